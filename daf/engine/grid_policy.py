@@ -1,0 +1,185 @@
+"""GridPolicy: a small feed-forward policy that learns quickly on token observations.
+
+An observation is a list of tokens (location, feature, value). The built-in networks flatten them, so what a number
+means depends on how many tokens stand before it. Here every token selects the row of an embedding table that
+belongs to its feature *and* its place, and the rows of an observation are summed: a sparse linear layer over the
+egocentric grid, followed by a small multilayer perceptron.
+
+This module depends on torch, numpy and mettagrid alone, so that a deployment bundle can carry it as one file.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import torch
+from mettagrid.policy.policy import AgentPolicy, MultiAgentPolicy
+from mettagrid.policy.policy_env_interface import PolicyEnvInterface
+from mettagrid.simulator import Action, AgentObservation
+from torch import Tensor, nn
+
+GLOBAL_LOCATION = 254  # location byte of tokens that belong to no cell
+NO_TOKEN = 255  # location byte of unused token slots; they all come last
+GLOBAL_FEATURES = ("episode_completion_pct", "last_action", "last_action_move", "last_reward")
+GLOBAL_PREFIXES = ("lp:", "team:")  # local position and team inventory
+
+
+class TokenTable:
+    """Where a token goes in the embedding table and with which weight, as two lookup tables.
+
+    Categorical features (tags, vibes, the last action) get one row per value and weight 1. Numbers get one row and
+    a weight that grows with the logarithm: that something is there counts most, how much of it comes second.
+    """
+
+    def __init__(self, interface: PolicyEnvInterface) -> None:
+        height, width = interface.egocentric_shape
+        num_cells = height * width
+        categories = {
+            "tag": max(1, len(interface.tags)),
+            "vibe": max(1, len(interface.vibe_action_names)),
+            "last_action": len(interface.all_action_names),
+        }
+        cell_of_location = np.full(256, -1, dtype=np.int64)
+        for row in range(height):
+            for column in range(width):
+                cell_of_location[(row << 4) | column] = row * width + column
+
+        rows = np.full((256, 256), -1, dtype=np.int64)  # [feature, value] → first row of the channel
+        local = np.zeros(256, dtype=np.int64)  # [feature] → 1 if the channel has one row per cell
+        weights = np.zeros((256, 256), dtype=np.float32)  # [feature, value]
+        number_weight = 0.25 + 0.75 * np.log1p(np.arange(256)) / math.log(256)
+        next_row = 0
+        for feature in interface.obs_features:
+            is_global = feature.name in GLOBAL_FEATURES or feature.name.startswith(GLOBAL_PREFIXES)
+            rows_per_channel = 1 if is_global else num_cells + 1  # the last one for tokens without a cell
+            num_channels = categories.get(feature.name, 1)
+            channel = np.minimum(np.arange(256), num_channels - 1)
+            rows[feature.id] = next_row + channel * rows_per_channel
+            local[feature.id] = 0 if is_global else 1
+            weights[feature.id] = 1.0 if feature.name in categories else number_weight
+            next_row += num_channels * rows_per_channel
+        cell_of_location[GLOBAL_LOCATION] = num_cells
+        self.num_rows = next_row
+        self.cell_of_location = torch.from_numpy(cell_of_location)
+        self.rows = torch.from_numpy(rows.reshape(-1))
+        self.local = torch.from_numpy(local)
+        self.weights = torch.from_numpy(weights.reshape(-1))
+
+
+class GridNetwork(nn.Module):
+    """Token observations → action logits and value.
+
+    Args:
+        interface: what the environment looks like to a policy.
+        hidden_size: width of every layer.
+        num_layers: hidden layers after the embedding.
+    """
+
+    def __init__(self, interface: PolicyEnvInterface, *, hidden_size: int = 128, num_layers: int = 1) -> None:
+        super().__init__()
+        table = TokenTable(interface)
+        for name in ("cell_of_location", "rows", "local", "weights"):
+            self.register_buffer(f"_{name}", getattr(table, name), persistent=False)
+        self.embedding = nn.EmbeddingBag(table.num_rows, hidden_size, mode="sum")
+        nn.init.normal_(self.embedding.weight, std=0.1)
+        self.bias = nn.Parameter(torch.zeros(hidden_size))
+        self.hidden = nn.ModuleList(_linear(hidden_size, hidden_size, math.sqrt(2)) for _ in range(num_layers))
+        self.action_head = _linear(hidden_size, len(interface.action_names), 0.01)
+        self.value_head = _linear(hidden_size, 1, 1.0)
+
+    def forward(self, observations: Tensor, state: object = None) -> tuple[Tensor, Tensor]:
+        """Logits [batch, actions] and values [batch, 1] of uint8 observations [batch, tokens, 3]."""
+        used = observations[:, :, 0] != NO_TOKEN
+        counts = used.sum(dim=1)
+        location, feature, value = observations[used].long().unbind(dim=1)  # [used tokens] each
+        feature_value = feature * 256 + value
+        rows = self._rows[feature_value] + self._local[feature] * self._cell_of_location[location]
+        offsets = torch.cumsum(counts, 0) - counts
+        x = self.embedding(rows, offsets, per_sample_weights=self._weights[feature_value])
+        x = torch.relu(x + self.bias)
+        for layer in self.hidden:
+            x = torch.relu(layer(x))
+        return self.action_head(x), self.value_head(x)
+
+    forward_eval = forward
+
+
+def _linear(inputs: int, outputs: int, gain: float) -> nn.Linear:
+    layer = nn.Linear(inputs, outputs)
+    nn.init.orthogonal_(layer.weight, gain)
+    nn.init.zeros_(layer.bias)
+    return layer
+
+
+class GridPolicy(MultiAgentPolicy):
+    """Shares one GridNetwork between all agents and samples actions from its logits.
+
+    Args:
+        policy_env_info: what the environment looks like to a policy.
+        device: where the network runs.
+        hidden_size, num_layers: size of the network.
+        greedy: take the most probable action instead of sampling.
+        seed: of the action sampling.
+    """
+
+    short_names = ["grid"]  # noqa: RUF012  # the engine's registry wants a plain list
+
+    def __init__(
+        self,
+        policy_env_info: PolicyEnvInterface,
+        device: str = "cpu",
+        *,
+        hidden_size: int = 128,
+        num_layers: int = 1,
+        greedy: bool = False,
+        seed: int = 0,
+    ) -> None:
+        super().__init__(policy_env_info, device=device)
+        self._device = torch.device(device)
+        self._network = GridNetwork(policy_env_info, hidden_size=hidden_size, num_layers=num_layers).to(self._device)
+        self._random = torch.Generator().manual_seed(seed)
+        self.greedy = greedy
+
+    def network(self) -> nn.Module:
+        return self._network
+
+    def is_recurrent(self) -> bool:
+        return False
+
+    def agent_policy(self, agent_id: int) -> AgentPolicy:
+        return _GridAgent(self)
+
+    def step_batch(self, raw_observations: np.ndarray, raw_actions: np.ndarray) -> None:
+        """Write action ids for uint8 observations [agents, tokens, 3] into `raw_actions` [agents]."""
+        with torch.inference_mode():
+            logits, _ = self._network(torch.from_numpy(np.ascontiguousarray(raw_observations)).to(self._device))
+            if self.greedy:
+                chosen = logits.argmax(dim=1)
+            else:
+                chosen = torch.multinomial(logits.softmax(dim=1).cpu(), 1, generator=self._random).squeeze(1)
+        raw_actions[...] = chosen.cpu().numpy()
+
+    def load_policy_data(self, policy_data_path: str) -> None:
+        state = torch.load(policy_data_path, map_location=self._device, weights_only=True)
+        self._network.load_state_dict(state)
+
+    def save_policy_data(self, policy_data_path: str) -> None:
+        torch.save(self._network.state_dict(), policy_data_path)
+
+
+class _GridAgent(AgentPolicy):
+    """One agent's view of the shared policy, for the engine's own rollout."""
+
+    def __init__(self, parent: GridPolicy) -> None:
+        super().__init__(parent.policy_env_info)
+        self._parent = parent
+        self._observation = np.empty((1, *parent.policy_env_info.observation_shape), dtype=np.uint8)
+        self._action = np.zeros(1, dtype=np.int32)
+
+    def step(self, obs: AgentObservation) -> Action:
+        self._observation.fill(NO_TOKEN)
+        for slot, token in enumerate(obs.tokens[: self._observation.shape[1]]):
+            self._observation[0, slot] = token.raw_token
+        self._parent.step_batch(self._observation, self._action)
+        return Action(name=self.policy_env_info.action_names[int(self._action[0])])

@@ -1,0 +1,182 @@
+"""Missions: names and files → environment configurations.
+
+Three kinds of names: CoGames missions, sub-missions and evals (`machina_1`, `tutorial.miner`, `energy_starved`),
+missions that DAF ships (`config/missions/*.yaml`), and files (.yaml, .json, .py). A file holds either a mettagrid
+configuration, or DAF's form of it: `description`, `success` and the configuration under `env`.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+from cogames.cli.mission import apply_cogs_override, find_mission, load_mission_config_from_python
+from cogames.game import get_game
+from mettagrid.config.mettagrid_config import MettaGridConfig
+from pydantic import ValidationError
+
+from daf.config import MissionConfig
+from daf.errors import BadInputError, UnknownMissionError, did_you_mean
+from daf.success import check_success_expression
+
+GAME = "cogs_vs_clips"
+SHIPPED_FOLDER = Path(__file__).parents[2] / "config" / "missions"
+FILE_SUFFIXES = (".yaml", ".yml", ".json", ".py")
+_GOAL_PREFIXES = ("memory_mystery_path", "exploration_sparse_search", "planning_unlock_chain")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mission:
+    """A mission ready to be played."""
+
+    name: str
+    env_config: MettaGridConfig
+    description: str
+    success: str | None
+    origin: str  # "cogames", "daf" (shipped) or the path of a file
+
+    @property
+    def num_agents(self) -> int:
+        return int(self.env_config.game.num_agents)
+
+    @property
+    def max_steps(self) -> int:
+        """Episode length in steps; 0 means no limit."""
+        return int(self.env_config.game.max_steps)
+
+
+def shipped_missions() -> list[str]:
+    return sorted(path.stem for path in SHIPPED_FOLDER.glob("*.yaml"))
+
+
+@cache
+def list_missions() -> tuple[str, ...]:
+    """Every mission that has a name: CoGames' own with sub-missions, its evals, and those DAF ships."""
+    game = get_game(GAME)
+    names = [mission.name for mission in game.missions]
+    names += [f"{mission.name}.{sub}" for mission in game.missions for sub in mission.sub_missions]
+    names += [mission.name for mission in game.eval_missions]
+    return tuple(dict.fromkeys([*shipped_missions(), *names]))
+
+
+def resolve_mission(mission: str | Path | MissionConfig | MettaGridConfig | Mission, name: str | None = None) -> Mission:
+    """Turn a name, a file or a configuration into a mission called `name` (default: what it is called already).
+
+    Raises:
+        UnknownMissionError: no mission and no file has this name.
+        BadInputError: the file is no mission, or the changes a MissionConfig asks for do not fit.
+    """
+    if isinstance(mission, Mission):
+        return mission
+    if isinstance(mission, MettaGridConfig):
+        return Mission(name=name or mission.label, env_config=mission, description="", success=None, origin="python")
+    if not isinstance(mission, MissionConfig):
+        mission = MissionConfig(source=str(mission))
+    found = _find(mission)
+    success = mission.success or found.success
+    if success:
+        check_success_expression(success, f"success of mission '{name or found.name}'")
+    env_config = found.env_config
+    if mission.max_steps is not None:
+        env_config = env_config.model_copy(deep=True)
+        env_config.game.max_steps = mission.max_steps
+    return Mission(
+        name=name or found.name,
+        env_config=env_config,
+        description=found.description,
+        success=success,
+        origin=found.origin,
+    )
+
+
+def _find(mission: MissionConfig) -> Mission:
+    source = mission.source
+    if source.endswith(FILE_SUFFIXES):
+        _refuse_cogames_options(mission)
+        return _load_file(Path(source), name=Path(source).stem, origin=source)
+    shipped = SHIPPED_FOLDER / f"{source}.yaml"
+    if source in shipped_missions():
+        _refuse_cogames_options(mission)
+        return _load_file(shipped, name=source, origin="daf")
+    return _find_in_cogames(mission)
+
+
+def _refuse_cogames_options(mission: MissionConfig) -> None:
+    for key in ("variants", "num_agents"):
+        if getattr(mission, key):
+            raise BadInputError(
+                f"no `{key}`", f"{getattr(mission, key)}", f"mission '{mission.source}'", "only CoGames missions take it"
+            )
+
+
+def _find_in_cogames(wanted: MissionConfig) -> Mission:
+    game = get_game(GAME)
+    source = wanted.source
+    if source.removeprefix("evals.") not in list_missions():
+        hint = did_you_mean(source, list_missions())
+        raise UnknownMissionError("the name of a mission, or a mission file", f"'{source}'", "mission", hint)
+    mission = find_mission(game, source, include_evals=True)
+    for variant in wanted.variants:
+        if game.variant_registry.get(variant) is None:
+            known = [known.name for known in game.variant_registry.all()]
+            hint = did_you_mean(variant, known)
+            raise BadInputError("the name of a CoGames variant", f"'{variant}'", f"variants of mission '{source}'", hint)
+    if wanted.variants:
+        mission = mission.with_variants(wanted.variants)
+    if wanted.num_agents is not None:
+        mission = apply_cogs_override(mission, wanted.num_agents)
+    try:
+        env_config = mission.make_env()
+    except (ValueError, AssertionError, KeyError) as error:
+        raise BadInputError("a mission that the engine can build", str(error), f"mission '{source}'") from error
+    base = source.removeprefix("evals.")
+    return Mission(
+        name=base,
+        env_config=env_config,
+        description=str(mission.description),
+        success="game('goal.reached') > 0" if base.startswith(_GOAL_PREFIXES) else None,
+        origin="cogames",
+    )
+
+
+def _load_file(path: Path, *, name: str, origin: str) -> Mission:
+    if not path.is_file():
+        near = [p.name for p in path.parent.glob("*") if p.suffix in FILE_SUFFIXES] if path.parent.is_dir() else []
+        raise UnknownMissionError("a mission file", "no such file", str(path), did_you_mean(path.name, near))
+    if path.suffix == ".py":
+        try:
+            env_config = load_mission_config_from_python(path)
+        except Exception as error:  # a user's file may fail in any way
+            raise BadInputError("a mission file with get_config()", f"{type(error).__name__}: {error}", str(path)) from error
+        return Mission(name=name, env_config=env_config, description="", success=None, origin=origin)
+    try:
+        data = json.loads(path.read_text()) if path.suffix == ".json" else yaml.safe_load(path.read_text())
+    except (json.JSONDecodeError, yaml.YAMLError) as error:
+        raise BadInputError("a JSON or YAML file", str(error), str(path)) from error
+    if not isinstance(data, dict):
+        raise BadInputError("a mapping", f"a {type(data).__name__}", str(path))
+    wrapper: dict[str, Any] = {"env": data}
+    if "env" in data:
+        wrapper = data
+        unknown = sorted(set(data) - {"description", "success", "env"})
+        if unknown:
+            hint = did_you_mean(unknown[0], ["description", "success", "env"])
+            raise BadInputError("description, success and env", f"'{unknown[0]}'", str(path), hint)
+    try:
+        env_config = MettaGridConfig(**wrapper["env"])
+    except (ValidationError, TypeError) as error:
+        first = error.errors()[0] if isinstance(error, ValidationError) else {"loc": (), "msg": str(error)}
+        place = ".".join(str(part) for part in first["loc"])
+        hint = "files written by `cogames make-mission` read back as .json, not as .yaml" if path.suffix != ".json" else ""
+        raise BadInputError("a mettagrid configuration", f"{place}: {first['msg']}", str(path), hint) from error
+    return Mission(
+        name=name,
+        env_config=env_config,
+        description=str(wrapper.get("description", "")).strip(),
+        success=wrapper.get("success"),
+        origin=origin,
+    )

@@ -1,0 +1,215 @@
+"""Policies: shorthands, class paths, weights and bundles → policy objects.
+
+A policy is a `MultiAgentPolicy` (all agents at once) or an `AgentPolicy` (one agent; an instance per agent is made).
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import pickle
+import tempfile
+import zipfile
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from mettagrid.policy.loader import discover_and_register_policies
+from mettagrid.policy.policy import AgentPolicy, MultiAgentPolicy, PolicySpec
+from mettagrid.policy.policy_env_interface import PolicyEnvInterface
+from mettagrid.policy.policy_registry import get_policy_registry
+from mettagrid.policy.prepare_policy_spec import load_policy_spec_from_path
+
+from daf.config import PolicyConfig
+from daf.errors import CheckpointError, PolicyError, did_you_mean
+from daf.files import file_sha256
+
+ALIASES = {
+    "grid": "daf.engine.grid_policy.GridPolicy",
+    "baseline": "cogames.policy.starter_agent.StarterPolicy",
+}
+NOTES = {"baseline": "'baseline' is no policy of CoGames; DAF takes it to mean CoGames' scripted 'starter'"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class ResolvedPolicy:
+    """A policy that can be built: its class is known to exist and to be a policy, its weights to be a file."""
+
+    label: str
+    class_path: str
+    data_path: Path | None = None
+    init_kwargs: dict[str, Any] = field(default_factory=dict)
+    note: str = ""  # what a reader of the results must know about the name
+    bundle: Path | None = None
+
+    def identity(self) -> dict[str, Any]:
+        """What decides how the policy acts, for recipes: the weights by content, not by path."""
+        source = self.bundle or self.data_path
+        return {
+            "class_path": self.class_path,
+            "init_kwargs": self.init_kwargs,
+            "weights_sha256": file_sha256(source) if source else None,
+        }
+
+
+def list_policies() -> list[str]:
+    """Shorthands that `resolve_policy` knows."""
+    discover_and_register_policies()
+    return sorted({*ALIASES, *get_policy_registry()})
+
+
+def resolve_policy(policy: str | PolicyConfig | PolicySpec | ResolvedPolicy, label: str | None = None) -> ResolvedPolicy:
+    """Find out which class a policy is and check that it exists.
+
+    Raises:
+        PolicyError: unknown name, a class that is no policy, or an argument that the class does not take.
+        CheckpointError: weights or bundle missing or damaged.
+    """
+    if isinstance(policy, ResolvedPolicy):
+        return policy
+    if isinstance(policy, str):
+        policy = PolicyConfig(data_path=Path(policy)) if policy.endswith(".zip") else PolicyConfig(class_path=policy)
+    data_path = Path(policy.data_path) if policy.data_path else None
+    if data_path is not None and not data_path.exists():
+        near = [p.name for p in data_path.parent.glob("*")] if data_path.parent.is_dir() else []
+        raise CheckpointError("weights", "no such file", str(data_path), did_you_mean(data_path.name, near))
+    if data_path is not None and data_path.suffix == ".zip" and policy.class_path is None:
+        return _resolve_bundle(data_path, label)
+    if policy.class_path is None:
+        raise PolicyError("a policy class", "none", f"policy '{label}'", "a training run is resolved by the workflow")
+    name = policy.class_path
+    class_path = ALIASES.get(name) or _registered(name)
+    policy_class = load_policy_class(class_path, name)
+    _check_arguments(policy_class, policy.init_kwargs, name)
+    return ResolvedPolicy(
+        label=label or (f"{name}-{data_path.stem}" if data_path else name.rsplit(".", 1)[-1]),
+        class_path=class_path,
+        data_path=data_path,
+        init_kwargs=dict(policy.init_kwargs),
+        note=NOTES.get(name, ""),
+    )
+
+
+def _registered(name: str) -> str:
+    discover_and_register_policies()
+    return get_policy_registry().get(name, name)
+
+
+def load_policy_class(class_path: str, name: str | None = None) -> type[MultiAgentPolicy] | type[AgentPolicy]:
+    """Import a policy class.
+
+    Raises:
+        PolicyError: the module or class does not exist, its import fails, or it is no policy.
+    """
+    where = f"policy '{name or class_path}'"
+    module_path, _, class_name = class_path.rpartition(".")
+    if not module_path:
+        hint = did_you_mean(class_path, list_policies())
+        raise PolicyError("a policy's shorthand or class path", f"'{class_path}'", where, hint)
+    try:
+        module = importlib.import_module(module_path)
+    except ModuleNotFoundError as error:
+        hint = f"is the folder that holds '{error.name}' on PYTHONPATH?"
+        raise PolicyError("a module that can be imported", str(error), where, hint) from error
+    except Exception as error:  # a user's module may fail in any way
+        raise PolicyError("a module that can be imported", f"{type(error).__name__}: {error}", where) from error
+    found = getattr(module, class_name, None)
+    if found is None:
+        classes = [key for key, value in vars(module).items() if inspect.isclass(value)]
+        hint = did_you_mean(class_name, classes)
+        raise PolicyError(f"a class in {module_path}", f"no '{class_name}'", where, hint)
+    if not (inspect.isclass(found) and issubclass(found, (MultiAgentPolicy, AgentPolicy))):
+        kind = f"class {class_name}" if inspect.isclass(found) else f"a {type(found).__name__}"
+        raise PolicyError("a subclass of MultiAgentPolicy or AgentPolicy", kind, where)
+    return found
+
+
+def _check_arguments(policy_class: type, init_kwargs: dict[str, Any], name: str) -> None:
+    parameters = inspect.signature(policy_class.__init__).parameters
+    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values()):
+        return
+    known = [key for key in list(parameters)[2:]]  # self and the environment come first
+    for key in init_kwargs:
+        if key not in known:
+            hint = did_you_mean(key, known)
+            raise PolicyError(f"an argument of {policy_class.__name__}", f"'{key}'", f"init_kwargs of '{name}'", hint)
+
+
+def _resolve_bundle(path: Path, label: str | None) -> ResolvedPolicy:
+    if not zipfile.is_zipfile(path):
+        raise CheckpointError("a submission bundle (.zip)", "a file that is no zip archive", str(path))
+    with zipfile.ZipFile(path) as archive:
+        if "policy_spec.json" not in archive.namelist():
+            raise CheckpointError("policy_spec.json in the bundle", "no such member", str(path))
+        spec = PolicySpec.model_validate_json(archive.read("policy_spec.json"))
+    return ResolvedPolicy(label=label or path.stem, class_path=spec.class_path, init_kwargs=spec.init_kwargs, bundle=path)
+
+
+class PerAgentPolicy(MultiAgentPolicy):
+    """Gives every agent its own instance of an AgentPolicy class."""
+
+    def __init__(self, policy_env_info: PolicyEnvInterface, agent_class: type[AgentPolicy], init_kwargs: dict[str, Any]):
+        super().__init__(policy_env_info)
+        self._agent_class, self._init_kwargs = agent_class, init_kwargs
+
+    def agent_policy(self, agent_id: int) -> AgentPolicy:
+        return self._agent_class(self.policy_env_info, **self._init_kwargs)
+
+
+def build_policy(policy: ResolvedPolicy, interface: PolicyEnvInterface, *, device: str = "cpu") -> MultiAgentPolicy:
+    """Make the policy for an environment and load its weights.
+
+    Raises:
+        PolicyError: the class refuses the environment or the arguments.
+        CheckpointError: the weights cannot be read or do not fit the network.
+    """
+    class_path, data_path, init_kwargs = policy.class_path, policy.data_path, dict(policy.init_kwargs)
+    if policy.bundle is not None:
+        # The engine caches unpacked bundles by path; a content hash in the path keeps it from serving a stale one.
+        unpacked = Path(tempfile.gettempdir()) / "daf-bundles" / file_sha256(policy.bundle)[:32]
+        spec = load_policy_spec_from_path(policy.bundle, device=device, force_dest=unpacked)
+        class_path, init_kwargs = spec.class_path, dict(spec.init_kwargs)
+        data_path = Path(spec.data_path) if spec.data_path else None
+    policy_class = load_policy_class(class_path, policy.label)
+    where = f"policy '{policy.label}' ({class_path})"
+    try:
+        if issubclass(policy_class, AgentPolicy):
+            built: MultiAgentPolicy = PerAgentPolicy(interface, policy_class, init_kwargs)
+            built.agent_policy(0)
+        else:
+            if device != "cpu" and "device" in inspect.signature(policy_class.__init__).parameters:
+                init_kwargs.setdefault("device", device)
+            built = policy_class(interface, **init_kwargs)
+    except Exception as error:  # a user's class may fail in any way
+        raise PolicyError("a policy that accepts the mission", f"{type(error).__name__}: {error}", where) from error
+    if data_path is not None:
+        _load_weights(built, data_path, where)
+    return built
+
+
+def _load_weights(policy: MultiAgentPolicy, path: Path, where: str) -> None:
+    try:
+        policy.load_policy_data(str(path))
+    except (pickle.UnpicklingError, EOFError) as error:
+        raise CheckpointError("weights", f"a damaged file ({type(error).__name__})", f"{path}, for {where}") from error
+    except RuntimeError as error:
+        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+        found = lines[1] if len(lines) > 1 else lines[0]
+        hint = "trained on another mission, with other init_kwargs or with another version of the engine?"
+        raise CheckpointError("weights of this network", found, f"{path}, for {where}", hint) from error
+    network = policy.network()
+    if network is not None:
+        broken = _non_finite(network.named_parameters())
+        if broken:
+            raise CheckpointError("finite weights", f"NaN or infinity in {broken}", f"{path}, for {where}")
+
+
+def _non_finite(parameters: Iterable[tuple[str, Any]]) -> str | None:
+    return next((name for name, parameter in parameters if not parameter.isfinite().all()), None)
+
+
+def is_recurrent(policy: MultiAgentPolicy) -> bool:
+    """Whether the network carries state between steps (the engine's own convention)."""
+    method = getattr(policy, "is_recurrent", None)
+    return bool(method()) if callable(method) else False

@@ -1,0 +1,98 @@
+"""Engine simulations that live in shared buffers.
+
+`SimulationFactory` converts a mission's configuration once and then builds simulations from seeds: the same
+observations, rewards and statistics as the engine's own `Simulation` (a test compares them), without its per-episode
+conversion and per-step bookkeeping.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from mettagrid.config.mettagrid_c_config import convert_to_cpp_game_config, rename_map_agents
+from mettagrid.config.mettagrid_config import MettaGridConfig
+from mettagrid.map_builder.map_builder import HasSeed
+from mettagrid.mettagrid_c import MettaGrid as RawSimulation
+from mettagrid.policy.policy_env_interface import PolicyEnvInterface
+
+
+@dataclass(frozen=True, kw_only=True)
+class AgentBuffers:
+    """Arrays shared by the agents of all environments; an environment owns a slice of rows.
+
+    Shapes: observations [agents, tokens, 3] uint8; terminals, truncations [agents] bool; rewards [agents] float32;
+    actions, vibe_actions [agents] int32.
+    """
+
+    observations: np.ndarray
+    terminals: np.ndarray
+    truncations: np.ndarray
+    rewards: np.ndarray
+    actions: np.ndarray
+    vibe_actions: np.ndarray
+
+    @classmethod
+    def zeros(cls, num_agents: int, observation_shape: tuple[int, ...]) -> AgentBuffers:
+        return cls(
+            observations=np.zeros((num_agents, *observation_shape), dtype=np.uint8),
+            terminals=np.zeros(num_agents, dtype=np.bool_),
+            truncations=np.zeros(num_agents, dtype=np.bool_),
+            rewards=np.zeros(num_agents, dtype=np.float32),
+            actions=np.zeros(num_agents, dtype=np.int32),
+            vibe_actions=np.zeros(num_agents, dtype=np.int32),
+        )
+
+    def rows(self, start: int, stop: int) -> AgentBuffers:
+        """The same memory, restricted to some agents."""
+        return AgentBuffers(**{name: array[start:stop] for name, array in vars(self).items()})
+
+
+class SimulationFactory:
+    """Builds raw simulations of one mission.
+
+    The seed fixes the map (unless the mission fixes it itself) and the engine's own randomness, as in the engine's
+    `run_episode_local`.
+    """
+
+    def __init__(self, env_config: MettaGridConfig) -> None:
+        self.env_config = env_config.model_copy(deep=True)  # conversion fills in defaults; the caller's stays as it is
+        self.interface = PolicyEnvInterface.from_mg_cfg(self.env_config)
+        self._raw_config, self._agent_renames = convert_to_cpp_game_config(self.env_config.game)
+
+    @property
+    def num_agents(self) -> int:
+        return int(self.interface.num_agents)
+
+    @property
+    def observation_shape(self) -> tuple[int, ...]:
+        return tuple(self.interface.observation_shape)
+
+    @property
+    def max_steps(self) -> int:
+        """Episode length in steps; 0 means no limit."""
+        return int(self.env_config.game.max_steps)
+
+    def build(self, seed: int, buffers: AgentBuffers) -> Any:
+        """A simulation at its first step, with its first observations written into `buffers`."""
+        builder = self.env_config.game.map_builder
+        if isinstance(builder, HasSeed) and builder.seed is None:
+            builder = builder.model_copy(deep=True)
+            builder.seed = int(seed)
+        grid = builder.create().build_for_num_agents(self.num_agents).grid.tolist()
+        if self._agent_renames:
+            grid = rename_map_agents(grid, self._agent_renames)
+        simulation = RawSimulation(self._raw_config, grid, int(seed))
+        simulation.set_buffers(
+            buffers.observations,
+            buffers.terminals,
+            buffers.truncations,
+            buffers.rewards,
+            buffers.actions,
+            buffers.vibe_actions,
+        )
+        return simulation
+
+
+

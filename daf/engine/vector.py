@@ -1,0 +1,126 @@
+"""Many environments stepped together in shared buffers, for training.
+
+An environment whose episode ended starts the next one at once. Episode seeds come from the training seed, the
+environment's number and the episode's number alone, so that any number of processes sees the same episodes. The
+state of an environment is its episode's seed and the actions so far: the engine is deterministic, so replaying them
+restores it exactly, for a fraction of the time it took to choose them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from daf.engine.missions import Mission
+from daf.engine.simulation import AgentBuffers, SimulationFactory
+from daf.success import EpisodeFacts, is_success
+
+
+@dataclass(frozen=True, kw_only=True)
+class FinishedEpisode:
+    """What is left of an episode that ended in this step.
+
+    Attributes:
+        environment: its number among this process's environments.
+        mean_reward: mean over agents of the episode's total reward.
+        length: steps.
+        success: None if the mission declares no success.
+        final_observations: uint8 [agents, tokens, 3] if the episode was cut short (truncated), so that the value of
+            its last state can stand in for the future; None if it really ended.
+    """
+
+    environment: int
+    mean_reward: float
+    length: int
+    success: bool | None
+    final_observations: np.ndarray | None
+
+
+def episode_seed(training_seed: int, environment: int, episode: int) -> int:
+    """A seed below 2³¹ that depends on all three numbers and on nothing else."""
+    text = f"{training_seed}/{environment}/{episode}".encode()
+    return int.from_bytes(hashlib.blake2b(text, digest_size=4).digest(), "big") & 0x7FFFFFFF
+
+
+class VectorEnvironment:
+    """`num_envs` environments of one mission, numbered from `first_env` over all processes.
+
+    Attributes:
+        buffers: the shared arrays; write `buffers.actions`, call `step`, read the others.
+    """
+
+    def __init__(self, mission: Mission, *, num_envs: int, seed: int, first_env: int = 0) -> None:
+        self.mission = mission
+        self.factory = SimulationFactory(mission.env_config)
+        self.num_envs, self.seed, self.first_env = num_envs, seed, first_env
+        self.agents_per_env = self.factory.num_agents
+        self.num_agents = num_envs * self.agents_per_env
+        self.buffers = AgentBuffers.zeros(self.num_agents, self.factory.observation_shape)
+        self._episode = [0] * num_envs
+        self._simulations: list[Any] = [self._start(env) for env in range(num_envs)]
+        # Episodes without a step limit would grow without bound; the log then grows with them.
+        self._actions: list[list[bytes]] = [[] for _ in range(num_envs)]
+
+    def _rows(self, env: int) -> slice:
+        return slice(env * self.agents_per_env, (env + 1) * self.agents_per_env)
+
+    def _start(self, env: int) -> Any:
+        seed = episode_seed(self.seed, self.first_env + env, self._episode[env])
+        rows = self._rows(env)
+        return self.factory.build(seed, self.buffers.rows(rows.start, rows.stop))
+
+    def step(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, list[FinishedEpisode]]:
+        """Apply `buffers.actions` everywhere.
+
+        Returns:
+            rewards [agents] float32, terminated and truncated [agents] bool (copies: environments that ended have
+            already begun anew in the buffers), and the episodes that ended.
+        """
+        action_log = self.buffers.actions.astype(np.uint8)
+        for env, simulation in enumerate(self._simulations):
+            simulation.step()
+            self._actions[env].append(action_log[self._rows(env)].tobytes())
+        rewards = self.buffers.rewards.copy()
+        terminated, truncated = self.buffers.terminals.copy(), self.buffers.truncations.copy()
+        shape = (self.num_envs, self.agents_per_env)
+        over = terminated.reshape(shape).all(axis=1) | truncated.reshape(shape).all(axis=1)
+        finished = [self._finish(env, truncated) for env in np.flatnonzero(over)]
+        return rewards, terminated, truncated, finished
+
+    def _finish(self, env: int, truncated: np.ndarray) -> FinishedEpisode:
+        simulation, rows = self._simulations[env], self._rows(env)
+        mean_reward = float(np.mean(simulation.get_episode_rewards()))
+        length = int(simulation.current_step)
+        success = None
+        if self.mission.success:
+            stats = simulation.get_episode_stats()
+            facts = EpisodeFacts(
+                mean_reward=mean_reward, length=length, game_stats=stats["game"], agent_stats=stats["agent"]
+            )
+            success = is_success(self.mission.success, facts)
+        final = self.buffers.observations[rows].copy() if truncated[rows].any() else None
+        self._episode[env] += 1
+        self._actions[env] = []
+        self._simulations[env] = self._start(env)
+        return FinishedEpisode(
+            environment=int(env), mean_reward=mean_reward, length=length, success=success, final_observations=final
+        )
+
+    def state(self) -> dict[str, Any]:
+        """Plain data from which `restore` rebuilds every environment exactly."""
+        return {"episode": list(self._episode), "actions": [b"".join(log) for log in self._actions]}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Replay the actions of unfinished episodes."""
+        self._episode = [int(number) for number in state["episode"]]
+        for env, log in enumerate(state["actions"]):
+            rows = self._rows(env)
+            self._simulations[env] = simulation = self._start(env)
+            steps = np.frombuffer(log, dtype=np.uint8).reshape(-1, self.agents_per_env)
+            for actions in steps:
+                self.buffers.actions[rows] = actions
+                simulation.step()
+            self._actions[env] = [actions.tobytes() for actions in steps]

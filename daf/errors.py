@@ -1,0 +1,98 @@
+"""Errors that carry the fix, and the exit codes of every DAF program.
+
+An error says four things: what was expected, what was found, where, and a hint. Programs print it as text and
+exit with its code; nothing else in DAF decides about exit codes.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+EXIT_OK = 0
+EXIT_FAILED = 1
+EXIT_BAD_INPUT = 2
+EXIT_REQUEUE = 75  # interrupted with a checkpoint: run the same command again (EX_TEMPFAIL of sysexits.h)
+
+
+class DafError(Exception):
+    """A failure with its four parts.
+
+    Args:
+        expected: what would have been right.
+        found: what is there instead.
+        where: file and key, mission, trial or command.
+        hint: what to do about it; may be empty.
+    """
+
+    exit_code = EXIT_FAILED
+
+    def __init__(self, expected: str, found: str, where: str, hint: str = "") -> None:
+        self.expected, self.found, self.where, self.hint = expected, found, where, hint
+        super().__init__(expected, found, where, hint)
+
+    def __str__(self) -> str:
+        lines = [f"{self.where}", f"  expected: {self.expected}", f"  found:    {self.found}"]
+        if self.hint:
+            lines.append(f"  hint:     {self.hint}")
+        return "\n".join(lines)
+
+
+class BadInputError(DafError):
+    """The user's input is wrong; nothing was started."""
+
+    exit_code = EXIT_BAD_INPUT
+
+
+class ConfigError(BadInputError):
+    """One or more values of a configuration are wrong; `problems` holds one error each."""
+
+    def __init__(self, problems: list[BadInputError]) -> None:
+        if not problems:
+            raise ValueError("a ConfigError needs at least one problem")
+        self.problems = problems
+        first = problems[0]
+        super().__init__(first.expected, first.found, first.where, first.hint)
+
+    def __str__(self) -> str:
+        return "\n".join(str(problem) for problem in self.problems)
+
+
+class UnknownMissionError(BadInputError):
+    """No mission has this name."""
+
+
+class PolicyError(BadInputError):
+    """A policy cannot be found, built, or fitted to a mission."""
+
+
+class CheckpointError(DafError):
+    """Weights or trainer state are missing, damaged, or do not belong here."""
+
+    exit_code = EXIT_BAD_INPUT
+
+
+class UnfitEnvironmentError(DafError):
+    """This machine cannot run the experiment."""
+
+
+class WorkflowFailedError(DafError):
+    """The workflow ended without its targets."""
+
+
+class DeploymentError(DafError):
+    """A package is invalid, or an endpoint refused it."""
+
+
+def did_you_mean(name: str, known: Iterable[str], *, list_at_most: int = 12) -> str:
+    """A hint for a misspelt name: the nearest known names, else the known names themselves."""
+    known = sorted(set(known))
+    folded = {candidate.lower(): candidate for candidate in known}
+    near = [folded[match] for match in difflib.get_close_matches(name.lower(), folded, n=3, cutoff=0.6)]
+    if near:
+        return "did you mean " + " or ".join(f"'{candidate}'" for candidate in near) + "?"
+    if not known:
+        return ""
+    shown = ", ".join(known[:list_at_most])
+    more = len(known) - list_at_most
+    return f"known: {shown}" + (f" and {more} more" if more > 0 else "")

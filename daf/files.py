@@ -1,0 +1,95 @@
+"""Files written whole or not at all, and digests of what they hold.
+
+A reader never sees half a file: content goes to a temporary file in the same folder, is flushed to the disk,
+and takes the final name in one step. A crash leaves the old file, or none.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import secrets
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from daf.errors import BadInputError
+
+
+@contextmanager
+def atomic_path(path: str | Path) -> Iterator[Path]:
+    """Yield a temporary path beside `path`; on success it becomes `path`, on any exception it is removed."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.parent / f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.tmp{path.suffix}"
+    try:
+        yield temporary
+        with open(temporary, "rb+") as stream:
+            os.fsync(stream.fileno())
+        os.replace(temporary, path)
+        _fsync_folder(path.parent)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _fsync_folder(folder: Path) -> None:
+    """Make the rename itself durable; some network file systems refuse, and then it is as good as it gets."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    except OSError:
+        pass
+    finally:
+        os.close(descriptor)
+
+
+def write_bytes(path: str | Path, content: bytes) -> None:
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(content)
+
+
+def write_text(path: str | Path, content: str) -> None:
+    write_bytes(path, content.encode())
+
+
+def write_with(path: str | Path, write: Callable[[Path], object]) -> None:
+    """Let `write(temporary_path)` produce the file, for libraries that insist on opening it themselves."""
+    with atomic_path(path) as temporary:
+        write(temporary)
+
+
+def canonical_json(value: Any) -> str:
+    """One text for one value: sorted keys, no spaces, no NaN. What digests are taken of."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+def digest(value: Any) -> str:
+    """sha256 of the canonical JSON of a value, as 64 hexadecimal digits."""
+    return hashlib.sha256(canonical_json(value).encode()).hexdigest()
+
+
+def file_sha256(path: str | Path) -> str:
+    with open(path, "rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def write_json(path: str | Path, value: Mapping[str, Any] | list[Any]) -> None:
+    """Readable JSON with a stable key order; NaN and infinity are errors, since JSON has no such numbers."""
+    write_text(path, json.dumps(value, indent=2, sort_keys=True, allow_nan=False) + "\n")
+
+
+def read_json(path: str | Path) -> Any:
+    """Parse a JSON file.
+
+    Raises:
+        BadInputError: the file is missing or is not JSON.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise BadInputError("a JSON file", "no such file", str(path))
+    try:
+        return json.loads(path.read_text())
+    except json.JSONDecodeError as error:
+        raise BadInputError("JSON", f"{error.msg} at line {error.lineno}", str(path)) from error

@@ -1,0 +1,141 @@
+"""Recipes: everything that decides a result, and nothing that does not, as frozen plain data.
+
+A recipe is what the workflow puts into a rule's `params`, what a result file carries as provenance, and what trainer
+state is filed under: the same recipe means the same result, another recipe never reuses the old one's files.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from daf.config import DAFSweepConfig, DAFTrainingConfig, EvaluationConfig, ExperimentConfig, Hyperparameters, MissionConfig
+from daf.files import digest, file_sha256
+
+SHIPPED_MISSIONS = Path(__file__).parents[1] / "config" / "missions"
+
+# Raise a number when code in daf/ changes what a stage computes: its results are then made anew. Snakemake does not
+# see changes in imported packages.
+STAGE_VERSIONS = {"check": 1, "propose": 1, "train": 1, "evaluate": 1, "analyze": 1, "compare": 1, "package": 1}
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    def to_dict(self) -> dict[str, Any]:
+        return self.model_dump(mode="json")
+
+    @property
+    def digest(self) -> str:
+        """64 hexadecimal digits that name this recipe."""
+        return digest(self.to_dict())
+
+
+class MissionRecipe(_Frozen):
+    """A mission, with the content of its file if it has one."""
+
+    name: str
+    config: MissionConfig
+    sha256: str | None
+
+    @classmethod
+    def of(cls, name: str, missions: dict[str, MissionConfig]) -> MissionRecipe:
+        """The mission that `name` means in an experiment: one it defines itself, else a name or file outside it."""
+        config = missions.get(name) or MissionConfig(source=name)
+        files = (Path(config.source), SHIPPED_MISSIONS / f"{config.source}.yaml")
+        found = next((path for path in files if path.is_file()), None)
+        return cls(name=mission_label(name), config=config, sha256=file_sha256(found) if found else None)
+
+
+def mission_label(name: str) -> str:
+    """What a mission is called in paths and tables: a file by its stem, a name as it is."""
+    return Path(name).stem if name.endswith((".yaml", ".yml", ".json", ".py")) else name
+
+
+class TrainingRecipe(_Frozen):
+    """One training: one seed of a run, or one trial of a sweep."""
+
+    mission: MissionRecipe
+    policy_class_path: str
+    init_kwargs: dict[str, Any]
+    hyperparameters: Hyperparameters
+    num_steps: int
+    seed: int
+    world_size: int
+    stage_version: int = STAGE_VERSIONS["train"]
+
+
+class EvaluationRecipe(_Frozen):
+    """Consecutive episodes of one policy on one mission. Which weights: the input file says, not the recipe."""
+
+    mission: MissionRecipe
+    policy: dict[str, Any]
+    first_seed: int
+    first_episode: int
+    num_episodes: int
+    max_action_time_ms: int
+    stage_version: int = STAGE_VERSIONS["evaluate"]
+
+
+def training_recipe(run: DAFTrainingConfig, seed: int, missions: dict[str, MissionConfig]) -> TrainingRecipe:
+    return TrainingRecipe(
+        mission=MissionRecipe.of(run.mission, missions),
+        policy_class_path=run.policy_class_path,
+        init_kwargs=run.init_kwargs,
+        hyperparameters=run.hyperparameters,
+        num_steps=run.num_steps,
+        seed=seed,
+        world_size=run.world_size,
+    )
+
+
+def trial_recipe(
+    sweep: DAFSweepConfig, proposal: dict[str, Any], seed: int, missions: dict[str, MissionConfig]
+) -> TrainingRecipe:
+    """The training of a trial: the sweep's fixed knobs with the proposal's values in their places."""
+    base = TrainingRecipe(
+        mission=MissionRecipe.of(sweep.mission, missions),
+        policy_class_path=sweep.policy_class_path,
+        init_kwargs=sweep.init_kwargs,
+        hyperparameters=sweep.hyperparameters,
+        num_steps=sweep.steps_per_trial,
+        seed=seed,
+        world_size=1,
+    )
+    return with_hyperparameters(base, proposal)
+
+
+def with_hyperparameters(recipe: TrainingRecipe, values: dict[str, Any]) -> TrainingRecipe:
+    """Replace knobs: `init_kwargs.<name>` goes to the policy, every other name to the PPO knob of that name.
+
+    Raises:
+        ConfigError: a knob that does not exist or a value it does not take.
+    """
+    prefix = "init_kwargs."
+    kwargs = {name.removeprefix(prefix): value for name, value in values.items() if name.startswith(prefix)}
+    knobs = {name: value for name, value in values.items() if not name.startswith(prefix)}
+    return recipe.model_copy(
+        update={
+            "init_kwargs": {**recipe.init_kwargs, **kwargs},
+            "hyperparameters": Hyperparameters.from_dict(
+                {**recipe.hyperparameters.to_dict(), **knobs}, source="hyperparameters"
+            ),
+        }
+    )
+
+
+def evaluation_recipe(
+    experiment: ExperimentConfig, *, policy: dict[str, Any], mission: str, shard: int, num_episodes: int, first_seed: int
+) -> EvaluationRecipe:
+    evaluation: EvaluationConfig = experiment.evaluation
+    first = shard * evaluation.episodes_per_shard
+    return EvaluationRecipe(
+        mission=MissionRecipe.of(mission, experiment.missions),
+        policy=policy,
+        first_seed=first_seed,
+        first_episode=first,
+        num_episodes=min(evaluation.episodes_per_shard, num_episodes - first),
+        max_action_time_ms=evaluation.max_action_time_ms,
+    )

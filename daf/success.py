@@ -1,0 +1,122 @@
+"""What counts as success: a small expression language over the statistics of one episode.
+
+Example: ``agent_sum('heart.gained') >= 4 and length < 200``. Names: ``mean_reward``, ``length`` (steps). Functions:
+``game('stat')``, and over the agents ``agent_sum``, ``agent_mean``, ``agent_min``, ``agent_max`` with one or more
+statistics, which are added per agent. A statistic that the engine did not report is 0. Nothing else is allowed, so
+an expression from a file cannot run code.
+"""
+
+from __future__ import annotations
+
+import ast
+import operator
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from daf.errors import BadInputError, did_you_mean
+
+_BINARY: dict[type[ast.AST], Callable[[float, float], float]] = {
+    ast.Add: operator.add,
+    ast.Sub: operator.sub,
+    ast.Mult: operator.mul,
+    ast.Div: operator.truediv,
+}
+_COMPARE: dict[type[ast.AST], Callable[[float, float], bool]] = {
+    ast.Gt: operator.gt,
+    ast.GtE: operator.ge,
+    ast.Lt: operator.lt,
+    ast.LtE: operator.le,
+    ast.Eq: operator.eq,
+    ast.NotEq: operator.ne,
+}
+_AGENT: dict[str, Callable[[list[float]], float]] = {
+    "agent_sum": sum,
+    "agent_mean": lambda values: sum(values) / len(values),
+    "agent_min": min,
+    "agent_max": max,
+}
+_FUNCTIONS = ("game", *_AGENT)
+_VARIABLES = ("mean_reward", "length")
+
+
+@dataclass(frozen=True, kw_only=True)
+class EpisodeFacts:
+    """What an expression may look at."""
+
+    mean_reward: float
+    length: int
+    game_stats: Mapping[str, float]
+    agent_stats: Sequence[Mapping[str, float]]
+
+
+def check_success_expression(expression: str, where: str) -> None:
+    """Raise BadInputError, naming `where`, unless `expression` is valid."""
+    try:
+        tree = ast.parse(expression, mode="eval")
+    except SyntaxError as error:
+        raise BadInputError("an expression", f"{expression!r}: {error.msg}", where, __doc__.split("\n\n")[1]) from None
+    _check(tree.body, expression, where)
+
+
+def is_success(expression: str, facts: EpisodeFacts) -> bool:
+    """Evaluate a checked expression. Division by zero makes it false."""
+    try:
+        return bool(_value(ast.parse(expression, mode="eval").body, facts))
+    except ZeroDivisionError:
+        return False
+
+
+def _check(node: ast.AST, expression: str, where: str) -> None:
+    match node:
+        case ast.BoolOp(values=values):
+            for value in values:
+                _check(value, expression, where)
+        case ast.Compare(left=left, ops=ops, comparators=right) if all(type(op) in _COMPARE for op in ops):
+            for value in (left, *right):
+                _check(value, expression, where)
+        case ast.BinOp(left=left, op=op, right=right) if type(op) in _BINARY:
+            _check(left, expression, where)
+            _check(right, expression, where)
+        case ast.UnaryOp(op=ast.Not() | ast.USub(), operand=operand):
+            _check(operand, expression, where)
+        case ast.Constant(value=bool() | int() | float()):
+            pass
+        case ast.Name(id=name) if name in _VARIABLES:
+            pass
+        case ast.Name(id=name):
+            hint = did_you_mean(name, (*_VARIABLES, *_FUNCTIONS))
+            raise BadInputError("a known name", f"'{name}' in {expression!r}", where, hint)
+        case ast.Call(func=ast.Name(id=name), args=args, keywords=[]):
+            if name not in _FUNCTIONS:
+                raise BadInputError("a known function", f"'{name}'", where, did_you_mean(name, _FUNCTIONS))
+            if not args or not all(isinstance(arg, ast.Constant) and isinstance(arg.value, str) for arg in args):
+                raise BadInputError(f"{name}('statistic', …)", ast.unparse(node), where, "quote statistics")
+        case _:
+            raise BadInputError("comparisons, and, or, not, + - * / and numbers", ast.unparse(node), where)
+
+
+def _value(node: ast.AST, facts: EpisodeFacts) -> float:
+    match node:
+        case ast.BoolOp(op=ast.And(), values=values):
+            return all(_value(value, facts) for value in values)
+        case ast.BoolOp(values=values):
+            return any(_value(value, facts) for value in values)
+        case ast.Compare(left=left, ops=ops, comparators=right):
+            numbers = [_value(value, facts) for value in (left, *right)]
+            return all(_COMPARE[type(op)](a, b) for op, a, b in zip(ops, numbers, numbers[1:], strict=False))
+        case ast.BinOp(left=left, op=op, right=right):
+            return _BINARY[type(op)](_value(left, facts), _value(right, facts))
+        case ast.UnaryOp(op=ast.Not(), operand=operand):
+            return not _value(operand, facts)
+        case ast.UnaryOp(operand=operand):
+            return -_value(operand, facts)
+        case ast.Constant(value=bool() | int() | float() as value):
+            return value
+        case ast.Name(id=name):
+            return float(getattr(facts, name))
+        case ast.Call(func=ast.Name(id=name), args=args):
+            stats = [str(arg.value) for arg in args if isinstance(arg, ast.Constant)]
+            if name == "game":
+                return sum(facts.game_stats.get(stat, 0.0) for stat in stats)
+            return _AGENT[name]([sum(agent.get(stat, 0.0) for stat in stats) for agent in facts.agent_stats])
+    raise AssertionError(f"unchecked expression: {ast.dump(node)}")

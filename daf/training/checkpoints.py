@@ -1,0 +1,54 @@
+"""Trainer state on disk: whole files only, named by what they hold, the newest valid one wins.
+
+A checkpoint is `checkpoint-<update>-<first 16 digits of its sha256>.pt`, so a damaged file shows itself. Files are
+read without unpickling anything but tensors and plain data.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from daf.files import write_bytes
+
+_NAME = re.compile(r"^checkpoint-(\d{8})-([0-9a-f]{16})\.pt$")
+KEEP = 2  # the newest, and one before it should the newest turn out damaged
+
+
+def to_bytes(value: Any) -> bytes:
+    """torch.save into memory: the bytes do not depend on a file name."""
+    buffer = io.BytesIO()
+    torch.save(value, buffer)
+    return buffer.getvalue()
+
+
+def save_checkpoint(folder: Path, update: int, state: dict[str, Any]) -> Path:
+    """Write the state after `update` updates, then remove all but the newest few."""
+    content = to_bytes(state)
+    path = folder / f"checkpoint-{update:08d}-{hashlib.sha256(content).hexdigest()[:16]}.pt"
+    write_bytes(path, content)
+    for old in _newest_first(folder)[KEEP:]:
+        old.unlink(missing_ok=True)
+    return path
+
+
+def load_newest_checkpoint(folder: Path, warn: Callable[[str], None]) -> dict[str, Any] | None:
+    """The newest undamaged state, or None; damaged files are named through `warn` and skipped."""
+    for path in _newest_first(folder):
+        content = path.read_bytes()
+        if hashlib.sha256(content).hexdigest()[:16] != _NAME.match(path.name)[2]:  # type: ignore[index]
+            warn(f"skipping damaged checkpoint {path}")
+            continue
+        state: dict[str, Any] = torch.load(io.BytesIO(content), weights_only=True, map_location="cpu")
+        return state
+    return None
+
+
+def _newest_first(folder: Path) -> list[Path]:
+    return sorted((path for path in folder.glob("checkpoint-*.pt") if _NAME.match(path.name)), reverse=True)
