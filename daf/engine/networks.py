@@ -38,6 +38,7 @@ class PolicyNetwork:
         self.recurrent = is_recurrent(policy)
         path = f"{type(policy).__module__}.{type(policy).__qualname__}"
         self._zero_padded = path in _ZERO_PADDED
+        self._ignores_unused_tokens = bool(getattr(policy, "ignores_unused_tokens", False))
         if self.recurrent:
             core = next((layer for layer in module.modules() if isinstance(layer, nn.LSTM)), None)
             if core is None:
@@ -49,6 +50,13 @@ class PolicyNetwork:
         if self._zero_padded:
             observations[..., 1:].masked_fill_((observations[..., :1] == NO_TOKEN), 0)
         return observations
+
+    def trim(self, observations: Tensor) -> Tensor:
+        """The same observations without token slots that none of them uses, if that changes nothing."""
+        if not self._ignores_unused_tokens:
+            return observations
+        used = (observations[..., 0] != NO_TOKEN).flatten(0, -2).any(dim=0)
+        return observations[..., : max(1, int(used.sum())), :].contiguous()
 
     def initial_state(self, num_agents: int, device: torch.device) -> State | None:
         if not self.recurrent:

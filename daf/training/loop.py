@@ -169,7 +169,7 @@ class Trainer:
             gae_lambda=knobs.gae_lambda,
         )
         return Rollout(
-            observations=observations,
+            observations=network.trim(observations),
             actions=actions,
             log_probs=log_probs,
             values=values,

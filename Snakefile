@@ -1,0 +1,60 @@
+# DAF: from one experiment file to a checked environment, a sweep, trained, compared and packaged policies.
+#
+#   snakemake -j4                     everything, on this machine
+#   snakemake -j4 -n                  what would run, and why
+#   snakemake -j4 train               one stage: environment, sweep, train, missions, compare, package
+#   snakemake --profile slurm         everything, on a cluster
+#   snakemake -j4 --configfile x.yaml another experiment (it replaces config/config.yaml, nothing is merged)
+#
+# Files: <out>/<stage>/<name>/…, logs and timings under <out>/logs with the same path. <out> is daf.output_dir.
+from snakemake.utils import min_version
+
+min_version("9.12")
+
+if not workflow.configfiles:
+
+    configfile: "config/config.yaml"
+
+
+include: "workflow/rules/common.smk"
+include: "workflow/rules/params.smk"
+
+
+pathvars:
+    out=OUT,
+    logs=f"{OUT}/logs",
+    benchmarks=f"{OUT}/logs/benchmarks",
+
+
+wildcard_constraints:
+    sweep=NAME,
+    trial=r"\d{4,}",
+    run=NAME,
+    seed=r"\d+",
+    checkpoint=NAME,
+    mission=NAME,
+    shard=r"\d+",
+    comparison=NAME,
+    version=r"\d+\.\d+\.\d+",
+
+
+include: "workflow/rules/environment.smk"
+include: "workflow/rules/sweep.smk"
+include: "workflow/rules/train.smk"
+include: "workflow/rules/mission.smk"
+include: "workflow/rules/compare.smk"
+include: "workflow/rules/package.smk"
+
+
+report: "workflow/report/workflow.rst"
+
+
+rule all:
+    default_target: True
+    input:
+        rules.environment.input,
+        rules.sweep.input,
+        rules.train.input,
+        rules.missions.input,
+        rules.compare.input,
+        rules.package.input,

@@ -1,0 +1,262 @@
+"""Packaging, validating and deploying policies: the public functions; the work is done in `daf.packaging`.
+
+A package is a zip that CoGames accepts as a submission, with a manifest beside it. Deploying sends it to a folder
+registry or to a CoGames server.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from daf.config import NAME_PATTERN
+from daf.errors import BadInputError, CheckpointError, DeploymentError, PolicyError
+from daf.files import digest, file_sha256, read_json, write_json
+from daf.packaging.endpoints import Deployment, open_endpoint
+from daf.packaging.manifest import Manifest, contents, manifest_path_of, read_manifest
+from daf.packaging.validation import ValidationResult, validate_package
+
+if TYPE_CHECKING:
+    from daf.config import MissionConfig
+
+__all__ = [
+    "Deployment", "PackageResult", "ValidationResult",
+    "daf_deploy_policy", "daf_package_policy", "daf_rollback_deployment", "daf_validate_deployment",
+]  # fmt: skip
+
+VERSION_PATTERN = r"\d+\.\d+\.\d+"
+DEFAULT_MISSION = "tutorial.miner"
+
+
+@dataclass(frozen=True, kw_only=True)
+class PackageResult:
+    """A package on disk."""
+
+    path: Path
+    manifest_path: Path
+    sha256: str
+    manifest: Manifest
+
+
+def daf_package_policy(
+    policy_class_path: str = "lstm",
+    weights_path: str | Path | None = None,
+    output_dir: str | Path = "deployment_packages",
+    name: str | None = None,
+    version: str | None = None,
+    init_kwargs: Mapping[str, Any] | None = None,
+    mission: str | MissionConfig | None = None,
+    description: str = "",
+    *,
+    include: Sequence[str | Path] = (),
+    recipe_digest: str | None = None,
+) -> PackageResult:
+    """Write `{output_dir}/{name}-{version}.zip` and its manifest; everything is checked before.
+
+    The zip holds policy_spec.json, the weights, the Python files that the class needs and CoGames does not ship,
+    metadata.json, README.md, requirements.txt and VERSION. The same inputs give the same bytes.
+
+    Args:
+        policy_class_path: shorthand or class path of a MultiAgentPolicy.
+        weights_path: what the policy's `load_policy_data` reads; None for a policy without weights.
+        name: default: the shorthand or the class's name.
+        version: three numbers, default 0.1.0.
+        mission: the mission it was made for: the policy must build and load there, and the manifest records the
+            observation shape and the action names; default: those of `run.json` beside the weights, unchecked.
+        include: further files and folders for the top of the zip.
+        recipe_digest: what the weights were made with; default: that of `run.json` beside the weights, else of the
+            package's own content.
+
+    Raises:
+        PolicyError: no such policy, no policy class, or it does not fit the mission.
+        CheckpointError: the weights are missing, damaged, or those of another network.
+        BadInputError: a name or version that cannot be used.
+    """
+    from daf.config import PolicyConfig
+    from daf.engine.policies import resolve_policy
+    from daf.engine.stamps import engine_stamp
+    from daf.packaging import bundle
+    from daf.packaging.source import collect_source, requirement_lines
+    from daf.provenance import provenance, utc_now
+
+    weights = Path(weights_path) if weights_path is not None else None
+    if weights is not None and not (weights.is_file() and weights.stat().st_size > 0):
+        found = "no such file" if not weights.exists() else "an empty file" if weights.is_file() else "a folder"
+        raise CheckpointError("a file with weights", found, str(weights), "train first, or leave weights_path out")
+    config = PolicyConfig(class_path=policy_class_path, data_path=weights, init_kwargs=dict(init_kwargs or {}))
+    resolved = resolve_policy(config)
+    name, version = _checked_name(name or policy_class_path.rpartition(".")[2], version or "0.1.0")
+    _refuse_agent_policy(resolved.class_path)
+    interface = None if mission is None else _fitted(resolved, mission)
+    source = collect_source(resolved.class_path)
+
+    weights_name = f"weights{weights.suffix}" if weights is not None else None
+    run = _run_beside(weights)
+    stored = {"class_path": source.class_path, "init_kwargs": config.init_kwargs, "weights": weights_name}
+    identity = {**stored, "weights": None if weights is None else file_sha256(weights)}
+    recorded = run.get("provenance", {}).get("recipe_digest")
+    shape, actions = run.get("observation_shape"), run.get("action_names")
+    if interface is not None:
+        shape, actions = list(interface.observation_shape), list(interface.action_names)
+    recipe = recipe_digest or recorded or digest(identity)
+    label = None if mission is None else mission if isinstance(mission, str) else mission.source
+    requirements = requirement_lines(source.packages)
+    metadata = {
+        **stored,
+        "name": name,
+        "version": version,
+        "description": description,
+        "policy": policy_class_path,
+        "note": resolved.note,
+        "mission": label,
+        "observation_shape": shape,
+        "action_names": actions,
+        "engine": engine_stamp(),
+        "recipe_digest": recipe,
+    }
+    members = {
+        bundle.SPEC_NAME: bundle.policy_spec(source.class_path, weights_name, config.init_kwargs),
+        "metadata.json": bundle.json_bytes(metadata),
+        "README.md": bundle.readme(metadata, requirements),
+        "requirements.txt": ("\n".join(requirements) + "\n").encode(),
+        "VERSION": f"{version}\n".encode(),
+        **source.files,
+    }
+    if weights is not None and weights_name is not None:
+        members[weights_name] = weights.read_bytes()
+    extra = bundle.included_files(include)
+    if clash := sorted(set(extra) & set(members)):
+        raise BadInputError(
+            "files with names that are free in the bundle", f"'{clash[0]}'", "include", "rename the file"
+        )
+
+    path = Path(output_dir) / f"{name}-{version}.zip"
+    bundle.write_zip(path, members | extra)
+    manifest = Manifest(
+        name=name,
+        version=version,
+        sha256=file_sha256(path),
+        size_bytes=path.stat().st_size,
+        files=contents(path),
+        class_path=source.class_path,
+        policy=policy_class_path,
+        init_kwargs=config.init_kwargs,
+        engine=engine_stamp(),
+        recipe_digest=recipe,
+        mission=label,
+        observation_shape=shape,
+        action_names=actions,
+        provenance=provenance(identity, run.get("provenance", {}).get("seeds", {})),
+        created=utc_now(),
+    )
+    manifest_path = manifest_path_of(path)
+    write_json(manifest_path, manifest.model_dump(mode="json"))
+    return PackageResult(path=path, manifest_path=manifest_path, sha256=manifest.sha256, manifest=manifest)
+
+
+def daf_validate_deployment(
+    package_path: str | Path,
+    mission: str | MissionConfig = DEFAULT_MISSION,
+    *,
+    steps: int = 32,
+    seed: int = 0,
+    timeout_s: float = 300.0,
+    max_action_time_ms: int = 10_000,
+) -> ValidationResult:
+    """Check a package's integrity, then load it in a fresh process without DAF and play `steps` steps.
+
+    A bad package is a result, not an exception: see `is_valid`, `problems` and `checks`.
+
+    Raises:
+        UnknownMissionError: no such mission.
+    """
+    return validate_package(
+        package_path, mission, steps=steps, seed=seed, timeout_s=timeout_s, max_action_time_ms=max_action_time_ms
+    )
+
+
+def daf_deploy_policy(
+    package_path: str | Path,
+    endpoint: str | Path,
+    *,
+    name: str | None = None,
+    season: str | None = None,
+    mission: str | MissionConfig = DEFAULT_MISSION,
+    validate: bool = True,
+) -> Deployment:
+    """Validate a package and send it to an endpoint.
+
+    Args:
+        endpoint: a folder (or file://…) for a registry, http(s)://… for a CoGames server, whose token is read from
+            the environment variable COGAMES_TOKEN.
+        name: name on the server; default: the package's.
+        season: tournament season to enter; only for a server. None uploads without entering one.
+        validate: False skips playing, not the check against the manifest.
+
+    Raises:
+        DeploymentError: the package is invalid, the version is there with other content, or the endpoint refuses.
+        BadInputError: an address or name that cannot be used.
+    """
+    package = Path(package_path)
+    target = open_endpoint(endpoint)
+    if not package.is_file():
+        raise DeploymentError("a package", "no such file", str(package), "make it with daf_package_policy")
+    manifest = read_manifest(package)
+    if validate:
+        result = daf_validate_deployment(package, mission)
+        if not result.is_valid:
+            hint = "nothing was sent"
+            raise DeploymentError("a valid package", "; ".join(result.problems), str(package), hint)
+    if file_sha256(package) != manifest.sha256:
+        raise DeploymentError("the content of the manifest", "other content", str(package), "package the policy again")
+    return target.deploy(package, manifest, name=name or manifest.name, season=season)
+
+
+def daf_rollback_deployment(name: str, endpoint: str | Path, to_version: str | None = None) -> Deployment:
+    """Make an earlier version current again; default: the one before the current one.
+
+    Raises:
+        DeploymentError: nothing to go back to, or the endpoint is a CoGames server, which has no way back.
+    """
+    return open_endpoint(endpoint).rollback(name, to_version)
+
+
+def _checked_name(name: str, version: str) -> tuple[str, str]:
+    if not re.fullmatch(NAME_PATTERN, name):
+        raise BadInputError("a name of letters, digits, '.', '_' and '-'", f"'{name}'", "daf_package_policy: name")
+    if not re.fullmatch(VERSION_PATTERN, version):
+        raise BadInputError("three numbers such as 0.1.0", f"'{version}'", "daf_package_policy: version")
+    return name, version
+
+
+def _refuse_agent_policy(class_path: str) -> None:
+    """The engine's loader takes only classes that command all agents."""
+    from daf.engine.policies import load_policy_class
+
+    policy_class = load_policy_class(class_path)
+    if "agent_policy" not in dir(policy_class):
+        hint = "wrap it: a MultiAgentPolicy whose agent_policy(id) returns it"
+        found = f"{policy_class.__name__}, a policy of one agent"
+        raise PolicyError("a subclass of MultiAgentPolicy", found, f"policy '{class_path}'", hint)
+
+
+def _fitted(resolved: Any, mission: str | MissionConfig) -> Any:
+    """Build the policy for the mission and load its weights, to find misfits before anything is written."""
+    from daf.engine.missions import resolve_mission
+    from daf.engine.policies import build_policy
+    from daf.engine.simulation import SimulationFactory
+
+    interface = SimulationFactory(resolve_mission(mission).env_config).interface
+    build_policy(resolved, interface)
+    return interface
+
+
+def _run_beside(weights: Path | None) -> dict[str, Any]:
+    """The training run's record, if the weights lie beside one."""
+    if weights is None or not weights.with_name("run.json").is_file():
+        return {}
+    record = read_json(weights.with_name("run.json"))
+    return record if isinstance(record, dict) else {}

@@ -1,0 +1,77 @@
+"""Evaluation as the workflow asks for it: shards of episodes to files, with provenance."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from daf.config import PolicyConfig
+from daf.devices import resolve_device
+from daf.episodes import read_episodes, read_provenance, write_episodes
+from daf.files import read_json
+from daf.logging_config import DAFLogger
+from daf.plan import Checkpoint
+from daf.provenance import provenance
+from daf.recipes import EvaluationRecipe
+
+
+def evaluate_shard(
+    recipe: EvaluationRecipe,
+    *,
+    checkpoint: Checkpoint,
+    weights: Sequence[str],
+    output: str | Path,
+    device: str,
+    logger: DAFLogger,
+) -> None:
+    """Play the episodes of a recipe and write their rows.
+
+    Args:
+        weights: for a trained policy its model.pt and run.json, as the training run wrote them.
+    """
+    from daf.engine.evaluation import evaluate_policy
+    from daf.engine.missions import resolve_mission
+    from daf.engine.policies import resolve_policy
+
+    policy = checkpoint.config
+    if checkpoint.training is not None:
+        model, run = weights
+        trained = read_json(run)["recipe"]
+        policy = PolicyConfig(
+            class_path=trained["policy_class_path"], data_path=Path(model), init_kwargs=trained["init_kwargs"]
+        )
+    resolved = resolve_policy(policy, checkpoint.policy)
+    if resolved.note:
+        logger.info(resolved.note)
+    progress = logger.progress(
+        f"evaluate {checkpoint.label} on {recipe.mission.name}", recipe.num_episodes, "episodes"
+    )
+    frame = evaluate_policy(
+        resolved,
+        resolve_mission(recipe.mission.config, recipe.mission.name),
+        episodes=recipe.num_episodes,
+        first_episode=recipe.first_episode,
+        seed=recipe.first_seed,
+        device=resolve_device(device),
+        max_action_time_ms=recipe.max_action_time_ms,
+        policy_label=checkpoint.policy,
+        checkpoint_label=checkpoint.label,
+        training_seed=checkpoint.seed,
+        on_progress=progress.update,
+    )
+    progress.done(mean_reward=_mean(frame["mean_reward"].dropna().tolist()))
+    failures = frame["failure"].dropna()
+    if len(failures):
+        logger.warning(f"{len(failures)} of {len(frame)} episodes failed, the first with: {failures.iloc[0]}")
+    made_by = provenance(recipe.to_dict(), {"first_episode": recipe.first_seed + recipe.first_episode})
+    write_episodes(output, frame, made_by | {"policy": resolved.identity(), "note": resolved.note})
+
+
+def _mean(values: list[float]) -> float | None:
+    return sum(values) / len(values) if values else None
+
+
+def merge_shards(shards: Sequence[str], output: str | Path) -> None:
+    """Put shards into one table; its provenance lists theirs."""
+    frame = read_episodes(shards).sort_values("episode", ignore_index=True)
+    write_episodes(output, frame, {"shards": [read_provenance(path) for path in shards]})

@@ -1,0 +1,417 @@
+"""Messages, timed operations, metrics and progress, to the terminal and to a log file.
+
+What lives here: one logger per experiment or job. Nothing else in DAF configures logging, and this module never
+touches the root logger. A terminal gets colours through Rich; a pipe and a log file get the same words as plain
+lines. Results do not go through here: they are files.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import os
+import platform
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, TextIO
+
+from daf.errors import BadInputError, did_you_mean
+
+LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
+PROGRESS_INTERVAL_S = 5.0
+
+Clock = Callable[[], float]
+
+
+# ---- metrics ----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class MetricSummary:
+    """What was recorded under one name; `std` is the sample standard deviation, None for fewer than two values."""
+
+    name: str
+    count: int
+    total: float
+    mean: float
+    std: float | None
+    minimum: float
+    maximum: float
+    last: float
+
+
+class MetricsCollector:
+    """Numbers by name, in the order they came. Values that are not finite are counted apart, not averaged."""
+
+    def __init__(self) -> None:
+        self._values: dict[str, list[float]] = {}
+        self._not_finite: dict[str, int] = {}
+
+    def record(self, name: str, value: float) -> None:
+        """Add one value."""
+        value = float(value)
+        if math.isfinite(value):
+            self._values.setdefault(name, []).append(value)
+        else:
+            self._not_finite[name] = self._not_finite.get(name, 0) + 1
+
+    def increment(self, name: str, by: float = 1.0) -> None:
+        """Add to a counter: the summary's `total` is the count."""
+        self.record(name, by)
+
+    def values(self, name: str) -> list[float]:
+        return list(self._values.get(name, []))
+
+    def not_finite(self, name: str) -> int:
+        """How many values of this name were NaN or infinite."""
+        return self._not_finite.get(name, 0)
+
+    def names(self) -> list[str]:
+        return sorted({*self._values, *self._not_finite})
+
+    def summary(self) -> dict[str, MetricSummary]:
+        """Aggregates of every name that has at least one finite value."""
+        return {name: _summarize(name, values) for name, values in sorted(self._values.items())}
+
+    def clear(self) -> None:
+        self._values.clear()
+        self._not_finite.clear()
+
+
+def _summarize(name: str, values: list[float]) -> MetricSummary:
+    count, total = len(values), math.fsum(values)
+    mean = total / count
+    std = math.sqrt(math.fsum((value - mean) ** 2 for value in values) / (count - 1)) if count > 1 else None
+    low, high, last = min(values), max(values), values[-1]
+    return MetricSummary(name=name, count=count, total=total, mean=mean, std=std, minimum=low, maximum=high, last=last)
+
+
+# ---- operations -------------------------------------------------------------------------------------------
+
+
+@dataclass(kw_only=True)
+class OperationTracker:
+    """One timed piece of work. `status` is running, completed or failed; `duration_s` grows until the end."""
+
+    name: str
+    clock: Clock = field(default=time.monotonic, repr=False)
+    status: str = "running"
+    error: str | None = None
+    context: dict[str, Any] = field(default_factory=dict)
+    metrics: MetricsCollector = field(default_factory=MetricsCollector, repr=False)
+    started_s: float = field(init=False)
+    ended_s: float | None = None
+
+    def __post_init__(self) -> None:
+        self.started_s = self.clock()
+
+    @property
+    def duration_s(self) -> float:
+        return (self.clock() if self.ended_s is None else self.ended_s) - self.started_s
+
+    def record(self, name: str, value: float) -> None:
+        """Record a metric of this operation."""
+        self.metrics.record(name, value)
+
+    def finish(self, error: BaseException | None = None) -> None:
+        self.ended_s = self.clock()
+        self.status = "completed" if error is None else "failed"
+        if error is not None:
+            self.error = f"{type(error).__name__}: {str(error).partition(chr(10))[0]}".removesuffix(": ")
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "name": self.name, "status": self.status, "duration_s": self.duration_s,
+            "error": self.error, "context": dict(self.context),
+        }  # fmt: skip
+
+
+# ---- progress ---------------------------------------------------------------------------------------------
+
+
+class Progress:
+    """Progress of a long loop as plain lines, at most one per interval of wall clock, plus the first and the last."""
+
+    def __init__(
+        self, emit: Callable[[str], None], what: str, total: int, unit: str, *, interval_s: float, clock: Clock
+    ) -> None:
+        self._emit, self.what, self.total, self.unit = emit, what, total, unit
+        self._interval_s, self._clock = interval_s, clock
+        self._started_s = clock()
+        self._last_line_s: float | None = None
+        self._first_done: int | None = None
+        self._done, self._figures = 0, dict[str, Any]()
+        self._shown: tuple[int, dict[str, Any]] | None = None
+        self._closed = False
+
+    def update(self, done: int, **figures: Any) -> None:
+        """Say that `done` of `total` units are finished; `figures` are shown as `name value`."""
+        if self._closed:
+            return
+        if self._first_done is None:
+            # A resumed run starts above zero: the speed counts only what this process did.
+            self._first_done = done if done < self.total else 0
+            self._started_s = self._clock() if done > 0 and done < self.total else self._started_s
+        self._done, self._figures = done, figures
+        if self._last_line_s is None or self._clock() - self._last_line_s >= self._interval_s:
+            self._show()
+
+    def done(self, **figures: Any) -> None:
+        """Show the last line, unless it has just been shown."""
+        if self._closed:
+            return
+        self._figures = {**self._figures, **figures}
+        if self._shown != (self._done, self._figures) or self._last_line_s is None:
+            self._show()
+        self._closed = True
+
+    def _show(self) -> None:
+        now = self._clock()
+        self._last_line_s = now
+        self._shown = (self._done, dict(self._figures))
+        self._emit(self._line(now - self._started_s))
+
+    def _line(self, elapsed_s: float) -> str:
+        share = f" ({100 * self._done // self.total} %)" if self.total > 0 else ""
+        parts = [f"{self.what} · {self._done:,} of {self.total:,} {self.unit}{share}"]
+        worked = self._done - (self._first_done or 0)
+        if worked > 0 and elapsed_s > 0:
+            rate = worked / elapsed_s
+            parts.append(f"{rate:,.0f}/s" if rate >= 10 else f"{rate:.2g}/s")
+            left = self.total - self._done
+            parts.append(f"{format_duration(left / rate)} left" if left > 0 else f"took {format_duration(elapsed_s)}")
+        parts += [f"{name.replace('_', ' ')} {format_figure(value)}" for name, value in self._figures.items()]
+        return " · ".join(parts)
+
+
+def format_duration(seconds: float) -> str:
+    """`30 s`, `2 min 05 s`, `3 h 07 min`; below ten seconds with one decimal."""
+    if seconds < 9.95:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+
+
+def format_figure(value: Any) -> str:
+    """Integers with thousands separators, other numbers with up to four significant digits, the rest as text."""
+    if isinstance(value, bool) or value is None:
+        return str(value)
+    if isinstance(value, int):
+        return f"{value:,}"
+    try:
+        return f"{float(value):.4g}" if not isinstance(value, str) else value
+    except (TypeError, ValueError):
+        return str(value)
+
+
+# ---- the logger -------------------------------------------------------------------------------------------
+
+
+class DAFLogger:
+    """A named logger with context, timed operations, metrics and progress.
+
+    Args:
+        name: what the messages are about; shown in the log file.
+        level: least severe message shown, one of debug, info, warning, error.
+        log_file: also append plain lines here; the folder is created.
+        stream: where messages appear; default: the process's stderr.
+        clock: monotonic seconds, for durations and throttling.
+
+    Raises:
+        BadInputError: unknown level.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        level: str = "info",
+        log_file: str | Path | None = None,
+        stream: TextIO | None = None,
+        clock: Clock = time.monotonic,
+    ) -> None:
+        if level.lower() not in LEVELS:
+            raise BadInputError(
+                f"one of {', '.join(LEVELS)}", f"'{level}'", f"log level of '{name}'", did_you_mean(level, LEVELS)
+            )
+        self.name, self.level, self.log_file = name, level.lower(), Path(log_file) if log_file is not None else None
+        self.metrics = MetricsCollector()
+        self.operations: list[OperationTracker] = []
+        self._clock, self._stream = clock, stream
+        self.session = session_metadata(name)
+        self._logger = _configured_logger(name, LEVELS[self.level], self.log_file, stream)
+        self._write_session_header()
+
+    def debug(self, message: str, **context: Any) -> None:
+        self._log(logging.DEBUG, message, context)
+
+    def info(self, message: str, **context: Any) -> None:
+        self._log(logging.INFO, message, context)
+
+    def warning(self, message: str, **context: Any) -> None:
+        self._log(logging.WARNING, message, context)
+
+    def error(self, message: str, **context: Any) -> None:
+        self._log(logging.ERROR, message, context)
+
+    @contextmanager
+    def track_operation(self, name: str, **context: Any) -> Iterator[OperationTracker]:
+        """Time a block; a failure is logged and passed on. Durations appear in the metrics summary."""
+        operation = OperationTracker(name=name, clock=self._clock, context=context)
+        self.operations.append(operation)
+        self._log(logging.INFO, f"{name} started", context)
+        try:
+            yield operation
+        except BaseException as error:
+            operation.finish(error)
+            took = format_duration(operation.duration_s)
+            self._log(logging.ERROR, f"{name} failed after {took}: {operation.error}", {})
+            raise
+        operation.finish()
+        self._log(logging.INFO, f"{name} completed in {format_duration(operation.duration_s)}", {})
+
+    def progress(self, what: str, total: int, unit: str, *, interval_s: float = PROGRESS_INTERVAL_S) -> Progress:
+        """Start reporting on a loop of `total` units."""
+        return Progress(
+            lambda line: self._log(logging.INFO, line, {}), what, total, unit, interval_s=interval_s, clock=self._clock
+        )
+
+    def metrics_summary(self) -> str:
+        """Operations and metrics as a plain table."""
+        rows: list[tuple[str, ...]] = [("operation", "status", "duration")]
+        rows += [(one.name, one.status, format_duration(one.duration_s)) for one in self.operations]
+        text = _table(rows) if self.operations else "no operation was tracked"
+        metric_rows: list[tuple[str, ...]] = [("metric", "count", "mean", "std", "min", "max", "last")]
+        for prefix, collector in [("", self.metrics), *((f"{one.name}.", one.metrics) for one in self.operations)]:
+            metric_rows += [(prefix + row[0], *row[1:]) for row in _metric_rows(collector)]
+        return text + ("\n\n" + _table(metric_rows) if len(metric_rows) > 1 else "")
+
+    def print_metrics_summary(self) -> None:
+        """Show the summary on the terminal (stderr, as all messages) and append it to the log file."""
+        text = self.metrics_summary()
+        print(f"\n{text}\n", file=self._stream or sys.stderr)
+        if self.log_file is not None:
+            with open(self.log_file, "a", encoding="utf-8") as stream:
+                stream.write(f"\n{text}\n\n")
+
+    def _log(self, level: int, message: str, context: dict[str, Any]) -> None:
+        shown = " ".join(f"{key}={format_figure(value)}" for key, value in context.items())
+        self._logger.log(level, "%s", f"{message} [{shown}]" if shown else message)
+
+    def _write_session_header(self) -> None:
+        if self.log_file is not None:
+            with open(self.log_file, "a", encoding="utf-8") as stream:
+                stream.write("# " + " · ".join(f"{key} {value}" for key, value in self.session.items()) + "\n")
+
+
+def create_daf_logger(
+    name: str,
+    *,
+    level: str = "info",
+    log_file: str | Path | None = None,
+    stream: TextIO | None = None,
+    clock: Clock = time.monotonic,
+) -> DAFLogger:
+    """A logger of this name; calling it again replaces the handlers of the first call instead of doubling them."""
+    return DAFLogger(name, level=level, log_file=log_file, stream=stream, clock=clock)
+
+
+def session_metadata(name: str) -> dict[str, str]:
+    """Facts that make a log file readable on its own."""
+    from daf import __version__
+
+    facts = {
+        "session": name,
+        "started": datetime.now(UTC).isoformat(timespec="seconds"),
+        "daf": __version__,
+        "python": platform.python_version(),
+        "host": platform.node(),
+        "pid": str(os.getpid()),
+    }
+    job = os.environ.get("SLURM_JOB_ID")
+    return {**facts, "slurm_job": job} if job else facts
+
+
+def _metric_rows(collector: MetricsCollector) -> list[tuple[str, ...]]:
+    rows: list[tuple[str, ...]] = []
+    summary = collector.summary()
+    for name in collector.names():
+        one, bad = summary.get(name), collector.not_finite(name)
+        label = f"{name} ({bad} not finite)" if bad else name
+        if one is None:
+            rows.append((label, "0", "-", "-", "-", "-", "-"))
+        else:
+            std = "-" if one.std is None else format_figure(one.std)
+            figures = [format_figure(value) for value in (one.minimum, one.maximum, one.last)]
+            rows.append((label, str(one.count), format_figure(one.mean), std, *figures))
+    return rows
+
+
+def _table(rows: Sequence[tuple[str, ...]]) -> str:
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    padded = [[cell.ljust(width) for cell, width in zip(row, widths, strict=True)] for row in rows]
+    return "\n".join("  ".join(row).rstrip() for row in padded)
+
+
+# ---- handlers ---------------------------------------------------------------------------------------------
+
+
+def _configured_logger(name: str, level: int, log_file: Path | None, stream: TextIO | None) -> logging.Logger:
+    logger = logging.getLogger(f"daf.sessions.{name}")
+    # A parent's handler (or one that a library put on the root) would show every line twice.
+    logger.propagate = False
+    logger.setLevel(level)
+    for handler in list(logger.handlers):
+        logger.removeHandler(handler)
+        handler.close()
+    logger.addHandler(_terminal_handler(stream))
+    if log_file is not None:
+        log_file.parent.mkdir(parents=True, exist_ok=True)
+        handler = logging.FileHandler(log_file, encoding="utf-8", delay=True)
+        handler.setFormatter(_PlainFormatter("%(asctime)s %(levelname)-7s %(message)s"))
+        logger.addHandler(handler)
+    return logger
+
+
+class _PlainFormatter(logging.Formatter):
+    """UTC times, so that the logs of several machines can be read together."""
+
+    converter = staticmethod(time.gmtime)
+    default_time_format = "%Y-%m-%dT%H:%M:%S"
+    default_msec_format = "%s.%03dZ"
+
+
+class _CurrentStderr(logging.StreamHandler[TextIO]):
+    """Writes to whatever sys.stderr is at that moment, since programs and tests replace it."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.stream = sys.stderr
+        super().emit(record)
+
+
+def _terminal_handler(stream: TextIO | None) -> logging.Handler:
+    target = stream if stream is not None else sys.stderr
+    if hasattr(target, "isatty") and target.isatty() and not os.environ.get("NO_COLOR"):
+        from rich.console import Console
+        from rich.highlighter import NullHighlighter
+        from rich.logging import RichHandler
+
+        return RichHandler(
+            console=Console(file=target, soft_wrap=True),
+            highlighter=NullHighlighter(),
+            show_path=False,
+            markup=False,
+            log_time_format="[%X]",
+        )
+    handler: logging.Handler = logging.StreamHandler(stream) if stream is not None else _CurrentStderr()
+    handler.setFormatter(_PlainFormatter("%(asctime)s %(levelname)-7s %(message)s"))
+    return handler

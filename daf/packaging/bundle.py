@@ -1,0 +1,97 @@
+"""The zip of a package: a CoGames submission bundle that also carries its documentation.
+
+The same content gives the same bytes: members are sorted, stored without compression (whose output depends on the
+zlib at hand; weights hardly shrink anyway) and dated 1980. Times and machines go to the manifest beside the zip.
+"""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from daf.errors import BadInputError
+from daf.files import atomic_path
+
+SPEC_NAME = "policy_spec.json"
+RESERVED = (SPEC_NAME, "metadata.json", "README.md", "requirements.txt", "VERSION")
+
+
+def write_zip(path: str | Path, members: Mapping[str, bytes]) -> None:
+    """Write a zip whose bytes depend on nothing but the members."""
+    with atomic_path(path) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive:
+        for name in sorted(members):
+            info = zipfile.ZipInfo(name, date_time=(1980, 1, 1, 0, 0, 0))
+            info.external_attr = 0o100644 << 16
+            info.create_system = 3  # Unix, on every machine
+            archive.writestr(info, members[name])
+
+
+def json_bytes(value: Any) -> bytes:
+    return (json.dumps(value, indent=2, sort_keys=True, allow_nan=False) + "\n").encode()
+
+
+def policy_spec(class_path: str, weights_name: str | None, init_kwargs: Mapping[str, Any]) -> bytes:
+    """The file that the engine's loader looks for."""
+    return json_bytes(
+        {"class_path": class_path, "data_path": weights_name, "init_kwargs": dict(init_kwargs), "setup_script": None}
+    )
+
+
+def included_files(paths: Iterable[str | Path]) -> dict[str, bytes]:
+    """Extra files and folders, at the top of the bundle under their own names.
+
+    Raises:
+        BadInputError: one is missing, or takes a name the bundle needs itself.
+    """
+    members: dict[str, bytes] = {}
+    for item in map(Path, paths):
+        if not item.exists():
+            raise BadInputError("a file or folder to include", "no such file", str(item))
+        files = sorted(path for path in item.rglob("*") if path.is_file()) if item.is_dir() else [item]
+        for path in files:
+            if "__pycache__" in path.parts:
+                continue
+            name = path.relative_to(item.parent).as_posix()
+            if name in RESERVED or name in members:
+                raise BadInputError("a name that is free in the bundle", f"'{name}'", str(path), "rename the file")
+            members[name] = path.read_bytes()
+    return members
+
+
+def readme(metadata: Mapping[str, Any], requirements: Iterable[str]) -> bytes:
+    """Documentation for whoever unpacks the bundle."""
+    name, version = metadata["name"], metadata["version"]
+    shape, actions = metadata["observation_shape"], metadata["action_names"]
+    facts = [
+        ("policy class", f"`{metadata['class_path']}`"),
+        ("arguments", f"`{json.dumps(metadata['init_kwargs'], sort_keys=True)}`"),
+        ("weights", f"`{metadata['weights']}`" if metadata["weights"] else "none"),
+        ("checked with mission", metadata["mission"] or "none"),
+        ("observation shape", " × ".join(map(str, shape)) if shape else "not recorded"),
+        ("actions", ", ".join(actions) if actions else "not recorded"),
+        ("recipe", f"`{metadata['recipe_digest'][:16]}`"),
+    ]
+    rows = "\n".join(f"| {key} | {value} |" for key, value in facts)
+    needs = "\n".join(f"- {line}" for line in requirements)
+    text = f"""# {name} {version}
+
+{metadata["description"] or "A policy for CoGames, packaged by DAF."}
+
+| | |
+|---|---|
+{rows}
+
+This is a CoGames submission bundle. It was made with:
+
+{needs}
+
+Play it:
+
+    cogames run -m {metadata["mission"] or "tutorial.miner"} -p file://$PWD/{name}-{version}.zip
+
+The engine unpacks a bundle once per path. After replacing the zip under the same name, use another path.
+"""
+    return text.encode()

@@ -1,0 +1,80 @@
+"""What a package contains, by hash, and what it was made with: the file beside the zip."""
+
+from __future__ import annotations
+
+import hashlib
+import zipfile
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from daf.errors import DeploymentError
+from daf.files import file_sha256, read_json
+
+
+class Manifest(BaseModel):
+    """The manifest of one package. `observation_shape` and `action_names` are null if no mission was given."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    version: str
+    sha256: str
+    size_bytes: int
+    files: dict[str, str]
+    class_path: str
+    policy: str
+    init_kwargs: dict[str, Any]
+    engine: dict[str, str]
+    recipe_digest: str
+    mission: str | None
+    observation_shape: list[int] | None
+    action_names: list[str] | None
+    provenance: dict[str, Any]
+    created: str
+
+
+def manifest_path_of(package_path: str | Path) -> Path:
+    """`miner-0.1.0.zip` → `miner-0.1.0.manifest.json`."""
+    path = Path(package_path)
+    return path.with_name(path.name.removesuffix(".zip") + ".manifest.json")
+
+
+def read_manifest(package_path: str | Path) -> Manifest:
+    """The manifest beside a package.
+
+    Raises:
+        DeploymentError: it is missing or is no manifest.
+    """
+    path = manifest_path_of(package_path)
+    if not path.is_file():
+        hint = "package the policy again; the manifest is written beside the zip and travels with it"
+        raise DeploymentError("the package's manifest", "no such file", str(path), hint)
+    try:
+        return Manifest.model_validate(read_json(path))
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"]))
+        raise DeploymentError("a package manifest", f"{place}: {first['msg']}", str(path)) from None
+
+
+def contents(package_path: str | Path) -> dict[str, str]:
+    """sha256 of every member of a zip; raises zipfile.BadZipFile if it is damaged."""
+    with zipfile.ZipFile(package_path) as archive:
+        return {name: hashlib.sha256(archive.read(name)).hexdigest() for name in sorted(archive.namelist())}
+
+
+def differences(manifest: Manifest, package_path: str | Path) -> list[str]:
+    """How a zip deviates from its manifest; empty if it does not."""
+    if file_sha256(package_path) == manifest.sha256:
+        return []
+    found = contents(package_path)
+    changed = [
+        f"{name} has changed"
+        for name in sorted(manifest.files)
+        if found.get(name, "") not in ("", manifest.files[name])
+    ]
+    missing = [f"{name} is missing" for name in sorted(set(manifest.files) - set(found))]
+    added = [f"{name} was added" for name in sorted(set(found) - set(manifest.files))]
+    return [*changed, *missing, *added] or ["the archive was written anew with the same files"]

@@ -1,0 +1,169 @@
+"""Whether a package is intact, and whether it plays in a fresh process that knows nothing of DAF."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import zipfile
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from daf.environment_checks import CheckResult, Status
+from daf.errors import BadInputError, DeploymentError
+from daf.files import file_sha256
+from daf.packaging.bundle import SPEC_NAME
+from daf.packaging.manifest import Manifest, differences, read_manifest
+
+if TYPE_CHECKING:
+    from daf.config import MissionConfig
+
+RUNNER = Path(__file__).with_name("isolated_run.py")
+# All that a fresh process needs of this one's environment; secrets and PYTHONPATH stay here.
+_KEPT_VARIABLES = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "LD_LIBRARY_PATH", "SYSTEMROOT")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ValidationResult:
+    """What was checked. A package is valid if no check is an error; warnings are allowed."""
+
+    package: str
+    sha256: str | None
+    mission: str
+    checks: list[CheckResult]
+    rewards: list[float]
+
+    @property
+    def problems(self) -> list[str]:
+        return [str(check) for check in self.checks if check.status == "error"]
+
+    @property
+    def warnings(self) -> list[str]:
+        return [str(check) for check in self.checks if check.status == "warning"]
+
+    @property
+    def is_valid(self) -> bool:
+        return not self.problems
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "package": self.package, "sha256": self.sha256, "mission": self.mission, "is_valid": self.is_valid,
+            "problems": self.problems, "warnings": self.warnings, "rewards": self.rewards,
+            "checks": [asdict(check) for check in self.checks],
+        }  # fmt: skip
+
+
+def validate_package(
+    package_path: str | Path,
+    mission: str | MissionConfig,
+    *,
+    steps: int,
+    seed: int,
+    timeout_s: float,
+    max_action_time_ms: int,
+) -> ValidationResult:
+    """See `daf.deployment.daf_validate_deployment`."""
+    from daf.engine.missions import resolve_mission
+
+    if steps < 1:
+        raise BadInputError("at least one step", str(steps), "daf_validate_deployment: steps")
+    package = Path(package_path)
+    label = mission if isinstance(mission, str) else mission.source
+    resolved = resolve_mission(mission)
+    checks, manifest = _check_archive(package)
+    rewards: list[float] = []
+    sha256 = file_sha256(package) if package.is_file() else None
+    if all(check.status != "error" for check in checks):
+        env = resolved.env_config.model_dump_json()
+        outcome = _play(package, env, steps, seed, timeout_s, max_action_time_ms)
+        checks += _judge(outcome, manifest, label)
+        rewards = outcome.get("rewards", [])
+    return ValidationResult(package=str(package), sha256=sha256, mission=label, checks=checks, rewards=rewards)
+
+
+def _check(name: str, status: Status, found: str, expected: str, hint: str = "") -> CheckResult:
+    return CheckResult(name=name, status=status, found=found, expected=expected, hint=hint)
+
+
+def _check_archive(package: Path) -> tuple[list[CheckResult], Manifest | None]:
+    again = "package the policy again"
+    if not package.is_file():
+        return [_check("archive", "error", "no such file", f"a package at {package}")], None
+    try:
+        with zipfile.ZipFile(package) as archive:
+            names, damaged = archive.namelist(), archive.testzip()
+    except (zipfile.BadZipFile, EOFError, OSError) as error:
+        return [_check("archive", "error", f"{error}", "a zip archive", again)], None
+    if damaged is not None:
+        return [
+            _check("archive", "error", f"'{damaged}' is damaged", "members that match their checksums", again)
+        ], None
+    unsafe = [name for name in names if name.startswith("/") or ".." in Path(name).parts]
+    if unsafe or len(set(names)) != len(names):
+        found = f"'{unsafe[0]}'" if unsafe else "a member twice"
+        return [_check("archive", "error", found, "members inside the archive's folder, each once", again)], None
+    if SPEC_NAME not in names:
+        return [_check("archive", "error", f"no {SPEC_NAME}", "a submission bundle", again)], None
+    checks = [_check("archive", "ok", f"{len(names)} members", "a submission bundle")]
+    try:
+        manifest = read_manifest(package)
+    except DeploymentError as error:
+        return [*checks, _check("manifest", "error", error.found, error.expected, error.hint)], None
+    deviations = differences(manifest, package)
+    if deviations:
+        checks.append(_check("manifest", "error", "; ".join(deviations[:3]), "the content of the manifest", again))
+    else:
+        checks.append(_check("manifest", "ok", f"{len(manifest.files)} hashes match", "the content of the manifest"))
+    return checks, manifest
+
+
+def _play(package: Path, env: str, steps: int, seed: int, timeout_s: float, max_action_time_ms: int) -> dict[str, Any]:
+    """Run the bundle in a fresh process; `-I` keeps PYTHONPATH, the user's site and the current folder out."""
+    with tempfile.TemporaryDirectory(prefix="daf-validate-") as name:
+        folder = Path(name)
+        (folder / "env.json").write_text(env)
+        request = {
+            "package": str(package.resolve()), "env": str(folder / "env.json"), "unpacked": str(folder / "bundle"),
+            "steps": steps, "seed": seed, "max_action_time_ms": max_action_time_ms,
+        }  # fmt: skip
+        (folder / "request.json").write_text(json.dumps(request))
+        variables = {key: os.environ[key] for key in _KEPT_VARIABLES if key in os.environ}
+        variables |= {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": "", "PYTHONDONTWRITEBYTECODE": "1"}
+        command = [sys.executable, "-I", str(RUNNER), str(folder / "request.json"), str(folder / "result.json")]
+        try:
+            process = subprocess.run(
+                command, cwd=folder, env=variables, capture_output=True, text=True, timeout=timeout_s, check=False
+            )
+        except subprocess.TimeoutExpired:
+            return {"ok": False, "error": f"not done after {timeout_s:g} s", "place": ""}
+        if not (folder / "result.json").is_file():
+            last = (process.stderr.strip().splitlines() or ["no message"])[-1]
+            return {"ok": False, "error": f"the process ended with status {process.returncode}: {last}", "place": ""}
+        outcome: dict[str, Any] = json.loads((folder / "result.json").read_text())
+        return outcome
+
+
+def _judge(outcome: dict[str, Any], manifest: Manifest | None, mission: str) -> list[CheckResult]:
+    expected = f"a policy that loads and acts on {mission}"
+    if not outcome["ok"]:
+        found = f"{outcome['error']}" + (f" ({outcome['place']})" if outcome["place"] else "")
+        hint = "was it trained on another mission, or does it need files that `include` should name?"
+        return [_check("play", "error", found, expected, hint)]
+    checks = [_check("play", "ok", f"{outcome['steps']} steps", expected)]
+    if manifest is not None and manifest.observation_shape not in (None, outcome["observation_shape"]):
+        found = f"{outcome['observation_shape']} on {mission}"
+        checks.append(_check("observation shape", "warning", found, f"{manifest.observation_shape}, as packaged"))
+    if manifest is not None and manifest.action_names not in (None, outcome["action_names"]):
+        found = ", ".join(outcome["action_names"])
+        checks.append(_check("actions", "warning", found, ", ".join(manifest.action_names or []) + ", as packaged"))
+    if outcome["timeouts"]:
+        hint = "scores depend on the speed of the machine; a smaller network answers faster"
+        checks.append(_check("action time", "warning", f"{outcome['timeouts']} timeouts", "none", hint))
+    acted = {name: count for name, count in outcome["actions"].items() if name != "noop" and count > 0}
+    if not acted:
+        hint = "CoGames' own validation refuses such a policy"
+        checks.append(_check("actions taken", "warning", "only noop, or moves that failed", "some action", hint))
+    return checks

@@ -1,0 +1,275 @@
+"""The static plan of an experiment: which checkpoints, episodes and trials there are, all known before anything runs.
+
+The Snakefile asks this module what to make; nothing here touches a file of results.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from daf.config import DAFComparisonConfig, DAFSweepConfig, DAFTrainingConfig, ExperimentConfig, PolicyConfig
+from daf.errors import BadInputError, ConfigError
+from daf.files import file_sha256
+from daf.recipes import (
+    STAGE_VERSIONS,
+    EvaluationRecipe,
+    MissionRecipe,
+    TrainingRecipe,
+    evaluation_recipe,
+    mission_label,
+    training_recipe,
+    trial_recipe,
+)
+from daf.sweeps import history_indices, num_trials_effective, trial_name
+
+
+@dataclass(frozen=True, kw_only=True)
+class Checkpoint:
+    """Weights to evaluate: a policy from outside, or one training seed of a run."""
+
+    label: str
+    policy: str
+    config: PolicyConfig
+    training: str | None = None
+    seed: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Episodes:
+    """The episodes that every policy plays on a mission: as many as the most demanding comparison wants."""
+
+    mission: str  # as written in the configuration
+    count: int
+    first_seed: int
+
+
+class Plan:
+    """What an experiment makes.
+
+    Raises:
+        ConfigError: two comparisons want different episode seeds on one mission, or two missions share a label.
+    """
+
+    def __init__(self, experiment: ExperimentConfig) -> None:
+        self.experiment = experiment
+        self.episodes = self._plan_episodes()
+
+    # ---- policies and checkpoints -------------------------------------------------------------------------
+
+    @cached_property
+    def checkpoints(self) -> dict[str, Checkpoint]:
+        """Every checkpoint of every policy that is compared or packaged, by label."""
+        wanted = [name for comparison in self.experiment.comparisons.values() for name in comparison.policies]
+        deployment = self.experiment.deployment
+        wanted += [deployment.policy] if deployment and deployment.policy else []
+        found = [checkpoint for name in dict.fromkeys(wanted) for checkpoint in self.checkpoints_of(name)]
+        return {checkpoint.label: checkpoint for checkpoint in found}
+
+    def checkpoints_of(self, policy: str) -> Iterator[Checkpoint]:
+        """One checkpoint, or one per training seed. A name that is not under `policies` is a shorthand or class path."""
+        config = self.experiment.policies.get(policy) or PolicyConfig(class_path=policy)
+        label = policy if policy in self.experiment.policies else policy.rpartition(".")[2]
+        if config.training is None:
+            yield Checkpoint(label=label, policy=label, config=config)
+            return
+        for seed in self.run(config.training).seeds:
+            yield Checkpoint(
+                label=f"{label}-seed-{seed}", policy=label, config=config, training=config.training, seed=seed
+            )
+
+    def deployed(self) -> Checkpoint | None:
+        """The checkpoint that is packaged: the chosen seed, else the first."""
+        deployment = self.experiment.deployment
+        if deployment is None or deployment.policy is None:
+            return None
+        candidates = list(self.checkpoints_of(deployment.policy))
+        return next((one for one in candidates if one.seed == deployment.seed), candidates[0])
+
+    # ---- episodes -----------------------------------------------------------------------------------------
+
+    def _plan_episodes(self) -> dict[str, Episodes]:
+        planned: dict[str, Episodes] = {}
+        problems: list[BadInputError] = []
+        for name, comparison in self.experiment.comparisons.items():
+            for mission in comparison.missions:
+                label, where = mission_label(mission), f"comparisons.{name}"
+                known = planned.get(label)
+                if known and known.mission != mission:
+                    problems.append(BadInputError(f"one mission called '{label}'", f"{known.mission} and {mission}", where))
+                if known and known.first_seed != comparison.evaluation_seed:
+                    problems.append(
+                        BadInputError(
+                            f"evaluation_seed {known.first_seed}, as in another comparison on '{mission}'",
+                            str(comparison.evaluation_seed),
+                            f"{where}.evaluation_seed",
+                            "comparisons share their episodes; use one seed, or another name for the mission",
+                        )
+                    )
+                planned[label] = Episodes(
+                    mission=mission,
+                    count=max(comparison.episodes_per_mission, known.count if known else 0),
+                    first_seed=comparison.evaluation_seed,
+                )
+        if problems:
+            raise ConfigError(problems)
+        return planned
+
+    def shards(self, mission: str) -> range:
+        """Numbers of a mission's shards."""
+        per_shard = self.experiment.evaluation.episodes_per_shard
+        return range(-(-self.episodes[mission].count // per_shard))
+
+    def evaluation(self, checkpoint: str, mission: str, shard: int) -> EvaluationRecipe:
+        """What one shard plays. Weights are given by content, or by the run that makes them."""
+        one, episodes = self.checkpoints[checkpoint], self.episodes[mission]
+        policy: dict[str, Any] = one.config.to_dict()
+        if one.config.data_path is not None:
+            policy["data_path"] = file_sha256(one.config.data_path)
+        return evaluation_recipe(
+            self.experiment,
+            policy=policy | {"label": one.policy, "training_seed": one.seed},
+            mission=episodes.mission,
+            shard=shard,
+            num_episodes=episodes.count,
+            first_seed=episodes.first_seed,
+        )
+
+    def compared(self, comparison: str) -> list[tuple[str, str]]:
+        """(checkpoint, mission) pairs of a comparison."""
+        config = self.comparison(comparison)
+        labels = [one.label for policy in config.policies for one in self.checkpoints_of(policy)]
+        return [(label, mission_label(mission)) for mission in config.missions for label in labels]
+
+    def players(self, mission: str) -> list[str]:
+        """Checkpoints that play a mission in any comparison."""
+        pairs = [pair for name in self.experiment.comparisons for pair in self.compared(name)]
+        return list(dict.fromkeys(checkpoint for checkpoint, played in pairs if played == mission))
+
+    # ---- training and sweeps ------------------------------------------------------------------------------
+
+    def run(self, name: str) -> DAFTrainingConfig:
+        return self.experiment.training[name]
+
+    def sweep(self, name: str) -> DAFSweepConfig:
+        return self.experiment.sweeps[name]
+
+    def comparison(self, name: str) -> DAFComparisonConfig:
+        return self.experiment.comparisons[name]
+
+    def training(self, run: str, seed: int) -> TrainingRecipe:
+        """The recipe of a run; a sweep's best values go into it when they are known."""
+        return training_recipe(self.run(run), seed, self.experiment.missions)
+
+    def trials(self, sweep: str) -> list[str]:
+        """Trial folders: `trial-0000`, …"""
+        return [trial_name(number) for number in range(num_trials_effective(self.sweep(sweep)))]
+
+    def trials_read_by(self, sweep: str, trial: int) -> list[str]:
+        """The trials whose results a proposal is made from."""
+        config = self.sweep(sweep)
+        return [trial_name(number) for number in history_indices(trial, config.lag, config.strategy)]
+
+    def trial_evaluation(self, sweep: str) -> dict[str, Any]:
+        """How a trial is trained and scored, but for its hyperparameters."""
+        config = self.sweep(sweep)
+        return {
+            "training": trial_recipe(config, {}, config.seed, self.experiment.missions).to_dict(),
+            "episodes": config.episodes_per_trial,
+            "evaluation_seed": config.evaluation_seed,
+            "objective_metric": config.objective_metric,
+            "stage_version": STAGE_VERSIONS["evaluate"],
+        }
+
+    # ---- missions -----------------------------------------------------------------------------------------
+
+    def all_missions(self) -> list[str]:
+        """Every mission that the experiment plays, as written."""
+        experiment = self.experiment
+        named = [sweep.mission for sweep in experiment.sweeps.values()]
+        named += [run.mission for run in experiment.training.values()]
+        named += [episodes.mission for episodes in self.episodes.values()]
+        if experiment.deployment and experiment.deployment.policy:
+            named.append(experiment.deployment.validation_mission)
+        return list(dict.fromkeys(named))
+
+    def mission_recipe(self, mission: str) -> MissionRecipe:
+        return MissionRecipe.of(mission, self.experiment.missions)
+
+
+def check_with_engine(plan: Plan, source: str) -> None:
+    """Everything that only the engine can tell before a job starts: missions build, policies exist and can be built,
+    trainable ones can be trained, searched knobs exist, weights are there and fit.
+
+    Raises:
+        ConfigError: one problem per wrong value.
+    """
+    from daf.engine.missions import resolve_mission
+    from daf.engine.networks import PolicyNetwork
+    from daf.engine.policies import build_policy, resolve_policy
+    from daf.engine.simulation import SimulationFactory
+    from daf.sweeps import validate_sweep
+
+    problems: list[BadInputError] = []
+    interfaces: dict[str, Any] = {}
+
+    def attempt(key: str, action: Any) -> Any:
+        try:
+            return action()
+        except ConfigError as error:
+            problems.extend(_placed(problem, source, key) for problem in error.problems)
+        except BadInputError as error:
+            problems.append(_placed(error, source, key))
+        return None
+
+    def interface(mission: str) -> Any:
+        if mission not in interfaces:
+            config = plan.mission_recipe(mission).config
+            interfaces[mission] = SimulationFactory(resolve_mission(config).env_config).interface
+        return interfaces[mission]
+
+    experiment = plan.experiment
+    for name, sweep in experiment.sweeps.items():
+        attempt(f"sweeps.{name}.search_space", lambda sweep=sweep: validate_sweep(sweep))
+    trained: list[tuple[str, DAFSweepConfig | DAFTrainingConfig]] = []
+    trained += [(f"sweeps.{name}", sweep) for name, sweep in experiment.sweeps.items()]
+    trained += [(f"training.{name}", run) for name, run in experiment.training.items()]
+    for key, config in trained:
+        seen = attempt(f"{key}.mission", lambda config=config: interface(config.mission))
+        policy = PolicyConfig(class_path=config.policy_class_path, init_kwargs=config.init_kwargs)
+        resolved = attempt(f"{key}.policy_class_path", lambda policy=policy: resolve_policy(policy))
+        if seen and resolved:
+            attempt(
+                f"{key}.policy_class_path",
+                lambda resolved=resolved, seen=seen: PolicyNetwork(build_policy(resolved, seen), resolved.label),
+            )
+        world_size = config.world_size if isinstance(config, DAFTrainingConfig) else 1
+        if config.hyperparameters.num_envs % world_size:
+            problems.append(
+                BadInputError(
+                    f"a multiple of the {world_size} training processes",
+                    str(config.hyperparameters.num_envs),
+                    f"{source}: {key}.hyperparameters.num_envs",
+                )
+            )
+    for label, episodes in plan.episodes.items():
+        seen = attempt("comparisons: missions", lambda episodes=episodes: interface(episodes.mission))
+        for checkpoint in plan.players(label) if seen else []:
+            one = plan.checkpoints[checkpoint]
+            if one.training is None:
+                key = f"policies.{one.policy}" if one.policy in experiment.policies else "comparisons: policies"
+                resolved = attempt(key, lambda one=one: resolve_policy(one.config, one.label))
+                if resolved:
+                    attempt(key, lambda resolved=resolved, seen=seen: build_policy(resolved, seen))
+    deployment = experiment.deployment
+    if deployment and deployment.policy:
+        attempt("deployment.validation_mission", lambda: interface(deployment.validation_mission))
+    if problems:
+        raise ConfigError(list({str(problem): problem for problem in problems}.values()))
+
+
+def _placed(error: BadInputError, source: str, key: str) -> BadInputError:
+    """The same problem, with the key of the configuration before the place that the engine named."""
+    return BadInputError(error.expected, error.found, f"{source}: {key} ({error.where})", error.hint)

@@ -1,0 +1,122 @@
+"""What a result was made with: recipe, seeds, versions, code, machine, time.
+
+What lives here: collecting these facts cheaply. Neither torch nor the engine is imported; versions come from the
+installed distributions' metadata. Every result file carries the returned mapping.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from functools import cache
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from daf.files import digest
+from daf.output_manager import to_plain
+
+ENGINE_PACKAGES = ("cogames", "mettagrid", "pufferlib-core", "torch", "numpy")
+
+
+def provenance(recipe: Mapping[str, Any], seeds: Mapping[str, Any]) -> dict[str, Any]:
+    """The facts that let somebody repeat a result, as JSON-ready data.
+
+    Args:
+        recipe: everything that decides the result; its digest is recorded, not the recipe.
+        seeds: seed by purpose, e.g. {"training": 1, "evaluation": 1000}.
+    """
+    return {
+        "recipe_digest": digest(to_plain(recipe)),
+        "seeds": to_plain(seeds),
+        "versions": versions(),
+        "git": git_state(),
+        "host": host_facts(),
+        "created": utc_now(),
+    }
+
+
+def utc_now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def versions() -> dict[str, str | None]:
+    """Python, DAF and the packages that decide what a result means; None for what is not installed."""
+    from daf import __version__
+
+    found: dict[str, str | None] = {"python": platform.python_version(), "daf": __version__}
+    return found | {name: _version(name) for name in ENGINE_PACKAGES}
+
+
+def _version(distribution: str) -> str | None:
+    try:
+        return metadata.version(distribution)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def git_state(folder: str | Path | None = None) -> dict[str, Any] | None:
+    """Commit and dirty flag of the checkout that holds DAF (or `folder`); None outside a checkout.
+
+    Dirty means that a file under version control differs from the commit; new files do not count, since results
+    written into the checkout would make every later run dirty.
+    """
+    if folder is not None:
+        return _read_git_state(Path(folder))
+    state = _own_git_state()
+    return None if state is None else dict(state)
+
+
+@cache
+def _own_git_state() -> dict[str, Any] | None:
+    """Once per process: the code that is loaded does not change afterwards."""
+    folder = Path(__file__).resolve().parent.parent
+    # Installed into some environment inside an unrelated checkout, DAF is not that checkout's code.
+    return _read_git_state(folder) if (folder / ".git").exists() else None
+
+
+def _read_git_state(folder: Path) -> dict[str, Any] | None:
+    commit = _git(folder, "rev-parse", "HEAD")
+    if commit is None:
+        return None
+    status = _git(folder, "status", "--porcelain", "--untracked-files=no")
+    return {"commit": commit, "dirty": None if status is None else bool(status)}
+
+
+def _git(folder: Path, *arguments: str) -> str | None:
+    # Without optional locks, a concurrent `git commit` is never disturbed by our status.
+    environment = {**os.environ, "GIT_OPTIONAL_LOCKS": "0"}
+    command = ["git", "-C", str(folder), *arguments]
+    try:
+        result = subprocess.run(command, capture_output=True, text=True, timeout=10, env=environment, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return result.stdout.strip() if result.returncode == 0 else None
+
+
+def host_facts() -> dict[str, Any]:
+    """Machine facts: the CPUs this process may use, total memory in bytes, and the job's Slurm id if there is one."""
+    return {
+        "hostname": platform.node(),
+        "platform": platform.platform(),
+        "cpu_count": available_cpus(),
+        "memory_bytes": _total_memory(),
+        "slurm_job_id": os.environ.get("SLURM_JOB_ID"),
+    }
+
+
+def available_cpus() -> int:
+    """CPUs this process may run on, which is fewer than the machine's inside an allocation."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _total_memory() -> int | None:
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (OSError, ValueError, AttributeError):
+        return None

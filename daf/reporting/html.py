@@ -1,0 +1,277 @@
+"""The comparison report: one HTML file that needs no network and no JavaScript, and the same figures as SVG files.
+
+`render_report` is what the workflow's rule calls; it reads a folder that `ComparisonResults.write` made. The page is
+`templates/comparison.html.j2`.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from daf.comparison import ComparisonResults
+from daf.errors import BadInputError
+from daf.files import write_text
+from daf.reporting import figures, sentences
+
+METRICS = {
+    "episode_reward": "Reward per episode",
+    "learning_rate": "Learning rate",
+    "policy_loss": "Policy loss",
+    "value_loss": "Value loss",
+    "entropy": "Entropy (nats)",
+    "approx_kl": "Approximate KL divergence per update",
+    "explained_variance": "Explained variance of the value function",
+    "steps_per_second": "Agent-steps per second",
+}
+SYMBOLS = {"better": "▲", "worse": "▼", "equivalent": "=", "inconclusive": "○", "insufficient data": "?"}
+
+
+def render_report(
+    comparison_folder: str | Path,
+    output_html: str | Path,
+    figures_dir: str | Path | None = None,
+    *,
+    mission_reports: Sequence[Mapping[str, Any]] | None = None,
+    training_metrics: Mapping[str, str | Path] | None = None,
+    title: str = "Policy comparison",
+) -> Path:
+    """Write the report of a comparison folder.
+
+    Args:
+        figures_dir: where the figures also go as SVG files; None: nowhere.
+        mission_reports: mission analyses, each with at least "mission"; plain values are listed.
+        training_metrics: metrics.jsonl by label.
+
+    Raises:
+        BadInputError: the folder holds no comparison, or a metrics file is missing or damaged.
+    """
+    results = ComparisonResults.read(comparison_folder)
+    return render_results(
+        results,
+        output_html,
+        figures_dir,
+        mission_reports=mission_reports,
+        training_metrics=training_metrics,
+        title=title,
+        files=("summary.csv", "pairwise.csv", "comparison.json"),
+    )
+
+
+def render_results(
+    results: ComparisonResults,
+    output_html: str | Path,
+    figures_dir: str | Path | None = None,
+    *,
+    mission_reports: Sequence[Mapping[str, Any]] | None = None,
+    training_metrics: Mapping[str, str | Path] | None = None,
+    title: str = "Policy comparison",
+    files: Sequence[str] = (),
+) -> Path:
+    """The same from results in memory; `files` beside the report get links."""
+    curves = {label: read_metrics(path) for label, path in (training_metrics or {}).items()}
+    page = _context(results, mission_reports or [], curves) | {"title": title, "files": files}
+    if figures_dir is not None:
+        for name, svg in page["svgs"].items():
+            write_text(Path(figures_dir) / f"{name}.svg", figures.standalone(svg))
+    write_text(output_html, _template().render(page))
+    return Path(output_html)
+
+
+def read_metrics(path: str | Path) -> list[dict[str, Any]]:
+    """The lines of a metrics.jsonl; a last line cut short by a crash is left out.
+
+    Raises:
+        BadInputError: no such file, or a damaged line before the last.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise BadInputError("a metrics.jsonl", "no such file", str(path))
+    lines = [line for line in path.read_text().splitlines() if line.strip()]
+    records = []
+    for index, line in enumerate(lines):
+        try:
+            records.append(json.loads(line))
+        except json.JSONDecodeError as error:
+            if index < len(lines) - 1:
+                raise BadInputError("one JSON object per line", error.msg, f"{path}: line {index + 1}") from error
+    return records
+
+
+def metric_curves(runs: Mapping[str, Sequence[Mapping[str, Any]]], key: str) -> dict[str, list[tuple[float, float]]]:
+    """(agent-steps, value) by label for one metric, without missing values."""
+    return {
+        label: [(float(line["agent_steps"]), float(line[key])) for line in lines if line.get(key) is not None]
+        for label, lines in runs.items()
+    }
+
+
+def training_figures(runs: Mapping[str, Sequence[Mapping[str, Any]]]) -> list[dict[str, str]]:
+    """A figure per metric that any run has, the reward first."""
+    found = []
+    for key, name in METRICS.items():
+        curves = metric_curves(runs, key)
+        if any(curves.values()):
+            found.append({"key": key, "title": name, "svg": figures.curve_figure(curves, f"{name} over agent-steps")})
+    return found
+
+
+def slug(name: str) -> str:
+    return re.sub(r"[^A-Za-z0-9._]+", "-", name).strip("-") or "mission"
+
+
+def _template() -> Any:
+    import jinja2
+
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "num": sentences.number, "p": sentences.p_value, "pct": sentences.percent, "sortable": _sortable,
+    }  # fmt: skip
+    environment.globals |= {"span": sentences.span, "symbols": SYMBOLS}
+    return environment.get_template("comparison.html.j2")
+
+
+def _sortable(value: Any) -> str:
+    """What a column is sorted by: the full number, empty where unknown."""
+    return "" if value is None or value != value else str(value)
+
+
+def _records(frame: Any) -> list[dict[str, Any]]:
+    """Rows with None for whatever is unknown."""
+    import pandas as pd
+
+    return [{k: None if pd.isna(v) else v for k, v in row.items()} for row in frame.to_dict("records")]
+
+
+def _context(
+    results: ComparisonResults, mission_reports: Sequence[Mapping[str, Any]], curves: Mapping[str, list[dict[str, Any]]]
+) -> dict[str, Any]:
+    summary, pairs, ranks = (_records(f) for f in (results.summary_statistics, results.pairwise, results.ranks))
+    missions = results.missions
+    several = len(missions) > 1
+    policies = list(dict.fromkeys(row["policy"] for row in summary))
+    colours = {policy: index for index, policy in enumerate(policies)}
+    level = results.config.confidence_level
+    places = ["overall", *missions] if several else missions
+    if not several:  # one mission: its rows say it all
+        summary, pairs, ranks = ([r for r in rows if r["mission"] != "overall"] for rows in (summary, pairs, ranks))
+    for row in pairs:
+        row["sentence"] = sentences.verdict_sentence(row, level=level, missions=len(missions))
+    head = "overall" if several else (missions[0] if missions else "")
+    trained = {row["policy"] for row in summary if row["trained"]}
+    verdicts = {key: [r for r in pairs if r["estimand"] == key and r["mission"] == head] for key in "AB"}
+    first = [r for r in verdicts["A"] if {r["policy_a"], r["policy_b"]} & trained] or verdicts["A"]
+    first = first[:6]
+    rewards = _rewards(results)
+    blocks = [_place(results, place, summary, pairs, rewards, colours, len(missions)) for place in places]
+    curve_list = training_figures(curves)
+    kinds = ("intervals", "differences", "distributions")
+    svgs = {f"{kind}-{slug(block['mission'])}": block[kind] for block in blocks for kind in kinds if block[kind]}
+    svgs |= {f"training-{item['key']}": item["svg"] for item in curve_list}
+    return {
+        "results": results,
+        "level": f"{100 * level:g} %",
+        "policies": policies,
+        "missions": missions,
+        "several": several,
+        "summary": summary,
+        "pairs": pairs,
+        "ranks": ranks,
+        "headline": first,
+        "lead": first[0]["sentence"] if first else sentences.policy_sentence(summary[0], level=level),
+        "more_verdicts": [r for r in verdicts["A"] if r not in first],
+        "recipe_verdicts": verdicts["B"],
+        "matrix": {(r["policy_a"], r["policy_b"]): r for r in verdicts["A"]} | _mirrored(verdicts["A"]),
+        "blocks": blocks,
+        "curves": curve_list,
+        "mission_reports": [_flat(report) for report in mission_reports],
+        "provenance": _flat_items(results.provenance),
+        "settings": _flat_items(results.config.to_dict()),
+        "svgs": svgs,
+        "style": figures.STYLE,
+        "light": figures.palette_css(figures.LIGHT),
+        "dark": figures.palette_css(figures.DARK),
+        "has_success": any(row["success_rate"] is not None for row in summary),
+        "episodes_total": len(results.episodes),
+    }
+
+
+def _rewards(results: ComparisonResults) -> dict[str, dict[str, list[float]]]:
+    """Rewards of single episodes by mission and policy."""
+    frame = results.episodes.dropna(subset=["mean_reward"])
+    found: dict[str, dict[str, list[float]]] = {}
+    for (mission, policy), part in frame.groupby(["mission", "policy"], sort=False):
+        found.setdefault(str(mission), {})[str(policy)] = [float(value) for value in part["mean_reward"]]
+    return found
+
+
+def _place(
+    results: ComparisonResults,
+    place: str,
+    summary: list[dict[str, Any]],
+    pairs: list[dict[str, Any]],
+    rewards: dict[str, dict[str, list[float]]],
+    colours: dict[str, int],
+    missions: int,
+) -> dict[str, Any]:
+    """Everything the page shows of one mission, or of all together."""
+    title = figures.mission_title(place, missions)
+    dots = rewards.get(place, {})
+    rows = [row for row in summary if row["mission"] == place]
+    own = [row for row in pairs if row["mission"] == place and row["estimand"] == "A"]
+    ordered = {policy: dots[policy] for policy in colours if policy in dots}
+    margin = results.config.equivalence_margin
+    return {
+        "mission": place,
+        "title": title,
+        "intervals": figures.interval_figure(rows, ordered, colours, f"Mean reward per policy, {title}"),
+        "differences": figures.difference_figure(own, f"Differences between policies, {title}", margin) if own else "",
+        "distributions": figures.distribution_figure(ordered, colours, f"Rewards, {title}") if ordered else "",
+        "pairs": own,
+    }
+
+
+def _mirrored(pairs: list[dict[str, Any]]) -> dict[tuple[str, str], dict[str, Any]]:
+    """The same pairs seen from the other policy."""
+    flipped = {"better": "worse", "worse": "better"}
+    mirrored = {}
+    for row in pairs:
+        difference = None if row["difference"] is None else -row["difference"]
+        seen = {**row, "difference": difference, "verdict": flipped.get(row["verdict"], row["verdict"])}
+        mirrored[row["policy_b"], row["policy_a"]] = seen
+    return mirrored
+
+
+def _flat(report: Mapping[str, Any]) -> dict[str, Any]:
+    return {"mission": report.get("mission") or report.get("mission_name") or "mission", "items": _flat_items(report)}
+
+
+def _flat_items(data: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
+    """Nested plain data as (dotted key, text), for tables that a person reads; long lists are cut."""
+    items: list[tuple[str, str]] = []
+    for key, value in data.items():
+        name = f"{prefix}{key}"
+        if isinstance(value, Mapping):
+            items += _flat_items(value, f"{name}.")
+        elif isinstance(value, list | tuple):
+            shown = ", ".join(_text(item) for item in value[:20])
+            items.append((name, shown + (f", … ({len(value)} in all)" if len(value) > 20 else "")))
+        else:
+            items.append((name, _text(value)))
+    return items
+
+
+def _text(value: Any) -> str:
+    if value is None or (isinstance(value, float) and not math.isfinite(value)):
+        return sentences.UNKNOWN
+    return f"{value:.6g}" if isinstance(value, float) else str(value)

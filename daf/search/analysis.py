@@ -1,0 +1,182 @@
+"""What a finished sweep says about its space: progress, failures, cost, importance, slices. Pure; no figures."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+
+from daf.search.proposers import distribution_of, encoded, quiet_optuna
+from daf.search.results import SweepResults, TrialResult, direction_sign, objective_of
+from daf.search.space import Value, build_space
+
+FEWEST_TRIALS_FOR_IMPORTANCE = 16
+TRIALS_PER_DIMENSION_FOR_IMPORTANCE = 4
+TOP_QUANTILE = 0.25  # with tens of trials, Optuna's tenth would be two or three of them
+
+
+@dataclass(frozen=True, kw_only=True)
+class SweepAnalysis(Mapping[str, Any]):
+    """Findings as attributes, and by name like a dict.
+
+    Attributes:
+        sweep, strategy, objective_metric, optimize_direction: from the configuration.
+        num_trials, num_completed, num_failed: counts of finished trials.
+        best: the best trial as its result file has it; None if none completed.
+        best_so_far: per trial in order, `{trial, objective, best}`; None where nothing completed yet.
+        failures: reason → numbers of the trials that failed so.
+        cost: seconds and agent-steps: totals, median per trial, and the seconds that failed trials took.
+        pareto_trials: completed trials that no other beats in both objective and seconds, cheapest first.
+        importance: parameter → share of its effect on being among the best quarter, sum 1 (PED-ANOVA, Watanabe et
+            al. 2023); None if there is too little to tell, and then `importance_note` says why.
+        slices: parameter → `{trial, value, objective}` per trial, by value.
+    """
+
+    sweep: str
+    strategy: str
+    objective_metric: str
+    optimize_direction: str
+    num_trials: int
+    num_completed: int
+    num_failed: int
+    best: dict[str, Any] | None
+    best_so_far: list[dict[str, Any]]
+    failures: dict[str, list[int]]
+    cost: dict[str, float | int | None]
+    pareto_trials: list[int]
+    importance: dict[str, float] | None
+    importance_note: str | None
+    slices: dict[str, list[dict[str, Any]]]
+
+    def __getitem__(self, key: str) -> Any:
+        if key not in set(self):
+            raise KeyError(key)
+        return getattr(self, key)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter([field.name for field in fields(self)])
+
+    def __len__(self) -> int:
+        return len(fields(self))
+
+    def to_dict(self) -> dict[str, Any]:
+        return dict(self)
+
+
+def analyze(results: SweepResults) -> SweepAnalysis:
+    config = results.config
+    importance, note = _importance(results)
+    return SweepAnalysis(
+        sweep=config.name,
+        strategy=config.strategy,
+        objective_metric=config.objective_metric,
+        optimize_direction=config.optimize_direction,
+        num_trials=len(results.trials),
+        num_completed=len(results.completed),
+        num_failed=len(results.failed),
+        best=None if results.best is None else results.best.to_dict(),
+        best_so_far=_best_so_far(results),
+        failures=_failures(results),
+        cost=_cost(results),
+        pareto_trials=_pareto_trials(results),
+        importance=importance,
+        importance_note=note,
+        slices=_slices(results),
+    )
+
+
+def _best_so_far(results: SweepResults) -> list[dict[str, Any]]:
+    sign, best, curve = direction_sign(results.config), None, []
+    for trial in results.trials:
+        if trial.objective is not None and (best is None or sign * trial.objective > sign * best):
+            best = trial.objective
+        curve.append({"trial": trial.trial, "objective": trial.objective, "best": best})
+    return curve
+
+
+def _failures(results: SweepResults) -> dict[str, list[int]]:
+    """Commonest first."""
+    by_reason: dict[str, list[int]] = {}
+    for trial in results.failed:
+        by_reason.setdefault(trial.reason or "", []).append(trial.trial)
+    return dict(sorted(by_reason.items(), key=lambda item: (-len(item[1]), item[1])))
+
+
+def _cost(results: SweepResults) -> dict[str, float | int | None]:
+    seconds = [trial.seconds for trial in results.trials if trial.seconds is not None]
+    return {
+        "seconds_total": sum(seconds),
+        "seconds_median": statistics.median(seconds) if seconds else None,
+        "seconds_of_failed_trials": sum(trial.seconds or 0.0 for trial in results.failed),
+        "agent_steps_total": sum(trial.agent_steps or 0 for trial in results.trials),
+    }
+
+
+def _pareto_trials(results: SweepResults) -> list[int]:
+    sign, front, best = direction_sign(results.config), [], float("-inf")
+    timed = [
+        (trial.seconds, -sign * objective_of(trial), trial.trial)
+        for trial in results.completed
+        if trial.seconds is not None
+    ]
+    for _, negated, number in sorted(timed):
+        if -negated > best:
+            best = -negated
+            front.append(number)
+    return front
+
+
+def _slices(results: SweepResults) -> dict[str, list[dict[str, Any]]]:
+    names = sorted({name for trial in results.trials for name in trial.hyperparameters})
+    return {
+        name: [
+            {"trial": trial.trial, "value": trial.hyperparameters[name], "objective": trial.objective}
+            for trial in sorted(
+                (trial for trial in results.trials if name in trial.hyperparameters),
+                key=lambda trial: (*_by_value(trial.hyperparameters[name]), trial.trial),
+            )
+        ]
+        for name in names
+    }
+
+
+def _by_value(value: Value) -> tuple[float, str]:
+    """Numbers by size, then everything else by its text."""
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return (value, "")
+    return (float("inf"), str(value))
+
+
+def _importance(results: SweepResults) -> tuple[dict[str, float] | None, str | None]:
+    space = build_space(results.config, any_name=True)
+    inside = [
+        trial for trial in results.completed if all(trial.hyperparameters.get(d.name) in d for d in space.dimensions)
+    ]
+    needed = max(FEWEST_TRIALS_FOR_IMPORTANCE, TRIALS_PER_DIMENSION_FOR_IMPORTANCE * len(space.free))
+    if len(space.free) < 2:
+        return None, "fewer than two parameters vary"
+    if len(inside) < needed:
+        return None, f"{len(inside)} completed trials; {needed} are needed for {len(space.free)} parameters"
+    if len({trial.objective for trial in inside}) == 1:
+        return None, "all completed trials have the same objective"
+    return _ped_anova(results, inside), None
+
+
+def _ped_anova(results: SweepResults, trials: list[TrialResult]) -> dict[str, float]:
+    space = build_space(results.config, any_name=True)
+    with quiet_optuna():
+        import optuna
+
+        distributions = {dimension.name: distribution_of(dimension) for dimension in space.free}
+        study = optuna.create_study(direction=results.config.optimize_direction)
+        study.add_trials(
+            [
+                optuna.trial.create_trial(
+                    value=trial.objective, params=encoded(space, trial.hyperparameters), distributions=distributions
+                )
+                for trial in trials
+            ]
+        )
+        evaluator = optuna.importance.PedAnovaImportanceEvaluator(target_quantile=TOP_QUANTILE)
+        return dict(optuna.importance.get_param_importances(study, evaluator=evaluator))

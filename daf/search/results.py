@@ -1,0 +1,163 @@
+"""What a sweep found: its trials as frozen values. Not here: files (`daf.sweeps`), interpretation (`analysis`)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+from daf.config import DAFSweepConfig
+from daf.errors import BadInputError, DafError
+from daf.search.space import Value
+
+if TYPE_CHECKING:
+    import pandas
+
+FIGURES = ("trial", "status", "objective", "reason", "seconds", "agent_steps", "seed")
+COLUMN_PREFIX = "hyperparameters."
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrialResult:
+    """One finished trial.
+
+    `objective` is None exactly if the trial failed, and then `reason` says why. `seconds` are wall clock, training
+    and evaluation together. `extra` holds what else its file says: provenance, further figures.
+    """
+
+    trial: int
+    status: Literal["completed", "failed"]
+    hyperparameters: Mapping[str, Value]
+    objective: float | None = None
+    reason: str | None = None
+    seconds: float | None = None
+    agent_steps: int | None = None
+    seed: int | None = None
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def completed(self) -> bool:
+        return self.status == "completed"
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            **self.extra,
+            **{figure: getattr(self, figure) for figure in FIGURES},
+            "hyperparameters": dict(self.hyperparameters),
+        }
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any], *, source: str = "trial result") -> TrialResult:
+        """From the content of a result.json; an objective that is missing or not finite makes the trial failed.
+
+        Raises:
+            BadInputError: `trial`, `status` or `hyperparameters` is missing, or `status` is unknown.
+        """
+        for key in ("trial", "status", "hyperparameters"):
+            if key not in data:
+                raise BadInputError(f"a key '{key}'", "none", source)
+        status, reason = data["status"], data.get("reason")
+        objective: float | None = data.get("objective")
+        if status not in ("completed", "failed"):
+            raise BadInputError("'completed' or 'failed'", repr(status), f"{source}: status")
+        if status == "completed" and (objective is None or not math.isfinite(objective)):
+            status, reason = "failed", f"objective is {'missing' if objective is None else objective}"
+        return cls(
+            trial=int(data["trial"]),
+            status=status,
+            hyperparameters=dict(data["hyperparameters"]),
+            objective=float(objective) if status == "completed" and objective is not None else None,
+            reason=None if status == "completed" else reason or "no reason recorded",
+            seconds=data.get("seconds"),
+            agent_steps=data.get("agent_steps"),
+            seed=data.get("seed"),
+            extra={key: value for key, value in data.items() if key not in FIGURES and key != "hyperparameters"},
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class SweepResults:
+    """A sweep's configuration and its finished trials, by number."""
+
+    config: DAFSweepConfig
+    trials: tuple[TrialResult, ...]
+
+    @property
+    def completed(self) -> tuple[TrialResult, ...]:
+        return tuple(trial for trial in self.trials if trial.completed)
+
+    @property
+    def failed(self) -> tuple[TrialResult, ...]:
+        return tuple(trial for trial in self.trials if not trial.completed)
+
+    @property
+    def best(self) -> TrialResult | None:
+        """The completed trial with the best objective, the earliest of equals; None if no trial completed."""
+        sign = direction_sign(self.config)
+        return max(self.completed, key=lambda trial: (sign * objective_of(trial), -trial.trial), default=None)
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "config": self.config.to_dict(),
+            "trials": [trial.to_dict() for trial in self.trials],
+            "best": None if self.best is None else self.best.trial,
+        }
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any], *, source: str = "sweep results") -> SweepResults:
+        config = DAFSweepConfig.from_dict(dict(data["config"]), source=source)
+        return cls.of(config, [TrialResult.from_dict(trial, source=source) for trial in data["trials"]])
+
+    @classmethod
+    def of(cls, config: DAFSweepConfig, trials: Sequence[TrialResult]) -> SweepResults:
+        """Sorted, and with a copy of the configuration: later changes to it do not reach the results."""
+        by_number = {trial.trial: trial for trial in trials}
+        if len(by_number) < len(trials):
+            raise BadInputError("one result per trial", "two for one number", f"sweep '{config.name}'")
+        ordered = tuple(by_number[number] for number in sorted(by_number))
+        return cls(config=config.model_copy(deep=True), trials=ordered)
+
+    def trials_frame(self) -> pandas.DataFrame:
+        """`flat_rows` as a table, shape (trials, figures + hyperparameters)."""
+        import pandas
+
+        return pandas.DataFrame(flat_rows(self.trials))
+
+
+def flat_rows(trials: Sequence[TrialResult]) -> list[dict[str, Any]]:
+    """One flat row per trial: its figures, then `hyperparameters.<name>` in the order of the names."""
+    names = sorted({name for trial in trials for name in trial.hyperparameters})
+    return [
+        {figure: getattr(trial, figure) for figure in FIGURES}
+        | {COLUMN_PREFIX + name: trial.hyperparameters.get(name) for name in names}
+        for trial in trials
+    ]
+
+
+def direction_sign(config: DAFSweepConfig) -> int:
+    """+1 if more is better, else -1."""
+    return 1 if config.optimize_direction == "maximize" else -1
+
+
+def objective_of(trial: TrialResult) -> float:
+    if trial.objective is None:
+        raise ValueError(f"trial {trial.trial} failed: it has no objective")
+    return trial.objective
+
+
+def best_trial(results: SweepResults) -> TrialResult:
+    """The best trial.
+
+    Raises:
+        DafError: no trial completed; the hint names the commonest reason.
+    """
+    if results.best is not None:
+        return results.best
+    reasons = [trial.reason or "" for trial in results.failed]
+    hint = "run the sweep first"
+    if reasons:
+        commonest = max(dict.fromkeys(reasons), key=reasons.count)
+        hint = f"commonest reason ({reasons.count(commonest)} of {len(reasons)}): {commonest}"
+    found = f"none of {len(results.trials)} trials completed"
+    raise DafError("a sweep with at least one completed trial", found, f"sweep '{results.config.name}'", hint)

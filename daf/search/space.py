@@ -1,0 +1,262 @@
+"""Search spaces: what a sweep varies, as dimensions that map [0, 1) to values.
+
+Here: the space of a sweep's configuration, its checks, its grid, and how many trials it means. Not here: which
+point comes next (`daf.search.proposers`). Nothing heavy is imported, so that a workflow can ask at parse time.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from daf.config import CategoricalParameter, DAFSweepConfig, FloatParameter, Hyperparameters, IntParameter
+from daf.errors import BadInputError, ConfigError, did_you_mean
+
+type Value = bool | int | float | str | None
+
+INIT_KWARGS_PREFIX = "init_kwargs."
+LARGEST_GRID = 100_000  # a grid above this is a mistake, not an experiment
+_SIGNIFICANT_DIGITS = 7
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dimension:
+    """One searched parameter: listed `values`, or a range between `low` and `high`, both included.
+
+    `ordered` says that neighbouring values are alike: true for every range, and for listed numbers that rise or fall.
+    """
+
+    name: str
+    values: tuple[Value, ...] = ()
+    low: float = 0.0
+    high: float = 0.0
+    log: bool = False
+    integer: bool = False
+    ordered: bool = True
+
+    @property
+    def size(self) -> int | None:
+        """Number of different values; None for a continuous range."""
+        if self.values:
+            return len(self.values)
+        if self.integer:
+            return int(self.high) - int(self.low) + 1
+        return 1 if self.low == self.high else None
+
+    def at(self, index: int) -> Value:
+        """The value at a place of the grid, 0 ≤ index < size."""
+        if self.values:
+            return self.values[index]
+        return int(self.low) + index if self.integer else self.low
+
+    def from_unit(self, u: float) -> Value:
+        """The value at `u` in [0, 1): uniform `u` gives uniform values (of the logarithm, if `log`)."""
+        if self.values:
+            return self.values[min(int(u * len(self.values)), len(self.values) - 1)]
+        # An integer owns the half unit on either side of it, so that the two ends are as likely as the rest.
+        margin = 0.5 if self.integer else 0.0
+        low, high = self.low - margin, self.high + margin
+        return self.tidy(low * math.exp(u * math.log(high / low)) if self.log else low + u * (high - low))
+
+    def tidy(self, value: float) -> Value:
+        """The nearest value of a range, floats to a millionth of it.
+
+        Seventeen digits of a learning rate mean nothing, and fewer hide the last bit in which two machines differ.
+        """
+        if self.integer:
+            return int(min(max(math.floor(value + 0.5), self.low), self.high))
+        if self.log:
+            value = float(f"{value:.{_SIGNIFICANT_DIGITS - 1}e}")
+        elif self.high > self.low:
+            value = round(value, _SIGNIFICANT_DIGITS - 1 - math.floor(math.log10(self.high - self.low)))
+        return min(max(value, self.low), self.high)
+
+    def index(self, value: Value) -> int:
+        """The place of a listed value, where `True` is not 1; raises ValueError if it is not listed."""
+        for place, listed in enumerate(self.values):
+            if listed == value and isinstance(listed, bool) == isinstance(value, bool):
+                return place
+        raise ValueError(f"{value!r} is not one of {list(self.values)}")
+
+    def __contains__(self, value: object) -> bool:
+        if self.values:
+            return any(v == value and isinstance(v, bool) == isinstance(value, bool) for v in self.values)
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            return False
+        return self.low <= value <= self.high and (not self.integer or float(value).is_integer())
+
+
+@dataclass(frozen=True, kw_only=True)
+class Space:
+    """Dimensions in the order of their names, so that the order of keys in a file changes nothing."""
+
+    dimensions: tuple[Dimension, ...]
+
+    @property
+    def free(self) -> tuple[Dimension, ...]:
+        """The dimensions with more than one value."""
+        return tuple(dimension for dimension in self.dimensions if dimension.size != 1)
+
+    @property
+    def mostly_numeric(self) -> bool:
+        return 2 * sum(dimension.ordered for dimension in self.free) >= len(self.free)
+
+    def from_unit(self, point: Sequence[float]) -> dict[str, Value]:
+        """The values at a point of the unit cube, shape (number of free dimensions,)."""
+        return self.complete({d.name: d.from_unit(float(u)) for d, u in zip(self.free, point, strict=True)})
+
+    def complete(self, free_values: Mapping[str, Value]) -> dict[str, Value]:
+        """All parameters in order: the given ones, and the only value of each dimension that has one."""
+        return {d.name: free_values[d.name] if d.name in free_values else d.at(0) for d in self.dimensions}
+
+    def grid_size(self) -> int:
+        """Number of points of the grid.
+
+        Raises:
+            BadInputError: a dimension is continuous, or the grid is larger than `LARGEST_GRID`.
+        """
+        count = 1
+        for dimension in self.dimensions:
+            if dimension.size is None:
+                raise BadInputError(
+                    "parameters with countable values, for strategy 'grid'",
+                    f"a float from {dimension.low:g} to {dimension.high:g} without a step",
+                    f"search_space.{dimension.name}",
+                    "give it a `step`, list its values, or use strategy 'random' or 'bayesian'",
+                )
+            count *= dimension.size
+        if count > LARGEST_GRID:
+            sizes = ", ".join(f"{dimension.name}: {dimension.size}" for dimension in self.dimensions)
+            raise BadInputError(
+                f"a grid of at most {LARGEST_GRID:,} points",
+                f"{count:,} points ({sizes})",
+                "search_space",
+                "give ranges a larger `step`, or use strategy 'random' or 'bayesian'",
+            )
+        return count
+
+    def grid_point(self, index: int) -> dict[str, Value]:
+        """The point of the grid with this number; the last name varies fastest."""
+        places: list[int] = []
+        for dimension in reversed(self.dimensions):
+            size = dimension.size
+            if size is None:
+                self.grid_size()  # raises with the reason
+                raise AssertionError("unreachable")
+            index, place = divmod(index, size)
+            places.append(place)
+        return {d.name: d.at(place) for d, place in zip(self.dimensions, reversed(places), strict=True)}
+
+    def check(self, hyperparameters: Mapping[str, Any], where: str) -> None:
+        """Raises BadInputError unless every parameter has a value that this space holds."""
+        for dimension in self.dimensions:
+            if dimension.name not in hyperparameters:
+                raise BadInputError(f"a value of '{dimension.name}'", "none", where, "was the search space changed?")
+            if hyperparameters[dimension.name] not in dimension:
+                listed = dimension.values
+                expected = f"one of {list(listed)}" if listed else f"{dimension.low:g} … {dimension.high:g}"
+                found = f"{dimension.name} = {hyperparameters[dimension.name]!r}"
+                raise BadInputError(expected, found, where, "was the search space changed?")
+
+
+def build_space(config: DAFSweepConfig, *, any_name: bool = False) -> Space:
+    """The space of a sweep.
+
+    Args:
+        config: the sweep.
+        any_name: allow parameters that no knob of DAF takes (for an objective of one's own).
+
+    Raises:
+        ConfigError: with one problem for every parameter that nothing takes, or that takes a value its knob refuses.
+    """
+    dimensions: list[Dimension] = []
+    problems: list[BadInputError] = []
+    for name in sorted(config.search_space):
+        where = f"sweep '{config.name}': search_space.{name}"
+        try:
+            dimension = _dimension(name, config.search_space[name], where)
+            if not any_name:
+                _check_knob(dimension, where)
+            dimensions.append(dimension)
+        except BadInputError as problem:
+            problems.append(problem)
+    if problems:
+        raise ConfigError(problems)
+    return Space(dimensions=tuple(dimensions))
+
+
+def num_trials_effective(config: DAFSweepConfig) -> int:
+    """The number of trials a sweep runs.
+
+    A grid runs exactly its points, each once, whatever `num_trials` says; the others run `num_trials`.
+
+    Raises:
+        BadInputError: strategy 'grid' on a continuous parameter, or on more than `LARGEST_GRID` points.
+    """
+    return build_space(config, any_name=True).grid_size() if config.strategy == "grid" else config.num_trials
+
+
+def _dimension(name: str, parameter: FloatParameter | IntParameter | CategoricalParameter, where: str) -> Dimension:
+    if isinstance(parameter, CategoricalParameter):
+        dimension = Dimension(name=name, values=tuple(parameter.choices), ordered=_monotonic(parameter.choices))
+        for place, choice in enumerate(parameter.choices):
+            if dimension.index(choice) != place:
+                raise BadInputError("choices that differ from each other", f"{choice!r} twice", where)
+        return dimension
+    if parameter.step is not None:
+        values = _steps(parameter.low, parameter.high, parameter.step, where)
+        return Dimension(name=name, values=tuple(map(type(parameter.low), values)))
+    return Dimension(
+        name=name,
+        low=parameter.low,
+        high=parameter.high,
+        log=parameter.log,
+        integer=isinstance(parameter, IntParameter),
+    )
+
+
+def _steps(low: float, high: float, step: float, where: str) -> list[Decimal]:
+    """low, low + step, … up to high, in decimal arithmetic: 0.1 + 2 · 0.1 is 0.3, and `high` is met if written so."""
+    start, width = Decimal(repr(low)), Decimal(repr(step))
+    count = int((Decimal(repr(high)) - start) / width) + 1
+    if count > LARGEST_GRID:
+        found = f"{count:,} steps of {step:g}"
+        raise BadInputError(f"at most {LARGEST_GRID:,} values", found, where, "give it a larger `step`, or none")
+    return [start + i * width for i in range(count)]
+
+
+def _monotonic(choices: Sequence[Value]) -> bool:
+    """True for at least two numbers in rising or falling order."""
+    numbers = [choice for choice in choices if isinstance(choice, int | float) and not isinstance(choice, bool)]
+    if len(numbers) != len(choices) or len(numbers) < 2:
+        return False
+    return numbers in (sorted(numbers), sorted(numbers, reverse=True))
+
+
+def _check_knob(dimension: Dimension, where: str) -> None:
+    name = dimension.name
+    if name.startswith(INIT_KWARGS_PREFIX):
+        if not name.removeprefix(INIT_KWARGS_PREFIX).isidentifier():
+            raise BadInputError("init_kwargs.<name of a keyword argument>", f"'{name}'", where)
+        return
+    knobs = Hyperparameters.model_fields
+    if name not in knobs:
+        hint = did_you_mean(name, knobs)
+        if not hint.startswith("did you mean"):
+            hint = f"for a keyword argument of the policy class write '{INIT_KWARGS_PREFIX}{name}'; {hint}"
+        raise BadInputError("a knob of `hyperparameters`, or init_kwargs.<name>", f"'{name}'", where, hint)
+    # Inner points too: 8.0 passes as an integer, what lies between 8.0 and 9.0 does not.
+    inner = () if dimension.values else (dimension.from_unit(0.37),)
+    samples = dimension.values or (dimension.tidy(dimension.low), dimension.tidy(dimension.high), *inner)
+    for value in samples:
+        try:
+            Hyperparameters.from_dict({name: value})
+        except ConfigError as error:
+            problem = error.problems[0]
+            hint = problem.hint
+            if problem.expected == "an integer" and isinstance(value, float):
+                hint = "use `type: int`"
+            raise BadInputError(problem.expected, problem.found, where, hint) from None

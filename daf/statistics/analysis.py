@@ -1,0 +1,310 @@
+"""From units to the tables of a comparison: summaries, pairs with verdicts, ranks. Plain records, no files.
+
+Two questions are kept apart. (A) *These checkpoints*: the unit is the episode, paired by (mission, environment seed);
+claims hold for these weights only. (B) *These recipes*: the unit is the training seed; episodes are averaged first.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Sequence
+from itertools import combinations
+from math import ceil, isfinite, nan
+from typing import Any
+
+import numpy as np
+
+from daf.config import DAFComparisonConfig
+from daf.statistics import effects, intervals, ranking, tests
+from daf.statistics.intervals import Array, Interval
+from daf.statistics.units import Units
+
+OVERALL = "overall"
+VERDICTS = ("better", "worse", "equivalent", "inconclusive", "insufficient data")
+SUMMARY_COLUMNS = (
+    "policy", "mission", "trained", "n_episodes", "n_train_seeds", "mean", "interval_low", "interval_high",
+    "interval_method", "median", "sd", "iqm", "min", "max", "success_rate", "success_low", "success_high",
+    "failures", "timeouts", "icc", "recipe_low", "recipe_high", "recipe_method",
+)  # fmt: skip
+PAIR_COLUMNS = (
+    "estimand", "mission", "policy_a", "policy_b", "paired", "n_a", "n_b", "mean_a", "mean_b",
+    "difference", "interval_low", "interval_high", "interval_method", "effect_name", "effect", "effect_low",
+    "effect_high", "p_improvement", "p_improvement_low", "p_improvement_high", "test", "p", "p_holm", "p_bh",
+    "minimum_p", "p_equivalence", "power", "n_needed", "verdict", "reason",
+)  # fmt: skip
+RANK_COLUMNS = ("mission", "policy", "mean_rank", "rank_low", "rank_high", "p_first")
+Record = dict[str, Any]
+
+
+def _rng(config: DAFComparisonConfig, *key: str) -> np.random.Generator:
+    """A stream of its own for every figure, so that adding a policy or a mission changes no other figure."""
+    return np.random.default_rng([config.seed, *(zlib.crc32(part.encode()) for part in key)])
+
+
+# ---- summary ----------------------------------------------------------------------------------------------
+
+
+def summarise(units: Units, config: DAFComparisonConfig) -> list[Record]:
+    """One record per policy and mission, and one per policy over all its missions (means of missions' means).
+
+    Median, IQM, minimum and maximum of the overall record are taken over all its episodes together.
+    """
+    records = []
+    for policy in units.policies:
+        missions = units.missions_of(policy)
+        records += [_summary(units, config, policy, mission, [mission]) for mission in missions]
+        if missions:
+            records.append(_summary(units, config, policy, OVERALL, missions))
+    return records
+
+
+def _summary(units: Units, config: DAFComparisonConfig, policy: str, name: str, missions: list[str]) -> Record:
+    cells = [units.cells[policy, mission] for mission in missions]
+    strata = [cell.episodes for cell in cells]
+    level = config.confidence_level
+    stream = _rng(config, "summary", policy, *missions)
+    interval = intervals.mean_interval(strata, level=level, num_resamples=config.num_resamples, rng=stream)
+    pooled = np.concatenate(strata)
+    one = cells[0] if len(cells) == 1 else None
+    declared = [cell.successes for cell in cells if cell.successes[1]]
+    success_n = sum(n for _, n in declared)
+    success_rate = float(np.mean([share for share, _ in declared])) if declared else nan
+    success = intervals.wilson_interval(success_rate * success_n, success_n, level)
+    training_seeds = units.training_seeds(policy)
+    recipe = intervals.unknown("DAF did not train this policy")
+    if training_seeds:
+        recipe = intervals.student_t_interval([units.run_means(policy, missions)], level)
+    return {
+        "policy": policy,
+        "mission": name,
+        "trained": bool(training_seeds),
+        "n_episodes": int(pooled.size),
+        "n_train_seeds": len(training_seeds),
+        "mean": float(intervals.mean_of_strata(strata)),
+        **_bounds("interval", interval),
+        "interval_method": interval.method,
+        "median": float(np.median(pooled)),
+        "sd": float(pooled.std(ddof=1)) if one and pooled.size > 1 else nan,
+        "iqm": float(intervals.iqm(pooled)),
+        "min": float(pooled.min()),
+        "max": float(pooled.max()),
+        "success_rate": success_rate,
+        **_bounds("success", success),
+        "failures": sum(cell.failures for cell in cells),
+        "timeouts": sum(cell.timeouts for cell in cells),
+        "icc": intervals.intraclass_correlation(one.rewards_ec.T) if one and one.rewards_ec.shape[1] > 1 else nan,
+        **_bounds("recipe", recipe),
+        "recipe_method": recipe.method,
+    }
+
+
+def _bounds(name: str, interval: Interval) -> Record:
+    return {f"{name}_low": interval.low, f"{name}_high": interval.high}
+
+
+# ---- pairs ------------------------------------------------------------------------------------------------
+
+
+def compare_pairs(
+    units: Units, config: DAFComparisonConfig, pairs: Sequence[tuple[str, str]] | None = None
+) -> list[Record]:
+    """Every pair on every common mission and overall, for both questions, with adjusted p and verdicts.
+
+    Families of Holm's correction, each question for itself: all pairs overall; all pairs on all missions.
+    Benjamini-Hochberg over the same families is exploratory and decides nothing.
+
+    Args:
+        pairs: (a, b) to compare; default all, in the order of the configuration.
+    """
+    present = [policy for policy in units.policies if units.missions_of(policy)]
+    chosen = list(combinations(present, 2)) if pairs is None else [p for p in pairs if set(p) <= set(present)]
+    records: list[Record] = []
+    for a, b in chosen:
+        common = [m for m in units.missions_of(a, b) if units.paired_differences(a, b, m).size]
+        groups = [(mission, [mission]) for mission in common]
+        groups.append((OVERALL, common))
+        for name, missions in groups:
+            records.append(_checkpoint_record(units, config, a, b, name, missions))
+        if units.training_seeds(a) or units.training_seeds(b):
+            records += [_recipe_record(units, config, a, b, name, missions) for name, missions in groups]
+    for estimand in "AB":
+        for overall in (True, False):
+            _conclude(
+                [r for r in records if r["estimand"] == estimand and (r["mission"] == OVERALL) == overall],
+                1 - config.confidence_level,
+                config.equivalence_margin,
+            )
+    return records
+
+
+def _checkpoint_record(
+    units: Units, config: DAFComparisonConfig, a: str, b: str, name: str, missions: list[str]
+) -> Record:
+    """Question A: paired by environment seed."""
+    level = config.confidence_level
+    strata = [units.paired_differences(a, b, mission) for mission in missions]
+    n = sum(stratum.size for stratum in strata)
+    base: Record = {"estimand": "A", "mission": name, "policy_a": a, "policy_b": b, "paired": True, "n_a": n, "n_b": n}
+    if not n:
+        return base | _nothing("no mission and environment seed in common", test="sign-flip permutation", effect="dz")
+    stream = _rng(config, "pair", a, b, *missions)
+    # The same stream for the test whichever way round the pair stands is not needed: the order is the config's.
+    result = tests.sign_flip_test(strata, num_resamples=config.num_resamples, rng=stream)
+    interval = intervals.mean_interval(strata, level=level, num_resamples=config.num_resamples, rng=stream)
+    effect, effect_interval = effects.dz(strata, level)
+    improvement = effects.paired_probability_of_improvement(strata)
+    error, df = intervals.standard_error(strata)
+    margin, power, needed = config.equivalence_margin, nan, nan
+    if margin and isfinite(error) and error > 0:
+        sd = float(np.sqrt(np.mean([stratum.var(ddof=1) for stratum in strata])))
+        power = effects.t_power(margin / error, df, 1 - level)
+        needed = ceil(effects.paired_sample_size(margin / sd, 0.8, 1 - level))
+    return base | {
+        "mean_a": float(np.mean([_common_mean(units, a, b, mission) for mission in missions])),
+        "mean_b": float(np.mean([_common_mean(units, b, a, mission) for mission in missions])),
+        "difference": result.difference,
+        **_bounds("interval", interval),
+        "interval_method": interval.method,
+        "effect_name": "dz",
+        "effect": effect,
+        **_bounds("effect", effect_interval),
+        "p_improvement": improvement,
+        **_bounds("p_improvement", intervals.wilson_interval(improvement * n, n, level)),
+        "test": result.name,
+        "p": result.p,
+        "minimum_p": result.minimum_p,
+        "p_equivalence": tests.equivalence_p(result.difference, error, df, margin) if margin else None,
+        "power": power,
+        "n_needed": needed,
+        "reason": result.reason,
+    }
+
+
+def _common_mean(units: Units, policy: str, other: str, mission: str) -> float:
+    cell, seeds = units.cells[policy, mission], set(units.cells[other, mission].seeds)
+    return float(np.mean([value for seed, value in zip(cell.seeds, cell.episodes, strict=True) if seed in seeds]))
+
+
+def _recipe_record(units: Units, config: DAFComparisonConfig, a: str, b: str, name: str, missions: list[str]) -> Record:
+    """Question B: seed means, unpaired; a policy that DAF did not train is a fixed reference."""
+    level, margin = config.confidence_level, config.equivalence_margin
+    x, y = (units.run_means(policy, missions) if missions else np.empty(0) for policy in (a, b))
+    trained = [bool(units.training_seeds(policy)) for policy in (a, b)]
+    base: Record = {
+        "estimand": "B", "mission": name, "policy_a": a, "policy_b": b, "paired": False,
+        "n_a": int(x.size) if trained[0] else None, "n_b": int(y.size) if trained[1] else None,
+    }  # fmt: skip
+    if not (x.size and y.size):
+        return base | _nothing("no mission in common", test="Welch t-test on seed means", effect="g")
+    if all(trained):
+        result, interval = tests.welch_test(x, y), tests.welch_interval(x, y, level)
+        effect, effect_interval = effects.hedges_g(x, y, level)
+        error, df = tests.welch_parts(x, y) if min(x.size, y.size) > 1 else (nan, nan)
+        effect_name, test = "g", "Welch t-test on seed means"
+    else:
+        sign, runs, fixed = (1.0, x, float(y.mean())) if trained[0] else (-1.0, y, float(x.mean()))
+        gaps = sign * (runs - fixed)
+        result, interval = tests.one_sample_t_test(gaps), intervals.student_t_interval([gaps], level)
+        effect, effect_interval = effects.dz([gaps], level)
+        error, df = intervals.standard_error([gaps])
+        effect_name, test = "dz", "one-sample t-test of seed means against a fixed policy"
+    known = margin and isfinite(error) and error > 0
+    return base | {
+        "mean_a": float(x.mean()),
+        "mean_b": float(y.mean()),
+        "difference": result.difference,
+        **_bounds("interval", interval),
+        "interval_method": interval.method,
+        "effect_name": effect_name,
+        "effect": effect,
+        **_bounds("effect", effect_interval),
+        "p_improvement": effects.probability_of_improvement([x], [y]) if result.p is not None else nan,
+        "test": test,
+        "p": result.p,
+        "minimum_p": result.minimum_p,
+        "p_equivalence": tests.equivalence_p(result.difference, error, df, margin) if margin else None,
+        "power": effects.t_power(margin / error, df, 1 - level) if margin and known else nan,
+        "n_needed": _runs_needed(x, y, trained, margin, 1 - level) if margin and known else nan,
+        "reason": _too_few_runs(a, b, x, y, trained) or result.reason,
+    }
+
+
+def _runs_needed(x: Array, y: Array, trained: list[bool], margin: float, alpha: float) -> float:
+    """Training seeds per recipe for 80 % power at the margin, with the variance seen so far."""
+    if all(trained):
+        sd = float(np.sqrt((x.var(ddof=1) + y.var(ddof=1)) / 2))
+        return ceil(effects.two_sample_size(margin / sd, 0.8, alpha))
+    sd = float((x if trained[0] else y).std(ddof=1))
+    return ceil(effects.paired_sample_size(margin / sd, 0.8, alpha))
+
+
+def _too_few_runs(a: str, b: str, x: Array, y: Array, trained: list[bool]) -> str:
+    short = [name for name, runs, own in ((a, x, trained[0]), (b, y, trained[1])) if own and runs.size < 2]
+    return f"{' and '.join(short)} trained with one seed only" if short else ""
+
+
+def _nothing(reason: str, *, test: str, effect: str) -> Record:
+    return {"test": test, "effect_name": effect, "p": None, "minimum_p": None, "p_equivalence": None, "reason": reason}
+
+
+def _conclude(family: list[Record], alpha: float, margin: float | None) -> None:
+    """Add adjusted p and verdicts to the records of one family, in place."""
+    raw = [nan if record["p"] is None else record["p"] for record in family]
+    same = [nan if record["p_equivalence"] is None else record["p_equivalence"] for record in family]
+    columns = zip(family, tests.holm(raw), tests.benjamini_hochberg(raw), tests.holm(same), strict=True)
+    for record, p_holm, p_bh, p_same in columns:
+        record["p_holm"], record["p_bh"], record["p_equivalence"] = float(p_holm), float(p_bh), float(p_same)
+        record["verdict"], reason = verdict(record, alpha, margin)
+        record["reason"] = record["reason"] or reason
+
+
+def verdict(record: Record, alpha: float, margin: float | None) -> tuple[str, str]:
+    """The verdict on policy a of a pair, and why if it is none.
+
+    A declared margin has the last word: a difference shown to be smaller than it is "equivalent", even where it is
+    also shown not to be 0.
+    """
+    if record["p"] is None:
+        return "insufficient data", record["reason"] or "no test was possible"
+    if margin and record["p_equivalence"] <= alpha:
+        return "equivalent", f"shown to differ by less than the declared {margin:g}"
+    if record["minimum_p"] is not None and record["minimum_p"] > alpha:
+        return "insufficient data", f"p cannot fall below {record['minimum_p']:.2g} with so few units"
+    if record["p_holm"] <= alpha:
+        return ("better" if record["difference"] > 0 else "worse"), ""
+    return "inconclusive", ""
+
+
+# ---- ranks ------------------------------------------------------------------------------------------------
+
+
+def rank_policies(units: Units, config: DAFComparisonConfig) -> tuple[list[Record], ranking.Friedman | None]:
+    """Ranks per mission and overall among the policies that have episodes, on the episodes they share."""
+    present = [policy for policy in units.policies if units.missions_of(policy)]
+    missions = units.missions_of(*present)
+    scores: dict[str, Array] = {}
+    for mission in missions:
+        cells = [units.cells[policy, mission] for policy in present]
+        common = sorted(set.intersection(*(set(cell.seeds) for cell in cells)))
+        if common:
+            rows = [dict(zip(cell.seeds, cell.episodes, strict=True)) for cell in cells]
+            scores[mission] = np.array([[row[seed] for seed in common] for row in rows])
+    if len(present) < 2 or not scores:
+        return [], None
+    records = []
+    groups = [(mission, [mission]) for mission in scores] + [(OVERALL, list(scores))]
+    for name, members in groups:
+        ranks = ranking.bootstrap_ranks(
+            [scores[mission] for mission in members],
+            level=config.confidence_level,
+            num_resamples=config.num_resamples,
+            rng=_rng(config, "ranks", *members),
+        )
+        columns = zip(present, ranks.mean_rank, ranks.low, ranks.high, ranks.probability_first, strict=True)
+        records += [dict(zip(RANK_COLUMNS, (name, *map(_plain, row)), strict=True)) for row in columns]
+    means = np.array([scores[mission].mean(axis=1) for mission in scores])
+    return records, ranking.friedman_test(means, 1 - config.confidence_level)
+
+
+def _plain(value: Any) -> Any:
+    return value if isinstance(value, str) else float(value)

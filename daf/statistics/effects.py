@@ -1,0 +1,143 @@
+"""Standardised effects with intervals, power, and how many units a declared effect needs.
+
+Effects here are for reading, not for planning: power is always asked at an effect that was declared beforehand, for
+power at the observed effect is only p in other words.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from math import exp, isfinite, nan, sqrt
+
+import numpy as np
+from scipy import optimize, special
+
+from daf.statistics.intervals import Array, Interval, mean_of_strata, no_variance_reason, standard_error, unknown
+
+
+def hedges_correction(df: float) -> float:
+    """J(df), the exact factor that removes the bias of Cohen's d (Hedges 1981, equation 6e)."""
+    return exp(float(special.gammaln(df / 2)) - float(special.gammaln((df - 1) / 2))) / sqrt(df / 2) if df > 1 else nan
+
+
+def noncentral_t_limits(t: float, df: float, level: float = 0.95) -> tuple[float, float]:
+    """Noncentrality parameters under which t is the upper and the lower tail's quantile (Steiger and Fouladi 1997)."""
+
+    if t < 0:
+        low, high = noncentral_t_limits(-t, df, level)
+        return -high, -low
+
+    def solve(share: float) -> float:
+        def gap(noncentrality: float) -> float:
+            cdf = float(special.nctdtr(df, noncentrality, t))
+            if not isfinite(cdf):  # scipy gives up far out in either tail
+                cdf = 1.0 if noncentrality < t else 0.0
+            return cdf - share
+
+        width = 4 * sqrt(1 + t**2 / (2 * df))  # about four standard errors of t under a shifted mean
+        for _ in range(20):
+            low, high = t - width, t + width
+            if gap(low) > 0 > gap(high):
+                return float(optimize.brentq(gap, low, high, xtol=1e-12, rtol=1e-13))
+            width *= 1.5
+        return nan
+
+    return solve(0.5 + level / 2), solve(0.5 - level / 2)
+
+
+def dz(strata: Sequence[Array], level: float = 0.95) -> tuple[float, Interval]:
+    """Paired effect: mean difference over the standard deviation of differences (pooled within strata).
+
+    The interval inverts the noncentral t distribution. With several strata the t statistic has Satterthwaite's
+    degrees of freedom, and the effective number of pairs is (sd / standard error) squared.
+    """
+    reason = no_variance_reason(strata)
+    error, df = standard_error(strata) if strata else (nan, nan)
+    if reason or not isfinite(error):
+        return nan, unknown(reason or "a mission has one unit only")
+    sd = sqrt(float(np.mean([stratum.var(ddof=1) for stratum in strata])))
+    difference = float(mean_of_strata(strata))
+    return difference / sd, _scaled(noncentral_t_limits(difference / error, df, level), error / sd)
+
+
+def hedges_g(x: Array, y: Array, level: float = 0.95) -> tuple[float, Interval]:
+    """Unpaired effect: difference of means over the pooled standard deviation, without small-sample bias."""
+    if min(x.size, y.size) < 2:
+        return nan, unknown("two units per side are the least")
+    df = x.size + y.size - 2
+    pooled = sqrt(((x.size - 1) * float(x.var(ddof=1)) + (y.size - 1) * float(y.var(ddof=1))) / df)
+    if pooled == 0:
+        return nan, unknown("all values are equal within both sides")
+    scale = sqrt(1 / x.size + 1 / y.size)
+    correction = hedges_correction(df)
+    d = float(x.mean() - y.mean()) / pooled
+    return d * correction, _scaled(noncentral_t_limits(d / scale, df, level), scale * correction)
+
+
+def _scaled(limits: tuple[float, float], factor: float) -> Interval:
+    if not (isfinite(limits[0]) and isfinite(limits[1])):
+        return unknown("the noncentral t distribution could not be inverted")
+    return Interval(low=limits[0] * factor, high=limits[1] * factor, method="noncentral t")
+
+
+# ---- probability of improvement ---------------------------------------------------------------------------
+
+
+def probability_of_improvement(x_by_task: Sequence[Array], y_by_task: Sequence[Array]) -> float:
+    """Mean over tasks of P(X > Y) + P(X = Y) / 2 for runs drawn independently (Agarwal et al. 2021, section 4.3)."""
+    shares = []
+    for x, y in zip(x_by_task, y_by_task, strict=True):
+        ordered = np.sort(y)
+        below = np.searchsorted(ordered, x, side="left") + np.searchsorted(ordered, x, side="right")
+        shares.append(float(below.sum()) / (2 * x.size * y.size))
+    return float(np.mean(shares))
+
+
+def paired_probability_of_improvement(strata: Sequence[Array]) -> float:
+    """Mean over missions of the share of pairs with a positive difference, ties counted half."""
+    return float(np.mean([((stratum > 0).mean() + (stratum >= 0).mean()) / 2 for stratum in strata]))
+
+
+# ---- power ------------------------------------------------------------------------------------------------
+
+
+def t_power(noncentrality: float, df: float, alpha: float = 0.05) -> float:
+    """Power of a two-sided t-test."""
+    critical = float(special.stdtrit(df, 1 - alpha / 2))
+    shift = abs(noncentrality)  # the test is two-sided: both signs have the same power
+    below, beyond = (float(special.nctdtr(df, shift, bound)) for bound in (critical, -critical))
+    # scipy gives NaN where a tail is smaller than it can compute: both are 0 then.
+    return 1 - (below if isfinite(below) else 0.0) + (beyond if isfinite(beyond) else 0.0)
+
+
+def paired_power(effect: float, n: float, alpha: float = 0.05) -> float:
+    """Power of n pairs at a true dz of `effect`."""
+    return t_power(effect * sqrt(n), n - 1, alpha) if n > 1 else nan
+
+
+def two_sample_power(effect: float, n_per_arm: float, alpha: float = 0.05) -> float:
+    """Power of two samples of n units each at a true d of `effect`."""
+    return t_power(effect * sqrt(n_per_arm / 2), 2 * n_per_arm - 2, alpha) if n_per_arm > 1 else nan
+
+
+def paired_sample_size(effect: float, power: float = 0.8, alpha: float = 0.05) -> float:
+    """Pairs needed (not rounded) to find a true dz of `effect` with this power."""
+    return _smallest_n(lambda n: paired_power(effect, n, alpha), effect, power)
+
+
+def two_sample_size(effect: float, power: float = 0.8, alpha: float = 0.05) -> float:
+    """Units per arm needed (not rounded) to find a true d of `effect` with this power."""
+    return _smallest_n(lambda n: two_sample_power(effect, n, alpha), effect, power)
+
+
+def _smallest_n(power_of: Callable[[float], float], effect: float, power: float) -> float:
+    if effect == 0:
+        raise ValueError("no number of units shows an effect of 0")
+    low, high = 2.0, 4.0
+    if power_of(low) >= power:
+        return low
+    while power_of(high) < power:
+        high *= 2
+        if high > 1e9:
+            return nan
+    return float(optimize.brentq(lambda n: power_of(n) - power, low, high, xtol=1e-9))

@@ -1,0 +1,270 @@
+"""Point estimates of a mean and the intervals around them.
+
+Everything works on plain arrays. A *stratum* is the set of independent units of one mission; where strata occur, an
+estimate is the mean over strata of the mean within a stratum, so that every mission weighs the same. What the units
+are (episodes, training seeds) is decided by the caller. Tests live in `tests.py`, standardised effects in `effects.py`.
+
+Where data cannot say anything (one unit, no variance at all), an interval is not a point but unknown: its bounds are
+NaN and `method` says why.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from math import isfinite, nan, sqrt
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy import special
+
+Array = NDArray[np.float64]
+Statistic = Callable[[Sequence[Array]], Array]
+"""Maps resampled strata, each (..., units of the stratum), to one value per leading index (...)."""
+
+SMALL_SAMPLE = 30  # below this many units Student-t covers better than any bootstrap (Colas et al. 2018)
+_CHUNK = 4_000_000  # resampled values held in memory at once
+
+
+@dataclass(frozen=True, kw_only=True)
+class Interval:
+    """Bounds of an estimate in its own unit; both NaN when unknown, with the reason in `method`."""
+
+    low: float
+    high: float
+    method: str
+
+    @property
+    def known(self) -> bool:
+        return isfinite(self.low) and isfinite(self.high)
+
+
+def unknown(reason: str) -> Interval:
+    return Interval(low=nan, high=nan, method=f"insufficient data: {reason}")
+
+
+def as_units(values: ArrayLike) -> Array:
+    """Units as a finite float vector.
+
+    Raises:
+        ValueError: not one-dimensional, or NaN or infinite: what to do with missing units is the caller's decision.
+    """
+    array = np.asarray(values, dtype=np.float64)
+    if array.ndim != 1:
+        raise ValueError(f"units must be one-dimensional, not {array.ndim}-dimensional")
+    if not np.isfinite(array).all():
+        raise ValueError("units must be finite: drop or repair missing ones first")
+    return array
+
+
+def is_constant(values: Array) -> bool:
+    """Whether all units are equal up to rounding; true for one unit and for none."""
+    return values.size < 2 or float(np.ptp(values)) <= 1e-12 * max(1.0, float(np.abs(values).max()))
+
+
+def no_variance_reason(strata: Sequence[Array]) -> str | None:
+    """Why these strata say nothing about chance, or None if they do."""
+    if not strata or sum(stratum.size for stratum in strata) == 0:
+        return "no units"
+    if all(stratum.size < 2 for stratum in strata):
+        return "one unit only" if len(strata) == 1 else "one unit per mission only"
+    if all(is_constant(stratum) for stratum in strata):
+        return f"all {strata[0].size} values are equal" if len(strata) == 1 else "all values of each mission are equal"
+    return None
+
+
+# ---- statistics -------------------------------------------------------------------------------------------
+
+
+def iqm(values: ArrayLike, axis: int = -1) -> Array:
+    """Interquartile mean: the mean of what is left when a quarter is cut from either end (Agarwal et al. 2021).
+
+    Cuts floor(n/4) values from each end, as `scipy.stats.trim_mean(values, 0.25)`.
+    """
+    array = np.asarray(values, dtype=np.float64)
+    n = array.shape[axis]
+    cut = n // 4
+    ordered = np.partition(array, (cut, n - cut - 1), axis=axis) if cut else array
+    return np.asarray(np.take(ordered, np.arange(cut, n - cut), axis=axis).mean(axis=axis))
+
+
+def mean_of_strata(strata: Sequence[Array]) -> Array:
+    """Mean over strata of the mean within each: (..., units) per stratum → (...)."""
+    return np.asarray(sum(stratum.mean(axis=-1) for stratum in strata) / len(strata))
+
+
+def iqm_of_strata(strata: Sequence[Array]) -> Array:
+    """IQM of all units together, as Agarwal et al. take it over a (runs x tasks) matrix."""
+    return iqm(np.concatenate(strata, axis=-1))
+
+
+def median_of_strata(strata: Sequence[Array]) -> Array:
+    """Median of all units together."""
+    return np.asarray(np.median(np.concatenate(strata, axis=-1), axis=-1))
+
+
+def intraclass_correlation(values_GU: ArrayLike) -> float:
+    """ICC(1): share of the variance that lies between groups, from a (groups x units) table without gaps.
+
+    One-way analysis of variance (Shrout and Fleiss 1979): (MSB - MSW) / (MSB + (u - 1) MSW). Negative when groups
+    are more alike than chance; NaN with fewer than two groups or units, or without variance.
+    """
+    table = np.asarray(values_GU, dtype=np.float64)
+    groups, units = table.shape
+    if groups < 2 or units < 2:
+        return nan
+    between = units * float(table.mean(axis=1).var(ddof=1))
+    within = float(table.var(axis=1, ddof=1).mean())
+    total = between + (units - 1) * within
+    return (between - within) / total if total > 0 else nan
+
+
+# ---- Student-t and Wilson ---------------------------------------------------------------------------------
+
+
+def t_quantile(level: float, df: float) -> float:
+    """Half-width of a two-sided interval in standard errors."""
+    return float(special.stdtrit(df, 0.5 + level / 2))
+
+
+def standard_error(strata: Sequence[Array]) -> tuple[float, float]:
+    """Standard error of the mean over strata, and its degrees of freedom (Satterthwaite 1946).
+
+    With one stratum of n units: s / sqrt(n) and n - 1. A stratum without variance adds nothing to either; a stratum
+    of one unit beside others that vary makes both NaN, for its variance is unknown.
+    """
+    if any(stratum.size < 2 for stratum in strata):
+        return nan, nan
+    variances = np.array([stratum.var(ddof=1) / stratum.size for stratum in strata]) / len(strata) ** 2
+    total = float(variances.sum())
+    if total == 0:
+        return 0.0, nan
+    df = total**2 / float((variances**2 / np.array([stratum.size - 1 for stratum in strata])).sum())
+    return sqrt(total), df
+
+
+def student_t_interval(strata: Sequence[Array], level: float = 0.95) -> Interval:
+    """Student-t interval of the mean over strata; one stratum gives the textbook interval."""
+    reason = no_variance_reason(strata)
+    if reason:
+        return unknown(reason)
+    error, df = standard_error(strata)
+    if not isfinite(error):
+        return unknown("a mission has one unit only")
+    centre, half = float(mean_of_strata(strata)), t_quantile(level, df) * error
+    return Interval(low=centre - half, high=centre + half, method="Student-t")
+
+
+def wilson_interval(successes: float, n: int, level: float = 0.95) -> Interval:
+    """Score interval of a proportion (Wilson 1927). `successes` may be fractional (half a success for a tie)."""
+    if n < 1:
+        return unknown("no units")
+    if not 0 <= successes <= n:
+        raise ValueError(f"successes must lie between 0 and {n}, not {successes}")
+    z = float(special.ndtri(0.5 + level / 2))
+    share = successes / n
+    centre = (share + z**2 / (2 * n)) / (1 + z**2 / n)
+    half = z / (1 + z**2 / n) * sqrt(share * (1 - share) / n + z**2 / (4 * n**2))
+    # At 0 and n one bound is exactly 0 or 1; rounding must not push it outside.
+    return Interval(low=max(0.0, centre - half), high=min(1.0, centre + half), method="Wilson")
+
+
+# ---- bootstrap --------------------------------------------------------------------------------------------
+
+
+def bootstrap_replicates(
+    strata: Sequence[Array], statistic: Statistic, num_resamples: int, rng: np.random.Generator
+) -> Array:
+    """`num_resamples` values of a statistic, units drawn with replacement within each stratum; shape (replicates,)."""
+    rows = max(1, _CHUNK // max(1, sum(stratum.size for stratum in strata)))
+    parts = []
+    for start in range(0, num_resamples, rows):
+        count = min(rows, num_resamples - start)
+        resampled = [stratum[rng.integers(0, stratum.size, (count, stratum.size))] for stratum in strata]
+        parts.append(statistic(resampled))
+    return np.concatenate(parts)
+
+
+def percentile_interval(
+    strata: Sequence[Array],
+    statistic: Statistic = mean_of_strata,
+    *,
+    level: float = 0.95,
+    num_resamples: int = 10_000,
+    rng: np.random.Generator,
+) -> Interval:
+    """Percentile bootstrap, stratified if there are several strata (Efron 1979; Agarwal et al. 2021).
+
+    Covers too little with few units (84 % instead of 95 % at 5): prefer Student-t there.
+    """
+    reason = no_variance_reason(strata)
+    if reason:
+        return unknown(reason)
+    replicates = bootstrap_replicates(strata, statistic, num_resamples, rng)
+    low, high = np.quantile(replicates, [0.5 - level / 2, 0.5 + level / 2])
+    return Interval(low=float(low), high=float(high), method="percentile bootstrap")
+
+
+def bca_interval(
+    strata: Sequence[Array],
+    statistic: Statistic = mean_of_strata,
+    *,
+    level: float = 0.95,
+    num_resamples: int = 10_000,
+    rng: np.random.Generator,
+) -> Interval:
+    """Bias-corrected and accelerated bootstrap, stratified if there are several strata.
+
+    Efron and Tibshirani 1993, equations 14.9, 14.10 and 14.15; acceleration over strata from the jackknife within
+    each. Falls back to the percentile bootstrap where the correction is undefined, and says so.
+    """
+    reason = no_variance_reason(strata)
+    if reason:
+        return unknown(reason)
+    estimate = float(statistic([stratum[None, :] for stratum in strata])[0])
+    replicates = bootstrap_replicates(strata, statistic, num_resamples, rng)
+    below = float(((replicates < estimate).sum() + (replicates <= estimate).sum()) / (2 * replicates.size))
+    bias = float(special.ndtri(below))
+    cubes = squares = 0.0
+    for influence in _influences(strata, statistic):
+        n = influence.size
+        cubes += float((influence**3).sum()) / n**3
+        squares += float((influence**2).sum()) / n**2
+    acceleration = cubes / (6 * squares**1.5) if squares > 0 else nan
+    z = bias + special.ndtri(np.array([0.5 - level / 2, 0.5 + level / 2]))
+    shares = special.ndtr(bias + z / (1 - acceleration * z))
+    method = "BCa bootstrap"
+    if not np.isfinite(shares).all():
+        shares, method = np.array([0.5 - level / 2, 0.5 + level / 2]), "percentile bootstrap (BCa undefined)"
+    low, high = np.quantile(replicates, shares)
+    return Interval(low=float(low), high=float(high), method=method)
+
+
+def _influences(strata: Sequence[Array], statistic: Statistic) -> list[Array]:
+    """Jackknife influence (n - 1)(mean of leave-one-out values - leave-one-out value) per unit, for each stratum."""
+    influences = []
+    for which, stratum in enumerate(strata):
+        n = stratum.size
+        if n < 2:
+            influences.append(np.zeros(n))
+            continue
+        left_out = np.empty(n)
+        rows = max(1, _CHUNK // sum(other.size for other in strata))
+        for start in range(0, n, rows):
+            chosen = np.arange(start, min(start + rows, n))
+            # Row i of `kept` lists all indices but chosen[i]: j, or j + 1 from the left-out one onwards.
+            kept = np.arange(n - 1)[None, :] + (np.arange(n - 1)[None, :] >= chosen[:, None])
+            parts = [np.broadcast_to(other, (chosen.size, other.size)) for other in strata]
+            parts[which] = stratum[kept]
+            left_out[chosen] = statistic(parts)
+        influences.append((n - 1) * (left_out.mean() - left_out))
+    return influences
+
+
+def mean_interval(
+    strata: Sequence[Array], *, level: float = 0.95, num_resamples: int = 10_000, rng: np.random.Generator
+) -> Interval:
+    """The interval of a mean that DAF reports: Student-t if any stratum has fewer than 30 units, else BCa."""
+    if strata and min(stratum.size for stratum in strata) >= SMALL_SAMPLE:
+        return bca_interval(strata, level=level, num_resamples=num_resamples, rng=rng)
+    return student_t_interval(strata, level)

@@ -1,0 +1,95 @@
+"""Ranks of several policies over missions: mean ranks, who is first how often, and Friedman's test.
+
+Ranks compare policies whose missions pay on different scales; they say nothing about the size of a difference.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import sqrt
+
+import numpy as np
+from scipy import stats
+
+from daf.statistics.intervals import Array
+
+MISSIONS_FOR_FRIEDMAN = 6
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ranks:
+    """Per policy: mean rank over missions (1 = best), its interval, and how often it is first among the replicates."""
+
+    mean_rank: Array
+    low: Array
+    high: Array
+    probability_first: Array
+
+
+def ranks_of_scores(scores: Array) -> Array:
+    """Ranks along the first axis, 1 for the highest score, ties shared: (policies, ...) → (policies, ...)."""
+    rounded = np.round(scores, 12)  # equal means must not be ranked by their rounding errors
+    return np.asarray(stats.rankdata(-rounded, axis=0))
+
+
+def bootstrap_ranks(
+    scores_by_mission: Sequence[Array], *, level: float = 0.95, num_resamples: int = 10_000, rng: np.random.Generator
+) -> Ranks:
+    """Mean ranks over missions, with percentile intervals from resampled episodes.
+
+    Args:
+        scores_by_mission: one (policies, episodes) array per mission. An episode is resampled for all policies at
+            once, for they met the same environment seeds. P(first) shares a tie among those tied.
+    """
+    policies = scores_by_mission[0].shape[0]
+    observed = np.mean([ranks_of_scores(scores.mean(axis=1)) for scores in scores_by_mission], axis=0)
+    replicates = np.zeros((policies, num_resamples))
+    for scores in scores_by_mission:
+        n = scores.shape[1]
+        # The counts of a resample are multinomial; one matrix product then gives all its means.
+        counts = rng.multinomial(n, np.full(n, 1 / n), size=num_resamples).astype(np.float64)
+        replicates += ranks_of_scores(scores @ counts.T / n) / len(scores_by_mission)
+    low, high = np.quantile(replicates, [0.5 - level / 2, 0.5 + level / 2], axis=1)
+    first = np.isclose(replicates, replicates.min(axis=0))
+    return Ranks(mean_rank=observed, low=low, high=high, probability_first=(first / first.sum(axis=0)).mean(axis=1))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Friedman:
+    """Whether policies differ at all over missions, and by how much mean ranks must differ for a pair to differ."""
+
+    statistic: float
+    p: float
+    critical_difference: float
+    missions: int
+
+
+def friedman_test(means_MP: Array, alpha: float = 0.05) -> Friedman | None:
+    """Friedman's test over missions with Nemenyi's critical difference (Demšar 2006, section 3.2.2).
+
+    Args:
+        means_MP: one mean per (mission, policy), without gaps.
+
+    Returns:
+        None below 6 missions or 3 policies, where the approximation does not hold, and when all ranks are tied.
+    """
+    missions, policies = means_MP.shape
+    if missions < MISSIONS_FOR_FRIEDMAN or policies < 3:
+        return None
+    ranks = ranks_of_scores(means_MP.T)
+    if np.ptp(ranks) == 0:
+        return None
+    result = stats.friedmanchisquare(*ranks)
+    return Friedman(
+        statistic=float(result.statistic),
+        p=max(float(result.pvalue), float(np.finfo(float).tiny)),
+        critical_difference=critical_difference(policies, missions, alpha),
+        missions=missions,
+    )
+
+
+def critical_difference(policies: int, missions: int, alpha: float = 0.05) -> float:
+    """Nemenyi: mean ranks that differ by more than this differ significantly (Demšar 2006)."""
+    q = float(stats.studentized_range.ppf(1 - alpha, policies, np.inf)) / sqrt(2)
+    return q * sqrt(policies * (policies + 1) / (6 * missions))

@@ -1,0 +1,186 @@
+"""The result of a comparison: its tables, the sentences they amount to, and the files they are kept in.
+
+Nothing is computed here; `daf.comparison.compare_episodes` makes these objects and re-exports the class.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import isfinite
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+from daf.config import DAFComparisonConfig
+from daf.errors import BadInputError
+from daf.files import read_json, write_text
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+FORMAT = "daf-comparison/1"
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ComparisonResults:
+    """Everything a comparison found. Figures are in reward per agent and episode unless a column says otherwise.
+
+    Attributes:
+        summary_statistics: one row per policy and mission, and one per policy over all its missions ("overall").
+        pairwise: one row per question (A, B), pair and mission, and overall, with the verdict on policy_a.
+        ranks: mean rank with interval and probability of being first, per mission and overall.
+        episodes: one row per checkpoint, mission and environment seed: what all of the above was computed from.
+        estimand: for "A" and "B": the question, whether it is `answered`, and `why` not.
+        notes: what a reader must know, in plain sentences.
+        config, provenance: how it was computed, from what.
+    """
+
+    summary_statistics: pd.DataFrame
+    pairwise: pd.DataFrame
+    ranks: pd.DataFrame
+    episodes: pd.DataFrame
+    estimand: dict[str, dict[str, Any]]
+    friedman: dict[str, Any] | None
+    notes: tuple[str, ...]
+    config: DAFComparisonConfig
+    provenance: dict[str, Any]
+
+    def verdicts(self, estimand: str = "A", *, overall_only: bool = True) -> list[str]:
+        """The verdict sentences of one question: overall (with one mission: on it), or for every mission."""
+        from daf.reporting.sentences import verdict_sentence
+
+        return [
+            verdict_sentence(record, level=self.config.confidence_level, missions=len(self.missions))
+            for record in self.headline_records(estimand, overall_only=overall_only)
+        ]
+
+    @property
+    def missions(self) -> list[str]:
+        return [mission for mission in dict.fromkeys(self.summary_statistics["mission"]) if mission != "overall"]
+
+    def headline_records(self, estimand: str = "A", *, overall_only: bool = True) -> list[dict[str, Any]]:
+        """Pair records without repetition: with one mission, its rows stand for "overall"."""
+        records = [r for r in self.pairwise.to_dict("records") if r["estimand"] == estimand]
+        if len(self.missions) > 1:
+            return [r for r in records if r["mission"] == "overall"] if overall_only else records
+        specific = [r for r in records if r["mission"] != "overall"]
+        return specific or records
+
+    def __str__(self) -> str:
+        from daf.reporting.sentences import policy_sentence
+
+        summary = self.summary_statistics.to_dict("records")
+        shown = [r for r in summary if len(self.missions) > 1 or r["mission"] != "overall"]
+        lines = ["Means", *(f"  {policy_sentence(r, level=self.config.confidence_level)}" for r in shown)]
+        for key, title in (("A", "These checkpoints"), ("B", "These recipes")):
+            sentences = self.verdicts(key)
+            if sentences:
+                lines += ["", title, *(f"  {sentence}" for sentence in sentences)]
+            if not self.estimand[key]["answered"]:
+                lines += ["" if sentences else f"\n{title}", f"  Not answered: {self.estimand[key]['why']}"]
+        if self.notes:
+            lines += ["", "Notes", *(f"  {note}" for note in self.notes)]
+        return "\n".join(line for line in lines)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data without NaN (unknown figures are null); `from_dict` reads it back."""
+        return {
+            "format": FORMAT,
+            "config": self.config.to_dict(),
+            "estimand": self.estimand,
+            "friedman": self.friedman,
+            "notes": list(self.notes),
+            "provenance": self.provenance,
+            "summary_statistics": to_plain(self.summary_statistics.to_dict("records")),
+            "pairwise": to_plain(self.pairwise.to_dict("records")),
+            "ranks": to_plain(self.ranks.to_dict("records")),
+            "episodes": to_plain(self.episodes.to_dict("list")),
+        }
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any], *, source: str = "comparison") -> Self:
+        """Raises BadInputError if this is not the data of a comparison of this format."""
+        from daf.statistics.analysis import PAIR_COLUMNS, RANK_COLUMNS, SUMMARY_COLUMNS
+        from daf.statistics.units import SLIM_COLUMNS
+
+        if data.get("format") != FORMAT:
+            raise BadInputError(f"format '{FORMAT}'", repr(data.get("format")), source)
+        rows = [dict(zip(data["episodes"], row, strict=True)) for row in zip(*data["episodes"].values(), strict=True)]
+        return cls(
+            summary_statistics=make_table(data["summary_statistics"], SUMMARY_COLUMNS),
+            pairwise=make_table(data["pairwise"], PAIR_COLUMNS),
+            ranks=make_table(data["ranks"], RANK_COLUMNS),
+            episodes=make_table(rows, SLIM_COLUMNS),
+            estimand=dict(data["estimand"]),
+            friedman=data["friedman"],
+            notes=tuple(data["notes"]),
+            config=DAFComparisonConfig.from_dict(data["config"], source=f"{source}: config"),
+            provenance=dict(data["provenance"]),
+        )
+
+    def write(self, folder: str | Path) -> Path:
+        """Write summary.csv, pairwise.csv and comparison.json; returns the folder."""
+        folder = Path(folder)
+        write_text(folder / "summary.csv", self.summary_statistics.to_csv(index=False))
+        write_text(folder / "pairwise.csv", self.pairwise.to_csv(index=False))
+        # One record per line: readable, and a tenth of the lines of a fully indented file.
+        parts = [f"{json.dumps(key)}: {_lines(value)}" for key, value in self.to_dict().items()]
+        write_text(folder / "comparison.json", "{\n" + ",\n".join(parts) + "\n}\n")
+        return folder
+
+    @classmethod
+    def read(cls, folder: str | Path) -> Self:
+        """Read what `write` wrote. Raises BadInputError if it is missing or is something else."""
+        path = Path(folder) / "comparison.json"
+        return cls.from_dict(read_json(path), source=str(path))
+
+
+_TEXT = {
+    "policy", "checkpoint", "mission", "failure", "estimand", "policy_a", "policy_b", "interval_method",
+    "recipe_method", "effect_name", "test", "verdict", "reason",
+}  # fmt: skip
+_WHOLE = {
+    "training_seed", "episode", "seed", "length", "timeouts", "n_a", "n_b", "n_needed", "n_episodes", "n_train_seeds",
+    "failures",
+}  # fmt: skip
+_FLAGS = {"success", "trained", "paired"}
+
+
+def make_table(records: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> pd.DataFrame:
+    """A frame with fixed columns and types, whatever is missing in the records."""
+    import pandas as pd
+
+    def kind(name: str) -> str:
+        return "object" if name in _TEXT else "Int64" if name in _WHOLE else "boolean" if name in _FLAGS else "float64"
+
+    def cell(value: Any) -> Any:
+        return None if value is None or value is pd.NA or (isinstance(value, float) and not isfinite(value)) else value
+
+    return pd.DataFrame(
+        {name: pd.Series([cell(record.get(name)) for record in records], dtype=kind(name)) for name in columns}
+    )
+
+
+def to_plain(value: Any) -> Any:
+    """JSON data: numpy scalars become Python's, NaN and NA become null."""
+    if isinstance(value, Mapping):
+        return {str(key): to_plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [to_plain(item) for item in value]
+    if value is None or isinstance(value, str | bool | int):
+        return value
+    if hasattr(value, "item"):
+        return to_plain(value.item())
+    if isinstance(value, float):
+        return value if isfinite(value) else None
+    return None  # pandas.NA
+
+
+def _lines(value: Any) -> str:
+    def compact(item: Any) -> str:
+        return json.dumps(item, sort_keys=True, allow_nan=False, ensure_ascii=False)
+
+    if isinstance(value, list) and value:
+        return "[\n  " + ",\n  ".join(map(compact, value)) + "\n]"
+    return compact(value)

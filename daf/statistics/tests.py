@@ -1,0 +1,219 @@
+"""Tests of a difference of means, their smallest reachable p, and corrections for many tests.
+
+A test that cannot speak (too few units, no variance) has p = None and a reason, never p = 0. All tests are two-sided.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from math import comb, isfinite, nan, sqrt
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy import special
+
+from daf.statistics.intervals import (
+    Array,
+    Interval,
+    is_constant,
+    mean_of_strata,
+    no_variance_reason,
+    standard_error,
+    t_quantile,
+    unknown,
+)
+
+EXACT_LIMIT = 65_536  # labellings enumerated before Monte Carlo takes over
+_CHUNK = 4_000_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class TestResult:
+    """What a test says about a difference of means.
+
+    `p` and `minimum_p` are None when unknown; `minimum_p` is the smallest p the test could have given with this many
+    units (None for tests without such a bound). `reason` is empty unless p is None.
+    """
+
+    __test__ = False  # not a test case, whatever pytest thinks of the name
+
+    name: str
+    difference: float
+    p: float | None
+    minimum_p: float | None
+    reason: str = ""
+
+
+# ---- paired: sign flips -----------------------------------------------------------------------------------
+
+
+def sign_flip_test(strata: Sequence[Array], *, num_resamples: int = 10_000, rng: np.random.Generator) -> TestResult:
+    """Permutation test of paired differences, stratified by mission.
+
+    The statistic is the mean over strata of the mean difference; under the null hypothesis each difference is as
+    likely with either sign (Fisher 1935). All sign patterns are enumerated up to 2^16, else `num_resamples` are drawn
+    and p = (1 + hits) / (1 + draws) (Phipson and Smyth 2010).
+
+    A stratum of several equal differences (two deterministic policies) is flipped as a whole: the seeds changed
+    nothing there, so its episodes are one unit. If all strata are like that, the test says nothing.
+    """
+    difference = float(mean_of_strata(strata)) if strata and all(stratum.size for stratum in strata) else nan
+    name = "sign-flip permutation" + (", stratified by mission" if len(strata) > 1 else "")
+    reason = no_variance_reason(strata)
+    if reason:
+        return TestResult(name=name, difference=difference, p=None, minimum_p=None, reason=reason)
+    weights = np.concatenate(
+        [
+            np.array([stratum.mean()]) if is_constant(stratum) else stratum / stratum.size
+            for stratum in strata
+        ]
+    ) / len(strata)
+    weights = weights[weights != 0]  # flipping a zero changes nothing
+    observed = abs(float(weights.sum())) - 1e-12 * float(np.abs(weights).sum())
+    n = weights.size
+    exact_minimum = 2.0 ** (1 - n)
+    if 2**n <= EXACT_LIMIT:
+        signs = 1 - 2.0 * ((np.arange(2**n)[:, None] >> np.arange(n)) & 1)
+        p = float((np.abs(signs @ weights) >= observed).mean())
+        return TestResult(name=f"{name} (exact)", difference=difference, p=p, minimum_p=exact_minimum)
+    hits, rows = 0, max(1, _CHUNK // n)
+    for start in range(0, num_resamples, rows):
+        count = min(rows, num_resamples - start)
+        signs = 1 - 2.0 * rng.integers(0, 2, (count, n), dtype=np.int8)
+        hits += int((np.abs(signs @ weights) >= observed).sum())
+    return TestResult(
+        name=f"{name} ({num_resamples:,} draws)",
+        difference=difference,
+        p=(1 + hits) / (1 + num_resamples),
+        minimum_p=max(exact_minimum, 1 / (1 + num_resamples)),
+    )
+
+
+# ---- unpaired: seed means ---------------------------------------------------------------------------------
+
+
+def welch_parts(x: Array, y: Array) -> tuple[float, float]:
+    """Standard error of mean(x) - mean(y) and its degrees of freedom (Welch 1947)."""
+    parts = np.array([x.var(ddof=1) / x.size, y.var(ddof=1) / y.size])
+    total = float(parts.sum())
+    if total == 0:
+        return 0.0, nan
+    return sqrt(total), total**2 / float((parts**2 / np.array([x.size - 1, y.size - 1])).sum())
+
+
+def _unpaired_reason(x: Array, y: Array) -> str | None:
+    if min(x.size, y.size) < 2:
+        return f"{min(x.size, y.size)} unit on one side; two are the least"
+    if is_constant(x) and is_constant(y):
+        return "all values are equal within both sides"
+    return None
+
+
+def welch_test(x: Array, y: Array) -> TestResult:
+    """Welch's t-test of two independent samples with unequal variances."""
+    difference = float(x.mean() - y.mean()) if x.size and y.size else nan
+    reason = _unpaired_reason(x, y)
+    if reason:
+        return TestResult(name="Welch t-test", difference=difference, p=None, minimum_p=None, reason=reason)
+    error, df = welch_parts(x, y)
+    return TestResult(name="Welch t-test", difference=difference, p=t_p_value(difference / error, df), minimum_p=None)
+
+
+def welch_interval(x: Array, y: Array, level: float = 0.95) -> Interval:
+    """Interval of mean(x) - mean(y)."""
+    reason = _unpaired_reason(x, y)
+    if reason:
+        return unknown(reason)
+    error, df = welch_parts(x, y)
+    centre, half = float(x.mean() - y.mean()), t_quantile(level, df) * error
+    return Interval(low=centre - half, high=centre + half, method="Welch")
+
+
+def one_sample_t_test(x: Array, reference: float = 0.0) -> TestResult:
+    """Student's t-test of mean(x) against a fixed number."""
+    name = "one-sample t-test"
+    difference = float(x.mean()) - reference if x.size else nan
+    reason = no_variance_reason([x])
+    if reason:
+        return TestResult(name=name, difference=difference, p=None, minimum_p=None, reason=reason)
+    error, df = standard_error([x])
+    return TestResult(name=name, difference=difference, p=t_p_value(difference / error, df), minimum_p=None)
+
+
+def permutation_test(x: Array, y: Array, *, num_resamples: int = 10_000, rng: np.random.Generator) -> TestResult:
+    """Permutation test of two independent samples on |difference of means|; exact up to 65,536 labellings."""
+    difference = float(x.mean() - y.mean()) if x.size and y.size else nan
+    reason = _unpaired_reason(x, y)
+    if reason:
+        return TestResult(name="permutation", difference=difference, p=None, minimum_p=None, reason=reason)
+    pooled = np.concatenate([x, y])
+    labellings = comb(pooled.size, x.size)
+    # With equal sizes every labelling has a mirror image of the same |difference|.
+    exact_minimum = (2 if x.size == y.size else 1) / labellings
+    observed = abs(difference) - 1e-12 * float(np.abs(pooled).max())
+
+    def distance(chosen: NDArray[np.int64]) -> Array:
+        sums = pooled[chosen].sum(axis=1)
+        return np.asarray(np.abs(sums / x.size - (pooled.sum() - sums) / y.size))
+
+    if labellings <= EXACT_LIMIT:
+        chosen = np.array(list(combinations(range(pooled.size), x.size)))
+        p = float((distance(chosen) >= observed).mean())
+        return TestResult(name="permutation (exact)", difference=difference, p=p, minimum_p=exact_minimum)
+    order = rng.permuted(np.tile(np.arange(pooled.size), (num_resamples, 1)), axis=1)[:, : x.size]
+    hits = int((distance(order) >= observed).sum())
+    return TestResult(
+        name=f"permutation ({num_resamples:,} draws)",
+        difference=difference,
+        p=(1 + hits) / (1 + num_resamples),
+        minimum_p=max(exact_minimum, 1 / (1 + num_resamples)),
+    )
+
+
+# ---- shared parts -----------------------------------------------------------------------------------------
+
+
+def t_p_value(t: float, df: float) -> float:
+    """Two-sided p of a t statistic; never 0, for that is only underflow."""
+    return max(2 * float(special.stdtr(df, -abs(t))), float(np.finfo(float).tiny))
+
+
+def equivalence_p(difference: float, error: float, df: float, margin: float) -> float | None:
+    """Two one-sided t-tests (Schuirmann 1987): p of the hypothesis that |true difference| is at least `margin`.
+
+    None when the standard error is 0 or unknown.
+    """
+    if margin <= 0:
+        raise ValueError(f"margin must be above 0, not {margin}")
+    if not (isfinite(error) and error > 0):
+        return None
+    above_lower = float(special.stdtr(df, -(difference + margin) / error))
+    below_upper = float(special.stdtr(df, (difference - margin) / error))
+    return max(above_lower, below_upper, float(np.finfo(float).tiny))
+
+
+def holm(p_values: ArrayLike) -> Array:
+    """Holm's step-down adjusted p (Holm 1979); family-wise error under any dependence. NaN (no test) stays NaN
+    and does not count in the family."""
+    return _adjust(p_values, lambda ordered: np.maximum.accumulate(ordered * np.arange(ordered.size, 0, -1)))
+
+
+def benjamini_hochberg(p_values: ArrayLike) -> Array:
+    """Adjusted p that control the false discovery rate (Benjamini and Hochberg 1995); NaN as in `holm`."""
+    return _adjust(
+        p_values,
+        lambda ordered: np.minimum.accumulate((ordered * ordered.size / np.arange(1, ordered.size + 1))[::-1])[::-1],
+    )
+
+
+def _adjust(p_values: ArrayLike, step: Callable[[Array], Array]) -> Array:
+    p = np.asarray(p_values, dtype=np.float64)
+    if ((p < 0) | (p > 1)).any():
+        raise ValueError("p values lie between 0 and 1")
+    adjusted = np.full(p.shape, nan)
+    present = np.flatnonzero(~np.isnan(p))
+    order = present[np.argsort(p[present], kind="stable")]
+    adjusted[order] = np.minimum(step(p[order]), 1.0)
+    return adjusted

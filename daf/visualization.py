@@ -1,0 +1,127 @@
+"""Pages and figures from results: the comparison report, training curves, policy means.
+
+Thin: the page is made in `daf.reporting`, the numbers elsewhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from daf.errors import BadInputError, did_you_mean
+from daf.files import write_text
+
+if TYPE_CHECKING:
+    from daf.comparison import ComparisonResults
+
+DEFAULT_FOLDER = Path("daf_output") / "visualizations"
+PathLike = str | Path
+
+
+def daf_export_comparison_html(
+    results: ComparisonResults,
+    output_path: PathLike | None = None,
+    *,
+    training_metrics: Mapping[str, PathLike] | None = None,
+    title: str = "Policy comparison",
+) -> Path:
+    """Write a comparison as one self-contained HTML page, its figures beside it under figures/.
+
+    Args:
+        output_path: the page; default daf_output/visualizations/comparison_report.html.
+        training_metrics: metrics.jsonl by label, for learning curves.
+
+    Returns:
+        The path of the page.
+    """
+    from daf.reporting.html import render_results
+
+    path = Path(output_path) if output_path is not None else DEFAULT_FOLDER / "comparison_report.html"
+    if path.suffix.lower() not in (".html", ".htm"):
+        raise BadInputError("a path that ends in .html", path.name, "output_path")
+    return render_results(results, path, path.parent / "figures", training_metrics=training_metrics, title=title)
+
+
+def daf_plot_training_curves(
+    metrics: PathLike | Sequence[PathLike] | Mapping[str, PathLike],
+    output_path: PathLike | None = None,
+    *,
+    metric: str = "episode_reward",
+) -> Path:
+    """Draw one metric of one or more training runs over agent-steps, as SVG.
+
+    Args:
+        metrics: a metrics.jsonl, several, a mapping from label to file, or the folder of a run (each
+            seed-*/metrics.jsonl below it becomes a curve).
+        output_path: the figure; default daf_output/visualizations/training_<metric>.svg.
+        metric: a key of the metrics file.
+
+    Raises:
+        BadInputError: a file is missing or damaged, or no line has this metric.
+    """
+    from daf.reporting import figures, html
+
+    path = _svg_path(output_path, f"training_{metric}.svg")
+    runs = {label: html.read_metrics(file) for label, file in _metrics_files(metrics).items()}
+    curves = html.metric_curves(runs, metric)
+    if not any(curves.values()):
+        known = {key for lines in runs.values() for line in lines for key, value in line.items() if value is not None}
+        where = ", ".join(str(file) for file in _metrics_files(metrics).values())
+        raise BadInputError(f"lines with '{metric}'", "none", where, did_you_mean(metric, known - {"agent_steps"}))
+    name = html.METRICS.get(metric, metric)
+    write_text(path, figures.standalone(figures.curve_figure(curves, f"{name} over agent-steps")))
+    return path
+
+
+def daf_plot_policy_comparison(
+    results: ComparisonResults, output_path: PathLike | None = None, *, mission: str | None = None
+) -> Path:
+    """Draw means, intervals and single episodes of the policies on one mission, as SVG.
+
+    Args:
+        output_path: the figure; default daf_output/visualizations/policy_comparison.svg.
+        mission: which one; default all together ("overall"), or the only one.
+    """
+    from daf.reporting import figures
+
+    path = _svg_path(output_path, "policy_comparison.svg")
+    missions = results.missions
+    chosen = mission or ("overall" if len(missions) > 1 else missions[0])
+    rows = [row for row in results.summary_statistics.to_dict("records") if row["mission"] == chosen]
+    if not rows:
+        raise BadInputError("a mission of this comparison", f"'{chosen}'", "mission", did_you_mean(chosen, missions))
+    played = results.episodes[results.episodes["mission"] == chosen].dropna(subset=["mean_reward"])
+    dots = {policy: list(part["mean_reward"]) for policy, part in played.groupby("policy")}
+    colours = {policy: index for index, policy in enumerate(dict.fromkeys(results.summary_statistics["policy"]))}
+    title = f"Mean reward per policy, {figures.mission_title(chosen, len(missions))}"
+    write_text(path, figures.standalone(figures.interval_figure(rows, dots, colours, title)))
+    return path
+
+
+def _svg_path(output_path: PathLike | None, default: str) -> Path:
+    path = Path(output_path) if output_path is not None else DEFAULT_FOLDER / default
+    if path.suffix.lower() != ".svg":
+        raise BadInputError("a path that ends in .svg", path.name, "output_path")
+    return path
+
+
+def _metrics_files(metrics: PathLike | Sequence[PathLike] | Mapping[str, PathLike]) -> dict[str, Path]:
+    """Labels and files; the label is the folder that tells the files apart (seed-1 of training/miner/seed-1)."""
+    if isinstance(metrics, Mapping):
+        return {label: Path(file) for label, file in metrics.items()}
+    if isinstance(metrics, str | Path):
+        folder = Path(metrics)
+        if not folder.is_dir():
+            return {folder.parent.name or folder.stem: folder}
+        files = sorted(folder.glob("seed-*/metrics.jsonl")) or sorted(folder.glob("metrics.jsonl"))
+        if not files:
+            hint = "has the training begun?"
+            raise BadInputError("metrics.jsonl, or seed-*/metrics.jsonl", "none", str(folder), hint)
+        return {file.parent.name: file for file in files}
+    files = [Path(file) for file in metrics]
+    short = [file.parent.name for file in files]
+    labels = short if len(set(short)) == len(short) else ["/".join(file.parent.parts[-2:]) for file in files]
+    if len(set(labels)) != len(labels):
+        labels = [str(file) for file in files]
+    return dict(zip(labels, files, strict=True))

@@ -1,0 +1,17 @@
+"""Rule analyze_mission: describe how every policy fares on a mission."""
+
+from snakemake.script import snakemake
+
+from daf.mission_analysis import write_mission_report
+from daf.recipes import MissionRecipe
+from daf.rule import running
+
+with running(snakemake) as (plan, logger):
+    analyses = write_mission_report(
+        MissionRecipe.model_validate(snakemake.params.mission["mission"]),
+        list(snakemake.input.episodes),
+        json_path=snakemake.output.analysis,
+        html_path=snakemake.output.page,
+    )
+    for analysis in analyses:
+        logger.info(analysis.sentence())

@@ -1,0 +1,21 @@
+"""Rule check_environment: is this machine fit for the experiment?"""
+
+from snakemake.script import snakemake
+
+from daf.environment_checks import daf_check_environment, require_healthy
+from daf.files import write_json
+from daf.provenance import provenance
+from daf.rule import running
+
+with running(snakemake) as (plan, logger):
+    settings = plan.experiment.daf
+    result = daf_check_environment(
+        missions=[plan.mission_recipe(mission).config for mission in snakemake.params.missions],
+        device=settings.device,
+        output_dir=settings.output_dir,
+        min_free_disk_gb=settings.min_free_disk_gb,
+        min_free_memory_gb=settings.min_free_memory_gb,
+    )
+    logger.info(f"environment of this machine:\n{result}")
+    require_healthy(result)
+    write_json(snakemake.output[0], {**result.to_dict(), "provenance": provenance({}, {})})

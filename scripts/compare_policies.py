@@ -1,0 +1,16 @@
+"""Rule compare_policies: compare policies with intervals and corrected tests."""
+
+from pathlib import Path
+
+from snakemake.script import snakemake
+
+from daf.comparison import compare_files
+from daf.rule import running
+
+with running(snakemake) as (plan, logger):
+    results = compare_files(
+        list(snakemake.input.episodes),
+        plan.comparison(snakemake.wildcards.comparison),
+        Path(snakemake.output.comparison).parent,
+    )
+    logger.info(f"comparison {snakemake.wildcards.comparison}:\n{results}")

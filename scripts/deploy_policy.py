@@ -1,0 +1,15 @@
+"""Rule deploy_policy: send a validated package to the endpoint of the configuration."""
+
+from snakemake.script import snakemake
+
+from daf.deployment import daf_deploy_policy, require_endpoint
+from daf.files import write_json
+from daf.rule import running
+
+with running(snakemake) as (plan, logger):
+    config = plan.experiment.deployment
+    deployed = daf_deploy_policy(
+        snakemake.input.package, require_endpoint(config), season=config.season, validate=False
+    )
+    logger.info(f"deployed: {deployed}")
+    write_json(snakemake.output[0], deployed.to_dict())

@@ -1,0 +1,10 @@
+"""Rule merge_episodes: put a policy's shards on a mission into one table."""
+
+from snakemake.script import snakemake
+
+from daf.evaluations import merge_shards
+from daf.rule import running
+
+with running(snakemake) as (plan, logger):
+    merge_shards(list(snakemake.input.shards), snakemake.output[0])
+    logger.info(f"{snakemake.wildcards.checkpoint} on {snakemake.wildcards.mission}: {len(snakemake.input.shards)} shards")

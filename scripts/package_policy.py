@@ -1,0 +1,14 @@
+"""Rule package_policy: put weights, code and description of a policy into a submission bundle."""
+
+from pathlib import Path
+
+from snakemake.script import snakemake
+
+from daf.deployment import package_checkpoint
+from daf.rule import running
+
+with running(snakemake) as (plan, logger):
+    package = package_checkpoint(
+        plan, weights=list(snakemake.input.weights), output_dir=Path(snakemake.output.package).parent
+    )
+    logger.info(f"package {package.path}, sha256 {package.sha256}")

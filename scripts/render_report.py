@@ -1,0 +1,20 @@
+"""Rule render_report: draw the figures and write the page of a comparison."""
+
+from pathlib import Path
+
+from snakemake.script import snakemake
+
+from daf.files import read_json
+from daf.reporting.html import render_report
+from daf.rule import running
+
+with running(snakemake) as (plan, logger):
+    page = render_report(
+        Path(snakemake.input.comparison).parent,
+        snakemake.output.page,
+        snakemake.output.figures,
+        mission_reports=[read_json(path) for path in snakemake.input.missions],
+        training_metrics={" ".join(Path(path).parts[-3:-1]): path for path in snakemake.input.metrics},
+        title=snakemake.params.title,
+    )
+    logger.info(f"report: {page}")

@@ -1,0 +1,22 @@
+"""Rule run_trial: train with a trial's hyperparameters and score the result."""
+
+from pathlib import Path
+
+from snakemake.script import snakemake
+
+from daf.files import read_json
+from daf.rule import running
+from daf.training.trial import run_trial
+
+with running(snakemake) as (plan, logger):
+    sweep, trial = snakemake.wildcards.sweep, int(snakemake.wildcards.trial)
+    run_trial(
+        read_json(snakemake.input.proposal),
+        snakemake.params.trial,
+        Path(snakemake.output.result).parent,
+        label=f"sweep {sweep} · trial {trial + 1} of {len(plan.trials(sweep))}",
+        device=plan.experiment.daf.device,
+        max_action_time_ms=plan.experiment.evaluation.max_action_time_ms,
+        logger=logger,
+        log_file=Path(snakemake.log[0]),
+    )

@@ -1,0 +1,19 @@
+"""Rule select_best: choose the best trial and describe the search."""
+
+from snakemake.script import snakemake
+
+from daf.files import read_json, write_json
+from daf.rule import running
+from daf.sweeps import analyze_trials, select_best, write_trials_csv
+
+with running(snakemake) as (plan, logger):
+    config = plan.sweep(snakemake.wildcards.sweep)
+    results = [read_json(path) for path in snakemake.input.results]
+    best = select_best(config, results)
+    write_trials_csv(snakemake.output.trials, results)
+    write_json(snakemake.output.analysis, analyze_trials(config, results))
+    write_json(snakemake.output.best, best)
+    logger.info(
+        f"sweep {config.name}: best of {best['num_trials']} is trial {best['trial']} with "
+        f"{best['objective_metric']} {best['objective']:.3f}: {best['hyperparameters']}"
+    )

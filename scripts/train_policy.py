@@ -1,0 +1,24 @@
+"""Rule train_policy: train one seed of a run."""
+
+from pathlib import Path
+
+from snakemake.script import snakemake
+
+from daf.rule import running
+from daf.training.run import train_run
+
+with running(snakemake) as (plan, logger):
+    wildcards = snakemake.wildcards
+    run = plan.run(wildcards.run)
+    train_run(
+        snakemake.params.recipe,
+        Path(snakemake.output.model).parent,
+        best=Path(snakemake.input.best[0]) if snakemake.input.best else None,
+        label=f"train {wildcards.run} · seed {wildcards.seed}",
+        num_machines=run.num_machines,
+        checkpoint_steps=run.checkpoint_interval_steps,
+        max_restarts=run.max_restarts,
+        device=plan.experiment.daf.device,
+        logger=logger,
+        log_file=Path(snakemake.log[0]),
+    )

@@ -1,0 +1,14 @@
+"""Rule validate_package: load the package in a fresh process without DAF and let it act."""
+
+from snakemake.script import snakemake
+
+from daf.deployment import daf_validate_deployment, require_valid
+from daf.files import write_json
+from daf.rule import running
+
+with running(snakemake) as (plan, logger):
+    mission = plan.mission_recipe(snakemake.params.deployment["validation_mission"])
+    result = daf_validate_deployment(snakemake.input.package, mission.config)
+    logger.info(f"validation of {snakemake.input.package}:\n{result}")
+    require_valid(result)
+    write_json(snakemake.output[0], result.to_dict())

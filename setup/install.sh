@@ -1,0 +1,109 @@
+#!/bin/sh
+# Make the virtual environment $1 hold exactly requirements.lock and this project; do nothing if it does already.
+# With an empty $1, check the environment that is active instead (conda's, say) and add only the project to it.
+#
+# `.daf-stamp` in the environment says what it was made from and is written last. `.daf-installing` is there while
+# an installation runs: if one is found, the last one was interrupted or failed, and since packages may be half
+# written then, the environment is made anew.
+
+set -eu
+cd "$(dirname "$0")/.."
+venv=$1
+
+say() { printf '%s\n' "$*" >&2; }
+
+digest() {
+    if command -v sha256sum >/dev/null 2>&1; then sha256sum "$1"; else shasum -a 256 "$1"; fi | cut -d ' ' -f 1
+}
+
+if [ -z "$venv" ]; then
+    python=python
+    command -v python >/dev/null 2>&1 || { say "VENV= means: use the active environment; but it has no python."; exit 2; }
+    python setup/check_active.py || exit 2
+    if ! python -c 'import importlib.metadata as m; m.version("daf")' 2>/dev/null; then
+        python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
+    fi
+    exit 0
+fi
+
+case $venv in /*) ;; *) venv=./$venv ;; esac
+stamp=$venv/.daf-stamp
+marker=$venv/.daf-installing
+
+# The folder is part of it: programs in a virtual environment hold its absolute path.
+wanted="requirements.lock $(digest requirements.lock)
+pyproject.toml $(digest pyproject.toml)
+folder $(pwd -P)"
+
+if [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$wanted" ] && [ -x "$venv/bin/python" ]; then
+    exit 0
+fi
+
+fresh=yes
+if [ -f "$marker" ]; then
+    say "The last installation into $venv did not finish: starting again."
+    rm -rf "$venv"
+elif [ -f "$stamp" ]; then
+    if grep -qxF "folder $(pwd -P)" "$stamp" && "$venv/bin/python" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 12))' 2>/dev/null; then
+        fresh=
+    else
+        say "$venv was made elsewhere, or its Python is gone: making it anew."
+        rm -rf "$venv"
+    fi
+elif [ -e "$venv" ] && [ -n "$(ls -A "$venv" 2>/dev/null)" ]; then
+    say "$venv exists, but 'make setup' did not make it, so it is left alone."
+    say "Remove it, choose another with VENV=folder, or use an activated environment with VENV= (empty)."
+    exit 2
+fi
+
+if [ -n "$fresh" ]; then
+    python=$(sh setup/find-python.sh)
+    say "Setting up ${venv#./} with $python (first time: about 4 minutes, 7.5 GB)…"
+    free=$(df -Pk . | awk 'NR == 2 { print int($4 / 1048576) }')
+    [ "${free:-99}" -ge 9 ] || say "  only $free GB are free here; it may not fit"
+    mkdir -p "$venv"
+    : >"$marker"
+    "$python" -m venv "$venv"
+else
+    say "Updating ${venv#./}: requirements.lock or pyproject.toml changed…"
+    : >"$marker"
+fi
+rm -f "$stamp"
+
+log=$venv/install.log
+status=$venv/.daf-status
+rm -f "$status"
+# In a pipe the shell keeps only the last exit code, so pip's goes through a file.
+{
+    code=0
+    "$venv/bin/python" -m pip install --disable-pip-version-check --progress-bar off --require-hashes -r requirements.lock 2>&1 || code=$?
+    echo "$code" >"$status"
+} | tee "$log" | awk '
+    # "  Downloading torch-2.9.0-….whl (899.8 MB)": only the long ones are worth a line.
+    /^ *(Downloading|Using cached) / && match($0, /\([0-9.]+ MB\)/) {
+        if (substr($0, RSTART + 1, RLENGTH - 5) + 0 >= 100) {
+            name = $0; sub(/^ *(Downloading|Using cached) /, "", name); sub(/-(cp|py)[0-9].*/, "", name)
+            printf "  fetching %s %s\n", name, substr($0, RSTART, RLENGTH); fflush()
+        }
+    }
+    /^Installing collected packages/ { printf "  installing %d packages\n", NF - 3; fflush() }
+' >&2
+
+if [ "$(cat "$status" 2>/dev/null)" != 0 ]; then
+    say ""
+    say "The installation failed. The last lines of $log:"
+    tail -n 15 "$log" >&2
+    say ""
+    say "What usually helps: a working connection to the package index; 9 GB of free disk; Linux with glibc 2.34 or"
+    say "newer (x86_64, aarch64) or macOS on Apple silicon, because mettagrid has wheels for no other system."
+    cp "$log" "${TMPDIR:-/tmp}/daf-install.log" 2>/dev/null || true
+    exit 1
+fi
+
+# The build backend is in the lock, so nothing is fetched here.
+"$venv/bin/python" -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e . >&2
+
+printf '%s\n' "$wanted" >"$stamp.new"
+mv -f "$stamp.new" "$stamp"
+rm -f "$marker" "$status"
+say "  done: ${venv#./}"

@@ -1,0 +1,51 @@
+"""What all tests share: a quiet machine, the repository's root, and skips for what a machine lacks."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+# Before numpy or torch is imported anywhere: small tests are slower with several threads than with one.
+for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ.setdefault(_name, "1")
+os.environ["MPLBACKEND"] = "Agg"
+# A profile of the user's must not decide what the workflow tests see.
+os.environ.pop("SNAKEMAKE_PROFILE", None)
+
+CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+
+
+def find_chromium() -> str | None:
+    """Path of a Chromium; None where there is none."""
+    return next((path for name in CHROMIUM_NAMES if (path := shutil.which(name))), None)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip what this machine cannot do, each with its reason in the summary."""
+    lacking = {}
+    if find_chromium() is None:
+        lacking["browser"] = "no Chromium on the PATH"
+    if shutil.which("sbatch") is None:
+        lacking["slurm"] = "no Slurm on the PATH"
+    for item in items:
+        for marker, reason in lacking.items():
+            if item.get_closest_marker(marker):
+                item.add_marker(pytest.mark.skip(reason=reason))
+
+
+@pytest.fixture(scope="session")
+def repository() -> Path:
+    """The repository's root."""
+    return Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """Path of a Chromium; skips the test where there is none."""
+    path = find_chromium()
+    if path is None:
+        pytest.skip("no Chromium on the PATH")
+    return path

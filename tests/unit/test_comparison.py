@@ -1,0 +1,256 @@
+"""Comparisons of episode tables: the two questions, verdicts, gaps in the data, files."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from daf.comparison import SUITES, ComparisonResults, compare_episodes, suite_missions, unique_labels
+from daf.config import DAFComparisonConfig
+from daf.errors import BadInputError
+
+
+def episodes(
+    means: dict[str, float],
+    *,
+    missions: tuple[str, ...] = ("m",),
+    n: int = 24,
+    seeds: dict[str, tuple[int, ...]] | None = None,
+    noise: float = 1.0,
+    constant: tuple[str, ...] = (),
+    seed: int = 0,
+) -> pd.DataFrame:
+    """Episodes with a shared effect of the environment seed, as real ones have."""
+    rng = np.random.default_rng(seed)
+    rows = []
+    for mission in missions:
+        shared = rng.normal(0, 1, n)
+        for policy, mean in means.items():
+            for training_seed in (seeds or {}).get(policy, (None,)):
+                label = policy if training_seed is None else f"{policy}-seed-{training_seed}"
+                for episode in range(n):
+                    reward = mean if policy in constant else mean + shared[episode] + rng.normal(0, noise)
+                    rows.append(
+                        {"policy": policy, "checkpoint": label, "training_seed": training_seed, "mission": mission,
+                         "episode": episode, "seed": 1000 + episode, "mean_reward": reward, "failure": None}
+                    )  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def config(*policies: str, missions: tuple[str, ...] = ("m",), **changes: object) -> DAFComparisonConfig:
+    return DAFComparisonConfig(policies=list(policies), missions=list(missions), num_resamples=1000, **changes)
+
+
+def pair(results: ComparisonResults, estimand: str = "A", mission: str = "overall", index: int = 0) -> pd.Series:
+    rows = results.pairwise.query("estimand == @estimand and mission == @mission")
+    return rows.iloc[index]
+
+
+def test_checkpoints_are_compared_pair_by_pair() -> None:
+    frame = episodes({"good": 3.0, "bad": 0.0})
+    results = compare_episodes(frame, config("good", "bad"))
+    row = pair(results)
+    table = frame.pivot(index="seed", columns="policy", values="mean_reward")
+    expected = stats.ttest_rel(table["good"], table["bad"])
+    bounds = expected.confidence_interval()
+    assert row["verdict"] == "better"
+    assert row["difference"] == pytest.approx((table["good"] - table["bad"]).mean(), abs=1e-12)
+    assert (row["interval_low"], row["interval_high"]) == pytest.approx((bounds.low, bounds.high), abs=1e-9)
+    assert row["n_a"] == 24
+    turned = pair(compare_episodes(frame, config("bad", "good")))
+    assert turned["verdict"] == "worse"
+    assert turned["difference"] == pytest.approx(-row["difference"])
+
+
+def test_the_sentence_names_the_winner_first_either_way_round() -> None:
+    frame = episodes({"good": 3.0, "bad": 0.0})
+    for order in (("good", "bad"), ("bad", "good")):
+        (sentence,) = compare_episodes(frame, config(*order)).verdicts()
+        assert sentence.startswith("good beats bad on m by ")
+        assert "95 % interval 2." in sentence
+        assert sentence.endswith("(paired, 24 episodes).")
+
+
+def test_zero_variance_is_insufficient_data_and_never_significant() -> None:
+    results = compare_episodes(episodes({"a": 5.0, "b": -1.0}, constant=("a", "b")), config("a", "b"))
+    row = pair(results)
+    assert row["verdict"] == "insufficient data"
+    assert pd.isna(row["p"])
+    assert pd.isna(row["p_holm"])
+    assert "all 24 values are equal" in row["reason"]
+    assert results.summary_statistics["interval_low"].isna().all()
+
+
+def test_too_few_episodes_cannot_give_a_verdict() -> None:
+    results = compare_episodes(episodes({"a": 50.0, "b": 0.0}, n=5), config("a", "b"))
+    row = pair(results)
+    assert row["minimum_p"] == 0.0625
+    assert row["verdict"] == "insufficient data"
+    assert any("cannot fall below 0.062" in note for note in results.notes)
+
+
+def test_one_seed_per_policy_leaves_the_recipes_unanswered_in_plain_words() -> None:
+    results = compare_episodes(episodes({"t": 3.0, "r": 0.0}, seeds={"t": (1,)}), config("t", "r"))
+    assert results.estimand["A"]["answered"]
+    assert not results.estimand["B"]["answered"]
+    assert "trained with one seed only" in results.estimand["B"]["why"]
+    assert pair(results, "B")["verdict"] == "insufficient data"
+
+
+def test_policies_without_training_seeds_have_no_recipe_question() -> None:
+    results = compare_episodes(episodes({"a": 1.0, "b": 0.0}), config("a", "b"))
+    assert results.pairwise["estimand"].unique().tolist() == ["A"]
+    assert "no training seeds are known" in results.estimand["B"]["why"]
+
+
+def test_recipes_are_compared_by_welch_on_seed_means() -> None:
+    seeds = {"x": (1, 2, 3), "y": (1, 2, 3, 4)}
+    frame = episodes({"x": 2.0, "y": 0.0}, missions=("m", "k"), seeds=seeds)
+    row = pair(compare_episodes(frame, config("x", "y", missions=("m", "k"))), "B")
+    runs = frame.groupby(["policy", "training_seed"])["mean_reward"].mean()
+    expected = stats.ttest_ind(runs["x"], runs["y"], equal_var=False)
+    assert row["p"] == pytest.approx(expected.pvalue, abs=1e-9)
+    assert (row["n_a"], row["n_b"], row["paired"]) == (3, 4, False)
+
+
+def test_a_recipe_against_a_fixed_policy_is_a_one_sample_test() -> None:
+    frame = episodes({"x": 2.0, "r": 0.0}, seeds={"x": (1, 2, 3)})
+    row = pair(compare_episodes(frame, config("r", "x")), "B")
+    runs = frame[frame.policy == "x"].groupby("training_seed")["mean_reward"].mean()
+    fixed = frame.loc[frame.policy == "r", "mean_reward"].mean()
+    assert row["p"] == pytest.approx(stats.ttest_1samp(runs, fixed).pvalue, abs=1e-9)
+    assert row["difference"] == pytest.approx(fixed - runs.mean())
+
+
+def test_seeds_that_differ_hugely_do_not_count_as_many_episodes() -> None:
+    # Same recipe, wild seeds: question A may see a difference, question B must not.
+    frame = episodes({"x": 0.0, "y": 0.0}, seeds={"x": (1, 2, 3), "y": (1, 2, 3)}, n=60, noise=0.1)
+    shift = {"x-seed-1": 3.0, "x-seed-2": -2.0, "x-seed-3": 1.0, "y-seed-1": -3.0, "y-seed-2": 2.0, "y-seed-3": -1.0}
+    frame["mean_reward"] += frame["checkpoint"].map(shift)
+    results = compare_episodes(frame, config("x", "y"))
+    assert pair(results, "A")["verdict"] == "better"
+    assert pair(results, "B")["verdict"] == "inconclusive"
+
+
+def test_holm_corrects_over_all_pairs() -> None:
+    results = compare_episodes(episodes({"a": 0.9, "b": 0.3, "c": 0.0}), config("a", "b", "c"))
+    rows = results.pairwise.query("mission == 'overall'")
+    ordered = rows.sort_values("p")
+    factors = np.array([3, 2, 1]) * ordered["p"].to_numpy()
+    np.testing.assert_allclose(ordered["p_holm"], np.minimum(np.maximum.accumulate(factors), 1))
+
+
+def test_equivalence_needs_a_declared_margin_and_then_has_the_last_word() -> None:
+    frame = episodes({"a": 0.02, "b": 0.0}, noise=0.05)
+    assert pair(compare_episodes(frame, config("a", "b")))["verdict"] in ("inconclusive", "better")
+    row = pair(compare_episodes(frame, config("a", "b", equivalence_margin=0.5)))
+    assert row["verdict"] == "equivalent"
+    assert row["power"] > 0.99
+    assert row["n_needed"] < 24
+
+
+def test_missions_weigh_the_same_whatever_their_number_of_episodes() -> None:
+    small = episodes({"a": 0.0, "b": 0.0}, missions=("k",), n=10, seed=1)
+    frame = pd.concat([episodes({"a": 4.0, "b": 0.0}, n=40), small])
+    results = compare_episodes(frame, config("a", "b", missions=("m", "k")))
+    parts = [pair(results, mission=mission)["difference"] for mission in ("m", "k")]
+    assert pair(results)["difference"] == pytest.approx(np.mean(parts))
+
+
+def test_failed_episodes_are_left_out_and_said_so() -> None:
+    frame = episodes({"a": 3.0, "b": 0.0})
+    frame.loc[:3, ["mean_reward", "failure"]] = [np.nan, "policy crashed"]
+    results = compare_episodes(frame, config("a", "b"))
+    assert pair(results)["n_a"] == 20
+    assert results.summary_statistics.iloc[0]["failures"] == 4
+    assert any("4 of 24 episodes of a on m" in note and "policy crashed" in note for note in results.notes)
+
+
+def test_a_mission_that_only_some_played_is_left_out_of_their_pairs() -> None:
+    frame = episodes({"a": 3.0, "b": 0.0}, missions=("m", "k"))
+    frame = frame[~((frame.policy == "b") & (frame.mission == "k"))]
+    results = compare_episodes(frame, config("a", "b", missions=("m", "k")))
+    assert pair(results)["n_a"] == 24
+    assert any("b did not play k" in note for note in results.notes)
+
+
+def test_policies_without_a_common_seed_cannot_be_compared() -> None:
+    frame = episodes({"a": 3.0, "b": 0.0})
+    frame.loc[frame.policy == "b", "seed"] += 500
+    row = pair(compare_episodes(frame, config("a", "b")))
+    assert row["verdict"] == "insufficient data"
+    assert "in common" in row["reason"]
+
+
+def test_one_policy_has_a_summary_and_no_pairs() -> None:
+    results = compare_episodes(episodes({"a": 3.0}), config("a"))
+    assert results.pairwise.empty
+    assert not results.estimand["A"]["answered"]
+    assert "a scores 3." in str(results) or "a scores 2." in str(results)
+
+
+def test_wrong_tables_are_refused_with_their_reason() -> None:
+    frame = episodes({"a": 1.0, "b": 0.0})
+    cases = [
+        (pd.concat([frame, frame.iloc[[5]]]), "twice"),
+        (frame.assign(mean_reward=np.inf), "infinite"),
+        (frame.drop(columns="seed"), "'seed'"),
+        (frame.assign(policy="z"), "z"),
+        (frame.assign(mean_reward=np.nan), "failed episodes only"),
+    ]
+    for wrong, text in cases:
+        with pytest.raises(BadInputError) as caught:
+            compare_episodes(wrong, config("a", "b"))
+        assert text in str(caught.value)
+
+
+def test_a_further_policy_or_another_row_order_changes_no_other_figure() -> None:
+    frame = episodes({"a": 0.6, "b": 0.0, "c": 9.0})
+    columns = ["difference", "interval_low", "interval_high", "p"]
+    two = pair(compare_episodes(frame[frame.policy != "c"], config("a", "b")))
+    three = pair(compare_episodes(frame.sample(frac=1, random_state=1), config("a", "b", "c")))
+    assert two[columns].tolist() == three[columns].tolist()
+
+
+def test_results_survive_their_files(tmp_path: Path) -> None:
+    frame = episodes({"t": 2.0, "r": 0.0, "s": 1.0}, missions=("m", "k"), seeds={"t": (1, 2)}, constant=("s",))
+    given = {"git": {"commit": "abc"}}
+    results = compare_episodes(frame, config("t", "r", "s", missions=("m", "k")), provenance=given)
+    again = ComparisonResults.read(results.write(tmp_path))
+    for name in ("summary_statistics", "pairwise", "ranks", "episodes"):
+        pd.testing.assert_frame_equal(getattr(results, name), getattr(again, name))
+    assert again.to_dict() == results.to_dict()
+    assert str(again) == str(results)
+    assert "NaN" not in (tmp_path / "comparison.json").read_text()
+    assert json.loads((tmp_path / "comparison.json").read_text())["provenance"]["git"] == {"commit": "abc"}
+    assert len(pd.read_csv(tmp_path / "pairwise.csv")) == len(results.pairwise)
+    with pytest.raises(BadInputError, match=r"daf-comparison/1"):
+        ComparisonResults.from_dict({"format": "else"})
+
+
+def test_labels_of_two_checkpoints_of_one_class_differ() -> None:
+    labels = unique_labels(["lstm", "random", "lstm", "lstm-2", "lstm"])
+    assert labels == ["lstm", "random", "lstm-3", "lstm-2", "lstm-4"]
+
+
+def test_suites_have_missions_and_unknown_ones_a_hint() -> None:
+    assert [mission.source for mission in suite_missions("quick")] == ["tutorial.miner", "training_facility_1"]
+    assert len(suite_missions("diagnostic")) == 13
+    assert all(mission.num_agents == 4 for mission in suite_missions("diagnostic"))
+    assert len(suite_missions("evals")) == len(set(SUITES["evals"])) == 32
+    with pytest.raises(BadInputError, match="quick"):
+        suite_missions("quik")
+
+
+def test_importing_the_public_modules_loads_nothing_heavy() -> None:
+    heavy = ("scipy", "pandas", "matplotlib", "jinja2", "torch", "mettagrid", "cogames")
+    code = f"import sys, daf.comparison, daf.visualization; print([m for m in {heavy} if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

@@ -1,0 +1,215 @@
+"""Wrong configurations are refused with the file, the key and a suggestion; right ones survive a round trip."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from daf.config import (
+    CategoricalParameter, DAFComparisonConfig, DAFConfig, DAFSweepConfig, DAFTrainingConfig, ExperimentConfig, FloatParameter,
+    Hyperparameters, IntParameter, PolicyConfig,
+)  # fmt: skip
+from daf.errors import ConfigError
+
+SPACE = {"learning_rate": {"type": "float", "low": 1e-4, "high": 1e-2, "log": True}}
+
+
+def experiment(**sections: Any) -> dict[str, Any]:
+    base: dict[str, Any] = {
+        "missions": {"short": {"source": "tutorial.miner", "max_steps": 100}},
+        "sweeps": {"first": {"search_space": SPACE, "num_trials": 4}},
+        "training": {"miner": {"mission": "short", "sweep": "first", "seeds": [1, 2]}},
+        "policies": {"mine": {"training": "miner"}, "random": "random"},
+        "comparisons": {"main": {"policies": ["mine", "random"], "missions": ["short"]}},
+        "deployment": {"policy": "mine", "seed": 2},
+    }
+    return {**base, **sections}
+
+
+def problem(data: dict[str, Any]) -> Any:
+    """The only problem of an experiment."""
+    with pytest.raises(ConfigError) as caught:
+        ExperimentConfig.from_dict(data, source="my.yaml")
+    assert len(caught.value.problems) == 1, str(caught.value)
+    return caught.value.problems[0]
+
+
+def test_a_whole_experiment_is_read() -> None:
+    config = ExperimentConfig.from_dict(experiment())
+    assert config.policies["random"].class_path == "random"
+    assert config.sweeps["first"].name == "first"
+    assert config.training["miner"].hyperparameters == Hyperparameters()
+
+
+@pytest.mark.parametrize(("section", "content", "where", "found", "hint"), [
+    ("polices", {}, "my.yaml: polices", "'polices'", "did you mean 'policies'?"),
+    ("daf", {"sed": 1}, "my.yaml: daf.sed", "'sed'", "did you mean 'seed'?"),
+    ("training", {"miner": {"hyperparameters": {"learning_rat": 1}}}, "my.yaml: training.miner.hyperparameters.learning_rat",
+     "'learning_rat'", "did you mean 'learning_rate'?"),
+    ("sweeps", {"first": {"search_space": {"gamma": {"type": "float", "low": 0, "hihg": 1, "high": 1}}}},
+     "my.yaml: sweeps.first.search_space.gamma.hihg", "'hihg'", "did you mean 'high'?"),
+    ("policies", {"mine": {"training": "miner"}, "x": {"class_pth": "a"}}, None, "'class_pth'", "did you mean 'class_path'?"),
+])  # fmt: skip
+def test_unknown_keys_are_named_with_a_suggestion(
+    section: str, content: Any, where: str | None, found: str, hint: str
+) -> None:
+    with pytest.raises(ConfigError) as caught:
+        ExperimentConfig.from_dict({**experiment(), section: content}, source="my.yaml")
+    first = next(one for one in caught.value.problems if one.found == found)
+    assert first.expected == "a known key"
+    assert first.hint == hint
+    assert where is None or first.where == where
+
+
+@pytest.mark.parametrize(("content", "key", "expected", "found"), [
+    ({"seed": "forty"}, "seed", "an integer", "'forty' (str)"),
+    ({"seed": -1}, "seed", "at least 0", "-1 (int)"),
+    ({"seed": 2**31}, "seed", "less than 2147483648", "2147483648 (int)"),
+    ({"seed": 1.5}, "seed", "an integer", "1.5 (float)"),
+    ({"max_parallel_jobs": 0}, "max_parallel_jobs", "at least 1", "0 (int)"),
+    ({"min_free_disk_gb": "inf"}, "min_free_disk_gb", "a finite number", "'inf' (str)"),
+    ({"device": "gpu"}, "device", "'auto', 'cpu' or 'cuda'", "'gpu' (str)"),
+])  # fmt: skip
+def test_wrong_values_say_what_was_expected_and_found(content: Any, key: str, expected: str, found: str) -> None:
+    one = problem({"daf": content})
+    assert (one.where, one.expected, one.found) == (f"my.yaml: daf.{key}", expected, found)
+
+
+def test_a_wrong_word_gets_a_suggestion() -> None:
+    assert problem({"daf": {"log_level": "warnin"}}).hint == "did you mean 'warning'?"
+
+
+def test_every_problem_is_reported_at_once() -> None:
+    with pytest.raises(ConfigError) as caught:
+        ExperimentConfig.from_dict({"daf": {"seed": -1, "device": "tpu"}, "evaluation": {"episodes_per_shard": 0}})
+    assert len(caught.value.problems) == 3
+
+
+@pytest.mark.parametrize(("section", "content", "where", "hint"), [
+    ("training", {"miner": {"sweep": "frist", "seeds": [2]}}, "training.miner.sweep", "did you mean 'first'?"),
+    ("policies", {"mine": {"training": "minr"}}, "policies.mine.training", "did you mean 'miner'?"),
+    ("deployment", {"policy": "mien"}, "deployment.policy", "did you mean 'mine'?"),
+    ("deployment", {"policy": "mine", "seed": 3}, "deployment.seed", "known: 1, 2"),
+])  # fmt: skip
+def test_references_inside_the_file_must_exist(section: str, content: Any, where: str, hint: str) -> None:
+    one = problem(experiment(**{section: content}))
+    assert one.where == f"my.yaml: {where}"
+    assert one.hint == hint
+
+
+def test_a_sweep_is_named_by_its_key() -> None:
+    one = problem({"sweeps": {"first": {"name": "other", "search_space": SPACE}}})
+    assert "sweeps.first.name is 'other'" in one.expected
+
+
+def test_policies_are_one_kind() -> None:
+    assert PolicyConfig.model_validate("lstm").class_path == "lstm"
+    assert "stands alone" in problem({"policies": {"x": {"training": "t", "class_path": "a"}}}).expected
+    assert "is needed" in problem({"policies": {"x": {}}}).expected
+
+
+def test_search_parameters_of_every_kind() -> None:
+    space = DAFSweepConfig(
+        search_space={
+            "learning_rate": {"type": "float", "low": 1e-4, "high": 1e-2, "log": True},
+            "epochs": {"type": "int", "low": 1, "high": 4},
+            "minibatch_size": [256, 512],
+            "normalize_advantages": {"type": "categorical", "choices": [True, False]},
+        }  # type: ignore[arg-type]
+    ).search_space
+    assert [type(parameter) for parameter in space.values()] == [
+        FloatParameter, IntParameter, CategoricalParameter, CategoricalParameter,
+    ]  # fmt: skip
+    choices = space["normalize_advantages"].choices  # type: ignore[union-attr]
+    assert choices[0] is True  # not turned into 1
+
+
+@pytest.mark.parametrize(("parameter", "message"), [
+    ({"type": "float", "low": 2, "high": 1}, "must not be above high"),
+    ({"type": "float", "low": 0, "high": 1, "log": True}, "log needs low above 0"),
+    ({"type": "int", "low": 1, "high": 9, "log": True, "step": 2}, "exclude each other"),
+    ({"low": 0, "high": 1}, "a list of choices, or a mapping whose `type`"),
+    ({"type": "uniform"}, "a list of choices, or a mapping whose `type`"),
+    ([], "at least 1 entries"),
+])  # fmt: skip
+def test_wrong_search_parameters(parameter: Any, message: str) -> None:
+    with pytest.raises(ConfigError, match="search_space.learning_rate") as caught:
+        DAFSweepConfig.from_dict({"search_space": {"learning_rate": parameter}})
+    assert message in str(caught.value)
+
+
+def test_yaml_floats_underscores_and_keys_written_twice(tmp_path: Path) -> None:
+    path = tmp_path / "config.yaml"
+    path.write_text("hyperparameters:\n  learning_rate: 1e-3\n  adam_eps: 1.5E-6\nnum_steps: 600_000\n")
+    config = DAFTrainingConfig.from_yaml(path)
+    assert config.hyperparameters.learning_rate == 0.001
+    assert config.hyperparameters.adam_eps == 1.5e-6
+    assert config.num_steps == 600_000
+    path.write_text("seed: 1\ndevice: cpu\nseed: 2\n")
+    with pytest.raises(ConfigError, match="line 3: key 'seed' is written twice"):
+        DAFConfig.from_yaml(path)
+
+
+def test_unreadable_files(tmp_path: Path) -> None:
+    (tmp_path / "config.yaml").write_text("a: [1\n")
+    with pytest.raises(ConfigError, match=r"config\.yaml\n  expected: YAML\n  found:    line"):
+        DAFConfig.from_yaml(tmp_path / "config.yaml")
+    with pytest.raises(ConfigError, match=r"no such file\n  hint:     did you mean 'config.yaml'"):
+        DAFConfig.from_yaml(tmp_path / "confg.yaml")
+    (tmp_path / "list.yaml").write_text("- 1\n")
+    with pytest.raises(ConfigError, match="a mapping of keys to values"):
+        DAFConfig.from_yaml(tmp_path / "list.yaml")
+    (tmp_path / "empty.yaml").write_text("")
+    with pytest.raises(ConfigError, match="an empty file"):
+        DAFConfig.from_yaml(tmp_path / "empty.yaml")
+    (tmp_path / "bad.json").write_text("{")
+    with pytest.raises(ConfigError, match="expected: JSON"):
+        DAFConfig.from_json(tmp_path / "bad.json")
+
+
+def test_round_trips_through_yaml_and_json(tmp_path: Path) -> None:
+    config = ExperimentConfig.from_dict(experiment())
+    config.to_yaml(tmp_path / "config.yaml")
+    (tmp_path / "config.json").write_text(json.dumps(config.to_dict()))
+    assert ExperimentConfig.from_yaml(tmp_path / "config.yaml") == config
+    assert ExperimentConfig.from_json(tmp_path / "config.json") == config
+
+
+def test_the_example_of_the_specification(tmp_path: Path) -> None:
+    path = tmp_path / "sweep_config.yaml"
+    path.write_text(json.dumps({"search_space": SPACE}))
+    config = DAFSweepConfig.from_yaml(path)
+    config.policy_class_path = "lstm"
+    config.seed = 42
+    config.episodes_per_trial = 1
+    assert config.validate() is config
+    assert DAFConfig(max_parallel_jobs=2).max_parallel_jobs == 2
+
+
+def test_assignments_are_checked_and_a_refused_one_changes_nothing() -> None:
+    config = DAFConfig()
+    with pytest.raises(ConfigError, match=r"DAFConfig: seed\n  expected: at least 0"):
+        config.seed = -1
+    with pytest.raises(ConfigError, match="max_paralel_jobs"):
+        config.max_paralel_jobs = 2
+    assert config == DAFConfig()
+
+
+def test_validate_finds_what_was_changed_in_place() -> None:
+    config = DAFTrainingConfig(seeds=[1, 2])
+    config.seeds.append(2)
+    with pytest.raises(ConfigError, match="seeds must differ"):
+        config.validate()
+    comparison = DAFComparisonConfig(policies=["a"], missions=["m"])
+    comparison.missions.append("m")
+    with pytest.raises(ConfigError, match="missions must differ"):
+        comparison.validate()
+    whole = ExperimentConfig.from_dict(experiment())
+    whole.training["miner"].sweep = "gone"
+    with pytest.raises(ConfigError, match=r"training\.miner\.sweep"):
+        whole.validate()
+
+
+def test_names_can_stand_in_paths() -> None:
+    assert "text that matches" in problem({"training": {"../evil": {}}}).expected

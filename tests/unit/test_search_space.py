@@ -1,0 +1,137 @@
+"""Search spaces: grids, mappings from the unit interval, and the errors of a wrong space."""
+
+import itertools
+
+import pytest
+
+from daf.config import DAFSweepConfig
+from daf.errors import BadInputError, ConfigError
+from daf.search.space import LARGEST_GRID, build_space, num_trials_effective
+
+
+def sweep(space, **changes):
+    return DAFSweepConfig(search_space=space, **changes)
+
+
+def test_a_grid_holds_every_combination_once():
+    config = sweep(
+        {
+            "learning_rate": [1e-4, 1e-3, 1e-2],
+            "epochs": {"type": "int", "low": 1, "high": 3},
+            "gamma": {"type": "float", "low": 0.9, "high": 0.99, "step": 0.03},
+            "init_kwargs.hidden_size": {"type": "int", "low": 32, "high": 128, "step": 48},
+        },
+        strategy="grid",
+        num_trials=1000,
+    )
+    space = build_space(config)
+    points = [space.grid_point(i) for i in range(num_trials_effective(config))]
+    expected = itertools.product([1, 2, 3], [0.9, 0.93, 0.96, 0.99], [32, 80, 128], [1e-4, 1e-3, 1e-2])
+    names = ("epochs", "gamma", "init_kwargs.hidden_size", "learning_rate")
+    assert points == [dict(zip(names, values, strict=True)) for values in expected]
+
+
+def test_integers_stay_integers_and_steps_do_not_drift():
+    space = build_space(
+        sweep(
+            {
+                "value_coef": {"type": "float", "low": 0.1, "high": 0.5, "step": 0.1},
+                "num_envs": {"type": "int", "low": 8, "high": 24, "step": 8},
+            }
+        )
+    )
+    num_envs, value_coef = space.dimensions
+    assert value_coef.values == (0.1, 0.2, 0.3, 0.4, 0.5)
+    assert num_envs.values == (8, 16, 24)
+    assert all(type(value) is int for value in num_envs.values)
+    assert all(type(value) is float for value in value_coef.values)
+
+
+def test_a_grid_of_a_continuous_parameter_is_an_error_with_a_way_out():
+    config = sweep({"learning_rate": {"type": "float", "low": 1e-4, "high": 1e-2, "log": True}}, strategy="grid")
+    with pytest.raises(BadInputError) as caught:
+        num_trials_effective(config)
+    assert caught.value.where == "search_space.learning_rate"
+    assert "without a step" in caught.value.found
+    assert "`step`" in caught.value.hint
+
+
+def test_an_absurd_grid_is_an_error():
+    config = sweep({name: {"type": "int", "low": 1, "high": 1000} for name in ("epochs", "num_envs")}, strategy="grid")
+    with pytest.raises(BadInputError, match="1,000,000 points"):
+        num_trials_effective(config)
+    fine_steps = sweep({"gamma": {"type": "float", "low": 0, "high": 1, "step": 0.1 / LARGEST_GRID}})
+    with pytest.raises(ConfigError, match="larger `step`"):
+        build_space(fine_steps)
+
+
+def test_other_strategies_run_num_trials():
+    assert num_trials_effective(sweep({"epochs": [1, 2]}, strategy="random", num_trials=7)) == 7
+
+
+@pytest.mark.parametrize(
+    ("space", "found", "hint"),
+    [
+        ({"learning_rat": [1e-3]}, "'learning_rat'", "did you mean 'learning_rate'?"),
+        ({"hidden_size": [32]}, "'hidden_size'", "'init_kwargs.hidden_size'"),
+        ({"init_kwargs.": [32]}, "'init_kwargs.'", ""),
+        ({"learning_rate": {"type": "float", "low": -0.1, "high": 0.1}}, "-0.1", ""),
+        ({"gamma": {"type": "float", "low": 0.9, "high": 1.1}}, "1.1", ""),
+        ({"num_envs": {"type": "float", "low": 8, "high": 64}}, "(float)", "use `type: int`"),
+        ({"schedule": ["linear", "cosin"]}, "'cosin'", "did you mean 'cosine'?"),
+        ({"epochs": [2, 3, 2]}, "2 twice", ""),
+    ],
+)
+def test_a_parameter_that_nothing_takes_is_an_error_before_anything_runs(space, found, hint):
+    with pytest.raises(ConfigError) as caught:
+        build_space(sweep(space, name="mine"))
+    assert found in caught.value.found
+    assert hint in caught.value.hint
+    assert caught.value.where == f"sweep 'mine': search_space.{next(iter(space))}"
+
+
+def test_every_wrong_parameter_is_reported():
+    with pytest.raises(ConfigError) as caught:
+        build_space(sweep({"gama": [0.9], "epoch": [1], "gamma": [0.9]}))
+    assert [problem.where.rpartition(".")[2] for problem in caught.value.problems] == ["epoch", "gama"]
+
+
+def test_the_unit_interval_maps_onto_the_whole_range():
+    config = sweep(
+        {
+            "learning_rate": {"type": "float", "low": 1e-5, "high": 1e-1, "log": True},
+            "epochs": {"type": "int", "low": 1, "high": 4},
+            "horizon": {"type": "int", "low": 2, "high": 512, "log": True},
+            "schedule": ["linear", "cosine", "constant"],
+        }
+    )
+    dimensions = {dimension.name: dimension for dimension in build_space(config).dimensions}
+    almost_one = 1 - 2**-53
+    for dimension in dimensions.values():
+        assert dimension.from_unit(0.0) in dimension
+        assert dimension.from_unit(almost_one) in dimension
+    assert dimensions["learning_rate"].from_unit(0.0) == 1e-5
+    assert dimensions["learning_rate"].from_unit(0.5) == pytest.approx(1e-3)
+    assert [dimensions["epochs"].from_unit((i + 0.5) / 4) for i in range(4)] == [1, 2, 3, 4]
+    assert dimensions["horizon"].from_unit(0.0) == 2
+    assert dimensions["horizon"].from_unit(almost_one) == 512
+    assert [dimensions["schedule"].from_unit((i + 0.5) / 3) for i in range(3)] == ["linear", "cosine", "constant"]
+
+
+def test_rounding_keeps_a_narrow_range_apart():
+    """Digits are counted in the range, not in the value: 1,000,000 to 1,000,001 is still continuous."""
+    config = sweep({"x": {"type": "float", "low": 1e6, "high": 1e6 + 1}})
+    (dimension,) = build_space(config, any_name=True).dimensions
+    values = [dimension.from_unit(i / 1000) for i in range(1000)]
+    assert len(set(values)) == 1000
+
+
+def test_true_and_one_are_two_choices():
+    (dimension,) = build_space(sweep({"x": [1, True, None, "1"]}), any_name=True).dimensions
+    assert [dimension.index(value) for value in (1, True, None, "1")] == [0, 1, 2, 3]
+    assert not dimension.ordered
+
+
+def test_numbers_in_order_are_ordinal():
+    space = build_space(sweep({"a": [32, 64, 128], "b": [3, 1, 2], "c": ["x", "y"]}), any_name=True)
+    assert [dimension.ordered for dimension in space.dimensions] == [True, False, False]

@@ -1,0 +1,174 @@
+"""Tests of differences, corrections, effects and power against scipy, hand-made references and published values."""
+
+from __future__ import annotations
+
+from itertools import product
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from daf.statistics import effects, tests
+
+RNG = np.random.default_rng
+
+
+def test_sign_flip_is_the_enumeration_by_hand() -> None:
+    differences = np.array([0.3, -0.1, 0.8, 0.4, 0.5])
+    signs = np.array(list(product([1, -1], repeat=5)))
+    by_hand = np.mean(np.abs((signs * differences).mean(axis=1)) >= differences.mean() - 1e-12)
+    result = tests.sign_flip_test([differences], rng=RNG(0))
+    assert result.p == pytest.approx(by_hand, abs=1e-12)
+    assert result.minimum_p == 0.0625
+    assert result.difference == pytest.approx(differences.mean())
+
+
+def test_sign_flip_over_missions_weighs_missions_not_episodes() -> None:
+    x, y = np.array([1.0, 2.0, 1.5]), np.array([-0.2, 0.1])
+    weights = np.concatenate([x / 6, y / 4])
+    signs = np.array(list(product([1, -1], repeat=5)))
+    by_hand = np.mean(np.abs(signs @ weights) >= abs(weights.sum()) - 1e-12)
+    assert tests.sign_flip_test([x, y], rng=RNG(0)).p == pytest.approx(by_hand, abs=1e-12)
+
+
+def test_monte_carlo_comes_near_the_exact_p_and_never_reaches_zero(monkeypatch: pytest.MonkeyPatch) -> None:
+    differences = RNG(3).normal(0.5, 1, 14)
+    exact = tests.sign_flip_test([differences], rng=RNG(0))
+    monkeypatch.setattr(tests, "EXACT_LIMIT", 1)
+    drawn = tests.sign_flip_test([differences], num_resamples=20_000, rng=RNG(0))
+    assert drawn.p == pytest.approx(exact.p, abs=0.01)
+    far = tests.sign_flip_test([differences + 100], num_resamples=999, rng=RNG(0))
+    assert far.p == far.minimum_p == pytest.approx(1 / 1000)
+
+
+@pytest.mark.parametrize("strata", [[np.full(24, 9.0)], [np.zeros(24)], [np.array([1.0])], []])
+def test_constant_differences_are_insufficient_however_many(strata: list[np.ndarray]) -> None:
+    result = tests.sign_flip_test(strata, rng=RNG(0))
+    assert result.p is None
+    assert result.reason
+
+
+def test_a_constant_mission_counts_as_one_unit() -> None:
+    varying = np.array([0.5, 1.5, 1.0])
+    assert tests.sign_flip_test([varying, np.full(24, 1.0)], rng=RNG(0)).minimum_p == 2.0**-3
+
+
+def test_welch_and_one_sample_are_scipys() -> None:
+    x, y = RNG(1).normal(1, 1, 4), RNG(2).normal(0, 3, 6)
+    expected = stats.ttest_ind(x, y, equal_var=False)
+    assert tests.welch_test(x, y).p == pytest.approx(expected.pvalue, abs=1e-9)
+    bounds = expected.confidence_interval(0.9)
+    found = tests.welch_interval(x, y, 0.9)
+    assert (found.low, found.high) == pytest.approx((bounds.low, bounds.high), abs=1e-9)
+    assert tests.one_sample_t_test(x, 0.5).p == pytest.approx(stats.ttest_1samp(x, 0.5).pvalue, abs=1e-9)
+
+
+@pytest.mark.parametrize(("n", "m"), [(3, 3), (5, 5), (2, 4)])
+def test_exact_permutation_is_scipys(n: int, m: int) -> None:
+    x, y = RNG(1).normal(1, 1, n), RNG(2).normal(0, 1, m)
+    everything = np.concatenate([x, y])
+    expected = stats.permutation_test(
+        (everything[:n], everything[n:]), lambda a, b, axis: np.abs(a.mean(axis) - b.mean(axis)),
+        alternative="greater", n_resamples=np.inf, vectorized=True,
+    ).pvalue  # fmt: skip
+    assert tests.permutation_test(x, y, rng=RNG(0)).p == pytest.approx(expected, abs=1e-12)
+
+
+def test_smallest_reachable_p() -> None:
+    far = np.arange(5.0)
+    assert tests.permutation_test(far[:3], far[:3] + 99, rng=RNG(0)).minimum_p == pytest.approx(0.1)
+    five = tests.permutation_test(far, far + 99, rng=RNG(0))
+    assert five.p == five.minimum_p == pytest.approx(2 / 252)
+
+
+@pytest.mark.parametrize(("x", "y"), [([1.0], [2.0, 3.0]), ([1.0, 1.0], [2.0, 2.0])])
+def test_unpaired_tests_without_variance_have_no_p(x: list[float], y: list[float]) -> None:
+    one, two = np.array(x), np.array(y)
+    for result in (tests.welch_test(one, two), tests.permutation_test(one, two, rng=RNG(0))):
+        assert result.p is None
+        assert result.reason
+
+
+def test_p_is_never_zero() -> None:
+    assert tests.t_p_value(1e6, 1000.0) > 0
+
+
+def test_holm_and_benjamini_hochberg_check_values() -> None:
+    p = [0.01, 0.04, 0.03, 0.005]
+    np.testing.assert_allclose(tests.holm(p), [0.03, 0.06, 0.06, 0.02], atol=1e-12)
+    np.testing.assert_allclose(tests.benjamini_hochberg(p), [0.02, 0.04, 0.04, 0.02], atol=1e-12)
+    np.testing.assert_allclose(tests.benjamini_hochberg(p), stats.false_discovery_control(p), atol=1e-12)
+
+
+def test_missing_p_does_not_count_in_the_family() -> None:
+    np.testing.assert_allclose(tests.holm([0.01, np.nan, 0.04]), [0.02, np.nan, 0.04])
+    with pytest.raises(ValueError, match="between 0 and 1"):
+        tests.holm([1.2])
+
+
+def test_equivalence_is_the_larger_of_two_one_sided_tests() -> None:
+    d = RNG(4).normal(0.1, 0.5, 20)
+    error = d.std(ddof=1) / np.sqrt(20)
+    expected = max(
+        stats.ttest_1samp(d, -0.4, alternative="greater").pvalue, stats.ttest_1samp(d, 0.4, alternative="less").pvalue
+    )
+    assert tests.equivalence_p(d.mean(), error, 19, 0.4) == pytest.approx(expected, abs=1e-9)
+    assert tests.equivalence_p(0.0, 0.0, 19, 0.4) is None
+
+
+def test_false_positives_of_the_sign_flip_test_stay_at_the_level() -> None:
+    # The exact test cannot exceed .05 in truth (20,000 runs gave .047); three standard errors of 4,000 runs are .010.
+    rng, runs = RNG(11), 4000
+    results = [tests.sign_flip_test([rng.normal(0, 1, 5), rng.normal(0, 3, 5)], rng=rng) for _ in range(runs)]
+    assert 0.037 <= sum(result.p <= 0.05 for result in results) / runs <= 0.060
+
+
+# ---- effects and power ------------------------------------------------------------------------------------
+
+
+def test_hedges_g_by_hand() -> None:
+    x, y = np.array([3.0, 4.0, 5.0, 7.0]), np.array([1.0, 2.0, 4.0])
+    pooled = np.sqrt((3 * x.var(ddof=1) + 2 * y.var(ddof=1)) / 5)
+    d = (x.mean() - y.mean()) / pooled
+    g, interval = effects.hedges_g(x, y)
+    assert g == pytest.approx(d * 0.8408, abs=1e-3)  # J(5) of Hedges' table
+    t, scale = stats.ttest_ind(x, y).statistic, np.sqrt(1 / 4 + 1 / 3) * g / d
+    assert stats.nct.cdf(t, 5, interval.low / scale) == pytest.approx(0.975, abs=1e-9)
+    assert stats.nct.cdf(t, 5, interval.high / scale) == pytest.approx(0.025, abs=1e-9)
+
+
+def test_dz_interval_inverts_the_noncentral_t_and_mirrors() -> None:
+    d = RNG(1).normal(1, 1, 10)
+    effect, interval = effects.dz([d])
+    assert effect == pytest.approx(d.mean() / d.std(ddof=1))
+    assert stats.nct.cdf(effect * np.sqrt(10), 9, interval.low * np.sqrt(10)) == pytest.approx(0.975, abs=1e-9)
+    assert stats.nct.cdf(effect * np.sqrt(10), 9, interval.high * np.sqrt(10)) == pytest.approx(0.025, abs=1e-9)
+    mirrored = effects.dz([-d])
+    assert mirrored[0] == pytest.approx(-effect)
+    assert mirrored[1].low == pytest.approx(-interval.high)
+
+
+def test_effects_far_from_zero_keep_their_interval() -> None:
+    for n, shift in ((3, 40.0), (24, 30.0), (1000, 10.0)):
+        effect, interval = effects.dz([shift + RNG(1).normal(0, 1, n)])
+        assert interval.low < effect < interval.high
+
+
+def test_effects_without_variance_are_unknown() -> None:
+    assert not effects.dz([np.full(9, 2.0)])[1].known
+    assert not effects.hedges_g(np.full(3, 2.0), np.full(3, 1.0))[1].known
+
+
+def test_probability_of_improvement_check_value() -> None:
+    x, y = np.array([[1, 2], [2, 2], [1, 1], [2, 1]], float), np.array([[1, 1], [2, 2], [3, 3]], float)
+    assert effects.probability_of_improvement(list(x.T), list(y.T)) == pytest.approx(1 / 3, abs=1e-12)
+    assert effects.paired_probability_of_improvement([np.array([1.0, 0.0, -1.0, 2.0])]) == pytest.approx(0.625)
+
+
+@pytest.mark.parametrize(
+    ("effect", "two", "paired"), [(0.2, 393.4, 198.2), (0.5, 63.8, 33.4), (0.8, 25.5, 14.3), (1.0, 16.7, 9.9)]
+)
+def test_sample_sizes_for_80_percent_power(effect: float, two: float, paired: float) -> None:
+    assert effects.two_sample_size(effect) == pytest.approx(two, abs=0.06)
+    assert effects.paired_sample_size(effect) == pytest.approx(paired, abs=0.06)
+    assert effects.paired_power(-effect, effects.paired_sample_size(effect)) == pytest.approx(0.8, abs=1e-6)

@@ -1,0 +1,112 @@
+"""Figures and pages: what they say, that they stand alone, and that bytes repeat."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pandas as pd
+import pytest
+
+from daf.comparison import ComparisonResults, compare_episodes
+from daf.config import DAFComparisonConfig
+from daf.errors import BadInputError
+from daf.reporting.figures import nice_ticks
+from daf.reporting.html import render_report
+from daf.reporting.sentences import number, p_value
+from daf.visualization import daf_export_comparison_html, daf_plot_policy_comparison, daf_plot_training_curves
+
+
+@pytest.fixture
+def results() -> ComparisonResults:
+    rows = [
+        {"policy": policy, "mission": mission, "seed": seed, "mean_reward": base + ((seed * 7) % 5) * step}
+        for policy, base, step in (("<b>bold</b>", 3.0, 0.7), ("random", 0.0, 0.3), ("still", -0.25, 0.0))
+        for mission in ("one", "two")
+        for seed in range(12)
+    ]
+    policies = ["<b>bold</b>", "random", "still"]
+    config = DAFComparisonConfig(policies=policies, missions=["one", "two"], num_resamples=200)
+    return compare_episodes(pd.DataFrame(rows), config)
+
+
+@pytest.fixture
+def metrics(tmp_path: Path) -> Path:
+    path = tmp_path / "seed-1" / "metrics.jsonl"
+    path.parent.mkdir()
+    lines = [{"agent_steps": 100 * i, "episode_reward": None if i < 2 else i / 2, "entropy": 1.6} for i in range(9)]
+    path.write_text("\n".join(json.dumps(line) for line in lines) + '\n{"agent_st')
+    return path
+
+
+def test_the_report_stands_alone_and_repeats_byte_for_byte(
+    results: ComparisonResults, metrics: Path, tmp_path: Path
+) -> None:
+    results.write(tmp_path / "c")
+    pages = [
+        render_report(
+            tmp_path / "c", tmp_path / name / "report.html", tmp_path / name / "figures",
+            training_metrics={"seed-1": metrics}, mission_reports=[{"mission": "one", "success_rate": None}],
+        ).read_text()
+        for name in ("x", "y")
+    ]  # fmt: skip
+    assert pages[0] == pages[1]
+    assert "http" not in pages[0].replace("http-equiv", "")
+    assert "src=" not in pages[0]
+    body = pages[0].split("</head>")[1].split("<script>")[0]
+    assert not re.search(r"\b(nan|NaN|None|NA)\b", body)
+    assert "<b>bold</b>" not in pages[0]
+    assert "&lt;b&gt;bold&lt;/b&gt; beats random over 2 missions by" in pages[0]
+    names = {path.stem for path in (tmp_path / "x" / "figures").iterdir()}
+    assert {"intervals-overall", "differences-one", "distributions-two", "training-episode_reward"} <= names
+    for path in (tmp_path / "x" / "figures").iterdir():
+        ElementTree.parse(path)
+
+
+def test_export_takes_a_path_or_its_default(
+    results: ComparisonResults, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert daf_export_comparison_html(results, output_path="comparison_report.html").is_file()
+    default = daf_export_comparison_html(results)
+    assert default == Path("daf_output/visualizations/comparison_report.html")
+    assert default.is_file()
+    with pytest.raises(BadInputError, match="html"):
+        daf_export_comparison_html(results, "report.pdf")
+
+
+def test_means_and_intervals_are_written_into_the_figure(results: ComparisonResults, tmp_path: Path) -> None:
+    text = daf_plot_policy_comparison(results, tmp_path / "f.svg", mission="one").read_text()
+    row = results.summary_statistics.query("policy == 'random' and mission == 'one'").iloc[0]
+    assert f"{number(row['mean'])} ({number(row['interval_low'])} to {number(row['interval_high'])})" in text
+    assert f"{number(-0.25)}, no interval" in text
+    with pytest.raises(BadInputError, match="one"):
+        daf_plot_policy_comparison(results, tmp_path / "f.svg", mission="onne")
+
+
+def test_training_curves_from_a_run_folder(metrics: Path, tmp_path: Path) -> None:
+    path = daf_plot_training_curves(metrics.parent.parent, tmp_path / "curve.svg")
+    assert "seed-1" in path.read_text()
+    assert "last 4.00" in path.read_text()
+    with pytest.raises(BadInputError, match="episode_reward"):
+        daf_plot_training_curves(metrics, tmp_path / "curve.svg", metric="episode_rewrad")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(BadInputError, match="has the training begun"):
+        daf_plot_training_curves(tmp_path / "empty", tmp_path / "curve.svg")
+
+
+def test_damaged_metrics_name_the_line(tmp_path: Path) -> None:
+    path = tmp_path / "metrics.jsonl"
+    path.write_text('{"agent_steps": 1}\n{oops\n{"agent_steps": 2}\n')
+    with pytest.raises(BadInputError, match="line 2"):
+        daf_plot_training_curves(path, tmp_path / "x.svg")
+
+
+def test_numbers_read_well() -> None:
+    assert [number(value) for value in (7.891, 12.34, 1234.5, -0.25, 0.0, -0.0001, None)] == [
+        "7.89", "12.3", "1,234", "\N{MINUS SIGN}0.25", "0.00", "\N{MINUS SIGN}0.0001", "\N{EN DASH}",
+    ]  # fmt: skip
+    assert [p_value(value) for value in (1e-9, 0.0123, 0.5)] == ["< 0.001", "0.012", "0.50"]
+    assert nice_ticks(-0.3, 10.2) == [0, 2.5, 5, 7.5, 10]

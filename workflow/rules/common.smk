@@ -1,0 +1,123 @@
+# The experiment, its plan, and input functions. No rules here, and no logic: that is in daf/plan.py.
+import sys
+
+from daf.config import NAME_PATTERN, ExperimentConfig
+from daf.errors import DafError
+from daf.plan import Plan
+from daf.preflight import check_once
+
+NAME = NAME_PATTERN.strip("^$")
+
+
+def load_plan():
+    """The checked experiment; a wrong one ends here, before there is a DAG."""
+    source = ", ".join(str(path) for path in workflow.configfiles)
+    try:
+        plan = Plan(ExperimentConfig.from_dict(config, source=source))
+        if workflow.is_main_process:
+            check_once(plan, source)
+        return plan
+    except DafError as error:
+        print(f"\n{error}\n", file=sys.stderr)
+        sys.exit(error.exit_code)
+
+
+PLAN = load_plan()
+EXPERIMENT = PLAN.experiment
+OUT = str(EXPERIMENT.daf.output_dir)
+
+
+# ---- targets ------------------------------------------------------------------------------------------------
+
+
+def sweep_targets(wildcards):
+    return [f"<out>/sweeps/{sweep}/best.json" for sweep in EXPERIMENT.sweeps]
+
+
+def train_targets(wildcards):
+    return [
+        f"<out>/training/{name}/seed-{seed}/model.pt" for name, run in EXPERIMENT.training.items() for seed in run.seeds
+    ]
+
+
+def mission_targets(wildcards):
+    return [f"<out>/reports/missions/{mission}.html" for mission in PLAN.episodes]
+
+
+def compare_targets(wildcards):
+    return [f"<out>/comparisons/{comparison}/report.html" for comparison in EXPERIMENT.comparisons]
+
+
+def package_targets(wildcards):
+    deployed = PLAN.deployed()
+    if deployed is None:
+        return []
+    return [f"<out>/deployment/{deployed.label}-{EXPERIMENT.deployment.version}.validation.json"]
+
+
+# ---- inputs -------------------------------------------------------------------------------------------------
+
+
+def results_seen_by_proposal(wildcards):
+    """Trial n is proposed from the results of trials 0 … n - lag, so the DAG is static and nothing waits for a round."""
+    trials = PLAN.trials_read_by(wildcards.sweep, int(wildcards.trial))
+    return [f"<out>/sweeps/{wildcards.sweep}/{trial}/result.json" for trial in trials]
+
+
+def results_of_sweep(wildcards):
+    return [f"<out>/sweeps/{wildcards.sweep}/{trial}/result.json" for trial in PLAN.trials(wildcards.sweep)]
+
+
+def sweep_before_training(wildcards):
+    sweep = PLAN.run(wildcards.run).sweep
+    return [f"<out>/sweeps/{sweep}/best.json"] if sweep else []
+
+
+def weights_to_evaluate(wildcards):
+    """What a training run makes, or the file that the configuration names, or nothing for a scripted policy."""
+    return weights_of(PLAN.checkpoints[wildcards.checkpoint])
+
+
+def weights_to_package(wildcards):
+    return weights_of(PLAN.deployed())
+
+
+def weights_of(checkpoint):
+    if checkpoint.training is not None:
+        folder = f"<out>/training/{checkpoint.training}/seed-{checkpoint.seed}"
+        return [f"{folder}/model.pt", f"{folder}/run.json"]
+    return [str(checkpoint.config.data_path)] if checkpoint.config.data_path else []
+
+
+def shards_of_episodes(wildcards):
+    folder = f"<out>/evaluations/{wildcards.checkpoint}/{wildcards.mission}"
+    return [f"{folder}/episodes-{shard}.parquet" for shard in PLAN.shards(wildcards.mission)]
+
+
+def episodes_on_mission(wildcards):
+    mission = wildcards.mission
+    return [f"<out>/evaluations/{player}/{mission}/episodes.parquet" for player in PLAN.players(mission)]
+
+
+def episodes_to_compare(wildcards):
+    pairs = PLAN.compared(wildcards.comparison)
+    return [f"<out>/evaluations/{checkpoint}/{mission}/episodes.parquet" for checkpoint, mission in pairs]
+
+
+def mission_reports_of_comparison(wildcards):
+    missions = dict.fromkeys(mission for _, mission in PLAN.compared(wildcards.comparison))
+    return [f"<out>/reports/missions/{mission}.json" for mission in missions]
+
+
+def metrics_of_comparison(wildcards):
+    checkpoints = [PLAN.checkpoints[label] for label, _ in PLAN.compared(wildcards.comparison)]
+    trained = dict.fromkeys((one.training, one.seed) for one in checkpoints if one.training is not None)
+    return [f"<out>/training/{run}/seed-{seed}/metrics.jsonl" for run, seed in trained]
+
+
+# ---- resources ----------------------------------------------------------------------------------------------
+
+
+def training_processes(wildcards):
+    """One core per training process of a machine."""
+    return PLAN.run(wildcards.run).processes_per_machine

@@ -1,0 +1,70 @@
+# Comparisons: statistics first, then the page that shows them.
+#
+# REQUIRED INPUTS: <out>/evaluations/{checkpoint}/{mission}/episodes.parquet of all policies and missions
+# OUTPUTS:         <out>/comparisons/{comparison}/summary.csv, pairwise.csv, comparison.json, report.html, figures/
+localrules:
+    compare_policies,
+    render_report,
+
+
+rule compare:
+    """Make all comparisons and their reports."""
+    input:
+        compare_targets,
+
+
+rule compare_policies:
+    """Compare policies with intervals and corrected tests."""
+    input:
+        episodes=episodes_to_compare,
+    output:
+        summary=report(
+            "<out>/comparisons/{comparison}/summary.csv",
+            caption="../report/summary.rst",
+            category="Comparisons",
+            subcategory="{comparison}",
+        ),
+        pairwise=report(
+            "<out>/comparisons/{comparison}/pairwise.csv",
+            caption="../report/pairwise.rst",
+            category="Comparisons",
+            subcategory="{comparison}",
+        ),
+        comparison=ensure("<out>/comparisons/{comparison}/comparison.json", non_empty=True),
+    log:
+        "<logs>/comparisons/{comparison}/compare.log",
+    benchmark:
+        "<benchmarks>/comparisons/{comparison}/compare.jsonl"
+    conda:
+        "../../environment.yml"
+    params:
+        comparison=comparison_params,
+    script:
+        "../../scripts/compare_policies.py"
+
+
+rule render_report:
+    """Draw the figures and write the page of a comparison."""
+    input:
+        comparison="<out>/comparisons/{comparison}/comparison.json",
+        missions=mission_reports_of_comparison,
+        metrics=metrics_of_comparison,
+    output:
+        page=report(
+            "<out>/comparisons/{comparison}/report.html",
+            caption="../report/comparison.rst",
+            category="Comparisons",
+            subcategory="{comparison}",
+        ),
+        figures=directory("<out>/comparisons/{comparison}/figures"),
+    log:
+        "<logs>/comparisons/{comparison}/report.log",
+    benchmark:
+        "<benchmarks>/comparisons/{comparison}/report.jsonl"
+    conda:
+        "../../environment.yml"
+    params:
+        title=EXPERIMENT.name,
+        stage_version=STAGE_VERSIONS["compare"],
+    script:
+        "../../scripts/render_report.py"

@@ -1,0 +1,29 @@
+# Is this machine fit for the experiment?
+#
+# REQUIRED INPUTS: none
+# OUTPUTS:         <out>/environment/check.json
+localrules:
+    check_environment,
+
+
+rule environment:
+    """Check versions, memory, disk, GPU and missions."""
+    input:
+        "<out>/environment/check.json",
+
+
+rule check_environment:
+    """Check versions, memory, disk, GPU and missions; fail with what to do if something is missing."""
+    output:
+        ensure("<out>/environment/check.json", non_empty=True),
+    log:
+        "<logs>/environment/check.log",
+    benchmark:
+        "<benchmarks>/environment/check.jsonl"
+    conda:
+        "../../environment.yml"
+    params:
+        missions=PLAN.all_missions(),
+        stage_version=STAGE_VERSIONS["check"],
+    script:
+        "../../scripts/check_environment.py"

@@ -1,0 +1,77 @@
+# Episodes and mission analyses.
+#
+# REQUIRED INPUTS: <out>/environment/check.json, and the weights of the policies that have some
+# OUTPUTS:         <out>/evaluations/{checkpoint}/{mission}/episodes-{shard}.parquet, episodes.parquet
+#                  <out>/reports/missions/{mission}.json, {mission}.html
+localrules:
+    merge_episodes,
+    analyze_mission,
+
+
+rule missions:
+    """Analyze all missions that are played."""
+    input:
+        mission_targets,
+
+
+rule evaluate_policy:
+    """Play one shard of a policy's episodes on a mission."""
+    input:
+        environment=ancient("<out>/environment/check.json"),
+        weights=weights_to_evaluate,
+    output:
+        "<out>/evaluations/{checkpoint}/{mission}/episodes-{shard}.parquet",
+    log:
+        "<logs>/evaluations/{checkpoint}/{mission}/episodes-{shard}.log",
+    benchmark:
+        "<benchmarks>/evaluations/{checkpoint}/{mission}/episodes-{shard}.jsonl"
+    conda:
+        "../../environment.yml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=60,
+    params:
+        recipe=evaluation_params,
+    script:
+        "../../scripts/evaluate_policy.py"
+
+
+rule merge_episodes:
+    """Put a policy's shards on a mission into one table."""
+    input:
+        shards=shards_of_episodes,
+    output:
+        "<out>/evaluations/{checkpoint}/{mission}/episodes.parquet",
+    log:
+        "<logs>/evaluations/{checkpoint}/{mission}/episodes.log",
+    benchmark:
+        "<benchmarks>/evaluations/{checkpoint}/{mission}/episodes.jsonl"
+    conda:
+        "../../environment.yml"
+    script:
+        "../../scripts/merge_episodes.py"
+
+
+rule analyze_mission:
+    """Describe how every policy fares on a mission: success, reward, failure modes."""
+    input:
+        episodes=episodes_on_mission,
+    output:
+        analysis=ensure("<out>/reports/missions/{mission}.json", non_empty=True),
+        page=report(
+            "<out>/reports/missions/{mission}.html",
+            caption="../report/mission.rst",
+            category="Missions",
+            subcategory="{mission}",
+        ),
+    log:
+        "<logs>/reports/missions/{mission}.log",
+    benchmark:
+        "<benchmarks>/reports/missions/{mission}.jsonl"
+    conda:
+        "../../environment.yml"
+    params:
+        mission=mission_params,
+    script:
+        "../../scripts/analyze_mission.py"

@@ -1,0 +1,89 @@
+# The deployment package. Sending it anywhere is never part of `all`: ask for deploy_policy by its file.
+#
+# REQUIRED INPUTS: the weights of the policy that is packaged
+# OUTPUTS:         <out>/deployment/{checkpoint}-{version}.zip, .manifest.json, .validation.json
+#                  on request: .deployed.json (needs deployment.endpoint), .rolled-back.json
+localrules:
+    package_policy,
+    validate_package,
+    deploy_policy,
+    rollback_deployment,
+
+
+rule package:
+    """Package the policy and prove that the package loads and acts."""
+    input:
+        package_targets,
+
+
+rule package_policy:
+    """Put weights, code and description of a policy into a submission bundle."""
+    input:
+        weights=weights_to_package,
+    output:
+        package="<out>/deployment/{checkpoint}-{version}.zip",
+        manifest=ensure("<out>/deployment/{checkpoint}-{version}.manifest.json", non_empty=True),
+    log:
+        "<logs>/deployment/{checkpoint}-{version}.package.log",
+    benchmark:
+        "<benchmarks>/deployment/{checkpoint}-{version}.package.jsonl"
+    conda:
+        "../../environment.yml"
+    params:
+        deployment=package_params,
+    script:
+        "../../scripts/package_policy.py"
+
+
+rule validate_package:
+    """Load the package in a fresh process without DAF and let it act."""
+    input:
+        package="<out>/deployment/{checkpoint}-{version}.zip",
+        manifest="<out>/deployment/{checkpoint}-{version}.manifest.json",
+    output:
+        ensure("<out>/deployment/{checkpoint}-{version}.validation.json", non_empty=True),
+    log:
+        "<logs>/deployment/{checkpoint}-{version}.validate.log",
+    benchmark:
+        "<benchmarks>/deployment/{checkpoint}-{version}.validate.jsonl"
+    conda:
+        "../../environment.yml"
+    params:
+        deployment=package_params,
+    script:
+        "../../scripts/validate_package.py"
+
+
+rule deploy_policy:
+    """Send a validated package to the endpoint of the configuration."""
+    input:
+        package="<out>/deployment/{checkpoint}-{version}.zip",
+        validation="<out>/deployment/{checkpoint}-{version}.validation.json",
+    output:
+        ensure("<out>/deployment/{checkpoint}-{version}.deployed.json", non_empty=True),
+    log:
+        "<logs>/deployment/{checkpoint}-{version}.deploy.log",
+    benchmark:
+        "<benchmarks>/deployment/{checkpoint}-{version}.deploy.jsonl"
+    conda:
+        "../../environment.yml"
+    params:
+        deployment=package_params,
+    script:
+        "../../scripts/deploy_policy.py"
+
+
+rule rollback_deployment:
+    """Make this version, deployed before, the current one of the endpoint again."""
+    output:
+        ensure("<out>/deployment/{checkpoint}-{version}.rolled-back.json", non_empty=True),
+    log:
+        "<logs>/deployment/{checkpoint}-{version}.rollback.log",
+    benchmark:
+        "<benchmarks>/deployment/{checkpoint}-{version}.rollback.jsonl"
+    conda:
+        "../../environment.yml"
+    params:
+        deployment=package_params,
+    script:
+        "../../scripts/rollback_deployment.py"

@@ -1,0 +1,82 @@
+# Hyperparameter sweeps: a static graph of trials, adaptive without a database.
+#
+# REQUIRED INPUTS: <out>/environment/check.json
+# OUTPUTS:         <out>/sweeps/{sweep}/trial-{trial}/proposal.json, result.json, curve.jsonl
+#                  <out>/sweeps/{sweep}/best.json, trials.csv, analysis.json
+localrules:
+    propose_trial,
+    select_best,
+
+
+rule sweep:
+    """Run all sweeps."""
+    input:
+        sweep_targets,
+
+
+rule propose_trial:
+    """Choose a trial's hyperparameters from the results that its number may look at."""
+    input:
+        results=results_seen_by_proposal,
+    output:
+        ensure("<out>/sweeps/{sweep}/trial-{trial}/proposal.json", non_empty=True),
+    log:
+        "<logs>/sweeps/{sweep}/trial-{trial}.propose.log",
+    benchmark:
+        "<benchmarks>/sweeps/{sweep}/trial-{trial}.propose.jsonl"
+    conda:
+        "../../environment.yml"
+    params:
+        sweep=sweep_params,
+        stage_version=STAGE_VERSIONS["propose"],
+    script:
+        "../../scripts/propose_trial.py"
+
+
+rule run_trial:
+    """Train with a trial's hyperparameters and score the result on the sweep's evaluation episodes."""
+    input:
+        environment=ancient("<out>/environment/check.json"),
+        proposal="<out>/sweeps/{sweep}/trial-{trial}/proposal.json",
+    output:
+        result=ensure("<out>/sweeps/{sweep}/trial-{trial}/result.json", non_empty=True),
+        curve="<out>/sweeps/{sweep}/trial-{trial}/curve.jsonl",
+    log:
+        "<logs>/sweeps/{sweep}/trial-{trial}.log",
+    benchmark:
+        "<benchmarks>/sweeps/{sweep}/trial-{trial}.jsonl"
+    conda:
+        "../../environment.yml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=60,
+    params:
+        trial=trial_params,
+    script:
+        "../../scripts/run_trial.py"
+
+
+rule select_best:
+    """Choose the best trial and describe the search."""
+    input:
+        results=results_of_sweep,
+    output:
+        best=ensure("<out>/sweeps/{sweep}/best.json", non_empty=True),
+        trials=report(
+            "<out>/sweeps/{sweep}/trials.csv",
+            caption="../report/trials.rst",
+            category="Sweeps",
+            subcategory="{sweep}",
+        ),
+        analysis=ensure("<out>/sweeps/{sweep}/analysis.json", non_empty=True),
+    log:
+        "<logs>/sweeps/{sweep}/best.log",
+    benchmark:
+        "<benchmarks>/sweeps/{sweep}/best.jsonl"
+    conda:
+        "../../environment.yml"
+    params:
+        sweep=sweep_params,
+    script:
+        "../../scripts/select_best.py"

@@ -1,0 +1,33 @@
+# Training runs, one model per seed.
+#
+# REQUIRED INPUTS: <out>/environment/check.json, <out>/sweeps/{sweep}/best.json if the run names a sweep
+# OUTPUTS:         <out>/training/{run}/seed-{seed}/model.pt, run.json, metrics.jsonl
+rule train:
+    """Train all runs with all their seeds."""
+    input:
+        train_targets,
+
+
+rule train_policy:
+    """Train one seed of a run; interrupted, it goes on where it stopped."""
+    input:
+        environment=ancient("<out>/environment/check.json"),
+        best=sweep_before_training,
+    output:
+        model="<out>/training/{run}/seed-{seed}/model.pt",
+        run=ensure("<out>/training/{run}/seed-{seed}/run.json", non_empty=True),
+        metrics=ensure("<out>/training/{run}/seed-{seed}/metrics.jsonl", non_empty=True),
+    log:
+        "<logs>/training/{run}/seed-{seed}.log",
+    benchmark:
+        "<benchmarks>/training/{run}/seed-{seed}.jsonl"
+    conda:
+        "../../environment.yml"
+    threads: training_processes
+    resources:
+        mem_mb=4000,
+        runtime=240,
+    params:
+        recipe=training_params,
+    script:
+        "../../scripts/train_policy.py"
