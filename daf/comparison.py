@@ -130,9 +130,10 @@ def _explain(
 
     family = [r["minimum_p"] for r in whole["A"] if r["p"] is not None]
     if family and max(family) * len(family) > 1 - config.confidence_level:
+        pairs = f"{len(family)} pair{'s' * (len(family) > 1)}"
         notes.append(
-            f"With these few episodes p cannot fall below {max(family):.2g} in at least one comparison, before the "
-            f"correction for {len(family)} pairs: a lack of verdicts there says little. Run more episodes."
+            f"With so few episodes that differ, p cannot fall below {max(family):.2g} in at least one comparison, "
+            f"before the correction for {pairs}: a lack of verdicts there says little. Run more episodes."
         )
     if len({mission for _, mission in units.cells}) > 1 and whole["A"]:
         notes.append(

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from functools import cache
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ import yaml
 from cogames.cli.mission import apply_cogs_override, find_mission, load_mission_config_from_python
 from cogames.game import get_game
 from mettagrid.config.mettagrid_config import MettaGridConfig
+from mettagrid.policy.policy_env_interface import PolicyEnvInterface
 from pydantic import ValidationError
 
 from daf.config import MissionConfig
@@ -180,3 +182,29 @@ def _load_file(path: Path, *, name: str, origin: str) -> Mission:
         success=wrapper.get("success"),
         origin=origin,
     )
+
+
+def describe(mission: Mission) -> dict[str, Any]:
+    """Plain facts about a mission."""
+    interface = PolicyEnvInterface.from_mg_cfg(mission.env_config)
+    return {
+        "name": mission.name,
+        "description": mission.description,
+        "origin": mission.origin,
+        "num_agents": mission.num_agents,
+        "max_steps": mission.max_steps,
+        "success": mission.success,
+        "action_names": list(interface.all_action_names),
+        "observation_shape": list(interface.observation_shape),
+        "resources": list(mission.env_config.game.resource_names),
+    }
+
+
+def installed_documents() -> list[str]:
+    """Texts of the documents that CoGames installs: its package description and any markdown among its files."""
+    distribution = metadata.distribution("cogames")
+    texts = [str(distribution.metadata.get_payload() or distribution.metadata.get("Description") or "")]
+    for file in distribution.files or []:
+        if file.suffix == ".md":
+            texts.append(Path(str(file.locate())).read_text(errors="replace"))
+    return [text for text in texts if text.strip()]

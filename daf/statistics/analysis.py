@@ -269,7 +269,7 @@ def verdict(record: Record, alpha: float, margin: float | None) -> tuple[str, st
     if margin and record["p_equivalence"] <= alpha:
         return "equivalent", f"shown to differ by less than the declared {margin:g}"
     if record["minimum_p"] is not None and record["minimum_p"] > alpha:
-        return "insufficient data", f"p cannot fall below {record['minimum_p']:.2g} with so few units"
+        return "insufficient data", f"p cannot fall below {record['minimum_p']:.2g} with so few units that differ"
     if record["p_holm"] <= alpha:
         return ("better" if record["difference"] > 0 else "worse"), ""
     return "inconclusive", ""

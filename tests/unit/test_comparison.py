@@ -147,6 +147,14 @@ def test_holm_corrects_over_all_pairs() -> None:
     np.testing.assert_allclose(ordered["p_holm"], np.minimum(np.maximum.accumulate(factors), 1))
 
 
+def test_verdicts_go_by_the_adjusted_p() -> None:
+    from daf.statistics.analysis import verdict
+
+    record = {"p": 0.03, "p_holm": 0.09, "p_equivalence": 1.0, "minimum_p": 0.001, "difference": 1.0, "reason": ""}
+    assert verdict(record, 0.05, None)[0] == "inconclusive"
+    assert verdict(record | {"p_holm": 0.04}, 0.05, None)[0] == "better"
+
+
 def test_equivalence_needs_a_declared_margin_and_then_has_the_last_word() -> None:
     frame = episodes({"a": 0.02, "b": 0.0}, noise=0.05)
     assert pair(compare_episodes(frame, config("a", "b")))["verdict"] in ("inconclusive", "better")

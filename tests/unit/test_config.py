@@ -7,9 +7,17 @@ from typing import Any
 import pytest
 
 from daf.config import (
-    CategoricalParameter, DAFComparisonConfig, DAFConfig, DAFSweepConfig, DAFTrainingConfig, ExperimentConfig, FloatParameter,
-    Hyperparameters, IntParameter, PolicyConfig,
-)  # fmt: skip
+    CategoricalParameter,
+    DAFComparisonConfig,
+    DAFConfig,
+    DAFSweepConfig,
+    DAFTrainingConfig,
+    ExperimentConfig,
+    FloatParameter,
+    Hyperparameters,
+    IntParameter,
+    PolicyConfig,
+)
 from daf.errors import ConfigError
 
 SPACE = {"learning_rate": {"type": "float", "low": 1e-4, "high": 1e-2, "log": True}}
@@ -45,11 +53,12 @@ def test_a_whole_experiment_is_read() -> None:
 @pytest.mark.parametrize(("section", "content", "where", "found", "hint"), [
     ("polices", {}, "my.yaml: polices", "'polices'", "did you mean 'policies'?"),
     ("daf", {"sed": 1}, "my.yaml: daf.sed", "'sed'", "did you mean 'seed'?"),
-    ("training", {"miner": {"hyperparameters": {"learning_rat": 1}}}, "my.yaml: training.miner.hyperparameters.learning_rat",
-     "'learning_rat'", "did you mean 'learning_rate'?"),
+    ("training", {"miner": {"hyperparameters": {"learning_rat": 1}}},
+     "my.yaml: training.miner.hyperparameters.learning_rat", "'learning_rat'", "did you mean 'learning_rate'?"),
     ("sweeps", {"first": {"search_space": {"gamma": {"type": "float", "low": 0, "hihg": 1, "high": 1}}}},
      "my.yaml: sweeps.first.search_space.gamma.hihg", "'hihg'", "did you mean 'high'?"),
-    ("policies", {"mine": {"training": "miner"}, "x": {"class_pth": "a"}}, None, "'class_pth'", "did you mean 'class_path'?"),
+    ("policies", {"mine": {"training": "miner"}, "x": {"class_pth": "a"}}, None,
+     "'class_pth'", "did you mean 'class_path'?"),
 ])  # fmt: skip
 def test_unknown_keys_are_named_with_a_suggestion(
     section: str, content: Any, where: str | None, found: str, hint: str
@@ -134,7 +143,7 @@ def test_search_parameters_of_every_kind() -> None:
     ([], "at least 1 entries"),
 ])  # fmt: skip
 def test_wrong_search_parameters(parameter: Any, message: str) -> None:
-    with pytest.raises(ConfigError, match="search_space.learning_rate") as caught:
+    with pytest.raises(ConfigError, match=r"search_space\.learning_rate") as caught:
         DAFSweepConfig.from_dict({"search_space": {"learning_rate": parameter}})
     assert message in str(caught.value)
 

@@ -11,8 +11,12 @@ from typing import Any, ClassVar
 import pytest
 
 from daf.deployment import (
-    PackageResult, daf_deploy_policy, daf_package_policy, daf_rollback_deployment, daf_validate_deployment,
-)  # fmt: skip
+    PackageResult,
+    daf_deploy_policy,
+    daf_package_policy,
+    daf_rollback_deployment,
+    daf_validate_deployment,
+)
 from daf.errors import BadInputError, CheckpointError, DeploymentError, PolicyError
 from daf.files import file_sha256, write_json
 from daf.packaging.endpoints import open_endpoint
@@ -54,6 +58,7 @@ def test_the_contents_of_a_package(package: PackageResult, weights: Path) -> Non
     assert package.path.name == "lstm-0.1.0.zip"
     assert package.manifest_path.name == "lstm-0.1.0.manifest.json"
     with zipfile.ZipFile(package.path) as archive:
+        assert archive.namelist() == sorted(archive.namelist())
         members = {name: archive.read(name) for name in archive.namelist()}
     assert sorted(members) == [
         "README.md", "VERSION", "metadata.json", "policy_spec.json", "requirements.txt", "weights.pt",

@@ -13,7 +13,8 @@ from daf.errors import BadInputError, UnfitEnvironmentError
 
 
 @pytest.mark.parametrize(("asked", "there", "expected"), [
-    ("auto", True, "cuda"), ("auto", False, "cpu"), ("cpu", True, "cpu"), ("cuda", True, "cuda"), ("cuda:1", True, "cuda:1"),
+    ("auto", True, "cuda"), ("auto", False, "cpu"), ("cpu", True, "cpu"),
+    ("cuda", True, "cuda"), ("cuda:1", True, "cuda:1"),
 ])  # fmt: skip
 def test_resolution(monkeypatch: pytest.MonkeyPatch, asked: str, there: bool, expected: str) -> None:
     monkeypatch.setattr(devices, "cuda_available", lambda: there)

@@ -8,9 +8,18 @@ import pytest
 
 from daf import devices, environment_checks
 from daf.environment_checks import (
-    CheckResult, EnvironmentCheckResult, _own_cgroups, _read_limit, daf_check_cuda, daf_check_dependencies,
-    daf_check_disk_space, daf_check_environment, daf_check_memory, daf_check_mission_configs, daf_get_recommended_device,
-)  # fmt: skip
+    CheckResult,
+    EnvironmentCheckResult,
+    _own_cgroups,
+    _read_limit,
+    daf_check_cuda,
+    daf_check_dependencies,
+    daf_check_disk_space,
+    daf_check_environment,
+    daf_check_memory,
+    daf_check_mission_configs,
+    daf_get_recommended_device,
+)
 
 Usage = namedtuple("Usage", "total used free")
 

@@ -14,12 +14,16 @@ from daf.config import DAFConfig
 from daf.errors import BadInputError
 from daf.output_manager import OutputDirectories, get_output_manager, to_plain
 
+SPECIFIED = (
+    "sweeps", "comparisons", "training", "deployment", "evaluations", "visualizations", "logs", "reports", "artifacts",
+)  # fmt: skip
+
 
 def test_the_example_of_the_specification(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     manager = get_output_manager(base_dir=str(tmp_path / "daf_output"))
     manager.print_output_info()
     shown = capsys.readouterr().out
-    for folder in "sweeps comparisons training deployment evaluations visualizations logs reports artifacts".split():
+    for folder in SPECIFIED:
         assert f"{folder}/" in shown
     assert not (tmp_path / "daf_output").exists()  # asking creates nothing
     path = manager.save_json_results({"best": 1.5}, operation="sweep", filename="results")

@@ -60,6 +60,15 @@ def test_bca_over_strata_is_scipys_for_two_samples() -> None:
     assert (found.low, found.high) == pytest.approx((expected.low, expected.high), abs=1e-9)
 
 
+def test_bca_counts_ties_half_as_scipy_does() -> None:
+    values = np.array([0.0, 0, 0, 0, 0, 0, 0, 1, 1, 3])
+    found = bca_interval([values], num_resamples=999, rng=np.random.default_rng(7))
+    expected = stats.bootstrap(
+        (values,), np.mean, n_resamples=999, method="BCa", rng=np.random.default_rng(7)
+    ).confidence_interval
+    assert (found.low, found.high) == pytest.approx((expected.low, expected.high), abs=1e-9)
+
+
 def test_the_same_generator_gives_the_same_replicates_whatever_the_chunk(monkeypatch: pytest.MonkeyPatch) -> None:
     whole = intervals.bootstrap_replicates([sample(10)], intervals.mean_of_strata, 100, np.random.default_rng(1))
     monkeypatch.setattr(intervals, "_CHUNK", 30)
