@@ -28,7 +28,7 @@ pathvars:
 
 wildcard_constraints:
     sweep=NAME,
-    trial=r"\d{4,}",
+    trial=r"\d\d\d\d+",
     run=NAME,
     seed=r"\d+",
     checkpoint=NAME,

@@ -292,6 +292,36 @@ def daf_compare_policies(
     return results
 
 
+def compare_files(paths: Sequence[str | Path], config: DAFComparisonConfig, folder: str | Path) -> ComparisonResults:
+    """Compare the episodes in files, as the workflow keeps them, and write the results into `folder`.
+
+    Episodes beyond `episodes_per_mission` belong to another comparison of the same policies and are left out. Missions
+    and policies of the configuration go by their labels.
+    """
+    from daf.episodes import read_episodes, read_provenance
+    from daf.provenance import provenance
+    from daf.recipes import mission_label
+
+    episodes = read_episodes(paths)
+    labelled = config.model_copy(
+        update={
+            "missions": [mission_label(mission) for mission in config.missions],
+            "policies": list(dict.fromkeys(episodes["policy"])),
+        }
+    )
+    shards = [shard for path in paths for shard in read_provenance(path)["shards"]]
+    notes = dict.fromkeys(shard["note"] for shard in shards if shard["note"])
+    recipe = {"config": labelled.to_dict(), "episodes": [shard["recipe_digest"] for shard in shards]}
+    results = compare_episodes(
+        episodes[episodes["episode"] < config.episodes_per_mission],
+        labelled,
+        provenance=provenance(recipe, {"evaluation": config.evaluation_seed, "resampling": config.seed}),
+    )
+    results = replace(results, notes=(*results.notes, *(f"{note[0].upper()}{note[1:]}." for note in notes)))
+    results.write(folder)
+    return results
+
+
 def unique_labels(labels: Sequence[str]) -> list[str]:
     """The same labels with -2, -3, … where one came before: two checkpoints of one class stay apart."""
     taken: set[str] = set()

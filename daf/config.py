@@ -238,46 +238,47 @@ class DAFTrainingConfig(StrictModel):
 class FloatParameter(StrictModel):
     """A real number between two bounds, both included."""
 
-    type: Literal["float"] = "float"
-    low: float
-    high: float
+    type: Literal["float"] = Field("float", description="a real number")
+    low: float = Field(description="smallest value")
+    high: float = Field(description="largest value")
     log: bool = Field(False, description="search the logarithm")
     step: float | None = Field(None, gt=0, description="grid of values from low upwards")
 
     @model_validator(mode="after")
     def _bounds(self) -> Self:
-        return _check_bounds(self)
+        _check_bounds(self)
+        return self
 
 
 class IntParameter(StrictModel):
     """An integer between two bounds, both included."""
 
-    type: Literal["int"] = "int"
-    low: int
-    high: int
+    type: Literal["int"] = Field("int", description="an integer")
+    low: int = Field(description="smallest value")
+    high: int = Field(description="largest value")
     log: bool = Field(False, description="search the logarithm")
     step: int | None = Field(None, gt=0, description="grid of values from low upwards")
 
     @model_validator(mode="after")
     def _bounds(self) -> Self:
-        return _check_bounds(self)
+        _check_bounds(self)
+        return self
 
 
-def _check_bounds[P: (FloatParameter, IntParameter)](parameter: P) -> P:
+def _check_bounds(parameter: FloatParameter | IntParameter) -> None:
     if parameter.low > parameter.high:
         raise ValueError(f"low ({parameter.low}) must not be above high ({parameter.high})")
     if parameter.log and parameter.low <= 0:
         raise ValueError(f"log needs low above 0, not {parameter.low}")
     if parameter.log and parameter.step is not None:
         raise ValueError("log and step exclude each other")
-    return parameter
 
 
 class CategoricalParameter(StrictModel):
     """One of a list of values."""
 
-    type: Literal["categorical"] = "categorical"
-    choices: list[bool | int | float | str | None] = Field(min_length=1)
+    type: Literal["categorical"] = Field("categorical", description="one of several values")
+    choices: list[bool | int | float | str | None] = Field(min_length=1, description="the values")
 
 
 def _parameter_kind(value: Any) -> str | None:
@@ -426,10 +427,10 @@ class ExperimentConfig(StrictModel):
             check(policy.training, self.training, "the name of a training run of this file", f"policies.{name}.training")
         if self.deployment and self.deployment.policy:
             check(self.deployment.policy, self.policies, "the name of a policy of this file", "deployment.policy")
-            policy = self.policies.get(self.deployment.policy)
-            if policy and policy.training in self.training and self.deployment.seed is not None:
-                seeds = [str(seed) for seed in self.training[policy.training].seeds]
-                check(str(self.deployment.seed), seeds, f"a seed of training.{policy.training}", "deployment.seed")
+            packaged = self.policies.get(self.deployment.policy)
+            if packaged and packaged.training in self.training and self.deployment.seed is not None:
+                seeds = [str(seed) for seed in self.training[packaged.training].seeds]
+                check(str(self.deployment.seed), seeds, f"a seed of training.{packaged.training}", "deployment.seed")
         return problems
 
 
@@ -468,7 +469,7 @@ def _problems(model: type[BaseModel], error: ValidationError, source: str) -> li
         location = [part for part in location if part not in ("float", "int", "categorical")]
         key = ".".join(location) or "(top level)"
         kind, context = item["type"], item.get("ctx", {})
-        if kind == "extra_forbidden":
+        if kind in ("extra_forbidden", "no_such_attribute"):
             known = _known_keys(model, location[:-1])
             expected, found = "a known key", f"'{location[-1]}'"
             hint = did_you_mean(location[-1], known)

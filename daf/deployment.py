@@ -20,10 +20,11 @@ from daf.packaging.manifest import Manifest, contents, manifest_path_of, read_ma
 from daf.packaging.validation import ValidationResult, validate_package
 
 if TYPE_CHECKING:
-    from daf.config import MissionConfig
+    from daf.config import DAFDeploymentConfig, MissionConfig
+    from daf.plan import Plan
 
 __all__ = [
-    "Deployment", "PackageResult", "ValidationResult",
+    "Deployment", "PackageResult", "ValidationResult", "package_checkpoint", "require_endpoint", "require_valid",
     "daf_deploy_policy", "daf_package_policy", "daf_rollback_deployment", "daf_validate_deployment",
 ]  # fmt: skip
 
@@ -222,6 +223,52 @@ def daf_rollback_deployment(name: str, endpoint: str | Path, to_version: str | N
         DeploymentError: nothing to go back to, or the endpoint is a CoGames server, which has no way back.
     """
     return open_endpoint(endpoint).rollback(name, to_version)
+
+
+# ---- for the workflow ---------------------------------------------------------------------------------------
+
+
+def package_checkpoint(plan: Plan, *, weights: Sequence[str], output_dir: Path) -> PackageResult:
+    """Package what an experiment deploys.
+
+    Args:
+        weights: for a trained policy its model.pt and run.json; else the file that the configuration names, or nothing.
+
+    Raises:
+        DafError: as `daf_package_policy`.
+    """
+    config, checkpoint = plan.experiment.deployment, plan.deployed()
+    if config is None or checkpoint is None:
+        raise BadInputError("a policy to package", "none", "deployment.policy")
+    class_path, init_kwargs = checkpoint.config.class_path, checkpoint.config.init_kwargs
+    if checkpoint.training is not None:
+        trained = read_json(weights[1])["recipe"]
+        class_path, init_kwargs = trained["policy_class_path"], trained["init_kwargs"]
+    if class_path is None:
+        raise BadInputError("a policy class", "a bundle", f"policies.{checkpoint.policy}", "it is a package already")
+    return daf_package_policy(
+        class_path,
+        weights[0] if weights else None,
+        output_dir,
+        checkpoint.label,
+        config.version,
+        init_kwargs,
+        plan.mission_recipe(config.validation_mission).config,
+        config.description,
+    )
+
+
+def require_valid(result: ValidationResult) -> None:
+    """Raise DeploymentError, with every problem, unless the package is valid."""
+    if not result.is_valid:
+        raise DeploymentError("a valid package", "; ".join(result.problems), result.package)
+
+
+def require_endpoint(config: DAFDeploymentConfig | None) -> str:
+    """The endpoint of the configuration; BadInputError if it names none."""
+    if config is None or config.endpoint is None:
+        raise BadInputError("a folder or an http(s) address", "none", "deployment.endpoint", "say where to send it")
+    return config.endpoint
 
 
 def _checked_name(name: str, version: str) -> tuple[str, str]:

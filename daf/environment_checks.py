@@ -16,7 +16,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from daf.errors import DafError, did_you_mean
+from daf.errors import DafError, UnfitEnvironmentError, did_you_mean
 from daf.provenance import available_cpus
 
 if TYPE_CHECKING:
@@ -108,6 +108,12 @@ def daf_check_environment(
     if missions is not None:
         checks += daf_check_mission_configs(missions)
     return EnvironmentCheckResult(checks=checks)
+
+
+def require_healthy(result: EnvironmentCheckResult) -> None:
+    """Raise UnfitEnvironmentError, with every error and its hint, unless the result is healthy."""
+    if not result.is_healthy():
+        raise UnfitEnvironmentError("a machine that can run the experiment", "; ".join(result.errors), "environment")
 
 
 def _check_python() -> CheckResult:

@@ -54,6 +54,9 @@ class ConfigError(BadInputError):
         first = problems[0]
         super().__init__(first.expected, first.found, first.where, first.hint)
 
+    def __reduce__(self) -> tuple[type[ConfigError], tuple[list[BadInputError]]]:
+        return type(self), (self.problems,)  # worker processes send errors home by pickling them
+
     def __str__(self) -> str:
         return "\n".join(str(problem) for problem in self.problems)
 

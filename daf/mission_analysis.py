@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 DEFAULT_POLICY = "random"  # plays every mission, and says what a mission gives away for nothing
 DEFAULT_EPISODES = 20
+RESAMPLING_SEED = 0  # of the bootstrap interval; fixed, so that the same episodes give the same interval
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -195,6 +196,7 @@ def analyze_episodes(
     episodes: pd.DataFrame, metadata: MissionMetadata, *, seconds: float | None = None, memory_mb: float | None = None
 ) -> MissionAnalysis:
     """Describe the episodes of one policy on one mission; a pure function of the table."""
+    import numpy as np
     from scipy import stats
 
     from daf.statistics.intervals import mean_interval, wilson_interval
@@ -204,7 +206,7 @@ def analyze_episodes(
     successes = played["success"].dropna()
     n = len(rewards)
     variance = float(rewards.var(ddof=1)) if n > 1 else None
-    interval = mean_interval([rewards]) if n > 1 else None
+    interval = mean_interval([rewards], rng=np.random.default_rng(RESAMPLING_SEED)) if n > 1 else None
     variance_interval = None
     if variance:  # chi-squared interval; assumes nearly normal rewards
         low, high = (float(variance * (n - 1) / stats.chi2.ppf(q, n - 1)) for q in (0.975, 0.025))
@@ -250,12 +252,13 @@ def write_mission_report(
     metadata = _metadata(resolve_mission(recipe.config, recipe.name))
     frames = [read_episodes(path) for path in episode_files]
     analyses = [analyze_episodes(frame, metadata) for frame in frames]
+    made_by = provenance(recipe.to_dict(), {}) | {"episodes": [read_provenance(path) for path in episode_files]}
     report = {
         "mission": recipe.name,
         "metadata": asdict(metadata),
         "analyses": [analysis.to_dict() for analysis in analyses],
-        "provenance": provenance(recipe.to_dict(), {}) | {"episodes": [read_provenance(path) for path in episode_files]},
+        "provenance": made_by,
     }
-    render_mission_page(analyses, frames, report["provenance"], html_path)
+    render_mission_page(analyses, frames, made_by, html_path)
     write_json(json_path, report)
     return analyses

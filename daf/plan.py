@@ -208,7 +208,7 @@ def check_with_engine(plan: Plan, source: str) -> None:
     """
     from daf.engine.missions import resolve_mission
     from daf.engine.networks import PolicyNetwork
-    from daf.engine.policies import build_policy, resolve_policy
+    from daf.engine.policies import build_policy, check_transfer, resolve_policy
     from daf.engine.simulation import SimulationFactory
     from daf.sweeps import validate_sweep
 
@@ -254,11 +254,20 @@ def check_with_engine(plan: Plan, source: str) -> None:
                     f"{source}: {key}.hyperparameters.num_envs",
                 )
             )
+    def transfers(run: str, mission: str) -> None:
+        """A policy trained on one mission can only play another that looks the same to its network."""
+        config = plan.run(run)
+        policy = resolve_policy(PolicyConfig(class_path=config.policy_class_path, init_kwargs=config.init_kwargs))
+        check_transfer(policy, interface(config.mission), config.mission, interface(mission), mission)
+
     for label, episodes in plan.episodes.items():
         seen = attempt("comparisons: missions", lambda episodes=episodes: interface(episodes.mission))
         for checkpoint in plan.players(label) if seen else []:
             one = plan.checkpoints[checkpoint]
-            if one.training is None:
+            if one.training is not None:
+                key = f"policies.{one.policy}"
+                attempt(key, lambda one=one, episodes=episodes: transfers(str(one.training), episodes.mission))
+            else:
                 key = f"policies.{one.policy}" if one.policy in experiment.policies else "comparisons: policies"
                 resolved = attempt(key, lambda one=one: resolve_policy(one.config, one.label))
                 if resolved:
@@ -266,6 +275,10 @@ def check_with_engine(plan: Plan, source: str) -> None:
     deployment = experiment.deployment
     if deployment and deployment.policy:
         attempt("deployment.validation_mission", lambda: interface(deployment.validation_mission))
+        deployed = plan.deployed()
+        if deployed and deployed.training:
+            run, mission = deployed.training, deployment.validation_mission
+            attempt("deployment.validation_mission", lambda: transfers(run, mission))
     if problems:
         raise ConfigError(list({str(problem): problem for problem in problems}.values()))
 

@@ -1,14 +1,20 @@
 """Checking an experiment with the engine before a DAG is built, once per content.
 
 The check loads the engine, which takes seconds; every call of Snakemake would pay for it. So a passed check leaves a
-stamp under .snakemake/ that names everything it depended on.
+stamp under .snakemake/ that names everything it depended on. It runs in a process of its own, because the engine
+installs log handlers and imports torch, and neither belongs in Snakemake's process.
 """
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 from pathlib import Path
 
+from daf.config import ExperimentConfig
 from daf.engine.stamps import engine_stamp
+from daf.errors import EXIT_BAD_INPUT, BadInputError, ConfigError, DafError
 from daf.files import digest, file_sha256, write_text
 from daf.plan import Plan, check_with_engine
 from daf.recipes import STAGE_VERSIONS
@@ -22,8 +28,29 @@ def check_once(plan: Plan, source: str) -> None:
     stamp = STAMPS / f"checked-{_content(plan)[:32]}"
     if stamp.exists() and not _uses_foreign_code(plan):
         return
-    check_with_engine(plan, source)
+    request = json.dumps({"experiment": plan.experiment.to_dict(), "source": source})
+    child = subprocess.run(
+        [sys.executable, "-m", "daf.preflight"], input=request, capture_output=True, text=True, check=False
+    )
+    if child.returncode == EXIT_BAD_INPUT:
+        raise ConfigError([BadInputError(**problem) for problem in json.loads(child.stdout)])
+    if child.returncode:
+        last = child.stderr.strip().splitlines()[-1:] or [f"exit code {child.returncode}"]
+        raise DafError("an engine that loads", last[0], "checking the experiment", "is the environment complete? `make setup`")
     write_text(stamp, f"{source}\n")
+
+
+def main() -> int:
+    """Check the experiment on standard input; its problems go to standard output as JSON."""
+    request = json.load(sys.stdin)
+    plan = Plan(ExperimentConfig.from_dict(request["experiment"], source=request["source"]))
+    try:
+        check_with_engine(plan, request["source"])
+    except ConfigError as error:
+        problems = [{key: getattr(one, key) for key in ("expected", "found", "where", "hint")} for one in error.problems]
+        print(json.dumps(problems))
+        return EXIT_BAD_INPUT
+    return 0
 
 
 def _content(plan: Plan) -> str:
@@ -48,3 +75,7 @@ def _uses_foreign_code(plan: Plan) -> bool:
     paths += [run.policy_class_path for run in experiment.training.values()]
     paths += [name for comparison in experiment.comparisons.values() for name in comparison.policies]
     return any(path and "." in path and not path.startswith(KNOWN_PACKAGES) for path in paths)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,7 +1,5 @@
 """Rule analyze_mission: describe how every policy fares on a mission."""
 
-from snakemake.script import snakemake
-
 from daf.mission_analysis import write_mission_report
 from daf.recipes import MissionRecipe
 from daf.rule import running

@@ -1,7 +1,5 @@
 """Rule check_environment: is this machine fit for the experiment?"""
 
-from snakemake.script import snakemake
-
 from daf.environment_checks import daf_check_environment, require_healthy
 from daf.files import write_json
 from daf.provenance import provenance

@@ -2,8 +2,6 @@
 
 from pathlib import Path
 
-from snakemake.script import snakemake
-
 from daf.comparison import compare_files
 from daf.rule import running
 

@@ -1,6 +1,6 @@
 """Rule deploy_policy: send a validated package to the endpoint of the configuration."""
 
-from snakemake.script import snakemake
+from dataclasses import asdict
 
 from daf.deployment import daf_deploy_policy, require_endpoint
 from daf.files import write_json
@@ -12,4 +12,4 @@ with running(snakemake) as (plan, logger):
         snakemake.input.package, require_endpoint(config), season=config.season, validate=False
     )
     logger.info(f"deployed: {deployed}")
-    write_json(snakemake.output[0], deployed.to_dict())
+    write_json(snakemake.output[0], asdict(deployed))

@@ -1,7 +1,5 @@
 """Rule evaluate_policy: play one shard of a policy's episodes on a mission."""
 
-from snakemake.script import snakemake
-
 from daf.evaluations import evaluate_shard
 from daf.recipes import EvaluationRecipe
 from daf.rule import running

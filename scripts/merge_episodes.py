@@ -1,7 +1,5 @@
 """Rule merge_episodes: put a policy's shards on a mission into one table."""
 
-from snakemake.script import snakemake
-
 from daf.evaluations import merge_shards
 from daf.rule import running
 

@@ -2,8 +2,6 @@
 
 from pathlib import Path
 
-from snakemake.script import snakemake
-
 from daf.deployment import package_checkpoint
 from daf.rule import running
 

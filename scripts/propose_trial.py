@@ -1,7 +1,5 @@
 """Rule propose_trial: choose the hyperparameters of a trial."""
 
-from snakemake.script import snakemake
-
 from daf.files import read_json, write_json
 from daf.rule import running
 from daf.sweeps import propose_trial

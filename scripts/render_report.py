@@ -2,8 +2,6 @@
 
 from pathlib import Path
 
-from snakemake.script import snakemake
-
 from daf.files import read_json
 from daf.reporting.html import render_report
 from daf.rule import running

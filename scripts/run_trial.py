@@ -2,8 +2,6 @@
 
 from pathlib import Path
 
-from snakemake.script import snakemake
-
 from daf.files import read_json
 from daf.rule import running
 from daf.training.trial import run_trial

@@ -1,7 +1,5 @@
 """Rule select_best: choose the best trial and describe the search."""
 
-from snakemake.script import snakemake
-
 from daf.files import read_json, write_json
 from daf.rule import running
 from daf.sweeps import analyze_trials, select_best, write_trials_csv

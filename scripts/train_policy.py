@@ -2,8 +2,6 @@
 
 from pathlib import Path
 
-from snakemake.script import snakemake
-
 from daf.rule import running
 from daf.training.run import train_run
 

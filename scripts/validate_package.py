@@ -1,7 +1,5 @@
 """Rule validate_package: load the package in a fresh process without DAF and let it act."""
 
-from snakemake.script import snakemake
-
 from daf.deployment import daf_validate_deployment, require_valid
 from daf.files import write_json
 from daf.rule import running

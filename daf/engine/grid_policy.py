@@ -114,6 +114,10 @@ class GridNetwork(nn.Module):
     def __init__(self, interface: PolicyEnvInterface, *, hidden_size: int = 128, embedding_size: int = 64) -> None:
         super().__init__()
         table = TokenTable(interface)
+        self._cell_of_location: Tensor
+        self._rows: Tensor
+        self._local: Tensor
+        self._weights: Tensor
         for name in ("cell_of_location", "rows", "local", "weights"):
             self.register_buffer(f"_{name}", getattr(table, name), persistent=False)
         self.embedding = nn.Parameter(torch.randn(table.num_rows, embedding_size) * 0.1)
@@ -130,7 +134,8 @@ class GridNetwork(nn.Module):
         feature_value = feature * 256 + value
         rows = self._rows[feature_value] + self._local[feature] * self._cell_of_location[location]
         offsets = torch.cumsum(counts, 0) - counts
-        x = _WeightedBagSum.apply(self.embedding, rows, offsets, counts, self._weights[feature_value])
+        weights = self._weights[feature_value]
+        x = _WeightedBagSum.apply(self.embedding, rows, offsets, counts, weights)  # type: ignore[no-untyped-call]
         x = torch.relu(self.hidden(torch.relu(x + self.bias)))
         return self.action_head(x), self.value_head(x)
 

@@ -203,7 +203,7 @@ def describe(mission: Mission) -> dict[str, Any]:
 def installed_documents() -> list[str]:
     """Texts of the documents that CoGames installs: its package description and any markdown among its files."""
     distribution = metadata.distribution("cogames")
-    texts = [str(distribution.metadata.get_payload() or distribution.metadata.get("Description") or "")]
+    texts = [distribution.read_text("METADATA") or ""]
     for file in distribution.files or []:
         if file.suffix == ".md":
             texts.append(Path(str(file.locate())).read_text(errors="replace"))

@@ -126,10 +126,10 @@ def load_policy_class(class_path: str, name: str | None = None) -> type[MultiAge
 
 
 def _check_arguments(policy_class: type, init_kwargs: dict[str, Any], name: str) -> None:
-    parameters = inspect.signature(policy_class.__init__).parameters
+    parameters = inspect.signature(policy_class).parameters
     if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values()):
         return
-    known = [key for key in list(parameters)[2:]]  # self and the environment come first
+    known = list(parameters)[1:]  # the environment comes first
     for key in init_kwargs:
         if key not in known:
             hint = did_you_mean(key, known)
@@ -178,7 +178,7 @@ def build_policy(policy: ResolvedPolicy, interface: PolicyEnvInterface, *, devic
             built: MultiAgentPolicy = PerAgentPolicy(interface, policy_class, init_kwargs)
             built.agent_policy(0)
         else:
-            if device != "cpu" and "device" in inspect.signature(policy_class.__init__).parameters:
+            if device != "cpu" and "device" in inspect.signature(policy_class).parameters:
                 init_kwargs.setdefault("device", device)
             built = policy_class(interface, **init_kwargs)
     except Exception as error:  # a user's class may fail in any way
@@ -186,6 +186,30 @@ def build_policy(policy: ResolvedPolicy, interface: PolicyEnvInterface, *, devic
     if data_path is not None:
         _load_weights(built, data_path, where)
     return built
+
+
+def check_transfer(
+    policy: ResolvedPolicy, trained_on: PolicyEnvInterface, source: str, played_on: PolicyEnvInterface, target: str
+) -> None:
+    """Raise PolicyError unless weights trained on one mission can play another: same actions, same network.
+
+    Observations with other features under the same shape cannot be told apart by a network that flattens them, so
+    those are refused too.
+    """
+    where = f"policy '{policy.label}' trained on '{source}', played on '{target}'"
+    hint = "evaluate it on missions that share observations and actions with the one it was trained on"
+    for what in ("action_names", "observation_shape", "egocentric_shape", "obs_features", "tags"):
+        ours, theirs = getattr(trained_on, what), getattr(played_on, what)
+        if ours != theirs:
+            name = what.removeprefix("obs_").replace("_", " ")
+            raise PolicyError(f"the same {name} on both missions ({_brief(ours)})", _brief(theirs), where, hint)
+
+
+def _brief(value: Any) -> str:
+    if isinstance(value, tuple):
+        return " x ".join(map(str, value))
+    names = [str(getattr(item, "name", item)) for item in value]
+    return f"{len(names)}: {', '.join(names[:3])}, …" if len(names) > 3 else f"{len(names)}: {', '.join(names)}"
 
 
 def _load_weights(policy: MultiAgentPolicy, path: Path, where: str) -> None:

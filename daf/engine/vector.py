@@ -87,7 +87,7 @@ class VectorEnvironment:
         terminated, truncated = self.buffers.terminals.copy(), self.buffers.truncations.copy()
         shape = (self.num_envs, self.agents_per_env)
         over = terminated.reshape(shape).all(axis=1) | truncated.reshape(shape).all(axis=1)
-        finished = [self._finish(env, truncated) for env in np.flatnonzero(over)]
+        finished = [self._finish(int(env), truncated) for env in np.flatnonzero(over)]
         return rewards, terminated, truncated, finished
 
     def _finish(self, env: int, truncated: np.ndarray) -> FinishedEpisode:
@@ -106,7 +106,7 @@ class VectorEnvironment:
         self._actions[env] = []
         self._simulations[env] = self._start(env)
         return FinishedEpisode(
-            environment=int(env), mean_reward=mean_reward, length=length, success=success, final_observations=final
+            environment=env, mean_reward=mean_reward, length=length, success=success, final_observations=final
         )
 
     def state(self) -> dict[str, Any]:

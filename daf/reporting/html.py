@@ -78,7 +78,7 @@ def render_results(
     if figures_dir is not None:
         for name, svg in page["svgs"].items():
             write_text(Path(figures_dir) / f"{name}.svg", figures.standalone(svg))
-    write_text(output_html, _template().render(page))
+    write_text(output_html, template("comparison.html.j2").render(page))
     return Path(output_html)
 
 
@@ -124,7 +124,8 @@ def slug(name: str) -> str:
     return re.sub(r"[^A-Za-z0-9._]+", "-", name).strip("-") or "mission"
 
 
-def _template() -> Any:
+def template(name: str) -> Any:
+    """A page's template, with the filters that all pages share."""
     import jinja2
 
     environment = jinja2.Environment(
@@ -138,7 +139,7 @@ def _template() -> Any:
         "num": sentences.number, "p": sentences.p_value, "pct": sentences.percent, "sortable": _sortable,
     }  # fmt: skip
     environment.globals |= {"span": sentences.span, "symbols": SYMBOLS}
-    return environment.get_template("comparison.html.j2")
+    return environment.get_template(name)
 
 
 def _sortable(value: Any) -> str:
