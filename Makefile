@@ -9,6 +9,7 @@ JOBS = 4
 ARGS =
 
 WITH = $(if $(VENV),. "$(if $(filter /%,$(VENV)),,./)$(VENV)/bin/activate" &&)
+QUIET = $(if $(ARGS),,--quiet rules host reason)
 CORES = $(if $(findstring --profile,$(ARGS)),,-j$(JOBS))
 
 .PHONY: help run test setup lint format lock clean-env
@@ -27,7 +28,7 @@ help:
 	@echo 'PYTHON=path     the Python 3.12 to build it with; JOBS=8 for more cores'
 
 run: setup
-	@$(WITH) snakemake $(CORES) $(ARGS)
+	@$(WITH) snakemake $(CORES) $(QUIET) $(ARGS)
 
 test: setup
 	@$(WITH) python -m pytest $(ARGS)

@@ -407,7 +407,7 @@ def train(
                 }
                 with metrics_path.open("a") as stream:
                     stream.write(json.dumps(line) + "\n")
-                progress.update(trainer.agent_steps, reward=rewards.mean)
+                progress.update(trainer.agent_steps, **rewards.shown())
             interrupted = group.any(stop.received is not None, device)
             last = trainer.update == trainer.num_updates
             if interrupted or last or trainer.agent_steps - saved_at >= checkpoint_steps:
@@ -439,6 +439,9 @@ class RecentRewards:
     @property
     def mean(self) -> float | None:
         return sum(self._values) / len(self._values) if self._values else None
+
+    def shown(self) -> dict[str, float]:
+        return {} if self.mean is None else {"reward": self.mean}
 
 
 def _episode_summary(group: Group, episodes: list[FinishedEpisode], recent: RecentRewards) -> dict[str, Any]:
