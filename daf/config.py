@@ -28,7 +28,11 @@ class StrictModel(BaseModel):
     """A model that refuses unknown keys, checks assignments, and reads and writes YAML and JSON."""
 
     model_config = ConfigDict(
-        extra="forbid", validate_assignment=True, validate_default=True, allow_inf_nan=False, revalidate_instances="always"
+        extra="forbid",
+        validate_assignment=True,
+        validate_default=True,
+        allow_inf_nan=False,
+        revalidate_instances="always",
     )
 
     @classmethod
@@ -96,7 +100,9 @@ class _YamlLoader(yaml.SafeLoader):
         for key_node, _ in node.value:
             key = self.construct_object(key_node, deep=True)
             if key in seen:
-                raise yaml.constructor.ConstructorError(None, None, f"key '{key}' is written twice", key_node.start_mark)
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"key '{key}' is written twice", key_node.start_mark
+                )
             seen.add(key)
         return super().construct_mapping(node, deep)
 
@@ -115,7 +121,9 @@ def _read_text(path: str | Path) -> str:
     path = Path(path)
     if not path.is_file():
         near = sorted(p.name for p in path.parent.glob(f"*{path.suffix}")) if path.parent.is_dir() else []
-        raise ConfigError([BadInputError("a configuration file", "no such file", str(path), did_you_mean(path.name, near))])
+        raise ConfigError(
+            [BadInputError("a configuration file", "no such file", str(path), did_you_mean(path.name, near))]
+        )
     return path.read_text()
 
 
@@ -134,9 +142,13 @@ class DAFConfig(StrictModel):
 
     output_dir: Path = Field(Path("daf_output"), description="folder for everything DAF writes")
     seed: Seed = Field(42, description="root of every random stream that has no seed of its own")
-    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="where networks run; auto takes a GPU if there is one")
+    device: Literal["auto", "cpu", "cuda"] = Field(
+        "auto", description="where networks run; auto takes a GPU if there is one"
+    )
     max_parallel_jobs: int = Field(4, ge=1, description="jobs that the Python API lets the workflow run at once")
-    min_free_disk_gb: float = Field(2.0, ge=0, description="free space that the environment check demands of output_dir")
+    min_free_disk_gb: float = Field(
+        2.0, ge=0, description="free space that the environment check demands of output_dir"
+    )
     min_free_memory_gb: float = Field(2.0, ge=0, description="free memory that the environment check demands")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least severe message shown")
 
@@ -147,12 +159,13 @@ class DAFConfig(StrictModel):
 class MissionConfig(StrictModel):
     """A mission under a name of your own: another mission or a file, with changes."""
 
-    source: str = Field(description="a CoGames mission or eval, a mission DAF ships, or a .yaml/.json/.py mission file")
+    source: str = Field(description="a CoGames mission or eval, one that DAF ships, or a .yaml/.json/.py file")
     variants: list[str] = Field(default_factory=list, description="CoGames variants to apply (see `cogames variants`)")
     num_agents: int | None = Field(None, ge=1, description="number of agents; default: the mission's own")
     max_steps: int | None = Field(None, ge=1, description="episode length in steps; default: the mission's own")
     success: str | None = Field(
-        None, description="when an episode counts as a success: an expression over game statistics; default: the mission's own"
+        None,
+        description="when an episode is a success: an expression over its statistics; default: the mission's own",
     )
 
 
@@ -185,7 +198,9 @@ class Hyperparameters(StrictModel):
     """The knobs of PPO (Schulman et al. 2017) with generalized advantage estimation."""
 
     learning_rate: float = Field(0.002, gt=0, description="step size at the start")
-    schedule: Literal["constant", "linear", "cosine"] = Field("linear", description="how the learning rate falls to zero")
+    schedule: Literal["constant", "linear", "cosine"] = Field(
+        "linear", description="how the learning rate falls to zero"
+    )
     optimizer: Literal["adam", "adamw", "sgd"] = Field("adam", description="gradient descent method")
     adam_beta1: float = Field(0.9, ge=0, lt=1, description="decay of the gradient mean (momentum for sgd)")
     adam_beta2: float = Field(0.999, ge=0, lt=1, description="decay of the squared gradient mean")
@@ -217,7 +232,9 @@ class DAFTrainingConfig(StrictModel):
     sweep: Name | None = Field(None, description="a sweep whose best hyperparameters replace those given here")
     hyperparameters: Hyperparameters = Field(default_factory=lambda: Hyperparameters(), description="the knobs of PPO")
     num_machines: int = Field(1, ge=1, description="machines; each runs one torchrun agent")
-    processes_per_machine: int = Field(1, ge=1, description="training processes per machine (one per GPU on a GPU node)")
+    processes_per_machine: int = Field(
+        1, ge=1, description="training processes per machine (one per GPU on a GPU node)"
+    )
     checkpoint_interval_steps: int = Field(100_000, ge=1, description="agent-steps between two checkpoints")
     max_restarts: int = Field(2, ge=0, description="times the process group is restarted after a crash")
 
@@ -311,7 +328,9 @@ class DAFSweepConfig(StrictModel):
     mission: str = Field("training_facility_1", description="mission name or file")
     policy_class_path: str = Field("grid", description="shorthand or class path of a trainable policy")
     init_kwargs: dict[str, Any] = Field(default_factory=dict, description="fixed keyword arguments of the policy class")
-    hyperparameters: Hyperparameters = Field(default_factory=lambda: Hyperparameters(), description="fixed knobs of PPO")
+    hyperparameters: Hyperparameters = Field(
+        default_factory=lambda: Hyperparameters(), description="fixed knobs of PPO"
+    )
     search_space: dict[str, SearchParameter] = Field(
         description="what varies: a knob of `hyperparameters`, or `init_kwargs.<name>` of the policy", min_length=1
     )
@@ -319,7 +338,9 @@ class DAFSweepConfig(StrictModel):
     num_trials: int = Field(16, ge=1, description="trials to run; raising it adds trials and repeats none")
     steps_per_trial: int = Field(100_000, ge=1, description="agent-steps of training per trial")
     episodes_per_trial: int = Field(8, ge=1, description="evaluation episodes per trial")
-    objective_metric: str = Field("mean_reward", description="mean_reward, success_rate, or the name of a game statistic")
+    objective_metric: str = Field(
+        "mean_reward", description="mean_reward, success_rate, or the name of a game statistic"
+    )
     optimize_direction: Literal["maximize", "minimize"] = Field("maximize", description="which end is better")
     lag: int = Field(4, ge=1, description="trial n looks at trials 0 … n − lag: about twice the trials run at once")
     seed: Seed = Field(42, description="seed of the search and of its trials")
@@ -335,7 +356,9 @@ class DAFComparisonConfig(StrictModel):
 
     policies: list[str] = Field(min_length=1, description="names under `policies`, or shorthands and class paths")
     missions: list[str] = Field(min_length=1, description="mission names or files")
-    episodes_per_mission: int = Field(32, ge=1, description="episodes per policy and mission, same seeds for all policies")
+    episodes_per_mission: int = Field(
+        32, ge=1, description="episodes per policy and mission, same seeds for all policies"
+    )
     confidence_level: float = Field(0.95, gt=0.5, lt=1, description="coverage of the intervals")
     num_resamples: int = Field(10_000, ge=100, description="bootstrap and permutation replicates")
     equivalence_margin: float | None = Field(None, gt=0, description="largest difference of means that does not matter")
@@ -356,7 +379,9 @@ class DAFComparisonConfig(StrictModel):
 class DAFDeploymentConfig(StrictModel):
     """The package made of one policy, and where it may be sent."""
 
-    policy: Name | None = Field(None, description="name under `policies`; with `training`, its first seed unless `seed` is set")
+    policy: Name | None = Field(
+        None, description="name under `policies`; with `training`, its first seed unless `seed` is set"
+    )
     seed: Seed | None = Field(None, description="which training seed to package")
     version: str = Field("0.1.0", pattern=r"^\d+\.\d+\.\d+$", description="version of the package")
     description: str = Field("", description="one sentence for the package's documentation")
@@ -372,7 +397,9 @@ class EvaluationConfig(StrictModel):
     """How episodes are run; nothing here changes their numbers except the action timeout."""
 
     episodes_per_shard: int = Field(32, ge=1, description="episodes per job and file")
-    max_action_time_ms: int = Field(10_000, ge=1, description="wall-clock budget of one action; slower ones count as timeouts")
+    max_action_time_ms: int = Field(
+        10_000, ge=1, description="wall-clock budget of one action; slower ones count as timeouts"
+    )
 
 
 class ExperimentConfig(StrictModel):
@@ -417,14 +444,14 @@ class ExperimentConfig(StrictModel):
 
         def check(name: str | None, known: Any, what: str, key: str) -> None:
             if name is not None and name not in known:
-                problems.append(
-                    BadInputError(what, f"'{name}'", f"{source}: {key}", did_you_mean(name, known))
-                )
+                problems.append(BadInputError(what, f"'{name}'", f"{source}: {key}", did_you_mean(name, known)))
 
         for name, run in self.training.items():
             check(run.sweep, self.sweeps, "the name of a sweep of this file", f"training.{name}.sweep")
         for name, policy in self.policies.items():
-            check(policy.training, self.training, "the name of a training run of this file", f"policies.{name}.training")
+            check(
+                policy.training, self.training, "the name of a training run of this file", f"policies.{name}.training"
+            )
         if self.deployment and self.deployment.policy:
             check(self.deployment.policy, self.policies, "the name of a policy of this file", "deployment.policy")
             packaged = self.policies.get(self.deployment.policy)
@@ -478,7 +505,11 @@ def _problems(model: type[BaseModel], error: ValidationError, source: str) -> li
         else:
             expected = _EXPECTED.get(kind, item["msg"].removeprefix("Value error, ")).format(**context)
             found = _shown(item["input"])
-            hint = did_you_mean(item["input"], _literals(expected)) if kind == "literal_error" and isinstance(item["input"], str) else ""
+            hint = (
+                did_you_mean(item["input"], _literals(expected))
+                if kind == "literal_error" and isinstance(item["input"], str)
+                else ""
+            )
         problems.append(BadInputError(expected, found, f"{source}: {key}", hint))
     return problems
 

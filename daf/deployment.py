@@ -24,8 +24,16 @@ if TYPE_CHECKING:
     from daf.plan import Plan
 
 __all__ = [
-    "Deployment", "PackageResult", "ValidationResult", "package_checkpoint", "require_endpoint", "require_valid",
-    "daf_deploy_policy", "daf_package_policy", "daf_rollback_deployment", "daf_validate_deployment",
+    "Deployment",
+    "PackageResult",
+    "ValidationResult",
+    "daf_deploy_policy",
+    "daf_package_policy",
+    "daf_rollback_deployment",
+    "daf_validate_deployment",
+    "package_checkpoint",
+    "require_endpoint",
+    "require_valid",
 ]  # fmt: skip
 
 VERSION_PATTERN = r"\d+\.\d+\.\d+"

@@ -43,9 +43,7 @@ def evaluate_shard(
     resolved = resolve_policy(policy, checkpoint.policy)
     if resolved.note:
         logger.info(resolved.note)
-    progress = logger.progress(
-        f"evaluate {checkpoint.label} on {recipe.mission.name}", recipe.num_episodes, "episodes"
-    )
+    progress = logger.progress(f"evaluate {checkpoint.label} on {recipe.mission.name}", recipe.num_episodes, "episodes")
     frame = evaluate_policy(
         resolved,
         resolve_mission(recipe.mission.config, recipe.mission.name),

@@ -96,9 +96,7 @@ def _total(agents: list[dict[str, float]], kind: str) -> float:
 
 def _knows(agents: list[dict[str, float]], kind: str) -> bool:
     """Whether the mission counts anything of this kind; what it does not count cannot be missed."""
-    return any(
-        name.endswith(f".{kind}") and name.rpartition(".")[0] not in _BODY for agent in agents for name in agent
-    )
+    return any(name.endswith(f".{kind}") and name.rpartition(".")[0] not in _BODY for agent in agents for name in agent)
 
 
 def _never_deposited(agents: list[dict[str, float]], row: Any) -> bool:

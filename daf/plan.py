@@ -69,7 +69,7 @@ class Plan:
         return {checkpoint.label: checkpoint for checkpoint in found}
 
     def checkpoints_of(self, policy: str) -> Iterator[Checkpoint]:
-        """One checkpoint, or one per training seed. A name that is not under `policies` is a shorthand or class path."""
+        """One checkpoint, or one per training seed. A name not under `policies` is a shorthand or class path."""
         config = self.experiment.policies.get(policy) or PolicyConfig(class_path=policy)
         label = policy if policy in self.experiment.policies else policy.rpartition(".")[2]
         if config.training is None:
@@ -98,7 +98,9 @@ class Plan:
                 label, where = mission_label(mission), f"comparisons.{name}"
                 known = planned.get(label)
                 if known and known.mission != mission:
-                    problems.append(BadInputError(f"one mission called '{label}'", f"{known.mission} and {mission}", where))
+                    problems.append(
+                        BadInputError(f"one mission called '{label}'", f"{known.mission} and {mission}", where)
+                    )
                 if known and known.first_seed != comparison.evaluation_seed:
                     problems.append(
                         BadInputError(
@@ -254,6 +256,7 @@ def check_with_engine(plan: Plan, source: str) -> None:
                     f"{source}: {key}.hyperparameters.num_envs",
                 )
             )
+
     def transfers(run: str, mission: str) -> None:
         """A policy trained on one mission can only play another that looks the same to its network."""
         config = plan.run(run)

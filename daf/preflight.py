@@ -36,7 +36,9 @@ def check_once(plan: Plan, source: str) -> None:
         raise ConfigError([BadInputError(**problem) for problem in json.loads(child.stdout)])
     if child.returncode:
         last = child.stderr.strip().splitlines()[-1:] or [f"exit code {child.returncode}"]
-        raise DafError("an engine that loads", last[0], "checking the experiment", "is the environment complete? `make setup`")
+        raise DafError(
+            "an engine that loads", last[0], "checking the experiment", "is the environment complete? `make setup`"
+        )
     write_text(stamp, f"{source}\n")
 
 
@@ -47,7 +49,9 @@ def main() -> int:
     try:
         check_with_engine(plan, request["source"])
     except ConfigError as error:
-        problems = [{key: getattr(one, key) for key in ("expected", "found", "where", "hint")} for one in error.problems]
+        problems = [
+            {key: getattr(one, key) for key in ("expected", "found", "where", "hint")} for one in error.problems
+        ]
         print(json.dumps(problems))
         return EXIT_BAD_INPUT
     return 0

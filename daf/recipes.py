@@ -11,7 +11,14 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from daf.config import DAFSweepConfig, DAFTrainingConfig, EvaluationConfig, ExperimentConfig, Hyperparameters, MissionConfig
+from daf.config import (
+    DAFSweepConfig,
+    DAFTrainingConfig,
+    EvaluationConfig,
+    ExperimentConfig,
+    Hyperparameters,
+    MissionConfig,
+)
 from daf.files import digest, file_sha256
 
 SHIPPED_MISSIONS = Path(__file__).parents[1] / "config" / "missions"
@@ -127,7 +134,13 @@ def with_hyperparameters(recipe: TrainingRecipe, values: dict[str, Any]) -> Trai
 
 
 def evaluation_recipe(
-    experiment: ExperimentConfig, *, policy: dict[str, Any], mission: str, shard: int, num_episodes: int, first_seed: int
+    experiment: ExperimentConfig,
+    *,
+    policy: dict[str, Any],
+    mission: str,
+    shard: int,
+    num_episodes: int,
+    first_seed: int,
 ) -> EvaluationRecipe:
     evaluation: EvaluationConfig = experiment.evaluation
     first = shard * evaluation.episodes_per_shard

@@ -5,4 +5,6 @@ from daf.rule import running
 
 with running(snakemake) as (plan, logger):
     merge_shards(list(snakemake.input.shards), snakemake.output[0])
-    logger.info(f"{snakemake.wildcards.checkpoint} on {snakemake.wildcards.mission}: {len(snakemake.input.shards)} shards")
+    logger.info(
+        f"{snakemake.wildcards.checkpoint} on {snakemake.wildcards.mission}: {len(snakemake.input.shards)} shards"
+    )

@@ -88,7 +88,9 @@ def evaluate_policy(
     resolved, found = resolve_policy(policy, policy_label), resolve_mission(mission)
     if found.max_steps == 0:
         raise BadInputError(
-            "a mission with a step limit", "max_steps is 0: an episode may never end", f"mission '{found.name}'",
+            "a mission with a step limit",
+            "max_steps is 0: an episode may never end",
+            f"mission '{found.name}'",
             "set max_steps for it under `missions`",
         )
     label = policy_label or resolved.label
@@ -138,7 +140,13 @@ def _row(episode: PlayedEpisode, mission: Mission) -> dict[str, Any]:
 
 
 def _play(
-    policy: ResolvedPolicy, mission: Mission, numbers: range, seed: int, device: str, max_action_time_ms: int, workers: int
+    policy: ResolvedPolicy,
+    mission: Mission,
+    numbers: range,
+    seed: int,
+    device: str,
+    max_action_time_ms: int,
+    workers: int,
 ) -> Iterator[tuple[int, PlayedEpisode]]:
     """Episodes as they finish, with their numbers."""
     if workers == 1 or len(numbers) <= 1:
@@ -146,7 +154,9 @@ def _play(
         return
     shares = [numbers[start : start + EPISODES_PER_BATCH] for start in range(0, len(numbers), EPISODES_PER_BATCH)]
     if len(shares) < workers:  # fewer batches than workers: split them, at the cost of emptier batches
-        shares = [numbers[part[0] : part[-1] + 1] for part in np.array_split(np.arange(len(numbers)), workers) if len(part)]
+        shares = [
+            numbers[part[0] : part[-1] + 1] for part in np.array_split(np.arange(len(numbers)), workers) if len(part)
+        ]
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
         jobs = [pool.submit(_play_share, policy, mission, share, seed, device, max_action_time_ms) for share in shares]
         for job in jobs:
@@ -176,7 +186,12 @@ def _play_here(
                 episode = _play_in_engine(built, factory, mission, seed + number, max_action_time_ms)
         except Exception as error:  # a user's policy may fail in any way; the other episodes are kept
             episode = PlayedEpisode(
-                agent_rewards=[], length=0, timeouts=0, action_counts={}, game_stats={}, agent_stats=[],
+                agent_rewards=[],
+                length=0,
+                timeouts=0,
+                action_counts={},
+                game_stats={},
+                agent_stats=[],
                 failure=f"{type(error).__name__}: {error}",
             )
         yield number, episode
@@ -185,7 +200,7 @@ def _play_here(
 def seed_everything(seed: int) -> None:
     """Seed the generators that policies draw from unasked: python's, numpy's and torch's."""
     random.seed(seed)
-    np.random.seed(seed % 2**32)  # noqa: NPY002  # policies use the global generator
+    np.random.seed(seed % 2**32)  # policies use the global generator
     torch.manual_seed(seed)
 
 
@@ -258,13 +273,16 @@ def _play_batch(
             if buffers.terminals[rows[slot]].all() or buffers.truncations[rows[slot]].all():
                 del simulations[slot]
                 stats = simulation.get_episode_stats()
-                yield slot, PlayedEpisode(
-                    agent_rewards=[float(reward) for reward in simulation.get_episode_rewards()],
-                    length=int(simulation.current_step),
-                    timeouts=0,
-                    action_counts=_counted(names, counts[slot]),
-                    game_stats=dict(stats["game"]),
-                    agent_stats=[dict(agent) for agent in stats["agent"]],
+                yield (
+                    slot,
+                    PlayedEpisode(
+                        agent_rewards=[float(reward) for reward in simulation.get_episode_rewards()],
+                        length=int(simulation.current_step),
+                        timeouts=0,
+                        action_counts=_counted(names, counts[slot]),
+                        game_stats=dict(stats["game"]),
+                        agent_stats=[dict(agent) for agent in stats["agent"]],
+                    ),
                 )
 
 

@@ -175,7 +175,9 @@ class GridPolicy(MultiAgentPolicy):
     ) -> None:
         super().__init__(policy_env_info, device=device)
         self._device = torch.device(device)
-        self._network = GridNetwork(policy_env_info, hidden_size=hidden_size, embedding_size=embedding_size).to(self._device)
+        self._network = GridNetwork(policy_env_info, hidden_size=hidden_size, embedding_size=embedding_size).to(
+            self._device
+        )
         self._random = torch.Generator().manual_seed(seed)
         self.greedy = greedy
 

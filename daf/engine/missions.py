@@ -65,7 +65,9 @@ def list_missions() -> tuple[str, ...]:
     return tuple(dict.fromkeys([*shipped_missions(), *names]))
 
 
-def resolve_mission(mission: str | Path | MissionConfig | MettaGridConfig | Mission, name: str | None = None) -> Mission:
+def resolve_mission(
+    mission: str | Path | MissionConfig | MettaGridConfig | Mission, name: str | None = None
+) -> Mission:
     """Turn a name, a file or a configuration into a mission called `name` (default: what it is called already).
 
     Raises:
@@ -111,7 +113,10 @@ def _refuse_cogames_options(mission: MissionConfig) -> None:
     for key in ("variants", "num_agents"):
         if getattr(mission, key):
             raise BadInputError(
-                f"no `{key}`", f"{getattr(mission, key)}", f"mission '{mission.source}'", "only CoGames missions take it"
+                f"no `{key}`",
+                f"{getattr(mission, key)}",
+                f"mission '{mission.source}'",
+                "only CoGames missions take it",
             )
 
 
@@ -126,7 +131,9 @@ def _find_in_cogames(wanted: MissionConfig) -> Mission:
         if game.variant_registry.get(variant) is None:
             known = [known.name for known in game.variant_registry.all()]
             hint = did_you_mean(variant, known)
-            raise BadInputError("the name of a CoGames variant", f"'{variant}'", f"variants of mission '{source}'", hint)
+            raise BadInputError(
+                "the name of a CoGames variant", f"'{variant}'", f"variants of mission '{source}'", hint
+            )
     if wanted.variants:
         mission = mission.with_variants(wanted.variants)
     if wanted.num_agents is not None:
@@ -153,7 +160,9 @@ def _load_file(path: Path, *, name: str, origin: str) -> Mission:
         try:
             env_config = load_mission_config_from_python(path)
         except Exception as error:  # a user's file may fail in any way
-            raise BadInputError("a mission file with get_config()", f"{type(error).__name__}: {error}", str(path)) from error
+            raise BadInputError(
+                "a mission file with get_config()", f"{type(error).__name__}: {error}", str(path)
+            ) from error
         return Mission(name=name, env_config=env_config, description="", success=None, origin=origin)
     try:
         data = json.loads(path.read_text()) if path.suffix == ".json" else yaml.safe_load(path.read_text())
@@ -173,7 +182,9 @@ def _load_file(path: Path, *, name: str, origin: str) -> Mission:
     except (ValidationError, TypeError) as error:
         first = error.errors()[0] if isinstance(error, ValidationError) else {"loc": (), "msg": str(error)}
         place = ".".join(str(part) for part in first["loc"])
-        hint = "files written by `cogames make-mission` read back as .json, not as .yaml" if path.suffix != ".json" else ""
+        hint = (
+            "files written by `cogames make-mission` read back as .json, not as .yaml" if path.suffix != ".json" else ""
+        )
         raise BadInputError("a mettagrid configuration", f"{place}: {first['msg']}", str(path), hint) from error
     return Mission(
         name=name,

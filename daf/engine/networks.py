@@ -7,6 +7,8 @@ network what its own evaluation would show it.
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import torch
 from mettagrid.policy.policy import MultiAgentPolicy
 from torch import Tensor, nn
@@ -32,7 +34,10 @@ class PolicyNetwork:
         module = policy.network()
         if module is None:
             raise PolicyError(
-                "a trainable policy", f"'{label}' has no network", f"policy '{label}'", "try 'grid', 'lstm' or 'stateless'"
+                "a trainable policy",
+                f"'{label}' has no network",
+                f"policy '{label}'",
+                "try 'grid', 'lstm' or 'stateless'",
             )
         self.module: nn.Module = module
         self.recurrent = is_recurrent(policy)
@@ -88,7 +93,7 @@ class PolicyNetwork:
         # The state is cleared between two calls only, so the segment is cut wherever any agent's episode begins.
         cuts = [0, *(torch.nonzero(starts[:, 1:].any(dim=0)).flatten() + 1).tolist(), horizon]
         all_logits, all_values = [], []
-        for begin, end in zip(cuts, cuts[1:], strict=False):
+        for begin, end in pairwise(cuts):
             keep = (~starts[:, begin]).to(state[0].dtype)[:, None, None]
             carried = {"lstm_h": state[0] * keep, "lstm_c": state[1] * keep}
             logits, values = self.module.forward_eval(observations[:, begin:end], carried)  # type: ignore[operator]

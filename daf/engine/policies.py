@@ -59,7 +59,9 @@ def list_policies() -> list[str]:
     return sorted({*ALIASES, *get_policy_registry()})
 
 
-def resolve_policy(policy: str | PolicyConfig | PolicySpec | ResolvedPolicy, label: str | None = None) -> ResolvedPolicy:
+def resolve_policy(
+    policy: str | PolicyConfig | PolicySpec | ResolvedPolicy, label: str | None = None
+) -> ResolvedPolicy:
     """Find out which class a policy is and check that it exists.
 
     Raises:
@@ -143,13 +145,17 @@ def _resolve_bundle(path: Path, label: str | None) -> ResolvedPolicy:
         if "policy_spec.json" not in archive.namelist():
             raise CheckpointError("policy_spec.json in the bundle", "no such member", str(path))
         spec = PolicySpec.model_validate_json(archive.read("policy_spec.json"))
-    return ResolvedPolicy(label=label or path.stem, class_path=spec.class_path, init_kwargs=spec.init_kwargs, bundle=path)
+    return ResolvedPolicy(
+        label=label or path.stem, class_path=spec.class_path, init_kwargs=spec.init_kwargs, bundle=path
+    )
 
 
 class PerAgentPolicy(MultiAgentPolicy):
     """Gives every agent its own instance of an AgentPolicy class."""
 
-    def __init__(self, policy_env_info: PolicyEnvInterface, agent_class: type[AgentPolicy], init_kwargs: dict[str, Any]):
+    def __init__(
+        self, policy_env_info: PolicyEnvInterface, agent_class: type[AgentPolicy], init_kwargs: dict[str, Any]
+    ):
         super().__init__(policy_env_info)
         self._agent_class, self._init_kwargs = agent_class, init_kwargs
 

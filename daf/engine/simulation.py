@@ -93,6 +93,3 @@ class SimulationFactory:
             buffers.vibe_actions,
         )
         return simulation
-
-
-

@@ -1,7 +1,7 @@
 """Whole pipelines from Python. They drive the Snakefile; there is no second scheduler.
 
-    from daf.orchestrators import run_experiment
-    run_experiment("config/config.yaml", cores=4)
+from daf.orchestrators import run_experiment
+run_experiment("config/config.yaml", cores=4)
 """
 
 from daf.orchestrators.pipelines import (

@@ -65,10 +65,7 @@ def sign_flip_test(strata: Sequence[Array], *, num_resamples: int = 10_000, rng:
     if reason:
         return TestResult(name=name, difference=difference, p=None, minimum_p=None, reason=reason)
     weights = np.concatenate(
-        [
-            np.array([stratum.mean()]) if is_constant(stratum) else stratum / stratum.size
-            for stratum in strata
-        ]
+        [np.array([stratum.mean()]) if is_constant(stratum) else stratum / stratum.size for stratum in strata]
     ) / len(strata)
     weights = weights[weights != 0]  # flipping a zero changes nothing
     observed = abs(float(weights.sum())) - 1e-12 * float(np.abs(weights).sum())

@@ -57,7 +57,13 @@ class Group:
     def facts(self, device: torch.device) -> dict[str, Any]:
         """What really runs, asked from inside: world size, backend, and one entry per rank."""
         name = torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"
-        mine = {"rank": self.rank, "host": socket.gethostname(), "pid": os.getpid(), "device": str(device), "name": name}
+        mine = {
+            "rank": self.rank,
+            "host": socket.gethostname(),
+            "pid": os.getpid(),
+            "device": str(device),
+            "name": name,
+        }
         backend = dist.get_backend() if self.world_size > 1 else None
         return {"world_size": self.world_size, "backend": backend, "ranks": self.gather(mine)}
 
@@ -71,7 +77,10 @@ def join_group(expected_world_size: int, device_type: str) -> Group:
     world_size = int(os.environ.get("WORLD_SIZE", "1"))
     if world_size != expected_world_size:
         raise DafError(
-            f"{expected_world_size} training processes", f"{world_size}", "process group", "are all machines of the job up?"
+            f"{expected_world_size} training processes",
+            f"{world_size}",
+            "process group",
+            "are all machines of the job up?",
         )
     if world_size == 1:
         return Group()

@@ -23,12 +23,12 @@ import psutil
 import torch
 from torch import Tensor
 
+from daf.config import PolicyConfig
 from daf.engine.missions import resolve_mission
 from daf.engine.networks import PolicyNetwork, State
 from daf.engine.policies import build_policy, resolve_policy
 from daf.engine.stamps import engine_stamp
 from daf.engine.vector import FinishedEpisode, VectorEnvironment
-from daf.config import PolicyConfig
 from daf.errors import BadInputError
 from daf.files import atomic_path, write_bytes, write_json
 from daf.logging_config import DAFLogger
@@ -92,9 +92,7 @@ class Trainer:
         self.recipe, self.group, self.device, self.knobs = recipe, group, device, knobs
         share = share_of_environments(recipe, group)
         mission = resolve_mission(recipe.mission.config, recipe.mission.name)
-        self.environment = VectorEnvironment(
-            mission, num_envs=share, seed=recipe.seed, first_env=group.rank * share
-        )
+        self.environment = VectorEnvironment(mission, num_envs=share, seed=recipe.seed, first_env=group.rank * share)
         torch.manual_seed(recipe.seed)  # the same initial weights in every process
         policy = resolve_policy(PolicyConfig(class_path=recipe.policy_class_path, init_kwargs=recipe.init_kwargs))
         built = build_policy(policy, self.environment.factory.interface, device=device.type)
@@ -256,12 +254,15 @@ class Trainer:
         else:
             logits, values, _ = self.network.step(batch["observations"].to(device), None)
         columns = {
-            name: batch[name].to(device)
-            for name in ("actions", "old_log_probs", "old_values", "advantages", "returns")
+            name: batch[name].to(device) for name in ("actions", "old_log_probs", "old_values", "advantages", "returns")
         }
         samples = len(columns["actions"])
         moments = torch.stack(
-            [columns["advantages"].sum(), columns["advantages"].square().sum(), torch.tensor(float(samples), device=device)]
+            [
+                columns["advantages"].sum(),
+                columns["advantages"].square().sum(),
+                torch.tensor(float(samples), device=device),
+            ]
         ).double()
         total, squares, count = self.group.sum(moments).tolist()
         if self.knobs.normalize_advantages and count > 1:
@@ -291,7 +292,9 @@ class Trainer:
         environments = self.environment.state()
         mine = {
             "episode": environments["episode"],
-            "actions": [torch.frombuffer(bytearray(log), dtype=torch.uint8) if log else None for log in environments["actions"]],
+            "actions": [
+                torch.frombuffer(bytearray(log), dtype=torch.uint8) if log else None for log in environments["actions"]
+            ],
             "sampling": self.sampling.get_state(),
             "shuffling": self.shuffling.get_state(),
             "carried": self.carried,
@@ -445,7 +448,9 @@ class RecentRewards:
 
 
 def _episode_summary(group: Group, episodes: list[FinishedEpisode], recent: RecentRewards) -> dict[str, Any]:
-    everyone = [episode for share in group.gather([(e.mean_reward, e.length, e.success) for e in episodes]) for episode in share]
+    everyone = [
+        episode for share in group.gather([(e.mean_reward, e.length, e.success) for e in episodes]) for episode in share
+    ]
     recent.add([reward for reward, _, _ in everyone])
     successes = [success for _, _, success in everyone if success is not None]
 
