@@ -91,9 +91,10 @@ class TrainingJob:
             state = {EXIT_OK: "completed", EXIT_REQUEUE: "interrupted"}.get(code, "failed")
             if state == "failed" and run.exists() and read_json(run)["status"] == "diverged":
                 state = "diverged"
-        last = _read_metrics(self.folder)[-1:]
-        figures = last[0] if last else {}
-        recent = [line["episode_reward"] for line in _read_metrics(self.folder) if line["episode_reward"] is not None]
+        # The growing file is with the trainer's state; the published copy appears at the end.
+        metrics = _read_metrics(self.folder / "state" / self.recipe.digest[:16])
+        figures = metrics[-1] if metrics else {}
+        recent = [line["episode_reward"] for line in metrics if line["episode_reward"] is not None]
         return TrainingStatus(
             state=state,
             agent_steps=figures.get("agent_steps", 0),

@@ -24,6 +24,8 @@ from typing import Any
 
 from daf.errors import EXIT_FAILED, EXIT_OK, EXIT_REQUEUE, DafError
 from daf.files import read_json, write_json
+from daf.locks import exclusive
+from daf.logging_config import create_daf_logger
 from daf.recipes import TrainingRecipe
 
 POLL_SECONDS = 0.2
@@ -53,9 +55,23 @@ def run_training(
         TrainingFailedError: the processes ended without saying how, more often than `max_restarts` allows.
         DafError: bad input, or a process group of another size than the recipe asks for.
     """
+    logger = create_daf_logger("launch", log_file=log_file)
+    with exclusive(folder / "state", logger.warning):
+        return _run_training(recipe, folder, label, num_machines, device, checkpoint_steps, max_restarts, log_file)
+
+
+def _run_training(
+    recipe: TrainingRecipe,
+    folder: Path,
+    label: str,
+    num_machines: int,
+    device: str,
+    checkpoint_steps: int,
+    max_restarts: int,
+    log_file: Path | None,
+) -> dict[str, Any]:
     from daf.training.worker import outcome_path, run_process
 
-    folder.mkdir(parents=True, exist_ok=True)
     if recipe.world_size == 1:
         outcome = run_process(
             recipe, folder, label=label, device=device, checkpoint_steps=checkpoint_steps, log_file=log_file
@@ -63,7 +79,7 @@ def run_training(
         return vars(outcome)
     said = outcome_path(folder, recipe)
     said.unlink(missing_ok=True)
-    recipe_path = folder / "state" / recipe.digest[:16] / "recipe.json"
+    recipe_path = said.with_name("recipe.json")
     write_json(recipe_path, recipe.to_dict())
     worker = ["-m", "daf.training.worker", "--recipe", str(recipe_path), "--folder", str(folder), "--label", label]
     worker += ["--device", device, "--checkpoint-steps", str(checkpoint_steps)]

@@ -38,6 +38,7 @@ from daf.training.checkpoints import load_newest_checkpoint, save_checkpoint, to
 from daf.training.group import Group
 from daf.training.ppo import generalized_advantages, ppo_loss, scheduled_learning_rate
 
+METRICS = "metrics.jsonl"
 CHECKPOINT_STEPS = 100_000  # agent-steps between two checkpoints unless the caller says otherwise
 
 
@@ -367,23 +368,27 @@ def train(
 ) -> TrainingOutcome:
     """Train a recipe in `folder`, resuming what is there, and write model.pt, run.json and metrics.jsonl.
 
-    The model is written last and only if every update was finite. Trainer state lives in `folder/state/<digest>`,
-    so another recipe never resumes it, and a finished one publishes its model again without training.
+    The model is written last and only if every update was finite. Trainer state and the growing metrics live in
+    `state_folder(folder, recipe)`, so another recipe never resumes them, a finished one publishes its model again
+    without training, and a workflow that removes the outputs of a failed job does not touch them.
     """
     torch.set_num_threads(1)  # small batches: more threads cost more than they bring, and ranks share the cores
-    state_folder = folder / "state" / recipe.digest[:16]
+    state = state_folder(folder, recipe)
     trainer = Trainer(recipe, group, device)
     facts = group.facts(device)
-    found = load_newest_checkpoint(state_folder, lambda text: logger.warning(text))
+    found = load_newest_checkpoint(state, lambda text: logger.warning(text))
     if found is not None:
         trainer.restore(found)
-        logger.info(f"{label}: resuming at {trainer.agent_steps:,} agent-steps")
-    metrics_path = folder / "metrics.jsonl"
+        finished = trainer.update == trainer.num_updates
+        logger.info(f"{label}: {'trained already' if finished else 'resuming'} at {trainer.agent_steps:,} agent-steps")
+    metrics_path = state / METRICS
     if group.is_leader:
         _keep_metrics_up_to(metrics_path, trainer.update)
     progress = logger.progress(label, trainer.num_updates * trainer.steps_per_update, "agent-steps")
     reason: str | None = None
-    saved_at = trainer.agent_steps
+    resumed_at = saved_at = trainer.agent_steps
+    if 0 < resumed_at < progress.total:
+        progress.update(resumed_at)
     rewards = RecentRewards()
     with StopRequest().watching() as stop:
         while trainer.update < trainer.num_updates:
@@ -415,12 +420,12 @@ def train(
             last = trainer.update == trainer.num_updates
             if interrupted or last or trainer.agent_steps - saved_at >= checkpoint_steps:
                 saved_at = trainer.agent_steps
-                state = trainer.state()
+                content = trainer.state()
                 if group.is_leader:
-                    save_checkpoint(state_folder, trainer.update, state)
+                    save_checkpoint(state, trainer.update, content)
             if interrupted and not last:
                 return _outcome(trainer, "interrupted", f"{stop.received or 'a signal'} received", facts)
-    if group.is_leader:
+    if group.is_leader and trainer.agent_steps > resumed_at:
         progress.done()
     if reason is None and not all(bool(p.isfinite().all()) for p in trainer.parameters):
         reason = "weights not finite at the end"
@@ -428,6 +433,11 @@ def train(
     if group.is_leader:
         _publish(trainer, outcome, folder, rewards)
     return outcome
+
+
+def state_folder(folder: Path, recipe: TrainingRecipe) -> Path:
+    """Where a recipe's trainer state lives in a training's folder."""
+    return folder / "state" / recipe.digest[:16]
 
 
 class RecentRewards:
@@ -486,7 +496,8 @@ def _outcome(trainer: Trainer, status: str, reason: str | None, facts: dict[str,
 
 
 def _publish(trainer: Trainer, outcome: TrainingOutcome, folder: Path, rewards: RecentRewards) -> None:
-    """run.json, then, if all went well, model.pt: its presence says that the run is complete."""
+    """metrics.jsonl, run.json, then, if all went well, model.pt: its presence says that the run is complete."""
+    write_bytes(folder / METRICS, (state_folder(folder, trainer.recipe) / METRICS).read_bytes())
     interface = trainer.environment.factory.interface
     write_json(
         folder / "run.json",

@@ -17,12 +17,12 @@ from daf.files import read_json, write_json
 from daf.logging_config import create_daf_logger
 from daf.recipes import TrainingRecipe
 from daf.training.group import join_group, leave_group
-from daf.training.loop import TrainingOutcome, train
+from daf.training.loop import TrainingOutcome, state_folder, train
 
 
 def outcome_path(folder: Path, recipe: TrainingRecipe) -> Path:
     """Where a training says how it ended; beside its state, so that no other recipe's outcome is mistaken for it."""
-    return folder / "state" / recipe.digest[:16] / "outcome.json"
+    return state_folder(folder, recipe) / "outcome.json"
 
 
 def main(arguments: list[str] | None = None) -> int:

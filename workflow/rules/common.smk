@@ -3,6 +3,7 @@ import sys
 
 from daf.config import NAME_PATTERN, ExperimentConfig
 from daf.errors import DafError
+from daf.locks import remove_stale_workflow_lock
 from daf.plan import Plan
 from daf.preflight import check_once
 
@@ -15,6 +16,8 @@ def load_plan():
     try:
         plan = Plan(ExperimentConfig.from_dict(config, source=source))
         if workflow.is_main_process:
+            if remove_stale_workflow_lock():
+                print("The last run was killed: its lock is removed, and this run goes on from there.", file=sys.stderr)
             check_once(plan, source)
         return plan
     except DafError as error:
