@@ -11,7 +11,7 @@ from functools import cached_property
 from typing import Any
 
 from daf.config import DAFComparisonConfig, DAFSweepConfig, DAFTrainingConfig, ExperimentConfig, PolicyConfig
-from daf.errors import BadInputError, ConfigError
+from daf.errors import BadInputError, CheckpointError, ConfigError, DafError
 from daf.files import file_sha256
 from daf.recipes import (
     STAGE_VERSIONS,
@@ -50,12 +50,14 @@ class Plan:
     """What an experiment makes.
 
     Raises:
-        ConfigError: two comparisons want different episode seeds on one mission, or two missions share a label.
+        ConfigError: two comparisons want different episode seeds on one mission, or two missions or two policies share
+            a label.
     """
 
     def __init__(self, experiment: ExperimentConfig) -> None:
         self.experiment = experiment
         self.episodes = self._plan_episodes()
+        _ = self.checkpoints  # names that clash are found now
 
     # ---- policies and checkpoints -------------------------------------------------------------------------
 
@@ -65,8 +67,15 @@ class Plan:
         wanted = [name for comparison in self.experiment.comparisons.values() for name in comparison.policies]
         deployment = self.experiment.deployment
         wanted += [deployment.policy] if deployment and deployment.policy else []
-        found = [checkpoint for name in dict.fromkeys(wanted) for checkpoint in self.checkpoints_of(name)]
-        return {checkpoint.label: checkpoint for checkpoint in found}
+        found: dict[str, Checkpoint] = {}
+        for name in dict.fromkeys(wanted):
+            for checkpoint in self.checkpoints_of(name):
+                known = found.setdefault(checkpoint.label, checkpoint)
+                if known != checkpoint:
+                    hint = "give one of them another name under `policies`"
+                    two = f"{_what(known)} and {_what(checkpoint)}"
+                    raise ConfigError([BadInputError(f"one policy called '{checkpoint.label}'", two, "policies", hint)])
+        return found
 
     def checkpoints_of(self, policy: str) -> Iterator[Checkpoint]:
         """One checkpoint, or one per training seed. A name not under `policies` is a shorthand or class path."""
@@ -201,6 +210,12 @@ class Plan:
         return MissionRecipe.of(mission, self.experiment.missions)
 
 
+def _what(checkpoint: Checkpoint) -> str:
+    if checkpoint.training is not None:
+        return f"seed {checkpoint.seed} of training.{checkpoint.training}"
+    return str(checkpoint.config.class_path or checkpoint.config.data_path)
+
+
 def check_with_engine(plan: Plan, source: str) -> None:
     """Everything that only the engine can tell before a job starts: missions build, policies exist and can be built,
     trainable ones can be trained, searched knobs exist, weights are there and fit.
@@ -216,20 +231,27 @@ def check_with_engine(plan: Plan, source: str) -> None:
 
     problems: list[BadInputError] = []
     interfaces: dict[str, Any] = {}
+    trainable: dict[str, Any] = {}  # by key, None where something is wrong: reported once, where it stands
+    playable: dict[str, Any] = {}  # by checkpoint
 
     def attempt(key: str, action: Any) -> Any:
         try:
             return action()
         except ConfigError as error:
             problems.extend(_placed(problem, source, key) for problem in error.problems)
-        except BadInputError as error:
+        except (BadInputError, CheckpointError) as error:
             problems.append(_placed(error, source, key))
         return None
 
     def interface(mission: str) -> Any:
         if mission not in interfaces:
-            config = plan.mission_recipe(mission).config
-            interfaces[mission] = SimulationFactory(resolve_mission(config).env_config).interface
+            factory = SimulationFactory(resolve_mission(plan.mission_recipe(mission).config).env_config)
+            try:
+                factory.build_map(0)
+            except Exception as error:  # a map builder may fail in any way
+                where, hint = f"mission '{mission}'", "does the map have room for so many agents?"
+                raise BadInputError("a map that the engine can build", str(error), where, hint) from error
+            interfaces[mission] = factory.interface
         return interfaces[mission]
 
     experiment = plan.experiment
@@ -242,6 +264,7 @@ def check_with_engine(plan: Plan, source: str) -> None:
         seen = attempt(f"{key}.mission", lambda config=config: interface(config.mission))
         policy = PolicyConfig(class_path=config.policy_class_path, init_kwargs=config.init_kwargs)
         resolved = attempt(f"{key}.policy_class_path", lambda policy=policy: resolve_policy(policy))
+        trainable[key] = resolved
         if seen and resolved:
             attempt(
                 f"{key}.policy_class_path",
@@ -259,33 +282,46 @@ def check_with_engine(plan: Plan, source: str) -> None:
 
     def transfers(run: str, mission: str) -> None:
         """A policy trained on one mission can only play another that looks the same to its network."""
-        config = plan.run(run)
-        policy = resolve_policy(PolicyConfig(class_path=config.policy_class_path, init_kwargs=config.init_kwargs))
-        check_transfer(policy, interface(config.mission), config.mission, interface(mission), mission)
+        home, policy = plan.run(run).mission, trainable[f"training.{run}"]
+        if policy and home in interfaces:
+            check_transfer(policy, interfaces[home], home, interface(mission), mission)
+
+    def key_of(checkpoint: Checkpoint) -> str:
+        if checkpoint.policy in experiment.policies:
+            return f"policies.{checkpoint.policy}"
+        return f"comparisons.{_first_with(experiment, 'policies', str(checkpoint.config.class_path))}.policies"
+
+    others = {name: Checkpoint(label=name, policy=name, config=one) for name, one in experiment.policies.items()}
+    external = [one for one in (others | plan.checkpoints).values() if one.config.training is None]
+    for one in external:
+        playable[one.label] = attempt(key_of(one), lambda one=one: resolve_policy(one.config, one.label))
+
+    def plays(checkpoint: Checkpoint, mission: str) -> None:
+        if checkpoint.training is not None:
+            transfers(checkpoint.training, mission)
+        elif playable[checkpoint.label]:
+            build_policy(playable[checkpoint.label], interface(mission))
 
     for label, episodes in plan.episodes.items():
-        seen = attempt("comparisons: missions", lambda episodes=episodes: interface(episodes.mission))
-        for checkpoint in plan.players(label) if seen else []:
-            one = plan.checkpoints[checkpoint]
-            if one.training is not None:
-                key = f"policies.{one.policy}"
-                attempt(key, lambda one=one, episodes=episodes: transfers(str(one.training), episodes.mission))
-            else:
-                key = f"policies.{one.policy}" if one.policy in experiment.policies else "comparisons: policies"
-                resolved = attempt(key, lambda one=one: resolve_policy(one.config, one.label))
-                if resolved:
-                    attempt(key, lambda resolved=resolved, seen=seen: build_policy(resolved, seen))
-    deployment = experiment.deployment
-    if deployment and deployment.policy:
-        attempt("deployment.validation_mission", lambda: interface(deployment.validation_mission))
-        deployed = plan.deployed()
-        if deployed and deployed.training:
-            run, mission = deployed.training, deployment.validation_mission
-            attempt("deployment.validation_mission", lambda: transfers(run, mission))
+        key = f"comparisons.{_first_with(experiment, 'missions', episodes.mission)}.missions"
+        if attempt(key, lambda episodes=episodes: interface(episodes.mission)):
+            for name in plan.players(label):
+                one = plan.checkpoints[name]
+                attempt(key_of(one), lambda one=one, episodes=episodes: plays(one, episodes.mission))
+    deployed, deployment, key = plan.deployed(), experiment.deployment, "deployment.validation_mission"
+    if deployed and deployment:
+        mission = deployment.validation_mission
+        if attempt(key, lambda: interface(mission)):
+            attempt(key, lambda: plays(deployed, mission))
     if problems:
         raise ConfigError(list({str(problem): problem for problem in problems}.values()))
 
 
-def _placed(error: BadInputError, source: str, key: str) -> BadInputError:
+def _first_with(experiment: ExperimentConfig, field: str, value: str) -> str:
+    """The first comparison that names a policy or a mission."""
+    return next(name for name, comparison in experiment.comparisons.items() if value in getattr(comparison, field))
+
+
+def _placed(error: DafError, source: str, key: str) -> BadInputError:
     """The same problem, with the key of the configuration before the place that the engine named."""
     return BadInputError(error.expected, error.found, f"{source}: {key} ({error.where})", error.hint)

@@ -28,6 +28,7 @@ from daf.success import check_success_expression
 GAME = "cogs_vs_clips"
 SHIPPED_FOLDER = Path(__file__).parents[2] / "config" / "missions"
 FILE_SUFFIXES = (".yaml", ".yml", ".json", ".py")
+_LOSSY_YAML = "files written by `cogames make-mission` read back as .json, not as .yaml"
 _GOAL_PREFIXES = ("memory_mystery_path", "exploration_sparse_search", "planning_unlock_chain")
 
 
@@ -167,7 +168,8 @@ def _load_file(path: Path, *, name: str, origin: str) -> Mission:
     try:
         data = json.loads(path.read_text()) if path.suffix == ".json" else yaml.safe_load(path.read_text())
     except (json.JSONDecodeError, yaml.YAMLError) as error:
-        raise BadInputError("a JSON or YAML file", str(error), str(path)) from error
+        hint = _LOSSY_YAML if "python/" in str(error) else ""
+        raise BadInputError("a JSON or YAML file", " ".join(str(error).split()), str(path), hint) from error
     if not isinstance(data, dict):
         raise BadInputError("a mapping", f"a {type(data).__name__}", str(path))
     wrapper: dict[str, Any] = {"env": data}
@@ -182,9 +184,7 @@ def _load_file(path: Path, *, name: str, origin: str) -> Mission:
     except (ValidationError, TypeError) as error:
         first = error.errors()[0] if isinstance(error, ValidationError) else {"loc": (), "msg": str(error)}
         place = ".".join(str(part) for part in first["loc"])
-        hint = (
-            "files written by `cogames make-mission` read back as .json, not as .yaml" if path.suffix != ".json" else ""
-        )
+        hint = _LOSSY_YAML if path.suffix != ".json" else ""
         raise BadInputError("a mettagrid configuration", f"{place}: {first['msg']}", str(path), hint) from error
     return Mission(
         name=name,

@@ -20,6 +20,7 @@ from mettagrid.policy.policy import AgentPolicy, MultiAgentPolicy, PolicySpec
 from mettagrid.policy.policy_env_interface import PolicyEnvInterface
 from mettagrid.policy.policy_registry import get_policy_registry
 from mettagrid.policy.prepare_policy_spec import load_policy_spec_from_path
+from pydantic import ValidationError
 
 from daf.config import PolicyConfig
 from daf.errors import CheckpointError, PolicyError, did_you_mean
@@ -144,7 +145,12 @@ def _resolve_bundle(path: Path, label: str | None) -> ResolvedPolicy:
     with zipfile.ZipFile(path) as archive:
         if "policy_spec.json" not in archive.namelist():
             raise CheckpointError("policy_spec.json in the bundle", "no such member", str(path))
-        spec = PolicySpec.model_validate_json(archive.read("policy_spec.json"))
+        try:
+            spec = PolicySpec.model_validate_json(archive.read("policy_spec.json"))
+        except ValidationError as error:
+            first = error.errors()[0]
+            found = f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
+            raise CheckpointError("a PolicySpec in policy_spec.json", found, str(path)) from error
     return ResolvedPolicy(
         label=label or path.stem, class_path=spec.class_path, init_kwargs=spec.init_kwargs, bundle=path
     )
@@ -219,15 +225,19 @@ def _brief(value: Any) -> str:
 
 
 def _load_weights(policy: MultiAgentPolicy, path: Path, where: str) -> None:
+    place = f"{path}, for {where}"
     try:
         policy.load_policy_data(str(path))
     except (pickle.UnpicklingError, EOFError) as error:
-        raise CheckpointError("weights", f"a damaged file ({type(error).__name__})", f"{path}, for {where}") from error
+        raise CheckpointError("weights", f"a damaged file ({type(error).__name__})", place) from error
     except RuntimeError as error:
-        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-        found = lines[1] if len(lines) > 1 else lines[0]
+        lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
+        if "state_dict" not in lines[0]:
+            raise CheckpointError("weights", f"a damaged file ({lines[0]})", place) from error
         hint = "trained on another mission, with other init_kwargs or with another version of the engine?"
-        raise CheckpointError("weights of this network", found, f"{path}, for {where}", hint) from error
+        raise CheckpointError("weights of this network", lines[min(1, len(lines) - 1)], place, hint) from error
+    except Exception as error:  # readers of pickles fail in many ways, and so may a user's class
+        raise CheckpointError("weights", f"what cannot be read ({type(error).__name__}: {error})", place) from error
     network = policy.network()
     if network is not None:
         broken = _non_finite(network.named_parameters())

@@ -74,13 +74,18 @@ class SimulationFactory:
         """Episode length in steps; 0 means no limit."""
         return int(self.env_config.game.max_steps)
 
-    def build(self, seed: int, buffers: AgentBuffers) -> Any:
-        """A simulation at its first step, with its first observations written into `buffers`."""
+    def build_map(self, seed: int) -> list[list[str]]:
+        """The map of a seed, as names of objects; raises ValueError if it has no room for the agents."""
         builder = self.env_config.game.map_builder
         if isinstance(builder, HasSeed) and builder.seed is None:
             builder = builder.model_copy(deep=True)
             builder.seed = int(seed)
-        grid = builder.create().build_for_num_agents(self.num_agents).grid.tolist()
+        grid: list[list[str]] = builder.create().build_for_num_agents(self.num_agents).grid.tolist()
+        return grid
+
+    def build(self, seed: int, buffers: AgentBuffers) -> Any:
+        """A simulation at its first step, with its first observations written into `buffers`."""
+        grid = self.build_map(seed)
         if self._agent_renames:
             grid = rename_map_agents(grid, self._agent_renames)
         simulation = RawSimulation(self._raw_config, grid, int(seed))

@@ -31,6 +31,7 @@ def run_workflow(
     """
     from snakemake.api import SnakemakeApi
     from snakemake.exceptions import WorkflowError
+    from snakemake.scheduling.greedy import SchedulerSettings as GreedySettings
     from snakemake.settings.enums import Quietness, RerunTrigger
     from snakemake.settings.types import (
         ConfigSettings,
@@ -71,6 +72,7 @@ def run_workflow(
                 executor="dryrun" if dry_run else "local",
                 execution_settings=ExecutionSettings(keep_going=True),
                 scheduling_settings=SchedulingSettings(scheduler="greedy"),
+                scheduler_settings=GreedySettings(),
             )
     except (WorkflowError, SystemExit) as error:
         raise WorkflowFailedError(

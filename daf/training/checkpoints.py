@@ -29,12 +29,17 @@ def to_bytes(value: Any) -> bytes:
 
 
 def save_checkpoint(folder: Path, update: int, state: dict[str, Any]) -> Path:
-    """Write the state after `update` updates, then remove all but the newest few."""
+    """Write the state after `update` updates, then remove all but it and the newest few before it.
+
+    Files of later updates go too: a run that is at `update` could not load them.
+    """
     content = to_bytes(state)
-    path = folder / f"checkpoint-{update:08d}-{hashlib.sha256(content).hexdigest()[:16]}.pt"
+    path = folder / f"{_prefix(update)}-{hashlib.sha256(content).hexdigest()[:16]}.pt"
     write_bytes(path, content)
-    for old in _newest_first(folder)[KEEP:]:
-        old.unlink(missing_ok=True)
+    before = [old for old in _newest_first(folder) if old.name[: len(_prefix(update))] < _prefix(update)]
+    for old in _newest_first(folder):
+        if old != path and old not in before[: KEEP - 1]:
+            old.unlink(missing_ok=True)
     return path
 
 
@@ -48,6 +53,10 @@ def load_newest_checkpoint(folder: Path, warn: Callable[[str], None]) -> dict[st
         state: dict[str, Any] = torch.load(io.BytesIO(content), weights_only=True, map_location="cpu")
         return state
     return None
+
+
+def _prefix(update: int) -> str:
+    return f"checkpoint-{update:08d}"
 
 
 def _newest_first(folder: Path) -> list[Path]:

@@ -59,7 +59,7 @@ def seen(dom: str) -> str:
 def test_the_page_renders_and_is_drawn(report: Path, tmp_path: Path) -> None:
     dom = browse(report, tmp_path / "profile", "--dump-dom")
     assert "trained beats random over 2 missions by" in dom
-    assert dom.count("<svg class=\"figure\"") >= 6
+    assert dom.count('<svg class="figure"') >= 6
     assert '<div class="filter" id="filter">' in dom  # shown by the script, hidden without it
     for width in (1280, 500):
         picture = tmp_path / f"{width}.png"

@@ -70,7 +70,7 @@ def test_shards_become_one_table_in_the_order_of_episodes(tmp_path):
 
 
 def test_a_row_of_the_wrong_type_is_not_written(tmp_path):
-    with pytest.raises(Exception, match="many|int"):
+    with pytest.raises(Exception, match=r"many|int"):
         write_episodes(tmp_path / "a.parquet", episodes_frame([row(length="many")]), {})
     assert list(tmp_path.iterdir()) == []
 

@@ -1,0 +1,392 @@
+"""Evaluation against the engine's own rollout, and its promise: same seed, same numbers, however the work is shared."""
+
+from __future__ import annotations
+
+import json
+import re
+import textwrap
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+import torch
+from mettagrid.policy.policy import PolicySpec
+from mettagrid.policy.policy_env_interface import PolicyEnvInterface
+from mettagrid.runner.rollout import run_multi_episode_rollout
+from scipy import stats
+
+from daf.config import MissionConfig, PolicyConfig
+from daf.engine.evaluation import episode_uniforms, evaluate_policy
+from daf.engine.grid_policy import GridPolicy
+from daf.engine.missions import Mission, resolve_mission
+from daf.episodes import EPISODE_COLUMNS
+from daf.errors import BadInputError, PolicyError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SEED = 100
+
+
+def short(source: str, max_steps: int = 60, **changes: Any) -> Mission:
+    return resolve_mission(MissionConfig(source=source, max_steps=max_steps, **changes))
+
+
+@pytest.fixture
+def weights(tmp_path: Path) -> Path:
+    """Grid weights for training_facility_1 whose actions depend on what is seen."""
+    return grid_weights(tmp_path, short("training_facility_1"))
+
+
+def grid_weights(folder: Path, mission: Mission) -> Path:
+    torch.manual_seed(5)
+    policy = GridPolicy(PolicyEnvInterface.from_mg_cfg(mission.env_config), hidden_size=16, embedding_size=8)
+    with torch.no_grad():
+        policy.network().action_head.weight.normal_()
+    policy.save_policy_data(str(folder / "grid.pt"))
+    return folder / "grid.pt"
+
+
+GRID = {"hidden_size": 16, "embedding_size": 8}
+
+
+@pytest.fixture(autouse=True)
+def user_policies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A user's own module of policies, on the path."""
+    (tmp_path / "their_policies.py").write_text(
+        textwrap.dedent(
+            '''
+            import numpy as np
+            from mettagrid.policy.policy import AgentPolicy, MultiAgentPolicy
+            from mettagrid.types import Action, AgentObservation
+
+            class MyPolicy(MultiAgentPolicy):
+                """The specification's example."""
+
+                def __init__(self, env_interface, seed=42):
+                    super().__init__(env_interface)
+                    self.seed = seed
+
+                def step_batch(self, observations: np.ndarray, actions: np.ndarray) -> None:
+                    num_agents = observations.shape[0]
+                    for agent_id in range(num_agents):
+                        actions[agent_id] = self.compute_action(observations[agent_id])
+
+                def compute_action(self, observation):
+                    used = observation[observation[:, 0] != 255].astype(np.int64)
+                    return int(used.sum() + self.seed) % len(self.policy_env_info.all_action_names)
+
+            class MySingleAgentPolicy(AgentPolicy):
+                """Chooses as MyPolicy does, one agent at a time."""
+
+                def step(self, obs: AgentObservation) -> Action:
+                    used = sum(int(byte) for token in obs.tokens for byte in token.raw_token)
+                    names = self.policy_env_info.all_action_names
+                    return Action(name=names[(used + 42) % len(names)])
+
+            class Fragile(MyPolicy):
+                """Raises in the middle of every other episode."""
+
+                episodes, steps = 0, 0
+
+                def reset(self):
+                    self.episodes, self.steps = self.episodes + 1, 0
+
+                def compute_action(self, observation):
+                    self.steps += 1
+                    if self.episodes % 2 == 0 and self.steps > 20:
+                        raise RuntimeError("no idea what to do")
+                    return 0
+
+            class FragileAgent(AgentPolicy):
+                def step(self, obs: AgentObservation) -> Action:
+                    if obs.agent_id == 2:
+                        raise KeyError("lost")
+                    return Action(name="noop")
+
+            class Wanderer(MyPolicy):
+                """Draws from numpy's global generator."""
+
+                def compute_action(self, observation):
+                    return int(np.random.randint(5))
+
+            class Illegal(MyPolicy):
+                def compute_action(self, observation):
+                    return self.seed
+
+            class IllegalAgent(AgentPolicy):
+                def step(self, obs: AgentObservation) -> Action:
+                    return Action(name="fly")
+            '''
+        )
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.delitem(__import__("sys").modules, "their_policies", raising=False)
+
+
+def rows(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    return [
+        {key: value.tolist() if isinstance(value, np.ndarray) else value for key, value in row.items()}
+        for row in frame.astype(object).where(frame.notna(), None).to_dict("records")
+    ]
+
+
+# ---- against the engine -----------------------------------------------------------------------------------
+
+
+def comparable(game_stats: dict[str, float]) -> dict[str, float]:
+    """Without the two that count tokens written into the engine's own buffers before ours were set."""
+    return {k: v for k, v in game_stats.items() if k not in ("tokens_written", "tokens_free_space")}
+
+
+@pytest.mark.parametrize("source", ["training_facility_1", "tutorial.miner"])
+@pytest.mark.parametrize("name", ["grid", "noop", "starter"])
+def test_episodes_of_a_deterministic_policy_are_the_engines_own(name: str, source: str, tmp_path: Path) -> None:
+    mission = short(source)
+    if name == "grid":
+        saved, init_kwargs = grid_weights(tmp_path, mission), {**GRID, "greedy": True}
+        ours: Any = PolicyConfig(class_path="grid", data_path=saved, init_kwargs=init_kwargs)
+        spec = PolicySpec(
+            class_path="daf.engine.grid_policy.GridPolicy", data_path=str(saved), init_kwargs=init_kwargs
+        )
+    else:
+        ours, spec = name, PolicySpec(class_path=name)
+    reference, _ = run_multi_episode_rollout(
+        policy_specs=[spec],
+        assignments=[0] * mission.num_agents,
+        env_cfg=mission.env_config,
+        episodes=3,
+        seed=SEED,
+        max_action_time_ms=10_000,
+        shuffle_assignments=False,
+    )
+    found = rows(evaluate_policy(ours, mission, episodes=3, seed=SEED))
+    assert [row["failure"] for row in found] == [None] * 3
+    for row, episode in zip(found, reference.episodes, strict=True):
+        assert row["agent_rewards"] == pytest.approx([float(r) for r in episode.rewards], abs=0)
+        assert row["mean_reward"] == pytest.approx(float(np.mean(episode.rewards)), abs=1e-12)
+        assert row["length"] == episode.steps == 60
+        assert comparable(json.loads(row["game_stats"])) == comparable(episode.stats["game"])
+        assert json.loads(row["agent_stats"]) == [dict(agent) for agent in episode.stats["agent"]]
+        assert sum(json.loads(row["action_counts"]).values()) == 60 * mission.num_agents
+    if name == "grid":
+        assert any(json.loads(row["agent_stats"]) != json.loads(found[0]["agent_stats"]) for row in found[1:])
+
+
+def test_rows_say_what_was_played(weights: Path) -> None:
+    mission = short("training_facility_1", success="length >= 60")
+    seen: list[int] = []
+    frame = evaluate_policy(
+        PolicyConfig(class_path="grid", data_path=weights, init_kwargs=GRID),
+        mission,
+        episodes=2,
+        seed=SEED,
+        first_episode=5,
+        policy_label="ours",
+        checkpoint_label="ours-seed-3",
+        training_seed=3,
+        on_progress=seen.append,
+    )
+    assert list(frame.columns) == list(EPISODE_COLUMNS)
+    first = rows(frame)[0]
+    assert {key: first[key] for key in ("policy", "checkpoint", "training_seed", "mission")} == {
+        "policy": "ours", "checkpoint": "ours-seed-3", "training_seed": 3, "mission": "training_facility_1",
+    }  # fmt: skip
+    assert frame["episode"].tolist() == [5, 6]
+    assert frame["seed"].tolist() == [SEED + 5, SEED + 6]
+    assert frame["success"].tolist() == [True, True]
+    assert seen == [1, 2]
+    failing = evaluate_policy("noop", short("training_facility_1", success="length > 60"), episodes=1, seed=0)
+    assert failing["success"].tolist() == [False]
+    undeclared = evaluate_policy("noop", short("tutorial.miner", max_steps=5), episodes=1, seed=0)
+    assert undeclared["success"].isna().all()
+
+
+# ---- the same numbers, however the work is shared ---------------------------------------------------------
+
+
+def subject(name: str, weights: Path) -> Any:
+    """The same policy in every call; networks without a file would have other weights in every process."""
+    if name == "grid":
+        return PolicyConfig(class_path="grid", data_path=weights, init_kwargs=GRID)
+    if name == "lstm":
+        from daf.engine.policies import build_policy, resolve_policy
+
+        torch.manual_seed(0)
+        interface = PolicyEnvInterface.from_mg_cfg(short("training_facility_1").env_config)
+        built = build_policy(resolve_policy("lstm"), interface)
+        path = weights.with_name("lstm.pt")
+        built.save_policy_data(str(path))
+        return PolicyConfig(class_path="lstm", data_path=path)
+    return name
+
+
+SUBJECTS = ("grid", "lstm", "random", "their_policies.Wanderer")
+
+
+@pytest.mark.parametrize("name", SUBJECTS)
+def test_any_split_into_shards_gives_the_same_rows(name: str, weights: Path) -> None:
+    mission, policy = short("training_facility_1", max_steps=25), subject(name, weights)
+
+    def shard(first: int, episodes: int) -> list[dict[str, Any]]:
+        return rows(evaluate_policy(policy, mission, episodes=episodes, seed=SEED, first_episode=first))
+
+    whole = shard(0, 8)
+    assert shard(0, 3) + shard(3, 5) == whole
+    assert [row for number in (7, 2) for row in shard(number, 1)] == [whole[7], whole[2]]
+    assert whole[0]["action_counts"] != whole[1]["action_counts"]
+    shifted = rows(evaluate_policy(policy, mission, episodes=1, seed=SEED + 2))
+    assert {**shifted[0], "episode": 2} == whole[2]  # the seed decides, not the number
+
+
+def test_batches_of_networks_are_the_same_across_their_boundary(weights: Path) -> None:
+    mission, policy = short("training_facility_1", max_steps=10), subject("grid", weights)
+    whole = rows(evaluate_policy(policy, mission, episodes=20, seed=SEED))
+    parts = [
+        row
+        for first, episodes in ((0, 15), (15, 2), (17, 3))
+        for row in rows(evaluate_policy(policy, mission, episodes=episodes, seed=SEED, first_episode=first))
+    ]
+    assert parts == whole
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", SUBJECTS)
+def test_two_workers_give_the_same_rows(name: str, weights: Path) -> None:
+    mission, policy = short("training_facility_1", max_steps=25), subject(name, weights)
+    alone = rows(evaluate_policy(policy, mission, episodes=5, seed=SEED))
+    seen: list[int] = []
+    shared = rows(evaluate_policy(policy, mission, episodes=5, seed=SEED, workers=2, on_progress=seen.append))
+    assert shared == alone
+    assert sorted(seen) == [1, 2, 3, 4, 5]
+
+
+def test_sampled_actions_follow_the_networks_probabilities(tmp_path: Path) -> None:
+    """With a network that ignores what it sees, the shares of the actions are known."""
+    mission = short("training_facility_1")
+    policy = GridPolicy(PolicyEnvInterface.from_mg_cfg(mission.env_config), hidden_size=16, embedding_size=8)
+    wanted = np.array([0.4, 0.05, 0.3, 0.2, 0.05])
+    with torch.no_grad():
+        policy.network().action_head.weight.zero_()
+        policy.network().action_head.bias.copy_(torch.from_numpy(np.log(wanted)))
+    policy.save_policy_data(str(tmp_path / "flat.pt"))
+    config = PolicyConfig(class_path="grid", data_path=tmp_path / "flat.pt", init_kwargs=GRID)
+    frame = evaluate_policy(config, mission, episodes=16, seed=SEED)
+    counts = sum(np.array(list(json.loads(text).values())) for text in frame["action_counts"])
+    names = list(json.loads(frame["action_counts"][0]))
+    order = [names.index(name) for name in policy.policy_env_info.action_names]
+    assert counts.sum() == 16 * 60 * 4
+    assert stats.chisquare(counts[order], wanted * counts.sum()).pvalue > 1e-3
+
+
+# ---- users' own policies ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("source", ["training_facility_1", "tutorial.miner"])  # the second has vibe actions
+def test_the_specifications_policies_play_alike(source: str) -> None:
+    mission = short(source, max_steps=30)
+    batch = rows(evaluate_policy("their_policies.MyPolicy", mission, episodes=2, seed=SEED))
+    single = rows(evaluate_policy("their_policies.MySingleAgentPolicy", mission, episodes=2, seed=SEED))
+    for one, other in zip(batch, single, strict=True):
+        assert one["failure"] is None
+        assert other["failure"] is None
+        for key in ("agent_rewards", "length", "action_counts", "agent_stats"):
+            assert one[key] == other[key], key
+        assert comparable(json.loads(one["game_stats"])) == comparable(json.loads(other["game_stats"]))
+        played = {name for name, count in json.loads(one["action_counts"]).items() if count}
+        assert len(played) > 3
+        assert any(name.startswith("change_vibe") for name in played) == (source == "tutorial.miner")
+
+
+def test_an_episode_that_fails_is_a_row_and_the_others_are_kept() -> None:
+    mission = short("training_facility_1", max_steps=15, success="length > 0")
+    frame = evaluate_policy("their_policies.Fragile", mission, episodes=4, seed=SEED)
+    assert frame["failure"].isna().tolist() == [True, False, True, False]
+    assert frame["failure"][1] == "RuntimeError: no idea what to do"
+    failed, fine = rows(frame)[1], rows(frame)[0]
+    assert failed["mean_reward"] is None
+    assert failed["success"] is None
+    assert failed["agent_rewards"] == []
+    assert failed["seed"] == SEED + 1
+    assert fine["length"] == 15
+    assert fine["success"] is True
+    quiet = rows(evaluate_policy("noop", mission, episodes=1, seed=SEED))[0]
+    assert fine["agent_stats"] == quiet["agent_stats"]  # action 0 is noop
+
+
+def test_an_agent_that_fails_is_a_row_too() -> None:
+    frame = evaluate_policy("their_policies.FragileAgent", short("training_facility_1", 5), episodes=2, seed=0)
+    assert frame["failure"].tolist() == ["KeyError: 'lost'"] * 2
+
+
+@pytest.mark.parametrize("action", [-1, 5, 1000])
+def test_an_illegal_action_is_recorded(action: int) -> None:
+    policy = PolicyConfig(class_path="their_policies.Illegal", init_kwargs={"seed": action})
+    frame = evaluate_policy(policy, short("training_facility_1", 5), episodes=1, seed=0)
+    assert frame["failure"][0] == f"ValueError: illegal action {action}, expected 0 to 4"
+    assert frame["mean_reward"].isna().all()
+
+
+def test_an_action_without_a_name_is_recorded() -> None:
+    frame = evaluate_policy("their_policies.IllegalAgent", short("training_facility_1", 5), episodes=1, seed=0)
+    assert "fly" in frame["failure"][0]
+
+
+# ---- refusals ---------------------------------------------------------------------------------------------
+
+
+def test_a_mission_that_never_ends_is_refused() -> None:
+    env_config = short("training_facility_1").env_config.model_copy(deep=True)
+    env_config.game.max_steps = 0
+    with pytest.raises(BadInputError) as caught:
+        evaluate_policy("noop", env_config, episodes=1, seed=0)
+    assert "max_steps is 0" in caught.value.found
+    assert "max_steps" in caught.value.hint
+
+
+def test_weights_that_are_not_numbers_are_refused(weights: Path) -> None:
+    broken = torch.load(weights)
+    broken["bias"][0] = float("nan")
+    torch.save(broken, weights)
+    with pytest.raises(Exception, match=r"NaN or infinity in bias"):
+        evaluate_policy(subject("grid", weights), short("training_facility_1", 5), episodes=1, seed=0)
+
+
+def test_logits_that_are_not_numbers_stop_the_evaluation(weights: Path) -> None:
+    broken = torch.load(weights)
+    broken["embedding"][:] = 3e38
+    torch.save(broken, weights)
+    with pytest.raises(PolicyError, match=re.escape("finite action logits")):
+        evaluate_policy(subject("grid", weights), short("training_facility_1", 5), episodes=1, seed=0)
+
+
+# ---- the numbers that actions are drawn with --------------------------------------------------------------
+
+
+def test_episode_uniforms_look_uniform_and_independent() -> None:
+    seeds = np.arange(1000, 1050)
+    drawn = np.stack([episode_uniforms(seeds, step, 4) for step in range(200)])  # [steps, seeds, agents]
+    assert drawn.shape == (200, 50, 4)
+    assert drawn.min() >= 0
+    assert drawn.max() < 1
+    assert len(np.unique(drawn)) == drawn.size
+    assert stats.kstest(drawn.ravel(), "uniform").pvalue > 1e-3
+    centred = drawn - 0.5
+    for axis in range(3):  # neighbouring steps, seeds and agents
+        ahead, behind = np.delete(centred, 0, axis=axis), np.delete(centred, -1, axis=axis)
+        correlation = float((ahead * behind).mean() * 12)
+        assert abs(correlation) < 4 / np.sqrt(ahead.size)
+    # Each seed alone, each step alone and each agent alone is uniform too.
+    pvalues = [stats.kstest(drawn[:, s].ravel(), "uniform").pvalue for s in range(50)]
+    pvalues += [stats.kstest(drawn[t].ravel(), "uniform").pvalue for t in range(200)]
+    pvalues += [stats.kstest(drawn[:, :, a].ravel(), "uniform").pvalue for a in range(4)]
+    assert min(pvalues) > 1e-4 / len(pvalues) * 10
+
+
+def test_episode_uniforms_depend_on_seed_agent_and_step_alone() -> None:
+    many = episode_uniforms(np.array([3, 4, 5]), 7, 4)
+    assert episode_uniforms(np.array([4]), 7, 2).tolist() == [many[1, :2].tolist()]
+    assert (many != episode_uniforms(np.array([3, 4, 5]), 8, 4)).all()
+    large = episode_uniforms(np.array([2**31 + 2**20]), 10**6, 1)
+    assert 0 <= large[0, 0] < 1

@@ -1,0 +1,230 @@
+"""Missions: names, files and changes → environments; and what a user is told when there is none."""
+
+import pytest
+import yaml
+
+pytest.importorskip("cogames")
+
+from mettagrid.config.mettagrid_config import MettaGridConfig
+
+from daf.config import MissionConfig
+from daf.engine import missions
+from daf.engine.missions import SHIPPED_FOLDER, describe, list_missions, resolve_mission, shipped_missions
+from daf.errors import BadInputError, UnknownMissionError
+
+
+@pytest.fixture(scope="module")
+def room():
+    """DAF's form of a mission, as data."""
+    return yaml.safe_load((SHIPPED_FOLDER / "assembler_2.yaml").read_text())
+
+
+def refused(mission, kind=BadInputError):
+    with pytest.raises(kind) as caught:
+        resolve_mission(mission)
+    assert caught.value.exit_code == 2
+    return caught.value
+
+
+# ---- names -----------------------------------------------------------------------------------------------------
+
+
+def test_every_kind_of_name_is_known():
+    known = list_missions()
+    assert {"training_facility_1", "assembler_2", "machina_1", "tutorial.miner", "energy_starved"} <= set(known)
+    assert len(known) == len(set(known))
+
+
+@pytest.mark.parametrize(
+    ("source", "name", "origin", "agents"),
+    [
+        ("tutorial.miner", "tutorial.miner", "cogames", 4),
+        ("memory_mystery_path_easy", "memory_mystery_path_easy", "cogames", 1),
+        ("evals.memory_mystery_path_easy", "memory_mystery_path_easy", "cogames", 1),
+        ("training_facility_1", "training_facility_1", "daf", 4),
+        ("assembler_2", "assembler_2", "daf", 4),
+    ],
+)
+def test_a_name_becomes_a_mission(source, name, origin, agents):
+    mission = resolve_mission(source)
+    assert (mission.name, mission.origin, mission.num_agents) == (name, origin, agents)
+    assert mission.max_steps > 0
+    assert mission.description
+
+
+def test_sub_missions_keep_their_own_names():
+    """The engine calls both of them 'tutorial'."""
+    names = {resolve_mission(source).name for source in ("tutorial.miner", "tutorial.scout")}
+    assert names == {"tutorial.miner", "tutorial.scout"}
+
+
+def test_success_comes_from_the_mission_unless_one_says_otherwise():
+    assert resolve_mission("memory_mystery_path_easy").success == "game('goal.reached') > 0"
+    assert resolve_mission("tutorial.miner").success is None
+    assert "heart.gained" in resolve_mission("assembler_2").success
+    mine = MissionConfig(source="assembler_2", success="length < 50")
+    assert resolve_mission(mine).success == "length < 50"
+    error = refused(MissionConfig(source="assembler_2", success="lenght < 50"))
+    assert "did you mean 'length'" in error.hint
+    assert "assembler_2" in error.where
+
+
+@pytest.mark.parametrize(
+    ("source", "near"),
+    [
+        ("tutorial.minre", "tutorial.miner"),
+        ("assembler2", "assembler_2"),
+        ("Training_Facility_1", "training_facility_1"),
+    ],
+)
+def test_an_unknown_name_gets_a_suggestion(source, near):
+    error = refused(source, UnknownMissionError)
+    assert error.found == f"'{source}'"
+    assert f"'{near}'" in error.hint
+
+
+def test_a_name_like_no_other_gets_the_list():
+    assert refused("zzzzzz", UnknownMissionError).hint.startswith("known: ")
+
+
+# ---- changes ---------------------------------------------------------------------------------------------------
+
+
+def test_max_steps_and_num_agents():
+    changed = resolve_mission(MissionConfig(source="tutorial.miner", max_steps=7, num_agents=2), "short")
+    assert (changed.name, changed.max_steps, changed.num_agents) == ("short", 7, 2)
+    assert resolve_mission("tutorial.miner").num_agents == 4  # no later mission is touched
+    assert resolve_mission("tutorial.miner").max_steps != 7
+    assert resolve_mission(MissionConfig(source="assembler_2", max_steps=7)).max_steps == 7
+
+
+def test_variants_change_the_environment():
+    plain = resolve_mission("tutorial.miner").env_config
+    changed = resolve_mission(MissionConfig(source="tutorial.miner", variants=["small_50"])).env_config
+    assert changed != plain
+    assert resolve_mission("tutorial.miner").env_config == plain
+
+
+def test_an_unknown_variant_gets_a_suggestion():
+    known = missions.get_game(missions.GAME).variant_registry.all()[0].name
+    error = refused(MissionConfig(source="machina_1", variants=[known + "x"]))
+    assert error.found == f"'{known}x'"
+    assert f"'{known}'" in error.hint
+    assert "machina_1" in error.where
+
+
+@pytest.mark.parametrize("change", [{"num_agents": 2}, {"variants": ["x"]}])
+def test_what_only_cogames_missions_take(change, tmp_path):
+    for source in ("assembler_2", str(tmp_path / "x.yaml")):
+        error = refused(MissionConfig(source=source, **change))
+        assert next(iter(change)) in error.expected
+        assert "CoGames" in error.hint
+
+
+# ---- files -----------------------------------------------------------------------------------------------------
+
+
+def test_dafs_form_of_a_file(tmp_path, room):
+    path = tmp_path / "my_room.yaml"
+    path.write_text(yaml.safe_dump(room))
+    mission = resolve_mission(str(path))
+    assert (mission.name, mission.origin) == ("my_room", str(path))
+    assert (mission.success, mission.description) == (room["success"], room["description"].strip())
+    assert mission.env_config == resolve_mission("assembler_2").env_config
+
+
+def test_a_plain_configuration_as_yaml_or_json(tmp_path, room):
+    for path, text in (
+        (tmp_path / "a.yaml", yaml.safe_dump(room["env"])),
+        (tmp_path / "a.json", resolve_mission("assembler_2").env_config.model_dump_json()),
+    ):
+        path.write_text(text)
+        mission = resolve_mission(path)
+        assert mission.name == "a"
+        assert mission.success is None
+        assert mission.env_config == resolve_mission("assembler_2").env_config
+
+
+def test_a_cogames_mission_survives_json(tmp_path):
+    path = tmp_path / "miner.json"
+    original = resolve_mission("tutorial.miner").env_config
+    path.write_text(original.model_dump_json())
+    assert resolve_mission(path).env_config.model_dump_json() == original.model_dump_json()
+
+
+def test_a_python_file(tmp_path):
+    path = tmp_path / "mine.py"
+    path.write_text(
+        "from cogames.game import get_game\n"
+        "from cogames.cli.mission import find_mission\n"
+        "def get_config():\n"
+        "    return find_mission(get_game('cogs_vs_clips'), 'tutorial.miner', include_evals=True).make_env()\n"
+    )
+    mission = resolve_mission(path)
+    assert (mission.name, mission.num_agents) == ("mine", 4)
+
+
+def test_a_configuration_is_a_mission_already():
+    config = resolve_mission("assembler_2").env_config
+    assert isinstance(config, MettaGridConfig)
+    mission = resolve_mission(config)
+    assert (mission.name, mission.origin) == ("assembler_2", "python")
+    assert resolve_mission(mission) is mission
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "expected", "found"),
+    [
+        ("a.yaml", "a: [1", "a JSON or YAML file", "line 1"),
+        ("a.json", "{", "a JSON or YAML file", "line 1"),
+        ("a.yaml", "- 1\n- 2\n", "a mapping", "a list"),
+        ("a.yaml", "", "a mapping", "a NoneType"),
+        ("a.yaml", "sucess: length < 3\nenv: {}\n", "description, success and env", "'sucess'"),
+        ("a.yaml", "game: {num_agentz: 3}\n", "a mettagrid configuration", "num_agentz"),
+        ("a.yaml", "env: [1]\n", "a mettagrid configuration", ""),
+        ("a.py", "def get_config(:\n", "a mission file with get_config()", "SyntaxError"),
+        ("a.py", "x = 1\n", "a mission file with get_config()", "get_config"),
+        ("a.py", "def get_config():\n    raise KeyError('oh')\n", "a mission file with get_config()", "oh"),
+    ],
+)
+def test_files_that_are_no_missions(tmp_path, name, content, expected, found):
+    path = tmp_path / name
+    path.write_text(content)
+    error = refused(path)
+    assert error.expected == expected
+    assert found in error.found
+    assert error.where == str(path)
+
+
+def test_a_missing_file_gets_its_neighbour(tmp_path):
+    (tmp_path / "room.yaml").write_text("")
+    error = refused(tmp_path / "rom.yaml", UnknownMissionError)
+    assert error.found == "no such file"
+    assert error.hint == "did you mean 'room.yaml'?"
+    assert refused(tmp_path / "none" / "rom.yaml", UnknownMissionError).hint == ""
+
+
+@pytest.mark.parametrize("source", ["tutorial.miner", "machina_1"])
+def test_what_the_engine_writes_and_cannot_read_gets_a_hint(tmp_path, source):
+    """What `cogames make-mission` writes: as YAML it holds tags that no safe reader takes."""
+    config = resolve_mission(source).env_config
+    path = tmp_path / "mine.yaml"
+    path.write_text(yaml.dump(config.model_dump(mode="yaml"), default_flow_style=False, sort_keys=False))
+    error = refused(path)
+    assert error.hint == "files written by `cogames make-mission` read back as .json, not as .yaml"
+    path.with_suffix(".json").write_text(config.model_dump_json())
+    assert resolve_mission(path.with_suffix(".json")).num_agents == config.game.num_agents
+
+
+# ---- facts -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", shipped_missions())
+def test_shipped_missions_say_what_they_are(name):
+    facts = describe(resolve_mission(name))
+    assert facts["origin"] == "daf"
+    assert facts["success"]
+    assert facts["max_steps"] > 0
+    assert "noop" in facts["action_names"]
+    assert facts["observation_shape"][1] == 3
+    assert facts["resources"]

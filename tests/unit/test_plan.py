@@ -1,0 +1,219 @@
+"""The plan of an experiment: what is made, and that it is known without running anything."""
+
+import subprocess
+import sys
+
+import pytest
+
+from daf.config import ExperimentConfig
+from daf.errors import ConfigError
+from daf.plan import Plan
+
+COMPARISON = {"policies": ["trained", "random"], "missions": ["tutorial.miner"], "episodes_per_mission": 16}
+
+
+def plan(**changes):
+    base = {
+        "training": {"miner": {"mission": "tutorial.miner", "seeds": [3, 1]}},
+        "policies": {"trained": {"training": "miner"}, "random": "random"},
+        "comparisons": {"main": COMPARISON},
+    }
+    return Plan(ExperimentConfig.from_dict(base | changes))
+
+
+def test_planning_loads_no_engine():
+    program = (
+        "import sys; from daf.plan import Plan; from daf.config import ExperimentConfig; import daf.preflight\n"
+        "Plan(ExperimentConfig.from_dict({'comparisons': {'a': {'policies': ['random'], 'missions': ['arena']}}}))\n"
+        "print([m for m in ('torch', 'mettagrid', 'cogames', 'pandas', 'optuna', 'numpy') if m in sys.modules])"
+    )
+    answer = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert answer.stdout == "[]\n"
+
+
+# ---- checkpoints -----------------------------------------------------------------------------------------------
+
+
+def test_one_checkpoint_per_training_seed():
+    made = plan().checkpoints
+    assert list(made) == ["trained-seed-3", "trained-seed-1", "random"]
+    one = made["trained-seed-1"]
+    assert (one.policy, one.training, one.seed) == ("trained", "miner", 1)
+    assert (made["random"].training, made["random"].seed) == (None, None)
+
+
+def test_policies_that_nobody_asks_for_are_not_made():
+    policies = {"trained": {"training": "miner"}, "random": "random", "spare": "noop"}
+    assert "spare" not in plan(policies=policies).checkpoints
+
+
+def test_a_policy_may_be_named_without_being_declared():
+    comparison = {**COMPARISON, "policies": ["noop", "daf.engine.grid_policy.GridPolicy"]}
+    made = plan(comparisons={"main": comparison}).checkpoints
+    assert {label: one.config.class_path for label, one in made.items()} == {
+        "noop": "noop",
+        "GridPolicy": "daf.engine.grid_policy.GridPolicy",
+    }
+
+
+@pytest.mark.parametrize(
+    ("policies", "compared", "found"),
+    [
+        ({}, ["a.Mine", "b.Mine"], "a.Mine and b.Mine"),
+        ({"Mine": "noop"}, ["Mine", "b.Mine"], "noop and b.Mine"),
+        (
+            {"trained": {"training": "miner"}, "trained-seed-1": "noop"},
+            ["trained", "trained-seed-1"],
+            "seed 1 of training.miner and noop",
+        ),
+    ],
+)
+def test_two_policies_of_one_name_are_refused(policies, compared, found):
+    """They would write the same files."""
+    with pytest.raises(ConfigError) as caught:
+        plan(policies=policies, comparisons={"main": {**COMPARISON, "policies": compared}})
+    assert caught.value.found == found
+
+
+def test_only_the_package_needs_the_policy():
+    deployed = plan(comparisons={}, deployment={"policy": "trained"})
+    assert list(deployed.checkpoints) == ["trained-seed-3", "trained-seed-1"]
+
+
+@pytest.mark.parametrize(
+    ("deployment", "label"),
+    [
+        ({"policy": "trained"}, "trained-seed-3"),  # the first seed
+        ({"policy": "trained", "seed": 1}, "trained-seed-1"),
+        ({"policy": "random"}, "random"),
+    ],
+)
+def test_what_is_packaged(deployment, label):
+    assert plan(deployment=deployment).deployed().label == label
+
+
+def test_nothing_is_packaged_unless_asked():
+    assert plan().deployed() is None
+    assert plan(deployment={}).deployed() is None
+
+
+# ---- episodes --------------------------------------------------------------------------------------------------
+
+
+def test_a_mission_is_played_as_often_as_its_most_demanding_comparison_wants():
+    small = {"policies": ["random"], "missions": ["tutorial.miner", "arena"], "episodes_per_mission": 4}
+    for comparisons in ({"a": COMPARISON, "b": small}, {"b": small, "a": COMPARISON}):
+        made = plan(comparisons=comparisons)
+        assert {mission: episodes.count for mission, episodes in made.episodes.items()} == {
+            "tutorial.miner": 16,
+            "arena": 4,
+        }
+        assert made.players("arena") == ["random"]
+        assert sorted(made.players("tutorial.miner")) == ["random", "trained-seed-1", "trained-seed-3"]
+
+
+@pytest.mark.parametrize(("count", "shards"), [(1, 1), (8, 1), (9, 2), (16, 2), (17, 3)])
+def test_shards(count, shards):
+    made = plan(
+        evaluation={"episodes_per_shard": 8}, comparisons={"main": {**COMPARISON, "episodes_per_mission": count}}
+    )
+    numbers = list(made.shards("tutorial.miner"))
+    assert numbers == list(range(shards))
+    played = [made.evaluation("random", "tutorial.miner", number) for number in numbers]
+    covered = [one.first_episode + step for one in played for step in range(one.num_episodes)]
+    assert covered == list(range(count))
+
+
+def test_episodes_have_one_seed_whoever_plays():
+    first = plan().evaluation("random", "tutorial.miner", 0)
+    second = plan().evaluation("trained-seed-1", "tutorial.miner", 0)
+    assert first.first_seed == second.first_seed == 1_000_000
+
+
+def test_two_comparisons_with_other_seeds_on_one_mission_are_refused():
+    with pytest.raises(ConfigError) as caught:
+        plan(comparisons={"a": COMPARISON, "b": {**COMPARISON, "evaluation_seed": 5}})
+    assert caught.value.where == "comparisons.b.evaluation_seed"
+    assert caught.value.found == "5"
+    assert "1000000" in caught.value.expected
+
+
+def test_two_missions_of_one_name_are_refused():
+    missions = ["one/room.yaml", "two/room.yaml"]
+    with pytest.raises(ConfigError) as caught:
+        plan(comparisons={"a": {**COMPARISON, "missions": missions}})
+    assert "'room'" in caught.value.expected
+    assert caught.value.found == "one/room.yaml and two/room.yaml"
+
+
+def test_pairs_of_a_comparison():
+    made = plan(comparisons={"main": {**COMPARISON, "missions": ["arena", "rooms/room.yaml"]}})
+    assert made.compared("main") == [
+        (checkpoint, mission)
+        for mission in ("arena", "room")
+        for checkpoint in ("trained-seed-3", "trained-seed-1", "random")
+    ]
+
+
+def test_weights_count_by_content_not_by_path(tmp_path):
+    def recipe(path, content):
+        path.write_bytes(content)
+        policies = {"mine": {"class_path": "lstm", "data_path": str(path)}}
+        comparison = {**COMPARISON, "policies": ["mine"]}
+        return plan(policies=policies, comparisons={"main": comparison}).evaluation("mine", "tutorial.miner", 0).digest
+
+    first = recipe(tmp_path / "a.pt", b"weights")
+    assert recipe(tmp_path / "b.pt", b"weights") == first
+    assert recipe(tmp_path / "b.pt", b"other weights") != first
+
+
+def test_episodes_are_not_played_again_for_the_sake_of_a_comparison():
+    """Confidence level, resamples and further policies of a comparison are no business of the evaluation."""
+    base = plan().evaluation("random", "tutorial.miner", 0).digest
+    wider = {**COMPARISON, "confidence_level": 0.9, "num_resamples": 500, "policies": ["random", "noop"]}
+    assert plan(comparisons={"main": wider}).evaluation("random", "tutorial.miner", 0).digest == base
+
+
+# ---- sweeps ----------------------------------------------------------------------------------------------------
+
+
+def sweep(**changes):
+    return {"s": {"mission": "arena", "search_space": {"gamma": [0.9, 0.95, 0.99]}, **changes}}
+
+
+def test_trials():
+    assert plan(sweeps=sweep(num_trials=3)).trials("s") == ["trial-0000", "trial-0001", "trial-0002"]
+    assert len(plan(sweeps=sweep(strategy="grid", num_trials=99)).trials("s")) == 3  # a grid has as many as points
+
+
+def test_which_results_a_proposal_reads():
+    made = plan(sweeps=sweep(num_trials=6, lag=2, strategy="bayesian"))
+    assert [made.trials_read_by("s", trial) for trial in range(5)] == [
+        [],
+        [],
+        ["trial-0000"],
+        ["trial-0000", "trial-0001"],
+        ["trial-0000", "trial-0001", "trial-0002"],
+    ]
+    for strategy in ("random", "grid"):
+        assert plan(sweeps=sweep(num_trials=6, lag=1, strategy=strategy)).trials_read_by("s", 2) == []
+
+
+def test_more_trials_change_nothing_of_the_earlier_ones():
+    few, many = plan(sweeps=sweep(num_trials=6)), plan(sweeps=sweep(num_trials=60))
+    assert few.trial_evaluation("s") == many.trial_evaluation("s")
+    assert [few.trials_read_by("s", n) for n in range(6)] == [many.trials_read_by("s", n) for n in range(6)]
+    assert few.trial_evaluation("s") != plan(sweeps=sweep(episodes_per_trial=9)).trial_evaluation("s")
+
+
+# ---- missions --------------------------------------------------------------------------------------------------
+
+
+def test_all_missions_each_once_as_written():
+    made = plan(
+        sweeps=sweep(),
+        comparisons={"main": {**COMPARISON, "missions": ["tutorial.miner", "rooms/room.yaml"]}},
+        deployment={"policy": "trained", "validation_mission": "assembler_2"},
+    )
+    assert made.all_missions() == ["arena", "tutorial.miner", "rooms/room.yaml", "assembler_2"]
+    assert "assembler_2" not in plan(deployment={"validation_mission": "assembler_2"}).all_missions()

@@ -1,0 +1,330 @@
+"""Policies: names, classes, weights and bundles → policy objects; and what a user is told when that is impossible."""
+
+import json
+import zipfile
+
+import numpy as np
+import pytest
+
+pytest.importorskip("cogames")
+
+import torch
+from mettagrid.policy.policy import PolicySpec
+from mettagrid.policy.policy_env_interface import PolicyEnvInterface
+
+from daf.config import MissionConfig, PolicyConfig
+from daf.engine.missions import resolve_mission
+from daf.engine.policies import build_policy, check_transfer, list_policies, resolve_policy
+from daf.errors import CheckpointError, PolicyError
+
+GRID = "daf.engine.grid_policy.GridPolicy"
+MODULE = '''
+from mettagrid.policy.policy import AgentPolicy, MultiAgentPolicy
+from mettagrid.simulator import Action
+
+class Alone(AgentPolicy):
+    """The specification's second kind of policy."""
+    def __init__(self, policy_env_info, action="noop"):
+        super().__init__(policy_env_info)
+        self.action = action
+
+    def step(self, obs):
+        return Action(name=self.action)
+
+class Team(MultiAgentPolicy):
+    """The specification's first kind of policy."""
+    def __init__(self, env_interface, seed=42):
+        super().__init__(env_interface)
+        self.seed = seed
+
+    def step_batch(self, observations, actions):
+        actions[:] = self.seed % 5
+
+class Refuses(MultiAgentPolicy):
+    def __init__(self, env_interface):
+        raise ValueError("only for arenas")
+
+class NoPolicy:
+    pass
+
+def function():
+    pass
+'''
+
+
+def interface_of(source):
+    return PolicyEnvInterface.from_mg_cfg(resolve_mission(source).env_config)
+
+
+@pytest.fixture(scope="module")
+def assembler():
+    return interface_of("assembler_2")
+
+
+@pytest.fixture(scope="module")
+def hall():
+    return interface_of("training_facility_1")
+
+
+@pytest.fixture
+def mine(tmp_path, monkeypatch):
+    """The name of a user's module on the path, new for every test."""
+    name = f"mine_{abs(hash(str(tmp_path)))}"
+    (tmp_path / f"{name}.py").write_text(MODULE)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    return name
+
+
+@pytest.fixture
+def weights(tmp_path, assembler):
+    """Weights of a small grid network for assembler_2."""
+    path = tmp_path / "model.pt"
+    policy = build_policy(resolve_policy(small()), assembler)
+    policy.save_policy_data(str(path))
+    return path
+
+
+def small(**changes):
+    return PolicyConfig(**{"class_path": "grid", "init_kwargs": {"hidden_size": 8}, **changes})
+
+
+def refused(policy, kind=PolicyError, interface=None):
+    with pytest.raises(kind) as caught:
+        build_policy(resolve_policy(policy), interface)
+    assert caught.value.exit_code == 2
+    return caught.value
+
+
+# ---- names -----------------------------------------------------------------------------------------------------
+
+
+def test_known_names():
+    assert {"lstm", "random", "noop", "starter", "baseline", "grid"} <= set(list_policies())
+
+
+def test_shorthands_become_classes():
+    assert resolve_policy("grid").class_path == GRID
+    assert resolve_policy("lstm").class_path == "mettagrid.policy.lstm.LSTMPolicy"
+    assert resolve_policy("random").label == "random"
+    assert resolve_policy(GRID).label == "GridPolicy"
+    assert resolve_policy(PolicySpec(class_path="lstm")).class_path == resolve_policy("lstm").class_path
+    assert resolve_policy("random", "chance").label == "chance"
+    assert resolve_policy(resolve_policy("random")) == resolve_policy("random")
+
+
+def test_baseline_says_what_it_is():
+    baseline = resolve_policy("baseline")
+    assert baseline.class_path == resolve_policy("starter").class_path
+    assert "starter" in baseline.note
+    assert resolve_policy("starter").note == ""
+
+
+def test_an_unknown_shorthand_gets_a_suggestion():
+    error = refused("basline")
+    assert error.found == "'basline'"
+    assert "'baseline'" in error.hint
+
+
+# ---- classes ---------------------------------------------------------------------------------------------------
+
+
+def test_both_kinds_of_the_specifications_policies_act(mine, assembler):
+    team = build_policy(resolve_policy(PolicyConfig(class_path=f"{mine}.Team", init_kwargs={"seed": 7})), assembler)
+    actions = np.zeros(4, dtype=np.int32)
+    team.step_batch(np.zeros((4, 64, 3), dtype=np.uint8), actions)
+    assert actions.tolist() == [2, 2, 2, 2]
+
+    alone = PolicyConfig(class_path=f"{mine}.Alone", init_kwargs={"action": "move_north"})
+    built = build_policy(resolve_policy(alone), assembler)
+    first, second = built.agent_policy(0), built.agent_policy(1)
+    assert first is not second  # agents share no state
+    assert first.step(None).name == "move_north"
+
+
+@pytest.mark.parametrize(
+    ("path", "expected", "found", "hint"),
+    [
+        ("{mine}.NoPolicy", "a subclass of MultiAgentPolicy or AgentPolicy", "class NoPolicy", ""),
+        ("{mine}.function", "a subclass of MultiAgentPolicy or AgentPolicy", "a function", ""),
+        ("{mine}.Teem", "a class in {mine}", "no 'Teem'", "did you mean 'Team'?"),
+        ("{mine}x.Team", "a module that can be imported", "{mine}x", "PYTHONPATH"),
+        ("no_such_package.policy.Team", "a module that can be imported", "no_such_package", "'no_such_package'"),
+        ("daf.errors.DafError", "a subclass of MultiAgentPolicy or AgentPolicy", "class DafError", ""),
+    ],
+)
+def test_paths_that_lead_to_no_policy(mine, path, expected, found, hint):
+    error = refused(path.format(mine=mine))
+    assert error.expected == expected.format(mine=mine)
+    assert found.format(mine=mine) in error.found
+    assert hint in error.hint
+    assert path.format(mine=mine) in error.where
+
+
+def test_a_module_that_breaks_on_import(tmp_path, monkeypatch):
+    (tmp_path / "broken_module_of_a_user.py").write_text("1 / 0\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    assert "ZeroDivisionError" in refused("broken_module_of_a_user.Policy").found
+
+
+def test_a_class_that_refuses_the_mission(mine, assembler):
+    error = refused(f"{mine}.Refuses", interface=assembler)
+    assert error.expected == "a policy that accepts the mission"
+    assert error.found == "ValueError: only for arenas"
+
+
+def test_arguments_that_a_class_does_not_take(mine):
+    error = refused(PolicyConfig(class_path=f"{mine}.Team", init_kwargs={"sed": 1}))
+    assert (error.expected, error.found, error.hint) == ("an argument of Team", "'sed'", "did you mean 'seed'?")
+    assert "hidden_size" in refused(PolicyConfig(class_path="grid", init_kwargs={"hiden_size": 8})).hint
+
+
+# ---- weights ---------------------------------------------------------------------------------------------------
+
+
+def test_weights_are_loaded(weights, assembler):
+    resolved = resolve_policy(small(data_path=weights))
+    saved = torch.load(weights, weights_only=True)
+    loaded = build_policy(resolved, assembler).network().state_dict()
+    assert set(saved) == set(loaded)
+    assert all(torch.equal(saved[name], loaded[name]) for name in saved)
+    assert resolved.label == "grid-model"
+
+
+def test_identity_follows_the_content_of_the_weights(weights, tmp_path):
+    copy = tmp_path / "copy.pt"
+    copy.write_bytes(weights.read_bytes())
+    identity = resolve_policy(small(data_path=weights)).identity()
+    assert resolve_policy(small(data_path=copy)).identity() == identity
+    copy.write_bytes(b"other")
+    assert resolve_policy(small(data_path=copy)).identity() != identity
+    assert resolve_policy("random").identity()["weights_sha256"] is None
+
+
+def test_missing_weights_get_their_neighbour(weights):
+    error = refused(small(data_path=weights.with_name("modle.pt")), CheckpointError)
+    assert error.found == "no such file"
+    assert "'model.pt'" in error.hint
+
+
+@pytest.mark.parametrize("content", [b"", b"this is no checkpoint at all"])
+def test_damaged_weights(weights, assembler, content):
+    weights.write_bytes(content)
+    error = refused(small(data_path=weights), CheckpointError, assembler)
+    assert error.expected == "weights"
+    assert "damaged" in error.found or "cannot be read" in error.found
+    assert str(weights) in error.where
+
+
+def test_half_a_checkpoint(weights, assembler):
+    weights.write_bytes(weights.read_bytes()[: weights.stat().st_size // 2])
+    assert str(weights) in refused(small(data_path=weights), CheckpointError, assembler).where
+
+
+@pytest.mark.parametrize("content", [[1, 2, 3], "text", {"a": 1}, None])
+def test_a_readable_file_that_holds_no_weights(weights, assembler, content):
+    torch.save(content, weights)
+    assert str(weights) in refused(small(data_path=weights), CheckpointError, assembler).where
+
+
+def test_weights_of_another_network(weights, assembler, hall):
+    wider = PolicyConfig(class_path="grid", init_kwargs={"hidden_size": 16}, data_path=weights)
+    for policy, interface in ((wider, assembler), (small(data_path=weights), hall)):
+        error = refused(policy, CheckpointError, interface)
+        assert error.expected == "weights of this network"
+        assert "size mismatch" in error.found
+        assert "another mission" in error.hint
+    assert refused(PolicyConfig(class_path="lstm", data_path=weights), CheckpointError, assembler)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_weights_that_are_no_numbers(weights, assembler, value):
+    state = torch.load(weights, weights_only=True)
+    name = next(iter(state))
+    state[name].view(-1)[0] = value
+    torch.save(state, weights)
+    error = refused(small(data_path=weights), CheckpointError, assembler)
+    assert error.expected == "finite weights"
+    assert name.split(".")[-1] in error.found
+
+
+# ---- bundles ---------------------------------------------------------------------------------------------------
+
+
+def bundle(path, weights, *, class_path=GRID, hidden_size=8):
+    spec = {"class_path": class_path, "data_path": "weights.pt", "init_kwargs": {"hidden_size": hidden_size}}
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("policy_spec.json", json.dumps(spec))
+        archive.write(weights, "weights.pt")
+    return path
+
+
+def test_a_bundle_says_itself_what_it_is(tmp_path, weights, assembler):
+    path = bundle(tmp_path / "mine-0.1.0.zip", weights)
+    resolved = resolve_policy(str(path))
+    assert (resolved.label, resolved.class_path, resolved.init_kwargs) == ("mine-0.1.0", GRID, {"hidden_size": 8})
+    assert resolve_policy(PolicyConfig(data_path=path)) == resolved
+    loaded = build_policy(resolved, assembler).network().state_dict()
+    saved = torch.load(weights, weights_only=True)
+    assert all(torch.equal(saved[name], loaded[name]) for name in saved)
+
+
+def test_an_overwritten_bundle_is_not_served_stale(tmp_path, weights, assembler):
+    path = bundle(tmp_path / "mine.zip", weights)
+    before = build_policy(resolve_policy(str(path)), assembler).network().state_dict()
+    state = {name: tensor + 1 for name, tensor in torch.load(weights, weights_only=True).items()}
+    torch.save(state, weights)
+    path.unlink()
+    bundle(path, weights)
+    after = build_policy(resolve_policy(str(path)), assembler).network().state_dict()
+    assert all(torch.equal(after[name], before[name] + 1) for name in before)
+
+
+@pytest.mark.parametrize(
+    ("members", "found"),
+    [(None, "no zip archive"), ({}, "no such member"), ({"policy_spec.json": "{}"}, "class_path")],
+)
+def test_files_that_are_no_bundle(tmp_path, members, found):
+    path = tmp_path / "x.zip"
+    if members is None:
+        path.write_text("text")
+    else:
+        with zipfile.ZipFile(path, "w") as archive:
+            for name, content in members.items():
+                archive.writestr(name, content)
+    error = refused(str(path), CheckpointError)
+    assert found in error.found
+    assert error.where == str(path)
+
+
+# ---- transfer --------------------------------------------------------------------------------------------------
+
+
+def test_weights_play_the_same_mission_with_other_numbers(assembler):
+    policy = resolve_policy("grid")
+    shorter = PolicyEnvInterface.from_mg_cfg(
+        resolve_mission(MissionConfig(source="assembler_2", max_steps=5)).env_config
+    )
+    check_transfer(policy, assembler, "assembler_2", shorter, "short")
+
+
+def test_fewer_agents_are_the_same_to_a_network():
+    pair = resolve_mission(MissionConfig(source="tutorial.miner", num_agents=2)).env_config
+    miner = interface_of("tutorial.miner")
+    check_transfer(resolve_policy("grid"), miner, "tutorial.miner", PolicyEnvInterface.from_mg_cfg(pair), "pair")
+
+
+def test_another_mission_is_refused_before_anything_is_trained(assembler, hall):
+    with pytest.raises(PolicyError) as caught:
+        check_transfer(resolve_policy("grid"), assembler, "assembler_2", hall, "training_facility_1")
+    error = caught.value
+    assert "observation shape" in error.expected
+    assert "64 x 3" in error.expected
+    assert error.found == "128 x 3"
+    assert "'assembler_2'" in error.where
+    assert "'training_facility_1'" in error.where
+
+
+def test_the_same_shape_with_other_features_is_refused(assembler):
+    other = assembler.model_copy(update={"tags": [*assembler.tags, "chest"]})
+    with pytest.raises(PolicyError, match="tags"):
+        check_transfer(resolve_policy("grid"), assembler, "a", other, "b")

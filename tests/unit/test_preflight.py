@@ -1,0 +1,216 @@
+"""The check before the first job: what it finds, all at once, and when it may be skipped.
+
+`check_with_engine` is what the check does; here it runs in this process. How its findings reach the terminal is
+tested in tests/workflow/test_bad_input.py.
+"""
+
+import subprocess
+
+import pytest
+
+pytest.importorskip("cogames")
+
+import torch
+
+from daf import preflight
+from daf.config import ExperimentConfig
+from daf.errors import BadInputError, ConfigError, DafError
+from daf.plan import Plan, check_with_engine
+
+TRAINING = {"mission": "assembler_2", "init_kwargs": {"hidden_size": 8}, "num_steps": 100}
+COMPARISON = {"policies": ["random"], "missions": ["assembler_2"], "episodes_per_mission": 2}
+
+
+def plan(**data):
+    return Plan(ExperimentConfig.from_dict(data))
+
+
+def problems(**data):
+    with pytest.raises(ConfigError) as caught:
+        check_with_engine(plan(**data), "x.yaml")
+    return {(problem.where.split(" (")[0], problem.found): problem for problem in caught.value.problems}
+
+
+def only(found, key):
+    assert len(found) == 1
+    problem = next(iter(found.values()))
+    assert problem.where.startswith(f"x.yaml: {key} (")
+    return problem
+
+
+# ---- what it finds ---------------------------------------------------------------------------------------------
+
+
+def test_a_good_experiment_passes(tmp_path):
+    check_with_engine(
+        plan(
+            training={"a": TRAINING},
+            sweeps={"s": {"mission": "assembler_2", "search_space": {"init_kwargs.hidden_size": [8, 16]}}},
+            policies={"mine": {"training": "a"}},
+            missions={"short": {"source": "assembler_2", "max_steps": 5}},
+            comparisons={"c": {**COMPARISON, "policies": ["mine", "random"], "missions": ["assembler_2", "short"]}},
+            deployment={"policy": "mine", "validation_mission": "short"},
+        ),
+        "x.yaml",
+    )
+
+
+def test_everything_wrong_at_once():
+    found = problems(
+        training={
+            "a": {**TRAINING, "mission": "assembler_22"},
+            "b": {**TRAINING, "policy_class_path": "random", "init_kwargs": {}},
+            "c": {**TRAINING, "init_kwargs": {"hidden_sice": 8}},
+        },
+        sweeps={"s": {"mission": "assembler_2", "search_space": {"learning_rat": [0.1]}}},
+        policies={"x": "daf.errors.DafError", "y": "gird", "z": {"class_path": "lstm", "data_path": "none.pt"}},
+        comparisons={"c": {**COMPARISON, "policies": ["x", "y", "z"], "missions": ["tutorial.minre"]}},
+    )
+    assert set(found) == {
+        ("x.yaml: training.a.mission", "'assembler_22'"),
+        ("x.yaml: training.b.policy_class_path", "'random' has no network"),
+        ("x.yaml: training.c.policy_class_path", "'hidden_sice'"),
+        ("x.yaml: sweeps.s.search_space", "'learning_rat'"),
+        ("x.yaml: policies.x", "class DafError"),
+        ("x.yaml: policies.y", "'gird'"),
+        ("x.yaml: policies.z", "no such file"),
+        ("x.yaml: comparisons.c.missions", "'tutorial.minre'"),
+    }
+    assert "'grid'" in found["x.yaml: policies.y", "'gird'"].hint
+
+
+def test_what_is_wrong_is_said_once():
+    """Not again for the policy that the training would make, nor for every mission that it would play."""
+    problem = only(
+        problems(
+            training={"a": {**TRAINING, "mission": "assembler_22"}},
+            policies={"mine": {"training": "a"}},
+            comparisons={"c": {**COMPARISON, "policies": ["mine"], "missions": ["assembler_2", "tutorial.miner"]}},
+            deployment={"policy": "mine", "validation_mission": "assembler_2"},
+        ),
+        "training.a.mission",
+    )
+    assert "'assembler_2'" in problem.hint
+
+
+def test_a_policy_that_nobody_plays_is_checked_too():
+    assert only(problems(policies={"y": "gird"}), "policies.y").found == "'gird'"
+
+
+@pytest.mark.parametrize("mission", ["easy_hearts_training", "diagnostic_memory"])
+def test_a_mission_without_room_for_its_agents(mission):
+    problem = only(problems(comparisons={"c": {**COMPARISON, "missions": [mission]}}), "comparisons.c.missions")
+    assert "8 exceeds available spawn points 4" in problem.found
+    few = {"few": {"source": mission, "num_agents": 4}}
+    if mission == "diagnostic_memory":
+        check_with_engine(plan(missions=few, comparisons={"c": {**COMPARISON, "missions": ["few"]}}), "x.yaml")
+
+
+def test_a_policy_that_was_trained_on_something_else():
+    problem = only(
+        problems(
+            training={"a": TRAINING},
+            policies={"mine": {"training": "a"}},
+            comparisons={"c": {**COMPARISON, "policies": ["mine"], "missions": ["training_facility_1"]}},
+        ),
+        "policies.mine",
+    )
+    assert "observation shape" in problem.expected
+    assert "trained on" in problem.hint
+
+
+def test_a_package_that_could_not_play_its_validation_mission():
+    training = {"training": {"a": TRAINING}, "policies": {"mine": {"training": "a"}}}
+    bad = {"policy": "mine", "validation_mission": "training_facility_1"}
+    assert only(problems(**training, deployment=bad), "deployment.validation_mission").found == "128 x 3"
+    check_with_engine(plan(**training, deployment={**bad, "validation_mission": "assembler_2"}), "x.yaml")
+
+
+def test_weights_are_loaded_before_anything_runs(tmp_path):
+    path = tmp_path / "model.pt"
+    policies = {"w": {"class_path": "grid", "init_kwargs": {"hidden_size": 8}, "data_path": str(path)}}
+    torch.save({"not": torch.zeros(1)}, path)
+    found = problems(policies=policies, comparisons={"c": {**COMPARISON, "policies": ["w"]}})
+    assert "Missing key" in only(found, "policies.w").found
+    path.write_bytes(b"")
+    found = problems(policies=policies, comparisons={"c": {**COMPARISON, "policies": ["w"]}})
+    assert "damaged" in only(found, "policies.w").found
+    found = problems(policies=policies, deployment={"policy": "w", "validation_mission": "assembler_2"})
+    assert "damaged" in only(found, "deployment.validation_mission").found
+
+
+def test_environments_that_processes_cannot_share():
+    found = problems(training={"a": {**TRAINING, "processes_per_machine": 3}})
+    assert ("x.yaml: training.a.hyperparameters.num_envs", "16") in found
+
+
+# ---- when it is skipped ----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def calls(tmp_path, monkeypatch):
+    """Runs in an empty folder, and records calls of the engine's process instead of starting it."""
+    monkeypatch.chdir(tmp_path)
+    made = []
+
+    def run(command, **options):
+        made.append(command)
+        return subprocess.CompletedProcess(command, calls.code, stdout=calls.stdout, stderr=calls.stderr)
+
+    calls = type("Calls", (), {"made": made, "code": 0, "stdout": "", "stderr": ""})()
+    monkeypatch.setattr(preflight.subprocess, "run", run)
+    return calls
+
+
+def checked(calls, **data):
+    before = len(calls.made)
+    preflight.check_once(plan(**data), "x.yaml")
+    return len(calls.made) > before
+
+
+def test_a_passed_check_is_not_repeated(calls):
+    assert checked(calls, comparisons={"c": COMPARISON})
+    assert not checked(calls, comparisons={"c": COMPARISON})
+    assert checked(calls, comparisons={"c": {**COMPARISON, "missions": ["tutorial.miner"]}})
+
+
+def test_a_changed_file_is_checked_again(calls, tmp_path):
+    room, weights = tmp_path / "room.yaml", tmp_path / "w.pt"
+    room.write_text("a: 1")
+    weights.write_text("1")
+    data = {
+        "policies": {"w": {"class_path": "lstm", "data_path": "w.pt"}},
+        "comparisons": {"c": {**COMPARISON, "missions": ["room.yaml"], "policies": ["w"]}},
+    }
+    assert checked(calls, **data)
+    assert not checked(calls, **data)
+    room.write_text("a: 2")
+    assert checked(calls, **data)
+    weights.write_text("2")
+    assert checked(calls, **data)
+    assert not checked(calls, **data)
+
+
+def test_a_users_own_code_is_always_checked(calls):
+    data = {"policies": {"p": "mine.Policy"}, "comparisons": {"c": {**COMPARISON, "policies": ["p"]}}}
+    assert checked(calls, **data)
+    assert checked(calls, **data)
+
+
+def test_problems_come_back_as_they_are_and_leave_no_stamp(calls, tmp_path):
+    calls.code = 2
+    calls.stdout = '[{"expected": "a", "found": "b", "where": "c", "hint": "d"}]'
+    for _ in range(2):
+        with pytest.raises(ConfigError) as caught:
+            checked(calls, comparisons={"c": COMPARISON})
+        assert str(caught.value) == str(BadInputError("a", "b", "c", "d"))
+    assert len(calls.made) == 2
+    assert not (tmp_path / ".snakemake").exists()
+
+
+def test_an_engine_that_does_not_load(calls):
+    calls.code, calls.stderr = 1, "Traceback …\nModuleNotFoundError: No module named 'mettagrid'\n"
+    with pytest.raises(DafError) as caught:
+        checked(calls, comparisons={"c": COMPARISON})
+    assert caught.value.found == "ModuleNotFoundError: No module named 'mettagrid'"
+    assert caught.value.exit_code == 1

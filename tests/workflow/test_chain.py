@@ -1,0 +1,115 @@
+"""The whole chain for real, at a small size: every file, a second run, a deleted result, a larger budget, a kill."""
+
+from __future__ import annotations
+
+import copy
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from daf.episodes import read_episodes, read_provenance
+from tests.workflow.tools import PROJECT, SMALL, job_counts, snakemake, write_experiment
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def finished_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder in which the whole small experiment ran."""
+    folder = tmp_path_factory.mktemp("chain")
+    write_experiment(folder, SMALL)
+    done = snakemake(folder, "-j2")
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-6000:]
+    return folder
+
+
+def results(folder: Path) -> dict[str, tuple[int, str]]:
+    """When and what every trial's result was written."""
+    paths = sorted(folder.glob("daf_output/sweeps/knobs/trial-*/result.json"))
+    return {path.parent.name: (path.stat().st_mtime_ns, path.read_text()) for path in paths}
+
+
+def test_every_file_of_the_chain_is_there_and_says_where_it_comes_from(finished_run: Path) -> None:
+    out = finished_run / "daf_output"
+    assert json.loads((out / "environment/check.json").read_text())["healthy"]
+    best = json.loads((out / "sweeps/knobs/best.json").read_text())
+    run = json.loads((out / "training/hall/seed-1/run.json").read_text())
+    assert run["status"] == "completed"
+    assert run["recipe"]["hyperparameters"]["learning_rate"] == best["hyperparameters"]["learning_rate"]
+    assert run["processes"]["world_size"] == 2
+    assert len({rank["pid"] for rank in run["processes"]["ranks"]}) == 2
+    assert (out / "training/hall/seed-1/model.pt").stat().st_size > 10_000
+    for checkpoint in ("trained-seed-1", "random", "baseline"):
+        for mission, steps in (("hall", 40), ("hall_long", 60)):
+            path = out / f"evaluations/{checkpoint}/{mission}/episodes.parquet"
+            episodes = read_episodes(path)
+            assert episodes["seed"].tolist() == [1_000_000, 1_000_001, 1_000_002, 1_000_003]
+            assert episodes["length"].tolist() == [steps] * 4
+            assert episodes["failure"].isna().all()
+            made_by = read_provenance(path)["shards"][0]
+            assert made_by["versions"]["mettagrid"]
+            assert len(made_by["recipe_digest"]) == 64
+    comparison = json.loads((out / "comparisons/main/comparison.json").read_text())
+    assert comparison["provenance"]["recipe_digest"]
+    page = (out / "comparisons/main/report.html").read_text()
+    assert "trained" in page
+    assert "CoGames&#39; scripted &#39;starter&#39;" in page or "CoGames' scripted 'starter'" in page
+    assert (out / "reports/missions/hall.html").stat().st_size > 2000
+    validation = json.loads((out / "deployment/trained-seed-1-1.2.3.validation.json").read_text())
+    assert validation["is_valid"]
+
+
+def test_a_second_run_has_nothing_to_do(finished_run: Path) -> None:
+    done = snakemake(finished_run, "-j2", "-n")
+    assert "Nothing to be done" in done.stdout + done.stderr
+
+
+def test_a_larger_budget_adds_exactly_the_new_trials(finished_run: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(finished_run, tmp_path / "more", copy_function=shutil.copy2)
+    more = copy.deepcopy(SMALL)
+    more["sweeps"]["knobs"]["num_trials"] = 5
+    write_experiment(folder, more)
+    counts = job_counts(snakemake(folder, "-n", "sweep").stdout)
+    assert counts == {"propose_trial": 2, "run_trial": 2, "select_best": 1, "sweep": 1, "total": 6}
+
+
+def test_a_deleted_result_is_made_again_alone_and_the_same(finished_run: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(finished_run, tmp_path / "deleted", copy_function=shutil.copy2)
+    before = results(folder)
+    target = "daf_output/sweeps/knobs/trial-0000/result.json"
+    (folder / target).unlink()
+    done = snakemake(folder, "-j2", target)
+    assert done.returncode == 0, done.stderr
+    after = results(folder)
+    assert {name for name in before if after[name][0] != before[name][0]} == {"trial-0000"}
+    objectives = [json.loads(found["trial-0000"][1])["objective"] for found in (before, after)]
+    assert objectives[0] == objectives[1]
+
+
+def test_killed_in_the_sweep_the_same_command_finishes_and_repeats_no_trial(finished_run: Path, tmp_path: Path) -> None:
+    write_experiment(tmp_path, SMALL)
+    command = [sys.executable, "-m", "snakemake", "--snakefile", str(PROJECT / "Snakefile")]
+    command += ["--configfile", "experiment.yaml", "-j1", "sweep"]
+    running = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 240
+    # When the second trial's training has begun, Snakemake has booked the first one as finished.
+    while len(list(tmp_path.glob("daf_output/sweeps/knobs/trial-*/state"))) < 2 and time.monotonic() < deadline:
+        time.sleep(0.05)  # polls for a file, measures nothing
+    os.kill(running.pid, signal.SIGKILL)
+    running.wait()
+    before = results(tmp_path)
+    assert 1 <= len(before) < 3
+    done = snakemake(tmp_path, "-j1", "sweep")
+    assert done.returncode == 0, done.stderr
+    after = results(tmp_path)
+    assert len(after) == 3
+    assert {name: after[name] for name in before} == before
+    whole = {name: json.loads(text)["objective"] for name, (_, text) in results(finished_run).items()}
+    assert {name: json.loads(text)["objective"] for name, (_, text) in after.items()} == whole

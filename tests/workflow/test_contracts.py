@@ -1,0 +1,153 @@
+"""More promises of the static graph: names, files that never collide, profiles, and what changes rerun."""
+
+from __future__ import annotations
+
+import copy
+import re
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.workflow.tools import PROJECT, SMALL, job_counts, snakemake, write_experiment
+
+TWO_OF_EVERYTHING: dict[str, Any] = copy.deepcopy(SMALL) | {
+    "sweeps": {name: SMALL["sweeps"]["knobs"] for name in ("knobs", "knobs.b")},
+    "training": {name: {**SMALL["training"]["hall"], "seeds": [1, 11]} for name in ("hall", "hall-b")},
+    "policies": {**SMALL["policies"], "trained-b": {"training": "hall-b"}},
+    "evaluation": {"episodes_per_shard": 2},
+    "comparisons": {
+        "main": {**SMALL["comparisons"]["main"], "policies": ["trained", "trained-b", "random"]},
+        "main-b": {**SMALL["comparisons"]["main"], "missions": ["hall"], "episodes_per_mission": 6},
+    },
+}
+
+
+def dry_run(folder: Path, experiment: dict[str, Any], *arguments: str) -> str:
+    write_experiment(folder, experiment)
+    done = snakemake(folder, "-n", *arguments)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_no_two_jobs_write_the_same_file(tmp_path: Path) -> None:
+    output = dry_run(tmp_path, TWO_OF_EVERYTHING)
+    written = [
+        path
+        for kind in ("output", "log", "benchmark")
+        for line in re.findall(rf"^    {kind}: (.+)$", output, re.MULTILINE)
+        for path in line.split(", ")
+    ]
+    assert len(written) > 200
+    assert [path for path, times in Counter(written).items() if times > 1] == []
+    assert all(path.startswith("daf_output/") for path in written)
+
+
+def test_all_output_goes_where_the_experiment_says(tmp_path: Path) -> None:
+    output = dry_run(tmp_path, SMALL | {"daf": {"output_dir": "elsewhere/out"}})
+    assert "daf_output" not in output
+    assert "elsewhere/out/sweeps/knobs/trial-0000/result.json" in output
+
+
+def test_every_rule_explains_itself(tmp_path: Path) -> None:
+    write_experiment(tmp_path, SMALL)
+    listed = snakemake(tmp_path, "--list-rules").stdout
+    blocks = re.findall(r"^(\w+)\n((?:[ \t]+.+\n?)*)", listed, re.MULTILINE)
+    rules = {name: text.strip() for name, text in blocks}
+    assert {"check_environment", "run_trial", "train_policy", "evaluate_policy", "deploy_policy"} <= set(rules)
+    assert [name for name, text in rules.items() if not text and name != "all"] == []
+
+
+def test_sending_anything_is_never_part_of_everything(tmp_path: Path) -> None:
+    experiment = copy.deepcopy(SMALL)
+    experiment["deployment"]["endpoint"] = "registry"
+    jobs = job_counts(dry_run(tmp_path, experiment))
+    assert "validate_package" in jobs
+    assert not {"deploy_policy", "rollback_deployment"} & set(jobs)
+    one = "daf_output/deployment/trained-seed-1-1.2.3.deployed.json"
+    assert job_counts(dry_run(tmp_path, experiment, one))["deploy_policy"] == 1
+
+
+@pytest.mark.parametrize("profile", ["slurm", "local-gpu"])
+def test_a_profile_says_where_jobs_run_and_changes_none_of_them(tmp_path: Path, profile: str) -> None:
+    plain = job_counts(dry_run(tmp_path, SMALL))
+    output = dry_run(tmp_path, SMALL, "--profile", str(PROJECT / "profiles" / profile))
+    assert job_counts(output) == plain
+    resources = re.search(r"^rule run_trial:\n(?:    .+\n)*?    resources: (.+)$", output, re.MULTILINE)
+    assert resources is not None
+    assert "gpu=1" in resources[1]
+    if profile == "slurm":
+        assert "mem_mb=8000" in resources[1]  # not the rule's own 2000
+        assert "runtime=120" in resources[1]
+
+
+def test_profiles_repeat_no_key_of_the_default_with_another_value() -> None:
+    """Snakemake replaces such a key whole, so a `set-resources` in both would silently lose one."""
+    profiles = {
+        path.parent.name: yaml.safe_load(path.read_text()) for path in PROJECT.glob("profiles/*/config.v9+.yaml")
+    }
+    default = profiles.pop("default")
+    assert "set-resources" not in default
+    assert "default-resources" not in default
+    for profile in profiles.values():
+        assert {key: profile[key] for key in default.keys() & profile.keys()} == {
+            key: default[key] for key in default.keys() & profile.keys()
+        }
+
+
+def test_the_shim_for_the_catalogue_makes_the_same(tmp_path: Path) -> None:
+    """Snakemake would take the first rule of an included file for the default target."""
+    write_experiment(tmp_path, SMALL)
+    command = [sys.executable, "-m", "snakemake", "--snakefile", str(PROJECT / "workflow" / "Snakefile")]
+    command += ["--configfile", "experiment.yaml", "-n"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert job_counts(done.stdout) == job_counts(dry_run(tmp_path, SMALL))
+
+
+# ---- what a change reruns (on a run that really finished) --------------------------------------------------------
+
+
+def rerun(folder: Path, *arguments: str, **changes: Any) -> dict[str, int]:
+    """The jobs that a changed experiment needs where the original one has finished."""
+    counts = job_counts(dry_run(folder, copy.deepcopy(SMALL) | changes, *arguments))
+    return {rule: count for rule, count in counts.items() if rule not in ("total", "all")}
+
+
+@pytest.mark.slow
+def test_changes_rerun_what_they_decide_and_nothing_else(finished_run: Path, tmp_path: Path) -> None:
+    import shutil
+
+    folder = Path(shutil.copytree(finished_run, tmp_path / "copy", copy_function=shutil.copy2))
+    assert rerun(folder) == {}
+    assert rerun(folder, daf={"log_level": "debug", "max_parallel_jobs": 2}) == {}
+
+    comparisons = copy.deepcopy(SMALL["comparisons"])
+    comparisons["main"]["confidence_level"] = 0.9
+    assert rerun(folder, comparisons=comparisons) == {"compare_policies": 1, "render_report": 1}
+
+    comparisons = copy.deepcopy(SMALL["comparisons"])
+    comparisons["main"]["policies"].append("noop")
+    assert rerun(folder, comparisons=comparisons) == {
+        "evaluate_policy": 2,
+        "merge_episodes": 2,
+        "analyze_mission": 2,
+        "compare_policies": 1,
+        "render_report": 1,
+    }
+
+    sweeps = copy.deepcopy(SMALL["sweeps"])
+    sweeps["knobs"]["num_trials"] = 5
+    more = rerun(folder, "sweep", sweeps=sweeps)
+    assert more == {"propose_trial": 2, "run_trial": 2, "select_best": 1, "sweep": 1}
+
+    sweeps["knobs"]["num_trials"] = 2  # fewer: only the choice among them
+    assert rerun(folder, "sweep", sweeps=sweeps) == {"select_best": 1, "sweep": 1}
+
+    training = copy.deepcopy(SMALL["training"])
+    training["hall"]["seeds"] = [1, 2]
+    added = rerun(folder, "train", training=training)
+    assert added == {"train_policy": 1, "train": 1}

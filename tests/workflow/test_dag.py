@@ -1,0 +1,95 @@
+"""What the static graph promises, seen by dry-runs."""
+
+from __future__ import annotations
+
+import copy
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.workflow.tools import PROJECT, SMALL, job_counts, snakemake, write_experiment
+
+DEFAULT_JOBS = {
+    "check_environment": 1,
+    "propose_trial": 6,
+    "run_trial": 6,
+    "select_best": 1,
+    "train_policy": 1,
+    "evaluate_policy": 6,
+    "merge_episodes": 6,
+    "analyze_mission": 2,
+    "compare_policies": 1,
+    "render_report": 1,
+    "package_policy": 1,
+    "validate_package": 1,
+    "all": 1,
+}
+
+
+def dry_run(folder: Path, experiment: dict[str, object], *arguments: str) -> str:
+    write_experiment(folder, experiment)
+    done = snakemake(folder, "-n", *arguments)
+    assert done.returncode == 0, done.stderr
+    return done.stdout + done.stderr
+
+
+def test_the_default_experiment_has_these_jobs(tmp_path: Path) -> None:
+    experiment = yaml.safe_load((PROJECT / "config" / "config.yaml").read_text())
+    counts = job_counts(dry_run(tmp_path, experiment))
+    assert {name: count for name, count in counts.items() if name != "total"} == DEFAULT_JOBS
+
+
+def test_one_more_seed_adds_one_training_and_its_evaluations(tmp_path: Path) -> None:
+    more = copy.deepcopy(SMALL)
+    more["training"]["hall"]["seeds"] = [1, 2]
+    before, after = job_counts(dry_run(tmp_path, SMALL)), job_counts(dry_run(tmp_path, more))
+    added = {name: after[name] - before[name] for name in after if after[name] != before[name]}
+    assert added == {"train_policy": 1, "evaluate_policy": 2, "merge_episodes": 2, "total": 5}
+
+
+def test_slurm_profile_decides_resources_and_keeps_the_default_behaviour(tmp_path: Path) -> None:
+    output = dry_run(tmp_path, SMALL, "--profile", str(PROJECT / "profiles" / "slurm"))
+    block = output[output.index("rule run_trial:") :].split("\n\n")[0]
+    assert "slurm_partition=gpu" in block
+    assert "gpu=1" in block
+    for profile in ("slurm", "local-gpu"):
+        own = yaml.safe_load((PROJECT / "profiles" / profile / "config.v9+.yaml").read_text())
+        default = yaml.safe_load((PROJECT / "profiles" / "default" / "config.v9+.yaml").read_text())
+        assert {key: own[key] for key in default} == default  # a key set in both is replaced, so it must agree
+
+
+def test_the_profile_is_found_right_after_a_clone() -> None:
+    assert (PROJECT / "slurm").is_symlink()
+    assert (PROJECT / "slurm" / "config.v9+.yaml").is_file()
+
+
+@pytest.mark.parametrize(
+    ("target", "rules"),
+    [
+        ("environment", {"check_environment", "environment"}),
+        ("sweep", {"check_environment", "propose_trial", "run_trial", "select_best", "sweep"}),
+        ("daf_output/sweeps/knobs/trial-0000/result.json", {"check_environment", "propose_trial", "run_trial"}),
+    ],
+)
+def test_a_stage_or_a_file_needs_only_what_it_depends_on(tmp_path: Path, target: str, rules: set[str]) -> None:
+    assert set(job_counts(dry_run(tmp_path, SMALL, target))) - {"total"} == rules
+
+
+def test_every_rule_has_a_log_a_benchmark_and_a_sentence() -> None:
+    for path in sorted((PROJECT / "workflow" / "rules").glob("*.smk")):
+        for name, body in re.findall(r"^rule (\w+):\n(.*?)(?=^rule |\Z)", path.read_text(), re.DOTALL | re.MULTILINE):
+            assert '"""' in body, name
+            if "script:" in body:
+                assert "log:" in body, name
+                assert "benchmark:" in body, name
+
+
+@pytest.mark.parametrize("snakefile", ["Snakefile", "workflow/Snakefile"])
+def test_lint(snakefile: str) -> None:
+    command = [sys.executable, "-m", "snakemake", "--lint", "--snakefile", snakefile]
+    done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
