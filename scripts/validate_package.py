@@ -2,6 +2,7 @@
 
 from daf.deployment import daf_validate_deployment, require_valid
 from daf.files import write_json
+from daf.provenance import provenance
 from daf.rule import running
 
 with running(snakemake) as (plan, logger):
@@ -9,4 +10,5 @@ with running(snakemake) as (plan, logger):
     result = daf_validate_deployment(snakemake.input.package, mission.config)
     logger.info(f"validation of {snakemake.input.package}:\n{result}")
     require_valid(result)
-    write_json(snakemake.output[0], result.to_dict())
+    made_by = provenance({"package": result.sha256, "mission": mission.to_dict()}, {})
+    write_json(snakemake.output[0], {**result.to_dict(), "provenance": made_by})

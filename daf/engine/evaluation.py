@@ -303,8 +303,9 @@ def _play_step_batch(policy: MultiAgentPolicy, factory: SimulationFactory, seed:
     chosen = np.zeros(agents, dtype=np.int32)
     while not (buffers.terminals.all() or buffers.truncations.all()):
         policy.step_batch(buffers.observations, chosen)
-        if chosen.min() < 0 or chosen.max() >= len(names):
-            raise ValueError(f"illegal action {int(chosen.max())}, expected 0 to {len(names) - 1}")
+        illegal = chosen[(chosen < 0) | (chosen >= len(names))]
+        if len(illegal):
+            raise ValueError(f"illegal action {int(illegal[0])}, expected 0 to {len(names) - 1}")
         counts += np.bincount(chosen, minlength=len(names))
         buffers.actions[:] = np.where(chosen < num_primary, chosen, 0)
         buffers.vibe_actions[:] = np.where(chosen < num_primary, 0, chosen)

@@ -115,8 +115,8 @@ class Trainer:
     # ---- one update ---------------------------------------------------------------------------------------
 
     @torch.no_grad()
-    def collect(self) -> tuple[Rollout, list[FinishedEpisode]]:
-        """Play `horizon` steps with the current network."""
+    def collect(self) -> tuple[Rollout | None, list[FinishedEpisode]]:
+        """Play `horizon` steps with the current network; no rollout if its action logits were not finite."""
         environment, network, knobs = self.environment, self.network, self.knobs
         steps, agents = knobs.horizon, environment.num_agents
         observations = torch.empty((steps, *environment.buffers.observations.shape), dtype=torch.uint8)
@@ -133,6 +133,8 @@ class Trainer:
             network.prepare(observations[t])
             starts[t] = starting
             logits, values[t], state = self._step(observations[t], state)
+            if not bool(torch.isfinite(logits).all()):
+                return None, episodes
             all_log_probs = torch.log_softmax(logits, dim=1)
             chosen = torch.multinomial(all_log_probs.exp(), 1, generator=self.sampling)
             actions[t] = chosen.squeeze(1)
@@ -188,7 +190,7 @@ class Trainer:
         return state[0] * keep, state[1] * keep
 
     def learn(self, rollout: Rollout) -> dict[str, float] | None:
-        """Improve the network on a rollout; None if a loss or a gradient was not finite (weights then stay)."""
+        """Improve the network on a rollout; None if a loss, a gradient or a weight was not finite."""
         knobs, group = self.knobs, self.group
         learning_rate = scheduled_learning_rate(knobs, self.update, self.num_updates)
         for parameters in self.optimizer.param_groups:
@@ -204,6 +206,8 @@ class Trainer:
                 totals += parts
                 samples_seen += len(batch["actions"])
                 self.optimizer.step()
+        if not self.finite_weights():
+            return None
         group.sum(totals)
         samples = samples_seen * group.world_size
         policy, value, entropy, kl, clipped, norm = (totals / samples).tolist()
@@ -217,6 +221,17 @@ class Trainer:
             "gradient_norm": norm,
             "explained_variance": self._explained_variance(rollout, returns),
         }
+
+    def finite_weights(self) -> bool:
+        """Whether all weights are numbers; the same in every process, as the weights are."""
+        return all(bool(p.isfinite().all()) for p in self.parameters)
+
+    @torch.no_grad()
+    def finite_actions(self) -> bool:
+        """Whether the network can still choose: weights may be numbers, yet too large for it."""
+        live = torch.from_numpy(self.environment.buffers.observations).clone()
+        logits, _, _ = self._step(self.network.prepare(live), self._cleared(self.carried, self.starting))
+        return not self.group.any(not bool(torch.isfinite(logits).all()), self.device)
 
     def _minibatches(self, rollout: Rollout, returns: Tensor) -> Iterator[dict[str, Any]]:
         """Shuffled minibatches: single steps, or whole agents for a network that carries state."""
@@ -394,9 +409,12 @@ def train(
         while trainer.update < trainer.num_updates:
             began = time.perf_counter()
             rollout, episodes = trainer.collect()
+            if group.any(rollout is None, device) or rollout is None:
+                reason = f"action logits not finite at {trainer.agent_steps:,} agent-steps"
+                break
             losses = trainer.learn(rollout)
             if losses is None:
-                reason = f"loss or gradient not finite at {trainer.agent_steps:,} agent-steps"
+                reason = f"loss, gradient or weights not finite at {trainer.agent_steps:,} agent-steps"
                 break
             trainer.update += 1
             trainer.agent_steps += trainer.steps_per_update
@@ -427,8 +445,8 @@ def train(
                 return _outcome(trainer, "interrupted", f"{stop.received or 'a signal'} received", facts)
     if group.is_leader and trainer.agent_steps > resumed_at:
         progress.done()
-    if reason is None and not all(bool(p.isfinite().all()) for p in trainer.parameters):
-        reason = "weights not finite at the end"
+    if reason is None and not (trainer.finite_weights() and trainer.finite_actions()):
+        reason = "weights or action logits not finite at the end"
     outcome = _outcome(trainer, "completed" if reason is None else "diverged", reason, facts)
     if group.is_leader:
         _publish(trainer, outcome, folder, rewards)

@@ -63,10 +63,10 @@ def test_config(folder: Path) -> None:
 
 
 @pytest.mark.slow
-def test_sweep_runs_through_the_workflow(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_sweep_runs_through_the_workflow(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
     results = run("sweeps")["results"]
     assert [trial.hyperparameters["learning_rate"] for trial in results.trials] == [0.001, 0.004]
-    assert "Best learning rate: 0.00" in capsys.readouterr().out
+    assert "Best learning rate: 0.00" in capfd.readouterr().out
     assert (folder / "daf_output" / "sweeps" / "sweep" / "trial-0001" / "result.json").is_file()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -59,7 +60,7 @@ def user_policies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
             '''
             import numpy as np
             from mettagrid.policy.policy import AgentPolicy, MultiAgentPolicy
-            from mettagrid.types import Action, AgentObservation
+            from mettagrid.simulator import Action, AgentObservation
 
             class MyPolicy(MultiAgentPolicy):
                 """The specification's example."""
@@ -112,8 +113,10 @@ def user_policies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
                     return int(np.random.randint(5))
 
             class Illegal(MyPolicy):
-                def compute_action(self, observation):
-                    return self.seed
+                """One agent of several does what does not exist."""
+
+                def step_batch(self, observations, actions):
+                    actions[:] = [2, self.seed, 0, 1]
 
             class IllegalAgent(AgentPolicy):
                 def step(self, obs: AgentObservation) -> Action:
@@ -122,7 +125,7 @@ def user_policies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         )
     )
     monkeypatch.syspath_prepend(str(tmp_path))
-    monkeypatch.delitem(__import__("sys").modules, "their_policies", raising=False)
+    monkeypatch.delitem(sys.modules, "their_policies", raising=False)
 
 
 def rows(frame: pd.DataFrame) -> list[dict[str, Any]]:
@@ -147,9 +150,7 @@ def test_episodes_of_a_deterministic_policy_are_the_engines_own(name: str, sourc
     if name == "grid":
         saved, init_kwargs = grid_weights(tmp_path, mission), {**GRID, "greedy": True}
         ours: Any = PolicyConfig(class_path="grid", data_path=saved, init_kwargs=init_kwargs)
-        spec = PolicySpec(
-            class_path="daf.engine.grid_policy.GridPolicy", data_path=str(saved), init_kwargs=init_kwargs
-        )
+        spec = PolicySpec(class_path="daf.engine.grid_policy.GridPolicy", data_path=str(saved), init_kwargs=init_kwargs)
     else:
         ours, spec = name, PolicySpec(class_path=name)
     reference, _ = run_multi_episode_rollout(

@@ -167,7 +167,7 @@ def test_an_episode_that_ends_is_followed_by_the_next_at_once(source: str) -> No
     ended = [t for t, step in enumerate(steps) if step[4]]
     assert ended == [8, 17]
     for number, t in enumerate(ended, start=1):
-        observations, rewards, terminated, truncated, finished = steps[t]
+        observations, _rewards, terminated, truncated, finished = steps[t]
         assert [episode.environment for episode in finished] == [0, 1, 2]
         assert all(episode.length == 9 for episode in finished)
         assert truncated.all() == truncates

@@ -326,7 +326,7 @@ def test_bayesian_beats_random_on_branin():
     assert regret["bayesian"] < regret["random"] / 3
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("lag", [1, 4])
 @pytest.mark.parametrize(
     ("space", "function", "minimum"),

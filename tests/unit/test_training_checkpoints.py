@@ -151,5 +151,5 @@ def test_the_same_state_is_the_same_file(tmp_path: Path) -> None:
 
 def test_nothing_but_plain_data_is_unpickled(tmp_path: Path) -> None:
     save_checkpoint(tmp_path, 1, {"update": 1, "surprise": Path("/")})
-    with pytest.raises(Exception, match="[Ww]eights.only"):
+    with pytest.raises(Exception, match=r"[Ww]eights.only"):
         load_newest_checkpoint(tmp_path, no_warning)

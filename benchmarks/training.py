@@ -1,0 +1,98 @@
+"""Agent-steps per second of DAF's trainer against `cogames train`, same mission, policy and machine, alternating.
+
+    python benchmarks/training.py [--quick] [--json]
+
+Both train with one epoch per update and minibatches of 4,096; start-up is not counted on either side: the clock runs
+from the end of the first update to the end of the last. DAF uses one process per core (two at most), the peer the one
+process it has. Output: a table; with --json the last line is one JSON object with `ratio` by case. --quick takes one
+case in under 50 seconds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+PEER = """
+import sys, time, torch
+from pathlib import Path
+from cogames import train
+from pufferlib.pufferl import PuffeRL
+from daf.engine.missions import resolve_mission
+from daf.engine.policies import resolve_policy
+
+mission, policy, steps, envs, folder = sys.argv[1:]
+marks, learn = [], PuffeRL.train
+
+def timed(self):
+    result = learn(self)
+    marks.append((time.perf_counter(), self.global_step))
+    return result
+
+PuffeRL.train = timed
+environment, class_path = resolve_mission(mission).env_config, resolve_policy(policy).class_path
+train.train(environment, class_path, torch.device("cpu"), None, int(steps), Path(folder), 1, 4096,
+            log_outputs=True, vector_num_envs=int(envs), missions_arg=[mission])
+(t0, s0), (t1, s1) = marks[0], marks[-1]
+print("\\nSPEED", (s1 - s0) / (t1 - t0))
+"""
+
+OURS = """
+import json, sys
+from pathlib import Path
+from daf.config import DAFTrainingConfig
+from daf.recipes import training_recipe
+from daf.training.launch import run_training
+
+mission, policy, steps, envs, folder, processes = sys.argv[1:]
+config = DAFTrainingConfig.from_dict({
+    "mission": mission, "policy_class_path": policy, "num_steps": int(steps), "processes_per_machine": int(processes),
+    "hyperparameters": {"epochs": 1, "minibatch_size": 4096, "num_envs": int(envs)}})
+run_training(training_recipe(config, 1, {}), Path(folder), label="benchmark", checkpoint_steps=10**9)
+lines = [json.loads(line) for line in (Path(folder) / "metrics.jsonl").open()]
+first, last = lines[0], lines[-1]
+print("\\nSPEED", (last["agent_steps"] - first["agent_steps"]) / (last["seconds"] - first["seconds"]))
+"""
+
+
+def speed(program: str, *arguments: object) -> float:
+    """Agent-steps per second that a program reports on its last line that says SPEED."""
+    command = [sys.executable, "-c", program, *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    found = [line.split()[1] for line in done.stdout.splitlines() if line.startswith("SPEED")]
+    if not found:
+        raise SystemExit(f"no speed from {arguments}:\n{done.stdout[-1000:]}\n{done.stderr[-2000:]}")
+    return float(found[-1])
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="one case, under 50 seconds")
+    parser.add_argument("--json", action="store_true", help="print one JSON object last")
+    options = parser.parse_args()
+    cases = [(mission, policy) for mission in ("tutorial.miner", "arena") for policy in ("lstm", "stateless")]
+    steps, envs, rounds = (60_000, 32, 1) if options.quick else (250_000, 64, 3)
+    processes = min(2, os.cpu_count() or 1)
+    ratios: dict[str, float] = {}
+    print(f"{'case':<28}{'cogames train':>16}{'DAF':>10}{'ratio':>8}   agent-steps per second, {processes} cores")
+    for mission, policy in cases[:1] if options.quick else cases:
+        pairs = []
+        for _ in range(rounds):
+            with tempfile.TemporaryDirectory() as folder:
+                peer = speed(PEER, mission, policy, steps, envs, Path(folder) / "peer")
+                ours = speed(OURS, mission, policy, steps, envs, Path(folder) / "daf", processes)
+            pairs.append((ours / peer, peer, ours))
+        ratio, peer, ours = sorted(pairs)[len(pairs) // 2]
+        ratios[f"{mission} {policy}"] = round(ratio, 2)
+        print(f"{mission + ' ' + policy:<28}{peer:>16,.0f}{ours:>10,.0f}{ratio:>8.2f}", flush=True)
+    if options.json:
+        print(json.dumps({"ratio": ratios}))
+
+
+if __name__ == "__main__":
+    main()
