@@ -39,6 +39,7 @@ from daf.training.group import Group
 from daf.training.ppo import generalized_advantages, ppo_loss, scheduled_learning_rate
 
 METRICS = "metrics.jsonl"
+MODEL = "model.pt"
 CHECKPOINT_STEPS = 100_000  # agent-steps between two checkpoints unless the caller says otherwise
 
 
@@ -399,12 +400,14 @@ def train(
     metrics_path = state / METRICS
     if group.is_leader:
         _keep_metrics_up_to(metrics_path, trainer.update)
+        if trainer.update < trainer.num_updates:  # another recipe's model must not pass for this one's
+            (folder / MODEL).unlink(missing_ok=True)
     progress = logger.progress(label, trainer.num_updates * trainer.steps_per_update, "agent-steps")
     reason: str | None = None
     resumed_at = saved_at = trainer.agent_steps
     if 0 < resumed_at < progress.total:
         progress.update(resumed_at)
-    rewards = RecentRewards()
+    rewards = RecentRewards(found["recent_rewards"] if found else [])
     with StopRequest().watching() as stop:
         while trainer.update < trainer.num_updates:
             began = time.perf_counter()
@@ -438,7 +441,7 @@ def train(
             last = trainer.update == trainer.num_updates
             if interrupted or last or trainer.agent_steps - saved_at >= checkpoint_steps:
                 saved_at = trainer.agent_steps
-                content = trainer.state()
+                content = trainer.state() | {"recent_rewards": rewards.values}
                 if group.is_leader:
                     save_checkpoint(state, trainer.update, content)
             if interrupted and not last:
@@ -461,15 +464,15 @@ def state_folder(folder: Path, recipe: TrainingRecipe) -> Path:
 class RecentRewards:
     """Mean reward of the last 100 finished episodes, for people watching."""
 
-    def __init__(self) -> None:
-        self._values: list[float] = []
+    def __init__(self, values: list[float]) -> None:
+        self.values = values
 
     def add(self, values: list[float]) -> None:
-        self._values = [*self._values, *values][-100:]
+        self.values = [*self.values, *values][-100:]
 
     @property
     def mean(self) -> float | None:
-        return sum(self._values) / len(self._values) if self._values else None
+        return sum(self.values) / len(self.values) if self.values else None
 
     def shown(self) -> dict[str, float]:
         return {} if self.mean is None else {"reward": self.mean}
@@ -535,4 +538,4 @@ def _publish(trainer: Trainer, outcome: TrainingOutcome, folder: Path, rewards: 
         },
     )
     if outcome.status == "completed":
-        write_bytes(folder / "model.pt", to_bytes(trainer.network.module.state_dict()))
+        write_bytes(folder / MODEL, to_bytes(trainer.network.module.state_dict()))
