@@ -96,8 +96,14 @@ class _YamlLoader(yaml.SafeLoader):
     """YAML 1.2 floats (`1e-3` is a number, not a string) and an error for a key written twice."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        written = list(node.value)
+        self.flatten_mapping(
+            node
+        )  # resolves `<<:`; what it brings in may be overridden, what is written may not repeat
         seen: set[Any] = set()
-        for key_node, _ in node.value:
+        for key_node, _ in written:
+            if key_node.tag == "tag:yaml.org,2002:merge":
+                continue
             key = self.construct_object(key_node, deep=True)
             if key in seen:
                 raise yaml.constructor.ConstructorError(

@@ -227,7 +227,8 @@ def _mission(env_cfg: Any, folder: Path) -> tuple[str, dict[str, MissionConfig]]
 
 def _divisible(preferred: int, world_size: int) -> int:
     """The default number of environments, raised so that the processes share them equally."""
-    return max(1, -(-preferred // world_size)) * world_size
+    world_size = max(1, world_size)  # what is wrong with a smaller one, the configuration says
+    return -(-preferred // world_size) * world_size
 
 
 def _check(recipe: TrainingRecipe) -> None:

@@ -30,7 +30,7 @@ def check_once(plan: Plan, source: str) -> None:
         return
     request = json.dumps({"experiment": plan.experiment.to_dict(), "source": source})
     child = subprocess.run(
-        [sys.executable, "-m", "daf.preflight"], input=request, capture_output=True, text=True, check=False
+        [sys.executable, "-P", "-m", "daf.preflight"], input=request, capture_output=True, text=True, check=False
     )
     if child.returncode == EXIT_BAD_INPUT:
         raise ConfigError([BadInputError(**problem) for problem in json.loads(child.stdout)])

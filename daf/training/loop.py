@@ -407,7 +407,7 @@ def train(
     resumed_at = saved_at = trainer.agent_steps
     if 0 < resumed_at < progress.total:
         progress.update(resumed_at)
-    rewards = RecentRewards(found["recent_rewards"] if found else [])
+    rewards = RecentRewards(found.get("recent_rewards", []) if found else [])
     with StopRequest().watching() as stop:
         while trainer.update < trainer.num_updates:
             began = time.perf_counter()

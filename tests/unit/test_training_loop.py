@@ -90,7 +90,7 @@ def terminate() -> None:
     os.kill(os.getpid(), signal.SIGTERM)
 
 
-class Crash(Exception):
+class Crash(Exception):  # noqa: N818  # what happens, not what went wrong
     """Stands for a process that dies without a word."""
 
 
@@ -270,11 +270,12 @@ def wait_for(condition: Callable[[], bool], process: subprocess.Popen[bytes]) ->
             process.wait(0.01)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1, signal.SIGKILL])
 def test_a_worker_that_is_stopped_ends_with_the_same_bytes(number: signal.Signals, tmp_path: Path) -> None:
     recipe = recipe_of("lstm", updates=30)
-    run(recipe, tmp_path / "whole", checkpoint_steps=10**9)
     cut = tmp_path / "cut"
+    run(recipe, tmp_path / "whole", checkpoint_steps=10**9)
     growing = state_folder(cut, recipe) / "metrics.jsonl"
     # Killed, it has to fall back on a checkpoint; told to stop, it writes one.
     worker = start_worker(recipe, cut, 2 * UPDATE_STEPS if number == signal.SIGKILL else 10**9)

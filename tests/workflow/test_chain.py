@@ -20,16 +20,6 @@ from tests.workflow.tools import PROJECT, SMALL, job_counts, snakemake, write_ex
 pytestmark = pytest.mark.slow
 
 
-@pytest.fixture(scope="module")
-def finished_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder in which the whole small experiment ran."""
-    folder = tmp_path_factory.mktemp("chain")
-    write_experiment(folder, SMALL)
-    done = snakemake(folder, "-j2")
-    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-6000:]
-    return folder
-
-
 def results(folder: Path) -> dict[str, tuple[int, str]]:
     """When and what every trial's result was written."""
     paths = sorted(folder.glob("daf_output/sweeps/knobs/trial-*/result.json"))

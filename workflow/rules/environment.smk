@@ -20,6 +20,10 @@ rule check_environment:
         "<logs>/environment/check.log",
     benchmark:
         "<benchmarks>/environment/check.jsonl"
+    # First, so that a person reads it early. No job takes the file as input: behind an `ancient` input that is being
+    # made anew, Snakemake no longer looks for changed params, and stale results would stay. What must not start is
+    # stopped earlier, by the check before the DAG.
+    priority: 100
     conda:
         "../../environment.yml"
     params:

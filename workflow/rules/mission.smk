@@ -1,6 +1,6 @@
 # Episodes and mission analyses.
 #
-# REQUIRED INPUTS: <out>/environment/check.json, and the weights of the policies that have some
+# REQUIRED INPUTS: the weights of the policies that have some
 # OUTPUTS:         <out>/evaluations/{checkpoint}/{mission}/episodes-{shard}.parquet, episodes.parquet
 #                  <out>/reports/missions/{mission}.json, {mission}.html
 localrules:
@@ -17,7 +17,6 @@ rule missions:
 rule evaluate_policy:
     """Play one shard of a policy's episodes on a mission."""
     input:
-        environment=ancient("<out>/environment/check.json"),
         weights=weights_to_evaluate,
     output:
         "<out>/evaluations/{checkpoint}/{mission}/episodes-{shard}.parquet",

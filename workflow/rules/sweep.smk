@@ -1,6 +1,6 @@
 # Hyperparameter sweeps: a static graph of trials, adaptive without a database.
 #
-# REQUIRED INPUTS: <out>/environment/check.json
+# REQUIRED INPUTS: none
 # OUTPUTS:         <out>/sweeps/{sweep}/trial-{trial}/proposal.json, result.json, curve.jsonl
 #                  <out>/sweeps/{sweep}/best.json, trials.csv, analysis.json
 localrules:
@@ -36,7 +36,6 @@ rule propose_trial:
 rule run_trial:
     """Train with a trial's hyperparameters and score the result on the sweep's evaluation episodes."""
     input:
-        environment=ancient("<out>/environment/check.json"),
         proposal="<out>/sweeps/{sweep}/trial-{trial}/proposal.json",
     output:
         result=ensure("<out>/sweeps/{sweep}/trial-{trial}/result.json", non_empty=True),

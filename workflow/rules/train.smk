@@ -1,6 +1,6 @@
 # Training runs, one model per seed.
 #
-# REQUIRED INPUTS: <out>/environment/check.json, <out>/sweeps/{sweep}/best.json if the run names a sweep
+# REQUIRED INPUTS: <out>/sweeps/{sweep}/best.json if the run names a sweep
 # OUTPUTS:         <out>/training/{run}/seed-{seed}/model.pt, run.json, metrics.jsonl
 rule train:
     """Train all runs with all their seeds."""
@@ -11,7 +11,6 @@ rule train:
 rule train_policy:
     """Train one seed of a run; interrupted, it goes on where it stopped."""
     input:
-        environment=ancient("<out>/environment/check.json"),
         best=sweep_before_training,
     output:
         model="<out>/training/{run}/seed-{seed}/model.pt",
