@@ -20,7 +20,7 @@ def main() -> int:
         )
         return 2
     lock = (Path(__file__).resolve().parent.parent / "requirements.lock").read_text(encoding="utf-8")
-    locked = dict(re.findall(r"^([A-Za-z0-9._-]+)==([^ \\;]+)", lock, flags=re.MULTILINE))
+    locked = dict(re.findall(r"^([A-Za-z0-9._-]+)(?:\[[^\]]*\])?==([^ \\;]+)", lock, flags=re.MULTILINE))
     problems = []
     for name in DECISIVE:
         try:

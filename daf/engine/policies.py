@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import os
 import pickle
+import sys
 import tempfile
 import zipfile
 from collections.abc import Iterable
@@ -110,10 +112,12 @@ def load_policy_class(class_path: str, name: str | None = None) -> type[MultiAge
     if not module_path:
         hint = did_you_mean(class_path, list_policies())
         raise PolicyError("a policy's shorthand or class path", f"'{class_path}'", where, hint)
+    if "" not in sys.path and os.getcwd() not in sys.path:
+        sys.path.append(os.getcwd())  # as for the cogames command: a module beside the experiment is found
     try:
         module = importlib.import_module(module_path)
     except ModuleNotFoundError as error:
-        hint = f"is the folder that holds '{error.name}' on PYTHONPATH?"
+        hint = f"is the folder that holds '{error.name}' the current one, or on PYTHONPATH?"
         raise PolicyError("a module that can be imported", str(error), where, hint) from error
     except Exception as error:  # a user's module may fail in any way
         raise PolicyError("a module that can be imported", f"{type(error).__name__}: {error}", where) from error

@@ -147,7 +147,9 @@ def _run_all(commands: list[list[str]]) -> list[int]:
         stop_requested_at.append(time.monotonic())
 
     previous = {number: signal.signal(number, request_stop) for number in (signal.SIGTERM, signal.SIGUSR1)}
-    agents = [subprocess.Popen(command, start_new_session=True) for command in commands]
+    # A restarted group meets at a new store. In a shared one it would find the addresses of the processes that died.
+    environment = {**os.environ, "TORCH_DISABLE_SHARE_RDZV_TCP_STORE": "1"}
+    agents = [subprocess.Popen(command, start_new_session=True, env=environment) for command in commands]
     told = False
     try:
         while any(agent.poll() is None for agent in agents):

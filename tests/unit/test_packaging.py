@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,7 @@ def lock_text(repository: Path) -> str:
 @pytest.fixture(scope="module")
 def locked(lock_text: str) -> dict[str, str]:
     """{canonical name: version}"""
-    pins = re.findall(r"^([A-Za-z0-9][\w.-]*)==([^\s\\;]+)", lock_text, flags=re.MULTILINE)
+    pins = re.findall(r"^([A-Za-z0-9][\w.-]*)(?:\[[^\]]*\])?==([^\s\\;]+)", lock_text, flags=re.MULTILINE)
     return {canonicalize_name(name): version for name, version in pins}
 
 
@@ -52,6 +53,25 @@ def test_every_locked_package_has_one_exact_version_and_hashes(lock_text: str, l
     assert len(entries) == len(locked) > 150, "an entry that is no exact pin, or a package with two versions"
     for entry in entries:
         assert re.search(r"--hash=sha256:[0-9a-f]{64}", entry), entry[:80]
+
+
+def test_extras_are_locked_with_their_package(lock_text: str, locked: dict[str, str]) -> None:
+    """Where a package asks for `name[extra]` and the lock has a bare `name`, older pips refuse a newer release of it.
+
+    Whatever is installed is asked which extras it wants.
+    """
+    with_extras = dict(re.findall(r"^([A-Za-z0-9][\w.-]*)\[([^\]]*)\]==", lock_text, flags=re.MULTILINE))
+    asked = 0
+    for name in locked:
+        try:
+            wanted = [Requirement(line) for line in distribution(name).requires or []]
+        except PackageNotFoundError:  # for another system
+            continue
+        for requirement in wanted:
+            if requirement.extras and (requirement.marker is None or requirement.marker.evaluate({"extra": ""})):
+                asked += 1
+                assert requirement.extras <= set(with_extras.get(requirement.name, "").split(",")), (name, requirement)
+    assert asked
 
 
 def test_lock_names_no_index_and_no_host(lock_text: str) -> None:

@@ -1,0 +1,2 @@
+cfg.seed = 42
+results = daf_launch_sweep(cfg)

@@ -1,0 +1,444 @@
+"""Training in several processes: the same update as one process, what torchrun is told, and jobs from Python."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+import torch
+
+from daf.config import Hyperparameters, MissionConfig
+from daf.distributed_training import (
+    TrainingError,
+    TrainingJob,
+    daf_collect_training_results,
+    daf_launch_distributed_training,
+    daf_monitor_training_job,
+)
+from daf.engine.missions import resolve_mission
+from daf.errors import BadInputError, ConfigError, DafError, PolicyError, UnknownMissionError
+from daf.files import read_json, write_json
+from daf.recipes import MissionRecipe, TrainingRecipe
+from daf.training import launch as launch_module
+from daf.training.group import Group, join_group
+from daf.training.launch import TrainingFailedError, agent_commands, free_port, run_training
+from daf.training.loop import Rollout, Trainer, state_folder
+
+REPOSITORY = Path(__file__).parents[2]
+SMALL = {"num_envs": 4, "horizon": 16, "minibatch_size": 64}
+UPDATE_STEPS = 4 * 4 * 16
+
+
+def recipe_of(policy: str = "grid", *, world_size: int = 2, updates: int = 4, **knobs: Any) -> TrainingRecipe:
+    return TrainingRecipe(
+        mission=MissionRecipe.of("short", {"short": MissionConfig(source="training_facility_1", max_steps=21)}),
+        policy_class_path=policy,
+        init_kwargs={},
+        hyperparameters=Hyperparameters.from_dict({**SMALL, **knobs}),
+        num_steps=updates * UPDATE_STEPS,
+        seed=1,
+        world_size=world_size,
+    )
+
+
+# ---- one update, shared -----------------------------------------------------------------------------------
+
+ONE_UPDATE = """
+import json, sys
+import torch
+from pathlib import Path
+from daf.recipes import TrainingRecipe
+from daf.training.group import join_group, leave_group
+from daf.training.loop import Rollout, Trainer
+
+folder = Path(sys.argv[1])
+group = join_group(2, "cpu")
+for name in ("grid", "lstm"):
+    recipe = TrainingRecipe.model_validate(json.loads((folder / f"{name}.json").read_text()))
+    trainer = Trainer(recipe, group, torch.device("cpu"))
+    figures = trainer.learn(Rollout(**torch.load(folder / f"{name}-rollout-{group.rank}.pt", weights_only=True)))
+    found = {"weights": trainer.network.module.state_dict(), "figures": figures}
+    torch.save(found, folder / f"{name}-learnt-{group.rank}.pt")
+leave_group(group)
+"""
+
+
+def half(rollout: Rollout, number: int) -> dict[str, Any]:
+    """The rollout's first or second half of the agents, as plain data."""
+    agents = rollout.actions.shape[1]
+    mine = slice(number * agents // 2, (number + 1) * agents // 2)
+    columns: dict[str, Any] = {
+        name: column[:, mine].clone() for name, column in vars(rollout).items() if name != "state"
+    }
+    columns["state"] = None if rollout.state is None else tuple(part[mine].clone() for part in rollout.state)
+    return columns
+
+
+@pytest.mark.slow
+def test_two_processes_make_the_update_of_one(tmp_path: Path) -> None:
+    """Actions are drawn by each process for itself, so the processes are given halves of one rollout to learn from.
+
+    The halves differ in the spread of their advantages, so a normalization by each process alone would show.
+    """
+    knobs = {"epochs": 1, "minibatch_size": UPDATE_STEPS, "max_grad_norm": 0.05}
+    whole: dict[str, dict[str, Any]] = {}
+    for name in ("grid", "lstm"):
+        trainer = Trainer(recipe_of(name, world_size=1, **knobs), Group(), torch.device("cpu"))
+        for _ in range(2):
+            rollout, _ = trainer.collect()
+        assert rollout is not None
+        rollout.advantages[:, :8] *= 5
+        for number in range(2):
+            torch.save(half(rollout, number), tmp_path / f"{name}-rollout-{number}.pt")
+        write_json(tmp_path / f"{name}.json", recipe_of(name, **knobs).to_dict())
+        figures = trainer.learn(rollout)
+        whole[name] = {"weights": trainer.network.module.state_dict(), "figures": figures}
+    address = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port()), "WORLD_SIZE": "2"}
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", ONE_UPDATE, str(tmp_path)],
+            env={**os.environ, **address, "RANK": str(rank), "PYTHONPATH": str(REPOSITORY)},
+        )
+        for rank in range(2)
+    ]
+    assert [process.wait(120) for process in processes] == [0, 0]
+    for name, expected in whole.items():
+        shares = [torch.load(tmp_path / f"{name}-learnt-{rank}.pt", weights_only=True) for rank in range(2)]
+        start = Trainer(
+            recipe_of(name, world_size=1, **knobs), Group(), torch.device("cpu")
+        ).network.module.state_dict()
+        for key, weights in expected["weights"].items():
+            assert torch.equal(shares[0]["weights"][key], shares[1]["weights"][key])
+            torch.testing.assert_close(shares[0]["weights"][key], weights, rtol=0, atol=1e-6)
+        assert any((start[key] - expected["weights"][key]).abs().max() > 1e-3 for key in start)
+        figures = {key: value for key, value in expected["figures"].items() if key != "explained_variance"}
+        for share in shares:
+            assert {key: share["figures"][key] for key in figures} == pytest.approx(figures, rel=1e-4, abs=1e-6)
+
+
+# ---- the group --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("asked", "found"), [(2, "1"), (1, "2"), (4, "2")])
+def test_a_group_of_another_size_is_an_error(asked: int, found: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WORLD_SIZE", found)
+    with pytest.raises(DafError) as caught:
+        join_group(asked, "cpu")
+    assert caught.value.expected == f"{asked} training processes"
+    assert caught.value.found == found
+    assert "machines" in caught.value.hint
+
+
+def test_without_torchrun_a_process_is_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("WORLD_SIZE", raising=False)
+    group = join_group(1, "cpu")
+    assert (group.rank, group.world_size, group.is_leader) == (0, 1, True)
+    values = torch.tensor([1.0, 2.0])
+    assert group.sum(values).tolist() == [1.0, 2.0]
+    assert group.gather("me") == ["me"]
+    facts = group.facts(torch.device("cpu"))
+    assert (facts["world_size"], facts["backend"]) == (1, None)
+    assert [rank["pid"] for rank in facts["ranks"]] == [os.getpid()]
+
+
+# ---- what torchrun is told --------------------------------------------------------------------------------
+
+
+def test_agents_on_one_machine_meet_on_the_loopback_interface() -> None:
+    commands = agent_commands(["-m", "worker", "--label", "a b"], 3, 2, 5, {})
+    assert len(commands) == 3
+    assert commands[0] == commands[1] == commands[2]
+    command = commands[0]
+    assert command[:3] == [sys.executable, "-m", "torch.distributed.run"]
+    assert command[-4:] == ["-m", "worker", "--label", "a b"]
+    for option in ("--nnodes=3", "--nproc-per-node=2", "--max-restarts=5", "--rdzv-backend=c10d"):
+        assert option in command
+    endpoint = next(word for word in command if word.startswith("--rdzv-endpoint="))
+    assert endpoint.startswith("--rdzv-endpoint=127.0.0.1:")
+
+
+def test_two_trainings_on_one_machine_do_not_meet() -> None:
+    def meeting() -> list[str]:
+        return [word for word in agent_commands([], 2, 1, 0, {})[0] if word.startswith("--rdzv-")]
+
+    assert meeting() != meeting()
+
+
+@pytest.fixture
+def slurm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder on the PATH with stand-ins for Slurm's programs; `srun` runs its command once, in its place."""
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    scripts = {
+        "srun": 'while case "$1" in -*) true;; *) false;; esac; do shift; done; exec "$@"',
+        "scontrol": (
+            'if [ "$2" = hostnames ]; then echo "hostnames of $3" >> "$LOG"; echo node7; echo node8;'
+            ' else echo "node $3" >> "$LOG"; echo "NodeName=$3 NodeAddr=10.1.2.3 NodeHostName=$3"; fi'
+        ),
+    }
+    for name, script in scripts.items():
+        (programs / name).write_text(f"#!/bin/sh\n{script}\n")
+        (programs / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{programs}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setenv("LOG", str(tmp_path / "log"))
+    return programs
+
+
+def test_inside_slurm_srun_starts_one_agent_per_node(slurm: Path) -> None:
+    commands = agent_commands(["-m", "worker", "--label", "train a · seed 1"], 2, 4, 3, {"SLURM_JOB_ID": "1234"})
+    assert len(commands) == 1
+    command = commands[0]
+    assert command[:5] == ["srun", "--nodes=2", "--ntasks=2", "--ntasks-per-node=1", "--kill-on-bad-exit=1"]
+    assert command[5:7] == ["bash", "-c"]
+    torchrun = command[9:]
+    assert torchrun[:3] == [sys.executable, "-m", "torch.distributed.run"]
+    assert torchrun[3:] == ["--nnodes=2", "--nproc-per-node=4", "--max-restarts=3", "--rdzv-backend=c10d"]
+
+
+def test_agents_of_a_slurm_job_find_the_head_node(slurm: Path, tmp_path: Path) -> None:
+    """The command is run, with a python that prints its arguments in torchrun's place."""
+    label = "it's $HOME · seed 1"
+    (command,) = agent_commands(["-m", "worker", "--label", label], 2, 4, 3, {"SLURM_JOB_ID": "1234"})
+    shown = [sys.executable, "-c", "import sys, json; print(json.dumps(sys.argv[1:]))"]
+    command = [*command[:9], *shown, *command[12:]]
+    environment = {**os.environ, "SLURM_JOB_ID": "31234", "SLURM_STEP_NODELIST": "node[7-8]"}
+    printed = subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
+    assert json.loads(printed) == [
+        "--nnodes=2", "--nproc-per-node=4", "--max-restarts=3", "--rdzv-backend=c10d",
+        "--rdzv-id=31234", "--rdzv-endpoint=10.1.2.3:21234", "-m", "worker", "--label", label,
+    ]  # fmt: skip
+    assert (tmp_path / "log").read_text().splitlines() == ["hostnames of node[7-8]", "node node7"]
+
+
+@pytest.mark.parametrize(
+    ("machines", "environment"), [(1, {"SLURM_JOB_ID": "1"}), (2, {})], ids=["one machine", "no allocation"]
+)
+def test_without_need_srun_is_left_alone(machines: int, environment: dict[str, str], slurm: Path) -> None:
+    commands = agent_commands([], machines, 1, 0, environment)
+    assert len(commands) == machines
+    assert all(shlex.join(command).startswith(sys.executable) for command in commands)
+
+
+def test_a_single_process_needs_no_torchrun(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(launch_module, "agent_commands", None)
+    outcome = run_training(recipe_of(world_size=1, updates=1), tmp_path, label="alone", device="cpu")
+    assert outcome["status"] == "completed"
+    assert outcome["facts"]["world_size"] == 1
+    assert (tmp_path / "model.pt").exists()
+
+
+# ---- under torchrun ---------------------------------------------------------------------------------------
+
+
+def metrics_of(folder: Path) -> list[dict[str, Any]]:
+    measured = ("seconds", "steps_per_second", "memory_mb")
+    lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    return [{key: value for key, value in line.items() if key not in measured} for line in lines]
+
+
+@pytest.mark.slow
+def test_two_ranks_under_torchrun_train_together_and_repeatably(tmp_path: Path) -> None:
+    recipe = recipe_of("lstm")
+    outcomes = [
+        run_training(recipe, tmp_path / name, label=name, num_machines=machines, device="cpu", checkpoint_steps=300)
+        for name, machines in (("a", 1), ("b", 2))  # one agent with two processes, two agents with one each
+    ]
+    for outcome in outcomes:
+        assert outcome["status"] == "completed"
+        assert outcome["agent_steps"] == 4 * UPDATE_STEPS
+        facts = outcome["facts"]
+        assert (facts["world_size"], facts["backend"]) == (2, "gloo")
+        assert [rank["rank"] for rank in facts["ranks"]] == [0, 1]
+        assert len({rank["pid"] for rank in facts["ranks"]}) == 2
+    assert (tmp_path / "a" / "model.pt").read_bytes() == (tmp_path / "b" / "model.pt").read_bytes()
+    assert metrics_of(tmp_path / "a") == metrics_of(tmp_path / "b")
+    assert sum(line["episodes"] for line in metrics_of(tmp_path / "a")) == 4 * (64 // 21)
+    assert read_json(tmp_path / "a" / "run.json")["processes"]["world_size"] == 2
+
+
+def wait_for(condition: Callable[[], bool], process: subprocess.Popen[bytes]) -> None:
+    """Until the condition holds; the process must not end before."""
+    while not condition():
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.wait(0.02)
+
+
+@pytest.fixture
+def started() -> Iterator[list[subprocess.Popen[bytes]]]:
+    """Processes that must not outlive the test, whatever becomes of it."""
+    processes: list[subprocess.Popen[bytes]] = []
+    yield processes
+    for process in processes:
+        if process.poll() is None:
+            process.terminate()  # launch passes it on, and kills what does not follow
+            process.wait(120)
+
+
+def lines_in(path: Path) -> int:
+    return len(path.read_text().splitlines()) if path.exists() else 0
+
+
+@pytest.mark.slow
+def test_a_rank_that_is_killed_is_started_again_from_the_checkpoint(
+    tmp_path: Path, started: list[subprocess.Popen[bytes]]
+) -> None:
+    recipe = recipe_of(updates=25)
+    run_training(recipe, tmp_path / "whole", label="whole", device="cpu")
+    code = "import sys; from daf.training.launch import main; sys.exit(main(sys.argv[1:]))"
+    job = {
+        "recipe": recipe.to_dict(), "folder": str(tmp_path / "cut"), "label": "cut", "num_machines": 1,
+        "device": "cpu", "checkpoint_steps": UPDATE_STEPS, "max_restarts": 2, "log_file": str(tmp_path / "log"),
+    }  # fmt: skip
+    write_json(tmp_path / "job.json", job)
+    process = subprocess.Popen([sys.executable, "-c", code, "--job", str(tmp_path / "job.json")], cwd=REPOSITORY)
+    started.append(process)
+    growing = state_folder(tmp_path / "cut", recipe) / "metrics.jsonl"
+    wait_for(lambda: lines_in(growing) >= 3, process)
+    ranks = [p for p in psutil.Process(process.pid).children(recursive=True) if "daf.training.worker" in p.cmdline()]
+    ranks = [p for p in ranks if "torch.distributed.run" not in p.cmdline()]
+    assert len(ranks) == 2
+    ranks[1].send_signal(signal.SIGKILL)
+    assert process.wait(180) == 0
+    assert "resuming at" in (tmp_path / "log").read_text()
+    assert (tmp_path / "cut" / "model.pt").read_bytes() == (tmp_path / "whole" / "model.pt").read_bytes()
+    assert metrics_of(tmp_path / "cut") == metrics_of(tmp_path / "whole")
+
+
+@pytest.mark.slow
+def test_bad_input_in_the_processes_is_a_failure_with_a_place_to_look(tmp_path: Path) -> None:
+    recipe = recipe_of().model_copy(update={"policy_class_path": "random"})
+    with pytest.raises(TrainingFailedError) as caught:
+        run_training(recipe, tmp_path, label="bad", device="cpu", max_restarts=0, log_file=tmp_path / "train.log")
+    assert "torchrun ended with exit code" in caught.value.found
+    assert not (tmp_path / "model.pt").exists()
+
+
+# ---- jobs from Python -------------------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+def test_a_job_on_two_machines_with_an_environment_of_ones_own(tmp_path: Path) -> None:
+    env_cfg = resolve_mission(MissionConfig(source="training_facility_1", max_steps=21)).env_config
+    job = daf_launch_distributed_training(
+        env_cfg=env_cfg,
+        policy_class_path="lstm",
+        num_steps=2 * UPDATE_STEPS,
+        num_machines=2,
+        hyperparameters=SMALL,
+        output_dir=tmp_path,
+        device="cpu",
+    )
+    model = job.wait_for_completion(180)
+    assert model == tmp_path / "training" / "run" / "seed-1" / "model.pt"
+    assert torch.load(model, weights_only=True)
+    status = daf_monitor_training_job(job)
+    assert (status.state, status.agent_steps, status.total_steps) == ("completed", 2 * UPDATE_STEPS, 2 * UPDATE_STEPS)
+    assert status.steps_per_second is not None
+    assert status.memory_mb is not None
+    results = daf_collect_training_results(job)
+    assert results.model_path == model
+    assert results.run["processes"]["world_size"] == 2
+    assert [line["update"] for line in results.metrics] == [1, 2]
+    assert daf_collect_training_results(job.folder).run == results.run
+
+
+def launch(output_dir: Path, **changes: Any) -> TrainingJob:
+    arguments: dict[str, Any] = {
+        "env_cfg": "training_facility_1",
+        "num_steps": UPDATE_STEPS,
+        "hyperparameters": SMALL,
+        "output_dir": output_dir,
+        "device": "cpu",
+    }
+    return daf_launch_distributed_training(**{**arguments, **changes})
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("machines", [1, 2])
+def test_a_cancelled_job_goes_on_where_it_was(
+    machines: int, tmp_path: Path, started: list[subprocess.Popen[bytes]]
+) -> None:
+    long = {"num_steps": 40 * UPDATE_STEPS, "num_machines": machines}
+    launch(tmp_path / "whole", **long).wait_for_completion(180)
+    job = launch(tmp_path / "cut", **long)
+    started.append(job._process)
+    wait_for(lambda: job.status().agent_steps >= 3 * UPDATE_STEPS, job._process)
+    assert job.status().state == "running"
+    job.cancel()
+    assert job.status().state == "interrupted"
+    with pytest.raises(TrainingError) as caught:
+        job.wait_for_completion()
+    assert "interrupted" in caught.value.found
+    assert "goes on from its checkpoint" in caught.value.hint
+    with pytest.raises(BadInputError, match=r"no such file"):
+        daf_collect_training_results(job)
+    stopped_at = job.status().agent_steps
+    assert stopped_at < 40 * UPDATE_STEPS
+    again = launch(tmp_path / "cut", **long)
+    model = again.wait_for_completion(180)
+    assert f"resuming at {stopped_at:,} agent-steps" in again.log_file.read_text()
+    whole = tmp_path / "whole" / "training" / "run" / "seed-1"
+    assert model.read_bytes() == (whole / "model.pt").read_bytes()
+    assert metrics_of(model.parent) == metrics_of(whole)
+
+
+@pytest.mark.slow
+def test_a_job_that_diverges_says_so(tmp_path: Path) -> None:
+    job = launch(tmp_path, hyperparameters={**SMALL, "learning_rate": 1e30})
+    with pytest.raises(TimeoutError, match=r"still runs after 0"):
+        job.wait_for_completion(0)
+    with pytest.raises(TrainingError) as caught:
+        job.wait_for_completion(180)
+    assert "diverged" in caught.value.found
+    assert job.status().state == "diverged"
+    with pytest.raises(BadInputError):
+        daf_collect_training_results(job)
+
+
+@pytest.mark.parametrize(
+    ("changes", "kind", "words"),
+    [
+        ({"hyperparameters": {"learning_rat": 0.1}}, ConfigError, ["learning_rat", "did you mean 'learning_rate'?"]),
+        ({"hyperparameters": {"gamma": 1.5}}, ConfigError, ["gamma", "at most 1"]),
+        ({"env_cfg": "training_facility_l"}, UnknownMissionError, ["did you mean 'training_facility_1'"]),
+        ({"policy_class_path": "lsmt"}, PolicyError, ["did you mean 'lstm'"]),
+        ({"policy_class_path": "random"}, PolicyError, ["a trainable policy", "no network"]),
+        ({"init_kwargs": {"hiden_size": 3}}, PolicyError, ["hiden_size", "hidden_size"]),
+        ({"hyperparameters": {"num_envs": 5}, "num_machines": 2}, BadInputError, ["divisible by the 2", "5"]),
+        ({"num_machines": 0}, ConfigError, ["num_machines", "at least 1"]),
+    ],
+)
+def test_what_cannot_work_is_said_before_anything_starts(
+    changes: dict[str, Any], kind: type[DafError], words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(subprocess, "Popen", None)
+    with pytest.raises(kind) as caught:
+        launch(tmp_path, **changes)
+    for word in words:
+        assert word in str(caught.value)
+
+
+def test_environments_are_shared_equally_unless_told_otherwise(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    started: list[list[str]] = []
+    monkeypatch.setattr(subprocess, "Popen", lambda command, **_: started.append(command))
+    job = launch(tmp_path, hyperparameters=None, num_machines=3, processes_per_machine=2)
+    assert job.recipe.hyperparameters.num_envs == 18
+    assert job.recipe.world_size == 6
+    assert started == [[sys.executable, "-m", "daf.training.launch", "--job", str(job.folder / "job.json")]]
+    described = read_json(job.folder / "job.json")
+    assert TrainingRecipe.model_validate(described["recipe"]) == job.recipe
+    assert described["num_machines"] == 3
+
+
+def test_there_are_no_results_without_a_model(tmp_path: Path) -> None:
+    with pytest.raises(BadInputError, match=r"model\.pt"):
+        daf_collect_training_results(tmp_path)
