@@ -2,20 +2,40 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import shutil
 import sys
+import tempfile
+from functools import cache
 from pathlib import Path
 
 import pytest
 
 
+SLURM_PROGRAMS = {"sacct", "salloc", "sbatch", "scancel", "scontrol", "sinfo", "squeue", "srun"}
+
+
 def environment() -> dict[str, str]:
     """Without Slurm's programs, wherever they are: the tests of the profile must not submit anything."""
-    folders = os.environ["PATH"].split(os.pathsep)
-    folders = [folder for folder in folders if not shutil.which("sbatch", path=folder)]
-    path = os.pathsep.join([str(Path(sys.executable).parent), *folders])
-    return os.environ | {"PATH": path, "OMP_NUM_THREADS": "1"}
+    return os.environ | {"PATH": _path_without_slurm(os.environ["PATH"]), "OMP_NUM_THREADS": "1"}
+
+
+@cache
+def _path_without_slurm(path: str) -> str:
+    """A folder that holds Slurm among other things, /usr/bin say, is replaced by links to the other things."""
+    folders = [str(Path(sys.executable).parent)]
+    for folder in path.split(os.pathsep):
+        if not any(shutil.which(program, path=folder) for program in SLURM_PROGRAMS):
+            folders.append(folder)
+            continue
+        links = Path(tempfile.mkdtemp(prefix="daf-tests-bin-"))
+        atexit.register(shutil.rmtree, links, ignore_errors=True)
+        for program in Path(folder).iterdir():
+            if program.name not in SLURM_PROGRAMS:
+                (links / program.name).symlink_to(program)
+        folders.append(str(links))
+    return os.pathsep.join(folders)
 
 
 @pytest.fixture(scope="session")
