@@ -278,7 +278,8 @@ def _load_foreign_weights(policy: MultiAgentPolicy, path: Path, where: str) -> N
     except CheckpointError:
         raise
     except (pickle.UnpicklingError, EOFError) as error:
-        raise CheckpointError("weights", f"a damaged file ({type(error).__name__})", place) from error
+        found = f"a damaged file, or one that torch.save did not write ({type(error).__name__})"
+        raise CheckpointError("weights", found, place) from error
     except RuntimeError as error:
         raise _misfit(error, place) from error
     except Exception as error:  # readers of pickles fail in many ways, and so may a user's class
