@@ -443,5 +443,5 @@ def test_environments_are_shared_equally_unless_told_otherwise(tmp_path: Path, m
 
 
 def test_there_are_no_results_without_a_model(tmp_path: Path) -> None:
-    with pytest.raises(BadInputError, match=r"model\.pt"):
+    with pytest.raises(BadInputError, match=r"model\.safetensors"):
         daf_collect_training_results(tmp_path)
