@@ -179,7 +179,11 @@ class PolicyConfig(StrictModel):
     """A policy to evaluate: a class with optional weights, or what a training run of this experiment makes."""
 
     class_path: str | None = Field(None, description="shorthand (`random`, `lstm`, …) or full path of a policy class")
-    data_path: Path | None = Field(None, description="weights for class_path, or a submission bundle (.zip)")
+    data_path: Path | None = Field(
+        None,
+        description="weights for class_path; without one, a submission bundle (.zip) or a trained model (.safetensors, "
+        "which has its .json beside it)",
+    )
     init_kwargs: dict[str, Any] = Field(default_factory=dict, description="keyword arguments of the policy class")
     training: Name | None = Field(None, description="a run under `training`: one policy per training seed")
 
@@ -193,7 +197,7 @@ class PolicyConfig(StrictModel):
         if self.training is not None and (self.class_path or self.data_path or self.init_kwargs):
             raise ValueError("`training` stands alone: the run says which class, weights and init_kwargs")
         if self.training is None and self.class_path is None and self.data_path is None:
-            raise ValueError("one of class_path, data_path (a bundle) or training is needed")
+            raise ValueError("one of class_path, data_path (a bundle or a trained model) or training is needed")
         return self
 
 

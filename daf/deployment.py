@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from daf.config import NAME_PATTERN
 from daf.errors import BadInputError, CheckpointError, DeploymentError, PolicyError
-from daf.files import digest, file_sha256, read_json, write_json
+from daf.files import digest, file_sha256, write_json
 from daf.packaging.endpoints import Deployment, open_endpoint
 from daf.packaging.manifest import Manifest, contents, manifest_path_of, read_manifest
 from daf.packaging.validation import ValidationResult, validate_package
@@ -70,25 +70,31 @@ def daf_package_policy(
 
     Args:
         policy_class_path: shorthand or class path of a MultiAgentPolicy.
-        weights_path: what the policy's `load_policy_data` reads; None for a policy without weights.
+        weights_path: what the policy's `load_policy_data` reads, or a trained model (.safetensors), which is converted
+            to that, since CoGames does not know it; None for a policy without weights.
         name: default: the shorthand or the class's name.
         version: three numbers, default 0.1.0.
         mission: the mission it was made for: the policy must build and load there, and the manifest records the
-            observation shape and the action names; default: those of `run.json` beside the weights, unchecked.
+            observation shape and the action names; default: the mission of a trained model, else none.
         include: further files and folders for the top of the zip.
-        recipe_digest: what the weights were made with; default: that of `run.json` beside the weights, else of the
-            package's own content.
+        recipe_digest: what the weights were made with; default: that of a trained model, else of the package's own
+            content.
 
     Raises:
-        PolicyError: no such policy, no policy class, or it does not fit the mission.
+        PolicyError: no such policy, no policy class, it does not fit the mission, or it cannot save a trained model.
         CheckpointError: the weights are missing, damaged, or those of another network.
         BadInputError: a name or version that cannot be used.
     """
-    from daf.config import PolicyConfig
+    from daf.config import MissionConfig, PolicyConfig
+    from daf.engine.missions import resolve_mission
+    from daf.engine.model_files import load_model_description
     from daf.engine.policies import resolve_policy
+    from daf.engine.simulation import SimulationFactory
     from daf.engine.stamps import engine_stamp
     from daf.packaging import bundle
     from daf.packaging.source import collect_source, requirement_lines
+    from daf.packaging.weights import weights_for_bundle
+    from daf.plan import weights_files
     from daf.provenance import provenance, utc_now
 
     weights = Path(weights_path) if weights_path is not None else None
@@ -99,18 +105,20 @@ def daf_package_policy(
     resolved = resolve_policy(config)
     name, version = _checked_name(name or policy_class_path.rpartition(".")[2], version or "0.1.0")
     _refuse_agent_policy(resolved.class_path)
-    interface = None if mission is None else _fitted(resolved, mission)
+    described = weights_files(config)[1:]
+    model = load_model_description(described[0]) if described else None
+    if mission is None and model is not None:
+        mission = MissionConfig.from_dict(model.recipe["mission"]["config"], source=str(described[0]))
+    interface = None if mission is None else SimulationFactory(resolve_mission(mission).env_config).interface
+    stored_weights = weights_for_bundle(resolved, interface)
+    weights_name = stored_weights[0] if stored_weights else None
     source = collect_source(resolved.class_path)
 
-    weights_name = f"weights{weights.suffix}" if weights is not None else None
-    run = _run_beside(weights)
     stored = {"class_path": source.class_path, "init_kwargs": config.init_kwargs, "weights": weights_name}
     identity = {**stored, "weights": None if weights is None else file_sha256(weights)}
-    recorded = run.get("provenance", {}).get("recipe_digest")
-    shape, actions = run.get("observation_shape"), run.get("action_names")
-    if interface is not None:
-        shape, actions = list(interface.observation_shape), list(interface.action_names)
-    recipe = recipe_digest or recorded or digest(identity)
+    shape = None if interface is None else list(interface.observation_shape)
+    actions = None if interface is None else list(interface.action_names)
+    recipe = recipe_digest or (model.recipe_digest if model else digest(identity))
     label = None if mission is None else mission if isinstance(mission, str) else mission.source
     requirements = requirement_lines(source.packages)
     metadata = {
@@ -134,8 +142,8 @@ def daf_package_policy(
         "VERSION": f"{version}\n".encode(),
         **source.files,
     }
-    if weights is not None and weights_name is not None:
-        members[weights_name] = weights.read_bytes()
+    if stored_weights is not None:
+        members[stored_weights[0]] = stored_weights[1]
     extra = bundle.included_files(include)
     if clash := sorted(set(extra) & set(members)):
         raise BadInputError(
@@ -158,7 +166,7 @@ def daf_package_policy(
         mission=label,
         observation_shape=shape,
         action_names=actions,
-        provenance=provenance(identity, run.get("provenance", {}).get("seeds", {})),
+        provenance=provenance(identity, {"training": model.recipe["seed"]} if model else {}),
         created=utc_now(),
     )
     manifest_path = manifest_path_of(path)
@@ -240,27 +248,29 @@ def package_checkpoint(plan: Plan, *, weights: Sequence[str], output_dir: Path) 
     """Package what an experiment deploys.
 
     Args:
-        weights: for a trained policy its model.pt and run.json; else the file that the configuration names, or nothing.
+        weights: for a trained policy its model.safetensors and model.json; else the files that the configuration
+            names, or nothing.
 
     Raises:
         DafError: as `daf_package_policy`.
     """
+    from daf.config import PolicyConfig
+    from daf.engine.policies import resolve_policy
+
     config, checkpoint = plan.experiment.deployment, plan.deployed()
     if config is None or checkpoint is None:
         raise BadInputError("a policy to package", "none", "deployment.policy")
-    class_path, init_kwargs = checkpoint.config.class_path, checkpoint.config.init_kwargs
-    if checkpoint.training is not None:
-        trained = read_json(weights[1])["recipe"]
-        class_path, init_kwargs = trained["policy_class_path"], trained["init_kwargs"]
-    if class_path is None:
+    policy = checkpoint.config if checkpoint.training is None else PolicyConfig(data_path=Path(weights[0]))
+    resolved = resolve_policy(policy)
+    if resolved.bundle is not None:
         raise BadInputError("a policy class", "a bundle", f"policies.{checkpoint.policy}", "it is a package already")
     return daf_package_policy(
-        class_path,
-        weights[0] if weights else None,
+        policy.class_path or resolved.class_path,
+        resolved.data_path,
         output_dir,
         checkpoint.label,
         config.version,
-        init_kwargs,
+        resolved.init_kwargs,
         plan.mission_recipe(config.validation_mission).config,
         config.description,
     )
@@ -296,22 +306,3 @@ def _refuse_agent_policy(class_path: str) -> None:
         hint = "wrap it: a MultiAgentPolicy whose agent_policy(id) returns it"
         found = f"{policy_class.__name__}, a policy of one agent"
         raise PolicyError("a subclass of MultiAgentPolicy", found, f"policy '{class_path}'", hint)
-
-
-def _fitted(resolved: Any, mission: str | MissionConfig) -> Any:
-    """Build the policy for the mission and load its weights, to find misfits before anything is written."""
-    from daf.engine.missions import resolve_mission
-    from daf.engine.policies import build_policy
-    from daf.engine.simulation import SimulationFactory
-
-    interface = SimulationFactory(resolve_mission(mission).env_config).interface
-    build_policy(resolved, interface)
-    return interface
-
-
-def _run_beside(weights: Path | None) -> dict[str, Any]:
-    """The training run's record, if the weights lie beside one."""
-    if weights is None or not weights.with_name("run.json").is_file():
-        return {}
-    record = read_json(weights.with_name("run.json"))
-    return record if isinstance(record, dict) else {}

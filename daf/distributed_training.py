@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from daf.config import DAFTrainingConfig, Hyperparameters, MissionConfig
+from daf.engine.model_files import MODEL
 from daf.errors import EXIT_OK, EXIT_REQUEUE, BadInputError, DafError
 from daf.files import read_json, write_json, write_text
 from daf.recipes import TrainingRecipe, training_recipe
@@ -80,7 +81,7 @@ class TrainingJob:
             hint = "start it again: it goes on from its checkpoint" if code == EXIT_REQUEUE else f"see {self.log_file}"
             tail = "\n".join(self.log_file.read_text().splitlines()[-5:]) if self.log_file.exists() else ""
             raise TrainingError("a finished training", f"{state} (exit code {code})\n{tail}", str(self.folder), hint)
-        return self.folder / "model.pt"
+        return self.folder / MODEL
 
     def status(self) -> TrainingStatus:
         """Where it is now."""
@@ -203,10 +204,10 @@ def daf_collect_training_results(job: TrainingJob | str | Path) -> TrainingResul
         BadInputError: there is no finished training.
     """
     folder = job.folder if isinstance(job, TrainingJob) else Path(job)
-    model = folder / "model.pt"
+    model = folder / MODEL
     if not model.is_file():
         hint = "it still runs, diverged or was interrupted: see run.json and train.log there"
-        raise BadInputError("a finished training (model.pt)", "no such file", str(folder), hint)
+        raise BadInputError(f"a finished training ({MODEL})", "no such file", str(folder), hint)
     return TrainingResults(
         folder=folder, model_path=model, run=read_json(folder / "run.json"), metrics=_read_metrics(folder)
     )

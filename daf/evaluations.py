@@ -8,7 +8,6 @@ from pathlib import Path
 from daf.config import PolicyConfig
 from daf.devices import resolve_device
 from daf.episodes import read_episodes, read_provenance, write_episodes
-from daf.files import read_json
 from daf.logging_config import DAFLogger
 from daf.plan import Checkpoint
 from daf.provenance import provenance
@@ -27,7 +26,7 @@ def evaluate_shard(
     """Play the episodes of a recipe and write their rows.
 
     Args:
-        weights: for a trained policy its model.pt and run.json, as the training run wrote them.
+        weights: for a trained policy its model.safetensors and model.json, as the training run wrote them.
     """
     from daf.engine.evaluation import evaluate_policy
     from daf.engine.missions import resolve_mission
@@ -35,11 +34,7 @@ def evaluate_shard(
 
     policy = checkpoint.config
     if checkpoint.training is not None:
-        model, run = weights
-        trained = read_json(run)["recipe"]
-        policy = PolicyConfig(
-            class_path=trained["policy_class_path"], data_path=Path(model), init_kwargs=trained["init_kwargs"]
-        )
+        policy = PolicyConfig(data_path=Path(weights[0]))
     resolved = resolve_policy(policy, checkpoint.policy)
     if resolved.note:
         logger.info(resolved.note)

@@ -8,9 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 from daf.config import DAFComparisonConfig, DAFSweepConfig, DAFTrainingConfig, ExperimentConfig, PolicyConfig
+from daf.engine.model_files import SUFFIX, description_path
 from daf.errors import BadInputError, CheckpointError, ConfigError, DafError
 from daf.files import file_sha256
 from daf.recipes import (
@@ -138,7 +140,7 @@ class Plan:
         one, episodes = self.checkpoints[checkpoint], self.episodes[mission]
         policy: dict[str, Any] = one.config.to_dict()
         if one.config.data_path is not None:
-            policy["data_path"] = file_sha256(one.config.data_path)
+            policy["data_path"] = [file_sha256(path) for path in weights_files(one.config)]
         return evaluation_recipe(
             self.experiment,
             policy=policy | {"label": one.policy, "training_seed": one.seed},
@@ -208,6 +210,15 @@ class Plan:
 
     def mission_recipe(self, mission: str) -> MissionRecipe:
         return MissionRecipe.of(mission, self.experiment.missions)
+
+
+def weights_files(policy: PolicyConfig) -> list[Path]:
+    """The files that a policy from outside is made of: its weights or bundle, and the description beside weights."""
+    if policy.data_path is None:
+        return []
+    beside = description_path(policy.data_path)
+    described = policy.data_path.suffix == SUFFIX and beside.is_file()
+    return [policy.data_path, beside] if described else [policy.data_path]
 
 
 def _what(checkpoint: Checkpoint) -> str:

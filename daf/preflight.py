@@ -12,11 +12,12 @@ import subprocess
 import sys
 from pathlib import Path
 
-from daf.config import ExperimentConfig
+from daf.config import ExperimentConfig, PolicyConfig
+from daf.engine.model_files import load_model_description
 from daf.engine.stamps import engine_stamp
 from daf.errors import EXIT_BAD_INPUT, BadInputError, ConfigError, DafError
 from daf.files import digest, file_sha256, write_text
-from daf.plan import Plan, check_with_engine
+from daf.plan import Plan, check_with_engine, weights_files
 from daf.recipes import STAGE_VERSIONS
 
 STAMPS = Path(".snakemake") / "daf"
@@ -59,7 +60,7 @@ def main() -> int:
 
 def _content(plan: Plan) -> str:
     """What the outcome of the check depends on: the experiment, the files it names, the engine, this code."""
-    weights = [policy.data_path for policy in plan.experiment.policies.values() if policy.data_path]
+    weights = [path for policy in plan.experiment.policies.values() for path in weights_files(policy)]
     return digest(
         {
             "experiment": plan.experiment.to_dict(),
@@ -74,11 +75,17 @@ def _content(plan: Plan) -> str:
 def _uses_foreign_code(plan: Plan) -> bool:
     """Whether a policy class is a user's own: its code may change without any file named here changing."""
     experiment = plan.experiment
-    paths = [policy.class_path for policy in experiment.policies.values()]
+    paths = [policy.class_path or _described_class(policy) for policy in experiment.policies.values()]
     paths += [sweep.policy_class_path for sweep in experiment.sweeps.values()]
     paths += [run.policy_class_path for run in experiment.training.values()]
     paths += [name for comparison in experiment.comparisons.values() for name in comparison.policies]
     return any(path and "." in path and not path.startswith(KNOWN_PACKAGES) for path in paths)
+
+
+def _described_class(policy: PolicyConfig) -> str | None:
+    """The class that trained weights name themselves."""
+    described = weights_files(policy)[1:]
+    return load_model_description(described[0]).policy_class_path if described else None
 
 
 if __name__ == "__main__":

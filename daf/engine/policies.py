@@ -25,6 +25,16 @@ from mettagrid.policy.prepare_policy_spec import load_policy_spec_from_path
 from pydantic import ValidationError
 
 from daf.config import PolicyConfig
+from daf.engine.model_files import (
+    SUFFIX,
+    check_description,
+    description_path,
+    environment_facts,
+    first_difference,
+    load_model_description,
+    read_weights,
+    refuse_code,
+)
 from daf.errors import CheckpointError, PolicyError, did_you_mean
 from daf.files import file_sha256
 
@@ -67,6 +77,8 @@ def resolve_policy(
 ) -> ResolvedPolicy:
     """Find out which class a policy is and check that it exists.
 
+    Weights that DAF trained say it themselves, in the model.json beside them; init_kwargs given here go before theirs.
+
     Raises:
         PolicyError: unknown name, a class that is no policy, or an argument that the class does not take.
         CheckpointError: weights or bundle missing or damaged.
@@ -74,24 +86,31 @@ def resolve_policy(
     if isinstance(policy, ResolvedPolicy):
         return policy
     if isinstance(policy, str):
-        policy = PolicyConfig(data_path=Path(policy)) if policy.endswith(".zip") else PolicyConfig(class_path=policy)
+        is_file = policy.endswith((".zip", SUFFIX))
+        policy = PolicyConfig(data_path=Path(policy)) if is_file else PolicyConfig(class_path=policy)
     data_path = Path(policy.data_path) if policy.data_path else None
     if data_path is not None and not data_path.exists():
         near = [p.name for p in data_path.parent.glob("*")] if data_path.parent.is_dir() else []
         raise CheckpointError("weights", "no such file", str(data_path), did_you_mean(data_path.name, near))
     if data_path is not None and data_path.suffix == ".zip" and policy.class_path is None:
         return _resolve_bundle(data_path, label)
-    if policy.class_path is None:
-        raise PolicyError("a policy class", "none", f"policy '{label}'", "a training run is resolved by the workflow")
-    name = policy.class_path
+    name, init_kwargs = policy.class_path, dict(policy.init_kwargs)
+    if name is None and data_path is not None and data_path.suffix == SUFFIX:
+        description = load_model_description(description_path(data_path))
+        name, init_kwargs = description.policy_class_path, description.init_kwargs | init_kwargs
+    if name is None:
+        hint = "weights alone are enough only as .safetensors with their .json beside them"
+        if data_path is None:
+            hint = "a training run is resolved by the workflow"
+        raise PolicyError("a policy class", "none", f"policy '{label or data_path}'", hint)
     class_path = ALIASES.get(name) or _registered(name)
     policy_class = load_policy_class(class_path, name)
-    _check_arguments(policy_class, policy.init_kwargs, name)
+    _check_arguments(policy_class, init_kwargs, name)
     return ResolvedPolicy(
-        label=label or (f"{name}-{data_path.stem}" if data_path else name.rsplit(".", 1)[-1]),
+        label=label or name.rsplit(".", 1)[-1] + (f"-{data_path.stem}" if data_path else ""),
         class_path=class_path,
         data_path=data_path,
-        init_kwargs=dict(policy.init_kwargs),
+        init_kwargs=init_kwargs,
         note=NOTES.get(name, ""),
     )
 
@@ -176,9 +195,13 @@ class PerAgentPolicy(MultiAgentPolicy):
 def build_policy(policy: ResolvedPolicy, interface: PolicyEnvInterface, *, device: str = "cpu") -> MultiAgentPolicy:
     """Make the policy for an environment and load its weights.
 
+    Weights in a .safetensors file go into the class's `network()`. Any other file, and all that a bundle holds, is read
+    by the class's own `load_policy_data`, as CoGames does it, but never before `refuse_code` has let it pass.
+
     Raises:
-        PolicyError: the class refuses the environment or the arguments.
-        CheckpointError: the weights cannot be read or do not fit the network.
+        PolicyError: the class refuses the environment or the arguments, or the weights were trained with another class
+            or on another kind of mission.
+        CheckpointError: the weights cannot be read, do not fit the network, or belong to another engine.
     """
     class_path, data_path, init_kwargs = policy.class_path, policy.data_path, dict(policy.init_kwargs)
     if policy.bundle is not None:
@@ -200,7 +223,14 @@ def build_policy(policy: ResolvedPolicy, interface: PolicyEnvInterface, *, devic
     except Exception as error:  # a user's class may fail in any way
         raise PolicyError("a policy that accepts the mission", f"{type(error).__name__}: {error}", where) from error
     if data_path is not None:
-        _load_weights(built, data_path, where)
+        if data_path.suffix == SUFFIX and policy.bundle is None:
+            _load_model(built, data_path, class_path, interface, where)
+        else:
+            _load_foreign_weights(built, data_path, where)
+        network = built.network()
+        broken = None if network is None else _non_finite(network.named_parameters())
+        if broken:
+            raise CheckpointError("finite weights", f"NaN or infinity in {broken}", f"{data_path}, for {where}")
     return built
 
 
@@ -214,39 +244,55 @@ def check_transfer(
     """
     where = f"policy '{policy.label}' trained on '{source}', played on '{target}'"
     hint = "evaluate it on missions that share observations and actions with the one it was trained on"
-    for what in ("action_names", "observation_shape", "egocentric_shape", "obs_features", "tags"):
-        ours, theirs = getattr(trained_on, what), getattr(played_on, what)
-        if ours != theirs:
-            name = what.removeprefix("obs_").replace("_", " ")
-            raise PolicyError(f"the same {name} on both missions ({_brief(ours)})", _brief(theirs), where, hint)
+    difference = first_difference(environment_facts(trained_on), environment_facts(played_on))
+    if difference is not None:
+        name, ours, theirs = difference
+        raise PolicyError(f"the same {name} on both missions ({ours})", theirs, where, hint)
 
 
-def _brief(value: Any) -> str:
-    if isinstance(value, tuple):
-        return " x ".join(map(str, value))
-    names = [str(getattr(item, "name", item)) for item in value]
-    return f"{len(names)}: {', '.join(names[:3])}, …" if len(names) > 3 else f"{len(names)}: {', '.join(names)}"
+def _load_model(
+    policy: MultiAgentPolicy, path: Path, class_path: str, interface: PolicyEnvInterface, where: str
+) -> None:
+    place = f"{path}, for {where}"
+    network = policy.network()
+    if network is None:
+        hint = f"its own load_policy_data reads any file that does not end in {SUFFIX}"
+        raise PolicyError("a policy with a network(), to put the weights into", "none", place, hint)
+    sha256 = None
+    if description_path(path).is_file():
+        description = load_model_description(description_path(path))
+        check_description(description, class_path, interface, place)
+        sha256 = description.weights_sha256
+    weights = read_weights(path, sha256)
+    try:
+        network.load_state_dict(weights)
+    except RuntimeError as error:
+        raise _misfit(error, place) from error
 
 
-def _load_weights(policy: MultiAgentPolicy, path: Path, where: str) -> None:
+def _load_foreign_weights(policy: MultiAgentPolicy, path: Path, where: str) -> None:
     place = f"{path}, for {where}"
     try:
+        refuse_code(path)
         policy.load_policy_data(str(path))
+    except CheckpointError:
+        raise
     except (pickle.UnpicklingError, EOFError) as error:
-        raise CheckpointError("weights", f"a damaged file ({type(error).__name__})", place) from error
+        found = f"a damaged file, or one that torch.save did not write ({type(error).__name__})"
+        raise CheckpointError("weights", found, place) from error
     except RuntimeError as error:
-        lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
-        if "state_dict" not in lines[0]:
-            raise CheckpointError("weights", f"a damaged file ({lines[0]})", place) from error
-        hint = "trained on another mission, with other init_kwargs or with another version of the engine?"
-        raise CheckpointError("weights of this network", lines[min(1, len(lines) - 1)], place, hint) from error
+        raise _misfit(error, place) from error
     except Exception as error:  # readers of pickles fail in many ways, and so may a user's class
         raise CheckpointError("weights", f"what cannot be read ({type(error).__name__}: {error})", place) from error
-    network = policy.network()
-    if network is not None:
-        broken = _non_finite(network.named_parameters())
-        if broken:
-            raise CheckpointError("finite weights", f"NaN or infinity in {broken}", f"{path}, for {where}")
+
+
+def _misfit(error: RuntimeError, place: str) -> CheckpointError:
+    """torch's complaint about weights in one line."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
+    if "state_dict" not in lines[0]:
+        return CheckpointError("weights", f"a damaged file ({lines[0]})", place)
+    hint = "trained on another mission, with other init_kwargs or with another version of the engine?"
+    return CheckpointError("weights of this network", lines[min(1, len(lines) - 1)], place, hint)
 
 
 def _non_finite(parameters: Iterable[tuple[str, Any]]) -> str | None:

@@ -25,6 +25,7 @@ from torch import Tensor
 
 from daf.config import PolicyConfig
 from daf.engine.missions import resolve_mission
+from daf.engine.model_files import MODEL, save_model
 from daf.engine.networks import PolicyNetwork, State
 from daf.engine.policies import build_policy, resolve_policy
 from daf.engine.stamps import engine_stamp
@@ -34,12 +35,11 @@ from daf.files import atomic_path, write_bytes, write_json
 from daf.logging_config import DAFLogger
 from daf.provenance import provenance
 from daf.recipes import TrainingRecipe
-from daf.training.checkpoints import load_newest_checkpoint, save_checkpoint, to_bytes
+from daf.training.checkpoints import load_newest_checkpoint, save_checkpoint
 from daf.training.group import Group
 from daf.training.ppo import generalized_advantages, ppo_loss, scheduled_learning_rate
 
 METRICS = "metrics.jsonl"
-MODEL = "model.pt"
 CHECKPOINT_STEPS = 100_000  # agent-steps between two checkpoints unless the caller says otherwise
 
 
@@ -382,7 +382,8 @@ def train(
     label: str,
     checkpoint_steps: int = CHECKPOINT_STEPS,
 ) -> TrainingOutcome:
-    """Train a recipe in `folder`, resuming what is there, and write model.pt, run.json and metrics.jsonl.
+    """Train a recipe in `folder`, resuming what is there, and write model.safetensors, model.json, run.json and
+    metrics.jsonl.
 
     The model is written last and only if every update was finite. Trainer state and the growing metrics live in
     `state_folder(folder, recipe)`, so another recipe never resumes them, a finished one publishes its model again
@@ -517,7 +518,7 @@ def _outcome(trainer: Trainer, status: str, reason: str | None, facts: dict[str,
 
 
 def _publish(trainer: Trainer, outcome: TrainingOutcome, folder: Path, rewards: RecentRewards) -> None:
-    """metrics.jsonl, run.json, then, if all went well, model.pt: its presence says that the run is complete."""
+    """metrics.jsonl, run.json, then, if all went well, the model: its weights, written last, say that all is there."""
     write_bytes(folder / METRICS, (state_folder(folder, trainer.recipe) / METRICS).read_bytes())
     interface = trainer.environment.factory.interface
     write_json(
@@ -538,4 +539,12 @@ def _publish(trainer: Trainer, outcome: TrainingOutcome, folder: Path, rewards: 
         },
     )
     if outcome.status == "completed":
-        write_bytes(folder / MODEL, to_bytes(trainer.network.module.state_dict()))
+        recipe = trainer.recipe
+        save_model(
+            folder,
+            trainer.network.module.state_dict(),
+            recipe=recipe,
+            policy_class_path=resolve_policy(recipe.policy_class_path).class_path,
+            interface=interface,
+            agent_steps=outcome.agent_steps,
+        )

@@ -35,7 +35,7 @@ def train_run(
     logger: DAFLogger,
     log_file: Path,
 ) -> None:
-    """Train and leave model.pt, run.json and metrics.jsonl in `folder`.
+    """Train and leave model.safetensors, model.json, run.json and metrics.jsonl in `folder`.
 
     Args:
         best: a sweep's best.json.

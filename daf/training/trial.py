@@ -44,6 +44,7 @@ def run_trial(
         TrialInterruptedError: after SIGTERM or SIGUSR1.
         DafError: a failure that is not the hyperparameters' fault.
     """
+    from daf.engine.model_files import MODEL
     from daf.training.launch import run_training
 
     began = time.perf_counter()
@@ -74,7 +75,7 @@ def run_trial(
         shutil.copyfile(state / "metrics.jsonl", curve)
         result |= {"agent_steps": outcome["agent_steps"], "training_seconds": outcome["seconds"]}
         if outcome["status"] == "completed":
-            score, figures = _score(recipe, settings, state / "model.pt", label, device, max_action_time_ms, logger)
+            score, figures = _score(recipe, settings, state / MODEL, label, device, max_action_time_ms, logger)
             result |= figures
             if score is None:
                 result["reason"] = f"no episode has a {settings['objective_metric']}"
@@ -112,9 +113,8 @@ def _score(
     from daf.objective import episode_objectives
 
     progress = logger.progress(f"{label} evaluation", settings["episodes"], "episodes")
-    policy = PolicyConfig(class_path=recipe.policy_class_path, data_path=weights, init_kwargs=recipe.init_kwargs)
     episodes = evaluate_policy(
-        policy,
+        PolicyConfig(data_path=weights),
         resolve_mission(recipe.mission.config, recipe.mission.name),
         episodes=settings["episodes"],
         seed=settings["evaluation_seed"],

@@ -28,7 +28,7 @@ def outcome_path(folder: Path, recipe: TrainingRecipe) -> Path:
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m daf.training.worker", description=__doc__)
     parser.add_argument("--recipe", type=Path, required=True, help="JSON file with a training recipe")
-    parser.add_argument("--folder", type=Path, required=True, help="where model.pt, run.json and metrics.jsonl go")
+    parser.add_argument("--folder", type=Path, required=True, help="where the model, run.json and metrics.jsonl go")
     parser.add_argument("--label", required=True, help="what the training is called in messages")
     parser.add_argument("--device", default="auto", choices=["auto", "cpu", "cuda"])
     parser.add_argument("--checkpoint-steps", type=int, required=True)

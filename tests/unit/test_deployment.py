@@ -1,5 +1,6 @@
 """Packages hold what they say, play where DAF is unknown, and travel to registries and servers."""
 
+import io
 import json
 import threading
 import zipfile
@@ -48,6 +49,32 @@ def package(weights: Path, tmp_path_factory: pytest.TempPathFactory) -> PackageR
     return daf_package_policy(
         policy_class_path="lstm", weights_path=weights, output_dir=tmp_path_factory.mktemp("packages"), mission=MISSION
     )
+
+
+@pytest.fixture(scope="module", params=["grid", "lstm"])
+def model(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model as a training publishes it."""
+    from daf.config import Hyperparameters, MissionConfig, PolicyConfig
+    from daf.engine.missions import resolve_mission
+    from daf.engine.model_files import save_model
+    from daf.engine.policies import build_policy, resolve_policy
+    from daf.engine.simulation import SimulationFactory
+    from daf.recipes import MissionRecipe, TrainingRecipe
+
+    init_kwargs = {"hidden_size": 8} if request.param == "grid" else {}
+    resolved = resolve_policy(PolicyConfig(class_path=request.param, init_kwargs=init_kwargs))
+    interface = SimulationFactory(resolve_mission(MISSION).env_config).interface
+    network = build_policy(resolved, interface).network()
+    assert network is not None
+    recipe = TrainingRecipe(
+        mission=MissionRecipe(name="mine", config=MissionConfig(source=MISSION), sha256=None),
+        policy_class_path=request.param, init_kwargs=init_kwargs, hyperparameters=Hyperparameters(), num_steps=1,
+        seed=7, world_size=1,
+    )  # fmt: skip
+    return save_model(
+        tmp_path_factory.mktemp("model"), network.state_dict(), recipe=recipe, policy_class_path=resolved.class_path,
+        interface=interface, agent_steps=1,
+    )  # fmt: skip
 
 
 def starter(folder: Path, version: str, description: str = "") -> Path:
@@ -189,14 +216,51 @@ def test_weights_of_another_network_are_refused(weights: Path, tmp_path: Path) -
     assert not (tmp_path / "out").exists()
 
 
-def test_the_training_run_beside_the_weights_is_recorded(weights: Path, tmp_path: Path) -> None:
-    (tmp_path / "model.pt").write_bytes(weights.read_bytes())
-    record = {"provenance": {"recipe_digest": "ab" * 32, "seeds": {"training": 7}}, "observation_shape": [500, 3]}
-    write_json(tmp_path / "run.json", record)
-    manifest = daf_package_policy("lstm", tmp_path / "model.pt", tmp_path).manifest
-    assert manifest.recipe_digest == "ab" * 32
+def test_a_trained_model_is_packaged_for_cogames_and_plays_there(model: Path, tmp_path: Path) -> None:
+    """With nothing but its files: class, mission and provenance stand in the description."""
+    import torch
+
+    from daf.engine.model_files import load_model_description, read_weights
+
+    described = load_model_description(model.with_name("model.json"))
+    made = [
+        daf_package_policy(described.policy_class_path, model, tmp_path / name, "p", init_kwargs=described.init_kwargs)
+        for name in "ab"
+    ]
+    assert made[0].path.read_bytes() == made[1].path.read_bytes()
+    with zipfile.ZipFile(made[0].path) as archive:
+        assert json.loads(archive.read("policy_spec.json"))["data_path"] == "weights.pt"
+        packaged = torch.load(io.BytesIO(archive.read("weights.pt")), weights_only=True)
+    trained = read_weights(model)
+    assert packaged.keys() == trained.keys()
+    assert all(torch.equal(packaged[name], trained[name]) for name in trained)
+    manifest = made[0].manifest
+    assert manifest.recipe_digest == described.recipe_digest
     assert manifest.provenance["seeds"] == {"training": 7}
-    assert manifest.observation_shape == [500, 3]
+    assert (manifest.mission, manifest.observation_shape) == (MISSION, [500, 3])
+    result = daf_validate_deployment(made[0].path, MISSION, steps=4)
+    assert result.is_valid, result.problems
+
+
+def test_a_trained_model_that_cannot_be_converted_is_refused(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from daf.engine.model_files import load_model_description
+    from daf.engine.policies import load_policy_class
+
+    described = load_model_description(model.with_name("model.json"))
+    policy_class, arguments = described.policy_class_path, {"init_kwargs": described.init_kwargs}
+    alone = tmp_path / "alone.safetensors"
+    alone.write_bytes(model.read_bytes())
+    with pytest.raises(BadInputError, match=r"model\.json"):
+        daf_package_policy(policy_class, alone, tmp_path / "out", **arguments)
+    with pytest.raises(PolicyError, match="the policy class that was trained"):
+        daf_package_policy("stateless", model, tmp_path / "out")
+    for name, found in (("load_policy_data", "another one after save and load"), ("save_policy_data", "saves nothing")):
+        monkeypatch.setattr(load_policy_class(policy_class), name, lambda self, path: None)
+        with pytest.raises(PolicyError, match=found):
+            daf_package_policy(policy_class, model, tmp_path / "out", **arguments)
+    assert not (tmp_path / "out").exists()
 
 
 def test_damaged_packages_are_invalid_without_playing(package: PackageResult, tmp_path: Path) -> None:

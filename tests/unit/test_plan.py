@@ -165,6 +165,14 @@ def test_weights_count_by_content_not_by_path(tmp_path):
     first = recipe(tmp_path / "a.pt", b"weights")
     assert recipe(tmp_path / "b.pt", b"weights") == first
     assert recipe(tmp_path / "b.pt", b"other weights") != first
+    model = recipe(tmp_path / "c.safetensors", b"weights")
+    (tmp_path / "c.json").write_text("a description")
+    described = recipe(tmp_path / "c.safetensors", b"weights")
+    assert described != model
+    (tmp_path / "c.json").write_text("another description")
+    assert recipe(tmp_path / "c.safetensors", b"weights") != described
+    (tmp_path / "a.json").write_text("no description: a.pt is no trained model")
+    assert recipe(tmp_path / "a.pt", b"weights") == first
 
 
 def test_episodes_are_not_played_again_for_the_sake_of_a_comparison():

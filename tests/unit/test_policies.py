@@ -268,6 +268,17 @@ def test_a_bundle_says_itself_what_it_is(tmp_path, weights, assembler):
     assert all(torch.equal(saved[name], loaded[name]) for name in saved)
 
 
+def test_a_bundle_is_loaded_by_its_class_as_cogames_does_it(tmp_path, weights, assembler):
+    """Also if it holds safetensors: CoGames knows nothing of DAF's way to read them."""
+    path = tmp_path / "theirs.zip"
+    spec = {"class_path": GRID, "data_path": "w.safetensors", "init_kwargs": {"hidden_size": 8}}
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("policy_spec.json", json.dumps(spec))
+        archive.write(weights, "w.safetensors")  # what GridPolicy reads: torch's format, whatever its name
+    loaded = build_policy(resolve_policy(str(path)), assembler).network().state_dict()
+    assert torch.equal(loaded["bias"], torch.load(weights, weights_only=True)["bias"])
+
+
 def test_an_overwritten_bundle_is_not_served_stale(tmp_path, weights, assembler):
     path = bundle(tmp_path / "mine.zip", weights)
     before = build_policy(resolve_policy(str(path)), assembler).network().state_dict()

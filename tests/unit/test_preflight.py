@@ -5,6 +5,7 @@ tested in tests/workflow/test_bad_input.py.
 """
 
 import subprocess
+from types import SimpleNamespace
 
 import pytest
 
@@ -189,6 +190,23 @@ def test_a_changed_file_is_checked_again(calls, tmp_path):
     weights.write_text("2")
     assert checked(calls, **data)
     assert not checked(calls, **data)
+
+
+def test_a_trained_model_counts_with_its_description(calls, tmp_path, monkeypatch):
+    (tmp_path / "m.safetensors").write_text("weights")
+    (tmp_path / "m.json").write_text("grid")
+    described = SimpleNamespace(policy_class_path="daf.engine.grid_policy.GridPolicy")
+    monkeypatch.setattr(preflight, "load_model_description", lambda path: described)
+    data = {
+        "policies": {"m": {"data_path": "m.safetensors"}},
+        "comparisons": {"c": {**COMPARISON, "policies": ["m"]}},
+    }
+    assert checked(calls, **data)
+    assert not checked(calls, **data)
+    (tmp_path / "m.json").write_text("grid, edited")
+    assert checked(calls, **data)
+    described.policy_class_path = "mine.Policy"  # its code may change without the files
+    assert checked(calls, **data)
 
 
 def test_a_users_own_code_is_always_checked(calls):

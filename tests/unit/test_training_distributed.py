@@ -25,6 +25,7 @@ from daf.distributed_training import (
     daf_monitor_training_job,
 )
 from daf.engine.missions import resolve_mission
+from daf.engine.model_files import read_weights
 from daf.errors import BadInputError, ConfigError, DafError, PolicyError, UnknownMissionError
 from daf.files import read_json, write_json
 from daf.recipes import MissionRecipe, TrainingRecipe
@@ -233,7 +234,7 @@ def test_a_single_process_needs_no_torchrun(tmp_path: Path, monkeypatch: pytest.
     outcome = run_training(recipe_of(world_size=1, updates=1), tmp_path, label="alone", device="cpu")
     assert outcome["status"] == "completed"
     assert outcome["facts"]["world_size"] == 1
-    assert (tmp_path / "model.pt").exists()
+    assert (tmp_path / "model.safetensors").exists()
 
 
 # ---- under torchrun ---------------------------------------------------------------------------------------
@@ -259,7 +260,7 @@ def test_two_ranks_under_torchrun_train_together_and_repeatably(tmp_path: Path) 
         assert (facts["world_size"], facts["backend"]) == (2, "gloo")
         assert [rank["rank"] for rank in facts["ranks"]] == [0, 1]
         assert len({rank["pid"] for rank in facts["ranks"]}) == 2
-    assert (tmp_path / "a" / "model.pt").read_bytes() == (tmp_path / "b" / "model.pt").read_bytes()
+    assert (tmp_path / "a" / "model.safetensors").read_bytes() == (tmp_path / "b" / "model.safetensors").read_bytes()
     assert metrics_of(tmp_path / "a") == metrics_of(tmp_path / "b")
     assert sum(line["episodes"] for line in metrics_of(tmp_path / "a")) == 4 * (64 // 21)
     assert read_json(tmp_path / "a" / "run.json")["processes"]["world_size"] == 2
@@ -309,7 +310,9 @@ def test_a_rank_that_is_killed_is_started_again_from_the_checkpoint(
     ranks[1].send_signal(signal.SIGKILL)
     assert process.wait(180) == 0
     assert "resuming at" in (tmp_path / "log").read_text()
-    assert (tmp_path / "cut" / "model.pt").read_bytes() == (tmp_path / "whole" / "model.pt").read_bytes()
+    assert (tmp_path / "cut" / "model.safetensors").read_bytes() == (
+        tmp_path / "whole" / "model.safetensors"
+    ).read_bytes()
     assert metrics_of(tmp_path / "cut") == metrics_of(tmp_path / "whole")
 
 
@@ -319,7 +322,7 @@ def test_bad_input_in_the_processes_is_a_failure_with_a_place_to_look(tmp_path: 
     with pytest.raises(TrainingFailedError) as caught:
         run_training(recipe, tmp_path, label="bad", device="cpu", max_restarts=0, log_file=tmp_path / "train.log")
     assert "torchrun ended with exit code" in caught.value.found
-    assert not (tmp_path / "model.pt").exists()
+    assert not (tmp_path / "model.safetensors").exists()
 
 
 # ---- jobs from Python -------------------------------------------------------------------------------------
@@ -338,8 +341,8 @@ def test_a_job_on_two_machines_with_an_environment_of_ones_own(tmp_path: Path) -
         device="cpu",
     )
     model = job.wait_for_completion(180)
-    assert model == tmp_path / "training" / "run" / "seed-1" / "model.pt"
-    assert torch.load(model, weights_only=True)
+    assert model == tmp_path / "training" / "run" / "seed-1" / "model.safetensors"
+    assert read_weights(model)
     status = daf_monitor_training_job(job)
     assert (status.state, status.agent_steps, status.total_steps) == ("completed", 2 * UPDATE_STEPS, 2 * UPDATE_STEPS)
     assert status.steps_per_second is not None
@@ -387,7 +390,7 @@ def test_a_cancelled_job_goes_on_where_it_was(
     model = again.wait_for_completion(180)
     assert f"resuming at {stopped_at:,} agent-steps" in again.log_file.read_text()
     whole = tmp_path / "whole" / "training" / "run" / "seed-1"
-    assert model.read_bytes() == (whole / "model.pt").read_bytes()
+    assert model.read_bytes() == (whole / "model.safetensors").read_bytes()
     assert metrics_of(model.parent) == metrics_of(whole)
 
 
@@ -440,5 +443,5 @@ def test_environments_are_shared_equally_unless_told_otherwise(tmp_path: Path, m
 
 
 def test_there_are_no_results_without_a_model(tmp_path: Path) -> None:
-    with pytest.raises(BadInputError, match=r"model\.pt"):
+    with pytest.raises(BadInputError, match=r"model\.safetensors"):
         daf_collect_training_results(tmp_path)

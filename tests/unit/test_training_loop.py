@@ -17,6 +17,7 @@ import pytest
 import torch
 
 from daf.config import Hyperparameters, MissionConfig
+from daf.engine.model_files import load_model_description, read_weights
 from daf.engine.vector import VectorEnvironment
 from daf.errors import EXIT_OK, EXIT_REQUEUE, BadInputError
 from daf.files import read_json, write_json
@@ -63,7 +64,7 @@ class Result:
 
 def result_of(folder: Path) -> Result:
     reward = read_json(folder / "run.json")["recent_episode_reward"]
-    return Result(model=(folder / "model.pt").read_bytes(), metrics=metrics_of(folder), reward=reward)
+    return Result(model=(folder / "model.safetensors").read_bytes(), metrics=metrics_of(folder), reward=reward)
 
 
 def metrics_of(folder: Path) -> list[dict[str, Any]]:
@@ -133,8 +134,13 @@ def test_a_run_says_what_it_was(tmp_path: Path) -> None:
     assert facts["recipe"] == recipe.to_dict()
     assert facts["action_names"][0] == "noop"
     assert set(facts["engine"]) >= {"cogames", "mettagrid", "torch"}
-    weights = torch.load(tmp_path / "model.pt", weights_only=True)
-    assert weights["embedding"].shape[1] == 16
+    assert read_weights(tmp_path / "model.safetensors")["embedding"].shape[1] == 16
+    description = load_model_description(tmp_path / "model.json")
+    assert description.recipe == recipe.to_dict()
+    assert description.recipe_digest == recipe.digest
+    assert description.policy_class_path == "daf.engine.grid_policy.GridPolicy"
+    assert description.agent_steps == outcome.agent_steps
+    assert description.observation_shape == facts["observation_shape"]
     assert facts["recent_episode_reward"] == pytest.approx(result_of(tmp_path).metrics[1]["episode_reward"])
 
 
@@ -168,7 +174,7 @@ def test_interrupted_and_resumed_is_never_interrupted(
     assert outcome.status == "interrupted"
     assert outcome.reason == "SIGTERM received"
     assert outcome.agent_steps == at * UPDATE_STEPS
-    assert not (tmp_path / "cut" / "model.pt").exists()
+    assert not (tmp_path / "cut" / "model.safetensors").exists()
     assert run(recipe, tmp_path / "cut", checkpoint_steps=10**9).status == "completed"
     assert result_of(tmp_path / "cut") == result_of(tmp_path / "whole")
 
@@ -212,7 +218,7 @@ def test_a_damaged_checkpoint_costs_time_not_the_result(tmp_path: Path, monkeypa
 def test_a_signal_in_the_last_update_is_too_late(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     stop_in_update(monkeypatch, 2, terminate)
     assert run(recipe_of(updates=2), tmp_path).status == "completed"
-    assert (tmp_path / "model.pt").exists()
+    assert (tmp_path / "model.safetensors").exists()
 
 
 def test_signal_handlers_are_put_back(tmp_path: Path) -> None:
@@ -237,7 +243,7 @@ def test_another_recipe_does_not_resume_the_state(tmp_path: Path, monkeypatch: p
 def test_a_finished_recipe_publishes_again_without_training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run(recipe_of(), tmp_path)
     before = result_of(tmp_path)
-    for name in ("model.pt", "metrics.jsonl", "run.json"):
+    for name in ("model.safetensors", "model.json", "metrics.jsonl", "run.json"):
         (tmp_path / name).unlink()
     monkeypatch.setattr(Trainer, "collect", crash)
     assert run(recipe_of(), tmp_path).status == "completed"
@@ -246,10 +252,10 @@ def test_a_finished_recipe_publishes_again_without_training(tmp_path: Path, monk
 
 def test_another_recipes_model_does_not_pass_for_this_ones(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run(recipe_of(updates=1), tmp_path)
-    assert (tmp_path / "model.pt").exists()
+    assert (tmp_path / "model.safetensors").exists()
     stop_in_update(monkeypatch, 1, terminate)
     assert run(recipe_of(updates=2), tmp_path).status == "interrupted"
-    assert not (tmp_path / "model.pt").exists()
+    assert not (tmp_path / "model.safetensors").exists()
 
 
 # ---- as a process of its own ------------------------------------------------------------------------------
@@ -283,7 +289,7 @@ def test_a_worker_that_is_stopped_ends_with_the_same_bytes(number: signal.Signal
     worker.send_signal(number)
     code = worker.wait(60)
     assert code == (-signal.SIGKILL if number == signal.SIGKILL else EXIT_REQUEUE)
-    assert not (cut / "model.pt").exists()
+    assert not (cut / "model.safetensors").exists()
     if number != signal.SIGKILL:
         outcome = read_json(state_folder(cut, recipe) / "outcome.json")
         assert outcome["status"] == "interrupted"
@@ -310,7 +316,7 @@ def test_a_run_that_diverges_publishes_no_model(policy: str, knobs: dict[str, An
     assert outcome.status == "diverged"
     assert outcome.reason is not None
     assert "not finite" in outcome.reason
-    assert not (tmp_path / "model.pt").exists()
+    assert not (tmp_path / "model.safetensors").exists()
     facts = read_json(tmp_path / "run.json")
     assert (facts["status"], facts["reason"]) == ("diverged", outcome.reason)
     assert (tmp_path / "metrics.jsonl").exists()
@@ -320,7 +326,7 @@ def test_weights_too_large_to_choose_an_action_are_no_model(tmp_path: Path) -> N
     """The last update is the one that breaks them, so that no other update could notice."""
     outcome = run(recipe_of(updates=1, learning_rate=1e30, epochs=1, minibatch_size=10_000), tmp_path)
     assert outcome.status == "diverged"
-    assert not (tmp_path / "model.pt").exists()
+    assert not (tmp_path / "model.safetensors").exists()
 
 
 def test_the_state_before_the_divergence_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -409,7 +415,7 @@ def test_every_knob_reaches_the_weights(
 def test_init_kwargs_reach_the_network(tmp_path: Path) -> None:
     recipe = recipe_of(updates=1).model_copy(update={"init_kwargs": {"hidden_size": 24}})
     run(recipe, tmp_path)
-    assert torch.load(tmp_path / "model.pt", weights_only=True)["hidden.weight"].shape[0] == 24
+    assert read_weights(tmp_path / "model.safetensors")["hidden.weight"].shape[0] == 24
 
 
 def test_environments_that_cannot_be_shared_equally_are_refused() -> None:
@@ -494,4 +500,4 @@ def test_a_rollout_is_what_happened(policy: str, source: str) -> None:
 
 
 def test_the_published_names_are_the_documented_ones() -> None:
-    assert (loop.MODEL, loop.METRICS) == ("model.pt", "metrics.jsonl")
+    assert (loop.MODEL, loop.METRICS) == ("model.safetensors", "metrics.jsonl")

@@ -35,7 +35,7 @@ def test_every_file_of_the_chain_is_there_and_says_where_it_comes_from(finished_
     assert run["recipe"]["hyperparameters"]["learning_rate"] == best["hyperparameters"]["learning_rate"]
     assert run["processes"]["world_size"] == 2
     assert len({rank["pid"] for rank in run["processes"]["ranks"]}) == 2
-    assert (out / "training/hall/seed-1/model.pt").stat().st_size > 10_000
+    assert (out / "training/hall/seed-1/model.safetensors").stat().st_size > 10_000
     for checkpoint in ("trained-seed-1", "random", "baseline"):
         for mission, steps in (("hall", 40), ("hall_long", 60)):
             path = out / f"evaluations/{checkpoint}/{mission}/episodes.parquet"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 import re
 import zipfile
@@ -11,7 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
+from daf.engine.model_files import read_weights
 from daf.episodes import read_episodes, read_provenance
 from daf.files import file_sha256
 from daf.objective import episode_objectives
@@ -63,7 +66,7 @@ def test_episodes_say_it_too(out: Path) -> None:
     baseline = read_provenance(out / "evaluations/baseline/hall/episodes.parquet")["shards"][0]
     assert "starter" in baseline["note"]
     trained = read_provenance(out / "evaluations/trained-seed-1/hall/episodes.parquet")["shards"][0]
-    assert trained["policy"]["weights_sha256"] == file_sha256(out / "training/hall/seed-1/model.pt")
+    assert trained["policy"]["weights_sha256"] == file_sha256(out / "training/hall/seed-1/model.safetensors")
 
 
 def test_the_best_trial_is_the_best(out: Path) -> None:
@@ -84,7 +87,7 @@ def test_a_trials_objective_is_the_mean_of_its_episodes(out: Path) -> None:
 
     result = read(out / "sweeps/knobs/trial-0001/result.json")
     episodes = evaluate_policy(
-        PolicyConfig(class_path="grid", data_path=out / "sweeps/knobs/trial-0001/state/model.pt"),
+        PolicyConfig(data_path=out / "sweeps/knobs/trial-0001/state/model.safetensors"),
         MissionConfig.from_dict(SMALL["missions"]["hall"]),
         episodes=4,
         seed=100_000,
@@ -136,4 +139,8 @@ def test_the_package_is_the_model(out: Path) -> None:
     assert manifest["sha256"] == validation["sha256"] == file_sha256(package)
     with zipfile.ZipFile(package) as archive:
         spec = json.loads(archive.read("policy_spec.json"))
-        assert archive.read(spec["data_path"]) == (out / "training/hall/seed-1/model.pt").read_bytes()
+        packaged = torch.load(io.BytesIO(archive.read(spec["data_path"])), weights_only=True)
+    trained = read_weights(out / "training/hall/seed-1/model.safetensors")
+    assert packaged.keys() == trained.keys()
+    assert all(torch.equal(packaged[name], trained[name]) for name in trained)
+    assert manifest["recipe_digest"] == read(out / "training/hall/seed-1/model.json")["recipe_digest"]

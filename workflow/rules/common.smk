@@ -4,7 +4,7 @@ import sys
 from daf.config import NAME_PATTERN, ExperimentConfig
 from daf.errors import DafError
 from daf.locks import remove_stale_workflow_lock
-from daf.plan import Plan
+from daf.plan import Plan, weights_files
 from daf.preflight import check_once
 
 NAME = NAME_PATTERN.strip("^$")
@@ -39,7 +39,9 @@ def sweep_targets(wildcards):
 
 def train_targets(wildcards):
     return [
-        f"<out>/training/{name}/seed-{seed}/model.pt" for name, run in EXPERIMENT.training.items() for seed in run.seeds
+        f"<out>/training/{name}/seed-{seed}/model.safetensors"
+        for name, run in EXPERIMENT.training.items()
+        for seed in run.seeds
     ]
 
 
@@ -88,8 +90,8 @@ def weights_to_package(wildcards):
 def weights_of(checkpoint):
     if checkpoint.training is not None:
         folder = f"<out>/training/{checkpoint.training}/seed-{checkpoint.seed}"
-        return [f"{folder}/model.pt", f"{folder}/run.json"]
-    return [str(checkpoint.config.data_path)] if checkpoint.config.data_path else []
+        return [f"{folder}/model.safetensors", f"{folder}/model.json"]
+    return [str(path) for path in weights_files(checkpoint.config)]
 
 
 def shards_of_episodes(wildcards):

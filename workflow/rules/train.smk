@@ -1,7 +1,7 @@
 # Training runs, one model per seed.
 #
 # REQUIRED INPUTS: <out>/sweeps/{sweep}/best.json if the run names a sweep
-# OUTPUTS:         <out>/training/{run}/seed-{seed}/model.pt, run.json, metrics.jsonl
+# OUTPUTS:         <out>/training/{run}/seed-{seed}/model.safetensors, model.json, run.json, metrics.jsonl
 rule train:
     """Train all runs with all their seeds."""
     input:
@@ -13,7 +13,8 @@ rule train_policy:
     input:
         best=sweep_before_training,
     output:
-        model="<out>/training/{run}/seed-{seed}/model.pt",
+        model="<out>/training/{run}/seed-{seed}/model.safetensors",
+        description=ensure("<out>/training/{run}/seed-{seed}/model.json", non_empty=True),
         run=ensure("<out>/training/{run}/seed-{seed}/run.json", non_empty=True),
         metrics=ensure("<out>/training/{run}/seed-{seed}/metrics.jsonl", non_empty=True),
     log:

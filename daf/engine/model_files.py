@@ -1,0 +1,282 @@
+"""The files of a trained model: `model.safetensors`, the weights, and `model.json`, which says what they are.
+
+The description comes first and the weights last, each whole or not at all: where there are weights, the training is
+complete. Weights without a description beside them are loaded unchecked; with one, they are loaded only into the
+policy class, the engine and the kind of mission that they were trained with. Building policies is the business of
+`daf.engine.policies`, trainer state that of `daf.training.checkpoints`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import pickle
+import re
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from daf.engine.stamps import engine_stamp
+from daf.errors import CheckpointError, PolicyError
+from daf.files import digest, write_bytes, write_json
+
+if TYPE_CHECKING:
+    from mettagrid.policy.policy_env_interface import PolicyEnvInterface
+    from torch import Tensor
+
+    from daf.recipes import TrainingRecipe
+
+MODEL = "model.safetensors"
+DESCRIPTION = "model.json"
+SUFFIX = ".safetensors"
+FORMAT_VERSION = 1
+DECIDING_PACKAGES = ("cogames", "mettagrid")  # torch and pufferlib train a network, but do not change its meaning
+PICKLE_SUFFIXES = (".pt", ".pth", ".ckpt", ".pkl", ".pickle")
+
+
+class ModelDescription(BaseModel):
+    """What stands in model.json: observation_shape [tokens, 3], egocentric_shape [height, width], and observation
+    features as `id name / normalization`.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    format_version: int
+    policy_class_path: str
+    init_kwargs: dict[str, Any]
+    recipe_digest: str
+    recipe: dict[str, Any]
+    agent_steps: int
+    engine: dict[str, str]
+    mission: str
+    action_names: list[str]
+    vibe_action_names: list[str]
+    observation_shape: list[int]
+    egocentric_shape: list[int]
+    observation_features: list[str]
+    tags: list[str]
+    weights_sha256: str
+
+
+def environment_facts(interface: PolicyEnvInterface) -> dict[str, list[Any]]:
+    """What the meaning of a network's inputs and outputs depends on. The number of agents is not part of it."""
+    return {
+        "action_names": list(interface.action_names),
+        "vibe_action_names": list(interface.vibe_action_names),
+        "observation_shape": list(interface.observation_shape),
+        "egocentric_shape": list(interface.egocentric_shape),
+        "observation_features": [f"{one.id} {one.name} / {one.normalization:g}" for one in interface.obs_features],
+        "tags": list(interface.tags),
+    }
+
+
+def first_difference(ours: Mapping[str, list[Any]], theirs: Mapping[str, list[Any]]) -> tuple[str, str, str] | None:
+    """The first fact that two environments do not share: its name, ours, and what is otherwise with theirs."""
+    for name, mine in ours.items():
+        if mine != theirs[name]:
+            return name.replace("_", " "), _brief(mine), _contrast(mine, theirs[name])
+    return None
+
+
+def _brief(values: list[Any]) -> str:
+    if not values:
+        return "none"
+    if isinstance(values[0], int):
+        return " x ".join(map(str, values))
+    return f"{len(values)}: {', '.join(values[:3])}" + (", …" if len(values) > 3 else "")
+
+
+def _contrast(ours: list[Any], theirs: list[Any]) -> str:
+    """The other list in brief and, for names, the first ones that only one of the two has."""
+    if ours and isinstance(ours[0], int):
+        return _brief(theirs)
+    missing = [f"without '{name}'" for name in ours if name not in theirs][:2]
+    added = [f"with '{name}'" for name in theirs if name not in ours][:2]
+    return f"{_brief(theirs)} ({', '.join([*missing, *added]) or 'in another order'})"
+
+
+# ---- writing ------------------------------------------------------------------------------------------------
+
+
+def save_model(
+    folder: Path,
+    network_state: Mapping[str, Any],
+    *,
+    recipe: TrainingRecipe,
+    policy_class_path: str,
+    interface: PolicyEnvInterface,
+    agent_steps: int,
+) -> Path:
+    """Publish a trained network; the path of its weights. The same arguments give the same bytes.
+
+    Args:
+        network_state: the network's `state_dict()`.
+        policy_class_path: the whole path of the class, not a shorthand.
+        interface: of the mission it was trained on.
+    """
+    content = weights_bytes(network_state)
+    description = ModelDescription(
+        format_version=FORMAT_VERSION,
+        policy_class_path=policy_class_path,
+        init_kwargs=recipe.init_kwargs,
+        recipe_digest=recipe.digest,
+        recipe=recipe.to_dict(),
+        agent_steps=agent_steps,
+        engine=engine_stamp(),
+        mission=recipe.mission.name,
+        weights_sha256=hashlib.sha256(content).hexdigest(),
+        **environment_facts(interface),
+    )
+    weights = folder / MODEL
+    weights.unlink(missing_ok=True)  # an older model must not stand beside this one's description
+    write_json(folder / DESCRIPTION, description.model_dump(mode="json"))
+    write_bytes(weights, content)
+    return weights
+
+
+def weights_bytes(network_state: Mapping[str, Any]) -> bytes:
+    """A network's state in the safetensors format.
+
+    Raises:
+        CheckpointError: the state holds something that is no tensor.
+    """
+    import safetensors.torch
+    import torch
+
+    tensors = {}
+    for name, value in network_state.items():
+        if not isinstance(value, torch.Tensor):
+            hint = "keep such state out of the network's state_dict()"
+            raise CheckpointError("a network whose state is tensors", f"a {type(value).__name__}", f"'{name}'", hint)
+        tensors[name] = value.detach().to("cpu", copy=True).contiguous()  # copies: tied weights share their memory
+    return safetensors.torch.save(tensors, {"format": "pt"})
+
+
+# ---- reading ------------------------------------------------------------------------------------------------
+
+
+def description_path(weights: Path) -> Path:
+    """`model.safetensors` → `model.json`."""
+    return weights.with_suffix(".json")
+
+
+def load_model_description(path: Path) -> ModelDescription:
+    """Read a model.json.
+
+    Raises:
+        CheckpointError: it is missing, damaged, or of a format that this version of DAF does not know.
+    """
+    hint = "it is written beside the weights and travels with them"
+    if not path.is_file():
+        raise CheckpointError("a description of the weights", "no such file", str(path), hint)
+    try:
+        content = json.loads(path.read_bytes())
+        found = content["format_version"]
+        if found != FORMAT_VERSION:
+            raise CheckpointError(
+                f"a description of format {FORMAT_VERSION}", f"format {found}", str(path), "written by another DAF?"
+            )
+        description = ModelDescription.model_validate(content)
+    except ValidationError as error:
+        first = error.errors()[0]
+        what = f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
+        raise CheckpointError("a description of the weights", what, str(path), hint) from error
+    except (ValueError, KeyError, TypeError) as error:
+        what = f"what cannot be read ({type(error).__name__}: {error})"
+        raise CheckpointError("a description of the weights", what, str(path), hint) from error
+    if digest(description.recipe) != description.recipe_digest:
+        expected = f"a recipe with the digest {description.recipe_digest[:16]}…"
+        raise CheckpointError(expected, f"{digest(description.recipe)[:16]}…", str(path), "edited, or damaged")
+    return description
+
+
+def read_weights(path: Path, sha256: str | None = None) -> dict[str, Tensor]:
+    """The tensors of a safetensors file, on the CPU.
+
+    Args:
+        sha256: what the file must have.
+
+    Raises:
+        CheckpointError: it has another, or is no safetensors file.
+    """
+    import safetensors
+    import safetensors.torch
+
+    content = path.read_bytes()
+    found = hashlib.sha256(content).hexdigest()
+    if sha256 is not None and found != sha256:
+        hint = "the weights are damaged, or of another training than the description beside them"
+        raise CheckpointError(f"weights with sha256 {sha256[:16]}…", f"{found[:16]}…", str(path), hint)
+    try:
+        return safetensors.torch.load(content)
+    except (safetensors.SafetensorError, ValueError) as error:
+        raise CheckpointError("weights in the safetensors format", f"a damaged file ({error})", str(path)) from error
+
+
+def check_description(
+    description: ModelDescription, policy_class_path: str, interface: PolicyEnvInterface, where: str
+) -> None:
+    """Raise unless the weights belong to this policy class, this engine and missions that look like this one.
+
+    Raises:
+        PolicyError: another class, or a mission with other actions or observations.
+        CheckpointError: another version of the engine.
+    """
+    versions = {name: description.engine.get(name, "not recorded") for name in DECIDING_PACKAGES}
+    trained = f"trained on {description.mission} with " + ", ".join(f"{name} {versions[name]}" for name in versions)
+    if description.policy_class_path != policy_class_path:
+        expected = f"the policy class that was trained ({description.policy_class_path})"
+        hint = f"{trained}; leave class_path out, and the class is taken from {DESCRIPTION}"
+        raise PolicyError(expected, policy_class_path, where, hint)
+    installed = engine_stamp()
+    for name, version in versions.items():
+        if installed[name] != version:
+            hint = f"{trained}; install that version, or train again"
+            raise CheckpointError(f"{name} {version}", f"{name} {installed[name]}", where, hint)
+    ours = {name: getattr(description, name) for name in environment_facts(interface)}
+    difference = first_difference(ours, environment_facts(interface))
+    if difference is not None:
+        name, expected, found = difference
+        hint = f"{trained}; play missions that share observations and actions with that one, or train on this one"
+        raise PolicyError(f"the {name} of the training ({expected})", found, where, hint)
+
+
+def refuse_code(path: Path) -> None:
+    """Raise unless a pickled file holds tensors and plain data alone; what is no pickle is none of our business.
+
+    Unpickling runs whatever the file names. The loaders of policy classes are other people's code, and torch's
+    protection can be switched off by an argument or an environment variable; so the file is read here first, in the
+    way that runs nothing.
+
+    Raises:
+        CheckpointError: reading it whole would call something.
+        pickle.UnpicklingError, RuntimeError, EOFError: it is damaged, or was not written by torch.save.
+    """
+    import torch
+
+    if not _may_be_pickle(path):
+        return
+    try:
+        torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        called = re.search(r"GLOBAL (\S+)", str(error))
+        if called is None:
+            raise
+        hint = "not loaded; from a source you trust, save its state_dict() again as safetensors, or with torch.save"
+        raise CheckpointError("tensors and plain data", f"a pickle that calls {called[1]}", str(path), hint) from error
+
+
+def _may_be_pickle(path: Path) -> bool:
+    if path.suffix.lower() in PICKLE_SUFFIXES:
+        return True
+    with open(path, "rb") as stream:
+        first = stream.read(1)
+    if first == b"\x80":  # the opcode that starts a pickle of protocol 2 and later
+        return True
+    if not zipfile.is_zipfile(path):
+        return False
+    with zipfile.ZipFile(path) as archive:  # what torch.save writes
+        return any(name.rpartition("/")[2] == "data.pkl" for name in archive.namelist())
