@@ -245,6 +245,22 @@ class DAFTrainingConfig(StrictModel):
     processes_per_machine: int = Field(
         1, ge=1, description="training processes per machine (one per GPU on a GPU node)"
     )
+    num_evaluations: int = Field(
+        5,
+        ge=0,
+        description="held-out evaluations, evenly spaced, one at the end; 0: the last weights are published",
+    )
+    evaluation_episodes: int = Field(8, ge=1, description="episodes of one held-out evaluation")
+    evaluation_seed: Seed = Field(500_000, description="first episode seed of held-out evaluations")
+    objective_metric: str = Field(
+        "mean_reward",
+        description="the best held-out one's weights are published: mean_reward, success_rate, or a game statistic",
+    )
+    optimize_direction: Literal["maximize", "minimize"] = Field("maximize", description="which end is better")
+    precision: Literal["float32", "bfloat16"] = Field(
+        "float32", description="numbers inside the network; bfloat16 is faster on recent GPUs"
+    )
+    compile_network: bool = Field(False, description="torch.compile: slower to start, faster on a GPU")
     checkpoint_interval_steps: int = Field(100_000, ge=1, description="agent-steps between two checkpoints")
     max_restarts: int = Field(2, ge=0, description="times the process group is restarted after a crash")
 

@@ -240,7 +240,7 @@ def _check(recipe: TrainingRecipe) -> None:
     from daf.engine.policies import build_policy, resolve_policy
     from daf.engine.simulation import SimulationFactory
     from daf.training.group import Group
-    from daf.training.loop import share_of_environments
+    from daf.training.trainer import share_of_environments
 
     share_of_environments(recipe, Group(world_size=recipe.world_size))
     mission = resolve_mission(recipe.mission.config, recipe.mission.name)

@@ -25,7 +25,7 @@ SHIPPED_MISSIONS = Path(__file__).parents[1] / "config" / "missions"
 
 # Raise a number when code in daf/ changes what a stage computes: its results are then made anew. Snakemake does not
 # see changes in imported packages.
-STAGE_VERSIONS = {"check": 1, "propose": 1, "train": 1, "evaluate": 1, "analyze": 1, "compare": 1, "package": 2}
+STAGE_VERSIONS = {"check": 1, "propose": 1, "train": 2, "evaluate": 1, "analyze": 1, "compare": 1, "package": 2}
 
 
 class _Frozen(BaseModel):
@@ -61,8 +61,22 @@ def mission_label(name: str) -> str:
     return Path(name).stem if name.endswith((".yaml", ".yml", ".json", ".py")) else name
 
 
+class HeldOutRecipe(_Frozen):
+    """Evaluations during training, on episodes that are not trained on; they decide which weights are published."""
+
+    num_evaluations: int
+    episodes: int
+    seed: int
+    objective_metric: str
+    optimize_direction: str
+
+
 class TrainingRecipe(_Frozen):
-    """One training: one seed of a run, or one trial of a sweep."""
+    """One training: one seed of a run, or one trial of a sweep.
+
+    Attributes:
+        held_out: None: no evaluations, the last weights are published.
+    """
 
     mission: MissionRecipe
     policy_class_path: str
@@ -71,6 +85,9 @@ class TrainingRecipe(_Frozen):
     num_steps: int
     seed: int
     world_size: int
+    held_out: HeldOutRecipe | None = None
+    precision: str = "float32"
+    compile_network: bool = False
     stage_version: int = STAGE_VERSIONS["train"]
 
 
@@ -95,6 +112,21 @@ def training_recipe(run: DAFTrainingConfig, seed: int, missions: dict[str, Missi
         num_steps=run.num_steps,
         seed=seed,
         world_size=run.world_size,
+        held_out=_held_out(run),
+        precision=run.precision,
+        compile_network=run.compile_network,
+    )
+
+
+def _held_out(run: DAFTrainingConfig) -> HeldOutRecipe | None:
+    if run.num_evaluations == 0:
+        return None
+    return HeldOutRecipe(
+        num_evaluations=run.num_evaluations,
+        episodes=run.evaluation_episodes,
+        seed=run.evaluation_seed,
+        objective_metric=run.objective_metric,
+        optimize_direction=run.optimize_direction,
     )
 
 

@@ -58,6 +58,22 @@ class PlayedEpisode:
     agent_stats: list[dict[str, float]]
     failure: str | None = None
 
+    def facts(self) -> EpisodeFacts:
+        """What objectives and success expressions look at; not for an episode that failed."""
+        return EpisodeFacts(
+            mean_reward=float(np.mean(self.agent_rewards)),
+            length=self.length,
+            game_stats=self.game_stats,
+            agent_stats=self.agent_stats,
+        )
+
+
+def success_of(episode: PlayedEpisode, mission: Mission) -> bool | None:
+    """None if the mission declares no success or the episode failed."""
+    if not mission.success or episode.failure is not None:
+        return None
+    return is_success(mission.success, episode.facts())
+
 
 def evaluate_policy(
     policy: Any,
@@ -108,28 +124,18 @@ def evaluate_policy(
             "mission": found.name,
             "episode": number,
             "seed": seed + number,
-            **_row(played[number], found),
+            **episode_row(played[number], found),
         }
         for number in numbers
     )
 
 
-def _row(episode: PlayedEpisode, mission: Mission) -> dict[str, Any]:
-    failed = episode.failure is not None
-    mean_reward = None if failed else float(np.mean(episode.agent_rewards))
-    success = None
-    if mission.success and mean_reward is not None:
-        facts = EpisodeFacts(
-            mean_reward=mean_reward,
-            length=episode.length,
-            game_stats=episode.game_stats,
-            agent_stats=episode.agent_stats,
-        )
-        success = is_success(mission.success, facts)
+def episode_row(episode: PlayedEpisode, mission: Mission) -> dict[str, Any]:
+    """What happened in an episode, as columns of the episodes table."""
     return {
-        "mean_reward": mean_reward,
+        "mean_reward": None if episode.failure is not None else episode.facts().mean_reward,
         "agent_rewards": episode.agent_rewards,
-        "success": success,
+        "success": success_of(episode, mission),
         "length": episode.length,
         "timeouts": episode.timeouts,
         "failure": episode.failure,
@@ -170,20 +176,40 @@ def _play_share(*arguments: Any) -> list[tuple[int, PlayedEpisode]]:
 def _play_here(
     policy: ResolvedPolicy, mission: Mission, numbers: range, seed: int, device: str, max_action_time_ms: int
 ) -> Iterator[tuple[int, PlayedEpisode]]:
-    torch.set_num_threads(1)  # small batches: intra-op threads slow them down many times over
     factory = SimulationFactory(mission.env_config)
     built = build_policy(policy, factory.interface, device=device)
-    if type(built) in NETWORK_POLICIES:
-        yield from _play_in_batches(PolicyNetwork(built, policy.label), built, factory, numbers, seed, device)
+    yield from play_episodes(
+        built, policy.label, mission, factory, numbers, seed, device=device, max_action_time_ms=max_action_time_ms
+    )
+
+
+def play_episodes(
+    policy: MultiAgentPolicy,
+    label: str,
+    mission: Mission,
+    factory: SimulationFactory,
+    numbers: range,
+    seed: int,
+    *,
+    device: str,
+    max_action_time_ms: int,
+) -> Iterator[tuple[int, PlayedEpisode]]:
+    """Episodes `numbers` of a policy that is built already, as they finish; episode e has environment seed `seed + e`.
+
+    What the policy's network has learnt so far counts: nothing is loaded. It is left in evaluation mode.
+    """
+    torch.set_num_threads(1)  # small batches: intra-op threads slow them down many times over
+    if type(policy) in NETWORK_POLICIES:
+        yield from _play_in_batches(PolicyNetwork(policy, label), policy, factory, numbers, seed, device)
         return
-    only_batches = type(built).agent_policy is MultiAgentPolicy.agent_policy
+    only_batches = type(policy).agent_policy is MultiAgentPolicy.agent_policy
     for number in numbers:
         seed_everything(seed + number)
         try:
             if only_batches:
-                episode = _play_step_batch(built, factory, seed + number)
+                episode = _play_step_batch(policy, factory, seed + number)
             else:
-                episode = _play_in_engine(built, factory, mission, seed + number, max_action_time_ms)
+                episode = _play_in_engine(policy, factory, mission, seed + number, max_action_time_ms)
         except Exception as error:  # a user's policy may fail in any way; the other episodes are kept
             episode = PlayedEpisode(
                 agent_rewards=[],

@@ -9,7 +9,7 @@ restores it exactly, for a fraction of the time it took to choose them.
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -25,16 +25,13 @@ class FinishedEpisode:
 
     Attributes:
         environment: its number among this process's environments.
-        mean_reward: mean over agents of the episode's total reward.
-        length: steps.
         success: None if the mission declares no success.
         final_observations: uint8 [agents, tokens, 3] if the episode was cut short (truncated), so that the value of
             its last state can stand in for the future; None if it really ended.
     """
 
     environment: int
-    mean_reward: float
-    length: int
+    facts: EpisodeFacts
     success: bool | None
     final_observations: np.ndarray | None
 
@@ -52,17 +49,26 @@ class VectorEnvironment:
         buffers: the shared arrays; write `buffers.actions`, call `step`, read the others.
     """
 
-    def __init__(self, mission: Mission, *, num_envs: int, seed: int, first_env: int = 0) -> None:
+    def __init__(
+        self, mission: Mission, *, num_envs: int, seed: int, first_env: int = 0, pin_memory: bool = False
+    ) -> None:
         self.mission = mission
         self.factory = SimulationFactory(mission.env_config)
         self.num_envs, self.seed, self.first_env = num_envs, seed, first_env
         self.agents_per_env = self.factory.num_agents
         self.num_agents = num_envs * self.agents_per_env
         self.buffers = AgentBuffers.zeros(self.num_agents, self.factory.observation_shape)
+        if pin_memory:  # a GPU fetches such memory without a copy and without waiting
+            import torch
+
+            pinned = torch.zeros(self.buffers.observations.shape, dtype=torch.uint8, pin_memory=True)
+            self.buffers = replace(self.buffers, observations=pinned.numpy())
         self._episode = [0] * num_envs
         self._simulations: list[Any] = [self._start(env) for env in range(num_envs)]
-        # Episodes without a step limit would grow without bound; the log then grows with them.
-        self._actions: list[list[bytes]] = [[] for _ in range(num_envs)]
+        # The actions of the running episodes, [steps, environments, agents]; each environment is at its own step.
+        self._actions = np.empty((1024, num_envs, self.agents_per_env), dtype=np.uint8)
+        self._steps = np.zeros(num_envs, dtype=np.int64)
+        self._environments = np.arange(num_envs)
 
     def _rows(self, env: int) -> slice:
         return slice(env * self.agents_per_env, (env + 1) * self.agents_per_env)
@@ -79,10 +85,11 @@ class VectorEnvironment:
             rewards [agents] float32, terminated and truncated [agents] bool (copies: environments that ended have
             already begun anew in the buffers), and the episodes that ended.
         """
-        action_log = self.buffers.actions.astype(np.uint8)
-        for env, simulation in enumerate(self._simulations):
+        self._reserve(int(self._steps.max()) + 1)
+        self._actions[self._steps, self._environments] = self.buffers.actions.reshape(self.num_envs, -1)
+        self._steps += 1
+        for simulation in self._simulations:
             simulation.step()
-            self._actions[env].append(action_log[self._rows(env)].tobytes())
         rewards = self.buffers.rewards.copy()
         terminated, truncated = self.buffers.terminals.copy(), self.buffers.truncations.copy()
         shape = (self.num_envs, self.agents_per_env)
@@ -90,28 +97,32 @@ class VectorEnvironment:
         finished = [self._finish(int(env), truncated) for env in np.flatnonzero(over)]
         return rewards, terminated, truncated, finished
 
+    def _reserve(self, steps: int) -> None:
+        if steps > len(self._actions):
+            longer = np.empty((2 * steps, *self._actions.shape[1:]), dtype=np.uint8)
+            longer[: len(self._actions)] = self._actions
+            self._actions = longer
+
     def _finish(self, env: int, truncated: np.ndarray) -> FinishedEpisode:
         simulation, rows = self._simulations[env], self._rows(env)
-        mean_reward = float(np.mean(simulation.get_episode_rewards()))
-        length = int(simulation.current_step)
-        success = None
-        if self.mission.success:
-            stats = simulation.get_episode_stats()
-            facts = EpisodeFacts(
-                mean_reward=mean_reward, length=length, game_stats=stats["game"], agent_stats=stats["agent"]
-            )
-            success = is_success(self.mission.success, facts)
+        stats = simulation.get_episode_stats()
+        facts = EpisodeFacts(
+            mean_reward=float(np.mean(simulation.get_episode_rewards())),
+            length=int(simulation.current_step),
+            game_stats=stats["game"],
+            agent_stats=stats["agent"],
+        )
+        success = is_success(self.mission.success, facts) if self.mission.success else None
         final = self.buffers.observations[rows].copy() if truncated[rows].any() else None
         self._episode[env] += 1
-        self._actions[env] = []
+        self._steps[env] = 0
         self._simulations[env] = self._start(env)
-        return FinishedEpisode(
-            environment=env, mean_reward=mean_reward, length=length, success=success, final_observations=final
-        )
+        return FinishedEpisode(environment=env, facts=facts, success=success, final_observations=final)
 
     def state(self) -> dict[str, Any]:
         """Plain data from which `restore` rebuilds every environment exactly."""
-        return {"episode": list(self._episode), "actions": [b"".join(log) for log in self._actions]}
+        logs = [self._actions[:steps, env].tobytes() for env, steps in enumerate(self._steps)]
+        return {"episode": list(self._episode), "actions": logs}
 
     def restore(self, state: dict[str, Any]) -> None:
         """Replay the actions of unfinished episodes."""
@@ -119,8 +130,10 @@ class VectorEnvironment:
         for env, log in enumerate(state["actions"]):
             rows = self._rows(env)
             self._simulations[env] = simulation = self._start(env)
-            steps = np.frombuffer(log, dtype=np.uint8).reshape(-1, self.agents_per_env)
-            for actions in steps:
+            played = np.frombuffer(log, dtype=np.uint8).reshape(-1, self.agents_per_env)
+            for actions in played:
                 self.buffers.actions[rows] = actions
                 simulation.step()
-            self._actions[env] = [actions.tobytes() for actions in steps]
+            self._reserve(len(played))
+            self._actions[: len(played), env] = played
+            self._steps[env] = len(played)

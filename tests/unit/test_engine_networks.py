@@ -188,16 +188,43 @@ def test_other_networks_see_raw_slots(name: str, factory: SimulationFactory, pla
     assert torch.equal(network.prepare(played.clone()), played)
 
 
-def test_only_networks_that_ignore_unused_slots_are_trimmed(factory: SimulationFactory, played: torch.Tensor) -> None:
+@pytest.mark.parametrize("name", POLICIES)
+def test_unused_slots_need_not_be_shown(name: str, factory: SimulationFactory, played: torch.Tensor) -> None:
+    """Outputs and gradients are those of whole observations."""
+    policy, network = network_of(name, factory.interface)
+    shown = network.shown_tokens(played.flatten(0, 1))
     most = int((played[..., 0] != 255).sum(dim=-1).max())
-    assert most < played.shape[2]
-    trimmed = network_of("grid", factory.interface)[1].trim(played)
-    assert trimmed.shape == (*played.shape[:2], most, 3)
-    assert torch.equal(trimmed, played[:, :, :most])
-    for name in ("lstm", "stateless"):
-        assert network_of(name, factory.interface)[1].trim(played).shape == played.shape
-    nothing = torch.full_like(played, 255)
-    assert network_of("grid", factory.interface)[1].trim(nothing).shape[2] == 1
+    assert most < shown < played.shape[2]
+    assert shown % 16 == 0
+    whole = network.prepare(played.clone())
+    starts, state = starts_of(*played.shape[:2]), first_state(network, len(played))
+    found = {}
+    for number in (shown, played.shape[2]):
+        network.module.zero_grad()
+        logits, values = network.sequence(whole[:, :, :number], state, starts)
+        (logits.square().sum() + values.sum()).backward()
+        gradients = [parameter.grad.clone() for parameter in network.module.parameters()]
+        found[number] = [logits.detach(), values.detach(), *gradients]
+    for ours, theirs in zip(*found.values(), strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-3, atol=1e-4 * float(theirs.abs().max()))
+    assert all(layer.in_features > 0 for layer in network.module.modules() if isinstance(layer, torch.nn.Linear))
+
+
+@pytest.mark.parametrize(
+    ("used", "shown"), [(0, 16), (1, 16), (15, 16), (16, 32), (17, 32), (47, 48), (48, 64), (64, 64)]
+)
+def test_slots_are_shown_in_blocks_with_an_unused_one_at_the_end(
+    used: int, shown: int, factory: SimulationFactory
+) -> None:
+    observations = torch.full((3, *factory.observation_shape), 255, dtype=torch.uint8)
+    observations[1, :used] = 7
+    assert network_of("lstm", factory.interface)[1].shown_tokens(observations) == shown
+
+
+def test_networks_of_other_kinds_are_shown_everything(factory: SimulationFactory) -> None:
+    policy = build_policy(resolve_policy("puffer"), factory.interface)
+    observations = torch.full((3, *factory.observation_shape), 255, dtype=torch.uint8)
+    assert PolicyNetwork(policy, "puffer").shown_tokens(observations) == factory.observation_shape[0]
 
 
 def test_a_policy_without_a_network_cannot_be_trained(factory: SimulationFactory) -> None:
@@ -220,3 +247,34 @@ def test_a_recurrent_network_without_an_lstm_is_refused(factory: SimulationFacto
     with pytest.raises(PolicyError, match=r"nn\.LSTM") as caught:
         PolicyNetwork(_RecurrentWithoutLstm(factory.interface), "mine")
     assert "mine" in str(caught.value)
+
+
+class _WithoutForwardEval(MultiAgentPolicy):
+    def network(self) -> torch.nn.Module:
+        return torch.nn.Linear(3, 3)
+
+
+def test_a_network_that_cannot_be_asked_is_refused(factory: SimulationFactory) -> None:
+    with pytest.raises(PolicyError, match="forward_eval") as caught:
+        PolicyNetwork(_WithoutForwardEval(factory.interface), "mine")
+    assert caught.value.found == "Linear without it"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", POLICIES)
+def test_compiled_networks_and_half_precision_say_about_the_same(
+    name: str, factory: SimulationFactory, played: torch.Tensor
+) -> None:
+    torch.manual_seed(0)
+    policy = build_policy(resolve_policy(name), factory.interface)
+    state = PolicyNetwork(policy, name).initial_state(len(played), CPU)
+    plain = PolicyNetwork(policy, name)
+    observations = plain.prepare(played.clone())
+    starts = starts_of(*played.shape[:2])
+    expected = plain.sequence(observations, state, starts)
+    compiled = PolicyNetwork(policy, name, compiled=True).sequence(observations, state, starts)
+    half = PolicyNetwork(policy, name, precision="bfloat16").sequence(observations, state, starts)
+    for exact, same, rounded in zip(expected, compiled, half, strict=True):
+        torch.testing.assert_close(same, exact, rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(rounded.float(), exact, rtol=0.1, atol=0.1)
+        assert not torch.equal(rounded.float(), exact)

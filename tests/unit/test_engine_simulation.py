@@ -145,7 +145,12 @@ def play(environment: VectorEnvironment, actions: np.ndarray) -> Iterator[Step]:
 
 def plain(episode: FinishedEpisode) -> tuple[Any, ...]:
     final = episode.final_observations
-    return (episode.mean_reward, episode.length, episode.success, None if final is None else final.tobytes())
+    return (
+        episode.facts.mean_reward,
+        episode.facts.length,
+        episode.success,
+        None if final is None else final.tobytes(),
+    )
 
 
 def assert_same_steps(ours: list[Step], theirs: list[Step]) -> None:
@@ -169,7 +174,7 @@ def test_an_episode_that_ends_is_followed_by_the_next_at_once(source: str) -> No
     for number, t in enumerate(ended, start=1):
         observations, _rewards, terminated, truncated, finished = steps[t]
         assert [episode.environment for episode in finished] == [0, 1, 2]
-        assert all(episode.length == 9 for episode in finished)
+        assert all(episode.facts.length == 9 for episode in finished)
         assert truncated.all() == truncates
         assert terminated.all() != truncates
         assert not environment.buffers.terminals.any()
@@ -177,7 +182,7 @@ def test_an_episode_that_ends_is_followed_by_the_next_at_once(source: str) -> No
         for episode in finished:
             rows = slice(episode.environment * 4, episode.environment * 4 + 4)
             played = np.array([step[1][rows] for step in steps[t - 8 : t + 1]], dtype=np.float64)
-            assert episode.mean_reward == pytest.approx(played.sum(axis=0).mean(), abs=1e-5)
+            assert episode.facts.mean_reward == pytest.approx(played.sum(axis=0).mean(), abs=1e-5)
             # What is in the buffers is the first observation of the episode that has this number's seed.
             first = AgentBuffers.zeros(4, environment.factory.observation_shape)
             environment.factory.build(episode_seed(4, episode.environment, number), first)

@@ -32,7 +32,9 @@ from daf.recipes import MissionRecipe, TrainingRecipe
 from daf.training import launch as launch_module
 from daf.training.group import Group, join_group
 from daf.training.launch import TrainingFailedError, agent_commands, free_port, run_training
-from daf.training.loop import Rollout, Trainer, state_folder
+from daf.training.loop import state_folder
+from daf.training.rollout import Rollout
+from daf.training.trainer import Trainer
 
 REPOSITORY = Path(__file__).parents[2]
 SMALL = {"num_envs": 4, "horizon": 16, "minibatch_size": 64}
@@ -59,7 +61,8 @@ import torch
 from pathlib import Path
 from daf.recipes import TrainingRecipe
 from daf.training.group import join_group, leave_group
-from daf.training.loop import Rollout, Trainer
+from daf.training.rollout import Rollout
+from daf.training.trainer import Trainer
 
 folder = Path(sys.argv[1])
 group = join_group(2, "cpu")
@@ -241,7 +244,7 @@ def test_a_single_process_needs_no_torchrun(tmp_path: Path, monkeypatch: pytest.
 
 
 def metrics_of(folder: Path) -> list[dict[str, Any]]:
-    measured = ("seconds", "steps_per_second", "memory_mb")
+    measured = ("seconds", "steps_per_second", "memory_mb", "environment_share", "forward_share", "learning_share")
     lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
     return [{key: value for key, value in line.items() if key not in measured} for line in lines]
 

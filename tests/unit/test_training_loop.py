@@ -25,7 +25,8 @@ from daf.logging_config import create_daf_logger
 from daf.recipes import MissionRecipe, TrainingRecipe
 from daf.training import loop
 from daf.training.group import Group
-from daf.training.loop import Trainer, TrainingOutcome, state_folder, train
+from daf.training.loop import TrainingOutcome, state_folder, train
+from daf.training.trainer import Trainer
 
 CPU = torch.device("cpu")
 UPDATE_STEPS = 4 * 4 * 16  # environments, agents of each, horizon
@@ -70,7 +71,7 @@ def result_of(folder: Path) -> Result:
 def metrics_of(folder: Path) -> list[dict[str, Any]]:
     """Metrics without those that a clock or the machine decides."""
     lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
-    measured = ("seconds", "steps_per_second", "memory_mb")
+    measured = ("seconds", "steps_per_second", "memory_mb", "environment_share", "forward_share", "learning_share")
     return [{key: value for key, value in line.items() if key not in measured} for line in lines]
 
 

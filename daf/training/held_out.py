@@ -1,0 +1,98 @@
+"""Evaluations during training, on episodes that are not trained on: they decide which weights are published.
+
+The last weights are often not the best. The published ones are those of the best evaluation; since the best of
+several noisy figures is too good on average, that figure is no estimate of what the model will score elsewhere.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+
+from daf.engine.evaluation import play_episodes, success_of
+from daf.engine.missions import Mission
+from daf.engine.simulation import SimulationFactory
+from daf.errors import BadInputError
+from daf.objective import episode_objective
+from daf.recipes import HeldOutRecipe
+from daf.training.group import Group
+from daf.training.random_state import random_state_kept
+
+MAX_ACTION_TIME_MS = 10_000  # for policies that play one agent at a time
+
+
+class HeldOut:
+    """Plays the evaluation episodes of a training, shared between its processes.
+
+    Args:
+        policy: whose network is trained; its current weights play.
+
+    Raises:
+        BadInputError: episodes of the mission never end, or it has no success to measure.
+    """
+
+    def __init__(
+        self,
+        recipe: HeldOutRecipe,
+        mission: Mission,
+        factory: SimulationFactory,
+        policy: Any,
+        label: str,
+        group: Group,
+        device: torch.device,
+    ) -> None:
+        where = f"mission '{mission.name}'"
+        if mission.max_steps == 0:
+            hint = "set max_steps for it under `missions`, or num_evaluations: 0"
+            raise BadInputError("a mission with a step limit", "max_steps is 0", where, hint)
+        if recipe.objective_metric == "success_rate" and not mission.success:
+            raise BadInputError("a mission that declares a success", "none", where, "set `success` under `missions`")
+        self._recipe, self._mission, self._factory = recipe, mission, factory
+        self._policy, self._label, self._group, self._device = policy, label, group, device
+
+    def is_due(self, update: int, num_updates: int) -> bool:
+        """Whether an evaluation follows the update (counted from 1); the last update always has one."""
+        number = self._recipe.num_evaluations
+        return any(update == math.ceil(num_updates * part / number) for part in range(1, number + 1))
+
+    def evaluate(self) -> dict[str, Any]:
+        """Mean objective (None if no episode has one) and mean reward of the current weights.
+
+        The same in every process, for any number of them. No generator that training draws from is touched.
+        """
+        numbers = range(self._recipe.episodes)
+        shares = [numbers[rank :: self._group.world_size] for rank in range(self._group.world_size)]
+        mine: list[tuple[int, float | None, float]] = []
+        with random_state_kept():
+            for number, episode in play_episodes(
+                self._policy,
+                self._label,
+                self._mission,
+                self._factory,
+                shares[self._group.rank],
+                self._recipe.seed,
+                device=self._device.type,
+                max_action_time_ms=MAX_ACTION_TIME_MS,
+            ):
+                if episode.failure is None:
+                    facts = episode.facts()
+                    success = success_of(episode, self._mission)
+                    objective = episode_objective(facts, success, self._recipe.objective_metric)
+                    mine.append((number, objective, facts.mean_reward))
+        self._policy.network().train()
+        played = sorted(entry for share in self._group.gather(mine) for entry in share)
+        objectives = [objective for _, objective, _ in played if objective is not None]
+        rewards = [reward for _, _, reward in played]
+        return {
+            "objective": sum(objectives) / len(objectives) if objectives else None,
+            "mean_reward": sum(rewards) / len(rewards) if rewards else None,
+            "episodes": len(played),
+        }
+
+    def is_better(self, new: float | None, old: float | None) -> bool:
+        """Whether to publish the newer of two evaluations; among equals the later weights have seen more."""
+        if new is None or old is None:
+            return old is None
+        return new >= old if self._recipe.optimize_direction == "maximize" else new <= old

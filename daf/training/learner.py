@@ -1,0 +1,178 @@
+"""Improving the network on a rollout: minibatches, gradients summed over processes, the optimizer's steps."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from daf.config import Hyperparameters
+from daf.engine.networks import PolicyNetwork, State
+from daf.training.group import Group
+from daf.training.ppo import ppo_loss
+from daf.training.rollout import Rollout
+
+
+@dataclass(frozen=True, kw_only=True)
+class Minibatch:
+    """Samples of one gradient step. `advantages` are normalized already if they are to be.
+
+    Attributes:
+        observations: uint8 [samples, tokens, 3]; for a recurrent network [agents, horizon, tokens, 3].
+        columns: actions, old_log_probs, old_values, advantages and returns, [samples] each.
+        starts, state: of whole agents, for a recurrent network only.
+        total_samples: over all processes.
+    """
+
+    observations: Tensor
+    columns: dict[str, Tensor]
+    starts: Tensor | None
+    state: State | None
+    total_samples: float
+
+
+class Learner:
+    """Owns the optimizer of one process; all processes of a group hold the same weights.
+
+    Attributes:
+        shuffling: the generator of the minibatches, on the CPU whatever the device.
+    """
+
+    def __init__(
+        self, network: PolicyNetwork, knobs: Hyperparameters, group: Group, *, seed: int, device: torch.device
+    ) -> None:
+        self._network, self._knobs, self._group, self._device = network, knobs, group, device
+        self.parameters = [p for p in network.module.parameters() if p.requires_grad]
+        self.optimizer = make_optimizer(self.parameters, knobs)
+        self.shuffling = torch.Generator().manual_seed(seed)
+
+    def learn(self, rollout: Rollout, learning_rate: float) -> dict[str, float | None] | None:
+        """Improve the network on a rollout; None if a loss, a gradient or a weight was not finite.
+
+        Returns:
+            Means over all samples and processes: losses, entropy (nats), divergence, share of clipped ratios, and the
+            gradient's norm before clipping.
+        """
+        for parameters in self.optimizer.param_groups:
+            parameters["lr"] = learning_rate
+        returns = rollout.advantages + rollout.values
+        totals = torch.zeros(6, device=self._device)
+        samples = 0
+        for _ in range(self._knobs.epochs):
+            for batch in self._minibatches(rollout, returns):
+                norm, sums = self._gradients(batch)
+                if not math.isfinite(norm):  # the same in every process: the gradients are
+                    return None
+                totals += sums
+                samples += len(batch.columns["actions"])
+                self.optimizer.step()
+        explained = self._explained_variance(rollout, returns)
+        totals = self._group.sum(totals.cpu())
+        if not (self.finite_weights() and bool(totals.isfinite().all())):
+            return None
+        policy, value, entropy, kl, clipped, norm = (totals / (samples * self._group.world_size)).tolist()
+        return {
+            "policy_loss": policy,
+            "value_loss": value,
+            "entropy": entropy,
+            "approx_kl": kl,
+            "clip_fraction": clipped,
+            "gradient_norm": norm,
+            "explained_variance": explained,
+        }
+
+    def finite_weights(self) -> bool:
+        """Whether all weights are numbers; the same in every process, as the weights are."""
+        return all(bool(p.isfinite().all()) for p in self.parameters)
+
+    def _minibatches(self, rollout: Rollout, returns: Tensor) -> Iterator[Minibatch]:
+        """Shuffled minibatches: single steps, or whole agents for a network that carries state."""
+        steps, agents = rollout.actions.shape
+        size = max(1, self._knobs.minibatch_size // self._group.world_size)
+        columns = {
+            "actions": rollout.actions,
+            "old_log_probs": rollout.log_probs,
+            "old_values": rollout.values,
+            "advantages": rollout.advantages,
+            "returns": returns,
+        }
+        recurrent = rollout.state is not None
+        # [units, …]: a unit is what is shuffled, an agent's whole segment or a single step.
+        flat = {name: column.T if recurrent else column.flatten() for name, column in columns.items()}
+        units = agents if recurrent else steps * agents
+        shuffled = torch.randperm(units, generator=self.shuffling).to(self._device)
+        parts = shuffled.split(max(1, size // steps) if recurrent else size)
+        scales = self._advantage_scales([flat["advantages"][part] for part in parts])
+        observations = rollout.observations.transpose(0, 1) if recurrent else rollout.observations.flatten(0, 1)
+        for part, (mean, deviation, total_samples) in zip(parts, scales, strict=True):
+            chosen = {name: column[part].flatten() for name, column in flat.items()}
+            chosen["advantages"] = (chosen["advantages"] - mean) / deviation
+            yield Minibatch(
+                observations=observations[part],
+                columns=chosen,
+                starts=rollout.starts.T[part] if recurrent else None,
+                state=None if rollout.state is None else (rollout.state[0][part], rollout.state[1][part]),
+                total_samples=total_samples,
+            )
+
+    def _advantage_scales(self, parts: list[Tensor]) -> list[tuple[float, float, float]]:
+        """Mean and deviation to normalize each minibatch's advantages with (0 and 1: not at all), and its samples over
+        all processes; one message for all minibatches."""
+        moments = torch.stack([torch.stack([part.sum(), part.square().sum()]) for part in parts]).double().cpu()
+        counts = torch.tensor([[float(part.numel())] for part in parts], dtype=torch.double)
+        scales = []
+        for total, squares, count in self._group.sum(torch.cat([moments, counts], dim=1)).tolist():
+            if self._knobs.normalize_advantages and count > 1:
+                mean = total / count
+                variance = max(0.0, squares / count - mean**2) * count / (count - 1)
+                scales.append((mean, math.sqrt(variance) + 1e-8, count))
+            else:
+                scales.append((0.0, 1.0, count))
+        return scales
+
+    def _gradients(self, batch: Minibatch) -> tuple[float, Tensor]:
+        """Accumulate the gradient of one minibatch over all processes, clipped.
+
+        Returns:
+            The gradient's norm before clipping, and this process's sums over samples [6]: policy loss, value loss,
+            entropy, divergence, clipped ratios, norm.
+        """
+        if batch.starts is None:
+            logits, values, _ = self._network.step(batch.observations, None)
+        else:
+            logits, values = self._network.sequence(batch.observations, batch.state, batch.starts)
+            logits, values = logits.flatten(0, 1), values.flatten()
+        parts = ppo_loss(logits=logits.float(), values=values.float(), knobs=self._knobs, **batch.columns)
+        self.optimizer.zero_grad(set_to_none=True)
+        (parts.total / batch.total_samples).backward()
+        self._group.sum_gradients(self.parameters)
+        norm = torch.nn.utils.clip_grad_norm_(self.parameters, self._knobs.max_grad_norm)
+        samples = len(batch.columns["actions"])
+        sums = (parts.policy, parts.value, parts.entropy, parts.approx_kl, parts.clipped, norm * samples)
+        return float(norm), torch.stack([value.detach() for value in sums])
+
+    def _explained_variance(self, rollout: Rollout, returns: Tensor) -> float | None:
+        shares = torch.stack([(returns - rollout.values).var(), returns.var()]).cpu()
+        residual, spread = self._group.sum(shares).tolist()
+        return 1 - residual / spread if spread > 0 else None
+
+
+def make_optimizer(parameters: list[torch.nn.Parameter], knobs: Hyperparameters) -> torch.optim.Optimizer:
+    if knobs.optimizer == "sgd":
+        return torch.optim.SGD(
+            parameters, lr=knobs.learning_rate, momentum=knobs.adam_beta1, weight_decay=knobs.weight_decay
+        )
+    kind: Any = torch.optim.AdamW if knobs.optimizer == "adamw" else torch.optim.Adam
+    optimizer: torch.optim.Optimizer = kind(
+        parameters,
+        lr=knobs.learning_rate,
+        betas=(knobs.adam_beta1, knobs.adam_beta2),
+        eps=knobs.adam_eps,
+        weight_decay=knobs.weight_decay,
+        fused=True,
+    )
+    return optimizer

@@ -1,0 +1,80 @@
+"""Trackers: TensorBoard's event files, and any library with the interface of Weights & Biases.
+
+A tracker is chosen by name: `tensorboard`, or the import name of a library whose `init(...)` returns a run with
+`log(data, step=…)` and `finish()` (wandb, trackio, swanlab, …). Such runs are started offline; what is synchronised
+afterwards is the user's business.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from daf.errors import BadInputError
+from daf.recipes import TrainingRecipe
+from daf.training.records import Tracker
+
+TENSORBOARD_FOLDER = "tensorboard"
+
+
+class TensorBoardTracker:
+    """Event files in `folder`; steps are agent-steps."""
+
+    def __init__(self, folder: Path, resumed_at: int) -> None:
+        from torch.utils.tensorboard import SummaryWriter
+
+        # What a killed run wrote after its last checkpoint is hidden, since it is written again.
+        self._writer = SummaryWriter(str(folder), purge_step=resumed_at + 1)
+
+    def log(self, data: dict[str, float], step: int) -> None:
+        for name, value in data.items():
+            self._writer.add_scalar(name, value, step)
+
+    def finish(self) -> None:
+        self._writer.close()
+
+
+def make_trackers(
+    names: Sequence[str], recipe: TrainingRecipe, folder: Path, label: str, resumed_at: int
+) -> list[Tracker]:
+    """Trackers of a training whose files go to `folder`; a resumed training continues its run.
+
+    Raises:
+        BadInputError: no such library, or it has no `init`.
+    """
+    trackers: list[Tracker] = []
+    for name in names:
+        if name == "tensorboard":
+            trackers.append(TensorBoardTracker(folder / TENSORBOARD_FOLDER, resumed_at))
+        else:
+            init = library_of(name).init
+            trackers.append(
+                init(
+                    project="daf",
+                    name=label,
+                    id=recipe.digest[:16],
+                    resume="allow",
+                    mode="offline",
+                    dir=str(folder),
+                    config=recipe.to_dict(),
+                )
+            )
+    return trackers
+
+
+def library_of(name: str) -> Any:
+    """The library behind a tracker's name.
+
+    Raises:
+        BadInputError: it cannot be imported, or it has no `init`.
+    """
+    where = f"tracker '{name}'"
+    try:
+        library = importlib.import_module(name)
+    except ImportError as error:
+        raise BadInputError("'tensorboard' or a library that can be imported", str(error), where) from error
+    if not callable(getattr(library, "init", None)):
+        raise BadInputError("a library with `init`, like wandb", f"'{name}' has none", where)
+    return library

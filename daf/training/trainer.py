@@ -1,0 +1,176 @@
+"""The state of one training in one process: environments, network, optimizer, counters, and all of it as plain data."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from daf.config import PolicyConfig
+from daf.engine.missions import resolve_mission
+from daf.engine.networks import PolicyNetwork
+from daf.engine.policies import build_policy, resolve_policy
+from daf.engine.vector import FinishedEpisode, VectorEnvironment
+from daf.errors import BadInputError
+from daf.recipes import TrainingRecipe
+from daf.training.group import Group
+from daf.training.held_out import HeldOut
+from daf.training.learner import Learner
+from daf.training.ppo import scheduled_learning_rate
+from daf.training.random_state import capture_random_state, restore_random_state
+from daf.training.rollout import Collector, Rollout, Stopwatch
+
+
+@dataclass(frozen=True, kw_only=True)
+class Candidate:
+    """Weights that may be published, and the held-out objective that chose them (None: they are the last)."""
+
+    agent_steps: int
+    objective: float | None
+    weights: dict[str, torch.Tensor]
+
+
+class Trainer:
+    """One process of a training. Everything random comes from the recipe's seed and this process's rank.
+
+    Attributes:
+        evaluations: the held-out evaluations so far, oldest first.
+        best: the candidate that the evaluations chose; None before the first of them.
+
+    Raises:
+        BadInputError: environments that cannot be shared equally, a mission that cannot be evaluated as asked.
+    """
+
+    def __init__(self, recipe: TrainingRecipe, group: Group, device: torch.device) -> None:
+        knobs = recipe.hyperparameters
+        self.recipe, self.group, self.device = recipe, group, device
+        share = share_of_environments(recipe, group)
+        mission = resolve_mission(recipe.mission.config, recipe.mission.name)
+        self.environment = VectorEnvironment(
+            mission,
+            num_envs=share,
+            seed=recipe.seed,
+            first_env=group.rank * share,
+            pin_memory=device.type == "cuda",
+        )
+        torch.manual_seed(recipe.seed)  # the same initial weights in every process
+        policy = resolve_policy(PolicyConfig(class_path=recipe.policy_class_path, init_kwargs=recipe.init_kwargs))
+        self.policy_class_path = policy.class_path
+        factory = self.environment.factory
+        built = build_policy(policy, factory.interface, device=device.type)
+        self.network = PolicyNetwork(built, policy.label, precision=recipe.precision, compiled=recipe.compile_network)
+        self.network.module.to(device).train()
+        own_seed = recipe.seed * 1_000_003 + group.rank
+        torch.manual_seed(own_seed)  # what the network draws while it runs differs between processes
+        self.stopwatch = Stopwatch()
+        self._collector = Collector(
+            self.environment, self.network, knobs, seed=own_seed, device=device, stopwatch=self.stopwatch
+        )
+        self._learner = Learner(self.network, knobs, group, seed=own_seed + 500_000, device=device)
+        self.parameters = self._learner.parameters
+        self.held_out = None
+        if recipe.held_out is not None:
+            self.held_out = HeldOut(recipe.held_out, mission, factory, built, policy.label, group, device)
+        self.evaluations: list[dict[str, Any]] = []
+        self.best: Candidate | None = None
+        self.update = 0
+        self.agent_steps = 0
+        self.seconds = 0.0
+        self.steps_per_update = self.environment.num_agents * group.world_size * knobs.horizon
+        self.num_updates = math.ceil(recipe.num_steps / self.steps_per_update)
+
+    def collect(self) -> tuple[Rollout | None, list[FinishedEpisode]]:
+        """Play one rollout; None if the logits of an action were not finite."""
+        return self._collector.collect()
+
+    def learn(self, rollout: Rollout) -> dict[str, float | None] | None:
+        """Improve the network on a rollout; None if a loss, a gradient or a weight was not finite."""
+        learning_rate = scheduled_learning_rate(self.recipe.hyperparameters, self.update, self.num_updates)
+        with self.stopwatch.measure("learning"):
+            figures = self._learner.learn(rollout, learning_rate)
+        return None if figures is None else {"learning_rate": learning_rate, **figures}
+
+    def can_act(self) -> bool:
+        """Whether weights are finite and actions can be chosen: weights may be numbers, yet too large for that."""
+        finite = self._learner.finite_weights() and bool(torch.isfinite(self._collector.next_logits()).all())
+        return not self.group.any(not finite, self.device)
+
+    def evaluate_if_due(self) -> float | None:
+        """After an update: the held-out objective, if this is the time for it; `best` follows it."""
+        if self.held_out is None or not self.held_out.is_due(self.update, self.num_updates) or not self.can_act():
+            return None
+        result = self.held_out.evaluate()
+        self.evaluations.append({"update": self.update, "agent_steps": self.agent_steps, **result})
+        objective: float | None = result["objective"]
+        if self.best is None or self.held_out.is_better(objective, self.best.objective):
+            self.best = Candidate(agent_steps=self.agent_steps, objective=objective, weights=self._weights())
+        return objective
+
+    def candidate(self) -> Candidate:
+        """What is to be published: the best of the evaluations, or, without any, the last weights."""
+        return self.best or Candidate(agent_steps=self.agent_steps, objective=None, weights=self._weights())
+
+    def _weights(self) -> dict[str, torch.Tensor]:
+        return {name: value.detach().cpu().clone() for name, value in self.network.module.state_dict().items()}
+
+    def state(self) -> dict[str, Any]:
+        """Everything the next update depends on, of all processes, and what is published in the end."""
+        environments = self.environment.state()
+        mine = {
+            "episode": environments["episode"],
+            "actions": [
+                torch.frombuffer(bytearray(log), dtype=torch.uint8) if log else None for log in environments["actions"]
+            ],
+            "sampling": self._collector.sampling.get_state(),
+            "shuffling": self._learner.shuffling.get_state(),
+            "random": capture_random_state(),
+            "carried": _moved(self._collector.state, torch.device("cpu")),
+            "starting": self._collector.starting.cpu(),
+        }
+        return {
+            "recipe": self.recipe.digest,
+            "update": self.update,
+            "agent_steps": self.agent_steps,
+            "seconds": self.seconds,
+            "network": self.network.module.state_dict(),
+            "optimizer": self._learner.optimizer.state_dict(),
+            "evaluations": self.evaluations,
+            "best": None if self.best is None else vars(self.best),
+            "processes": self.group.gather(mine),
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on exactly where `state` was taken, in a group of the same size."""
+        self.update, self.agent_steps, self.seconds = state["update"], state["agent_steps"], state["seconds"]
+        self.network.module.load_state_dict(state["network"])
+        self._learner.optimizer.load_state_dict(state["optimizer"])
+        self.evaluations = state["evaluations"]
+        self.best = None if state["best"] is None else Candidate(**state["best"])
+        mine = state["processes"][self.group.rank]
+        logs = [b"" if log is None else log.numpy().tobytes() for log in mine["actions"]]
+        self.environment.restore({"episode": mine["episode"], "actions": logs})
+        self._collector.sampling.set_state(mine["sampling"])
+        self._learner.shuffling.set_state(mine["shuffling"])
+        self._collector.state = _moved(mine["carried"], self.device)
+        self._collector.starting = mine["starting"].to(self.device)
+        restore_random_state(mine["random"])
+
+
+def _moved(state: tuple[torch.Tensor, torch.Tensor] | None, device: torch.device) -> Any:
+    return None if state is None else (state[0].to(device), state[1].to(device))
+
+
+def share_of_environments(recipe: TrainingRecipe, group: Group) -> int:
+    """Environments per process.
+
+    Raises:
+        BadInputError: they cannot be shared equally.
+    """
+    total = recipe.hyperparameters.num_envs
+    if total % group.world_size:
+        raise BadInputError(
+            f"num_envs divisible by the {group.world_size} training processes", str(total), "hyperparameters.num_envs"
+        )
+    return total // group.world_size
