@@ -165,7 +165,10 @@ class PolicyNetwork:
 
 
 def _compiled(module: nn.Module) -> Any:
-    return torch.compile(lambda observations, state: module.forward_eval(observations, state), dynamic=True)  # type: ignore[operator]
+    def forward(observations: Tensor, state: Any) -> Any:
+        return module.forward_eval(observations, state)  # type: ignore[operator]
+
+    return torch.compile(forward, dynamic=True)
 
 
 def _flat_encoder(module: nn.Module) -> tuple[str, nn.Linear]:

@@ -191,7 +191,7 @@ def test_other_networks_see_raw_slots(name: str, factory: SimulationFactory, pla
 @pytest.mark.parametrize("name", POLICIES)
 def test_unused_slots_need_not_be_shown(name: str, factory: SimulationFactory, played: torch.Tensor) -> None:
     """Outputs and gradients are those of whole observations."""
-    policy, network = network_of(name, factory.interface)
+    _, network = network_of(name, factory.interface)
     shown = network.shown_tokens(played.flatten(0, 1))
     most = int((played[..., 0] != 255).sum(dim=-1).max())
     assert most < shown < played.shape[2]

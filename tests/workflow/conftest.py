@@ -12,7 +12,6 @@ from pathlib import Path
 
 import pytest
 
-
 SLURM_PROGRAMS = {"sacct", "salloc", "sbatch", "scancel", "scontrol", "sinfo", "squeue", "srun"}
 
 
