@@ -261,6 +261,9 @@ class DAFTrainingConfig(StrictModel):
         "float32", description="numbers inside the network; bfloat16 is faster on recent GPUs"
     )
     compile_network: bool = Field(False, description="torch.compile: slower to start, faster on a GPU")
+    trackers: list[str] = Field(
+        ["tensorboard"], description="what else metrics are sent to: tensorboard, or a library like wandb (offline)"
+    )
     checkpoint_interval_steps: int = Field(100_000, ge=1, description="agent-steps between two checkpoints")
     max_restarts: int = Field(2, ge=0, description="times the process group is restarted after a crash")
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from daf.recipes import (
     MissionRecipe,
     TrainingRecipe,
     evaluation_recipe,
+    held_out_recipe,
     mission_label,
     training_recipe,
     trial_recipe,
@@ -239,6 +240,8 @@ def check_with_engine(plan: Plan, source: str) -> None:
     from daf.engine.policies import build_policy, check_transfer, resolve_policy
     from daf.engine.simulation import SimulationFactory
     from daf.sweeps import validate_sweep
+    from daf.training.held_out import check_held_out
+    from daf.training.trackers import check_trackers
 
     problems: list[BadInputError] = []
     interfaces: dict[str, Any] = {}
@@ -290,6 +293,13 @@ def check_with_engine(plan: Plan, source: str) -> None:
                     f"{source}: {key}.hyperparameters.num_envs",
                 )
             )
+
+    for name, run in experiment.training.items():
+        held_out = held_out_recipe(run)
+        if held_out is not None and run.mission in interfaces:
+            home = resolve_mission(plan.mission_recipe(run.mission).config, run.mission)
+            attempt(f"training.{name}.objective_metric", partial(check_held_out, held_out, home))
+        attempt(f"training.{name}.trackers", partial(check_trackers, run.trackers))
 
     def transfers(run: str, mission: str) -> None:
         """A policy trained on one mission can only play another that looks the same to its network."""

@@ -112,13 +112,13 @@ def training_recipe(run: DAFTrainingConfig, seed: int, missions: dict[str, Missi
         num_steps=run.num_steps,
         seed=seed,
         world_size=run.world_size,
-        held_out=_held_out(run),
+        held_out=held_out_recipe(run),
         precision=run.precision,
         compile_network=run.compile_network,
     )
 
 
-def _held_out(run: DAFTrainingConfig) -> HeldOutRecipe | None:
+def held_out_recipe(run: DAFTrainingConfig) -> HeldOutRecipe | None:
     if run.num_evaluations == 0:
         return None
     return HeldOutRecipe(

@@ -23,6 +23,17 @@ from daf.training.random_state import random_state_kept
 MAX_ACTION_TIME_MS = 10_000  # for policies that play one agent at a time
 
 
+def check_held_out(recipe: HeldOutRecipe, mission: Mission) -> None:
+    """Raise BadInputError if episodes of the mission never end, or have no success to measure."""
+    where = f"mission '{mission.name}'"
+    if mission.max_steps == 0:
+        hint = "set max_steps for it under `missions`, or num_evaluations: 0"
+        raise BadInputError("a mission with a step limit", "max_steps is 0", where, hint)
+    if recipe.objective_metric == "success_rate" and not mission.success:
+        hint = "declare one (`success`) under `missions`, or choose another objective_metric"
+        raise BadInputError("a mission that says what a success is", "it does not", where, hint)
+
+
 class HeldOut:
     """Plays the evaluation episodes of a training, shared between its processes.
 
@@ -30,7 +41,7 @@ class HeldOut:
         policy: whose network is trained; its current weights play.
 
     Raises:
-        BadInputError: episodes of the mission never end, or it has no success to measure.
+        BadInputError: see `check_held_out`.
     """
 
     def __init__(
@@ -43,12 +54,7 @@ class HeldOut:
         group: Group,
         device: torch.device,
     ) -> None:
-        where = f"mission '{mission.name}'"
-        if mission.max_steps == 0:
-            hint = "set max_steps for it under `missions`, or num_evaluations: 0"
-            raise BadInputError("a mission with a step limit", "max_steps is 0", where, hint)
-        if recipe.objective_metric == "success_rate" and not mission.success:
-            raise BadInputError("a mission that declares a success", "none", where, "set `success` under `missions`")
+        check_held_out(recipe, mission)
         self._recipe, self._mission, self._factory = recipe, mission, factory
         self._policy, self._label, self._group, self._device = policy, label, group, device
 

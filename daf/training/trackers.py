@@ -64,6 +64,13 @@ def make_trackers(
     return trackers
 
 
+def check_trackers(names: Sequence[str]) -> None:
+    """Raise BadInputError unless every tracker is TensorBoard or a library with `init`."""
+    for name in names:
+        if name != "tensorboard":
+            library_of(name)
+
+
 def library_of(name: str) -> Any:
     """The library behind a tracker's name.
 

@@ -132,6 +132,7 @@ def test_what_only_the_engine_can_tell(tmp_path: Path, monkeypatch: pytest.Monke
         comparisons__f=plays("assembler_2", "trained", "undeclarde"),
         comparisons__main__policies=["trained", "random", "damaged"],
         training__hall__processes_per_machine=3,
+        training__hall__trackers=["tensorboard", "wamdb"],
         deployment__validation_mission="tutorial.miner",
     )
     problems = refused(tmp_path, experiment)
@@ -155,6 +156,7 @@ def test_what_only_the_engine_can_tell(tmp_path: Path, monkeypatch: pytest.Monke
         ("comparisons.f.policies", "a policy's shorthand or class path", "'undeclarde'", ""),
         ("policies.trained", "the same observation shape on both missions (128 x 3)", "64 x 3", "evaluate it on"),
         ("training.hall.hyperparameters.num_envs", "a multiple of the 3 training processes", "16", ""),
+        ("training.hall.trackers", "a library that can be imported", "No module named 'wamdb'", ""),
         ("deployment.validation_mission", "the same", "", "trained on"),
     ]
     for wanted in expected:

@@ -1,0 +1,169 @@
+"""Kill -9 at any point and a full disk: the same command again ends with the same bytes.
+
+A killed process is a real one. It kills itself with SIGKILL when it reaches the n-th line of DAF's code that it runs,
+so that a point is found again by its number.
+"""
+
+from __future__ import annotations
+
+import errno
+import multiprocessing
+import os
+import random
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import pytest
+import torch
+
+import daf
+from daf.config import Hyperparameters, MissionConfig
+from daf.logging_config import create_daf_logger
+from daf.recipes import HeldOutRecipe, MissionRecipe, TrainingRecipe
+from daf.training.checkpoints import load_newest_checkpoint
+from daf.training.group import Group
+from daf.training.loop import state_folder, train
+
+PACKAGE = str(Path(daf.__file__).parent)
+# Processes are forked from one that has imported everything already: a start costs nothing.
+PROCESSES = multiprocessing.get_context("forkserver")
+PROCESSES.set_forkserver_preload(["daf.training.loop", "pandas"])
+
+RECIPE = TrainingRecipe(
+    mission=MissionRecipe.of("short", {"short": MissionConfig(source="training_facility_1", max_steps=9)}),
+    policy_class_path="lstm",
+    init_kwargs={},
+    hyperparameters=Hyperparameters(num_envs=2, horizon=8, minibatch_size=32),
+    num_steps=6 * 2 * 4 * 8,
+    seed=1,
+    world_size=1,
+    held_out=HeldOutRecipe(
+        num_evaluations=2, episodes=2, seed=5, objective_metric="mean_reward", optimize_direction="maximize"
+    ),
+)
+
+
+def run(folder: Path) -> None:
+    logger = create_daf_logger("test", level="error")
+    train(RECIPE, folder, group=Group(), device=torch.device("cpu"), logger=logger, label="test", checkpoint_steps=1)
+
+
+class Lines:
+    """Counts the lines of DAF's code that run in this process, and does something at one of them."""
+
+    def __init__(self, where: str, number: int | None, then: Callable[[], object]) -> None:
+        self.where, self.number, self.then = where, number, then
+        self.count = 0
+
+    def __call__(self, frame: FrameType, event: str, argument: object) -> Any:
+        return self.line if frame.f_code.co_filename.startswith(self.where) else None
+
+    def line(self, frame: FrameType, event: str, argument: object) -> Any:
+        if event == "line":
+            self.count += 1
+            if self.count == self.number:
+                self.then()
+        return self.line
+
+
+def run_to_line(folder: Path, where: str | None, number: int | None, report: Any) -> None:
+    if where is None:
+        run(folder)
+        return
+    lines = Lines(where, number, lambda: os.kill(os.getpid(), signal.SIGKILL))
+    sys.settrace(lines)
+    run(folder)
+    sys.settrace(None)
+    report.send(lines.count)
+
+
+def in_a_process(folder: Path, where: str | None = None, number: int | None = None) -> tuple[int | None, int]:
+    """Exit code of a training in a process of its own, and, if it came to its end, how many lines it ran `where`."""
+    receiving, sending = PROCESSES.Pipe(duplex=False)
+    process = PROCESSES.Process(target=run_to_line, args=(folder, where, number, sending))
+    process.start()
+    sending.close()
+    process.join(120)
+    return process.exitcode, receiving.recv() if process.exitcode == 0 and where else 0
+
+
+def outputs(folder: Path) -> dict[str, bytes]:
+    return {name: (folder / name).read_bytes() for name in ("model.safetensors", "model.json")}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("where", "points"), [("", 10), ("/files.py", 4), ("/training/checkpoints.py", 4)])
+def test_killed_anywhere_the_same_command_ends_with_the_same_bytes(where: str, points: int, tmp_path: Path) -> None:
+    """Ten points in all of the code; and some more while files, checkpoints above all, are being written."""
+    code, total = in_a_process(tmp_path / "whole", PACKAGE + where)
+    assert code == 0
+    assert total > 10 * points
+    resumed = 0
+    for number in random.Random(7).sample(range(1, total + 1), points):
+        folder = tmp_path / str(number)
+        code, _ = in_a_process(folder, PACKAGE + where, number)
+        assert code == -signal.SIGKILL
+        assert load_newest_checkpoint(state_folder(folder, RECIPE), pytest.fail) is not None or number < total / 2
+        resumed += any(state_folder(folder, RECIPE).glob("checkpoint-*"))
+        code, _ = in_a_process(folder)
+        assert code == 0
+        assert outputs(folder) == outputs(tmp_path / "whole")
+    assert resumed > points / 3
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 24 MiB."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=24m", "daf-test", str(folder)], capture_output=True, text=True, check=False
+    )
+    if mounted.returncode:
+        pytest.skip(f"a small file system cannot be mounted here: {mounted.stderr.strip()}")
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)
+
+
+def test_a_full_disk_costs_nothing_that_was_there(small_disk: Path, tmp_path: Path) -> None:
+    run(tmp_path / "whole")
+    folder = small_disk / "run"
+    with pytest.raises(OSError, match="No space left on device") as caught:
+        fill_after_update(folder, small_disk / "filler", 3)
+    assert caught.value.errno == errno.ENOSPC
+    state = load_newest_checkpoint(state_folder(folder, RECIPE), pytest.fail)
+    assert state is not None
+    assert state["update"] == 3
+    assert not (folder / "model.safetensors").exists()
+    assert not list(folder.rglob("*.tmp*"))
+    (small_disk / "filler").unlink()
+    run(folder)
+    assert outputs(folder) == outputs(tmp_path / "whole")
+
+
+def fill_after_update(folder: Path, filler: Path, update: int) -> None:
+    """Train, and fill the disk as soon as the checkpoint of an update is there."""
+    from daf.training import loop
+
+    save = loop.save_checkpoint
+
+    def save_and_fill(state: Path, number: int, content: dict[str, Any]) -> Path:
+        path = save(state, number, content)
+        if number == update:
+            with filler.open("wb") as stream:
+                while True:
+                    try:
+                        stream.write(bytes(4096))
+                        stream.flush()
+                    except OSError:
+                        break
+        return path
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(loop, "save_checkpoint", save_and_fill)
+        run(folder)
