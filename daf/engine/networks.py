@@ -12,13 +12,15 @@ the last bits.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import pairwise
 from typing import Any
 
+import numpy as np
 import torch
 from mettagrid.policy.policy import MultiAgentPolicy
 from torch import Tensor, nn
-from torch.func import functional_call
 
 from daf.engine.policies import is_recurrent
 from daf.errors import PolicyError
@@ -75,13 +77,13 @@ class PolicyNetwork:
             raise PolicyError("a network with forward_eval(observations, state)", found, f"policy '{label}'")
         self._whole: Any = _compiled(module) if compiled else module.forward_eval
 
-    def shown_tokens(self, observations: Tensor) -> int:
+    def shown_tokens(self, observations: np.ndarray) -> int:
         """How many of the first token slots must be shown to this network; uint8 [agents, tokens, 3], as the engine
         writes them: whole blocks, and an unused slot at the end unless all are shown."""
         if not self._can_trim:
             return self._num_tokens
         last_of_block = observations[:, TOKENS_PER_BLOCK - 1 :: TOKENS_PER_BLOCK, 0]
-        full_blocks = int((last_of_block != NO_TOKEN).any(dim=0).sum())
+        full_blocks = int((last_of_block != NO_TOKEN).any(axis=0).sum())
         return min(self._num_tokens, (full_blocks + 1) * TOKENS_PER_BLOCK)
 
     def prepare(self, observations: Tensor) -> Tensor:
@@ -142,26 +144,29 @@ class PolicyNetwork:
             if self._encoder is None or observations.shape[-2] == self._num_tokens:
                 outputs: tuple[Tensor, Tensor] = self._whole(observations, state)
                 return outputs
-            return self._forward_shown(*self._encoder, observations, state)
+            with self._reduced_to(observations.shape[-2]):
+                outputs = self._whole(observations, state)
+                return outputs
 
-    def _forward_shown(
-        self, name: str, layer: nn.Linear, observations: Tensor, state: dict[str, Tensor] | None
-    ) -> tuple[Tensor, Tensor]:
-        """The module with its first layer reduced to the slots that are shown."""
-        shown = observations.shape[-2]
+    @contextmanager
+    def _reduced_to(self, shown: int) -> Iterator[None]:
+        """The first layer takes only so many token slots; the others' contribution is in its bias.
+
+        The layer's own parameters are out of sight meanwhile; gradients reach them through the reduced ones.
+        """
+        assert self._encoder is not None
+        layer = self._encoder
+        weight, bias, all_inputs = layer.weight, layer.bias, layer.in_features
         inputs = shown * self._unused_token.numel()
-        unused = (self._unused_token.to(layer.weight) / 255).repeat(self._num_tokens - shown)
-        shortened = {
-            f"{name}.weight": layer.weight[:, :inputs],
-            f"{name}.bias": layer.bias + layer.weight[:, inputs:] @ unused,
-        }
-        all_inputs = layer.in_features
+        unused = (self._unused_token.to(weight) / 255).repeat(self._num_tokens - shown)
+        parameters: dict[str, Any] = layer._parameters
+        parameters["weight"], parameters["bias"] = weight[:, :inputs], bias + weight[:, inputs:] @ unused
         layer.in_features = inputs  # the networks shape their input by it
         try:
-            outputs: tuple[Tensor, Tensor] = functional_call(self.module, shortened, (observations, state))
+            yield
         finally:
+            parameters["weight"], parameters["bias"] = weight, bias
             layer.in_features = all_inputs
-        return outputs
 
 
 def _compiled(module: nn.Module) -> Any:
@@ -171,6 +176,6 @@ def _compiled(module: nn.Module) -> Any:
     return torch.compile(forward, dynamic=True)
 
 
-def _flat_encoder(module: nn.Module) -> tuple[str, nn.Linear]:
-    """Name and layer of the first linear layer."""
-    return next((name, layer) for name, layer in module.named_modules() if isinstance(layer, nn.Linear))
+def _flat_encoder(module: nn.Module) -> nn.Linear:
+    """The first linear layer."""
+    return next(layer for layer in module.modules() if isinstance(layer, nn.Linear))

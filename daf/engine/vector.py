@@ -68,33 +68,45 @@ class VectorEnvironment:
         # The actions of the running episodes, [steps, environments, agents]; each environment is at its own step.
         self._actions = np.empty((1024, num_envs, self.agents_per_env), dtype=np.uint8)
         self._steps = np.zeros(num_envs, dtype=np.int64)
-        self._environments = np.arange(num_envs)
 
     def _rows(self, env: int) -> slice:
-        return slice(env * self.agents_per_env, (env + 1) * self.agents_per_env)
+        return self.rows(range(env, env + 1))
 
     def _start(self, env: int) -> Any:
         seed = episode_seed(self.seed, self.first_env + env, self._episode[env])
         rows = self._rows(env)
         return self.factory.build(seed, self.buffers.rows(rows.start, rows.stop))
 
-    def step(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, list[FinishedEpisode]]:
-        """Apply `buffers.actions` everywhere.
+    def blocks(self, agents: int) -> list[range]:
+        """The environments in consecutive blocks of about so many agents, at least one environment each."""
+        size = max(1, agents // self.agents_per_env)
+        return [range(first, min(first + size, self.num_envs)) for first in range(0, self.num_envs, size)]
+
+    def rows(self, environments: range) -> slice:
+        """The agents of consecutive environments."""
+        return slice(environments.start * self.agents_per_env, environments.stop * self.agents_per_env)
+
+    def step(
+        self, environments: range | None = None
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, list[FinishedEpisode]]:
+        """Apply `buffers.actions` in consecutive environments (default: in all).
 
         Returns:
-            rewards [agents] float32, terminated and truncated [agents] bool (copies: environments that ended have
-            already begun anew in the buffers), and the episodes that ended.
+            rewards [agents] float32, terminated and truncated [agents] bool of these environments (copies: those that
+            ended have already begun anew in the buffers), and the episodes that ended.
         """
-        self._reserve(int(self._steps.max()) + 1)
-        self._actions[self._steps, self._environments] = self.buffers.actions.reshape(self.num_envs, -1)
-        self._steps += 1
-        for simulation in self._simulations:
+        environments = range(self.num_envs) if environments is None else environments
+        some, rows = slice(environments.start, environments.stop), self.rows(environments)
+        self._reserve(int(self._steps[some].max()) + 1)
+        shape = (len(environments), self.agents_per_env)
+        self._actions[self._steps[some], environments] = self.buffers.actions[rows].reshape(shape)
+        self._steps[some] += 1
+        for simulation in self._simulations[some]:
             simulation.step()
-        rewards = self.buffers.rewards.copy()
-        terminated, truncated = self.buffers.terminals.copy(), self.buffers.truncations.copy()
-        shape = (self.num_envs, self.agents_per_env)
+        rewards = self.buffers.rewards[rows].copy()
+        terminated, truncated = self.buffers.terminals[rows].copy(), self.buffers.truncations[rows].copy()
         over = terminated.reshape(shape).all(axis=1) | truncated.reshape(shape).all(axis=1)
-        finished = [self._finish(int(env), truncated) for env in np.flatnonzero(over)]
+        finished = [self._finish(environments[number]) for number in np.flatnonzero(over)]
         return rewards, terminated, truncated, finished
 
     def _reserve(self, steps: int) -> None:
@@ -103,7 +115,7 @@ class VectorEnvironment:
             longer[: len(self._actions)] = self._actions
             self._actions = longer
 
-    def _finish(self, env: int, truncated: np.ndarray) -> FinishedEpisode:
+    def _finish(self, env: int) -> FinishedEpisode:
         simulation, rows = self._simulations[env], self._rows(env)
         stats = simulation.get_episode_stats()
         facts = EpisodeFacts(
@@ -113,7 +125,7 @@ class VectorEnvironment:
             agent_stats=stats["agent"],
         )
         success = is_success(self.mission.success, facts) if self.mission.success else None
-        final = self.buffers.observations[rows].copy() if truncated[rows].any() else None
+        final = self.buffers.observations[rows].copy() if self.buffers.truncations[rows].any() else None
         self._episode[env] += 1
         self._steps[env] = 0
         self._simulations[env] = self._start(env)

@@ -127,7 +127,7 @@ class Trainer:
             "shuffling": self._learner.shuffling.get_state(),
             "random": capture_random_state(),
             "carried": _moved(self._collector.state, torch.device("cpu")),
-            "starting": self._collector.starting.cpu(),
+            "starting": torch.from_numpy(self._collector.starting.copy()),
         }
         return {
             "recipe": self.recipe.digest,
@@ -154,7 +154,7 @@ class Trainer:
         self._collector.sampling.set_state(mine["sampling"])
         self._learner.shuffling.set_state(mine["shuffling"])
         self._collector.state = _moved(mine["carried"], self.device)
-        self._collector.starting = mine["starting"].to(self.device)
+        self._collector.starting = mine["starting"].numpy().copy()
         restore_random_state(mine["random"])
 
 

@@ -147,7 +147,7 @@ def test_unused_token_slots_change_nothing() -> None:
     zero_padded = raw.clone()
     zero_padded[..., 1:].masked_fill_(raw[..., :1] == 255, 0)
     policy = GridPolicy(interface, hidden_size=16, embedding_size=8)
-    trimmed = raw[:, : PolicyNetwork(policy, "grid").shown_tokens(raw)]
+    trimmed = raw[:, : PolicyNetwork(policy, "grid").shown_tokens(observations)]
     assert trimmed.shape[1] < raw.shape[1]
     with torch.no_grad():
         expected = network(raw)

@@ -192,7 +192,7 @@ def test_other_networks_see_raw_slots(name: str, factory: SimulationFactory, pla
 def test_unused_slots_need_not_be_shown(name: str, factory: SimulationFactory, played: torch.Tensor) -> None:
     """Outputs and gradients are those of whole observations."""
     _, network = network_of(name, factory.interface)
-    shown = network.shown_tokens(played.flatten(0, 1))
+    shown = network.shown_tokens(played.flatten(0, 1).numpy())
     most = int((played[..., 0] != 255).sum(dim=-1).max())
     assert most < shown < played.shape[2]
     assert shown % 16 == 0
@@ -218,13 +218,13 @@ def test_slots_are_shown_in_blocks_with_an_unused_one_at_the_end(
 ) -> None:
     observations = torch.full((3, *factory.observation_shape), 255, dtype=torch.uint8)
     observations[1, :used] = 7
-    assert network_of("lstm", factory.interface)[1].shown_tokens(observations) == shown
+    assert network_of("lstm", factory.interface)[1].shown_tokens(observations.numpy()) == shown
 
 
 def test_networks_of_other_kinds_are_shown_everything(factory: SimulationFactory) -> None:
     policy = build_policy(resolve_policy("puffer"), factory.interface)
     observations = torch.full((3, *factory.observation_shape), 255, dtype=torch.uint8)
-    assert PolicyNetwork(policy, "puffer").shown_tokens(observations) == factory.observation_shape[0]
+    assert PolicyNetwork(policy, "puffer").shown_tokens(observations.numpy()) == factory.observation_shape[0]
 
 
 def test_a_policy_without_a_network_cannot_be_trained(factory: SimulationFactory) -> None:
