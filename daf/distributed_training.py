@@ -129,6 +129,7 @@ def daf_launch_distributed_training(
     output_dir: str | Path = "daf_output",
     device: str = "auto",
     max_restarts: int = 2,
+    stall_seconds: float = 600.0,
 ) -> TrainingJob:
     """Start a training in the background; in `{output_dir}/training/{name}/seed-{seed}` it resumes what it finds.
 
@@ -175,6 +176,7 @@ def daf_launch_distributed_training(
             "device": device,
             "checkpoint_steps": config.checkpoint_interval_steps,
             "max_restarts": max_restarts,
+            "stall_seconds": stall_seconds,
             "log_file": str(log_file),
         },
     )
