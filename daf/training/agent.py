@@ -36,6 +36,8 @@ def main(arguments: list[str]) -> int:
     from torch.distributed.elastic.rendezvous import RendezvousTimeoutError
     from torch.distributed.run import parse_args, run
 
+    # torchrun stops its ranks after SIGTERM; srun passes SIGUSR1 on, but not SIGTERM.
+    signal.signal(signal.SIGUSR1, lambda number, frame: os.kill(os.getpid(), signal.SIGTERM))
     reports, *options = arguments
     try:
         run(parse_args(options))

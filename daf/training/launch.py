@@ -99,6 +99,7 @@ def run_training(
     )
     logger = create_daf_logger("launch", log_file=log_file)
     with exclusive(folder / "state", logger.warning):
+        (folder / RUN).unlink(missing_ok=True)  # how an earlier start ended is not how this one does
         try:
             with _gpus(training) as gpus:
                 return _run_alone(training, gpus) if recipe.world_size == 1 else _run_group(training, gpus, logger)

@@ -99,7 +99,7 @@ def stop_signals() -> Iterator[Stop]:
 
 
 def run_agents(commands: list[list[str]], devices: list[list[str]], stop: Stop) -> list[int]:
-    """Run agents side by side to their ends, pass a stop on as SIGTERM, and never leave one behind.
+    """Run agents side by side to their ends, pass a stop on to them, and never leave one behind.
 
     Args:
         devices: for each agent the GPUs it may use, or an empty list for whatever there is.
@@ -123,7 +123,9 @@ def run_agents(commands: list[list[str]], devices: list[list[str]], stop: Stop) 
                 told_at = now
                 for agent in agents:
                     if agent.poll() is None:
-                        agent.terminate()  # it tells its ranks, and kills after 30 s those that do not follow
+                        # It stops its ranks, and kills after 30 s those that do not follow. Not SIGTERM: with that,
+                        # srun kills the agents at once.
+                        agent.send_signal(signal.SIGUSR1)
             if told_at is not None and now - told_at > GRACE_SECONDS:
                 for agent in agents:
                     _kill(agent)
