@@ -51,7 +51,8 @@ from daf.training.launch import run_training
 
 mission, policy, steps, envs, folder, processes = sys.argv[1:]
 config = DAFTrainingConfig.from_dict({
-    "mission": mission, "policy_class_path": policy, "num_evaluations": 0, "num_steps": int(steps), "processes_per_machine": int(processes),
+    "mission": mission, "policy_class_path": policy, "num_evaluations": 0,
+    "num_steps": int(steps), "processes_per_machine": int(processes),
     "hyperparameters": {"epochs": 1, "minibatch_size": 4096, "num_envs": int(envs)}})
 run_training(training_recipe(config, 1, {}), Path(folder), label="benchmark", checkpoint_steps=10**9)
 lines = [json.loads(line) for line in (Path(folder) / "metrics.jsonl").open()]

@@ -10,7 +10,7 @@ import fcntl
 import os
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -65,6 +65,19 @@ def visible_devices() -> list[str]:
     except (OSError, subprocess.TimeoutExpired):
         return []
     return result.stdout.split() if result.returncode == 0 else []
+
+
+def inside_allocation(environment: Mapping[str, str]) -> bool:
+    """Whether a scheduler has handed out this job's GPUs, so that none are to be leased.
+
+    Inside a job two others' devices may carry the same names, as each job's count from 0.
+    """
+    return "SLURM_JOB_ID" in environment and "CUDA_VISIBLE_DEVICES" in environment
+
+
+def lease_folder() -> Path:
+    """Where this user's jobs on this machine keep their leases; TMPDIR may differ between jobs, so not there."""
+    return Path("/tmp") / f"daf-gpus-{os.getuid()}"
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """Training from Python: start a run on one machine or several, watch it, collect what it made.
 
-The processes are started by `daf.training.launch` (torchrun); the workflow's `train_policy` uses the same code.
+The processes are started by `daf.training.launch` (torchrun), here or in a Slurm job; the workflow's `train_policy`
+uses the same code.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from daf.engine.model_files import MODEL
 from daf.errors import EXIT_OK, EXIT_REQUEUE, BadInputError, DafError
 from daf.files import read_json, write_json, write_text
 from daf.recipes import TrainingRecipe, training_recipe
+from daf.training.slurm import SlurmOptions, SlurmProcess, submit
 
 if TYPE_CHECKING:
     from mettagrid.config.mettagrid_config import MettaGridConfig
@@ -35,7 +37,8 @@ class TrainingStatus:
     """Where a training is.
 
     Attributes:
-        state: running, completed, diverged, interrupted (a checkpoint is there), or failed.
+        state: queued (in a Slurm queue), running, completed, diverged, interrupted (it goes on from its last checkpoint
+            when it is started again), or failed.
         steps_per_second: of the last update.
         episode_reward: mean of the last episodes that ended, if any has.
     """
@@ -59,9 +62,11 @@ class TrainingResults:
 
 
 class TrainingJob:
-    """A training that runs in the background."""
+    """A training that runs in the background: a process of this machine, or a Slurm job."""
 
-    def __init__(self, recipe: TrainingRecipe, folder: Path, process: subprocess.Popen[bytes], log_file: Path) -> None:
+    def __init__(
+        self, recipe: TrainingRecipe, folder: Path, process: subprocess.Popen[bytes] | SlurmProcess, log_file: Path
+    ) -> None:
         self.recipe, self.folder, self.log_file = recipe, folder, log_file
         self._process = process
 
@@ -80,13 +85,25 @@ class TrainingJob:
             state = self.status().state
             hint = "start it again: it goes on from its checkpoint" if code == EXIT_REQUEUE else f"see {self.log_file}"
             tail = "\n".join(self.log_file.read_text().splitlines()[-5:]) if self.log_file.exists() else ""
-            raise TrainingError("a finished training", f"{state} (exit code {code})\n{tail}", str(self.folder), hint)
+            why = f", {self._failed_because()}" if state == "failed" else ""
+            found = f"{state} (exit code {code}{why})\n{tail}"
+            raise TrainingError("a finished training", found, str(self.folder), hint)
         return self.folder / MODEL
+
+    def _failed_because(self) -> str:
+        run = self.folder / "run.json"
+        content = read_json(run) if run.exists() else {}
+        if content.get("status") == "failed":
+            return f"{content['cause']}: {content['reason']}"
+        slurm = f"Slurm says {self._process.state()}; " if isinstance(self._process, SlurmProcess) else ""
+        return f"{slurm}see {self.folder / 'processes.log'}"
 
     def status(self) -> TrainingStatus:
         """Where it is now."""
         code = self._process.poll()
         state = "running"
+        if code is None and isinstance(self._process, SlurmProcess) and self._process.queued:
+            state = "queued"
         if code is not None:
             run = self.folder / "run.json"
             state = {EXIT_OK: "completed", EXIT_REQUEUE: "interrupted"}.get(code, "failed")
@@ -130,6 +147,8 @@ def daf_launch_distributed_training(
     output_dir: str | Path = "daf_output",
     device: str = "auto",
     max_restarts: int = 2,
+    stall_seconds: float = 600.0,
+    slurm: SlurmOptions | Mapping[str, Any] | None = None,
 ) -> TrainingJob:
     """Start a training in the background; in `{output_dir}/training/{name}/seed-{seed}` it resumes what it finds.
 
@@ -139,11 +158,18 @@ def daf_launch_distributed_training(
         num_machines: torchrun agents: one per node inside a Slurm allocation, else all on this machine.
         processes_per_machine: training processes of each agent.
         hyperparameters: the knobs of PPO; default: those of `Hyperparameters`.
+        max_restarts: how often several processes are started again after one was killed, hung or failed.
+        stall_seconds: processes without progress for so long count as hung.
+        slurm: submit it as a batch job of `num_machines` nodes with these options (`SlurmOptions`: partition, account,
+            time_minutes, gpus_per_node, cpus_per_task, memory_mb), from a login node whose files the nodes share;
+            default: run here.
 
     Raises:
+        UnfitEnvironmentError, SlurmError: there is no Slurm here, or it refuses the job.
         BadInputError: unknown mission, policy or hyperparameter, a policy that cannot be trained, environments that
             cannot be shared equally. Nothing is started then.
     """
+    options = SlurmOptions.from_mapping(slurm) if isinstance(slurm, Mapping) else slurm
     folder = Path(output_dir).resolve() / "training" / name / f"seed-{seed}"
     mission, missions = _mission(env_cfg, folder)
     knobs = hyperparameters.to_dict() if isinstance(hyperparameters, Hyperparameters) else dict(hyperparameters or {})
@@ -176,9 +202,14 @@ def daf_launch_distributed_training(
             "device": device,
             "checkpoint_steps": config.checkpoint_interval_steps,
             "max_restarts": max_restarts,
+            "stall_seconds": stall_seconds,
+            "trackers": config.trackers,
             "log_file": str(log_file),
         },
     )
+    if options is not None:
+        batch = submit(job_file, f"{name}-seed-{seed}", num_machines, processes_per_machine, options)
+        return TrainingJob(recipe, folder, batch, log_file)
     with open(folder / "processes.log", "ab") as messages:  # torchrun's own; DAF's messages are in train.log
         process = subprocess.Popen(
             [sys.executable, "-m", "daf.training.launch", "--job", str(job_file)],

@@ -16,6 +16,7 @@ with running(snakemake) as (plan, logger):
         num_machines=run.num_machines,
         checkpoint_steps=run.checkpoint_interval_steps,
         max_restarts=run.max_restarts,
+        trackers=run.trackers,
         device=plan.experiment.daf.device,
         logger=logger,
         log_file=Path(snakemake.log[0]),

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import os
-import socket
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
-from daf.errors import DafError
+from daf.training.failures import WrongWorldSizeError, host_name
+from daf.training.heartbeat import FIRST_BEAT_FACTOR, STALL_SECONDS, Heartbeat
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,10 +23,16 @@ class Group:
 
     rank: int = 0
     world_size: int = 1
+    heartbeat: Heartbeat | None = None
 
     @property
     def is_leader(self) -> bool:
         return self.rank == 0
+
+    def beat(self, update: int, agent_steps: int) -> None:
+        """Tell the watchdog that the loop made progress; to be called after every update."""
+        if self.heartbeat is not None:
+            self.heartbeat.beat(update, agent_steps)
 
     def sum(self, values: Tensor) -> Tensor:
         """Sum over processes, in place."""
@@ -55,28 +63,37 @@ class Group:
         return gathered
 
     def facts(self, device: torch.device) -> dict[str, Any]:
-        """What really runs, asked from inside: world size, backend, and one entry per rank."""
-        name = torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"
+        """What really runs, asked from inside: world size, backend, and one entry per rank.
+
+        Each rank's entry has rank, machine (number of its torchrun agent), host, pid, device, name, and gpu: what
+        tells the host's GPUs apart, None on a CPU.
+        """
+        cuda = device.type == "cuda"
         mine = {
             "rank": self.rank,
-            "host": socket.gethostname(),
+            "machine": int(os.environ.get("GROUP_RANK", "0")),
+            "host": host_name(),
             "pid": os.getpid(),
             "device": str(device),
-            "name": name,
+            "name": torch.cuda.get_device_name(device) if cuda else "cpu",
+            "gpu": str(torch.cuda.get_device_properties(device).uuid) if cuda else None,
         }
         backend = dist.get_backend() if self.world_size > 1 else None
         return {"world_size": self.world_size, "backend": backend, "ranks": self.gather(mine)}
 
 
-def join_group(expected_world_size: int, device_type: str) -> Group:
+def join_group(expected_world_size: int, device_type: str, *, stall_seconds: float = STALL_SECONDS) -> Group:
     """Join the group that torchrun's environment variables describe; without them, be a group of one.
 
+    Args:
+        device_type: cpu or cuda, the latter with or without an index.
+
     Raises:
-        DafError: the group has another size than the recipe asks for; a smaller run is never made silently.
+        WrongWorldSizeError: the group has another size than the recipe asks for; a smaller run is never made silently.
     """
     world_size = int(os.environ.get("WORLD_SIZE", "1"))
     if world_size != expected_world_size:
-        raise DafError(
+        raise WrongWorldSizeError(
             f"{expected_world_size} training processes",
             f"{world_size}",
             "process group",
@@ -84,8 +101,38 @@ def join_group(expected_world_size: int, device_type: str) -> Group:
         )
     if world_size == 1:
         return Group()
-    dist.init_process_group("nccl" if device_type == "cuda" else "gloo")
+    # The watchdogs notice a standstill first and say who caused it; the group's own timeout is the second line.
+    patience = timedelta(seconds=max(1800.0, 2 * FIRST_BEAT_FACTOR * stall_seconds))
+    # Figures stay on the CPU and go by gloo; gradients go from GPU to GPU by NCCL.
+    dist.init_process_group("cpu:gloo,cuda:nccl" if device_type.startswith("cuda") else "gloo", timeout=patience)
     return Group(rank=dist.get_rank(), world_size=dist.get_world_size())
+
+
+def check_facts(facts: dict[str, Any], *, num_machines: int, processes_per_machine: int) -> None:
+    """Compare what really runs with what was asked for.
+
+    Raises:
+        WrongWorldSizeError: another number of machines or of processes on one of them, devices of different kinds, or
+            two processes on one GPU.
+    """
+    ranks = facts["ranks"]
+    machines = Counter(rank["machine"] for rank in ranks)
+    hint = "are all machines of the job up, and alike?"
+    if len(machines) != num_machines:
+        raise WrongWorldSizeError(f"{num_machines} machines", f"{len(machines)}", "process group", hint)
+    for machine, processes in sorted(machines.items()):
+        if processes != processes_per_machine:
+            expected, found = f"{processes_per_machine} processes on machine {machine}", f"{processes}"
+            raise WrongWorldSizeError(expected, found, "process group", hint)
+    kinds = {rank["device"].partition(":")[0]: f"rank {rank['rank']} on {rank['host']}" for rank in ranks}
+    if len(kinds) > 1:
+        found = ", ".join(f"{kind} ({who})" for kind, who in sorted(kinds.items()))
+        raise WrongWorldSizeError("one kind of device in all processes", found, "process group", hint)
+    gpus = Counter((rank["host"], rank["gpu"]) for rank in ranks if rank["gpu"] is not None)
+    for (host, gpu), processes in gpus.items():
+        if processes > 1:
+            found = f"{processes} processes on {gpu} of {host}"
+            raise WrongWorldSizeError("a GPU for each process", found, "process group", "ask for fewer processes")
 
 
 def leave_group(group: Group) -> None:

@@ -1,39 +1,62 @@
-"""Starting the processes of a training and learning how it ended.
+"""Starting the processes of a training, starting them again when they fail, and learning how it ended.
 
-One process runs here. Several run under torchrun: one agent per machine, which starts that machine's processes,
-restarts them after a crash, and finds its peers through a c10d rendezvous. Where the machines are:
-
-- inside a Slurm allocation of several nodes, `srun` starts one agent per node;
-- otherwise all agents run on this machine and meet on the loopback interface: the same code, without a network.
+One process runs here. Several run under torchrun (`daf.training.torchrun`). Every failure of theirs has a cause
+(`daf.training.failures`); a killed or stalled rank starts the group again from the last checkpoint, a few times.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
-import shutil
-import signal
-import socket
-import subprocess
 import sys
-import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
-from daf.errors import EXIT_FAILED, EXIT_OK, EXIT_REQUEUE, DafError
+from daf.devices import inside_allocation, lease_devices, lease_folder, resolve_device, visible_devices
+from daf.engine.model_files import MODEL
+from daf.errors import EXIT_FAILED, EXIT_OK, EXIT_REQUEUE, BadInputError, DafError
 from daf.files import read_json, write_json
 from daf.locks import exclusive
-from daf.logging_config import create_daf_logger
+from daf.logging_config import DAFLogger, create_daf_logger
 from daf.recipes import TrainingRecipe
+from daf.training.agent import clear_reports, read_reports
+from daf.training.failures import (
+    RESTARTED,
+    Cause,
+    Failure,
+    TrainingFailedError,
+    origin,
+    read_failures,
+    record_failure,
+)
+from daf.training.heartbeat import STALL_SECONDS, clear_beats, read_beats
+from daf.training.layout import outcome_path, state_folder
+from daf.training.torchrun import agent_commands, run_agents, stop_signals
 
-POLL_SECONDS = 0.2
-GRACE_SECONDS = 60.0  # for a checkpoint after SIGTERM, before SIGKILL
+RUN = "run.json"
 
 
-class TrainingFailedError(DafError):
-    """The processes ended without an outcome."""
+@dataclass(frozen=True, kw_only=True)
+class _Training:
+    """What is to be trained, where and how."""
+
+    recipe: TrainingRecipe
+    folder: Path
+    label: str
+    num_machines: int
+    device: str
+    checkpoint_steps: int
+    max_restarts: int
+    stall_seconds: float
+    trackers: tuple[str, ...]
+    log_file: Path | None
+
+    @property
+    def state(self) -> Path:
+        return state_folder(self.folder, self.recipe)
 
 
 def run_training(
@@ -45,143 +68,200 @@ def run_training(
     device: str = "auto",
     checkpoint_steps: int = 100_000,
     max_restarts: int = 2,
+    stall_seconds: float = STALL_SECONDS,
+    trackers: Sequence[str] = (),
     log_file: Path | None = None,
 ) -> dict[str, Any]:
     """Train a recipe to its end and return its outcome: status, reason, agent_steps, seconds, facts.
 
     SIGTERM and SIGUSR1 make it write a checkpoint and return with status `interrupted`.
 
+    Args:
+        max_restarts: how often a group of several processes is started again after a failure.
+        stall_seconds: without progress for so long, a group counts as stalled; three times as long before its first
+            update.
+        trackers: what metrics are sent to besides metrics.jsonl, see `daf.training.trackers`.
+
     Raises:
-        TrainingFailedError: the processes ended without saying how, more often than `max_restarts` allows.
-        DafError: bad input, or a process group of another size than the recipe asks for.
+        TrainingFailedError: the processes of a group failed more often than `max_restarts` allows, or in a way that no
+            restart heals; its `cause` and run.json say why.
+        DafError: bad input, or too few GPUs. run.json says so too.
     """
+    if recipe.world_size % num_machines:
+        raise BadInputError(f"processes that {num_machines} machines share equally", str(recipe.world_size), label)
+    training = _Training(
+        recipe=recipe,
+        folder=folder,
+        label=label,
+        num_machines=num_machines,
+        device=device,
+        checkpoint_steps=checkpoint_steps,
+        max_restarts=max_restarts,
+        stall_seconds=stall_seconds,
+        trackers=tuple(trackers),
+        log_file=log_file,
+    )
     logger = create_daf_logger("launch", log_file=log_file)
     with exclusive(folder / "state", logger.warning):
-        return _run_training(recipe, folder, label, num_machines, device, checkpoint_steps, max_restarts, log_file)
+        (folder / RUN).unlink(missing_ok=True)  # how an earlier start ended is not how this one does
+        try:
+            with _gpus(training) as gpus:
+                return _run_alone(training, gpus) if recipe.world_size == 1 else _run_group(training, gpus, logger)
+        except _GroupFailed as failed:
+            _publish_failure(training, failed.failure)
+            raise _as_error(training, failed.failure) from None
+        except Exception as error:
+            failure = Failure.of_exception(error)
+            _publish_failure(training, failure)
+            if isinstance(error, DafError) or failure.cause is Cause.ERROR:
+                raise
+            raise _as_error(training, failure) from error
 
 
-def _run_training(
-    recipe: TrainingRecipe,
-    folder: Path,
-    label: str,
-    num_machines: int,
-    device: str,
-    checkpoint_steps: int,
-    max_restarts: int,
-    log_file: Path | None,
-) -> dict[str, Any]:
-    from daf.training.worker import outcome_path, run_process
+class _GroupFailed(Exception):  # noqa: N818 - an answer, not an error of its own
+    def __init__(self, failure: Failure) -> None:
+        super().__init__(failure.reason)
+        self.failure = failure
 
-    if recipe.world_size == 1:
-        outcome = run_process(
-            recipe, folder, label=label, device=device, checkpoint_steps=checkpoint_steps, log_file=log_file
-        )
-        return vars(outcome)
-    said = outcome_path(folder, recipe)
-    said.unlink(missing_ok=True)
-    recipe_path = said.with_name("recipe.json")
-    write_json(recipe_path, recipe.to_dict())
-    worker = ["-m", "daf.training.worker", "--recipe", str(recipe_path), "--folder", str(folder), "--label", label]
-    worker += ["--device", device, "--checkpoint-steps", str(checkpoint_steps)]
-    worker += ["--log-file", str(log_file)] if log_file else []
-    processes_per_machine = recipe.world_size // num_machines
-    commands = agent_commands(worker, num_machines, processes_per_machine, max_restarts, os.environ)
-    codes = _run_all(commands)
-    if said.exists():
-        outcome_read: dict[str, Any] = read_json(said)
-        return outcome_read
-    raise TrainingFailedError(
-        "a training that completes, diverges or is interrupted",
-        f"torchrun ended with exit code {', '.join(map(str, codes))}",
-        f"training '{label}'",
-        f"see {log_file}" if log_file else "see its messages above",
+
+@contextmanager
+def _gpus(training: _Training) -> Iterator[list[str]]:
+    """The GPUs that this training alone may use; none if it uses none, or if a scheduler has handed them out."""
+    kind = resolve_device(training.device)
+    if kind == "cpu" or inside_allocation(os.environ):
+        yield []
+        return
+    visible = visible_devices()
+    _, _, index = kind.partition(":")
+    choice = [name for place, name in enumerate(visible) if not index or place == int(index)]
+    with lease_devices(training.recipe.world_size, lease_folder(), devices=choice) as names:
+        yield names
+
+
+def _run_alone(training: _Training, gpus: list[str]) -> dict[str, Any]:
+    from daf.training.worker import run_process
+
+    device = f"cuda:{visible_devices().index(gpus[0])}" if gpus else training.device
+    outcome = run_process(
+        training.recipe,
+        training.folder,
+        label=training.label,
+        device=device,
+        checkpoint_steps=training.checkpoint_steps,
+        trackers=training.trackers,
+        log_file=training.log_file,
     )
+    return vars(outcome)
 
 
-def agent_commands(
-    worker: list[str], num_machines: int, processes_per_machine: int, max_restarts: int, environment: Mapping[str, str]
-) -> list[list[str]]:
-    """The commands that start all torchrun agents."""
-    torchrun = [sys.executable, "-m", "torch.distributed.run"]
-    layout = [
-        f"--nnodes={num_machines}",
-        f"--nproc-per-node={processes_per_machine}",
-        f"--max-restarts={max_restarts}",
-        "--rdzv-backend=c10d",
-    ]
-    if num_machines > 1 and "SLURM_JOB_ID" in environment and shutil.which("srun"):
-        # The head node's address is known inside the allocation only; the port follows from the job id, so that two
-        # jobs that share a node do not meet at the same one.
-        script = (
-            'head=$(scontrol show hostnames "$SLURM_STEP_NODELIST" | head -n 1); '
-            'address=$(scontrol show node "$head" | sed -n "s/.*NodeAddr=\\([^ ]*\\).*/\\1/p" | head -n 1); '
-            'exec "$@" --rdzv-id="$SLURM_JOB_ID" --rdzv-endpoint="$address:$((20000 + SLURM_JOB_ID % 10000))" '
-            + " ".join(worker_quoted(worker))
-        )
-        srun = ["srun", f"--nodes={num_machines}", f"--ntasks={num_machines}", "--ntasks-per-node=1"]
-        return [[*srun, "--kill-on-bad-exit=1", "bash", "-c", script, "agent", *torchrun, *layout]]
-    port = free_port()
-    meeting = [f"--rdzv-endpoint=127.0.0.1:{port}", f"--rdzv-id=daf-{port}", "--local-addr=127.0.0.1"]
-    return [[*torchrun, *layout, *meeting, *worker] for _ in range(num_machines)]
+def _run_group(training: _Training, gpus: list[str], logger: DAFLogger) -> dict[str, Any]:
+    """Start the ranks as often as it takes, within bounds."""
+    state, machines = training.state, training.num_machines
+    said = outcome_path(training.folder, training.recipe)
+    write_json(state / "recipe.json", training.recipe.to_dict())
+    per_machine = training.recipe.world_size // machines
+    with stop_signals() as stop:
+        for start in range(training.max_restarts + 1):
+            said.unlink(missing_ok=True)
+            clear_reports(state)
+            clear_beats(state)
+            commands = agent_commands(_worker(training), state, machines, per_machine, os.environ)
+            devices = [gpus[place * per_machine :][:per_machine] for place in range(len(commands))]
+            codes = run_agents(commands, devices, stop)
+            if said.exists():
+                outcome: dict[str, Any] = read_json(said)
+                return outcome
+            if stop.received:
+                return _interrupted(training, stop.received)
+            failure = _failure(training, codes)
+            if failure.cause not in RESTARTED or start == training.max_restarts:
+                raise _GroupFailed(failure)
+            _record(training, failure)
+            logger.warning(
+                f"{training.label}: {failure.reason}; "
+                f"starting again from the last checkpoint ({start + 1} of {training.max_restarts})"
+            )
+    raise AssertionError("the last start returns or raises")
 
 
-def worker_quoted(worker: list[str]) -> list[str]:
-    import shlex
-
-    return [shlex.quote(word) for word in worker]
-
-
-def free_port() -> int:
-    """A port that was free a moment ago on the loopback interface."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    return port
+def _worker(training: _Training) -> list[str]:
+    words = ["-m", "daf.training.worker", "--recipe", str(training.state / "recipe.json")]
+    words += ["--folder", str(training.folder), "--label", training.label]
+    words += ["--num-machines", str(training.num_machines), "--device", training.device]
+    words += ["--checkpoint-steps", str(training.checkpoint_steps), "--stall-seconds", str(training.stall_seconds)]
+    words += [word for tracker in training.trackers for word in ("--tracker", tracker)]
+    return words + (["--log-file", str(training.log_file)] if training.log_file else [])
 
 
-def _run_all(commands: list[list[str]]) -> list[int]:
-    """Run the agents side by side, pass SIGTERM and SIGUSR1 on as SIGTERM, and never leave one behind."""
-    stop_requested_at: list[float] = []
+def _interrupted(training: _Training, received: str) -> dict[str, Any]:
+    """The outcome of a group that was stopped before its ranks could say so."""
+    return {
+        "status": "interrupted",
+        "cause": Cause.SIGNAL.value,
+        "reason": f"{received} received; the last checkpoint counts",
+        "agent_steps": max((beat.agent_steps for beat in read_beats(training.state).values()), default=0),
+        "seconds": 0.0,
+        "facts": {},
+    }
 
-    def request_stop(number: int, frame: FrameType | None) -> None:
-        stop_requested_at.append(time.monotonic())
 
-    previous = {number: signal.signal(number, request_stop) for number in (signal.SIGTERM, signal.SIGUSR1)}
-    # A restarted group meets at a new store. In a shared one it would find the addresses of the processes that died.
-    environment = {**os.environ, "TORCH_DISABLE_SHARE_RDZV_TCP_STORE": "1"}
-    agents = [subprocess.Popen(command, start_new_session=True, env=environment) for command in commands]
-    told = False
+def _failure(training: _Training, codes: list[int]) -> Failure:
+    """What began the end of a group, and how far the rank was."""
+    failures = read_reports(training.state)
+    failures += [Failure.of_exit_code(code, None, None) for code in codes if code != EXIT_OK and not failures]
+    if not failures:  # all agents say that all is well
+        failures = [Failure.of_exit_code(EXIT_FAILED, None, None)]
+    first = origin(failures)
+    beats = read_beats(training.state)
+    furthest = max(beats.values(), key=lambda beat: beat.agent_steps, default=None)
+    beat = furthest if first.rank is None else beats.get(first.rank)
+    return first if beat is None else replace(first, update=beat.update, agent_steps=beat.agent_steps)
+
+
+def _record(training: _Training, failure: Failure) -> None:
     try:
-        while any(agent.poll() is None for agent in agents):
-            failed = any(agent.poll() not in (None, EXIT_OK) for agent in agents)
-            if (stop_requested_at or failed) and not told:
-                told = True
-                stop_requested_at.append(time.monotonic())
-                for agent in agents:
-                    _signal_group(agent, signal.SIGTERM, only_leader=True)
-            if told and time.monotonic() - stop_requested_at[0] > GRACE_SECONDS:
-                for agent in agents:
-                    _signal_group(agent, signal.SIGKILL)
-            time.sleep(POLL_SECONDS)
-    finally:
-        for agent in agents:
-            _signal_group(agent, signal.SIGKILL)  # stragglers of the agent's session, and the agent itself on an error
-            agent.wait()
-        for number, handler in previous.items():
-            signal.signal(number, handler)
-    return [agent.returncode for agent in agents]
-
-
-def _signal_group(agent: subprocess.Popen[bytes], number: int, *, only_leader: bool = False) -> None:
-    """Signal an agent, or it and all processes of its session."""
-    try:
-        if only_leader:
-            if agent.poll() is None:
-                agent.send_signal(number)
-        else:
-            os.killpg(agent.pid, number)
-    except ProcessLookupError:
+        record_failure(training.state, failure)
+    except OSError:  # a full disk, for one; the error that is raised says why
         pass
+
+
+def _publish_failure(training: _Training, failure: Failure) -> None:
+    """run.json of a training that failed, in place of a model; a full disk may refuse it."""
+    restarts = read_failures(training.state)
+    _record(training, failure)
+    content = {
+        "status": "failed",
+        "cause": failure.cause.value,
+        "reason": failure.reason,
+        "agent_steps": failure.agent_steps or 0,
+        "restarts": restarts,
+        "recipe": training.recipe.to_dict(),
+    }
+    try:
+        (training.folder / MODEL).unlink(missing_ok=True)  # another recipe's must not pass for this one's
+        write_json(training.folder / RUN, content)
+    except OSError:
+        pass
+
+
+_HINTS = {
+    Cause.RANK_KILLED: "the kernel kills what takes too much memory (see dmesg): give the job more, or start it again",
+    Cause.RANK_STALLED: "see what it was doing there; raise stall_seconds if one update may take so long",
+    Cause.DISK_FULL: "the checkpoint before is intact: make room and start it again",
+    Cause.OUT_OF_MEMORY: "lower num_envs, horizon or minibatch_size, or use more processes; then start it again",
+}
+
+
+def _as_error(training: _Training, failure: Failure) -> TrainingFailedError:
+    """The failure as the rank's own error if it had one."""
+    where = f"training '{training.label}'"
+    if failure.parts is not None:
+        expected, found, place, hint = failure.parts
+        return TrainingFailedError(expected, found, f"{where}: {place}", hint, failure.cause)
+    hint = _HINTS.get(failure.cause, f"see {training.log_file}" if training.log_file else "see its messages above")
+    return TrainingFailedError(
+        "a training that completes, diverges or is interrupted", failure.reason, where, hint, failure.cause
+    )
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -198,6 +278,8 @@ def main(arguments: list[str] | None = None) -> int:
             device=job["device"],
             checkpoint_steps=job["checkpoint_steps"],
             max_restarts=job["max_restarts"],
+            stall_seconds=job["stall_seconds"],
+            trackers=job["trackers"],
             log_file=Path(job["log_file"]),
         )
     except DafError as error:

@@ -26,7 +26,9 @@ from daf.logging_config import DAFLogger
 from daf.provenance import provenance
 from daf.recipes import TrainingRecipe
 from daf.training.checkpoints import load_newest_checkpoint, save_checkpoint
+from daf.training.failures import Cause, read_failures
 from daf.training.group import Group
+from daf.training.layout import state_folder
 from daf.training.records import (
     METRICS,
     MetricsFile,
@@ -49,6 +51,7 @@ class TrainingOutcome:
     """How a training ended: `completed`, `diverged` (with a reason; no model is published), or `interrupted`."""
 
     status: str
+    cause: Cause | None
     reason: str | None
     agent_steps: int
     seconds: float
@@ -125,6 +128,7 @@ def train(
             if isinstance(line, str):
                 reason = line
                 break
+            group.beat(trainer.update, trainer.agent_steps)
             if group.is_leader:
                 metrics.append(line)
                 for tracker in watching:
@@ -182,14 +186,17 @@ def one_update(trainer: Trainer, recent: RecentRewards) -> dict[str, Any] | str:
     }
 
 
-def state_folder(folder: Path, recipe: TrainingRecipe) -> Path:
-    """Where a recipe's trainer state lives in a training's folder."""
-    return folder / "state" / recipe.digest[:16]
+_CAUSES = {"interrupted": Cause.SIGNAL, "diverged": Cause.NON_FINITE}
 
 
 def _outcome(trainer: Trainer, status: str, reason: str | None, facts: dict[str, Any]) -> TrainingOutcome:
     return TrainingOutcome(
-        status=status, reason=reason, agent_steps=trainer.agent_steps, seconds=trainer.seconds, facts=facts
+        status=status,
+        cause=_CAUSES.get(status),
+        reason=reason,
+        agent_steps=trainer.agent_steps,
+        seconds=trainer.seconds,
+        facts=facts,
     )
 
 
@@ -203,7 +210,9 @@ def _publish(trainer: Trainer, outcome: TrainingOutcome, folder: Path, recent: R
         folder / "run.json",
         {
             "status": outcome.status,
+            "cause": outcome.cause,
             "reason": outcome.reason,
+            "restarts": read_failures(state_folder(folder, recipe)),
             "agent_steps": outcome.agent_steps,
             "seconds": outcome.seconds,
             "steps_per_second": outcome.agent_steps / outcome.seconds if outcome.seconds else None,

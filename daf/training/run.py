@@ -31,6 +31,7 @@ def train_run(
     num_machines: int,
     checkpoint_steps: int,
     max_restarts: int,
+    trackers: list[str],
     device: str,
     logger: DAFLogger,
     log_file: Path,
@@ -55,6 +56,7 @@ def train_run(
         num_machines=num_machines,
         checkpoint_steps=checkpoint_steps,
         max_restarts=max_restarts,
+        trackers=trackers,
         device=device,
         log_file=log_file,
     )

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from daf import devices
-from daf.devices import lease_devices, resolve_device, visible_devices
+from daf.devices import inside_allocation, lease_devices, resolve_device, visible_devices
 from daf.errors import BadInputError, UnfitEnvironmentError
 
 
@@ -100,3 +100,11 @@ def test_impossible_requests(tmp_path: Path) -> None:
     with lease_devices(0, tmp_path / "untouched", devices=[]) as taken:
         assert taken == []
     assert not (tmp_path / "untouched").exists()
+
+
+@pytest.mark.parametrize(("environment", "expected"), [
+    ({}, False), ({"CUDA_VISIBLE_DEVICES": "0"}, False), ({"SLURM_JOB_ID": "1"}, False),
+    ({"SLURM_JOB_ID": "1", "CUDA_VISIBLE_DEVICES": "0"}, True),
+])  # fmt: skip
+def test_a_scheduler_that_hands_out_gpus_makes_leases_needless(environment: dict[str, str], expected: bool) -> None:
+    assert inside_allocation(environment) is expected

@@ -27,7 +27,8 @@ from daf.logging_config import create_daf_logger
 from daf.recipes import HeldOutRecipe, MissionRecipe, TrainingRecipe
 from daf.training.checkpoints import load_newest_checkpoint
 from daf.training.group import Group
-from daf.training.loop import state_folder, train
+from daf.training.layout import state_folder
+from daf.training.loop import train
 
 PACKAGE = str(Path(daf.__file__).parent)
 # Processes are forked from one that has imported everything already: a start costs nothing.

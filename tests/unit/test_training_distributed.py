@@ -30,10 +30,12 @@ from daf.errors import BadInputError, ConfigError, DafError, PolicyError, Unknow
 from daf.files import read_json, write_json
 from daf.recipes import MissionRecipe, TrainingRecipe
 from daf.training import launch as launch_module
+from daf.training.failures import TrainingFailedError, WrongWorldSizeError, read_failures
 from daf.training.group import Group, join_group
-from daf.training.launch import TrainingFailedError, agent_commands, free_port, run_training
-from daf.training.loop import state_folder
+from daf.training.launch import run_training
+from daf.training.layout import state_folder
 from daf.training.rollout import Rollout
+from daf.training.torchrun import agent_commands, free_port
 from daf.training.trainer import Trainer
 
 REPOSITORY = Path(__file__).parents[2]
@@ -135,7 +137,7 @@ def test_two_processes_make_the_update_of_one(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("asked", "found"), [(2, "1"), (1, "2"), (4, "2")])
 def test_a_group_of_another_size_is_an_error(asked: int, found: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WORLD_SIZE", found)
-    with pytest.raises(DafError) as caught:
+    with pytest.raises(WrongWorldSizeError) as caught:
         join_group(asked, "cpu")
     assert caught.value.expected == f"{asked} training processes"
     assert caught.value.found == found
@@ -158,13 +160,13 @@ def test_without_torchrun_a_process_is_alone(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_agents_on_one_machine_meet_on_the_loopback_interface() -> None:
-    commands = agent_commands(["-m", "worker", "--label", "a b"], 3, 2, 5, {})
+    commands = agent_commands(["-m", "worker", "--label", "a b"], Path("reports"), 3, 2, {})
     assert len(commands) == 3
     assert commands[0] == commands[1] == commands[2]
     command = commands[0]
-    assert command[:3] == [sys.executable, "-m", "torch.distributed.run"]
+    assert command[:4] == [sys.executable, "-m", "daf.training.agent", "reports"]
     assert command[-4:] == ["-m", "worker", "--label", "a b"]
-    for option in ("--nnodes=3", "--nproc-per-node=2", "--max-restarts=5", "--rdzv-backend=c10d"):
+    for option in ("--nnodes=3", "--nproc-per-node=2", "--max-restarts=0", "--rdzv-backend=c10d"):
         assert option in command
     endpoint = next(word for word in command if word.startswith("--rdzv-endpoint="))
     assert endpoint.startswith("--rdzv-endpoint=127.0.0.1:")
@@ -172,7 +174,7 @@ def test_agents_on_one_machine_meet_on_the_loopback_interface() -> None:
 
 def test_two_trainings_on_one_machine_do_not_meet() -> None:
     def meeting() -> list[str]:
-        return [word for word in agent_commands([], 2, 1, 0, {})[0] if word.startswith("--rdzv-")]
+        return [word for word in agent_commands([], Path("reports"), 2, 1, {})[0] if word.startswith("--rdzv-")]
 
     assert meeting() != meeting()
 
@@ -197,28 +199,42 @@ def slurm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return programs
 
 
-def test_inside_slurm_srun_starts_one_agent_per_node(slurm: Path) -> None:
-    commands = agent_commands(["-m", "worker", "--label", "train a · seed 1"], 2, 4, 3, {"SLURM_JOB_ID": "1234"})
+@pytest.mark.parametrize(
+    ("given", "cores"),
+    [
+        ({}, []),
+        ({"SLURM_CPUS_ON_NODE": "8"}, ["--cpus-per-task=8"]),
+        ({"SLURM_CPUS_ON_NODE": "8", "SLURM_CPUS_PER_TASK": "6"}, ["--cpus-per-task=6"]),
+    ],
+    ids=["unknown", "of the node", "of a task"],
+)
+def test_inside_slurm_srun_starts_one_agent_per_node(given: dict[str, str], cores: list[str], slurm: Path) -> None:
+    environment = {"SLURM_JOB_ID": "1234", **given}
+    commands = agent_commands(["-m", "worker", "--label", "train a · seed 1"], Path("reports"), 2, 4, environment)
     assert len(commands) == 1
     command = commands[0]
-    assert command[:5] == ["srun", "--nodes=2", "--ntasks=2", "--ntasks-per-node=1", "--kill-on-bad-exit=1"]
-    assert command[5:7] == ["bash", "-c"]
-    torchrun = command[9:]
-    assert torchrun[:3] == [sys.executable, "-m", "torch.distributed.run"]
-    assert torchrun[3:] == ["--nnodes=2", "--nproc-per-node=4", "--max-restarts=3", "--rdzv-backend=c10d"]
+    place = command.index("bash")
+    assert command[:place] == [
+        "srun", "--nodes=2", "--ntasks=2", "--ntasks-per-node=1", "--overlap", "--kill-on-bad-exit=0", "--wait=5",
+        *cores,
+    ]  # fmt: skip
+    agent = command[place + 4 :]
+    assert agent[:4] == [sys.executable, "-m", "daf.training.agent", "reports"]
+    assert agent[4:] == ["--nnodes=2", "--nproc-per-node=4", "--max-restarts=0", "--rdzv-backend=c10d"]
 
 
 def test_agents_of_a_slurm_job_find_the_head_node(slurm: Path, tmp_path: Path) -> None:
     """The command is run, with a python that prints its arguments in torchrun's place."""
     label = "it's $HOME · seed 1"
-    (command,) = agent_commands(["-m", "worker", "--label", label], 2, 4, 3, {"SLURM_JOB_ID": "1234"})
+    (command,) = agent_commands(["-m", "worker", "--label", label], Path("reports"), 2, 4, {"SLURM_JOB_ID": "1234"})
+    place = command.index(sys.executable)
     shown = [sys.executable, "-c", "import sys, json; print(json.dumps(sys.argv[1:]))"]
-    command = [*command[:9], *shown, *command[12:]]
-    environment = {**os.environ, "SLURM_JOB_ID": "31234", "SLURM_STEP_NODELIST": "node[7-8]"}
-    printed = subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
+    command = [*command[:place], *shown, *command[place + 4 :]]
+    given = {"SLURM_JOB_ID": "31234", "SLURM_STEP_ID": "2", "SLURM_STEP_NODELIST": "node[7-8]"}
+    printed = subprocess.run(command, env={**os.environ, **given}, capture_output=True, text=True, check=True).stdout
     assert json.loads(printed) == [
-        "--nnodes=2", "--nproc-per-node=4", "--max-restarts=3", "--rdzv-backend=c10d",
-        "--rdzv-id=31234", "--rdzv-endpoint=10.1.2.3:21234", "-m", "worker", "--label", label,
+        "--nnodes=2", "--nproc-per-node=4", "--max-restarts=0", "--rdzv-backend=c10d",
+        "--rdzv-id=31234.2", "--rdzv-endpoint=10.1.2.3:21234", "-m", "worker", "--label", label,
     ]  # fmt: skip
     assert (tmp_path / "log").read_text().splitlines() == ["hostnames of node[7-8]", "node node7"]
 
@@ -227,7 +243,7 @@ def test_agents_of_a_slurm_job_find_the_head_node(slurm: Path, tmp_path: Path) -
     ("machines", "environment"), [(1, {"SLURM_JOB_ID": "1"}), (2, {})], ids=["one machine", "no allocation"]
 )
 def test_without_need_srun_is_left_alone(machines: int, environment: dict[str, str], slurm: Path) -> None:
-    commands = agent_commands([], machines, 1, 0, environment)
+    commands = agent_commands([], Path("reports"), machines, 1, environment)
     assert len(commands) == machines
     assert all(shlex.join(command).startswith(sys.executable) for command in commands)
 
@@ -300,7 +316,8 @@ def test_a_rank_that_is_killed_is_started_again_from_the_checkpoint(
     code = "import sys; from daf.training.launch import main; sys.exit(main(sys.argv[1:]))"
     job = {
         "recipe": recipe.to_dict(), "folder": str(tmp_path / "cut"), "label": "cut", "num_machines": 1,
-        "device": "cpu", "checkpoint_steps": UPDATE_STEPS, "max_restarts": 2, "log_file": str(tmp_path / "log"),
+        "device": "cpu", "checkpoint_steps": UPDATE_STEPS, "max_restarts": 2, "stall_seconds": 600.0, "trackers": [],
+        "log_file": str(tmp_path / "log"),
     }  # fmt: skip
     write_json(tmp_path / "job.json", job)
     process = subprocess.Popen([sys.executable, "-c", code, "--job", str(tmp_path / "job.json")], cwd=REPOSITORY)
@@ -308,7 +325,7 @@ def test_a_rank_that_is_killed_is_started_again_from_the_checkpoint(
     growing = state_folder(tmp_path / "cut", recipe) / "metrics.jsonl"
     wait_for(lambda: lines_in(growing) >= 3, process)
     ranks = [p for p in psutil.Process(process.pid).children(recursive=True) if "daf.training.worker" in p.cmdline()]
-    ranks = [p for p in ranks if "torch.distributed.run" not in p.cmdline()]
+    ranks = [p for p in ranks if "daf.training.agent" not in p.cmdline()]
     assert len(ranks) == 2
     ranks[1].send_signal(signal.SIGKILL)
     assert process.wait(180) == 0
@@ -317,14 +334,26 @@ def test_a_rank_that_is_killed_is_started_again_from_the_checkpoint(
         tmp_path / "whole" / "model.safetensors"
     ).read_bytes()
     assert metrics_of(tmp_path / "cut") == metrics_of(tmp_path / "whole")
+    (failure,) = read_failures(state_folder(tmp_path / "cut", recipe))
+    assert (failure["cause"], failure["rank"]) == ("rank_killed", 1)
+    assert f"rank 1 on {failure['host']} killed by SIGKILL" in failure["reason"]
+    assert failure["agent_steps"] == failure["update"] * UPDATE_STEPS
 
 
 @pytest.mark.slow
-def test_bad_input_in_the_processes_is_a_failure_with_a_place_to_look(tmp_path: Path) -> None:
+def test_bad_input_in_the_processes_comes_home_at_once(tmp_path: Path) -> None:
+    """As the rank's own error, and without a restart, which could not help."""
     recipe = recipe_of().model_copy(update={"policy_class_path": "random"})
+    (tmp_path / "model.safetensors").touch()  # another recipe's
     with pytest.raises(TrainingFailedError) as caught:
-        run_training(recipe, tmp_path, label="bad", device="cpu", max_restarts=0, log_file=tmp_path / "train.log")
-    assert "torchrun ended with exit code" in caught.value.found
+        run_training(recipe, tmp_path, label="bad", device="cpu", max_restarts=2, log_file=tmp_path / "train.log")
+    assert (caught.value.cause, caught.value.exit_code) == ("bad_input", 2)
+    assert caught.value.expected == "a trainable policy"
+    assert "training 'bad'" in caught.value.where
+    run = read_json(tmp_path / "run.json")
+    assert (run["status"], run["cause"], run["restarts"]) == ("failed", "bad_input", [])
+    assert "expected a trainable policy" in run["reason"]
+    assert len(read_failures(state_folder(tmp_path, recipe))) == 1
     assert not (tmp_path / "model.safetensors").exists()
 
 

@@ -25,7 +25,8 @@ from daf.logging_config import create_daf_logger
 from daf.recipes import MissionRecipe, TrainingRecipe
 from daf.training import loop
 from daf.training.group import Group
-from daf.training.loop import TrainingOutcome, state_folder, train
+from daf.training.layout import state_folder
+from daf.training.loop import TrainingOutcome, train
 from daf.training.trainer import Trainer
 
 CPU = torch.device("cpu")

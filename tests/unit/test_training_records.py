@@ -18,7 +18,8 @@ from daf.logging_config import create_daf_logger
 from daf.recipes import MissionRecipe, TrainingRecipe
 from daf.success import EpisodeFacts
 from daf.training.group import Group
-from daf.training.loop import state_folder, train
+from daf.training.layout import state_folder
+from daf.training.loop import train
 from daf.training.records import (
     MetricsFile,
     RecentRewards,

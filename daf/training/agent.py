@@ -1,0 +1,88 @@
+"""torchrun, and a note of how its ranks ended.
+
+Exactly `torchrun` with its options, except that the exit codes of failed ranks, which only their parent sees, go to a
+file that the launcher reads: python -m daf.training.agent REPORTS [torchrun's options] …
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import sys
+import time
+from dataclasses import asdict, replace
+from pathlib import Path
+
+from daf.files import read_json, write_json
+from daf.training.failures import Cause, Failure, host_name, origin
+
+_PR_SET_PDEATHSIG = 1
+
+
+def die_with_parent() -> None:
+    """End this process when its parent does, however that ends, so that no orphan writes into a training's folder.
+
+    The ranks run in sessions of their own, where no signal to the agent's session reaches them.
+    """
+    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def main(arguments: list[str]) -> int:
+    """Run the agent; its exit code says what the ranks' failure was."""
+    die_with_parent()
+    from torch.distributed.elastic.multiprocessing.api import SignalException
+    from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
+    from torch.distributed.elastic.rendezvous import RendezvousTimeoutError
+    from torch.distributed.run import parse_args, run
+
+    # torchrun stops its ranks after SIGTERM; srun passes SIGUSR1 on, but not SIGTERM.
+    signal.signal(signal.SIGUSR1, lambda number, frame: os.kill(os.getpid(), signal.SIGTERM))
+    reports, *options = arguments
+    try:
+        run(parse_args(options))
+    except ChildFailedError as error:
+        failures = [
+            _failure(rank, failure.exitcode, failure.error_file_data.get("daf"))
+            for rank, failure in error.failures.items()
+        ]
+    except RendezvousTimeoutError:
+        reason = "not all machines of the job came in time"
+        failures = [Failure(cause=Cause.WRONG_WORLD_SIZE, reason=reason, host=host_name(), time=time.time())]
+    except SignalException as stopped:  # it has stopped its ranks
+        return 128 + stopped.sigval
+    else:
+        return 0
+    try:
+        write_reports(Path(reports), failures)
+    except OSError as error:  # a full disk
+        print(f"cannot say why the ranks ended: {error}", file=sys.stderr)
+    return origin(failures).exit_code
+
+
+def _failure(rank: int, exit_code: int, said: dict[str, object] | None) -> Failure:
+    """A failed rank, by its own account if it left one."""
+    host = host_name()
+    if said is None:
+        return Failure.of_exit_code(exit_code, rank, host)
+    failure = Failure.from_dict(said)
+    # A stalled rank's watchdog names the rank that held it up.
+    return failure if failure.rank is not None else replace(failure, rank=rank, host=host)
+
+
+def write_reports(folder: Path, failures: list[Failure]) -> None:
+    write_json(folder / f"agent-{host_name()}-{os.getpid()}.json", [asdict(failure) for failure in failures])
+
+
+def read_reports(folder: Path) -> list[Failure]:
+    """What all agents of the last start reported."""
+    return [Failure.from_dict(entry) for path in sorted(folder.glob("agent-*.json")) for entry in read_json(path)]
+
+
+def clear_reports(folder: Path) -> None:
+    for path in folder.glob("agent-*.json"):
+        path.unlink(missing_ok=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,201 @@
+"""Why a training failed: a closed set of causes, how each is recognised, and the record of every failure.
+
+A rank that ends by an error says why in the error file that torchrun gives it; the agent above it adds what only a
+parent sees, the exit code. The launcher picks the failure that began it all, since the peers of a dead rank fail too,
+in whatever they were waiting for.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import signal
+import socket
+import time
+import traceback
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from daf.errors import EXIT_BAD_INPUT, EXIT_FAILED, DafError
+
+FAILURES = "failures.jsonl"
+
+
+class Cause(StrEnum):
+    """Why a training did not complete; the first two are not failures."""
+
+    NON_FINITE = "non_finite"  # status diverged
+    SIGNAL = "signal"  # status interrupted
+    RANK_KILLED = "rank_killed"
+    RANK_STALLED = "rank_stalled"
+    DISK_FULL = "disk_full"
+    OUT_OF_MEMORY = "out_of_memory"
+    WRONG_WORLD_SIZE = "wrong_world_size"
+    BAD_INPUT = "bad_input"
+    ERROR = "error"
+
+
+# What a new start of the same processes on the same machines can heal. A full disk, too little memory or wrong input
+# would only fail again.
+RESTARTED = frozenset({Cause.RANK_KILLED, Cause.RANK_STALLED, Cause.ERROR})
+
+# Exit codes of ranks and agents: what is left of the cause where no file can be written. From sysexits.h.
+EXIT_CODES = {
+    Cause.BAD_INPUT: EXIT_BAD_INPUT,
+    Cause.RANK_STALLED: 70,
+    Cause.OUT_OF_MEMORY: 71,
+    Cause.DISK_FULL: 73,
+    Cause.WRONG_WORLD_SIZE: 76,
+    Cause.ERROR: EXIT_FAILED,
+}
+
+
+class WrongWorldSizeError(DafError):
+    """The process group is not the one that was asked for."""
+
+    exit_code = EXIT_CODES[Cause.WRONG_WORLD_SIZE]
+
+
+class TrainingFailedError(DafError):
+    """The processes ended without an outcome; `cause` says why."""
+
+    def __init__(self, expected: str, found: str, where: str, hint: str = "", cause: Cause = Cause.ERROR) -> None:
+        super().__init__(expected, found, where, hint)
+        self.args = (expected, found, where, hint, cause)  # what it is pickled by
+        self.cause = cause
+        self.exit_code = EXIT_BAD_INPUT if cause is Cause.BAD_INPUT else EXIT_FAILED
+
+
+@dataclass(frozen=True, kw_only=True)
+class Failure:
+    """One failure of a rank, or of the whole group (`rank` None).
+
+    Attributes:
+        update, agent_steps: how far the rank was, by its heartbeat.
+        parts: expected, found, where and hint, if the rank ended by an error of DAF's own.
+        symptom: the rank failed while it waited for its peers, so the cause is probably theirs.
+        time: seconds since the epoch.
+    """
+
+    cause: Cause
+    reason: str
+    rank: int | None = None
+    host: str | None = None
+    update: int | None = None
+    agent_steps: int | None = None
+    parts: tuple[str, str, str, str] | None = None
+    symptom: bool = False
+    time: float = 0.0
+
+    @classmethod
+    def from_dict(cls, content: dict[str, Any]) -> Failure:
+        parts = content["parts"]
+        return cls(**{**content, "cause": Cause(content["cause"]), "parts": tuple(parts) if parts else None})
+
+    @classmethod
+    def of_exception(cls, error: BaseException) -> Failure:
+        """What an exception of this process means for the training."""
+        parts = (error.expected, error.found, error.where, error.hint) if isinstance(error, DafError) else None
+        reason = f"{parts[2]}: expected {parts[0]}, found {parts[1]}" if parts else f"{type(error).__name__}: {error}"
+        frames = traceback.extract_tb(error.__traceback__)
+        cause = cause_of(error)
+        symptom = cause is Cause.ERROR and waits_for_peers(frames)
+        return cls(cause=cause, reason=reason, parts=parts, symptom=symptom, time=time.time())
+
+    @classmethod
+    def of_exit_code(cls, code: int, rank: int | None, host: str | None) -> Failure:
+        """What is known of a rank (or a whole agent, `rank` None) that said nothing: its exit code, -n for signal n."""
+        who = f"rank {rank} on {host}" if rank is not None else "the processes"
+        if code < 0:
+            name = signal.Signals(-code).name if -code in set(signal.Signals) else f"signal {-code}"
+            # NCCL aborts the peers of a dead rank.
+            aborted = -code == signal.SIGABRT
+            reason = f"{who} killed by {name}"
+            return cls(cause=Cause.RANK_KILLED, reason=reason, rank=rank, host=host, symptom=aborted, time=time.time())
+        cause = next((cause for cause, known in EXIT_CODES.items() if known == code), Cause.ERROR)
+        symptom = cause is Cause.ERROR
+        reason = f"{who} ended with exit code {code}"
+        return cls(cause=cause, reason=reason, rank=rank, host=host, symptom=symptom, time=time.time())
+
+    @property
+    def exit_code(self) -> int:
+        """For the process that reports it."""
+        return EXIT_CODES.get(self.cause, EXIT_FAILED)
+
+
+def cause_of(error: BaseException) -> Cause:
+    """The cause that an exception stands for; looks through exceptions raised from others."""
+    if isinstance(error, WrongWorldSizeError):
+        return Cause.WRONG_WORLD_SIZE
+    if isinstance(error, TrainingFailedError):
+        return error.cause
+    if isinstance(error, DafError) and error.exit_code == EXIT_BAD_INPUT:
+        return Cause.BAD_INPUT
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return Cause.DISK_FULL
+    # torch's class by its name, since this module must not import torch; and its error of the CPU's allocator.
+    names = {kind.__name__ for kind in type(error).__mro__}
+    starved = isinstance(error, OSError) and error.errno == errno.ENOMEM
+    if names & {"MemoryError", "OutOfMemoryError"} or starved or "can't allocate memory" in str(error):
+        return Cause.OUT_OF_MEMORY
+    return Cause.ERROR if error.__cause__ is None else cause_of(error.__cause__)
+
+
+def waits_for_peers(frames: Iterable[traceback.FrameSummary]) -> bool:
+    """Whether a stack is inside a collective operation."""
+    return any("torch/distributed/" in frame.filename for frame in frames)
+
+
+def write_error_file(failure: Failure) -> None:
+    """Tell the agent above why this rank ends; without an agent, nobody listens."""
+    path = os.environ.get("TORCHELASTIC_ERROR_FILE")
+    if path is None:
+        return
+    message = {"message": failure.reason, "extraInfo": {"timestamp": str(int(failure.time))}}
+    try:
+        Path(path).write_text(json.dumps({"message": message, "daf": asdict(failure)}))
+    except OSError:  # a full disk; the exit code must do
+        pass
+
+
+def origin(failures: list[Failure]) -> Failure:
+    """The failure that the others follow from."""
+    return min(failures, key=lambda failure: (failure.symptom, failure.time))
+
+
+# ---- the record -------------------------------------------------------------------------------------------
+
+
+def record_failure(state: Path, failure: Failure) -> None:
+    """Append a failure to the list in a recipe's state folder."""
+    state.mkdir(parents=True, exist_ok=True)
+    kept = ("cause", "reason", "rank", "host", "update", "agent_steps")
+    line = {name: getattr(failure, name) for name in kept}
+    line["at"] = datetime.fromtimestamp(failure.time, UTC).isoformat(timespec="seconds")
+    with (state / FAILURES).open("a") as stream:
+        stream.write(json.dumps(line) + "\n")
+
+
+def read_failures(state: Path) -> list[dict[str, Any]]:
+    """All failures of a recipe's processes so far, oldest first: what a completed run was restarted for.
+
+    Each has cause, reason, rank, host, update, agent_steps and `at` (UTC).
+    """
+    path = state / FAILURES
+    failures = []
+    for line in path.read_text().splitlines() if path.exists() else []:
+        try:
+            failures.append(json.loads(line))
+        except json.JSONDecodeError:  # cut off by a crash or a full disk
+            continue
+    return failures
+
+
+def host_name() -> str:
+    """This machine as its cluster calls it."""
+    return os.environ.get("SLURMD_NODENAME") or socket.gethostname()

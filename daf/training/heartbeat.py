@@ -1,0 +1,172 @@
+"""Finding a rank that hangs: every rank notes how far it is, and a watchdog in each notices a standstill.
+
+A collective operation waits for its slowest rank for ever, so when one rank hangs all stand still, and any of them
+can notice. The watchdog that does ends its own process; the launcher then ends the others, even a stopped one, and
+starts the group again from the last checkpoint. Which rank held the others up is told from the heartbeats: the one
+whose process did not even wake up, else the one that was not waiting for its peers.
+
+Time is counted in looks of the watchdog and not by a clock, so a group that was suspended as a whole (by a scheduler,
+or a laptop) does not count its sleep as a standstill, and clocks of different machines are never compared.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from daf.training.failures import Cause, Failure, host_name, waits_for_peers, write_error_file
+
+STALL_SECONDS = 600.0
+# Until its first beat a rank builds environments, replays the running episodes of a checkpoint and may compile the
+# network, so it has this many times as long.
+FIRST_BEAT_FACTOR = 3
+
+
+@dataclass(frozen=True, kw_only=True)
+class Beat:
+    """A rank's last sign of life.
+
+    Attributes:
+        place: what its training thread did: file, line and function.
+        waiting: it was inside a collective operation.
+        looks: how often its watchdog has woken up; -1 after it ended by itself.
+    """
+
+    rank: int
+    host: str
+    update: int
+    agent_steps: int
+    place: str
+    waiting: bool
+    looks: int
+
+
+def read_beats(folder: Path) -> dict[int, Beat]:
+    """The last beat of each rank."""
+    beats = {}
+    for path in folder.glob("heartbeat-*.json"):
+        try:
+            beat = Beat(**json.loads(path.read_text()))
+        except (OSError, ValueError, TypeError):  # it has just been removed, or a full disk cut it off
+            continue
+        beats[beat.rank] = beat
+    return beats
+
+
+def clear_beats(folder: Path) -> None:
+    for path in folder.glob("heartbeat-*.json"):
+        path.unlink(missing_ok=True)
+
+
+def holding_up(before: dict[int, Beat], after: dict[int, Beat]) -> Beat:
+    """The rank that the others wait for, from two readings a few looks apart."""
+    asleep = [beat for rank, beat in after.items() if beat.looks >= 0 and before.get(rank) == beat]
+    working = [beat for beat in after.values() if not beat.waiting]
+    return min(asleep or working or after.values(), key=lambda beat: (beat.update, beat.rank))
+
+
+class Heartbeat:
+    """One rank's heartbeat and watchdog, for as long as the `with` block lasts.
+
+    Args:
+        folder: where the ranks of this training keep their heartbeats; shared by all machines.
+        stall_seconds: without a beat for so long (before the first: `FIRST_BEAT_FACTOR` times as long), end.
+        end: ends the process with an exit code.
+    """
+
+    def __init__(
+        self, folder: Path, rank: int, *, stall_seconds: float, end: Callable[[int], object] = os._exit
+    ) -> None:
+        self.folder, self.rank, self.stall_seconds = folder, rank, stall_seconds
+        self._end = end
+        self._interval = min(1.0, stall_seconds / 10)
+        self._update, self._agent_steps, self._beats, self._looks = 0, 0, 0, 0
+        self._done = threading.Event()
+        self._watched = threading.get_ident()
+        self._watchdog = threading.Thread(target=self._watch, name="watchdog", daemon=True)
+
+    def __enter__(self) -> Self:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self._watchdog.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._done.set()
+        self._watchdog.join()
+        self._looks = -1
+        self._write()
+
+    def beat(self, update: int, agent_steps: int) -> None:
+        """The loop made progress. Costs nothing: the watchdog writes it down at its next look, within a second."""
+        self._update, self._agent_steps = update, agent_steps
+        self._beats += 1
+
+    def _watch(self) -> None:
+        seen, idle = 0, 0.0
+        while not self._done.wait(self._interval):
+            self._look()
+            if self._beats != seen:
+                seen, idle = self._beats, 0.0
+                continue
+            idle += self._interval
+            if idle >= self.stall_seconds * (1 if seen else FIRST_BEAT_FACTOR):
+                self._give_up(idle)
+
+    def _look(self) -> None:
+        self._looks += 1
+        self._write()
+
+    def _give_up(self, idle: float) -> None:
+        beats, before = self._beats, read_beats(self.folder)
+        # Long enough for every live rank to write again, and for a network's file system to show it.
+        for _ in range(max(3, round(self.stall_seconds / 10 / self._interval))):
+            if self._done.wait(self._interval):
+                return
+            self._look()
+        if self._beats != beats:  # it went on after all
+            return
+        culprit = holding_up(before, read_beats(self.folder) | {self.rank: self._current()})
+        reason = (
+            f"rank {culprit.rank} on {culprit.host} stalled after update {culprit.update}: "
+            f"no progress for {idle:g} s, last seen in {culprit.place}"
+        )
+        failure = Failure(
+            cause=Cause.RANK_STALLED, reason=reason, rank=culprit.rank, host=culprit.host, time=time.time()
+        )
+        self._looks = -1
+        self._write()
+        write_error_file(failure)
+        self._end(failure.exit_code)
+
+    def _current(self) -> Beat:
+        stack = traceback.extract_stack(sys._current_frames()[self._watched])
+        here = stack[-1]
+        return Beat(
+            rank=self.rank,
+            host=host_name(),
+            update=self._update,
+            agent_steps=self._agent_steps,
+            place=f"{here.filename}:{here.lineno} ({here.name})",
+            waiting=waits_for_peers(stack),
+            looks=self._looks,
+        )
+
+    def _write(self) -> None:
+        """Replaced in one step, so that no reader sees half of it; not flushed to the disk, since it is news only."""
+        temporary = self.folder / f".heartbeat-{self.rank}.tmp"
+        try:
+            temporary.write_text(json.dumps(asdict(self._current())))
+            os.replace(temporary, self.folder / f"heartbeat-{self.rank}.json")
+        except OSError:  # a full disk is the checkpoint's to report
+            pass

@@ -1,0 +1,144 @@
+"""torchrun's agents: where they run, the commands that start them, and waiting for their end.
+
+One agent per machine starts that machine's ranks and finds its peers through a c10d rendezvous. Where the machines are:
+
+- inside a Slurm allocation of several nodes, `srun` starts one agent per node;
+- otherwise all agents run on this machine and meet on the loopback interface: the same code, without a network.
+
+An agent restarts nothing: the launcher does, which knows why the ranks ended, and in a rendezvous of its own each time.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+
+from daf.errors import EXIT_OK
+
+POLL_SECONDS = 0.2
+GRACE_SECONDS = 60.0  # for a checkpoint after SIGTERM, before SIGKILL
+# After one agent failed the others find out why by themselves, and report it, unless their ranks hang.
+LAST_WORDS_SECONDS = 5.0
+
+
+def agent_commands(
+    worker: list[str], reports: Path, num_machines: int, processes_per_machine: int, environment: Mapping[str, str]
+) -> list[list[str]]:
+    """The commands that start all torchrun agents, whose reports of failures go to the folder `reports`."""
+    agent = [sys.executable, "-m", "daf.training.agent", str(reports)]
+    layout = [
+        f"--nnodes={num_machines}",
+        f"--nproc-per-node={processes_per_machine}",
+        "--max-restarts=0",
+        "--rdzv-backend=c10d",
+    ]
+    if num_machines > 1 and "SLURM_JOB_ID" in environment and shutil.which("srun"):
+        # The head node's address is known inside the allocation only; the port follows from the job id, so that two
+        # jobs that share a node do not meet at the same one.
+        script = (
+            'head=$(scontrol show hostnames "$SLURM_STEP_NODELIST" | head -n 1); '
+            'address=$(scontrol show node "$head" | sed -n "s/.*NodeAddr=\\([^ ]*\\).*/\\1/p" | head -n 1); '
+            'exec "$@" --rdzv-id="$SLURM_JOB_ID.$SLURM_STEP_ID" '
+            '--rdzv-endpoint="$address:$((20000 + SLURM_JOB_ID % 10000))" ' + shlex.join(worker)
+        )
+        srun = ["srun", f"--nodes={num_machines}", f"--ntasks={num_machines}", "--ntasks-per-node=1"]
+        # --overlap: a step that this process may run in itself does not keep its cores from the agents. The wait and
+        # the zero leave a failed agent's peers the time to report.
+        srun += ["--overlap", "--kill-on-bad-exit=0", f"--wait={LAST_WORDS_SECONDS:.0f}"]
+        # srun does not take the cores over from the job, and one is its default.
+        cores = environment.get("SLURM_CPUS_PER_TASK") or environment.get("SLURM_CPUS_ON_NODE")
+        srun += [f"--cpus-per-task={cores}"] if cores else []
+        return [[*srun, "bash", "-c", script, "agent", *agent, *layout]]
+    port = free_port()
+    meeting = [f"--rdzv-endpoint=127.0.0.1:{port}", f"--rdzv-id=daf-{port}", "--local-addr=127.0.0.1"]
+    return [[*agent, *layout, *meeting, *worker] for _ in range(num_machines)]
+
+
+def free_port() -> int:
+    """A port that was free a moment ago on the loopback interface."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return port
+
+
+@dataclass
+class Stop:
+    """Whether and when this process was told to stop."""
+
+    received: str | None = None
+    at: float = 0.0
+
+
+@contextmanager
+def stop_signals() -> Iterator[Stop]:
+    """Remember SIGTERM and SIGUSR1 instead of ending."""
+    stop = Stop()
+
+    def remember(number: int, frame: FrameType | None) -> None:
+        if stop.received is None:
+            stop.received, stop.at = signal.Signals(number).name, time.monotonic()
+
+    previous = {number: signal.signal(number, remember) for number in (signal.SIGTERM, signal.SIGUSR1)}
+    try:
+        yield stop
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+
+
+def run_agents(commands: list[list[str]], devices: list[list[str]], stop: Stop) -> list[int]:
+    """Run agents side by side to their ends, pass a stop on to them, and never leave one behind.
+
+    Args:
+        devices: for each agent the GPUs it may use, or an empty list for whatever there is.
+
+    Returns:
+        Their exit codes.
+    """
+    agents = []
+    failed_at: float | None = None
+    told_at: float | None = None
+    try:
+        for command, names in zip(commands, devices, strict=True):
+            given = {"CUDA_VISIBLE_DEVICES": ",".join(names)} if names else {}
+            agents.append(subprocess.Popen(command, start_new_session=True, env={**os.environ, **given}))
+        while any(agent.poll() is None for agent in agents):
+            now = time.monotonic()
+            if failed_at is None and any(agent.poll() not in (None, EXIT_OK) for agent in agents):
+                failed_at = now
+            alone = failed_at is not None and now - failed_at > LAST_WORDS_SECONDS
+            if told_at is None and (stop.received or alone):
+                told_at = now
+                for agent in agents:
+                    if agent.poll() is None:
+                        # It stops its ranks, and kills after 30 s those that do not follow. Not SIGTERM: with that,
+                        # srun kills the agents at once.
+                        agent.send_signal(signal.SIGUSR1)
+            if told_at is not None and now - told_at > GRACE_SECONDS:
+                for agent in agents:
+                    _kill(agent)
+            time.sleep(POLL_SECONDS)
+    finally:
+        for agent in agents:
+            _kill(agent)  # stragglers of the agent's session, and the agent itself on an error
+            agent.wait()
+    return [agent.returncode for agent in agents]
+
+
+def _kill(agent: subprocess.Popen[bytes]) -> None:
+    try:
+        os.killpg(agent.pid, signal.SIGKILL)
+    except ProcessLookupError:
+        pass

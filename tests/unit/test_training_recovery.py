@@ -1,0 +1,507 @@
+"""Failures of training processes: their causes, the watchdog, restarts, and what run.json says in the end."""
+
+from __future__ import annotations
+
+import dataclasses
+import errno
+import json
+import os
+import pickle
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+import torch
+
+from daf.config import Hyperparameters, MissionConfig
+from daf.errors import BadInputError, PolicyError
+from daf.files import read_json, write_json
+from daf.recipes import MissionRecipe, TrainingRecipe
+from daf.training import launch as launch_module
+from daf.training import worker as worker_module
+from daf.training.agent import read_reports
+from daf.training.failures import (
+    Cause,
+    Failure,
+    TrainingFailedError,
+    WrongWorldSizeError,
+    cause_of,
+    origin,
+    read_failures,
+    record_failure,
+)
+from daf.training.group import check_facts
+from daf.training.heartbeat import Beat, Heartbeat, holding_up, read_beats
+from daf.training.launch import run_training
+from daf.training.layout import state_folder
+from daf.training.torchrun import Stop, agent_commands, run_agents
+
+REPOSITORY = Path(__file__).parents[2]
+UPDATE_STEPS = 4 * 4 * 16
+
+
+def recipe_of(*, world_size: int = 2, updates: int = 4) -> TrainingRecipe:
+    return TrainingRecipe(
+        mission=MissionRecipe.of("short", {"short": MissionConfig(source="training_facility_1", max_steps=21)}),
+        policy_class_path="grid",
+        init_kwargs={},
+        hyperparameters=Hyperparameters.from_dict({"num_envs": 4, "horizon": 16, "minibatch_size": 64}),
+        num_steps=updates * UPDATE_STEPS,
+        seed=1,
+        world_size=world_size,
+    )
+
+
+# ---- causes -----------------------------------------------------------------------------------------------
+
+
+def chained(error: Exception, source: Exception) -> Exception:
+    error.__cause__ = source
+    return error
+
+
+@pytest.mark.parametrize(
+    ("error", "cause"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device"), Cause.DISK_FULL),
+        (OSError(errno.EDQUOT, "Disk quota exceeded"), Cause.DISK_FULL),
+        (OSError(errno.ENOMEM, "Cannot allocate memory"), Cause.OUT_OF_MEMORY),
+        (OSError(errno.EACCES, "Permission denied"), Cause.ERROR),
+        (MemoryError(), Cause.OUT_OF_MEMORY),
+        (torch.OutOfMemoryError("CUDA out of memory"), Cause.OUT_OF_MEMORY),
+        (RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried"), Cause.OUT_OF_MEMORY),
+        (PolicyError("a", "b", "c"), Cause.BAD_INPUT),
+        (WrongWorldSizeError("a", "b", "c"), Cause.WRONG_WORLD_SIZE),
+        (chained(RuntimeError("checkpoint"), OSError(errno.ENOSPC, "full")), Cause.DISK_FULL),
+        (ZeroDivisionError(), Cause.ERROR),
+    ],
+)
+def test_exceptions_have_causes(error: Exception, cause: Cause) -> None:
+    assert cause_of(error) is cause
+
+
+def test_memory_that_torch_cannot_get_is_recognised() -> None:
+    with pytest.raises(RuntimeError) as caught:
+        torch.empty(2**60, dtype=torch.uint8)
+    assert cause_of(caught.value) is Cause.OUT_OF_MEMORY
+
+
+@pytest.mark.parametrize(
+    ("code", "cause", "words"),
+    [
+        (-9, Cause.RANK_KILLED, "rank 3 on node7 killed by SIGKILL"),
+        (-11, Cause.RANK_KILLED, "SIGSEGV"),
+        (70, Cause.RANK_STALLED, "exit code 70"),
+        (71, Cause.OUT_OF_MEMORY, "exit code 71"),
+        (73, Cause.DISK_FULL, "exit code 73"),
+        (2, Cause.BAD_INPUT, "exit code 2"),
+        (5, Cause.ERROR, "rank 3 on node7 ended with exit code 5"),
+    ],
+)
+def test_a_rank_that_says_nothing_is_judged_by_its_exit_code(code: int, cause: Cause, words: str) -> None:
+    failure = Failure.of_exit_code(code, 3, "node7")
+    assert failure.cause is cause
+    assert words in failure.reason
+
+
+def test_the_failure_that_others_follow_from_is_the_origin() -> None:
+    lost = Failure(cause=Cause.ERROR, reason="connection closed by peer", rank=0, symptom=True, time=5.0)
+    aborted = dataclasses.replace(Failure.of_exit_code(-6, 2, "a"), time=4.0)
+    killed = dataclasses.replace(Failure.of_exit_code(-9, 1, "b"), time=6.0)
+    later = dataclasses.replace(killed, rank=3, time=7.0)
+    assert origin([lost, aborted, later, killed]) is killed
+    assert origin([lost, aborted]) is aborted
+
+
+def test_errors_keep_their_cause_between_processes() -> None:
+    error = TrainingFailedError("a", "b", "c", "d", Cause.BAD_INPUT)
+    again = pickle.loads(pickle.dumps(error))
+    assert (again.expected, again.hint, again.cause, again.exit_code) == ("a", "d", Cause.BAD_INPUT, 2)
+    assert TrainingFailedError("a", "b", "c", "d", Cause.DISK_FULL).exit_code == 1
+
+
+def test_the_record_survives_a_line_that_was_cut_off(tmp_path: Path) -> None:
+    assert read_failures(tmp_path) == []
+    one = Failure(cause=Cause.RANK_KILLED, reason="one", rank=1, host="a", update=7, agent_steps=1792, time=0.0)
+    record_failure(tmp_path / "state", one)
+    path = tmp_path / "state" / "failures.jsonl"
+    path.write_text(path.read_text() + '{"cause": "disk\n')
+    record_failure(tmp_path / "state", dataclasses.replace(one, reason="two"))
+    assert [line["reason"] for line in read_failures(tmp_path / "state")] == ["one", "two"]
+    assert read_failures(tmp_path / "state")[0] == {
+        "cause": "rank_killed", "reason": "one", "rank": 1, "host": "a", "update": 7, "agent_steps": 1792,
+        "at": "1970-01-01T00:00:00+00:00",
+    }  # fmt: skip
+
+
+# ---- what was asked for and what runs ---------------------------------------------------------------------
+
+
+def facts_of(*ranks: tuple[int, str, str, str | None]) -> dict[str, Any]:
+    """Facts as gathered from ranks, each (machine, host, device, gpu)."""
+    names = ("machine", "host", "device", "gpu")
+    return {"ranks": [{"rank": rank, **dict(zip(names, facts, strict=True))} for rank, facts in enumerate(ranks)]}
+
+
+CPU0, CPU1 = (0, "a", "cpu", None), (1, "a", "cpu", None)
+GPU0, GPU1 = (0, "a", "cuda:0", "GPU-x"), (0, "a", "cuda:1", "GPU-y")
+
+
+@pytest.mark.parametrize(
+    ("ranks", "machines", "expected", "found"),
+    [
+        ([CPU0, CPU0], 2, "2 machines", "1"),
+        ([CPU0, CPU1], 1, "1 machines", "2"),
+        ([CPU0, CPU0, CPU0, CPU1], 2, "2 processes on machine 0", "3"),
+        ([CPU0, GPU0], 1, "one kind of device", "cpu (rank 0 on a), cuda (rank 1 on a)"),
+        ([GPU0, GPU0], 1, "a GPU for each process", "2 processes on GPU-x of a"),
+    ],
+)
+def test_a_group_unlike_the_one_asked_for_is_an_error(
+    ranks: list[Any], machines: int, expected: str, found: str
+) -> None:
+    with pytest.raises(WrongWorldSizeError) as caught:
+        check_facts(facts_of(*ranks), num_machines=machines, processes_per_machine=len(ranks) // machines)
+    assert expected in caught.value.expected
+    assert caught.value.found == found
+
+
+def test_the_group_asked_for_passes() -> None:
+    check_facts(facts_of(CPU0, CPU0, CPU1, CPU1), num_machines=2, processes_per_machine=2)
+    check_facts(facts_of(GPU0, GPU1), num_machines=1, processes_per_machine=2)
+    # The same device of two hosts is two devices.
+    check_facts(facts_of(GPU0, (1, "b", "cuda:0", "GPU-x")), num_machines=2, processes_per_machine=1)
+
+
+def test_processes_that_machines_cannot_share_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(BadInputError, match="2 machines share equally"):
+        run_training(recipe_of(world_size=3), tmp_path, label="odd", num_machines=2, device="cpu")
+
+
+# ---- heartbeats -------------------------------------------------------------------------------------------
+
+
+def beat_of(rank: int, *, update: int = 7, waiting: bool = True, looks: int = 10) -> Beat:
+    return Beat(rank=rank, host="h", update=update, agent_steps=0, place="p", waiting=waiting, looks=looks)
+
+
+def test_the_rank_that_holds_the_others_up() -> None:
+    def chosen(*after: Beat, before: tuple[Beat, ...] = ()) -> int:
+        return holding_up({beat.rank: beat for beat in before}, {beat.rank: beat for beat in after}).rank
+
+    early = (beat_of(0, looks=5), beat_of(1, looks=5), beat_of(2, looks=5))
+    # A stopped process does not look, and is to blame even if its stack was last seen in a collective operation.
+    assert chosen(beat_of(0), beat_of(1, looks=5), beat_of(2, waiting=False), before=early) == 1
+    # One that has ended by itself does not look either.
+    ended = beat_of(0, looks=-1)
+    assert chosen(ended, beat_of(1), beat_of(2, waiting=False), before=(ended, *early[1:])) == 2
+    # All awake: the one that does something else than wait, else the one that is furthest behind.
+    assert chosen(beat_of(0), beat_of(1), beat_of(2, waiting=False), before=early) == 2
+    assert chosen(beat_of(0), beat_of(1, update=6), beat_of(2), before=early) == 1
+
+
+def test_a_loop_that_stands_still_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TORCHELASTIC_ERROR_FILE", str(tmp_path / "error.json"))
+    ended = threading.Event()
+    codes: list[int] = []
+
+    def end(code: int) -> None:
+        codes.append(code)
+        ended.set()
+        heartbeat._done.set()  # what really ends the process ends the watchdog too
+
+    with Heartbeat(tmp_path, 3, stall_seconds=0.2, end=end) as heartbeat:
+        heartbeat.beat(7, 1792)
+        assert ended.wait(30)
+    assert codes == [70]
+    failure = Failure.from_dict(read_json(tmp_path / "error.json")["daf"])
+    assert (failure.cause, failure.rank) == (Cause.RANK_STALLED, 3)
+    assert "stalled after update 7" in failure.reason
+    assert "threading.py" in failure.reason  # where this test waits
+
+
+def test_a_loop_that_goes_on_is_left_alone_and_its_progress_noted(tmp_path: Path) -> None:
+    codes: list[int] = []
+    with Heartbeat(tmp_path, 0, stall_seconds=1.0, end=codes.append) as heartbeat:
+        for update in range(1, 31):
+            heartbeat.beat(update, update * 256)
+            looks = heartbeat._looks
+            while heartbeat._looks == looks:  # until the watchdog has looked
+                threading.Event().wait(0.01)
+    assert codes == []
+    assert [(beat.update, beat.agent_steps, beat.looks) for beat in read_beats(tmp_path).values()] == [(30, 7680, -1)]
+
+
+def test_the_first_update_may_take_three_times_as_long(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    idle: list[float] = []
+    heartbeat = Heartbeat(tmp_path, 0, stall_seconds=10.0)
+    heartbeat._interval = 1.0
+    monkeypatch.setattr(heartbeat, "_give_up", lambda seconds: (idle.append(seconds), heartbeat._done.set()))
+    monkeypatch.setattr(heartbeat._done, "wait", lambda _: heartbeat._done.is_set())
+    heartbeat._watch()
+    heartbeat._done.clear()
+    heartbeat.beat(1, 256)
+    heartbeat._watch()
+    assert idle == [30.0, 10.0]
+
+
+# ---- a single process -------------------------------------------------------------------------------------
+
+
+def test_a_full_disk_has_its_cause_in_run_json(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: Any, **__: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(worker_module, "train", full)
+    with pytest.raises(TrainingFailedError, match="No space left") as caught:
+        run_training(recipe_of(world_size=1), tmp_path, label="full", device="cpu")
+    assert caught.value.cause is Cause.DISK_FULL
+    assert "make room" in caught.value.hint
+    run = read_json(tmp_path / "run.json")
+    assert (run["status"], run["cause"]) == ("failed", "disk_full")
+
+
+def test_an_error_of_a_single_process_stays_what_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def wrong(*_: Any, **__: Any) -> None:
+        raise ZeroDivisionError("by zero")
+
+    monkeypatch.setattr(worker_module, "train", wrong)
+    with pytest.raises(ZeroDivisionError):
+        run_training(recipe_of(world_size=1), tmp_path, label="wrong", device="cpu")
+    run = read_json(tmp_path / "run.json")
+    assert (run["cause"], run["reason"]) == ("error", "ZeroDivisionError: by zero")
+
+
+# ---- GPUs -------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def four_gpus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A machine with GPUs 0 to 3, as far as the launcher sees; the folder of its leases."""
+    monkeypatch.setattr(launch_module, "resolve_device", lambda device: "cuda")
+    monkeypatch.setattr(launch_module, "visible_devices", lambda: ["0", "1", "2", "3"])
+    monkeypatch.setattr("daf.devices.visible_devices", lambda: ["0", "1", "2", "3"])
+    monkeypatch.setattr(launch_module, "lease_folder", lambda: tmp_path / "leases")
+    monkeypatch.delenv("SLURM_JOB_ID", raising=False)
+    return tmp_path / "leases"
+
+
+def agents_that_print(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+    """Agents that write the GPUs they are given, one file each."""
+    code = "import os, sys; open(sys.argv[1], 'w').write(os.environ.get('CUDA_VISIBLE_DEVICES', 'unset'))"
+
+    def commands(worker: list[str], reports: Path, machines: int, *_: Any) -> list[list[str]]:
+        return [[sys.executable, "-c", code, str(folder / f"agent-{agent}.txt")] for agent in range(machines)]
+
+    monkeypatch.setattr(launch_module, "agent_commands", commands)
+
+
+def test_every_agent_gets_gpus_that_no_other_job_has(
+    four_gpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    agents_that_print(monkeypatch, tmp_path)
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    recipe = recipe_of(world_size=2)
+    with (
+        launch_module.lease_devices(1, four_gpus, devices=["0", "1", "2", "3"]) as taken,
+        pytest.raises(TrainingFailedError),
+    ):  # these agents train nothing
+        run_training(recipe, tmp_path / "run", label="gpus", num_machines=2, max_restarts=0)
+    assert taken == ["0"]
+    assert [(tmp_path / f"agent-{agent}.txt").read_text() for agent in range(2)] == ["1", "2"]
+
+
+def test_inside_an_allocation_the_scheduler_has_chosen(
+    four_gpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    agents_that_print(monkeypatch, tmp_path)
+    monkeypatch.setenv("SLURM_JOB_ID", "7")
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1")
+    with pytest.raises(TrainingFailedError):
+        run_training(recipe_of(), tmp_path / "run", label="gpus", max_restarts=0)
+    assert (tmp_path / "agent-0.txt").read_text() == "0,1"
+    assert not four_gpus.exists()
+
+
+def test_a_process_alone_trains_on_the_gpu_it_leased(
+    four_gpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    devices: list[str] = []
+
+    class Trained(Exception):  # noqa: N818
+        pass
+
+    def run_process(*_: Any, device: str, **__: Any) -> None:
+        devices.append(device)
+        raise Trained
+
+    monkeypatch.setattr(worker_module, "run_process", run_process)
+    with launch_module.lease_devices(2, four_gpus, devices=["0", "1"]), pytest.raises(Trained):
+        run_training(recipe_of(world_size=1), tmp_path / "run", label="one")
+    assert devices == ["cuda:2"]
+
+
+# ---- under torchrun ---------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def started() -> Iterator[list[subprocess.Popen[bytes]]]:
+    """Processes that must not outlive the test, whatever becomes of it."""
+    processes: list[subprocess.Popen[bytes]] = []
+    yield processes
+    for process in processes:
+        if process.poll() is None:
+            process.kill()  # the agents and ranks go with it
+            process.wait(120)
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """The model of 25 updates of two ranks that nothing disturbed."""
+    folder = tmp_path_factory.mktemp("whole")
+    run_training(recipe_of(updates=25), folder, label="whole", device="cpu")
+    return (folder / "model.safetensors").read_bytes()
+
+
+def start(folder: Path, recipe: TrainingRecipe, **changes: Any) -> subprocess.Popen[bytes]:
+    """The launcher of a training in a process of its own; it checkpoints after every update."""
+    job = {
+        "recipe": recipe.to_dict(), "folder": str(folder), "label": "cut", "num_machines": 1, "device": "cpu",
+        "checkpoint_steps": UPDATE_STEPS, "max_restarts": 2, "stall_seconds": 600.0, "trackers": [], "log_file": str(folder / "log"),
+    }  # fmt: skip
+    write_json(folder / "job.json", job | changes)
+    command = [sys.executable, "-m", "daf.training.launch", "--job", str(folder / "job.json")]
+    return subprocess.Popen(command, cwd=REPOSITORY)
+
+
+def ranks_of(process: subprocess.Popen[bytes]) -> list[psutil.Process]:
+    """The rank processes under a launcher."""
+    found = []
+    for child in psutil.Process(process.pid).children(recursive=True):
+        try:
+            words = child.cmdline()
+        except psutil.NoSuchProcess:
+            continue
+        if "daf.training.worker" in words and "daf.training.agent" not in words:
+            found.append(child)
+    return found
+
+
+def wait_for(condition: Callable[[], Any], process: subprocess.Popen[bytes]) -> None:
+    """Until the condition holds; the process must not end before."""
+    while not condition():
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.wait(0.02)
+
+
+def lines_in(path: Path) -> int:
+    return len(path.read_text().splitlines()) if path.exists() else 0
+
+
+@pytest.mark.slow
+def test_a_rank_killed_too_often_fails_with_its_cause(tmp_path: Path, started: list[subprocess.Popen[bytes]]) -> None:
+    recipe = recipe_of(updates=4000)
+    process = start(tmp_path, recipe, max_restarts=1)
+    started.append(process)
+    state = state_folder(tmp_path, recipe)
+
+    def trained_since_start(number: int) -> bool:
+        beat = read_beats(state).get(1)
+        started_again = len(read_failures(state)) == number and len(ranks_of(process)) == 2
+        return started_again and beat is not None and beat.update > 0
+
+    for number in range(2):
+        wait_for(lambda number=number: trained_since_start(number), process)  # type: ignore[misc]
+        ranks_of(process)[1].send_signal(signal.SIGKILL)
+    assert process.wait(180) == 1
+    run = read_json(tmp_path / "run.json")
+    assert (run["status"], run["cause"]) == ("failed", "rank_killed")
+    assert "killed by SIGKILL" in run["reason"]
+    assert [restart["cause"] for restart in run["restarts"]] == ["rank_killed"]
+    assert run["restarts"][0]["agent_steps"] <= run["agent_steps"]
+    assert run["recipe"] == json.loads(json.dumps(recipe.to_dict()))
+
+
+@pytest.mark.slow
+def test_a_rank_that_is_stopped_does_not_stop_the_training(
+    whole: bytes, tmp_path: Path, started: list[subprocess.Popen[bytes]]
+) -> None:
+    """Its peers' watchdogs end them; the agent waits 30 s for the stopped one and kills it."""
+    recipe = recipe_of(updates=25)
+    process = start(tmp_path / "cut", recipe, stall_seconds=3.0)
+    started.append(process)
+    growing = state_folder(tmp_path / "cut", recipe) / "metrics.jsonl"
+    wait_for(lambda: lines_in(growing) >= 3, process)
+    stopped = ranks_of(process)[1]
+    stopped.send_signal(signal.SIGSTOP)
+    assert process.wait(240) == 0
+    assert not stopped.is_running()
+    (failure,) = read_failures(state_folder(tmp_path / "cut", recipe))
+    assert (failure["cause"], failure["rank"]) == ("rank_stalled", 1)
+    assert f"rank 1 on {failure['host']} stalled after update {failure['update']}" in failure["reason"]
+    assert failure["update"] >= 2
+    assert (tmp_path / "cut" / "model.safetensors").read_bytes() == whole
+
+
+@pytest.mark.slow
+def test_a_preempted_group_asks_to_be_started_again_and_then_ends_the_same(
+    whole: bytes, tmp_path: Path, started: list[subprocess.Popen[bytes]]
+) -> None:
+    """SIGUSR1 is Slurm's warning here; SIGTERM is what cancels a job (see test_training_distributed)."""
+    recipe = recipe_of(updates=25)
+    process = start(tmp_path / "cut", recipe, checkpoint_steps=10**9)
+    started.append(process)
+    growing = state_folder(tmp_path / "cut", recipe) / "metrics.jsonl"
+    wait_for(lambda: lines_in(growing) >= 3, process)
+    process.send_signal(signal.SIGUSR1)
+    assert process.wait(120) == 75
+    assert list(state_folder(tmp_path / "cut", recipe).glob("checkpoint-*.pt"))
+    assert not (tmp_path / "cut" / "model.safetensors").exists()
+    again = start(tmp_path / "cut", recipe)
+    started.append(again)
+    assert again.wait(180) == 0
+    assert (tmp_path / "cut" / "model.safetensors").read_bytes() == whole
+
+
+@pytest.mark.slow
+def test_no_rank_outlives_a_killed_launcher(tmp_path: Path, started: list[subprocess.Popen[bytes]]) -> None:
+    recipe = recipe_of(updates=4000)
+    process = start(tmp_path, recipe)
+    started.append(process)
+    wait_for(lambda: lines_in(state_folder(tmp_path, recipe) / "metrics.jsonl") >= 1, process)
+    family = psutil.Process(process.pid).children(recursive=True)
+    assert len(family) >= 3
+    process.kill()
+    _, alive = psutil.wait_procs(family, timeout=60)
+    assert alive == []
+
+
+@pytest.mark.slow
+def test_a_group_that_is_too_small_is_not_trained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fewer(worker: list[str], reports: Path, *_: Any) -> list[list[str]]:
+        return agent_commands(worker, reports, 1, 1, os.environ)
+
+    monkeypatch.setattr(launch_module, "agent_commands", fewer)
+    recipe = recipe_of()
+    with pytest.raises(TrainingFailedError) as caught:
+        run_training(recipe, tmp_path, label="small", device="cpu")
+    assert caught.value.cause is Cause.WRONG_WORLD_SIZE
+    assert (caught.value.expected, caught.value.found) == ("2 training processes", "1")
+    assert read_json(tmp_path / "run.json")["cause"] == "wrong_world_size"
+    assert len(read_failures(state_folder(tmp_path, recipe))) == 1
+
+
+@pytest.mark.slow
+def test_a_machine_that_never_comes_is_an_error(tmp_path: Path) -> None:
+    command = agent_commands(["-m", "never.started"], tmp_path, 2, 1, {})[0]
+    command.insert(command.index("--max-restarts=0"), "--rdzv-conf=join_timeout=2")
+    assert run_agents([command], [[]], Stop()) == [76]
+    (failure,) = read_reports(tmp_path)
+    assert failure.cause is Cause.WRONG_WORLD_SIZE
+    assert "not all machines" in failure.reason
