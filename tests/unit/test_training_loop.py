@@ -267,7 +267,7 @@ def start_worker(recipe: TrainingRecipe, folder: Path, checkpoint_steps: int) ->
     write_json(folder / "recipe.json", recipe.to_dict())
     command = [sys.executable, "-m", "daf.training.worker", "--recipe", str(folder / "recipe.json")]
     command += ["--folder", str(folder), "--label", "test", "--device", "cpu"]
-    command += ["--checkpoint-steps", str(checkpoint_steps)]
+    command += ["--checkpoint-steps", str(checkpoint_steps), "--num-machines", "1", "--stall-seconds", "600"]
     return subprocess.Popen(command, cwd=Path(__file__).parents[2], stderr=subprocess.DEVNULL)
 
 
