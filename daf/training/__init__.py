@@ -1,10 +1,17 @@
 """Training: PPO on vectorized environments, resumable bit for bit, in one process or many.
 
-recipe        what is trained, and the digest that names it
 ppo           advantages and losses: pure functions of tensors
-loop          rollout, update, metrics, checkpoints, in one process of a group
-group         the process group: one process alone, or torch.distributed
+rollout       playing the environments of one process
+learner       minibatches, gradients summed over processes, the optimizer
+held_out      evaluations during training, which choose what is published
+trainer       all of that in one process, and its state as plain data
+loop          update after update: metrics, checkpoints, the published model
+records       metrics.jsonl and the figures in it
+trackers      the same figures for TensorBoard and its likes
+random_state  the global generators
 checkpoints   trainer state on disk
+layout        where that state lies
+group         the process group: one process alone, or torch.distributed
 launch        one process or a group, started again when it fails
 torchrun      agents: one per machine
 agent         the program of one agent

@@ -4,16 +4,18 @@ Everything stays on the device of the network, except what the engine reads and 
 ends come from shared buffers, the chosen actions go back to them.
 
 On a CPU the environments are played in blocks, one block after the other for the whole horizon: a block's simulations
-stay in the processor's cache, where a step costs half of what it costs with all of them in turn. A GPU wants one large
-batch instead.
+stay in the processor's cache, where a step costs half of what it costs with all of them in turn. With a GPU there are
+two large blocks that take turns: while the GPU works on one, the simulations of the other are stepped.
 """
 
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 import torch
@@ -108,6 +110,7 @@ class _Columns:
         self.rewards = np.empty((steps, agents), dtype=np.float32)
         self.starts = np.empty((steps, agents), dtype=np.bool_)
         self.done = np.empty((steps, agents), dtype=np.bool_)
+        self.episodes: list[FinishedEpisode] = []
         self.cut_short: list[_Cut] = []
 
 
@@ -134,7 +137,8 @@ class Collector:
         self._device, self._stopwatch = device, stopwatch
         agents = environment.num_agents
         self._store = ObservationStore(network, knobs.horizon, environment.buffers.observations.shape, device)
-        self._blocks = environment.blocks(AGENTS_PER_BLOCK if device.type == "cpu" else agents)
+        self._take_turns = device.type != "cpu"
+        self._blocks = environment.blocks((agents + 1) // 2 if self._take_turns else AGENTS_PER_BLOCK)
         self.sampling = torch.Generator().manual_seed(seed)
         self.state = network.initial_state(agents, device)
         self.starting = np.ones(agents, dtype=np.bool_)
@@ -148,9 +152,11 @@ class Collector:
         self._store.begin()
         num_actions = len(environment.factory.interface.action_names)
         columns = _Columns(knobs.horizon, environment.num_agents, num_actions, device)
-        episodes = [episode for block in self._blocks for episode in self._play(block, columns)]
+        players = [self._play(block, columns) for block in self._blocks]
+        # Every block yields once per step, so zipped they take turns, and chained they play one after the other.
+        deque(zip(*players, strict=True) if self._take_turns else chain(*players), maxlen=0)
         if not bool(columns.logits.isfinite().all()):
-            return None, episodes
+            return None, columns.episodes
         rewards, values = torch.from_numpy(columns.rewards).to(device), columns.values
         done = torch.from_numpy(columns.done).to(device)
         if knobs.reward_clip is not None:
@@ -178,12 +184,13 @@ class Collector:
             starts=torch.from_numpy(columns.starts).to(device),
             state=first_state,
         )
-        return rollout, episodes
+        return rollout, columns.episodes
 
-    def _play(self, block: range, columns: _Columns) -> Iterator[FinishedEpisode]:
-        """Play `horizon` steps of some environments into their rows of the columns; the episodes that ended.
+    def _play(self, block: range, columns: _Columns) -> Iterator[None]:
+        """Play `horizon` steps of some environments into their rows of the columns.
 
-        This is the innermost loop: what can be done for all steps at once is not done here.
+        Yields in every step when the network has been asked, and before its answer is waited for. This is the innermost
+        loop: what can be done for all steps at once is not done here.
         """
         environment, buffers = self._environment, self._environment.buffers
         rows = environment.rows(block)
@@ -198,6 +205,7 @@ class Collector:
             logits, columns.values[t, rows], state = self._step(shown, state)
             columns.logits[t, rows] = logits
             columns.actions[t, rows] = actions = (logits + gumbel[t]).argmax(dim=1)
+            yield
             buffers.actions[rows] = actions.cpu().numpy()
             with self._stopwatch.measure("environment"):
                 columns.rewards[t, rows], terminated, truncated, finished = environment.step(block)
@@ -207,7 +215,7 @@ class Collector:
                     columns.cut_short.append(self._cut(t, episode, rows.start, state))
             if starting.any():
                 state = _cleared(state, starting)
-            yield from finished
+            columns.episodes += finished
         self.starting[rows] = starting
         if self.state is not None and state is not None:
             self.state[0][rows], self.state[1][rows] = state

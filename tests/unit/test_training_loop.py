@@ -503,3 +503,23 @@ def test_a_rollout_is_what_happened(policy: str, source: str) -> None:
 
 def test_the_published_names_are_the_documented_ones() -> None:
     assert (loop.MODEL, loop.METRICS) == ("model.safetensors", "metrics.jsonl")
+
+
+@pytest.mark.parametrize("policy", ["grid", "lstm"])
+def test_blocks_that_take_turns_play_what_they_play_one_after_the_other(policy: str) -> None:
+    """Turns are for GPUs; here the same two blocks are played both ways on the CPU."""
+    rollouts = []
+    for take_turns in (False, True):
+        trainer = Trainer(recipe_of(policy, num_envs=6), Group(), CPU)
+        collector = trainer._collector
+        collector._blocks, collector._take_turns = trainer.environment.blocks(12), take_turns
+        for _ in range(3):  # beyond the end of the first episodes
+            rollout, episodes = collector.collect()
+        assert rollout is not None
+        rollouts.append((rollout, sorted(episode.environment for episode in episodes)))
+    assert len(trainer.environment.blocks(12)) == 2
+    (chained, ended), (turned, ended_too) = rollouts
+    assert ended == ended_too == [0, 1, 2, 3, 4, 5]
+    assert torch.equal(chained.actions, turned.actions)
+    assert torch.equal(chained.starts, turned.starts)
+    torch.testing.assert_close(chained.advantages, turned.advantages, rtol=1e-4, atol=1e-5)
