@@ -23,9 +23,11 @@ _PR_SET_PDEATHSIG = 1
 def die_with_parent() -> None:
     """End this process when its parent does, however that ends, so that no orphan writes into a training's folder.
 
-    The ranks run in sessions of their own, where no signal to the agent's session reaches them.
+    The ranks run in sessions of their own, where no signal to the agent's session reaches them. Linux only: elsewhere
+    the lock on the training's folder has to do.
     """
-    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if sys.platform == "linux":
+        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def main(arguments: list[str]) -> int:

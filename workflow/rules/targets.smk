@@ -1,0 +1,28 @@
+# What the target of each stage asks for. No rules here.
+
+
+def sweep_targets(wildcards):
+    return [f"<out>/sweeps/{sweep}/best.json" for sweep in EXPERIMENT.sweeps]
+
+
+def train_targets(wildcards):
+    return [
+        f"<out>/training/{name}/seed-{seed}/model.safetensors"
+        for name, run in EXPERIMENT.training.items()
+        for seed in run.seeds
+    ]
+
+
+def mission_targets(wildcards):
+    return [f"<out>/reports/missions/{mission}.html" for mission in PLAN.episodes]
+
+
+def compare_targets(wildcards):
+    return [f"<out>/comparisons/{comparison}/report.html" for comparison in EXPERIMENT.comparisons]
+
+
+def package_targets(wildcards):
+    deployed = PLAN.deployed()
+    if deployed is None:
+        return []
+    return [f"<out>/deployment/{deployed.label}-{EXPERIMENT.deployment.version}.validation.json"]
