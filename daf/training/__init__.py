@@ -18,5 +18,6 @@ agent         the program of one agent
 worker        the program of one process under an agent
 heartbeat     finding a process that hangs
 failures      why a training failed
+stopping      being told to stop
 slurm         a training as a batch job
 """

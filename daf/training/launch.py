@@ -34,7 +34,8 @@ from daf.training.failures import (
 )
 from daf.training.heartbeat import STALL_SECONDS, clear_beats, read_beats
 from daf.training.layout import outcome_path, state_folder
-from daf.training.torchrun import agent_commands, run_agents, stop_signals
+from daf.training.stopping import stop_signals
+from daf.training.torchrun import agent_commands, run_agents
 
 RUN = "run.json"
 

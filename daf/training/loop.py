@@ -8,13 +8,11 @@ a checkpoint, so a run that was killed and resumed ends with the same weights as
 
 from __future__ import annotations
 
-import signal
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import torch
@@ -40,6 +38,7 @@ from daf.training.records import (
     numbers_of,
     time_figures,
 )
+from daf.training.stopping import stop_signals
 from daf.training.trackers import make_trackers
 from daf.training.trainer import Trainer
 
@@ -56,25 +55,6 @@ class TrainingOutcome:
     agent_steps: int
     seconds: float
     facts: dict[str, Any]
-
-
-class StopRequest:
-    """Remembers SIGTERM and SIGUSR1 (what schedulers send before they take a machine away)."""
-
-    def __init__(self) -> None:
-        self.received: str | None = None
-
-    def _remember(self, number: int, frame: FrameType | None) -> None:
-        self.received = signal.Signals(number).name
-
-    @contextmanager
-    def watching(self) -> Iterator[StopRequest]:
-        previous = {number: signal.signal(number, self._remember) for number in (signal.SIGTERM, signal.SIGUSR1)}
-        try:
-            yield self
-        finally:
-            for number, handler in previous.items():
-                signal.signal(number, handler)
 
 
 def train(
@@ -117,7 +97,7 @@ def train(
         progress.update(resumed_at)
     reason: str | None = None
     with ExitStack() as stack:
-        stop = stack.enter_context(StopRequest().watching())
+        stop = stack.enter_context(stop_signals())
         watching: list[Tracker] = []
         if group.is_leader and unfinished:
             watching = make_trackers(trackers, recipe, folder, label, resumed_at)
@@ -166,10 +146,9 @@ def one_update(trainer: Trainer, recent: RecentRewards) -> dict[str, Any] | str:
     trainer.update += 1
     trainer.agent_steps += trainer.steps_per_update
     elapsed = time.perf_counter() - began
-    trainer.seconds += elapsed
     shares = time_figures(trainer.stopwatch.take(), elapsed)
     held_out = trainer.evaluate_if_due()
-    trainer.seconds += time.perf_counter() - began - elapsed
+    trainer.seconds += time.perf_counter() - began
     recipe = trainer.recipe
     objective_metric = recipe.held_out.objective_metric if recipe.held_out else "mean_reward"
     return {

@@ -18,13 +18,11 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
-from types import FrameType
 
 from daf.errors import EXIT_OK
+from daf.training.stopping import Stop
 
 POLL_SECONDS = 0.2
 GRACE_SECONDS = 60.0  # for a checkpoint after SIGTERM, before SIGKILL
@@ -71,31 +69,6 @@ def free_port() -> int:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
     return port
-
-
-@dataclass
-class Stop:
-    """Whether and when this process was told to stop."""
-
-    received: str | None = None
-    at: float = 0.0
-
-
-@contextmanager
-def stop_signals() -> Iterator[Stop]:
-    """Remember SIGTERM and SIGUSR1 instead of ending."""
-    stop = Stop()
-
-    def remember(number: int, frame: FrameType | None) -> None:
-        if stop.received is None:
-            stop.received, stop.at = signal.Signals(number).name, time.monotonic()
-
-    previous = {number: signal.signal(number, remember) for number in (signal.SIGTERM, signal.SIGUSR1)}
-    try:
-        yield stop
-    finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)
 
 
 def run_agents(commands: list[list[str]], devices: list[list[str]], stop: Stop) -> list[int]:
