@@ -175,3 +175,12 @@ def test_all_global_generators_come_back() -> None:
     assert draw() != first
     restore_random_state(state)
     assert draw() == first
+
+
+def test_a_resumed_process_draws_on_where_the_other_stopped() -> None:
+    """What a network may draw from unasked, in a dropout layer say, is part of the trainer's state."""
+    trainer = Trainer(recipe_of(), Group(), CPU)
+    state = trainer.state()
+    first = random.random(), np.random.random(), torch.rand(3).tolist()
+    trainer.restore(state)
+    assert (random.random(), np.random.random(), torch.rand(3).tolist()) == first
