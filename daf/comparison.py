@@ -229,10 +229,10 @@ def daf_compare_policies(
         BadInputError: an unknown mission or policy, or settings out of range; nothing was played then.
     """
     from daf.engine.missions import resolve_mission
-    from daf.engine.policies import resolve_policy
+    from daf.engine.teams import resolve_player
 
     resolved_missions = [resolve_mission(mission) for mission in missions]
-    resolved = [resolve_policy(policy) for policy in policies]
+    resolved = [resolve_player(policy) for policy in policies]
     labels = unique_labels([policy.label for policy in resolved])
     resolved = [replace(policy, label=label) for policy, label in zip(resolved, labels, strict=True)]
     config = DAFComparisonConfig.from_dict(

@@ -9,6 +9,7 @@ Machine facts (partitions, memory, GPUs) are not here but in `profiles/`.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self
 
@@ -22,6 +23,7 @@ NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"
 Name = Annotated[str, Field(pattern=NAME_PATTERN, description="a name that can stand in a file path")]
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
+PositiveShare = Annotated[float, Field(gt=0.0)]
 
 
 class StrictModel(BaseModel):
@@ -176,7 +178,7 @@ class MissionConfig(StrictModel):
 
 
 class PolicyConfig(StrictModel):
-    """A policy to evaluate: a class with optional weights, or what a training run of this experiment makes."""
+    """A policy to evaluate: a class with optional weights, what a training run of this experiment makes, or a team."""
 
     class_path: str | None = Field(None, description="shorthand (`random`, `lstm`, …) or full path of a policy class")
     data_path: Path | None = Field(
@@ -186,6 +188,11 @@ class PolicyConfig(StrictModel):
     )
     init_kwargs: dict[str, Any] = Field(default_factory=dict, description="keyword arguments of the policy class")
     training: Name | None = Field(None, description="a run under `training`: one policy per training seed")
+    policies: dict[str, PositiveShare] = Field(
+        default_factory=dict,
+        description="a team: names under `policies`, or shorthands and class paths, with the share of a mission's "
+        "agents that each plays; members that are trained play their training seeds side by side",
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -194,10 +201,17 @@ class PolicyConfig(StrictModel):
 
     @model_validator(mode="after")
     def _one_kind(self) -> Self:
-        if self.training is not None and (self.class_path or self.data_path or self.init_kwargs):
+        described = self.class_path or self.data_path or self.init_kwargs
+        if self.policies and (described or self.training):
+            raise ValueError("`policies` stands alone: its members say which class and weights they have")
+        if self.policies and len(self.policies) < 2:
+            raise ValueError("a team has at least two members")
+        if self.training is not None and described:
             raise ValueError("`training` stands alone: the run says which class, weights and init_kwargs")
-        if self.training is None and self.class_path is None and self.data_path is None:
-            raise ValueError("one of class_path, data_path (a bundle or a trained model) or training is needed")
+        if not self.policies and self.training is None and self.class_path is None and self.data_path is None:
+            raise ValueError(
+                "one of class_path, data_path (a bundle or a trained model), training or policies (a team) is needed"
+            )
         return self
 
 
@@ -481,13 +495,31 @@ class ExperimentConfig(StrictModel):
             check(
                 policy.training, self.training, "the name of a training run of this file", f"policies.{name}.training"
             )
+        problems += self._broken_teams(source)
         if self.deployment and self.deployment.policy:
             check(self.deployment.policy, self.policies, "the name of a policy of this file", "deployment.policy")
             packaged = self.policies.get(self.deployment.policy)
+            if packaged and packaged.policies:
+                hint = f"one of its members: {', '.join(packaged.policies)}"
+                found = f"'{self.deployment.policy}', a team"
+                problems.append(BadInputError("a single policy", found, f"{source}: deployment.policy", hint))
             if packaged and packaged.training in self.training and self.deployment.seed is not None:
                 seeds = [str(seed) for seed in self.training[packaged.training].seeds]
                 check(str(self.deployment.seed), seeds, f"a seed of training.{packaged.training}", "deployment.seed")
         return problems
+
+    def _broken_teams(self, source: str) -> Iterator[BadInputError]:
+        for name, team in self.policies.items():
+            where = f"{source}: policies.{name}.policies"
+            members = {member: self.policies[member] for member in team.policies if member in self.policies}
+            for member, config in members.items():
+                if config.policies:
+                    yield BadInputError("members that are no teams themselves", f"'{member}'", where)
+            runs = {member: self.training.get(config.training or "") for member, config in members.items()}
+            seeds = {member: run.seeds for member, run in runs.items() if run is not None}
+            if len({tuple(of_member) for of_member in seeds.values()}) > 1:
+                found = ", ".join(f"{member}: {of_member}" for member, of_member in seeds.items())
+                yield BadInputError("trained members with the same training seeds", found, where)
 
 
 # ---- errors -----------------------------------------------------------------------------------------------

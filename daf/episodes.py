@@ -29,6 +29,7 @@ EPISODE_COLUMNS: dict[str, str] = {
     "seed": "environment seed; the same for every policy",
     "mean_reward": "mean over agents of the episode's total reward; null if the episode failed",
     "agent_rewards": "total reward of every agent",
+    "agent_policies": "which member of a team played every agent; null if the policy plays alone",
     "success": "whether the mission's success expression held; null if it declares none",
     "length": "steps played",
     "timeouts": "actions that took longer than allowed, over all agents",
@@ -36,6 +37,7 @@ EPISODE_COLUMNS: dict[str, str] = {
     "action_counts": "JSON: how often each action was chosen, over all agents",
     "game_stats": "JSON: the engine's statistics of the game",
     "agent_stats": "JSON: the engine's statistics of every agent",
+    "actions": "compressed actions, from which the episode can be played again (`daf.replays`)",
 }
 
 
@@ -48,6 +50,8 @@ def episode_schema() -> pa.Schema:
         "seed": pa.int64(),
         "mean_reward": pa.float64(),
         "agent_rewards": pa.list_(pa.float64()),
+        "agent_policies": pa.list_(pa.string()),
+        "actions": pa.binary(),
         "success": pa.bool_(),
         "length": pa.int64(),
         "timeouts": pa.int64(),

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from daf.config import PolicyConfig
 from daf.devices import resolve_device
+from daf.engine.model_files import SUFFIX
 from daf.episodes import read_episodes, read_provenance, write_episodes
 from daf.logging_config import DAFLogger
 from daf.plan import Checkpoint
 from daf.provenance import provenance
 from daf.recipes import EvaluationRecipe
+
+if TYPE_CHECKING:
+    from daf.engine.policies import ResolvedPolicy
+    from daf.engine.teams import Player
 
 
 def evaluate_shard(
@@ -26,16 +32,13 @@ def evaluate_shard(
     """Play the episodes of a recipe and write their rows.
 
     Args:
-        weights: for a trained policy its model.safetensors and model.json, as the training run wrote them.
+        weights: of every policy that DAF trained, in the order of the checkpoint's members: its model.safetensors and
+            model.json, as the training run wrote them.
     """
     from daf.engine.evaluation import evaluate_policy
     from daf.engine.missions import resolve_mission
-    from daf.engine.policies import resolve_policy
 
-    policy = checkpoint.config
-    if checkpoint.training is not None:
-        policy = PolicyConfig(data_path=Path(weights[0]))
-    resolved = resolve_policy(policy, checkpoint.policy)
+    resolved = _player(checkpoint, weights)
     if resolved.note:
         logger.info(resolved.note)
     progress = logger.progress(f"evaluate {checkpoint.label} on {recipe.mission.name}", recipe.num_episodes, "episodes")
@@ -58,6 +61,26 @@ def evaluate_shard(
         logger.warning(f"{len(failures)} of {len(frame)} episodes failed, the first with: {failures.iloc[0]}")
     made_by = provenance(recipe.to_dict(), {"first_episode": recipe.first_seed + recipe.first_episode})
     write_episodes(output, frame, made_by | {"policy": resolved.identity(), "note": resolved.note})
+
+
+def _player(checkpoint: Checkpoint, weights: Sequence[str]) -> Player:
+    """The policy or team of a checkpoint, with the weights that training runs made for it."""
+    from daf.engine.policies import resolve_policy
+    from daf.engine.teams import Team
+
+    trained = iter([path for path in weights if path.endswith(SUFFIX)])
+
+    def resolved(one: Checkpoint) -> ResolvedPolicy:
+        config = one.config if one.training is None else PolicyConfig(data_path=Path(next(trained)))
+        return resolve_policy(config, one.policy)
+
+    if not checkpoint.members:
+        return resolved(checkpoint)
+    return Team(
+        label=checkpoint.policy,
+        members=tuple(resolved(member) for member, _ in checkpoint.members),
+        shares=tuple(share for _, share in checkpoint.members),
+    )
 
 
 def _mean(values: list[float]) -> float | None:

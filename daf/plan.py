@@ -31,13 +31,22 @@ from daf.sweeps import history_indices, num_trials_effective, trial_name
 
 @dataclass(frozen=True, kw_only=True)
 class Checkpoint:
-    """Weights to evaluate: a policy from outside, or one training seed of a run."""
+    """Weights to evaluate: a policy from outside, one training seed of a run, or a team of such.
+
+    Attributes:
+        members: of a team, with their shares of the agents.
+    """
 
     label: str
     policy: str
     config: PolicyConfig
     training: str | None = None
     seed: int | None = None
+    members: tuple[tuple[Checkpoint, float], ...] = ()
+
+    def singles(self) -> list[Checkpoint]:
+        """Itself, or the members of the team."""
+        return [member for member, _ in self.members] or [self]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,6 +93,9 @@ class Plan:
         """One checkpoint, or one per training seed. A name not under `policies` is a shorthand or class path."""
         config = self.experiment.policies.get(policy) or PolicyConfig(class_path=policy)
         label = policy if policy in self.experiment.policies else policy.rpartition(".")[2]
+        if config.policies:
+            yield from self._teams(label, config)
+            return
         if config.training is None:
             yield Checkpoint(label=label, policy=label, config=config)
             return
@@ -91,6 +103,20 @@ class Plan:
             yield Checkpoint(
                 label=f"{label}-seed-{seed}", policy=label, config=config, training=config.training, seed=seed
             )
+
+    def _teams(self, label: str, config: PolicyConfig) -> Iterator[Checkpoint]:
+        """One team, or one per training seed of its trained members, which all have the same seeds."""
+        choices = {member: list(self.checkpoints_of(member)) for member in config.policies}
+        seeds: list[int | None] = next(
+            ([one.seed for one in found] for found in choices.values() if found[0].seed is not None), [None]
+        )
+        for place, seed in enumerate(seeds):
+            members = tuple(
+                (choices[member][place if len(choices[member]) > 1 else 0], share)
+                for member, share in config.policies.items()
+            )
+            name = label if seed is None else f"{label}-seed-{seed}"
+            yield Checkpoint(label=name, policy=label, config=config, seed=seed, members=members)
 
     def deployed(self) -> Checkpoint | None:
         """The checkpoint that is packaged: the chosen seed, else the first."""
@@ -139,12 +165,12 @@ class Plan:
     def evaluation(self, checkpoint: str, mission: str, shard: int) -> EvaluationRecipe:
         """What one shard plays. Weights are given by content, or by the run that makes them."""
         one, episodes = self.checkpoints[checkpoint], self.episodes[mission]
-        policy: dict[str, Any] = one.config.to_dict()
-        if one.config.data_path is not None:
-            policy["data_path"] = [file_sha256(path) for path in weights_files(one.config)]
+        policy = _described(one)
+        if one.members:
+            policy["members"] = [_described(member) | {"share": share} for member, share in one.members]
         return evaluation_recipe(
             self.experiment,
-            policy=policy | {"label": one.policy, "training_seed": one.seed},
+            policy=policy,
             mission=episodes.mission,
             shard=shard,
             num_episodes=episodes.count,
@@ -222,7 +248,17 @@ def weights_files(policy: PolicyConfig) -> list[Path]:
     return [policy.data_path, beside] if described else [policy.data_path]
 
 
+def _described(checkpoint: Checkpoint) -> dict[str, Any]:
+    """What decides how a checkpoint acts, apart from what its training run makes."""
+    policy: dict[str, Any] = checkpoint.config.to_dict()
+    if checkpoint.config.data_path is not None:
+        policy["data_path"] = [file_sha256(path) for path in weights_files(checkpoint.config)]
+    return policy | {"label": checkpoint.policy, "training_seed": checkpoint.seed}
+
+
 def _what(checkpoint: Checkpoint) -> str:
+    if checkpoint.members:
+        return f"a team of {', '.join(member.label for member, _ in checkpoint.members)}"
     if checkpoint.training is not None:
         return f"seed {checkpoint.seed} of training.{checkpoint.training}"
     return str(checkpoint.config.class_path or checkpoint.config.data_path)
@@ -239,6 +275,7 @@ def check_with_engine(plan: Plan, source: str) -> None:
     from daf.engine.networks import PolicyNetwork
     from daf.engine.policies import build_policy, check_transfer, resolve_policy
     from daf.engine.simulation import SimulationFactory
+    from daf.engine.teams import agents_per_member
     from daf.sweeps import validate_sweep
     from daf.training.held_out import check_held_out
     from daf.training.trackers import check_trackers
@@ -312,16 +349,21 @@ def check_with_engine(plan: Plan, source: str) -> None:
             return f"policies.{checkpoint.policy}"
         return f"comparisons.{_first_with(experiment, 'policies', str(checkpoint.config.class_path))}.policies"
 
-    others = {name: Checkpoint(label=name, policy=name, config=one) for name, one in experiment.policies.items()}
-    external = [one for one in (others | plan.checkpoints).values() if one.config.training is None]
-    for one in external:
-        playable[one.label] = attempt(key_of(one), lambda one=one: resolve_policy(one.config, one.label))
+    others = {one.label: one for name in experiment.policies for one in plan.checkpoints_of(name)}
+    for checkpoint in (others | plan.checkpoints).values():
+        for one in checkpoint.singles():
+            if one.training is None and one.label not in playable:
+                playable[one.label] = attempt(key_of(checkpoint), lambda one=one: resolve_policy(one.config, one.label))
 
     def plays(checkpoint: Checkpoint, mission: str) -> None:
-        if checkpoint.training is not None:
-            transfers(checkpoint.training, mission)
-        elif playable[checkpoint.label]:
-            build_policy(playable[checkpoint.label], interface(mission))
+        if checkpoint.members:
+            shares = {member.label: share for member, share in checkpoint.members}
+            agents_per_member(checkpoint.label, shares, interface(mission).num_agents)
+        for one in checkpoint.singles():
+            if one.training is not None:
+                transfers(one.training, mission)
+            elif playable[one.label]:
+                build_policy(playable[one.label], interface(mission))
 
     for label, episodes in plan.episodes.items():
         key = f"comparisons.{_first_with(experiment, 'missions', episodes.mission)}.missions"

@@ -78,6 +78,7 @@ def _uses_foreign_code(plan: Plan) -> bool:
     paths = [policy.class_path or _described_class(policy) for policy in experiment.policies.values()]
     paths += [sweep.policy_class_path for sweep in experiment.sweeps.values()]
     paths += [run.policy_class_path for run in experiment.training.values()]
+    paths += [member for policy in experiment.policies.values() for member in policy.policies]
     paths += [name for comparison in experiment.comparisons.values() for name in comparison.policies]
     return any(path and "." in path and not path.startswith(KNOWN_PACKAGES) for path in paths)
 

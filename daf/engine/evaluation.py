@@ -2,77 +2,45 @@
 
 The contract: the same seed gives the same episode and the same numbers, on any number of workers and in any shards.
 
-- Networks that DAF knows (`grid`, `lstm`, `stateless`) play many episodes in lock step. Their actions are drawn with
-  a number that depends on (episode seed, agent, step) alone, and an episode always sits in the same row of a batch of
-  fixed size, because the last bits of a matrix product may depend on both.
-- Policies that only implement `step_batch` play on raw buffers, one episode at a time.
-- All other policies play one episode at a time in the engine's own rollout, with python's, numpy's and torch's
-  random numbers seeded from the episode seed first.
+- Networks that DAF knows (`grid`, `lstm`, `stateless`) play many episodes in lock step (`daf.engine.batches`).
+- All other policies play one episode at a time (`daf.engine.rollout`), through `step_batch` if they have it, else one
+  agent after another. They are built anew for every episode, as the engine's own evaluation does it, so that nothing
+  they remember can depend on the order of episodes; python's, numpy's and torch's random numbers are seeded from the
+  episode seed before that.
+- So do the members of teams, each through its single-agent interface.
 """
 
 from __future__ import annotations
 
-import json
-import random
-from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from functools import partial
 from multiprocessing import get_context
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from mettagrid.policy.lstm import LSTMPolicy
-from mettagrid.policy.policy import AgentPolicy, MultiAgentPolicy
-from mettagrid.policy.policy_env_interface import PolicyEnvInterface
+from mettagrid.policy.policy import MultiAgentPolicy
 from mettagrid.policy.stateless import StatelessPolicy
-from mettagrid.runner.rollout import resolve_env_for_seed, single_episode_rollout
-from mettagrid.simulator import Action, AgentObservation
 
+from daf.engine.batches import EPISODES_PER_BATCH, play_in_batches
+from daf.engine.episode import PlayedEpisode, episode_row, failed
 from daf.engine.grid_policy import GridPolicy
 from daf.engine.missions import Mission, resolve_mission
 from daf.engine.networks import PolicyNetwork
-from daf.engine.policies import ResolvedPolicy, build_policy, resolve_policy
-from daf.engine.simulation import AgentBuffers, SimulationFactory
+from daf.engine.observations import TokenTable
+from daf.engine.policies import build_policy
+from daf.engine.rollout import play_agents, play_step_batch, seed_everything
+from daf.engine.simulation import SimulationFactory
+from daf.engine.teams import Player, Team, resolve_player
 from daf.episodes import episodes_frame
-from daf.errors import BadInputError, PolicyError
-from daf.success import EpisodeFacts, is_success
+from daf.errors import BadInputError
 
 if TYPE_CHECKING:
     import pandas as pd
 
-EPISODES_PER_BATCH = 16
 NETWORK_POLICIES: tuple[type[MultiAgentPolicy], ...] = (GridPolicy, LSTMPolicy, StatelessPolicy)
-
-
-@dataclass(frozen=True, kw_only=True)
-class PlayedEpisode:
-    """What one episode left behind, before it becomes a row."""
-
-    agent_rewards: list[float]
-    length: int
-    timeouts: int
-    action_counts: dict[str, int]
-    game_stats: dict[str, float]
-    agent_stats: list[dict[str, float]]
-    failure: str | None = None
-
-    def facts(self) -> EpisodeFacts:
-        """What objectives and success expressions look at; not for an episode that failed."""
-        return EpisodeFacts(
-            mean_reward=float(np.mean(self.agent_rewards)),
-            length=self.length,
-            game_stats=self.game_stats,
-            agent_stats=self.agent_stats,
-        )
-
-
-def success_of(episode: PlayedEpisode, mission: Mission) -> bool | None:
-    """None if the mission declares no success or the episode failed."""
-    if not mission.success or episode.failure is not None:
-        return None
-    return is_success(mission.success, episode.facts())
 
 
 def evaluate_policy(
@@ -93,7 +61,7 @@ def evaluate_policy(
     """Play episodes `first_episode` … `first_episode + episodes - 1`; episode e has environment seed `seed + e`.
 
     Args:
-        policy: anything that `resolve_policy` takes. All agents of the mission play it.
+        policy: anything that `resolve_player` takes: a policy that plays all agents of the mission, or a team.
         mission: anything that `resolve_mission` takes.
         workers: processes to share the episodes between; the numbers do not depend on it.
         on_progress: called with the number of episodes played so far.
@@ -101,7 +69,7 @@ def evaluate_policy(
     Raises:
         BadInputError: unknown mission or policy, a policy that does not fit, a mission that never ends.
     """
-    resolved, found = resolve_policy(policy, policy_label), resolve_mission(mission)
+    player, found = resolve_player(policy, policy_label), resolve_mission(mission)
     if found.max_steps == 0:
         raise BadInputError(
             "a mission with a step limit",
@@ -109,10 +77,10 @@ def evaluate_policy(
             f"mission '{found.name}'",
             "set max_steps for it under `missions`",
         )
-    label = policy_label or resolved.label
+    label = policy_label or player.label
     numbers = range(first_episode, first_episode + episodes)
     played: dict[int, PlayedEpisode] = {}
-    for number, episode in _play(resolved, found, numbers, seed, device, max_action_time_ms, workers):
+    for number, episode in _play(player, found, numbers, seed, device, max_action_time_ms, workers):
         played[number] = episode
         if on_progress is not None:
             on_progress(len(played))
@@ -130,23 +98,11 @@ def evaluate_policy(
     )
 
 
-def episode_row(episode: PlayedEpisode, mission: Mission) -> dict[str, Any]:
-    """What happened in an episode, as columns of the episodes table."""
-    return {
-        "mean_reward": None if episode.failure is not None else episode.facts().mean_reward,
-        "agent_rewards": episode.agent_rewards,
-        "success": success_of(episode, mission),
-        "length": episode.length,
-        "timeouts": episode.timeouts,
-        "failure": episode.failure,
-        "action_counts": json.dumps(episode.action_counts, sort_keys=True),
-        "game_stats": json.dumps(episode.game_stats, sort_keys=True),
-        "agent_stats": json.dumps(episode.agent_stats, sort_keys=True),
-    }
+# ---- sharing the work -------------------------------------------------------------------------------------
 
 
 def _play(
-    policy: ResolvedPolicy,
+    player: Player,
     mission: Mission,
     numbers: range,
     seed: int,
@@ -155,8 +111,9 @@ def _play(
     workers: int,
 ) -> Iterator[tuple[int, PlayedEpisode]]:
     """Episodes as they finish, with their numbers."""
+    play = partial(_play_here, player, mission, seed=seed, device=device, max_action_time_ms=max_action_time_ms)
     if workers == 1 or len(numbers) <= 1:
-        yield from _play_here(policy, mission, numbers, seed, device, max_action_time_ms)
+        yield from play(numbers)
         return
     shares = [numbers[start : start + EPISODES_PER_BATCH] for start in range(0, len(numbers), EPISODES_PER_BATCH)]
     if len(shares) < workers:  # fewer batches than workers: split them, at the cost of emptier batches
@@ -164,253 +121,104 @@ def _play(
             numbers[part[0] : part[-1] + 1] for part in np.array_split(np.arange(len(numbers)), workers) if len(part)
         ]
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        jobs = [pool.submit(_play_share, policy, mission, share, seed, device, max_action_time_ms) for share in shares]
-        for job in jobs:
+        for job in [pool.submit(_as_list, play, share) for share in shares]:
             yield from job.result()
 
 
-def _play_share(*arguments: Any) -> list[tuple[int, PlayedEpisode]]:
-    return list(_play_here(*arguments))
+def _as_list(play: Callable[[range], Iterator[tuple[int, PlayedEpisode]]], numbers: range) -> list[Any]:
+    return list(play(numbers))
 
 
 def _play_here(
-    policy: ResolvedPolicy, mission: Mission, numbers: range, seed: int, device: str, max_action_time_ms: int
+    player: Player, mission: Mission, numbers: range, *, seed: int, device: str, max_action_time_ms: int
 ) -> Iterator[tuple[int, PlayedEpisode]]:
     factory = SimulationFactory(mission.env_config)
-    built = build_policy(policy, factory.interface, device=device)
+    if isinstance(player, Team):
+        yield from _play_team(player, factory, numbers, seed, device, max_action_time_ms)
+        return
     yield from play_episodes(
-        built, policy.label, mission, factory, numbers, seed, device=device, max_action_time_ms=max_action_time_ms
+        partial(build_policy, player, factory.interface, device=device),
+        player.label,
+        factory,
+        numbers,
+        seed,
+        device=device,
+        max_action_time_ms=max_action_time_ms,
     )
 
 
+# ---- kinds of policies ------------------------------------------------------------------------------------
+
+
 def play_episodes(
-    policy: MultiAgentPolicy,
+    make: Callable[[], MultiAgentPolicy],
     label: str,
-    mission: Mission,
     factory: SimulationFactory,
-    numbers: range,
+    numbers: Sequence[int],
     seed: int,
     *,
     device: str,
     max_action_time_ms: int,
 ) -> Iterator[tuple[int, PlayedEpisode]]:
-    """Episodes `numbers` of a policy that is built already, as they finish; episode e has environment seed `seed + e`.
+    """Episodes `numbers` as they finish, with their numbers; episode e has environment seed `seed + e`.
 
-    What the policy's network has learnt so far counts: nothing is loaded. It is left in evaluation mode.
+    Args:
+        make: gives the policy with its weights: called once for a network that DAF knows, which is left in evaluation
+            mode, and for every episode for any other policy.
+
+    Raises:
+        PolicyError, CheckpointError: as `make`, the first time it is called.
     """
     torch.set_num_threads(1)  # small batches: intra-op threads slow them down many times over
+    seed_everything(0)  # a network without weights of its own is the same untrained one everywhere
+    policy = make()
     if type(policy) in NETWORK_POLICIES:
-        yield from _play_in_batches(PolicyNetwork(policy, label), policy, factory, numbers, seed, device)
+        yield from play_in_batches(PolicyNetwork(policy, label), policy, factory, numbers, seed, device)
         return
-    only_batches = type(policy).agent_policy is MultiAgentPolicy.agent_policy
+    if type(policy).step_batch is not MultiAgentPolicy.step_batch:
+        yield from _one_by_one(
+            lambda episode_seed: play_step_batch(make(), factory, episode_seed), factory, numbers, seed
+        )
+        return
+    tokens, alone = TokenTable(factory.env_config), [0] * factory.num_agents
+
+    def play(episode_seed: int) -> PlayedEpisode:
+        return play_agents([make()], alone, factory, tokens, episode_seed, max_action_time_ms)
+
+    yield from _one_by_one(play, factory, numbers, seed)
+
+
+def _play_team(
+    team: Team,
+    factory: SimulationFactory,
+    numbers: Sequence[int],
+    seed: int,
+    device: str,
+    max_action_time_ms: int,
+) -> Iterator[tuple[int, PlayedEpisode]]:
+    torch.set_num_threads(1)
+    team.assignments(factory.num_agents, seed)  # raises now if the mission has too few agents
+    tokens, names = TokenTable(factory.env_config), [member.label for member in team.members]
+
+    def members() -> list[MultiAgentPolicy]:
+        return [build_policy(member, factory.interface, device=device) for member in team.members]
+
+    def play(episode_seed: int) -> PlayedEpisode:
+        assignments = team.assignments(factory.num_agents, episode_seed)
+        return play_agents(members(), assignments, factory, tokens, episode_seed, max_action_time_ms, names)
+
+    members()  # one that does not fit is an error, not a failed episode
+    yield from _one_by_one(play, factory, numbers, seed)
+
+
+def _one_by_one(
+    play: Callable[[int], PlayedEpisode], factory: SimulationFactory, numbers: Sequence[int], seed: int
+) -> Iterator[tuple[int, PlayedEpisode]]:
+    """Episodes in a row; one that fails is recorded, the others are kept."""
     for number in numbers:
         seed_everything(seed + number)
         try:
-            if only_batches:
-                episode = _play_step_batch(policy, factory, seed + number)
-            else:
-                episode = _play_in_engine(policy, factory, mission, seed + number, max_action_time_ms)
-        except Exception as error:  # a user's policy may fail in any way; the other episodes are kept
-            episode = PlayedEpisode(
-                agent_rewards=[],
-                length=0,
-                timeouts=0,
-                action_counts={},
-                game_stats={},
-                agent_stats=[],
-                failure=f"{type(error).__name__}: {error}",
-            )
+            episode = play(seed + number)
+        except Exception as error:  # a user's policy may fail in any way
+            episode = failed(f"{type(error).__name__}: {error}", factory.num_agents)
         yield number, episode
-
-
-def seed_everything(seed: int) -> None:
-    """Seed the generators that policies draw from unasked: python's, numpy's and torch's."""
-    random.seed(seed)
-    np.random.seed(seed % 2**32)  # policies use the global generator
-    torch.manual_seed(seed)
-
-
-# ---- networks: many episodes in lock step -----------------------------------------------------------------
-
-
-def episode_uniforms(seeds: np.ndarray, step: int, num_agents: int) -> np.ndarray:
-    """Numbers in [0, 1), [episodes, agents] float64, that depend on (episode seed, agent, step) alone.
-
-    The finalizer of splitmix64 (Steele et al. 2014) over a mixture of the three.
-    """
-    agents = np.arange(num_agents, dtype=np.uint64)
-    with np.errstate(over="ignore"):
-        z = seeds.astype(np.uint64)[:, None] * np.uint64(0x9E3779B97F4A7C15)
-        z = _mix(z + agents[None, :] * np.uint64(0xD1B54A32D192ED03)) + np.uint64(step)
-        z = _mix(z * np.uint64(0x9E3779B97F4A7C15) + np.uint64(0x632BE59BD9B4E019))
-    return (z >> np.uint64(11)).astype(np.float64) * 2.0**-53
-
-
-def _mix(z: np.ndarray) -> np.ndarray:
-    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    mixed: np.ndarray = z ^ (z >> np.uint64(31))
-    return mixed
-
-
-def _play_in_batches(
-    network: PolicyNetwork, policy: MultiAgentPolicy, factory: SimulationFactory, numbers: range, seed: int, device: str
-) -> Iterator[tuple[int, PlayedEpisode]]:
-    network.module.eval()
-    greedy = bool(getattr(policy, "greedy", False))
-    for first in range(numbers.start - numbers.start % EPISODES_PER_BATCH, numbers.stop, EPISODES_PER_BATCH):
-        slots = {number - first: number for number in range(first, first + EPISODES_PER_BATCH) if number in numbers}
-        for slot, episode in _play_batch(network, factory, slots, seed, device, greedy):
-            yield slots[slot], episode
-
-
-@torch.inference_mode()
-def _play_batch(
-    network: PolicyNetwork, factory: SimulationFactory, slots: dict[int, int], seed: int, device: str, greedy: bool
-) -> Iterator[tuple[int, PlayedEpisode]]:
-    agents, names = factory.num_agents, factory.interface.action_names
-    buffers = AgentBuffers.zeros(EPISODES_PER_BATCH * agents, factory.observation_shape)
-    buffers.observations.fill(255)  # empty slots see nothing
-    rows = {slot: slice(slot * agents, (slot + 1) * agents) for slot in slots}
-    simulations = {
-        slot: factory.build(seed + number, buffers.rows(rows[slot].start, rows[slot].stop))
-        for slot, number in slots.items()
-    }
-    seeds = seed + np.array([slots.get(slot, 0) for slot in range(EPISODES_PER_BATCH)], dtype=np.int64)
-    state = network.initial_state(EPISODES_PER_BATCH * agents, torch.device(device))
-    counts = np.zeros((EPISODES_PER_BATCH, len(names)), dtype=np.int64)
-    step = 0
-    while simulations:
-        observations = network.prepare(torch.from_numpy(buffers.observations.copy())).to(device)
-        logits, _, state = network.step(observations, state)
-        if not torch.isfinite(logits).all():
-            raise PolicyError("finite action logits", "NaN or infinity", f"step {step} of episode seed {seeds.min()}")
-        if greedy:
-            actions = logits.argmax(dim=1).cpu().numpy()
-        else:
-            cumulative = logits.double().softmax(dim=1).cumsum(dim=1).cpu().numpy()
-            drawn = episode_uniforms(seeds, step, agents).reshape(-1, 1)
-            actions = np.minimum((cumulative <= drawn).sum(axis=1), len(names) - 1)
-        buffers.actions[:] = actions
-        step += 1
-        for slot, simulation in list(simulations.items()):
-            counts[slot] += np.bincount(actions[rows[slot]], minlength=len(names))
-            simulation.step()
-            if buffers.terminals[rows[slot]].all() or buffers.truncations[rows[slot]].all():
-                del simulations[slot]
-                stats = simulation.get_episode_stats()
-                yield (
-                    slot,
-                    PlayedEpisode(
-                        agent_rewards=[float(reward) for reward in simulation.get_episode_rewards()],
-                        length=int(simulation.current_step),
-                        timeouts=0,
-                        action_counts=_counted(names, counts[slot]),
-                        game_stats=dict(stats["game"]),
-                        agent_stats=[dict(agent) for agent in stats["agent"]],
-                    ),
-                )
-
-
-def _counted(names: list[str], counts: np.ndarray) -> dict[str, int]:
-    return {name: int(count) for name, count in zip(names, counts, strict=True)}
-
-
-# ---- policies with step_batch only ------------------------------------------------------------------------
-
-
-def _play_step_batch(policy: MultiAgentPolicy, factory: SimulationFactory, seed: int) -> PlayedEpisode:
-    agents, interface = factory.num_agents, factory.interface
-    num_primary, names = len(interface.action_names), interface.all_action_names
-    buffers = AgentBuffers.zeros(agents, factory.observation_shape)
-    simulation = factory.build(seed, buffers)
-    policy.reset()
-    counts = np.zeros(len(names), dtype=np.int64)
-    chosen = np.zeros(agents, dtype=np.int32)
-    while not (buffers.terminals.all() or buffers.truncations.all()):
-        policy.step_batch(buffers.observations, chosen)
-        illegal = chosen[(chosen < 0) | (chosen >= len(names))]
-        if len(illegal):
-            raise ValueError(f"illegal action {int(illegal[0])}, expected 0 to {len(names) - 1}")
-        counts += np.bincount(chosen, minlength=len(names))
-        buffers.actions[:] = np.where(chosen < num_primary, chosen, 0)
-        buffers.vibe_actions[:] = np.where(chosen < num_primary, 0, chosen)
-        simulation.step()
-    stats = simulation.get_episode_stats()
-    return PlayedEpisode(
-        agent_rewards=[float(reward) for reward in simulation.get_episode_rewards()],
-        length=int(simulation.current_step),
-        timeouts=0,
-        action_counts=_counted(names, counts),
-        game_stats=dict(stats["game"]),
-        agent_stats=[dict(agent) for agent in stats["agent"]],
-    )
-
-
-# ---- everything else: the engine's own rollout ------------------------------------------------------------
-
-
-class _CountingAgent(AgentPolicy):
-    """Passes everything on to an agent policy and counts the actions it chooses."""
-
-    def __init__(self, agent: AgentPolicy, interface: PolicyEnvInterface, counts: Counter[str]) -> None:
-        super().__init__(interface)
-        self._agent, self._counts = agent, counts
-        if not hasattr(agent, "_infos"):  # a built-in policy forgets to initialize it, and the rollout reads it
-            agent._infos = {}
-
-    @property
-    def infos(self) -> dict[str, Any]:
-        return self._agent.infos
-
-    def step(self, obs: AgentObservation) -> Action:
-        action = self._agent.step(obs)
-        self._counts[action.name] += 1
-        return action
-
-    def reset(self, *arguments: Any) -> None:
-        self._agent.reset(*arguments)  # not every policy takes the simulation
-
-
-class _CountingPolicy(MultiAgentPolicy):
-    """A policy whose agents count their actions."""
-
-    def __init__(self, policy: MultiAgentPolicy, interface: PolicyEnvInterface) -> None:
-        super().__init__(interface)
-        self._policy = policy
-        self.counts: Counter[str] = Counter()
-
-    @property
-    def minimum_action_timeout_ms(self) -> int:  # type: ignore[override]  # the wrapped policy's own class attribute
-        return self._policy.minimum_action_timeout_ms if hasattr(self, "_policy") else 0
-
-    def configure_action_timeout_ms(self, _action_timeout_ms: int) -> None:
-        self._policy.configure_action_timeout_ms(_action_timeout_ms)
-
-    def agent_policy(self, agent_id: int) -> AgentPolicy:
-        return _CountingAgent(self._policy.agent_policy(agent_id), self.policy_env_info, self.counts)
-
-
-def _play_in_engine(
-    policy: MultiAgentPolicy, factory: SimulationFactory, mission: Mission, seed: int, max_action_time_ms: int
-) -> PlayedEpisode:
-    counting = _CountingPolicy(policy, factory.interface)
-    result, _ = single_episode_rollout(
-        [counting],
-        [0] * mission.num_agents,
-        resolve_env_for_seed(mission.env_config, seed),
-        seed=seed,
-        max_action_time_ms=max_action_time_ms,
-        render_mode="none",
-        autostart=False,
-        capture_replay=False,
-    )
-    names = factory.interface.all_action_names
-    return PlayedEpisode(
-        agent_rewards=[float(reward) for reward in result.rewards],
-        length=int(result.steps),
-        timeouts=int(sum(result.action_timeouts)),
-        action_counts={name: counting.counts.get(name, 0) for name in names},
-        game_stats=dict(result.stats["game"]),
-        agent_stats=[dict(agent) for agent in result.stats["agent"]],
-    )

@@ -88,6 +88,9 @@ def resolve_policy(
     if isinstance(policy, str):
         is_file = policy.endswith((".zip", SUFFIX))
         policy = PolicyConfig(data_path=Path(policy)) if is_file else PolicyConfig(class_path=policy)
+    if isinstance(policy, PolicyConfig) and policy.policies:
+        found = f"a team of {', '.join(policy.policies)}"
+        raise PolicyError("a single policy", found, f"policy '{label or 'policies'}'", "teams are only evaluated")
     data_path = Path(policy.data_path) if policy.data_path else None
     if data_path is not None and not data_path.exists():
         near = [p.name for p in data_path.parent.glob("*")] if data_path.parent.is_dir() else []

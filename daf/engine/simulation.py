@@ -16,6 +16,9 @@ from mettagrid.config.mettagrid_config import MettaGridConfig
 from mettagrid.map_builder.map_builder import HasSeed
 from mettagrid.mettagrid_c import MettaGrid as RawSimulation
 from mettagrid.policy.policy_env_interface import PolicyEnvInterface
+from mettagrid.types import EpisodeStats
+
+_OBSERVATION_STATISTICS = ("tokens_written", "tokens_dropped", "tokens_free_space")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +50,31 @@ class AgentBuffers:
     def rows(self, start: int, stop: int) -> AgentBuffers:
         """The same memory, restricted to some agents."""
         return AgentBuffers(**{name: array[start:stop] for name, array in vars(self).items()})
+
+
+class BufferedSimulation(RawSimulation):
+    """The engine's simulation at its first step, with its first observations written into `buffers`.
+
+    The engine has written them once already, into buffers of its own, and counted that; statistics leave it out.
+    """
+
+    def __init__(self, raw_config: Any, grid: list[list[str]], seed: int, buffers: AgentBuffers) -> None:
+        super().__init__(raw_config, grid, seed)
+        self._counted_before = {name: self.get_game_stat(name) or 0.0 for name in _OBSERVATION_STATISTICS}
+        self.set_buffers(
+            buffers.observations,
+            buffers.terminals,
+            buffers.truncations,
+            buffers.rewards,
+            buffers.actions,
+            buffers.vibe_actions,
+        )
+
+    def get_episode_stats(self) -> EpisodeStats:
+        stats: EpisodeStats = super().get_episode_stats()
+        for name, count in self._counted_before.items():
+            stats["game"][name] -= count
+        return stats
 
 
 class SimulationFactory:
@@ -83,18 +111,9 @@ class SimulationFactory:
         grid: list[list[str]] = builder.create().build_for_num_agents(self.num_agents).grid.tolist()
         return grid
 
-    def build(self, seed: int, buffers: AgentBuffers) -> Any:
+    def build(self, seed: int, buffers: AgentBuffers) -> BufferedSimulation:
         """A simulation at its first step, with its first observations written into `buffers`."""
         grid = self.build_map(seed)
         if self._agent_renames:
             grid = rename_map_agents(grid, self._agent_renames)
-        simulation = RawSimulation(self._raw_config, grid, int(seed))
-        simulation.set_buffers(
-            buffers.observations,
-            buffers.terminals,
-            buffers.truncations,
-            buffers.rewards,
-            buffers.actions,
-            buffers.vibe_actions,
-        )
-        return simulation
+        return BufferedSimulation(self._raw_config, grid, int(seed), buffers)

@@ -11,7 +11,8 @@ from typing import Any
 
 import torch
 
-from daf.engine.evaluation import play_episodes, success_of
+from daf.engine.episode import success_of
+from daf.engine.evaluation import play_episodes
 from daf.engine.missions import Mission
 from daf.engine.simulation import SimulationFactory
 from daf.errors import BadInputError
@@ -73,9 +74,8 @@ class HeldOut:
         mine: list[tuple[int, float | None, float]] = []
         with random_state_kept():
             for number, episode in play_episodes(
-                self._policy,
+                lambda: self._policy,
                 self._label,
-                self._mission,
                 self._factory,
                 shares[self._group.rank],
                 self._recipe.seed,

@@ -49,8 +49,8 @@ def sweep_before_training(wildcards):
 
 
 def weights_to_evaluate(wildcards):
-    """What a training run makes, or the file that the configuration names, or nothing for a scripted policy."""
-    return weights_of(PLAN.checkpoints[wildcards.checkpoint])
+    """What training runs make, or the files that the configuration names, or nothing for a scripted policy."""
+    return [path for one in PLAN.checkpoints[wildcards.checkpoint].singles() for path in weights_of(one)]
 
 
 def weights_to_package(wildcards):
@@ -85,7 +85,8 @@ def mission_reports_of_comparison(wildcards):
 
 
 def metrics_of_comparison(wildcards):
-    checkpoints = [PLAN.checkpoints[label] for label, _ in PLAN.compared(wildcards.comparison)]
+    compared = [PLAN.checkpoints[label] for label, _ in PLAN.compared(wildcards.comparison)]
+    checkpoints = [single for one in compared for single in one.singles()]
     trained = dict.fromkeys((one.training, one.seed) for one in checkpoints if one.training is not None)
     return [f"<out>/training/{run}/seed-{seed}/metrics.jsonl" for run, seed in trained]
 

@@ -1,0 +1,120 @@
+"""What is kept of an episode: its results, and the actions from which all of it can be played again.
+
+The engine is deterministic, so mission, seed and actions say everything: replays, heat maps and animations are made
+from them later, without the policy (`daf.engine.replays`).
+"""
+
+from __future__ import annotations
+
+import json
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from daf.engine.missions import Mission
+from daf.success import EpisodeFacts, is_success
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlayedEpisode:
+    """What one episode left behind, before it becomes a row.
+
+    Attributes:
+        actions: uint8 [2, steps, agents]: indices into `all_action_names` of the primary actions and of the vibes
+            taken beside or instead of them (0: none).
+        agent_policies: which member of a team played each agent; None if there is no team.
+        failure: why the episode has no result.
+    """
+
+    agent_rewards: list[float]
+    length: int
+    timeouts: int
+    action_counts: dict[str, int]
+    game_stats: dict[str, float]
+    agent_stats: list[dict[str, float]]
+    actions: np.ndarray
+    agent_policies: list[str] | None = None
+    failure: str | None = None
+
+    def facts(self) -> EpisodeFacts:
+        """What objectives and success expressions look at; not for an episode that failed."""
+        return EpisodeFacts(
+            mean_reward=float(np.mean(self.agent_rewards)),
+            length=self.length,
+            game_stats=self.game_stats,
+            agent_stats=self.agent_stats,
+        )
+
+
+def finished(
+    simulation: Any,
+    names: Sequence[str],
+    counts: np.ndarray,
+    actions: np.ndarray,
+    *,
+    timeouts: int = 0,
+    agent_policies: list[str] | None = None,
+) -> PlayedEpisode:
+    """The result of a simulation that has ended; `counts` says how often each of `names` was chosen."""
+    stats = simulation.get_episode_stats()
+    return PlayedEpisode(
+        agent_rewards=[float(reward) for reward in simulation.get_episode_rewards()],
+        length=int(simulation.current_step),
+        timeouts=timeouts,
+        action_counts={name: int(count) for name, count in zip(names, counts, strict=True)},
+        game_stats=dict(stats["game"]),
+        agent_stats=[dict(agent) for agent in stats["agent"]],
+        actions=actions,
+        agent_policies=agent_policies,
+    )
+
+
+def failed(failure: str, num_agents: int) -> PlayedEpisode:
+    """An episode without a result."""
+    return PlayedEpisode(
+        agent_rewards=[],
+        length=0,
+        timeouts=0,
+        action_counts={},
+        game_stats={},
+        agent_stats=[],
+        actions=np.zeros((2, 0, num_agents), dtype=np.uint8),
+        failure=failure,
+    )
+
+
+def success_of(episode: PlayedEpisode, mission: Mission) -> bool | None:
+    """None if the mission declares no success or the episode failed."""
+    if not mission.success or episode.failure is not None:
+        return None
+    return is_success(mission.success, episode.facts())
+
+
+def episode_row(episode: PlayedEpisode, mission: Mission) -> dict[str, Any]:
+    """What happened in an episode, as columns of the episodes table."""
+    return {
+        "mean_reward": None if episode.failure is not None else episode.facts().mean_reward,
+        "agent_rewards": episode.agent_rewards,
+        "agent_policies": episode.agent_policies,
+        "success": success_of(episode, mission),
+        "length": episode.length,
+        "timeouts": episode.timeouts,
+        "failure": episode.failure,
+        "action_counts": json.dumps(episode.action_counts, sort_keys=True),
+        "game_stats": json.dumps(episode.game_stats, sort_keys=True),
+        "agent_stats": json.dumps(episode.agent_stats, sort_keys=True),
+        "actions": pack_actions(episode.actions),
+    }
+
+
+def pack_actions(actions: np.ndarray) -> bytes:
+    """uint8 [2, steps, agents] as the episodes table keeps it."""
+    return zlib.compress(np.ascontiguousarray(actions).tobytes(), level=1)
+
+
+def unpack_actions(packed: bytes, num_agents: int) -> np.ndarray:
+    """The actions of a row of the episodes table: uint8 [2, steps, agents]."""
+    return np.frombuffer(zlib.decompress(packed), dtype=np.uint8).reshape(2, -1, num_agents)

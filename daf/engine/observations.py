@@ -1,0 +1,65 @@
+"""Observations for policies that play one agent: the engine's objects, built from raw buffers and only when looked at.
+
+The engine builds a new object per token, 150 or so per agent and step, which takes longer than the step itself.
+Here a token object is made once for every (location, feature, value) that occurs and then shared, so policies must
+not change tokens (the engine's own are copies of nothing either: they look into its buffer).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+
+import numpy as np
+from mettagrid.config.id_map import ObservationFeatureSpec
+from mettagrid.config.mettagrid_config import MettaGridConfig
+from mettagrid.mettagrid_c import PackedCoordinate
+from mettagrid.simulator.interface import AgentObservation, Location, ObservationToken, VisibleTalk
+
+NO_FEATURE = 0xFF
+
+
+class SharedToken(ObservationToken):
+    """A token that remembers where it is."""
+
+    @cached_property
+    def location(self) -> Location | None:
+        unpacked = PackedCoordinate.unpack(int(self.raw_token[0]))
+        return None if unpacked is None else Location(*unpacked)
+
+
+class TokenTable(dict[int, SharedToken]):
+    """Raw tokens, as little-endian numbers of their three bytes, → token objects of one mission."""
+
+    def __init__(self, env_config: MettaGridConfig) -> None:
+        super().__init__()
+        self._features: dict[int, ObservationFeatureSpec] = {
+            feature.id: feature for feature in env_config.game.id_map().features()
+        }
+
+    def __missing__(self, code: int) -> SharedToken:
+        raw = np.array([code & 0xFF, code >> 8 & 0xFF, code >> 16], dtype=np.uint8)
+        raw.flags.writeable = False
+        token = SharedToken(feature=self._features[int(raw[1])], value=int(raw[2]), raw_token=raw)  # type: ignore[arg-type]  # an array, as in the engine
+        self[code] = token
+        return token
+
+
+class LazyObservation(AgentObservation):
+    """What an agent sees; its tokens are built when a policy first asks for them.
+
+    Args:
+        raw: uint8 [tokens, 3], this step's, not to be written to later.
+    """
+
+    def __init__(self, agent_id: int, raw: np.ndarray, table: TokenTable, talk: Sequence[VisibleTalk] = ()) -> None:
+        self.agent_id, self.talk = agent_id, talk
+        self._raw, self._table = raw, table
+
+    @cached_property
+    def tokens(self) -> Sequence[ObservationToken]:  # type: ignore[override]  # a plain field of the engine's class
+        unused = self._raw[:, 1] == NO_FEATURE
+        used = int(unused.argmax()) if unused.any() else len(self._raw)
+        padded = np.zeros((used, 4), dtype=np.uint8)
+        padded[:, :3] = self._raw[:used]
+        return list(map(self._table.__getitem__, padded.view("<u4").ravel().tolist()))

@@ -1,0 +1,237 @@
+"""One episode at a time: for policies that are no network that DAF knows.
+
+Rewards, lengths and statistics are those of the engine's own rollout with the same actions; what is left out is what
+it does for rendering, and it keeps its simulation's arrays where ours are read.
+"""
+
+from __future__ import annotations
+
+import random
+import signal
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import torch
+from mettagrid.policy.policy import AgentPolicy, MultiAgentPolicy
+from mettagrid.simulator.interface import Location
+from mettagrid.simulator.talk import TalkChannel
+
+from daf.engine.episode import PlayedEpisode, finished
+from daf.engine.observations import LazyObservation, TokenTable
+from daf.engine.simulation import AgentBuffers, SimulationFactory
+
+STALLED_SECONDS = 120.0  # a single step of a policy that takes longer ends the episode
+
+
+class PolicyStalledError(Exception):
+    """A policy did not return from a step."""
+
+
+def seed_everything(seed: int) -> None:
+    """Seed the generators that policies draw from unasked: python's, numpy's and torch's."""
+    random.seed(seed)
+    np.random.seed(seed % 2**32)  # policies use the global generator
+    torch.manual_seed(seed)
+
+
+class _Recorder:
+    """Chosen actions, and how often each was chosen."""
+
+    def __init__(self, num_actions: int, num_agents: int) -> None:
+        self.counts = np.zeros(num_actions, dtype=np.int64)
+        self._steps: list[bytes] = []
+        self._num_agents = num_agents
+
+    def record(self, buffers: AgentBuffers) -> None:
+        """The actions that the next step will take."""
+        self._steps.append(buffers.actions.astype(np.uint8).tobytes() + buffers.vibe_actions.astype(np.uint8).tobytes())
+
+    def actions(self) -> np.ndarray:
+        """uint8 [2, steps, agents]"""
+        steps = np.frombuffer(b"".join(self._steps), dtype=np.uint8).reshape(-1, 2, self._num_agents)
+        return steps.swapaxes(0, 1)
+
+
+# ---- policies with step_batch -----------------------------------------------------------------------------
+
+
+def play_step_batch(policy: MultiAgentPolicy, factory: SimulationFactory, seed: int) -> PlayedEpisode:
+    """An episode of a policy that acts on raw buffers, one call per step."""
+    agents, interface = factory.num_agents, factory.interface
+    num_primary, names = len(interface.action_names), interface.all_action_names
+    buffers = AgentBuffers.zeros(agents, factory.observation_shape)
+    simulation = factory.build(seed, buffers)
+    policy.reset()
+    recorder = _Recorder(len(names), agents)
+    chosen = np.zeros(agents, dtype=np.int32)
+    with _stall_noticed(simulation):
+        while not (buffers.terminals.all() or buffers.truncations.all()):
+            policy.step_batch(buffers.observations, chosen)
+            illegal = chosen[(chosen < 0) | (chosen >= len(names))]
+            if len(illegal):
+                raise ValueError(f"illegal action {int(illegal[0])}, expected 0 to {len(names) - 1}")
+            recorder.counts += np.bincount(chosen, minlength=len(names))
+            buffers.actions[:] = np.where(chosen < num_primary, chosen, 0)
+            buffers.vibe_actions[:] = np.where(chosen < num_primary, 0, chosen)
+            recorder.record(buffers)
+            simulation.step()
+    return finished(simulation, names, recorder.counts, recorder.actions())
+
+
+# ---- policies that play one agent -------------------------------------------------------------------------
+
+
+def play_agents(
+    policies: Sequence[MultiAgentPolicy],
+    assignments: Sequence[int],
+    factory: SimulationFactory,
+    tokens: TokenTable,
+    seed: int,
+    max_action_time_ms: int,
+    member_names: Sequence[str] | None = None,
+) -> PlayedEpisode:
+    """An episode in which agent i is played by `policies[assignments[i]]`, through its single-agent interface.
+
+    Args:
+        max_action_time_ms: wall-clock budget of an action; a slower one counts as a timeout and becomes a noop.
+        member_names: names of the policies, if they are a team.
+    """
+    interface = factory.interface
+    budget_ms = max(max_action_time_ms, *(policy.minimum_action_timeout_ms for policy in policies))
+    for policy in policies:
+        policy.configure_action_timeout_ms(budget_ms)
+    agents = [policies[member].agent_policy(agent) for agent, member in enumerate(assignments)]
+    buffers = AgentBuffers.zeros(factory.num_agents, factory.observation_shape)
+    simulation = factory.build(seed, buffers)
+    for agent in agents:
+        agent.reset()
+    groups = [[agent for agent, of in enumerate(assignments) if of == member] for member in dict.fromkeys(assignments)]
+    steps = _AgentSteps(agents, factory, tokens, buffers, simulation, budget_ms)
+    with _stall_noticed(simulation):
+        while not (buffers.terminals.all() or buffers.truncations.all()):
+            steps.step(groups)
+    return finished(
+        simulation,
+        interface.all_action_names,
+        steps.recorder.counts,
+        steps.recorder.actions(),
+        timeouts=steps.timeouts,
+        agent_policies=[member_names[member] for member in assignments] if member_names else None,
+    )
+
+
+class _AgentSteps:
+    """The steps of one episode: observations out, actions in."""
+
+    def __init__(
+        self,
+        agents: Sequence[AgentPolicy],
+        factory: SimulationFactory,
+        tokens: TokenTable,
+        buffers: AgentBuffers,
+        simulation: Any,
+        budget_ms: int,
+    ) -> None:
+        interface = factory.interface
+        self._agents, self._tokens, self._buffers, self._simulation = agents, tokens, buffers, simulation
+        self._index = {name: number for number, name in enumerate(interface.all_action_names)}
+        self._num_primary = len(interface.action_names)
+        self._noop = factory.env_config.game.actions.noop.Noop()
+        self._budget_ns = budget_ms * 1_000_000
+        self._talk = TalkChannel(factory.env_config.game.talk)
+        self.recorder = _Recorder(len(self._index), factory.num_agents)
+        self.timeouts = 0
+
+    def step(self, groups: Sequence[Sequence[int]]) -> None:
+        """One step of the environment; the agents of a group are asked together if they can be."""
+        seen = self._buffers.observations.copy()
+        chosen: dict[int, tuple[Any, int]] = {}
+        for group in groups:
+            members = [self._agents[agent] for agent in group]
+            if members[0].can_step_group(members):
+                began = time.perf_counter_ns()
+                actions = members[0].step_group([(agent, self._observation(agent, seen)) for agent in group])
+                took = time.perf_counter_ns() - began
+                if len(actions) != len(group):
+                    raise ValueError(f"step_group returned {len(actions)} actions for {len(group)} agents")
+                chosen |= {agent: (action, took) for agent, action in zip(group, actions, strict=True)}
+            else:
+                for agent in group:
+                    began = time.perf_counter_ns()
+                    action = self._agents[agent].step(self._observation(agent, seen))
+                    chosen[agent] = (action, time.perf_counter_ns() - began)
+        for agent, (action, took) in chosen.items():
+            self._apply(agent, action, took)
+        self.recorder.record(self._buffers)
+        self._simulation.step()
+        self._talk.apply_pending(current_step=self._simulation.current_step)
+        self._talk.expire(current_step=self._simulation.current_step)
+
+    def _observation(self, agent: int, seen: np.ndarray) -> LazyObservation:
+        talk = self._visible_talk(agent) if self._talk.config.enabled else ()
+        return LazyObservation(agent, seen[agent], self._tokens, talk)
+
+    def _visible_talk(self, agent: int) -> Any:
+        simulation = self._simulation
+        others = simulation.grid_objects(-1, -1, -1, -1, ["wall"]).values()
+        return self._talk.visible_talk(
+            agent,
+            current_step=simulation.current_step,
+            agent_locations={one["agent_id"]: Location(one["r"], one["c"]) for one in others if "agent_id" in one},
+            obs_height=int(simulation.obs_height),
+            obs_width=int(simulation.obs_width),
+        )
+
+    def _apply(self, agent: int, action: Any, took_ns: int) -> None:
+        if took_ns > self._budget_ns:
+            self.timeouts += 1
+            action = self._noop
+        name, vibe = (action, None) if isinstance(action, str) else (action.name, action.vibe)
+        if not isinstance(action, str) and action.talk is not None:
+            self._talk.queue(agent, action.talk, current_step=self._simulation.current_step)
+        index = self._number(name)
+        self.recorder.counts[index] += 1
+        is_vibe = index >= self._num_primary
+        self._buffers.actions[agent] = 0 if is_vibe else index
+        self._buffers.vibe_actions[agent] = index if is_vibe else 0
+        if vibe is not None:  # both at once
+            self._buffers.actions[agent], self._buffers.vibe_actions[agent] = index, self._number(vibe)
+            self.recorder.counts[self._number(vibe)] += 1
+
+    def _number(self, name: str) -> int:
+        if name not in self._index:
+            raise ValueError(f"illegal action '{name}', expected one of {', '.join(self._index)}")
+        return self._index[name]
+
+
+# ---- policies that do not come back -----------------------------------------------------------------------
+
+
+@contextmanager
+def _stall_noticed(simulation: Any) -> Iterator[None]:
+    """Raise PolicyStalledError inside a step of a policy that takes more than `STALLED_SECONDS`.
+
+    Only python code can be interrupted, and only in a process's main thread.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    last_step = -1
+
+    def look(_signal: int, _frame: Any) -> None:
+        nonlocal last_step
+        if simulation.current_step == last_step:
+            raise PolicyStalledError(f"no action within {STALLED_SECONDS:g} s at step {last_step}")
+        last_step = simulation.current_step
+
+    before = signal.signal(signal.SIGALRM, look)
+    signal.setitimer(signal.ITIMER_REAL, STALLED_SECONDS, STALLED_SECONDS)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)

@@ -1,0 +1,92 @@
+"""Teams: several policies that share the agents of a mission."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from metta_alo.scoring import allocate_counts
+
+from daf.config import PolicyConfig
+from daf.engine.policies import ResolvedPolicy, resolve_policy
+from daf.errors import PolicyError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Team:
+    """Policies and the shares of a mission's agents that they play.
+
+    Attributes:
+        shares: by member in the same order; only their ratios count.
+    """
+
+    label: str
+    members: tuple[ResolvedPolicy, ...]
+    shares: tuple[float, ...]
+
+    @property
+    def note(self) -> str:
+        """What a reader of the results must know about the names."""
+        return "; ".join(dict.fromkeys(member.note for member in self.members if member.note))
+
+    def identity(self) -> dict[str, Any]:
+        """What decides how the team acts, for recipes."""
+        return {
+            "team": [
+                {"name": member.label, "share": share, **member.identity()}
+                for member, share in zip(self.members, self.shares, strict=True)
+            ]
+        }
+
+    def assignments(self, num_agents: int, seed: int) -> list[int]:
+        """Which member plays each agent of an episode, in an order drawn from the episode seed.
+
+        Raises:
+            PolicyError: the mission has too few agents for every member to play one.
+        """
+        shares = {member.label: share for member, share in zip(self.members, self.shares, strict=True)}
+        counts = agents_per_member(self.label, shares, num_agents)
+        assigned = [member for member, count in enumerate(counts) for _ in range(count)]
+        random.Random(seed).shuffle(assigned)
+        return assigned
+
+
+def agents_per_member(team: str, shares: Mapping[str, float], num_agents: int) -> list[int]:
+    """How many agents each member plays, by the engine's own rounding.
+
+    Raises:
+        PolicyError: the mission has too few agents for every member to play one.
+    """
+    counts: list[int] = allocate_counts(num_agents, list(shares.values()))
+    idle = [name for name, count in zip(shares, counts, strict=True) if count == 0]
+    if idle:
+        expected, found = (
+            "a mission with an agent for every member",
+            f"{num_agents} agents, none of them for '{idle[0]}'",
+        )
+        raise PolicyError(expected, found, f"team '{team}'", "play a mission with more agents (num_agents)")
+    return counts
+
+
+Player = ResolvedPolicy | Team
+
+
+def resolve_player(policy: Any, label: str | None = None) -> Player:
+    """A policy that plays alone (anything `resolve_policy` takes), or a team: a mapping of policies to shares, or a
+    PolicyConfig with `policies`.
+
+    Raises:
+        PolicyError, CheckpointError: as `resolve_policy`.
+    """
+    if isinstance(policy, Team):
+        return policy
+    if isinstance(policy, PolicyConfig) and policy.policies:
+        policy = policy.policies
+    if not isinstance(policy, Mapping):
+        return resolve_policy(policy, label)
+    members = tuple(resolve_policy(member, member if isinstance(member, str) else None) for member in policy)
+    return Team(
+        label=label or "+".join(member.label for member in members), members=members, shares=tuple(policy.values())
+    )
