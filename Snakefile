@@ -36,6 +36,7 @@ wildcard_constraints:
     mission=NAME,
     shard=r"\d+",
     comparison=NAME,
+    replay="best|median|worst",
     version=r"\d+\.\d+\.\d+",
 
 

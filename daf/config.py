@@ -436,12 +436,25 @@ class DAFDeploymentConfig(StrictModel):
 # ---- the whole experiment ---------------------------------------------------------------------------------
 
 
+Replay = Literal["best", "median", "worst"]
+
+
 class EvaluationConfig(StrictModel):
-    """How episodes are run; nothing here changes their numbers except the action timeout."""
+    """How episodes are run; nothing here changes their rewards except the action timeout."""
 
     episodes_per_shard: int = Field(32, ge=1, description="episodes per job and file")
     max_action_time_ms: int = Field(
         10_000, ge=1, description="wall-clock budget of one action; slower ones count as timeouts"
+    )
+    objective_metric: str = Field(
+        "mean_reward",
+        description="the objective column of the episodes: mean_reward, success_rate, length, or a statistic of the "
+        "engine",
+    )
+    replays: list[Replay] = Field(
+        default_factory=list,
+        description="episodes of every policy and mission to write for `cogames replay`, by mean reward; any other can "
+        "be asked for by its file name",
     )
 
 

@@ -7,7 +7,7 @@ their provenance, so that anyone can compute other numbers from them.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +30,7 @@ EPISODE_COLUMNS: dict[str, str] = {
     "mean_reward": "mean over agents of the episode's total reward; null if the episode failed",
     "agent_rewards": "total reward of every agent",
     "agent_policies": "which member of a team played every agent; null if the policy plays alone",
+    "objective": "the objective metric of the evaluation; null if the episode failed or has none",
     "success": "whether the mission's success expression held; null if it declares none",
     "length": "steps played",
     "timeouts": "actions that took longer than allowed, over all agents",
@@ -49,6 +50,7 @@ def episode_schema() -> pa.Schema:
         "episode": pa.int64(),
         "seed": pa.int64(),
         "mean_reward": pa.float64(),
+        "objective": pa.float64(),
         "agent_rewards": pa.list_(pa.float64()),
         "agent_policies": pa.list_(pa.string()),
         "actions": pa.binary(),
@@ -84,20 +86,23 @@ def write_episodes(path: str | Path, frame: pd.DataFrame, provenance: dict[str, 
     write_with(path, lambda temporary: pq.write_table(table, temporary))
 
 
-def read_episodes(paths: str | Path | Iterable[str | Path]) -> pd.DataFrame:
+def read_episodes(paths: str | Path | Iterable[str | Path], columns: Sequence[str] | None = None) -> pd.DataFrame:
     """Read one table or several into one.
+
+    Args:
+        columns: only these; statistics and actions of many episodes need much memory.
 
     Raises:
         BadInputError: a file is missing or holds no episodes table.
     """
     import pyarrow as pa
 
-    return _to_pandas(pa.concat_tables([_read(Path(path)) for path in _listed(paths)]))
+    return _to_pandas(pa.concat_tables([_read(Path(path), columns) for path in _listed(paths)]))
 
 
 def read_provenance(path: str | Path) -> dict[str, Any]:
     """The provenance that `write_episodes` stored."""
-    metadata = _read(Path(path)).schema.metadata or {}
+    metadata = _schema(Path(path)).metadata or {}
     if PROVENANCE_KEY not in metadata:
         raise BadInputError("an episodes table written by DAF", "no provenance in the file", str(path))
     provenance: dict[str, Any] = json.loads(metadata[PROVENANCE_KEY])
@@ -108,17 +113,26 @@ def _listed(paths: str | Path | Iterable[str | Path]) -> list[str | Path]:
     return [paths] if isinstance(paths, str | Path) else list(paths)
 
 
-def _read(path: Path) -> pa.Table:
+def _read(path: Path, columns: Sequence[str] | None) -> pa.Table:
+    import pyarrow.parquet as pq
+
+    _schema(path)
+    return pq.read_table(path, columns=None if columns is None else list(columns))
+
+
+def _schema(path: Path) -> pa.Schema:
+    """The columns and metadata of a file that was found to be an episodes table."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     if not path.is_file():
         raise BadInputError("an episodes table", "no such file", str(path))
     try:
-        table = pq.read_table(path)
+        schema = pq.read_schema(path)
     except pa.ArrowInvalid as error:
         raise BadInputError("a parquet file", str(error), str(path)) from error
-    missing = [name for name in EPISODE_COLUMNS if name not in table.column_names]
+    missing = [name for name in EPISODE_COLUMNS if name not in schema.names]
     if missing:
-        raise BadInputError("the columns of an episodes table", f"no column '{missing[0]}'", str(path))
-    return table
+        hint = "was it written by an older version of DAF? evaluate again"
+        raise BadInputError("the columns of an episodes table", f"no column '{missing[0]}'", str(path), hint)
+    return schema

@@ -50,6 +50,7 @@ def evaluate_shard(
         seed=recipe.first_seed,
         device=resolve_device(device),
         max_action_time_ms=recipe.max_action_time_ms,
+        objective_metric=recipe.objective_metric,
         policy_label=checkpoint.policy,
         checkpoint_label=checkpoint.label,
         training_seed=checkpoint.seed,

@@ -25,7 +25,7 @@ SHIPPED_MISSIONS = Path(__file__).parents[1] / "config" / "missions"
 
 # Raise a number when code in daf/ changes what a stage computes: its results are then made anew. Snakemake does not
 # see changes in imported packages.
-STAGE_VERSIONS = {"check": 1, "propose": 1, "train": 2, "evaluate": 1, "analyze": 1, "compare": 1, "package": 2}
+STAGE_VERSIONS = {"check": 1, "propose": 1, "train": 2, "evaluate": 2, "analyze": 2, "compare": 1, "package": 2}
 
 
 class _Frozen(BaseModel):
@@ -100,6 +100,7 @@ class EvaluationRecipe(_Frozen):
     first_episode: int
     num_episodes: int
     max_action_time_ms: int
+    objective_metric: str = "mean_reward"
     stage_version: int = STAGE_VERSIONS["evaluate"]
 
 
@@ -183,4 +184,5 @@ def evaluation_recipe(
         first_episode=first,
         num_episodes=min(evaluation.episodes_per_shard, num_episodes - first),
         max_action_time_ms=evaluation.max_action_time_ms,
+        objective_metric=evaluation.objective_metric,
     )

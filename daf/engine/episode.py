@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from daf.engine.missions import Mission
+from daf.objective import episode_objective
 from daf.success import EpisodeFacts, is_success
 
 
@@ -93,13 +94,16 @@ def success_of(episode: PlayedEpisode, mission: Mission) -> bool | None:
     return is_success(mission.success, episode.facts())
 
 
-def episode_row(episode: PlayedEpisode, mission: Mission) -> dict[str, Any]:
+def episode_row(episode: PlayedEpisode, mission: Mission, objective_metric: str) -> dict[str, Any]:
     """What happened in an episode, as columns of the episodes table."""
+    facts = None if episode.failure is not None else episode.facts()
+    success = success_of(episode, mission)
     return {
-        "mean_reward": None if episode.failure is not None else episode.facts().mean_reward,
+        "mean_reward": facts and facts.mean_reward,
         "agent_rewards": episode.agent_rewards,
         "agent_policies": episode.agent_policies,
-        "success": success_of(episode, mission),
+        "objective": facts and episode_objective(facts, success, objective_metric),
+        "success": success,
         "length": episode.length,
         "timeouts": episode.timeouts,
         "failure": episode.failure,

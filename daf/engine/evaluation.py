@@ -53,6 +53,7 @@ def evaluate_policy(
     workers: int = 1,
     device: str = "cpu",
     max_action_time_ms: int = 10_000,
+    objective_metric: str = "mean_reward",
     policy_label: str | None = None,
     checkpoint_label: str | None = None,
     training_seed: int | None = None,
@@ -63,6 +64,7 @@ def evaluate_policy(
     Args:
         policy: anything that `resolve_player` takes: a policy that plays all agents of the mission, or a team.
         mission: anything that `resolve_mission` takes.
+        objective_metric: what the objective column holds, see `daf.objective.episode_objective`.
         workers: processes to share the episodes between; the numbers do not depend on it.
         on_progress: called with the number of episodes played so far.
 
@@ -92,7 +94,7 @@ def evaluate_policy(
             "mission": found.name,
             "episode": number,
             "seed": seed + number,
-            **episode_row(played[number], found),
+            **episode_row(played[number], found, objective_metric),
         }
         for number in numbers
     )

@@ -3,9 +3,9 @@
 # REQUIRED INPUTS: the weights of the policies that have some
 # OUTPUTS:         <out>/evaluations/{checkpoint}/{mission}/episodes-{shard}.parquet, episodes.parquet
 #                  <out>/reports/missions/{mission}.json, {mission}.html
+#                  <out>/replays/{checkpoint}/{mission}/{replay}.json.z, for those asked for
 localrules:
     merge_episodes,
-    analyze_mission,
 
 
 rule missions:
@@ -70,7 +70,33 @@ rule analyze_mission:
         "<benchmarks>/reports/missions/{mission}.jsonl"
     conda:
         "../../environment.yml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=30,
     params:
         mission=mission_params,
     script:
         "../../scripts/analyze_mission.py"
+
+
+rule replay_episode:
+    """Write the best, median or worst episode of a policy on a mission for `cogames replay`."""
+    input:
+        episodes="<out>/evaluations/{checkpoint}/{mission}/episodes.parquet",
+    output:
+        ensure("<out>/replays/{checkpoint}/{mission}/{replay}.json.z", non_empty=True),
+    log:
+        "<logs>/replays/{checkpoint}/{mission}/{replay}.log",
+    benchmark:
+        "<benchmarks>/replays/{checkpoint}/{mission}/{replay}.jsonl"
+    conda:
+        "../../environment.yml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    params:
+        mission=mission_params,
+    script:
+        "../../scripts/replay_episode.py"

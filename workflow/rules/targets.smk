@@ -14,7 +14,13 @@ def train_targets(wildcards):
 
 
 def mission_targets(wildcards):
-    return [f"<out>/reports/missions/{mission}.html" for mission in PLAN.episodes]
+    reports = [f"<out>/reports/missions/{mission}.html" for mission in PLAN.episodes]
+    return reports + [
+        f"<out>/replays/{checkpoint}/{mission}/{replay}.json.z"
+        for mission in PLAN.episodes
+        for checkpoint in PLAN.players(mission)
+        for replay in EXPERIMENT.evaluation.replays
+    ]
 
 
 def compare_targets(wildcards):

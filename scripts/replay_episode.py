@@ -1,0 +1,14 @@
+"""Rule replay_episode: write the best, median or worst episode for `cogames replay`."""
+
+from daf.recipes import MissionRecipe
+from daf.replays import daf_write_replay
+from daf.rule import running
+
+with running(snakemake) as (plan, logger):
+    row = daf_write_replay(
+        snakemake.input.episodes,
+        snakemake.output[0],
+        snakemake.wildcards.replay,
+        mission=MissionRecipe.model_validate(snakemake.params.mission["mission"]).config,
+    )
+    logger.info(f"episode {row['episode']}, mean reward {row['mean_reward']:.3f}: cogames replay {snakemake.output[0]}")
