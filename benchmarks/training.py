@@ -14,10 +14,10 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import subprocess
-import sys
 import tempfile
 from pathlib import Path
+
+from measure import speed
 
 PEER = """
 import sys, time, torch
@@ -61,16 +61,6 @@ first, last = lines[0], lines[-1]
 shares = [sum(line[f"{what}_share"] for line in lines) / len(lines) for what in ("environment", "forward", "learning")]
 print("\\nSPEED", (last["agent_steps"] - first["agent_steps"]) / (last["seconds"] - first["seconds"]), *shares)
 """
-
-
-def speed(program: str, *arguments: object) -> tuple[float, ...]:
-    """What a program reports on its last line that says SPEED: agent-steps per second, and shares of its time."""
-    command = [sys.executable, "-c", program, *map(str, arguments)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    found = [line.split()[1:] for line in done.stdout.splitlines() if line.startswith("SPEED")]
-    if not found:
-        raise SystemExit(f"no speed from {arguments}:\n{done.stdout[-1000:]}\n{done.stderr[-2000:]}")
-    return tuple(map(float, found[-1]))
 
 
 def main() -> None:

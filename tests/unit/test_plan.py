@@ -225,3 +225,67 @@ def test_all_missions_each_once_as_written():
     )
     assert made.all_missions() == ["arena", "tutorial.miner", "rooms/room.yaml", "assembler_2"]
     assert "assembler_2" not in plan(deployment={"validation_mission": "assembler_2"}).all_missions()
+
+
+# ---- teams -----------------------------------------------------------------------------------------------------
+
+
+def team_plan(**changes):
+    policies = {"trained": {"training": "miner"}, "mixed": {"policies": {"trained": 3, "random": 1}}}
+    return plan(policies=policies, comparisons={"main": COMPARISON | {"policies": ["mixed"]}}, **changes)
+
+
+def test_a_team_has_a_checkpoint_per_training_seed_of_its_members():
+    made = team_plan().checkpoints
+    assert list(made) == ["mixed-seed-3", "mixed-seed-1"]
+    one = made["mixed-seed-1"]
+    assert (one.policy, one.seed, one.training) == ("mixed", 1, None)
+    assert [(member.label, share) for member, share in one.members] == [("trained-seed-1", 3), ("random", 1)]
+    assert [single.label for single in one.singles()] == ["trained-seed-1", "random"]
+    recipe = team_plan().evaluation("mixed-seed-1", "tutorial.miner", 0)
+    assert [(member["label"], member["share"]) for member in recipe.policy["members"]] == [
+        ("trained", 3),
+        ("random", 1),
+    ]
+
+
+def test_a_team_of_scripted_policies_is_one_checkpoint():
+    made = plan(
+        policies={"mixed": {"policies": {"random": 0.5, "baseline": 0.5}}},
+        comparisons={"main": COMPARISON | {"policies": ["mixed"]}},
+    ).checkpoints
+    assert [(one.label, one.seed) for one in made.values()] == [("mixed", None)]
+
+
+@pytest.mark.parametrize(
+    ("policies", "message"),
+    [
+        ({"mixed": {"policies": {"random": 1}}}, "at least two members"),
+        ({"mixed": {"policies": {"random": 1, "noop": 0}}}, "more than 0"),
+        ({"mixed": {"policies": {"random": 1, "noop": 1}, "class_path": "random"}}, "stands alone"),
+        (
+            {"mixed": {"policies": {"random": 1, "noop": 1}}, "both": {"policies": {"mixed": 1, "noop": 1}}},
+            "members that are no teams",
+        ),
+        (
+            {
+                "a": {"training": "miner"},
+                "b": {"training": "other"},
+                "mixed": {"policies": {"a": 1, "b": 1}},
+            },
+            "the same training seeds",
+        ),
+    ],
+)
+def test_teams_that_cannot_be(policies, message):
+    training = {
+        "miner": {"mission": "tutorial.miner", "seeds": [3, 1]},
+        "other": {"mission": "tutorial.miner", "seeds": [3, 2]},
+    }
+    with pytest.raises(ConfigError, match=message):
+        plan(training=training, policies=policies, comparisons={})
+
+
+def test_a_team_cannot_be_packaged():
+    with pytest.raises(ConfigError, match="a single policy"):
+        team_plan(deployment={"policy": "mixed", "version": "1.0.0", "validation_mission": "tutorial.miner"})

@@ -10,11 +10,13 @@ import signal
 import subprocess
 import sys
 import time
+import zlib
 from pathlib import Path
 
 import pytest
 
 from daf.episodes import read_episodes, read_provenance
+from daf.files import file_sha256
 from tests.workflow.tools import PROJECT, SMALL, job_counts, snakemake, write_experiment
 
 pytestmark = pytest.mark.slow
@@ -103,3 +105,26 @@ def test_killed_in_the_sweep_the_same_command_finishes_and_repeats_no_trial(fini
     assert {name: after[name] for name in before} == before
     whole = {name: json.loads(text)["objective"] for name, (_, text) in results(finished_run).items()}
     assert {name: json.loads(text)["objective"] for name, (_, text) in after.items()} == whole
+
+
+def test_a_team_and_a_replay_need_nothing_but_their_own_jobs(finished_run: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(finished_run, tmp_path / "team", copy_function=shutil.copy2)
+    more = copy.deepcopy(SMALL)
+    more["policies"]["mixed"] = {"policies": {"trained": 0.5, "random": 0.5}}
+    more["comparisons"]["teams"] = {"policies": ["mixed"], "missions": ["hall"], "episodes_per_mission": 4}
+    write_experiment(folder, more)
+    episodes = "daf_output/evaluations/mixed-seed-1/hall/episodes.parquet"
+    replay = "daf_output/replays/mixed-seed-1/hall/best.json.z"
+    counts = job_counts(snakemake(folder, "-n", replay).stdout)
+    assert counts == {"evaluate_policy": 1, "merge_episodes": 1, "replay_episode": 1, "total": 3}
+    done = snakemake(folder, "-j2", replay)
+    assert done.returncode == 0, done.stderr
+    frame = read_episodes(folder / episodes)
+    assert frame["failure"].isna().all()
+    assert frame["training_seed"].tolist() == [1] * 4
+    assert [sorted(players) for players in frame["agent_policies"]] == [["random"] * 2 + ["trained"] * 2] * 4
+    team = read_provenance(folder / episodes)["shards"][0]["policy"]["team"]
+    weights = folder / "daf_output/training/hall/seed-1/model.safetensors"
+    assert [member["weights_sha256"] for member in team] == [file_sha256(weights), None]
+    shown = json.loads(zlib.decompress((folder / replay).read_bytes()))
+    assert sum(shown["infos"]["episode_rewards"]) == pytest.approx(4 * frame["mean_reward"].max(), abs=1e-4)
