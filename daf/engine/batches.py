@@ -14,10 +14,11 @@ import torch
 from mettagrid.policy.policy import MultiAgentPolicy
 
 from daf.engine.episode import PlayedEpisode, failed, finished
-from daf.engine.networks import PolicyNetwork
+from daf.engine.networks import NO_TOKEN, PolicyNetwork, State
 from daf.engine.simulation import AgentBuffers, SimulationFactory
 
 EPISODES_PER_BATCH = 16
+SHOWN_TOKENS = 256  # most observations use less than half of the slots
 
 
 def play_in_batches(
@@ -50,6 +51,9 @@ class _Batch:
         greedy: bool,
     ) -> None:
         self._network, self._device, self._greedy = network, torch.device(device), greedy
+        all_tokens = factory.observation_shape[0]
+        self._shown = min(SHOWN_TOKENS, all_tokens) if network.can_trim else all_tokens
+        self._trims = self._shown < all_tokens
         self._names, self._agents = factory.interface.all_action_names, factory.num_agents
         self._num_primary = len(factory.interface.action_names)
         self._buffers = AgentBuffers.zeros(EPISODES_PER_BATCH * self._agents, factory.observation_shape)
@@ -71,8 +75,7 @@ class _Batch:
         state = self._network.initial_state(len(buffers.actions), self._device)
         step = 0
         while running:
-            seen = self._network.prepare(torch.from_numpy(buffers.observations.copy())).to(self._device)
-            logits, _, state = self._network.step(seen, state)
+            logits, state = self._forward(state)
             for slot in self._not_finite(logits):
                 if running.pop(slot, None) is not None:
                     yield slot, failed(f"PolicyError: action logits are NaN or infinite at step {step}", self._agents)
@@ -85,6 +88,25 @@ class _Batch:
                 if slot in running:
                     yield slot, self._result(slot, step)
                     del running[slot]
+
+    def _forward(self, state: State | None) -> tuple[torch.Tensor, State | None]:
+        """Logits [rows, actions] and the next state.
+
+        All rows are shown to the network up to SHOWN_TOKENS slots, and those few that use more are taken from a second
+        pass over all slots: what a row gets depends on nothing but itself.
+        """
+        seen = self._buffers.observations
+        crowded = seen[:, self._shown - 1, 0] != NO_TOKEN
+        if not self._trims or not crowded.any():
+            return self._pass(seen[:, : self._shown], state)
+        usual, everything = self._pass(seen[:, : self._shown], state), self._pass(seen, state)
+        rows = torch.from_numpy(crowded).to(self._device)
+        return _where(rows, everything, usual)
+
+    def _pass(self, observations: np.ndarray, state: State | None) -> tuple[torch.Tensor, State | None]:
+        seen = self._network.prepare(torch.from_numpy(observations.copy())).to(self._device)
+        logits, _, state = self._network.step(seen, state)
+        return logits, state
 
     def _choose(self, logits: torch.Tensor, step: int) -> np.ndarray:
         """Primary actions, int64 [rows]; greedy ones are the most probable, others drawn by inverting the
@@ -108,6 +130,17 @@ class _Batch:
         counts = np.bincount(primary.ravel(), minlength=len(self._names))
         actions = np.stack([primary, np.zeros_like(primary)])  # networks choose no vibes
         return finished(self._simulations[slot], self._names, counts, actions)
+
+
+def _where(
+    rows: torch.Tensor, chosen: tuple[torch.Tensor, State | None], others: tuple[torch.Tensor, State | None]
+) -> tuple[torch.Tensor, State | None]:
+    """Logits and states of `rows` (bool [rows]) from one pass, of all others from another."""
+    logits = torch.where(rows[:, None], chosen[0], others[0])
+    if chosen[1] is None or others[1] is None:
+        return logits, None
+    hidden, cell = (torch.where(rows[:, None, None], a, b) for a, b in zip(chosen[1], others[1], strict=True))
+    return logits, (hidden, cell)
 
 
 def episode_uniforms(seeds: np.ndarray, step: int, num_agents: int) -> np.ndarray:

@@ -38,6 +38,10 @@ State = tuple[Tensor, Tensor]  # hidden and cell, [agents, layers, hidden] each
 class PolicyNetwork:
     """The network of a trainable policy.
 
+    Attributes:
+        recurrent: whether it carries state between steps.
+        can_trim: whether unused token slots at the end need not be shown to it.
+
     Args:
         precision: `float32`, or `bfloat16` for what autocast calculates in it; weights stay float32.
         compiled: let torch.compile translate it; all token slots are shown then, so that one shape serves.
@@ -66,7 +70,7 @@ class PolicyNetwork:
         self._unused_token = torch.tensor(unused, dtype=torch.uint8)
         self._half = precision == "bfloat16"
         self._encoder = _flat_encoder(module) if path in _FLAT and not compiled else None
-        self._can_trim = self._encoder is not None or bool(getattr(policy, "ignores_unused_tokens", False))
+        self.can_trim = self._encoder is not None or bool(getattr(policy, "ignores_unused_tokens", False))
         if self.recurrent:
             core = next((layer for layer in module.modules() if isinstance(layer, nn.LSTM)), None)
             if core is None:
@@ -80,7 +84,7 @@ class PolicyNetwork:
     def shown_tokens(self, observations: np.ndarray) -> int:
         """How many of the first token slots must be shown to this network; uint8 [agents, tokens, 3], as the engine
         writes them: whole blocks, and an unused slot at the end unless all are shown."""
-        if not self._can_trim:
+        if not self.can_trim:
             return self._num_tokens
         last_of_block = observations[:, TOKENS_PER_BLOCK - 1 :: TOKENS_PER_BLOCK, 0]
         full_blocks = int((last_of_block != NO_TOKEN).any(axis=0).sum())

@@ -18,11 +18,12 @@ from mettagrid.runner.rollout import run_multi_episode_rollout
 from scipy import stats
 
 from daf.config import MissionConfig, PolicyConfig
-from daf.engine import rollout
+from daf.engine import batches, rollout
 from daf.engine.batches import episode_uniforms
 from daf.engine.evaluation import evaluate_policy
 from daf.engine.grid_policy import GridPolicy
 from daf.engine.missions import Mission, list_missions, resolve_mission
+from daf.engine.networks import PolicyNetwork
 from daf.episodes import EPISODE_COLUMNS
 from daf.errors import BadInputError
 
@@ -296,6 +297,31 @@ def test_batches_of_networks_are_the_same_across_their_boundary(weights: Path) -
         for row in rows(evaluate_policy(policy, mission, episodes=episodes, seed=SEED, first_episode=first))
     ]
     assert parts == whole
+
+
+@pytest.mark.parametrize("name", ["grid", "lstm", "stateless"])
+def test_rows_with_many_tokens_do_not_change_their_neighbours(
+    name: str, weights: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Crowded observations get a second pass over all slots; alone or beside others an episode is the same."""
+    shown: list[int] = []
+    step = PolicyNetwork.step
+
+    def noting(network: PolicyNetwork, observations: torch.Tensor, state: Any) -> Any:
+        shown.append(observations.shape[1])
+        return step(network, observations, state)
+
+    monkeypatch.setattr(batches, "SHOWN_TOKENS", 28)
+    monkeypatch.setattr(PolicyNetwork, "step", noting)
+    mission, policy = short("training_facility_1", max_steps=25), subject(name, weights)
+    whole = rows(evaluate_policy(policy, mission, episodes=8, seed=SEED))
+    assert shown.count(28) == 25  # always up to there
+    assert 0 < shown.count(128) < 25  # some steps in full
+    assert [
+        row
+        for number in range(8)
+        for row in rows(evaluate_policy(policy, mission, episodes=1, seed=SEED, first_episode=number))
+    ] == whole
 
 
 @pytest.mark.slow
