@@ -95,7 +95,7 @@ MISSIONS = ("tutorial.miner", "arena", "machina_1")
 GOALS = {"stateless": 20.0, "lstm": 20.0, "random": 10.0, "starter": 1.8}
 # Episodes of the peer and of DAF: a few seconds each.
 EPISODES = {"stateless": (2, 64), "lstm": (2, 64), "random": (4, 64), "starter": (2, 16)}
-STEPS = 500
+STEPS = 300
 
 
 def main() -> None:

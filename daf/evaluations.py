@@ -27,6 +27,7 @@ def evaluate_shard(
     weights: Sequence[str],
     output: str | Path,
     device: str,
+    workers: int,
     logger: DAFLogger,
 ) -> None:
     """Play the episodes of a recipe and write their rows.
@@ -34,6 +35,7 @@ def evaluate_shard(
     Args:
         weights: of every policy that DAF trained, in the order of the checkpoint's members: its model.safetensors and
             model.json, as the training run wrote them.
+        workers: processes to share the episodes between.
     """
     from daf.engine.evaluation import evaluate_policy
     from daf.engine.missions import resolve_mission
@@ -48,6 +50,7 @@ def evaluate_shard(
         episodes=recipe.num_episodes,
         first_episode=recipe.first_episode,
         seed=recipe.first_seed,
+        workers=workers,
         device=resolve_device(device),
         max_action_time_ms=recipe.max_action_time_ms,
         objective_metric=recipe.objective_metric,

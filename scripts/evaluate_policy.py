@@ -11,5 +11,6 @@ with running(snakemake) as (plan, logger):
         weights=list(snakemake.input.weights),
         output=snakemake.output[0],
         device=plan.experiment.daf.device,
+        workers=snakemake.threads,
         logger=logger,
     )
