@@ -105,26 +105,26 @@ def test_a_name_like_no_other_gets_the_list():
 # ---- what success is on the missions of CoGames ------------------------------------------------------------------
 
 FORAGERS = "tests.unit.forager.Foragers"
-# Those that take a minute are marked; what fails is a policy that does nothing, or the one named.
+# Who reaches it: mission, class path, its arguments, step limit (fewer are quicker), who does not.
 REACHED = [
-    ("machina_1", "aligner", {}, 400, "miner"),
-    ("machina_1.clips", "aligner", {}, 400, None),
-    ("arena", "aligner", {}, 400, "miner"),
-    ("energy_starved", "aligner", {}, 400, "miner"),
-    ("tutorial.miner", "miner", {}, 400, "starter"),
-    ("tutorial.aligner", "aligner", {}, None, "miner"),
-    ("tutorial.scrambler", "scrambler", {}, None, "miner"),
-    ("easy_small_hearts", FORAGERS, {"make_hearts": True}, 300, "random"),
-    ("easy_medium_hearts", FORAGERS, {"make_hearts": True}, 300, None),
-    *((f"memory_mystery_path_{size}", "substrate_memory", {}, None, None) for size in ("easy", "medium", "hard")),
-    *((f"exploration_sparse_search_{size}", "substrate_exploration", {}, None, None) for size in ("easy", "medium")),
-    *((f"planning_unlock_chain_{size}", "substrate_planning", {}, None, None) for size in ("easy", "medium", "hard")),
+    ("machina_1", "aligner", {}, 150, "noop"),
+    ("arena", "aligner", {}, 150, "noop"),
+    ("tutorial.miner", "miner", {}, 150, "starter"),
+    ("tutorial.aligner", "aligner", {}, 150, "miner"),
+    ("tutorial.scrambler", "scrambler", {}, 150, "miner"),
+    ("easy_small_hearts", FORAGERS, {"make_hearts": True}, 150, "random"),
+    *((f"memory_mystery_path_{size}", "substrate_memory", {}, None, "noop") for size in ("easy", "medium", "hard")),
+    *((f"exploration_sparse_search_{size}", "substrate_exploration", {}, None, "noop") for size in ("easy", "medium")),
+    *((f"planning_unlock_chain_{size}", "substrate_planning", {}, None, "noop") for size in ("easy", "medium", "hard")),
 ]
 REACHED_SLOWLY = [
+    ("energy_starved", "aligner", {}, 150, "noop"),
+    ("machina_1.clips", "aligner", {}, 150, "noop"),
     ("four_score", "aligner", {}, 400, "miner"),
     ("tutorial.scout", FORAGERS, {"gear": "scout"}, 400, "scout"),
-    ("exploration_sparse_search_hard", "substrate_exploration", {}, None, None),
-    ("easy_large_hearts", FORAGERS, {"make_hearts": True}, 300, None),
+    ("exploration_sparse_search_hard", "substrate_exploration", {}, None, "random"),
+    ("easy_medium_hearts", FORAGERS, {"make_hearts": True}, 150, "random"),
+    ("easy_large_hearts", FORAGERS, {"make_hearts": True}, 150, "noop"),
     *((f"distant_resources_{tier}", FORAGERS, {}, 1000, "miner") for tier in ("easy", "standard", "hard")),
     *((f"quadrant_buildings_{tier}", FORAGERS, {}, 1000, "miner") for tier in ("easy", "standard", "hard")),
 ]
@@ -141,9 +141,9 @@ def succeeds(mission, class_path, init_kwargs, max_steps, seed=4):
     ("mission", "class_path", "init_kwargs", "max_steps", "failing"),
     [*REACHED, *(pytest.param(*case, marks=pytest.mark.long) for case in REACHED_SLOWLY)],
 )
-def test_success_can_be_reached_and_missed(mission, class_path, init_kwargs, max_steps, failing):
+def test_success_is_reached_and_missed(mission, class_path, init_kwargs, max_steps, failing):
     assert succeeds(mission, class_path, init_kwargs, max_steps)
-    assert not succeeds(mission, failing or "noop", {}, max_steps)
+    assert not succeeds(mission, failing, {}, max_steps)
 
 
 def test_every_mission_of_cogames_says_what_success_is_or_why_not():
