@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ from daf.logging_config import DAFLogger
 from daf.plan import Checkpoint
 from daf.provenance import provenance
 from daf.recipes import EvaluationRecipe
+from daf.usage import UsageMeter
 
 if TYPE_CHECKING:
     from daf.engine.policies import ResolvedPolicy
@@ -43,10 +45,11 @@ def evaluate_shard(
     resolved = _player(checkpoint, weights)
     if resolved.note:
         logger.info(resolved.note)
+    mission, meter = resolve_mission(recipe.mission.config, recipe.mission.name), UsageMeter().start()
     progress = logger.progress(f"evaluate {checkpoint.label} on {recipe.mission.name}", recipe.num_episodes, "episodes")
     frame = evaluate_policy(
         resolved,
-        resolve_mission(recipe.mission.config, recipe.mission.name),
+        mission,
         episodes=recipe.num_episodes,
         first_episode=recipe.first_episode,
         seed=recipe.first_seed,
@@ -59,11 +62,13 @@ def evaluate_shard(
         training_seed=checkpoint.seed,
         on_progress=progress.update,
     )
+    usage = meter.stop()
     progress.done(mean_reward=_mean(frame["mean_reward"].dropna().tolist()))
     failures = frame["failure"].dropna()
     if len(failures):
         logger.warning(f"{len(failures)} of {len(frame)} episodes failed, the first with: {failures.iloc[0]}")
     made_by = provenance(recipe.to_dict(), {"first_episode": recipe.first_seed + recipe.first_episode})
+    made_by |= {"mission": {"name": mission.name, "success": mission.success}, "usage": asdict(usage)}
     write_episodes(output, frame, made_by | {"policy": resolved.identity(), "note": resolved.note})
 
 

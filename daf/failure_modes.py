@@ -1,24 +1,27 @@
 """Failure modes: what went wrong in episodes, found from the engine's statistics and named.
 
 Pure functions of the episodes table. A mode is an observation, not a judgement: its share of episodes and some
-episode seeds to look at.
+episode seeds to look at. What the table cannot tell is not guessed: the engine reports no freezing, and vibes only as
+counts of actions, so a role goes by an agent's number, by which CoGames and its policies hand roles out.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Mapping
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from daf.episode_statistics import BODY, EpisodeStatistics, episode_statistics, split_flow
 
 if TYPE_CHECKING:
     import pandas as pd
 
-Stats = Mapping[str, float]
+Flags = np.ndarray[Any, np.dtype[np.bool_]]
 
-# What agents gain and lose without picking anything up or putting anything down.
-_BODY = ("hp", "energy", "solar")
 EXAMPLES = 3
+_BOOKKEEPING = ("action.", "cell.", "status.")  # of every agent, whatever it does
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,99 +39,138 @@ class FailureMode:
     example_seeds: list[int]
 
 
-def find_failure_modes(episodes: pd.DataFrame) -> list[FailureMode]:
-    """The modes that occur in an episodes table of one policy on one mission, most frequent first."""
-    failed = episodes[episodes["failure"].notna()]
+def find_failure_modes(
+    episodes: pd.DataFrame,
+    statistics: EpisodeStatistics | None = None,
+    *,
+    resources: Collection[str] = (),
+    max_steps: int = 0,
+) -> list[FailureMode]:
+    """The modes that occur in an episodes table of one policy on one mission, most frequent first.
+
+    Args:
+        statistics: of the same table, if they were read already.
+        resources: of the mission. A mission without any cannot have `never picked up`; those that agents of this
+            table gained or lost are known without being named here.
+        max_steps: the mission's step limit; 0: unknown, then nothing is `timed out`.
+    """
+    stats = statistics or episode_statistics(episodes)
     played = episodes[episodes["failure"].isna()]
+    failed = [int(seed) for seed in episodes.loc[episodes["failure"].notna(), "seed"]]
     found = [_mode("policy failed", "the policy raised an error or chose an illegal action", failed, len(episodes))]
-    rows = [(_stats(row["agent_stats"]), row) for _, row in played.iterrows()]
-    for name, (meaning, applies) in _PER_EPISODE.items():
-        hit = [row["seed"] for agents, row in rows if applies(agents, row)]
-        found.append(_of_seeds(name, meaning, hit, len(rows)))
-    unused = _unused_actions(played)
+
+    def add(name: str, meaning: str, hit: Flags) -> None:
+        seeds = [seed for seed, flag in zip(stats.seeds, hit, strict=True) if flag]
+        found.append(_mode(name, meaning, seeds, stats.num_episodes))
+
+    moved = stats.of_agents("cell.unique_visited") > 1
+    still = stats.of_agents("status.max_steps_without_motion") >= stats.lengths[:, None] / 2
+    add("never moved", "an agent never changed its position", (~moved).any(axis=1))
+    add("stuck", "an agent that had moved did not for half of the episode or more", (moved & still).any(axis=1))
+    add(
+        "starved or frozen",
+        "an agent died, or had no health or energy left at the end",
+        _starved(stats).any(axis=1),
+    )
+    gained = _flow(stats, "gained").any(axis=1)
+    add(
+        "never picked up",
+        "no agent gained any resource of the mission",
+        ~gained & bool(_goods(stats, resources)),
+    )
+    add(
+        "never deposited",
+        "resources were gained; none were deposited, given away or spent, but for what agents lose at their death",
+        gained & ~_gave(stats) & _can_give(stats),
+    )
+    idle = _idle(stats)
+    add("one role idle", _idle_meaning(idle), idle.any(axis=1))
+    at_limit = (stats.lengths >= max_steps) & bool(max_steps)
+    unsuccessful = (~played["success"].fillna(True).astype(bool)).to_numpy()
+    add("timed out", f"no success within the {max_steps} steps of an episode", at_limit & unsuccessful)
+    add("slow actions", "an action took longer than allowed", (played["timeouts"] > 0).to_numpy(dtype=bool))
+    add(
+        "no reward", "no agent earned anything", np.array([not any(one) for one in played["agent_rewards"]], dtype=bool)
+    )
+    unused = _unused(stats)
     if unused:
-        seeds = [int(seed) for seed in played["seed"]]
-        meaning = f"chosen in no episode: {', '.join(unused)}"
-        found.append(_of_seeds("actions never used", meaning, seeds, len(seeds)))
+        shares = ", ".join(f"{name} (in {share:.0%} of episodes)" for name, share, _ in unused)
+        add("action never used", f"never chosen: {shares}", np.any([hit for _, _, hit in unused], axis=0))
     return sorted((mode for mode in found if mode.share > 0), key=lambda mode: -mode.share)
 
 
-def resource_flows(episodes: pd.DataFrame) -> dict[str, dict[str, float]]:
-    """Engine resources per episode, summed over agents and averaged over episodes: {resource: {gained, lost}}."""
-    totals: dict[str, dict[str, float]] = {}
-    played = episodes[episodes["failure"].isna()]
-    for text in played["agent_stats"]:
-        for agent in _stats(text):
-            for name, value in agent.items():
-                resource, _, kind = name.rpartition(".")
-                if kind in ("gained", "lost") and resource:
-                    flows = totals.setdefault(resource, {"gained": 0.0, "lost": 0.0})
-                    flows[kind] += value / len(played)
-    return dict(sorted(totals.items()))
-
-
-def _stats(text: str) -> list[dict[str, float]]:
-    stats: list[dict[str, float]] = json.loads(text)
-    return stats
-
-
-def _mode(name: str, meaning: str, hit: pd.DataFrame, total: int) -> FailureMode:
-    return _of_seeds(name, meaning, [int(seed) for seed in hit["seed"]], total)
-
-
-def _of_seeds(name: str, meaning: str, seeds: list[Any], total: int) -> FailureMode:
+def _mode(name: str, meaning: str, seeds: list[int], total: int) -> FailureMode:
     share = len(seeds) / total if total else 0.0
-    return FailureMode(name=name, meaning=meaning, share=share, example_seeds=[int(s) for s in seeds[:EXAMPLES]])
+    return FailureMode(name=name, meaning=meaning, share=share, example_seeds=seeds[:EXAMPLES])
 
 
-def _moves(agent: Stats) -> float:
-    return agent.get("action.move.success", 0.0)
+# ---- what agents did; flags [episodes, agents] unless said otherwise ---------------------------------------
 
 
-def _total(agents: list[dict[str, float]], kind: str) -> float:
-    return sum(
-        value
-        for agent in agents
-        for name, value in agent.items()
-        if name.endswith(f".{kind}") and name.rpartition(".")[0] not in _BODY
-    )
+def _flow(stats: EpisodeStatistics, kind: str) -> Flags:
+    """Whether an agent gained or lost any goods."""
+    flags: Flags = stats.sum_of(lambda name: split_flow(name)[1] == kind and split_flow(name)[0] not in BODY) > 0
+    return flags
 
 
-def _knows(agents: list[dict[str, float]], kind: str) -> bool:
-    """Whether the mission counts anything of this kind; what it does not count cannot be missed."""
-    return any(name.endswith(f".{kind}") and name.rpartition(".")[0] not in _BODY for agent in agents for name in agent)
+def _goods(stats: EpisodeStatistics, resources: Collection[str]) -> set[str]:
+    """Resources that can be picked up."""
+    return {*resources, *(split_flow(name)[0] for name in stats.agent)} - BODY - {""}
 
 
-def _never_deposited(agents: list[dict[str, float]], row: Any) -> bool:
-    return _knows(agents, "lost") and _total(agents, "gained") > 0 and _total(agents, "lost") == 0
+def _starved(stats: EpisodeStatistics) -> Flags:
+    died = stats.of_agents("death") > 0
+    for reserve in ("hp", "energy"):
+        left = stats.agent.get(f"{reserve}.amount")
+        if left is not None:
+            died = died | (left <= 0)
+    return died
 
 
-_PER_EPISODE: dict[str, tuple[str, Callable[[list[dict[str, float]], Any], bool]]] = {
-    "never moved": (
-        "an agent never changed its position",
-        lambda agents, row: any(_moves(agent) == 0 for agent in agents),
-    ),
-    "stuck": (
-        "an agent that could move stood still for at least half of the episode in one go",
-        lambda agents, row: any(
-            _moves(agent) > 0 and agent.get("status.max_steps_without_motion", 0.0) >= row["length"] / 2
-            for agent in agents
-        ),
-    ),
-    "never picked up": (
-        "no agent gained any resource",
-        lambda agents, row: _knows(agents, "gained") and _total(agents, "gained") == 0,
-    ),
-    "never deposited": ("resources were gained, none were given away or spent", _never_deposited),
-    "timed out": ("an action took longer than allowed", lambda agents, row: row["timeouts"] > 0),
-    "no reward": ("no agent earned anything", lambda agents, row: not any(row["agent_rewards"])),
-}
+def _can_give(stats: EpisodeStatistics) -> bool:
+    """Whether the mission lets agents put goods anywhere: it counts losses, or its map has a hub."""
+    hub = any(name.startswith("objects.") and name.endswith("hub") for name in stats.game)
+    return hub or any(split_flow(name)[1] == "lost" and split_flow(name)[0] not in BODY for name in stats.agent)
 
 
-def _unused_actions(played: pd.DataFrame) -> list[str]:
-    """Primary actions that were possible and never chosen; changing one's vibe is left to scripted policies."""
-    totals: dict[str, int] = {}
-    for text in played["action_counts"]:
-        for name, count in json.loads(text).items():
-            totals[name] = totals.get(name, 0) + count
-    return sorted(name for name, count in totals.items() if count == 0 and not name.startswith("change_vibe"))
+def _gave(stats: EpisodeStatistics) -> Flags:
+    """Whether anything was put somewhere, [episodes]. Death takes hearts and gear: it cannot be told from giving."""
+    gave: Flags = (_flow(stats, "lost") & (stats.of_agents("death") == 0)).any(axis=1)
+    for name, values in stats.game.items():
+        if name.endswith(".deposited"):
+            gave = gave | (values > 0)
+    return gave
+
+
+def _idle(stats: EpisodeStatistics) -> Flags:
+    """Agents that neither gained nor lost goods nor did anything else that the mission counts, while another did."""
+    of_body = tuple(f"{name}." for name in BODY)
+
+    def is_deed(name: str) -> bool:
+        return name != "death" and not name.endswith(".amount") and not name.startswith((*_BOOKKEEPING, *of_body))
+
+    did: Flags = stats.sum_of(is_deed) != 0
+    return np.logical_and(~did, did.any(axis=1, keepdims=True))
+
+
+def _idle_meaning(idle: Flags) -> str:
+    times = idle.sum(axis=0)
+    agents = ", ".join(f"agent {number} (in {count})" for number, count in enumerate(times) if count)
+    return f"an agent did nothing that the mission counts while another did, by number of episodes: {agents}"
+
+
+def _unused(stats: EpisodeStatistics) -> list[tuple[str, float, Flags]]:
+    """Actions that no agent chose in an episode: name, share of episodes, flags [episodes].
+
+    Doing nothing is no ability to miss. The vibes count as one action: which of them mean something, nobody says.
+    """
+    counts = {name: values for name, values in stats.actions.items() if not name.startswith("change_vibe_")}
+    vibes = [values for name, values in stats.actions.items() if name.startswith("change_vibe_")]
+    if vibes:
+        counts["change_vibe"] = np.sum(vibes, axis=0)
+    found: list[tuple[str, float, Flags]] = [
+        (name, float((values == 0).mean()), values == 0)
+        for name, values in counts.items()
+        if name != "noop" and (values == 0).any()
+    ]
+    return sorted(found, key=lambda one: (-one[1], one[0]))

@@ -22,6 +22,8 @@ from mettagrid.policy.policy_env_interface import PolicyEnvInterface
 from pydantic import ValidationError
 
 from daf.config import MissionConfig
+from daf.engine.mission_success import MISSION_SUCCESS, UNKNOWN
+from daf.engine.simulation import AgentBuffers, SimulationFactory
 from daf.errors import BadInputError, UnknownMissionError, did_you_mean
 from daf.success import check_success_expression
 
@@ -29,17 +31,22 @@ GAME = "cogs_vs_clips"
 SHIPPED_FOLDER = Path(__file__).parents[2] / "config" / "missions"
 FILE_SUFFIXES = (".yaml", ".yml", ".json", ".py")
 _LOSSY_YAML = "files written by `cogames make-mission` read back as .json, not as .yaml"
-_GOAL_PREFIXES = ("memory_mystery_path", "exploration_sparse_search", "planning_unlock_chain")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Mission:
-    """A mission ready to be played."""
+    """A mission ready to be played.
+
+    Attributes:
+        success: when an episode is a success, an expression (`daf.success`); None: nobody says.
+        success_reason: where that comes from, or why there is none.
+    """
 
     name: str
     env_config: MettaGridConfig
     description: str
     success: str | None
+    success_reason: str = "none is declared"
     origin: str  # "cogames", "daf" (shipped) or the path of a file
 
     @property
@@ -82,7 +89,9 @@ def resolve_mission(
     if not isinstance(mission, MissionConfig):
         mission = MissionConfig(source=str(mission))
     found = _find(mission)
-    success = mission.success or found.success
+    success, reason = found.success, found.success_reason
+    if mission.success:
+        success, reason = mission.success, "declared in the configuration"
     if success:
         check_success_expression(success, f"success of mission '{name or found.name}'")
     env_config = found.env_config
@@ -94,6 +103,7 @@ def resolve_mission(
         env_config=env_config,
         description=found.description,
         success=success,
+        success_reason=reason,
         origin=found.origin,
     )
 
@@ -144,13 +154,29 @@ def _find_in_cogames(wanted: MissionConfig) -> Mission:
     except (ValueError, AssertionError, KeyError) as error:
         raise BadInputError("a mission that the engine can build", str(error), f"mission '{source}'") from error
     base = source.removeprefix("evals.")
+    rule = MISSION_SUCCESS.get(base, UNKNOWN)
     return Mission(
         name=base,
         env_config=env_config,
         description=str(mission.description),
-        success="game('goal.reached') > 0" if base.startswith(_GOAL_PREFIXES) else None,
+        success=rule.expression,
+        success_reason=rule.reason,
         origin="cogames",
     )
+
+
+def check_buildable(mission: Mission) -> None:
+    """Raise BadInputError unless the engine can build the mission's first episode (seed 0).
+
+    A mission may resolve and yet have no room for its agents, or name objects that it does not define.
+    """
+    try:
+        factory = SimulationFactory(mission.env_config)
+        factory.build(0, AgentBuffers.zeros(factory.num_agents, factory.observation_shape))
+    except Exception as error:  # a map builder may fail in any way
+        hint = "does the map have room for so many agents? `num_agents` changes it" if "spawn" in str(error) else ""
+        where = f"mission '{mission.name}'"
+        raise BadInputError("a mission that the engine can build", str(error), where, hint) from error
 
 
 def _load_file(path: Path, *, name: str, origin: str) -> Mission:
@@ -191,6 +217,7 @@ def _load_file(path: Path, *, name: str, origin: str) -> Mission:
         env_config=env_config,
         description=str(wrapper.get("description", "")).strip(),
         success=wrapper.get("success"),
+        success_reason="declared in the mission's file" if wrapper.get("success") else "its file declares none",
         origin=origin,
     )
 
@@ -205,6 +232,7 @@ def describe(mission: Mission) -> dict[str, Any]:
         "num_agents": mission.num_agents,
         "max_steps": mission.max_steps,
         "success": mission.success,
+        "success_reason": mission.success_reason,
         "action_names": list(interface.all_action_names),
         "observation_shape": list(interface.observation_shape),
         "resources": list(mission.env_config.game.resource_names),

@@ -169,6 +169,20 @@ def wilson_interval(successes: float, n: int, level: float = 0.95) -> Interval:
     return Interval(low=max(0.0, centre - half), high=min(1.0, centre + half), method="Wilson")
 
 
+def variance_interval(values: Array, level: float = 0.95) -> Interval:
+    """Chi-squared interval of a variance: (n - 1) s^2 over the quantiles with n - 1 degrees of freedom.
+
+    It holds for normally distributed values only; unlike the interval of a mean, more of them do not help.
+    """
+    reason = no_variance_reason([values])
+    if reason:
+        return unknown(reason)
+    df = values.size - 1
+    sum_of_squares = df * float(values.var(ddof=1))
+    low, high = (sum_of_squares / float(special.chdtri(df, tail)) for tail in (0.5 - level / 2, 0.5 + level / 2))
+    return Interval(low=low, high=high, method="chi-squared, assumes normally distributed values")
+
+
 # ---- bootstrap --------------------------------------------------------------------------------------------
 
 

@@ -11,7 +11,7 @@ pytest.importorskip("cogames")
 from daf import mission_analysis
 from daf.config import MissionConfig
 from daf.engine import missions
-from daf.episodes import episodes_frame
+from daf.episodes import episodes_frame, write_episodes
 from daf.errors import BadInputError, ConfigError
 from daf.mission_analysis import (
     MissionMetadata,
@@ -21,7 +21,10 @@ from daf.mission_analysis import (
     daf_discover_missions_from_readme,
     daf_get_mission_metadata,
     daf_validate_mission_set,
+    write_mission_report,
 )
+from daf.recipes import MissionRecipe
+from daf.usage import Usage
 
 METADATA = MissionMetadata(
     name="m",
@@ -84,11 +87,15 @@ def test_numbers_against_numpy_and_scipy():
 
 
 def test_usage_of_resources():
-    usage = analyze_episodes(table(REWARDS), METADATA, seconds=3.0, memory_mb=5.0).resource_usage
+    taken = Usage(seconds=3.0, peak_memory_mb=5.0)
+    usage = analyze_episodes(table(REWARDS), METADATA, usage=taken).resource_usage
+    assert usage["steps"] == 8 * 30 + 28
     assert usage["steps_per_episode"] == pytest.approx(30 + 3.5)
     assert usage["timeouts"] == 4
     assert (usage["seconds"], usage["memory_mb"]) == (3.0, 5.0)
     assert usage["resources_per_episode"] == {"carbon": {"gained": 4.0, "lost": 2.0}}
+    unknown = analyze_episodes(table(REWARDS), METADATA).resource_usage
+    assert (unknown["seconds"], unknown["memory_mb"]) == (None, None)
 
 
 def test_the_same_episodes_give_the_same_analysis():
@@ -109,14 +116,30 @@ def test_no_success_is_declared():
     assert "success" not in analysis.sentence()
 
 
+def test_intervals_say_how_they_were_made():
+    methods = analyze_episodes(table(REWARDS, [True] * 8), METADATA).interval_methods
+    assert methods == {
+        "success_interval": "95 %, Wilson",
+        "reward_interval": "95 %, Student-t",
+        "variance_interval": "95 %, chi-squared, assumes normally distributed values",
+    }
+
+
 @pytest.mark.parametrize(
-    ("rewards", "mean", "variance"), [([2.0, 2.0, 2.0], 2.0, 0.0), ([2.0], 2.0, None), ([], None, None)]
+    ("rewards", "mean", "variance", "why"),
+    [
+        ([2.0, 2.0, 2.0], 2.0, 0.0, "all 3 values are equal"),
+        ([2.0], 2.0, None, "one unit only"),
+        ([], None, None, "no units"),
+    ],
 )
-def test_where_the_data_cannot_say(rewards, mean, variance):
+def test_where_the_data_cannot_say(rewards, mean, variance, why):
     """No variance, or no second episode, allows no interval; that is said by None, not by a wrong number."""
     analysis = analyze_episodes(table(rewards), METADATA)
     assert (analysis.mean_reward, analysis.variance_reward) == (mean, variance)
     assert (analysis.reward_interval, analysis.variance_interval) == (None, None)
+    assert analysis.interval_methods["variance_interval"] == f"insufficient data: {why}"
+    assert analysis.interval_methods["reward_interval"] == f"insufficient data: {why}"
     json.dumps(analysis.to_dict(), allow_nan=False)
 
 
@@ -137,8 +160,38 @@ def test_a_mission_is_played_and_described():
     assert (analysis.mission, analysis.policy, analysis.num_episodes) == ("assembler_2", "random", 3)
     assert 0 <= analysis.success_rate <= 1
     assert analysis.resource_usage["steps_per_episode"] == 10
+    assert analysis.resource_usage["steps"] == 30
     assert analysis.resource_usage["seconds"] > 0
+    assert analysis.resource_usage["memory_mb"] > 50
+    assert analysis.success == "agent_sum('heart.gained') >= 4"
+    assert analysis.success in analysis.sentence()
     assert daf_analyze_mission(short, episodes=3, seed=5).mean_reward == analysis.mean_reward
+
+
+def test_no_episodes_are_no_analysis():
+    with pytest.raises(BadInputError, match="at least one episode"):
+        daf_analyze_mission("assembler_2", episodes=0)
+
+
+def test_a_mission_that_cannot_be_built_is_no_traceback():
+    with pytest.raises(BadInputError, match="spawn points"):
+        daf_analyze_mission("diagnostic_memory", episodes=1)
+
+
+def test_a_set_is_analyzed_by_name():
+    short = [MissionConfig(source=name, max_steps=5) for name in ("assembler_2", "evals.planning_unlock_chain_easy")]
+    found = daf_analyze_mission_set([*short, short[0]], episodes=2, seed=3)
+    assert list(found) == ["assembler_2", "planning_unlock_chain_easy"]
+    assert {one.num_episodes for one in found.values()} == {2}
+    longer = MissionConfig(source="assembler_2", max_steps=6)
+    with pytest.raises(BadInputError, match="'assembler_2' twice"):
+        daf_analyze_mission_set([short[0], longer], episodes=2)
+
+
+@pytest.mark.parametrize("one", ["assembler_2", MissionConfig(source="assembler_2")])
+def test_one_mission_is_no_set(one):
+    with pytest.raises(BadInputError, match="a list of missions"):
+        daf_validate_mission_set(one)
 
 
 def test_a_set_is_checked_before_the_first_episode(monkeypatch):
@@ -149,10 +202,15 @@ def test_a_set_is_checked_before_the_first_episode(monkeypatch):
 
 def test_all_problems_of_a_set_at_once(tmp_path):
     (tmp_path / "bad.yaml").write_text("- 1\n")
-    names = ["assembler_2", "assembler_22", str(tmp_path / "bad.yaml"), "tutorial.miner", "tutorial.minr"]
+    names = ["assembler_2", "assembler_22", str(tmp_path / "bad.yaml"), "tutorial.minr", "diagnostic_memory"]
     with pytest.raises(ConfigError) as caught:
         daf_validate_mission_set(names)
-    assert [problem.found for problem in caught.value.problems] == ["'assembler_22'", "a list", "'tutorial.minr'"]
+    assert [problem.found for problem in caught.value.problems] == [
+        "'assembler_22'",
+        "a list",
+        "'tutorial.minr'",
+        "Number of agents 8 exceeds available spawn points 4 in map.",
+    ]
     assert "did you mean 'assembler_2'" in str(caught.value)
     assert daf_validate_mission_set(["assembler_2", "tutorial.miner"]) == ["assembler_2", "tutorial.miner"]
 
@@ -169,6 +227,31 @@ def test_metadata():
         daf_get_mission_metadata("assembler_22")
 
 
+# ---- from files ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("usages", "expected"),
+    [
+        ([{"seconds": 2.0, "peak_memory_mb": 300.0}, {"seconds": 3.0, "peak_memory_mb": 200.0}], (5.0, 300.0)),
+        ([{"seconds": 2.0, "peak_memory_mb": 300.0}, None], (None, None)),
+    ],
+)
+def test_a_report_says_success_and_what_its_files_know(tmp_path, usages, expected):
+    rule = "agent_sum('carbon.gained') > 3"
+    recipe = MissionRecipe.of("hall", {"hall": MissionConfig(source="assembler_2", success=rule)})
+    shards = [{"usage": usage} if usage else {} for usage in usages]
+    write_episodes(tmp_path / "episodes.parquet", table(REWARDS, [True] * 8), {"shards": shards})
+    page, data = tmp_path / "hall.html", tmp_path / "hall.json"
+    write_mission_report(recipe, [str(tmp_path / "episodes.parquet")], json_path=data, html_path=page)
+    report = json.loads(data.read_text())
+    usage = report["analyses"][0]["resource_usage"]
+    assert (usage["seconds"], usage["memory_mb"]) == expected
+    assert report["analyses"][0]["success"] == report["metadata"]["success"] == rule
+    assert report["metadata"]["success_reason"] == "declared in the configuration"
+    assert "agent_sum(" in page.read_text()
+
+
 # ---- discovery -------------------------------------------------------------------------------------------------
 
 
@@ -180,6 +263,43 @@ def test_missions_that_a_text_names(tmp_path):
     )
     found = daf_discover_missions_from_readme(readme)
     assert found == ["tutorial.miner", "machina_1", "assembler_2", "energy_starved"]
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("machina_1.", ["machina_1"]),
+        ("(machina_1); 'four_score'! tutorial.miner: tutorial.scout?", [
+            "machina_1", "four_score", "tutorial.miner", "tutorial.scout"
+        ]),
+        ("Play machina_1.clips. Then machina_1...", ["machina_1.clips", "machina_1"]),
+        ("| evals.diagnostic_memory | 4 |\n|`evals.energy_starved`|8|", ["diagnostic_memory", "energy_starved"]),
+        (r"| machina\_1 | tutorial.miner |", ["machina_1", "tutorial.miner"]),
+        ("see missions/machina_1.py and tutorial.miner.json", []),
+        ("The arena is empty, as any tutorial says. * empty lines", []),
+        ("Play `arena`, **tutorial** or | empty |", ["arena", "tutorial", "empty"]),
+        ("cogames play -m arena -p starter; cogames train --mission=tutorial\nmission: empty", [
+            "arena", "tutorial", "empty"
+        ]),
+        ("", []),
+    ],
+)  # fmt: skip
+def test_how_a_text_may_name_missions(tmp_path, text, found):
+    readme = tmp_path / "README.md"
+    readme.write_text(text)
+    assert daf_discover_missions_from_readme(readme) == found
+
+
+@pytest.mark.parametrize(("content", "found"), [(b"\x89PNG\xff\xfe", "no UTF-8 text"), (None, "a folder")])
+def test_what_is_no_text(tmp_path, content, found):
+    path = tmp_path / "README.md"
+    if content is None:
+        path.mkdir()
+    else:
+        path.write_bytes(content)
+    with pytest.raises(BadInputError, match=found) as caught:
+        daf_discover_missions_from_readme(path)
+    assert caught.value.where == str(path)
 
 
 def test_a_text_without_missions(tmp_path):

@@ -7,10 +7,21 @@ pytest.importorskip("cogames")
 
 from mettagrid.config.mettagrid_config import MettaGridConfig
 
-from daf.config import MissionConfig
+from daf.config import MissionConfig, PolicyConfig
 from daf.engine import missions
-from daf.engine.missions import SHIPPED_FOLDER, describe, list_missions, resolve_mission, shipped_missions
+from daf.engine.evaluation import evaluate_policy
+from daf.engine.mission_success import MISSION_SUCCESS
+from daf.engine.missions import (
+    SHIPPED_FOLDER,
+    check_buildable,
+    describe,
+    list_missions,
+    resolve_mission,
+    shipped_missions,
+)
+from daf.engine.simulation import SimulationFactory
 from daf.errors import BadInputError, UnknownMissionError
+from daf.success import check_success_expression
 
 
 @pytest.fixture(scope="module")
@@ -60,10 +71,14 @@ def test_sub_missions_keep_their_own_names():
 
 def test_success_comes_from_the_mission_unless_one_says_otherwise():
     assert resolve_mission("memory_mystery_path_easy").success == "game('goal.reached') > 0"
-    assert resolve_mission("tutorial.miner").success is None
+    assert resolve_mission("evals.memory_mystery_path_easy").success == "game('goal.reached') > 0"
+    assert resolve_mission("tutorial").success is None
+    assert "rewards" in resolve_mission("tutorial").success_reason
     assert "heart.gained" in resolve_mission("assembler_2").success
-    mine = MissionConfig(source="assembler_2", success="length < 50")
-    assert resolve_mission(mine).success == "length < 50"
+    assert resolve_mission("assembler_2").success_reason == "declared in the mission's file"
+    for source in ("assembler_2", "tutorial.miner", "tutorial"):
+        mine = resolve_mission(MissionConfig(source=source, success="length < 50"))
+        assert (mine.success, mine.success_reason) == ("length < 50", "declared in the configuration")
     error = refused(MissionConfig(source="assembler_2", success="lenght < 50"))
     assert "did you mean 'length'" in error.hint
     assert "assembler_2" in error.where
@@ -85,6 +100,82 @@ def test_an_unknown_name_gets_a_suggestion(source, near):
 
 def test_a_name_like_no_other_gets_the_list():
     assert refused("zzzzzz", UnknownMissionError).hint.startswith("known: ")
+
+
+# ---- what success is on the missions of CoGames ------------------------------------------------------------------
+
+FORAGERS = "tests.unit.forager.Foragers"
+# Who reaches it: mission, class path, its arguments, step limit (fewer are quicker), who does not.
+REACHED = [
+    ("machina_1", "aligner", {}, 150, "noop"),
+    ("arena", "aligner", {}, 150, "noop"),
+    ("tutorial.miner", "miner", {}, 150, "starter"),
+    ("tutorial.aligner", "aligner", {}, 150, "miner"),
+    ("tutorial.scrambler", "scrambler", {}, 150, "miner"),
+    ("easy_small_hearts", FORAGERS, {"make_hearts": True}, 150, "random"),
+    *((f"memory_mystery_path_{size}", "substrate_memory", {}, None, "noop") for size in ("easy", "medium", "hard")),
+    *((f"exploration_sparse_search_{size}", "substrate_exploration", {}, None, "noop") for size in ("easy", "medium")),
+    *((f"planning_unlock_chain_{size}", "substrate_planning", {}, None, "noop") for size in ("easy", "medium", "hard")),
+]
+REACHED_SLOWLY = [
+    ("energy_starved", "aligner", {}, 150, "noop"),
+    ("machina_1.clips", "aligner", {}, 150, "noop"),
+    ("four_score", "aligner", {}, 400, "miner"),
+    ("tutorial.scout", FORAGERS, {"gear": "scout"}, 400, "scout"),
+    ("exploration_sparse_search_hard", "substrate_exploration", {}, None, "random"),
+    ("easy_medium_hearts", FORAGERS, {"make_hearts": True}, 150, "random"),
+    ("easy_large_hearts", FORAGERS, {"make_hearts": True}, 150, "noop"),
+    *((f"distant_resources_{tier}", FORAGERS, {}, 1000, "miner") for tier in ("easy", "standard", "hard")),
+    *((f"quadrant_buildings_{tier}", FORAGERS, {}, 1000, "miner") for tier in ("easy", "standard", "hard")),
+]
+
+
+def succeeds(mission, class_path, init_kwargs, max_steps, seed=4):
+    policy = PolicyConfig(class_path=class_path, init_kwargs=init_kwargs)
+    frame = evaluate_policy(policy, MissionConfig(source=mission, max_steps=max_steps), episodes=1, seed=seed)
+    assert frame["failure"].isna().all()
+    return bool(frame["success"].all())
+
+
+@pytest.mark.parametrize(
+    ("mission", "class_path", "init_kwargs", "max_steps", "failing"),
+    [*REACHED, *(pytest.param(*case, marks=pytest.mark.long) for case in REACHED_SLOWLY)],
+)
+def test_success_is_reached_and_missed(mission, class_path, init_kwargs, max_steps, failing):
+    assert succeeds(mission, class_path, init_kwargs, max_steps)
+    assert not succeeds(mission, failing, {}, max_steps)
+
+
+def test_every_mission_of_cogames_says_what_success_is_or_why_not():
+    assert set(MISSION_SUCCESS) == set(list_missions()) - set(shipped_missions())
+    shown = {case[0] for case in (*REACHED, *REACHED_SLOWLY)}
+    assert {name for name, rule in MISSION_SUCCESS.items() if rule.expression} == shown
+    for name, rule in MISSION_SUCCESS.items():
+        assert rule.reason, name
+        if rule.expression:
+            check_success_expression(rule.expression, name)
+
+
+def test_missions_without_success_are_what_their_reasons_say():
+    """A later CoGames may give them back what they lack: then they deserve a success."""
+    nowhere = [name for name, rule in MISSION_SUCCESS.items() if rule.expression is None]
+    for name in (name for name in nowhere if name.startswith("diagnostic_")):
+        config = resolve_mission(MissionConfig(source=name, num_agents=4)).env_config
+        things = {thing for row in SimulationFactory(config).build_map(0) for thing in row}
+        assert things <= {"wall", "empty", "agent.agent", "junction"}, name
+    with pytest.raises(BadInputError, match="Unknown object type: hub"):
+        check_buildable(resolve_mission(MissionConfig(source="easy_hearts_training", num_agents=4)))
+    for name in ("empty", "tutorial"):
+        assert not any(agent.rewards for agent in resolve_mission(name).env_config.game.agents)
+
+
+def test_a_mission_that_cannot_be_built():
+    with pytest.raises(BadInputError) as caught:
+        check_buildable(resolve_mission("diagnostic_memory"))
+    assert caught.value.expected == "a mission that the engine can build"
+    assert "spawn points 4" in caught.value.found
+    assert "num_agents" in caught.value.hint
+    check_buildable(resolve_mission(MissionConfig(source="diagnostic_memory", num_agents=4)))
 
 
 # ---- changes ---------------------------------------------------------------------------------------------------
@@ -223,6 +314,7 @@ def test_what_the_engine_writes_and_cannot_read_gets_a_hint(tmp_path, source):
 def test_shipped_missions_say_what_they_are(name):
     facts = describe(resolve_mission(name))
     assert facts["origin"] == "daf"
+    assert facts["success_reason"]
     assert facts["success"]
     assert facts["max_steps"] > 0
     assert "noop" in facts["action_names"]

@@ -1,0 +1,102 @@
+"""The JSON columns of the episodes table as arrays: every text is parsed once, whatever is computed from it later."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import reduce
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from daf.errors import BadInputError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Array = np.ndarray[Any, np.dtype[np.float64]]
+
+# What an agent gains and loses without picking anything up or putting anything down.
+BODY = frozenset({"hp", "energy", "solar"})
+
+
+@dataclass(frozen=True, kw_only=True)
+class EpisodeStatistics:
+    """Episodes of one mission that have a result, in the order of the table. What the engine did not report is 0.
+
+    Attributes:
+        seeds: environment seeds [episodes].
+        lengths: steps [episodes].
+        agent: statistics of the agents by name, each [episodes, agents].
+        game: statistics of the game by name, each [episodes].
+        actions: how often each action was chosen, each [episodes]; an action is there if it could be chosen.
+    """
+
+    seeds: list[int]
+    lengths: Array
+    agent: Mapping[str, Array]
+    game: Mapping[str, Array]
+    actions: Mapping[str, Array]
+    num_agents: int
+
+    @property
+    def num_episodes(self) -> int:
+        return len(self.seeds)
+
+    def of_agents(self, name: str) -> Array:
+        """One statistic of the agents, [episodes, agents]."""
+        return self.agent.get(name, self._zeros())
+
+    def sum_of(self, wanted: Callable[[str], bool]) -> Array:
+        """The statistics of the agents whose names are wanted, added up, [episodes, agents]."""
+        return reduce(np.add, (values for name, values in self.agent.items() if wanted(name)), self._zeros())
+
+    def _zeros(self) -> Array:
+        return np.zeros((self.num_episodes, self.num_agents))
+
+    def flows(self) -> dict[str, dict[str, float]]:
+        """Resources per episode, summed over agents and averaged over episodes: {resource: {gained, lost}}."""
+        totals: dict[str, dict[str, float]] = {}
+        for name, values in self.agent.items():
+            resource, kind = split_flow(name)
+            if resource:
+                flows = totals.setdefault(resource, {"gained": 0.0, "lost": 0.0})
+                flows[kind] = float(values.sum()) / self.num_episodes
+        return dict(sorted(totals.items()))
+
+
+def split_flow(name: str) -> tuple[str, str]:
+    """`carbon.gained` → ("carbon", "gained"); ("", "") for a statistic that is no resource's gain or loss."""
+    resource, _, kind = name.rpartition(".")
+    return (resource, kind) if kind in ("gained", "lost") else ("", "")
+
+
+def episode_statistics(episodes: pd.DataFrame) -> EpisodeStatistics:
+    """Read the statistics of an episodes table's rows; episodes that failed have none and are left out.
+
+    Raises:
+        BadInputError: the episodes differ in their numbers of agents.
+    """
+    played = episodes[episodes["failure"].isna()]
+    agents: list[list[dict[str, float]]] = [json.loads(text) for text in played["agent_stats"]]
+    numbers = sorted({len(episode) for episode in agents})
+    if len(numbers) > 1:
+        found = f"{' and '.join(map(str, numbers))} agents"
+        raise BadInputError("episodes of one mission, with equally many agents", found, "episodes table")
+    num_agents = numbers[0] if numbers else 0
+    flat = _columns([agent for episode in agents for agent in episode])
+    return EpisodeStatistics(
+        seeds=[int(seed) for seed in played["seed"]],
+        lengths=played["length"].to_numpy(dtype=float),
+        agent={name: values.reshape(len(agents), num_agents) for name, values in flat.items()},
+        game=_columns([json.loads(text) for text in played["game_stats"]]),
+        actions=_columns([json.loads(text) for text in played["action_counts"]]),
+        num_agents=num_agents,
+    )
+
+
+def _columns(rows: Sequence[Mapping[str, float]]) -> dict[str, Array]:
+    """Rows of numbers by name as one array [rows] per name; 0 where a row does not have the name."""
+    names: Iterable[str] = dict.fromkeys(name for row in rows for name in row)
+    return {name: np.array([row.get(name, 0.0) for row in rows], dtype=float) for name in names}

@@ -1,0 +1,41 @@
+"""Files of episodes that the workflow makes."""
+
+import io
+
+import pytest
+
+pytest.importorskip("cogames")
+
+from daf.config import MissionConfig, PolicyConfig
+from daf.episodes import read_provenance
+from daf.evaluations import evaluate_shard
+from daf.logging_config import create_daf_logger
+from daf.plan import Checkpoint
+from daf.recipes import EvaluationRecipe, MissionRecipe
+
+
+@pytest.mark.parametrize(
+    ("config", "success"),
+    [
+        (MissionConfig(source="planning_unlock_chain_easy"), "game('goal.reached') > 0"),
+        (MissionConfig(source="assembler_2", max_steps=5, success="length > 4"), "length > 4"),
+        (MissionConfig(source="tutorial", max_steps=5), None),
+    ],
+)
+def test_a_file_says_what_success_was_and_what_playing_took(tmp_path, config, success):
+    recipe = EvaluationRecipe(
+        mission=MissionRecipe.of("mine", {"mine": config}),
+        policy={},
+        first_seed=3,
+        first_episode=0,
+        num_episodes=2,
+        max_action_time_ms=10_000,
+    )
+    checkpoint = Checkpoint(label="noop", policy="noop", config=PolicyConfig(class_path="noop"))
+    logger = create_daf_logger("test", stream=io.StringIO())
+    output = tmp_path / "episodes.parquet"
+    evaluate_shard(recipe, checkpoint=checkpoint, weights=[], output=output, device="cpu", logger=logger)
+    made_by = read_provenance(output)
+    assert made_by["mission"] == {"name": "mine", "success": success}
+    assert made_by["usage"]["seconds"] > 0
+    assert made_by["usage"]["peak_memory_mb"] > 50
