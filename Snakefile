@@ -36,6 +36,7 @@ wildcard_constraints:
     mission=NAME,
     shard=r"\d+",
     comparison=NAME,
+    look=r"\d+",
     version=r"\d+\.\d+\.\d+",
 
 
