@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from daf.ablation import daf_policy_ablation
 from daf.config import Anchors, DAFComparisonConfig, MissionConfig, PolicyConfig
 from daf.errors import BadInputError
-from daf.files import digest
+from daf.files import digest, file_sha256
 from daf.statistics.results import ComparisonResults, make_table, to_plain
 from daf.suites import SUITES, daf_benchmark_suite, suite_missions
 
@@ -219,6 +219,7 @@ def daf_compare_scores(
         BadInputError: a column is missing or holds something else, a row occurs twice, a score is infinite, or nothing
             is left to compare.
     """
+    from daf.provenance import utc_now
     from daf.statistics.scores import read_scores, to_episodes
 
     where = "table of scores" if not isinstance(scores, str | Path) else str(scores)
@@ -238,7 +239,10 @@ def daf_compare_scores(
         },
         source="daf_compare_scores",
     )
-    results = compare_episodes(episodes, config)
+    facts: dict[str, Any] = {"table": {"source": where, "rows": len(episodes)}, "created": utc_now()}
+    if isinstance(scores, str | Path):
+        facts["table"]["sha256"] = file_sha256(scores)
+    results = compare_episodes(episodes, config, provenance=facts)
     return _hand_over(replace(results, notes=(*results.notes, *said)), output_dir, verbose)
 
 

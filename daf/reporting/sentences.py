@@ -18,7 +18,7 @@ def number(value: float | None, digits: int | None = None) -> str:
         return UNKNOWN
     if digits is None:
         size = abs(value)
-        digits = 0 if size >= 100 else 1 if size >= 10 else 2 if size >= 0.01 or size == 0 else 4
+        digits = 0 if size >= 100 else 1 if size >= 10 else 2 if size >= 0.01 or size < 5e-5 else 4
     text = f"{value:,.{digits}f}"
     if float(text.replace(",", "")) == 0:
         text = text.lstrip("-")
@@ -91,11 +91,11 @@ def _recipe(name: str, training_seeds: float | None) -> str:
     return f"the recipe {name}" if training_seeds is not None and isfinite(training_seeds) else name
 
 
-def policy_sentence(record: Record, *, level: float, unit: str = "reward per agent") -> str:
+def policy_sentence(record: Record, *, level: float, missions: int = 1, unit: str = "reward per agent") -> str:
     """One policy's mean as a sentence, for a comparison of one."""
     interval = span(record["interval_low"], record["interval_high"])
     detail = f"{100 * level:g} % interval {interval}" if interval != UNKNOWN else record["interval_method"]
     return (
-        f"{record['policy']} scores {number(record['mean'])} {unit} {place(record['mission'], 2)}, "
+        f"{record['policy']} scores {number(record['mean'])} {unit} {place(record['mission'], missions)}, "
         f"{detail} ({record['n_episodes']} episodes)."
     )

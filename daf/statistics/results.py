@@ -56,7 +56,15 @@ class ComparisonResults:
     @property
     def unit(self) -> str:
         """What figures are counted in."""
-        return "reward per agent" if self.config.anchors is None else "normalised points"
+        if self.config.anchors is not None:
+            return "normalised points"
+        return "points" if "table" in self.provenance else "reward per agent"
+
+    def scale(self, mission: str) -> tuple[float, float]:
+        """The rewards that count as 0 and 1 on a mission."""
+        scales = self.provenance["computation"]["normalisation"]
+        zero, one = scales[mission] if isinstance(scales, Mapping) else (0.0, 1.0)
+        return zero, one
 
     def verdicts(self, estimand: str = "A", *, overall_only: bool = True) -> list[str]:
         """The verdict sentences of one question: overall (with one mission: on it), or for every mission."""
@@ -82,11 +90,14 @@ class ComparisonResults:
     def __str__(self) -> str:
         from daf.reporting.sentences import policy_sentence
 
-        summary = self.summary_statistics.to_dict("records")
-        shown = [r for r in summary if len(self.missions) > 1 or r["mission"] != "overall"]
+        summary, level = self.summary_statistics.to_dict("records"), self.config.confidence_level
+        several = len(self.missions)
+        shown = [r for r in summary if several > 1 or r["mission"] != "overall"]
+        if several > 3:  # the table has them all
+            shown = [r for r in summary if r["mission"] == "overall"]
         lines = [
             "Means",
-            *(f"  {policy_sentence(r, level=self.config.confidence_level, unit=self.unit)}" for r in shown),
+            *(f"  {policy_sentence(r, level=level, missions=several, unit=self.unit)}" for r in shown),
         ]
         for key, title in (("A", "These checkpoints"), ("B", "These recipes")):
             sentences = self.verdicts(key)
