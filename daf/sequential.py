@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from math import ceil
+from math import ceil, isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -49,7 +49,7 @@ def unsettled(results: ComparisonResults) -> list[str]:
     """Pairs that more episodes may still decide. Two policies whose difference never varies are not among them."""
     open_pairs = []
     for record in results.headline_records("A"):
-        constant = record["p"] is None and record["n_a"] > 1
+        constant = not isfinite(record["p"]) and record["n_a"] > 1
         if record["verdict"] not in SETTLED and not constant:
             open_pairs.append(f"{record['policy_a']} and {record['policy_b']}")
     return open_pairs

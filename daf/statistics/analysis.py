@@ -18,9 +18,8 @@ import numpy as np
 from daf.config import DAFComparisonConfig
 from daf.statistics import bootstrap, effects, intervals, tests
 from daf.statistics.intervals import Array, Interval
-from daf.statistics.units import Units
+from daf.statistics.units import OVERALL, Units
 
-OVERALL = "overall"
 VERDICTS = ("better", "worse", "equivalent", "inconclusive", "insufficient data")
 SUMMARY_COLUMNS = (
     "policy", "mission", "trained", "n_episodes", "n_train_seeds", "mean", "interval_low", "interval_high",

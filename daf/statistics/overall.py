@@ -13,10 +13,10 @@ import numpy as np
 
 from daf.config import DAFComparisonConfig
 from daf.statistics import bootstrap, ranking
-from daf.statistics.analysis import OVERALL, Record, stream
+from daf.statistics.analysis import Record, stream
 from daf.statistics.bootstrap import Scores
 from daf.statistics.intervals import Array
-from daf.statistics.units import Units
+from daf.statistics.units import OVERALL, Units
 
 AGGREGATE_COLUMNS = (
     "estimand", "policy", "statistic", "value", "interval_low", "interval_high", "interval_method", "n_missions",

@@ -114,7 +114,7 @@ def _numbers(values: pd.Series[float], name: str, where: str) -> pd.Series[float
     wrong = numbers.isna() & values.notna()
     if wrong.any():
         row = wrong.idxmax()
-        raise BadInputError("numbers", f"{values[row]!r} in row {row}", f"{where}: {name}")
+        raise BadInputError("numbers", f"'{values[row]}' in row {row}", f"{where}: {name}")
     return numbers
 
 
@@ -123,5 +123,5 @@ def _whole(values: pd.Series[float], name: str, where: str) -> pd.Series[int]:
     wrong = numbers.notna() & (numbers != numbers.round())
     if wrong.any():
         row = wrong.idxmax()
-        raise BadInputError("whole numbers", f"{values[row]!r} in row {row}", f"{where}: {name}")
+        raise BadInputError("whole numbers", f"'{values[row]}' in row {row}", f"{where}: {name}")
     return numbers.astype("Int64")

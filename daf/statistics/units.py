@@ -20,6 +20,7 @@ from daf.statistics.intervals import Array
 if TYPE_CHECKING:
     import pandas as pd
 
+OVERALL = "overall"
 NEEDED_COLUMNS = ("policy", "mission", "seed", "mean_reward")
 SLIM_COLUMNS = (
     "policy", "checkpoint", "training_seed", "mission", "episode", "seed",
@@ -172,6 +173,9 @@ def check_episodes(episodes: pd.DataFrame, policies: list[str], missions: list[s
         raise BadInputError(f"episodes of {', '.join(policies)}", f"episodes of {found}", "episodes table")
     frame = frame.astype({"mean_reward": "float64", "training_seed": "Int64", "success": "boolean", "length": "Int64"})
     frame["failure"] = frame["failure"].astype(object).where(frame["failure"].notna(), None)
+    if (frame["mission"] == OVERALL).any():
+        hint = "it names the figures over all missions"
+        raise BadInputError("another name of a mission", f"'{OVERALL}'", "episodes table: mission", hint)
     if np.isinf(frame["mean_reward"]).any():
         raise BadInputError("finite rewards", "an infinite one", "episodes table: mean_reward")
     key = ["policy", "checkpoint", "mission", "seed"]
