@@ -37,6 +37,7 @@ wildcard_constraints:
     shard=r"\d+",
     comparison=NAME,
     replay="best|median|worst",
+    look=r"\d+",
     version=r"\d+\.\d+\.\d+",
 
 

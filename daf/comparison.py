@@ -1,8 +1,9 @@
 """Compare policies: evaluate them on the same episodes, test the differences, and say what can be said.
 
-`compare_episodes` is pure and works on any episodes table; `daf_compare_policies`, `daf_benchmark_suite` and
-`daf_policy_ablation` play the episodes first. The statistics themselves are in `daf.statistics`, the report in
-`daf.visualization`.
+`compare_episodes` is pure and works on any episodes table, `daf_compare_scores` on any table of scores;
+`daf_compare_policies` plays the episodes first. Suites and their leaderboard are in `daf.suites`, ablations in
+`daf.ablation`, comparisons that stop by themselves in `daf.sequential`, the statistics in `daf.statistics`, the report
+in `daf.visualization`.
 """
 
 from __future__ import annotations
@@ -10,12 +11,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
-from daf.config import DAFComparisonConfig, MissionConfig, PolicyConfig
-from daf.errors import BadInputError, did_you_mean
-from daf.files import digest
+from daf.ablation import daf_policy_ablation
+from daf.config import Anchors, DAFComparisonConfig, MissionConfig, PolicyConfig
+from daf.errors import BadInputError
+from daf.files import digest, file_sha256
 from daf.statistics.results import ComparisonResults, make_table, to_plain
+from daf.suites import SUITES, daf_benchmark_suite, suite_missions
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -31,6 +34,7 @@ __all__ = [
     "compare_episodes",
     "daf_benchmark_suite",
     "daf_compare_policies",
+    "daf_compare_scores",
     "daf_policy_ablation",
     "suite_missions",
     "unique_labels",
@@ -51,7 +55,6 @@ def compare_episodes(
     episodes: pd.DataFrame,
     config: DAFComparisonConfig,
     *,
-    pairs: Sequence[tuple[str, str]] | None = None,
     provenance: Mapping[str, Any] | None = None,
 ) -> ComparisonResults:
     """Compare the policies of an episodes table. Pure: the same table and config give the same results.
@@ -59,48 +62,55 @@ def compare_episodes(
     Args:
         episodes: columns policy, mission, seed (of the environment) and mean_reward; also used if there: checkpoint,
             training_seed, episode, success, length, timeouts, failure. A missing reward is a failed episode.
-        config: which policies and missions, confidence level, resamples and their seed, equivalence margin.
-        pairs: compare only these; default every pair in the order of `config.policies`.
+        config: which policies and missions, confidence level, resamples and their seed, equivalence margin, anchors.
         provenance: recorded as it is, beside the facts about the computation.
 
     Raises:
-        BadInputError: a column is missing, a row occurs twice, a reward is infinite, nothing is left to compare.
+        BadInputError: a column is missing, a row occurs twice, a reward is infinite, nothing is left to compare, or
+            the anchors give no scale.
     """
-    from daf.statistics import analysis, units
+    from daf.statistics import analysis, overall, units
 
     frame = units.check_episodes(episodes, config.policies, config.missions)
     collected = units.collect_units(frame, config.policies, config.missions)
     if not collected.cells:
         reasons = " ".join(collected.notes)
         raise BadInputError("episodes with rewards", "failed episodes only", "episodes table", reasons)
-    records = analysis.compare_pairs(collected, config, pairs)
-    ranks, friedman = analysis.rank_policies(collected, config)
+    if config.anchors is not None:
+        collected = collected.on_scale(config.anchors)
+    records = analysis.compare_pairs(collected, config)
+    ranks, friedman = overall.rank_policies(collected, config)
     estimand, notes = _explain(collected, config, records)
     return ComparisonResults(
         summary_statistics=make_table(analysis.summarise(collected, config), analysis.SUMMARY_COLUMNS),
         pairwise=make_table(records, analysis.PAIR_COLUMNS),
-        ranks=make_table(ranks, analysis.RANK_COLUMNS),
+        ranks=make_table(ranks, overall.RANK_COLUMNS),
+        aggregates=make_table(overall.aggregate(collected, config), overall.AGGREGATE_COLUMNS),
+        profiles=make_table(overall.profile(collected, config), overall.PROFILE_COLUMNS),
         episodes=make_table(frame.to_dict("records"), units.SLIM_COLUMNS),
         estimand=estimand,
         friedman=asdict(friedman) if friedman else None,
         notes=tuple(notes),
         config=config,
-        provenance=to_plain(dict(provenance or {})) | {"computation": _computation(frame, config)},
+        provenance=to_plain(dict(provenance or {})) | {"computation": _computation(frame, config, collected)},
     )
 
 
-def _computation(frame: pd.DataFrame, config: DAFComparisonConfig) -> dict[str, Any]:
+def _computation(frame: pd.DataFrame, config: DAFComparisonConfig, units: Units) -> dict[str, Any]:
     from importlib import metadata
 
     from daf import __version__
 
     seeds = {str(name): sorted({int(seed) for seed in part}) for name, part in frame.groupby("mission")["seed"]}
+    scales: Any = "none: rewards as the missions pay them"
+    if config.anchors is not None:
+        scales = {mission: list(cell.scale) for (_, mission), cell in units.cells.items()}
     return {
         "episode_seeds": {name: f"{min(s)} to {max(s)} ({len(s)} seeds)" for name, s in seeds.items()},
         "episode_seeds_sha256": digest(seeds),
         "resampling_seed": config.seed,
         "num_resamples": config.num_resamples,
-        "normalisation": "none: rewards as the missions pay them",
+        "normalisation": scales,
         "versions": {"daf": __version__} | {name: metadata.version(name) for name in ("numpy", "scipy", "pandas")},
     }
 
@@ -135,71 +145,133 @@ def _explain(
             f"With so few episodes that differ, p cannot fall below {max(family):.2g} in at least one comparison, "
             f"before the correction for {pairs}: a lack of verdicts there says little. Run more episodes."
         )
-    if len({mission for _, mission in units.cells}) > 1 and whole["A"]:
+    played = {mission for _, mission in units.cells}
+    if config.anchors is None and len(played) > 1 and whole["A"]:
         notes.append(
             "Overall figures give every mission the same weight and take rewards as they are, so a mission that pays "
-            "more moves them more."
+            "more moves them more. Declare `anchors` to put all missions on one scale."
+        )
+    named = [one for one in (config.anchors.zero, config.anchors.one) if isinstance(one, str)] if config.anchors else []
+    if named:
+        notes.append(
+            f"The scale is set by what {' and '.join(named)} scored on these episodes; intervals take it as known."
+        )
+    present = [policy for policy in units.policies if units.missions_of(policy)]
+    shared = units.missions_of(*present)
+    if len(shared) < len(played):
+        notes.append(
+            f"Aggregates, profiles and ranks over missions rest on the {len(shared)} of {len(played)} missions that "
+            "all policies played."
         )
     if config.equivalence_margin is None and any(r.get("verdict") == "inconclusive" for r in records):
         notes.append(
             "No equivalence margin was declared, so 'inconclusive' cannot be told from 'equal'; set equivalence_margin "
             "to the largest difference that does not matter."
         )
+    notes += _what_is_missing(whole, config)
     return estimand, notes
+
+
+def _what_is_missing(whole: dict[str, list[dict[str, Any]]], config: DAFComparisonConfig) -> list[str]:
+    """How many more units the open pairs need for the declared margin, in a sentence per question."""
+    sentences = []
+    for key, unit in (("A", "episodes per mission"), ("B", "training seeds per recipe")):
+        wanted = [r["more_needed"] for r in whole[key] if r["verdict"] == "inconclusive" and r["more_needed"] > 0]
+        if wanted:
+            sentences.append(
+                f"About {max(wanted):.0f} more {unit} would give every open pair of question {key} an 80 % chance to "
+                f"show a difference of {config.equivalence_margin:g}, going by the variance seen so far."
+            )
+    return sentences
+
+
+# ---- tables that users bring ------------------------------------------------------------------------------
+
+
+def daf_compare_scores(
+    scores: pd.DataFrame | str | Path,
+    *,
+    policies: Sequence[str] | None = None,
+    missions: Sequence[str] | None = None,
+    reference: str | None = None,
+    anchors: Anchors | Mapping[str, Any] | None = None,
+    equivalence_margin: float | None = None,
+    confidence_level: float = 0.95,
+    num_resamples: int = 10_000,
+    recipe_test: str = "welch",
+    seed: int = 42,
+    output_dir: str | Path | None = None,
+    verbose: bool = False,
+) -> ComparisonResults:
+    """Compare policies from a table of scores, wherever they come from, as `daf_compare_policies` would.
+
+    Args:
+        scores: a DataFrame, a .csv or a .parquet file with columns policy, mission, score and, if known, seed (of the
+            training; without it question B stays unanswered, and the result says so) and episode (the same number is
+            the same episode for every policy). A missing score is an episode without result: it is left out and
+            counted. Missions that only some policies played are left out where those are compared with others.
+        policies, missions: which, and in which order; default: all, as they first occur.
+        reference: compare all others with this policy only.
+        anchors: {"zero": …, "one": …}: policies, or scores by mission, that count as 0 and 1.
+        output_dir: as in `daf_compare_policies`.
+
+    Raises:
+        BadInputError: a column is missing or holds something else, a row occurs twice, a score is infinite, or nothing
+            is left to compare.
+    """
+    from daf.provenance import utc_now
+    from daf.statistics.scores import read_scores, to_episodes
+
+    where = "table of scores" if not isinstance(scores, str | Path) else str(scores)
+    episodes, said = to_episodes(read_scores(scores), where)
+    config = DAFComparisonConfig.from_dict(
+        {
+            "policies": list(policies or dict.fromkeys(episodes["policy"])),
+            "missions": list(missions or dict.fromkeys(episodes["mission"])),
+            "episodes_per_mission": int(episodes["episode"].max()) + 1,
+            "reference": reference,
+            "anchors": anchors.to_dict() if isinstance(anchors, Anchors) else anchors,
+            "equivalence_margin": equivalence_margin,
+            "confidence_level": confidence_level,
+            "num_resamples": num_resamples,
+            "recipe_test": recipe_test,
+            "seed": seed,
+        },
+        source="daf_compare_scores",
+    )
+    facts: dict[str, Any] = {"table": {"source": where, "rows": len(episodes)}, "created": utc_now()}
+    if isinstance(scores, str | Path):
+        facts["table"]["sha256"] = file_sha256(scores)
+    results = compare_episodes(episodes, config, provenance=facts)
+    return _hand_over(replace(results, notes=(*results.notes, *said)), output_dir, verbose)
+
+
+def _hand_over(results: ComparisonResults, output_dir: str | Path | None, verbose: bool) -> ComparisonResults:
+    """Write and print what was asked for."""
+    if output_dir is not None:
+        from daf.visualization import daf_export_comparison_html
+
+        results.write(output_dir)
+        daf_export_comparison_html(results, Path(output_dir) / "report.html")
+    if verbose:
+        print(results)
+    return results
 
 
 # ---- playing the episodes first ---------------------------------------------------------------------------
 
 Mission = str | MissionConfig
-SUITES: dict[str, tuple[str, ...]] = {
-    "quick": ("tutorial.miner", "training_facility_1"),
-    "standard": (
-        "tutorial.miner", "training_facility_1", "assembler_2", "exploration_sparse_search_easy",
-        "memory_mystery_path_easy", "planning_unlock_chain_easy",
-    ),
-    "memory": tuple(f"memory_mystery_path_{size}" for size in ("easy", "medium", "hard")),
-    "exploration": tuple(f"exploration_sparse_search_{size}" for size in ("easy", "medium", "hard")),
-    "planning": tuple(f"planning_unlock_chain_{size}" for size in ("easy", "medium", "hard")),
-    "diagnostic": (
-        *(f"diagnostic_chest_navigation{n}{hard}" for n in (1, 2, 3) for hard in ("", "_hard")),
-        "diagnostic_chest_deposit_near", "diagnostic_chest_deposit_search", "diagnostic_chest_deposit_search_hard",
-        "diagnostic_charge_up", "diagnostic_charge_up_hard", "diagnostic_memory", "diagnostic_memory_hard",
-    ),
-    "cogs_vs_clips": (
-        "machina_1", "machina_1.clips", "arena", "four_score",
-        "tutorial.aligner", "tutorial.miner", "tutorial.scout", "tutorial.scrambler",
-    ),
-    "resources": (
-        "energy_starved",
-        *(f"distant_resources_{size}" for size in ("easy", "standard", "hard")),
-        *(f"quadrant_buildings_{size}" for size in ("easy", "standard", "hard")),
-        "easy_small_hearts", "easy_medium_hearts", "easy_large_hearts",
-    ),
-}  # fmt: skip
-# Every eval but easy_hearts_training, whose map has no room for its agents at any number.
-SUITES["evals"] = (
-    *SUITES["resources"], *SUITES["memory"], *SUITES["exploration"], *SUITES["planning"], *SUITES["diagnostic"],
-)  # fmt: skip
-
-
-def suite_missions(suite: str) -> list[MissionConfig]:
-    """The missions of a named suite. The diagnostic maps have room for four agents, not for the default eight.
-
-    Raises:
-        BadInputError: no suite has this name.
-    """
-    if suite not in SUITES:
-        raise BadInputError("the name of a suite", f"'{suite}'", "suite", did_you_mean(suite, SUITES))
-    return [
-        MissionConfig(source=name, num_agents=4 if name.startswith("diagnostic_") else None) for name in SUITES[suite]
-    ]
 
 
 def daf_compare_policies(
     policies: Sequence[str | PolicySpec | PolicyConfig | ResolvedPolicy],
     missions: Sequence[Mission],
-    episodes_per_mission: int = 32,
+    episodes_per_mission: int | Literal["auto"] = 32,
     *,
+    max_episodes_per_mission: int = 256,
+    num_looks: int = 4,
+    reference: str | None = None,
+    anchors: Anchors | Mapping[str, Any] | None = None,
     seed: int = 42,
     evaluation_seed: int = 1_000_000,
     output_dir: str | Path | None = None,
@@ -209,7 +281,7 @@ def daf_compare_policies(
     confidence_level: float = 0.95,
     num_resamples: int = 10_000,
     equivalence_margin: float | None = None,
-    pairs: Sequence[tuple[str, str]] | None = None,
+    recipe_test: str = "welch",
     verbose: bool = True,
     on_progress: Callable[..., None] | None = None,
 ) -> ComparisonResults:
@@ -219,8 +291,13 @@ def daf_compare_policies(
         policies: shorthands, class paths, PolicySpecs or PolicyConfigs; two of one name get labels of their own.
         missions: mission names, files or MissionConfigs.
         episodes_per_mission: episodes per policy and mission; the environment seeds are evaluation_seed, +1, …
+            "auto" adds batches until every pair has its verdict, in num_looks looks up to max_episodes_per_mission;
+            declare an equivalence_margin, or policies that are equal will take all of them (`daf.sequential`).
+        reference: the label of one policy: compare all others with it only.
+        anchors: {"zero": "random", "one": "baseline"}: policies (by label), or rewards by mission, that count as 0 and
+            1; all figures are then on that scale.
         seed: of the resampling.
-        output_dir: where summary.csv, pairwise.csv, comparison.json, report.html and figures/ go; None: nowhere.
+        output_dir: where tables (`daf.statistics.results.FILES`) and report.html go; None: nowhere.
         workers: processes that play; they do not change the numbers.
         equivalence_margin: largest difference of means that does not matter; declare it to get "equivalent".
         verbose: print the summary.
@@ -240,6 +317,11 @@ def daf_compare_policies(
             "policies": labels,
             "missions": [mission.name for mission in resolved_missions],
             "episodes_per_mission": episodes_per_mission,
+            "max_episodes_per_mission": max_episodes_per_mission,
+            "num_looks": num_looks,
+            "reference": reference,
+            "anchors": anchors.to_dict() if isinstance(anchors, Anchors) else anchors,
+            "recipe_test": recipe_test,
             "confidence_level": confidence_level,
             "num_resamples": num_resamples,
             "equivalence_margin": equivalence_margin,
@@ -253,43 +335,39 @@ def daf_compare_policies(
 
     from daf.engine.evaluation import evaluate_policy
     from daf.provenance import provenance
+    from daf.sequential import play_until_settled
 
-    frames = [
-        evaluate_policy(
-            policy,
-            mission,
-            episodes=episodes_per_mission,
-            seed=evaluation_seed,
-            workers=workers,
-            device=device,
-            max_action_time_ms=max_action_time_ms,
-            policy_label=policy.label,
-            on_progress=on_progress,
-        )
-        for mission in resolved_missions
-        for policy in resolved
-    ]
+    def play(first: int, stop: int) -> pd.DataFrame:
+        frames = [
+            evaluate_policy(
+                policy,
+                mission,
+                episodes=stop - first,
+                first_episode=first,
+                seed=evaluation_seed,
+                workers=workers,
+                device=device,
+                max_action_time_ms=max_action_time_ms,
+                policy_label=policy.label,
+                on_progress=on_progress,
+            )
+            for mission in resolved_missions
+            for policy in resolved
+        ]
+        return pd.concat(frames, ignore_index=True)
+
     recipe = {
         "config": config.to_dict(),
         "policies": {policy.label: policy.identity() for policy in resolved},
         "missions": {mission.name: mission.env_config.model_dump(mode="json") for mission in resolved_missions},
     }
-    results = compare_episodes(
-        pd.concat(frames, ignore_index=True),
-        config,
-        pairs=pairs,
-        provenance=provenance(recipe, {"evaluation": evaluation_seed, "resampling": seed}),
-    )
+    made_by = provenance(recipe, {"evaluation": evaluation_seed, "resampling": seed})
+    if episodes_per_mission == "auto":
+        results = play_until_settled(play, config, provenance=made_by)
+    else:
+        results = compare_episodes(play(0, episodes_per_mission), config, provenance=made_by)
     aloud = dict.fromkeys(f"{policy.note[0].upper()}{policy.note[1:]}." for policy in resolved if policy.note)
-    results = replace(results, notes=(*results.notes, *aloud))
-    if output_dir is not None:
-        from daf.visualization import daf_export_comparison_html
-
-        results.write(output_dir)
-        daf_export_comparison_html(results, Path(output_dir) / "report.html")
-    if verbose:
-        print(results)
-    return results
+    return _hand_over(replace(results, notes=(*results.notes, *aloud)), output_dir, verbose)
 
 
 def compare_files(paths: Sequence[str | Path], config: DAFComparisonConfig, folder: str | Path) -> ComparisonResults:
@@ -300,26 +378,47 @@ def compare_files(paths: Sequence[str | Path], config: DAFComparisonConfig, fold
     """
     from daf.episodes import read_episodes, read_provenance
     from daf.provenance import provenance
-    from daf.recipes import mission_label
+    from daf.sequential import looks
 
     episodes = read_episodes(paths)
-    labelled = config.model_copy(
-        update={
-            "missions": [mission_label(mission) for mission in config.missions],
-            "policies": list(dict.fromkeys(episodes["policy"])),
-        }
-    )
+    labelled = with_labels(config, episodes)
     shards = [shard for path in paths for shard in read_provenance(path)["shards"]]
     notes = dict.fromkeys(shard["note"] for shard in shards if shard["note"])
     recipe = {"config": labelled.to_dict(), "episodes": [shard["recipe_digest"] for shard in shards]}
-    results = compare_episodes(
-        episodes[episodes["episode"] < config.episodes_per_mission],
-        labelled,
-        provenance=provenance(recipe, {"evaluation": config.evaluation_seed, "resampling": config.seed}),
-    )
+    made_by = provenance(recipe, {"evaluation": config.evaluation_seed, "resampling": config.seed})
+    if config.episodes_per_mission == "auto":
+        *_, results = looks(episodes, labelled, provenance=made_by)
+    else:
+        results = compare_episodes(episodes[episodes["episode"] < config.episodes_cap], labelled, provenance=made_by)
     results = replace(results, notes=(*results.notes, *(f"{note[0].upper()}{note[1:]}." for note in notes)))
     results.write(folder)
     return results
+
+
+def with_labels(config: DAFComparisonConfig, episodes: pd.DataFrame) -> DAFComparisonConfig:
+    """The configuration with missions and policies as the tables call them."""
+    from daf.recipes import mission_label
+
+    present = list(dict.fromkeys(episodes["policy"]))
+
+    def policy_label(policy: str) -> str:
+        return policy if policy in present else policy.rpartition(".")[2]  # a class path, as in daf.plan
+
+    anchors = config.anchors
+    if anchors is not None:
+        ends = {
+            end: policy_label(anchor) if isinstance(anchor, str) else {mission_label(m): v for m, v in anchor.items()}
+            for end, anchor in (("zero", anchors.zero), ("one", anchors.one))
+        }
+        anchors = Anchors(**ends)
+    return config.model_copy(
+        update={
+            "missions": [mission_label(mission) for mission in config.missions],
+            "policies": present,
+            "reference": None if config.reference is None else policy_label(config.reference),
+            "anchors": anchors,
+        }
+    )
 
 
 def unique_labels(labels: Sequence[str]) -> list[str]:
@@ -334,53 +433,3 @@ def unique_labels(labels: Sequence[str]) -> list[str]:
         taken.add(candidate)
         result.append(candidate)
     return result
-
-
-def daf_benchmark_suite(
-    policies: Sequence[str | PolicySpec | PolicyConfig],
-    suite: str = "quick",
-    episodes_per_mission: int = 32,
-    **options: Any,
-) -> ComparisonResults:
-    """Compare policies on a named suite of missions (see `SUITES`); options as in `daf_compare_policies`.
-
-    Raises:
-        BadInputError: no suite has this name.
-    """
-    return daf_compare_policies(policies, suite_missions(suite), episodes_per_mission, **options)
-
-
-def daf_policy_ablation(
-    policy: str | PolicySpec | PolicyConfig,
-    components: Mapping[str, Mapping[str, Any]],
-    missions: Sequence[Mission],
-    episodes_per_mission: int = 32,
-    **options: Any,
-) -> ComparisonResults:
-    """Switch components of a policy off, one at a time, and compare each variant with the full policy.
-
-    Args:
-        components: for each variant its name and the init_kwargs that replace those of the full policy, such as
-            {"no memory": {"use_memory": False}}. Only these k comparisons are made, and Holm corrects for them.
-        options: as in `daf_compare_policies`.
-
-    Raises:
-        BadInputError: no components, or a bundle, whose arguments are fixed inside it.
-    """
-    from daf.engine.policies import resolve_policy
-
-    if not components:
-        raise BadInputError("at least one component", "none", "daf_policy_ablation: components")
-    full = resolve_policy(policy)
-    if full.bundle is not None:
-        where = f"policy '{full.label}'"
-        raise BadInputError("a class path with init_kwargs", "a bundle", where, "its arguments are fixed inside it")
-    variants = [full]
-    for name, override in components.items():
-        changed = PolicyConfig(
-            class_path=full.class_path, data_path=full.data_path, init_kwargs={**full.init_kwargs, **override}
-        )
-        variants.append(resolve_policy(changed, label=name))
-    labels = unique_labels([variant.label for variant in variants])
-    pairs = [(labels[0], label) for label in labels[1:]]
-    return daf_compare_policies(variants, missions, episodes_per_mission, pairs=pairs, **options)

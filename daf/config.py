@@ -394,17 +394,49 @@ class DAFSweepConfig(StrictModel):
 # ---- comparison -------------------------------------------------------------------------------------------
 
 
+def _text_or_other(value: Any) -> str:
+    return "as text" if isinstance(value, str) else "as value"
+
+
+# One of two kinds, told apart by whether it is text, so that an error speaks of that kind alone.
+CountOrAuto = Annotated[
+    Annotated[Literal["auto"], Tag("as text")] | Annotated[int, Field(ge=1), Tag("as value")],
+    Discriminator(_text_or_other),
+]
+PolicyOrRewards = Annotated[
+    Annotated[str, Tag("as text")] | Annotated[dict[str, float], Tag("as value")], Discriminator(_text_or_other)
+]
+
+
+class Anchors(StrictModel):
+    """The scale of scores: which reward counts as 0 and which as 1, declared before looking at the results."""
+
+    zero: PolicyOrRewards = Field(
+        description="a policy of the comparison, whose mean on each mission it is, or a reward for every mission"
+    )
+    one: PolicyOrRewards = Field(description="the same for 1; must differ from zero on every mission")
+
+
 class DAFComparisonConfig(StrictModel):
     """Which policies are compared where, and how sure one wants to be."""
 
     policies: list[str] = Field(min_length=1, description="names under `policies`, or shorthands and class paths")
     missions: list[str] = Field(min_length=1, description="mission names or files")
-    episodes_per_mission: int = Field(
-        32, ge=1, description="episodes per policy and mission, same seeds for all policies"
+    episodes_per_mission: CountOrAuto = Field(
+        32, description="episodes per policy and mission, same seeds for all policies; auto: until the verdict"
     )
+    max_episodes_per_mission: int = Field(256, ge=4, description="where auto stops without a verdict")
+    num_looks: int = Field(4, ge=1, le=20, description="batches of auto; after each the verdict is asked for")
+    reference: str | None = Field(
+        None, description="one of the policies: compare all others with it only (ablation); null: every pair"
+    )
+    anchors: Anchors | None = Field(None, description="what scores are 0 and 1 on every mission; null: rewards as paid")
     confidence_level: float = Field(0.95, gt=0.5, lt=1, description="coverage of the intervals")
     num_resamples: int = Field(10_000, ge=100, description="bootstrap and permutation replicates")
     equivalence_margin: float | None = Field(None, gt=0, description="largest difference of means that does not matter")
+    recipe_test: Literal["welch", "permutation"] = Field(
+        "welch", description="test on means of training seeds; the permutation test needs 4 seeds a side"
+    )
     seed: Seed = Field(42, description="seed of the resampling")
     evaluation_seed: Seed = Field(1_000_000, description="first episode seed")
 
@@ -413,7 +445,18 @@ class DAFComparisonConfig(StrictModel):
         for field, values in (("policies", self.policies), ("missions", self.missions)):
             if len(set(values)) != len(values):
                 raise ValueError(f"{field} must differ from each other")
+        named = [] if self.anchors is None else [self.anchors.zero, self.anchors.one]
+        for key, policy in (("reference", self.reference), *(("anchors", one) for one in named)):
+            if isinstance(policy, str) and policy not in self.policies:
+                raise ValueError(
+                    f"{key} must be one of the policies compared ({', '.join(self.policies)}), not {policy}"
+                )
         return self
+
+    @property
+    def episodes_cap(self) -> int:
+        """Episodes per policy and mission at the most."""
+        return self.max_episodes_per_mission if self.episodes_per_mission == "auto" else self.episodes_per_mission
 
 
 # ---- deployment -------------------------------------------------------------------------------------------
@@ -561,13 +604,15 @@ _EXPECTED = {
     "string_pattern_mismatch": "text that matches {pattern}",
 }
 
+_TAGS = ("float", "int", "categorical", "as text", "as value")  # of unions: pydantic puts them between the keys
+
 
 def _problems(model: type[BaseModel], error: ValidationError, source: str) -> list[BadInputError]:
     """Translate pydantic's report: one problem with its four parts per wrong value."""
     problems = []
     for item in error.errors():
         location = [str(part) for part in item["loc"]]
-        location = [part for part in location if part not in ("float", "int", "categorical")]
+        location = [part for part in location if part not in _TAGS]
         key = ".".join(location) or "(top level)"
         kind, context = item["type"], item.get("ctx", {})
         if kind in ("extra_forbidden", "no_such_attribute"):

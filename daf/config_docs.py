@@ -42,6 +42,7 @@ TABLES: tuple[tuple[str, type[BaseModel]], ...] = (
     ("`hyperparameters` (of a sweep or a training run)", config.Hyperparameters),
     ("`evaluation`", config.EvaluationConfig),
     ("`comparisons.<name>`", config.DAFComparisonConfig),
+    ("`comparisons.<name>.anchors`", config.Anchors),
     ("`deployment`", config.DAFDeploymentConfig),
 )
 
@@ -136,7 +137,7 @@ def _words(node: dict[str, Any], definitions: dict[str, Any]) -> str:
         values = node.get("additionalProperties")
         pattern = next(iter(node.get("patternProperties", {}).values()), None)
         inner = pattern or (values if isinstance(values, dict) else None)
-        return "mapping of names to mappings" if inner else "mapping"
+        return f"mapping of names to {_words(inner, definitions)}s" if inner else "mapping"
     names = {"integer": "integer", "number": "number", "boolean": "true or false", "string": "text", "null": "null"}
     return names.get(str(kind), "any value") + _bounds(node)
 

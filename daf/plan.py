@@ -26,6 +26,7 @@ from daf.recipes import (
     training_recipe,
     trial_recipe,
 )
+from daf.sequential import first_episodes_of_looks, look_sizes
 from daf.sweeps import history_indices, num_trials_effective, trial_name
 
 
@@ -150,7 +151,7 @@ class Plan:
                     )
                 planned[label] = Episodes(
                     mission=mission,
-                    count=max(comparison.episodes_per_mission, known.count if known else 0),
+                    count=max(comparison.episodes_cap, known.count if known else 0),
                     first_seed=comparison.evaluation_seed,
                 )
         if problems:
@@ -161,6 +162,30 @@ class Plan:
         """Numbers of a mission's shards."""
         per_shard = self.experiment.evaluation.episodes_per_shard
         return range(-(-self.episodes[mission].count // per_shard))
+
+    def looks_before(self, mission: str, shard: int) -> list[tuple[str, int]]:
+        """The looks of comparisons with `episodes_per_mission: auto` that decide whether a shard is played, as
+        (comparison, number of the look). None if a comparison wants it in any case."""
+        first = shard * self.experiment.evaluation.episodes_per_shard
+        looks = []
+        for name, comparison in self.experiment.comparisons.items():
+            if first >= comparison.episodes_cap or mission not in map(mission_label, comparison.missions):
+                continue
+            batch = sum(start <= first for start in first_episodes_of_looks(comparison)) - 1
+            if batch == 0:
+                return []
+            looks.append((name, batch - 1))
+        return looks
+
+    def shards_of_look(self, comparison: str, look: int) -> list[tuple[str, str, int]]:
+        """(checkpoint, mission, shard) of all episodes that a look sees."""
+        per_shard = self.experiment.evaluation.episodes_per_shard
+        shards = range(-(-look_sizes(self.comparison(comparison))[look] // per_shard))
+        return [(checkpoint, mission, shard) for checkpoint, mission in self.compared(comparison) for shard in shards]
+
+    def looks(self, comparison: str) -> range:
+        """Numbers of the looks of a comparison."""
+        return range(len(look_sizes(self.comparison(comparison))))
 
     def evaluation(self, checkpoint: str, mission: str, shard: int) -> EvaluationRecipe:
         """What one shard plays. Weights are given by content, or by the run that makes them."""

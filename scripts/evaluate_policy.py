@@ -3,14 +3,21 @@
 from daf.evaluations import evaluate_shard
 from daf.recipes import EvaluationRecipe
 from daf.rule import running
+from daf.sequential import reason_to_skip, write_skipped_shard
 
 with running(snakemake) as (plan, logger):
-    evaluate_shard(
-        EvaluationRecipe.model_validate(snakemake.params.recipe),
-        checkpoint=plan.checkpoints[snakemake.wildcards.checkpoint],
-        weights=list(snakemake.input.weights),
-        output=snakemake.output[0],
-        device=plan.experiment.daf.device,
-        workers=snakemake.threads,
-        logger=logger,
-    )
+    recipe = EvaluationRecipe.model_validate(snakemake.params.recipe)
+    reason = reason_to_skip(list(snakemake.input.looks))
+    if reason:
+        write_skipped_shard(recipe, reason, snakemake.output[0])
+        logger.info(reason)
+    else:
+        evaluate_shard(
+            recipe,
+            checkpoint=plan.checkpoints[snakemake.wildcards.checkpoint],
+            weights=list(snakemake.input.weights),
+            output=snakemake.output[0],
+            device=plan.experiment.daf.device,
+            workers=snakemake.threads,
+            logger=logger,
+        )

@@ -56,10 +56,18 @@ def run_comparison_pipeline(config_path: str | Path, *, cores: int = 4) -> dict[
     return {name: ComparisonResults.read(base / name) for name in experiment.comparisons}
 
 
+def run_generated_comparison(experiment: ExperimentConfig, folder: str | Path, *, cores: int = 1) -> ComparisonResults:
+    """Run an experiment of one comparison that was made in memory; its file is kept as `<folder>/experiment.yaml`."""
+    path = Path(folder) / "experiment.yaml"
+    experiment.to_yaml(path)
+    (results,) = run_comparison_pipeline(path, cores=cores).values()
+    return results
+
+
 def run_benchmark_pipeline(
     policies: Sequence[Any], suite: str = "quick", episodes_per_mission: int = 32, **options: Any
 ) -> ComparisonResults:
-    """A named suite of missions for some policies, in this process; see `daf.comparison.daf_benchmark_suite`."""
-    from daf.comparison import daf_benchmark_suite
+    """A named suite of missions for some policies, with its leaderboard; see `daf.suites.daf_benchmark_suite`."""
+    from daf.suites import daf_benchmark_suite
 
     return daf_benchmark_suite(policies, suite, episodes_per_mission, **options)

@@ -89,11 +89,11 @@ def tick_text(value: float) -> str:
     return f"{value:,.6g}".replace("-", "\N{MINUS SIGN}")
 
 
-def _open(height: int, title: str) -> str:
+def opening(height: int, title: str) -> str:
     return f'<svg class="figure" width="100%" height="{height}" role="img" aria-label="{escape(title)}">'
 
 
-def _axis(scale: Scale, top: int, bottom: int) -> list[str]:
+def axis_lines(scale: Scale, top: int, bottom: int) -> list[str]:
     parts = []
     for tick in scale.ticks():
         x = scale(tick)
@@ -102,7 +102,7 @@ def _axis(scale: Scale, top: int, bottom: int) -> list[str]:
     return parts
 
 
-def _known(value: float | None) -> bool:
+def is_known(value: float | None) -> bool:
     return value is not None and math.isfinite(value)
 
 
@@ -119,15 +119,15 @@ def interval_figure(
         dots: rewards of single episodes by policy; at most 300 are drawn, evenly chosen.
     """
     shown = {name: list(values)[:: max(1, math.ceil(len(values) / MAX_DOTS))] for name, values in dots.items()}
-    bounds = [row[key] for row in rows for key in ("mean", "interval_low", "interval_high") if _known(row[key])]
+    bounds = [row[key] for row in rows for key in ("mean", "interval_low", "interval_high") if is_known(row[key])]
     scale = Scale([*bounds, *(value for values in shown.values() for value in values)])
     bottom = ROW * len(rows) + 4
-    parts = [_open(bottom + 24, title), *_axis(scale, 22, bottom)]
+    parts = [opening(bottom + 24, title), *axis_lines(scale, 22, bottom)]
     for index, row in enumerate(rows):
         top, colour = ROW * index, f"var(--p{colours[row['policy']] % len(LIGHT)})"
         y = top + 36
         interval = span(row["interval_low"], row["interval_high"])
-        known = _known(row["interval_low"])
+        known = is_known(row["interval_low"])
         value = f"{number(row['mean'])} ({interval})" if known else f"{number(row['mean'])}, no interval"
         parts.append(f'<rect x="0" y="{top + 4}" width="10" height="10" rx="2" fill="{colour}"/>')
         parts.append(f'<text class="name" x="16" y="{top + 14}">{escape(row["policy"])}</text>')
@@ -144,11 +144,11 @@ def interval_figure(
 
 def difference_figure(rows: Sequence[Record], title: str, margin: float | None = None) -> str:
     """Differences of pairs with intervals against the line of no difference; the margin of equivalence is shaded."""
-    rows = [row for row in rows if _known(row["difference"])]
-    values = [row[key] for row in rows for key in ("difference", "interval_low", "interval_high") if _known(row[key])]
+    rows = [row for row in rows if is_known(row["difference"])]
+    values = [row[key] for row in rows for key in ("difference", "interval_low", "interval_high") if is_known(row[key])]
     scale = Scale([0.0, *values, *([margin, -margin] if margin else [])])
     bottom = ROW * len(rows) + 4
-    parts = [_open(bottom + 24, title), *_axis(scale, 22, bottom)]
+    parts = [opening(bottom + 24, title), *axis_lines(scale, 22, bottom)]
     if margin:
         parts.append(
             f'<rect class="band" x="{scale(-margin)}" width="{scale.width(2 * margin)}" y="22" height="{bottom - 22}"/>'
@@ -157,7 +157,7 @@ def difference_figure(rows: Sequence[Record], title: str, margin: float | None =
     for index, row in enumerate(rows):
         top, y = ROW * index, ROW * index + 36
         interval = span(row["interval_low"], row["interval_high"])
-        known = _known(row["interval_low"])
+        known = is_known(row["interval_low"])
         colour = f"var(--{row['verdict'].split()[0]},var(--fg))"
         value = f"{number(row['difference'])} ({interval})" if known else f"{number(row['difference'])}, no interval"
         name = f"{row['policy_a']} \N{MINUS SIGN} {row['policy_b']}"
@@ -178,7 +178,7 @@ def distribution_figure(
     edges = [scale.low + (scale.high - scale.low) * index / bins for index in range(bins + 1)]
     row, tall = 78, 46
     bottom = row * len(rewards) + 4
-    parts = [_open(bottom + 24, title), *_axis(scale, 22, bottom)]
+    parts = [opening(bottom + 24, title), *axis_lines(scale, 22, bottom)]
     for index, (policy, values) in enumerate(rewards.items()):
         top, colour = row * index, f"var(--p{colours[policy] % len(LIGHT)})"
         parts.append(f'<text class="name" x="0" y="{top + 14}">{escape(policy)}</text>')
@@ -216,7 +216,7 @@ def curve_figure(curves: Mapping[str, Sequence[tuple[float, float]]], title: str
     def level(value: float) -> float:
         return bottom - height * (value - y_scale.low) / (y_scale.high - y_scale.low)
 
-    parts = [_open(bottom + 26, title)]
+    parts = [opening(bottom + 26, title)]
     for tick in y_scale.ticks():
         y = f"{level(tick):.1f}"
         parts.append(f'<line class="grid" x1="0" x2="100%" y1="{y}" y2="{y}"/>')

@@ -16,7 +16,7 @@ from typing import Any
 from daf.comparison import ComparisonResults
 from daf.errors import BadInputError
 from daf.files import write_text
-from daf.reporting import figures, sentences
+from daf.reporting import figures, overall_figures, sentences
 
 METRICS = {
     "episode_reward": "Reward per episode",
@@ -167,7 +167,8 @@ def _context(
     if not several:  # one mission: its rows say it all
         summary, pairs, ranks = ([r for r in rows if r["mission"] != "overall"] for rows in (summary, pairs, ranks))
     for row in pairs:
-        row["sentence"] = sentences.verdict_sentence(row, level=level, missions=len(missions))
+        row["winner_first"] = "better" if row["verdict"] == "worse" else row["verdict"]  # as the sentence has it
+        row["sentence"] = sentences.verdict_sentence(row, level=level, missions=len(missions), unit=results.unit)
     head = "overall" if several else (missions[0] if missions else "")
     trained = {row["policy"] for row in summary if row["trained"]}
     verdicts = {key: [r for r in pairs if r["estimand"] == key and r["mission"] == head] for key in "AB"}
@@ -179,6 +180,8 @@ def _context(
     kinds = ("intervals", "differences", "distributions")
     svgs = {f"{kind}-{slug(block['mission'])}": block[kind] for block in blocks for kind in kinds if block[kind]}
     svgs |= {f"training-{item['key']}": item["svg"] for item in curve_list}
+    overall = _overall(results, colours) if several else []
+    svgs |= {f"{figure['key']}-{part['estimand']}": figure["svg"] for part in overall for figure in part["figures"]}
     return {
         "results": results,
         "level": f"{100 * level:g} %",
@@ -189,11 +192,14 @@ def _context(
         "pairs": pairs,
         "ranks": ranks,
         "headline": first,
-        "lead": first[0]["sentence"] if first else sentences.policy_sentence(summary[0], level=level),
+        "lead": first[0]["sentence"]
+        if first
+        else sentences.policy_sentence(summary[0], level=level, missions=len(missions), unit=results.unit),
         "more_verdicts": [r for r in verdicts["A"] if r not in first],
         "recipe_verdicts": verdicts["B"],
         "matrix": {(r["policy_a"], r["policy_b"]): r for r in verdicts["A"]} | _mirrored(verdicts["A"]),
         "blocks": blocks,
+        "overall": overall,
         "curves": curve_list,
         "mission_reports": [_flat(report) for report in mission_reports],
         "provenance": _flat_items(results.provenance),
@@ -207,12 +213,41 @@ def _context(
     }
 
 
+def _overall(results: ComparisonResults, colours: Mapping[str, int]) -> list[dict[str, Any]]:
+    """The figures over all missions, for each question that has them."""
+    aggregates, profiles, ranks = (_records(f) for f in (results.aggregates, results.profiles, results.ranks))
+    parts = []
+    for estimand in dict.fromkeys(row["estimand"] for row in aggregates):
+        rows = [row for row in aggregates if row["estimand"] == estimand]
+        found = []
+        for name in overall_figures.STATISTICS:
+            own = [row for row in rows if row["statistic"] == name]
+            own.sort(key=lambda row: row["value"], reverse=name != "optimality_gap")  # the best first
+            if own:
+                title = overall_figures.STATISTICS[name]
+                found.append((name, title, overall_figures.aggregate_figure(own, colours, title)))
+        own = [row for row in profiles if row["estimand"] == estimand]
+        found.append(("profile", "Performance profile", overall_figures.profile_figure(own, colours, "Profiles")))
+        if estimand == "A" and results.friedman:
+            over_missions = [row for row in ranks if (row["estimand"], row["mission"]) == ("A", "overall")]
+            mean_ranks = {row["policy"]: row["mean_rank"] for row in over_missions}
+            svg = overall_figures.critical_difference_figure(
+                mean_ranks, results.friedman["critical_difference"], "Mean ranks with critical difference"
+            )
+            found.append(("critical-difference", "Mean ranks over missions", svg))
+        kept = ("key", "title", "svg")
+        parts.append({"estimand": estimand, "figures": [dict(zip(kept, figure, strict=True)) for figure in found]})
+    return parts
+
+
 def _rewards(results: ComparisonResults) -> dict[str, dict[str, list[float]]]:
-    """Rewards of single episodes by mission and policy."""
+    """Scores of single episodes by mission and policy."""
     frame = results.episodes.dropna(subset=["mean_reward"])
     found: dict[str, dict[str, list[float]]] = {}
     for (mission, policy), part in frame.groupby(["mission", "policy"], sort=False):
-        found.setdefault(str(mission), {})[str(policy)] = [float(value) for value in part["mean_reward"]]
+        zero, one = results.scale(str(mission))
+        scores = [(float(value) - zero) / (one - zero) for value in part["mean_reward"]]
+        found.setdefault(str(mission), {})[str(policy)] = scores
     return found
 
 

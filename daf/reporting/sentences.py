@@ -18,7 +18,7 @@ def number(value: float | None, digits: int | None = None) -> str:
         return UNKNOWN
     if digits is None:
         size = abs(value)
-        digits = 0 if size >= 100 else 1 if size >= 10 else 2 if size >= 0.01 or size == 0 else 4
+        digits = 0 if size >= 100 else 1 if size >= 10 else 2 if size >= 0.01 or size < 5e-5 else 4
     text = f"{value:,.{digits}f}"
     if float(text.replace(",", "")) == 0:
         text = text.lstrip("-")
@@ -56,7 +56,7 @@ def basis(record: Record) -> str:
     return f"{seeds[0]} training seed{'' if seeds[0] == '1' else 's'} against a fixed policy"
 
 
-def verdict_sentence(record: Record, *, level: float, missions: int = 1) -> str:
+def verdict_sentence(record: Record, *, level: float, missions: int = 1, unit: str = "reward per agent") -> str:
     """One pair's verdict as a sentence; `missions` is how many an overall record covers."""
     a, b, where = record["policy_a"], record["policy_b"], place(record["mission"], missions)
     if record["estimand"] == "B":
@@ -69,12 +69,12 @@ def verdict_sentence(record: Record, *, level: float, missions: int = 1) -> str:
     bounds = span(low, high)
     interval = f"{100 * level:g} % interval {bounds}" if bounds != UNKNOWN else "no interval"
     if verdict in ("better", "worse"):
-        text = f"{a} beats {b} {where} by {number(difference)} reward per agent, {interval} ({basis(record)})."
+        text = f"{a} beats {b} {where} by {number(difference)} {unit}, {interval} ({basis(record)})."
     elif verdict == "equivalent":
         text = f"{a} and {b} are equivalent {where}: they differ by {number(difference)}, {interval} ({basis(record)})."
     elif verdict == "inconclusive":
         text = (
-            f"No difference between {a} and {b} is shown {where}: {number(difference)} reward per agent, {interval} "
+            f"No difference between {a} and {b} is shown {where}: {number(difference)} {unit}, {interval} "
             f"({basis(record)}, p = {p_value(record['p_holm'])})."
         )
     elif difference is None or not isfinite(difference):
@@ -91,11 +91,11 @@ def _recipe(name: str, training_seeds: float | None) -> str:
     return f"the recipe {name}" if training_seeds is not None and isfinite(training_seeds) else name
 
 
-def policy_sentence(record: Record, *, level: float) -> str:
+def policy_sentence(record: Record, *, level: float, missions: int = 1, unit: str = "reward per agent") -> str:
     """One policy's mean as a sentence, for a comparison of one."""
     interval = span(record["interval_low"], record["interval_high"])
     detail = f"{100 * level:g} % interval {interval}" if interval != UNKNOWN else record["interval_method"]
     return (
-        f"{record['policy']} scores {number(record['mean'])} reward per agent {place(record['mission'], 2)}, "
+        f"{record['policy']} scores {number(record['mean'])} {unit} {place(record['mission'], missions)}, "
         f"{detail} ({record['n_episodes']} episodes)."
     )

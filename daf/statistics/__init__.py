@@ -1,6 +1,7 @@
 """Statistics of policy comparison, from arrays to verdicts.
 
-`intervals` (means and intervals), `tests` (p values and corrections), `effects` (standardised effects, power),
-`ranking`, `aggregate` (scores on one scale) are pure numpy and scipy; `analysis` applies them to an episodes table.
+`intervals` (means and intervals), `bootstrap` (many policies over many missions at once), `tests` (p values and
+corrections), `effects` (standardised effects, power), `ranking` are pure numpy and scipy; `units` makes independent
+units of an episodes table, `analysis` and `overall` apply the former to them, `results` holds what comes out.
 Randomness comes only from the generator that is passed in.
 """

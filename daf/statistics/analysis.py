@@ -1,4 +1,6 @@
-"""From units to the tables of a comparison: summaries, pairs with verdicts, ranks. Plain records, no files.
+"""From units to the tables of a comparison: summaries, and pairs with verdicts. Plain records, no files.
+
+Ranks, aggregates and profiles over missions are in `overall.py`.
 
 Two questions are kept apart. (A) *These checkpoints*: the unit is the episode, paired by (mission, environment seed);
 claims hold for these weights only. (B) *These recipes*: the unit is the training seed; episodes are averaged first.
@@ -7,36 +9,33 @@ claims hold for these weights only. (B) *These recipes*: the unit is the trainin
 from __future__ import annotations
 
 import zlib
-from collections.abc import Sequence
 from itertools import combinations
-from math import ceil, isfinite, nan
+from math import ceil, inf, isfinite, nan
 from typing import Any
 
 import numpy as np
 
 from daf.config import DAFComparisonConfig
-from daf.statistics import effects, intervals, ranking, tests
+from daf.statistics import bootstrap, effects, intervals, tests
 from daf.statistics.intervals import Array, Interval
-from daf.statistics.units import Units
+from daf.statistics.units import OVERALL, Units
 
-OVERALL = "overall"
 VERDICTS = ("better", "worse", "equivalent", "inconclusive", "insufficient data")
 SUMMARY_COLUMNS = (
     "policy", "mission", "trained", "n_episodes", "n_train_seeds", "mean", "interval_low", "interval_high",
     "interval_method", "median", "sd", "iqm", "min", "max", "success_rate", "success_low", "success_high",
-    "failures", "timeouts", "icc", "recipe_low", "recipe_high", "recipe_method",
+    "failures", "timeouts", "icc", "recipe_low", "recipe_high", "recipe_method", "mean_reward",
 )  # fmt: skip
 PAIR_COLUMNS = (
     "estimand", "mission", "policy_a", "policy_b", "paired", "n_a", "n_b", "mean_a", "mean_b",
     "difference", "interval_low", "interval_high", "interval_method", "effect_name", "effect", "effect_low",
     "effect_high", "p_improvement", "p_improvement_low", "p_improvement_high", "test", "p", "p_holm", "p_bh",
-    "minimum_p", "p_equivalence", "power", "n_needed", "verdict", "reason",
+    "minimum_p", "p_equivalence", "power", "n_needed", "more_needed", "verdict", "reason",
 )  # fmt: skip
-RANK_COLUMNS = ("mission", "policy", "mean_rank", "rank_low", "rank_high", "p_first")
 Record = dict[str, Any]
 
 
-def _rng(config: DAFComparisonConfig, *key: str) -> np.random.Generator:
+def stream(config: DAFComparisonConfig, *key: str) -> np.random.Generator:
     """A stream of its own for every figure, so that adding a policy or a mission changes no other figure."""
     return np.random.default_rng([config.seed, *(zlib.crc32(part.encode()) for part in key)])
 
@@ -62,8 +61,8 @@ def _summary(units: Units, config: DAFComparisonConfig, policy: str, name: str, 
     cells = [units.cells[policy, mission] for mission in missions]
     strata = [cell.episodes for cell in cells]
     level = config.confidence_level
-    stream = _rng(config, "summary", policy, *missions)
-    interval = intervals.mean_interval(strata, level=level, num_resamples=config.num_resamples, rng=stream)
+    rng = stream(config, "summary", policy, *missions)
+    interval = intervals.mean_interval(strata, level=level, num_resamples=config.num_resamples, rng=rng)
     pooled = np.concatenate(strata)
     one = cells[0] if len(cells) == 1 else None
     declared = [cell.successes for cell in cells if cell.successes[1]]
@@ -95,6 +94,7 @@ def _summary(units: Units, config: DAFComparisonConfig, policy: str, name: str, 
         "icc": intervals.intraclass_correlation(one.rewards_ec.T) if one and one.rewards_ec.shape[1] > 1 else nan,
         **_bounds("recipe", recipe),
         "recipe_method": recipe.method,
+        "mean_reward": float(np.mean([cell.mean_reward for cell in cells])),
     }
 
 
@@ -105,28 +105,26 @@ def _bounds(name: str, interval: Interval) -> Record:
 # ---- pairs ------------------------------------------------------------------------------------------------
 
 
-def compare_pairs(
-    units: Units, config: DAFComparisonConfig, pairs: Sequence[tuple[str, str]] | None = None
-) -> list[Record]:
+def compare_pairs(units: Units, config: DAFComparisonConfig) -> list[Record]:
     """Every pair on every common mission and overall, for both questions, with adjusted p and verdicts.
 
-    Families of Holm's correction, each question for itself: all pairs overall; all pairs on all missions.
-    Benjamini-Hochberg over the same families is exploratory and decides nothing.
-
-    Args:
-        pairs: (a, b) to compare; default all, in the order of the configuration.
+    With `config.reference`, only the pairs of it and each other policy. Families of Holm's correction, each question
+    for itself: all pairs overall; all pairs on all missions. Benjamini-Hochberg over the same families is exploratory
+    and decides nothing.
     """
     present = [policy for policy in units.policies if units.missions_of(policy)]
-    chosen = list(combinations(present, 2)) if pairs is None else [p for p in pairs if set(p) <= set(present)]
+    chosen = list(combinations(present, 2))
+    if config.reference is not None:
+        others = [policy for policy in present if policy != config.reference]
+        chosen = [(config.reference, other) for other in others if config.reference in present]
+    improvements = _Improvements(units, config, present)
     records: list[Record] = []
     for a, b in chosen:
         common = [m for m in units.missions_of(a, b) if units.paired_differences(a, b, m).size]
-        groups = [(mission, [mission]) for mission in common]
-        groups.append((OVERALL, common))
-        for name, missions in groups:
-            records.append(_checkpoint_record(units, config, a, b, name, missions))
+        records += [_checkpoint_record(units, config, a, b, *group) for group in _groups(common)]
         if units.training_seeds(a) or units.training_seeds(b):
-            records += [_recipe_record(units, config, a, b, name, missions) for name, missions in groups]
+            played = units.missions_of(a, b)
+            records += [_recipe_record(units, config, a, b, *group, improvements) for group in _groups(played)]
     for estimand in "AB":
         for overall in (True, False):
             _conclude(
@@ -135,6 +133,11 @@ def compare_pairs(
                 config.equivalence_margin,
             )
     return records
+
+
+def _groups(missions: list[str]) -> list[tuple[str, list[str]]]:
+    """What a pair is compared on: each mission, and all of them."""
+    return [*((mission, [mission]) for mission in missions), (OVERALL, missions)]
 
 
 def _checkpoint_record(
@@ -147,18 +150,18 @@ def _checkpoint_record(
     base: Record = {"estimand": "A", "mission": name, "policy_a": a, "policy_b": b, "paired": True, "n_a": n, "n_b": n}
     if not n:
         return base | _nothing("no mission and environment seed in common", test="sign-flip permutation", effect="dz")
-    stream = _rng(config, "pair", a, b, *missions)
-    # The same stream for the test whichever way round the pair stands is not needed: the order is the config's.
-    result = tests.sign_flip_test(strata, num_resamples=config.num_resamples, rng=stream)
-    interval = intervals.mean_interval(strata, level=level, num_resamples=config.num_resamples, rng=stream)
+    rng = stream(config, "pair", a, b, *missions)
+    result = tests.sign_flip_test(strata, num_resamples=config.num_resamples, rng=rng)
+    interval = intervals.mean_interval(strata, level=level, num_resamples=config.num_resamples, rng=rng)
     effect, effect_interval = effects.dz(strata, level)
     improvement = effects.paired_probability_of_improvement(strata)
     error, df = intervals.standard_error(strata)
-    margin, power, needed = config.equivalence_margin, nan, nan
+    margin, power, needed, more = config.equivalence_margin, nan, nan, nan
     if margin and isfinite(error) and error > 0:
         sd = float(np.sqrt(np.mean([stratum.var(ddof=1) for stratum in strata])))
         power = effects.t_power(margin / error, df, 1 - level)
         needed = ceil(effects.paired_sample_size(margin / sd, 0.8, 1 - level))
+        more = max(0, ceil(needed / len(strata)) - min(stratum.size for stratum in strata))
     return base | {
         "mean_a": float(np.mean([_common_mean(units, a, b, mission) for mission in missions])),
         "mean_b": float(np.mean([_common_mean(units, b, a, mission) for mission in missions])),
@@ -176,6 +179,7 @@ def _checkpoint_record(
         "p_equivalence": tests.equivalence_p(result.difference, error, df, margin) if margin else None,
         "power": power,
         "n_needed": needed,
+        "more_needed": more,
         "reason": result.reason,
     }
 
@@ -185,30 +189,79 @@ def _common_mean(units: Units, policy: str, other: str, mission: str) -> float:
     return float(np.mean([value for seed, value in zip(cell.seeds, cell.episodes, strict=True) if seed in seeds]))
 
 
-def _recipe_record(units: Units, config: DAFComparisonConfig, a: str, b: str, name: str, missions: list[str]) -> Record:
+class _Improvements:
+    """P(improvement) of question B for all pairs on the same missions, from resamples that all pairs share."""
+
+    def __init__(self, units: Units, config: DAFComparisonConfig, policies: list[str]) -> None:
+        self._units, self._config, self._policies = units, config, policies
+        self._replicates: dict[tuple[str, ...], dict[tuple[str, str], Array]] = {}
+
+    def interval(self, a: str, b: str, missions: list[str]) -> Interval:
+        """From the replicates of seed means, the seeds of a policy drawn jointly for all missions."""
+        key = tuple(missions)
+        if key not in self._replicates:
+            self._replicates[key] = self._resample(missions)
+        sample = [self._units.run_scores(policy, missions) for policy in (a, b)]
+        return bootstrap.replicate_interval(
+            self._replicates[key][a, b], sample, self._config.confidence_level, joint=True
+        )
+
+    def _resample(self, missions: list[str]) -> dict[tuple[str, str], Array]:
+        able = [p for p in self._policies if (s := self._units.run_scores(p, missions)) and s[0].size]
+        indices = list(combinations(range(len(able)), 2))
+        if self._config.reference in able:
+            first = able.index(self._config.reference)
+            indices = [(first, other) for other in range(len(able)) if other != first]
+        _, found = bootstrap.bootstrap_suite(
+            [self._units.run_scores(policy, missions) for policy in able],
+            statistics=(),
+            pairs=indices,
+            num_resamples=self._config.num_resamples,
+            rngs=[stream(self._config, "improvement", policy, *missions) for policy in able],
+            joint=True,
+        )
+        return {(able[x], able[y]): values for (x, y), values in zip(indices, found, strict=True)}
+
+
+def _recipe_record(
+    units: Units,
+    config: DAFComparisonConfig,
+    a: str,
+    b: str,
+    name: str,
+    missions: list[str],
+    improvements: _Improvements,
+) -> Record:
     """Question B: seed means, unpaired; a policy that DAF did not train is a fixed reference."""
     level, margin = config.confidence_level, config.equivalence_margin
     x, y = (units.run_means(policy, missions) if missions else np.empty(0) for policy in (a, b))
-    trained = [bool(units.training_seeds(policy)) for policy in (a, b)]
+    trained = (bool(units.training_seeds(a)), bool(units.training_seeds(b)))
     base: Record = {
         "estimand": "B", "mission": name, "policy_a": a, "policy_b": b, "paired": False,
         "n_a": int(x.size) if trained[0] else None, "n_b": int(y.size) if trained[1] else None,
     }  # fmt: skip
+    effect_name, test = ("g", "Welch t-test") if all(trained) else ("dz", "one-sample t-test")
     if not (x.size and y.size):
-        return base | _nothing("no mission in common", test="Welch t-test on seed means", effect="g")
+        return base | _nothing("no mission in common", test=test, effect=effect_name)
     if all(trained):
         result, interval = tests.welch_test(x, y), tests.welch_interval(x, y, level)
+        if config.recipe_test == "permutation":
+            rng = stream(config, "recipes", a, b, *missions)
+            result = tests.permutation_test(x, y, num_resamples=config.num_resamples, rng=rng)
         effect, effect_interval = effects.hedges_g(x, y, level)
         error, df = tests.welch_parts(x, y) if min(x.size, y.size) > 1 else (nan, nan)
-        effect_name, test = "g", "Welch t-test on seed means"
     else:
         sign, runs, fixed = (1.0, x, float(y.mean())) if trained[0] else (-1.0, y, float(x.mean()))
         gaps = sign * (runs - fixed)
         result, interval = tests.one_sample_t_test(gaps), intervals.student_t_interval([gaps], level)
         effect, effect_interval = effects.dz([gaps], level)
         error, df = intervals.standard_error([gaps])
-        effect_name, test = "dz", "one-sample t-test of seed means against a fixed policy"
-    known = margin and isfinite(error) and error > 0
+    power, needed, more = nan, nan, nan
+    if margin and isfinite(error) and error > 0:
+        power = effects.t_power(margin / error, df, 1 - level)
+        needed = _runs_needed(x, y, trained, margin, 1 - level)
+        more = max(0, needed - min(runs.size if own else inf for runs, own in zip((x, y), trained, strict=True)))
+    better = improvements.interval(a, b, missions) if result.p is not None else intervals.unknown(result.reason)
     return base | {
         "mean_a": float(x.mean()),
         "mean_b": float(y.mean()),
@@ -218,18 +271,24 @@ def _recipe_record(units: Units, config: DAFComparisonConfig, a: str, b: str, na
         "effect_name": effect_name,
         "effect": effect,
         **_bounds("effect", effect_interval),
-        "p_improvement": effects.probability_of_improvement([x], [y]) if result.p is not None else nan,
-        "test": test,
+        "p_improvement": effects.probability_of_improvement(*(units.run_scores(p, missions) for p in (a, b)))
+        if result.p is not None
+        else nan,
+        **_bounds("p_improvement", better),
+        "test": f"{result.name} on seed means"
+        if all(trained)
+        else f"{result.name} of seed means against a fixed policy",
         "p": result.p,
         "minimum_p": result.minimum_p,
         "p_equivalence": tests.equivalence_p(result.difference, error, df, margin) if margin else None,
-        "power": effects.t_power(margin / error, df, 1 - level) if margin and known else nan,
-        "n_needed": _runs_needed(x, y, trained, margin, 1 - level) if margin and known else nan,
+        "power": power,
+        "n_needed": needed,
+        "more_needed": more,
         "reason": _too_few_runs(a, b, x, y, trained) or result.reason,
     }
 
 
-def _runs_needed(x: Array, y: Array, trained: list[bool], margin: float, alpha: float) -> float:
+def _runs_needed(x: Array, y: Array, trained: tuple[bool, bool], margin: float, alpha: float) -> int:
     """Training seeds per recipe for 80 % power at the margin, with the variance seen so far."""
     if all(trained):
         sd = float(np.sqrt((x.var(ddof=1) + y.var(ddof=1)) / 2))
@@ -238,7 +297,7 @@ def _runs_needed(x: Array, y: Array, trained: list[bool], margin: float, alpha: 
     return ceil(effects.paired_sample_size(margin / sd, 0.8, alpha))
 
 
-def _too_few_runs(a: str, b: str, x: Array, y: Array, trained: list[bool]) -> str:
+def _too_few_runs(a: str, b: str, x: Array, y: Array, trained: tuple[bool, bool]) -> str:
     short = [name for name, runs, own in ((a, x, trained[0]), (b, y, trained[1])) if own and runs.size < 2]
     return f"{' and '.join(short)} trained with one seed only" if short else ""
 
@@ -273,38 +332,3 @@ def verdict(record: Record, alpha: float, margin: float | None) -> tuple[str, st
     if record["p_holm"] <= alpha:
         return ("better" if record["difference"] > 0 else "worse"), ""
     return "inconclusive", ""
-
-
-# ---- ranks ------------------------------------------------------------------------------------------------
-
-
-def rank_policies(units: Units, config: DAFComparisonConfig) -> tuple[list[Record], ranking.Friedman | None]:
-    """Ranks per mission and overall among the policies that have episodes, on the episodes they share."""
-    present = [policy for policy in units.policies if units.missions_of(policy)]
-    missions = units.missions_of(*present)
-    scores: dict[str, Array] = {}
-    for mission in missions:
-        cells = [units.cells[policy, mission] for policy in present]
-        common = sorted(set.intersection(*(set(cell.seeds) for cell in cells)))
-        if common:
-            rows = [dict(zip(cell.seeds, cell.episodes, strict=True)) for cell in cells]
-            scores[mission] = np.array([[row[seed] for seed in common] for row in rows])
-    if len(present) < 2 or not scores:
-        return [], None
-    records = []
-    groups = [(mission, [mission]) for mission in scores] + [(OVERALL, list(scores))]
-    for name, members in groups:
-        ranks = ranking.bootstrap_ranks(
-            [scores[mission] for mission in members],
-            level=config.confidence_level,
-            num_resamples=config.num_resamples,
-            rng=_rng(config, "ranks", *members),
-        )
-        columns = zip(present, ranks.mean_rank, ranks.low, ranks.high, ranks.probability_first, strict=True)
-        records += [dict(zip(RANK_COLUMNS, (name, *map(_plain, row)), strict=True)) for row in columns]
-    means = np.array([scores[mission].mean(axis=1) for mission in scores])
-    return records, ranking.friedman_test(means, 1 - config.confidence_level)
-
-
-def _plain(value: Any) -> Any:
-    return value if isinstance(value, str) else float(value)

@@ -43,16 +43,50 @@ def bootstrap_ranks(
             once, for they met the same environment seeds. P(first) shares a tie among those tied.
     """
     policies = scores_by_mission[0].shape[0]
-    observed = np.mean([ranks_of_scores(scores.mean(axis=1)) for scores in scores_by_mission], axis=0)
+    observed = [scores.mean(axis=1) for scores in scores_by_mission]
     replicates = np.zeros((policies, num_resamples))
     for scores in scores_by_mission:
         n = scores.shape[1]
         # The counts of a resample are multinomial; one matrix product then gives all its means.
         counts = rng.multinomial(n, np.full(n, 1 / n), size=num_resamples).astype(np.float64)
         replicates += ranks_of_scores(scores @ counts.T / n) / len(scores_by_mission)
+    return _summarise(observed, replicates, level)
+
+
+def bootstrap_run_ranks(
+    runs_by_policy: Sequence[Array],
+    *,
+    level: float = 0.95,
+    num_resamples: int = 10_000,
+    rngs: Sequence[np.random.Generator],
+) -> Ranks:
+    """Mean ranks over missions, with percentile intervals from resampled training seeds.
+
+    Args:
+        runs_by_policy: one (missions, training seeds) array per policy; a seed is resampled for all missions at once.
+            A fixed policy has one column.
+        rngs: a generator per policy.
+    """
+    means = []  # per policy (missions, num_resamples)
+    for runs, rng in zip(runs_by_policy, rngs, strict=True):
+        n = runs.shape[1]
+        means.append(runs @ rng.multinomial(n, np.full(n, 1 / n), size=num_resamples).T / n)
+    missions = range(len(means[0]))
+    observed = [np.array([runs[mission].mean() for runs in runs_by_policy]) for mission in missions]
+    ranks = [ranks_of_scores(np.array([mean[mission] for mean in means])) for mission in missions]
+    return _summarise(observed, np.mean(ranks, axis=0), level)
+
+
+def _summarise(observed: Sequence[Array], replicates: Array, level: float) -> Ranks:
+    """From the means of the missions, each (policies,), and replicates of the mean rank (policies, num_resamples)."""
     low, high = np.quantile(replicates, [0.5 - level / 2, 0.5 + level / 2], axis=1)
     first = np.isclose(replicates, replicates.min(axis=0))
-    return Ranks(mean_rank=observed, low=low, high=high, probability_first=(first / first.sum(axis=0)).mean(axis=1))
+    return Ranks(
+        mean_rank=np.mean([ranks_of_scores(means) for means in observed], axis=0),
+        low=low,
+        high=high,
+        probability_first=(first / first.sum(axis=0)).mean(axis=1),
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

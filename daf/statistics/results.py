@@ -14,24 +14,28 @@ from typing import TYPE_CHECKING, Any, Self
 
 from daf.config import DAFComparisonConfig
 from daf.errors import BadInputError
-from daf.files import read_json, write_text
+from daf.files import read_json, write_text, write_with
 
 if TYPE_CHECKING:
     import pandas as pd
 
-FORMAT = "daf-comparison/1"
+FORMAT = "daf-comparison/2"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class ComparisonResults:
-    """Everything a comparison found. Figures are in reward per agent and episode unless a column says otherwise.
+    """Everything a comparison found. Figures are in reward per agent and episode, or on the scale of `config.anchors`.
 
     Attributes:
         summary_statistics: one row per policy and mission, and one per policy over all its missions ("overall").
         pairwise: one row per question (A, B), pair and mission, and overall, with the verdict on policy_a.
-        ranks: mean rank with interval and probability of being first, per mission and overall.
-        episodes: one row per checkpoint, mission and environment seed: what all of the above was computed from.
+        ranks: per question mean rank with interval and probability of being first, per mission and overall.
+        aggregates: per question and policy IQM, mean, median (and optimality gap) over all missions, with intervals.
+        profiles: per question and policy the share of scores above each threshold, with bands.
+        episodes: one row per checkpoint, mission and environment seed: what all of the above was computed from, in
+            reward per agent even where the figures are on the scale of declared anchors.
         estimand: for "A" and "B": the question, whether it is `answered`, and `why` not.
+        sequential: with `episodes_per_mission: auto` the looks that were taken; else None.
         notes: what a reader must know, in plain sentences.
         config, provenance: how it was computed, from what.
     """
@@ -39,19 +43,35 @@ class ComparisonResults:
     summary_statistics: pd.DataFrame
     pairwise: pd.DataFrame
     ranks: pd.DataFrame
+    aggregates: pd.DataFrame
+    profiles: pd.DataFrame
     episodes: pd.DataFrame
     estimand: dict[str, dict[str, Any]]
     friedman: dict[str, Any] | None
     notes: tuple[str, ...]
     config: DAFComparisonConfig
     provenance: dict[str, Any]
+    sequential: dict[str, Any] | None = None
+
+    @property
+    def unit(self) -> str:
+        """What figures are counted in."""
+        if self.config.anchors is not None:
+            return "normalised points"
+        return "points" if "table" in self.provenance else "reward per agent"
+
+    def scale(self, mission: str) -> tuple[float, float]:
+        """The rewards that count as 0 and 1 on a mission."""
+        scales = self.provenance["computation"]["normalisation"]
+        zero, one = scales[mission] if isinstance(scales, Mapping) else (0.0, 1.0)
+        return zero, one
 
     def verdicts(self, estimand: str = "A", *, overall_only: bool = True) -> list[str]:
         """The verdict sentences of one question: overall (with one mission: on it), or for every mission."""
         from daf.reporting.sentences import verdict_sentence
 
         return [
-            verdict_sentence(record, level=self.config.confidence_level, missions=len(self.missions))
+            verdict_sentence(record, level=self.config.confidence_level, missions=len(self.missions), unit=self.unit)
             for record in self.headline_records(estimand, overall_only=overall_only)
         ]
 
@@ -70,9 +90,15 @@ class ComparisonResults:
     def __str__(self) -> str:
         from daf.reporting.sentences import policy_sentence
 
-        summary = self.summary_statistics.to_dict("records")
-        shown = [r for r in summary if len(self.missions) > 1 or r["mission"] != "overall"]
-        lines = ["Means", *(f"  {policy_sentence(r, level=self.config.confidence_level)}" for r in shown)]
+        summary, level = self.summary_statistics.to_dict("records"), self.config.confidence_level
+        several = len(self.missions)
+        shown = [r for r in summary if several > 1 or r["mission"] != "overall"]
+        if several > 3:  # the table has them all
+            shown = [r for r in summary if r["mission"] == "overall"]
+        lines = [
+            "Means",
+            *(f"  {policy_sentence(r, level=level, missions=several, unit=self.unit)}" for r in shown),
+        ]
         for key, title in (("A", "These checkpoints"), ("B", "These recipes")):
             sentences = self.verdicts(key)
             if sentences:
@@ -90,40 +116,49 @@ class ComparisonResults:
             "config": self.config.to_dict(),
             "estimand": self.estimand,
             "friedman": self.friedman,
+            "sequential": self.sequential,
             "notes": list(self.notes),
             "provenance": self.provenance,
-            "summary_statistics": to_plain(self.summary_statistics.to_dict("records")),
-            "pairwise": to_plain(self.pairwise.to_dict("records")),
-            "ranks": to_plain(self.ranks.to_dict("records")),
+            **{name: to_plain(getattr(self, name).to_dict("records")) for name in _columns()},
             "episodes": to_plain(self.episodes.to_dict("list")),
         }
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any], *, source: str = "comparison") -> Self:
         """Raises BadInputError if this is not the data of a comparison of this format."""
-        from daf.statistics.analysis import PAIR_COLUMNS, RANK_COLUMNS, SUMMARY_COLUMNS
         from daf.statistics.units import SLIM_COLUMNS
 
         if data.get("format") != FORMAT:
             raise BadInputError(f"format '{FORMAT}'", repr(data.get("format")), source)
         rows = [dict(zip(data["episodes"], row, strict=True)) for row in zip(*data["episodes"].values(), strict=True)]
         return cls(
-            summary_statistics=make_table(data["summary_statistics"], SUMMARY_COLUMNS),
-            pairwise=make_table(data["pairwise"], PAIR_COLUMNS),
-            ranks=make_table(data["ranks"], RANK_COLUMNS),
+            **{name: make_table(data[name], columns) for name, columns in _columns().items()},
             episodes=make_table(rows, SLIM_COLUMNS),
             estimand=dict(data["estimand"]),
             friedman=data["friedman"],
+            sequential=data["sequential"],
             notes=tuple(data["notes"]),
             config=DAFComparisonConfig.from_dict(data["config"], source=f"{source}: config"),
             provenance=dict(data["provenance"]),
         )
 
+    def scores(self) -> pd.DataFrame:
+        """The episodes as `daf_compare_scores` takes them: policy, mission, seed (of the training), episode, score."""
+        frame = self.episodes[["policy", "mission", "training_seed", "episode", "mean_reward"]]
+        return frame.set_axis(["policy", "mission", "seed", "episode", "score"], axis=1)
+
     def write(self, folder: str | Path) -> Path:
-        """Write summary.csv, pairwise.csv and comparison.json; returns the folder."""
+        """Write the files of `FILES`; returns the folder."""
+        from daf.statistics.export import marl_eval_layout
+
         folder = Path(folder)
-        write_text(folder / "summary.csv", self.summary_statistics.to_csv(index=False))
-        write_text(folder / "pairwise.csv", self.pairwise.to_csv(index=False))
+        for name, table in (
+            ("summary", self.summary_statistics), ("pairwise", self.pairwise), ("aggregates", self.aggregates),
+            ("ranks", self.ranks), ("scores", self.scores()),
+        ):  # fmt: skip
+            write_text(folder / f"{name}.csv", table.to_csv(index=False))
+        write_with(folder / "scores.parquet", lambda path: self.scores().to_parquet(path, index=False))
+        write_text(folder / "marl_eval.json", json.dumps(marl_eval_layout(self.episodes), allow_nan=False) + "\n")
         # One record per line: readable, and a tenth of the lines of a fully indented file.
         parts = [f"{json.dumps(key)}: {_lines(value)}" for key, value in self.to_dict().items()]
         write_text(folder / "comparison.json", "{\n" + ",\n".join(parts) + "\n}\n")
@@ -136,13 +171,33 @@ class ComparisonResults:
         return cls.from_dict(read_json(path), source=str(path))
 
 
+FILES = (
+    "summary.csv", "pairwise.csv", "aggregates.csv", "ranks.csv", "scores.csv", "scores.parquet", "marl_eval.json",
+    "comparison.json",
+)  # fmt: skip
+
+
+def _columns() -> dict[str, tuple[str, ...]]:
+    """Columns of the computed tables, by attribute."""
+    from daf.statistics.analysis import PAIR_COLUMNS, SUMMARY_COLUMNS
+    from daf.statistics.overall import AGGREGATE_COLUMNS, PROFILE_COLUMNS, RANK_COLUMNS
+
+    return {
+        "summary_statistics": SUMMARY_COLUMNS,
+        "pairwise": PAIR_COLUMNS,
+        "ranks": RANK_COLUMNS,
+        "aggregates": AGGREGATE_COLUMNS,
+        "profiles": PROFILE_COLUMNS,
+    }
+
+
 _TEXT = {
-    "policy", "checkpoint", "mission", "failure", "estimand", "policy_a", "policy_b", "interval_method",
+    "statistic", "policy", "checkpoint", "mission", "failure", "estimand", "policy_a", "policy_b", "interval_method",
     "recipe_method", "effect_name", "test", "verdict", "reason",
 }  # fmt: skip
 _WHOLE = {
-    "training_seed", "episode", "seed", "length", "timeouts", "n_a", "n_b", "n_needed", "n_episodes", "n_train_seeds",
-    "failures",
+    "training_seed", "episode", "seed", "length", "timeouts", "n_a", "n_b", "n_needed", "more_needed", "n_episodes",
+    "n_train_seeds", "failures", "n_missions", "n_units",
 }  # fmt: skip
 _FLAGS = {"success", "trained", "paired"}
 

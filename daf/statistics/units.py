@@ -1,22 +1,26 @@
 """From an episodes table to independent units: what is averaged, what is left out, and what is said about it.
 
 Agents are averaged within an episode (the table already holds that mean), checkpoints of one policy are averaged
-within an environment seed. An environment seed counts for a policy only if every checkpoint of it has a result.
+within an environment seed. An environment seed counts for a policy only if every checkpoint of it has a result. Where
+anchors are declared, every reward is put on their scale here, so that all that follows speaks of one kind of score.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from daf.config import Anchors
 from daf.errors import BadInputError, did_you_mean
 from daf.statistics.intervals import Array
 
 if TYPE_CHECKING:
     import pandas as pd
 
+OVERALL = "overall"
 NEEDED_COLUMNS = ("policy", "mission", "seed", "mean_reward")
 SLIM_COLUMNS = (
     "policy", "checkpoint", "training_seed", "mission", "episode", "seed",
@@ -28,7 +32,9 @@ SLIM_COLUMNS = (
 class Cell:
     """One policy on one mission.
 
-    rewards_ec: mean episode reward per (environment seed, checkpoint), complete rows only.
+    rewards_ec: score per (environment seed, checkpoint), complete rows only: the mean episode reward, on the scale of
+        the anchors if there are some.
+    scale: rewards that are 0 and 1 on that scale.
     seeds: environment seed of each row, ascending.
     training_seeds: training seed of each column, None where DAF did not train it.
     """
@@ -39,6 +45,13 @@ class Cell:
     successes: tuple[float, int]  # mean over episodes of the success share, episodes that declare success
     failures: int
     timeouts: int
+    scale: tuple[float, float] = (0.0, 1.0)
+
+    @property
+    def mean_reward(self) -> float:
+        """Mean as the mission pays it."""
+        zero, one = self.scale
+        return zero + (one - zero) * float(self.rewards_ec.mean())
 
     @property
     def episodes(self) -> Array:
@@ -78,14 +91,62 @@ class Units:
         pairs = zip(x.seeds, x.episodes, strict=True)
         return np.array([value - values_b[seed] for seed, value in pairs if seed in values_b])
 
-    def run_means(self, policy: str, missions: list[str]) -> Array:
-        """Mean over missions per checkpoint, for checkpoints that played them all."""
+    def run_scores(self, policy: str, missions: list[str]) -> list[Array]:
+        """Units of question B: per mission a vector over the training seeds that played them all.
+
+        A policy that DAF did not train is a fixed one: a single value per mission, whatever its number of checkpoints.
+        """
         cells = [self.cells[policy, mission] for mission in missions if (policy, mission) in self.cells]
         if len(cells) < len(missions) or not cells:
-            return np.empty(0)
+            return []
+        if not self.training_seeds(policy):
+            return [np.array([cell.runs.mean()]) for cell in cells]
         by_seed = [dict(zip(cell.training_seeds, cell.runs, strict=True)) for cell in cells]
-        common = [seed for seed in by_seed[0] if all(seed in runs for runs in by_seed)]
-        return np.array([np.mean([runs[seed] for runs in by_seed]) for seed in common])
+        common = [seed for seed in by_seed[0] if seed is not None and all(seed in runs for runs in by_seed)]
+        return [np.array([runs[seed] for seed in common]) for runs in by_seed]
+
+    def run_means(self, policy: str, missions: list[str]) -> Array:
+        """Mean over missions per training seed."""
+        scores = self.run_scores(policy, missions)
+        return np.mean(scores, axis=0) if scores else np.empty(0)
+
+    def on_scale(self, anchors: Anchors) -> Units:
+        """The same units with every reward on the scale of the anchors.
+
+        Raises:
+            BadInputError: an anchor is unknown on a mission, or both are the same reward there.
+        """
+        scales = {mission: self._scale(anchors, mission) for mission in self.missions}
+        cells = {
+            (policy, mission): replace(
+                cell,
+                rewards_ec=(cell.rewards_ec - scales[mission][0]) / (scales[mission][1] - scales[mission][0]),
+                scale=scales[mission],
+            )
+            for (policy, mission), cell in self.cells.items()
+        }
+        return replace(self, cells=cells)
+
+    def _scale(self, anchors: Anchors, mission: str) -> tuple[float, float]:
+        if not any(played == mission for _, played in self.cells):
+            return 0.0, 1.0
+        found = []
+        for name, anchor in (("zero", anchors.zero), ("one", anchors.one)):
+            if isinstance(anchor, Mapping):
+                value = anchor.get(mission)
+                hint = did_you_mean(mission, anchor) or "a reward for every mission, or the name of a policy"
+            else:
+                cell = self.cells.get((anchor, mission))
+                value = None if cell is None else float(cell.episodes.mean())
+                hint = f"{anchor} has no episodes there"
+            if value is None:
+                raise BadInputError(f"the reward that counts as {name} on {mission}", "none", f"anchors.{name}", hint)
+            found.append(value)
+        zero, one = found
+        if abs(one - zero) <= 1e-9 * max(1.0, abs(zero)):
+            hint = "scores need a scale: declare other anchors, or leave the mission out"
+            raise BadInputError(f"two different anchors on {mission}", f"both are {zero:g}", "anchors", hint)
+        return zero, one
 
 
 def check_episodes(episodes: pd.DataFrame, policies: list[str], missions: list[str]) -> pd.DataFrame:
@@ -112,6 +173,9 @@ def check_episodes(episodes: pd.DataFrame, policies: list[str], missions: list[s
         raise BadInputError(f"episodes of {', '.join(policies)}", f"episodes of {found}", "episodes table")
     frame = frame.astype({"mean_reward": "float64", "training_seed": "Int64", "success": "boolean", "length": "Int64"})
     frame["failure"] = frame["failure"].astype(object).where(frame["failure"].notna(), None)
+    if (frame["mission"] == OVERALL).any():
+        hint = "it names the figures over all missions"
+        raise BadInputError("another name of a mission", f"'{OVERALL}'", "episodes table: mission", hint)
     if np.isinf(frame["mean_reward"]).any():
         raise BadInputError("finite rewards", "an infinite one", "episodes table: mean_reward")
     key = ["policy", "checkpoint", "mission", "seed"]
@@ -123,6 +187,16 @@ def check_episodes(episodes: pd.DataFrame, policies: list[str], missions: list[s
             f"{row['checkpoint']} on {row['mission']} with seed {row['seed']} twice",
             "episodes table",
             "was a shard read twice?",
+        )
+    trained = frame.loc[frame["training_seed"].notna(), ["policy", "checkpoint", "training_seed"]].drop_duplicates()
+    clash = trained[trained.duplicated(["policy", "training_seed"])]
+    if not clash.empty:
+        row = clash.iloc[0]
+        raise BadInputError(
+            "one checkpoint per policy and training seed",
+            f"several of {row['policy']} with training seed {row['training_seed']}",
+            "episodes table: checkpoint",
+            "give other checkpoints of one training another policy name",
         )
     for column, order in (("policy", policies), ("mission", missions)):
         frame[column] = pd.Categorical(frame[column], categories=order, ordered=True)

@@ -232,14 +232,14 @@ def test_results_survive_their_files(tmp_path: Path) -> None:
     given = {"git": {"commit": "abc"}}
     results = compare_episodes(frame, config("t", "r", "s", missions=("m", "k")), provenance=given)
     again = ComparisonResults.read(results.write(tmp_path))
-    for name in ("summary_statistics", "pairwise", "ranks", "episodes"):
+    for name in ("summary_statistics", "pairwise", "ranks", "aggregates", "profiles", "episodes"):
         pd.testing.assert_frame_equal(getattr(results, name), getattr(again, name))
     assert again.to_dict() == results.to_dict()
     assert str(again) == str(results)
     assert "NaN" not in (tmp_path / "comparison.json").read_text()
     assert json.loads((tmp_path / "comparison.json").read_text())["provenance"]["git"] == {"commit": "abc"}
     assert len(pd.read_csv(tmp_path / "pairwise.csv")) == len(results.pairwise)
-    with pytest.raises(BadInputError, match=r"daf-comparison/1"):
+    with pytest.raises(BadInputError, match=r"daf-comparison/2"):
         ComparisonResults.from_dict({"format": "else"})
 
 

@@ -19,12 +19,6 @@ def test_iqm_is_the_quarter_trimmed_mean(n: int) -> None:
     assert iqm(sample(n)) == pytest.approx(stats.trim_mean(sample(n), 0.25), abs=1e-12)
 
 
-def test_iqm_of_runs_by_tasks_is_that_of_the_check_values() -> None:
-    x, y = np.array([[1, 2], [2, 2], [1, 1], [2, 1]]), np.array([[1, 1], [2, 2], [3, 3]])
-    assert intervals.iqm_of_strata(list(x.T.astype(float))) == pytest.approx(1.5)
-    assert intervals.iqm_of_strata(list(y.T.astype(float))) == pytest.approx(2.0)
-
-
 def test_student_t_is_scipys() -> None:
     values = sample(9)
     found = student_t_interval([values], 0.9)
@@ -95,11 +89,11 @@ def test_a_stratum_of_one_unit_leaves_the_variance_unknown() -> None:
     assert not student_t_interval([sample(5), sample(1)]).known
 
 
-def test_mean_interval_changes_its_method_at_thirty_units() -> None:
+def test_mean_interval_changes_its_method_at_a_hundred_units() -> None:
     rng = np.random.default_rng(0)
-    assert intervals.mean_interval([sample(29)], rng=rng).method == "Student-t"
-    assert intervals.mean_interval([sample(30)], rng=rng).method == "BCa bootstrap"
-    assert intervals.mean_interval([sample(30), sample(29)], rng=rng).method == "Student-t"
+    assert intervals.mean_interval([sample(99)], rng=rng).method == "Student-t"
+    assert intervals.mean_interval([sample(100)], rng=rng).method == "BCa bootstrap"
+    assert intervals.mean_interval([sample(100), sample(99)], rng=rng).method == "Student-t"
 
 
 def test_missing_units_are_refused() -> None:
@@ -113,17 +107,3 @@ def test_icc_of_a_textbook_table() -> None:
     # Shrout and Fleiss 1979, table 2: four judges of six targets; ICC(1,1) = .17.
     ratings = [[9, 2, 5, 8], [6, 1, 3, 2], [8, 4, 6, 8], [7, 1, 2, 6], [10, 5, 6, 9], [6, 2, 4, 7]]
     assert intervals.intraclass_correlation(ratings) == pytest.approx(0.1657, abs=1e-4)
-
-
-def test_t_and_bca_cover_what_they_are_known_to_cover() -> None:
-    # BCa with 600 resamples of 40 units covers less than .95: 12,000 runs gave .935 (scipy's .938, percentile .935).
-    # Student-t is exact for normal data. The bounds are three standard errors of 2,000 runs around .935 and .95.
-    rng = np.random.default_rng(5)
-    runs, hits = 2000, {"t": 0, "bca": 0}
-    for _ in range(runs):
-        few, many = rng.normal(1, 1, 5), rng.normal(1, 1, 40)
-        t, bca = student_t_interval([few]), bca_interval([many], num_resamples=600, rng=rng)
-        hits["t"] += t.low <= 1 <= t.high
-        hits["bca"] += bca.low <= 1 <= bca.high
-    assert 0.935 <= hits["t"] / runs <= 0.965
-    assert 0.919 <= hits["bca"] / runs <= 0.952

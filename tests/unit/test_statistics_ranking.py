@@ -1,4 +1,4 @@
-"""Ranks, Friedman's test, and scores on one scale."""
+"""Ranks and Friedman's test."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from daf.statistics import aggregate, ranking
+from daf.statistics import ranking
 
 
 def test_ranks_share_ties_and_put_the_highest_first() -> None:
@@ -45,20 +45,12 @@ def test_critical_difference_of_demsar() -> None:
     assert ranking.critical_difference(4, 14) == pytest.approx(1.25, abs=0.005)
 
 
-def test_scores_on_one_scale() -> None:
-    scores = aggregate.normalise([0.9, 4.9, 8.9], 0.9, 4.9)
-    np.testing.assert_allclose(scores, [0, 1, 2])
-    assert aggregate.optimality_gap([scores]) == pytest.approx(1 / 3)
-    profile = aggregate.performance_profile([scores, np.array([0.0, 1.0])], [-1, 0, 1])
-    np.testing.assert_allclose(profile, [1, 7 / 12, 1 / 6])
-    with pytest.raises(ValueError, match="differ"):
-        aggregate.normalise([1.0], 2, 2)
-
-
-def test_profile_band_holds_the_profile() -> None:
-    strata = [np.random.default_rng(1).normal(0, 1, 20), np.random.default_rng(2).normal(0, 1, 30)]
-    thresholds = np.linspace(-1, 1, 5)
-    low, high = aggregate.performance_profile_band(strata, thresholds, num_resamples=200, rng=np.random.default_rng(0))
-    profile = aggregate.performance_profile(strata, thresholds)
-    assert ((low <= profile) & (profile <= high)).all()
-    assert (low < high).all()
+def test_run_ranks_resample_training_seeds_for_all_missions_at_once() -> None:
+    # a is better with seed 1 and worse with seed 2, on both missions alike: its mean rank is either 1 or 2 or tied on
+    # both at once, never 1.5 by being first on one mission and second on the other.
+    a, fixed = np.array([[4.0, 0.0], [8.0, 0.0]]), np.array([[1.0], [2.0]])
+    rngs = [np.random.default_rng(1), np.random.default_rng(2)]
+    found = ranking.bootstrap_run_ranks([a, fixed], num_resamples=4000, rngs=rngs)
+    np.testing.assert_array_equal(found.mean_rank, [1, 2])
+    assert found.probability_first[0] == pytest.approx(0.75, abs=0.03)  # but for two draws of seed 2
+    assert found.probability_first.sum() == pytest.approx(1)

@@ -69,6 +69,17 @@ def shards_of_episodes(wildcards):
     return [f"{folder}/episodes-{shard}.parquet" for shard in PLAN.shards(wildcards.mission)]
 
 
+def looks_before_shard(wildcards):
+    """Where episodes are added until there is a verdict: the looks that say whether this shard is still needed."""
+    looks = PLAN.looks_before(wildcards.mission, int(wildcards.shard))
+    return [f"<out>/comparisons/{comparison}/look-{look}.json" for comparison, look in looks]
+
+
+def shards_of_look(wildcards):
+    shards = PLAN.shards_of_look(wildcards.comparison, int(wildcards.look))
+    return [f"<out>/evaluations/{one}/{mission}/episodes-{shard}.parquet" for one, mission, shard in shards]
+
+
 def episodes_on_mission(wildcards):
     mission = wildcards.mission
     return [f"<out>/evaluations/{player}/{mission}/episodes.parquet" for player in PLAN.players(mission)]

@@ -1,8 +1,10 @@
 # Comparisons: statistics first, then the page that shows them.
 #
 # REQUIRED INPUTS: <out>/evaluations/{checkpoint}/{mission}/episodes.parquet of all policies and missions
-# OUTPUTS:         <out>/comparisons/{comparison}/summary.csv, pairwise.csv, comparison.json, report.html, figures/
+# OUTPUTS:         <out>/comparisons/{comparison}/summary.csv, pairwise.csv, aggregates.csv, ranks.csv, scores.csv,
+#                  scores.parquet, marl_eval.json, comparison.json, report.html, figures/
 localrules:
+    take_look,
     compare_policies,
     render_report,
 
@@ -11,6 +13,24 @@ rule compare:
     """Make all comparisons and their reports."""
     input:
         compare_targets,
+
+
+rule take_look:
+    """See whether a comparison that adds episodes until its verdict needs more."""
+    input:
+        episodes=shards_of_look,
+    output:
+        "<out>/comparisons/{comparison}/look-{look}.json",
+    log:
+        "<logs>/comparisons/{comparison}/look-{look}.log",
+    benchmark:
+        "<benchmarks>/comparisons/{comparison}/look-{look}.jsonl"
+    conda:
+        "../../environment.yml"
+    params:
+        comparison=comparison_params,
+    script:
+        "../../scripts/take_look.py"
 
 
 rule compare_policies:
@@ -31,6 +51,10 @@ rule compare_policies:
             subcategory="{comparison}",
         ),
         comparison=ensure("<out>/comparisons/{comparison}/comparison.json", non_empty=True),
+        aggregates="<out>/comparisons/{comparison}/aggregates.csv",
+        ranks="<out>/comparisons/{comparison}/ranks.csv",
+        scores=multiext("<out>/comparisons/{comparison}/scores", ".csv", ".parquet"),
+        marl_eval="<out>/comparisons/{comparison}/marl_eval.json",
     log:
         "<logs>/comparisons/{comparison}/compare.log",
     benchmark:

@@ -1,0 +1,167 @@
+"""A leaderboard that accumulates: one JSON file, one board per suite and setting, one entry per policy.
+
+Entries are comparable because everything that could make them differ is in the board's key or refused: the suite's
+missions, the number of episodes, the environment seeds, and the versions of the engine. A policy is known by what
+decides how it acts (class, arguments, content of the weights, training recipe); the same one entered again replaces its
+entry, another one under a taken name gets a number.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from daf.config import ExperimentConfig
+from daf.errors import BadInputError
+from daf.files import digest, read_json, write_json, write_text
+from daf.locks import exclusive
+from daf.plan import Plan
+from daf.provenance import versions
+from daf.statistics.results import ComparisonResults, to_plain
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+FORMAT = "daf-leaderboard/1"
+ENGINE = ("cogames", "mettagrid")
+_FIGURES = ("mean", "interval_low", "interval_high", "iqm", "success_rate", "n_episodes", "failures")
+
+
+def read_leaderboard(path: str | Path) -> dict[str, Any]:
+    """The file's content; an empty leaderboard of the installed engine if there is none.
+
+    Raises:
+        BadInputError: the file is something else.
+    """
+    path = Path(path)
+    if not path.is_file():
+        return {"format": FORMAT, "engine": _engine(), "boards": {}}
+    content = read_json(path)
+    if not isinstance(content, dict) or content.get("format") != FORMAT:
+        found = content.get("format") if isinstance(content, dict) else type(content).__name__
+        raise BadInputError(f"format '{FORMAT}'", repr(found), str(path))
+    return content
+
+
+def check_engine(path: str | Path) -> None:
+    """Raise BadInputError if the file holds results of other engine versions than are installed."""
+    known, installed = read_leaderboard(path)["engine"], _engine()
+    if known != installed:
+        hint = "scores of two engine versions are not comparable: take another file"
+        raise BadInputError(f"results of {_words(known)}", f"{_words(installed)} is installed", str(path), hint)
+
+
+def enter(path: str | Path, suite: str, experiment: ExperimentConfig, results: ComparisonResults) -> dict[str, Any]:
+    """Add or replace the entries of a comparison's policies, and write the file and a .csv of it beside it.
+
+    Args:
+        suite: name of the suite, which is also the comparison's name in `experiment`.
+
+    Returns:
+        The whole content.
+
+    Raises:
+        BadInputError: the file holds results of another engine version; it is left as it is.
+    """
+    path = Path(path)
+    comparison = experiment.comparisons[suite]
+    plan = Plan(experiment)
+    missions = [plan.mission_recipe(mission).to_dict() for mission in comparison.missions]
+    setting = {
+        "suite": suite,
+        "missions_digest": digest(missions),
+        "episodes_per_mission": comparison.episodes_per_mission,
+        "evaluation_seed": comparison.evaluation_seed,
+        "max_action_time_ms": experiment.evaluation.max_action_time_ms,
+    }
+    key = f"{suite}, {comparison.episodes_per_mission} episodes from seed {comparison.evaluation_seed}"
+    with exclusive(path.parent / f".{path.name}.lock", lambda _: None):
+        check_engine(path)
+        content = read_leaderboard(path)
+        board = content["boards"].setdefault(key, {"setting": setting, "entries": []})
+        if board["setting"] != setting:
+            hint = "the suite's missions or the action time have changed since: take another file"
+            raise BadInputError(f"the setting of the board '{key}'", "another", str(path), hint)
+        for policy in dict.fromkeys(results.summary_statistics["policy"]):
+            _replace(board["entries"], _entry(plan, policy, results))
+        _rank(board["entries"], results.missions)
+        write_json(path, content)
+        write_text(path.with_suffix(".csv"), _table(content).to_csv(index=False))
+    return content
+
+
+def _entry(plan: Plan, policy: str, results: ComparisonResults) -> dict[str, Any]:
+    checkpoints = list(plan.checkpoints_of(policy))
+    identity = digest([_identity(plan, one) for one in checkpoints])
+    rows = results.summary_statistics[results.summary_statistics["policy"] == policy]
+    return {
+        "policy": policy,
+        "identity": identity,
+        "class_path": checkpoints[0].config.class_path,
+        "training_seeds": [one.seed for one in checkpoints if one.seed is not None],
+        "missions": {
+            str(row["mission"]): {name: to_plain(row[name]) for name in _FIGURES}
+            for row in rows.to_dict("records")
+            if row["mission"] != "overall"
+        },
+        "provenance": {key: results.provenance[key] for key in ("recipe_digest", "versions", "git", "host", "created")},
+    }
+
+
+def _identity(plan: Plan, checkpoint: Any) -> Any:
+    if checkpoint.training is not None:
+        return plan.training(checkpoint.training, checkpoint.seed).digest
+    mission = next(iter(plan.episodes))
+    policy = plan.evaluation(checkpoint.label, mission, 0).policy
+    return {name: value for name, value in policy.items() if name not in ("label", "training_seed")}
+
+
+def _replace(entries: list[dict[str, Any]], entry: dict[str, Any]) -> None:
+    """Put an entry in the place of the same policy's, or at the end under a name that is free."""
+    for index, known in enumerate(entries):
+        if known["identity"] == entry["identity"]:
+            entries[index] = entry | {"policy": known["policy"]}
+            return
+    taken = {known["policy"] for known in entries}
+    names: Iterable[str] = (f"{entry['policy']}-{number}" for number in range(2, len(entries) + 3))
+    free = next(name for name in (entry["policy"], *names) if name not in taken)
+    entries.append(entry | {"policy": free})
+
+
+def _rank(entries: list[dict[str, Any]], missions: list[str]) -> None:
+    """Order by mean rank over missions, for missions pay on different scales; ties share a rank."""
+    import numpy as np
+
+    from daf.statistics.ranking import ranks_of_scores
+
+    means = [[entry["missions"].get(name, {}).get("mean") for name in missions] for entry in entries]
+    scores = np.array([[-np.inf if mean is None else mean for mean in row] for row in means])  # unplayed: last
+    for entry, ranks, row in zip(entries, ranks_of_scores(scores), scores, strict=True):
+        entry["mean_rank"] = float(ranks.mean())
+        entry["mean"] = float(row.mean()) if np.isfinite(row).all() else None
+    entries.sort(key=lambda entry: (entry["mean_rank"], entry["policy"]))
+
+
+def _table(content: dict[str, Any]) -> pd.DataFrame:
+    import pandas as pd
+
+    rows = [
+        {
+            "board": key, "place": place, "policy": entry["policy"], "mean_rank": entry["mean_rank"],
+            "mean": entry["mean"], **{name: figures["mean"] for name, figures in entry["missions"].items()},
+            "created": entry["provenance"]["created"],
+        }
+        for key, board in content["boards"].items()
+        for place, entry in enumerate(board["entries"], start=1)
+    ]  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def _engine() -> dict[str, str | None]:
+    installed = versions()
+    return {name: installed[name] for name in ENGINE}
+
+
+def _words(engine: dict[str, str | None]) -> str:
+    return " and ".join(f"{name} {version or 'none'}" for name, version in engine.items())

@@ -1,0 +1,233 @@
+"""Stratified bootstrap of many policies over many missions at once: IQM, median, optimality gap, P(improvement).
+
+A resample is kept as *counts*, how often each unit was drawn, not as resampled values. Trimmed means then need one sort
+of the data instead of one per replicate, and P(improvement) of a pair is a product of two count vectors with a fixed
+table of wins, so a replicate costs a few additions per unit. Counts are small whole numbers, exact in float32.
+
+Units are resampled within missions, independently (Agarwal et al. 2021); with `joint` the units of a policy are drawn
+once for all missions: right when one training seed plays them all, for its results are then no independent units.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import combinations
+from math import nan, sqrt
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import special
+
+from daf.statistics.intervals import Array, Interval, is_constant, t_quantile, unknown
+
+Counts = NDArray[np.float32]
+Scores = Sequence[Array]  # one vector of units per mission
+BLOCK = 2_048  # replicates drawn at once; part of the recipe, since a generator's stream is cut into blocks of it
+POOLED = ("mean", "median", "iqm", "optimality_gap")
+
+
+def draw_counts(sizes: Sequence[int], count: int, rng: np.random.Generator, *, joint: bool = False) -> Counts:
+    """How often each unit was drawn, missions side by side: (count, sum of sizes).
+
+    Raises:
+        ValueError: `joint` with missions of different sizes.
+    """
+    same = len(set(sizes)) == 1
+    if joint:
+        if not same:
+            raise ValueError("units can only be drawn jointly when every mission has the same ones")
+        return np.tile(_counts(sizes[0], count, rng), (1, len(sizes)))
+    if same:  # one draw for all missions
+        return _counts(sizes[0], count * len(sizes), rng).reshape(count, -1)
+    return np.hstack([_counts(size, count, rng) for size in sizes])
+
+
+def _counts(size: int, count: int, rng: np.random.Generator) -> Counts:
+    chosen = rng.integers(0, size, (count, size), dtype=np.uint16 if size <= 65_535 else np.int64).astype(np.intp)
+    chosen += np.arange(count)[:, None] * size
+    drawn: Counts = np.bincount(chosen.ravel(), minlength=count * size).reshape(count, size).astype(np.float32)
+    return drawn
+
+
+def _columns(scores: Scores) -> list[slice]:
+    """Where each mission's units stand in counts."""
+    ends = np.cumsum([units.size for units in scores])
+    return [slice(int(end) - units.size, int(end)) for end, units in zip(ends, scores, strict=True)]
+
+
+# ---- statistics from counts -------------------------------------------------------------------------------
+
+
+class PooledStatistic:
+    """A statistic of all units of all missions together, ready to be evaluated on counts.
+
+    `mean`: every unit the same; `iqm`: a quarter cut from either end; `median`; `optimality_gap`: mean shortfall below
+    `target` (Agarwal et al. 2021, section 4.2).
+    """
+
+    def __init__(self, name: str, scores: Scores, target: float = 1.0) -> None:
+        values = np.concatenate(scores)
+        n = values.size
+        if name not in POOLED:
+            raise ValueError(f"unknown statistic '{name}'")
+        if name == "optimality_gap":
+            values = target - np.minimum(values, target)
+        self.order = np.argsort(values, kind="stable")
+        self.values = values[self.order]
+        self.cut = {"iqm": n // 4, "median": (n - 1) // 2}.get(name, 0)
+
+    @property
+    def estimate(self) -> float:
+        n = self.values.size
+        return float(self.values[self.cut : n - self.cut].mean())
+
+    def replicates(self, counts: Counts) -> Array:
+        """One value per row of the counts."""
+        n, cut = self.values.size, self.cut
+        drawn = counts[:, self.order]
+        if not cut:
+            return np.asarray(drawn.astype(np.float64) @ self.values) / n
+        # Of the copies of unit i, clip(c_i) - clip(c_i-1) lie between the cuts, c being the cumulated counts.
+        kept = np.clip(np.cumsum(drawn, axis=1), cut, n - cut).astype(np.float64)
+        steps = np.append(-np.diff(self.values), self.values[-1])  # summed by parts
+        return np.asarray(kept @ steps - cut * self.values[0]) / (n - 2 * cut)
+
+
+def wins(x: Array, y: Array) -> Counts:
+    """Table of x_i > y_j with ties as half; shape (units of x, units of y)."""
+    table: Counts = ((x[:, None] > y[None, :]) + 0.5 * (x[:, None] == y[None, :])).astype(np.float32)
+    return table
+
+
+# ---- many policies at once --------------------------------------------------------------------------------
+
+
+def bootstrap_suite(
+    scores: Sequence[Scores],
+    *,
+    statistics: Sequence[str] = ("iqm",),
+    pairs: Sequence[tuple[int, int]] | None = None,
+    num_resamples: int = 50_000,
+    rngs: Sequence[np.random.Generator],
+    joint: bool = False,
+    target: float = 1.0,
+) -> tuple[dict[str, Array], Array]:
+    """Replicates of pooled statistics of every policy and of P(improvement) of pairs, from the same resamples.
+
+    Args:
+        scores: by policy, then by mission: a vector of units.
+        pairs: (index of x, index of y); default all, in the order of `itertools.combinations`.
+        rngs: a generator per policy, so that a further policy changes no other's replicates.
+        joint: draw a policy's units once for all missions.
+
+    Returns:
+        (statistic → (policies, num_resamples), (pairs, num_resamples)).
+    """
+    chosen = list(combinations(range(len(scores)), 2)) if pairs is None else list(pairs)
+    pooled = {name: [PooledStatistic(name, policy, target) for policy in scores] for name in statistics}
+    found = {name: np.empty((len(scores), num_resamples)) for name in statistics}
+    improvement = np.empty((len(chosen), num_resamples))
+    opponents = _opponents(scores, chosen)
+    columns = [_columns(policy) for policy in scores]
+    for start in range(0, num_resamples, BLOCK):
+        rows = slice(start, min(start + BLOCK, num_resamples))
+        drawn = [
+            draw_counts([unit.size for unit in policy], rows.stop - rows.start, rng, joint=joint)
+            for policy, rng in zip(scores, rngs, strict=True)
+        ]
+        for name in statistics:
+            for policy, counts in enumerate(drawn):
+                found[name][policy, rows] = pooled[name][policy].replicates(counts)
+        for x, indices, tables in opponents:
+            improvement[indices, rows] = _improvement(
+                drawn, x, [chosen[index][1] for index in indices], tables, columns
+            )
+    return found, improvement
+
+
+def _opponents(scores: Sequence[Scores], pairs: Sequence[tuple[int, int]]) -> list[tuple[int, list[int], list[Counts]]]:
+    """Pairs grouped by their first policy: (it, indices of its pairs, per mission its wins over all of them)."""
+    grouped = []
+    for x in dict.fromkeys(first for first, _ in pairs):
+        indices = [index for index, pair in enumerate(pairs) if pair[0] == x]
+        others = [pairs[index][1] for index in indices]
+        tables = [np.hstack([wins(units, scores[y][m]) for y in others]) for m, units in enumerate(scores[x])]
+        grouped.append((x, indices, tables))
+    return grouped
+
+
+def _improvement(
+    drawn: Sequence[Counts], x: int, others: Sequence[int], tables: Sequence[Counts], columns: Sequence[list[slice]]
+) -> Array:
+    """P(x improves on each of the others), shape (others, rows): mean over missions of won shares of pairs of units."""
+    total = np.zeros((len(others), drawn[x].shape[0]))
+    for mission, table in enumerate(tables):
+        won = drawn[x][:, columns[x][mission]] @ table
+        start = 0
+        for place, y in enumerate(others):
+            counts = drawn[y][:, columns[y][mission]]
+            size = counts.shape[1]
+            part = np.einsum("ij,ij->i", won[:, start : start + size], counts)
+            total[place] += part.astype(np.float64) / (table.shape[0] * size)
+            start += size
+    return total / len(tables)
+
+
+# ---- intervals --------------------------------------------------------------------------------------------
+
+
+def expanded_levels(sizes: Sequence[int], level: float = 0.95, *, joint: bool = False) -> tuple[float, float]:
+    """Quantiles of the replicates that make up for few units.
+
+    A percentile interval is too narrow by sqrt((n - 1) / n) and by the normal in place of Student's t; the expanded
+    percentile interval moves its levels outwards by both (Hesterberg 2015, section 5.3). With strata the factor is that
+    of the mean stratum, and the degrees of freedom are those of all.
+    """
+    if joint:
+        sizes = sizes[:1]
+    n, df = float(np.mean(sizes)), sum(size - 1 for size in sizes)
+    if df < 1:
+        return nan, nan
+    tail = float(special.ndtr(-sqrt(n / (n - 1)) * t_quantile(level, df)))
+    return tail, 1 - tail
+
+
+def replicate_interval(
+    replicates: Array, scores: Sequence[Scores], level: float = 0.95, *, joint: bool = False
+) -> Interval:
+    """Expanded percentile interval from replicates; `scores` are the samples they were drawn from.
+
+    A fixed sample (one unit per mission, never resampled) is no reason for "insufficient data" beside one that varies.
+    """
+    varying = [sample for sample in scores if any(not is_constant(units) for units in sample)]
+    if not varying:
+        return unknown("no units that vary")
+    bounds = [expanded_levels([units.size for units in sample], level, joint=joint) for sample in varying]
+    low, high = np.quantile(replicates, [min(b[0] for b in bounds), max(b[1] for b in bounds)])
+    return Interval(low=float(low), high=float(high), method="percentile bootstrap, expanded")
+
+
+def profile_band(
+    scores: Scores,
+    thresholds: Array,
+    *,
+    level: float = 0.95,
+    num_resamples: int = 2_000,
+    rng: np.random.Generator,
+    joint: bool = False,
+) -> tuple[Array, Array, Array]:
+    """Performance profile with its pointwise band: share of units above each threshold, missions weighing the same.
+
+    Returns:
+        (share, low, high), each (thresholds,); Agarwal et al. 2021, section 4.2.
+    """
+    # Every unit weighs 1 / (missions x its mission's units).
+    above = np.vstack([(units[:, None] > thresholds[None, :]) / (units.size * len(scores)) for units in scores])
+    share = above.sum(axis=0)
+    counts = draw_counts([units.size for units in scores], num_resamples, rng, joint=joint)
+    replicates = counts @ above
+    tails = expanded_levels([units.size for units in scores], level, joint=joint)
+    if not np.isfinite(tails).all():
+        return share, np.full(share.shape, nan), np.full(share.shape, nan)
+    low, high = np.quantile(replicates, tails, axis=0)
+    return share, low, high

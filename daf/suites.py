@@ -1,0 +1,159 @@
+"""Benchmark suites: named sets of real missions, played through the workflow, with a leaderboard that grows.
+
+A suite's files are in a folder of their own; a second call plays only what is missing, so a new policy costs its own
+episodes and an interrupted suite goes on where it stopped.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from daf.config import ExperimentConfig, MissionConfig, PolicyConfig
+from daf.errors import BadInputError, did_you_mean
+
+if TYPE_CHECKING:
+    from mettagrid.policy.policy import PolicySpec
+
+    from daf.statistics.results import ComparisonResults
+
+SUITES: dict[str, tuple[str, ...]] = {
+    "quick": ("tutorial.miner", "training_facility_1"),
+    "standard": (
+        "tutorial.miner", "training_facility_1", "assembler_2", "exploration_sparse_search_easy",
+        "memory_mystery_path_easy", "planning_unlock_chain_easy",
+    ),
+    "memory": tuple(f"memory_mystery_path_{size}" for size in ("easy", "medium", "hard")),
+    "exploration": tuple(f"exploration_sparse_search_{size}" for size in ("easy", "medium", "hard")),
+    "planning": tuple(f"planning_unlock_chain_{size}" for size in ("easy", "medium", "hard")),
+    "diagnostic": (
+        *(f"diagnostic_chest_navigation{n}{hard}" for n in (1, 2, 3) for hard in ("", "_hard")),
+        "diagnostic_chest_deposit_near", "diagnostic_chest_deposit_search", "diagnostic_chest_deposit_search_hard",
+        "diagnostic_charge_up", "diagnostic_charge_up_hard", "diagnostic_memory", "diagnostic_memory_hard",
+    ),
+    "cogs-vs-clips": (
+        "machina_1", "machina_1.clips", "arena", "four_score",
+        "tutorial.aligner", "tutorial.miner", "tutorial.scout", "tutorial.scrambler",
+    ),
+    "resources": (
+        "energy_starved",
+        *(f"distant_resources_{size}" for size in ("easy", "standard", "hard")),
+        *(f"quadrant_buildings_{size}" for size in ("easy", "standard", "hard")),
+        "easy_small_hearts", "easy_medium_hearts", "easy_large_hearts",
+    ),
+}  # fmt: skip
+# Every eval but easy_hearts_training, whose map has no room for its agents at any number.
+SUITES["evals"] = (
+    *SUITES["resources"], *SUITES["memory"], *SUITES["exploration"], *SUITES["planning"], *SUITES["diagnostic"],
+)  # fmt: skip
+
+
+def suite_missions(suite: str) -> list[MissionConfig]:
+    """The missions of a named suite. The diagnostic maps have room for four agents, not for the default eight.
+
+    Raises:
+        BadInputError: no suite has this name.
+    """
+    if suite not in SUITES:
+        raise BadInputError("the name of a suite", f"'{suite}'", "suite", did_you_mean(suite, SUITES))
+    return [
+        MissionConfig(source=name, num_agents=4 if name.startswith("diagnostic_") else None) for name in SUITES[suite]
+    ]
+
+
+def daf_benchmark_suite(
+    policies: Sequence[str | PolicySpec | PolicyConfig] | Mapping[str, str | PolicySpec | PolicyConfig],
+    suite: str = "quick",
+    episodes_per_mission: int | Literal["auto"] = 32,
+    *,
+    output_dir: str | Path = "daf_output/benchmarks",
+    cores: int = 1,
+    leaderboard: str | Path | None = None,
+    episodes_per_shard: int = 32,
+    verbose: bool = True,
+    **settings: Any,
+) -> ComparisonResults:
+    """Compare policies on a named suite of missions (see `SUITES`) by the workflow, and enter them in a leaderboard.
+
+    Args:
+        policies: shorthands, class paths, PolicySpecs or PolicyConfigs; a mapping gives them names of your own.
+        output_dir: the suite's episodes, comparison and report go to `<output_dir>/<suite>/`; finished files stay, so
+            a second call plays only what is missing.
+        cores: jobs at once.
+        leaderboard: the file; default `<output_dir>/leaderboard.json`. See `daf.leaderboard`.
+        episodes_per_shard: episodes per job.
+        settings: any further key of `DAFComparisonConfig`, such as `equivalence_margin` or `anchors`.
+
+    Raises:
+        BadInputError: no suite has this name, or the leaderboard holds results of another engine version; nothing was
+            played then.
+        ConfigError: an unknown policy or a wrong setting; nothing was played.
+        WorkflowFailedError: a job failed.
+    """
+    from daf.leaderboard import check_engine, enter
+    from daf.orchestrators.pipelines import run_generated_comparison
+
+    missions = suite_missions(suite)
+    folder = Path(output_dir) / suite
+    board = Path(leaderboard) if leaderboard is not None else Path(output_dir) / "leaderboard.json"
+    check_engine(board)
+    named = named_policies(policies)
+    experiment = ExperimentConfig.from_dict(
+        {
+            "name": f"suite-{suite}",
+            "daf": {"output_dir": str(folder)},
+            "missions": {one.source: one.to_dict() for one in missions if one.num_agents is not None},
+            "policies": {name: policy.to_dict() for name, policy in named.items()},
+            "evaluation": {"episodes_per_shard": episodes_per_shard},
+            "comparisons": {
+                suite: {
+                    "policies": list(named),
+                    "missions": [one.source for one in missions],
+                    "episodes_per_mission": episodes_per_mission,
+                    **settings,
+                }
+            },
+        },
+        source="daf_benchmark_suite",
+    )
+    results = run_generated_comparison(experiment, folder, cores=cores)
+    enter(board, suite, experiment, results)
+    if verbose:
+        print(results)
+    return results
+
+
+def named_policies(
+    policies: Sequence[str | PolicySpec | PolicyConfig] | Mapping[str, str | PolicySpec | PolicyConfig],
+) -> dict[str, PolicyConfig]:
+    """Policies under unique names that can stand in file paths."""
+    from daf.comparison import unique_labels
+
+    if isinstance(policies, Mapping):
+        return {name: as_config(policy) for name, policy in policies.items()}
+    configs = [as_config(policy) for policy in policies]
+    labels = [_label(config) for config in configs]
+    return dict(zip(unique_labels(labels), configs, strict=True))
+
+
+def as_config(policy: str | PolicySpec | PolicyConfig) -> PolicyConfig:
+    if isinstance(policy, PolicyConfig):
+        return policy
+    if isinstance(policy, str):
+        is_file = policy.endswith((".zip", ".safetensors"))
+        return PolicyConfig(data_path=Path(policy)) if is_file else PolicyConfig(class_path=policy)
+    data_path = Path(policy.data_path) if policy.data_path else None
+    return PolicyConfig(class_path=policy.class_path, data_path=data_path, init_kwargs=dict(policy.init_kwargs))
+
+
+def _label(policy: PolicyConfig) -> str:
+    """As `daf.engine.policies.resolve_policy` calls it, without loading anything."""
+    parts = [(policy.class_path or "").rpartition(".")[2], policy.data_path.stem if policy.data_path else ""]
+    return path_name("-".join(part for part in parts if part))
+
+
+def path_name(text: str) -> str:
+    """A name that can stand in a file path."""
+    return re.sub(r"[^A-Za-z0-9_.-]+", "-", text).strip("-.") or "unnamed"

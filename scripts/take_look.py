@@ -1,0 +1,14 @@
+"""Rule take_look: see whether a comparison that adds episodes until its verdict needs more."""
+
+from daf.rule import running
+from daf.sequential import write_look
+
+with running(snakemake) as (plan, logger):
+    state = write_look(
+        list(snakemake.input.episodes), plan.comparison(snakemake.wildcards.comparison), snakemake.output[0]
+    )
+    last = state["looks"][-1]
+    logger.info(
+        f"comparison {snakemake.wildcards.comparison}: {last['episodes']} of at most {state['cap']} episodes, "
+        f"{len(last['unsettled'])} pairs without verdict"
+    )

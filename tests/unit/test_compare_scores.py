@@ -1,0 +1,238 @@
+"""Tables that users bring: what is answered, what is refused, and what is done about gaps."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from daf.comparison import daf_compare_scores
+from daf.errors import BadInputError, ConfigError
+
+
+def table(
+    policies: dict[str, float], *, missions: tuple[str, ...] = ("one", "two"), seeds: tuple[int, ...] = (1, 2, 3),
+    episodes: int = 12, seed: int = 0,
+) -> pd.DataFrame:  # fmt: skip
+    rng = np.random.default_rng(seed)
+    shared = {(m, e): rng.normal() for m in missions for e in range(episodes)}
+    rows = [
+        (policy, mission, one, episode, mean + shared[mission, episode] + rng.normal(0, 0.5))
+        for policy, mean in policies.items()
+        for mission in missions
+        for one in seeds
+        for episode in range(episodes)
+    ]
+    return pd.DataFrame(rows, columns=["policy", "mission", "seed", "episode", "score"])
+
+
+def compare(frame: object, **options: object):
+    return daf_compare_scores(frame, num_resamples=300, **options)  # type: ignore[arg-type]
+
+
+def test_a_table_gives_the_same_from_a_frame_csv_and_parquet(tmp_path: Path) -> None:
+    frame = table({"x": 1.0, "y": 0.0})
+    frame.to_csv(tmp_path / "scores.csv", index=False)
+    frame.to_parquet(tmp_path / "scores.parquet")
+    whole = compare(frame)
+    for path in (tmp_path / "scores.csv", str(tmp_path / "scores.parquet")):
+        again = compare(path)
+        for name in ("summary_statistics", "pairwise", "ranks", "aggregates", "profiles", "episodes"):
+            pd.testing.assert_frame_equal(getattr(again, name), getattr(whole, name))
+    assert whole.estimand["A"]["answered"]
+    assert whole.estimand["B"]["answered"]
+    row = whole.pairwise.query("estimand == 'B' and mission == 'overall'").iloc[0]
+    runs = frame.groupby(["policy", "seed"])["score"].mean()
+    assert row["p"] == pytest.approx(stats.ttest_ind(runs["x"], runs["y"], equal_var=False).pvalue, abs=1e-9)
+
+
+def test_without_training_seeds_only_these_checkpoints_are_compared() -> None:
+    results = compare(table({"x": 1.0, "y": 0.0}, seeds=(1,)).drop(columns="seed"))
+    assert results.estimand["A"]["answered"]
+    assert not results.estimand["B"]["answered"]
+    assert results.estimand["B"]["why"].startswith("no training seeds are known")
+    assert set(results.pairwise["estimand"]) == {"A"}
+    assert set(results.aggregates["estimand"]) == {"A"}
+    assert "Not answered: no training seeds are known" in str(results)
+
+
+def test_one_value_per_training_seed_answers_the_recipes_only() -> None:
+    frame = table({"x": 3.0, "y": 0.0}, episodes=1, seeds=(1, 2, 3, 4, 5)).drop(columns="episode")
+    results = compare(frame)
+    assert not results.estimand["A"]["answered"]
+    assert results.estimand["B"]["answered"]
+    assert not any("episode" in note and "numbered" in note for note in results.notes)
+
+
+def test_rows_without_episode_numbers_are_numbered_and_it_is_said() -> None:
+    results = compare(table({"x": 1.0, "y": 0.0}).drop(columns="episode"))
+    assert any("rows were numbered" in note for note in results.notes)
+    assert results.pairwise.query("estimand == 'A' and mission == 'one'").iloc[0]["n_a"] == 12
+
+
+def test_missing_scores_cells_and_missions_are_left_out_visibly() -> None:
+    frame = table({"x": 1.0, "y": 0.0, "z": 0.5})
+    frame.loc[(frame.policy == "x") & (frame.mission == "one") & (frame.episode == 0), "score"] = np.nan
+    frame = frame[~((frame.policy == "y") & (frame.mission == "two"))]  # a mission that only some played
+    frame = frame[~((frame.policy == "z") & (frame.mission == "one") & (frame.seed == 2) & (frame.episode == 3))]
+    results = compare(frame)
+    notes = " ".join(results.notes)
+    assert "1 of 12 episodes of x on one have no complete result (first reason: the score is missing)" in notes
+    assert "1 of 12 episodes of z on one" in notes
+    assert "y did not play two" in notes
+    assert "rest on the 1 of 2 missions that all policies played" in notes
+    pairs = results.pairwise.query("estimand == 'A'").set_index(["policy_a", "policy_b", "mission"])["n_a"]
+    assert pairs["x", "y", "one"] == pairs["x", "y", "overall"] == 11
+    assert pairs["x", "z", "one"] == 10
+    assert pairs["x", "z", "overall"] == 22
+    assert (results.aggregates["n_missions"] == 1).all()
+
+
+def test_a_seed_that_missed_a_mission_does_not_count_over_missions() -> None:
+    frame = table({"x": 1.0, "y": 0.0})
+    frame = frame[~((frame.policy == "x") & (frame.mission == "two") & (frame.seed == 3))]
+    pairs = compare(frame).pairwise.query("estimand == 'B'").set_index("mission")["n_a"]
+    assert pairs["one"] == 3
+    assert pairs["two"] == pairs["overall"] == 2
+
+
+def test_one_policy_and_one_mission() -> None:
+    results = compare(table({"x": 1.0}, missions=("one",)))
+    assert results.pairwise.empty
+    assert results.ranks.empty
+    assert "x scores" in str(results)
+    assert "no second policy" in results.estimand["B"]["why"]
+
+
+def test_the_order_and_choice_of_policies_is_the_callers() -> None:
+    results = compare(table({"x": 1.0, "y": 0.0, "z": 0.5}), policies=["z", "x"], missions=["two"])
+    assert results.pairwise[["policy_a", "policy_b"]].drop_duplicates().to_numpy().tolist() == [["z", "x"]]
+    assert results.missions == ["two"]
+
+
+def test_the_reference_is_compared_with_all_others_and_holm_counts_only_those() -> None:
+    frame = table({"full": 1.0, "a": 0.9, "b": 0.8, "c": 1.05})
+    results = compare(frame, reference="full")
+    rows = results.pairwise.query("estimand == 'A' and mission == 'overall'").sort_values("p")
+    assert rows["policy_a"].unique().tolist() == ["full"]
+    assert sorted(rows["policy_b"]) == ["a", "b", "c"]
+    expected = np.minimum(np.maximum.accumulate(rows["p"] * [3, 2, 1]), 1)
+    np.testing.assert_allclose(rows["p_holm"], expected)
+    improvement = results.pairwise.query("estimand == 'B' and mission == 'overall'")
+    assert (improvement["p_improvement_low"] <= improvement["p_improvement"]).all()
+
+
+WRONG = {
+    "no score": (lambda f: f.rename(columns={"score": "scores"}), "a column 'score'", "did you mean 'scores'"),
+    "empty": (lambda f: f.iloc[:0], "no rows", ""),
+    "duplicate": (lambda f: pd.concat([f, f.iloc[[7]]]), "x on one, seed 1, episode 7 twice", ""),
+    "text": (lambda f: f.assign(score=f["score"].astype(object).where(f.index != 4, "high")), "'high' in row 4", ""),
+    "infinite": (lambda f: f.assign(score=f["score"].where(f.index != 4, np.inf)), "infinite", ""),
+    "all missing": (lambda f: f.assign(score=np.nan), "failed episodes only", ""),
+    "seed": (lambda f: f.assign(seed=0.5), "'0.5' in row 0", "seed"),
+    "some seeds": (lambda f: f.assign(seed=f["seed"].where(f.index != 3)), "some rows of x have none", ""),
+    "no policy": (lambda f: f.assign(policy=f["policy"].where(f.index != 3)), "none in row 3", ""),
+    "reserved": (lambda f: f.assign(mission=f["mission"].replace("two", "overall")), "'overall'", ""),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_wrong_tables_are_refused_with_their_reason(name: str) -> None:
+    change, *texts = WRONG[name]
+    with pytest.raises(BadInputError) as caught:
+        compare(change(table({"x": 1.0, "y": 0.0})))
+    for text in texts:
+        assert text in str(caught.value)
+
+
+def test_wrong_files_and_settings_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "scores.xlsx").write_text("")
+    (tmp_path / "scores.parquet").write_text("no parquet")
+    for name, text in (("none.csv", "no such file"), ("scores.xlsx", "'.xlsx'"), ("scores.parquet", "parquet")):
+        with pytest.raises(BadInputError, match=text):
+            compare(tmp_path / name)
+    with pytest.raises(ConfigError, match="one of the policies compared"):
+        compare(table({"x": 1.0, "y": 0.0}), reference="w")
+
+
+# ---- one scale --------------------------------------------------------------------------------------------
+
+
+def test_anchors_put_every_mission_on_one_scale() -> None:
+    frame = table({"random": 0.0, "reference": 2.0, "x": 1.0})
+    frame.loc[frame.mission == "two", "score"] = 100 * frame["score"] - 7
+    results = compare(frame, anchors={"zero": "random", "one": "reference"})
+    means = results.summary_statistics.set_index(["policy", "mission"])["mean"]
+    raw = results.summary_statistics.set_index(["policy", "mission"])["mean_reward"]
+    truth = frame.groupby(["policy", "mission"])["score"].mean()
+    for mission in ("one", "two"):
+        zero, one = truth["random", mission], truth["reference", mission]
+        assert means["random", mission] == pytest.approx(0, abs=1e-12)
+        assert means["reference", mission] == pytest.approx(1, abs=1e-12)
+        assert means["x", mission] == pytest.approx((truth["x", mission] - zero) / (one - zero), abs=1e-9)
+        assert raw["x", mission] == pytest.approx(truth["x", mission], abs=1e-9)
+        scale = results.provenance["computation"]["normalisation"][mission]
+        assert scale == pytest.approx([zero, one], abs=1e-9)
+    assert "optimality_gap" in set(results.aggregates["statistic"])
+    assert any("The scale is set by what random and reference scored" in note for note in results.notes)
+    assert "normalised points" in results.verdicts()[0]
+    # A change of scale changes no test, but for the weight of the missions.
+    plain = compare(frame).pairwise.query("mission == 'two' and estimand == 'A'")
+    scaled = results.pairwise.query("mission == 'two' and estimand == 'A'")
+    np.testing.assert_allclose(plain["p"].astype(float), scaled["p"].astype(float))
+    np.testing.assert_allclose(plain["effect"].astype(float), scaled["effect"].astype(float))
+
+
+def test_declared_numbers_are_anchors_too_and_gaps_in_them_are_refused() -> None:
+    frame = table({"x": 1.0, "y": 0.0})
+    numbers = {"zero": {"one": 0.0, "two": -1.0}, "one": {"one": 2.0, "two": 3.0}}
+    means = compare(frame, anchors=numbers).summary_statistics.set_index(["policy", "mission"])["mean"]
+    truth = frame.groupby(["policy", "mission"])["score"].mean()
+    assert means["x", "two"] == pytest.approx((truth["x", "two"] + 1) / 4, abs=1e-9)
+    for anchors, text in (
+        ({"zero": {"one": 0.0}, "one": {"one": 1.0, "two": 1.0}}, "counts as zero on two"),
+        ({"zero": {"one": 0.0, "two": 1.0}, "one": {"one": 1.0, "two": 1.0}}, "two different anchors on two"),
+    ):
+        with pytest.raises(BadInputError, match=text):
+            compare(frame, anchors=anchors)
+    with pytest.raises(ConfigError, match="anchors must be one of the policies"):
+        compare(frame, anchors={"zero": "w", "one": "x"})
+
+
+# ---- planning ---------------------------------------------------------------------------------------------
+
+
+def test_what_is_missing_for_the_margin_is_said() -> None:
+    results = compare(table({"x": 0.1, "y": 0.0}, episodes=8, seeds=(1, 2, 3)), equivalence_margin=0.2)
+    rows = results.pairwise.query("mission == 'overall'").set_index("estimand")
+    for key, have, per in (("A", 8, 2), ("B", 3, 1)):
+        row = rows.loc[key]
+        assert row["more_needed"] == max(0, int(np.ceil(row["n_needed"] / per)) - have)
+    said = [note for note in results.notes if "80 % chance" in note]
+    assert any(f"About {rows.loc['B', 'more_needed']} more training seeds per recipe" in note for note in said)
+
+
+# ---- files ------------------------------------------------------------------------------------------------
+
+
+def test_results_go_to_files_that_come_back(tmp_path: Path) -> None:
+    frame = table({"x": 1.0, "y": 0.0}, missions=("One", "two"))
+    results = compare(frame, output_dir=tmp_path)
+    again = compare(tmp_path / "scores.csv")
+    assert compare(tmp_path / "scores.parquet").pairwise.equals(again.pairwise)
+    pd.testing.assert_frame_equal(again.pairwise, results.pairwise)
+    layout = json.loads((tmp_path / "marl_eval.json").read_text())["cogames"]
+    assert list(layout) == ["one", "two"]
+    runs = layout["one"]["x"]
+    assert list(runs) == ["run_1", "run_2", "run_3"]
+    assert list(runs["run_2"]) == ["step_1", "absolute_metrics"]
+    expected = frame.query("policy == 'x' and mission == 'One' and seed == 2")["score"].tolist()
+    assert runs["run_2"]["absolute_metrics"] == {"return": expected}
+    assert runs["run_2"]["step_1"] == {"step_count": 0, "return": expected}
+    aggregates = pd.read_csv(tmp_path / "aggregates.csv")
+    assert set(aggregates["statistic"]) == {"mean", "median", "iqm"}
+    assert (tmp_path / "report.html").is_file()

@@ -1,0 +1,121 @@
+"""The bootstrap over many policies and missions: counts against resampled values, strata, joint draws, intervals."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from daf.statistics import bootstrap
+from daf.statistics.bootstrap import PooledStatistic, bootstrap_suite, draw_counts
+
+RNG = np.random.default_rng
+
+
+def sample(*sizes: int, seed: int = 0) -> list[np.ndarray]:
+    rng = RNG(seed)
+    return [rng.gamma(2.0, 1.0, size).round(1) for size in sizes]  # rounded: ties occur
+
+
+def test_check_values_of_runs_by_tasks() -> None:
+    x, y = np.array([[1, 2], [2, 2], [1, 1], [2, 1]], float), np.array([[1, 1], [2, 2], [3, 3]], float)
+    assert PooledStatistic("iqm", list(x.T)).estimate == pytest.approx(1.5)
+    assert PooledStatistic("iqm", list(y.T)).estimate == pytest.approx(2.0)
+
+
+@pytest.mark.parametrize("name", bootstrap.POOLED)
+@pytest.mark.parametrize("sizes", [(7, 4, 9), (5, 5), (1,), (2,), (6,)])
+def test_replicates_are_the_statistic_of_the_resampled_values(name: str, sizes: tuple[int, ...]) -> None:
+    scores = sample(*sizes)
+    counts = draw_counts(sizes, 40, RNG(1))
+    found = PooledStatistic(name, scores, target=1.5).replicates(counts)
+    by_hand = {
+        "mean": np.mean,
+        "median": np.median,
+        "iqm": lambda values: stats.trim_mean(values, 0.25),
+        "optimality_gap": lambda values: 1.5 - np.minimum(values, 1.5).mean(),
+    }[name]
+    pooled = np.concatenate(scores)
+    expected = [by_hand(np.repeat(pooled, row.astype(int))) for row in counts]
+    np.testing.assert_allclose(found, expected, atol=1e-12)
+
+
+def test_units_are_drawn_within_their_mission() -> None:
+    counts = draw_counts((3, 5, 2), 500, RNG(2))
+    for part, size in zip(np.split(counts, [3, 8], axis=1), (3, 5, 2), strict=True):
+        np.testing.assert_array_equal(part.sum(axis=1), size)
+        assert part.mean() == pytest.approx(1, abs=1e-6)
+        assert part.max() > 1  # with replacement
+
+
+def test_missions_are_drawn_apart_or_jointly() -> None:
+    apart, joint = draw_counts((4, 4), 300, RNG(0)), draw_counts((4, 4), 300, RNG(0), joint=True)
+    np.testing.assert_array_equal(joint[:, :4], joint[:, 4:])
+    assert abs(np.corrcoef(apart[:, 0], apart[:, 4])[0, 1]) < 0.2
+    with pytest.raises(ValueError, match="same ones"):
+        draw_counts((4, 3), 10, RNG(0), joint=True)
+
+
+def test_improvement_replicates_are_those_of_the_resampled_values() -> None:
+    from daf.statistics.effects import probability_of_improvement
+
+    scores = [sample(4, 6, seed=1), sample(5, 3, seed=2), sample(2, 7, seed=3)]
+    rngs = [RNG(seed) for seed in range(3)]
+    _, found = bootstrap_suite(scores, statistics=(), num_resamples=30, rngs=rngs)
+    drawn = [draw_counts([u.size for u in policy], 30, RNG(seed)).astype(int) for seed, policy in enumerate(scores)]
+    resampled = [
+        [
+            [np.repeat(units, row) for units, row in zip(policy, np.split(rows, [policy[0].size]), strict=True)]
+            for rows in counts
+        ]
+        for policy, counts in zip(scores, drawn, strict=True)
+    ]
+    for index, (x, y) in enumerate(((0, 1), (0, 2), (1, 2))):
+        expected = [probability_of_improvement(a, b) for a, b in zip(resampled[x], resampled[y], strict=True)]
+        np.testing.assert_allclose(found[index], expected, atol=1e-12)
+
+
+def test_a_further_policy_or_statistic_changes_no_replicate() -> None:
+    scores = [sample(5, 5, seed=seed) for seed in range(3)]
+    options = {"num_resamples": bootstrap.BLOCK + 10}
+    two, pair = bootstrap_suite(scores[:2], rngs=[RNG(0), RNG(1)], **options)
+    three, pairs = bootstrap_suite(
+        scores, statistics=("iqm", "mean"), pairs=[(0, 1), (2, 1)], rngs=[RNG(0), RNG(1), RNG(2)], **options
+    )
+    np.testing.assert_array_equal(two["iqm"], three["iqm"][:2])
+    np.testing.assert_array_equal(pair[0], pairs[0])
+
+
+def test_the_levels_of_an_interval_make_up_for_few_units() -> None:
+    # For the mean of n normal units the expanded percentile interval is Student's t interval, but for Monte Carlo.
+    values = RNG(3).normal(0, 1, 8)
+    replicates, _ = bootstrap_suite([[values]], statistics=("mean",), num_resamples=200_000, rngs=[RNG(4)], pairs=[])
+    found = bootstrap.replicate_interval(replicates["mean"][0], [[values]])
+    expected = stats.ttest_1samp(values, 0).confidence_interval(0.95)
+    assert (found.low, found.high) == pytest.approx((expected.low, expected.high), abs=0.09)
+    plain = np.quantile(replicates["mean"][0], [0.025, 0.975])
+    assert found.high - found.low > 1.2 * (plain[1] - plain[0])
+    low, high = bootstrap.expanded_levels([8])
+    assert low == pytest.approx(stats.norm.cdf(-np.sqrt(8 / 7) * stats.t.ppf(0.975, 7)), abs=1e-12)
+    assert high == pytest.approx(1 - low)
+    # With joint draws two missions hold no more units than one.
+    assert bootstrap.expanded_levels([8, 8], joint=True) == (low, high)
+    assert bootstrap.expanded_levels([8, 8])[0] > low
+
+
+def test_intervals_of_constants_are_unknown_and_fixed_samples_do_not_hide_varying_ones() -> None:
+    fixed, varying = [np.array([2.0])], [np.array([1.0, 2.0, 4.0])]
+    replicates = RNG(0).normal(0, 1, 100)
+    assert not bootstrap.replicate_interval(replicates, [fixed, [np.full(5, 1.0)]]).known
+    assert bootstrap.replicate_interval(replicates, [fixed, varying]).known
+
+
+def test_profile_weighs_missions_the_same_and_its_band_holds_it() -> None:
+    scores = [np.array([0.0, 1.0, 2.0]), np.array([0.0, 1.0])]
+    share, low, high = bootstrap.profile_band(scores, np.array([-1, 0, 1.0]), rng=RNG(0))
+    np.testing.assert_allclose(share, [1, 7 / 12, 1 / 6])
+    scores = [RNG(1).normal(0, 1, 20), RNG(2).normal(0, 1, 30)]
+    share, low, high = bootstrap.profile_band(scores, np.linspace(-1, 1, 5), num_resamples=500, rng=RNG(0))
+    assert ((low <= share) & (share <= high) & (low < high)).all()
+    _, low, _ = bootstrap.profile_band([np.array([1.0])], np.array([0.0]), rng=RNG(0))
+    assert np.isnan(low).all()

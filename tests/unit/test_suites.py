@@ -1,0 +1,170 @@
+"""Suites, their leaderboard, and ablations: what is asked of the workflow, and what is kept of its results."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from daf import ablation, leaderboard, suites
+from daf.comparison import ComparisonResults, compare_episodes
+from daf.config import DAFTrainingConfig, ExperimentConfig, PolicyConfig
+from daf.errors import BadInputError, ConfigError
+from daf.provenance import provenance
+
+
+def fake_run(scores: dict[str, float], seen: list[ExperimentConfig]):
+    """In the place of the workflow: results of the experiment from made-up episodes."""
+
+    def run(experiment: ExperimentConfig, folder: Path, *, cores: int = 1) -> ComparisonResults:
+        seen.append(experiment)
+        (config,) = experiment.comparisons.values()
+        rows = [
+            {"policy": policy, "mission": mission, "seed": seed, "mean_reward": scores[policy] + (seed * 7 % 5) * 0.1}
+            for policy in config.policies
+            for mission in config.missions
+            for seed in range(8)
+        ]
+        made_by = provenance({}, {"evaluation": 1})
+        return compare_episodes(
+            pd.DataFrame(rows), config.model_copy(update={"num_resamples": 200}), provenance=made_by
+        )
+
+    return run
+
+
+@pytest.fixture
+def seen(monkeypatch: pytest.MonkeyPatch) -> list[ExperimentConfig]:
+    experiments: list[ExperimentConfig] = []
+    scores = {"random": 1.0, "noop": 0.0, "mine": 2.0, "random-2": 3.0}
+    monkeypatch.setattr("daf.orchestrators.pipelines.run_generated_comparison", fake_run(scores, experiments))
+    return experiments
+
+
+def entries(path: Path) -> list[dict[str, Any]]:
+    (board,) = json.loads(path.read_text())["boards"].values()
+    return board["entries"]
+
+
+def test_a_suite_asks_the_workflow_for_its_missions_and_policies(seen: list[ExperimentConfig], tmp_path: Path) -> None:
+    suites.daf_benchmark_suite(
+        ["random", PolicyConfig(class_path="noop"), "random"], "diagnostic", 8, output_dir=tmp_path, verbose=False,
+        equivalence_margin=0.5,
+    )  # fmt: skip
+    (experiment,) = seen
+    assert list(experiment.policies) == ["random", "noop", "random-2"]
+    comparison = experiment.comparisons["diagnostic"]
+    assert comparison.missions == list(suites.SUITES["diagnostic"])
+    assert (comparison.episodes_per_mission, comparison.equivalence_margin) == (8, 0.5)
+    assert all(mission.num_agents == 4 for mission in experiment.missions.values())
+    assert experiment.daf.output_dir == tmp_path / "diagnostic"
+
+
+def test_the_leaderboard_accumulates_and_replaces(seen: list[ExperimentConfig], tmp_path: Path) -> None:
+    board, options = tmp_path / "leaderboard.json", {"output_dir": tmp_path, "verbose": False}
+    suites.daf_benchmark_suite(["random"], "quick", 8, **options)
+    suites.daf_benchmark_suite(["noop"], "quick", 8, **options)
+    suites.daf_benchmark_suite(["random"], "quick", 8, **options)  # the same again
+    assert [entry["policy"] for entry in entries(board)] == ["random", "noop"]
+    # Another policy under a taken name stays apart from it.
+    suites.daf_benchmark_suite({"mine": "random"}, "quick", 8, **options)
+    suites.daf_benchmark_suite({"random": PolicyConfig(class_path="miner")}, "quick", 8, **options)
+    found = entries(board)
+    assert [entry["policy"] for entry in found] == ["random", "random-2", "noop"]
+    assert [entry["mean_rank"] for entry in found] == [1.0, 2.0, 3.0]
+    first = found[0]
+    assert set(first["missions"]) == set(suites.SUITES["quick"])
+    assert first["missions"]["tutorial.miner"]["n_episodes"] == 8
+    assert first["provenance"]["versions"]["cogames"] == "0.25.7"
+    table = pd.read_csv(tmp_path / "leaderboard.csv")
+    assert table["place"].tolist() == [1, 2, 3]
+    # Other settings make another board: their scores are not compared.
+    suites.daf_benchmark_suite(["noop"], "quick", 16, **options)
+    assert len(json.loads(board.read_text())["boards"]) == 2
+
+
+def test_a_leaderboard_of_another_engine_is_refused_before_anything_is_played(
+    seen: list[ExperimentConfig], tmp_path: Path
+) -> None:
+    board = tmp_path / "leaderboard.json"
+    suites.daf_benchmark_suite(["random"], "quick", 8, output_dir=tmp_path, verbose=False)
+    content = json.loads(board.read_text())
+    content["engine"]["mettagrid"] = "0.26.0"
+    board.write_text(json.dumps(content))
+    with pytest.raises(BadInputError, match=r"mettagrid 0\.26\.0") as caught:
+        suites.daf_benchmark_suite(["noop"], "quick", 8, output_dir=tmp_path, verbose=False)
+    assert "take another file" in str(caught.value)
+    assert len(seen) == 1
+    assert json.loads(board.read_text()) == content
+    board.write_text("[]")
+    with pytest.raises(BadInputError, match="daf-leaderboard/1"):
+        leaderboard.check_engine(board)
+
+
+def test_a_suite_that_has_changed_does_not_mix_with_its_old_self(
+    seen: list[ExperimentConfig], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    suites.daf_benchmark_suite(["random"], "quick", 8, output_dir=tmp_path, verbose=False)
+    monkeypatch.setitem(suites.SUITES, "quick", ("tutorial.miner",))
+    with pytest.raises(BadInputError, match="have changed since"):
+        suites.daf_benchmark_suite(["noop"], "quick", 8, output_dir=tmp_path, verbose=False)
+    assert [entry["policy"] for entry in entries(tmp_path / "leaderboard.json")] == ["random"]
+
+
+# ---- ablations --------------------------------------------------------------------------------------------
+
+
+def run(**changes: object) -> DAFTrainingConfig:
+    return DAFTrainingConfig.from_dict({"mission": "tutorial.miner", "seeds": [1, 2], "num_steps": 1000, **changes})
+
+
+SETTINGS = {"missions": ["tutorial.miner"], "episodes_per_mission": 4}
+
+
+def test_keys_of_a_training_run_are_switched_off_one_at_a_time(tmp_path: Path) -> None:
+    components = ["hyperparameters.entropy_coef", "hyperparameters.normalize_advantages"]
+    made = ablation.ablation_experiment(run(), components, SETTINGS, tmp_path)
+    assert list(made.training) == ["full", "without-entropy_coef", "without-normalize_advantages"]
+    full = made.training["full"].to_dict()
+    for name, (key, off) in {
+        "without-entropy_coef": ("entropy_coef", 0.0), "without-normalize_advantages": ("normalize_advantages", False),
+    }.items():  # fmt: skip
+        changed = made.training[name].to_dict()
+        assert changed["hyperparameters"].pop(key) == off
+        rest = {**full, "hyperparameters": {k: v for k, v in full["hyperparameters"].items() if k != key}}
+        assert changed == rest
+    comparison = made.comparisons["ablation"]
+    assert comparison.reference == "full"
+    assert comparison.policies == list(made.training)
+
+
+def test_components_that_cannot_be_switched_are_refused(tmp_path: Path) -> None:
+    cases: list[tuple[Any, str]] = [
+        (["hyperparameters.entropy_coeff"], "did you mean 'hyperparameters.entropy_coef'"),
+        (["hyperparameters.optimizer"], "have an obvious off"),
+        (["hyperparameters.weight_decay"], "a component that is on"),
+        ({"x": {"hyperparameters.entropy_coef": -1}}, "at least 0"),
+        ({"x": {"hyperparameters.entropy": 0}}, "entropy_coef"),
+        ({"a b": {"num_steps": 10}, "a-b": {"num_steps": 20}}, "'a-b' twice"),
+    ]
+    for components, text in cases:
+        with pytest.raises((BadInputError, ConfigError), match=text):
+            ablation.ablation_experiment(run(), components, SETTINGS, tmp_path)
+    with pytest.raises(BadInputError, match="at least one component"):
+        ablation.daf_policy_ablation(run(), [])
+    with pytest.raises(BadInputError, match="missions to play"):
+        ablation.daf_policy_ablation("random", ["stride"])
+    with pytest.raises(ConfigError, match="a run of its own"):
+        ablation.daf_policy_ablation(run(sweep="s"), ["hyperparameters.entropy_coef"])
+
+
+def test_arguments_of_a_policy_are_switched_off_from_their_defaults() -> None:
+    full, *variants = ablation._policy_variants(
+        PolicyConfig(class_path="lstm", init_kwargs={}), {"small": {}, "again": {}}
+    )
+    assert [variant.label for variant in (full, *variants)] == ["lstm", "small", "again"]
+    changes = ablation._changes(["use_memory", "stride"], {"use_memory": True, "stride": 5})
+    assert changes == {"without use_memory": {"use_memory": False}, "without stride": {"stride": 0}}
