@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
-from daf.search.proposers import distribution_of, encoded, quiet_optuna
+from daf.search.bayesian import distribution_of, encoded, quiet_optuna
 from daf.search.results import SweepResults, TrialResult, direction_sign, objective_of
 from daf.search.space import Value, build_space
 
