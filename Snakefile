@@ -47,6 +47,17 @@ wildcard_constraints:
 
 
 include: "workflow/rules/environment.smk"
+
+
+if TRIALS_PER_JOB == 1:
+
+    include: "workflow/rules/trial.smk"
+
+else:
+
+    include: "workflow/rules/trial_batches.smk"
+
+
 include: "workflow/rules/sweep.smk"
 include: "workflow/rules/train.smk"
 include: "workflow/rules/mission.smk"

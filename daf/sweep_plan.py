@@ -42,6 +42,26 @@ def results_seen(config: DAFSweepConfig, trial: int) -> range:
 
 
 @dataclass(frozen=True)
+class Batch:
+    """Trials that one job runs, and the files that the last of them, and so all of them, are proposed from."""
+
+    trials: range
+    evidence: list[str]
+
+    @property
+    def first(self) -> int:
+        return self.trials[0]
+
+    @property
+    def last(self) -> int:
+        return self.trials[-1]
+
+    @property
+    def folders(self) -> list[str]:
+        return [trial_name(trial) for trial in self.trials]
+
+
+@dataclass(frozen=True)
 class SweepPlan:
     """What a sweep makes."""
 
@@ -82,6 +102,20 @@ class SweepPlan:
             "pause_at_steps": pause,
             "stage_version": STAGE_VERSIONS["evaluate"],
         }
+
+    def batches(self, trials_per_job: int) -> list[Batch]:
+        """Consecutive trials that one job runs: so many, or as many as the lag allows, since none of a batch may read
+        another's result.
+
+        Raises:
+            BadInputError: a batch of less than one trial.
+        """
+        if trials_per_job < 1:
+            raise BadInputError("at least 1 trial per job", str(trials_per_job), "trials_per_job of the profile")
+        waits = len(results_seen(self.config, self.trials.stop)) > 0
+        size = min(trials_per_job, self.config.lag) if waits else trials_per_job
+        parts = [self.trials[start : start + size] for start in range(0, self.trials.stop, size)]
+        return [Batch(part, self.evidence(part[-1])) for part in parts]
 
     # ---- rungs --------------------------------------------------------------------------------------------
 

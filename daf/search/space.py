@@ -64,6 +64,17 @@ class Dimension:
         low, high = self.low - margin, self.high + margin
         return self.tidy(low * math.exp(u * math.log(high / low)) if self.log else low + u * (high - low))
 
+    def to_unit(self, value: Value) -> float:
+        """The place of a value in [0, 1], the middle of all `u` that `from_unit` maps to it, or near enough."""
+        if self.values:
+            return (self.index(value) + 0.5) / len(self.values)
+        number = float(value)  # type: ignore[arg-type]
+        if self.low == self.high:
+            return 0.5
+        if self.log:
+            return math.log(number / self.low) / math.log(self.high / self.low)
+        return (number - self.low) / (self.high - self.low)
+
     def tidy(self, value: float) -> Value:
         """The nearest value of a range, floats to a millionth of it.
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,9 @@ from daf.files import digest, read_json, write_bytes, write_json
 from daf.logging_config import DAFLogger
 from daf.provenance import provenance
 from daf.recipes import TrainingRecipe, with_hyperparameters
-from daf.sweep_plan import trial_name
+from daf.search.evidence import Evidence
+from daf.sweep_files import propose_trial
+from daf.sweep_plan import SweepPlan, trial_name
 from daf.training.pause import Pause
 
 CURVE = "curve.jsonl"
@@ -73,6 +75,25 @@ def run_trial(
     metric = settings["objective_metric"]
     logger.info(f"{label}: {published['status']}, {metric} {_shown(published['objective'])}")
     return published
+
+
+def propose_and_run(
+    sweep: SweepPlan,
+    trial: int,
+    evidence: Sequence[Mapping[str, Any]],
+    prior: Sequence[Evidence],
+    folder: Path,
+    **how: Any,
+) -> dict[str, Any]:
+    """Write a trial's proposal.json and run it: what two rules do, in one process.
+
+    Args:
+        evidence: results that hold at least those the trial may see.
+        prior: trials of another sweep to learn from.
+        how: as in `run_trial`.
+    """
+    write_json(folder / "proposal.json", propose_trial(sweep.config, trial, evidence, prior=prior))
+    return run_trial(read_json(folder / "proposal.json"), sweep.trial_settings(), folder, **how)
 
 
 def run_promoted_trial(

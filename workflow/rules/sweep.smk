@@ -1,13 +1,11 @@
 # Hyperparameter sweeps: a static graph of trials, adaptive without a database.
 #
-# REQUIRED INPUTS: none
-# OUTPUTS:         <out>/sweeps/{sweep}/trial-{trial}/proposal.json, result.json, curve.jsonl
-#                  <out>/sweeps/{sweep}/history/{first}-{last}.json          old results in blocks
+# REQUIRED INPUTS: <out>/sweeps/{sweep}/trial-{trial}/result.json           (trial.smk or trial_batches.smk)
+# OUTPUTS:         <out>/sweeps/{sweep}/history/{first}-{last}.json          old results in blocks
 #                  <out>/sweeps/{sweep}/rung-{rung}/…                        with `halving`
 #                  <out>/sweeps/{sweep}/finalists.json, confirmation/…       with `num_finalists`
 #                  <out>/sweeps/{sweep}/best.json, trials.json, trials.csv, analysis.json
 localrules:
-    propose_trial,
     collect_results,
     promote_trials,
     choose_finalists,
@@ -18,26 +16,6 @@ rule sweep:
     """Run all sweeps."""
     input:
         sweep_targets,
-
-
-rule propose_trial:
-    """Choose a trial's hyperparameters from the results that its number may look at."""
-    input:
-        results=results_seen_by_proposal,
-        prior=trials_to_start_from,
-    output:
-        ensure("<out>/sweeps/{sweep}/trial-{trial}/proposal.json", non_empty=True),
-    log:
-        "<logs>/sweeps/{sweep}/trial-{trial}.propose.log",
-    benchmark:
-        "<benchmarks>/sweeps/{sweep}/trial-{trial}.propose.jsonl"
-    conda:
-        "../../environment.yml"
-    params:
-        sweep=sweep_params,
-        stage_version=STAGE_VERSIONS["propose"],
-    script:
-        "../../scripts/propose_trial.py"
 
 
 rule collect_results:
@@ -56,29 +34,6 @@ rule collect_results:
         stage_version=STAGE_VERSIONS["propose"],
     script:
         "../../scripts/collect_results.py"
-
-
-rule run_trial:
-    """Train with a trial's hyperparameters and score the result on the sweep's evaluation episodes."""
-    input:
-        proposal="<out>/sweeps/{sweep}/trial-{trial}/proposal.json",
-    output:
-        result=ensure("<out>/sweeps/{sweep}/trial-{trial}/result.json", non_empty=True),
-        curve="<out>/sweeps/{sweep}/trial-{trial}/curve.jsonl",
-    log:
-        "<logs>/sweeps/{sweep}/trial-{trial}.log",
-    benchmark:
-        "<benchmarks>/sweeps/{sweep}/trial-{trial}.jsonl"
-    conda:
-        "../../environment.yml"
-    threads: 1
-    resources:
-        mem_mb=2000,
-        runtime=60,
-    params:
-        trial=trial_params,
-    script:
-        "../../scripts/run_trial.py"
 
 
 rule promote_trials:

@@ -11,7 +11,8 @@ def results_seen_by_proposal(wildcards):
 
 
 def trials_to_start_from(wildcards):
-    return PLAN.warm_start(wildcards.sweep) or []
+    file = PLAN.warm_start(wildcards.sweep)
+    return [file] if file else []
 
 
 def parts_of_block(wildcards):
@@ -25,7 +26,8 @@ def results_before_rung(wildcards):
 
 
 def promotions_of_slot(wildcards):
-    return of_sweep(wildcards, [PLAN.sweep_plan(wildcards.sweep).promotions(int(wildcards.rung), int(wildcards.slot))])
+    plan = PLAN.sweep_plan(wildcards.sweep)
+    return of_sweep(wildcards, [plan.promotions(int(wildcards.rung), int(wildcards.slot))])[0]
 
 
 def results_of_sweep(wildcards):
@@ -34,3 +36,12 @@ def results_of_sweep(wildcards):
 
 def confirmations_of_sweep(wildcards):
     return of_sweep(wildcards, PLAN.sweep_plan(wildcards.sweep).confirmations())
+
+
+# ---- resources ----------------------------------------------------------------------------------------------
+
+# What a profile sets for run_trial. One entry is not a resource but says how many trials a job runs: a machine fact.
+RESOURCES_OF_RUN_TRIAL = workflow.resource_settings._parsed_overwrite_resources.get("run_trial", {})
+TRIALS_PER_JOB = (
+    int(RESOURCES_OF_RUN_TRIAL["trials_per_job"].value) if "trials_per_job" in RESOURCES_OF_RUN_TRIAL else 1
+)
