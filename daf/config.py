@@ -292,7 +292,7 @@ class DAFTrainingConfig(StrictModel):
 # ---- sweeps -----------------------------------------------------------------------------------------------
 
 
-type Choice = bool | int | float | str | None
+Choice = bool | int | float | str | None
 
 
 def _listed(value: Any) -> Any:

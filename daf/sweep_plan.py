@@ -22,23 +22,13 @@ def trial_name(trial: int) -> str:
     return f"trial-{trial:04d}"
 
 
-def history_indices(trial: int, lag: int, strategy: str = "bayesian", *, everyone: bool = False) -> range:
-    """The trials whose results a proposal reads: 0 … trial - lag; none for a strategy that does not adapt.
-
-    Args:
-        everyone: the sweep reads results whatever its strategy, for its budget.
-    """
-    return range(visible_trials(trial, lag) if everyone or strategy_named(strategy).adaptive else 0)
-
-
-def reads_results(config: DAFSweepConfig) -> bool:
-    """Whether a proposal says more than where to look: when to stop, or that the budget is spent."""
-    return config.early_stopping is not None or config.max_total_seconds is not None
-
-
 def results_seen(config: DAFSweepConfig, trial: int) -> range:
-    """The trials whose results the proposal of a trial is made from."""
-    return history_indices(trial, config.lag, config.strategy, everyone=reads_results(config))
+    """The trials whose results a proposal is made from: 0 … trial - lag.
+
+    None if results change nothing: the strategy does not adapt, and there is neither a budget nor a stopping rule.
+    """
+    asks = config.early_stopping is not None or config.max_total_seconds is not None
+    return range(visible_trials(trial, config.lag) if asks or strategy_named(config.strategy).adaptive else 0)
 
 
 @dataclass(frozen=True)
