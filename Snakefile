@@ -50,6 +50,10 @@ include: "workflow/rules/package.smk"
 report: "workflow/report/workflow.rst"
 
 
+onstart:
+    check_cluster(workflow)
+
+
 rule all:
     default_target: True
     input:

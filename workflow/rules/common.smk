@@ -1,6 +1,7 @@
 # The experiment, its plan, and input functions. No rules here, and no logic: that is in daf/plan.py.
 import sys
 
+from daf.cluster.check import check_jobs
 from daf.config import NAME_PATTERN, ExperimentConfig
 from daf.errors import DafError
 from daf.locks import remove_stale_workflow_lock
@@ -23,6 +24,16 @@ def load_plan():
     except DafError as error:
         print(f"\n{error}\n", file=sys.stderr)
         sys.exit(error.exit_code)
+
+
+def check_cluster(workflow):
+    """Before the first submission: does what the jobs ask for exist on this cluster?"""
+    if workflow.remote_exec:
+        try:
+            check_jobs((job.rule.name, job.threads, job.resources) for job in workflow.dag.needrun_jobs() if not job.is_local)
+        except DafError as error:
+            print(f"\n{error}\n", file=sys.stderr)
+            sys.exit(error.exit_code)
 
 
 PLAN = load_plan()
@@ -96,3 +107,8 @@ def metrics_of_comparison(wildcards):
 def training_processes(wildcards):
     """One core per training process of a machine."""
     return PLAN.run(wildcards.run).processes_per_machine
+
+
+def training_machines(wildcards):
+    """The nodes of a cluster job, with one task on each."""
+    return PLAN.run(wildcards.run).num_machines
