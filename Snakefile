@@ -51,7 +51,7 @@ report: "workflow/report/workflow.rst"
 
 
 onstart:
-    check_cluster(workflow)
+    before_the_first_submission(workflow)
 
 
 rule all:

@@ -66,16 +66,16 @@ def read_inventory(user: str) -> Inventory:
     Raises:
         UnfitEnvironmentError: Slurm is not installed or does not answer.
     """
-    partitions = parse_partitions(_ask("sinfo", "--noheader", "--all", f"--format={SINFO_FORMAT}"))
-    settings = parse_settings(_ask("scontrol", "show", "config"))
+    partitions = parse_partitions(ask("sinfo", "--noheader", "--all", f"--format={SINFO_FORMAT}"))
+    settings = parse_settings(ask("scontrol", "show", "config"))
     accounts = qos = None
     if "none" not in settings.get("AccountingStorageType", "none"):
         try:
-            known = _ask(
+            known = ask(
                 "sacctmgr", "--noheader", "--parsable2", "list", "associations", f"user={user}", "format=account"
             )
             accounts = frozenset(known.split())
-            qos = frozenset(_ask("sacctmgr", "--noheader", "--parsable2", "list", "qos", "format=name").split())
+            qos = frozenset(ask("sacctmgr", "--noheader", "--parsable2", "list", "qos", "format=name").split())
         except UnfitEnvironmentError:  # accounting is down: jobs run without it, so it is no reason to stop
             pass
     age = re.match(r"\d+", settings.get("MinJobAge", ""))
@@ -132,7 +132,12 @@ def parse_settings(text: str) -> dict[str, str]:
     return {name.strip(): value.strip() for name, _, value in pairs}
 
 
-def _ask(program: str, *arguments: str) -> str:
+def ask(program: str, *arguments: str) -> str:
+    """What one of Slurm's programs prints.
+
+    Raises:
+        UnfitEnvironmentError: it is not there, or fails.
+    """
     if shutil.which(program) is None:
         hint = "start Snakemake on a login node of the cluster, or leave out --profile slurm"
         raise UnfitEnvironmentError(f"Slurm's {program} on the PATH", "none", "cluster", hint)

@@ -1,7 +1,10 @@
 # The experiment, its plan, and input functions. No rules here, and no logic: that is in daf/plan.py.
 import sys
+from functools import partial
+from pathlib import Path
 
 from daf.cluster.check import check_jobs
+from daf.cluster.orphans import restart, settle_orphans
 from daf.config import NAME_PATTERN, ExperimentConfig
 from daf.errors import DafError
 from daf.locks import remove_stale_workflow_lock
@@ -26,11 +29,15 @@ def load_plan():
         sys.exit(error.exit_code)
 
 
-def check_cluster(workflow):
-    """Before the first submission: does what the jobs ask for exist on this cluster?"""
-    if workflow.remote_exec:
+def before_the_first_submission(workflow):
+    """On a cluster: does what the jobs ask for exist, and does work of a killed run still go on?"""
+    if workflow.is_main_process and not workflow.local_exec:
         try:
-            check_jobs((job.rule.name, job.threads, job.resources) for job in workflow.dag.needrun_jobs() if not job.is_local)
+            jobs = [job for job in workflow.dag.needrun_jobs() if not job.is_local]
+            check_jobs((job.rule.name, job.threads, job.resources) for job in jobs)
+            if settle_orphans(Path.cwd(), partial(print, file=sys.stderr)):
+                workflow.persistence.unlock()
+                restart()  # what is left to do is planned anew
         except DafError as error:
             print(f"\n{error}\n", file=sys.stderr)
             sys.exit(error.exit_code)
