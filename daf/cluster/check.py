@@ -39,7 +39,8 @@ class Request:
         get = resources.get
         if not get("slurm_partition"):
             return None
-        gpu = f"gpu:{get('gpu')}" if get("gpu") else None
+        gpus = f"gpu:{get('gpu')}" if get("gpu") else None
+        gres = None if get("gres") in (None, "", "none") else str(get("gres"))
         return cls(
             rule=rule,
             partition=str(get("slurm_partition")),
@@ -50,7 +51,7 @@ class Request:
             cpus=threads,
             memory_mb=int(get("mem_mb") or 0),
             minutes=int(get("runtime") or 0),
-            gres=_text(get("gres")) or gpu,
+            gres=gres or gpus,
         )
 
 
@@ -100,7 +101,9 @@ def _problems_of(request: Request, inventory: Inventory) -> list[BadInputError]:
     ):
         if value is not None and known is not None and value not in known:
             problems.append(
-                BadInputError(f"a Slurm {name} that you have", f"'{value}'", f"cluster.{name}", did_you_mean(value, known))
+                BadInputError(
+                    f"a Slurm {name} that you have", f"'{value}'", f"cluster.{name}", did_you_mean(value, known)
+                )
             )
     partition = inventory.partitions.get(request.partition)
     if partition is None:
@@ -129,7 +132,7 @@ def _problems_with_nodes(request: Request, partition: Partition) -> list[BadInpu
     name, count = _gres(request.gres)
     most = max((group.gres.get(name, 0) for group in partition.groups), default=0)
     if count > most:
-        names = sorted({known for group in partition.groups for known in group.gres if known != "(null)"})
+        names = sorted({known for group in partition.groups for known in group.gres})
         hint = f"it has {', '.join(names)}" if names else "it has none: see `sinfo -o '%P %G'` for partitions with GPUs"
         expected = f"at most {most} of '{name}' per node of {of}" if most else f"nodes with '{name}' in {of}"
         problems.append(BadInputError(expected, f"{count}", where.format("gres"), hint))
@@ -143,7 +146,9 @@ def _problems_with_nodes(request: Request, partition: Partition) -> list[BadInpu
         ("threads", "cores", request.cpus, max((group.cpus for group in partition.groups), default=0)),
     ):
         if asked > found:
-            hint = f"set cluster.max_memory_mb to {found}" if what == "mem_mb" else "ask for fewer processes per machine"
+            hint = (
+                f"set cluster.max_memory_mb to {found}" if what == "mem_mb" else "ask for fewer processes per machine"
+            )
             expected = f"at most {found} {unit}, as nodes of {of} have"
             problems.append(BadInputError(expected, f"{asked}", where.format(what), hint))
     fit = sum(group.count for group in partition.groups if _fits(request, group))

@@ -142,7 +142,9 @@ def ask(program: str, *arguments: str) -> str:
         hint = "start Snakemake on a login node of the cluster, or leave out --profile slurm"
         raise UnfitEnvironmentError(f"Slurm's {program} on the PATH", "none", "cluster", hint)
     try:
-        done = subprocess.run([program, *arguments], capture_output=True, text=True, timeout=TIMEOUT_SECONDS, check=False)
+        done = subprocess.run(
+            [program, *arguments], capture_output=True, text=True, timeout=TIMEOUT_SECONDS, check=False
+        )
     except subprocess.TimeoutExpired:
         raise UnfitEnvironmentError("an answer", f"none in {TIMEOUT_SECONDS:g} s", program, "is Slurm up?") from None
     if done.returncode:

@@ -17,11 +17,10 @@ from pathlib import Path
 from typing import NoReturn
 
 from daf.cluster.inventory import ask
+from daf.cluster.states import ENDED
 
 # What the executor plugin writes into the comment of every job of a rule.
 COMMENT_PREFIX = "rule_"
-# Ended, or about to be: SIGNALING and STAGE_OUT still count as running.
-ENDED = ("BOOT_FAIL", "CANCELLED", "COMPLETED", "DEADLINE", "FAILED", "NODE_FAIL", "OUT_OF_MEMORY", "PREEMPTED", "TIMEOUT")
 FIRST_POLL_SECONDS, LONGEST_POLL_SECONDS = 2.0, 15.0
 
 

@@ -27,8 +27,9 @@ class ClusterSettings(StrictModel):
     cpu_partition: SlurmName = Field("cpu", description="where jobs without a GPU run")
     gpu_partition: SlurmName | None = Field("gpu", description="where jobs with GPUs run; null: there are no GPUs")
     gres: SlurmName = Field("gpu", description="name of the GPUs as a generic resource, e.g. gpu or gpu:a100")
-    gpus_per_node: int = Field(1, ge=1, description="GPUs of one node of gpu_partition")
-    task_per_gpu: bool = Field(False, description="start each training process as a Slurm task of its own, with its GPU")
+    task_per_gpu: bool = Field(
+        False, description="start each training process as a Slurm task of its own, with its GPU"
+    )
     max_memory_mb: int = Field(ge=1000, description="most memory of one node that a job may ask for, MB")
     max_minutes: int = Field(ge=10, description="longest time limit that the partitions allow, minutes")
     scratch: str | None = Field(None, description="folder for temporary files on the nodes; null: their own choice")
@@ -39,9 +40,9 @@ class ClusterSettings(StrictModel):
         """gpu_partition for the jobs for which the expression is true."""
         return f"{self.gpu_partition!r} if {gpu_if} else {self.cpu_partition!r}"
 
-    def gpus(self, count: int | str, only_if: str = "True") -> str:
+    def gpus(self, count: int | str, only_if: str = "True", otherwise: str = "") -> str:
         """So many GPUs on every node of a job; both may be expressions, e.g. `threads` and `input`."""
-        return f"'{self.gres}:' + str({count}) if {only_if} else ''"
+        return f"'{self.gres}:' + str({count}) if {only_if} else {otherwise!r}"
 
     def memory_mb(self, first: int) -> str:
         """`first` MB per node, and as much again with each attempt, up to what a node has."""

@@ -66,8 +66,8 @@ class Group:
         """What really runs, asked from inside: world size, backend, and one entry per rank.
 
         Each rank's entry has rank, machine (the node's number in a Slurm job, else that of its torchrun agent), host,
-        pid, device, name, visible_gpus (what CUDA_VISIBLE_DEVICES says, None if nothing), and gpu: what tells the host's
-        GPUs apart, None on a CPU.
+        pid, device, name, visible_gpus (what CUDA_VISIBLE_DEVICES says, None if nothing), and gpu: what tells the
+        host's GPUs apart, None on a CPU.
         """
         cuda = device.type == "cuda"
         mine = {

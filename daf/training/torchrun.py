@@ -61,7 +61,8 @@ def agent_commands(
             'head=$(scontrol show hostnames "$SLURM_STEP_NODELIST" | head -n 1); '
             'address=$(scontrol show node "$head" | sed -n "s/.*NodeAddr=\\([^ ]*\\).*/\\1/p" | head -n 1); '
             'exec "$@" --rdzv-id="$SLURM_JOB_ID.$SLURM_STEP_ID" '
-            '--rdzv-endpoint="$address:$((20000 + (SLURM_JOB_ID + 1009 * SLURM_STEP_ID) % 10000))" ' + shlex.join(worker)
+            '--rdzv-endpoint="$address:$((20000 + (SLURM_JOB_ID + 1009 * SLURM_STEP_ID) % 10000))" '
+            + shlex.join(worker)
         )
         srun = ["srun", f"--nodes={num_machines}", f"--ntasks={num_machines * tasks_per_machine}"]
         srun += [f"--ntasks-per-node={tasks_per_machine}"]
@@ -82,7 +83,7 @@ def agent_commands(
 def without_step(environment: Mapping[str, str]) -> dict[str, str]:
     """The environment without what describes a Slurm step, but with what names the job.
 
-    A rule runs inside a step of one task; with its variables, srun would take that step's node for the whole allocation.
+    A rule runs inside a step of one task; with its variables, srun would take that step's node for the allocation.
     """
     kept = ("SLURM_CONF", "SLURM_JOB_ID", "SLURM_CLUSTER_NAME")
     return {name: value for name, value in environment.items() if not name.startswith("SLURM_") or name in kept}

@@ -94,7 +94,7 @@ class Cluster:
             self.run("scancel", "--full", "--signal=KILL", "--user=root", check=False)
         for name in (*(f"slurmd.{node}" for node in NODES), "slurmctld", "slurmdbd", "mariadbd", "munged"):
             self.kill(name)
-        _kill_all(lambda line: str(self.folder / "spool") in line or str(self.folder / "etc") in line)
+        self._kill_jobs()
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def kill(self, name: str, number: signal.Signals = signal.SIGKILL) -> None:
@@ -113,8 +113,7 @@ class Cluster:
     def kill_node(self, node: str) -> None:
         """As if the machine lost its power: its daemon and all processes of its jobs are gone."""
         self.kill(f"slurmd.{node}")
-        _kill_all(lambda line: f"slurmstepd: [" in line, environment=f"SLURMD_NODENAME={node}")
-        _kill_all(lambda line: True, environment=f"SLURMD_NODENAME={node}")
+        self._kill_jobs(node)
 
     def resume_node(self, node: str) -> None:
         self.start_node(node)
@@ -135,6 +134,27 @@ class Cluster:
                 )
                 raise TimeoutError(f"waited {seconds:g} s for {what}\n{logs}")
             time.sleep(0.1)
+
+    def _kill_jobs(self, node: str | None = None) -> None:
+        """SIGKILL to what runs in jobs (on a node), and first to Slurm's process above it, which would tell of it."""
+        path, name = f"{self.folder}/bin", f"SLURMD_NODENAME={node or ''}"
+        victims, above = set(), set()
+        for folder in Path("/proc").iterdir():
+            if not folder.name.isdigit():
+                continue
+            try:
+                variables = (folder / "environ").read_bytes().decode(errors="replace").split("\0")
+                parent = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
+                caller = Path(f"/proc/{parent}/comm").read_text() if parent else ""
+            except OSError:
+                continue
+            here = any(line == name if node else line.startswith(name) for line in variables)
+            if here and any(line.startswith("PATH=") and path in line for line in variables):
+                victims.add(int(folder.name))
+                if caller.startswith("slurmstepd"):
+                    above.add(parent)
+        for pid in (*above, *victims):
+            _kill(pid)
 
     # ---- parts --------------------------------------------------------------------------------------------
 
@@ -191,7 +211,13 @@ class Cluster:
 
     def start_accounting_daemon(self) -> None:
         self._spawn("slurmdbd", "slurmdbd", "-D", MYSQL_UNIX_PORT=f"{self.folder}/run/db.sock")
-        self.wait_for("slurmdbd", lambda: "ClusterN" in self.run("sacctmgr", "list", "cluster", "format=ClusterName", check=False) or "Cluster" in self.run("sacctmgr", "list", "cluster", check=False))
+        self.wait_for(
+            "slurmdbd",
+            lambda: (
+                "ClusterN" in self.run("sacctmgr", "list", "cluster", "format=ClusterName", check=False)
+                or "Cluster" in self.run("sacctmgr", "list", "cluster", check=False)
+            ),
+        )
 
     def _write_configuration(self) -> None:
         controller, accounting, *slurmd = self.ports
@@ -312,21 +338,11 @@ def _free_ports(count: int) -> list[int]:
             probe.close()
 
 
-def _kill_all(wanted: Callable[[str], bool], environment: str | None = None) -> None:
-    """SIGKILL to every process whose command line is wanted and whose environment has a line."""
-    for folder in Path("/proc").iterdir():
-        if not folder.name.isdigit() or int(folder.name) == os.getpid():
-            continue
-        try:
-            line = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
-            variables = (folder / "environ").read_bytes().decode(errors="replace").split("\0")
-        except OSError:
-            continue
-        if wanted(line) and (environment is None or environment in variables):
-            try:
-                os.kill(int(folder.name), signal.SIGKILL)
-            except ProcessLookupError:
-                pass
+def _kill(pid: int) -> None:
+    try:
+        os.kill(pid, signal.SIGKILL)
+    except ProcessLookupError:
+        pass
 
 
 def main(arguments: Sequence[str]) -> int:

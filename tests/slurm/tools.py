@@ -66,14 +66,20 @@ class Run:
             assert time.monotonic() < until, f"waited {seconds:g} s for {what}\n{self.output[-6000:]}"
             time.sleep(0.1)
 
+    def queue(self) -> dict[str, str]:
+        """Ids of the folder's jobs that have not ended, by rule and wildcards."""
+        listed = self.cluster.run("squeue", "--noheader", "--format=%k|%i|%Z").splitlines()
+        fields = [line.split("|") for line in listed]
+        return {comment.removeprefix("rule_"): job for comment, job, folder in fields if folder == str(self.folder)}
+
     def jobs(self, comment: str = "") -> list[Job]:
         """The run's jobs with a comment that begins so, by id; of all runs in the folder."""
         return [job for job in jobs_in(self.cluster, self.folder) if job.comment.startswith(comment)]
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Job:
-    """A job by accounting's word."""
+    """A job by accounting's word: `FIELDS`, in their order."""
 
     job_id: str
     partition: str
@@ -98,20 +104,11 @@ class Job:
 
 
 def jobs_in(cluster: Cluster, folder: Path) -> list[Job]:
-    text = cluster.run(
-        "sacct", "--allocations", "--noheader", "--parsable2", "--delimiter=\x1f", "--starttime=now-1hour",
-        f"--format={','.join((*FIELDS, 'WorkDir'))}",
-    )  # fmt: skip
+    wanted = f"--format={','.join((*FIELDS, 'WorkDir'))}"
+    how = ("--allocations", "--noheader", "--parsable2", "--delimiter=\x1f", "--starttime=now-1hour")
     jobs = []
-    for line in text.splitlines():
-        values = line.split("\x1f")
-        if len(values) != len(FIELDS) + 1 or values[-1] != str(folder):
-            continue
-        jobs.append(
-            Job(
-                job_id=values[0], partition=values[1], nodes=int(values[2]), cpus=int(values[3]), memory=values[4],
-                limit=values[5], state=values[6], node_list=values[7], requested=values[8], allocated=values[9],
-                start=values[10], end=values[11], comment=values[12], submit_line=values[13],
-            )  # fmt: skip
-        )
+    for line in cluster.run("sacct", *how, wanted).splitlines():
+        *values, where = line.split("\x1f")
+        if len(values) == len(FIELDS) and where == str(folder):
+            jobs.append(Job(*values[:2], int(values[2]), int(values[3]), *values[4:]))
     return sorted(jobs, key=lambda job: int(job.job_id))

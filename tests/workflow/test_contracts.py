@@ -84,7 +84,7 @@ def test_a_profile_says_where_jobs_run_and_changes_none_of_them(folder: Path, pr
     assert job_counts(output) == plain
     resources = re.search(r"^rule run_trial:\n(?:    .+\n)*?    resources: (.+)$", output, re.MULTILINE)
     assert resources is not None
-    assert "gpu=1" in resources[1]
+    assert {"slurm": "gres=gpu:1", "local-gpu": "gpu=1"}[profile] in resources[1]
     if profile == "slurm":
         assert "mem_mb=8000" in resources[1]  # not the rule's own 2000
         assert "runtime=120" in resources[1]
