@@ -17,6 +17,7 @@ if not workflow.configfiles:
 
 
 include: "workflow/rules/common.smk"
+include: "workflow/rules/sweep_inputs.smk"
 include: "workflow/rules/targets.smk"
 include: "workflow/rules/params.smk"
 
@@ -30,6 +31,12 @@ pathvars:
 wildcard_constraints:
     sweep=NAME,
     trial=r"\d\d\d\d+",
+    first=r"\d\d\d\d+",
+    last=r"\d\d\d\d+",
+    rung=r"[1-9]\d*",
+    bracket=r"\d+",
+    slot=r"\d\d\d\d+",
+    rank=r"\d+",
     run=NAME,
     seed=r"\d+",
     checkpoint=NAME,
@@ -40,6 +47,17 @@ wildcard_constraints:
 
 
 include: "workflow/rules/environment.smk"
+
+
+if TRIALS_PER_JOB == 1:
+
+    include: "workflow/rules/trial.smk"
+
+else:
+
+    include: "workflow/rules/trial_batches.smk"
+
+
 include: "workflow/rules/sweep.smk"
 include: "workflow/rules/train.smk"
 include: "workflow/rules/mission.smk"

@@ -38,6 +38,8 @@ TABLES: tuple[tuple[str, type[BaseModel]], ...] = (
     ("`sweeps.<name>.search_space.<knob>` with `type: float`", config.FloatParameter),
     ("`sweeps.<name>.search_space.<knob>` with `type: int`", config.IntParameter),
     ("`sweeps.<name>.search_space.<knob>` with `type: categorical`", config.CategoricalParameter),
+    ("`sweeps.<name>.halving`", config.HalvingConfig),
+    ("`sweeps.<name>.early_stopping`", config.StoppingConfig),
     ("`training.<name>`", config.DAFTrainingConfig),
     ("`hyperparameters` (of a sweep or a training run)", config.Hyperparameters),
     ("`evaluation`", config.EvaluationConfig),
@@ -57,6 +59,10 @@ def config_schema() -> dict[str, Any]:
     }
     space = definitions["DAFSweepConfig"]["properties"]["search_space"]
     choices = definitions["CategoricalParameter"]["properties"]["choices"]
+    for kind in ("FloatParameter", "IntParameter", "CategoricalParameter"):
+        when = definitions[kind]["properties"]["when"]
+        values = when["additionalProperties"]
+        when["additionalProperties"] = {"anyOf": [*values["items"]["anyOf"], values]}  # one value stands for a list
     plain_list = {key: value for key, value in choices.items() if key in ("type", "items", "minItems")}
     mappings = {"anyOf": [{"$ref": f"#/$defs/{kind}Parameter"} for kind in ("Float", "Int", "Categorical")]}
     for kind in ("Float", "Int", "Categorical"):
@@ -106,6 +112,7 @@ def _table(heading: str, model: type[BaseModel]) -> str:
 _SHORTER_WORDS = {
     "search_space": "mapping of knobs to a list of choices, or to a mapping with `type` as below",
     "policies": "mapping of names to text or mapping",
+    "when": "mapping of names to a value or a list of values",
     "choices": "list of true or false, numbers, text or null",
 }
 

@@ -16,7 +16,6 @@ from daf.engine.model_files import SUFFIX, description_path
 from daf.errors import BadInputError, CheckpointError, ConfigError, DafError
 from daf.files import file_sha256
 from daf.recipes import (
-    STAGE_VERSIONS,
     EvaluationRecipe,
     MissionRecipe,
     TrainingRecipe,
@@ -26,7 +25,7 @@ from daf.recipes import (
     training_recipe,
     trial_recipe,
 )
-from daf.sweeps import history_indices, num_trials_effective, trial_name
+from daf.sweep_plan import SweepPlan
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -177,25 +176,20 @@ class Plan:
         """The recipe of a run; a sweep's best values go into it when they are known."""
         return training_recipe(self.run(run), seed, self.experiment.missions)
 
-    def trials(self, sweep: str) -> list[str]:
-        """Trial folders: `trial-0000`, …"""
-        return [trial_name(number) for number in range(num_trials_effective(self.sweep(sweep)))]
+    def sweep_plan(self, name: str) -> SweepPlan:
+        """What a sweep makes; the same object each time, since every trial asks."""
+        return self._sweep_plans[name]
 
-    def trials_read_by(self, sweep: str, trial: int) -> list[str]:
-        """The trials whose results a proposal is made from."""
-        config = self.sweep(sweep)
-        return [trial_name(number) for number in history_indices(trial, config.lag, config.strategy)]
+    @cached_property
+    def _sweep_plans(self) -> dict[str, SweepPlan]:
+        return {name: SweepPlan(sweep, self.experiment.missions) for name, sweep in self.experiment.sweeps.items()}
 
-    def trial_evaluation(self, sweep: str) -> dict[str, Any]:
-        """How a trial is trained and scored, but for its hyperparameters."""
-        config = self.sweep(sweep)
-        return {
-            "training": trial_recipe(config, {}, config.seed, self.experiment.missions).to_dict(),
-            "episodes": config.episodes_per_trial,
-            "evaluation_seed": config.evaluation_seed,
-            "objective_metric": config.objective_metric,
-            "stage_version": STAGE_VERSIONS["evaluate"],
-        }
+    def warm_start(self, sweep: str) -> str | None:
+        """The trials.json that a sweep learns from, with <out> for the output folder; None if it starts cold."""
+        source = self.sweep(sweep).warm_start
+        if source is None:
+            return None
+        return f"<out>/sweeps/{source}/trials.json" if source in self.experiment.sweeps else f"{source}/trials.json"
 
     # ---- missions -----------------------------------------------------------------------------------------
 
@@ -239,7 +233,7 @@ def check_with_engine(plan: Plan, source: str) -> None:
     from daf.engine.networks import PolicyNetwork
     from daf.engine.policies import build_policy, check_transfer, resolve_policy
     from daf.engine.simulation import SimulationFactory
-    from daf.sweeps import validate_sweep
+    from daf.sweep_files import validate_sweep
     from daf.training.held_out import check_held_out
     from daf.training.trackers import check_trackers
 
@@ -294,6 +288,11 @@ def check_with_engine(plan: Plan, source: str) -> None:
                 )
             )
 
+    for name, sweep in experiment.sweeps.items():
+        stopping = trial_recipe(sweep, {}, sweep.seed, experiment.missions).held_out
+        if stopping is not None and sweep.mission in interfaces:
+            home = resolve_mission(plan.mission_recipe(sweep.mission).config, sweep.mission)
+            attempt(f"sweeps.{name}.early_stopping", partial(check_held_out, stopping, home))
     for name, run in experiment.training.items():
         held_out = held_out_recipe(run)
         if held_out is not None and run.mission in interfaces:

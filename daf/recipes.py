@@ -134,6 +134,15 @@ def trial_recipe(
     sweep: DAFSweepConfig, proposal: dict[str, Any], seed: int, missions: dict[str, MissionConfig]
 ) -> TrainingRecipe:
     """The training of a trial: the sweep's fixed knobs with the proposal's values in their places."""
+    stopping, held_out = sweep.early_stopping, None
+    if stopping is not None:
+        held_out = HeldOutRecipe(
+            num_evaluations=stopping.num_checks,
+            episodes=stopping.episodes,
+            seed=stopping.seed,
+            objective_metric=sweep.objective_metric,
+            optimize_direction=sweep.optimize_direction,
+        )
     base = TrainingRecipe(
         mission=MissionRecipe.of(sweep.mission, missions),
         policy_class_path=sweep.policy_class_path,
@@ -142,6 +151,7 @@ def trial_recipe(
         num_steps=sweep.steps_per_trial,
         seed=seed,
         world_size=1,
+        held_out=held_out,
     )
     return with_hyperparameters(base, proposal)
 

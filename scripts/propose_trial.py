@@ -1,12 +1,12 @@
 """Rule propose_trial: choose the hyperparameters of a trial."""
 
-from daf.files import read_json, write_json
+from daf.files import write_json
 from daf.rule import running
-from daf.sweeps import propose_trial
+from daf.sweep_files import propose_trial, read_evidence, read_prior
 
 with running(snakemake) as (plan, logger):
-    trial = int(snakemake.wildcards.trial)
-    results = [read_json(path) for path in snakemake.input.results]
-    proposal = propose_trial(plan.sweep(snakemake.wildcards.sweep), trial, results)
+    trial, config = int(snakemake.wildcards.trial), plan.sweep(snakemake.wildcards.sweep)
+    prior = [one for path in snakemake.input.prior for one in read_prior(path, config)]
+    proposal = propose_trial(config, trial, read_evidence(snakemake.input.results), prior=prior)
     write_json(snakemake.output[0], proposal)
-    logger.info(f"sweep {snakemake.wildcards.sweep} · trial {trial}: {proposal['hyperparameters']}")
+    logger.info(f"sweep {config.name} · trial {trial}: {proposal['hyperparameters']}")

@@ -12,7 +12,7 @@ with running(snakemake) as (plan, logger):
         read_json(snakemake.input.proposal),
         snakemake.params.trial,
         Path(snakemake.output.result).parent,
-        label=f"sweep {sweep} · trial {trial} ({trial + 1} of {len(plan.trials(sweep))})",
+        label=f"sweep {sweep} · trial {trial} ({trial + 1} of {len(plan.sweep_plan(sweep).trials)})",
         device=plan.experiment.daf.device,
         max_action_time_ms=plan.experiment.evaluation.max_action_time_ms,
         logger=logger,

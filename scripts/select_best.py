@@ -3,17 +3,22 @@
 from daf.files import read_json, write_json
 from daf.provenance import provenance
 from daf.rule import running
-from daf.sweeps import analyze_trials, select_best, sweep_recipe, write_trials_csv
+from daf.sweep_files import analyze_trials, select_best, sweep_recipe, sweep_results, trials_json, write_trials_csv
 
 with running(snakemake) as (plan, logger):
     config = plan.sweep(snakemake.wildcards.sweep)
     results = [read_json(path) for path in snakemake.input.results]
-    best = select_best(config, results)
-    write_trials_csv(snakemake.output.trials, results)
+    confirmations = [read_json(path) for path in snakemake.input.confirmations]
+    best = select_best(config, results, confirmations)
+    write_trials_csv(snakemake.output.trials, sweep_results(config, results))
+    write_json(snakemake.output.table, trials_json(config, results))
     made_by = provenance(sweep_recipe(config), {"search": config.seed, "evaluation": config.evaluation_seed})
-    write_json(snakemake.output.analysis, {**analyze_trials(config, results), "provenance": made_by})
+    write_json(snakemake.output.analysis, {**analyze_trials(config, results, confirmations), "provenance": made_by})
     write_json(snakemake.output.best, {**best, "provenance": made_by})
     logger.info(
         f"sweep {config.name}: best of {best['num_trials']} is trial {best['trial']} with "
         f"{best['objective_metric']} {best['objective']:.3f}: {best['hyperparameters']}"
     )
+    if best["confirmation"]:
+        mean, optimism = best["confirmation"]["mean"], best["confirmation"]["optimism"]
+        logger.info(f"sweep {config.name}: {mean:.3f} on fresh seeds; the search promised {optimism:+.3f} too much")

@@ -7,9 +7,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
-from daf.search.proposers import distribution_of, encoded, quiet_optuna
+from daf.search.bayesian import distribution_of, encoded, quiet_optuna
+from daf.search.confirmation import confirmed_best
+from daf.search.interactions import interactions
 from daf.search.results import SweepResults, TrialResult, direction_sign, objective_of
-from daf.search.space import Value, build_space
+from daf.search.space import Dimension, Value, build_space
 
 FEWEST_TRIALS_FOR_IMPORTANCE = 16
 TRIALS_PER_DIMENSION_FOR_IMPORTANCE = 4
@@ -22,15 +24,24 @@ class SweepAnalysis(Mapping[str, Any]):
 
     Attributes:
         sweep, strategy, objective_metric, optimize_direction: from the configuration.
-        num_trials, num_completed, num_failed: counts of finished trials.
+        num_trials, num_completed, num_failed, num_skipped: counts of finished trials.
         best: the best trial as its result file has it; None if none completed.
+        confirmation: how the finalists did on fresh seeds, and the optimism of the search (see
+            `daf.search.confirmation`); None without such runs.
         best_so_far: per trial in order, `{trial, objective, best}`; None where nothing completed yet.
         failures: reason → numbers of the trials that failed so.
-        cost: seconds and agent-steps: totals, median per trial, and the seconds that failed trials took.
+        cost: seconds and agent-steps: totals, median per trial, the seconds that failed trials took, and the share of
+            the agent-steps that training every trial in full would have taken (`agent_steps_share`).
+        stopped_early: numbers of the trials that ended before their last step, by median stopping.
+        highest_rung: rung of successive halving → numbers of the trials that ended there.
         pareto_trials: completed trials that no other beats in both objective and seconds, cheapest first.
         importance: parameter → share of its effect on being among the best quarter, sum 1 (PED-ANOVA, Watanabe et
             al. 2023); None if there is too little to tell, and then `importance_note` says why.
+        interactions: pairs of parameters, strongest first: how much of the objective's variance their product
+            explains beyond what both do by themselves (`daf.search.interactions`); None if there is too little to tell.
         slices: parameter → `{trial, value, objective}` per trial, by value.
+        parallel_coordinates: `axes` (parameters) and per trial its `positions` on them, each in [0, 1] or None where
+            the parameter does not apply.
     """
 
     sweep: str
@@ -40,14 +51,20 @@ class SweepAnalysis(Mapping[str, Any]):
     num_trials: int
     num_completed: int
     num_failed: int
+    num_skipped: int
     best: dict[str, Any] | None
+    confirmation: dict[str, Any] | None
     best_so_far: list[dict[str, Any]]
     failures: dict[str, list[int]]
     cost: dict[str, float | int | None]
+    stopped_early: list[int]
+    highest_rung: dict[str, list[int]]
     pareto_trials: list[int]
     importance: dict[str, float] | None
     importance_note: str | None
+    interactions: list[dict[str, Any]] | None
     slices: dict[str, list[dict[str, Any]]]
+    parallel_coordinates: dict[str, Any]
 
     def __getitem__(self, key: str) -> Any:
         if key not in set(self):
@@ -75,23 +92,32 @@ def analyze(results: SweepResults) -> SweepAnalysis:
         num_trials=len(results.trials),
         num_completed=len(results.completed),
         num_failed=len(results.failed),
+        num_skipped=len(results.skipped),
         best=None if results.best is None else results.best.to_dict(),
+        confirmation=confirmed_best(results),
         best_so_far=_best_so_far(results),
         failures=_failures(results),
         cost=_cost(results),
+        stopped_early=[trial.trial for trial in results.trials if trial.extra.get("stopped_early")],
+        highest_rung=_highest_rung(results),
         pareto_trials=_pareto_trials(results),
         importance=importance,
         importance_note=note,
+        interactions=interactions(results),
         slices=_slices(results),
+        parallel_coordinates=_parallel_coordinates(results),
     )
 
 
 def _best_so_far(results: SweepResults) -> list[dict[str, Any]]:
+    """Of trials that came to a lower rung than the best one, none is the best."""
     sign, best, curve = direction_sign(results.config), None, []
     for trial in results.trials:
-        if trial.objective is not None and (best is None or sign * trial.objective > sign * best):
-            best = trial.objective
-        curve.append({"trial": trial.trial, "objective": trial.objective, "best": best})
+        if trial.objective is not None:
+            found = (trial.rung, sign * trial.objective)
+            best = found if best is None else max(best, found)
+        value = None if best is None else sign * best[1]
+        curve.append({"trial": trial.trial, "objective": trial.objective, "best": value})
     return curve
 
 
@@ -105,12 +131,23 @@ def _failures(results: SweepResults) -> dict[str, list[int]]:
 
 def _cost(results: SweepResults) -> dict[str, float | int | None]:
     seconds = [trial.seconds for trial in results.trials if trial.seconds is not None]
+    steps = sum(trial.agent_steps or 0 for trial in results.trials)
+    full = results.config.steps_per_trial * max(1, len(results.trials))
     return {
         "seconds_total": sum(seconds),
         "seconds_median": statistics.median(seconds) if seconds else None,
         "seconds_of_failed_trials": sum(trial.seconds or 0.0 for trial in results.failed),
-        "agent_steps_total": sum(trial.agent_steps or 0 for trial in results.trials),
+        "agent_steps_total": steps,
+        "agent_steps_share": steps / full if steps else None,
     }
+
+
+def _highest_rung(results: SweepResults) -> dict[str, list[int]]:
+    rungs: dict[str, list[int]] = {}
+    if results.config.halving is not None:
+        for trial in results.trials:
+            rungs.setdefault(str(trial.rung), []).append(trial.trial)
+    return dict(sorted(rungs.items()))
 
 
 def _pareto_trials(results: SweepResults) -> list[int]:
@@ -141,6 +178,26 @@ def _slices(results: SweepResults) -> dict[str, list[dict[str, Any]]]:
     }
 
 
+def _parallel_coordinates(results: SweepResults) -> dict[str, Any]:
+    dimensions = build_space(results.config, any_name=True).dimensions
+
+    def place(dimension: Dimension, trial: TrialResult) -> float | None:
+        value = trial.hyperparameters.get(dimension.name)
+        return dimension.to_unit(value) if dimension.name in trial.hyperparameters and value in dimension else None
+
+    return {
+        "axes": [dimension.name for dimension in dimensions],
+        "trials": [
+            {
+                "trial": trial.trial,
+                "objective": trial.objective,
+                "positions": [place(dimension, trial) for dimension in dimensions],
+            }
+            for trial in results.trials
+        ],
+    }
+
+
 def _by_value(value: Value) -> tuple[float, str]:
     """Numbers by size, then everything else by its text."""
     if isinstance(value, int | float) and not isinstance(value, bool):
@@ -150,9 +207,7 @@ def _by_value(value: Value) -> tuple[float, str]:
 
 def _importance(results: SweepResults) -> tuple[dict[str, float] | None, str | None]:
     space = build_space(results.config, any_name=True)
-    inside = [
-        trial for trial in results.completed if all(trial.hyperparameters.get(d.name) in d for d in space.dimensions)
-    ]
+    inside = [trial for trial in results.completed if space.holds(trial.hyperparameters)]
     needed = max(FEWEST_TRIALS_FOR_IMPORTANCE, TRIALS_PER_DIMENSION_FOR_IMPORTANCE * len(space.free))
     if len(space.free) < 2:
         return None, "fewer than two parameters vary"

@@ -14,7 +14,7 @@ from daf.search.space import Value
 if TYPE_CHECKING:
     import pandas
 
-FIGURES = ("trial", "status", "objective", "reason", "seconds", "agent_steps", "seed")
+FIGURES = ("trial", "status", "objective", "reason", "seconds", "agent_steps", "seed", "rung")
 COLUMN_PREFIX = "hyperparameters."
 
 
@@ -22,18 +22,20 @@ COLUMN_PREFIX = "hyperparameters."
 class TrialResult:
     """One finished trial.
 
-    `objective` is None exactly if the trial failed, and then `reason` says why. `seconds` are wall clock, training
-    and evaluation together. `extra` holds what else its file says: provenance, further figures.
+    `objective` is None exactly if the trial did not complete, and then `reason` says why. `seconds` are wall clock,
+    training and evaluation together, and like `agent_steps` they count from the trial's beginning. `rung` is the last
+    one of successive halving it came to. `extra` holds what else its file says: provenance, further figures.
     """
 
     trial: int
-    status: Literal["completed", "failed"]
+    status: Literal["completed", "failed", "skipped"]
     hyperparameters: Mapping[str, Value]
     objective: float | None = None
     reason: str | None = None
     seconds: float | None = None
     agent_steps: int | None = None
     seed: int | None = None
+    rung: int = 0
     extra: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -59,8 +61,8 @@ class TrialResult:
                 raise BadInputError(f"a key '{key}'", "none", source)
         status, reason = data["status"], data.get("reason")
         objective: float | None = data.get("objective")
-        if status not in ("completed", "failed"):
-            raise BadInputError("'completed' or 'failed'", repr(status), f"{source}: status")
+        if status not in ("completed", "failed", "skipped"):
+            raise BadInputError("'completed', 'failed' or 'skipped'", repr(status), f"{source}: status")
         if status == "completed" and (objective is None or not math.isfinite(objective)):
             status, reason = "failed", f"objective is {'missing' if objective is None else objective}"
         return cls(
@@ -72,16 +74,18 @@ class TrialResult:
             seconds=data.get("seconds"),
             agent_steps=data.get("agent_steps"),
             seed=data.get("seed"),
+            rung=data.get("rung", 0),
             extra={key: value for key, value in data.items() if key not in FIGURES and key != "hyperparameters"},
         )
 
 
 @dataclass(frozen=True, kw_only=True)
 class SweepResults:
-    """A sweep's configuration and its finished trials, by number."""
+    """A sweep's configuration and its finished trials, by number; `confirmations` are finalists on fresh seeds."""
 
     config: DAFSweepConfig
     trials: tuple[TrialResult, ...]
+    confirmations: tuple[TrialResult, ...] = ()
 
     @property
     def completed(self) -> tuple[TrialResult, ...]:
@@ -89,34 +93,54 @@ class SweepResults:
 
     @property
     def failed(self) -> tuple[TrialResult, ...]:
-        return tuple(trial for trial in self.trials if not trial.completed)
+        return tuple(trial for trial in self.trials if trial.status == "failed")
+
+    @property
+    def skipped(self) -> tuple[TrialResult, ...]:
+        return tuple(trial for trial in self.trials if trial.status == "skipped")
 
     @property
     def best(self) -> TrialResult | None:
-        """The completed trial with the best objective, the earliest of equals; None if no trial completed."""
+        """The finalist that did best on fresh seeds, else the best of the search; None if no trial completed."""
+        from daf.search.confirmation import confirmed_trial
+
+        return confirmed_trial(self) or self.best_of_search
+
+    @property
+    def best_of_search(self) -> TrialResult | None:
+        """The completed trial with the best objective in the highest rung, the earliest of equals."""
         sign = direction_sign(self.config)
-        return max(self.completed, key=lambda trial: (sign * objective_of(trial), -trial.trial), default=None)
+        return max(
+            self.completed, key=lambda trial: (trial.rung, sign * objective_of(trial), -trial.trial), default=None
+        )
 
     def to_dict(self) -> dict[str, Any]:
         return {
             "config": self.config.to_dict(),
             "trials": [trial.to_dict() for trial in self.trials],
+            "confirmations": [trial.to_dict() for trial in self.confirmations],
             "best": None if self.best is None else self.best.trial,
         }
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any], *, source: str = "sweep results") -> SweepResults:
         config = DAFSweepConfig.from_dict(dict(data["config"]), source=source)
-        return cls.of(config, [TrialResult.from_dict(trial, source=source) for trial in data["trials"]])
+        trials, confirmations = (
+            [TrialResult.from_dict(trial, source=source) for trial in data.get(key, ())]
+            for key in ("trials", "confirmations")
+        )
+        return cls.of(config, trials, confirmations)
 
     @classmethod
-    def of(cls, config: DAFSweepConfig, trials: Sequence[TrialResult]) -> SweepResults:
+    def of(
+        cls, config: DAFSweepConfig, trials: Sequence[TrialResult], confirmations: Sequence[TrialResult] = ()
+    ) -> SweepResults:
         """Sorted, and with a copy of the configuration: later changes to it do not reach the results."""
         by_number = {trial.trial: trial for trial in trials}
         if len(by_number) < len(trials):
             raise BadInputError("one result per trial", "two for one number", f"sweep '{config.name}'")
         ordered = tuple(by_number[number] for number in sorted(by_number))
-        return cls(config=config.model_copy(deep=True), trials=ordered)
+        return cls(config=config.model_copy(deep=True), trials=ordered, confirmations=tuple(confirmations))
 
     def trials_frame(self) -> pandas.DataFrame:
         """`flat_rows` as a table, shape (trials, figures + hyperparameters)."""

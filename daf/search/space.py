@@ -10,6 +10,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import cached_property
 from typing import Any
 
 from daf.config import CategoricalParameter, DAFSweepConfig, FloatParameter, Hyperparameters, IntParameter
@@ -27,6 +28,7 @@ class Dimension:
     """One searched parameter: listed `values`, or a range between `low` and `high`, both included.
 
     `ordered` says that neighbouring values are alike: true for every range, and for listed numbers that rise or fall.
+    `when` lists the conditions under which the parameter is searched at all: (name of another, its values).
     """
 
     name: str
@@ -36,6 +38,7 @@ class Dimension:
     log: bool = False
     integer: bool = False
     ordered: bool = True
+    when: tuple[tuple[str, tuple[Value, ...]], ...] = ()
 
     @property
     def size(self) -> int | None:
@@ -61,6 +64,17 @@ class Dimension:
         low, high = self.low - margin, self.high + margin
         return self.tidy(low * math.exp(u * math.log(high / low)) if self.log else low + u * (high - low))
 
+    def to_unit(self, value: Value) -> float:
+        """The place of a value in [0, 1], the middle of all `u` that `from_unit` maps to it, or near enough."""
+        if self.values:
+            return (self.index(value) + 0.5) / len(self.values)
+        number = float(value)  # type: ignore[arg-type]
+        if self.low == self.high:
+            return 0.5
+        if self.log:
+            return math.log(number / self.low) / math.log(self.high / self.low)
+        return (number - self.low) / (self.high - self.low)
+
     def tidy(self, value: float) -> Value:
         """The nearest value of a range, floats to a millionth of it.
 
@@ -83,7 +97,7 @@ class Dimension:
 
     def __contains__(self, value: object) -> bool:
         if self.values:
-            return any(v == value and isinstance(v, bool) == isinstance(value, bool) for v in self.values)
+            return _among(value, self.values)  # type: ignore[arg-type]
         if isinstance(value, bool) or not isinstance(value, int | float):
             return False
         return self.low <= value <= self.high and (not self.integer or float(value).is_integer())
@@ -104,13 +118,31 @@ class Space:
     def mostly_numeric(self) -> bool:
         return 2 * sum(dimension.ordered for dimension in self.free) >= len(self.free)
 
+    @property
+    def conditional(self) -> bool:
+        return any(dimension.when for dimension in self.dimensions)
+
     def from_unit(self, point: Sequence[float]) -> dict[str, Value]:
         """The values at a point of the unit cube, shape (number of free dimensions,)."""
         return self.complete({d.name: d.from_unit(float(u)) for d, u in zip(self.free, point, strict=True)})
 
     def complete(self, free_values: Mapping[str, Value]) -> dict[str, Value]:
-        """All parameters in order: the given ones, and the only value of each dimension that has one."""
-        return {d.name: free_values[d.name] if d.name in free_values else d.at(0) for d in self.dimensions}
+        """The parameters that apply, in order: the given ones, and the only value of a dimension that has one."""
+        values = {d.name: free_values[d.name] if d.name in free_values else d.at(0) for d in self.dimensions}
+        applying = self.applying(values)
+        return {name: value for name, value in values.items() if name in applying}
+
+    def applying(self, values: Mapping[str, Value]) -> set[str]:
+        """The parameters whose conditions hold: each other parameter applies too and has one of the values."""
+        by_name = {dimension.name: dimension for dimension in self.dimensions}
+
+        def applies(name: str) -> bool:
+            return all(
+                other in values and applies(other) and _among(values[other], allowed)
+                for other, allowed in by_name[name].when
+            )
+
+        return {name for name in by_name if applies(name)}
 
     def grid_size(self) -> int:
         """Number of points of the grid.
@@ -136,10 +168,24 @@ class Space:
                 "search_space",
                 "give ranges a larger `step`, or use strategy 'random' or 'bayesian'",
             )
-        return count
+        return len(self._distinct_points) if self.conditional else count
 
     def grid_point(self, index: int) -> dict[str, Value]:
         """The point of the grid with this number; the last name varies fastest."""
+        if self.conditional:
+            return dict(self._distinct_points[index])
+        return self._product_point(index)
+
+    @cached_property
+    def _distinct_points(self) -> list[dict[str, Value]]:
+        """The grid of a space with conditions: points that differ only in what does not apply are one."""
+        points: dict[str, dict[str, Value]] = {}
+        for index in range(math.prod(dimension.size or 1 for dimension in self.dimensions)):
+            point = self.complete(self._product_point(index))
+            points.setdefault(repr(point), point)
+        return list(points.values())
+
+    def _product_point(self, index: int) -> dict[str, Value]:
         places: list[int] = []
         for dimension in reversed(self.dimensions):
             size = dimension.size
@@ -151,15 +197,34 @@ class Space:
         return {d.name: d.at(place) for d, place in zip(self.dimensions, reversed(places), strict=True)}
 
     def check(self, hyperparameters: Mapping[str, Any], where: str) -> None:
-        """Raises BadInputError unless every parameter has a value that this space holds."""
+        """Raises BadInputError unless exactly the parameters that apply have a value, and this space holds it."""
+        hint = "was the search space changed?"
+        applying = self.applying(hyperparameters)
         for dimension in self.dimensions:
-            if dimension.name not in hyperparameters:
-                raise BadInputError(f"a value of '{dimension.name}'", "none", where, "was the search space changed?")
-            if hyperparameters[dimension.name] not in dimension:
+            name = dimension.name
+            if (name in hyperparameters) != (name in applying):
+                expected, found = f"a value of '{name}'", "none"
+                if name in hyperparameters:
+                    expected, found = f"no value of '{name}' here", repr(hyperparameters[name])
+                raise BadInputError(expected, found, where, hint)
+            if name in applying and hyperparameters[name] not in dimension:
                 listed = dimension.values
                 expected = f"one of {list(listed)}" if listed else f"{dimension.low:g} … {dimension.high:g}"
-                found = f"{dimension.name} = {hyperparameters[dimension.name]!r}"
-                raise BadInputError(expected, found, where, "was the search space changed?")
+                found = f"{name} = {hyperparameters[name]!r}"
+                raise BadInputError(expected, found, where, hint)
+
+    def holds(self, hyperparameters: Mapping[str, Any]) -> bool:
+        """Whether a trial of another search could have been one of this."""
+        try:
+            self.check(hyperparameters, "")
+        except BadInputError:
+            return False
+        return set(hyperparameters) <= {dimension.name for dimension in self.dimensions}
+
+
+def _among(value: Value, listed: Sequence[Value]) -> bool:
+    """Whether a value is listed, where `True` is not 1."""
+    return any(one == value and isinstance(one, bool) == isinstance(value, bool) for one in listed)
 
 
 def build_space(config: DAFSweepConfig, *, any_name: bool = False) -> Space:
@@ -183,9 +248,44 @@ def build_space(config: DAFSweepConfig, *, any_name: bool = False) -> Space:
             dimensions.append(dimension)
         except BadInputError as problem:
             problems.append(problem)
+    problems += _wrong_conditions(config, dimensions)
     if problems:
         raise ConfigError(problems)
     return Space(dimensions=tuple(dimensions))
+
+
+def _wrong_conditions(config: DAFSweepConfig, dimensions: Sequence[Dimension]) -> list[BadInputError]:
+    """Conditions on parameters or values that are not there, and circles of them."""
+    problems: list[BadInputError] = []
+    by_name = {dimension.name: dimension for dimension in dimensions}
+    parents = {dimension.name: [other for other, _ in dimension.when] for dimension in dimensions}
+    for dimension in dimensions:
+        where = f"sweep '{config.name}': search_space.{dimension.name}.when"
+        for other, values in dimension.when:
+            if other not in config.search_space:
+                hint = did_you_mean(other, set(by_name) - {dimension.name})
+                problems.append(BadInputError("a parameter of this search space", f"'{other}'", where, hint))
+            elif other in by_name:
+                one = by_name[other]
+                wrong = [value for value in values if value not in one]
+                expected = f"values of '{other}'" + (f", {list(one.values)}" if one.values else "")
+                problems += [BadInputError(expected, repr(value), f"{where}.{other}") for value in wrong]
+        if _leads_back(dimension.name, parents):
+            problems.append(BadInputError("conditions without a circle", f"'{dimension.name}' in one", where))
+    return problems
+
+
+def _leads_back(name: str, parents: Mapping[str, Sequence[str]]) -> bool:
+    seen: set[str] = set()
+    waiting = list(parents[name])
+    while waiting:
+        other = waiting.pop()
+        if other == name:
+            return True
+        if other not in seen:
+            seen.add(other)
+            waiting += parents.get(other, ())
+    return False
 
 
 def num_trials_effective(config: DAFSweepConfig) -> int:
@@ -200,21 +300,24 @@ def num_trials_effective(config: DAFSweepConfig) -> int:
 
 
 def _dimension(name: str, parameter: FloatParameter | IntParameter | CategoricalParameter, where: str) -> Dimension:
+    when = tuple((other, tuple(values)) for other, values in sorted(parameter.when.items()))
     if isinstance(parameter, CategoricalParameter):
-        dimension = Dimension(name=name, values=tuple(parameter.choices), ordered=_monotonic(parameter.choices))
+        ordered = _monotonic(parameter.choices)
+        dimension = Dimension(name=name, values=tuple(parameter.choices), ordered=ordered, when=when)
         for place, choice in enumerate(parameter.choices):
             if dimension.index(choice) != place:
                 raise BadInputError("choices that differ from each other", f"{choice!r} twice", where)
         return dimension
     if parameter.step is not None:
         values = _steps(parameter.low, parameter.high, parameter.step, where)
-        return Dimension(name=name, values=tuple(map(type(parameter.low), values)))
+        return Dimension(name=name, values=tuple(map(type(parameter.low), values)), when=when)
     return Dimension(
         name=name,
         low=parameter.low,
         high=parameter.high,
         log=parameter.log,
         integer=isinstance(parameter, IntParameter),
+        when=when,
     )
 
 

@@ -27,6 +27,7 @@ from daf.training.checkpoints import load_newest_checkpoint, save_checkpoint
 from daf.training.failures import Cause, read_failures
 from daf.training.group import Group
 from daf.training.layout import state_folder
+from daf.training.pause import Pause
 from daf.training.records import (
     METRICS,
     MetricsFile,
@@ -47,7 +48,7 @@ CHECKPOINT_STEPS = 100_000  # agent-steps between two checkpoints unless the cal
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingOutcome:
-    """How a training ended: `completed`, `diverged` (with a reason; no model is published), or `interrupted`."""
+    """How a training ended: `completed`, `paused` as asked, `diverged` (no model is published), or `interrupted`."""
 
     status: str
     cause: Cause | None
@@ -67,6 +68,7 @@ def train(
     label: str,
     checkpoint_steps: int = CHECKPOINT_STEPS,
     trackers: Sequence[str] = (),
+    pause: Pause | None = None,
 ) -> TrainingOutcome:
     """Train a recipe in `folder`, resuming what is there, and write model.safetensors, model.json, run.json and
     metrics.jsonl.
@@ -74,12 +76,18 @@ def train(
     The model is written last and only if every update was finite. Trainer state and the growing metrics live in
     `state_folder(folder, recipe)`, so another recipe never resumes them, a finished one publishes its model again
     without training, and a workflow that removes the outputs of a failed job does not touch them.
+
+    Args:
+        pause: when to stop early and publish what is there; for a training of one process.
     """
     torch.set_num_threads(1)  # small batches: more threads cost more than they bring, and ranks share the cores
     state = state_folder(folder, recipe)
     trainer = Trainer(recipe, group, device)
     facts = group.facts(device)
     found = load_newest_checkpoint(state, lambda text: logger.warning(text))
+    if found and pause and pause.at_steps and found["agent_steps"] - trainer.steps_per_update >= pause.at_steps:
+        logger.warning(f"{label}: the state is past {pause.at_steps:,} agent-steps; training begins anew")
+        found = None
     recent = RecentRewards(found["recent_rewards"] if found else ())
     if found is not None:
         trainer.restore(found)
@@ -96,6 +104,7 @@ def train(
     if 0 < resumed_at < progress.total:
         progress.update(resumed_at)
     reason: str | None = None
+    paused: str | None = None
     with ExitStack() as stack:
         stop = stack.enter_context(stop_signals())
         watching: list[Tracker] = []
@@ -104,6 +113,9 @@ def train(
         for tracker in watching:
             stack.callback(tracker.finish)
         while trainer.update < trainer.num_updates:
+            paused = pause.reason(trainer.agent_steps, trainer.evaluations) if pause else None
+            if paused:
+                break
             line = one_update(trainer, recent)
             if isinstance(line, str):
                 reason = line
@@ -123,11 +135,14 @@ def train(
                     save_checkpoint(state, trainer.update, content)
             if interrupted and not last:
                 return _outcome(trainer, "interrupted", f"{stop.received or 'a signal'} received", facts)
+        if paused and trainer.agent_steps > saved_at:
+            save_checkpoint(state, trainer.update, trainer.state() | {"recent_rewards": recent.values})
     if group.is_leader and trainer.agent_steps > resumed_at:
         progress.done()
     if reason is None and not trainer.can_act():
         reason = "weights or action logits not finite at the end"
-    outcome = _outcome(trainer, "completed" if reason is None else "diverged", reason, facts)
+    status = "diverged" if reason else "paused" if paused else "completed"
+    outcome = _outcome(trainer, status, reason or paused, facts)
     if group.is_leader:
         _publish(trainer, outcome, folder, recent)
     return outcome
@@ -184,7 +199,7 @@ def _publish(trainer: Trainer, outcome: TrainingOutcome, folder: Path, recent: R
     recipe = trainer.recipe
     write_bytes(folder / METRICS, (state_folder(folder, recipe) / METRICS).read_bytes())
     interface = trainer.environment.factory.interface
-    published = trainer.candidate() if outcome.status == "completed" else None
+    published = trainer.candidate() if outcome.status in ("completed", "paused") else None
     write_json(
         folder / "run.json",
         {

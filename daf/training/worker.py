@@ -28,6 +28,7 @@ from daf.training.group import check_facts, join_group, leave_group
 from daf.training.heartbeat import STALL_SECONDS, Heartbeat
 from daf.training.layout import outcome_path, state_folder
 from daf.training.loop import TrainingOutcome, train
+from daf.training.pause import Pause
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -75,6 +76,7 @@ def run_process(
     stall_seconds: float = STALL_SECONDS,
     trackers: Sequence[str] = (),
     log_file: Path | None,
+    pause: Pause | None = None,
 ) -> TrainingOutcome:
     """This process's part of a training, from joining the group to the recorded outcome."""
     kind = resolve_device(device)
@@ -99,6 +101,7 @@ def run_process(
             label=label,
             checkpoint_steps=checkpoint_steps,
             trackers=trackers,
+            pause=pause,
         )
         if group.is_leader:
             write_json(outcome_path(folder, recipe), vars(outcome))

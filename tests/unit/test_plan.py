@@ -190,28 +190,30 @@ def sweep(**changes):
 
 
 def test_trials():
-    assert plan(sweeps=sweep(num_trials=3)).trials("s") == ["trial-0000", "trial-0001", "trial-0002"]
-    assert len(plan(sweeps=sweep(strategy="grid", num_trials=99)).trials("s")) == 3  # a grid has as many as points
+    assert plan(sweeps=sweep(num_trials=3)).sweep_plan("s").trials == range(3)
+    assert len(plan(sweeps=sweep(strategy="grid", num_trials=99)).sweep_plan("s").trials) == 3  # its points
 
 
 def test_which_results_a_proposal_reads():
-    made = plan(sweeps=sweep(num_trials=6, lag=2, strategy="bayesian"))
-    assert [made.trials_read_by("s", trial) for trial in range(5)] == [
+    made = plan(sweeps=sweep(num_trials=6, lag=2, strategy="bayesian")).sweep_plan("s")
+    assert [made.evidence(trial) for trial in range(4)] == [
         [],
         [],
-        ["trial-0000"],
-        ["trial-0000", "trial-0001"],
-        ["trial-0000", "trial-0001", "trial-0002"],
+        ["trial-0000/result.json"],
+        ["trial-0000/result.json", "trial-0001/result.json"],
     ]
-    for strategy in ("random", "grid"):
-        assert plan(sweeps=sweep(num_trials=6, lag=1, strategy=strategy)).trials_read_by("s", 2) == []
+    for strategy in ("random", "grid", "quasi_random"):
+        assert plan(sweeps=sweep(num_trials=6, lag=1, strategy=strategy)).sweep_plan("s").evidence(2) == []
+    budgeted = plan(sweeps=sweep(num_trials=6, lag=1, strategy="random", max_total_seconds=60.0)).sweep_plan("s")
+    assert budgeted.evidence(1) == ["trial-0000/result.json"]
 
 
 def test_more_trials_change_nothing_of_the_earlier_ones():
-    few, many = plan(sweeps=sweep(num_trials=6)), plan(sweeps=sweep(num_trials=60))
-    assert few.trial_evaluation("s") == many.trial_evaluation("s")
-    assert [few.trials_read_by("s", n) for n in range(6)] == [many.trials_read_by("s", n) for n in range(6)]
-    assert few.trial_evaluation("s") != plan(sweeps=sweep(episodes_per_trial=9)).trial_evaluation("s")
+    few, many = (plan(sweeps=sweep(num_trials=n)).sweep_plan("s") for n in (60, 600))
+    assert few.trial_settings() == many.trial_settings()
+    assert [few.evidence(n) for n in range(60)] == [many.evidence(n) for n in range(60)]
+    longer = plan(sweeps=sweep(episodes_per_trial=9)).sweep_plan("s")
+    assert few.trial_settings() != longer.trial_settings()
 
 
 # ---- missions --------------------------------------------------------------------------------------------------

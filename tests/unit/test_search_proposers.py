@@ -16,7 +16,9 @@ from scipy import stats
 from daf.config import DAFSweepConfig
 from daf.errors import BadInputError
 from daf.search import proposers
-from daf.search.proposers import Bayesian, Random, design_size, propose, visible_trials
+from daf.search.bayesian import Bayesian, design_size
+from daf.search.history import visible_trials
+from daf.search.proposers import Random, propose
 from daf.search.space import build_space
 
 MIXED = {
@@ -137,7 +139,8 @@ def test_random_and_grid_wait_for_no_result():
 PROGRAM = """
 import json, sys
 from daf.config import DAFSweepConfig
-from daf.search.proposers import Bayesian, Random, propose
+from daf.search.bayesian import Bayesian
+from daf.search.proposers import Random, propose
 task = json.load(sys.stdin)
 space, history = task["space"], task["history"]
 answers = {}

@@ -135,3 +135,90 @@ def test_true_and_one_are_two_choices():
 def test_numbers_in_order_are_ordinal():
     space = build_space(sweep({"a": [32, 64, 128], "b": [3, 1, 2], "c": ["x", "y"]}), any_name=True)
     assert [dimension.ordered for dimension in space.dimensions] == [True, False, False]
+
+
+# ---- conditions ------------------------------------------------------------------------------------------------
+
+CONDITIONAL = {
+    "optimizer": ["adam", "sgd"],
+    "adam_eps": {"type": "float", "low": 1e-8, "high": 1e-4, "log": True, "when": {"optimizer": ["adam", "adamw"]}},
+    "adam_beta2": {"type": "categorical", "choices": [0.99, 0.999], "when": {"optimizer": "adam"}},
+}
+
+
+def conditional(**changes):
+    return sweep({**CONDITIONAL, "optimizer": ["adam", "adamw", "sgd"]}, **changes)
+
+
+def test_a_parameter_applies_only_where_its_condition_holds():
+    space = build_space(conditional())
+    assert set(space.from_unit([0.5, 0.5, 0.1])) == {"optimizer", "adam_eps", "adam_beta2"}
+    assert set(space.from_unit([0.5, 0.5, 0.5])) == {"optimizer", "adam_eps"}
+    assert set(space.from_unit([0.5, 0.5, 0.9])) == {"optimizer"}
+
+
+def test_conditions_of_conditions():
+    space = build_space(
+        sweep(
+            {
+                "optimizer": ["adam", "sgd"],
+                "adam_beta2": {"type": "categorical", "choices": [0.9, 0.99], "when": {"optimizer": "adam"}},
+                "adam_eps": {"type": "categorical", "choices": [1e-5, 1e-6], "when": {"adam_beta2": 0.99}},
+            }
+        )
+    )
+    assert space.applying({"optimizer": "adam", "adam_beta2": 0.99}) == {"optimizer", "adam_beta2", "adam_eps"}
+    # The value is there, but does not apply itself.
+    assert space.applying({"optimizer": "sgd", "adam_beta2": 0.99}) == {"optimizer"}
+
+
+def test_a_grid_with_conditions_holds_every_distinct_point_once():
+    eps = {"type": "categorical", "choices": [1e-5, 1e-6, 1e-7], "when": {"optimizer": "adam"}}
+    config = sweep({**CONDITIONAL, "adam_eps": eps}, strategy="grid")
+    space = build_space(config)
+    points = [space.grid_point(place) for place in range(space.grid_size())]
+    assert len(points) == 3 * 2 + 1
+    assert len({tuple(sorted(point.items())) for point in points}) == 7
+    assert num_trials_effective(config) == 7
+
+
+def test_values_that_do_not_apply_are_refused_as_missing_ones_are():
+    space = build_space(conditional())
+    space.check({"optimizer": "sgd"}, "here")
+    with pytest.raises(BadInputError, match="no value of 'adam_eps' here"):
+        space.check({"optimizer": "sgd", "adam_eps": 1e-6}, "here")
+    with pytest.raises(BadInputError, match="a value of 'adam_eps'"):
+        space.check({"optimizer": "adamw"}, "here")
+    assert space.holds({"optimizer": "sgd"})
+    assert not space.holds({"optimizer": "sgd", "gamma": 0.9})
+
+
+@pytest.mark.parametrize(
+    ("when", "expected", "found"),
+    [
+        ({"optimiser": "adam"}, "a parameter of this search space", "'optimiser'"),
+        ({"optimizer": "rmsprop"}, "values of 'optimizer', ['adam', 'sgd']", "'rmsprop'"),
+        ({"adam_beta2": 0.99}, "conditions without a circle", "'adam_eps' in one"),
+    ],
+)
+def test_wrong_conditions_are_named(when, expected, found):
+    beta = {"type": "categorical", "choices": [0.99, 0.999], "when": {"adam_eps": 1e-8}}
+    space = {**CONDITIONAL, "adam_eps": {**CONDITIONAL["adam_eps"], "when": when}}
+    with pytest.raises(ConfigError) as caught:
+        build_space(sweep(space | ({"adam_beta2": beta} if "adam_beta2" in when else {})))
+    (problem,) = [one for one in caught.value.problems if "search_space.adam_eps.when" in one.where]
+    assert (problem.expected, problem.found) == (expected, found)
+
+
+@pytest.mark.parametrize("name", ["learning_rate", "epochs", "schedule", "gamma"])
+def test_to_unit_is_where_from_unit_comes_from(name):
+    space = {
+        "learning_rate": {"type": "float", "low": 1e-4, "high": 1e-1, "log": True},
+        "epochs": {"type": "int", "low": 1, "high": 8},
+        "schedule": ["linear", "cosine", "constant"],
+        "gamma": {"type": "float", "low": 0.9, "high": 0.99},
+    }
+    (dimension,) = [one for one in build_space(sweep(space)).dimensions if one.name == name]
+    for u in (0.05, 0.4, 0.99):
+        value = dimension.from_unit(u)
+        assert dimension.from_unit(min(dimension.to_unit(value), 1 - 1e-12)) == value

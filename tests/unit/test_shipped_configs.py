@@ -32,7 +32,7 @@ def test_the_default_experiment(plans: dict[str, Plan]) -> None:
     plan = plans["config.yaml"]
     assert list(plan.checkpoints) == ["trained-seed-1", "random", "baseline"]
     assert plan.run("miner").world_size == 2
-    assert len(plan.trials("miner")) == 6
+    assert len(plan.sweep_plan("miner").trials) == 6
 
 
 def test_the_cluster_experiment_is_a_larger_study(plans: dict[str, Plan]) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from daf import files, sweeps
+from daf import files, sweep_files, sweep_plan, sweeps
 from daf.config import DAFSweepConfig, ExperimentConfig
 from daf.errors import BadInputError, ConfigError, DafError
 from daf.sweeps import SweepResults, TrialResult
@@ -36,9 +36,10 @@ def result(number, objective, *, rate=1e-3, **changes):
 
 
 def test_history_is_what_finished_a_lag_ago():
-    assert [list(sweeps.history_indices(n, 2)) for n in range(5)] == [[], [], [0], [0, 1], [0, 1, 2]]
-    assert list(sweeps.history_indices(3, 1)) == [0, 1, 2]
-    assert list(sweeps.history_indices(3, 1, "random")) == []
+    config = sweep(strategy="bayesian", lag=2)
+    assert [list(sweep_plan.results_seen(config, n)) for n in range(5)] == [[], [], [0], [0, 1], [0, 1, 2]]
+    assert list(sweep_plan.results_seen(sweep(strategy="bayesian", lag=1), 3)) == [0, 1, 2]
+    assert list(sweep_plan.results_seen(sweep(lag=1), 3)) == []
 
 
 def test_the_module_is_light():
@@ -122,11 +123,11 @@ def test_in_process_and_files_make_the_same_proposals_under_the_same_lag():
     results = sweeps.daf_launch_sweep(config, score)
     contents = [trial.to_dict() for trial in results.trials]
     for number in (0, 8, 11):
-        seen = [contents[i] for i in sweeps.history_indices(number, 3)]
-        proposal = sweeps.propose_trial(config, number, seen)
+        seen = [contents[i] for i in sweep_plan.results_seen(config, number)]
+        proposal = sweep_files.propose_trial(config, number, seen)
         assert proposal["hyperparameters"] == results.trials[number].hyperparameters
         assert proposal["seed"] == results.trials[number].seed
-        assert proposal["based_on"] == list(range(max(0, number - 2)))
+        assert proposal["results_seen"] == max(0, number - 2)
 
 
 def test_extending_a_sweep_runs_only_what_is_new():
@@ -144,23 +145,162 @@ def test_extending_a_sweep_runs_only_what_is_new():
         sweeps.daf_launch_sweep(sweep(num_trials=6, seed=7), objective, earlier=short)
 
 
+def test_a_spent_budget_skips_the_trials_that_see_it_and_no_other():
+    def objective(trial):
+        calls.append(trial.number)
+        return 1.0
+
+    calls = []
+    # Every trial takes some time, so one result is enough; trials 0 … lag - 1 see none.
+    results = sweeps.daf_launch_sweep(sweep(num_trials=6, lag=3, max_total_seconds=1e-9), objective)
+    assert calls == [0, 1, 2]
+    assert [one.status for one in results.trials] == ["completed"] * 3 + ["skipped"] * 3
+    assert "max_total_seconds" in (results.trials[3].reason or "")
+    assert results.failed == ()
+    assert sweeps.daf_sweep_analysis(results).num_skipped == 3
+    proposal = sweep_files.propose_trial(results.config, 5, [one.to_dict() for one in results.trials[:3]])
+    assert proposal["skip"] == results.trials[3].reason
+    assert sweep_files.propose_trial(sweep(lag=3), 5, [])["skip"] is None
+
+
+def test_skipped_trials_are_no_evidence():
+    config = sweep(strategy="bayesian", lag=2, num_trials=12)
+    contents = [one.to_dict() for one in sweeps.daf_launch_sweep(config, score).trials]
+    skipped = [dict(one, status="skipped", objective=None) if one["trial"] == 6 else one for one in contents]
+    failed = [dict(one, status="failed", objective=None) if one["trial"] == 6 else one for one in contents]
+    answers = [sweep_files.propose_trial(config, 10, found)["hyperparameters"] for found in (contents, skipped, failed)]
+    assert answers[1] not in (answers[0], answers[2])
+
+
+def test_finalists_run_on_fresh_seeds_and_the_best_of_them_is_taken():
+    """A lucky trial: its score in the search does not come back on other seeds."""
+
+    def objective(trial):
+        seen.append((trial.number, trial.seed))
+        lucky = trial.number == 2 and len(seen) <= 6
+        return 10.0 if lucky else -float(trial.number)
+
+    seen: list = []
+    results = sweeps.daf_launch_sweep(sweep(num_finalists=2, confirmation_seeds=2), objective)
+    assert [number for number, _ in seen[6:]] == [2, 2, 0, 0]  # by rank: trial 2 first
+    fresh = [seed for _, seed in seen[6:]]
+    assert fresh[:2] == fresh[2:]  # the same for all finalists
+    assert len({seed for _, seed in seen}) == 8
+    assert results.best is not None
+    assert results.best.trial == 0
+    assert results.best_of_search is not None
+    assert results.best_of_search.trial == 2
+    confirmation = sweeps.daf_sweep_analysis(results).confirmation
+    assert confirmation is not None
+    assert (confirmation["trial"], confirmation["mean"], confirmation["optimism"]) == (0, 0.0, 12.0)
+    assert SweepResults.from_dict(results.to_dict()) == results
+    contents = [one.to_dict() for one in results.trials]
+    best = sweep_files.select_best(results.config, contents, [one.to_dict() for one in results.confirmations])
+    assert (best["trial"], best["confirmation"]["finalists"][0]["confirmed_mean"]) == (0, -2.0)
+
+
+def test_a_finalist_that_fails_on_a_fresh_seed_comes_last():
+    def objective(trial):
+        calls.append(trial.number)
+        return math.nan if trial.number == 5 and len(calls) > 6 else float(trial.number)
+
+    calls = []
+    results = sweeps.daf_launch_sweep(sweep(num_finalists=2, confirmation_seeds=1), objective)
+    assert results.best is not None
+    assert results.best.trial == 4
+
+
+def test_optimism_is_positive_when_minimizing_promised_too_little():
+    calls = []
+
+    def objective(trial):
+        calls.append(trial)
+        return 1.0 if len(calls) <= 6 else 3.0
+
+    results = sweeps.daf_launch_sweep(
+        sweep(num_finalists=1, confirmation_seeds=1, optimize_direction="minimize"), objective
+    )
+    confirmation = sweeps.daf_sweep_analysis(results).confirmation
+    assert confirmation is not None
+    assert confirmation["optimism"] == 2.0
+
+
+def test_another_sweeps_trials_take_the_place_of_the_design():
+    config = sweep(strategy="bayesian", num_trials=8, lag=1)
+    first = sweeps.daf_launch_sweep(config, score)
+    again = config.model_copy(update={"name": "again", "seed": 7})
+    cold = sweeps.daf_launch_sweep(again, score)
+    warm = sweeps.daf_launch_sweep(again, score, warm_start=first)
+    assert warm.trials[0].hyperparameters != cold.trials[0].hyperparameters
+    assert min(one.objective for one in warm.trials) > min(one.objective for one in cold.trials)
+    with pytest.raises(BadInputError, match="to minimize"):
+        sweeps.daf_launch_sweep(again.model_copy(update={"optimize_direction": "minimize"}), score, warm_start=first)
+
+
+def test_a_warm_start_from_files_is_the_same_and_wants_the_same_metric(tmp_path):
+    first = sweeps.daf_launch_sweep(sweep(num_trials=4), score)
+    content = sweep_files.trials_json(first.config, [one.to_dict() for one in first.trials])
+    files.write_json(tmp_path / "trials.json", content)
+    config = sweep(strategy="bayesian", num_trials=4, lag=1, seed=3)
+    from_results = sweeps.daf_launch_sweep(config, score, warm_start=first)
+    from_files = sweeps.daf_launch_sweep(config.model_copy(update={"warm_start": str(tmp_path)}), score)
+    assert [one.hyperparameters for one in from_files.trials] == [one.hyperparameters for one in from_results.trials]
+    with pytest.raises(BadInputError, match="objective_metric 'hearts'"):
+        sweep_files.read_prior(tmp_path / "trials.json", sweep(objective_metric="hearts"))
+    narrow = sweep({"learning_rate": [1e-3], "gamma": [0.5]})
+    assert sweep_files.read_prior(tmp_path / "trials.json", narrow) == []  # none is a point of that space
+
+
+@pytest.mark.parametrize("key", ["halving", "early_stopping"])
+def test_a_function_cannot_be_trained_in_parts(key):
+    with pytest.raises(BadInputError, match="only the workflow"):
+        sweeps.daf_launch_sweep(DAFSweepConfig.from_dict(sweep().to_dict() | {key: {}}), score)
+
+
+class Corner:
+    """A strategy of one's own."""
+
+    adaptive = False
+
+    def propose(self, question):
+        return question.space.from_unit([0.0] * len(question.space.free))
+
+
+class NotAStrategy:
+    pass
+
+
+def test_a_strategy_of_ones_own_by_its_path(monkeypatch):
+    module = types.ModuleType("my_search")
+    module.Corner, module.NotAStrategy = Corner, NotAStrategy
+    monkeypatch.setitem(sys.modules, "my_search", module)
+    results = sweeps.daf_launch_sweep(sweep(strategy="my_search.Corner", num_trials=2), score)
+    assert [one.hyperparameters for one in results.trials] == [{"gamma": 0.9, "learning_rate": 1e-4}] * 2
+    for path in ("my_search.NotAStrategy", "my_search.Missing", "no_such_module.Class"):
+        with pytest.raises(BadInputError, match="strategy"):
+            sweeps.daf_launch_sweep(sweep(strategy=path), score)
+    with pytest.raises(ConfigError) as caught:
+        DAFSweepConfig.from_dict({"search_space": SPACE, "strategy": "bayesain"})
+    assert caught.value.hint == "did you mean 'bayesian'?"
+
+
 # ---- files -------------------------------------------------------------------------------------------------------
 
 
 def test_a_proposal_says_what_it_is_part_of_and_num_trials_is_not_in_it():
     config = sweep()
-    proposal = sweeps.propose_trial(config, 2, [])
+    proposal = sweep_files.propose_trial(config, 2, [])
     assert json.loads(files.canonical_json(proposal)) == proposal
     assert (proposal["sweep"], proposal["trial"], proposal["strategy"]) == ("lr", 2, "random")
     assert set(proposal["hyperparameters"]) == set(SPACE)
-    longer = sweeps.propose_trial(sweep(num_trials=60, output_dir="elsewhere"), 2, [])
+    longer = sweep_files.propose_trial(sweep(num_trials=60, output_dir="elsewhere"), 2, [])
     assert longer == proposal
-    assert sweeps.propose_trial(sweep(steps_per_trial=7), 2, [])["recipe_digest"] != proposal["recipe_digest"]
+    assert sweep_files.propose_trial(sweep(steps_per_trial=7), 2, [])["recipe_digest"] != proposal["recipe_digest"]
 
 
 def test_best_json_counts_what_it_was_the_best_of():
     trials = [result(0, 1.0), result(1, None, status="failed", reason="diverged"), result(2, 3.0, rate=0.01)]
-    best = sweeps.select_best(sweep(), trials)
+    best = sweep_files.select_best(sweep(), trials)
     assert (best["trial"], best["objective"], best["hyperparameters"]) == (2, 3.0, {"learning_rate": 0.01})
     assert (best["num_trials"], best["num_completed"], best["num_failed"]) == (3, 2, 1)
 
@@ -168,7 +308,7 @@ def test_best_json_counts_what_it_was_the_best_of():
 def test_no_completed_trial_is_an_error_with_the_commonest_reason():
     failed = [result(n, None, status="failed", reason=why) for n, why in enumerate(["NaN", "diverged", "diverged"])]
     with pytest.raises(DafError) as caught:
-        sweeps.select_best(sweep(), failed)
+        sweep_files.select_best(sweep(), failed)
     assert caught.value.found == "none of 3 trials completed"
     assert caught.value.hint == "commonest reason (2 of 3): diverged"
 
@@ -196,22 +336,23 @@ def test_results_survive_json():
 
 
 def test_trials_csv_and_frame(tmp_path):
-    trials = [result(0, 0.1), result(1, None, status="failed", reason="diverged, twice")]
-    sweeps.write_trials_csv(tmp_path / "trials.csv", trials)
+    contents = [result(0, 0.1), result(1, None, status="failed", reason="diverged, twice")]
+    trials = sweep_files.sweep_results(sweep(), contents)
+    sweep_files.write_trials_csv(tmp_path / "trials.csv", trials)
     assert (tmp_path / "trials.csv").read_text() == (
-        "trial,status,objective,reason,seconds,agent_steps,seed,hyperparameters.learning_rate\n"
-        "0,completed,0.1,,2.0,100,1,0.001\n"
-        '1,failed,,"diverged, twice",2.0,100,1,0.001\n'
+        "trial,status,objective,reason,seconds,agent_steps,seed,rung,hyperparameters.learning_rate\n"
+        "0,completed,0.1,,2.0,100,1,0,0.001\n"
+        '1,failed,,"diverged, twice",2.0,100,1,0,0.001\n'
     )
-    frame = SweepResults.of(sweep(), [TrialResult.from_dict(trial) for trial in trials]).trials_frame()
+    frame = trials.trials_frame()
     assert frame["objective"].isna().tolist() == [False, True]
     assert frame["hyperparameters.learning_rate"].tolist() == [0.001, 0.001]
 
 
 def write_sweep(config, folder, finished):
     for number in range(config.num_trials):
-        trial = folder / sweeps.trial_name(number)
-        proposal = sweeps.propose_trial(config, number, [])
+        trial = folder / sweep_plan.trial_name(number)
+        proposal = sweep_files.propose_trial(config, number, [])
         files.write_json(trial / "proposal.json", proposal)
         if number < finished:
             content = result(number, float(number)) | {"hyperparameters": proposal["hyperparameters"]}
@@ -273,7 +414,7 @@ def test_analysis_of_progress_failures_and_cost():
     assert [point["value"] for point in analysis.slices["learning_rate"]] == [1e-3] * 4 + [1e-2, 1e-1]
     assert analysis.importance is None
     assert "are needed" in (analysis.importance_note or "")
-    assert json.loads(json.dumps(analysis.to_dict())) == sweeps.analyze_trials(sweep(), trials)
+    assert json.loads(json.dumps(analysis.to_dict())) == sweep_files.analyze_trials(sweep(), trials)
 
 
 def test_importance_finds_the_parameter_that_matters():
@@ -291,3 +432,44 @@ def test_analysis_of_a_sweep_without_a_completed_trial():
     analysis = sweeps.daf_sweep_analysis(SweepResults.of(sweep(), failed))
     assert analysis.best is None
     assert analysis.best_so_far == [{"trial": 0, "objective": None, "best": None}]
+
+
+def test_interactions_find_the_pair_that_matters():
+    config = sweep({name: {"type": "float", "low": 0, "high": 1} for name in ("a", "b", "c")}, num_trials=40)
+
+    def objective(trial):
+        h = trial.hyperparameters
+        return (h["a"] - 0.5) * (h["c"] - 0.5) + 0.1 * h["b"]
+
+    found = sweeps.daf_sweep_analysis(sweeps.daf_launch_sweep(config, objective)).interactions
+    assert found is not None
+    assert found[0]["parameters"] == ["a", "c"]
+    assert found[0]["explained"] > 0.5
+    assert all(one["explained"] < 0.1 for one in found[1:])
+    few = sweeps.daf_launch_sweep(config.model_copy(update={"num_trials": 6}), objective)
+    assert sweeps.daf_sweep_analysis(few).interactions is None
+
+
+def test_parallel_coordinates_place_every_trial_on_every_axis():
+    space = {
+        "learning_rate": {"type": "float", "low": 1e-4, "high": 1e-2, "log": True},
+        "optimizer": ["adam", "sgd"],
+        "adam_eps": {"type": "float", "low": 0.0, "high": 1.0, "when": {"optimizer": "adam"}},
+    }
+    values = [
+        {"learning_rate": 1e-3, "optimizer": "adam", "adam_eps": 0.25},
+        {"learning_rate": 1e-2, "optimizer": "sgd"},
+    ]
+    trials = [result(number, 1.0) | {"hyperparameters": one} for number, one in enumerate(values)]
+    analysis = sweep_files.analyze_trials(sweep(space), trials)
+    assert analysis["parallel_coordinates"]["axes"] == ["adam_eps", "learning_rate", "optimizer"]
+    positions = [one["positions"] for one in analysis["parallel_coordinates"]["trials"]]
+    assert positions == [[0.25, pytest.approx(0.5), 0.25], [None, 1.0, 0.75]]
+
+
+def test_the_budget_is_what_was_trained_not_what_was_planned():
+    stopped = result(1, 0.5) | {"agent_steps": 25, "stopped_early": "check 1: 0.5 is worse than 0.7"}
+    analysis = sweep_files.analyze_trials(sweep(steps_per_trial=100), [result(0, 1.0) | {"agent_steps": 100}, stopped])
+    assert analysis["stopped_early"] == [1]
+    assert analysis["cost"]["agent_steps_total"] == 125
+    assert analysis["cost"]["agent_steps_share"] == 0.625

@@ -17,6 +17,8 @@ DEFAULT_JOBS = {
     "check_environment": 1,
     "propose_trial": 6,
     "run_trial": 6,
+    "choose_finalists": 1,
+    "confirm_trial": 2,
     "select_best": 1,
     "train_policy": 1,
     "evaluate_policy": 6,

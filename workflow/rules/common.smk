@@ -51,16 +51,6 @@ OUT = str(EXPERIMENT.daf.output_dir)
 # ---- inputs -------------------------------------------------------------------------------------------------
 
 
-def results_seen_by_proposal(wildcards):
-    """Trial n is proposed from the results of trials 0 … n - lag, so the DAG is static and nothing waits for a round."""
-    trials = PLAN.trials_read_by(wildcards.sweep, int(wildcards.trial))
-    return [f"<out>/sweeps/{wildcards.sweep}/{trial}/result.json" for trial in trials]
-
-
-def results_of_sweep(wildcards):
-    return [f"<out>/sweeps/{wildcards.sweep}/{trial}/result.json" for trial in PLAN.trials(wildcards.sweep)]
-
-
 def sweep_before_training(wildcards):
     sweep = PLAN.run(wildcards.run).sweep
     return [f"<out>/sweeps/{sweep}/best.json"] if sweep else []

@@ -1,6 +1,6 @@
 # What decides a rule's result, and nothing else: a change here reruns the rule, a change elsewhere does not.
 from daf.recipes import STAGE_VERSIONS
-from daf.sweeps import sweep_recipe
+from daf.sweep_files import sweep_recipe
 
 
 def sweep_params(wildcards):
@@ -8,7 +8,20 @@ def sweep_params(wildcards):
 
 
 def trial_params(wildcards):
-    return PLAN.trial_evaluation(wildcards.sweep)
+    return PLAN.sweep_plan(wildcards.sweep).trial_settings()
+
+
+def slot_params(wildcards):
+    return PLAN.sweep_plan(wildcards.sweep).trial_settings(int(wildcards.rung))
+
+
+def confirmation_params(wildcards):
+    return PLAN.sweep_plan(wildcards.sweep).confirmation_settings(int(wildcards.seed))
+
+
+def finalists_params(wildcards):
+    sweep = PLAN.sweep(wildcards.sweep)
+    return {"finalists": sweep.num_finalists, "seeds": sweep.confirmation_seeds, "seed": sweep.seed}
 
 
 def training_params(wildcards):

@@ -1,10 +1,14 @@
 # Hyperparameter sweeps: a static graph of trials, adaptive without a database.
 #
-# REQUIRED INPUTS: none
-# OUTPUTS:         <out>/sweeps/{sweep}/trial-{trial}/proposal.json, result.json, curve.jsonl
-#                  <out>/sweeps/{sweep}/best.json, trials.csv, analysis.json
+# REQUIRED INPUTS: <out>/sweeps/{sweep}/trial-{trial}/result.json           (trial.smk or trial_batches.smk)
+# OUTPUTS:         <out>/sweeps/{sweep}/history/{first}-{last}.json          old results in blocks
+#                  <out>/sweeps/{sweep}/rung-{rung}/…                        with `halving`
+#                  <out>/sweeps/{sweep}/finalists.json, confirmation/…       with `num_finalists`
+#                  <out>/sweeps/{sweep}/best.json, trials.json, trials.csv, analysis.json
 localrules:
-    propose_trial,
+    collect_results,
+    promote_trials,
+    choose_finalists,
     select_best,
 
 
@@ -14,36 +18,53 @@ rule sweep:
         sweep_targets,
 
 
-rule propose_trial:
-    """Choose a trial's hyperparameters from the results that its number may look at."""
+rule collect_results:
+    """Put sixteen results, or sixteen smaller blocks, into one file: later proposals need not read each."""
     input:
-        results=results_seen_by_proposal,
+        results=parts_of_block,
     output:
-        ensure("<out>/sweeps/{sweep}/trial-{trial}/proposal.json", non_empty=True),
+        ensure("<out>/sweeps/{sweep}/history/{first}-{last}.json", non_empty=True),
     log:
-        "<logs>/sweeps/{sweep}/trial-{trial}.propose.log",
+        "<logs>/sweeps/{sweep}/history-{first}-{last}.log",
     benchmark:
-        "<benchmarks>/sweeps/{sweep}/trial-{trial}.propose.jsonl"
+        "<benchmarks>/sweeps/{sweep}/history-{first}-{last}.jsonl"
     conda:
         "../../environment.yml"
     params:
-        sweep=sweep_params,
         stage_version=STAGE_VERSIONS["propose"],
     script:
-        "../../scripts/propose_trial.py"
+        "../../scripts/collect_results.py"
 
 
-rule run_trial:
-    """Train with a trial's hyperparameters and score the result on the sweep's evaluation episodes."""
+rule promote_trials:
+    """Decide which trials of a bracket train on in the next rung of successive halving."""
     input:
-        proposal="<out>/sweeps/{sweep}/trial-{trial}/proposal.json",
+        results=results_before_rung,
     output:
-        result=ensure("<out>/sweeps/{sweep}/trial-{trial}/result.json", non_empty=True),
-        curve="<out>/sweeps/{sweep}/trial-{trial}/curve.jsonl",
+        ensure("<out>/sweeps/{sweep}/rung-{rung}/bracket-{bracket}.json", non_empty=True),
     log:
-        "<logs>/sweeps/{sweep}/trial-{trial}.log",
+        "<logs>/sweeps/{sweep}/rung-{rung}/bracket-{bracket}.log",
     benchmark:
-        "<benchmarks>/sweeps/{sweep}/trial-{trial}.jsonl"
+        "<benchmarks>/sweeps/{sweep}/rung-{rung}/bracket-{bracket}.jsonl"
+    conda:
+        "../../environment.yml"
+    params:
+        stage_version=STAGE_VERSIONS["propose"],
+    script:
+        "../../scripts/promote_trials.py"
+
+
+rule run_slot:
+    """Let the trial that takes a slot train on from where it is, and score it again."""
+    input:
+        promotions=promotions_of_slot,
+    output:
+        result=ensure("<out>/sweeps/{sweep}/rung-{rung}/slot-{slot}/result.json", non_empty=True),
+        curve="<out>/sweeps/{sweep}/rung-{rung}/slot-{slot}/curve.jsonl",
+    log:
+        "<logs>/sweeps/{sweep}/rung-{rung}/slot-{slot}.log",
+    benchmark:
+        "<benchmarks>/sweeps/{sweep}/rung-{rung}/slot-{slot}.jsonl"
     conda:
         "../../environment.yml"
     threads: 1
@@ -51,15 +72,57 @@ rule run_trial:
         mem_mb=2000,
         runtime=60,
     params:
-        trial=trial_params,
+        trial=slot_params,
     script:
-        "../../scripts/run_trial.py"
+        "../../scripts/run_slot.py"
+
+
+rule choose_finalists:
+    """Choose the best trials, to run again on fresh seeds."""
+    input:
+        results=results_of_sweep,
+    output:
+        ensure("<out>/sweeps/{sweep}/finalists.json", non_empty=True),
+    log:
+        "<logs>/sweeps/{sweep}/finalists.log",
+    benchmark:
+        "<benchmarks>/sweeps/{sweep}/finalists.jsonl"
+    conda:
+        "../../environment.yml"
+    params:
+        finalists=finalists_params,
+    script:
+        "../../scripts/choose_finalists.py"
+
+
+rule confirm_trial:
+    """Train and score a finalist on seeds that the search never saw."""
+    input:
+        finalists="<out>/sweeps/{sweep}/finalists.json",
+    output:
+        result=ensure("<out>/sweeps/{sweep}/confirmation/rank-{rank}/seed-{seed}/result.json", non_empty=True),
+        curve="<out>/sweeps/{sweep}/confirmation/rank-{rank}/seed-{seed}/curve.jsonl",
+    log:
+        "<logs>/sweeps/{sweep}/confirmation/rank-{rank}/seed-{seed}.log",
+    benchmark:
+        "<benchmarks>/sweeps/{sweep}/confirmation/rank-{rank}/seed-{seed}.jsonl"
+    conda:
+        "../../environment.yml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=60,
+    params:
+        trial=confirmation_params,
+    script:
+        "../../scripts/confirm_trial.py"
 
 
 rule select_best:
     """Choose the best trial and describe the search."""
     input:
         results=results_of_sweep,
+        confirmations=confirmations_of_sweep,
     output:
         best=ensure("<out>/sweeps/{sweep}/best.json", non_empty=True),
         trials=report(
@@ -68,6 +131,7 @@ rule select_best:
             category="Sweeps",
             subcategory="{sweep}",
         ),
+        table=ensure("<out>/sweeps/{sweep}/trials.json", non_empty=True),
         analysis=ensure("<out>/sweeps/{sweep}/analysis.json", non_empty=True),
     log:
         "<logs>/sweeps/{sweep}/best.log",

@@ -1,0 +1,46 @@
+"""Successive halving as a static graph: how many slots a rung has is known before anything runs, which trial takes a
+slot is data.
+
+Consecutive trials form a bracket and compete only with each other, so more trials mean more brackets and change no
+finished one. Rung 0 of a bracket are its trials; rung r has a slot for every `reduction_factor ** r` of them.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from daf.config import HalvingConfig
+
+
+def steps_of_rung(halving: HalvingConfig, steps_per_trial: int, rung: int) -> int:
+    """Agent-steps that a trial has trained for at the end of a rung, counted from 0."""
+    shorter: int = halving.reduction_factor ** (halving.num_rungs - 1 - rung)
+    return math.ceil(steps_per_trial / shorter)
+
+
+def brackets(halving: HalvingConfig, num_trials: int) -> list[range]:
+    """The trials of each bracket; the last one may be shorter."""
+    size = halving.bracket_size
+    return [range(start, min(start + size, num_trials)) for start in range(0, num_trials, size)]
+
+
+def slots_of_bracket(halving: HalvingConfig, num_trials: int, bracket: int, rung: int) -> range:
+    """Numbers of a bracket's slots at a rung from 1; a whole bracket's place is kept for one that is not full yet."""
+    reduction: int = halving.reduction_factor**rung
+    first = bracket * math.ceil(halving.bracket_size / reduction)
+    return range(first, first + math.ceil(len(brackets(halving, num_trials)[bracket]) / reduction))
+
+
+def bracket_of_slot(halving: HalvingConfig, slot: int, rung: int) -> int:
+    reduction: int = halving.reduction_factor**rung
+    return slot // math.ceil(halving.bracket_size / reduction)
+
+
+def promoted(results: Sequence[Mapping[str, Any]], num_slots: int, *, maximize: bool) -> list[Mapping[str, Any] | None]:
+    """The best results of a rung, best first, the earlier trial first among equals; None for slots left over."""
+    completed = [one for one in results if one["status"] == "completed" and one["objective"] is not None]
+    sign = -1 if maximize else 1
+    ranked = sorted(completed, key=lambda one: (sign * one["objective"], one["trial"]))
+    return [ranked[place] if place < len(ranked) else None for place in range(num_slots)]

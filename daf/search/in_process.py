@@ -1,0 +1,143 @@
+"""A sweep of a Python function, one trial after another in this process. Nothing is written.
+
+It asks the same strategies under the same lag as the workflow, so it makes the same proposals.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from daf.config import DAFSweepConfig
+from daf.errors import BadInputError
+from daf.search.budget import seconds_used
+from daf.search.confirmation import finalists_of
+from daf.search.evidence import Evidence
+from daf.search.history import visible_trials
+from daf.search.proposers import propose, strategy_named
+from daf.search.results import SweepResults, TrialResult
+from daf.search.space import Value, build_space, num_trials_effective
+from daf.search.strategy import stream_seed
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trial:
+    """What an objective function receives: what to try, and a seed of its own."""
+
+    number: int
+    seed: int
+    hyperparameters: Mapping[str, Value]
+
+
+type Objective = Callable[[Trial], float | Mapping[str, Any]]
+
+
+def run_in_process(
+    cfg: DAFSweepConfig,
+    objective: Objective,
+    *,
+    earlier: Sequence[TrialResult] = (),
+    prior: Sequence[Evidence] = (),
+    on_trial: Callable[[TrialResult], None] | None = None,
+) -> SweepResults:
+    """Run a sweep's trials and its finalists.
+
+    Args:
+        earlier: results of trials 0, 1, … of this sweep, which are not run again.
+        prior: trials of another sweep to learn from.
+
+    Raises:
+        ConfigError, BadInputError: the configuration is wrong or asks for what only the workflow can do, or `objective`
+            returns neither a number nor a mapping with one.
+    """
+    cfg = cfg.model_copy(deep=True)  # an objective that changes the configuration changes no later trial
+    build_space(cfg, any_name=True)
+    for key in ("halving", "early_stopping"):
+        if getattr(cfg, key) is not None:
+            hint = "a function is called once per trial; only the workflow can train a trial in parts"
+            raise BadInputError(f"no {key} with an objective function", "it is set", f"sweep '{cfg.name}'", hint)
+    strategy = strategy_named(cfg.strategy)
+    results = list(earlier)[: num_trials_effective(cfg)]
+    for number in range(len(results), num_trials_effective(cfg)):
+        visible = visible_trials(number, cfg.lag)
+        seen = visible if strategy.adaptive else 0
+        evidence = [one.to_dict() for one in results[:seen]]
+        pending = [one.hyperparameters for one in results[seen:]] if strategy.adaptive else []
+        values = propose(cfg, number, evidence, pending=pending, prior=prior, strategy=strategy, any_name=True)
+        trial = Trial(number=number, seed=stream_seed(cfg.seed, number, "training"), hyperparameters=values)
+        result = _skipped(cfg, trial) if _spent(cfg, results[:visible]) else _run(cfg, trial, objective)
+        results.append(result)
+        if on_trial is not None:
+            on_trial(result)
+    searched = SweepResults.of(cfg, results)
+    confirmations = []
+    for finalist in finalists_of(searched):
+        for index in range(cfg.confirmation_seeds):
+            seed = stream_seed(cfg.seed, index, "confirmation")
+            again = Trial(number=finalist.trial, seed=seed, hyperparameters=finalist.hyperparameters)
+            confirmations.append(_run(cfg, again, objective))
+    return SweepResults.of(cfg, results, confirmations)
+
+
+def _spent(cfg: DAFSweepConfig, visible: Sequence[TrialResult]) -> bool:
+    if cfg.max_total_seconds is None:
+        return False
+    evidence = [Evidence.from_result(one.to_dict()) for one in visible]
+    return seconds_used(evidence) >= cfg.max_total_seconds or any(one.skipped for one in evidence)
+
+
+def _skipped(cfg: DAFSweepConfig, trial: Trial) -> TrialResult:
+    return TrialResult(
+        trial=trial.number,
+        status="skipped",
+        hyperparameters=trial.hyperparameters,
+        reason=f"the budget is spent: max_total_seconds is {cfg.max_total_seconds:g}",
+        seconds=0.0,
+        seed=trial.seed,
+    )
+
+
+def _run(cfg: DAFSweepConfig, trial: Trial, objective: Objective) -> TrialResult:
+    """Call the objective. Whatever goes wrong inside it is a result, as a diverged training is."""
+    started = time.perf_counter()
+    value: float | None = None
+    figures: dict[str, Any] = {}
+    given = replace(trial, hyperparameters=dict(trial.hyperparameters))  # the objective may change what it is given
+    try:
+        returned: Any = objective(given)
+    except Exception as error:
+        reason: str | None = f"{type(error).__name__}: {error}".rstrip(": ")
+    else:
+        value, figures = _objective_value(cfg, trial, returned)
+        reason = None if math.isfinite(value) else f"objective is {value}"
+    return TrialResult(
+        trial=trial.number,
+        status="completed" if reason is None else "failed",
+        hyperparameters=trial.hyperparameters,
+        objective=value if reason is None else None,
+        reason=reason,
+        seconds=time.perf_counter() - started,
+        seed=trial.seed,
+        extra={"figures": figures} if figures else {},
+    )
+
+
+def _objective_value(cfg: DAFSweepConfig, trial: Trial, returned: Any) -> tuple[float, dict[str, Any]]:
+    """The number, and the other figures returned beside it."""
+    where = f"sweep '{cfg.name}', trial {trial.number}: objective function"
+    figures = dict(returned) if isinstance(returned, Mapping) else {}
+    value = returned
+    if isinstance(returned, Mapping):
+        key = next((key for key in (cfg.objective_metric, "objective") if key in figures), None)
+        if key is None:
+            expected = f"a mapping with '{cfg.objective_metric}' or 'objective'"
+            raise BadInputError(expected, f"keys {sorted(figures)}", where)
+        value = figures.pop(key)
+    try:
+        return float(value), figures
+    except (TypeError, ValueError):
+        hint = "does it end without `return`?" if value is None else ""
+        raise BadInputError("a number", f"{value!r} ({type(value).__name__})", where, hint) from None

@@ -1,0 +1,69 @@
+"""What a strategy is: one small class that answers a `Question` with a point. And what several of them share."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, Protocol
+
+from daf.search.evidence import Evidence
+from daf.search.space import Space, Value
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+def stream_seed(seed: int, trial: int | None, purpose: str) -> int:
+    """A seed below 2**31 of its own for every (sweep seed, trial, purpose): the first bits of a sha256."""
+    text = f"daf/{purpose}/{seed}/{'' if trial is None else trial}"
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "big") >> 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Question:
+    """All a strategy may know.
+
+    Attributes:
+        evidence: of trials 0 … trial - lag, in order.
+        pending: if known, the proposals of the trials after them.
+        prior: of another sweep whose trials are points of this space.
+    """
+
+    space: Space
+    seed: int
+    lag: int
+    maximize: bool
+    trial: int
+    evidence: tuple[Evidence, ...] = ()
+    pending: tuple[Mapping[str, Value], ...] = ()
+    prior: tuple[Evidence, ...] = ()
+
+    @property
+    def direction(self) -> Literal["maximize", "minimize"]:
+        return "maximize" if self.maximize else "minimize"
+
+
+class Strategy(Protocol):
+    """Chooses a point. Has no state: the same question has the same answer."""
+
+    @property
+    def adaptive(self) -> bool:
+        """Whether results change proposals; if not, a trial waits for no other."""
+        ...
+
+    def propose(self, question: Question) -> dict[str, Value]: ...
+
+
+def quasi_random_points(space: Space, seed: int, count: int) -> list[dict[str, Value]]:
+    """The first `count` points of a scrambled Sobol sequence (Owen 1998); a longer call begins with the same points."""
+    if not space.free or count == 0:
+        return [space.complete({})] * count
+    import numpy as np
+    from scipy.stats import qmc
+
+    rng = np.random.default_rng(stream_seed(seed, None, "design"))
+    # Drawn in one call and in a power of two: drawn one at a time the sequence repeats, and odd lengths lose balance.
+    sequence = qmc.Sobol(len(space.free), scramble=True, rng=rng)
+    points: np.ndarray = sequence.random_base2(max(1, (count - 1).bit_length()))
+    return [space.from_unit(point) for point in points[:count].tolist()]

@@ -1,0 +1,11 @@
+"""Rule choose_finalists: choose the trials that run again on fresh seeds."""
+
+from daf.files import read_json, write_json
+from daf.rule import running
+from daf.sweep_files import choose_finalists
+
+with running(snakemake) as (plan, logger):
+    config = plan.sweep(snakemake.wildcards.sweep)
+    finalists = choose_finalists(config, [read_json(path) for path in snakemake.input.results])
+    write_json(snakemake.output[0], finalists)
+    logger.info(f"sweep {config.name}: trials {[one['trial'] for one in finalists['finalists']]} run on fresh seeds")

@@ -1,0 +1,22 @@
+"""Rule confirm_trial: train and score a finalist on fresh seeds."""
+
+from pathlib import Path
+
+from daf.files import read_json
+from daf.rule import running
+from daf.training.trial import run_finalist
+
+with running(snakemake) as (plan, logger):
+    wildcards = snakemake.wildcards
+    run_finalist(
+        read_json(snakemake.input.finalists),
+        snakemake.params.trial,
+        Path(snakemake.output.result).parent,
+        rank=int(wildcards.rank),
+        index=int(wildcards.seed),
+        label=f"sweep {wildcards.sweep} · finalist {int(wildcards.rank) + 1} · seed {wildcards.seed}",
+        device=plan.experiment.daf.device,
+        max_action_time_ms=plan.experiment.evaluation.max_action_time_ms,
+        logger=logger,
+        log_file=Path(snakemake.log[0]),
+    )

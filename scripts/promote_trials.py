@@ -1,0 +1,13 @@
+"""Rule promote_trials: decide which trials of a bracket train on."""
+
+from daf.files import read_json, write_json
+from daf.rule import running
+from daf.sweep_files import promote_trials
+
+with running(snakemake) as (plan, logger):
+    sweep = plan.sweep_plan(snakemake.wildcards.sweep)
+    rung, bracket = int(snakemake.wildcards.rung), int(snakemake.wildcards.bracket)
+    promotions = promote_trials(sweep, rung, bracket, [read_json(path) for path in snakemake.input.results])
+    write_json(snakemake.output[0], promotions)
+    trials = [one["trial"] for one in promotions["slots"].values()]
+    logger.info(f"sweep {sweep.config.name} · rung {rung} · bracket {bracket}: trials {trials} train on")

@@ -1,0 +1,47 @@
+# Which files the rules of a sweep read. No rules here, and no logic: that is in daf/sweep_plan.py.
+
+
+def of_sweep(wildcards, files):
+    return [f"<out>/sweeps/{wildcards.sweep}/{file}" for file in files]
+
+
+def results_seen_by_proposal(wildcards):
+    """Trial n is proposed from the results of trials 0 … n - lag, so the DAG is static and nothing waits for a round."""
+    return of_sweep(wildcards, PLAN.sweep_plan(wildcards.sweep).evidence(int(wildcards.trial)))
+
+
+def trials_to_start_from(wildcards):
+    file = PLAN.warm_start(wildcards.sweep)
+    return [file] if file else []
+
+
+def parts_of_block(wildcards):
+    first, last = int(wildcards.first), int(wildcards.last)
+    return of_sweep(wildcards, PLAN.sweep_plan(wildcards.sweep).parts_of_block(first, last))
+
+
+def results_before_rung(wildcards):
+    rung, bracket = int(wildcards.rung), int(wildcards.bracket)
+    return of_sweep(wildcards, PLAN.sweep_plan(wildcards.sweep).results_before(rung, bracket))
+
+
+def promotions_of_slot(wildcards):
+    plan = PLAN.sweep_plan(wildcards.sweep)
+    return of_sweep(wildcards, [plan.promotions(int(wildcards.rung), int(wildcards.slot))])[0]
+
+
+def results_of_sweep(wildcards):
+    return of_sweep(wildcards, PLAN.sweep_plan(wildcards.sweep).results())
+
+
+def confirmations_of_sweep(wildcards):
+    return of_sweep(wildcards, PLAN.sweep_plan(wildcards.sweep).confirmations())
+
+
+# ---- resources ----------------------------------------------------------------------------------------------
+
+# What a profile sets for run_trial. One entry is not a resource but says how many trials a job runs: a machine fact.
+RESOURCES_OF_RUN_TRIAL = workflow.resource_settings._parsed_overwrite_resources.get("run_trial", {})
+TRIALS_PER_JOB = (
+    int(RESOURCES_OF_RUN_TRIAL["trials_per_job"].value) if "trials_per_job" in RESOURCES_OF_RUN_TRIAL else 1
+)

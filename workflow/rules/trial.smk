@@ -1,0 +1,49 @@
+# One trial of a sweep at a time: its proposal, then its training and score.
+#
+# REQUIRED INPUTS: none
+# OUTPUTS:         <out>/sweeps/{sweep}/trial-{trial}/proposal.json, result.json, curve.jsonl
+localrules:
+    propose_trial,
+
+
+rule propose_trial:
+    """Choose a trial's hyperparameters from the results that its number may look at."""
+    input:
+        results=results_seen_by_proposal,
+        prior=trials_to_start_from,
+    output:
+        ensure("<out>/sweeps/{sweep}/trial-{trial}/proposal.json", non_empty=True),
+    log:
+        "<logs>/sweeps/{sweep}/trial-{trial}.propose.log",
+    benchmark:
+        "<benchmarks>/sweeps/{sweep}/trial-{trial}.propose.jsonl"
+    conda:
+        "../../environment.yml"
+    params:
+        sweep=sweep_params,
+        stage_version=STAGE_VERSIONS["propose"],
+    script:
+        "../../scripts/propose_trial.py"
+
+
+rule run_trial:
+    """Train with a trial's hyperparameters and score the result on the sweep's evaluation episodes."""
+    input:
+        proposal="<out>/sweeps/{sweep}/trial-{trial}/proposal.json",
+    output:
+        result=ensure("<out>/sweeps/{sweep}/trial-{trial}/result.json", non_empty=True),
+        curve="<out>/sweeps/{sweep}/trial-{trial}/curve.jsonl",
+    log:
+        "<logs>/sweeps/{sweep}/trial-{trial}.log",
+    benchmark:
+        "<benchmarks>/sweeps/{sweep}/trial-{trial}.jsonl"
+    conda:
+        "../../environment.yml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=60,
+    params:
+        trial=trial_params,
+    script:
+        "../../scripts/run_trial.py"

@@ -1,0 +1,47 @@
+# Several trials in one job, for machines on which a job costs more than a short trial: see `trials_per_job` in
+# profiles/README.md. The files are those of trial.smk to the byte; only who makes them differs.
+#
+# REQUIRED INPUTS: none
+# OUTPUTS:         <out>/sweeps/{sweep}/trial-{trial}/proposal.json, result.json, curve.jsonl
+import re
+
+
+def batch_rule(sweep, span):
+    return re.sub("[^A-Za-z0-9]", "_", f"run_trials_{sweep}_{span}")
+
+
+# A profile speaks of run_trial; each of these rules is that one, several times over, with its resources.
+for sweep in EXPERIMENT.sweeps:
+    for batch in PLAN.sweep_plan(sweep).batches(TRIALS_PER_JOB):
+        span = f"{batch.first:04d}-{batch.last:04d}"
+
+        rule:
+            name:
+                batch_rule(sweep, span)
+            input:
+                results=[f"<out>/sweeps/{sweep}/{file}" for file in batch.evidence],
+                prior=[PLAN.warm_start(sweep)] if PLAN.warm_start(sweep) else [],
+            output:
+                proposals=[f"<out>/sweeps/{sweep}/{trial}/proposal.json" for trial in batch.folders],
+                results=[f"<out>/sweeps/{sweep}/{trial}/result.json" for trial in batch.folders],
+                curves=[f"<out>/sweeps/{sweep}/{trial}/curve.jsonl" for trial in batch.folders],
+            log:
+                f"<logs>/sweeps/{sweep}/trials-{span}.log",
+            benchmark:
+                f"<benchmarks>/sweeps/{sweep}/trials-{span}.jsonl"
+            conda:
+                "../../environment.yml"
+            threads: 1
+            resources:
+                mem_mb=2000,
+                runtime=60,
+            params:
+                sweep_name=sweep,
+                first=batch.first,
+                sweep=sweep_recipe(PLAN.sweep(sweep)),
+                trial=PLAN.sweep_plan(sweep).trial_settings(),
+                stage_version=STAGE_VERSIONS["propose"],
+            script:
+                "../../scripts/run_trials.py"
+
+        workflow.get_rule(batch_rule(sweep, span)).resources.update(RESOURCES_OF_RUN_TRIAL)
