@@ -59,10 +59,13 @@ def _text(value: Any) -> str | None:
     return None if value is None else str(value)
 
 
-def check_jobs(jobs: Iterable[tuple[str, int, Mapping[str, Any]]], *, through_squeue: bool = True) -> None:
+def check_jobs(jobs: Iterable[tuple[str, int, Mapping[str, Any]]], *, status_command: str | None) -> None:
     """Compare what jobs (rule, threads, resources) ask for with the cluster.
 
     Nothing is asked of the cluster if no job names a partition.
+
+    Args:
+        status_command: what the slurm executor asks for states, squeue or sacct; None with another executor.
 
     Raises:
         ConfigError: one problem per thing that does not exist.
@@ -71,17 +74,17 @@ def check_jobs(jobs: Iterable[tuple[str, int, Mapping[str, Any]]], *, through_sq
     requests = {request: None for job in jobs if (request := Request.of_job(*job)) is not None}
     if not requests:
         return
-    problems = find_problems(list(requests), read_inventory(getpass.getuser()), through_squeue=through_squeue)
+    problems = find_problems(list(requests), read_inventory(getpass.getuser()), status_command=status_command)
     if problems:
         raise ConfigError(problems)
 
 
 def find_problems(
-    requests: Sequence[Request], inventory: Inventory, *, through_squeue: bool = True
+    requests: Sequence[Request], inventory: Inventory, *, status_command: str | None
 ) -> list[BadInputError]:
     """What is asked for and does not exist, each thing once."""
     problems = [problem for request in requests for problem in _problems_of(request, inventory)]
-    if through_squeue and inventory.min_job_age_seconds < MIN_JOB_AGE_SECONDS:
+    if status_command == "squeue" and inventory.min_job_age_seconds < MIN_JOB_AGE_SECONDS:
         problems.append(
             BadInputError(
                 f"MinJobAge of at least {MIN_JOB_AGE_SECONDS} s, as finished jobs are looked up with squeue",
@@ -90,6 +93,14 @@ def find_problems(
                 "write `slurm-status-command: sacct` into the profile if the cluster has accounting",
             )
         )
+    if status_command is not None:
+        for name in dict.fromkeys(request.partition for request in requests):
+            partition = inventory.partitions.get(name)
+            if partition is not None and "CANCEL" in partition.preempt_mode:
+                expected = "jobs that Slurm puts back into the queue after a preemption (PreemptMode=REQUEUE)"
+                found = f"PreemptMode={partition.preempt_mode} of partition '{name}'"
+                hint = "the slurm executor waits for a cancelled one for ever: use --profile profiles/cluster-generic"
+                problems.append(BadInputError(expected, found, "scontrol show partition", hint))
     return list({str(problem): problem for problem in problems}.values())
 
 

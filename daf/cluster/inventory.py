@@ -6,7 +6,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from daf.errors import UnfitEnvironmentError
 
@@ -32,12 +32,13 @@ class NodeGroup:
 
 @dataclass(frozen=True, kw_only=True)
 class Partition:
-    """`max_minutes` is None without a limit."""
+    """`max_minutes` is None without a limit; `preempt_mode` is what happens to a job that must go, or OFF."""
 
     name: str
     up: bool
     max_minutes: int | None
     groups: tuple[NodeGroup, ...]
+    preempt_mode: str = "OFF"
 
     @property
     def num_nodes(self) -> int:
@@ -68,6 +69,9 @@ def read_inventory(user: str) -> Inventory:
     """
     partitions = parse_partitions(ask("sinfo", "--noheader", "--all", f"--format={SINFO_FORMAT}"))
     settings = parse_settings(ask("scontrol", "show", "config"))
+    if settings.get("PreemptType", "preempt/none") != "preempt/none":
+        modes = parse_preempt_modes(ask("scontrol", "--oneliner", "show", "partition"))
+        partitions = {name: replace(one, preempt_mode=modes.get(name, "OFF")) for name, one in partitions.items()}
     accounts = qos = None
     if "none" not in settings.get("AccountingStorageType", "none"):
         try:
@@ -101,6 +105,12 @@ def parse_partitions(text: str) -> dict[str, Partition]:
             name=name, up=state == "up", max_minutes=parse_minutes(limit), groups=(*known, group)
         )
     return partitions
+
+
+def parse_preempt_modes(text: str) -> dict[str, str]:
+    """PreemptMode by partition, from `scontrol --oneliner show partition`."""
+    found = re.findall(r"^PartitionName=(\S+).*?\bPreemptMode=(\S+)", text, re.MULTILINE)
+    return {name: mode.upper() for name, mode in found}
 
 
 def parse_gres(text: str) -> dict[str, int]:

@@ -30,6 +30,7 @@ class ClusterSettings(StrictModel):
     task_per_gpu: bool = Field(
         False, description="start each training process as a Slurm task of its own, with its GPU"
     )
+    trials_per_job: int = Field(1, ge=1, description="trials of a sweep that one job runs, one after another")
     max_memory_mb: int = Field(ge=1000, description="most memory of one node that a job may ask for, MB")
     max_minutes: int = Field(ge=10, description="longest time limit that the partitions allow, minutes")
     scratch: str | None = Field(None, description="folder for temporary files on the nodes; null: their own choice")

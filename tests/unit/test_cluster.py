@@ -167,12 +167,12 @@ def test_without_accounting_nothing_is_known_of_accounts(storage: str, programs:
 def test_a_slurm_that_does_not_answer_is_an_error(programs: Programs) -> None:
     programs(sinfo="echo 'Unable to contact slurm controller' >&2; exit 1")
     with pytest.raises(UnfitEnvironmentError, match="Unable to contact slurm controller"):
-        check_jobs([("run_trial", 1, {"slurm_partition": "gpu"})])
+        check_jobs([("run_trial", 1, {"slurm_partition": "gpu"})], status_command="squeue")
 
 
 def test_nothing_is_asked_where_no_job_names_a_partition(programs: Programs) -> None:
     log = programs(sinfo="exit 1")
-    check_jobs([("run_trial", 1, {"gpu": 1, "mem_mb": 8000})])
+    check_jobs([("run_trial", 1, {"gpu": 1, "mem_mb": 8000})], status_command="squeue")
     assert not log.exists()
 
 
@@ -206,7 +206,7 @@ def request(**changes: Any) -> Request:
     ],
 )
 def test_what_exists_is_no_problem(fine: Request) -> None:
-    assert find_problems([fine], inventory()) == []
+    assert find_problems([fine], inventory(), status_command="squeue") == []
 
 
 @pytest.mark.parametrize(
@@ -228,21 +228,39 @@ def test_what_exists_is_no_problem(fine: Request) -> None:
     ],
 )
 def test_what_does_not_exist_is_named_once(wrong: dict[str, Any], expected: str, found: str, hint: str) -> None:
-    (problem,) = find_problems([request(**wrong)] * 2, inventory())
+    (problem,) = find_problems([request(**wrong)] * 2, inventory(), status_command="squeue")
     assert expected in problem.expected
     assert problem.found == found
     assert hint in problem.hint
 
 
 def test_accounts_are_not_judged_without_accounting() -> None:
-    assert find_problems([request(account="x", qos="y")], inventory(accounts=None, qos=None)) == []
+    assert (
+        find_problems([request(account="x", qos="y")], inventory(accounts=None, qos=None), status_command="squeue")
+        == []
+    )
 
 
 def test_jobs_that_squeue_forgets_too_soon() -> None:
     short = inventory(min_job_age_seconds=60)
-    (problem,) = find_problems([request()], short)
+    (problem,) = find_problems([request()], short, status_command="squeue")
     assert "MinJobAge of at least 240 s" in problem.expected
-    assert find_problems([request()], short, through_squeue=False) == []
+    assert find_problems([request()], short, status_command="sacct") == []
+    assert find_problems([request()], short, status_command=None) == []
+
+
+def test_partitions_that_cancel_what_they_preempt(programs: Programs) -> None:
+    shown = "PartitionName=gpu AllowGroups=ALL State=UP PreemptMode=CANCEL\\nPartitionName=cpu PreemptMode=REQUEUE\\n"
+    programs(
+        sinfo=f"cat <<'END'\n{SINFO}END",
+        scontrol=f'case "$*" in *partition*) printf "{shown}";; *) '
+        f'printf "{CONFIG.format("none")}PreemptType = preempt/partition_prio\\n";; esac',
+    )
+    found = read_inventory("ada")
+    assert [found.partitions[name].preempt_mode for name in ("cpu", "gpu", "old")] == ["REQUEUE", "CANCEL", "OFF"]
+    (problem,) = find_problems([request(), request(partition="cpu")], found, status_command="squeue")
+    assert problem.found == "PreemptMode=CANCEL of partition 'gpu'"
+    assert find_problems([request()], found, status_command=None) == []
 
 
 def test_what_a_job_asks_for() -> None:

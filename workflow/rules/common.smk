@@ -34,7 +34,8 @@ def before_the_first_submission(workflow):
     if workflow.is_main_process and not workflow.local_exec:
         try:
             jobs = [job for job in workflow.dag.needrun_jobs() if not job.is_local]
-            check_jobs((job.rule.name, job.threads, job.resources) for job in jobs)
+            requests = [(job.rule.name, job.threads, job.resources) for job in jobs]
+            check_jobs(requests, status_command=getattr(workflow.executor_settings, "status_command", None))
             if settle_orphans(Path.cwd(), partial(print, file=sys.stderr)):
                 workflow.persistence.unlock()
                 restart()  # what is left to do is planned anew
