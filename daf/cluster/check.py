@@ -79,6 +79,20 @@ def check_jobs(jobs: Iterable[tuple[str, int, Mapping[str, Any]]], *, status_com
         raise ConfigError(problems)
 
 
+def check_modules(required: Iterable[str], environment: Mapping[str, str]) -> None:
+    """Jobs inherit the environment that Snakemake was started in, and with it the modules that are loaded there.
+
+    Raises:
+        BadInputError: one is not loaded; `python` stands for any version of it.
+    """
+    loaded = environment.get("LOADEDMODULES", "").split(":")
+    missing = [name for name in required if name not in {*loaded, *(one.partition("/")[0] for one in loaded)}]
+    if missing:
+        hint = f"module load {' '.join(missing)}; then start Snakemake again"
+        found = ", ".join(filter(None, loaded)) or "none"
+        raise BadInputError(f"environment modules {', '.join(missing)}", found, "cluster.modules", hint)
+
+
 def find_problems(
     requests: Sequence[Request], inventory: Inventory, *, status_command: str | None
 ) -> list[BadInputError]:

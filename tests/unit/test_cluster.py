@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from daf.cluster import orphans
-from daf.cluster.check import Request, check_jobs, find_problems
+from daf.cluster.check import Request, check_jobs, check_modules, find_problems
 from daf.cluster.inventory import (
     Inventory,
     parse_gres,
@@ -23,7 +23,7 @@ from daf.cluster.inventory import (
 from daf.cluster.orphans import parse_orphans, settle_orphans
 from daf.cluster.settings import ClusterSettings, load_cluster
 from daf.cluster.status import job_status
-from daf.errors import ConfigError, UnfitEnvironmentError
+from daf.errors import BadInputError, ConfigError, UnfitEnvironmentError
 
 Programs = Callable[..., Path]
 
@@ -261,6 +261,16 @@ def test_partitions_that_cancel_what_they_preempt(programs: Programs) -> None:
     (problem,) = find_problems([request(), request(partition="cpu")], found, status_command="squeue")
     assert problem.found == "PreemptMode=CANCEL of partition 'gpu'"
     assert find_problems([request()], found, status_command=None) == []
+
+
+def test_modules_must_be_loaded() -> None:
+    loaded = {"LOADEDMODULES": "gcc/12:python/3.12.1"}
+    check_modules([], {})
+    check_modules(["python", "gcc/12"], loaded)
+    with pytest.raises(BadInputError) as caught:
+        check_modules(["python/3.11", "gcc", "cuda"], loaded)
+    assert caught.value.expected == "environment modules python/3.11, cuda"
+    assert caught.value.hint.startswith("module load python/3.11 cuda")
 
 
 def test_what_a_job_asks_for() -> None:

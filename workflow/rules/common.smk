@@ -1,10 +1,12 @@
 # The experiment, its plan, and input functions. No rules here, and no logic: that is in daf/plan.py.
+import os
 import sys
 from functools import partial
 from pathlib import Path
 
-from daf.cluster.check import check_jobs
+from daf.cluster.check import check_jobs, check_modules
 from daf.cluster.orphans import restart, settle_orphans
+from daf.cluster.settings import load_cluster
 from daf.config import NAME_PATTERN, ExperimentConfig
 from daf.errors import DafError
 from daf.locks import remove_stale_workflow_lock
@@ -34,6 +36,7 @@ def before_the_first_submission(workflow):
     if workflow.is_main_process and not workflow.local_exec:
         try:
             jobs = [job for job in workflow.dag.needrun_jobs() if not job.is_local]
+            check_modules(load_cluster().modules, os.environ)
             requests = [(job.rule.name, job.threads, job.resources) for job in jobs]
             check_jobs(requests, status_command=getattr(workflow.executor_settings, "status_command", None))
             if settle_orphans(Path.cwd(), partial(print, file=sys.stderr)):
