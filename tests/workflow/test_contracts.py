@@ -104,6 +104,17 @@ def test_profiles_repeat_no_key_of_the_default_with_another_value() -> None:
         }
 
 
+def test_every_profile_speaks_of_every_rule_that_runs_networks() -> None:
+    """Those with `threads`: the others are local, or plan."""
+    text = "".join(path.read_text() for path in PROJECT.glob("workflow/rules/*.smk"))
+    blocks = re.split(r"^rule (?=\w+:)", text, flags=re.MULTILINE)[1:]
+    expected = {block.partition(":")[0] for block in blocks if "\n    threads:" in block}
+    assert expected >= {"run_trial", "train_policy", "evaluate_policy"}
+    for name in ("slurm", "local-gpu", "cluster-generic"):
+        profile = yaml.safe_load((PROJECT / "profiles" / name / "config.v9+.yaml").read_text())
+        assert set(profile["set-resources"]) == expected, name
+
+
 def test_the_shim_for_the_catalogue_makes_the_same(folder: Path) -> None:
     """Snakemake would take the first rule of an included file for the default target."""
     write_experiment(folder, SMALL)
