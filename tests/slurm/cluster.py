@@ -52,6 +52,7 @@ class Cluster:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
+        self.reaper: subprocess.Popen[bytes] | None = None
         self.ports = _free_ports(2 + len(NODES))
 
     # ---- using it -----------------------------------------------------------------------------------------
@@ -77,6 +78,9 @@ class Cluster:
     # ---- starting and stopping ----------------------------------------------------------------------------
 
     def start(self) -> None:
+        # The daemons end with this process, but not what they started in jobs: this one outlives us to end that.
+        command = [sys.executable, __file__, "--clean-up", str(self.folder)]
+        self.reaper = subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True)
         for name in ("etc", "run", "log", "state", "dev", "bin", *(f"spool/{node}" for node in NODES)):
             (self.folder / name).mkdir(parents=True, exist_ok=True)
         self._write_clients()
@@ -94,6 +98,11 @@ class Cluster:
             self.run("scancel", "--full", "--signal=KILL", "--user=root", check=False)
         for name in (*(f"slurmd.{node}" for node in NODES), "slurmctld", "slurmdbd", "mariadbd", "munged"):
             self.kill(name)
+        self.clean_up()
+        if self.reaper is not None:
+            self.reaper.communicate()
+
+    def clean_up(self) -> None:
         self._kill_jobs()
         shutil.rmtree(self.folder, ignore_errors=True)
 
@@ -346,6 +355,11 @@ def _kill(pid: int) -> None:
 
 
 def main(arguments: Sequence[str]) -> int:
+    if arguments[:1] == ["--clean-up"]:
+        sys.stdin.read()  # until the process that started us ends
+        time.sleep(1)
+        Cluster(Path(arguments[1])).clean_up()
+        return 0
     reason = lacking()
     if reason is not None:
         print(reason, file=sys.stderr)
