@@ -70,6 +70,10 @@ include: "workflow/rules/package.smk"
 report: "workflow/report/workflow.rst"
 
 
+onstart:
+    before_the_first_submission(workflow)
+
+
 rule all:
     default_target: True
     input:

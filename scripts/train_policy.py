@@ -14,6 +14,7 @@ with running(snakemake) as (plan, logger):
         best=Path(snakemake.input.best[0]) if snakemake.input.best else None,
         label=f"train {wildcards.run} · seed {wildcards.seed}",
         num_machines=run.num_machines,
+        task_per_process=bool(snakemake.resources.get("tasks_per_gpu")),
         checkpoint_steps=run.checkpoint_interval_steps,
         max_restarts=run.max_restarts,
         trackers=run.trackers,

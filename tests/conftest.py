@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.slurm import cluster
+
 # Before numpy or torch is imported anywhere: small tests are slower with several threads than with one.
 for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(_name, "1")
@@ -28,8 +30,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     lacking = {}
     if find_chromium() is None:
         lacking["browser"] = "no Chromium on the PATH"
-    if shutil.which("sbatch") is None:
-        lacking["slurm"] = "no Slurm on the PATH"
+    no_cluster = cluster.lacking()
+    if no_cluster is not None:
+        lacking["slurm"] = no_cluster
     for item in items:
         for marker, reason in lacking.items():
             if item.get_closest_marker(marker):

@@ -65,17 +65,19 @@ class Group:
     def facts(self, device: torch.device) -> dict[str, Any]:
         """What really runs, asked from inside: world size, backend, and one entry per rank.
 
-        Each rank's entry has rank, machine (number of its torchrun agent), host, pid, device, name, and gpu: what
-        tells the host's GPUs apart, None on a CPU.
+        Each rank's entry has rank, machine (the node's number in a Slurm job, else that of its torchrun agent), host,
+        pid, device, name, visible_gpus (what CUDA_VISIBLE_DEVICES says, None if nothing), and gpu: what tells the
+        host's GPUs apart, None on a CPU.
         """
         cuda = device.type == "cuda"
         mine = {
             "rank": self.rank,
-            "machine": int(os.environ.get("GROUP_RANK", "0")),
+            "machine": int(os.environ.get("SLURM_NODEID") or os.environ.get("GROUP_RANK", "0")),
             "host": host_name(),
             "pid": os.getpid(),
             "device": str(device),
             "name": torch.cuda.get_device_name(device) if cuda else "cpu",
+            "visible_gpus": os.environ.get("CUDA_VISIBLE_DEVICES"),
             "gpu": str(torch.cuda.get_device_properties(device).uuid) if cuda else None,
         }
         backend = dist.get_backend() if self.world_size > 1 else None

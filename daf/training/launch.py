@@ -49,6 +49,7 @@ class _Training:
     folder: Path
     label: str
     num_machines: int
+    task_per_process: bool
     device: str
     checkpoint_steps: int
     max_restarts: int
@@ -68,6 +69,7 @@ def run_training(
     *,
     label: str,
     num_machines: int = 1,
+    task_per_process: bool = False,
     device: str = "auto",
     checkpoint_steps: int = 100_000,
     max_restarts: int = 2,
@@ -81,6 +83,7 @@ def run_training(
     SIGTERM and SIGUSR1 make it write a checkpoint and return with status `interrupted`.
 
     Args:
+        task_per_process: inside a Slurm allocation, start each process as a task of its own, with its own GPU.
         max_restarts: how often a group of several processes is started again after a failure.
         stall_seconds: without progress for so long, a group counts as stalled; three times as long before its first
             update.
@@ -101,6 +104,7 @@ def run_training(
         folder=folder,
         label=label,
         num_machines=num_machines,
+        task_per_process=task_per_process,
         device=device,
         checkpoint_steps=checkpoint_steps,
         max_restarts=max_restarts,
@@ -174,7 +178,14 @@ def _run_group(training: _Training, gpus: list[str], logger: DAFLogger) -> dict[
             said.unlink(missing_ok=True)
             clear_reports(state)
             clear_beats(state)
-            commands = agent_commands(_worker(training), state, machines, per_machine, os.environ)
+            commands = agent_commands(
+                _worker(training),
+                state,
+                machines,
+                per_machine,
+                os.environ,
+                task_per_process=training.task_per_process,
+            )
             devices = [gpus[place * per_machine :][:per_machine] for place in range(len(commands))]
             codes = run_agents(commands, devices, stop)
             if said.exists():

@@ -29,6 +29,7 @@ def train_run(
     best: Path | None,
     label: str,
     num_machines: int,
+    task_per_process: bool,
     checkpoint_steps: int,
     max_restarts: int,
     trackers: list[str],
@@ -40,6 +41,7 @@ def train_run(
 
     Args:
         best: a sweep's best.json.
+        task_per_process: see `run_training`.
 
     Raises:
         TrainingDivergedError, TrainingInterruptedError: there is no model.
@@ -54,6 +56,7 @@ def train_run(
         folder,
         label=label,
         num_machines=num_machines,
+        task_per_process=task_per_process,
         checkpoint_steps=checkpoint_steps,
         max_restarts=max_restarts,
         trackers=trackers,

@@ -22,15 +22,13 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Self
 
+from daf.cluster.states import FAILED, STOPPED
 from daf.errors import EXIT_FAILED, EXIT_OK, EXIT_REQUEUE, BadInputError, DafError, UnfitEnvironmentError, did_you_mean
 from daf.files import write_text
 
 WARNING_SECONDS = 120
 POLL_SECONDS = 2.0
 QUEUED = {"PENDING", "CONFIGURING", "REQUEUED", "REQUEUE_HOLD", "SPECIAL_EXIT", "RESV_DEL_HOLD"}
-# The job is over and its training can go on from the last checkpoint.
-STOPPED = {"CANCELLED", "TIMEOUT", "PREEMPTED", "NODE_FAIL", "DEADLINE", "REVOKED"}
-FAILED = {"FAILED", "BOOT_FAIL", "OUT_OF_MEMORY"}
 
 
 class SlurmError(DafError):

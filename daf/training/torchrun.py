@@ -2,7 +2,8 @@
 
 One agent per machine starts that machine's ranks and finds its peers through a c10d rendezvous. Where the machines are:
 
-- inside a Slurm allocation of several nodes, `srun` starts one agent per node;
+- inside a Slurm allocation `srun` starts them: one on each of several nodes, or one task per training process, where a
+  cluster binds each GPU to a task of its own;
 - otherwise all agents run on this machine and meet on the loopback interface: the same code, without a network.
 
 An agent restarts nothing: the launcher does, which knows why the ranks ended, and in a rendezvous of its own each time.
@@ -31,36 +32,61 @@ LAST_WORDS_SECONDS = 5.0
 
 
 def agent_commands(
-    worker: list[str], reports: Path, num_machines: int, processes_per_machine: int, environment: Mapping[str, str]
+    worker: list[str],
+    reports: Path,
+    num_machines: int,
+    processes_per_machine: int,
+    environment: Mapping[str, str],
+    *,
+    task_per_process: bool = False,
 ) -> list[list[str]]:
-    """The commands that start all torchrun agents, whose reports of failures go to the folder `reports`."""
+    """The commands that start all torchrun agents, whose reports of failures go to the folder `reports`.
+
+    Args:
+        task_per_process: inside a Slurm allocation, an agent for each process instead of one for each machine.
+    """
     agent = [sys.executable, "-m", "daf.training.agent", str(reports)]
+    in_slurm = "SLURM_JOB_ID" in environment and shutil.which("srun") is not None
+    tasks_per_machine = processes_per_machine if in_slurm and task_per_process else 1
     layout = [
-        f"--nnodes={num_machines}",
-        f"--nproc-per-node={processes_per_machine}",
+        f"--nnodes={num_machines * tasks_per_machine}",
+        f"--nproc-per-node={processes_per_machine // tasks_per_machine}",
         "--max-restarts=0",
         "--rdzv-backend=c10d",
     ]
-    if num_machines > 1 and "SLURM_JOB_ID" in environment and shutil.which("srun"):
-        # The head node's address is known inside the allocation only; the port follows from the job id, so that two
-        # jobs that share a node do not meet at the same one.
+    if in_slurm and num_machines * tasks_per_machine > 1:
+        # The head node's address is known inside the allocation only; the port follows from the ids of job and step, so
+        # that neither two jobs that share a node nor a group that is started again meet at one that is taken.
         script = (
             'head=$(scontrol show hostnames "$SLURM_STEP_NODELIST" | head -n 1); '
             'address=$(scontrol show node "$head" | sed -n "s/.*NodeAddr=\\([^ ]*\\).*/\\1/p" | head -n 1); '
             'exec "$@" --rdzv-id="$SLURM_JOB_ID.$SLURM_STEP_ID" '
-            '--rdzv-endpoint="$address:$((20000 + SLURM_JOB_ID % 10000))" ' + shlex.join(worker)
+            '--rdzv-endpoint="$address:$((20000 + (SLURM_JOB_ID + 1009 * SLURM_STEP_ID) % 10000))" '
+            + shlex.join(worker)
         )
-        srun = ["srun", f"--nodes={num_machines}", f"--ntasks={num_machines}", "--ntasks-per-node=1"]
+        srun = ["srun", f"--nodes={num_machines}", f"--ntasks={num_machines * tasks_per_machine}"]
+        srun += [f"--ntasks-per-node={tasks_per_machine}"]
         # --overlap: a step that this process may run in itself does not keep its cores from the agents. The wait and
         # the zero leave a failed agent's peers the time to report.
         srun += ["--overlap", "--kill-on-bad-exit=0", f"--wait={LAST_WORDS_SECONDS:.0f}"]
         # srun does not take the cores over from the job, and one is its default.
         cores = environment.get("SLURM_CPUS_PER_TASK") or environment.get("SLURM_CPUS_ON_NODE")
-        srun += [f"--cpus-per-task={cores}"] if cores else []
+        srun += [f"--cpus-per-task={max(1, int(cores) // tasks_per_machine)}"] if cores else []
+        if tasks_per_machine > 1 and "CUDA_VISIBLE_DEVICES" in environment:
+            srun += ["--gpus-per-task=1"]
         return [[*srun, "bash", "-c", script, "agent", *agent, *layout]]
     port = free_port()
     meeting = [f"--rdzv-endpoint=127.0.0.1:{port}", f"--rdzv-id=daf-{port}", "--local-addr=127.0.0.1"]
     return [[*agent, *layout, *meeting, *worker] for _ in range(num_machines)]
+
+
+def without_step(environment: Mapping[str, str]) -> dict[str, str]:
+    """The environment without what describes a Slurm step, but with what names the job.
+
+    A rule runs inside a step of one task; with its variables, srun would take that step's node for the allocation.
+    """
+    kept = ("SLURM_CONF", "SLURM_JOB_ID", "SLURM_CLUSTER_NAME")
+    return {name: value for name, value in environment.items() if not name.startswith("SLURM_") or name in kept}
 
 
 def free_port() -> int:
@@ -86,7 +112,8 @@ def run_agents(commands: list[list[str]], devices: list[list[str]], stop: Stop) 
     try:
         for command, names in zip(commands, devices, strict=True):
             given = {"CUDA_VISIBLE_DEVICES": ",".join(names)} if names else {}
-            agents.append(subprocess.Popen(command, start_new_session=True, env={**os.environ, **given}))
+            environment = {**without_step(os.environ), **given}
+            agents.append(subprocess.Popen(command, start_new_session=True, env=environment))
         while any(agent.poll() is None for agent in agents):
             now = time.monotonic()
             if failed_at is None and any(agent.poll() not in (None, EXIT_OK) for agent in agents):

@@ -1,7 +1,4 @@
-"""Training as a batch job on a Slurm cluster, real or of virtual nodes: two nodes, preemption, cancelling.
-
-Needs a default partition with two nodes that share this machine's files and may run jobs of 3 GB.
-"""
+"""Training from Python as a batch job of its own on the tests' cluster: two nodes, preemption, cancelling."""
 
 from __future__ import annotations
 
@@ -19,18 +16,7 @@ from daf.training.slurm import SlurmProcess
 UPDATE_STEPS = 4 * 4 * 16
 
 
-def cluster_answers() -> bool:
-    try:
-        return subprocess.run(["sinfo", "--noheader"], capture_output=True, check=False, timeout=20).returncode == 0
-    except (OSError, subprocess.TimeoutExpired):
-        return False
-
-
-pytestmark = [
-    pytest.mark.slurm,
-    pytest.mark.slow,
-    pytest.mark.skipif(not cluster_answers(), reason="no Slurm controller answers"),
-]
+pytestmark = [pytest.mark.slurm, pytest.mark.long]
 
 
 @pytest.fixture

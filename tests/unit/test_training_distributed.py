@@ -35,7 +35,7 @@ from daf.training.group import Group, join_group
 from daf.training.launch import run_training
 from daf.training.layout import state_folder
 from daf.training.rollout import Rollout
-from daf.training.torchrun import agent_commands, free_port
+from daf.training.torchrun import agent_commands, free_port, without_step
 from daf.training.trainer import Trainer
 
 REPOSITORY = Path(__file__).parents[2]
@@ -223,6 +223,29 @@ def test_inside_slurm_srun_starts_one_agent_per_node(given: dict[str, str], core
     assert agent[4:] == ["--nnodes=2", "--nproc-per-node=4", "--max-restarts=0", "--rdzv-backend=c10d"]
 
 
+@pytest.mark.parametrize(("gpus", "binding"), [({}, []), ({"CUDA_VISIBLE_DEVICES": "0,1"}, ["--gpus-per-task=1"])])
+def test_each_process_may_be_a_slurm_task_of_its_own(gpus: dict[str, str], binding: list[str], slurm: Path) -> None:
+    environment = {"SLURM_JOB_ID": "1234", "SLURM_CPUS_ON_NODE": "4", **gpus}
+    for machines in (1, 2):
+        (command,) = agent_commands([], Path("reports"), machines, 2, environment, task_per_process=True)
+        assert command[: command.index("bash")] == [
+            "srun", f"--nodes={machines}", f"--ntasks={2 * machines}", "--ntasks-per-node=2", "--overlap",
+            "--kill-on-bad-exit=0", "--wait=5", "--cpus-per-task=2", *binding,
+        ]  # fmt: skip
+        assert {f"--nnodes={2 * machines}", "--nproc-per-node=1"} <= set(command)
+    outside = agent_commands([], Path("reports"), 1, 2, {}, task_per_process=True)
+    assert {"--nnodes=1", "--nproc-per-node=2"} <= set(outside[0])
+
+
+def test_srun_is_told_of_the_job_and_not_of_the_step_it_is_called_in() -> None:
+    environment = {
+        "PATH": "/bin", "SLURM_CONF": "/etc/slurm.conf", "SLURM_JOB_ID": "7", "SLURM_NODELIST": "g1",
+        "SLURM_NNODES": "1",
+        "SLURM_STEP_ID": "0", "SLURMD_NODENAME": "g1", "CUDA_VISIBLE_DEVICES": "0",
+    }  # fmt: skip
+    assert set(environment) - set(without_step(environment)) == {"SLURM_NODELIST", "SLURM_NNODES", "SLURM_STEP_ID"}
+
+
 def test_agents_of_a_slurm_job_find_the_head_node(slurm: Path, tmp_path: Path) -> None:
     """The command is run, with a python that prints its arguments in torchrun's place."""
     label = "it's $HOME · seed 1"
@@ -234,7 +257,7 @@ def test_agents_of_a_slurm_job_find_the_head_node(slurm: Path, tmp_path: Path) -
     printed = subprocess.run(command, env={**os.environ, **given}, capture_output=True, text=True, check=True).stdout
     assert json.loads(printed) == [
         "--nnodes=2", "--nproc-per-node=4", "--max-restarts=0", "--rdzv-backend=c10d",
-        "--rdzv-id=31234.2", "--rdzv-endpoint=10.1.2.3:21234", "-m", "worker", "--label", label,
+        "--rdzv-id=31234.2", "--rdzv-endpoint=10.1.2.3:23252", "-m", "worker", "--label", label,
     ]  # fmt: skip
     assert (tmp_path / "log").read_text().splitlines() == ["hostnames of node[7-8]", "node node7"]
 

@@ -84,7 +84,7 @@ def test_a_profile_says_where_jobs_run_and_changes_none_of_them(folder: Path, pr
     assert job_counts(output) == plain
     resources = re.search(r"^rule run_trial:\n(?:    .+\n)*?    resources: (.+)$", output, re.MULTILINE)
     assert resources is not None
-    assert "gpu=1" in resources[1]
+    assert {"slurm": "gres=gpu:1", "local-gpu": "gpu=1"}[profile] in resources[1]
     if profile == "slurm":
         assert "mem_mb=8000" in resources[1]  # not the rule's own 2000
         assert "runtime=120" in resources[1]
@@ -102,6 +102,17 @@ def test_profiles_repeat_no_key_of_the_default_with_another_value() -> None:
         assert {key: profile[key] for key in default.keys() & profile.keys()} == {
             key: default[key] for key in default.keys() & profile.keys()
         }
+
+
+def test_every_profile_speaks_of_every_rule_that_runs_networks() -> None:
+    """Those with `threads`: the others are local, or plan."""
+    text = "".join(path.read_text() for path in PROJECT.glob("workflow/rules/*.smk"))
+    blocks = re.split(r"^rule (?=\w+:)", text, flags=re.MULTILINE)[1:]
+    expected = {block.partition(":")[0] for block in blocks if "\n    threads:" in block}
+    assert expected >= {"run_trial", "train_policy", "evaluate_policy"}
+    for name in ("slurm", "local-gpu", "cluster-generic"):
+        profile = yaml.safe_load((PROJECT / "profiles" / name / "config.v9+.yaml").read_text())
+        assert set(profile["set-resources"]) == expected, name
 
 
 def test_the_shim_for_the_catalogue_makes_the_same(folder: Path) -> None:

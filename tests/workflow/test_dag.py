@@ -57,7 +57,7 @@ def test_slurm_profile_decides_resources_and_keeps_the_default_behaviour(tmp_pat
     output = dry_run(tmp_path, SMALL, "--profile", str(PROJECT / "profiles" / "slurm"))
     block = output[output.index("rule run_trial:") :].split("\n\n")[0]
     assert "slurm_partition=gpu" in block
-    assert "gpu=1" in block
+    assert "gres=gpu:1" in block
     for profile in ("slurm", "local-gpu"):
         own = yaml.safe_load((PROJECT / "profiles" / profile / "config.v9+.yaml").read_text())
         default = yaml.safe_load((PROJECT / "profiles" / "default" / "config.v9+.yaml").read_text())

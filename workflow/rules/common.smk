@@ -1,6 +1,12 @@
 # The experiment, its plan, and input functions. No rules here, and no logic: that is in daf/plan.py.
+import os
 import sys
+from functools import partial
+from pathlib import Path
 
+from daf.cluster.check import check_jobs, check_modules
+from daf.cluster.orphans import restart, settle_orphans
+from daf.cluster.settings import load_cluster
 from daf.config import NAME_PATTERN, ExperimentConfig
 from daf.errors import DafError
 from daf.locks import remove_stale_workflow_lock
@@ -23,6 +29,22 @@ def load_plan():
     except DafError as error:
         print(f"\n{error}\n", file=sys.stderr)
         sys.exit(error.exit_code)
+
+
+def before_the_first_submission(workflow):
+    """On a cluster: does what the jobs ask for exist, and does work of a killed run still go on?"""
+    if workflow.is_main_process and not workflow.local_exec:
+        try:
+            jobs = [job for job in workflow.dag.needrun_jobs() if not job.is_local]
+            check_modules(load_cluster().modules, os.environ)
+            requests = [(job.rule.name, job.threads, job.resources) for job in jobs]
+            check_jobs(requests, status_command=getattr(workflow.executor_settings, "status_command", None))
+            if settle_orphans(Path.cwd(), partial(print, file=sys.stderr)):
+                workflow.persistence.unlock()
+                restart()  # what is left to do is planned anew
+        except DafError as error:
+            print(f"\n{error}\n", file=sys.stderr)
+            sys.exit(error.exit_code)
 
 
 PLAN = load_plan()
@@ -98,3 +120,8 @@ def metrics_of_comparison(wildcards):
 def training_processes(wildcards):
     """One core per training process of a machine."""
     return PLAN.run(wildcards.run).processes_per_machine
+
+
+def training_machines(wildcards):
+    """The nodes of a cluster job, with one task on each."""
+    return PLAN.run(wildcards.run).num_machines

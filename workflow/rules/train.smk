@@ -27,6 +27,8 @@ rule train_policy:
     resources:
         mem_mb=4000,
         runtime=240,
+        nodes=training_machines,
+        tasks=training_machines,
     params:
         recipe=training_params,
     script:

@@ -1,0 +1,209 @@
+"""Does what jobs ask for exist on this cluster? Asked before the first one is submitted.
+
+Slurm itself refuses some wrong requests at submission, one job at a time, and keeps others in the queue for ever.
+"""
+
+from __future__ import annotations
+
+import getpass
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from daf.cluster.inventory import Inventory, NodeGroup, Partition, read_inventory
+from daf.errors import BadInputError, ConfigError, did_you_mean
+
+# The executor plugin looks at the queue every 180 s at the least; squeue must still know a job that has ended by then.
+MIN_JOB_AGE_SECONDS = 240
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """What one kind of job asks of each node, but for `nodes` and `minutes`."""
+
+    rule: str
+    partition: str
+    account: str | None = None
+    qos: str | None = None
+    constraint: str | None = None
+    nodes: int = 1
+    cpus: int = 1
+    memory_mb: int = 0
+    minutes: int = 0
+    gres: str | None = None
+
+    @classmethod
+    def of_job(cls, rule: str, threads: int, resources: Mapping[str, Any]) -> Request | None:
+        """A job of Snakemake's, by its resources; None if they name no partition."""
+        get = resources.get
+        if not get("slurm_partition"):
+            return None
+        gpus = f"gpu:{get('gpu')}" if get("gpu") else None
+        gres = None if get("gres") in (None, "", "none") else str(get("gres"))
+        return cls(
+            rule=rule,
+            partition=str(get("slurm_partition")),
+            account=_text(get("slurm_account")),
+            qos=_text(get("qos")),
+            constraint=_text(get("constraint")),
+            nodes=int(get("nodes") or 1),
+            cpus=threads,
+            memory_mb=int(get("mem_mb") or 0),
+            minutes=int(get("runtime") or 0),
+            gres=gres or gpus,
+        )
+
+
+def _text(value: Any) -> str | None:
+    return None if value is None else str(value)
+
+
+def check_jobs(jobs: Iterable[tuple[str, int, Mapping[str, Any]]], *, status_command: str | None) -> None:
+    """Compare what jobs (rule, threads, resources) ask for with the cluster.
+
+    Nothing is asked of the cluster if no job names a partition.
+
+    Args:
+        status_command: what the slurm executor asks for states, squeue or sacct; None with another executor.
+
+    Raises:
+        ConfigError: one problem per thing that does not exist.
+        UnfitEnvironmentError: Slurm does not answer.
+    """
+    requests = {request: None for job in jobs if (request := Request.of_job(*job)) is not None}
+    if not requests:
+        return
+    problems = find_problems(list(requests), read_inventory(getpass.getuser()), status_command=status_command)
+    if problems:
+        raise ConfigError(problems)
+
+
+def check_modules(required: Iterable[str], environment: Mapping[str, str]) -> None:
+    """Jobs inherit the environment that Snakemake was started in, and with it the modules that are loaded there.
+
+    Raises:
+        BadInputError: one is not loaded; `python` stands for any version of it.
+    """
+    loaded = environment.get("LOADEDMODULES", "").split(":")
+    missing = [name for name in required if name not in {*loaded, *(one.partition("/")[0] for one in loaded)}]
+    if missing:
+        hint = f"module load {' '.join(missing)}; then start Snakemake again"
+        found = ", ".join(filter(None, loaded)) or "none"
+        raise BadInputError(f"environment modules {', '.join(missing)}", found, "cluster.modules", hint)
+
+
+def find_problems(
+    requests: Sequence[Request], inventory: Inventory, *, status_command: str | None
+) -> list[BadInputError]:
+    """What is asked for and does not exist, each thing once."""
+    problems = [problem for request in requests for problem in _problems_of(request, inventory)]
+    if status_command == "squeue" and inventory.min_job_age_seconds < MIN_JOB_AGE_SECONDS:
+        problems.append(
+            BadInputError(
+                f"MinJobAge of at least {MIN_JOB_AGE_SECONDS} s, as finished jobs are looked up with squeue",
+                f"{inventory.min_job_age_seconds} s",
+                "scontrol show config",
+                "write `slurm-status-command: sacct` into the profile if the cluster has accounting",
+            )
+        )
+    if status_command is not None:
+        for name in dict.fromkeys(request.partition for request in requests):
+            partition = inventory.partitions.get(name)
+            if partition is not None and "CANCEL" in partition.preempt_mode:
+                expected = "jobs that Slurm puts back into the queue after a preemption (PreemptMode=REQUEUE)"
+                found = f"PreemptMode={partition.preempt_mode} of partition '{name}'"
+                hint = "the slurm executor waits for a cancelled one for ever: use --profile profiles/cluster-generic"
+                problems.append(BadInputError(expected, found, "scontrol show partition", hint))
+    return list({str(problem): problem for problem in problems}.values())
+
+
+def _problems_of(request: Request, inventory: Inventory) -> list[BadInputError]:
+    problems = []
+    for name, value, known in (
+        ("account", request.account, inventory.accounts),
+        ("qos", request.qos, inventory.qos),
+    ):
+        if value is not None and known is not None and value not in known:
+            problems.append(
+                BadInputError(
+                    f"a Slurm {name} that you have", f"'{value}'", f"cluster.{name}", did_you_mean(value, known)
+                )
+            )
+    partition = inventory.partitions.get(request.partition)
+    if partition is None:
+        hint = did_you_mean(request.partition, inventory.partitions)
+        where = f"partition of {request.rule}"
+        return [*problems, BadInputError("a partition of this cluster", f"'{request.partition}'", where, hint)]
+    if not partition.up:
+        where = f"partition of {request.rule}"
+        problems.append(BadInputError("a partition that is up", f"'{partition.name}' is not", where, "see `sinfo`"))
+    if partition.max_minutes is not None and request.minutes > partition.max_minutes:
+        problems.append(
+            BadInputError(
+                f"at most {partition.max_minutes} minutes, the limit of partition '{partition.name}'",
+                f"{request.minutes}",
+                f"runtime of {request.rule}",
+                f"set cluster.max_minutes to {partition.max_minutes}",
+            )
+        )
+    return [*problems, *_problems_with_nodes(request, partition)]
+
+
+def _problems_with_nodes(request: Request, partition: Partition) -> list[BadInputError]:
+    """What no node has; and if each thing is there, whether enough nodes have all of them."""
+    where, of = f"{{}} of {request.rule}", f"partition '{partition.name}'"
+    problems = []
+    name, count = _gres(request.gres)
+    most = max((group.gres.get(name, 0) for group in partition.groups), default=0)
+    if count > most:
+        names = sorted({known for group in partition.groups for known in group.gres})
+        hint = f"it has {', '.join(names)}" if names else "it has none: see `sinfo -o '%P %G'` for partitions with GPUs"
+        expected = f"at most {most} of '{name}' per node of {of}" if most else f"nodes with '{name}' in {of}"
+        problems.append(BadInputError(expected, f"{count}", where.format("gres"), hint))
+    for feature in _features(request.constraint):
+        if not any(feature in group.features for group in partition.groups):
+            known = {name for group in partition.groups for name in group.features}
+            expected = f"nodes with the feature '{feature}' in {of}"
+            problems.append(BadInputError(expected, "none", where.format("constraint"), did_you_mean(feature, known)))
+    for what, unit, asked, found in (
+        ("mem_mb", "MB", request.memory_mb, max((group.memory_mb for group in partition.groups), default=0)),
+        ("threads", "cores", request.cpus, max((group.cpus for group in partition.groups), default=0)),
+    ):
+        if asked > found:
+            hint = (
+                f"set cluster.max_memory_mb to {found}" if what == "mem_mb" else "ask for fewer processes per machine"
+            )
+            expected = f"at most {found} {unit}, as nodes of {of} have"
+            problems.append(BadInputError(expected, f"{asked}", where.format(what), hint))
+    fit = sum(group.count for group in partition.groups if _fits(request, group))
+    if not problems and fit < request.nodes:
+        expected = f"{request.nodes} nodes with all that is asked for, in {of}"
+        hint = "lower num_machines in the experiment, or choose another partition"
+        problems.append(BadInputError(expected, f"{fit}", where.format("nodes"), hint))
+    return problems
+
+
+def _fits(request: Request, group: NodeGroup) -> bool:
+    name, count = _gres(request.gres)
+    return (
+        group.gres.get(name, 0) >= count
+        and group.memory_mb >= request.memory_mb
+        and group.cpus >= request.cpus
+        and _features(request.constraint) <= group.features
+    )
+
+
+def _gres(text: str | None) -> tuple[str, int]:
+    """Name (with type) and number of a request like gpu:a100:2 or gpu:2; ("", 0) for none."""
+    if text is None:
+        return "", 0
+    name, _, number = text.rpartition(":")
+    return (name, int(number)) if number.isdigit() else (text, 1)
+
+
+def _features(constraint: str | None) -> frozenset[str]:
+    """The features of a plain constraint; what uses more of Slurm's language is left to Slurm."""
+    if constraint is None or not re.fullmatch(r"[\w.-]+(&[\w.-]+)*", constraint):
+        return frozenset()
+    return frozenset(constraint.split("&"))

@@ -1,0 +1,69 @@
+"""What differs between clusters: the model behind `profiles/slurm/cluster.yaml`, which the profile reads.
+
+The methods return resource expressions for a profile: Snakemake evaluates each of them per job and attempt. Names go
+in as quoted strings, since an expression like `all` or `max` would be taken for a Python name.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field
+
+from daf.config import StrictModel
+
+VARIABLE = "DAF_CLUSTER"
+SlurmName = Annotated[str, Field(pattern=r"^[^\s'\",;]+$")]
+
+
+class ClusterSettings(StrictModel):
+    """Facts of one cluster."""
+
+    account: SlurmName | None = Field(None, description="sbatch --account; null: the default one of yours")
+    qos: SlurmName | None = Field(None, description="sbatch --qos; null: the default one")
+    constraint: SlurmName | None = Field(None, description="sbatch --constraint: a feature that nodes must have")
+    cpu_partition: SlurmName = Field("cpu", description="where jobs without a GPU run")
+    gpu_partition: SlurmName | None = Field("gpu", description="where jobs with GPUs run; null: there are no GPUs")
+    gres: SlurmName = Field("gpu", description="name of the GPUs as a generic resource, e.g. gpu or gpu:a100")
+    task_per_gpu: bool = Field(
+        False, description="start each training process as a Slurm task of its own, with its GPU"
+    )
+    trials_per_job: int = Field(1, ge=1, description="trials of a sweep that one job runs, one after another")
+    max_memory_mb: int = Field(ge=1000, description="most memory of one node that a job may ask for, MB")
+    max_minutes: int = Field(ge=10, description="longest time limit that the partitions allow, minutes")
+    scratch: str | None = Field(None, description="folder for temporary files on the nodes; null: their own choice")
+    modules: list[str] = Field([], description="environment modules that must be loaded where Snakemake is started")
+    extra: str | None = Field(None, description="more options of sbatch, as they stand on its command line")
+
+    def partition(self, gpu_if: str = "False") -> str:
+        """gpu_partition for the jobs for which the expression is true."""
+        return f"{self.gpu_partition!r} if {gpu_if} else {self.cpu_partition!r}"
+
+    def gpus(self, count: int | str, only_if: str = "True", otherwise: str = "") -> str:
+        """So many GPUs on every node of a job; both may be expressions, e.g. `threads` and `input`."""
+        return f"'{self.gres}:' + str({count}) if {only_if} else {otherwise!r}"
+
+    def memory_mb(self, first: int) -> str:
+        """`first` MB per node, and as much again with each attempt, up to what a node has."""
+        return f"min({first} * attempt, {self.max_memory_mb})"
+
+    def minutes(self, first: int) -> str:
+        """`first` minutes, and as long again with each attempt, up to what the partitions allow."""
+        return f"min({first} * attempt, {self.max_minutes})"
+
+
+def settings_file() -> Path:
+    """The file of the profile in this checkout, or the one that the variable DAF_CLUSTER names."""
+    named = os.environ.get(VARIABLE)
+    return Path(named) if named else Path(__file__).parents[2] / "profiles" / "slurm" / "cluster.yaml"
+
+
+def load_cluster() -> ClusterSettings:
+    """The cluster's facts.
+
+    Raises:
+        ConfigError: the file is missing, or something in it is wrong.
+    """
+    return ClusterSettings.from_yaml(settings_file())

@@ -1,0 +1,349 @@
+"""What differs between clusters, what is there, and what becomes of jobs; with stand-ins for Slurm's programs."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from daf.cluster import orphans
+from daf.cluster.check import Request, check_jobs, check_modules, find_problems
+from daf.cluster.inventory import (
+    Inventory,
+    parse_gres,
+    parse_minutes,
+    parse_partitions,
+    parse_settings,
+    read_inventory,
+)
+from daf.cluster.orphans import parse_orphans, settle_orphans
+from daf.cluster.settings import ClusterSettings, load_cluster
+from daf.cluster.status import job_status
+from daf.errors import BadInputError, ConfigError, UnfitEnvironmentError
+
+Programs = Callable[..., Path]
+
+
+@pytest.fixture
+def programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Programs:
+    """Put stand-ins on the PATH, by name and shell script; each notes its call, one line of a log (returned)."""
+    folder, log = tmp_path / "bin", tmp_path / "calls.log"
+
+    def add(**scripts: str) -> Path:
+        folder.mkdir(exist_ok=True)
+        for name, script in scripts.items():
+            (folder / name).write_text(f'#!/bin/sh\necho "{name} $*" >> "{log}"\n{script}\n')
+            (folder / name).chmod(0o755)
+        monkeypatch.setenv("PATH", f"{folder}{os.pathsep}/usr/bin{os.pathsep}/bin")
+        return log
+
+    return add
+
+
+# ---- settings ---------------------------------------------------------------------------------------------
+
+
+def evaluated(expression: str, **names: Any) -> Any:
+    """As Snakemake evaluates a resource of a profile."""
+    return eval(expression, names)
+
+
+def test_expressions_grow_with_attempts_up_to_the_cluster() -> None:
+    cluster = ClusterSettings(max_memory_mb=20_000, max_minutes=1000)
+    assert [evaluated(cluster.memory_mb(8000), attempt=attempt) for attempt in (1, 2, 3)] == [8000, 16000, 20000]
+    assert [evaluated(cluster.minutes(400), attempt=attempt) for attempt in (1, 2, 3)] == [400, 800, 1000]
+
+
+def test_names_that_python_knows_stay_names() -> None:
+    cluster = ClusterSettings(
+        cpu_partition="all", gpu_partition="max", gres="gpu:a100", max_memory_mb=20_000, max_minutes=1000
+    )
+    assert evaluated(cluster.partition()) == "all"
+    assert [evaluated(cluster.partition("input"), input=files) for files in ([], ["weights"])] == ["all", "max"]
+    assert evaluated(cluster.gpus("threads"), threads=4) == "gpu:a100:4"
+    assert [evaluated(cluster.gpus(1, "input"), input=files) for files in ([], ["weights"])] == ["", "gpu:a100:1"]
+    assert evaluated(cluster.gpus(1, "input", "none"), input=[]) == "none"
+
+
+def test_the_shipped_file_is_read_and_documents_every_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("DAF_CLUSTER", raising=False)
+    load_cluster()
+    path = Path(__file__).parents[2] / "profiles" / "slurm" / "cluster.yaml"
+    assert set(yaml.safe_load(path.read_text())) == set(ClusterSettings.model_fields)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("gpu_partiton: gpu\nmax_memory_mb: 8000\nmax_minutes: 60\n", "did you mean 'gpu_partition'"),
+        ("max_memory_mb: lots\nmax_minutes: 60\n", "max_memory_mb"),
+        ("gres: gpu 4\nmax_memory_mb: 8000\nmax_minutes: 60\n", "gres"),
+        ("max_minutes: 60\n", "max_memory_mb"),
+    ],
+)
+def test_a_wrong_file_is_refused(text: str, words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text(text)
+    monkeypatch.setenv("DAF_CLUSTER", str(path))
+    with pytest.raises(ConfigError) as caught:
+        load_cluster()
+    assert words in str(caught.value)
+    assert "mine.yaml" in str(caught.value)
+
+
+# ---- inventory --------------------------------------------------------------------------------------------
+
+# sinfo of a cluster with two kinds of GPU nodes, one partition that is down, and one without a limit.
+SINFO = """\
+cpu|up|1-00:00:00|40|64|256000|(null)|amd
+gpu|up|2-00:00:00|8|64|512000|gpu:a100:4(S:0-1)|nvlink,ib
+gpu|up|2-00:00:00|4|32|192000|gpu:v100:2,nvme:1|(null)
+old|down|infinite|2|16+|64000+|(null)|(null)
+"""
+
+
+def test_partitions() -> None:
+    partitions = parse_partitions(SINFO)
+    assert list(partitions) == ["cpu", "gpu", "old"]
+    gpu = partitions["gpu"]
+    assert (gpu.up, gpu.max_minutes, gpu.num_nodes) == (True, 2880, 12)
+    assert gpu.groups[0].gres == {"gpu": 4, "gpu:a100": 4}
+    assert gpu.groups[0].features == {"nvlink", "ib"}
+    assert gpu.groups[1].gres == {"gpu": 2, "gpu:v100": 2, "nvme": 1}
+    assert gpu.groups[1].features == set()
+    old = partitions["old"]
+    assert (old.up, old.max_minutes, old.groups[0].cpus, old.groups[0].memory_mb) == (False, None, 16, 64000)
+    assert old.groups[0].gres == {}
+
+
+@pytest.mark.parametrize(
+    ("text", "minutes"),
+    [("1-00:00:00", 1440), ("2-06:30:00", 3270), ("12:00:00", 720), ("30:00", 30), ("infinite", None), ("5", 0)],
+)
+def test_limits(text: str, minutes: int | None) -> None:
+    assert parse_minutes(text) == minutes
+
+
+def test_gres_of_two_types_add_up() -> None:
+    assert parse_gres("gpu:a100:4,gpu:v100:2") == {"gpu": 6, "gpu:a100": 4, "gpu:v100": 2}
+
+
+def test_settings() -> None:
+    text = "Configuration data as of now\nMinJobAge               = 300 sec\nAccountingStorageType   = (null)\n"
+    assert parse_settings(text) == {"MinJobAge": "300 sec", "AccountingStorageType": "(null)"}
+
+
+CONFIG = "MinJobAge = 300 sec\\nAccountingStorageType = accounting_storage/{}\\n"
+
+
+def test_reading_a_cluster(programs: Programs) -> None:
+    programs(
+        sinfo=f"cat <<'END'\n{SINFO}END",
+        scontrol=f"printf '{CONFIG.format('slurmdbd')}'",
+        sacctmgr='case "$*" in *associations*) echo lab; echo guest;; *) echo normal;; esac',
+    )
+    inventory = read_inventory("ada")
+    assert inventory.accounts == {"lab", "guest"}
+    assert inventory.qos == {"normal"}
+    assert inventory.min_job_age_seconds == 300
+    assert set(inventory.partitions) == {"cpu", "gpu", "old"}
+
+
+@pytest.mark.parametrize("storage", ["none", "slurmdbd"])
+def test_without_accounting_nothing_is_known_of_accounts(storage: str, programs: Programs) -> None:
+    programs(
+        sinfo=f"cat <<'END'\n{SINFO}END",
+        scontrol=f"printf '{CONFIG.format(storage)}'",
+        sacctmgr="echo down >&2; exit 1",
+    )
+    inventory = read_inventory("ada")
+    assert (inventory.accounts, inventory.qos) == (None, None)
+
+
+def test_a_slurm_that_does_not_answer_is_an_error(programs: Programs) -> None:
+    programs(sinfo="echo 'Unable to contact slurm controller' >&2; exit 1")
+    with pytest.raises(UnfitEnvironmentError, match="Unable to contact slurm controller"):
+        check_jobs([("run_trial", 1, {"slurm_partition": "gpu"})], status_command="squeue")
+
+
+def test_nothing_is_asked_where_no_job_names_a_partition(programs: Programs) -> None:
+    log = programs(sinfo="exit 1")
+    check_jobs([("run_trial", 1, {"gpu": 1, "mem_mb": 8000})], status_command="squeue")
+    assert not log.exists()
+
+
+# ---- check ------------------------------------------------------------------------------------------------
+
+
+def inventory(**changes: Any) -> Inventory:
+    facts: dict[str, Any] = {
+        "partitions": parse_partitions(SINFO),
+        "accounts": frozenset({"lab"}),
+        "qos": frozenset({"normal", "long"}),
+        "min_job_age_seconds": 300,
+    }
+    return Inventory(**{**facts, **changes})
+
+
+def request(**changes: Any) -> Request:
+    return Request(**{"rule": "train_policy", "partition": "gpu", **changes})
+
+
+@pytest.mark.parametrize(
+    "fine",
+    [
+        request(gres="gpu:4", nodes=8, cpus=64, memory_mb=512_000, minutes=2880, account="lab", qos="long"),
+        request(gres="gpu:v100:2", nodes=4),
+        request(gres="gpu:2", nodes=12),
+        request(constraint="nvlink&ib", nodes=8),
+        request(constraint="[nvlink*2&ib]"),  # more than a plain list: Slurm's to judge
+        request(partition="cpu", nodes=40),
+        request(gres="gpu"),
+    ],
+)
+def test_what_exists_is_no_problem(fine: Request) -> None:
+    assert find_problems([fine], inventory(), status_command="squeue") == []
+
+
+@pytest.mark.parametrize(
+    ("wrong", "expected", "found", "hint"),
+    [
+        ({"partition": "gpus"}, "a partition of this cluster", "'gpus'", "did you mean 'gpu'?"),
+        ({"partition": "old"}, "a partition that is up", "'old' is not", "sinfo"),
+        ({"account": "labb"}, "a Slurm account that you have", "'labb'", "did you mean 'lab'?"),
+        ({"qos": "logn"}, "a Slurm qos that you have", "'logn'", "did you mean 'long'?"),
+        ({"gres": "gpu:h100:1"}, "nodes with 'gpu:h100' in partition 'gpu'", "1", "gpu:a100"),
+        ({"gres": "gpu:8"}, "at most 4 of 'gpu' per node", "8", "gpu:a100"),
+        ({"partition": "cpu", "gres": "gpu:1"}, "nodes with 'gpu' in partition 'cpu'", "1", "it has none"),
+        ({"constraint": "nvlnk"}, "nodes with the feature 'nvlnk'", "none", "did you mean 'nvlink'?"),
+        ({"memory_mb": 600_000}, "at most 512000 MB", "600000", "cluster.max_memory_mb"),
+        ({"minutes": 3000}, "at most 2880 minutes", "3000", "cluster.max_minutes"),
+        ({"cpus": 100}, "at most 64 cores", "100", "fewer processes"),
+        ({"gres": "gpu:4", "nodes": 9}, "9 nodes with all that is asked for", "8", "num_machines"),
+        ({"gres": "gpu:v100:1", "constraint": "ib"}, "1 nodes with all", "0", "another partition"),
+    ],
+)
+def test_what_does_not_exist_is_named_once(wrong: dict[str, Any], expected: str, found: str, hint: str) -> None:
+    (problem,) = find_problems([request(**wrong)] * 2, inventory(), status_command="squeue")
+    assert expected in problem.expected
+    assert problem.found == found
+    assert hint in problem.hint
+
+
+def test_accounts_are_not_judged_without_accounting() -> None:
+    assert (
+        find_problems([request(account="x", qos="y")], inventory(accounts=None, qos=None), status_command="squeue")
+        == []
+    )
+
+
+def test_jobs_that_squeue_forgets_too_soon() -> None:
+    short = inventory(min_job_age_seconds=60)
+    (problem,) = find_problems([request()], short, status_command="squeue")
+    assert "MinJobAge of at least 240 s" in problem.expected
+    assert find_problems([request()], short, status_command="sacct") == []
+    assert find_problems([request()], short, status_command=None) == []
+
+
+def test_partitions_that_cancel_what_they_preempt(programs: Programs) -> None:
+    shown = "PartitionName=gpu AllowGroups=ALL State=UP PreemptMode=CANCEL\\nPartitionName=cpu PreemptMode=REQUEUE\\n"
+    programs(
+        sinfo=f"cat <<'END'\n{SINFO}END",
+        scontrol=f'case "$*" in *partition*) printf "{shown}";; *) '
+        f'printf "{CONFIG.format("none")}PreemptType = preempt/partition_prio\\n";; esac',
+    )
+    found = read_inventory("ada")
+    assert [found.partitions[name].preempt_mode for name in ("cpu", "gpu", "old")] == ["REQUEUE", "CANCEL", "OFF"]
+    (problem,) = find_problems([request(), request(partition="cpu")], found, status_command="squeue")
+    assert problem.found == "PreemptMode=CANCEL of partition 'gpu'"
+    assert find_problems([request()], found, status_command=None) == []
+
+
+def test_modules_must_be_loaded() -> None:
+    loaded = {"LOADEDMODULES": "gcc/12:python/3.12.1"}
+    check_modules([], {})
+    check_modules(["python", "gcc/12"], loaded)
+    with pytest.raises(BadInputError) as caught:
+        check_modules(["python/3.11", "gcc", "cuda"], loaded)
+    assert caught.value.expected == "environment modules python/3.11, cuda"
+    assert caught.value.hint.startswith("module load python/3.11 cuda")
+
+
+def test_what_a_job_asks_for() -> None:
+    resources = {
+        "slurm_partition": "gpu", "gres": "gpu:2", "nodes": 2, "mem_mb": 16000, "runtime": 720, "slurm_account": "lab"
+    }  # fmt: skip
+    assert Request.of_job("train_policy", 2, resources) == request(
+        gres="gpu:2", nodes=2, cpus=2, memory_mb=16000, minutes=720, account="lab"
+    )
+    assert Request.of_job("run_trial", 1, {"slurm_partition": "gpu", "gpu": 2}).gres == "gpu:2"  # type: ignore[union-attr]
+    assert Request.of_job("run_trial", 1, {"slurm_partition": "gpu", "gres": "none"}).gres is None  # type: ignore[union-attr]
+
+
+# ---- orphans ----------------------------------------------------------------------------------------------
+
+
+def test_orphans_are_this_folders_unfinished_jobs_of_rules(tmp_path: Path) -> None:
+    listed = (
+        f"1|RUNNING|rule_train_policy_wildcards_a_1|{tmp_path}\n"
+        f"2|PENDING|rule_run_trial_wildcards_s_0001|{tmp_path}\n"
+        f"3|COMPLETED|rule_run_trial_wildcards_s_0000|{tmp_path}\n"
+        f"4|RUNNING|rule_run_trial_wildcards_s_0000|{tmp_path}-other\n"
+        f"5|RUNNING|mine|{tmp_path}\n"
+        f"6|COMPLETING|rule_evaluate_policy_wildcards_x|{tmp_path}\n"
+    )
+    found = parse_orphans(listed, tmp_path)
+    assert [one.job_id for one in found] == ["1", "2", "6"]
+    assert str(found[0]) == "1 (train_policy a_1)"
+    assert [one.pending for one in found] == [False, True, False]
+
+
+def test_pending_orphans_are_cancelled_and_running_ones_waited_for(
+    tmp_path: Path, programs: Programs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = {
+        0: f"7|RUNNING|rule_a|{tmp_path}\n8|PENDING|rule_b|{tmp_path}\n",
+        1: f"7|RUNNING|rule_a|{tmp_path}\n8|CANCELLED|rule_b|{tmp_path}\n",
+        2: f"7|COMPLETED|rule_a|{tmp_path}\n",
+    }
+    log = programs(scancel="")
+    looks = iter([0, 1, 1, 2])
+    monkeypatch.setattr(orphans, "ask", lambda *_: rows[next(looks)])
+    said: list[str] = []
+    slept: list[float] = []
+    assert settle_orphans(tmp_path, said.append, sleep=slept.append) is True
+    assert log.read_text() == "scancel --state=PENDING 8\n"
+    assert [line.partition(":")[2] for line in said] == [" 8", " 7 (a). Waiting for them; scancel those not worth it."]
+    assert slept == [2.0, 4.0]
+
+
+def test_without_orphans_nothing_happens(tmp_path: Path, programs: Programs) -> None:
+    log = programs(squeue=f"echo '9|RUNNING|rule_a|{tmp_path}-other'", scancel="")
+    assert settle_orphans(tmp_path, pytest.fail) is False
+    assert "scancel" not in log.read_text()
+
+
+# ---- status -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("squeue", "sacct", "status"),
+    [
+        ("echo PENDING", "exit 1", "running"),
+        ("echo COMPLETING", "exit 1", "running"),
+        ("echo COMPLETED", "exit 1", "success"),
+        ("echo PREEMPTED", "exit 1", "failed"),
+        ("echo OUT_OF_MEMORY", "exit 1", "failed"),
+        ("echo 'Unable to contact slurm controller' >&2; exit 1", "exit 1", "running"),
+        ("echo 'Invalid job id specified' >&2; exit 1", "echo COMPLETED", "success"),
+        ("echo 'Invalid job id specified' >&2; exit 1", "echo 'CANCELLED by 1000'", "failed"),
+        ("echo 'Invalid job id specified' >&2; exit 1", "exit 1", "failed"),
+    ],
+)
+def test_status(squeue: str, sacct: str, status: str, programs: Programs) -> None:
+    programs(squeue=squeue, sacct=sacct)
+    assert job_status("4711") == status
