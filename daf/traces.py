@@ -140,5 +140,5 @@ def _trace(row: dict[str, Any], mission: Mission) -> EpisodeTrace:
 
 
 def _map(trace: EpisodeTrace) -> tuple[Any, ...]:
-    """Equal for equal maps: walls and things in the same places."""
+    """Equal for equal maps: walls and objects in the same places."""
     return trace.walls.shape, trace.walls.tobytes(), frozenset(trace.objects)

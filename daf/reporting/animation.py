@@ -7,7 +7,7 @@ the ways that agents took. A checkbox before the figures stops and continues the
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from html import escape
 from typing import TYPE_CHECKING
 
@@ -24,26 +24,28 @@ MAX_FRAMES = 250
 FRAMES_PER_SECOND = 10
 HOLD_SECONDS = 1.5  # the end stays so long before the episode starts again
 GHOSTS = 4  # paler marks that follow an agent, one frame apart
-CHART_HEIGHT = 120
+CHART_HEIGHT = 120  # pixels, below CHART_TOP
+CHART_TOP = 8
 MOTION = "@media screen and (prefers-reduced-motion:no-preference)"
 STYLE = f"""
 @property --step{{syntax:'<integer>';initial-value:0;inherits:false}}
-.ghost,.hold,.hold+label{{display:none}}
+.ghost,.hold,.hold+label,.if-moving{{display:none}}
 .trail{{fill:none;stroke-width:.28;stroke-opacity:.55;stroke-linejoin:round;stroke-linecap:round}}
 .agent circle{{stroke:var(--bg);stroke-width:.1}}
 .track{{fill:none;vector-effect:non-scaling-stroke;stroke-linejoin:round}}
 .track.one{{stroke-width:1.2;stroke-opacity:.6}}.track.all{{stroke:var(--fg);stroke-width:2.4}}
-.now{{stroke:var(--muted);stroke-width:1.5;vector-effect:non-scaling-stroke}}
-.here{{stroke:var(--fg);stroke-width:10;stroke-linecap:round;vector-effect:non-scaling-stroke}}
+.chart{{position:relative;margin-top:6px}}
+.now{{position:absolute;top:{CHART_TOP}px;height:{CHART_HEIGHT}px;left:100%}}
+.now{{border-left:1.5px solid var(--muted);margin-left:-.75px}}
+.here{{position:absolute;left:-5.75px;width:10px;height:10px;margin-top:-5px;border-radius:50%;background:var(--fg)}}
 .clock{{font-size:.86rem;font-variant-numeric:tabular-nums;color:var(--muted);margin:0 0 8px}}
 .clock .step::after{{counter-reset:step var(--step);content:counter(step)}}
 {MOTION}{{
-.trail{{display:none}}.ghost{{display:inline}}
+.trail,.if-still{{display:none}}.ghost,.if-moving{{display:inline}}
 .hold{{display:inline;margin:0 5px 0 0;vertical-align:middle}}
 .hold+label{{display:inline;font-size:.86rem;margin-right:14px;cursor:pointer}}
-.hold+label+.clock{{display:inline-block}}
-.moves,.step::after{{animation-timing-function:linear;animation-iteration-count:infinite;animation-fill-mode:backwards}}
-.hold:checked~* .moves,.hold:checked~* .step::after{{animation-play-state:paused}}
+.moves,.step::after{{animation-timing-function:linear;animation-iteration-count:infinite}}
+figure:has(.hold:checked) .moves,figure:has(.hold:checked) .step::after{{animation-play-state:paused}}
 }}
 """
 
@@ -86,36 +88,43 @@ def corners(steps: Sequence[int], points: np.ndarray) -> list[int]:
 
 
 def episode_style(trace: EpisodeTrace, name: str) -> str:
-    """The keyframes of an episode, for the page's style: of agents, of the mean reward, of the step; `name` is a prefix
-    that no other episode of the page has."""
+    """The keyframes of an episode, for the page's style: of agents' places, of the step and of the mean reward so far.
+
+    Args:
+        name: a class around the episode's figures that no other episode of the page has.
+    """
     frames = frame_steps(_steps(trace))
-    rules = []
-    moving = [f"{name}-a{agent}" for agent in range(trace.positions.shape[1])]
-    for agent, rule in enumerate(moving):
-        points = trace.positions[frames, agent][:, ::-1]
-        rules.append(_keyframes(rule, frames, points))
-    rules.append(_keyframes(f"{name}-here", frames, _reward_points(trace, frames)[0]))
-    rules.append(_keyframes(f"{name}-now", [0, frames[-1]], np.array([[0, 0], [frames[-1], 0]])))
-    counted = f"to{{--step:{frames[-1]}}}"
-    rules.append(f"@keyframes {name}-step{{from{{--step:0}}{percent_of_loop(frames[-1], frames[-1])},{counted}}}")
-    loop = f"{seconds(frames[-1]) + HOLD_SECONDS:g}s"
-    names = "".join(f".{rule}{{animation-name:{rule}}}" for rule in (*moving, f"{name}-here", f"{name}-now"))
-    step = f".{name} .step::after{{--step:{frames[-1]}}}"
+    last, loop = frames[-1], seconds(frames[-1]) + HOLD_SECONDS
+    rules = {
+        f"{name}-a{agent}": _keyframes(frames, trace.positions[frames, agent][:, ::-1], _translated)
+        for agent in range(trace.positions.shape[1])
+    }
+    levels, _ = _mean_levels(trace, frames)
+    rules[f"{name}-here"] = _keyframes(frames, levels, lambda point: f"top:{point[0] / 10:g}%")
+    rules[f"{name}-now"] = _keyframes([0, last], np.array([[0], [100]]), lambda point: f"left:{point[0]}%")
+    counter = f".{name} .step::after"
+    moving = "".join(f".{rule}{{animation-name:{rule}}}" for rule in rules)
+    # A delay of nearly one loop less than nothing: a ghost is where its agent was, from the first moment on.
+    behind = "".join(f".{name} .g{lag}{{animation-delay:{lag / FRAMES_PER_SECOND - loop:.4g}s}}" for lag in _lags())
+    rules[f"{name}-step"] = _keyframes([0, last], np.array([[0], [last]]), lambda point: f"--step:{point[0]}")
+    keyframes = "".join(f"@keyframes {rule}{{{steps}}}" for rule, steps in rules.items())
     return (
-        f"{''.join(rules)}{step}{MOTION}{{.{name} .moves,.{name} .step::after{{animation-duration:{loop}}}{names}"
-        f".{name} .step::after{{animation-name:{name}-step}}"
-        f"{''.join(f'.{name} .g{lag}{{animation-delay:{lag / FRAMES_PER_SECOND:g}s}}' for lag in _lags())}}}"
+        f"{keyframes}{counter}{{--step:{last}}}"
+        f"{MOTION}{{.{name} .moves,{counter}{{animation-duration:{loop:g}s}}"
+        f"{moving}{counter}{{animation-name:{name}-step}}{behind}}}\n"
     )
 
 
-def _keyframes(rule: str, frames: Sequence[int], points: np.ndarray) -> str:
-    last = frames[-1]
-    parts = []
-    for index in corners(frames, points):
-        x, y = points[index].tolist()
-        at = percent_of_loop(frames[index], last) + (",to" if index == len(frames) - 1 else "")
-        parts.append(f"{at}{{transform:translate({x}px,{y}px)}}")
-    return f"@keyframes {rule}{{{''.join(parts)}}}"
+def _keyframes(frames: Sequence[int], points: np.ndarray, declaration: Callable[[list[int]], str]) -> str:
+    """Keyframes of int points [frames, dimensions]; the last stays until the loop ends."""
+    kept = corners(frames, points)
+    times = [percent_of_loop(frames[index], frames[-1]) for index in kept]
+    times[-1] += ",to"
+    return "".join(f"{at}{{{declaration(points[index].tolist())}}}" for at, index in zip(times, kept, strict=True))
+
+
+def _translated(point: list[int]) -> str:
+    return f"transform:translate({point[0]}px,{point[1]}px)"
 
 
 def film(trace: EpisodeTrace, window: Window, name: str, ground_name: str, title: str) -> str:
@@ -145,30 +154,30 @@ def film(trace: EpisodeTrace, window: Window, name: str, ground_name: str, title
 
 
 def reward_chart(trace: EpisodeTrace, name: str, title: str) -> str:
-    """Reward earned so far over steps: every agent, their mean, and the moment that the map shows."""
+    """Reward earned so far over steps, as HTML: every agent, their mean, and a mark at the step that the map shows."""
     steps = _steps(trace)
     frames = frame_steps(steps)
-    mean, scale = _reward_points(trace, frames)
-    top, bottom = 8, 8 + CHART_HEIGHT
+    mean, scale = _mean_levels(trace, frames)
+    bottom = CHART_TOP + CHART_HEIGHT
     parts = [f'<svg class="figure" width="100%" height="{bottom + 24}" role="img" aria-label="{escape(title)}">']
     for tick in nice_ticks(scale.low, scale.high, 3):
-        y = bottom - CHART_HEIGHT * (tick - scale.low) / (scale.high - scale.low)
+        y = CHART_TOP + CHART_HEIGHT * _level(tick, scale) / 1000
         parts.append(f'<line class="grid" x1="0" x2="100%" y1="{y:.1f}" y2="{y:.1f}"/>')
         parts.append(f'<text class="soft small" x="0" y="{y - 4:.1f}">{tick_text(tick)}</text>')
-    for tick in nice_ticks(0, steps, 4)[1:]:
+    ticks = nice_ticks(0, steps, 3)[1:]
+    for tick in ticks:
         anchor = "end" if tick > 0.93 * steps else "mid"
-        text = f"{tick_text(tick)} steps" if tick == nice_ticks(0, steps, 4)[-1] else tick_text(tick)
+        text = f"{tick_text(tick)}{' steps' if tick == ticks[-1] else ''}"
         parts.append(f'<text class="soft small {anchor}" x="{100 * tick / steps:.2f}%" y="{bottom + 18}">{text}</text>')
-    stretched = f'viewBox="0 0 {steps} 1000" preserveAspectRatio="none" overflow="visible"'
-    parts.append(f'<svg x="0" y="{top}" width="100%" height="{CHART_HEIGHT}" {stretched}>')
+    stretched = f'viewBox="0 0 {steps} 1000" preserveAspectRatio="none"'
+    parts.append(f'<svg y="{CHART_TOP}" width="100%" height="{CHART_HEIGHT}" {stretched}>')
     for agent in range(trace.positions.shape[1]):
-        line = _chart_points(trace.rewards[frames, agent], frames, scale)
-        parts.append(f'<polyline class="track one" points="{_polyline(line, frames)}" stroke="{_colour(agent)}"/>')
-    parts.append(f'<polyline class="track all" points="{_polyline(mean, frames)}"/>')
-    parts.append(f'<path class="now moves {name}-now" style="transform:translate({steps}px,0)" d="M0 0V1000"/>')
-    x, y = mean[-1].tolist()
-    parts.append(f'<path class="here moves {name}-here" style="transform:translate({x}px,{y}px)" d="M0 0h0"/>')
-    return "".join([*parts, "</svg></svg>"])
+        levels = _levels(trace.rewards[frames, agent], scale)
+        parts.append(f'<polyline class="track one" points="{_line(frames, levels)}" stroke="{_colour(agent)}"/>')
+    parts.append(f'<polyline class="track all" points="{_line(frames, mean)}"/></svg></svg>')
+    parts.append(f'<div class="now moves {name}-now" aria-hidden="true">')
+    parts.append(f'<div class="here moves {name}-here" style="top:{int(mean[-1, 0]) / 10:g}%"></div></div>')
+    return f'<div class="chart">{"".join(parts)}</div>'
 
 
 def agent_keys(names: Sequence[str]) -> list[Key]:
@@ -205,17 +214,20 @@ def _lags() -> range:
     return range(1, GHOSTS + 1)
 
 
-def _reward_points(trace: EpisodeTrace, frames: Sequence[int]) -> tuple[np.ndarray, Scale]:
-    """The mean reward so far in the chart's coordinates, and the chart's vertical scale."""
+def _mean_levels(trace: EpisodeTrace, frames: Sequence[int]) -> tuple[np.ndarray, Scale]:
+    """Levels of the mean reward so far, and the chart's vertical scale."""
     scale = Scale([0.0, *trace.rewards[frames].astype(float).ravel().tolist()])
-    return _chart_points(trace.rewards[frames].mean(axis=1, dtype=np.float64), frames, scale), scale
+    return _levels(trace.rewards[frames].mean(axis=1, dtype=np.float64), scale), scale
 
 
-def _chart_points(rewards: np.ndarray, frames: Sequence[int], scale: Scale) -> np.ndarray:
-    """int [frames, 2]: the step to the right, and upwards the reward in thousandths of the chart's height."""
-    up = 1000 * (scale.high - rewards) / (scale.high - scale.low)
-    return np.stack([np.asarray(frames), np.rint(up).astype(np.int64)], axis=1)
+def _levels(rewards: np.ndarray, scale: Scale) -> np.ndarray:
+    """int [frames, 1]: thousandths of the chart's height, from its top."""
+    return np.rint([[_level(float(reward), scale)] for reward in rewards]).astype(np.int64)
 
 
-def _polyline(points: np.ndarray, frames: Sequence[int]) -> str:
-    return " ".join(f"{x},{y}" for x, y in points[corners(frames, points)].tolist())
+def _level(reward: float, scale: Scale) -> float:
+    return 1000 * (scale.high - reward) / (scale.high - scale.low)
+
+
+def _line(frames: Sequence[int], levels: np.ndarray) -> str:
+    return " ".join(f"{frames[index]},{levels[index, 0]}" for index in corners(frames, levels))

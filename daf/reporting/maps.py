@@ -1,4 +1,4 @@
-"""Figures of a mission's map: its walls and things, and where agents went, as SVG text.
+"""Figures of a mission's map: its walls and objects, and where agents went, as SVG text.
 
 Coordinates are cells: column and row, one unit each. Colours are CSS variables with light and dark values, like those
 of `daf.reporting.figures`. The same traces give the same bytes.
@@ -6,7 +6,7 @@ of `daf.reporting.figures`. The same traces give the same bytes.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
     from daf.engine.replays import EpisodeTrace
 
 HEAT_LIGHT = ("#fbe3a4", "#f9c46b", "#f39c46", "#e06f35", "#bf4436", "#8c2440", "#4f1438")
-HEAT_DARK = ("#4a2238", "#742a47", "#a3384a", "#cc5142", "#e97b3f", "#f7ae55", "#fde79b")
+HEAT_DARK = ("#572644", "#742a47", "#a3384a", "#cc5142", "#e97b3f", "#f7ae55", "#fde79b")
 LARGE_SIDE = 64  # maps with a longer side are cut to the area where agents went
 MARGIN = 5  # cells shown around that area
-# Marks of things in the unit square, drawn from its corner; agents are circles, so none of these is.
+# Marks of objects in the unit square, drawn from its corner; agents are circles, so none of these is.
 SHAPES = (
     "m.14.14h.72v.72h-.72z",
     "m.5.02l.48.48-.48.48-.48-.48z",
@@ -33,12 +33,18 @@ SHAPES = (
     "m.04.3h.92v.4h-.92z",
 )
 STYLE = """
-.map{display:block;width:100%;max-height:640px;border-radius:6px;background:var(--floor)}
-.map .wall,.key .wall{fill:var(--wall)}
-.map text{font:600 1px system-ui,-apple-system,'Segoe UI',Roboto,sans-serif;text-anchor:middle;fill:var(--bg)}
+.map{display:block;width:100%;border-radius:6px;background:var(--floor)}
+.maps{display:grid;grid-template-columns:1fr 1fr;gap:20px 24px}.maps>figure{min-width:0}
+.maps.wide{grid-template-columns:1fr}
+.maps .beside{padding-top:10px}
+.wall{fill:var(--wall)}
+.map text,.key text{font:600 1px system-ui,-apple-system,'Segoe UI',Roboto,sans-serif;text-anchor:middle;fill:var(--bg)}
 .keys{list-style:none;display:flex;flex-wrap:wrap;gap:3px 16px;margin:0 0 10px;padding:0;font-size:.82rem}
 .keys li{display:flex;align-items:center;gap:6px}.keys .soft{font-variant-numeric:tabular-nums}
 .key{width:13px;height:13px;flex:none;overflow:visible}
+@media(min-width:1000px){.maps.wide .beside{padding:0}
+.maps.wide>figure{display:grid;grid-template-columns:64fr 36fr;gap:24px}}
+@media(max-width:640px){.maps{grid-template-columns:1fr}}
 """
 
 
@@ -75,7 +81,7 @@ class Window:
 
 @dataclass(frozen=True, kw_only=True)
 class Key:
-    """One entry of a map's legend: a mark (an SVG element in the unit square), what it means, and how many there are."""
+    """An entry of a map's legend: a mark (SVG in the unit square), what it means, and how many there are."""
 
     mark: str
     name: str
@@ -118,9 +124,8 @@ def visit_counts(traces: Sequence[EpisodeTrace]) -> np.ndarray:
 
 
 def free_cells(trace: EpisodeTrace) -> int:
-    """Cells that are neither wall nor thing at the start."""
-    things = {(thing.row, thing.column) for thing in trace.objects}
-    return int((~trace.walls).sum()) - len(things)
+    """Cells that are neither wall nor object at the start."""
+    return int((~trace.walls).sum()) - len({(one.row, one.column) for one in trace.objects})
 
 
 def heat_bounds(most: int) -> list[int]:
@@ -132,13 +137,20 @@ def heat_bounds(most: int) -> list[int]:
 # ---- figures ----------------------------------------------------------------------------------------------
 
 
-def ground(trace: EpisodeTrace, window: Window, name: str) -> tuple[str, list[Key]]:
-    """Walls and things of a map as an SVG group with the id `name`, and the legend of it."""
+def object_types(traces: Iterable[EpisodeTrace]) -> list[str]:
+    return sorted({one.type_name for trace in traces for one in trace.objects})
+
+
+def ground(trace: EpisodeTrace, window: Window, types: Sequence[str], name: str) -> tuple[str, list[Key]]:
+    """Walls and objects of a map as an SVG group with the id `name`, and its legend.
+
+    Args:
+        types: all types of objects on the page, so that each looks the same on every map.
+    """
     walls = cells_path(window.of(trace.walls), window)
     parts = [f'<g id="{name}"><path class="wall" shape-rendering="crispEdges" d="{walls}"/>']
     keys = [Key(mark='<rect class="wall" width="1" height="1"/>', name="wall")]
-    for index, kind in enumerate(sorted({thing.type_name for thing in trace.objects})):
-        # Things on one cell are one mark.
+    for index, kind in enumerate(types):
         cells = sorted({(one.row, one.column) for one in trace.objects if one.type_name == kind})
         shown = [(row, column) for row, column in cells if window.holds(row, column)]
         if shown:
@@ -151,22 +163,23 @@ def ground(trace: EpisodeTrace, window: Window, name: str) -> tuple[str, list[Ke
 
 
 def heat_map(
-    counts: np.ndarray, bounds: Sequence[int], window: Window, ground_svg: str, title: str
+    counts: np.ndarray, bounds: Sequence[int], most: int, window: Window, ground_svg: str, title: str
 ) -> tuple[str, list[Key]]:
     """Visits per cell in classes of colour, with the legend that says what a colour means.
 
     Args:
         counts: int [rows, columns] of the whole map.
         bounds: lowest count of every class, as `heat_bounds` gives them.
+        most: the highest count of the last class, on this map or on another with the same colours.
         ground_svg: what lies under it.
     """
     shown = window.of(counts)
     parts = [f'<svg class="map" viewBox="{window.view_box}" role="img" aria-label="{escape(title)}">', ground_svg]
     keys = []
     for index, low in enumerate(bounds):
-        high = bounds[index + 1] if index + 1 < len(bounds) else None
-        inside = (shown >= low) & (True if high is None else shown < high)
-        label = f"{low:,} or more" if high is None else f"{low:,}" if high == low + 1 else f"{low:,} to {high - 1:,}"
+        high = bounds[index + 1] - 1 if index + 1 < len(bounds) else most
+        inside = (shown >= low) & (shown <= high)
+        label = f"{low:,}" if high <= low else f"{low:,} to {high:,}"
         colour = f"var(--h{_ramp(index, len(bounds))})"
         if inside.any():
             path = cells_path(inside, window)
@@ -192,7 +205,5 @@ def cells_path(cells: np.ndarray, window: Window) -> str:
             top = begun.pop((first, stop))
             width = stop - first
             parts.append(f"M{window.column + first} {window.row + top}h{width}v{row - top}h-{width}z")
-        begun |= {run: row for run in runs - begun.keys()}
+        begun |= dict.fromkeys(runs - begun.keys(), row)
     return "".join(parts)
-
-

@@ -80,23 +80,25 @@ def _by_policy(
 def _pictures(traces: Sequence[PolicyTraces | None]) -> list[dict[str, Any] | None]:
     """Heat map and animation of every policy, in colours of one scale."""
     counts = [None if traced is None else maps.visit_counts(traced.heat_map) for traced in traces]
-    bounds = maps.heat_bounds(max((int(visits.max()) for visits in counts if visits is not None), default=1))
+    most = max((int(visits.max()) for visits in counts if visits is not None), default=1)
+    types = maps.object_types(traced.animated for traced in traces if traced is not None)
     return [
-        None if traced is None else _picture(traced, visits, bounds, f"e{index}")
+        None if traced is None else _picture(traced, visits, most, types, f"e{index}")
         for index, (traced, visits) in enumerate(zip(traces, counts, strict=True))
     ]
 
 
-def _picture(traced: PolicyTraces, visits: Any, bounds: Sequence[int], name: str) -> dict[str, Any]:
+def _picture(traced: PolicyTraces, visits: Any, most: int, types: Sequence[str], name: str) -> dict[str, Any]:
     trace, policy = traced.animated, traced.policy
     window = maps.map_window(traced.heat_map)
-    ground, things = maps.ground(trace, window, f"{name}-map")
+    ground, objects = maps.ground(trace, window, types, f"{name}-map")
     steps, agents = len(trace.positions) - 1, trace.positions.shape[1]
     row, column = divmod(int(visits.argmax()), visits.shape[1])
     players = traced.agent_policies or [f"agent {agent}" for agent in range(agents)]
     heat, colours = maps.heat_map(
         visits,
-        bounds,
+        maps.heat_bounds(most),
+        most,
         window,
         ground,
         f"Map of where {policy} went: {int((visits > 0).sum())} cells, longest on row {row}, column {column}",
@@ -109,7 +111,7 @@ def _picture(traced: PolicyTraces, visits: Any, bounds: Sequence[int], name: str
         "map_rows": trace.walls.shape[0],
         "map_columns": trace.walls.shape[1],
         "wide": window.columns > maps.LARGE_SIDE,
-        "things": things,
+        "objects": objects,
         "agents": animation.agent_keys(players),
         "colours": colours,
         "heat": heat,
