@@ -48,11 +48,12 @@ def test_marks_are_where_agents_were(page: Path, trace: EpisodeTrace, tmp_path: 
     moments = [1000 * animation.seconds(STEPS) * step / STEPS for step in shown]
     script = f"""
         var all = document.getAnimations(), box = document.querySelector(".hold");
+        var width = document.querySelector(".chart").offsetWidth;
         var before = all.filter(function (one) {{ return one.playState === "running"; }}).length;
         box.click(); getComputedStyle(box).opacity;
         var after = all.filter(function (one) {{ return one.playState === "running"; }}).length;
         box.click();
-        return [all.length, before, after, document.querySelector(".chart").offsetWidth, {moments}.map(function (moment) {{
+        return [all.length, before, after, width, {moments}.map(function (moment) {{
             all.forEach(function (one) {{ one.pause(); one.currentTime = moment; }});
             var step = getComputedStyle(document.querySelector(".step"), "::after").getPropertyValue("--step");
             return [Number(step), places(), getComputedStyle(document.querySelector(".now")).left];
