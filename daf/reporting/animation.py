@@ -129,16 +129,14 @@ def _translated(point: list[int]) -> str:
 
 def film(trace: EpisodeTrace, window: Window, name: str, ground_name: str, title: str) -> str:
     """The map with agents on it; it moves by `episode_style`, and without it shows the end and the ways there."""
-    frames = frame_steps(_steps(trace))
     agents = range(trace.positions.shape[1])
     parts = [
         f'<svg class="map" viewBox="{window.view_box}" role="img" aria-label="{escape(title)}">',
         f'<use href="#{ground_name}"/>',
     ]
     for agent in agents:
-        way = trace.positions[frames, agent][:, ::-1]
-        points = " ".join(f"{x + 0.5:g},{y + 0.5:g}" for x, y in way[corners(frames, way)].tolist())
-        parts.append(f'<polyline class="trail" points="{points}" stroke="{_colour(agent)}"/>')
+        way = way_path(trace.positions[:, agent])
+        parts.append(f'<path class="trail" transform="translate(.5 .5)" stroke="{_colour(agent)}" d="{way}"/>')
     radius = mark_radius(window)
     for agent in agents:
         row, column = trace.positions[-1, agent].tolist()
@@ -151,6 +149,34 @@ def film(trace: EpisodeTrace, window: Window, name: str, ground_name: str, title
             )
         parts.append(f'<g class="agent {motion}" {place}>{agent_mark(agent, radius)}</g>')
     return "".join([*parts, "</svg>"])
+
+
+def way_path(places: np.ndarray) -> str:
+    """Lines between cells that were left for each other, each drawn once however often it was walked.
+
+    Args:
+        places: int [steps + 1, 2], row and column.
+    """
+    moves = np.concatenate([places[:-1], places[1:]], axis=1).astype(np.int64)
+    backwards = (moves[:, 0] > moves[:, 2]) | ((moves[:, 0] == moves[:, 2]) & (moves[:, 1] > moves[:, 3]))
+    moves[backwards] = moves[backwards][:, [2, 3, 0, 1]]
+    moves = np.unique(moves[(moves[:, :2] != moves[:, 2:]).any(axis=1)], axis=0)
+    rows, columns = (moves[:, 2] - moves[:, 0]), (moves[:, 3] - moves[:, 1])
+    across, down = (rows == 0) & (columns == 1), (rows == 1) & (columns == 0)
+    parts = [f"M{column} {row}h{length}" for row, column, length in _runs(moves[across][:, [0, 1]])]
+    parts += [f"M{column} {row}v{length}" for column, row, length in _runs(moves[down][:, [1, 0]])]
+    parts += [f"M{x} {y}L{to_x} {to_y}" for y, x, to_y, to_x in moves[~(across | down)].tolist()]
+    return "".join(parts)
+
+
+def _runs(places: np.ndarray) -> list[tuple[int, int, int]]:
+    """(line, first, length) of neighbouring places [n, 2] on a line, each (line, where on it)."""
+    places = places[np.lexsort((places[:, 1], places[:, 0]))]
+    starts = np.flatnonzero((np.diff(places, axis=0, prepend=-2) != (0, 1)).any(axis=1))
+    lengths = np.diff(starts, append=len(places))
+    return [
+        (line, first, length) for (line, first), length in zip(places[starts].tolist(), lengths.tolist(), strict=True)
+    ]
 
 
 def reward_chart(trace: EpisodeTrace, name: str, title: str) -> str:

@@ -34,7 +34,7 @@ SHAPES = (
 )
 STYLE = """
 .map{display:block;width:100%;border-radius:6px;background:var(--floor)}
-.maps{display:grid;grid-template-columns:1fr 1fr;gap:20px 24px}.maps>figure{min-width:0}
+.maps{display:grid;grid-template-columns:1fr 1fr;gap:20px 24px}
 .maps.wide{grid-template-columns:1fr}
 .maps .beside{padding-top:10px}
 .wall{fill:var(--wall)}

@@ -126,10 +126,14 @@ def test_objects_look_the_same_on_every_map_and_are_counted() -> None:
     fewer = walk(5, steps=1, objects=2)
     types = maps.object_types([trace, fewer])
     assert types == ["kind_0", "kind_1", "kind_2", "kind_3"]
-    _, keys = maps.ground(trace, maps.map_window([trace]), types, "g")
+    svg, keys = maps.ground(trace, maps.map_window([trace]), types, "g")
     assert [(key.name, key.count) for key in keys] == [
         ("wall", None), ("kind 0", 3), ("kind 1", 3), ("kind 2", 2), ("kind 3", 2),
     ]  # fmt: skip
+    for kind in types:
+        path = re.search(rf'd="([^"]+)"><title>{kind.replace("_", " ")}</title>', svg).group(1)
+        places = [(int(row), int(column)) for column, row in re.findall(r"M(\d+) (\d+)", path)]
+        assert places == sorted((one.row, one.column) for one in trace.objects if one.type_name == kind)
     _, same = maps.ground(fewer, maps.map_window([fewer]), types, "g")
     assert {key.name: key.mark for key in same}.items() <= {key.name: key.mark for key in keys}.items()
 
@@ -177,7 +181,8 @@ def test_the_mark_of_the_reward_follows_the_mean_over_agents() -> None:
     keyframes = frames_of("e-here", animation.episode_style(trace, "e"))
     chart = animation.reward_chart(trace, "e", "a title")
     means = trace.rewards.mean(axis=1)
-    low, high = between(keyframes, 0)[0], between(keyframes, 100)[0]
+    low, high = between(keyframes, 0)[0], between(keyframes, 100)[0]  # percent from the top
+    assert low > high
     play = animation.seconds(500) / (animation.seconds(500) + animation.HOLD_SECONDS)
     for step in (0, 2, 100, 346, 498, 500):  # from 0 the mark rises in proportion to the mean
         level = between(keyframes, 100 * play * step / 500)[0]
@@ -185,6 +190,25 @@ def test_the_mark_of_the_reward_follows_the_mean_over_agents() -> None:
     assert f'e-here" style="top:{high:g}%"' in chart
     line = re.search(r'class="track all" points="([^"]+)"', chart).group(1)
     assert line.split()[-1] == f"500,{high * 10:g}"
+
+
+def test_a_way_has_every_step_between_cells_once() -> None:
+    places = walk(9, steps=700, agents=1).positions[:, 0]
+    places = np.concatenate([places, [[3, 3], [9, 14], [9, 13], [9, 14]]])  # moved by force, then on foot
+    pairs = zip(places.tolist(), places.tolist()[1:], strict=False)
+    walked = {frozenset([tuple(a), tuple(b)]) for a, b in pairs if a != b}
+    drawn: Counter[frozenset[tuple[int, int]]] = Counter()
+    for x, y, kind, first, second in re.findall(r"M(\d+) (\d+)([hvL])(\d+) ?(\d*)", animation.way_path(places)):
+        row, column = int(y), int(x)
+        if kind == "L":
+            drawn[frozenset([(row, column), (int(second), int(first))])] += 1
+            continue
+        down, across = (1, 0) if kind == "v" else (0, 1)
+        for _ in range(int(first)):
+            drawn[frozenset([(row, column), (row + down, column + across)])] += 1
+            row, column = row + down, column + across
+    assert drawn == Counter(walked)
+    assert animation.way_path(places[:1].repeat(5, axis=0)) == ""
 
 
 # ---- the page --------------------------------------------------------------------------------------------------
@@ -214,6 +238,8 @@ def test_captions_say_what_is_drawn(tmp_path: Path) -> None:
     text = " ".join(write_page(tmp_path / "p.html", {"a": walk(1, steps=300)}).read_text().split())
     assert "all 3 agents together, in 1 of 4 episodes, the animated one; others have other maps." in text
     trace = walk(1, steps=300)
+    for kind in range(4):
+        assert f"</svg>kind {kind} <span" in text
     visited, things = np.unique(trace.positions[1:].reshape(-1, 2), axis=0), len(trace.objects)
     assert f"set foot on {len(visited)} of {(~trace.walls).sum() - things} cells" in text
     assert "Episode 0 (seed 0), the median of 4 by mean reward" in text
