@@ -318,23 +318,31 @@ def _usage_in(made_by: Mapping[str, Any]) -> Usage | None:
 def write_mission_report(
     recipe: MissionRecipe, episode_files: Sequence[str], *, json_path: str | Path, html_path: str | Path
 ) -> list[MissionAnalysis]:
-    """Analyze every checkpoint's episodes on a mission, and write the results as JSON and as a page."""
+    """Analyze every checkpoint's episodes on a mission, and write the results as JSON and as a page.
+
+    Raises:
+        DafError: an episode comes out differently when it is played again for the page's pictures.
+    """
     from daf.engine.missions import resolve_mission
     from daf.reporting.mission_page import render_mission_page
+    from daf.traces import trace_policies
 
-    metadata = _metadata(resolve_mission(recipe.config, recipe.name))
+    mission = resolve_mission(recipe.config, recipe.name)
+    metadata = _metadata(mission)
     frames = [read_episodes(path) for path in episode_files]
     made = [read_provenance(path) for path in episode_files]
     analyses = [
         analyze_episodes(frame, metadata, usage=_usage_in(one)) for frame, one in zip(frames, made, strict=True)
     ]
+    traces = trace_policies(frames, mission)
     made_by = provenance(recipe.to_dict(), {}) | {"episodes": made}
     report = {
         "mission": recipe.name,
         "metadata": asdict(metadata),
         "analyses": [analysis.to_dict() for analysis in analyses],
+        "drawn": [traced.to_dict() for traced in traces if traced is not None],
         "provenance": made_by,
     }
-    render_mission_page(analyses, frames, made_by, html_path)
+    render_mission_page(analyses, frames, traces, made_by, html_path)
     write_json(json_path, report)
     return analyses

@@ -1,4 +1,4 @@
-"""The page of a mission: how every policy fares on it, and how episodes went wrong."""
+"""The page of a mission: how every policy fares on it, where its agents went, and how episodes went wrong."""
 
 from __future__ import annotations
 
@@ -7,18 +7,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from daf.files import write_text
-from daf.reporting import figures
+from daf.reporting import animation, figures, maps
 from daf.reporting.html import template
+from daf.reporting.sentences import number
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from daf.mission_analysis import MissionAnalysis
+    from daf.traces import PolicyTraces
 
 
 def render_mission_page(
     analyses: Sequence[MissionAnalysis],
     frames: Sequence[pd.DataFrame],
+    traces: Sequence[PolicyTraces | None],
     provenance: Mapping[str, Any],
     output_html: str | Path,
 ) -> None:
@@ -27,6 +30,7 @@ def render_mission_page(
     Args:
         analyses: one per policy, all of one mission.
         frames: the episodes that each analysis describes.
+        traces: what is drawn of them; None where all of them failed.
     """
     rows = [
         {
@@ -38,21 +42,85 @@ def render_mission_page(
         for analysis in analyses
         if analysis.mean_reward is not None
     ]
-    rewards = {
-        analysis.policy: frame["mean_reward"].dropna().tolist()
-        for analysis, frame in zip(analyses, frames, strict=True)
-    }
+    rewards = _by_policy(analyses, frames, "mean_reward")
+    lengths = _by_policy(analyses, frames, "length")
     colours = {analysis.policy: index for index, analysis in enumerate(analyses)}
     metadata = analyses[0].metadata
-    figure = figures.interval_figure(rows, rewards, colours, f"Reward per agent on {metadata.name}") if rows else ""
+    name = metadata.name
+    ends_differ = len({length for values in lengths.values() for length in values}) > 1
+    pictures = _pictures(traces)
     page = {
-        "title": f"Mission {metadata.name}",
+        "title": f"Mission {name}",
         "metadata": metadata,
         "analyses": analyses,
-        "figure": figure,
+        "intervals": figures.interval_figure(rows, rewards, colours, f"Reward per agent on {name}") if rows else "",
+        "distributions": figures.distribution_figure(rewards, colours, f"Rewards on {name}") if rows else "",
+        "lengths": figures.distribution_figure(lengths, colours, f"Steps per episode on {name}") if ends_differ else "",
+        "pictures": pictures,
+        "failures": [frame["failure"].dropna().iloc[:1].tolist() for frame in frames],
         "provenance": {key: value for key, value in provenance.items() if key != "episodes"},
-        "style": figures.STYLE,
-        "light": figures.palette_css(figures.LIGHT),
-        "dark": figures.palette_css(figures.DARK),
+        "style": "".join([figures.STYLE, maps.STYLE, animation.STYLE, *(one["style"] for one in pictures if one)]),
+        "light": figures.palette_css(figures.LIGHT) + maps.LIGHT_CSS,
+        "dark": figures.palette_css(figures.DARK) + maps.DARK_CSS,
     }
     write_text(output_html, template("mission.html.j2").render(page))
+
+
+def _by_policy(
+    analyses: Sequence[MissionAnalysis], frames: Sequence[pd.DataFrame], column: str
+) -> dict[str, list[float]]:
+    """A column's values over episodes that have a result, by policy; policies without any are left out."""
+    found = {
+        analysis.policy: [float(value) for value in frame.loc[frame["failure"].isna(), column]]
+        for analysis, frame in zip(analyses, frames, strict=True)
+    }
+    return {policy: values for policy, values in found.items() if values}
+
+
+def _pictures(traces: Sequence[PolicyTraces | None]) -> list[dict[str, Any] | None]:
+    """Heat map and animation of every policy, in colours of one scale."""
+    counts = [None if traced is None else maps.visit_counts(traced.heat_map) for traced in traces]
+    most = max((int(visits.max()) for visits in counts if visits is not None), default=1)
+    types = maps.object_types(traced.animated for traced in traces if traced is not None)
+    return [
+        None if traced is None else _picture(traced, visits, most, types, f"e{index}")
+        for index, (traced, visits) in enumerate(zip(traces, counts, strict=True))
+    ]
+
+
+def _picture(traced: PolicyTraces, visits: Any, most: int, types: Sequence[str], name: str) -> dict[str, Any]:
+    trace, policy = traced.animated, traced.policy
+    window = maps.map_window(traced.heat_map)
+    ground, objects = maps.ground(trace, window, types, f"{name}-map")
+    steps, agents = len(trace.positions) - 1, trace.positions.shape[1]
+    row, column = divmod(int(visits.argmax()), visits.shape[1])
+    players = traced.agent_policies or [f"agent {agent}" for agent in range(agents)]
+    heat, colours = maps.heat_map(
+        visits,
+        maps.heat_bounds(most),
+        most,
+        window,
+        ground,
+        f"Map of where {policy} went: {int((visits > 0).sum())} cells, longest on row {row}, column {column}",
+    )
+    start_to_end = f"from 0 to {number(traced.mean_reward)} per agent in {steps} steps"
+    return {
+        "name": name,
+        "traced": traced,
+        "window": window,
+        "map_rows": trace.walls.shape[0],
+        "map_columns": trace.walls.shape[1],
+        "wide": window.columns > maps.LARGE_SIDE,
+        "objects": objects,
+        "agents": animation.agent_keys(players),
+        "colours": colours,
+        "heat": heat,
+        "visited": int((visits > 0).sum()),
+        "free": maps.free_cells(trace),
+        "film": animation.film(trace, window, name, f"{name}-map", f"Animation of an episode of {policy}"),
+        "chart": animation.reward_chart(trace, name, f"Reward of {policy} so far, {start_to_end}"),
+        "steps": steps,
+        "steps_per_frame": animation.steps_per_frame(steps),
+        "seconds": animation.seconds(steps),
+        "style": animation.episode_style(trace, name),
+    }

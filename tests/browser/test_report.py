@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import re
-import shutil
-import subprocess
 from pathlib import Path
 
 import pandas as pd
@@ -13,21 +10,9 @@ import pytest
 from daf.comparison import compare_episodes
 from daf.config import DAFComparisonConfig
 from daf.reporting.html import render_results
+from tests.browser.tools import browse, fits_a_phone, seen, with_script
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(CHROMIUM is None, reason="no chromium on the PATH: the report cannot be opened"),
-]
-FLAGS = [
-    "--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run",
-    "--disable-sync", "--hide-scrollbars",
-]  # fmt: skip
-
-
-def browse(page: Path, profile: Path, *options: str) -> str:
-    command = [str(CHROMIUM), *FLAGS, f"--user-data-dir={profile}", *options, page.as_uri()]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=True).stdout
+pytestmark = pytest.mark.browser
 
 
 @pytest.fixture
@@ -41,19 +26,6 @@ def report(tmp_path: Path) -> Path:
     missions = ["tutorial.miner", "training_facility_1"]
     config = DAFComparisonConfig(policies=["trained", "random", "starter"], missions=missions, num_resamples=500)
     return render_results(compare_episodes(pd.DataFrame(rows), config), tmp_path / "report.html")
-
-
-def with_script(report: Path, name: str, script: str) -> Path:
-    """The page with a script that acts as a reader would and writes what it saw into the title."""
-    page = report.with_name(name)
-    page.write_text(report.read_text().replace("</body>", f"<script>{script}</script></body>"))
-    return page
-
-
-def seen(dom: str) -> str:
-    found = re.search(r"<title>(.*?)</title>", dom, re.S)
-    assert found
-    return found.group(1)
 
 
 def test_the_page_renders_and_is_drawn(report: Path, tmp_path: Path) -> None:
@@ -94,11 +66,4 @@ def test_the_mission_filter_hides_the_others(report: Path, tmp_path: Path) -> No
 
 
 def test_a_phone_needs_no_sideways_scrolling(report: Path, tmp_path: Path) -> None:
-    inner = with_script(report, "inner.html", "parent.postMessage(document.documentElement.scrollWidth, '*');")
-    frame = tmp_path / "frame.html"
-    frame.write_text(
-        "<title>none</title><script>onmessage = function (e) { document.title = e.data; };</script>"
-        f'<iframe src="{inner.name}" style="width:400px;height:800px;border:0"></iframe>'
-    )
-    dom = browse(frame, tmp_path / "p", "--dump-dom", "--virtual-time-budget=3000")
-    assert int(seen(dom)) <= 400
+    assert fits_a_phone(report, tmp_path / "p")

@@ -1,0 +1,144 @@
+"""Which episodes a mission's page draws, played again from the episodes table: the animated one, and those of the heat
+map.
+
+Agents' ways can be laid over each other on one map only. Many missions build another map from every seed, some a few
+in turn (mirrored, say): the heat map holds episodes on the map of the animated one, and says how many they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from daf.replays import pick_episode
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from daf.engine.missions import Mission
+    from daf.engine.replays import EpisodeTrace
+
+ANIMATED = "median"
+HEAT_MAP_AGENT_STEPS = 200_000  # at most so many are played again for a heat map: seconds on common maps
+MAPS_COMPARED = 64  # of so many episodes at most it is asked whether their map is the animated one's
+GIVE_UP_AFTER = 16  # maps in a row that are not; building a large map takes seconds
+
+
+@dataclass(frozen=True, kw_only=True)
+class PolicyTraces:
+    """What is drawn of one policy.
+
+    Attributes:
+        animated: the median episode by mean reward.
+        heat_map: episodes on one map, the animated one among them, in the order they were played.
+        heat_map_episodes: their numbers.
+        num_played: episodes that have a result.
+        one_map: whether every map that was compared is the animated episode's; None if there was no other episode.
+    """
+
+    policy: str
+    episode: int
+    seed: int
+    mean_reward: float
+    agent_policies: list[str] | None
+    animated: EpisodeTrace
+    heat_map: tuple[EpisodeTrace, ...]
+    heat_map_episodes: list[int]
+    heat_map_seeds: list[int]
+    num_played: int
+    one_map: bool | None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Which episodes were drawn, for the mission's JSON."""
+        return {
+            "policy": self.policy,
+            "animated": {"episode": self.episode, "seed": self.seed, "mean_reward": self.mean_reward},
+            "heat_map": {"episodes": self.heat_map_episodes, "seeds": self.heat_map_seeds},
+            "one_map": self.one_map,
+        }
+
+
+def trace_policies(frames: Sequence[pd.DataFrame], mission: Mission) -> list[PolicyTraces | None]:
+    """The traces of every policy, one table each; None for a policy all of whose episodes failed.
+
+    Raises:
+        DafError: an episode comes out differently when played again: another engine, or another mission.
+    """
+    import numpy as np
+
+    from daf.engine.replays import trace_episode
+
+    @cache
+    def map_of(seed: int) -> tuple[Any, ...]:  # policies play the same seeds
+        nothing = np.zeros((2, 0, mission.num_agents), dtype=np.uint8)
+        return _map(trace_episode(mission, seed, nothing))
+
+    return [_trace_policy(frame, mission, map_of) for frame in frames]
+
+
+def _trace_policy(
+    frame: pd.DataFrame, mission: Mission, map_of: Callable[[int], tuple[Any, ...]]
+) -> PolicyTraces | None:
+    played = frame[frame["failure"].isna()]
+    if played.empty:
+        return None
+    animated = pick_episode(frame, ANIMATED)
+    others = [row for row in played.to_dict("records") if row["episode"] != animated["episode"]]
+    on_map, one_map = _on_the_map_of(animated, others, map_of)
+    longest = int(played["length"].max()) * mission.num_agents
+    drawn = [animated, *evenly(on_map, HEAT_MAP_AGENT_STEPS // longest - 1)]
+    drawn.sort(key=lambda row: row["episode"])
+    traces = {row["episode"]: _trace(row, mission) for row in drawn}
+    players = animated["agent_policies"]
+    return PolicyTraces(
+        policy=animated["checkpoint"],
+        episode=int(animated["episode"]),
+        seed=int(animated["seed"]),
+        mean_reward=float(animated["mean_reward"]),
+        agent_policies=None if players is None else list(players),
+        animated=traces[animated["episode"]],
+        heat_map=tuple(traces.values()),
+        heat_map_episodes=[int(row["episode"]) for row in drawn],
+        heat_map_seeds=[int(row["seed"]) for row in drawn],
+        num_played=len(played),
+        one_map=one_map,
+    )
+
+
+def _on_the_map_of(
+    animated: dict[str, Any], others: list[dict[str, Any]], map_of: Callable[[int], tuple[Any, ...]]
+) -> tuple[list[dict[str, Any]], bool | None]:
+    """The episodes on the animated one's map, and whether all that were looked at are."""
+    found: list[dict[str, Any]] = []
+    compared = 0
+    for row in evenly(others, MAPS_COMPARED):
+        if not found and compared == GIVE_UP_AFTER:
+            break
+        compared += 1
+        if map_of(int(row["seed"])) == map_of(int(animated["seed"])):
+            found.append(row)
+    return found, len(found) == compared if compared else None
+
+
+def evenly(rows: Sequence[Any], count: int) -> list[Any]:
+    """At most `count` of the rows at even distances, the first and the last among them if there are two or more."""
+    if count >= len(rows):
+        return list(rows)
+    if count <= 1:
+        return list(rows[:1]) if count == 1 else []
+    return [rows[round(place * (len(rows) - 1) / (count - 1))] for place in range(count)]
+
+
+def _trace(row: dict[str, Any], mission: Mission) -> EpisodeTrace:
+    from daf.engine.episode import unpack_actions
+    from daf.engine.replays import trace_episode
+
+    actions = unpack_actions(row["actions"], mission.num_agents)
+    return trace_episode(mission, int(row["seed"]), actions, row["agent_rewards"])
+
+
+def _map(trace: EpisodeTrace) -> tuple[Any, ...]:
+    """Equal for equal maps: walls and objects in the same places."""
+    return trace.walls.shape, trace.walls.tobytes(), frozenset(trace.objects)

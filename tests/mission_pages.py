@@ -1,0 +1,106 @@
+"""Episodes made up for tests of mission pages: agents that walk at random between random walls."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from daf.engine.replays import EpisodeTrace, MapObject
+from daf.episodes import episodes_frame
+from daf.mission_analysis import MissionMetadata, analyze_episodes
+from daf.reporting.mission_page import render_mission_page
+from daf.traces import PolicyTraces
+
+MOVES = np.array([[0, 0], [0, 1], [1, 0], [0, -1], [-1, 0]])
+
+
+def walk(
+    seed: int, *, steps: int, agents: int = 3, side: int = 20, walls: float = 0.2, objects: int = 6
+) -> EpisodeTrace:
+    """A random walk on a square map with a border of wall."""
+    rng = np.random.default_rng(seed)
+    blocked = rng.random((side, side)) < walls
+    blocked[[0, -1]] = blocked[:, [0, -1]] = True
+    free = rng.permutation(np.argwhere(~blocked))
+    things = tuple(
+        MapObject(type_name=f"kind_{number % 4}", row=int(row), column=int(column))
+        for number, (row, column) in enumerate(free[agents : agents + objects])
+    )
+    closed = blocked.copy()
+    for thing in things:
+        closed[thing.row, thing.column] = True
+    positions = np.zeros((steps + 1, agents, 2), dtype=np.int16)
+    positions[0] = free[:agents]
+    for step in range(1, steps + 1):
+        for agent, move in enumerate(MOVES[rng.integers(len(MOVES), size=agents)]):
+            wanted = positions[step - 1, agent] + move
+            positions[step, agent] = positions[step - 1, agent] if closed[tuple(wanted)] else wanted
+    rewards = np.cumsum(rng.random((steps + 1, agents)) < 0.02, axis=0).astype(np.float32)
+    rewards[0] = 0
+    return EpisodeTrace(walls=blocked, objects=things, positions=positions, rewards=rewards)
+
+
+def traced(policy: str, trace: EpisodeTrace, **changes: object) -> PolicyTraces:
+    """A policy whose only episode on this map is animated."""
+    facts: dict[str, object] = {
+        "policy": policy,
+        "episode": 0,
+        "seed": 0,
+        "mean_reward": float(trace.rewards[-1].mean()),
+        "agent_policies": None,
+        "animated": trace,
+        "heat_map": (trace,),
+        "heat_map_episodes": [0],
+        "heat_map_seeds": [0],
+        "num_played": 4,
+        "one_map": False,
+    }
+    return PolicyTraces(**(facts | changes))
+
+
+def episodes(policy: str, rewards: Sequence[float | None]):
+    """A table of episodes; None is one that failed."""
+    return episodes_frame(
+        {
+            "policy": policy,
+            "checkpoint": policy,
+            "mission": "m",
+            "episode": number,
+            "seed": number,
+            "mean_reward": reward,
+            "agent_rewards": [] if reward is None else [reward],
+            "length": 0 if reward is None else 30,
+            "timeouts": 0,
+            "failure": "ValueError: a bad <action>" if reward is None else None,
+            "action_counts": "{}",
+            "game_stats": "{}",
+            "agent_stats": "[]",
+        }
+        for number, reward in enumerate(rewards)
+    )
+
+
+def write_page(path: Path, traces: dict[str, EpisodeTrace | None]) -> Path:
+    """A page with one policy per trace; None: all of its episodes failed."""
+    metadata = MissionMetadata(
+        name="m",
+        description="",
+        origin="daf",
+        num_agents=3,
+        max_steps=30,
+        success=None,
+        action_names=["noop"],
+        observation_shape=[64, 3],
+        resources=[],
+    )
+    frames = [episodes(policy, [None] * 4 if trace is None else [0, 1, 2, 4.5]) for policy, trace in traces.items()]
+    render_mission_page(
+        [analyze_episodes(frame, metadata) for frame in frames],
+        frames,
+        [None if trace is None else traced(policy, trace) for policy, trace in traces.items()],
+        {"created": "today"},
+        path,
+    )
+    return path

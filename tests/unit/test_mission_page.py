@@ -1,0 +1,272 @@
+"""A mission's page: visits against a count by hand, keyframes against positions, and what the page says and weighs."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from pathlib import Path
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+
+pytest.importorskip("cogames")
+
+from daf.reporting import animation, maps
+from tests.mission_pages import traced, walk, write_page
+
+
+def frames_of(rule: str, style: str) -> list[tuple[float, list[float]]]:
+    """(percent of the loop, numbers) of a keyframes rule."""
+    body = re.search(rf"@keyframes {re.escape(rule)}\{{((?:[^{{}}]*\{{[^{{}}]*\}})*)\}}", style)
+    assert body
+    found = []
+    for times, declaration in re.findall(r"([^{}]*)\{([^{}]*)\}", body.group(1)):
+        values = [float(number) for number in re.findall(r"-?[\d.]+", declaration.split(":", 1)[1])]
+        found += [(100.0 if time == "to" else float(time.rstrip("%")), values) for time in times.split(",")]
+    return found
+
+
+def between(keyframes: list[tuple[float, list[float]]], percent: float) -> list[float]:
+    """Where CSS's linear timing puts the values at a moment of the loop."""
+    times, values = zip(*keyframes, strict=True)
+    return [float(np.interp(percent, times, column)) for column in zip(*values, strict=True)]
+
+
+def cells_of(path: str) -> Counter[tuple[int, int]]:
+    """(row, column) of the cells that a path of rectangles covers."""
+    covered: Counter[tuple[int, int]] = Counter()
+    for x, y, width, height, back in re.findall(r"M(\d+) (\d+)h(\d+)v(\d+)h-(\d+)z", path):
+        assert width == back
+        rows, columns = range(int(y), int(y) + int(height)), range(int(x), int(x) + int(width))
+        covered.update((row, column) for row in rows for column in columns)
+    return covered
+
+
+# ---- maps ------------------------------------------------------------------------------------------------------
+
+
+def test_visits_against_a_count_by_hand() -> None:
+    traces = [walk(1, steps=60), walk(2, steps=35)]
+    expected: Counter[tuple[int, int]] = Counter()
+    for trace in traces:
+        for step in trace.positions.tolist()[1:]:
+            expected.update((row, column) for row, column in step)
+    counts = maps.visit_counts(traces)
+    assert {(row, column): int(counts[row, column]) for row, column in np.argwhere(counts).tolist()} == expected
+    assert counts.sum() == 3 * (60 + 35)
+
+
+def test_a_colour_covers_the_cells_whose_count_its_legend_says() -> None:
+    trace = walk(3, steps=900)
+    counts, window = maps.visit_counts([trace]), maps.map_window([trace])
+    most = int(counts.max())
+    bounds = maps.heat_bounds(most)
+    svg, keys = maps.heat_map(counts, bounds, most, window, "", "a title")
+    shown = re.findall(r'fill="(var\(--h\d\))" d="([^"]+)"><title>([^<]+)</title>', svg)
+    assert len(shown) >= 4
+    legend = {re.search(r'fill="(.*?)"', key.mark).group(1): key.name for key in keys}
+    for colour, path, title in shown:
+        assert legend[colour] == title
+        low, _, high = title.replace(",", "").partition(" to ")
+        inside = (counts >= int(low)) & (counts <= int(high or low))
+        assert cells_of(path) == Counter(map(tuple, np.argwhere(inside).tolist()))
+    assert sum(cells_of(path).total() for _, path, _ in shown) == (counts > 0).sum()
+    assert keys[-1].name.endswith(f" to {most}")
+
+
+@pytest.mark.parametrize(
+    ("most", "bounds"),
+    [
+        (1, [1]),
+        (2, [1]),
+        (3, [1, 3]),
+        (1000, [1, 3, 10, 30, 100, 300, 1000]),
+        (3000, [1, 10, 100, 1000]),
+        (80_000, [1, 10, 100, 1000, 10_000]),
+    ],
+)
+def test_classes_of_colour(most: int, bounds: list[int]) -> None:
+    assert maps.heat_bounds(most) == bounds
+
+
+def test_cells_are_drawn_once_each_and_nothing_else() -> None:
+    cells = np.random.default_rng(5).random((17, 23)) < 0.6
+    window = maps.Window(row=4, column=9, rows=17, columns=23, cut=False)
+    expected = Counter({(row + 4, column + 9): 1 for row, column in np.argwhere(cells).tolist()})
+    assert cells_of(maps.cells_path(cells, window)) == expected
+    block = maps.cells_path(np.ones((17, 23), dtype=bool), window)
+    assert block == "M9 4h23v17h-23z"
+
+
+def test_solid_wall_around_a_map_is_left_out() -> None:
+    trace = walk(1, steps=20)
+    trace.walls[:6] = True
+    window = maps.map_window([trace])
+    assert (window.row, window.column, window.rows, window.columns) == (5, 0, 15, 20)
+    assert not window.cut
+
+
+def test_a_large_map_is_cut_to_where_agents_went() -> None:
+    traces = [walk(seed, steps=40, side=200) for seed in (1, 2)]
+    visited = np.concatenate([trace.positions.reshape(-1, 2) for trace in traces])
+    window = maps.map_window(traces)
+    top, left = np.maximum(visited.min(axis=0) - maps.MARGIN, 0)
+    bottom, right = np.minimum(visited.max(axis=0) + maps.MARGIN, 199)
+    assert (window.row, window.column) == (top, left)
+    assert (window.row + window.rows - 1, window.column + window.columns - 1) == (bottom, right)
+    assert window.cut
+    ground, _ = maps.ground(traces[0], window, maps.object_types(traces), "g")
+    rows, columns = zip(*cells_of(ground), strict=True)
+    assert (min(rows), max(rows), min(columns), max(columns)) == (top, bottom, left, right)
+
+
+def test_objects_look_the_same_on_every_map_and_are_counted() -> None:
+    trace = walk(4, steps=1, objects=10)
+    fewer = walk(5, steps=1, objects=2)
+    types = maps.object_types([trace, fewer])
+    assert types == ["kind_0", "kind_1", "kind_2", "kind_3"]
+    svg, keys = maps.ground(trace, maps.map_window([trace]), types, "g")
+    assert [(key.name, key.count) for key in keys] == [
+        ("wall", None), ("kind 0", 3), ("kind 1", 3), ("kind 2", 2), ("kind 3", 2),
+    ]  # fmt: skip
+    for kind in types:
+        path = re.search(rf'd="([^"]+)"><title>{kind.replace("_", " ")}</title>', svg).group(1)
+        places = [(int(row), int(column)) for column, row in re.findall(r"M(\d+) (\d+)", path)]
+        assert places == sorted((one.row, one.column) for one in trace.objects if one.type_name == kind)
+    _, same = maps.ground(fewer, maps.map_window([fewer]), types, "g")
+    assert {key.name: key.mark for key in same}.items() <= {key.name: key.mark for key in keys}.items()
+
+
+# ---- animation -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("steps", "frames", "per_frame"), [(1, 2, 1), (150, 151, 1), (250, 251, 1), (251, 127, 2), (10_000, 251, 40)]
+)
+def test_frames(steps: int, frames: int, per_frame: int) -> None:
+    drawn = animation.frame_steps(steps)
+    assert (len(drawn), drawn[0], drawn[-1]) == (frames, 0, steps)
+    assert animation.steps_per_frame(steps) == per_frame
+    assert animation.seconds(steps) <= 25.0
+    assert set(np.diff(drawn)[:-1]) <= {per_frame}
+
+
+@pytest.mark.parametrize("steps", [7, 250, 1001])
+def test_marks_are_where_agents_were_at_every_frame(steps: int) -> None:
+    trace = walk(6, steps=steps)
+    style = animation.episode_style(trace, "e5")
+    loop = animation.seconds(steps) + animation.HOLD_SECONDS
+    assert f"animation-duration:{loop:g}s" in style
+    for agent in range(3):
+        keyframes = frames_of(f"e5-a{agent}", style)
+        for step in animation.frame_steps(steps):
+            percent = 100 * (step / steps) * animation.seconds(steps) / loop
+            row, column = trace.positions[step, agent].tolist()
+            assert between(keyframes, percent) == pytest.approx([column, row], abs=0.1), (agent, step)
+        assert keyframes[-1] == (100.0, trace.positions[-1, agent].tolist()[::-1])
+        assert keyframes[-2][1] == keyframes[-1][1]  # the end stays
+
+
+def test_an_agent_that_stands_still_costs_two_keyframes() -> None:
+    trace = walk(6, steps=200)
+    trace.positions[:] = trace.positions[0]
+    style = animation.episode_style(trace, "e")
+    row, column = trace.positions[0, 1].tolist()
+    assert [values for _, values in frames_of("e-a1", style)] == [[column, row]] * 3  # start, end, end of the loop
+
+
+def test_the_mark_of_the_reward_follows_the_mean_over_agents() -> None:
+    trace = walk(7, steps=500)
+    keyframes = frames_of("e-here", animation.episode_style(trace, "e"))
+    chart = animation.reward_chart(trace, "e", "a title")
+    means = trace.rewards.mean(axis=1)
+    low, high = between(keyframes, 0)[0], between(keyframes, 100)[0]  # percent from the top
+    assert low > high
+    play = animation.seconds(500) / (animation.seconds(500) + animation.HOLD_SECONDS)
+    for step in (0, 2, 100, 346, 498, 500):  # from 0 the mark rises in proportion to the mean
+        level = between(keyframes, 100 * play * step / 500)[0]
+        assert (low - level) / (low - high) == pytest.approx(means[step] / means[-1], abs=0.005), step
+    assert f'e-here" style="top:{high:g}%"' in chart
+    line = re.search(r'class="track all" points="([^"]+)"', chart).group(1)
+    assert line.split()[-1] == f"500,{high * 10:g}"
+
+
+def test_a_way_has_every_step_between_cells_once() -> None:
+    places = walk(9, steps=700, agents=1).positions[:, 0]
+    places = np.concatenate([places, [[3, 3], [9, 14], [9, 13], [9, 14]]])  # moved by force, then on foot
+    pairs = zip(places.tolist(), places.tolist()[1:], strict=False)
+    walked = {frozenset([tuple(a), tuple(b)]) for a, b in pairs if a != b}
+    drawn: Counter[frozenset[tuple[int, int]]] = Counter()
+    for x, y, kind, first, second in re.findall(r"M(\d+) (\d+)([hvL])(\d+) ?(\d*)", animation.way_path(places)):
+        row, column = int(y), int(x)
+        if kind == "L":
+            drawn[frozenset([(row, column), (int(second), int(first))])] += 1
+            continue
+        down, across = (1, 0) if kind == "v" else (0, 1)
+        for _ in range(int(first)):
+            drawn[frozenset([(row, column), (row + down, column + across)])] += 1
+            row, column = row + down, column + across
+    assert drawn == Counter(walked)
+    assert animation.way_path(places[:1].repeat(5, axis=0)) == ""
+
+
+# ---- the page --------------------------------------------------------------------------------------------------
+
+
+def test_the_same_traces_give_the_same_bytes(tmp_path: Path) -> None:
+    pages = [write_page(tmp_path / name, {"a": walk(1, steps=300), "b": walk(2, steps=30)}) for name in ("1", "2")]
+    assert pages[0].read_bytes() == pages[1].read_bytes()
+
+
+def test_pictures_are_well_formed_and_need_nothing_from_elsewhere(tmp_path: Path) -> None:
+    text = write_page(tmp_path / "p.html", {"a <b> & c": walk(1, steps=300), "d": walk(2, steps=30)}).read_text()
+    assert "default-src 'none'; style-src 'unsafe-inline'" in text
+    for forbidden in ("<script", "http://", "https://", "url(", "<image", "<animate"):
+        assert forbidden not in text
+    pictures = [ElementTree.fromstring(svg) for svg in re.findall(r"<svg.*?</svg>(?!</svg>)", text, re.S)]
+    assert sum("aria-label" in picture.attrib for picture in pictures) == 2 + 3 * 2
+    assert all("aria-label" in picture.attrib or picture.get("aria-hidden") == "true" for picture in pictures)
+    ids = re.findall(r'\bid="([^"]+)"', text)
+    assert len(ids) == len(set(ids))
+    assert set(re.findall(r'href="#([^"]+)"', text)) <= set(ids)
+    assert set(re.findall(r'for="([^"]+)"', text)) <= set(ids)
+    assert set(re.findall(r"animation-name:([\w-]+)", text)) == set(re.findall(r"@keyframes ([\w-]+)", text))
+
+
+def test_captions_say_what_is_drawn(tmp_path: Path) -> None:
+    text = " ".join(write_page(tmp_path / "p.html", {"a": walk(1, steps=300)}).read_text().split())
+    assert "all 3 agents together, in 1 of 4 episodes, the animated one; others have other maps." in text
+    trace = walk(1, steps=300)
+    for kind in range(4):
+        assert f"</svg>kind {kind} <span" in text
+    visited, things = np.unique(trace.positions[1:].reshape(-1, 2), axis=0), len(trace.objects)
+    assert f"set foot on {len(visited)} of {(~trace.walls).sum() - things} cells" in text
+    assert "Episode 0 (seed 0), the median of 4 by mean reward" in text
+    assert "A frame is 2 steps, the episode takes 15 seconds" in text
+
+
+def test_a_policy_that_never_finished_an_episode_is_said_to(tmp_path: Path) -> None:
+    text = write_page(tmp_path / "p.html", {"broken": None, "fine": walk(1, steps=30)}).read_text()
+    assert "All 4 episodes failed: there is nothing to draw." in text
+    assert "ValueError: a bad &lt;action&gt;" in text
+    assert text.count('class="map"') == 2
+    alone = write_page(tmp_path / "alone.html", {"broken": None}).read_text()
+    assert "All 4 episodes failed" in alone
+    assert 'class="map"' not in alone
+
+
+def test_a_page_of_three_policies_on_a_map_as_large_as_machina_1_stays_small(tmp_path: Path) -> None:
+    long = {name: walk(seed, steps=2000, agents=8, side=98, walls=0.35, objects=300) for seed, name in enumerate("abc")}
+    for trace in long.values():  # agents that went everywhere: nothing is cut off, every cell has a colour
+        rng = np.random.default_rng(0)
+        trace.positions[:] = rng.integers(1, 97, size=trace.positions.shape)
+    page = write_page(tmp_path / "p.html", long)
+    assert 300_000 < page.stat().st_size < 1_500_000
+
+
+def test_members_of_a_team_are_named(tmp_path: Path) -> None:
+    team = traced("team", walk(1, steps=3), agent_policies=["left", "right", "left"])
+    keys = animation.agent_keys(team.agent_policies)
+    assert [key.name for key in keys] == ["left", "right", "left"]
+    assert [re.search(r">(\d)</text>", key.mark).group(1) for key in keys] == ["0", "1", "2"]
