@@ -155,9 +155,7 @@ def test_what_cannot_be_measured_is_said_before() -> None:
     with pytest.raises(BadInputError, match="a step limit"):
         check_held_out(held_out, endless)
     with pytest.raises(BadInputError, match="what a success is"):
-        check_held_out(
-            held_out.model_copy(update={"objective_metric": "success_rate"}), resolve_mission("tutorial.miner")
-        )
+        check_held_out(held_out.model_copy(update={"objective_metric": "success_rate"}), resolve_mission("tutorial"))
     check_held_out(held_out, resolve_mission("tutorial.miner"))
 
 
