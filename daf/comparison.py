@@ -362,6 +362,7 @@ def daf_compare_policies(
         "missions": {mission.name: mission.env_config.model_dump(mode="json") for mission in resolved_missions},
     }
     made_by = provenance(recipe, {"evaluation": evaluation_seed, "resampling": seed})
+    made_by |= {"success": {mission.name: mission.success for mission in resolved_missions}}
     if episodes_per_mission == "auto":
         results = play_until_settled(play, config, provenance=made_by)
     else:
@@ -376,16 +377,18 @@ def compare_files(paths: Sequence[str | Path], config: DAFComparisonConfig, fold
     Episodes beyond `episodes_per_mission` belong to another comparison of the same policies and are left out. Missions
     and policies of the configuration go by their labels.
     """
-    from daf.episodes import read_episodes, read_provenance
+    from daf.episodes import COLUMNS_TO_COMPARE, read_episodes, read_provenance
     from daf.provenance import provenance
     from daf.sequential import looks
 
-    episodes = read_episodes(paths)
+    episodes = read_episodes(paths, COLUMNS_TO_COMPARE)
     labelled = with_labels(config, episodes)
     shards = [shard for path in paths for shard in read_provenance(path)["shards"]]
     notes = dict.fromkeys(shard["note"] for shard in shards if shard["note"])
     recipe = {"config": labelled.to_dict(), "episodes": [shard["recipe_digest"] for shard in shards]}
+    success = {shard["mission"]["name"]: shard["mission"]["success"] for shard in shards if "mission" in shard}
     made_by = provenance(recipe, {"evaluation": config.evaluation_seed, "resampling": config.seed})
+    made_by |= {"success": success}
     if config.episodes_per_mission == "auto":
         *_, results = looks(episodes, labelled, provenance=made_by)
     else:

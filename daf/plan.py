@@ -290,7 +290,7 @@ def check_with_engine(plan: Plan, source: str) -> None:
     Raises:
         ConfigError: one problem per wrong value.
     """
-    from daf.engine.missions import resolve_mission
+    from daf.engine.missions import check_buildable, resolve_mission
     from daf.engine.networks import PolicyNetwork
     from daf.engine.policies import build_policy, check_transfer, resolve_policy
     from daf.engine.simulation import SimulationFactory
@@ -315,13 +315,9 @@ def check_with_engine(plan: Plan, source: str) -> None:
 
     def interface(mission: str) -> Any:
         if mission not in interfaces:
-            factory = SimulationFactory(resolve_mission(plan.mission_recipe(mission).config).env_config)
-            try:
-                factory.build_map(0)
-            except Exception as error:  # a map builder may fail in any way
-                where, hint = f"mission '{mission}'", "does the map have room for so many agents?"
-                raise BadInputError("a map that the engine can build", str(error), where, hint) from error
-            interfaces[mission] = factory.interface
+            found = resolve_mission(plan.mission_recipe(mission).config)
+            check_buildable(found)
+            interfaces[mission] = SimulationFactory(found.env_config).interface
         return interfaces[mission]
 
     experiment = plan.experiment

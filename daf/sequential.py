@@ -130,9 +130,9 @@ def first_episodes_of_looks(config: DAFComparisonConfig) -> list[int]:
 def write_look(paths: Sequence[str | Path], config: DAFComparisonConfig, output: str | Path) -> dict[str, Any]:
     """Look at the shards played so far and write whether more are needed."""
     from daf.comparison import with_labels
-    from daf.episodes import read_episodes
+    from daf.episodes import COLUMNS_TO_COMPARE, read_episodes
 
-    episodes = read_episodes(paths)
+    episodes = read_episodes(paths, COLUMNS_TO_COMPARE)
     *_, last = looks(episodes, with_labels(config, episodes))
     sequential: dict[str, Any] = dict(last.sequential or {})
     write_json(output, sequential)

@@ -34,7 +34,7 @@ def test_a_file_says_what_success_was_and_what_playing_took(tmp_path, config, su
     checkpoint = Checkpoint(label="noop", policy="noop", config=PolicyConfig(class_path="noop"))
     logger = create_daf_logger("test", stream=io.StringIO())
     output = tmp_path / "episodes.parquet"
-    evaluate_shard(recipe, checkpoint=checkpoint, weights=[], output=output, device="cpu", logger=logger)
+    evaluate_shard(recipe, checkpoint=checkpoint, weights=[], output=output, device="cpu", workers=1, logger=logger)
     made_by = read_provenance(output)
     assert made_by["mission"] == {"name": "mine", "success": success}
     assert made_by["usage"]["seconds"] > 0

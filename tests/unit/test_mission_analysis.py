@@ -11,6 +11,8 @@ pytest.importorskip("cogames")
 from daf import mission_analysis
 from daf.config import MissionConfig
 from daf.engine import missions
+from daf.engine.evaluation import evaluate_policy
+from daf.engine.missions import resolve_mission
 from daf.episodes import episodes_frame, write_episodes
 from daf.errors import BadInputError, ConfigError
 from daf.mission_analysis import (
@@ -239,9 +241,11 @@ def test_metadata():
 )
 def test_a_report_says_success_and_what_its_files_know(tmp_path, usages, expected):
     rule = "agent_sum('carbon.gained') > 3"
-    recipe = MissionRecipe.of("hall", {"hall": MissionConfig(source="assembler_2", success=rule)})
+    hall = MissionConfig(source="assembler_2", success=rule, max_steps=10)
+    recipe = MissionRecipe.of("hall", {"hall": hall})
     shards = [{"usage": usage} if usage else {} for usage in usages]
-    write_episodes(tmp_path / "episodes.parquet", table(REWARDS, [True] * 8), {"shards": shards})
+    episodes = evaluate_policy("noop", resolve_mission(hall, "hall"), episodes=2, seed=0)
+    write_episodes(tmp_path / "episodes.parquet", episodes, {"shards": shards})
     page, data = tmp_path / "hall.html", tmp_path / "hall.json"
     write_mission_report(recipe, [str(tmp_path / "episodes.parquet")], json_path=data, html_path=page)
     report = json.loads(data.read_text())
