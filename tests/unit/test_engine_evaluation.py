@@ -247,7 +247,7 @@ def test_rows_say_what_was_played(weights: Path) -> None:
     assert seen == [1, 2]
     failing = evaluate_policy("noop", short("training_facility_1", success="length > 60"), episodes=1, seed=0)
     assert failing["success"].tolist() == [False]
-    undeclared = evaluate_policy("noop", short("tutorial.miner", max_steps=5), episodes=1, seed=0)
+    undeclared = evaluate_policy("noop", short("tutorial", max_steps=5), episodes=1, seed=0)
     assert undeclared["success"].isna().all()
 
 
