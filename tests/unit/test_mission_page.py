@@ -211,7 +211,8 @@ def test_a_way_has_every_step_between_cells_once() -> None:
             row, column = row + down, column + across
     assert drawn == Counter(walked)
     assert animation.way_path(places[:1].repeat(5, axis=0)) == ""
-    assert animation.way_path(np.array([[2, 4], [2, 3], [2, 2], [3, 2], [4, 2], [3, 2]])) == "M2 2h2M2 2v2"
+    there = np.array([[2, 4], [2, 3], [2, 2], [3, 2], [4, 2], [4, 3], [4, 4], [4, 3]])
+    assert animation.way_path(there) == "M2 2h2M2 4h2M2 2v2"
 
 
 # ---- the page --------------------------------------------------------------------------------------------------
