@@ -158,6 +158,8 @@ def test_marks_are_where_agents_were_at_every_frame(steps: int) -> None:
     style = animation.episode_style(trace, "e5")
     loop = animation.seconds(steps) + animation.HOLD_SECONDS
     assert f"animation-duration:{loop:g}s" in style
+    for lag, delay in re.findall(r"\.e5 \.g(\d)\{animation-delay:(.*?)s\}", style):  # a ghost is some frames behind
+        assert float(delay) + loop == pytest.approx(int(lag) / animation.FRAMES_PER_SECOND, abs=0.01)
     for agent in range(3):
         keyframes = frames_of(f"e5-a{agent}", style)
         for step in animation.frame_steps(steps):
@@ -209,6 +211,8 @@ def test_a_way_has_every_step_between_cells_once() -> None:
             row, column = row + down, column + across
     assert drawn == Counter(walked)
     assert animation.way_path(places[:1].repeat(5, axis=0)) == ""
+    there = np.array([[2, 4], [2, 3], [2, 2], [3, 2], [4, 2], [4, 3], [4, 4], [4, 3]])
+    assert animation.way_path(there) == "M2 2h2M2 4h2M2 2v2"
 
 
 # ---- the page --------------------------------------------------------------------------------------------------
