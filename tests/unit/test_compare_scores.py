@@ -115,7 +115,7 @@ def test_the_order_and_choice_of_policies_is_the_callers() -> None:
 
 
 def test_the_reference_is_compared_with_all_others_and_holm_counts_only_those() -> None:
-    frame = table({"full": 1.0, "a": 0.9, "b": 0.8, "c": 1.05})
+    frame = table({"full": 1.0, "a": 0.9, "b": 0.8, "c": 1.05}, seeds=(1, 2, 3, 4, 5))
     results = compare(frame, reference="full")
     rows = results.pairwise.query("estimand == 'A' and mission == 'overall'").sort_values("p")
     assert rows["policy_a"].unique().tolist() == ["full"]
@@ -214,6 +214,19 @@ def test_what_is_missing_for_the_margin_is_said() -> None:
         assert row["more_needed"] == max(0, int(np.ceil(row["n_needed"] / per)) - have)
     said = [note for note in results.notes if "80 % chance" in note]
     assert any(f"About {rows.loc['B', 'more_needed']} more training seeds per recipe" in note for note in said)
+
+
+def test_the_permutation_test_of_recipes_says_how_small_its_p_can_get() -> None:
+    frame = table({"x": 9.0, "y": 0.0, "z": 5.0}, seeds=(1, 2, 3, 4))
+    results = compare(frame, recipe_test="permutation")
+    rows = results.pairwise.query("estimand == 'B' and mission == 'overall'")
+    np.testing.assert_allclose(rows["p"].astype(float), 2 / 70)
+    np.testing.assert_allclose(rows["minimum_p"].astype(float), 2 / 70)
+    np.testing.assert_allclose(rows["p_holm"].astype(float), 6 / 70)
+    assert rows["test"].unique().tolist() == ["permutation (exact) on seed means"]
+    assert any("few training seeds, p cannot fall below 0.029" in note for note in results.notes)
+    rows = compare(frame).pairwise.query("estimand == 'B' and mission == 'overall'")
+    assert set(rows["verdict"]) == {"better", "worse"}  # Welch's test can tell
 
 
 # ---- files ------------------------------------------------------------------------------------------------
