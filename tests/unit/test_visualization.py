@@ -108,7 +108,7 @@ def test_many_missions_get_their_overall_figures_on_the_declared_scale(tmp_path:
     diagram = (tmp_path / "figures" / "critical-difference-A.svg").read_text()
     assert f"critical difference {number(results.friedman['critical_difference'])}" in diagram
     assert page.count('<details class="one"') == 18  # six missions in three sections
-    assert "normalised points" in page
+    assert "Normalised points." in page
     low, high = (results.episode_scores()["m3"][policy] for policy in ("low", "high"))
     assert sum(low) / len(low) == pytest.approx(0, abs=1e-9)
     assert sum(high) / len(high) == pytest.approx(1, abs=1e-9)
