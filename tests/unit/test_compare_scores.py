@@ -159,6 +159,23 @@ def test_wrong_files_and_settings_are_refused(tmp_path: Path) -> None:
         compare(table({"x": 1.0, "y": 0.0}), reference="w")
 
 
+def test_a_training_seed_that_plays_four_missions_is_one_unit_of_its_recipe() -> None:
+    # Every seed scores the same on all missions, so four missions say no more about the recipe than one.
+    skill = np.random.default_rng(8).normal(0, 1, 8)
+    rows = [(f"m{m}", seed, skill[seed]) for m in range(4) for seed in range(8)]
+    frame = pd.DataFrame(rows, columns=["mission", "seed", "score"]).assign(policy="x")
+    both = pd.concat([frame, frame.assign(policy="y", score=frame["score"] - 0.5)])
+    results = daf_compare_scores(both, num_resamples=4000)
+    row = results.aggregates.query("estimand == 'B' and policy == 'x' and statistic == 'mean'").iloc[0]
+    expected = stats.ttest_1samp(skill, 0).confidence_interval(0.95)
+    assert (row["interval_low"], row["interval_high"]) == pytest.approx((expected.low, expected.high), abs=0.15)
+    assert (row["n_missions"], row["n_units"]) == (4, 32)
+    overall = results.pairwise.query("estimand == 'B' and mission == 'overall'").iloc[0]
+    alone = results.pairwise.query("estimand == 'B' and mission == 'm0'").iloc[0]
+    assert overall["p"] == pytest.approx(alone["p"], abs=1e-12)
+    assert overall["p_improvement_low"] == pytest.approx(alone["p_improvement_low"], abs=0.06)
+
+
 # ---- one scale --------------------------------------------------------------------------------------------
 
 
