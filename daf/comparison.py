@@ -138,13 +138,14 @@ def _explain(
         why["B"] = "there is no second policy to compare with, or the training seeds show no variance."
     estimand = {key: {"question": ESTIMANDS[key], "answered": possible[key], "why": why[key]} for key in "AB"}
 
-    family = [r["minimum_p"] for r in whole["A"] if r["p"] is not None]
-    if family and max(family) * len(family) > 1 - config.confidence_level:
-        pairs = f"{len(family)} pair{'s' * (len(family) > 1)}"
-        notes.append(
-            f"With so few episodes that differ, p cannot fall below {max(family):.2g} in at least one comparison, "
-            f"before the correction for {pairs}: a lack of verdicts there says little. Run more episodes."
-        )
+    for key, few, remedy in (("A", "episodes that differ", "Run more episodes"), ("B", "training seeds", "Train more")):
+        family = [r["minimum_p"] for r in whole[key] if r["p"] is not None and r["minimum_p"] is not None]
+        if family and max(family) * len(family) > 1 - config.confidence_level:
+            pairs = f"{len(family)} pair{'s' * (len(family) > 1)}"
+            notes.append(
+                f"With so few {few}, p cannot fall below {max(family):.2g} in at least one comparison, before the "
+                f"correction for {pairs}: a lack of verdicts there says little. {remedy}."
+            )
     played = {mission for _, mission in units.cells}
     if config.anchors is None and len(played) > 1 and whole["A"]:
         notes.append(

@@ -91,10 +91,9 @@ def daf_plot_policy_comparison(
     rows = [row for row in results.summary_statistics.to_dict("records") if row["mission"] == chosen]
     if not rows:
         raise BadInputError("a mission of this comparison", f"'{chosen}'", "mission", did_you_mean(chosen, missions))
-    played = results.episodes[results.episodes["mission"] == chosen].dropna(subset=["mean_reward"])
-    dots = {policy: list(part["mean_reward"]) for policy, part in played.groupby("policy")}
+    dots = results.episode_scores().get(chosen, {})
     colours = {policy: index for index, policy in enumerate(dict.fromkeys(results.summary_statistics["policy"]))}
-    title = f"Mean reward per policy, {figures.mission_title(chosen, len(missions))}"
+    title = f"Mean of each policy, {figures.mission_title(chosen, len(missions))}"
     write_text(path, figures.standalone(figures.interval_figure(rows, dots, colours, title)))
     return path
 

@@ -174,7 +174,7 @@ def _context(
     verdicts = {key: [r for r in pairs if r["estimand"] == key and r["mission"] == head] for key in "AB"}
     first = [r for r in verdicts["A"] if {r["policy_a"], r["policy_b"]} & trained] or verdicts["A"]
     first = first[:6]
-    rewards = _rewards(results)
+    rewards = results.episode_scores()
     blocks = [_place(results, place, summary, pairs, rewards, colours, len(missions)) for place in places]
     curve_list = training_figures(curves)
     kinds = ("intervals", "differences", "distributions")
@@ -184,7 +184,7 @@ def _context(
     svgs |= {f"{figure['key']}-{part['estimand']}": figure["svg"] for part in overall for figure in part["figures"]}
     return {
         "results": results,
-        "level": f"{100 * level:g} %",
+        "level": f"{100 * level:.4g} %",
         "policies": policies,
         "missions": missions,
         "several": several,
@@ -240,17 +240,6 @@ def _overall(results: ComparisonResults, colours: Mapping[str, int]) -> list[dic
     return parts
 
 
-def _rewards(results: ComparisonResults) -> dict[str, dict[str, list[float]]]:
-    """Scores of single episodes by mission and policy."""
-    frame = results.episodes.dropna(subset=["mean_reward"])
-    found: dict[str, dict[str, list[float]]] = {}
-    for (mission, policy), part in frame.groupby(["mission", "policy"], sort=False):
-        zero, one = results.scale(str(mission))
-        scores = [(float(value) - zero) / (one - zero) for value in part["mean_reward"]]
-        found.setdefault(str(mission), {})[str(policy)] = scores
-    return found
-
-
 def _place(
     results: ComparisonResults,
     place: str,
@@ -270,9 +259,9 @@ def _place(
     return {
         "mission": place,
         "title": title,
-        "intervals": figures.interval_figure(rows, ordered, colours, f"Mean reward per policy, {title}"),
+        "intervals": figures.interval_figure(rows, ordered, colours, f"Mean of each policy, {title}"),
         "differences": figures.difference_figure(own, f"Differences between policies, {title}", margin) if own else "",
-        "distributions": figures.distribution_figure(ordered, colours, f"Rewards, {title}") if ordered else "",
+        "distributions": figures.distribution_figure(ordered, colours, f"Scores, {title}") if ordered else "",
         "pairs": own,
     }
 

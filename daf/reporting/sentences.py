@@ -67,7 +67,7 @@ def verdict_sentence(record: Record, *, level: float, missions: int = 1, unit: s
         a, b, difference = b, a, -difference
         low, high = (-high, -low) if low is not None and high is not None else (low, high)
     bounds = span(low, high)
-    interval = f"{100 * level:g} % interval {bounds}" if bounds != UNKNOWN else "no interval"
+    interval = f"{100 * level:.4g} % interval {bounds}" if bounds != UNKNOWN else "no interval"
     if verdict in ("better", "worse"):
         text = f"{a} beats {b} {where} by {number(difference)} {unit}, {interval} ({basis(record)})."
     elif verdict == "equivalent":
@@ -94,7 +94,7 @@ def _recipe(name: str, training_seeds: float | None) -> str:
 def policy_sentence(record: Record, *, level: float, missions: int = 1, unit: str = "reward per agent") -> str:
     """One policy's mean as a sentence, for a comparison of one."""
     interval = span(record["interval_low"], record["interval_high"])
-    detail = f"{100 * level:g} % interval {interval}" if interval != UNKNOWN else record["interval_method"]
+    detail = f"{100 * level:.4g} % interval {interval}" if interval != UNKNOWN else record["interval_method"]
     return (
         f"{record['policy']} scores {number(record['mean'])} {unit} {place(record['mission'], missions)}, "
         f"{detail} ({record['n_episodes']} episodes)."

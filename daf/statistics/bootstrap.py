@@ -23,6 +23,8 @@ from daf.statistics.intervals import Array, Interval, is_constant, t_quantile, u
 Counts = NDArray[np.float32]
 Scores = Sequence[Array]  # one vector of units per mission
 BLOCK = 2_048  # replicates drawn at once; part of the recipe, since a generator's stream is cut into blocks of it
+# Below this many independent units there is no interval: 5 training seeds drawn jointly gave 92 % instead of 95 %.
+FEWEST_UNITS = 5
 POOLED = ("mean", "median", "iqm", "optimality_gap")
 
 
@@ -202,9 +204,17 @@ def replicate_interval(
     varying = [sample for sample in scores if any(not is_constant(units) for units in sample)]
     if not varying:
         return unknown("no units that vary")
+    fewest = min(_independent(sample, joint) for sample in varying)
+    if fewest < FEWEST_UNITS:
+        return unknown(f"{fewest} units; {FEWEST_UNITS} are the least for a bootstrap interval")
     bounds = [expanded_levels([units.size for units in sample], level, joint=joint) for sample in varying]
     low, high = np.quantile(replicates, [min(b[0] for b in bounds), max(b[1] for b in bounds)])
     return Interval(low=float(low), high=float(high), method="percentile bootstrap, expanded")
+
+
+def _independent(sample: Scores, joint: bool) -> int:
+    """How many units are independent of each other: drawn jointly, a seed's results on all missions are one."""
+    return sample[0].size if joint else sum(units.size for units in sample)
 
 
 def profile_band(
@@ -227,7 +237,7 @@ def profile_band(
     counts = draw_counts([units.size for units in scores], num_resamples, rng, joint=joint)
     replicates = counts @ above
     tails = expanded_levels([units.size for units in scores], level, joint=joint)
-    if not np.isfinite(tails).all():
+    if _independent(scores, joint) < FEWEST_UNITS or not np.isfinite(tails).all():
         return share, np.full(share.shape, nan), np.full(share.shape, nan)
     low, high = np.quantile(replicates, tails, axis=0)
     return share, low, high

@@ -66,6 +66,16 @@ class ComparisonResults:
         zero, one = scales[mission] if isinstance(scales, Mapping) else (0.0, 1.0)
         return zero, one
 
+    def episode_scores(self) -> dict[str, dict[str, list[float]]]:
+        """Scores of single episodes by mission and policy, on the scale of the anchors if there are some."""
+        frame = self.episodes.dropna(subset=["mean_reward"])
+        found: dict[str, dict[str, list[float]]] = {}
+        for (mission, policy), part in frame.groupby(["mission", "policy"], sort=False):
+            zero, one = self.scale(str(mission))
+            scores = [(float(value) - zero) / (one - zero) for value in part["mean_reward"]]
+            found.setdefault(str(mission), {})[str(policy)] = scores
+        return found
+
     def verdicts(self, estimand: str = "A", *, overall_only: bool = True) -> list[str]:
         """The verdict sentences of one question: overall (with one mission: on it), or for every mission."""
         from daf.reporting.sentences import verdict_sentence

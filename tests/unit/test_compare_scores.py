@@ -115,7 +115,7 @@ def test_the_order_and_choice_of_policies_is_the_callers() -> None:
 
 
 def test_the_reference_is_compared_with_all_others_and_holm_counts_only_those() -> None:
-    frame = table({"full": 1.0, "a": 0.9, "b": 0.8, "c": 1.05})
+    frame = table({"full": 1.0, "a": 0.9, "b": 0.8, "c": 1.05}, seeds=(1, 2, 3, 4, 5))
     results = compare(frame, reference="full")
     rows = results.pairwise.query("estimand == 'A' and mission == 'overall'").sort_values("p")
     assert rows["policy_a"].unique().tolist() == ["full"]
@@ -157,6 +157,23 @@ def test_wrong_files_and_settings_are_refused(tmp_path: Path) -> None:
             compare(tmp_path / name)
     with pytest.raises(ConfigError, match="one of the policies compared"):
         compare(table({"x": 1.0, "y": 0.0}), reference="w")
+
+
+def test_a_training_seed_that_plays_four_missions_is_one_unit_of_its_recipe() -> None:
+    # Every seed scores the same on all missions, so four missions say no more about the recipe than one.
+    skill = np.random.default_rng(8).normal(0, 1, 8)
+    rows = [(f"m{m}", seed, skill[seed]) for m in range(4) for seed in range(8)]
+    frame = pd.DataFrame(rows, columns=["mission", "seed", "score"]).assign(policy="x")
+    both = pd.concat([frame, frame.assign(policy="y", score=frame["score"] - 0.5)])
+    results = daf_compare_scores(both, num_resamples=4000)
+    row = results.aggregates.query("estimand == 'B' and policy == 'x' and statistic == 'mean'").iloc[0]
+    expected = stats.ttest_1samp(skill, 0).confidence_interval(0.95)
+    assert (row["interval_low"], row["interval_high"]) == pytest.approx((expected.low, expected.high), abs=0.15)
+    assert (row["n_missions"], row["n_units"]) == (4, 32)
+    overall = results.pairwise.query("estimand == 'B' and mission == 'overall'").iloc[0]
+    alone = results.pairwise.query("estimand == 'B' and mission == 'm0'").iloc[0]
+    assert overall["p"] == pytest.approx(alone["p"], abs=1e-12)
+    assert overall["p_improvement_low"] == pytest.approx(alone["p_improvement_low"], abs=0.06)
 
 
 # ---- one scale --------------------------------------------------------------------------------------------
@@ -214,6 +231,19 @@ def test_what_is_missing_for_the_margin_is_said() -> None:
         assert row["more_needed"] == max(0, int(np.ceil(row["n_needed"] / per)) - have)
     said = [note for note in results.notes if "80 % chance" in note]
     assert any(f"About {rows.loc['B', 'more_needed']} more training seeds per recipe" in note for note in said)
+
+
+def test_the_permutation_test_of_recipes_says_how_small_its_p_can_get() -> None:
+    frame = table({"x": 9.0, "y": 0.0, "z": 5.0}, seeds=(1, 2, 3, 4))
+    results = compare(frame, recipe_test="permutation")
+    rows = results.pairwise.query("estimand == 'B' and mission == 'overall'")
+    np.testing.assert_allclose(rows["p"].astype(float), 2 / 70)
+    np.testing.assert_allclose(rows["minimum_p"].astype(float), 2 / 70)
+    np.testing.assert_allclose(rows["p_holm"].astype(float), 6 / 70)
+    assert rows["test"].unique().tolist() == ["permutation (exact) on seed means"]
+    assert any("few training seeds, p cannot fall below 0.029" in note for note in results.notes)
+    rows = compare(frame).pairwise.query("estimand == 'B' and mission == 'overall'")
+    assert set(rows["verdict"]) == {"better", "worse"}  # Welch's test can tell
 
 
 # ---- files ------------------------------------------------------------------------------------------------

@@ -147,6 +147,22 @@ def test_holm_corrects_over_all_pairs() -> None:
     np.testing.assert_allclose(ordered["p_holm"], np.minimum(np.maximum.accumulate(factors), 1))
 
 
+def test_equivalence_is_corrected_for_its_family_too() -> None:
+    frame = episodes({"a": 0.3, "b": 0.1, "c": 0.0}, noise=0.5)
+    results = compare_episodes(frame, config("a", "b", "c", equivalence_margin=0.5))
+    table = frame.pivot(index="seed", columns="policy", values="mean_reward")
+    raw = []
+    for a, b in (("a", "b"), ("a", "c"), ("b", "c")):
+        d = table[a] - table[b]
+        sides = (stats.ttest_1samp(d, -0.5, alternative="greater"), stats.ttest_1samp(d, 0.5, alternative="less"))
+        raw.append(max(side.pvalue for side in sides))
+    order = np.argsort(raw)
+    expected = np.empty(3)
+    expected[order] = np.minimum(np.maximum.accumulate(np.array(raw)[order] * [3, 2, 1]), 1)
+    found = results.pairwise.query("mission == 'overall'")["p_equivalence"].astype(float)
+    np.testing.assert_allclose(found, expected, atol=1e-9)
+
+
 def test_verdicts_go_by_the_adjusted_p() -> None:
     from daf.statistics.analysis import verdict
 

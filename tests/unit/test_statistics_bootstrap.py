@@ -104,10 +104,14 @@ def test_the_levels_of_an_interval_make_up_for_few_units() -> None:
 
 
 def test_intervals_of_constants_are_unknown_and_fixed_samples_do_not_hide_varying_ones() -> None:
-    fixed, varying = [np.array([2.0])], [np.array([1.0, 2.0, 4.0])]
+    fixed, varying = [np.array([2.0])], [np.array([1.0, 2.0, 4.0, 3.0, 2.0])]
     replicates = RNG(0).normal(0, 1, 100)
     assert not bootstrap.replicate_interval(replicates, [fixed, [np.full(5, 1.0)]]).known
     assert bootstrap.replicate_interval(replicates, [fixed, varying]).known
+    few = [varying[0][:4], varying[0][1:]]
+    assert bootstrap.replicate_interval(replicates, [fixed, few]).known
+    joint = bootstrap.replicate_interval(replicates, [fixed, few], joint=True)  # 4 seeds, each on two missions
+    assert joint.method == "insufficient data: 4 units; 5 are the least for a bootstrap interval"
 
 
 def test_profile_weighs_missions_the_same_and_its_band_holds_it() -> None:

@@ -24,9 +24,9 @@ def test_sign_flip_is_the_enumeration_by_hand() -> None:
 
 
 def test_sign_flip_over_missions_weighs_missions_not_episodes() -> None:
-    x, y = np.array([1.0, 2.0, 1.5]), np.array([-0.2, 0.1])
-    weights = np.concatenate([x / 6, y / 4])
-    signs = np.array(list(product([1, -1], repeat=5)))
+    x, y = np.array([1.0, 0.9, 1.1, 0.8, 1.2, 1.0]), np.array([-1.4, -1.7])
+    weights = np.concatenate([x / 12, y / 4])
+    signs = np.array(list(product([1, -1], repeat=8)))
     by_hand = np.mean(np.abs(signs @ weights) >= abs(weights.sum()) - 1e-12)
     assert tests.sign_flip_test([x, y], rng=RNG(0)).p == pytest.approx(by_hand, abs=1e-12)
 

@@ -15,6 +15,7 @@ from daf.config import DAFComparisonConfig
 from daf.errors import BadInputError
 from daf.reporting.figures import nice_ticks
 from daf.reporting.html import render_report
+from daf.reporting.overall_figures import cliques
 from daf.reporting.sentences import number, p_value
 from daf.visualization import daf_export_comparison_html, daf_plot_policy_comparison, daf_plot_training_curves
 
@@ -84,6 +85,42 @@ def test_means_and_intervals_are_written_into_the_figure(results: ComparisonResu
     assert f"{number(-0.25)}, no interval" in text
     with pytest.raises(BadInputError, match="one"):
         daf_plot_policy_comparison(results, tmp_path / "f.svg", mission="onne")
+
+
+def test_many_missions_get_their_overall_figures_on_the_declared_scale(tmp_path: Path) -> None:
+    rows = [
+        {"policy": policy, "checkpoint": f"{policy}-seed-{one}", "training_seed": one, "mission": f"m{mission}",
+         "seed": seed, "mean_reward": 10 * mission + base + ((seed * 7 + mission + one) % 3) * 0.3}
+        for policy, base in (("low", 0.0), ("middle", 1.0), ("high", 2.0))
+        for mission in range(6)
+        for one in (1, 2, 3, 4, 5)
+        for seed in range(6)
+    ]  # fmt: skip
+    config = DAFComparisonConfig.from_dict(
+        {"policies": ["low", "middle", "high"], "missions": [f"m{mission}" for mission in range(6)],
+         "num_resamples": 200, "anchors": {"zero": "low", "one": "high"}}
+    )  # fmt: skip
+    results = compare_episodes(pd.DataFrame(rows), config)
+    results.write(tmp_path)
+    page = render_report(tmp_path, tmp_path / "report.html", tmp_path / "figures").read_text()
+    names = {path.stem for path in (tmp_path / "figures").iterdir()}
+    assert {"iqm-A", "iqm-B", "optimality_gap-A", "profile-A", "profile-B", "critical-difference-A"} <= names
+    diagram = (tmp_path / "figures" / "critical-difference-A.svg").read_text()
+    assert f"critical difference {number(results.friedman['critical_difference'])}" in diagram
+    assert page.count('<details class="one"') == 18  # six missions in three sections
+    assert "Normalised points." in page
+    low, high = (results.episode_scores()["m3"][policy] for policy in ("low", "high"))
+    assert sum(low) / len(low) == pytest.approx(0, abs=1e-9)
+    assert sum(high) / len(high) == pytest.approx(1, abs=1e-9)
+    figure = daf_plot_policy_comparison(results, tmp_path / "f.svg", mission="m3").read_text()
+    assert f">{number(1.0)} (" in figure
+
+
+def test_policies_within_the_critical_difference_are_joined_once() -> None:
+    assert cliques([1.0, 1.5, 3.0, 3.2, 6.0], 1.0) == [(0, 1), (2, 3)]
+    assert cliques([1.0, 2.0, 3.0], 1.0) == [(0, 1), (1, 2)]
+    assert cliques([1.0, 1.2, 1.4], 1.0) == [(0, 2)]
+    assert cliques([1.0, 3.0], 1.0) == []
 
 
 def test_training_curves_from_a_run_folder(metrics: Path, tmp_path: Path) -> None:
