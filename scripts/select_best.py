@@ -2,6 +2,7 @@
 
 from daf.files import read_json, write_json
 from daf.provenance import provenance
+from daf.reporting.sweep_page import render_sweep_page
 from daf.rule import running
 from daf.sweep_files import analyze_trials, select_best, sweep_recipe, sweep_results, trials_json, write_trials_csv
 
@@ -13,7 +14,9 @@ with running(snakemake) as (plan, logger):
     write_trials_csv(snakemake.output.trials, sweep_results(config, results))
     write_json(snakemake.output.table, trials_json(config, results))
     made_by = provenance(sweep_recipe(config), {"search": config.seed, "evaluation": config.evaluation_seed})
-    write_json(snakemake.output.analysis, {**analyze_trials(config, results, confirmations), "provenance": made_by})
+    analysis = {**analyze_trials(config, results, confirmations), "provenance": made_by}
+    write_json(snakemake.output.analysis, analysis)
+    render_sweep_page(analysis, snakemake.output.page)
     write_json(snakemake.output.best, {**best, "provenance": made_by})
     logger.info(
         f"sweep {config.name}: best of {best['num_trials']} is trial {best['trial']} with "

@@ -3,7 +3,7 @@
 import pytest
 
 from daf.config import DAFSweepConfig, HalvingConfig, StoppingConfig
-from daf.errors import ConfigError
+from daf.errors import BadInputError, ConfigError
 from daf.search.budget import seconds_used, stopping_bars
 from daf.search.evidence import Evidence
 from daf.search.halving import bracket_of_slot, brackets, promoted, slots_of_bracket, steps_of_rung
@@ -67,6 +67,9 @@ def test_a_trial_counts_with_its_last_rung_and_the_best_is_of_the_highest():
     assert [(one.trial, one.rung, one.objective) for one in merged.trials] == [(0, 0, 9.0), (1, 1, 6.0), (2, 1, None)]
     assert merged.best is not None
     assert merged.best.trial == 1  # trial 0's 9.0 is of a shorter training
+    assert sweep_results(config(), slots + results) == merged  # in whatever order they are read
+    with pytest.raises(BadInputError, match="two for one number"):
+        sweep_results(config(), [*results, result(1, 7.0)])
 
 
 def test_halving_and_early_stopping_exclude_each_other():

@@ -4,7 +4,7 @@
 # OUTPUTS:         <out>/sweeps/{sweep}/history/{first}-{last}.json          old results in blocks
 #                  <out>/sweeps/{sweep}/rung-{rung}/…                        with `halving`
 #                  <out>/sweeps/{sweep}/finalists.json, confirmation/…       with `num_finalists`
-#                  <out>/sweeps/{sweep}/best.json, trials.json, trials.csv, analysis.json
+#                  <out>/sweeps/{sweep}/best.json, trials.json, trials.csv, analysis.json, report.html
 localrules:
     collect_results,
     promote_trials,
@@ -133,6 +133,12 @@ rule select_best:
         ),
         table=ensure("<out>/sweeps/{sweep}/trials.json", non_empty=True),
         analysis=ensure("<out>/sweeps/{sweep}/analysis.json", non_empty=True),
+        page=report(
+            "<out>/sweeps/{sweep}/report.html",
+            caption="../report/sweep.rst",
+            category="Sweeps",
+            subcategory="{sweep}",
+        ),
     log:
         "<logs>/sweeps/{sweep}/best.log",
     benchmark:
