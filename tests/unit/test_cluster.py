@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import yaml
+import yte
 
 from daf.cluster import orphans
 from daf.cluster.check import Request, check_jobs, check_modules, find_problems
@@ -347,3 +348,54 @@ def test_without_orphans_nothing_happens(tmp_path: Path, programs: Programs) -> 
 def test_status(squeue: str, sacct: str, status: str, programs: Programs) -> None:
     programs(squeue=squeue, sacct=sacct)
     assert job_status("4711") == status
+
+
+# ---- the profile ------------------------------------------------------------------------------------------
+
+PROFILES = Path(__file__).parents[2] / "profiles"
+LIMITS = "max_memory_mb: 60000\nmax_minutes: 1440\n"
+
+
+def profile(name: str, settings: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """A profile as Snakemake reads it, for a cluster with these settings."""
+    (folder / "cluster.yaml").write_text(settings + LIMITS)
+    monkeypatch.setenv("DAF_CLUSTER", str(folder / "cluster.yaml"))
+    with (PROFILES / name / "config.v9+.yaml").open() as stream:
+        content: dict[str, Any] = yte.process_yaml(stream, require_use_yte=True)
+    return content
+
+
+@pytest.mark.parametrize("name", ["slurm", "cluster-generic"])
+def test_without_gpus_nothing_asks_for_them(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    content = profile(name, "gpu_partition: null\ncpu_partition: all\n", tmp_path, monkeypatch)
+    assert evaluated(content["default-resources"]["slurm_partition"]) == "all"
+    for resources in content["set-resources"].values():
+        assert not {"slurm_partition", "gres", "tasks_per_gpu"} & set(resources)
+
+
+def test_a_cluster_with_everything(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = (
+        "account: lab\nqos: long\nconstraint: nvlink\nscratch: /scratch/ada\nextra: --reservation=x\ngres: gpu:a100\n"
+        "trials_per_job: 8\n"
+    )
+    content = profile("slurm", settings, tmp_path, monkeypatch)
+    asked = {key: evaluated(content["default-resources"][key]) for key in (
+        "slurm_account", "qos", "constraint", "tmpdir", "slurm_extra"
+    )}  # fmt: skip
+    assert list(asked.values()) == ["lab", "long", "nvlink", "/scratch/ada", "--reservation=x"]
+    trial, training = content["set-resources"]["run_trial"], content["set-resources"]["train_policy"]
+    assert trial["trials_per_job"] == 8
+    assert evaluated(trial["gres"]) == "gpu:a100:1"
+    assert evaluated(training["gres"], threads=4) == "gpu:a100:4"
+    assert training["tasks_per_gpu"] == 0
+    assert content["set-resources"]["run_slot"] == content["set-resources"]["confirm_trial"]
+
+
+def test_both_cluster_profiles_ask_for_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    slurm, other = (profile(name, "", tmp_path, monkeypatch) for name in ("slurm", "cluster-generic"))
+    for content in (slurm, other):
+        content["set-resources"]["train_policy"].pop("tasks_per_gpu", None)
+        content["set-resources"]["evaluate_policy"]["gres"] = evaluated(
+            content["set-resources"]["evaluate_policy"]["gres"], input=["weights"]
+        )
+    assert slurm["set-resources"] == other["set-resources"]

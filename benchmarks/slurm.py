@@ -1,0 +1,154 @@
+"""What a sweep of short trials costs on Slurm, against the best packing of the same trials on the same cores.
+
+And what the controller hears while many jobs are queued.
+
+    python benchmarks/slurm.py [--quick] [--json]        as root, with Slurm installed (tests/slurm/install.sh)
+
+A trial trains for about a second. The best packing is its median time by its own clock, times the number of trials,
+over the number of cores: no start-up, no waiting, no scheduler. The cluster is that of the tests, on this machine.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import re
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+PROJECT = Path(__file__).parents[1]
+sys.path.insert(0, str(PROJECT))
+
+from tests.slurm.cluster import Cluster, lacking  # noqa: E402
+
+CORES = len(os.sched_getaffinity(0))
+
+
+def experiment(num_trials: int) -> dict[str, Any]:
+    return {
+        "name": "throughput",
+        "missions": {"hall": {"source": "training_facility_1", "max_steps": 20}},
+        "sweeps": {
+            "knobs": {
+                "mission": "hall",
+                "search_space": {"learning_rate": {"type": "float", "low": 1e-3, "high": 1e-2, "log": True}},
+                "strategy": "random",
+                "num_trials": num_trials,
+                "lag": num_trials,
+                "steps_per_trial": 2048,
+                "episodes_per_trial": 2,
+                "hyperparameters": {"num_envs": 4, "horizon": 16, "minibatch_size": 64},
+            }
+        },
+    }
+
+
+def command(folder: Path, trials_per_job: int, num_trials: int, *arguments: str) -> list[str]:
+    """Snakemake for a sweep in a new folder, with a cluster's file of its own."""
+    folder.mkdir()
+    (folder / "experiment.yaml").write_text(yaml.safe_dump(experiment(num_trials)))
+    settings = {"trials_per_job": trials_per_job, "max_memory_mb": 60_000, "max_minutes": 1440}
+    (folder / "cluster.yaml").write_text(yaml.safe_dump(settings))
+    program = [sys.executable, "-m", "snakemake", "--snakefile", str(PROJECT / "Snakefile"), "sweep"]
+    profile = ["--profile", str(PROJECT / "profiles" / "slurm"), "--configfile", "experiment.yaml"]
+    return [*program, *profile, *arguments]
+
+
+def environment(cluster: Cluster, folder: Path) -> dict[str, str]:
+    return {**os.environ, **cluster.environment, "DAF_CLUSTER": str(folder / "cluster.yaml"), "OMP_NUM_THREADS": "1"}
+
+
+def throughput(cluster: Cluster, folder: Path, num_trials: int, trials_per_job: int) -> dict[str, Any]:
+    """Wall seconds of a sweep, and its ratio to the best packing."""
+    words = command(folder, trials_per_job, num_trials, "--slurm-init-seconds-before-status-checks=5")
+    began = time.monotonic()
+    done = subprocess.run(
+        words, cwd=folder, env=environment(cluster, folder), capture_output=True, text=True, check=False
+    )
+    seconds = time.monotonic() - began
+    if done.returncode:
+        raise SystemExit(done.stderr[-4000:])
+    own = [
+        json.loads(path.read_text())["seconds"] for path in folder.glob("daf_output/sweeps/knobs/trial-*/result.json")
+    ]
+    assert len(own) == num_trials
+    packed = statistics.median(own) * num_trials / CORES
+    return {
+        "trials": num_trials,
+        "trials_per_job": trials_per_job,
+        "seconds": round(seconds, 1),
+        "trial_seconds": round(statistics.median(own), 2),
+        "best_packing_seconds": round(packed, 1),
+        "ratio": round(seconds / packed, 2),
+    }
+
+
+def queued(cluster: Cluster, folder: Path, num_jobs: int, minutes: float) -> dict[str, Any]:
+    """Submissions and questions per minute while jobs queue for nodes that take none."""
+    conf = {**os.environ, "SLURM_CONF": str(cluster.folder / "etc" / "slurm.conf")}
+    for node in ("g1", "g2"):
+        cluster.run("scontrol", "update", f"NodeName={node}", "State=DRAIN", "Reason=benchmark")
+    # Two trials per job, so that jobs need no proposals made before them and all are ready at once.
+    words = command(folder, 2, 2 * num_jobs, f"--jobs={num_jobs}")
+    with (folder / "run.log").open("wb") as log:
+        run = subprocess.Popen(words, cwd=folder, env=environment(cluster, folder), stdout=log, stderr=log)
+    while not cluster.run("squeue", "--noheader", "--format=%i").split():
+        time.sleep(0.5)
+    submissions, questions = [], []
+    for _ in range(round(minutes)):
+        subprocess.run(["sdiag", "--reset"], env=conf, check=True, capture_output=True)
+        time.sleep(60)
+        heard = subprocess.run(["sdiag"], env=conf, check=True, capture_output=True, text=True).stdout
+        counts = dict(re.findall(r"(REQUEST_\w+)\s*\(\s*\d+\) count:(\d+)", heard))
+        submissions.append(int(counts.get("REQUEST_SUBMIT_BATCH_JOB", 0)))
+        questions.append(sum(int(counts.get(name, 0)) for name in ("REQUEST_JOB_INFO", "REQUEST_BUILD_INFO")))
+    in_queue = len(cluster.run("squeue", "--noheader", "--format=%i").split())
+    run.send_signal(signal.SIGKILL)
+    run.wait()
+    cluster.run("scancel", "--user=root")
+    return {"jobs": in_queue, "submissions_per_minute": submissions, "questions_per_minute": questions}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n\n")[0])
+    parser.add_argument("--quick", action="store_true", help="12 trials in one batch size; nothing about queues")
+    parser.add_argument("--json", action="store_true", help="print one JSON object last")
+    options = parser.parse_args()
+    reason = lacking()
+    if reason is not None:
+        raise SystemExit(reason)
+    results: dict[str, Any] = {"cores": CORES, "throughput": []}
+    with tempfile.TemporaryDirectory(prefix="daf-bench-", dir="/tmp") as name:
+        work = Path(name)
+        cluster = Cluster(work / "slurm")
+        try:
+            cluster.start()
+            cases = [(12, 6)] if options.quick else [(100, 50), (100, 25), (100, 10), (20, 1)]
+            print(f"{'trials':>6} {'per job':>8} {'s':>7} {'best packing, s':>16} {'ratio':>6}")
+            for trials, per_job in cases:
+                row = throughput(cluster, work / f"{trials}-{per_job}", trials, per_job)
+                results["throughput"].append(row)
+                print(
+                    f"{trials:>6} {per_job:>8} {row['seconds']:>7} {row['best_packing_seconds']:>16} {row['ratio']:>6}",
+                    flush=True,
+                )
+            if not options.quick:
+                results["queued"] = queued(cluster, work / "queue", 1000, 5)
+                print(results["queued"])
+        finally:
+            cluster.stop()
+    if options.json:
+        print(json.dumps(results))
+
+
+if __name__ == "__main__":
+    main()
