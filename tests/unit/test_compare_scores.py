@@ -211,13 +211,19 @@ def test_declared_numbers_are_anchors_too_and_gaps_in_them_are_refused() -> None
     truth = frame.groupby(["policy", "mission"])["score"].mean()
     assert means["x", "two"] == pytest.approx((truth["x", "two"] + 1) / 4, abs=1e-9)
     for anchors, text in (
-        ({"zero": {"one": 0.0}, "one": {"one": 1.0, "two": 1.0}}, "counts as zero on two"),
-        ({"zero": {"one": 0.0, "two": 1.0}, "one": {"one": 1.0, "two": 1.0}}, "two different anchors on two"),
+        ({"zero": {"one": 0.0}, "one": {"one": 1.0, "two": 1.0}}, "there is none for two"),
+        ({"zero": {"one": 0.0, "two": 1.0}, "one": {"one": 1.0, "two": 1.0}}, "on two both are 1.0"),
+        ({"zero": "x", "one": "x"}, "on one both are x"),
+        ({"zero": "w", "one": "x"}, "anchors must be one of the policies"),
     ):
-        with pytest.raises(BadInputError, match=text):
+        with pytest.raises(ConfigError, match=text):
             compare(frame, anchors=anchors)
-    with pytest.raises(ConfigError, match="anchors must be one of the policies"):
-        compare(frame, anchors={"zero": "w", "one": "x"})
+    flat = frame.assign(score=frame["score"].where(frame["mission"] == "one", 5.0))
+    with pytest.raises(BadInputError, match="two different anchors on two"):
+        compare(flat, anchors={"zero": "y", "one": "x"})
+    gap = frame[~((frame.policy == "y") & (frame.mission == "two"))]
+    with pytest.raises(BadInputError, match="episodes of y on two"):
+        compare(gap, anchors={"zero": "y", "one": "x"})
 
 
 # ---- planning ---------------------------------------------------------------------------------------------
