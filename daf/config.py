@@ -541,6 +541,12 @@ class DAFComparisonConfig(StrictModel):
                 raise ValueError(
                     f"{key} must be one of the policies compared ({', '.join(self.policies)}), not {policy}"
                 )
+        for mission in self.missions if self.anchors else []:
+            rewards = [one if isinstance(one, str) else one.get(mission) for one in named]
+            if None in rewards:
+                raise ValueError(f"anchors need a reward for every mission; there is none for {mission}")
+            if rewards[0] == rewards[1]:
+                raise ValueError(f"anchors must differ from each other; on {mission} both are {rewards[0]}")
         return self
 
     @property

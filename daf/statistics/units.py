@@ -133,15 +133,13 @@ class Units:
         found = []
         for name, anchor in (("zero", anchors.zero), ("one", anchors.one)):
             if isinstance(anchor, Mapping):
-                value = anchor.get(mission)
-                hint = did_you_mean(mission, anchor) or "a reward for every mission, or the name of a policy"
-            else:
-                cell = self.cells.get((anchor, mission))
-                value = None if cell is None else float(cell.episodes.mean())
-                hint = f"{anchor} has no episodes there"
-            if value is None:
-                raise BadInputError(f"the reward that counts as {name} on {mission}", "none", f"anchors.{name}", hint)
-            found.append(value)
+                found.append(anchor[mission])
+                continue
+            cell = self.cells.get((anchor, mission))
+            if cell is None:
+                hint = "without one there is no scale: leave the mission out, or declare rewards"
+                raise BadInputError(f"episodes of {anchor} on {mission}", "none", f"anchors.{name}", hint)
+            found.append(float(cell.episodes.mean()))
         zero, one = found
         if abs(one - zero) <= 1e-9 * max(1.0, abs(zero)):
             hint = "scores need a scale: declare other anchors, or leave the mission out"

@@ -12,6 +12,7 @@ from scipy import stats
 
 from daf.comparison import daf_compare_scores
 from daf.errors import BadInputError, ConfigError
+from daf.statistics import effects
 
 
 def table(
@@ -211,13 +212,19 @@ def test_declared_numbers_are_anchors_too_and_gaps_in_them_are_refused() -> None
     truth = frame.groupby(["policy", "mission"])["score"].mean()
     assert means["x", "two"] == pytest.approx((truth["x", "two"] + 1) / 4, abs=1e-9)
     for anchors, text in (
-        ({"zero": {"one": 0.0}, "one": {"one": 1.0, "two": 1.0}}, "counts as zero on two"),
-        ({"zero": {"one": 0.0, "two": 1.0}, "one": {"one": 1.0, "two": 1.0}}, "two different anchors on two"),
+        ({"zero": {"one": 0.0}, "one": {"one": 1.0, "two": 1.0}}, "there is none for two"),
+        ({"zero": {"one": 0.0, "two": 1.0}, "one": {"one": 1.0, "two": 1.0}}, "on two both are 1.0"),
+        ({"zero": "x", "one": "x"}, "on one both are x"),
+        ({"zero": "w", "one": "x"}, "anchors must be one of the policies"),
     ):
-        with pytest.raises(BadInputError, match=text):
+        with pytest.raises(ConfigError, match=text):
             compare(frame, anchors=anchors)
-    with pytest.raises(ConfigError, match="anchors must be one of the policies"):
-        compare(frame, anchors={"zero": "w", "one": "x"})
+    flat = frame.assign(score=frame["score"].where(frame["mission"] == "one", 5.0))
+    with pytest.raises(BadInputError, match="two different anchors on two"):
+        compare(flat, anchors={"zero": "y", "one": "x"})
+    gap = frame[~((frame.policy == "y") & (frame.mission == "two"))]
+    with pytest.raises(BadInputError, match="episodes of y on two"):
+        compare(gap, anchors={"zero": "y", "one": "x"})
 
 
 # ---- planning ---------------------------------------------------------------------------------------------
@@ -229,6 +236,13 @@ def test_what_is_missing_for_the_margin_is_said() -> None:
     for key, have, per in (("A", 8, 2), ("B", 3, 1)):
         row = rows.loc[key]
         assert row["more_needed"] == max(0, int(np.ceil(row["n_needed"] / per)) - have)
+    # 80 % power, with the variances seen: of differences within missions (A), of seed means (B).
+    frame = table({"x": 0.1, "y": 0.0}, episodes=8, seeds=(1, 2, 3))
+    scores = frame.groupby(["mission", "episode", "policy"])["score"].mean().unstack()
+    spread = np.sqrt((scores["x"] - scores["y"]).groupby("mission").var().mean())
+    assert rows.loc["A", "n_needed"] == np.ceil(effects.paired_sample_size(0.2 / spread, 0.8))
+    runs = frame.groupby(["policy", "seed"])["score"].mean().groupby("policy").var()
+    assert rows.loc["B", "n_needed"] == np.ceil(effects.two_sample_size(0.2 / np.sqrt(runs.mean()), 0.8))
     said = [note for note in results.notes if "80 % chance" in note]
     assert any(f"About {rows.loc['B', 'more_needed']} more training seeds per recipe" in note for note in said)
 

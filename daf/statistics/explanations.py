@@ -1,0 +1,88 @@
+"""What a comparison answers, why not, and the sentences that a reader of its figures must not miss."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from daf.config import DAFComparisonConfig
+
+if TYPE_CHECKING:
+    from daf.statistics.units import Units
+
+ESTIMANDS = {
+    "A": "these checkpoints: which of these exact weights scores higher? Unit: the episode, paired by mission and "
+    "environment seed. Says nothing about training the same recipe again.",
+    "B": "these recipes: would training again give the better policy again? Unit: the training seed, episodes averaged "
+    "first.",
+}
+
+
+def explain(
+    units: Units, config: DAFComparisonConfig, records: list[dict[str, Any]]
+) -> tuple[dict[str, dict[str, Any]], list[str]]:
+    """Which question is answered, and the plain sentences a reader must not miss."""
+    notes = list(units.notes)
+    trained = {policy: len(units.training_seeds(policy)) for policy in units.policies if units.training_seeds(policy)}
+    single = [policy for policy, seeds in trained.items() if seeds == 1]
+    whole = {key: [r for r in records if r["estimand"] == key and r["mission"] == "overall"] for key in "AB"}
+    possible = {key: any(r["p"] is not None for r in whole[key]) for key in "AB"}
+    why = {"A": "" if possible["A"] else "no two policies have episodes that vary on the same environment seeds."}
+    if possible["B"]:
+        why["B"] = ""
+    elif not trained:
+        why["B"] = "no training seeds are known for these policies, so nothing can be said about training them again."
+    elif single:
+        why["B"] = (
+            f"{' and '.join(single)} {'was' if len(single) == 1 else 'were'} trained with one seed only; how much a "
+            "result varies from training to training is unknown. Train with at least three seeds to ask this question."
+        )
+    else:
+        why["B"] = "there is no second policy to compare with, or the training seeds show no variance."
+    estimand = {key: {"question": ESTIMANDS[key], "answered": possible[key], "why": why[key]} for key in "AB"}
+
+    for key, few, remedy in (("A", "episodes that differ", "Run more episodes"), ("B", "training seeds", "Train more")):
+        family = [r["minimum_p"] for r in whole[key] if r["p"] is not None and r["minimum_p"] is not None]
+        if family and max(family) * len(family) > 1 - config.confidence_level:
+            pairs = f"{len(family)} pair{'s' * (len(family) > 1)}"
+            notes.append(
+                f"With so few {few}, p cannot fall below {max(family):.2g} in at least one comparison, before the "
+                f"correction for {pairs}: a lack of verdicts there says little. {remedy}."
+            )
+    played = {mission for _, mission in units.cells}
+    if config.anchors is None and len(played) > 1 and whole["A"]:
+        notes.append(
+            "Overall figures give every mission the same weight and take rewards as they are, so a mission that pays "
+            "more moves them more. Declare `anchors` to put all missions on one scale."
+        )
+    named = [one for one in (config.anchors.zero, config.anchors.one) if isinstance(one, str)] if config.anchors else []
+    if named:
+        notes.append(
+            f"The scale is set by what {' and '.join(named)} scored on these episodes; intervals take it as known."
+        )
+    present = [policy for policy in units.policies if units.missions_of(policy)]
+    shared = units.missions_of(*present)
+    if len(shared) < len(played):
+        notes.append(
+            f"Aggregates, profiles and ranks over missions rest on the {len(shared)} of {len(played)} missions that "
+            "all policies played."
+        )
+    if config.equivalence_margin is None and any(r.get("verdict") == "inconclusive" for r in records):
+        notes.append(
+            "No equivalence margin was declared, so 'inconclusive' cannot be told from 'equal'; set equivalence_margin "
+            "to the largest difference that does not matter."
+        )
+    notes += _what_is_missing(whole, config)
+    return estimand, notes
+
+
+def _what_is_missing(whole: dict[str, list[dict[str, Any]]], config: DAFComparisonConfig) -> list[str]:
+    """How many more units the open pairs need for the declared margin, in a sentence per question."""
+    sentences = []
+    for key, unit in (("A", "episodes per mission"), ("B", "training seeds per recipe")):
+        wanted = [r["more_needed"] for r in whole[key] if r["verdict"] == "inconclusive" and r["more_needed"] > 0]
+        if wanted:
+            sentences.append(
+                f"About {max(wanted):.0f} more {unit} would give every open pair of question {key} an 80 % chance to "
+                f"show a difference of {config.equivalence_margin:g}, going by the variance seen so far."
+            )
+    return sentences
