@@ -33,7 +33,8 @@ from tests.slurm.cluster import Cluster, lacking  # noqa: E402
 CORES = len(os.sched_getaffinity(0))
 
 
-def experiment(num_trials: int) -> dict[str, Any]:
+def sweep(num_trials: int) -> dict[str, Any]:
+    """Trials that are all ready at once."""
     return {
         "name": "throughput",
         "missions": {"hall": {"source": "training_facility_1", "max_steps": 20}},
@@ -52,13 +53,19 @@ def experiment(num_trials: int) -> dict[str, Any]:
     }
 
 
-def command(folder: Path, trials_per_job: int, num_trials: int, *arguments: str) -> list[str]:
-    """Snakemake for a sweep in a new folder, with a cluster's file of its own."""
+def trainings(num_jobs: int) -> dict[str, Any]:
+    """Jobs that are all ready at once, with nothing to do before them."""
+    run = {"mission": "training_facility_1", "num_steps": 1, "seeds": list(range(num_jobs))}
+    return {"name": "queue", "training": {"many": run}}
+
+
+def command(folder: Path, experiment: dict[str, Any], trials_per_job: int, target: str, *arguments: str) -> list[str]:
+    """Snakemake for a stage of an experiment in a new folder, with a cluster's file of its own."""
     folder.mkdir()
-    (folder / "experiment.yaml").write_text(yaml.safe_dump(experiment(num_trials)))
+    (folder / "experiment.yaml").write_text(yaml.safe_dump(experiment))
     settings = {"trials_per_job": trials_per_job, "max_memory_mb": 60_000, "max_minutes": 1440}
     (folder / "cluster.yaml").write_text(yaml.safe_dump(settings))
-    program = [sys.executable, "-m", "snakemake", "--snakefile", str(PROJECT / "Snakefile"), "sweep"]
+    program = [sys.executable, "-m", "snakemake", "--snakefile", str(PROJECT / "Snakefile"), target]
     profile = ["--profile", str(PROJECT / "profiles" / "slurm"), "--configfile", "experiment.yaml"]
     return [*program, *profile, *arguments]
 
@@ -69,7 +76,7 @@ def environment(cluster: Cluster, folder: Path) -> dict[str, str]:
 
 def throughput(cluster: Cluster, folder: Path, num_trials: int, trials_per_job: int) -> dict[str, Any]:
     """Wall seconds of a sweep, and its ratio to the best packing."""
-    words = command(folder, trials_per_job, num_trials, "--slurm-init-seconds-before-status-checks=5")
+    words = command(folder, sweep(num_trials), trials_per_job, "sweep", "--slurm-init-seconds-before-status-checks=5")
     began = time.monotonic()
     done = subprocess.run(
         words, cwd=folder, env=environment(cluster, folder), capture_output=True, text=True, check=False
@@ -97,8 +104,7 @@ def queued(cluster: Cluster, folder: Path, num_jobs: int, minutes: float) -> dic
     conf = {**os.environ, "SLURM_CONF": str(cluster.folder / "etc" / "slurm.conf")}
     for node in ("g1", "g2"):
         cluster.run("scontrol", "update", f"NodeName={node}", "State=DRAIN", "Reason=benchmark")
-    # Two trials per job, so that jobs need no proposals made before them and all are ready at once.
-    words = command(folder, 2, 2 * num_jobs, f"--jobs={num_jobs}")
+    words = command(folder, trainings(num_jobs), 1, "train", f"--jobs={num_jobs}")
     with (folder / "run.log").open("wb") as log:
         run = subprocess.Popen(words, cwd=folder, env=environment(cluster, folder), stdout=log, stderr=log)
     while not cluster.run("squeue", "--noheader", "--format=%i").split():

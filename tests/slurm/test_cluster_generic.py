@@ -28,9 +28,10 @@ def test_the_executor_for_any_scheduler_submits_with_sbatch(cluster: Cluster, tm
     assert sorted((rank["host"], rank["visible_gpus"] is None) for rank in facts["ranks"]) == [
         ("g1", False), ("g2", False),
     ]  # fmt: skip
+    # Accounting gives memory for all nodes of a job.
     training, evaluation = sorted(run.jobs(), key=lambda job: job.partition, reverse=True)
     assert (training.comment, training.partition, training.nodes, training.cpus, training.memory, training.limit) == (
-        "rule_train_policy run=pair,seed=1", "gpu", 2, 2, "16000M", "12:00:00",
+        "rule_train_policy run=pair,seed=1", "gpu", 2, 2, "32000M", "12:00:00",
     )  # fmt: skip
     assert "gres/gpu=2" in training.allocated
     assert (evaluation.partition, evaluation.nodes, evaluation.memory) == ("cpu", 1, "8000M")

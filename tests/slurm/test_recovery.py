@@ -105,7 +105,13 @@ def test_a_killed_run_is_continued_without_running_anything_twice(
     first.wait_until("two jobs", lambda: len(first.queue()) == 2)
     jobs = first.queue()
     queued, running = jobs["train_policy_wildcards_short_1"], jobs["train_policy_wildcards_long_1"]
-    cluster.run("scontrol", "requeuehold", queued)
+
+    def held() -> bool:
+        for how in ("requeuehold", "hold"):  # as it runs already, or not yet
+            cluster.run("scontrol", how, queued, check=False)
+        return "Reason=JobHeld" in cluster.run("scontrol", "show", "job", queued)
+
+    cluster.wait_for("the short one to be held in the queue", held)
     first.wait_until("updates", lambda: updates_made(tmp_path) >= 5)
     first.kill()
     again = start(tmp_path, plan)
