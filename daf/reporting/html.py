@@ -278,7 +278,19 @@ def _mirrored(pairs: list[dict[str, Any]]) -> dict[tuple[str, str], dict[str, An
 
 
 def _flat(report: Mapping[str, Any]) -> dict[str, Any]:
-    return {"mission": report.get("mission") or report.get("mission_name") or "mission", "items": _flat_items(report)}
+    """A mission report for a person: its plain values, and a line for every policy that was analysed."""
+    analyses: Sequence[Mapping[str, Any]] = report.get("analyses") or []
+    plain = {key: value for key, value in report.items() if key not in ("mission", "analyses", "drawn", "provenance")}
+    items = _flat_items(plain) + [(str(one["policy"]), _analysis_line(one)) for one in analyses]
+    return {"mission": report.get("mission") or report.get("mission_name") or "mission", "items": items}
+
+
+def _analysis_line(analysis: Mapping[str, Any]) -> str:
+    modes = [f"{mode['name']} ({mode['share']:.0%})" for mode in analysis["failure_modes"]]
+    success = "" if analysis["success_rate"] is None else f", success {analysis['success_rate']:.0%}"
+    went_wrong = f"; {', '.join(modes)}" if modes else ""
+    reward = sentences.number(analysis["mean_reward"])
+    return f"{analysis['num_episodes']} episodes, mean reward {reward}{success}{went_wrong}"
 
 
 def _flat_items(data: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:

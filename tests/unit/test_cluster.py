@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -396,6 +397,6 @@ def test_both_cluster_profiles_ask_for_the_same(tmp_path: Path, monkeypatch: pyt
     for content in (slurm, other):
         content["set-resources"]["train_policy"].pop("tasks_per_gpu", None)
         content["set-resources"]["evaluate_policy"]["gres"] = evaluated(
-            content["set-resources"]["evaluate_policy"]["gres"], input=["weights"]
+            content["set-resources"]["evaluate_policy"]["gres"], input=SimpleNamespace(weights=["model"])
         )
     assert slurm["set-resources"] == other["set-resources"]

@@ -66,6 +66,32 @@ def test_the_report_stands_alone_and_repeats_byte_for_byte(
         ElementTree.parse(path)
 
 
+def test_a_mission_report_is_a_line_for_every_policy(results: ComparisonResults, tmp_path: Path) -> None:
+    results.write(tmp_path / "c")
+    analysis = {
+        "policy": "random",
+        "num_episodes": 16,
+        "mean_reward": 1.1,
+        "success_rate": 0.25,
+        "failure_modes": [{"name": "stuck", "share": 0.5}, {"name": "no reward", "share": 0.125}],
+    }
+    silent = {**analysis, "policy": "still", "mean_reward": None, "success_rate": None, "failure_modes": []}
+    report = {
+        "mission": "one",
+        "metadata": {"num_agents": 4},
+        "analyses": [analysis, silent],
+        "drawn": [{"seed": 77}],
+        "provenance": {"recipe_digest": "0f0f"},
+    }
+    page = render_report(tmp_path / "c", tmp_path / "r.html", tmp_path / "f", mission_reports=[report]).read_text()
+    shown = page.split('data-mission="one"')[1].split("</details>")[0]
+    assert re.findall("<dt>(.+?)</dt><dd>(.+?)</dd>", shown) == [
+        ("metadata.num_agents", "4"),
+        ("random", "16 episodes, mean reward 1.10, success 25%; stuck (50%), no reward (12%)"),
+        ("still", f"16 episodes, mean reward {number(None)}"),
+    ]
+
+
 def test_export_takes_a_path_or_its_default(
     results: ComparisonResults, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
