@@ -84,8 +84,8 @@ def test_a_mission_report_is_a_line_for_every_policy(results: ComparisonResults,
         "provenance": {"recipe_digest": "0f0f"},
     }
     page = render_report(tmp_path / "c", tmp_path / "r.html", tmp_path / "f", mission_reports=[report]).read_text()
-    shown = page.split('data-mission="one"')[1].split("</details>")[0]
-    assert re.findall("<dt>(.+?)</dt><dd>(.+?)</dd>", shown) == [
+    shown = page.split("<summary>one</summary><dl")[1].split("</dl>")[0]
+    assert re.findall(r"<dt[^>]*>(.+?)</dt>\s*<dd[^>]*>(.+?)</dd>", shown) == [
         ("metadata.num_agents", "4"),
         ("random", "16 episodes, mean reward 1.10, success 25%; stuck (50%), no reward (12%)"),
         ("still", f"16 episodes, mean reward {number(None)}"),
