@@ -98,7 +98,7 @@ def test_the_examples_of_the_readme_are_valid(repository: Path) -> None:
     path = repository / config_docs.README_PATH
     data: dict[str, Any] = {}
     for block in blocks:
-        from daf.config import _YamlLoader
+        from daf.strict_model import _YamlLoader
 
         data |= yaml.load(block, Loader=_YamlLoader) or {}
     assert set(data) == {"policies", "sweeps", "training", "comparisons"}

@@ -1,0 +1,186 @@
+"""What a sweep is: its search space, its strategy, and how trials are trained, stopped, scored and confirmed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag, model_validator
+from pydantic_core import PydanticCustomError
+
+from daf.hyperparameters import Hyperparameters
+from daf.strict_model import Name, Seed, StrictModel
+
+Choice = bool | int | float | str | None
+
+
+def _listed(value: Any) -> Any:
+    return (
+        {key: one if isinstance(one, list) else [one] for key, one in value.items()}
+        if isinstance(value, dict)
+        else value
+    )
+
+
+# Only where every named parameter is searched and has one of the listed values.
+Condition = Annotated[dict[str, Annotated[list[Choice], Field(min_length=1)]], BeforeValidator(_listed)]
+WHEN = "searched only where other parameters have one of these values: {name: [value, …]}"
+
+
+class FloatParameter(StrictModel):
+    """A real number between two bounds, both included."""
+
+    type: Literal["float"] = Field("float", description="a real number")
+    low: float = Field(description="smallest value")
+    high: float = Field(description="largest value")
+    log: bool = Field(False, description="search the logarithm")
+    step: float | None = Field(None, gt=0, description="grid of values from low upwards")
+    when: Condition = Field(default_factory=dict, description=WHEN)
+
+    @model_validator(mode="after")
+    def _bounds(self) -> Self:
+        _check_bounds(self)
+        return self
+
+
+class IntParameter(StrictModel):
+    """An integer between two bounds, both included."""
+
+    type: Literal["int"] = Field("int", description="an integer")
+    low: int = Field(description="smallest value")
+    high: int = Field(description="largest value")
+    log: bool = Field(False, description="search the logarithm")
+    step: int | None = Field(None, gt=0, description="grid of values from low upwards")
+    when: Condition = Field(default_factory=dict, description=WHEN)
+
+    @model_validator(mode="after")
+    def _bounds(self) -> Self:
+        _check_bounds(self)
+        return self
+
+
+def _check_bounds(parameter: FloatParameter | IntParameter) -> None:
+    if parameter.low > parameter.high:
+        raise ValueError(f"low ({parameter.low}) must not be above high ({parameter.high})")
+    if parameter.log and parameter.low <= 0:
+        raise ValueError(f"log needs low above 0, not {parameter.low}")
+    if parameter.log and parameter.step is not None:
+        raise ValueError("log and step exclude each other")
+
+
+class CategoricalParameter(StrictModel):
+    """One of a list of values."""
+
+    type: Literal["categorical"] = Field("categorical", description="one of several values")
+    choices: list[Choice] = Field(min_length=1, description="the values")
+    when: Condition = Field(default_factory=dict, description=WHEN)
+
+
+def _parameter_kind(value: Any) -> str | None:
+    if isinstance(value, list):
+        return "categorical"
+    kind = value.get("type") if isinstance(value, dict) else getattr(value, "type", None)
+    return kind if kind in ("float", "int", "categorical") else None
+
+
+def _choices(value: Any) -> Any:
+    return {"type": "categorical", "choices": value} if isinstance(value, list) else value
+
+
+SearchParameter = Annotated[
+    Annotated[FloatParameter, Tag("float")]
+    | Annotated[IntParameter, Tag("int")]
+    | Annotated[CategoricalParameter, BeforeValidator(_choices), Tag("categorical")],
+    Discriminator(
+        _parameter_kind,
+        custom_error_type="parameter_kind",
+        custom_error_message="a list of choices, or a mapping whose `type` is float, int or categorical",
+    ),
+]
+
+
+class HalvingConfig(StrictModel):
+    """Successive halving (Jamieson and Talwalkar 2016): all trials train a little, the best of a bracket go on.
+
+    Rung 0 takes steps_per_trial / reduction_factor ** (num_rungs - 1) agent-steps, the last one steps_per_trial.
+    """
+
+    num_rungs: int = Field(3, ge=2, le=8, description="rungs; the last one trains for steps_per_trial")
+    reduction_factor: int = Field(3, ge=2, description="one of so many trials goes on to the next rung")
+    bracket_size: int = Field(32, ge=2, description="consecutive trials that compete with each other")
+
+
+class StoppingConfig(StrictModel):
+    """Median stopping (Golovin et al. 2017): a trial ends early if its best objective so far is worse than the median
+    of what earlier trials had on average by then.
+    """
+
+    num_checks: int = Field(4, ge=2, description="held-out evaluations in a trial, evenly spaced, one at the end")
+    episodes: int = Field(8, ge=1, description="episodes of a check")
+    seed: Seed = Field(500_000, description="first episode seed of the checks")
+    min_trials: int = Field(5, ge=1, description="earlier trials that must have come to a check before it can stop one")
+
+
+STRATEGY_NAMES = ("grid", "random", "quasi_random", "bayesian")
+
+
+def _known_strategy(name: str) -> str:
+    """One of the names, or a dotted path: a class of the user's, which is loaded when the search begins."""
+    if name in STRATEGY_NAMES or "." in name:
+        return name
+    expected = ", ".join(f"'{one}'" for one in STRATEGY_NAMES) + " or the path of a class"
+    raise PydanticCustomError("literal_error", "unknown strategy", {"expected": expected})
+
+
+StrategyName = Annotated[str, AfterValidator(_known_strategy)]
+
+
+class DAFSweepConfig(StrictModel):
+    """A hyperparameter sweep: trials that train and are scored on the same evaluation episodes."""
+
+    name: Name = Field("sweep", description="folder of the sweep; in an experiment, its key under `sweeps`")
+    mission: str = Field("training_facility_1", description="mission name or file")
+    policy_class_path: str = Field("grid", description="shorthand or class path of a trainable policy")
+    init_kwargs: dict[str, Any] = Field(default_factory=dict, description="fixed keyword arguments of the policy class")
+    hyperparameters: Hyperparameters = Field(
+        default_factory=lambda: Hyperparameters(), description="fixed knobs of PPO"
+    )
+    search_space: dict[str, SearchParameter] = Field(
+        description="what varies: a knob of `hyperparameters`, or `init_kwargs.<name>` of the policy", min_length=1
+    )
+    strategy: StrategyName = Field(
+        "bayesian",
+        description="how the next trial is chosen: grid, random, quasi_random, bayesian, or the path of a class of "
+        "your own",
+    )
+    num_trials: int = Field(16, ge=1, description="trials to run; raising it adds trials and repeats none")
+    steps_per_trial: int = Field(100_000, ge=1, description="agent-steps of training per trial")
+    episodes_per_trial: int = Field(8, ge=1, description="evaluation episodes per trial")
+    objective_metric: str = Field(
+        "mean_reward", description="mean_reward, success_rate, or the name of a game statistic"
+    )
+    optimize_direction: Literal["maximize", "minimize"] = Field("maximize", description="which end is better")
+    lag: int = Field(4, ge=1, description="trial n looks at trials 0 … n − lag: about twice the trials run at once")
+    seed: Seed = Field(42, description="seed of the search and of its trials")
+    evaluation_seed: Seed = Field(100_000, description="first episode seed; the same episodes for every trial")
+    halving: HalvingConfig | None = Field(None, description="successive halving; null: every trial trains in full")
+    early_stopping: StoppingConfig | None = Field(None, description="stopping inside a trial; null: none")
+    num_finalists: int = Field(
+        0, ge=0, description="best trials that run again on fresh seeds; the best of these is taken; 0: no such runs"
+    )
+    confirmation_seeds: int = Field(2, ge=1, description="fresh training seeds per finalist")
+    max_total_seconds: float | None = Field(
+        None,
+        gt=0,
+        description="trials that see so many seconds used are skipped; the one key that lets the clock decide",
+    )
+    warm_start: str | None = Field(
+        None, description="a sweep to learn from: its name in this file, or its folder (which has a trials.json)"
+    )
+    output_dir: Path = Field(Path("daf_output"), description="folder for results when launched from Python")
+
+    @model_validator(mode="after")
+    def _one_way_to_stop(self) -> Self:
+        if self.halving and self.early_stopping:
+            raise ValueError("halving and early_stopping exclude each other: both decide how long a trial trains")
+        return self
