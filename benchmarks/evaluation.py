@@ -1,6 +1,6 @@
 """Agent-steps per second of DAF's evaluation against the one that `cogames run` and `cogames scrimmage` call.
 
-    python benchmarks/evaluation.py [--quick] [--json]
+    python benchmarks/evaluation.py [--quick] [--rounds N] [--json]
 
 Same mission, policy, episode length and machine, alternating. The peer plays its episodes in one process, as the
 commands do, with one torch thread, which is its fastest; DAF plays them in one process per core (two at most). Start-up
@@ -101,10 +101,11 @@ STEPS = 300
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="one case, under 50 seconds")
+    parser.add_argument("--rounds", type=int, default=3, help="measurements of each case")
     parser.add_argument("--json", action="store_true", help="print one JSON object last")
     options = parser.parse_args()
     cases = [(mission, policy) for mission in MISSIONS for policy in GOALS]
-    rounds = 3
+    rounds = options.rounds
     if options.quick:
         cases, rounds = [("tutorial.miner", "lstm")], 1
     processes = min(2, os.cpu_count() or 1)
