@@ -15,7 +15,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import statistics
 
 from measure import speed
 
@@ -119,7 +118,7 @@ def main() -> None:
             rate, bare = speed(OURS, mission, policy, STEPS, EPISODES[policy][1], processes)
             ours.append(rate)
             ceiling.append(bare)
-        peer, daf, most = map(statistics.median, (theirs, ours, ceiling))
+        peer, daf, most = (sorted(rates)[rounds // 2] for rates in (theirs, ours, ceiling))
         ratios[f"{mission} {policy}"] = round(daf / peer, 2)
         print(
             f"{mission:16}{policy:12}{peer:10,.0f}{daf:10,.0f}{daf / peer:7.1f}x{GOALS[policy]:6.1f}x"
