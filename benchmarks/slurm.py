@@ -45,7 +45,7 @@ def sweep(num_trials: int) -> dict[str, Any]:
                 "strategy": "random",
                 "num_trials": num_trials,
                 "lag": num_trials,
-                "steps_per_trial": 2048,
+                "steps_per_trial": 8192,
                 "episodes_per_trial": 2,
                 "hyperparameters": {"num_envs": 4, "horizon": 16, "minibatch_size": 64},
             }

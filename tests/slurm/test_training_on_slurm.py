@@ -58,7 +58,9 @@ def test_two_nodes_train_together_through_a_preemption(tmp_path: Path, submitted
     wait_for(lambda: job.status().state == "queued", job)
     steps = job.status().agent_steps
     assert 0 < steps < 150 * UPDATE_STEPS
-    # Slurm lets a requeued job wait for two minutes; an operator may not want to.
+    # Slurm lets a requeued job wait for two minutes, in which its nodes come free; the test does not wait after that.
+    shown = ["scontrol", "show", "job", job._process.job_id]
+    wait_for(lambda: b"JobState=PENDING" in subprocess.run(shown, capture_output=True, check=True).stdout, job)
     subprocess.run(["scontrol", "update", f"JobId={job._process.job_id}", "StartTime=now"], check=True)
     assert job.wait_for_completion(300).read_bytes() == whole
     assert f"resuming at {steps:,} agent-steps" in job.log_file.read_text()
