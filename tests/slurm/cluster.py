@@ -162,6 +162,8 @@ class Cluster:
                 victims.add(int(folder.name))
                 if caller.startswith("slurmstepd"):
                     above.add(parent)
+            elif node is None and f"SLURM_CONF={self._configuration}" in variables and int(folder.name) != os.getpid():
+                victims.add(int(folder.name))  # Slurm's own processes for jobs, whose programs have ended already
         for pid in (*above, *victims):
             _kill(pid)
 
