@@ -29,10 +29,11 @@ def test_the_executor_for_any_scheduler_submits_with_sbatch(cluster: Cluster, tm
         ("g1", False), ("g2", False),
     ]  # fmt: skip
     # Accounting gives memory for all nodes of a job.
-    training, evaluation = sorted(run.jobs(), key=lambda job: job.partition, reverse=True)
+    analysis, evaluation, training = sorted(run.jobs(), key=lambda job: job.comment)
     assert (training.comment, training.partition, training.nodes, training.cpus, training.memory, training.limit) == (
         "rule_train_policy run=pair,seed=1", "gpu", 2, 2, "32000M", "12:00:00",
     )  # fmt: skip
     assert "gres/gpu=2" in training.allocated
     assert (evaluation.partition, evaluation.nodes, evaluation.memory) == ("cpu", 1, "8000M")
-    assert {training.state, evaluation.state} == {"COMPLETED"}
+    assert (analysis.partition, analysis.nodes, analysis.memory) == ("cpu", 1, "2000M")
+    assert {job.state for job in (analysis, training, evaluation)} == {"COMPLETED"}

@@ -76,6 +76,7 @@ def test_everything_is_made_and_each_job_ran_once(finished: Run) -> None:
     jobs = finished.jobs()
     assert {job.state for job in jobs} == {"COMPLETED"}
     assert sorted(job.comment for job in jobs) == [
+        "rule_analyze_mission_wildcards_hall",
         "rule_evaluate_policy_wildcards_random_hall_0",
         "rule_evaluate_policy_wildcards_trained-seed-1_hall_0",
         "rule_run_trial_wildcards_knobs_0000",
@@ -97,6 +98,7 @@ SUBMITTED = {
     "rule_evaluate_policy_wildcards_random_hall_0": (
         "-p cpu -t 120 --mem 8000 --requeue --ntasks=1 --cpus-per-task=1 -D FOLDER"
     ),
+    "rule_analyze_mission_wildcards_hall": ("-p cpu -t 60 --mem 2000 --requeue --ntasks=1 --cpus-per-task=1 -D FOLDER"),
     "rule_train_policy_wildcards_node_1": (
         "-p gpu -t 720 --mem 16000 --nodes=1 --requeue --cpus-per-task=2 -D FOLDER --gres=gpu:2"
     ),
@@ -117,7 +119,8 @@ def test_submit_lines(finished: Run, comment: str) -> None:
 
 def test_jobs_land_where_they_should(finished: Run) -> None:
     for job in finished.jobs():
-        assert job.partition == ("cpu" if "random" in job.comment else "gpu")
+        runs_network = "random" not in job.comment and "analyze_mission" not in job.comment
+        assert job.partition == ("gpu" if runs_network else "cpu")
         assert job.node_list[0] == job.partition[0]
     (trained,) = finished.jobs("rule_train_policy_wildcards_square")
     assert (trained.nodes, trained.cpus, trained.node_list) == (2, 4, "g[1-2]")

@@ -212,7 +212,7 @@ def test_a_truncated_episode_keeps_its_last_observations_and_an_ended_one_does_n
 def test_success_is_judged_when_the_mission_declares_it() -> None:
     always = resolve_mission(MissionConfig(source="training_facility_1", max_steps=5, success="length >= 5"))
     never = resolve_mission(MissionConfig(source="training_facility_1", max_steps=5, success="length > 5"))
-    undeclared = short("tutorial.miner", max_steps=5)
+    undeclared = short("tutorial", max_steps=5)
     found = []
     for mission in (always, never, undeclared):
         environment = VectorEnvironment(mission, num_envs=1, seed=0)

@@ -296,7 +296,7 @@ def agents_that_print(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
     """Agents that write the GPUs they are given, one file each."""
     code = "import os, sys; open(sys.argv[1], 'w').write(os.environ.get('CUDA_VISIBLE_DEVICES', 'unset'))"
 
-    def commands(worker: list[str], reports: Path, machines: int, *_: Any) -> list[list[str]]:
+    def commands(worker: list[str], reports: Path, machines: int, *_: Any, **__: Any) -> list[list[str]]:
         return [[sys.executable, "-c", code, str(folder / f"agent-{agent}.txt")] for agent in range(machines)]
 
     monkeypatch.setattr(launch_module, "agent_commands", commands)
@@ -484,7 +484,7 @@ def test_no_rank_outlives_a_killed_launcher(tmp_path: Path, started: list[subpro
 
 @pytest.mark.slow
 def test_a_group_that_is_too_small_is_not_trained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fewer(worker: list[str], reports: Path, *_: Any) -> list[list[str]]:
+    def fewer(worker: list[str], reports: Path, *_: Any, **__: Any) -> list[list[str]]:
         return agent_commands(worker, reports, 1, 1, os.environ)
 
     monkeypatch.setattr(launch_module, "agent_commands", fewer)

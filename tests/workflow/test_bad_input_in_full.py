@@ -64,7 +64,7 @@ def test_what_the_file_alone_tells(tmp_path: Path) -> None:
         ("daf.log_level", "'debug', 'info', 'warning' or 'error'", "'inof' (str)", "did you mean 'info'?"),
         ("daf.seed", "an integer", "'many' (str)", ""),
         ("missions.hall.max_step", "a known key", "'max_step'", "did you mean 'max_steps'?"),
-        ("sweeps.knobs.num_trails", "a known key", "'num_trails'", "did you mean 'num_trials'?"),
+        ("sweeps.knobs.num_trails", "a known key", "'num_trails'", "did you mean 'num_trials' or 'num_finalists'?"),
         ("training.hall.num_steps", "at least 1", "-1 (int)", ""),
         ("trainnig", "a known key", "'trainnig'", "did you mean 'training'?"),
     ]
@@ -152,7 +152,7 @@ def test_what_only_the_engine_can_tell(tmp_path: Path, monkeypatch: pytest.Monke
         ("comparisons.b.missions", "a mission file", "no such file", ""),
         ("comparisons.c.missions", "the name of a CoGames variant", "'smal_50'", "did you mean 'small_50'"),
         ("comparisons.d.missions", "description, success and env", "'sucess'", "did you mean 'success'?"),
-        ("comparisons.e.missions", "a map that the engine can build", "500 exceeds available spawn", "room"),
+        ("comparisons.e.missions", "a mission that the engine can build", "500 exceeds available spawn", "room"),
         ("comparisons.f.policies", "a policy's shorthand or class path", "'undeclarde'", ""),
         ("policies.trained", "the same observation shape on both missions (128 x 3)", "64 x 3", "evaluate it on"),
         ("training.hall.hyperparameters.num_envs", "a multiple of the 3 training processes", "16", ""),

@@ -105,7 +105,7 @@ def test_profiles_repeat_no_key_of_the_default_with_another_value() -> None:
 
 
 def test_every_profile_speaks_of_every_rule_that_runs_networks() -> None:
-    """Those with `threads`: the others are local, or plan."""
+    """Those with `threads`: the others are local, or run with what a profile gives by default."""
     text = "".join(path.read_text() for path in PROJECT.glob("workflow/rules/*.smk"))
     blocks = re.split(r"^rule (?=\w+:)", text, flags=re.MULTILINE)[1:]
     expected = {block.partition(":")[0] for block in blocks if "\n    threads:" in block}

@@ -71,10 +71,6 @@ rule analyze_mission:
         "<benchmarks>/reports/missions/{mission}.jsonl"
     conda:
         "../../environment.yml"
-    threads: 1
-    resources:
-        mem_mb=2000,
-        runtime=30,
     params:
         mission=mission_params,
     script:
@@ -93,10 +89,6 @@ rule replay_episode:
         "<benchmarks>/replays/{checkpoint}/{mission}/{replay}.jsonl"
     conda:
         "../../environment.yml"
-    threads: 1
-    resources:
-        mem_mb=2000,
-        runtime=30,
     params:
         mission=mission_params,
     script:
