@@ -31,7 +31,7 @@ run: setup
 	@$(WITH) snakemake $(CORES) $(QUIET) $(ARGS)
 
 test: setup
-	@$(WITH) python -m pytest --numprocesses 2 --dist loadgroup $(ARGS)
+	@$(WITH) python -m pytest --numprocesses 2 --dist loadfile $(ARGS)
 
 setup:
 	@sh setup/install.sh "$(VENV)"

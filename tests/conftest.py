@@ -25,9 +25,8 @@ def find_chromium() -> str | None:
     return next((path for name in CHROMIUM_NAMES if (path := shutil.which(name))), None)
 
 
-@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Skip what this machine cannot do, each with its reason in the summary, and say what belongs together."""
+    """Skip what this machine cannot do, each with its reason in the summary."""
     lacking = {}
     if find_chromium() is None:
         lacking["browser"] = "no Chromium on the PATH"
@@ -38,16 +37,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         for marker, reason in lacking.items():
             if item.get_closest_marker(marker):
                 item.add_marker(pytest.mark.skip(reason=reason))
-        item.add_marker(pytest.mark.xdist_group(_group(item)))
-
-
-def _group(item: pytest.Item) -> str:
-    """Tests that run in one process one after another, where `make test` uses several (`--dist loadgroup`): those of a
-    file, and all that share something which takes long to make."""
-    for shared in ("finished_run", "slurm"):
-        if shared in getattr(item, "fixturenames", ()) or item.get_closest_marker(shared):
-            return shared
-    return str(item.path)
 
 
 @pytest.fixture(scope="session")
