@@ -15,6 +15,7 @@ from tests.slurm.tools import Run
 pytestmark = [pytest.mark.slurm, pytest.mark.slow]
 
 TINY = {"num_steps": 4000, "num_evaluations": 1, "evaluation_episodes": 2}
+TOGETHER = {"num_steps": 60_000}  # long enough to overlap, however late one of two is submitted
 # Every stage, and every layout of processes.
 EXPERIMENT: dict[str, Any] = {
     "name": "cluster",
@@ -31,8 +32,8 @@ EXPERIMENT: dict[str, Any] = {
     "training": {
         "square": {"mission": "hall", "sweep": "knobs", "num_machines": 2, "processes_per_machine": 2, **TINY},
         "node": {"mission": "hall", "processes_per_machine": 2, **TINY},
-        "left": {"mission": "hall", "num_machines": 2, **TINY},
-        "right": {"mission": "hall", "num_machines": 2, **TINY, "seeds": [2]},
+        "left": {"mission": "hall", "num_machines": 2, **TINY, **TOGETHER},
+        "right": {"mission": "hall", "num_machines": 2, **TINY, **TOGETHER, "seeds": [2]},
     },
     "policies": {"trained": {"training": "square"}, "random": "random"},
     "comparisons": {
