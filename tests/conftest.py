@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+import snakemake.shell  # noqa: F401  # keeps the standard output of its first import; a single test's is closed later
 
 from tests.slurm import cluster
 
