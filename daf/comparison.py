@@ -300,11 +300,12 @@ def compare_files(paths: Sequence[str | Path], config: DAFComparisonConfig, fold
     Episodes beyond `episodes_per_mission` belong to another comparison of the same policies and are left out. Missions
     and policies of the configuration go by their labels.
     """
-    from daf.episodes import COLUMNS_TO_COMPARE, read_episodes, read_provenance
+    from daf.episodes import read_episodes, read_provenance
     from daf.provenance import provenance
     from daf.sequential import looks
+    from daf.statistics.units import SLIM_COLUMNS
 
-    episodes = read_episodes(paths, COLUMNS_TO_COMPARE)
+    episodes = read_episodes(paths, SLIM_COLUMNS)
     labelled = with_labels(config, episodes)
     shards = [shard for path in paths for shard in read_provenance(path)["shards"]]
     notes = dict.fromkeys(shard["note"] for shard in shards if shard["note"])

@@ -41,11 +41,6 @@ EPISODE_COLUMNS: dict[str, str] = {
     "actions": "compressed actions, from which the episode can be played again (`daf.replays`)",
 }
 
-# Statistics and actions are most of a table; comparisons do without.
-COLUMNS_TO_COMPARE = tuple(
-    name for name in EPISODE_COLUMNS if name not in ("action_counts", "game_stats", "agent_stats", "actions")
-)
-
 
 def episode_schema() -> pa.Schema:
     import pyarrow as pa

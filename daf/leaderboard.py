@@ -16,7 +16,7 @@ from daf.config import ExperimentConfig
 from daf.errors import BadInputError
 from daf.files import digest, read_json, write_json, write_text
 from daf.locks import exclusive
-from daf.plan import Plan
+from daf.plan import Checkpoint, Plan, described
 from daf.provenance import versions
 from daf.statistics.results import ComparisonResults, to_plain
 
@@ -109,12 +109,12 @@ def _entry(plan: Plan, policy: str, results: ComparisonResults) -> dict[str, Any
     }
 
 
-def _identity(plan: Plan, checkpoint: Any) -> Any:
-    if checkpoint.training is not None:
+def _identity(plan: Plan, checkpoint: Checkpoint) -> Any:
+    if checkpoint.members:
+        return [[share, _identity(plan, member)] for member, share in checkpoint.members]
+    if checkpoint.training is not None and checkpoint.seed is not None:
         return plan.training(checkpoint.training, checkpoint.seed).digest
-    mission = next(iter(plan.episodes))
-    policy = plan.evaluation(checkpoint.label, mission, 0).policy
-    return {name: value for name, value in policy.items() if name not in ("label", "training_seed")}
+    return {name: value for name, value in described(checkpoint).items() if name not in ("label", "training_seed")}
 
 
 def _replace(entries: list[dict[str, Any]], entry: dict[str, Any]) -> None:

@@ -189,9 +189,9 @@ class Plan:
     def evaluation(self, checkpoint: str, mission: str, shard: int) -> EvaluationRecipe:
         """What one shard plays. Weights are given by content, or by the run that makes them."""
         one, episodes = self.checkpoints[checkpoint], self.episodes[mission]
-        policy = _described(one)
+        policy = described(one)
         if one.members:
-            policy["members"] = [_described(member) | {"share": share} for member, share in one.members]
+            policy["members"] = [described(member) | {"share": share} for member, share in one.members]
         return evaluation_recipe(
             self.experiment,
             policy=policy,
@@ -267,7 +267,7 @@ def weights_files(policy: PolicyConfig) -> list[Path]:
     return [policy.data_path, beside] if described else [policy.data_path]
 
 
-def _described(checkpoint: Checkpoint) -> dict[str, Any]:
+def described(checkpoint: Checkpoint) -> dict[str, Any]:
     """What decides how a checkpoint acts, apart from what its training run makes."""
     policy: dict[str, Any] = checkpoint.config.to_dict()
     if checkpoint.config.data_path is not None:

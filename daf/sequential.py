@@ -130,9 +130,10 @@ def first_episodes_of_looks(config: DAFComparisonConfig) -> list[int]:
 def write_look(paths: Sequence[str | Path], config: DAFComparisonConfig, output: str | Path) -> dict[str, Any]:
     """Look at the shards played so far and write whether more are needed."""
     from daf.comparison import with_labels
-    from daf.episodes import COLUMNS_TO_COMPARE, read_episodes
+    from daf.episodes import read_episodes
+    from daf.statistics.units import SLIM_COLUMNS
 
-    episodes = read_episodes(paths, COLUMNS_TO_COMPARE)
+    episodes = read_episodes(paths, SLIM_COLUMNS)
     *_, last = looks(episodes, with_labels(config, episodes))
     sequential: dict[str, Any] = dict(last.sequential or {})
     write_json(output, sequential)

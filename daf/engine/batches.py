@@ -53,7 +53,6 @@ class _Batch:
         self._network, self._device, self._greedy = network, torch.device(device), greedy
         all_tokens = factory.observation_shape[0]
         self._shown = min(SHOWN_TOKENS, all_tokens) if network.can_trim else all_tokens
-        self._trims = self._shown < all_tokens
         self._names, self._agents = factory.interface.all_action_names, factory.num_agents
         self._num_primary = len(factory.interface.action_names)
         self._buffers = AgentBuffers.zeros(EPISODES_PER_BATCH * self._agents, factory.observation_shape)
@@ -96,12 +95,11 @@ class _Batch:
         pass over all slots: what a row gets depends on nothing but itself.
         """
         seen = self._buffers.observations
+        usual = self._pass(seen[:, : self._shown], state)
         crowded = seen[:, self._shown - 1, 0] != NO_TOKEN
-        if not self._trims or not crowded.any():
-            return self._pass(seen[:, : self._shown], state)
-        usual, everything = self._pass(seen[:, : self._shown], state), self._pass(seen, state)
-        rows = torch.from_numpy(crowded).to(self._device)
-        return _where(rows, everything, usual)
+        if self._shown == seen.shape[1] or not crowded.any():
+            return usual
+        return _where(torch.from_numpy(crowded).to(self._device), self._pass(seen, state), usual)
 
     def _pass(self, observations: np.ndarray, state: State | None) -> tuple[torch.Tensor, State | None]:
         seen = self._network.prepare(torch.from_numpy(observations.copy())).to(self._device)

@@ -61,7 +61,7 @@ def trace_episode(
     factory = SimulationFactory(mission.env_config)
     buffers = AgentBuffers.zeros(factory.num_agents, factory.observation_shape)
     simulation = factory.build(seed, buffers)
-    things = simulation.grid_objects(-1, -1, -1, -1, []).values()
+    things = simulation.objects()
     walls = np.zeros((simulation.map_height, simulation.map_width), dtype=np.bool_)
     for thing in things:
         if thing["type_name"] == "wall":
@@ -71,7 +71,6 @@ def trace_episode(
         for thing in things
         if thing["type_name"] not in ("wall", "agent")
     )
-    all_but_agents = [name for name in simulation.object_type_names if name and name != "agent"]
     steps = actions.shape[1]
     positions = np.zeros((steps + 1, factory.num_agents, 2), dtype=np.int16)
     rewards = np.zeros((steps + 1, factory.num_agents), dtype=np.float32)
@@ -80,7 +79,7 @@ def trace_episode(
             buffers.actions[:], buffers.vibe_actions[:] = actions[0, step - 1], actions[1, step - 1]
             simulation.step()
             rewards[step] = simulation.get_episode_rewards()
-        for agent in simulation.grid_objects(-1, -1, -1, -1, all_but_agents).values():
+        for agent in simulation.agents():
             positions[step, agent["agent_id"]] = agent["r"], agent["c"]
     _check_same(rewards[-1], expected_rewards, mission, seed)
     return EpisodeTrace(walls=walls, objects=objects, positions=positions, rewards=rewards)

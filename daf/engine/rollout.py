@@ -10,19 +10,19 @@ import random
 import signal
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 import torch
 from mettagrid.policy.policy import AgentPolicy, MultiAgentPolicy
-from mettagrid.simulator.interface import Location
+from mettagrid.simulator.interface import Location, VisibleTalk
 from mettagrid.simulator.talk import TalkChannel
 
 from daf.engine.episode import PlayedEpisode, finished
 from daf.engine.observations import LazyObservation, TokenTable
-from daf.engine.simulation import AgentBuffers, SimulationFactory
+from daf.engine.simulation import AgentBuffers, BufferedSimulation, SimulationFactory
 
 STALLED_SECONDS = 120.0  # a single step of a policy that takes longer ends the episode
 
@@ -133,7 +133,7 @@ class _AgentSteps:
         factory: SimulationFactory,
         tokens: TokenTable,
         buffers: AgentBuffers,
-        simulation: Any,
+        simulation: BufferedSimulation,
         budget_ms: int,
     ) -> None:
         interface = factory.interface
@@ -148,13 +148,13 @@ class _AgentSteps:
 
     def step(self, groups: Sequence[Sequence[int]]) -> None:
         """One step of the environment; the agents of a group are asked together if they can be."""
-        seen = self._buffers.observations.copy()
+        seen = self._seen()
         chosen: dict[int, tuple[Any, int]] = {}
         for group in groups:
             members = [self._agents[agent] for agent in group]
             if members[0].can_step_group(members):
                 began = time.perf_counter_ns()
-                actions = members[0].step_group([(agent, self._observation(agent, seen)) for agent in group])
+                actions = members[0].step_group([(agent, seen(agent)) for agent in group])
                 took = time.perf_counter_ns() - began
                 if len(actions) != len(group):
                     raise ValueError(f"step_group returned {len(actions)} actions for {len(group)} agents")
@@ -162,7 +162,7 @@ class _AgentSteps:
             else:
                 for agent in group:
                     began = time.perf_counter_ns()
-                    action = self._agents[agent].step(self._observation(agent, seen))
+                    action = self._agents[agent].step(seen(agent))
                     chosen[agent] = (action, time.perf_counter_ns() - began)
         for agent, (action, took) in chosen.items():
             self._apply(agent, action, took)
@@ -171,20 +171,26 @@ class _AgentSteps:
         self._talk.apply_pending(current_step=self._simulation.current_step)
         self._talk.expire(current_step=self._simulation.current_step)
 
-    def _observation(self, agent: int, seen: np.ndarray) -> LazyObservation:
-        talk = self._visible_talk(agent) if self._talk.config.enabled else ()
-        return LazyObservation(agent, seen[agent], self._tokens, talk)
+    def _seen(self) -> Callable[[int], LazyObservation]:
+        """What each agent sees in this step."""
+        raw, simulation = self._buffers.observations.copy(), self._simulation
+        places = {}
+        if self._talk.config.enabled:
+            places = {one["agent_id"]: Location(one["r"], one["c"]) for one in simulation.agents()}
 
-    def _visible_talk(self, agent: int) -> Any:
-        simulation = self._simulation
-        others = simulation.grid_objects(-1, -1, -1, -1, ["wall"]).values()
-        return self._talk.visible_talk(
-            agent,
-            current_step=simulation.current_step,
-            agent_locations={one["agent_id"]: Location(one["r"], one["c"]) for one in others if "agent_id" in one},
-            obs_height=int(simulation.obs_height),
-            obs_width=int(simulation.obs_width),
-        )
+        def observation(agent: int) -> LazyObservation:
+            talk: Sequence[VisibleTalk] = ()
+            if places:
+                talk = self._talk.visible_talk(
+                    agent,
+                    current_step=simulation.current_step,
+                    agent_locations=places,
+                    obs_height=int(simulation.obs_height),
+                    obs_width=int(simulation.obs_width),
+                )
+            return LazyObservation(agent, raw[agent], self._tokens, talk)
+
+        return observation
 
     def _apply(self, agent: int, action: Any, took_ns: int) -> None:
         if took_ns > self._budget_ns:
@@ -199,8 +205,9 @@ class _AgentSteps:
         self._buffers.actions[agent] = 0 if is_vibe else index
         self._buffers.vibe_actions[agent] = index if is_vibe else 0
         if vibe is not None:  # both at once
-            self._buffers.actions[agent], self._buffers.vibe_actions[agent] = index, self._number(vibe)
-            self.recorder.counts[self._number(vibe)] += 1
+            beside = self._number(vibe)
+            self._buffers.actions[agent], self._buffers.vibe_actions[agent] = index, beside
+            self.recorder.counts[beside] += 1
 
     def _number(self, name: str) -> int:
         if name not in self._index:

@@ -70,6 +70,14 @@ class BufferedSimulation(RawSimulation):
             buffers.vibe_actions,
         )
 
+    def objects(self, *ignored_types: str) -> list[dict[str, Any]]:
+        """Everything on the map but objects of some types, as the engine describes it."""
+        return list(self.grid_objects(-1, -1, -1, -1, list(ignored_types)).values())
+
+    def agents(self) -> list[dict[str, Any]]:
+        """The agents, as the engine describes them."""
+        return self.objects(*(name for name in self.object_type_names if name and name != "agent"))
+
     def get_episode_stats(self) -> EpisodeStats:
         stats: EpisodeStats = super().get_episode_stats()
         for name, count in self._counted_before.items():

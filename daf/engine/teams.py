@@ -62,11 +62,9 @@ def agents_per_member(team: str, shares: Mapping[str, float], num_agents: int) -
     counts: list[int] = allocate_counts(num_agents, list(shares.values()))
     idle = [name for name, count in zip(shares, counts, strict=True) if count == 0]
     if idle:
-        expected, found = (
-            "a mission with an agent for every member",
-            f"{num_agents} agents, none of them for '{idle[0]}'",
-        )
-        raise PolicyError(expected, found, f"team '{team}'", "play a mission with more agents (num_agents)")
+        found = f"{num_agents} agents, none of them for '{idle[0]}'"
+        hint = "play a mission with more agents (num_agents)"
+        raise PolicyError("a mission with an agent for every member", found, f"team '{team}'", hint)
     return counts
 
 
