@@ -102,6 +102,17 @@ class PolicyConfig(StrictModel):
         "agents that each plays; members that are trained play their training seeds side by side",
     )
 
+    @classmethod
+    def of(cls, policy: Any) -> PolicyConfig:
+        """From how Python code may name a policy: a shorthand, class path or file, a PolicySpec, or itself."""
+        if isinstance(policy, PolicyConfig):
+            return policy
+        if isinstance(policy, str):
+            is_file = policy.endswith((".zip", ".safetensors"))
+            return cls(data_path=Path(policy)) if is_file else cls(class_path=policy)
+        data_path = Path(policy.data_path) if policy.data_path else None
+        return cls(class_path=policy.class_path, data_path=data_path, init_kwargs=dict(policy.init_kwargs))
+
     @model_validator(mode="before")
     @classmethod
     def _shorthand(cls, value: Any) -> Any:

@@ -293,7 +293,6 @@ def check_with_engine(plan: Plan, source: str) -> None:
     from daf.engine.missions import check_buildable, resolve_mission
     from daf.engine.networks import PolicyNetwork
     from daf.engine.policies import build_policy, check_transfer, resolve_policy
-    from daf.engine.simulation import SimulationFactory
     from daf.engine.teams import agents_per_member
     from daf.sweep_files import validate_sweep
     from daf.training.held_out import check_held_out
@@ -316,8 +315,7 @@ def check_with_engine(plan: Plan, source: str) -> None:
     def interface(mission: str) -> Any:
         if mission not in interfaces:
             found = resolve_mission(plan.mission_recipe(mission).config)
-            check_buildable(found)
-            interfaces[mission] = SimulationFactory(found.env_config).interface
+            interfaces[mission] = check_buildable(found).interface
         return interfaces[mission]
 
     experiment = plan.experiment

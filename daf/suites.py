@@ -132,20 +132,10 @@ def named_policies(
     from daf.comparison import unique_labels
 
     if isinstance(policies, Mapping):
-        return {name: as_config(policy) for name, policy in policies.items()}
-    configs = [as_config(policy) for policy in policies]
+        return {name: PolicyConfig.of(policy) for name, policy in policies.items()}
+    configs = [PolicyConfig.of(policy) for policy in policies]
     labels = [_label(config) for config in configs]
     return dict(zip(unique_labels(labels), configs, strict=True))
-
-
-def as_config(policy: str | PolicySpec | PolicyConfig) -> PolicyConfig:
-    if isinstance(policy, PolicyConfig):
-        return policy
-    if isinstance(policy, str):
-        is_file = policy.endswith((".zip", ".safetensors"))
-        return PolicyConfig(data_path=Path(policy)) if is_file else PolicyConfig(class_path=policy)
-    data_path = Path(policy.data_path) if policy.data_path else None
-    return PolicyConfig(class_path=policy.class_path, data_path=data_path, init_kwargs=dict(policy.init_kwargs))
 
 
 def _label(policy: PolicyConfig) -> str:

@@ -165,10 +165,11 @@ def _find_in_cogames(wanted: MissionConfig) -> Mission:
     )
 
 
-def check_buildable(mission: Mission) -> None:
-    """Raise BadInputError unless the engine can build the mission's first episode (seed 0).
+def check_buildable(mission: Mission) -> SimulationFactory:
+    """What builds the mission's episodes; the first one (seed 0) was built to see that it does.
 
-    A mission may resolve and yet have no room for its agents, or name objects that it does not define.
+    Raises:
+        BadInputError: a mission may resolve and yet have no room for its agents, or name objects it does not define.
     """
     try:
         factory = SimulationFactory(mission.env_config)
@@ -177,6 +178,7 @@ def check_buildable(mission: Mission) -> None:
         hint = "does the map have room for so many agents? `num_agents` changes it" if "spawn" in str(error) else ""
         where = f"mission '{mission.name}'"
         raise BadInputError("a mission that the engine can build", str(error), where, hint) from error
+    return factory
 
 
 def _load_file(path: Path, *, name: str, origin: str) -> Mission:

@@ -85,13 +85,11 @@ def resolve_policy(
     """
     if isinstance(policy, ResolvedPolicy):
         return policy
-    if isinstance(policy, str):
-        is_file = policy.endswith((".zip", SUFFIX))
-        policy = PolicyConfig(data_path=Path(policy)) if is_file else PolicyConfig(class_path=policy)
-    if isinstance(policy, PolicyConfig) and policy.policies:
+    policy = PolicyConfig.of(policy)
+    if policy.policies:
         found = f"a team of {', '.join(policy.policies)}"
         raise PolicyError("a single policy", found, f"policy '{label or 'policies'}'", "teams are only evaluated")
-    data_path = Path(policy.data_path) if policy.data_path else None
+    data_path = policy.data_path
     if data_path is not None and not data_path.exists():
         near = [p.name for p in data_path.parent.glob("*")] if data_path.parent.is_dir() else []
         raise CheckpointError("weights", "no such file", str(data_path), did_you_mean(data_path.name, near))

@@ -102,6 +102,15 @@ def axis_lines(scale: Scale, top: int, bottom: int) -> list[str]:
     return parts
 
 
+def interval_mark(scale: Scale, row: Record, name: str, y: float, colour: str, radius: float = 6.5) -> list[str]:
+    """A value (a dot) on its interval (a bar, if it is known)."""
+    parts = []
+    if is_known(row["interval_low"]):
+        low, high = scale(row["interval_low"]), scale(row["interval_high"])
+        parts.append(f'<line class="bar" x1="{low}" x2="{high}" y1="{y}" y2="{y}" stroke="{colour}"/>')
+    return [*parts, f'<circle class="mean" cx="{scale(row[name])}" cy="{y}" r="{radius:g}" fill="{colour}"/>']
+
+
 def is_known(value: float | None) -> bool:
     return value is not None and math.isfinite(value)
 
@@ -135,10 +144,7 @@ def interval_figure(
         for number_of_dot, reward in enumerate(shown.get(row["policy"], ())):
             jitter = 16 * ((number_of_dot * 0.618034) % 1 - 0.5)
             parts.append(f'<circle class="dot" cx="{scale(reward)}" cy="{y + jitter:.1f}" r="3" fill="{colour}"/>')
-        if known:
-            low, high = scale(row["interval_low"]), scale(row["interval_high"])
-            parts.append(f'<line class="bar" x1="{low}" x2="{high}" y1="{y}" y2="{y}" stroke="{colour}"/>')
-        parts.append(f'<circle class="mean" cx="{scale(row["mean"])}" cy="{y}" r="6.5" fill="{colour}"/>')
+        parts += interval_mark(scale, row, "mean", y, colour)
     return "".join([*parts, "</svg>"])
 
 
@@ -163,10 +169,7 @@ def difference_figure(rows: Sequence[Record], title: str, margin: float | None =
         name = f"{row['policy_a']} \N{MINUS SIGN} {row['policy_b']}"
         parts.append(f'<text class="name" x="0" y="{top + 14}">{escape(name)}</text>')
         parts.append(f'<text class="soft end" x="100%" y="{top + 14}">{value}</text>')
-        if known:
-            low, high = scale(row["interval_low"]), scale(row["interval_high"])
-            parts.append(f'<line class="bar" x1="{low}" x2="{high}" y1="{y}" y2="{y}" stroke="{colour}"/>')
-        parts.append(f'<circle class="mean" cx="{scale(row["difference"])}" cy="{y}" r="6.5" fill="{colour}"/>')
+        parts += interval_mark(scale, row, "difference", y, colour)
     return "".join([*parts, "</svg>"])
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from html import escape
 
-from daf.reporting.figures import LIGHT, Record, Scale, axis_lines, is_known, opening, tick_text
+from daf.reporting.figures import LIGHT, Record, Scale, axis_lines, interval_mark, is_known, opening, tick_text
 from daf.reporting.sentences import number, span
 
 STATISTICS = {
@@ -33,10 +33,7 @@ def aggregate_figure(rows: Sequence[Record], colours: Mapping[str, int], title: 
         value = number(row["value"]) + (f" ({span(row['interval_low'], row['interval_high'])})" if known else "")
         parts.append(f'<text class="name" x="0" y="{top + 15}">{escape(row["policy"])}</text>')
         parts.append(f'<text class="soft end" x="100%" y="{top + 15}">{value}</text>')
-        if known:
-            low, high = scale(row["interval_low"]), scale(row["interval_high"])
-            parts.append(f'<line class="bar" x1="{low}" x2="{high}" y1="{y}" y2="{y}" stroke="{colour}"/>')
-        parts.append(f'<circle class="mean" cx="{scale(row["value"])}" cy="{y}" r="6" fill="{colour}"/>')
+        parts += interval_mark(scale, row, "value", y, colour, radius=6)
     return "".join([*parts, "</svg>"])
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -28,22 +27,6 @@ from daf.cluster.status import job_status
 from daf.errors import BadInputError, ConfigError, UnfitEnvironmentError
 
 Programs = Callable[..., Path]
-
-
-@pytest.fixture
-def programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Programs:
-    """Put stand-ins on the PATH, by name and shell script; each notes its call, one line of a log (returned)."""
-    folder, log = tmp_path / "bin", tmp_path / "calls.log"
-
-    def add(**scripts: str) -> Path:
-        folder.mkdir(exist_ok=True)
-        for name, script in scripts.items():
-            (folder / name).write_text(f'#!/bin/sh\necho "{name} $*" >> "{log}"\n{script}\n')
-            (folder / name).chmod(0o755)
-        monkeypatch.setenv("PATH", f"{folder}{os.pathsep}/usr/bin{os.pathsep}/bin")
-        return log
-
-    return add
 
 
 # ---- settings ---------------------------------------------------------------------------------------------

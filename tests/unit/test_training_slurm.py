@@ -20,23 +20,6 @@ from daf.training.slurm import SlurmError, SlurmOptions, SlurmProcess, batch_scr
 Programs = Callable[..., Path]
 
 
-@pytest.fixture
-def programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Programs:
-    """Put stand-ins on the PATH, by name and shell script; each notes its call, one line of a log (returned)."""
-    folder = tmp_path / "bin"
-    log = tmp_path / "calls.log"
-
-    def add(**scripts: str) -> Path:
-        folder.mkdir(exist_ok=True)
-        for name, script in scripts.items():
-            (folder / name).write_text(f'#!/bin/sh\necho "{name} $*" >> "{log}"\n{script}\n')
-            (folder / name).chmod(0o755)
-        monkeypatch.setenv("PATH", f"{folder}{os.pathsep}{os.environ['PATH']}")
-        return log
-
-    return add
-
-
 def calls(log: Path) -> list[str]:
     return log.read_text().splitlines() if log.exists() else []
 
