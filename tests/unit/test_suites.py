@@ -13,6 +13,7 @@ from daf import ablation, leaderboard, suites
 from daf.comparison import ComparisonResults, compare_episodes
 from daf.config import DAFTrainingConfig, ExperimentConfig, PolicyConfig
 from daf.errors import BadInputError, ConfigError
+from daf.plan import Plan
 from daf.provenance import provenance
 
 
@@ -168,3 +169,23 @@ def test_arguments_of_a_policy_are_switched_off_from_their_defaults() -> None:
     assert [variant.label for variant in (full, *variants)] == ["lstm", "small", "again"]
     changes = ablation._changes(["use_memory", "stride"], {"use_memory": True, "stride": 5})
     assert changes == {"without use_memory": {"use_memory": False}, "without stride": {"stride": 0}}
+
+
+def test_a_team_is_known_by_its_members() -> None:
+    """Another share, another member or another training of one makes another team; another name does not."""
+
+    def identity(name: str = "mixed", learning_rate: float = 0.01, **shares: float) -> list[Any]:
+        experiment = ExperimentConfig.from_dict(
+            {
+                "training": {"hall": {"hyperparameters": {"learning_rate": learning_rate}}},
+                "policies": {"trained": {"training": "hall"}, name: {"policies": shares}},
+                "comparisons": {"main": {"policies": [name], "missions": ["training_facility_1"]}},
+            }
+        )
+        plan = Plan(experiment)
+        return [leaderboard._identity(plan, one) for one in plan.checkpoints_of(name)]
+
+    assert identity(trained=1, random=1) == identity("renamed", trained=1, random=1)
+    assert identity(trained=1, random=1) != identity(trained=1, random=2)
+    assert identity(trained=1, random=1) != identity(trained=1, noop=1)
+    assert identity(trained=1, random=1) != identity(learning_rate=0.02, trained=1, random=1)
