@@ -15,8 +15,7 @@ from tests.slurm.tools import Run
 pytestmark = [pytest.mark.slurm, pytest.mark.slow]
 
 TINY = {"num_steps": 4000, "num_evaluations": 1, "evaluation_episodes": 2}
-TOGETHER = {"num_steps": 60_000}  # long enough to overlap, however late one of two is submitted
-# Every stage, and every layout of processes.
+# Every stage, with a training on one machine and one on two.
 EXPERIMENT: dict[str, Any] = {
     "name": "cluster",
     "missions": {"hall": {"source": "training_facility_1", "max_steps": 40}},
@@ -32,8 +31,6 @@ EXPERIMENT: dict[str, Any] = {
     "training": {
         "square": {"mission": "hall", "sweep": "knobs", "num_machines": 2, "processes_per_machine": 2, **TINY},
         "node": {"mission": "hall", "processes_per_machine": 2, **TINY},
-        "left": {"mission": "hall", "num_machines": 2, **TINY, **TOGETHER},
-        "right": {"mission": "hall", "num_machines": 2, **TINY, **TOGETHER, "seeds": [2]},
     },
     "policies": {"trained": {"training": "square"}, "random": "random"},
     "comparisons": {
@@ -81,9 +78,7 @@ def test_everything_is_made_and_each_job_ran_once(finished: Run) -> None:
         "rule_evaluate_policy_wildcards_random_hall_0",
         "rule_evaluate_policy_wildcards_trained-seed-1_hall_0",
         "rule_run_trial_wildcards_knobs_0000",
-        "rule_train_policy_wildcards_left_1",
         "rule_train_policy_wildcards_node_1",
-        "rule_train_policy_wildcards_right_2",
         "rule_train_policy_wildcards_square_1",
     ]
 
@@ -102,9 +97,6 @@ SUBMITTED = {
     "rule_analyze_mission_wildcards_hall": ("-p cpu -t 60 --mem 2000 --requeue --ntasks=1 --cpus-per-task=1 -D FOLDER"),
     "rule_train_policy_wildcards_node_1": (
         "-p gpu -t 720 --mem 16000 --nodes=1 --requeue --cpus-per-task=2 -D FOLDER --gres=gpu:2"
-    ),
-    "rule_train_policy_wildcards_left_1": (
-        "-p gpu -t 720 --mem 16000 --nodes=2 --requeue --cpus-per-task=1 -D FOLDER --gres=gpu:1"
     ),
     "rule_train_policy_wildcards_square_1": (
         "-p gpu -t 720 --mem 16000 --nodes=2 --requeue --cpus-per-task=2 -D FOLDER --gres=gpu:2"
@@ -154,14 +146,32 @@ def test_one_machine_with_two_processes(finished: Run) -> None:
     ] * 2
 
 
-def test_trainings_that_share_nodes_have_gpus_and_ports_of_their_own(finished: Run) -> None:
+def test_trainings_that_share_nodes_have_gpus_and_ports_of_their_own(
+    cluster: Cluster, start: Callable[..., Run], tmp_path: Path
+) -> None:
     """Two trainings on both nodes at once, with a GPU of each."""
-    jobs = [finished.jobs(f"rule_train_policy_wildcards_{name}")[0] for name in ("left", "right")]
+    experiment = {key: EXPERIMENT[key] for key in ("name", "missions")}
+    training = {"mission": "hall", "num_machines": 2, **TINY, "num_steps": 20_000}
+    experiment["training"] = {"left": training, "right": {**training, "seeds": [2]}}
+    # Nothing starts before both are queued, so that they start together.
+    cluster.run("scontrol", "update", "NodeName=g[1-2]", "State=DRAIN", "Reason=test")
+    try:
+        run = start(tmp_path / "project", experiment)
+        both = {"train_policy_wildcards_left_1", "train_policy_wildcards_right_2"}
+        run.wait_until("both are queued", lambda: set(run.queue()) == both)
+    finally:
+        cluster.run("scontrol", "update", "NodeName=g[1-2]", "State=RESUME")
+    run.succeeds()
+    jobs = run.jobs()
     assert max(job.start for job in jobs) < min(job.end for job in jobs)
-    assert {job.node_list for job in jobs} == {"g[1-2]"}
+    for job in jobs:
+        assert job.node_list == "g[1-2]"
+        assert " ".join(job.options) == (
+            f"-p gpu -t 720 --mem 16000 --nodes=2 --requeue --cpus-per-task=1 -D {run.folder} --gres=gpu:1"
+        )
     seen: dict[str, list[str]] = {"g1": [], "g2": []}
     for name, seed in (("left", 1), ("right", 2)):
-        facts = processes(finished.folder, name, seed)
+        facts = processes(run.folder, name, seed)
         assert facts["world_size"] == 2
         for rank in facts["ranks"]:
             seen[rank["host"]].append(rank["visible_gpus"])
