@@ -1,10 +1,18 @@
-"""What the benchmarks share: a program in a process of its own that reports its speed."""
+"""What the benchmarks share: a program in a process of its own that reports its speed, and the median of figures."""
 
 from __future__ import annotations
 
 import os
 import subprocess
 import sys
+from collections.abc import Iterable
+
+import numpy as np
+
+
+def median(values: Iterable[float]) -> float:
+    """Numpy's, because a benchmark that imports `statistics` gets the one beside it."""
+    return float(np.median(list(values)))
 
 
 def speed(program: str, *arguments: object, **environment: str) -> tuple[float, ...]:

@@ -15,7 +15,6 @@ import json
 import os
 import re
 import signal
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -24,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from measure import median
 
 PROJECT = Path(__file__).parents[1]
 sys.path.insert(0, str(PROJECT))
@@ -88,12 +88,12 @@ def throughput(cluster: Cluster, folder: Path, num_trials: int, trials_per_job: 
         json.loads(path.read_text())["seconds"] for path in folder.glob("daf_output/sweeps/knobs/trial-*/result.json")
     ]
     assert len(own) == num_trials
-    packed = statistics.median(own) * num_trials / CORES
+    packed = median(own) * num_trials / CORES
     return {
         "trials": num_trials,
         "trials_per_job": trials_per_job,
         "seconds": round(seconds, 1),
-        "trial_seconds": round(statistics.median(own), 2),
+        "trial_seconds": round(median(own), 2),
         "best_packing_seconds": round(packed, 1),
         "ratio": round(seconds / packed, 2),
     }

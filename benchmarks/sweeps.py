@@ -19,7 +19,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -30,6 +29,7 @@ from typing import Any
 
 import optuna
 import yaml
+from measure import median
 
 from daf.config import DAFSweepConfig
 from daf.files import write_json
@@ -77,7 +77,7 @@ def median_seconds(action: Callable[[], object], rounds: int) -> float:
         began = time.perf_counter()
         action()
         taken.append(time.perf_counter() - began)
-    return statistics.median(taken)
+    return median(taken)
 
 
 def results(config: DAFSweepConfig, count: int) -> list[dict[str, Any]]:
@@ -151,7 +151,7 @@ def compare(history: int, rounds: int) -> tuple[float, float]:
             pairs = [(median_seconds(propose, 1), median_seconds(lambda: one_more(storage), 1)) for _ in range(rounds)]
     finally:
         STRATEGIES["bayesian"] = kept
-    return statistics.median(ours for ours, _ in pairs), statistics.median(peer for _, peer in pairs)
+    return median(ours for ours, _ in pairs), median(peer for _, peer in pairs)
 
 
 def process_seconds(rounds: int, *arguments: str) -> dict[str, float]:
@@ -164,7 +164,7 @@ def process_seconds(rounds: int, *arguments: str) -> dict[str, float]:
         after = os.times()
         wall.append(time.perf_counter() - began)
         cpu.append(after.children_user + after.children_system - before.children_user - before.children_system)
-    return {"wall": round(statistics.median(wall), 2), "cpu": round(statistics.median(cpu), 2)}
+    return {"wall": round(median(wall), 2), "cpu": round(median(cpu), 2)}
 
 
 def workflow_seconds(trials: int, per_job: int) -> dict[str, float]:

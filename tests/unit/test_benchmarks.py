@@ -1,0 +1,43 @@
+"""The benchmarks start from their own folder, and say what they found."""
+
+from __future__ import annotations
+
+import ast
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.slurm.cluster import lacking
+
+FOLDER = Path(__file__).parents[2] / "benchmarks"
+SCRIPTS = sorted(path.name for path in FOLDER.glob("*.py") if path.name != "measure.py")
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_no_benchmark_stands_in_for_a_standard_module(script: str) -> None:
+    """Python looks in a script's own folder first, where `statistics` is a benchmark."""
+    own = {path.stem for path in FOLDER.glob("*.py")} & sys.stdlib_module_names
+    imported = set()
+    for node in ast.walk(ast.parse((FOLDER / script).read_text())):
+        if isinstance(node, ast.Import):
+            imported |= {name.name.partition(".")[0] for name in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            imported.add((node.module or "").partition(".")[0])
+    assert own == {"statistics"}
+    assert not own & imported
+
+
+@pytest.mark.long
+@pytest.mark.slow
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_a_quick_benchmark_prints_its_figures_last(script: str, tmp_path: Path) -> None:
+    if script == "slurm.py" and (reason := lacking()):
+        pytest.skip(reason)
+    command = [sys.executable, str(FOLDER / script), "--quick", "--json"]
+    done = subprocess.run(command, cwd=tmp_path, env=os.environ, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-4000:]
+    assert json.loads(done.stdout.splitlines()[-1])
