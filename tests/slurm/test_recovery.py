@@ -249,6 +249,27 @@ def test_two_machines_are_preempted_together(cluster: Cluster, start: Start, tmp
 
 
 @pytest.mark.long
+def test_a_job_that_is_warned_of_its_preemption_saves_and_goes_on(
+    cluster: Cluster, start: Start, tmp_path: Path, undisturbed: bytes
+) -> None:
+    cluster.run("scontrol", "update", "PartitionName=gpu", "GraceTime=30")
+    try:
+        run, job = begin(start, tmp_path)
+        cluster.run(
+            "sbatch", "-p", "urgent", "-w", job.node_list, "--exclusive", "-o", "/dev/null", "--wrap", "sleep 5"
+        )
+        run.succeeds()
+    finally:
+        cluster.run("scontrol", "update", "PartitionName=gpu", "GraceTime=0")
+    assert weights(tmp_path) == undisturbed
+    first, second = run.jobs()
+    assert (first.state, second.state) == ("FAILED", "COMPLETED")
+    assert "SIGTERM received" in slurm_log(tmp_path, first)
+    (steps,) = resumed_at(tmp_path)
+    assert steps >= 5 * UPDATE_STEPS
+
+
+@pytest.mark.long
 def test_what_cannot_be_healed_fails_clearly(start: Start, tmp_path: Path) -> None:
     """Three jobs of too little memory each: then the workflow ends, and says which rule and where its log is."""
     run = start(tmp_path, experiment(), "--set-resources", "train_policy:mem_mb=300")

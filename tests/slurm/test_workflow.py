@@ -211,6 +211,25 @@ def test_a_task_for_each_gpu(start: Callable[..., Run], tmp_path: Path, monkeypa
     )
 
 
+def test_a_cluster_without_gpus(start: Callable[..., Run], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Trainings on several machines run in the partition that there is."""
+    settings = tmp_path / "cluster.yaml"
+    settings.write_text("gpu_partition: null\nmax_memory_mb: 60_000\nmax_minutes: 1440\n")
+    monkeypatch.setenv("DAF_CLUSTER", str(settings))
+    experiment = {key: EXPERIMENT[key] for key in ("name", "missions")}
+    experiment["training"] = {"square": {"mission": "hall", "num_machines": 2, "processes_per_machine": 2, **TINY}}
+    run = start(tmp_path / "project", experiment)
+    run.succeeds()
+    facts = processes(run.folder, "square")
+    assert sorted((rank["machine"], rank["host"], rank["visible_gpus"]) for rank in facts["ranks"]) == [
+        (0, "c1", None), (0, "c1", None), (1, "c2", None), (1, "c2", None),
+    ]  # fmt: skip
+    (job,) = run.jobs()
+    assert " ".join(job.options) == (
+        f"-p cpu -t 720 --mem 16000 --nodes=2 --requeue --ntasks=2 --cpus-per-task=2 -D {run.folder}"
+    )
+
+
 def test_what_the_cluster_lacks_is_said_before_anything_is_submitted(
     start: Callable[..., Run], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
