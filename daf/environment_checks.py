@@ -351,8 +351,10 @@ def daf_check_mission_configs(missions: Sequence[str | MissionConfig]) -> list[C
 
 
 def _check_mission(mission: str | MissionConfig, resolve: Any) -> CheckResult:
-    label = mission if isinstance(mission, str) else mission.source
-    name, expected = f"mission {label}", "a mission that can be built"
+    facts = {"source": mission} if isinstance(mission, str) else mission.model_dump(exclude_defaults=True)
+    label = str(facts.pop("source"))
+    name = ", ".join([f"mission {label}", *(f"{key}={value}" for key, value in facts.items())])
+    expected = "a mission that can be built"
     try:
         config = resolve(mission).env_config
     except DafError as error:

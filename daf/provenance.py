@@ -98,10 +98,12 @@ def _git(folder: Path, *arguments: str) -> str | None:
 
 
 def host_facts() -> dict[str, Any]:
-    """Machine facts: the CPUs this process may use, total memory in bytes, and the job's Slurm id if there is one."""
+    """Machine facts: the CPUs this process may use and their model (matrix products differ in the last bits between
+    models), total memory in bytes, and the job's Slurm id if there is one."""
     return {
         "hostname": platform.node(),
         "platform": platform.platform(),
+        "cpu": _cpu_model(),
         "cpu_count": available_cpus(),
         "memory_bytes": _total_memory(),
         "slurm_job_id": os.environ.get("SLURM_JOB_ID"),
@@ -113,6 +115,17 @@ def available_cpus() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+@cache
+def _cpu_model() -> str:
+    """As the kernel calls it, or the architecture where it does not say."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        lines = []
+    named = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(named, platform.processor() or platform.machine())
 
 
 def _total_memory() -> int | None:

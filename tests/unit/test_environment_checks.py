@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from daf import devices, environment_checks
+from daf.config import MissionConfig
 from daf.environment_checks import (
     CheckResult,
     EnvironmentCheckResult,
@@ -135,8 +136,10 @@ def test_dependencies() -> None:
 def test_missions_are_reported_one_by_one(tmp_path: Path) -> None:
     broken = tmp_path / "broken.py"
     broken.write_text("raise RuntimeError('boom')\n")
-    good, unknown, crashing = daf_check_mission_configs(["tutorial.miner", "tutorial.minr", str(broken)])
-    assert (good.status, good.found) == ("ok", "4 agents")
+    pair = MissionConfig(source="tutorial.miner", num_agents=2)
+    good, changed, unknown, crashing = daf_check_mission_configs(["tutorial.miner", pair, "tutorial.minr", str(broken)])
+    assert (good.name, good.status, good.found) == ("mission tutorial.miner", "ok", "4 agents")
+    assert (changed.name, changed.found) == ("mission tutorial.miner, num_agents=2", "2 agents")
     assert unknown.status == "error"
     assert "tutorial.miner" in unknown.hint
     assert crashing.status == "error"

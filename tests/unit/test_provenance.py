@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -61,3 +62,8 @@ def test_host_facts_count_the_cpus_of_the_allocation(monkeypatch) -> None:  # ty
     facts = host_facts()
     assert (facts["cpu_count"], facts["slurm_job_id"]) == (3, "77")
     assert facts["memory_bytes"] > 10**8
+    model = (
+        subprocess.run(["lscpu"], capture_output=True, text=True, check=False).stdout if shutil.which("lscpu") else ""
+    )
+    assert facts["cpu"]
+    assert facts["cpu"] in model or not model
