@@ -14,6 +14,7 @@ from daf.reporting.sentences import number
 
 HEIGHT = 260
 TOP = 30
+SLICE_HEIGHT = 150
 
 
 def render_sweep_page(analysis: Mapping[str, Any], output_html: str | Path) -> None:
@@ -29,6 +30,7 @@ def render_sweep_page(analysis: Mapping[str, Any], output_html: str | Path) -> N
         "sentences": _sentences(analysis),
         "progress": figures.curve_figure({"best so far": curve}, "Best objective by trial") if curve else "",
         "parallel": parallel_figure(analysis),
+        "slices": slice_figures(analysis),
         "style": figures.STYLE,
         "light": figures.palette_css(figures.LIGHT),
         "dark": figures.palette_css(figures.DARK),
@@ -50,36 +52,103 @@ def _sentences(analysis: Mapping[str, Any]) -> list[str]:
     said.append(f"On seeds that the search never saw it scored {number(found['mean'])} on average.")
     if found["optimism"] is not None:
         much = number(abs(found["optimism"]))
-        way = f"{much} too much" if found["optimism"] > 0 else f"{much} too little"
+        way = (
+            f"{much} too much"
+            if found["optimism"] > 0
+            else f"{much} too little"
+            if found["optimism"]
+            else "what it held"
+        )
         said.append(f"Optimism of the search: its own best trial promised {way}.")
     return said
 
 
 def parallel_figure(analysis: Mapping[str, Any], height: int = HEIGHT) -> str:
-    """Parallel coordinates: one line per completed trial across the parameters, the best quarter in colour."""
-    axes: Sequence[str] = analysis["parallel_coordinates"]["axes"]
-    trials = [one for one in analysis["parallel_coordinates"]["trials"] if one["objective"] is not None]
-    if len(axes) < 2 or not trials:
+    """Parallel coordinates: one line per completed trial across the parameters to its objective, the best quarter in
+    colour."""
+    trials = _completed(analysis)
+    if not trials:
         return ""
-    up = analysis["optimize_direction"] == "maximize"
-    ranked = sorted(trials, key=lambda one: one["objective"], reverse=up)
-    best = {one["trial"] for one in ranked[: max(1, len(ranked) // 4)]}
-    title = "Parameters of every completed trial"
-    parts = [f'<svg class="figure" role="img" aria-label="{escape(title)}" width="100%" height="{height + TOP + 8}">']
-    gap = 100 / (len(axes) - 1)
-    for place, axis in enumerate(axes):
-        x = f"{1 + 0.98 * gap * place:.2f}%"
+    coordinates = analysis["parallel_coordinates"]
+    score = figures.Scale([one["objective"] for one in trials])
+    names = [*coordinates["axes"], analysis["objective_metric"]]
+    ticks = [*coordinates["ticks"], [(_share(tick, score), tick) for tick in score.ticks()]]
+    best = _best_quarter(analysis, trials)
+    parts = [figures.opening(height + TOP + 8, "Parameters of every completed trial")]
+    labels = []  # drawn after the lines, on top
+    gap = 100 / (len(names) - 1)
+    for place, (name, marks) in enumerate(zip(names, ticks, strict=True)):
+        x, last = f"{1 + 0.98 * gap * place:.2f}%", place == len(names) - 1
+        anchor = "" if place == 0 else "end" if last else "mid"
         parts.append(f'<line class="grid" x1="{x}" x2="{x}" y1="{TOP}" y2="{TOP + height}"/>')
-        anchor = "" if place == 0 else "end" if place == len(axes) - 1 else "mid"
-        parts.append(f'<text class="small {anchor}" x="{x}" y="{TOP - 12}">{escape(axis)}</text>')
+        parts.append(f'<text class="small name {anchor}" x="{x}" y="14">{escape(name)}</text>')
+        side = 'class="soft small end" dx="-6"' if last else 'class="soft small" dx="6"'
+        for u, value in marks:
+            labels.append(
+                f'<text {side} x="{x}" y="{TOP + 5 + (height - 10) * (1 - u) + 4:.1f}">{_value(value)}</text>'
+            )
     stretched = 'viewBox="0 0 1000 1000" preserveAspectRatio="none"'
     parts.append(f'<svg x="0" y="{TOP}" width="100%" height="{height}" {stretched}>')
-    for one in reversed(ranked):  # the best are drawn last, on top
-        for run in _runs(one["positions"]):
+    for one in sorted(trials, key=lambda one: one["trial"] in best):  # the best are drawn last, on top
+        for run in _runs([*one["positions"], _share(one["objective"], score)]):
             points = " ".join(f"{10 + 9.8 * gap * place:.1f},{1000 * (1 - u):.1f}" for place, u in run)
             colour = "var(--p0)" if one["trial"] in best else "var(--line)"
             parts.append(f'<polyline class="curve" points="{points}" stroke="{colour}"/>')
-    return "".join([*parts, "</svg></svg>"])
+    return "".join([*parts, "</svg>", *labels, "</svg>"])
+
+
+def slice_figures(analysis: Mapping[str, Any], height: int = SLICE_HEIGHT) -> dict[str, str]:
+    """By parameter: the objective of every completed trial (up) over the parameter's value, as it is searched (along);
+    the best quarter in colour."""
+    trials = _completed(analysis)
+    best = _best_quarter(analysis, trials)
+    score = figures.Scale([one["objective"] for one in trials])
+    drawn = {}
+    coordinates = analysis["parallel_coordinates"]
+    for place, (axis, ticks) in enumerate(zip(coordinates["axes"], coordinates["ticks"], strict=True)):
+        dots = [(one, one["positions"][place]) for one in trials if one["positions"][place] is not None]
+        parts = [figures.opening(height + 28, f"{analysis['objective_metric']} by {axis}")]
+        for tick in score.ticks():
+            y = f"{8 + height * (1 - _share(tick, score)):.1f}"
+            parts.append(f'<line class="grid" x1="0" x2="100%" y1="{y}" y2="{y}"/>')
+            parts.append(f'<text class="soft small" x="0" y="{float(y) - 4:.1f}">{figures.tick_text(tick)}</text>')
+        for one, u in dots:
+            colour = "var(--p0)" if one["trial"] in best else "var(--muted)"
+            y = f"{8 + height * (1 - _share(one['objective'], score)):.1f}"
+            parts.append(f'<circle cx="{_along(u)}" cy="{y}" r="4" fill="{colour}" opacity=".7"/>')
+        for u, value in ticks:
+            anchor = "end" if u == 1 else "mid"
+            text = f'<text class="soft small {anchor}" x="{_along(u)}" y="{height + 24}">{_value(value)}</text>'
+            parts.append(text)
+        if dots:
+            drawn[axis] = "".join([*parts, "</svg>"])
+    return drawn
+
+
+def _completed(analysis: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    return [one for one in analysis["parallel_coordinates"]["trials"] if one["objective"] is not None]
+
+
+def _best_quarter(analysis: Mapping[str, Any], trials: Sequence[Mapping[str, Any]]) -> set[int]:
+    """Numbers of the trials, one at the least."""
+    up = analysis["optimize_direction"] == "maximize"
+    ranked = sorted(trials, key=lambda one: one["objective"], reverse=up)
+    return {one["trial"] for one in ranked[: max(1, len(ranked) // 4)]}
+
+
+def _along(u: float) -> str:
+    """Percent of a slice's width; its left margin holds the axis of objectives."""
+    return f"{14 + 84 * u:.2f}%"
+
+
+def _share(value: float, scale: figures.Scale) -> float:
+    """Where a value is between the ends of a scale, 0 to 1."""
+    return (value - scale.low) / (scale.high - scale.low)
+
+
+def _value(value: Any) -> str:
+    """A hyperparameter's value in few digits."""
+    return escape(f"{value:.4g}" if isinstance(value, float) else str(value))
 
 
 def _runs(positions: Sequence[float | None]) -> list[list[tuple[int, float]]]:

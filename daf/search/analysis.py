@@ -15,6 +15,7 @@ from daf.search.space import Dimension, Value, build_space
 
 FEWEST_TRIALS_FOR_IMPORTANCE = 16
 TRIALS_PER_DIMENSION_FOR_IMPORTANCE = 4
+MOST_TICKS = 8  # of listed values on an axis, about
 TOP_QUANTILE = 0.25  # with tens of trials, Optuna's tenth would be two or three of them
 
 
@@ -40,8 +41,8 @@ class SweepAnalysis(Mapping[str, Any]):
         interactions: pairs of parameters, strongest first: how much of the objective's variance their product
             explains beyond what both do by themselves (`daf.search.interactions`); None if there is too little to tell.
         slices: parameter → `{trial, value, objective}` per trial, by value.
-        parallel_coordinates: `axes` (parameters) and per trial its `positions` on them, each in [0, 1] or None where
-            the parameter does not apply.
+        parallel_coordinates: `axes` (parameters), their `ticks` (pairs of position and value), and per trial its
+            `positions` on them, each in [0, 1] or None where the parameter does not apply.
     """
 
     sweep: str
@@ -187,6 +188,14 @@ def _parallel_coordinates(results: SweepResults) -> dict[str, Any]:
 
     return {
         "axes": [dimension.name for dimension in dimensions],
+        "ticks": [
+            [
+                [dimension.to_unit(value), value]
+                for value in dimension.values[:: max(1, len(dimension.values) // MOST_TICKS)]
+            ]
+            or [[0.0, dimension.from_unit(0.0)], [1.0, dimension.from_unit(1.0)]]
+            for dimension in dimensions
+        ],
         "trials": [
             {
                 "trial": trial.trial,

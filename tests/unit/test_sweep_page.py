@@ -2,8 +2,10 @@
 
 import re
 
+import pytest
+
 from daf.config import DAFSweepConfig
-from daf.reporting.sweep_page import parallel_figure, render_sweep_page
+from daf.reporting.sweep_page import parallel_figure, render_sweep_page, slice_figures
 from daf.sweeps import daf_launch_sweep, daf_sweep_analysis
 
 SPACE = {
@@ -51,11 +53,40 @@ def test_a_sweep_without_a_completed_trial_has_a_page_too(tmp_path):
     assert "No trial completed." in page_of(found, tmp_path)
 
 
-def test_lines_break_where_a_parameter_does_not_apply():
+def completed(found):
+    return [one for one in found["parallel_coordinates"]["trials"] if one["objective"] is not None]
+
+
+def test_lines_end_at_the_objective_and_break_where_a_parameter_does_not_apply():
     found = analysis()
-    rows = [one for one in found["parallel_coordinates"]["trials"] if one["objective"] is not None]
+    rows = completed(found)
     lines = re.findall(r'points="([^"]+)"', parallel_figure(found))
-    # axes in order of their names: extra, kind, rate; without `extra` a line has two points
+    # axes in order of their names and the objective: extra, kind, rate, mean_reward; without `extra` three points
     assert len(lines) == len(rows)
-    assert sorted(len(line.split()) for line in lines) == sorted(3 - (one["positions"][0] is None) for one in rows)
+    assert sorted(len(line.split()) for line in lines) == sorted(4 - (one["positions"][0] is None) for one in rows)
     assert parallel_figure(found).count("var(--p0)") == len(rows) // 4
+    ends = [[float(number) for number in line.split()[-1].split(",")] for line in lines]
+    assert {x for x, _ in ends} == {990.0}
+    objectives = sorted(one["objective"] for one in rows)
+    heights = sorted((1000 - y for _, y in ends))
+    shares = [(one - objectives[0]) / (objectives[-1] - objectives[0]) for one in objectives]
+    drawn = [(one - heights[0]) / (heights[-1] - heights[0]) for one in heights]
+    assert drawn == pytest.approx(shares, abs=1e-3)
+
+
+def test_slices_have_a_dot_per_trial_that_has_the_parameter():
+    found = analysis()
+    drawn = slice_figures(found)
+    assert list(drawn) == ["extra", "kind", "rate"]
+    for place, name in enumerate(drawn):
+        having = [one for one in completed(found) if one["positions"][place] is not None]
+        dots = re.findall(r'<circle cx="([\d.]+)%" cy="([\d.]+)"', drawn[name])
+        assert len(dots) == len(having)
+        by_position = sorted(having, key=lambda one: one["positions"][place])
+        assert sorted(float(x) for x, _ in dots) == pytest.approx(
+            [14 + 84 * one["positions"][place] for one in by_position], abs=0.01
+        )
+    top = max(completed(found), key=lambda one: one["objective"])
+    highest = min(re.findall(r'cx="([\d.]+)%" cy="([\d.]+)"', drawn["rate"]), key=lambda dot: float(dot[1]))
+    assert float(highest[0]) == pytest.approx(14 + 84 * top["positions"][2], abs=0.01)
+    assert "&lt;a&gt;</text>" in drawn["kind"]

@@ -466,6 +466,8 @@ def test_parallel_coordinates_place_every_trial_on_every_axis():
     assert analysis["parallel_coordinates"]["axes"] == ["adam_eps", "learning_rate", "optimizer"]
     positions = [one["positions"] for one in analysis["parallel_coordinates"]["trials"]]
     assert positions == [[0.25, pytest.approx(0.5), 0.25], [None, 1.0, 0.75]]
+    ticks = analysis["parallel_coordinates"]["ticks"]
+    assert ticks == [[[0.0, 0.0], [1.0, 1.0]], [[0.0, 1e-4], [1.0, 1e-2]], [[0.25, "adam"], [0.75, "sgd"]]]
 
 
 def test_the_budget_is_what_was_trained_not_what_was_planned():
