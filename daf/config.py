@@ -349,6 +349,7 @@ class ExperimentConfig(StrictModel):
                 others = set(self.sweeps) - {name}
                 what = "another sweep of this file, or the folder of a finished sweep"
                 check(sweep.warm_start, others, what, f"sweeps.{name}.warm_start")
+                problems += self._broken_warm_start(name, sweep, f"{source}: sweeps.{name}.warm_start")
         for name, run in self.training.items():
             check(run.sweep, self.sweeps, "the name of a sweep of this file", f"training.{name}.sweep")
         for name, policy in self.policies.items():
@@ -367,6 +368,21 @@ class ExperimentConfig(StrictModel):
                 seeds = [str(seed) for seed in self.training[packaged.training].seeds]
                 check(str(self.deployment.seed), seeds, f"a seed of training.{packaged.training}", "deployment.seed")
         return problems
+
+    def _broken_warm_start(self, name: str, sweep: DAFSweepConfig, where: str) -> Iterator[BadInputError]:
+        other = self.sweeps.get(sweep.warm_start or "")
+        if other is None:
+            return
+        for key in ("objective_metric", "optimize_direction"):
+            ours, theirs = getattr(sweep, key), getattr(other, key)
+            if ours != theirs:
+                yield BadInputError(f"a sweep with {key} '{ours}', as this one", f"'{theirs}'", where)
+        chain = [name]
+        while other is not None and other.name not in chain:
+            chain.append(other.name)
+            other = self.sweeps.get(other.warm_start or "")
+        if other is not None and other.name == name:
+            yield BadInputError("a sweep that does not itself start from this one", " → ".join([*chain, name]), where)
 
     def _broken_teams(self, source: str) -> Iterator[BadInputError]:
         for name, team in self.policies.items():

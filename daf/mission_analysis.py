@@ -13,13 +13,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from daf.config import MissionConfig
-from daf.episode_statistics import episode_statistics
+from daf.episode_statistics import EpisodeStatistics, episode_statistics
 from daf.episodes import read_episodes, read_provenance
 from daf.errors import BadInputError, ConfigError
 from daf.failure_modes import FailureMode, find_failure_modes
 from daf.files import write_json
 from daf.provenance import provenance
 from daf.recipes import MissionRecipe
+from daf.success import statistics_in
 from daf.usage import Usage, UsageMeter
 
 if TYPE_CHECKING:
@@ -57,6 +58,8 @@ class MissionAnalysis:
 
     Attributes:
         success_rate: share of episodes in which `success` held; None if the mission declares no success.
+        success_unreported: statistics of the success expression that no episode reported, which count as 0: nothing of
+            the kind happened, or the name is wrong.
         mean_reward: mean over episodes of the mean over agents of the total reward.
         variance_reward: sample variance of the same over episodes.
         interval_methods: how each interval was made and what it assumes, or why there is none.
@@ -73,6 +76,7 @@ class MissionAnalysis:
     success: str | None
     success_rate: float | None
     success_interval: tuple[float, float] | None
+    success_unreported: list[str]
     mean_reward: float | None
     reward_interval: tuple[float, float] | None
     variance_reward: float | None
@@ -92,6 +96,8 @@ class MissionAnalysis:
             parts.append(f"mean reward {self.mean_reward:.3f}{_span(self.reward_interval)}")
         if self.success_rate is not None:
             parts.append(f"success {self.success_rate:.0%}{_span(self.success_interval)} of {self.success}")
+            if self.success_unreported:
+                parts.append(f"no episode reported {', '.join(map(repr, self.success_unreported))}")
         if self.num_failed:
             parts.append(f"{self.num_failed} failed")
         return ", ".join(parts)
@@ -276,6 +282,7 @@ def analyze_episodes(
         success=metadata.success,
         success_rate=float(successes.mean()) if len(successes) else None,
         success_interval=bounds["success"],
+        success_unreported=_unreported(metadata.success, statistics) if metadata.success and len(successes) else [],
         mean_reward=float(rewards.mean()) if n else None,
         reward_interval=bounds["reward"],
         variance_reward=float(rewards.var(ddof=1)) if n > 1 else None,
@@ -296,6 +303,12 @@ def analyze_episodes(
         },
         metadata=metadata,
     )
+
+
+def _unreported(success: str, statistics: EpisodeStatistics) -> list[str]:
+    of_game, of_agents = statistics_in(success)
+    missing = [name for name in of_game if name not in statistics.game]
+    return missing + [name for name in of_agents if name not in statistics.agent]
 
 
 def _metadata(mission: Any) -> MissionMetadata:

@@ -12,6 +12,10 @@ if TYPE_CHECKING:
     from daf.success import EpisodeFacts
 
 
+# Beside these, the names of the engine's statistics.
+OWN_METRICS = ("mean_reward", "success_rate", "length")
+
+
 def episode_objectives(episodes: pd.DataFrame, metric: str) -> pd.Series:
     """The metric of every row of an episodes table, as nullable floats.
 

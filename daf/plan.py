@@ -23,7 +23,6 @@ from daf.recipes import (
     held_out_recipe,
     mission_label,
     training_recipe,
-    trial_recipe,
 )
 from daf.sequential import first_episodes_of_looks, look_sizes
 from daf.sweep_plan import SweepPlan
@@ -294,8 +293,9 @@ def check_with_engine(plan: Plan, source: str) -> None:
     from daf.engine.networks import PolicyNetwork
     from daf.engine.policies import build_policy, check_transfer, resolve_policy
     from daf.engine.teams import agents_per_member
+    from daf.search.space import searched_arguments
     from daf.sweep_files import validate_sweep
-    from daf.training.held_out import check_held_out
+    from daf.training.held_out import check_objective
     from daf.training.trackers import check_trackers
 
     problems: list[BadInputError] = []
@@ -345,15 +345,18 @@ def check_with_engine(plan: Plan, source: str) -> None:
             )
 
     for name, sweep in experiment.sweeps.items():
-        stopping = trial_recipe(sweep, {}, sweep.seed, experiment.missions).held_out
-        if stopping is not None and sweep.mission in interfaces:
+        arguments = {**sweep.init_kwargs, **dict.fromkeys(searched_arguments(sweep.search_space))}
+        asked = PolicyConfig(class_path=sweep.policy_class_path, init_kwargs=arguments)
+        if trainable[f"sweeps.{name}"]:
+            attempt(f"sweeps.{name}.search_space", partial(resolve_policy, asked))
+        if sweep.mission in interfaces:
             home = resolve_mission(plan.mission_recipe(sweep.mission).config, sweep.mission)
-            attempt(f"sweeps.{name}.early_stopping", partial(check_held_out, stopping, home))
+            attempt(f"sweeps.{name}.objective_metric", partial(check_objective, sweep.objective_metric, home))
     for name, run in experiment.training.items():
         held_out = held_out_recipe(run)
         if held_out is not None and run.mission in interfaces:
             home = resolve_mission(plan.mission_recipe(run.mission).config, run.mission)
-            attempt(f"training.{name}.objective_metric", partial(check_held_out, held_out, home))
+            attempt(f"training.{name}.objective_metric", partial(check_objective, held_out.objective_metric, home))
         attempt(f"training.{name}.trackers", partial(check_trackers, run.trackers))
 
     def transfers(run: str, mission: str) -> None:

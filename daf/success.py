@@ -66,6 +66,16 @@ def is_success(expression: str, facts: EpisodeFacts) -> bool:
         return False
 
 
+def statistics_in(expression: str) -> tuple[list[str], list[str]]:
+    """The statistics of the game, and those of agents, that a checked expression looks at, by name."""
+    calls = [node for node in ast.walk(ast.parse(expression, mode="eval")) if isinstance(node, ast.Call)]
+    names: dict[bool, set[str]] = {True: set(), False: set()}
+    for call in calls:
+        of_game = isinstance(call.func, ast.Name) and call.func.id == "game"
+        names[of_game] |= {str(arg.value) for arg in call.args if isinstance(arg, ast.Constant)}
+    return sorted(names[True]), sorted(names[False])
+
+
 def _check(node: ast.AST, expression: str, where: str) -> None:
     match node:
         case ast.BoolOp(values=values):

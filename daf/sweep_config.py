@@ -11,7 +11,15 @@ from pydantic_core import PydanticCustomError
 from daf.hyperparameters import Hyperparameters
 from daf.strict_model import Name, Seed, StrictModel
 
-Choice = bool | int | float | str | None
+
+def _plain(value: Any) -> Any:
+    if value is not None and not isinstance(value, bool | int | float | str):
+        expected = "a number, text, true, false or null (no lists)"
+        raise PydanticCustomError("literal_error", "no plain value", {"expected": expected})
+    return value
+
+
+Choice = Annotated[bool | int | float | str | None, BeforeValidator(_plain)]
 
 
 def _listed(value: Any) -> Any:
@@ -172,7 +180,8 @@ class DAFSweepConfig(StrictModel):
     max_total_seconds: float | None = Field(
         None,
         gt=0,
-        description="trials that see so many seconds used are skipped; the one key that lets the clock decide",
+        description="trials that see so many seconds used are skipped (rungs and finalists are not); the one key that lets "
+        "the clock decide",
     )
     warm_start: str | None = Field(
         None, description="a sweep to learn from: its name in this file, or its folder (which has a trials.json)"

@@ -119,20 +119,33 @@ def read_evidence(paths: Sequence[str | Path]) -> list[dict[str, Any]]:
 
 
 def read_prior(path: str | Path, config: DAFSweepConfig) -> list[Evidence]:
-    """The trials of another sweep, from its trials.json, that are points of this sweep's space.
+    """As `prior_evidence`, from the other sweep's trials.json."""
+    return prior_evidence(read_json(path), config, str(path))
+
+
+def prior_evidence(content: Mapping[str, Any], config: DAFSweepConfig, source: str) -> list[Evidence]:
+    """The trials of another sweep that are points of this sweep's space.
+
+    Args:
+        content: as `trials_json` gives it.
 
     Raises:
-        BadInputError: the other sweep measures something else, so that its figures cannot be compared.
+        BadInputError: the other sweep measures something else, so that its figures cannot be compared, or none of its
+            trials is a point of this space.
     """
-    content = read_json(path)
+    where = f"sweep '{config.name}': warm_start"
     for key in ("objective_metric", "optimize_direction"):
         ours = getattr(config, key)
         if content.get(key) != ours:
-            where = f"sweep '{config.name}': warm_start"
-            raise BadInputError(f"{key} '{ours}', as in this sweep", f"{content.get(key)!r} in {path}", where)
+            raise BadInputError(f"{key} '{ours}', as in this sweep", f"{content.get(key)!r} in {source}", where)
     space = build_space(config, any_name=True)
     found = [Evidence.from_result(one) for one in content["trials"]]
-    return [one for one in found if space.holds(one.hyperparameters)]
+    inside = [one for one in found if space.holds(one.hyperparameters)]
+    if found and not inside:
+        theirs, ours = set(found[0].hyperparameters), {one.name for one in space.dimensions}
+        hint = f"only one of the two has {', '.join(sorted(theirs ^ ours))}" if theirs != ours else "the ranges differ"
+        raise BadInputError("trials that this search space holds", f"none of {len(found)} in {source}", where, hint)
+    return inside
 
 
 # ---- rungs and finalists -----------------------------------------------------------------------------------
@@ -277,7 +290,8 @@ def read_sweep(folder: str | Path, config: DAFSweepConfig | None = None) -> Swee
     if not proposals:
         raise BadInputError("a sweep's folder, with trial-*/proposal.json", "none", str(folder), "run the sweep first")
     if config is None:
-        found = {"num_trials": len(proposals), **_finalists_found(folder)}
+        # The last one's number, not their count: trials come in any order.
+        found = {"num_trials": int(proposals[-1].parent.name.removeprefix("trial-")) + 1, **_finalists_found(folder)}
         recipe = read_json(proposals[0])["recipe"]
         config = DAFSweepConfig.from_dict({**recipe, **found}, source=str(proposals[0]))
     plan = SweepPlan(config, {})

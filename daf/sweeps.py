@@ -17,8 +17,7 @@ from daf.errors import BadInputError
 from daf.search.evidence import Evidence
 from daf.search.in_process import Objective, Trial, run_in_process
 from daf.search.results import SweepResults, TrialResult, best_trial
-from daf.search.space import build_space
-from daf.sweep_files import read_prior, read_sweep, sweep_folder, sweep_recipe, validate_sweep
+from daf.sweep_files import prior_evidence, read_prior, read_sweep, sweep_folder, sweep_recipe, validate_sweep
 
 if TYPE_CHECKING:
     from daf.search.analysis import SweepAnalysis
@@ -67,7 +66,7 @@ def daf_launch_sweep(
 
     Raises:
         ConfigError, BadInputError: the configuration is wrong, or `objective` returns neither a number nor a mapping
-            with one; nothing is recorded as failed in that case.
+            with one the first time it is called; later such a trial has failed.
         WorkflowFailedError: the workflow ended without its targets.
     """
     cfg.validate()
@@ -142,12 +141,13 @@ def _prior(cfg: DAFSweepConfig, warm_start: SweepResults | None) -> list[Evidenc
     """The other sweep's trials that are points of this space."""
     if warm_start is None:
         return [] if cfg.warm_start is None else read_prior(Path(cfg.warm_start) / "trials.json", cfg)
-    if warm_start.config.optimize_direction != cfg.optimize_direction:
-        found = f"to {warm_start.config.optimize_direction}"
-        raise BadInputError(f"a sweep to {cfg.optimize_direction}, as this one", found, "warm_start")
-    space = build_space(cfg, any_name=True)
-    found_trials = [Evidence.from_result(one.to_dict()) for one in warm_start.trials]
-    return [one for one in found_trials if space.holds(one.hyperparameters)]
+    theirs = warm_start.config
+    content = {
+        "objective_metric": theirs.objective_metric,
+        "optimize_direction": theirs.optimize_direction,
+        "trials": [one.to_dict() for one in warm_start.trials],
+    }
+    return prior_evidence(content, cfg, f"sweep '{theirs.name}'")
 
 
 def _as_results(results: SweepResults | str | Path) -> SweepResults:

@@ -71,6 +71,9 @@ def evaluate_policy(
     Raises:
         BadInputError: unknown mission or policy, a policy that does not fit, a mission that never ends.
     """
+    for name, value, least in (("episodes", episodes, 0), ("seed", seed, 0), ("workers", workers, 1)):
+        if value < least:
+            raise BadInputError(f"at least {least}", str(value), f"evaluate_policy: {name}")
     player, found = resolve_player(policy, policy_label), resolve_mission(mission)
     if found.max_steps == 0:
         raise BadInputError(
@@ -179,7 +182,10 @@ def play_episodes(
         return
     if type(policy).step_batch is not MultiAgentPolicy.step_batch:
         yield from _one_by_one(
-            lambda episode_seed: play_step_batch(make(), factory, episode_seed), factory, numbers, seed
+            lambda episode_seed: play_step_batch(make(), factory, episode_seed, max_action_time_ms),
+            factory,
+            numbers,
+            seed,
         )
         return
     tokens, alone = TokenTable(factory.env_config), [0] * factory.num_agents
@@ -221,6 +227,6 @@ def _one_by_one(
         seed_everything(seed + number)
         try:
             episode = play(seed + number)
-        except Exception as error:  # a user's policy may fail in any way
+        except (Exception, SystemExit) as error:  # a user's policy may fail in any way
             episode = failed(f"{type(error).__name__}: {error}", factory.num_agents)
         yield number, episode

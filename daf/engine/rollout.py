@@ -59,8 +59,15 @@ class _Recorder:
 # ---- policies with step_batch -----------------------------------------------------------------------------
 
 
-def play_step_batch(policy: MultiAgentPolicy, factory: SimulationFactory, seed: int) -> PlayedEpisode:
-    """An episode of a policy that acts on raw buffers, one call per step."""
+def play_step_batch(
+    policy: MultiAgentPolicy, factory: SimulationFactory, seed: int, max_action_time_ms: int
+) -> PlayedEpisode:
+    """An episode of a policy that acts on raw buffers, one call per step.
+
+    Args:
+        max_action_time_ms: wall-clock budget of an action. A call that takes longer than that for each of its agents
+            counts as a timeout of all of them, and their actions become noops.
+    """
     agents, interface = factory.num_agents, factory.interface
     num_primary, names = len(interface.action_names), interface.all_action_names
     buffers = AgentBuffers.zeros(agents, factory.observation_shape)
@@ -68,9 +75,15 @@ def play_step_batch(policy: MultiAgentPolicy, factory: SimulationFactory, seed: 
     policy.reset()
     recorder = _Recorder(len(names), agents)
     chosen = np.zeros(agents, dtype=np.int32)
+    noop, timeouts = names.index(factory.env_config.game.actions.noop.Noop().name), 0
+    budget_ns = max(max_action_time_ms, policy.minimum_action_timeout_ms) * 1_000_000 * agents
     with _stall_noticed(simulation):
         while not (buffers.terminals.all() or buffers.truncations.all()):
+            began = time.perf_counter_ns()
             policy.step_batch(buffers.observations, chosen)
+            if time.perf_counter_ns() - began > budget_ns:
+                timeouts += agents
+                chosen[:] = noop
             illegal = chosen[(chosen < 0) | (chosen >= len(names))]
             if len(illegal):
                 raise ValueError(f"illegal action {int(illegal[0])}, expected 0 to {len(names) - 1}")
@@ -79,7 +92,7 @@ def play_step_batch(policy: MultiAgentPolicy, factory: SimulationFactory, seed: 
             buffers.vibe_actions[:] = np.where(chosen < num_primary, 0, chosen)
             recorder.record(buffers)
             simulation.step()
-    return finished(simulation, names, recorder.counts, recorder.actions())
+    return finished(simulation, names, recorder.counts, recorder.actions(), timeouts=timeouts)
 
 
 # ---- policies that play one agent -------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -84,6 +85,11 @@ def resolve_player(policy: Any, label: str | None = None) -> Player:
         policy = policy.policies
     if not isinstance(policy, Mapping):
         return resolve_policy(policy, label)
+    for member, share in policy.items():
+        if isinstance(share, bool) or not isinstance(share, int | float) or not 0 < share < math.inf:
+            raise PolicyError("a share above 0", repr(share), f"team: {member}", "only the ratios of shares count")
+    if not policy:
+        raise PolicyError("a mapping of policies to shares", "an empty one", "team")
     members = tuple(resolve_policy(member, member if isinstance(member, str) else None) for member in policy)
     return Team(
         label=label or "+".join(member.label for member in members), members=members, shares=tuple(policy.values())

@@ -132,14 +132,17 @@ def _failures(results: SweepResults) -> dict[str, list[int]]:
 
 def _cost(results: SweepResults) -> dict[str, float | int | None]:
     seconds = [trial.seconds for trial in results.trials if trial.seconds is not None]
+    ran = [trial.seconds for trial in results.trials if trial.seconds is not None and trial.status != "skipped"]
     steps = sum(trial.agent_steps or 0 for trial in results.trials)
     full = results.config.steps_per_trial * max(1, len(results.trials))
     return {
         "seconds_total": sum(seconds),
-        "seconds_median": statistics.median(seconds) if seconds else None,
+        "seconds_median": statistics.median(ran) if ran else None,
         "seconds_of_failed_trials": sum(trial.seconds or 0.0 for trial in results.failed),
         "agent_steps_total": steps,
         "agent_steps_share": steps / full if steps else None,
+        "confirmation_seconds": sum(trial.seconds or 0.0 for trial in results.confirmations),
+        "confirmation_agent_steps": sum(trial.agent_steps or 0 for trial in results.confirmations),
     }
 
 

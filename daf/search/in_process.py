@@ -51,7 +51,7 @@ def run_in_process(
 
     Raises:
         ConfigError, BadInputError: the configuration is wrong or asks for what only the workflow can do, or `objective`
-            returns neither a number nor a mapping with one.
+            returns neither a number nor a mapping with one the first time it is called.
     """
     cfg = cfg.model_copy(deep=True)  # an objective that changes the configuration changes no later trial
     build_space(cfg, any_name=True)
@@ -68,7 +68,10 @@ def run_in_process(
         pending = [one.hyperparameters for one in results[seen:]] if strategy.adaptive else []
         values = propose(cfg, number, evidence, pending=pending, prior=prior, strategy=strategy, any_name=True)
         trial = Trial(number=number, seed=stream_seed(cfg.seed, number, "training"), hyperparameters=values)
-        result = _skipped(cfg, trial) if _spent(cfg, results[:visible]) else _run(cfg, trial, objective)
+        if _spent(cfg, results[:visible]):
+            result = _skipped(cfg, trial)
+        else:
+            result = _run(cfg, trial, objective, first=number == 0)
         results.append(result)
         if on_trial is not None:
             on_trial(result)
@@ -78,7 +81,7 @@ def run_in_process(
         for index in range(cfg.confirmation_seeds):
             seed = stream_seed(cfg.seed, index, "confirmation")
             again = Trial(number=finalist.trial, seed=seed, hyperparameters=finalist.hyperparameters)
-            confirmations.append(_run(cfg, again, objective))
+            confirmations.append(_run(cfg, again, objective, first=False))
     return SweepResults.of(cfg, results, confirmations)
 
 
@@ -100,8 +103,12 @@ def _skipped(cfg: DAFSweepConfig, trial: Trial) -> TrialResult:
     )
 
 
-def _run(cfg: DAFSweepConfig, trial: Trial, objective: Objective) -> TrialResult:
-    """Call the objective. Whatever goes wrong inside it is a result, as a diverged training is."""
+def _run(cfg: DAFSweepConfig, trial: Trial, objective: Objective, *, first: bool) -> TrialResult:
+    """Call the objective. Whatever goes wrong inside it is a result, as a diverged training is.
+
+    Args:
+        first: then an answer that is no number is a mistake in the function, and an error; later it is one trial's.
+    """
     started = time.perf_counter()
     value: float | None = None
     figures: dict[str, Any] = {}
@@ -111,8 +118,13 @@ def _run(cfg: DAFSweepConfig, trial: Trial, objective: Objective) -> TrialResult
     except Exception as error:
         reason: str | None = f"{type(error).__name__}: {error}".rstrip(": ")
     else:
-        value, figures = _objective_value(cfg, trial, returned)
-        reason = None if math.isfinite(value) else f"objective is {value}"
+        try:
+            value, figures = _objective_value(cfg, trial, returned)
+            reason = None if math.isfinite(value) else f"objective is {value}"
+        except BadInputError as error:
+            if first:
+                raise
+            reason = f"expected {error.expected}, found {error.found}"
     return TrialResult(
         trial=trial.number,
         status="completed" if reason is None else "failed",

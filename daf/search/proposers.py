@@ -69,9 +69,9 @@ def strategy_named(name: str) -> Strategy:
     hint = "a class without arguments, with `adaptive` and `propose(question)`: see daf.search.strategy.Strategy"
     try:
         found = getattr(importlib.import_module(module), class_name)()
-    except (ImportError, AttributeError, TypeError) as error:
-        where = f"strategy '{name}'"
-        raise BadInputError("a strategy's class", str(error), where, did_you_mean(name, STRATEGY_NAMES)) from error
+    except Exception as error:  # a user's module may fail in any way
+        where, found = f"strategy '{name}'", f"{type(error).__name__}: {error}"
+        raise BadInputError("a strategy's class", found, where, did_you_mean(name, STRATEGY_NAMES)) from error
     if not isinstance(getattr(found, "adaptive", None), bool) or not callable(getattr(found, "propose", None)):
         raise BadInputError("a strategy", f"a {class_name}", f"strategy '{name}'", hint)
     strategy: Strategy = found
@@ -129,5 +129,8 @@ def propose(
         prior=tuple(item for item in prior if space.holds(item.hyperparameters)),
     )
     answer = strategy.propose(question)
-    space.check(answer, f"{where}: the answer of strategy '{config.strategy}'")
-    return answer
+    where = f"{where}: the answer of strategy '{config.strategy}'"
+    if not isinstance(answer, Mapping):
+        raise BadInputError("a mapping of parameters to values", repr(answer), where)
+    space.check(answer, where)
+    return dict(answer)

@@ -7,7 +7,7 @@ point comes next (`daf.search.proposers`). Nothing heavy is imported, so that a 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cached_property
@@ -199,6 +199,10 @@ class Space:
     def check(self, hyperparameters: Mapping[str, Any], where: str) -> None:
         """Raises BadInputError unless exactly the parameters that apply have a value, and this space holds it."""
         hint = "was the search space changed?"
+        known = [dimension.name for dimension in self.dimensions]
+        for name in hyperparameters:
+            if name not in known:
+                raise BadInputError("a parameter of the search space", f"'{name}'", where, did_you_mean(name, known))
         applying = self.applying(hyperparameters)
         for dimension in self.dimensions:
             name = dimension.name
@@ -219,7 +223,7 @@ class Space:
             self.check(hyperparameters, "")
         except BadInputError:
             return False
-        return set(hyperparameters) <= {dimension.name for dimension in self.dimensions}
+        return True
 
 
 def _among(value: Value, listed: Sequence[Value]) -> bool:
@@ -286,6 +290,11 @@ def _leads_back(name: str, parents: Mapping[str, Sequence[str]]) -> bool:
             seen.add(other)
             waiting += parents.get(other, ())
     return False
+
+
+def searched_arguments(names: Iterable[str]) -> list[str]:
+    """The keyword arguments of the policy class among a search space's names."""
+    return [name.removeprefix(INIT_KWARGS_PREFIX) for name in names if name.startswith(INIT_KWARGS_PREFIX)]
 
 
 def num_trials_effective(config: DAFSweepConfig) -> int:

@@ -6,6 +6,7 @@ several noisy figures is too good on average, that figure is no estimate of what
 
 from __future__ import annotations
 
+import difflib
 import math
 from typing import Any
 
@@ -15,8 +16,8 @@ from daf.engine.episode import success_of
 from daf.engine.evaluation import play_episodes
 from daf.engine.missions import Mission
 from daf.engine.simulation import SimulationFactory
-from daf.errors import BadInputError
-from daf.objective import episode_objective
+from daf.errors import BadInputError, did_you_mean
+from daf.objective import OWN_METRICS, episode_objective
 from daf.recipes import HeldOutRecipe
 from daf.training.group import Group
 from daf.training.random_state import random_state_kept
@@ -24,13 +25,17 @@ from daf.training.random_state import random_state_kept
 MAX_ACTION_TIME_MS = 10_000  # for policies that play one agent at a time
 
 
-def check_held_out(recipe: HeldOutRecipe, mission: Mission) -> None:
-    """Raise BadInputError if episodes of the mission never end, or have no success to measure."""
+def check_objective(metric: str, mission: Mission) -> None:
+    """Raise BadInputError if episodes of the mission never end, have no success to measure, or if the metric is nearly
+    the name of one of DAF's own. Whether a statistic exists is known only once the engine has reported it."""
     where = f"mission '{mission.name}'"
+    if metric not in OWN_METRICS and difflib.get_close_matches(metric, OWN_METRICS, cutoff=0.8):
+        expected = f"{', '.join(OWN_METRICS)}, or a statistic of the engine"
+        raise BadInputError(expected, f"'{metric}'", "objective_metric", did_you_mean(metric, OWN_METRICS))
     if mission.max_steps == 0:
         hint = "set max_steps for it under `missions`, or num_evaluations: 0"
         raise BadInputError("a mission with a step limit", "max_steps is 0", where, hint)
-    if recipe.objective_metric == "success_rate" and not mission.success:
+    if metric == "success_rate" and not mission.success:
         hint = "declare one (`success`) under `missions`, or choose another objective_metric"
         raise BadInputError("a mission that says what a success is", "it does not", where, hint)
 
@@ -42,7 +47,7 @@ class HeldOut:
         policy: whose network is trained; its current weights play.
 
     Raises:
-        BadInputError: see `check_held_out`.
+        BadInputError: see `check_objective`.
     """
 
     def __init__(
@@ -55,7 +60,7 @@ class HeldOut:
         group: Group,
         device: torch.device,
     ) -> None:
-        check_held_out(recipe, mission)
+        check_objective(recipe.objective_metric, mission)
         self._recipe, self._mission, self._factory = recipe, mission, factory
         self._policy, self._label, self._group, self._device = policy, label, group, device
 

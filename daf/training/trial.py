@@ -1,6 +1,7 @@
 """One trial of a sweep: train with the proposed hyperparameters, score on the sweep's evaluation episodes.
 
-A diverged or impossible trial is a result with status `failed`, not an error: the study goes on and learns from it.
+A diverged or impossible trial is a result with status `failed`, not an error: the study goes on and learns from it. So
+is one whose training crashes twice in the same way; a rank that is killed or a full disk is not the trial's fault.
 What was found is kept under `state/` too, filed under everything that decided it: a trial that is asked for again,
 say because the workflow was killed before it took note, is published again without training or scoring.
 """
@@ -9,7 +10,8 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,7 @@ from daf.recipes import TrainingRecipe, with_hyperparameters
 from daf.search.evidence import Evidence
 from daf.sweep_files import propose_trial
 from daf.sweep_plan import SweepPlan, trial_name
+from daf.training.failures import Cause, Failure
 from daf.training.pause import Pause
 
 CURVE = "curve.jsonl"
@@ -130,6 +133,14 @@ def _shown(value: float | None) -> str:
     return "none" if value is None else f"{value:.3f}"
 
 
+# What hyperparameters can do to a training beside making it diverge; anything else is repeated until it heals.
+FAULTS_OF_HYPERPARAMETERS = frozenset({Cause.ERROR, Cause.OUT_OF_MEMORY})
+
+
+class _CrashedTwiceError(Exception):
+    """The training failed again from where it had failed before."""
+
+
 class _Run:
     """A trial while it runs."""
 
@@ -162,7 +173,7 @@ class _Run:
         try:
             recipe = with_hyperparameters(recipe, proposal["hyperparameters"])
             outcome, trained = self._trained(recipe)
-        except BadInputError as error:
+        except (BadInputError, _CrashedTwiceError) as error:
             result["reason"] = str(error)
         else:
             from daf.engine.model_files import MODEL
@@ -220,9 +231,23 @@ class _Run:
             return read_json(kept / OUTCOME), kept
         bars = tuple(self._proposal.get("stopping_bars") or ())
         pause = Pause(at_steps=at_steps, worse_than=bars, maximize=self._settings["maximize"])
-        outcome = run_training(
-            recipe, self._state, label=self._label, device=self._device, log_file=self._log_file, pause=pause
+        start = partial(
+            run_training,
+            recipe,
+            self._state,
+            label=self._label,
+            device=self._device,
+            log_file=self._log_file,
+            pause=pause,
         )
+        try:
+            outcome = start()
+        except Exception as error:
+            first = Failure.of_exception(error)
+            if first.cause not in FAULTS_OF_HYPERPARAMETERS:
+                raise
+            self._logger.warning(f"{self._label}: {first.reason}; once more, as that may have been chance")
+            outcome = self._once_more(start, first)
         if outcome["status"] == "interrupted":
             hint = "run it again: it goes on from here"
             raise TrialInterruptedError("a whole trial", outcome["reason"], self._label, hint)
@@ -234,6 +259,18 @@ class _Run:
                 shutil.copyfile(path, kept / path.name)
         write_json(kept / OUTCOME, {key: outcome[key] for key in ("status", "reason", "agent_steps", "seconds")})
         return outcome, kept
+
+    @staticmethod
+    def _once_more(start: Callable[[], dict[str, Any]], first: Failure) -> dict[str, Any]:
+        try:
+            return start()
+        except Exception as error:
+            again = Failure.of_exception(error)
+            # Messages about memory name amounts that differ from time to time.
+            same = again.cause is first.cause and (again.cause is Cause.OUT_OF_MEMORY or again.reason == first.reason)
+            if not same:
+                raise
+            raise _CrashedTwiceError(f"twice: {again.reason}") from error
 
     def _score(self, recipe: TrainingRecipe, weights: Path) -> tuple[float | None, dict[str, Any]]:
         """The objective over the evaluation episodes (None if undefined), and figures for the result."""

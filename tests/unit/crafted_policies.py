@@ -41,3 +41,10 @@ class Impatient(MultiAgentPolicy):
 class Idler(AgentPolicy):
     def step(self, obs):
         return Action(name="noop")
+
+
+class Quitter(AgentPolicy):
+    """Ends the program."""
+
+    def step(self, obs):
+        raise SystemExit(3)

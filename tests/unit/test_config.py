@@ -222,3 +222,26 @@ def test_validate_finds_what_was_changed_in_place() -> None:
 
 def test_names_can_stand_in_paths() -> None:
     assert "text that matches" in problem({"training": {"../evil": {}}}).expected
+
+
+def test_a_sweep_that_starts_from_one_that_starts_from_it() -> None:
+    sweeps = {name: {"search_space": SPACE, "warm_start": other} for name, other in (("first", "b"), ("b", "first"))}
+    with pytest.raises(ConfigError) as caught:
+        ExperimentConfig.from_dict(experiment(sweeps=sweeps), source="my.yaml")
+    first, second = caught.value.problems
+    assert (first.where, first.found) == ("my.yaml: sweeps.first.warm_start", "first → b → first")
+    assert (second.where, second.found) == ("my.yaml: sweeps.b.warm_start", "b → first → b")
+
+
+@pytest.mark.parametrize(("key", "value"), [("objective_metric", "length"), ("optimize_direction", "minimize")])
+def test_a_sweep_that_starts_from_one_that_measures_something_else(key: str, value: str) -> None:
+    sweeps = {"first": {"search_space": SPACE, "warm_start": "other"}, "other": {"search_space": SPACE, key: value}}
+    found = problem(experiment(sweeps=sweeps))
+    assert found.where == "my.yaml: sweeps.first.warm_start"
+    assert found.found == f"'{value}'"
+
+
+def test_choices_are_plain_values() -> None:
+    found = problem(experiment(sweeps={"first": {"search_space": {"gamma": [[64, 64]]}}}))
+    assert found.where == "my.yaml: sweeps.first.search_space.gamma.choices.0"
+    assert "no lists" in found.expected

@@ -494,3 +494,10 @@ def test_episode_uniforms_depend_on_seed_agent_and_step_alone() -> None:
     assert (many != episode_uniforms(np.array([3, 4, 5]), 8, 4)).all()
     large = episode_uniforms(np.array([2**31 + 2**20]), 10**6, 1)
     assert 0 <= large[0, 0] < 1
+
+
+@pytest.mark.parametrize(("key", "value"), [("seed", -5), ("workers", 0), ("episodes", -1)])
+def test_numbers_that_cannot_be_are_refused_before_anything_is_played(key: str, value: int) -> None:
+    wanted: dict[str, Any] = {"episodes": 1, "seed": SEED, key: value}
+    with pytest.raises(BadInputError, match=f"evaluate_policy: {key}"):
+        evaluate_policy("random", short("tutorial.miner", 5), **wanted)

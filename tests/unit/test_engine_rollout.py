@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import time
+from functools import partial
 from typing import Any, ClassVar
 
 import pytest
@@ -17,7 +19,7 @@ from daf.engine.episode import PlayedEpisode, unpack_actions
 from daf.engine.evaluation import evaluate_policy
 from daf.engine.missions import Mission, resolve_mission
 from daf.engine.observations import TokenTable
-from daf.engine.rollout import play_agents
+from daf.engine.rollout import play_agents, play_step_batch
 from daf.engine.simulation import SimulationFactory
 
 SEED = 3
@@ -190,3 +192,23 @@ def test_actions_of_the_table_are_those_that_were_taken() -> None:
 
 def mission_names(mission: Mission) -> list[str]:
     return list(PolicyEnvInterface.from_mg_cfg(mission.env_config).all_action_names)
+
+
+class Northwards(MultiAgentPolicy):
+    minimum_action_timeout_ms = 0
+
+    def step_batch(self, observations: Any, actions: Any) -> None:
+        actions[:] = self.policy_env_info.action_names.index("move_north")
+
+
+@pytest.mark.parametrize(("took_ms", "slow"), [(400, False), (401, True)])
+def test_a_batch_that_takes_too_long_for_each_of_its_agents_is_noops(
+    took_ms: int, slow: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    factory = SimulationFactory(resolve_mission(MissionConfig(source="tutorial.miner", max_steps=5)).env_config)
+    assert factory.num_agents == 4
+    monkeypatch.setattr(time, "perf_counter_ns", partial(next, itertools.count(0, took_ms * 1_000_000)))
+    episode = play_step_batch(Northwards(factory.interface), factory, SEED, max_action_time_ms=100)
+    assert episode.timeouts == (5 * 4 if slow else 0)
+    chosen = "noop" if slow else "move_north"
+    assert (episode.actions[0] == factory.interface.action_names.index(chosen)).all()

@@ -225,6 +225,7 @@ MAZE = "exploration_sparse_search_easy"
     ("mode", "failing", "sound"),
     [
         ("policy failed", ["tests.unit.crafted_policies.Broken"], [WANDER]),
+        ("policy failed", ["tests.unit.crafted_policies.Quitter"], [WANDER]),
         ("never moved", [(WANDER, {"rest": [1]})], [WANDER]),
         ("stuck", [(WANDER, {"steps": 20})], [WANDER]),
         ("starved or frozen", ["noop", UNFED | {"max_steps": 60}], ["noop", UNFED | {"max_steps": 40}]),

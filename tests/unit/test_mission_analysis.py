@@ -1,5 +1,6 @@
 """Mission analysis: its numbers against scipy, the missions a text names, and sets with several mistakes."""
 
+import dataclasses
 import json
 
 import numpy as np
@@ -86,6 +87,14 @@ def test_numbers_against_numpy_and_scipy():
     assert low < np.mean(REWARDS) < high
     # Whatever the method, with eight values the interval is near Student's.
     assert (low, high) == pytest.approx((t_low, t_high), abs=0.4)
+
+
+def test_statistics_that_no_episode_reported_are_named():
+    success = "agent_sum('carbon.gained', 'carbon.gaind') > 0 and game('hearts') >= 0"
+    analysis = analyze_episodes(table(REWARDS, [False] * 8), dataclasses.replace(METADATA, success=success))
+    assert analysis.success_unreported == ["hearts", "carbon.gaind"]
+    assert "no episode reported 'hearts', 'carbon.gaind'" in analysis.sentence()
+    assert analyze_episodes(table(REWARDS, [False] * 8), METADATA).success_unreported == []
 
 
 def test_usage_of_resources():

@@ -232,3 +232,18 @@ def test_an_engine_that_does_not_load(calls):
         checked(calls, comparisons={"c": COMPARISON})
     assert caught.value.found == "ModuleNotFoundError: No module named 'mettagrid'"
     assert caught.value.exit_code == 1
+
+
+def test_a_sweep_of_an_argument_that_the_policy_lacks():
+    sweeps = {"s": {"search_space": {"init_kwargs.hiden_size": [32, 64]}, "num_trials": 2}}
+    found = only(problems(sweeps=sweeps), "sweeps.s.search_space")
+    assert found.found == "'hiden_size'"
+    assert "did you mean 'hidden_size'" in found.hint
+
+
+def test_a_sweep_for_a_success_that_its_mission_does_not_have():
+    space = {"learning_rate": [0.001, 0.002]}
+    sweeps = {"s": {"mission": "tutorial", "search_space": space, "objective_metric": "success_rate"}}
+    assert (
+        only(problems(sweeps=sweeps), "sweeps.s.objective_metric").expected == "a mission that says what a success is"
+    )

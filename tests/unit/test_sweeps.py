@@ -2,10 +2,12 @@
 
 import json
 import math
+import shutil
 import subprocess
 import sys
 import types
 from pathlib import Path
+from types import MappingProxyType
 
 import pytest
 
@@ -234,7 +236,7 @@ def test_another_sweeps_trials_take_the_place_of_the_design():
     warm = sweeps.daf_launch_sweep(again, score, warm_start=first)
     assert warm.trials[0].hyperparameters != cold.trials[0].hyperparameters
     assert min(one.objective for one in warm.trials) > min(one.objective for one in cold.trials)
-    with pytest.raises(BadInputError, match="to minimize"):
+    with pytest.raises(BadInputError, match="optimize_direction 'minimize'"):
         sweeps.daf_launch_sweep(again.model_copy(update={"optimize_direction": "minimize"}), score, warm_start=first)
 
 
@@ -249,7 +251,13 @@ def test_a_warm_start_from_files_is_the_same_and_wants_the_same_metric(tmp_path)
     with pytest.raises(BadInputError, match="objective_metric 'hearts'"):
         sweep_files.read_prior(tmp_path / "trials.json", sweep(objective_metric="hearts"))
     narrow = sweep({"learning_rate": [1e-3], "gamma": [0.5]})
-    assert sweep_files.read_prior(tmp_path / "trials.json", narrow) == []  # none is a point of that space
+    with pytest.raises(BadInputError, match=r"(?s)none of 4 in .*the ranges differ"):
+        sweep_files.read_prior(tmp_path / "trials.json", narrow)
+    more = sweep({**SPACE, "adam_eps": [1e-8]})
+    with pytest.raises(BadInputError, match="only one of the two has adam_eps"):
+        sweeps.daf_launch_sweep(more, score, warm_start=first)
+    with pytest.raises(BadInputError, match="objective_metric 'hearts'"):
+        sweeps.daf_launch_sweep(sweep(objective_metric="hearts"), score, warm_start=first)
 
 
 @pytest.mark.parametrize("key", ["halving", "early_stopping"])
@@ -271,15 +279,43 @@ class NotAStrategy:
     pass
 
 
+class BreaksDown:
+    def __init__(self):
+        raise ValueError("no licence")
+
+
+class Answers(Corner):
+    """Strategies that give no point."""
+
+    answer = None
+
+    def propose(self, question):
+        return self.answer
+
+
+class AnswersMore(Answers):
+    answer = MappingProxyType({"gamma": 0.9, "learning_rate": 1e-4, "gama": 1.0})
+
+
 def test_a_strategy_of_ones_own_by_its_path(monkeypatch):
     module = types.ModuleType("my_search")
-    module.Corner, module.NotAStrategy = Corner, NotAStrategy
+    for one in (Corner, NotAStrategy, BreaksDown, Answers, AnswersMore):
+        setattr(module, one.__name__, one)
     monkeypatch.setitem(sys.modules, "my_search", module)
     results = sweeps.daf_launch_sweep(sweep(strategy="my_search.Corner", num_trials=2), score)
     assert [one.hyperparameters for one in results.trials] == [{"gamma": 0.9, "learning_rate": 1e-4}] * 2
     for path in ("my_search.NotAStrategy", "my_search.Missing", "no_such_module.Class"):
         with pytest.raises(BadInputError, match="strategy"):
             sweeps.daf_launch_sweep(sweep(strategy=path), score)
+    for path, words in (
+        (".Corner", "Empty module name"),
+        ("my_search.BreaksDown", "no licence"),
+        ("my_search.Answers", "a mapping of parameters to values, found None"),
+        ("my_search.AnswersMore", "found 'gama'"),
+    ):
+        with pytest.raises(BadInputError) as refused:
+            sweeps.daf_launch_sweep(sweep(strategy=path, num_trials=2), score)
+        assert words in f"{refused.value.expected}, found {refused.value.found}"
     with pytest.raises(ConfigError) as caught:
         DAFSweepConfig.from_dict({"search_space": SPACE, "strategy": "bayesain"})
     assert caught.value.hint == "did you mean 'bayesian'?"
@@ -369,6 +405,10 @@ def test_a_folder_is_read_back_finished_or_not(tmp_path):
     assert sweeps.daf_sweep_best_config(tmp_path).trial == 10
     assert sweeps.daf_sweep_analysis(tmp_path).num_trials == 11
     assert len(sweeps.read_sweep(tmp_path, sweep(num_trials=4)).trials) == 4
+    for number in (3, 4, 5):  # trials that do not wait for each other are begun in any order
+        shutil.rmtree(tmp_path / sweep_plan.trial_name(number))
+    assert [trial.trial for trial in sweeps.read_sweep(tmp_path).trials] == [0, 1, 2, *range(6, 11)]
+    assert sweeps.daf_sweep_best_config(tmp_path).trial == 10
     with pytest.raises(BadInputError, match="run the sweep first"):
         sweeps.read_sweep(tmp_path / "nowhere")
 
@@ -476,3 +516,23 @@ def test_the_budget_is_what_was_trained_not_what_was_planned():
     assert analysis["stopped_early"] == [1]
     assert analysis["cost"]["agent_steps_total"] == 125
     assert analysis["cost"]["agent_steps_share"] == 0.625
+
+
+def test_confirmation_is_part_of_the_cost_and_what_was_skipped_is_not_a_usual_trial():
+    skipped = result(2, None) | {"status": "skipped", "reason": "the budget is spent", "seconds": 0.0, "agent_steps": 0}
+    again = [result(0, 1.0) | {"seconds": 7.0, "agent_steps": 50}] * 2
+    config = sweep(num_trials=4, num_finalists=1, confirmation_seeds=2)
+    trials = [result(0, 1.0), result(1, 0.5), skipped, skipped | {"trial": 3}]
+    cost = sweep_files.analyze_trials(config, trials, again)["cost"]
+    assert (cost["confirmation_seconds"], cost["confirmation_agent_steps"]) == (14.0, 100)
+    assert cost["seconds_median"] == 2.0
+    assert cost["agent_steps_total"] == 200
+
+
+def test_a_function_that_forgets_its_answer_once_fails_that_trial_only():
+    found = sweeps.daf_launch_sweep(sweep(), lambda trial: None if trial.number == 3 else score(trial))
+    assert [one.trial for one in found.failed] == [3]
+    assert "found None" in found.failed[0].reason
+    assert len(found.completed) == len(found.trials) - 1
+    with pytest.raises(BadInputError, match="without `return`"):
+        sweeps.daf_launch_sweep(sweep(), lambda trial: None)

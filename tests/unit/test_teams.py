@@ -85,3 +85,20 @@ def test_only_evaluation_takes_teams() -> None:
     assert [member["name"] for member in team.identity()["team"]] == ["miner", "noop"]
     assert team.identity() != resolve_player({"miner": 0.5, "noop": 0.5}).identity()
     assert resolve_player({"baseline": 1, "noop": 1}).note.startswith("'baseline' is no policy of CoGames")
+
+
+@pytest.mark.parametrize(
+    ("shares", "words"),
+    [
+        ({"random": -1, "noop": 2}, "a share above 0, found -1"),
+        ({"random": 0, "noop": 0}, "a share above 0, found 0"),
+        ({"random": float("nan")}, "a share above 0, found nan"),
+        ({"random": "half"}, "a share above 0, found 'half'"),
+        ({}, "an empty one"),
+    ],
+)
+def test_shares_that_share_nothing_are_refused(shares, words) -> None:  # type: ignore[no-untyped-def]
+    with pytest.raises(PolicyError) as caught:
+        resolve_player(shares)
+    said = f"{caught.value.expected}, found {caught.value.found}"
+    assert words in said

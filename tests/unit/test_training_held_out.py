@@ -21,7 +21,7 @@ from daf.logging_config import create_daf_logger
 from daf.objective import episode_objectives
 from daf.recipes import HeldOutRecipe, MissionRecipe, TrainingRecipe
 from daf.training.group import Group
-from daf.training.held_out import HeldOut, check_held_out
+from daf.training.held_out import HeldOut, check_objective
 from daf.training.loop import TrainingOutcome, train
 from daf.training.random_state import capture_random_state, restore_random_state
 from daf.training.trainer import Trainer
@@ -150,13 +150,11 @@ def test_what_cannot_be_measured_is_said_before() -> None:
     endless = resolve_mission(MISSION.config, "short")
     endless = resolve_mission(endless.env_config.model_copy(deep=True), "endless")
     endless.env_config.game.max_steps = 0
-    held_out = recipe_of().held_out
-    assert held_out is not None
     with pytest.raises(BadInputError, match="a step limit"):
-        check_held_out(held_out, endless)
+        check_objective("mean_reward", endless)
     with pytest.raises(BadInputError, match="what a success is"):
-        check_held_out(held_out.model_copy(update={"objective_metric": "success_rate"}), resolve_mission("tutorial"))
-    check_held_out(held_out, resolve_mission("tutorial.miner"))
+        check_objective("success_rate", resolve_mission("tutorial"))
+    check_objective("success_rate", resolve_mission("tutorial.miner"))
 
 
 def test_all_global_generators_come_back() -> None:
@@ -182,3 +180,10 @@ def test_a_resumed_process_draws_on_where_the_other_stopped() -> None:
     first = random.random(), np.random.random(), torch.rand(3).tolist()
     trainer.restore(state)
     assert (random.random(), np.random.random(), torch.rand(3).tolist()) == first
+
+
+def test_a_misspelt_metric_is_told_from_a_statistic() -> None:
+    mission = resolve_mission("tutorial.miner")
+    with pytest.raises(BadInputError, match="did you mean 'mean_reward'"):
+        check_objective("mean_rewrd", mission)
+    check_objective("cogs/carbon.deposited", mission)

@@ -13,6 +13,7 @@ from daf.files import read_json
 from daf.logging_config import create_daf_logger
 from daf.sweep_plan import SweepPlan
 from daf.training import launch
+from daf.training.failures import Cause, TrainingFailedError
 from daf.training.trial import propose_and_run, run_finalist, run_promoted_trial, run_trial
 
 UPDATE_STEPS = 4 * 4 * 16  # environments, agents of each, horizon
@@ -46,7 +47,7 @@ def proposal(**changes: Any) -> dict[str, Any]:
 
 
 def no_training(*arguments: Any, **more: Any) -> Any:
-    raise AssertionError("it was trained again")
+    pytest.fail("it was trained again")
 
 
 def test_a_promoted_trial_ends_as_one_that_never_paused(tmp_path: Path) -> None:
@@ -111,7 +112,7 @@ def test_what_is_finished_is_published_again_to_the_byte(tmp_path: Path, monkeyp
     monkeypatch.setattr("daf.engine.evaluation.evaluate_policy", no_training)
     run_trial(proposal(), settings, tmp_path, **HOW)
     assert {name: (tmp_path / name).read_bytes() for name in before} == before
-    with pytest.raises(AssertionError, match="trained again"):
+    with pytest.raises(pytest.fail.Exception, match="trained again"):
         run_trial(proposal(seed=8), settings, tmp_path, **HOW)
 
 
@@ -144,3 +145,48 @@ def test_a_finalist_runs_on_other_seeds_and_beside_its_trial(tmp_path: Path, mon
     assert run_finalist(moved, settings[1], tmp_path / "confirmation/rank-1/seed-1", rank=1, index=1, **HOW) == found
     nobody = run_finalist(finalists, settings[0], tmp_path / "confirmation/rank-1/seed-0", rank=1, index=0, **HOW)
     assert (nobody["status"], nobody["trial"]) == ("skipped", None)
+
+
+def crashing(error: Exception, monkeypatch: pytest.MonkeyPatch, times: int) -> list[int]:
+    """Let the first so many trainings end by an error; returns a list with an entry per start."""
+    real, starts = launch.run_training, []
+
+    def run(*arguments: Any, **more: Any) -> Any:
+        starts.append(1)
+        if len(starts) <= times:
+            raise error
+        return real(*arguments, **more)
+
+    monkeypatch.setattr(launch, "run_training", run)
+    return starts
+
+
+def test_a_training_that_crashes_twice_alike_is_a_failed_trial(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    starts = crashing(RuntimeError("svd did not converge"), monkeypatch, times=2)
+    found = run_trial(proposal(), plan().trial_settings(), tmp_path, **HOW)
+    assert (found["status"], found["objective"]) == ("failed", None)
+    assert found["reason"] == "twice: RuntimeError: svd did not converge"
+    assert len(starts) == 2
+    assert (tmp_path / "curve.jsonl").read_bytes() == b""
+
+
+def test_a_training_that_crashed_by_chance_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    crashing(RuntimeError("a hiccup"), monkeypatch, times=1)
+    assert run_trial(proposal(), plan().trial_settings(), tmp_path, **HOW)["status"] == "completed"
+
+
+def test_what_is_not_the_trials_fault_is_no_result(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    killed = TrainingFailedError("a training", "rank 0 killed by SIGKILL", "here", cause=Cause.RANK_KILLED)
+    starts = crashing(killed, monkeypatch, times=9)
+    with pytest.raises(TrainingFailedError, match="SIGKILL"):
+        run_trial(proposal(), plan().trial_settings(), tmp_path, **HOW)
+    assert len(starts) == 1
+    assert not (tmp_path / "result.json").exists()
+
+
+def test_a_real_error_in_the_training_of_a_trial(tmp_path: Path) -> None:
+    """Nothing is replaced here: no machine has the memory that this horizon asks for."""
+    huge = {"horizon": 1_000_000_000_000, "minibatch_size": 1_000_000_000_000}
+    found = run_trial(proposal(hyperparameters=huge), plan().trial_settings(), tmp_path, **HOW)
+    assert found["status"] == "failed"
+    assert "memory" in found["reason"]
