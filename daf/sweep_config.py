@@ -180,8 +180,8 @@ class DAFSweepConfig(StrictModel):
     max_total_seconds: float | None = Field(
         None,
         gt=0,
-        description="trials that see so many seconds used are skipped (rungs and finalists are not); the one key that lets "
-        "the clock decide",
+        description="trials that see so many seconds used are skipped, but no rungs and finalists; the one key that "
+        "lets the clock decide",
     )
     warm_start: str | None = Field(
         None, description="a sweep to learn from: its name in this file, or its folder (which has a trials.json)"
