@@ -68,7 +68,10 @@ def compare_episodes(
     collected = units.collect_units(frame, config.policies, config.missions)
     if not collected.cells:
         reasons = " ".join(collected.notes)
-        raise BadInputError("episodes with rewards", "failed episodes only", "episodes table", reasons)
+        if frame["mean_reward"].isna().all():
+            raise BadInputError("episodes with rewards", "failed episodes only", "episodes table", reasons)
+        found = "none: each lacks the result of some checkpoint"
+        raise BadInputError("episodes with results of all checkpoints of a policy", found, "episodes table", reasons)
     if config.anchors is not None:
         collected = collected.on_scale(config.anchors)
     records = analysis.compare_pairs(collected, config)

@@ -42,8 +42,13 @@ def span(low: float | None, high: float | None) -> str:
     return f"{number(low)} to {number(high)}"
 
 
-def place(mission: str, missions: int) -> str:
-    return f"over {missions} missions" if mission == OVERALL else f"on {mission}"
+def place(record: Record, missions: int) -> str:
+    """Where a record holds: 'on m', 'over 3 missions', 'over 1 of 3 missions' where its policies shared fewer."""
+    if record["mission"] != OVERALL:
+        return f"on {record['mission']}"
+    covered = record.get("n_missions")  # results of earlier versions do not say; none are a reason, not a basis
+    part = f"{covered} of " if covered and covered < missions else ""
+    return f"over {part}{missions} mission{'' if missions == 1 else 's'}"
 
 
 def basis(record: Record) -> str:
@@ -57,8 +62,8 @@ def basis(record: Record) -> str:
 
 
 def verdict_sentence(record: Record, *, level: float, missions: int = 1, unit: str = "reward per agent") -> str:
-    """One pair's verdict as a sentence; `missions` is how many an overall record covers."""
-    a, b, where = record["policy_a"], record["policy_b"], place(record["mission"], missions)
+    """One pair's verdict as a sentence; `missions` is how many the comparison has."""
+    a, b, where = record["policy_a"], record["policy_b"], place(record, missions)
     if record["estimand"] == "B":
         a, b = (_recipe(name, n) for name, n in ((a, record["n_a"]), (b, record["n_b"])))
     difference, low, high = (record[key] for key in ("difference", "interval_low", "interval_high"))
@@ -96,6 +101,6 @@ def policy_sentence(record: Record, *, level: float, missions: int = 1, unit: st
     interval = span(record["interval_low"], record["interval_high"])
     detail = f"{100 * level:.4g} % interval {interval}" if interval != UNKNOWN else record["interval_method"]
     return (
-        f"{record['policy']} scores {number(record['mean'])} {unit} {place(record['mission'], missions)}, "
+        f"{record['policy']} scores {number(record['mean'])} {unit} {place(record, missions)}, "
         f"{detail} ({record['n_episodes']} episodes)."
     )

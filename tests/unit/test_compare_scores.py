@@ -280,3 +280,89 @@ def test_results_go_to_files_that_come_back(tmp_path: Path) -> None:
     aggregates = pd.read_csv(tmp_path / "aggregates.csv")
     assert set(aggregates["statistic"]) == {"mean", "median", "iqm"}
     assert (tmp_path / "report.html").is_file()
+
+
+# ---- unequal tables ---------------------------------------------------------------------------------------
+
+
+def without(frame: pd.DataFrame, policy: str, *missions: str) -> pd.DataFrame:
+    return frame[~((frame["policy"] == policy) & frame["mission"].isin(missions))]
+
+
+def test_sentences_count_the_missions_they_rest_on(tmp_path: Path) -> None:
+    frame = table({"a": 5.0, "b": 1.0, "c": 1.0}, missions=("m1", "m2", "m3"))
+    results = compare(without(without(frame, "b", "m2", "m3"), "c", "m3"), output_dir=tmp_path)
+    means = results.summary_statistics.set_index(["policy", "mission"])["n_missions"]
+    assert [means[policy, "overall"] for policy in "abc"] == [3, 1, 2]
+    assert means["a", "m2"] == 1
+    pairs = results.pairwise.query("mission == 'overall'").groupby(["policy_a", "policy_b"])["n_missions"]
+    assert {key: set(numbers) for key, numbers in pairs} == {("a", "b"): {1}, ("a", "c"): {2}, ("b", "c"): {1}}
+    for text in (str(results), (tmp_path / "report.html").read_text()):
+        assert "a beats b over 1 of 3 missions by" in text
+        assert "a beats c over 2 of 3 missions by" in text
+    assert "b scores" in str(results)
+    assert "points over 1 of 3 missions, " in str(results)
+    assert "a beats b over 3 missions" not in str(results)
+    assert '<td class="t">1 of 3 missions</td>' in (tmp_path / "report.html").read_text()
+
+
+def on(frame: pd.DataFrame, mission: str, policy: str, seeds: tuple[int, ...]) -> pd.DataFrame:
+    """The table with only these training seeds of a policy on a mission."""
+    return frame[(frame["mission"] != mission) | (frame["policy"] != policy) | frame["seed"].isin(seeds)]
+
+
+def test_training_seeds_are_those_that_played() -> None:
+    frame = on(table({"x": 1.0, "y": 0.0}, seeds=(0, 1, 2, 3, 4)), "two", "x", (0, 1))
+    counts = compare(frame).summary_statistics.set_index(["policy", "mission"])["n_train_seeds"]
+    assert [counts["x", mission] for mission in ("one", "two", "overall")] == [5, 2, 2]
+    assert counts["y", "overall"] == 5
+    fixed = compare(frame.query("seed == 0").drop(columns="seed")).summary_statistics
+    assert fixed["n_train_seeds"].tolist() == [0] * 6
+
+
+@pytest.mark.parametrize(
+    ("second", "why"),
+    [
+        ((3, 4, 5), "no training seed of x or y played all 2 missions"),
+        ((2, 3, 4), "only one training seed of x and of y played all 2 missions"),
+    ],
+)
+def test_training_seeds_that_share_no_missions_are_named_as_the_reason(second: tuple[int, ...], why: str) -> None:
+    frame = table({"x": 1.0, "y": 0.0}, seeds=(0, 1, 2, 3, 4, 5))
+    for policy in "xy":
+        frame = on(on(frame, "one", policy, (0, 1, 2)), "two", policy, second)
+    results = compare(frame)
+    assert results.estimand["B"] == {**results.estimand["B"], "answered": False, "why": f"{why}."}
+    assert results.pairwise.query("estimand == 'B' and mission == 'overall'")["reason"].tolist() == [why]
+    assert why in results.verdicts("B")[0]
+    assert "no mission in common" not in str(results)
+
+
+def test_training_seeds_without_variance_are_named_as_the_reason() -> None:
+    frame = table({"x": 1.0, "y": 0.0}).assign(score=lambda f: f["policy"].map({"x": 1.0, "y": 0.0}))
+    assert compare(frame).estimand["B"]["why"] == "all values are equal within both sides."
+
+
+def test_episodes_that_some_checkpoints_did_not_play_are_not_failures() -> None:
+    frame = table({"x": 1.0, "y": 0.0}, missions=("one",), episodes=20)
+    short = frame[(frame["policy"] == "y") | (frame["seed"] < 3) | (frame["episode"] < 5)].copy()
+    short.loc[(short["policy"] == "x") & (short["episode"] == 0), "score"] = np.nan
+    results = compare(short)
+    notes = " ".join(results.notes)
+    assert "15 of 20 episodes of x on one were not played by all of its 3 checkpoints there" in notes
+    assert "1 of 20 episodes of x on one have no complete result (first reason: the score is missing)" in notes
+    assert results.summary_statistics.query("policy == 'x'")["failures"].tolist() == [3, 3]
+    assert results.summary_statistics.query("policy == 'x'")["n_episodes"].tolist() == [4, 4]
+
+
+def test_episodes_numbered_through_all_training_seeds_are_refused_with_a_way_out() -> None:
+    frame = table({"x": 1.0, "y": 0.0}, missions=("one",), episodes=10)
+    through = frame.assign(episode=frame["episode"] + 10 * (frame["seed"] - 1))
+    with pytest.raises(BadInputError) as caught:
+        compare(through)
+    text = str(caught.value)
+    assert "each lacks the result of some checkpoint" in text
+    assert "Number the episodes of each training seed from 0" in text
+    assert "fail" not in text
+    results = compare(pd.concat([through[through["policy"] == "x"], frame[frame["policy"] == "y"]]))
+    assert any("x has no episode left on one. Number the episodes" in note for note in results.notes)
