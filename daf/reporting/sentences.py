@@ -13,11 +13,17 @@ UNKNOWN = "\N{EN DASH}"
 
 
 def number(value: float | None, digits: int | None = None) -> str:
-    """A figure with two decimals, one from 10, none from 100 on, and more for small ones."""
+    """A figure with two decimals, one from 10, none from 100 on, and more for small ones.
+
+    Where decimals would show only zeros: '1.23e−6'. Below 1e-12 it is what rounding leaves of a zero, and shown as one.
+    """
     if value is None or not isfinite(value):
         return UNKNOWN
     if digits is None:
         size = abs(value)
+        if 1e-12 <= size < 5e-5:
+            mantissa, exponent = f"{value:.2e}".split("e")
+            return f"{mantissa}e{int(exponent)}".replace("-", MINUS)
         digits = 0 if size >= 100 else 1 if size >= 10 else 2 if size >= 0.01 or size < 5e-5 else 4
     text = f"{value:,.{digits}f}"
     if float(text.replace(",", "")) == 0:
