@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
+from numbers import Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -68,7 +69,10 @@ def compare_episodes(
     collected = units.collect_units(frame, config.policies, config.missions)
     if not collected.cells:
         reasons = " ".join(collected.notes)
-        raise BadInputError("episodes with rewards", "failed episodes only", "episodes table", reasons)
+        if frame["mean_reward"].isna().all():
+            raise BadInputError("episodes with rewards", "failed episodes only", "episodes table", reasons)
+        found = "none: each lacks the result of some checkpoint"
+        raise BadInputError("episodes with results of all checkpoints of a policy", found, "episodes table", reasons)
     if config.anchors is not None:
         collected = collected.on_scale(config.anchors)
     records = analysis.compare_pairs(collected, config)
@@ -114,9 +118,9 @@ def _computation(frame: pd.DataFrame, config: DAFComparisonConfig, units: Units)
 def daf_compare_scores(
     scores: pd.DataFrame | str | Path,
     *,
-    policies: Sequence[str] | None = None,
-    missions: Sequence[str] | None = None,
-    reference: str | None = None,
+    policies: Sequence[str | int] | None = None,
+    missions: Sequence[str | int] | None = None,
+    reference: str | int | None = None,
     anchors: Anchors | Mapping[str, Any] | None = None,
     equivalence_margin: float | None = None,
     confidence_level: float = 0.95,
@@ -130,8 +134,9 @@ def daf_compare_scores(
 
     Args:
         scores: a DataFrame, a .csv or a .parquet file with columns policy, mission, score and, if known, seed (of the
-            training; without it question B stays unanswered, and the result says so) and episode (the same number is
-            the same episode for every policy). A missing score is an episode without result: it is left out and
+            training, number or name; without it question B stays unanswered, and the result says so; a policy without
+            it among others that have it counts as fixed) and episode (from 0; the same number is the same episode for
+            every policy and training seed). A missing score is an episode without result: it is left out and
             counted. Missions that only some policies played are left out where those are compared with others.
         policies, missions: which, and in which order; default: all, as they first occur.
         reference: compare all others with this policy only.
@@ -149,11 +154,11 @@ def daf_compare_scores(
     episodes, said = to_episodes(read_scores(scores), where)
     config = DAFComparisonConfig.from_dict(
         {
-            "policies": list(policies or dict.fromkeys(episodes["policy"])),
-            "missions": list(missions or dict.fromkeys(episodes["mission"])),
+            "policies": [str(name) for name in policies or dict.fromkeys(episodes["policy"])],
+            "missions": [str(name) for name in missions or dict.fromkeys(episodes["mission"])],
             "episodes_per_mission": int(episodes["episode"].max()) + 1,
-            "reference": reference,
-            "anchors": anchors.to_dict() if isinstance(anchors, Anchors) else anchors,
+            "reference": None if reference is None else str(reference),
+            "anchors": _named_anchors(anchors),
             "equivalence_margin": equivalence_margin,
             "confidence_level": confidence_level,
             "num_resamples": num_resamples,
@@ -166,7 +171,34 @@ def daf_compare_scores(
     if isinstance(scores, str | Path):
         facts["table"]["sha256"] = file_sha256(scores)
     results = compare_episodes(episodes, config, provenance=facts)
-    return _hand_over(replace(results, notes=(*results.notes, *said)), output_dir, verbose)
+    return _hand_over(replace(results, notes=(*results.notes, *said, *_fixed_policies(results))), output_dir, verbose)
+
+
+def _named_anchors(anchors: Anchors | Mapping[str, Any] | None) -> Any:
+    """Anchors in plain data, with names of policies and missions as text, as the table has them."""
+    if isinstance(anchors, Anchors):
+        return anchors.to_dict()
+    if not isinstance(anchors, Mapping):
+        return anchors  # None, or for the check to refuse
+
+    def named(anchor: Any) -> Any:
+        if isinstance(anchor, Mapping):
+            return {str(mission): score for mission, score in anchor.items()}
+        return str(anchor) if isinstance(anchor, Real) else anchor
+
+    return {end: named(anchor) for end, anchor in anchors.items()}
+
+
+def _fixed_policies(results: ComparisonResults) -> list[str]:
+    """What a table leaves open: whether a policy without training seeds was trained, while others have some."""
+    trained = dict(zip(results.summary_statistics["policy"], results.summary_statistics["trained"], strict=True))
+    fixed = [policy for policy, known in trained.items() if not known]
+    if not fixed or len(fixed) == len(trained):
+        return []
+    are, it = ("has no training seed and is", "it") if len(fixed) == 1 else ("have no training seeds and are", "them")
+    return [
+        f"{' and '.join(fixed)} {are} taken as fixed: question B does not ask what training {it} again would change."
+    ]
 
 
 def _hand_over(results: ComparisonResults, output_dir: str | Path | None, verbose: bool) -> ComparisonResults:

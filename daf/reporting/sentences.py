@@ -13,11 +13,17 @@ UNKNOWN = "\N{EN DASH}"
 
 
 def number(value: float | None, digits: int | None = None) -> str:
-    """A figure with two decimals, one from 10, none from 100 on, and more for small ones."""
+    """A figure with two decimals, one from 10, none from 100 on, and more for small ones.
+
+    Where decimals would show only zeros: '1.23e−6'. Below 1e-12 it is what rounding leaves of a zero, and shown as one.
+    """
     if value is None or not isfinite(value):
         return UNKNOWN
     if digits is None:
         size = abs(value)
+        if 1e-12 <= size < 5e-5:
+            mantissa, exponent = f"{value:.2e}".split("e")
+            return f"{mantissa}e{int(exponent)}".replace("-", MINUS)
         digits = 0 if size >= 100 else 1 if size >= 10 else 2 if size >= 0.01 or size < 5e-5 else 4
     text = f"{value:,.{digits}f}"
     if float(text.replace(",", "")) == 0:
@@ -42,8 +48,13 @@ def span(low: float | None, high: float | None) -> str:
     return f"{number(low)} to {number(high)}"
 
 
-def place(mission: str, missions: int) -> str:
-    return f"over {missions} missions" if mission == OVERALL else f"on {mission}"
+def place(record: Record, missions: int) -> str:
+    """Where a record holds: 'on m', 'over 3 missions', 'over 1 of 3 missions' where its policies shared fewer."""
+    if record["mission"] != OVERALL:
+        return f"on {record['mission']}"
+    covered = record.get("n_missions")  # results of earlier versions do not say; none are a reason, not a basis
+    part = f"{covered} of " if covered and covered < missions else ""
+    return f"over {part}{missions} mission{'' if missions == 1 else 's'}"
 
 
 def basis(record: Record) -> str:
@@ -57,8 +68,8 @@ def basis(record: Record) -> str:
 
 
 def verdict_sentence(record: Record, *, level: float, missions: int = 1, unit: str = "reward per agent") -> str:
-    """One pair's verdict as a sentence; `missions` is how many an overall record covers."""
-    a, b, where = record["policy_a"], record["policy_b"], place(record["mission"], missions)
+    """One pair's verdict as a sentence; `missions` is how many the comparison has."""
+    a, b, where = record["policy_a"], record["policy_b"], place(record, missions)
     if record["estimand"] == "B":
         a, b = (_recipe(name, n) for name, n in ((a, record["n_a"]), (b, record["n_b"])))
     difference, low, high = (record[key] for key in ("difference", "interval_low", "interval_high"))
@@ -96,6 +107,6 @@ def policy_sentence(record: Record, *, level: float, missions: int = 1, unit: st
     interval = span(record["interval_low"], record["interval_high"])
     detail = f"{100 * level:.4g} % interval {interval}" if interval != UNKNOWN else record["interval_method"]
     return (
-        f"{record['policy']} scores {number(record['mean'])} {unit} {place(record['mission'], missions)}, "
+        f"{record['policy']} scores {number(record['mean'])} {unit} {place(record, missions)}, "
         f"{detail} ({record['n_episodes']} episodes)."
     )

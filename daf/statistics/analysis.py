@@ -22,12 +22,12 @@ from daf.statistics.units import OVERALL, Units
 
 VERDICTS = ("better", "worse", "equivalent", "inconclusive", "insufficient data")
 SUMMARY_COLUMNS = (
-    "policy", "mission", "trained", "n_episodes", "n_train_seeds", "mean", "interval_low", "interval_high",
-    "interval_method", "median", "sd", "iqm", "min", "max", "success_rate", "success_low", "success_high",
-    "failures", "timeouts", "icc", "recipe_low", "recipe_high", "recipe_method", "mean_reward",
+    "policy", "mission", "n_missions", "trained", "n_episodes", "n_train_seeds", "mean", "interval_low",
+    "interval_high", "interval_method", "median", "sd", "iqm", "min", "max", "success_rate", "success_low",
+    "success_high", "failures", "timeouts", "icc", "recipe_low", "recipe_high", "recipe_method", "mean_reward",
 )  # fmt: skip
 PAIR_COLUMNS = (
-    "estimand", "mission", "policy_a", "policy_b", "paired", "n_a", "n_b", "mean_a", "mean_b",
+    "estimand", "mission", "n_missions", "policy_a", "policy_b", "paired", "n_a", "n_b", "mean_a", "mean_b",
     "difference", "interval_low", "interval_high", "interval_method", "effect_name", "effect", "effect_low",
     "effect_high", "p_improvement", "p_improvement_low", "p_improvement_high", "test", "p", "p_holm", "p_bh",
     "minimum_p", "p_equivalence", "power", "n_needed", "more_needed", "verdict", "reason",
@@ -69,16 +69,18 @@ def _summary(units: Units, config: DAFComparisonConfig, policy: str, name: str, 
     success_n = sum(n for _, n in declared)
     success_rate = float(np.mean([share for share, _ in declared])) if declared else nan
     success = intervals.wilson_interval(success_rate * success_n, success_n, level)
-    training_seeds = units.training_seeds(policy)
-    recipe = intervals.unknown("DAF did not train this policy")
-    if training_seeds:
-        recipe = intervals.student_t_interval([units.run_means(policy, missions)], level)
+    trained = bool(units.training_seeds(policy))
+    runs = units.run_means(policy, missions) if trained else np.empty(0)
+    recipe = intervals.unknown("no training seed of this policy is known")
+    if trained:
+        recipe = intervals.student_t_interval([runs], level)
     return {
         "policy": policy,
         "mission": name,
-        "trained": bool(training_seeds),
+        "n_missions": len(missions),
+        "trained": trained,
         "n_episodes": int(pooled.size),
-        "n_train_seeds": len(training_seeds),
+        "n_train_seeds": int(runs.size),  # those that played all these missions
         "mean": float(intervals.mean_of_strata(strata)),
         **_bounds("interval", interval),
         "interval_method": interval.method,
@@ -147,7 +149,10 @@ def _checkpoint_record(
     level = config.confidence_level
     strata = [units.paired_differences(a, b, mission) for mission in missions]
     n = sum(stratum.size for stratum in strata)
-    base: Record = {"estimand": "A", "mission": name, "policy_a": a, "policy_b": b, "paired": True, "n_a": n, "n_b": n}
+    base: Record = {
+        "estimand": "A", "mission": name, "n_missions": len(missions), "policy_a": a, "policy_b": b, "paired": True,
+        "n_a": n, "n_b": n,
+    }  # fmt: skip
     if not n:
         return base | _nothing("no mission and environment seed in common", test="sign-flip permutation", effect="dz")
     rng = stream(config, "pair", a, b, *missions)
@@ -237,12 +242,13 @@ def _recipe_record(
     x, y = (units.run_means(policy, missions) if missions else np.empty(0) for policy in (a, b))
     trained = (bool(units.training_seeds(a)), bool(units.training_seeds(b)))
     base: Record = {
-        "estimand": "B", "mission": name, "policy_a": a, "policy_b": b, "paired": False,
+        "estimand": "B", "mission": name, "n_missions": len(missions), "policy_a": a, "policy_b": b, "paired": False,
         "n_a": int(x.size) if trained[0] else None, "n_b": int(y.size) if trained[1] else None,
     }  # fmt: skip
     effect_name, test = ("g", "Welch t-test") if all(trained) else ("dz", "one-sample t-test")
     if not (x.size and y.size):
-        return base | _nothing("no mission in common", test=test, effect=effect_name)
+        reason = _too_few_runs(units, {a: x, b: y}, missions) if missions else "no mission in common"
+        return base | _nothing(reason, test=test, effect=effect_name)
     if all(trained):
         result, interval = tests.welch_test(x, y), tests.welch_interval(x, y, level)
         if config.recipe_test == "permutation":
@@ -284,7 +290,7 @@ def _recipe_record(
         "power": power,
         "n_needed": needed,
         "more_needed": more,
-        "reason": _too_few_runs(a, b, x, y, trained) or result.reason,
+        "reason": _too_few_runs(units, {a: x, b: y}, missions) or result.reason,
     }
 
 
@@ -297,9 +303,19 @@ def _runs_needed(x: Array, y: Array, trained: tuple[bool, bool], margin: float, 
     return ceil(effects.paired_sample_size(margin / sd, 0.8, alpha))
 
 
-def _too_few_runs(a: str, b: str, x: Array, y: Array, trained: tuple[bool, bool]) -> str:
-    short = [name for name, runs, own in ((a, x, trained[0]), (b, y, trained[1])) if own and runs.size < 2]
-    return f"{' and '.join(short)} trained with one seed only" if short else ""
+def _too_few_runs(units: Units, runs: dict[str, Array], missions: list[str]) -> str:
+    """Which policies have too few training seeds that played all these missions; empty if none has."""
+    known = {policy: len(units.training_seeds(policy)) for policy in runs}
+    played = f"played {missions[0]}" if len(missions) == 1 else f"played all {len(missions)} missions"
+    none = [policy for policy, found in runs.items() if known[policy] and not found.size]
+    one = [policy for policy, found in runs.items() if known[policy] > 1 and found.size == 1]
+    single = [policy for policy, found in runs.items() if known[policy] == 1 and found.size == 1]
+    reasons = (
+        f"no training seed of {' or '.join(none)} {played}" if none else "",
+        f"only one training seed of {' and of '.join(one)} {played}" if one else "",
+        f"{' and '.join(single)} trained with one seed only" if single else "",
+    )
+    return "; ".join(reason for reason in reasons if reason)
 
 
 def _nothing(reason: str, *, test: str, effect: str) -> Record:

@@ -36,8 +36,10 @@ def explain(
             f"{' and '.join(single)} {'was' if len(single) == 1 else 'were'} trained with one seed only; how much a "
             "result varies from training to training is unknown. Train with at least three seeds to ask this question."
         )
+    elif not whole["B"]:
+        why["B"] = "there is no second policy to compare with."
     else:
-        why["B"] = "there is no second policy to compare with, or the training seeds show no variance."
+        why["B"] = "; ".join(dict.fromkeys(str(r["reason"]) for r in whole["B"])) + "."
     estimand = {key: {"question": ESTIMANDS[key], "answered": possible[key], "why": why[key]} for key in "AB"}
 
     for key, few, remedy in (("A", "episodes that differ", "Run more episodes"), ("B", "training seeds", "Train more")):

@@ -27,8 +27,10 @@ class ComparisonResults:
     """Everything a comparison found. Figures are in reward per agent and episode, or on the scale of `config.anchors`.
 
     Attributes:
-        summary_statistics: one row per policy and mission, and one per policy over all its missions ("overall").
-        pairwise: one row per question (A, B), pair and mission, and overall, with the verdict on policy_a.
+        summary_statistics: one row per policy and mission, and one per policy over all its missions ("overall");
+            `n_missions` says how many those are.
+        pairwise: one row per question (A, B), pair and mission, and over all missions the pair shares (`n_missions`),
+            with the verdict on policy_a.
         ranks: per question mean rank with interval and probability of being first, per mission and overall.
         aggregates: per question and policy IQM, mean, median (and optimality gap) over all missions, with intervals.
         profiles: per question and policy the share of scores above each threshold, with bands.

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from math import inf
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from daf.errors import BadInputError, did_you_mean
 
 if TYPE_CHECKING:
     import pandas as pd
 
-NEEDED = ("policy", "mission", "score")
+NAMES = ("policy", "mission")
+NEEDED = (*NAMES, "score")
 OPTIONAL = ("seed", "episode")
+LARGEST = 2**63 - 1  # of the integers that a table holds
+LARGEST_FLOAT = 2**53  # beyond it, floats skip whole numbers
 
 
 def read_scores(source: pd.DataFrame | str | Path) -> pd.DataFrame:
@@ -27,7 +31,7 @@ def read_scores(source: pd.DataFrame | str | Path) -> pd.DataFrame:
     path = Path(source)
     if not path.is_file():
         raise BadInputError("a table of scores", "no such file", str(path))
-    readers = {".csv": pd.read_csv, ".parquet": pd.read_parquet}
+    readers = {".csv": _read_csv, ".parquet": pd.read_parquet}
     if path.suffix not in readers:
         raise BadInputError("a .csv or .parquet file", f"'{path.suffix}'", str(path))
     try:
@@ -36,12 +40,21 @@ def read_scores(source: pd.DataFrame | str | Path) -> pd.DataFrame:
         raise BadInputError(f"a {path.suffix} file", str(error), str(path)) from error
 
 
+def _read_csv(path: Path) -> pd.DataFrame:
+    """A .csv in which "None" or "NA" is a missing number, but a name like any other where names stand."""
+    import pandas as pd
+
+    names = pd.read_csv(path, usecols=lambda name: name in NAMES, dtype=str, keep_default_na=False)
+    return pd.read_csv(path).assign(**{name: names[name] for name in names.columns})
+
+
 def to_episodes(scores: pd.DataFrame, where: str = "table of scores") -> tuple[pd.DataFrame, list[str]]:
     """An episodes table from columns policy, mission, score and, if known, seed (of the training) and episode.
 
     A missing score is an episode without result. Without a column `episode`, the rows of a policy, mission and seed are
     numbered as they stand. Rows of the same mission and episode number are pairs; numbers that mean nothing in common
-    make random pairs, which costs power and nothing else.
+    make random pairs, which costs power and nothing else. Training seeds that are names are numbered in the order of
+    their first appearance.
 
     Returns:
         The episodes table, and what has to be said about it.
@@ -57,14 +70,22 @@ def to_episodes(scores: pd.DataFrame, where: str = "table of scores") -> tuple[p
             raise BadInputError(f"a column '{name}'", _listed(scores), where, did_you_mean(name, list(scores.columns)))
     if scores.empty:
         raise BadInputError("scores", "no rows", where)
+    for name in (*NEEDED, *OPTIONAL):
+        if (count := list(scores.columns).count(name)) > 1:
+            raise BadInputError(f"one column '{name}'", f"{count} of that name", where)
     frame = scores[[name for name in (*NEEDED, *OPTIONAL) if name in scores.columns]].reset_index(drop=True)
     notes: list[str] = []
-    for name in ("policy", "mission"):
-        if frame[name].isna().any():
-            raise BadInputError(f"a {name} in every row", f"none in row {frame[name].isna().idxmax()}", where)
+    for name in NAMES:
+        nameless = frame[name].isna() | (frame[name].astype(str).str.strip() == "")
+        if nameless.any():
+            raise BadInputError(f"a {name} in every row", f"none in row {nameless.idxmax()}", where)
         frame[name] = frame[name].astype(str)
-    frame["score"] = _numbers(frame["score"], "score", where)
-    frame["seed"] = _whole(frame["seed"], "seed", where) if "seed" in frame else pd.Series(pd.NA, frame.index, "Int64")
+    frame["score"] = _numbers(frame["score"], "score", where).astype("float64")
+    if "seed" in frame:
+        frame["seed"], said = _training_seeds(frame["seed"], where)
+        notes += said
+    else:
+        frame["seed"] = pd.Series(pd.NA, frame.index, "Int64")
     known = frame.groupby("policy", sort=False)["seed"].agg(lambda seeds: seeds.notna().mean())
     partly = known[(known > 0) & (known < 1)]
     if not partly.empty:
@@ -75,6 +96,10 @@ def to_episodes(scores: pd.DataFrame, where: str = "table of scores") -> tuple[p
         frame["episode"] = _whole(frame["episode"], "episode", where)
         if frame["episode"].isna().any():
             raise BadInputError("an episode number in every row", "none in some", f"{where}: episode")
+        if (negative := frame["episode"] < 0).any():
+            row = negative.idxmax()
+            found = f"{frame['episode'][row]} in row {row}"
+            raise BadInputError("episode numbers from 0 on", found, f"{where}: episode")
     else:
         frame["episode"] = frame.groupby(key, sort=False, dropna=False).cumcount()
         if frame["episode"].max() > 0:
@@ -110,7 +135,7 @@ def _listed(frame: pd.DataFrame) -> str:
 def _numbers(values: pd.Series[float], name: str, where: str) -> pd.Series[float]:
     import pandas as pd
 
-    numbers = pd.to_numeric(values, errors="coerce").astype("float64")
+    numbers = pd.to_numeric(values, errors="coerce")
     wrong = numbers.isna() & values.notna()
     if wrong.any():
         row = wrong.idxmax()
@@ -119,9 +144,35 @@ def _numbers(values: pd.Series[float], name: str, where: str) -> pd.Series[float
 
 
 def _whole(values: pd.Series[float], name: str, where: str) -> pd.Series[int]:
+    import pandas as pd
+
     numbers = _numbers(values, name, where)
-    wrong = numbers.notna() & (numbers != numbers.round())
+    exact = pd.api.types.is_integer_dtype(numbers)  # then they never become floats
+    limit = LARGEST if exact else LARGEST_FLOAT
+    numbers = numbers if exact else numbers.astype("float64")
+    wrong = numbers.notna() & ~((numbers == numbers.round()) & (numbers.abs() <= limit))
     if wrong.any():
         row = wrong.idxmax()
-        raise BadInputError("whole numbers", f"'{values[row]}' in row {row}", f"{where}: {name}")
+        large = limit < abs(numbers[row]) < inf
+        raise BadInputError(
+            f"whole numbers up to {limit}" if large else "whole numbers",
+            f"'{values[row]}' in row {row}",
+            f"{where}: {name}",
+            "floats cannot tell larger ones apart; integers without gaps can" if large and not exact else "",
+        )
     return numbers.astype("Int64")
+
+
+def _training_seeds(values: pd.Series[Any], where: str) -> tuple[pd.Series[int], list[str]]:
+    """Training seeds as numbers, and what has to be said: names are numbered as they first appear."""
+    import pandas as pd
+
+    if not (values.notna() & pd.to_numeric(values, errors="coerce").isna()).any():
+        return _whole(values, "seed", where), []
+    text = values.astype("string").str.strip()
+    text = text.mask(text == "")
+    codes, names = pd.factorize(text)
+    numbers = pd.Series(codes, values.index, "Int64").mask(text.isna())
+    shown = ", ".join(f"{number} is {name}" for number, name in enumerate(names[:10]))
+    rest = f", … ({len(names)} in all)" if len(names) > 10 else ""
+    return numbers, [f"Training seeds are names in the table and were numbered as they first appear: {shown}{rest}."]

@@ -1,8 +1,9 @@
 """From an episodes table to independent units: what is averaged, what is left out, and what is said about it.
 
-Agents are averaged within an episode (the table already holds that mean), checkpoints of one policy are averaged
-within an environment seed. An environment seed counts for a policy only if every checkpoint of it has a result. Where
-anchors are declared, every reward is put on their scale here, so that all that follows speaks of one kind of score.
+Agents are averaged within an episode (the table already holds that mean), checkpoints of one policy are averaged within
+an environment seed. An environment seed counts for a policy only if every checkpoint of it has a result; whether one
+failed there or did not play it is told apart, for only failures flatter. Where anchors are declared, every reward is
+put on their scale here, so that all that follows speaks of one kind of score.
 """
 
 from __future__ import annotations
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
 OVERALL = "overall"
+SAME_NUMBERS = (
+    "Number the episodes of each training seed from 0: the same number (seed of the environment) is the same episode."
+)
 NEEDED_COLUMNS = ("policy", "mission", "seed", "mean_reward")
 SLIM_COLUMNS = (
     "policy", "checkpoint", "training_seed", "mission", "episode", "seed",
@@ -227,14 +231,22 @@ def collect_units(frame: pd.DataFrame, policies: list[str], missions: list[str])
             table = table[present]
             complete = table.dropna()
             failures = int(rows["mean_reward"].isna().sum())
-            if len(complete) < len(table):
-                left_out = len(table) - len(complete)
+            failed = rows.loc[rows["mean_reward"].isna(), "seed"].nunique()
+            if failed:
                 why = next((str(text) for text in rows["failure"] if text), "no reward was recorded")
                 notes.append(
-                    f"{left_out} of {len(table)} episodes of {policy} on {mission} have no complete result "
+                    f"{failed} of {len(table)} episodes of {policy} on {mission} have no complete result "
                     f"(first reason: {why}) and are left out; if that is no accident, its figures flatter it."
                 )
+            partly_played = len(table) - len(complete) - failed
+            if partly_played:
+                notes.append(
+                    f"{partly_played} of {len(table)} episodes of {policy} on {mission} were not played by all of its "
+                    f"{len(present)} checkpoints there and are left out."
+                )
             if complete.empty:
+                if partly_played:
+                    notes.append(f"{policy} has no episode left on {mission}. {SAME_NUMBERS}")
                 continue
             declared = rows[rows["success"].notna() & rows["seed"].isin(complete.index)]
             share = float(declared["success"].astype(float).mean()) if len(declared) else float("nan")

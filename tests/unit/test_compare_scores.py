@@ -137,6 +137,12 @@ WRONG = {
     "seed": (lambda f: f.assign(seed=0.5), "'0.5' in row 0", "seed"),
     "some seeds": (lambda f: f.assign(seed=f["seed"].where(f.index != 3)), "some rows of x have none", ""),
     "no policy": (lambda f: f.assign(policy=f["policy"].where(f.index != 3)), "none in row 3", ""),
+    "blank policy": (lambda f: f.assign(policy=f["policy"].where(f.index != 3, " ")), "none in row 3", ""),
+    "infinite seed": (lambda f: f.assign(seed=f["seed"].where(f.index != 3, np.inf)), "'inf' in row 3", ": seed"),
+    "huge seed": (lambda f: f.assign(seed=1e20), "whole numbers up to 9007199254740992", "'1e+20' in row 0", ": seed"),
+    "too large a seed": (lambda f: f.assign(seed=2**64 - 1), f"whole numbers up to {2**63 - 1}", ": seed"),
+    "two columns": (lambda f: pd.concat([f, f[["score"]]], axis=1), "one column 'score'", "2 of that name"),
+    "negative episode": (lambda f: f.assign(episode=f["episode"] - 5), "numbers from 0 on", "-5 in row 0", ": episode"),
     "reserved": (lambda f: f.assign(mission=f["mission"].replace("two", "overall")), "'overall'", ""),
 }
 
@@ -280,3 +286,159 @@ def test_results_go_to_files_that_come_back(tmp_path: Path) -> None:
     aggregates = pd.read_csv(tmp_path / "aggregates.csv")
     assert set(aggregates["statistic"]) == {"mean", "median", "iqm"}
     assert (tmp_path / "report.html").is_file()
+
+
+# ---- unequal tables ---------------------------------------------------------------------------------------
+
+
+def without(frame: pd.DataFrame, policy: str, *missions: str) -> pd.DataFrame:
+    return frame[~((frame["policy"] == policy) & frame["mission"].isin(missions))]
+
+
+def test_sentences_count_the_missions_they_rest_on(tmp_path: Path) -> None:
+    frame = table({"a": 5.0, "b": 1.0, "c": 1.0}, missions=("m1", "m2", "m3"))
+    results = compare(without(without(frame, "b", "m2", "m3"), "c", "m3"), output_dir=tmp_path)
+    means = results.summary_statistics.set_index(["policy", "mission"])["n_missions"]
+    assert [means[policy, "overall"] for policy in "abc"] == [3, 1, 2]
+    assert means["a", "m2"] == 1
+    pairs = results.pairwise.query("mission == 'overall'").groupby(["policy_a", "policy_b"])["n_missions"]
+    assert {key: set(numbers) for key, numbers in pairs} == {("a", "b"): {1}, ("a", "c"): {2}, ("b", "c"): {1}}
+    for text in (str(results), (tmp_path / "report.html").read_text()):
+        assert "a beats b over 1 of 3 missions by" in text
+        assert "a beats c over 2 of 3 missions by" in text
+    assert "b scores" in str(results)
+    assert "points over 1 of 3 missions, " in str(results)
+    assert "a beats b over 3 missions" not in str(results)
+    assert '<td class="t">1 of 3 missions</td>' in (tmp_path / "report.html").read_text()
+
+
+def on(frame: pd.DataFrame, mission: str, policy: str, seeds: tuple[int, ...]) -> pd.DataFrame:
+    """The table with only these training seeds of a policy on a mission."""
+    return frame[(frame["mission"] != mission) | (frame["policy"] != policy) | frame["seed"].isin(seeds)]
+
+
+def test_training_seeds_are_those_that_played() -> None:
+    frame = on(table({"x": 1.0, "y": 0.0}, seeds=(0, 1, 2, 3, 4)), "two", "x", (0, 1))
+    counts = compare(frame).summary_statistics.set_index(["policy", "mission"])["n_train_seeds"]
+    assert [counts["x", mission] for mission in ("one", "two", "overall")] == [5, 2, 2]
+    assert counts["y", "overall"] == 5
+    fixed = compare(frame.query("seed == 0").drop(columns="seed")).summary_statistics
+    assert fixed["n_train_seeds"].tolist() == [0] * 6
+
+
+@pytest.mark.parametrize(
+    ("second", "why"),
+    [
+        ((3, 4, 5), "no training seed of x or y played all 2 missions"),
+        ((2, 3, 4), "only one training seed of x and of y played all 2 missions"),
+    ],
+)
+def test_training_seeds_that_share_no_missions_are_named_as_the_reason(second: tuple[int, ...], why: str) -> None:
+    frame = table({"x": 1.0, "y": 0.0}, seeds=(0, 1, 2, 3, 4, 5))
+    for policy in "xy":
+        frame = on(on(frame, "one", policy, (0, 1, 2)), "two", policy, second)
+    results = compare(frame)
+    assert results.estimand["B"] == {**results.estimand["B"], "answered": False, "why": f"{why}."}
+    assert results.pairwise.query("estimand == 'B' and mission == 'overall'")["reason"].tolist() == [why]
+    assert why in results.verdicts("B")[0]
+    assert "no mission in common" not in str(results)
+
+
+def test_training_seeds_without_variance_are_named_as_the_reason() -> None:
+    frame = table({"x": 1.0, "y": 0.0}).assign(score=lambda f: f["policy"].map({"x": 1.0, "y": 0.0}))
+    assert compare(frame).estimand["B"]["why"] == "all values are equal within both sides."
+
+
+def test_episodes_that_some_checkpoints_did_not_play_are_not_failures() -> None:
+    frame = table({"x": 1.0, "y": 0.0}, missions=("one",), episodes=20)
+    short = frame[(frame["policy"] == "y") | (frame["seed"] < 3) | (frame["episode"] < 5)].copy()
+    short.loc[(short["policy"] == "x") & (short["episode"] == 0), "score"] = np.nan
+    results = compare(short)
+    notes = " ".join(results.notes)
+    assert "15 of 20 episodes of x on one were not played by all of its 3 checkpoints there" in notes
+    assert "1 of 20 episodes of x on one have no complete result (first reason: the score is missing)" in notes
+    assert results.summary_statistics.query("policy == 'x'")["failures"].tolist() == [3, 3]
+    assert results.summary_statistics.query("policy == 'x'")["n_episodes"].tolist() == [4, 4]
+
+
+def test_episodes_numbered_through_all_training_seeds_are_refused_with_a_way_out() -> None:
+    frame = table({"x": 1.0, "y": 0.0}, missions=("one",), episodes=10)
+    through = frame.assign(episode=frame["episode"] + 10 * (frame["seed"] - 1))
+    with pytest.raises(BadInputError) as caught:
+        compare(through)
+    text = str(caught.value)
+    assert "each lacks the result of some checkpoint" in text
+    assert "Number the episodes of each training seed from 0" in text
+    assert "fail" not in text
+    results = compare(pd.concat([through[through["policy"] == "x"], frame[frame["policy"] == "y"]]))
+    assert any("x has no episode left on one. Number the episodes" in note for note in results.notes)
+
+
+# ---- names and numbers ------------------------------------------------------------------------------------
+
+
+def test_names_may_be_numbers_in_the_table_and_in_the_arguments() -> None:
+    frame = table({"1": 1.0, "2": 0.0, "3": 0.5}).replace({"mission": {"one": "1", "two": "2"}})
+    numbered = frame.astype({"policy": int, "mission": int})
+    for anchors in ({"zero": 2, "one": 1}, {"zero": {1: 0.0, 2: 0.0}, "one": {1: 1.0, 2: 2.0}}):
+        options = {"policies": [1, 2], "missions": [2], "reference": np.int64(2), "anchors": anchors}
+        results = compare(numbered, **options)
+        assert results.missions == ["2"]
+        assert results.pairwise[["policy_a", "policy_b"]].drop_duplicates().to_numpy().tolist() == [["2", "1"]]
+    with pytest.raises(ConfigError, match="one of the policies compared"):
+        compare(numbered, reference=4)
+
+
+def test_large_training_seeds_stay_apart() -> None:
+    frame = table({"x": 1.0, "y": 0.0})
+    for seeds in (frame["seed"] + 2**60, (frame["seed"] + 2**60).astype(str), (frame["seed"] + 2**60).astype("Int64")):
+        results = compare(frame.assign(seed=seeds))
+        assert sorted(set(results.episodes["training_seed"])) == [2**60 + 1, 2**60 + 2, 2**60 + 3]
+    partly = frame[(frame["policy"] == "x") | (frame["seed"] == 1)]
+    partly = partly.assign(seed=(partly["seed"] + 2**60).astype("Int64").mask(partly["policy"] == "y"))
+    assert compare(partly).pairwise.query("estimand == 'B'")["n_a"].tolist() == [3, 3, 3]
+
+
+def test_named_training_seeds_are_numbered_and_it_is_said() -> None:
+    frame = table({"x": 1.0, "y": 0.0})
+    named = compare(frame.assign(seed=frame["seed"].map({1: "run-b", 2: "run-a", 3: "run-c"})))
+    assert "0 is run-b, 1 is run-a, 2 is run-c." in named.notes[-1]
+    plain = compare(frame.assign(seed=frame["seed"] - 1))
+    pd.testing.assert_frame_equal(named.pairwise, plain.pairwise)
+    partly = frame[(frame["policy"] == "x") | (frame["seed"] == 1)]
+    partly = partly.assign(seed=("run-" + partly["seed"].astype(str)).where(partly["policy"] == "x", ""))
+    assert compare(partly).summary_statistics.query("policy == 'y'")["n_train_seeds"].tolist() == [0, 0, 0]
+
+
+@pytest.mark.parametrize("name", ["None", "NA", "null"])
+def test_a_name_in_a_csv_is_never_a_missing_value(name: str, tmp_path: Path) -> None:
+    frame = table({name: 1.0, "y": 0.0}, missions=("one", "nan"))
+    frame.loc[0, "score"] = np.nan
+    frame.to_csv(tmp_path / "scores.csv", index=False, na_rep="NA")
+    results = compare(tmp_path / "scores.csv")
+    assert set(results.summary_statistics["policy"]) == {name, "y"}
+    assert results.missions == ["one", "nan"]
+    assert results.summary_statistics["failures"].max() == 1
+    frame.assign(mission=frame["mission"].where(frame.index != 3)).to_csv(tmp_path / "scores.csv", index=False)
+    with pytest.raises(BadInputError, match="none in row 3"):
+        compare(tmp_path / "scores.csv")
+
+
+def test_a_policy_without_training_seeds_among_others_is_said_to_be_fixed() -> None:
+    frame = table({"x": 1.0, "y": 0.0})
+    partly = frame[(frame["policy"] == "x") | (frame["seed"] == 1)]
+    partly = partly.assign(seed=partly["seed"].where(partly["policy"] == "x"))
+    results = compare(partly)
+    assert results.notes[-1].startswith("y has no training seed and is taken as fixed")
+    methods = results.summary_statistics.query("policy == 'y'")["recipe_method"]
+    assert set(methods) == {"insufficient data: no training seed of this policy is known"}
+    for other in (frame, partly.drop(columns="seed").drop_duplicates(["policy", "mission", "episode"])):
+        assert not any("taken as fixed" in note for note in compare(other).notes)
+    assert not any("taken as fixed" in note for note in compare(partly, policies=["x"]).notes)
+
+
+def test_very_small_scores_are_shown_with_their_digits() -> None:
+    frame = table({"x": 1.0, "y": 0.0})
+    (sentence,) = compare(frame.assign(score=frame["score"] * 1e-6)).verdicts()
+    assert "0.00" not in sentence
+    assert sentence.count("e\N{MINUS SIGN}") == 3
