@@ -207,7 +207,9 @@ class Anchors(StrictModel):
     zero: PolicyOrRewards = Field(
         description="a policy of the comparison, whose mean on each mission it is, or a reward for every mission"
     )
-    one: PolicyOrRewards = Field(description="the same for 1; must differ from zero on every mission")
+    one: PolicyOrRewards = Field(
+        description="the same for 1; differs from zero on every mission, and is above it if either is a policy"
+    )
 
 
 class DAFComparisonConfig(StrictModel):

@@ -227,6 +227,36 @@ def test_declared_numbers_are_anchors_too_and_gaps_in_them_are_refused() -> None
         compare(gap, anchors={"zero": "y", "one": "x"})
 
 
+def test_policies_that_would_turn_a_mission_upside_down_are_no_anchors() -> None:
+    frame = table({"random": 0.0, "reference": 5.0, "x": 4.0})
+    frame.loc[(frame.mission == "two") & (frame.policy == "reference"), "score"] -= 9
+    frame.loc[(frame.mission == "two") & (frame.policy == "x"), "score"] += 9
+    truth = frame.groupby(["policy", "mission"])["score"].mean()
+    numbers = {"one": 0.0, "two": 0.0}
+    for anchors, ends in (
+        ({"zero": "random", "one": "reference"}, (truth["random", "two"], truth["reference", "two"])),
+        ({"zero": numbers, "one": "reference"}, (0, truth["reference", "two"])),
+        ({"zero": "x", "one": {"one": 5.0, "two": 1.0}}, (truth["x", "two"], 1)),
+    ):
+        with pytest.raises(BadInputError) as caught:
+            compare(frame, anchors=anchors)
+        for text in (f"one is {ends[1]:g} and zero is {ends[0]:g}", "on two", "declare rewards", "leave the mission"):
+            assert text in str(caught.value)
+    assert compare(frame, missions=["one"], anchors={"zero": "random", "one": "reference"}).missions == ["one"]
+
+
+def test_declared_numbers_may_count_a_mission_downwards_and_it_is_said() -> None:
+    frame = table({"x": 4.0, "y": 1.0})
+    numbers = {"zero": {"one": 0.0, "two": 10.0}, "one": {"one": 5.0, "two": 2.0}}
+    results = compare(frame, anchors=numbers)
+    means = results.summary_statistics.set_index(["policy", "mission"])["mean"]
+    truth = frame.groupby(["policy", "mission"])["score"].mean()
+    assert means["x", "two"] == pytest.approx((10 - truth["x", "two"]) / 8, abs=1e-9)
+    assert [note for note in results.notes if "downwards" in note] == [
+        "two counts downwards: its declared anchors make 2 better than 10."
+    ]
+
+
 # ---- planning ---------------------------------------------------------------------------------------------
 
 
