@@ -83,7 +83,7 @@ def compare_episodes(
         episodes=make_table(frame.to_dict("records"), units.SLIM_COLUMNS),
         estimand=estimand,
         friedman=asdict(friedman) if friedman else None,
-        notes=tuple(notes),
+        notes=(*notes, *overall.basis_notes(collected)),
         config=config,
         provenance=to_plain(dict(provenance or {})) | {"computation": _computation(frame, config, collected)},
     )

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import combinations
-from math import nan, sqrt
+from math import isfinite, nan, sqrt
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +26,7 @@ BLOCK = 2_048  # replicates drawn at once; part of the recipe, since a generator
 # Below this many independent units there is no interval: 5 training seeds drawn jointly gave 92 % instead of 95 %.
 FEWEST_UNITS = 5
 POOLED = ("mean", "median", "iqm", "optimality_gap")
+MEANS = ("mean", "optimality_gap")  # of missions' means; the others take the units of all missions together
 
 
 def draw_counts(sizes: Sequence[int], count: int, rng: np.random.Generator, *, joint: bool = False) -> Counts:
@@ -63,8 +64,9 @@ def _columns(scores: Scores) -> list[slice]:
 class PooledStatistic:
     """A statistic of all units of all missions together, ready to be evaluated on counts.
 
-    `mean`: every unit the same; `iqm`: a quarter cut from either end; `median`; `optimality_gap`: mean shortfall below
-    `target` (Agarwal et al. 2021, section 4.2).
+    `mean`: of the missions' means; `iqm`: a quarter of all units cut from either end; `median` of all units;
+    `optimality_gap`: mean over missions of the mean shortfall below `target` (Agarwal et al. 2021, section 4.2). So a
+    mission with more units than another weighs more in IQM and median only.
     """
 
     def __init__(self, name: str, scores: Scores, target: float = 1.0) -> None:
@@ -72,23 +74,26 @@ class PooledStatistic:
         n = values.size
         if name not in POOLED:
             raise ValueError(f"unknown statistic '{name}'")
+        weights = np.full(n, 1 / n)
+        if name in MEANS:
+            weights = np.concatenate([np.full(units.size, 1 / (len(scores) * units.size)) for units in scores])
         if name == "optimality_gap":
             values = target - np.minimum(values, target)
         self.order = np.argsort(values, kind="stable")
-        self.values = values[self.order]
+        self.values, self.weights = values[self.order], weights[self.order]
         self.cut = {"iqm": n // 4, "median": (n - 1) // 2}.get(name, 0)
 
     @property
     def estimate(self) -> float:
-        n = self.values.size
-        return float(self.values[self.cut : n - self.cut].mean())
+        kept = slice(self.cut, self.values.size - self.cut)
+        return float(np.average(self.values[kept], weights=self.weights[kept]))
 
     def replicates(self, counts: Counts) -> Array:
         """One value per row of the counts."""
         n, cut = self.values.size, self.cut
         drawn = counts[:, self.order]
         if not cut:
-            return np.asarray(drawn.astype(np.float64) @ self.values) / n
+            return np.asarray(drawn.astype(np.float64) @ (self.values * self.weights))
         # Of the copies of unit i, clip(c_i) - clip(c_i-1) lie between the cuts, c being the cumulated counts.
         kept = np.clip(np.cumsum(drawn, axis=1), cut, n - cut).astype(np.float64)
         steps = np.append(-np.diff(self.values), self.values[-1])  # summed by parts
@@ -178,38 +183,66 @@ def _improvement(
 # ---- intervals --------------------------------------------------------------------------------------------
 
 
-def expanded_levels(sizes: Sequence[int], level: float = 0.95, *, joint: bool = False) -> tuple[float, float]:
+def expanded_levels(
+    sizes: Sequence[int], level: float = 0.95, *, joint: bool = False, pooled: bool = False
+) -> tuple[float, float]:
     """Quantiles of the replicates that make up for few units.
 
     A percentile interval is too narrow by sqrt((n - 1) / n) and by the normal in place of Student's t; the expanded
-    percentile interval moves its levels outwards by both (Hesterberg 2015, section 5.3). With strata the factor is that
-    of the mean stratum, and the degrees of freedom are those of all.
+    percentile interval moves its levels outwards by both (Hesterberg 2015, section 5.3). With strata both are those of
+    the mean of strata that vary alike, with Satterthwaite's degrees of freedom: strata of few units decide, unless the
+    units are `pooled` and weigh by their number. Simulated 95 % intervals over 40 and 6 normal units cover 94.7 % for
+    the mean of missions' means and 95.0 % for the IQM. NaN if a stratum has one unit: nothing tells how it varies.
     """
-    if joint:
-        sizes = sizes[:1]
-    n, df = float(np.mean(sizes)), sum(size - 1 for size in sizes)
-    if df < 1:
+    n = np.array(sizes[:1] if joint else sizes, dtype=np.float64)
+    if n.min() < 2:
         return nan, nan
-    tail = float(special.ndtr(-sqrt(n / (n - 1)) * t_quantile(level, df)))
+    weights = n**2 if pooled else np.ones(n.size)  # squared, as variances take them
+    true, resampled = (weights / n).sum(), (weights * (n - 1) / n**2).sum()  # variances of the mean, in units of s^2
+    df = float(true**2 / (weights**2 / n**2 / (n - 1)).sum())
+    tail = float(special.ndtr(-sqrt(true / resampled) * t_quantile(level, df)))
     return tail, 1 - tail
 
 
 def replicate_interval(
-    replicates: Array, scores: Sequence[Scores], level: float = 0.95, *, joint: bool = False
+    replicates: Array, scores: Sequence[Scores], level: float = 0.95, *, joint: bool = False, pooled: bool = False
 ) -> Interval:
     """Expanded percentile interval from replicates; `scores` are the samples they were drawn from.
+
+    Unknown where both bounds are the same value: such replicates say nothing about chance. That is common for a
+    P(improvement) near 0 or 1 from few seeds, so that too few intervals tell the truth: simulated, 5 against 5 seeds
+    whose means are one standard deviation apart (P = 0.76), 92 % cover and the rest are unknown; two apart (P = 0.92),
+    62 % cover and 38 % are unknown.
+
+    Args:
+        pooled: of a statistic of all units together, instead of a mean over missions.
+    """
+    (low, high), reason = replicate_levels(scores, level, joint=joint, pooled=pooled)
+    if reason:
+        return unknown(reason)
+    bounds = np.quantile(replicates, [low, high])
+    if is_constant(bounds):
+        return unknown("all resamples give the same value")
+    return Interval(low=float(bounds[0]), high=float(bounds[1]), method="percentile bootstrap, expanded")
+
+
+def replicate_levels(
+    scores: Sequence[Scores], level: float = 0.95, *, joint: bool = False, pooled: bool = False
+) -> tuple[tuple[float, float], str]:
+    """Quantiles of replicates that bound an interval, or NaN and the reason why there is none.
 
     A fixed sample (one unit per mission, never resampled) is no reason for "insufficient data" beside one that varies.
     """
     varying = [sample for sample in scores if any(not is_constant(units) for units in sample)]
     if not varying:
-        return unknown("no units that vary")
+        return (nan, nan), "no units that vary"
     fewest = min(_independent(sample, joint) for sample in varying)
     if fewest < FEWEST_UNITS:
-        return unknown(f"{fewest} units; {FEWEST_UNITS} are the least for a bootstrap interval")
-    bounds = [expanded_levels([units.size for units in sample], level, joint=joint) for sample in varying]
-    low, high = np.quantile(replicates, [min(b[0] for b in bounds), max(b[1] for b in bounds)])
-    return Interval(low=float(low), high=float(high), method="percentile bootstrap, expanded")
+        return (nan, nan), f"{fewest} units; {FEWEST_UNITS} are the least for a bootstrap interval"
+    sizes = [[units.size for units in sample] for sample in varying]
+    bounds = [expanded_levels(sample, level, joint=joint, pooled=pooled) for sample in sizes]
+    low, high = min(b[0] for b in bounds), max(b[1] for b in bounds)
+    return (low, high), "" if isfinite(low) else "a mission has one unit only"
 
 
 def _independent(sample: Scores, joint: bool) -> int:

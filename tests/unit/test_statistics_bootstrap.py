@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from daf.statistics import bootstrap
+from daf.statistics import bootstrap, intervals
 from daf.statistics.bootstrap import PooledStatistic, bootstrap_suite, draw_counts
 
 RNG = np.random.default_rng
@@ -30,14 +30,15 @@ def test_replicates_are_the_statistic_of_the_resampled_values(name: str, sizes: 
     counts = draw_counts(sizes, 40, RNG(1))
     found = PooledStatistic(name, scores, target=1.5).replicates(counts)
     by_hand = {
-        "mean": np.mean,
-        "median": np.median,
-        "iqm": lambda values: stats.trim_mean(values, 0.25),
-        "optimality_gap": lambda values: 1.5 - np.minimum(values, 1.5).mean(),
+        "mean": lambda drawn: np.mean([np.mean(units) for units in drawn]),
+        "median": lambda drawn: np.median(np.concatenate(drawn)),
+        "iqm": lambda drawn: stats.trim_mean(np.concatenate(drawn), 0.25),
+        "optimality_gap": lambda drawn: np.mean([np.maximum(1.5 - units, 0).mean() for units in drawn]),
     }[name]
-    pooled = np.concatenate(scores)
-    expected = [by_hand(np.repeat(pooled, row.astype(int))) for row in counts]
+    parts = [np.split(row.astype(int), np.cumsum(sizes)[:-1]) for row in counts]
+    expected = [by_hand([np.repeat(units, part) for units, part in zip(scores, row, strict=True)]) for row in parts]
     np.testing.assert_allclose(found, expected, atol=1e-12)
+    assert PooledStatistic(name, scores, target=1.5).estimate == pytest.approx(by_hand(scores), abs=1e-12)
 
 
 def test_units_are_drawn_within_their_mission() -> None:
@@ -101,6 +102,33 @@ def test_the_levels_of_an_interval_make_up_for_few_units() -> None:
     # With joint draws two missions hold no more units than one.
     assert bootstrap.expanded_levels([8, 8], joint=True) == (low, high)
     assert bootstrap.expanded_levels([8, 8])[0] > low
+
+
+def test_levels_of_missions_of_unequal_size_are_those_of_their_mean() -> None:
+    # Over missions of 40 and 5 units: Satterthwaite's t interval of the mean of means, but for Monte Carlo.
+    scores = [RNG(5).normal(0, 1, size) for size in (40, 5)]
+    scores = [units / units.std(ddof=1) for units in scores]
+    replicates, _ = bootstrap_suite([scores], statistics=("mean",), num_resamples=200_000, rngs=[RNG(6)], pairs=[])
+    found = bootstrap.replicate_interval(replicates["mean"][0], [scores])
+    expected = intervals.student_t_interval(scores)
+    assert found.high - found.low == pytest.approx(expected.high - expected.low, rel=0.07)
+    # Pooled, each unit weighs the same, and resampling loses the variance of one unit per mission.
+    df = 45**2 / (40**2 / 39 + 5**2 / 4)
+    tail = stats.norm.cdf(-np.sqrt(45 / 43) * stats.t.ppf(0.975, df))
+    assert bootstrap.expanded_levels([40, 5], pooled=True)[0] == pytest.approx(tail, abs=1e-12)
+    assert bootstrap.expanded_levels([7, 7], pooled=True) == pytest.approx(bootstrap.expanded_levels([7, 7]), abs=1e-12)
+    assert bootstrap.replicate_interval(np.arange(9.0), [[*scores, np.array([1.0])]]).method == (
+        "insufficient data: a mission has one unit only"
+    )
+
+
+def test_an_interval_without_width_is_unknown() -> None:
+    # Every seed of x beats every seed of y, so every resample says 1: that is not certainty.
+    scores = [[np.arange(5.0) + 10], [np.arange(5.0)]]
+    _, found = bootstrap_suite(scores, statistics=(), num_resamples=200, rngs=[RNG(0), RNG(1)], joint=True)
+    interval = bootstrap.replicate_interval(found[0], scores, joint=True)
+    assert not interval.known
+    assert interval.method == "insufficient data: all resamples give the same value"
 
 
 def test_intervals_of_constants_are_unknown_and_fixed_samples_do_not_hide_varying_ones() -> None:
