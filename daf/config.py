@@ -232,6 +232,9 @@ class DAFComparisonConfig(StrictModel):
     recipe_test: Literal["welch", "permutation"] = Field(
         "welch", description="test on means of training seeds; the permutation test needs 4 seeds a side"
     )
+    resample_missions: bool = Field(
+        False, description="draw missions too for intervals of aggregates and profiles: of missions like these"
+    )
     seed: Seed = Field(42, description="seed of the resampling")
     evaluation_seed: Seed = Field(1_000_000, description="first episode seed")
 

@@ -48,7 +48,7 @@ def _samples(units: Units) -> dict[str, dict[str, Scores]]:
     return samples
 
 
-def basis_notes(units: Units) -> list[str]:
+def basis_notes(units: Units, config: DAFComparisonConfig) -> list[str]:
     """What figures over missions rest on, where it is not all episodes with every mission weighing the same."""
     present = [policy for policy in units.policies if units.missions_of(policy)]
     missions = units.missions_of(*present) if present else []
@@ -69,6 +69,11 @@ def basis_notes(units: Units) -> list[str]:
             "Missions differ in their number of episodes: IQM and median over missions take all episodes together, so "
             "a mission with more of them weighs more there; means weigh missions the same."
         )
+    if config.resample_missions:
+        notes.append(
+            "Intervals of aggregates and bands of profiles draw missions too, so they speak of missions like these; "
+            "all other figures speak of these missions."
+        )
     return notes
 
 
@@ -85,6 +90,7 @@ def aggregate(units: Units, config: DAFComparisonConfig) -> list[Record]:
             num_resamples=config.num_resamples,
             rngs=[stream(config, "aggregate", estimand, policy) for policy in samples],
             joint=joint,
+            missions=config.resample_missions,
         )
         for index, (policy, scores) in enumerate(samples.items()):
             for name in statistics:
@@ -94,6 +100,7 @@ def aggregate(units: Units, config: DAFComparisonConfig) -> list[Record]:
                     config.confidence_level,
                     joint=joint,
                     pooled=name not in bootstrap.MEANS,
+                    missions=config.resample_missions,
                 )
                 row = (
                     estimand, policy, name, bootstrap.PooledStatistic(name, scores).estimate, interval.low,
@@ -117,6 +124,7 @@ def profile(units: Units, config: DAFComparisonConfig) -> list[Record]:
                 num_resamples=min(BAND_RESAMPLES, config.num_resamples),
                 rng=stream(config, "profile", estimand, policy),
                 joint=estimand == "B",
+                missions=config.resample_missions,
             )
             rows = zip(thresholds, share, low, high, strict=True)
             records += [dict(zip(PROFILE_COLUMNS, (estimand, policy, *map(float, row)), strict=True)) for row in rows]

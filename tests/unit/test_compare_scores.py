@@ -241,6 +241,23 @@ def test_the_interval_of_an_aggregate_mean_heeds_the_mission_with_few_episodes()
     assert row["interval_high"] - row["interval_low"] == pytest.approx(2 * half, rel=0.15)
 
 
+def test_drawing_missions_widens_what_is_said_of_missions_like_these_only() -> None:
+    names = tuple(f"m{number}" for number in range(6))
+    frame = table({"x": 1.0, "y": 0.0}, missions=names, seeds=(1, 2, 3, 4, 5))
+    frame["score"] += frame["mission"].str[1:].astype(int) * 3.0  # missions differ more than episodes do
+    given, drawn = compare(frame), compare(frame, resample_missions=True)
+    width, wider = (r.aggregates["interval_high"] - r.aggregates["interval_low"] for r in (given, drawn))
+    assert (wider > 3 * width).all()
+    assert drawn.aggregates["interval_method"].str.endswith("missions resampled").all()
+    thin, broad = ((r.profiles["interval_high"] - r.profiles["interval_low"]).mean() for r in (given, drawn))
+    assert broad > 2 * thin
+    pd.testing.assert_series_equal(drawn.aggregates["value"], given.aggregates["value"])
+    pd.testing.assert_frame_equal(drawn.pairwise, given.pairwise)
+    pd.testing.assert_frame_equal(drawn.ranks, given.ranks)
+    assert any("they speak of missions like these" in note for note in drawn.notes)
+    assert not any("missions like these" in note for note in given.notes)
+
+
 def test_aggregates_and_profiles_rest_on_shared_environment_seeds() -> None:
     frame = table({"x": 1.0, "y": 0.0}, seeds=(1,)).drop(columns="seed")
     lucky = (frame.policy == "x") & (frame.mission == "one") & (frame.episode >= 8)

@@ -24,7 +24,7 @@ def test_check_values_of_runs_by_tasks() -> None:
 
 
 @pytest.mark.parametrize("name", bootstrap.POOLED)
-@pytest.mark.parametrize("sizes", [(7, 4, 9), (5, 5), (1,), (2,), (6,)])
+@pytest.mark.parametrize("sizes", [(7, 4, 9), (5, 5), (1,), (2,), (6,), (3, 1)])
 def test_replicates_are_the_statistic_of_the_resampled_values(name: str, sizes: tuple[int, ...]) -> None:
     scores = sample(*sizes)
     counts = draw_counts(sizes, 40, RNG(1))
@@ -55,6 +55,61 @@ def test_missions_are_drawn_apart_or_jointly() -> None:
     assert abs(np.corrcoef(apart[:, 0], apart[:, 4])[0, 1]) < 0.2
     with pytest.raises(ValueError, match="same ones"):
         draw_counts((4, 3), 10, RNG(0), joint=True)
+
+
+def test_missions_can_be_drawn_too() -> None:
+    sizes = (3, 5, 4)
+    parts = np.split(draw_counts(sizes, 4000, RNG(2), missions=True), [3, 8], axis=1)
+    times = np.array([part.sum(axis=1) / size for part, size in zip(parts, sizes, strict=True)])  # (missions, rows)
+    np.testing.assert_array_equal(times, times.round())
+    np.testing.assert_array_equal(times.sum(axis=0), 3)
+    np.testing.assert_allclose(times.var(axis=1), 3 * (1 / 3) * (2 / 3), atol=0.05)  # multinomial
+    twice = parts[0][times[0] == 2]
+    assert twice.var(axis=0) == pytest.approx(np.full(3, 6 * (1 / 3) * (2 / 3)), abs=0.15)  # two draws apart
+    joint = draw_counts((4, 4), 300, RNG(0), joint=True, missions=True).reshape(300, 2, 4)
+    times = joint.sum(axis=2) / 4
+    assert set(np.unique(times)) == {0, 1, 2}
+    np.testing.assert_array_equal(joint[:, 0] * times[:, 1:], joint[:, 1] * times[:, :1])  # the same seeds in both
+    with pytest.raises(ValueError, match="pairs"):
+        bootstrap_suite([sample(4, 4)] * 2, rngs=[RNG(0), RNG(1)], missions=True)
+
+
+@pytest.mark.parametrize("name", bootstrap.POOLED)
+def test_replicates_of_drawn_missions_are_the_statistic_of_what_was_drawn(name: str) -> None:
+    scores = sample(7, 4, 9, 5)
+    counts = draw_counts((7, 4, 9, 5), 200, RNG(3), missions=True).astype(int)
+    found = PooledStatistic(name, scores, target=1.5).replicates(counts.astype(np.float32))
+    for row, value in zip(counts, found, strict=True):
+        drawn = [np.repeat(units, part) for units, part in zip(scores, np.split(row, [7, 11, 20]), strict=True)]
+        pooled, shortfall = np.concatenate(drawn), [np.maximum(1.5 - units, 0) for units in drawn]
+        expected = {
+            "mean": sum(part.sum() / units.size for part, units in zip(drawn, scores, strict=True)) / 4,
+            "median": np.median(pooled),
+            "iqm": stats.trim_mean(pooled, 0.25),
+            "optimality_gap": sum(part.sum() / units.size for part, units in zip(shortfall, scores, strict=True)) / 4,
+        }[name]
+        assert value == pytest.approx(expected, abs=1e-12)
+
+
+def test_intervals_of_drawn_missions_go_by_the_number_of_missions() -> None:
+    # Missions without variance within: the interval is Student's t over the missions, but for Monte Carlo.
+    means = RNG(7).normal(0, 1, 8)
+    scores = [np.full(6, mean) for mean in means]
+    options = {"statistics": ("mean",), "num_resamples": 100_000, "pairs": [], "missions": True}
+    replicates, _ = bootstrap_suite([scores], rngs=[RNG(8)], **options)
+    found = bootstrap.replicate_interval(replicates["mean"][0], [scores], missions=True)
+    expected = stats.ttest_1samp(means, 0).confidence_interval(0.95)
+    assert (found.low, found.high) == pytest.approx((expected.low, expected.high), abs=0.12)
+    assert found.method == "percentile bootstrap, expanded, missions resampled"
+    few = bootstrap.replicate_interval(replicates["mean"][0], [scores[:4]], missions=True)
+    assert few.method == "insufficient data: 4 missions; 5 are the least for a bootstrap interval"
+    seeds = bootstrap.replicate_interval(replicates["mean"][0], [[s[:3] for s in scores]], missions=True, joint=True)
+    assert seeds.method.startswith("insufficient data: 3 missions or training seeds")
+    thresholds = np.array([0.0])
+    _, low, high = bootstrap.profile_band(scores, thresholds, rng=RNG(0), missions=True)
+    assert low < (means > 0).mean() < high
+    _, low, _ = bootstrap.profile_band(scores[:4], thresholds, rng=RNG(0), missions=True)
+    assert np.isnan(low).all()
 
 
 def test_improvement_replicates_are_those_of_the_resampled_values() -> None:
