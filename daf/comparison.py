@@ -87,7 +87,7 @@ def compare_episodes(
         episodes=make_table(frame.to_dict("records"), units.SLIM_COLUMNS),
         estimand=estimand,
         friedman=asdict(friedman) if friedman else None,
-        notes=tuple(notes),
+        notes=(*notes, *overall.basis_notes(collected, config)),
         config=config,
         provenance=to_plain(dict(provenance or {})) | {"computation": _computation(frame, config, collected)},
     )
@@ -126,6 +126,7 @@ def daf_compare_scores(
     confidence_level: float = 0.95,
     num_resamples: int = 10_000,
     recipe_test: str = "welch",
+    resample_missions: bool = False,
     seed: int = 42,
     output_dir: str | Path | None = None,
     verbose: bool = False,
@@ -141,6 +142,7 @@ def daf_compare_scores(
         policies, missions: which, and in which order; default: all, as they first occur.
         reference: compare all others with this policy only.
         anchors: {"zero": …, "one": …}: policies, or scores by mission, that count as 0 and 1.
+        resample_missions: as in `daf_compare_policies`.
         output_dir: as in `daf_compare_policies`.
 
     Raises:
@@ -163,6 +165,7 @@ def daf_compare_scores(
             "confidence_level": confidence_level,
             "num_resamples": num_resamples,
             "recipe_test": recipe_test,
+            "resample_missions": resample_missions,
             "seed": seed,
         },
         source="daf_compare_scores",
@@ -237,6 +240,7 @@ def daf_compare_policies(
     num_resamples: int = 10_000,
     equivalence_margin: float | None = None,
     recipe_test: str = "welch",
+    resample_missions: bool = False,
     verbose: bool = True,
     on_progress: Callable[..., None] | None = None,
 ) -> ComparisonResults:
@@ -255,6 +259,8 @@ def daf_compare_policies(
         output_dir: where tables (`daf.statistics.results.FILES`) and report.html go; None: nowhere.
         workers: processes that play; they do not change the numbers.
         equivalence_margin: largest difference of means that does not matter; declare it to get "equivalent".
+        resample_missions: let intervals of aggregates and bands of profiles draw missions too: they then speak of
+            missions like these, and need five of them.
         verbose: print the summary.
 
     Raises:
@@ -277,6 +283,7 @@ def daf_compare_policies(
             "reference": reference,
             "anchors": anchors.to_dict() if isinstance(anchors, Anchors) else anchors,
             "recipe_test": recipe_test,
+            "resample_missions": resample_missions,
             "confidence_level": confidence_level,
             "num_resamples": num_resamples,
             "equivalence_margin": equivalence_margin,

@@ -207,7 +207,9 @@ class Anchors(StrictModel):
     zero: PolicyOrRewards = Field(
         description="a policy of the comparison, whose mean on each mission it is, or a reward for every mission"
     )
-    one: PolicyOrRewards = Field(description="the same for 1; must differ from zero on every mission")
+    one: PolicyOrRewards = Field(
+        description="the same for 1; differs from zero on every mission, and is above it if either is a policy"
+    )
 
 
 class DAFComparisonConfig(StrictModel):
@@ -229,6 +231,9 @@ class DAFComparisonConfig(StrictModel):
     equivalence_margin: float | None = Field(None, gt=0, description="largest difference of means that does not matter")
     recipe_test: Literal["welch", "permutation"] = Field(
         "welch", description="test on means of training seeds; the permutation test needs 4 seeds a side"
+    )
+    resample_missions: bool = Field(
+        False, description="draw missions too for intervals of aggregates and profiles: of missions like these"
     )
     seed: Seed = Field(42, description="seed of the resampling")
     evaluation_seed: Seed = Field(1_000_000, description="first episode seed")

@@ -1,14 +1,15 @@
 """A leaderboard that accumulates: one JSON file, one board per suite and setting, one entry per policy.
 
 Entries are comparable because everything that could make them differ is in the board's key or refused: the suite's
-missions, the number of episodes, the environment seeds, and the versions of the engine. A policy is known by what
-decides how it acts (class, arguments, content of the weights, training recipe); the same one entered again replaces its
-entry, another one under a taken name gets a number.
+missions, the number of episodes, the environment seeds, and the versions of the engine. Figures are rewards as the
+missions pay them, whatever the anchors of a comparison are; beside an interval stands its confidence level, which a
+comparison may choose. A policy is known by what decides how it acts (class, arguments, content of the weights, training
+recipe); the same one entered again replaces its entry, another one under a taken name gets a number.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
 FORMAT = "daf-leaderboard/1"
 ENGINE = ("cogames", "mettagrid")
-_FIGURES = ("mean", "interval_low", "interval_high", "iqm", "success_rate", "n_episodes", "failures")
+_COUNTED = ("success_rate", "n_episodes", "failures")
 
 
 def read_leaderboard(path: str | Path) -> dict[str, Any]:
@@ -101,11 +102,25 @@ def _entry(plan: Plan, policy: str, results: ComparisonResults) -> dict[str, Any
         "class_path": checkpoints[0].config.class_path,
         "training_seeds": [one.seed for one in checkpoints if one.seed is not None],
         "missions": {
-            str(row["mission"]): {name: to_plain(row[name]) for name in _FIGURES}
+            str(row["mission"]): _figures(row, results)
             for row in rows.to_dict("records")
             if row["mission"] != "overall"
         },
         "provenance": {key: results.provenance[key] for key in ("recipe_digest", "versions", "git", "host", "created")},
+    }
+
+
+def _figures(row: Mapping[str, Any], results: ComparisonResults) -> dict[str, Any]:
+    """A summary row in rewards as the mission pays them. Normalising is linear, so bounds and IQM go back exactly."""
+    zero, one = results.scale(row["mission"])
+    low, high = sorted(zero + (one - zero) * row[name] for name in ("interval_low", "interval_high"))
+    return {
+        "mean": to_plain(row["mean_reward"]),
+        "interval_low": to_plain(low),
+        "interval_high": to_plain(high),
+        "confidence_level": results.config.confidence_level,
+        "iqm": to_plain(zero + (one - zero) * row["iqm"]),
+        **{name: to_plain(row[name]) for name in _COUNTED},
     }
 
 

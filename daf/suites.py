@@ -84,7 +84,8 @@ def daf_benchmark_suite(
         cores: jobs at once.
         leaderboard: the file; default `<output_dir>/leaderboard.json`. See `daf.leaderboard`.
         episodes_per_shard: episodes per job.
-        settings: any further key of `DAFComparisonConfig`, such as `equivalence_margin` or `anchors`.
+        settings: any further key of `DAFComparisonConfig`, such as `equivalence_margin` or `anchors`. The leaderboard
+            holds rewards as the missions pay them, whatever the anchors.
 
     Raises:
         BadInputError: no suite has this name, or the leaderboard holds results of another engine version; nothing was

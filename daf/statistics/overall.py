@@ -29,13 +29,18 @@ BAND_RESAMPLES = 2_000  # enough for a band; point intervals take config.num_res
 
 
 def _samples(units: Units) -> dict[str, dict[str, Scores]]:
-    """By question and policy: per common mission its units. B only if a policy has training seeds."""
+    """By question and policy: per common mission its units.
+
+    A only with environment seeds that all policies share, B only if a policy has training seeds.
+    """
     present = [policy for policy in units.policies if units.missions_of(policy)]
     missions = units.missions_of(*present) if present else []
     if not missions:
         return {}
     samples: dict[str, dict[str, Scores]] = {}
-    samples["A"] = {p: [units.cells[p, mission].episodes for mission in missions] for p in present}
+    shared = list(_shared_episodes(units, present).values())
+    if shared:
+        samples["A"] = {policy: [scores[index] for scores in shared] for index, policy in enumerate(present)}
     if any(units.training_seeds(policy) for policy in present):
         runs: dict[str, Scores] = {policy: units.run_scores(policy, missions) for policy in present}
         if all(scores and scores[0].size for scores in runs.values()):
@@ -43,8 +48,37 @@ def _samples(units: Units) -> dict[str, dict[str, Scores]]:
     return samples
 
 
+def basis_notes(units: Units, config: DAFComparisonConfig) -> list[str]:
+    """What figures over missions rest on, where it is not all episodes with every mission weighing the same."""
+    present = [policy for policy in units.policies if units.missions_of(policy)]
+    missions = units.missions_of(*present) if present else []
+    shared = {mission: scores.shape[1] for mission, scores in _shared_episodes(units, present).items()}
+    notes = []
+    fewer = []
+    for mission in missions:
+        most = max(len(units.cells[policy, mission].seeds) for policy in present)
+        if shared.get(mission, 0) < most:
+            fewer.append(f"{shared.get(mission, 0)} of {most} on {mission}")
+    if fewer:
+        notes.append(
+            "Aggregates, profiles and ranks of these checkpoints rest on the environment seeds that all policies "
+            f"share: {', '.join(fewer)}."
+        )
+    if len(set(shared.values())) > 1:
+        notes.append(
+            "Missions differ in their number of episodes: IQM and median over missions take all episodes together, so "
+            "a mission with more of them weighs more there; means weigh missions the same."
+        )
+    if config.resample_missions:
+        notes.append(
+            "Intervals of aggregates and bands of profiles draw missions too, so they speak of missions like these; "
+            "all other figures speak of these missions."
+        )
+    return notes
+
+
 def aggregate(units: Units, config: DAFComparisonConfig) -> list[Record]:
-    """Mean, median, IQM and, on a declared scale, optimality gap of every policy, units of all missions together."""
+    """Mean, median, IQM and, on a declared scale, optimality gap of every policy over the missions."""
     statistics = [name for name in bootstrap.POOLED if name != "optimality_gap" or config.anchors is not None]
     records: list[Record] = []
     for estimand, samples in _samples(units).items():
@@ -56,11 +90,17 @@ def aggregate(units: Units, config: DAFComparisonConfig) -> list[Record]:
             num_resamples=config.num_resamples,
             rngs=[stream(config, "aggregate", estimand, policy) for policy in samples],
             joint=joint,
+            missions=config.resample_missions,
         )
         for index, (policy, scores) in enumerate(samples.items()):
             for name in statistics:
                 interval = bootstrap.replicate_interval(
-                    replicates[name][index], [scores], config.confidence_level, joint=joint
+                    replicates[name][index],
+                    [scores],
+                    config.confidence_level,
+                    joint=joint,
+                    pooled=name not in bootstrap.MEANS,
+                    missions=config.resample_missions,
                 )
                 row = (
                     estimand, policy, name, bootstrap.PooledStatistic(name, scores).estimate, interval.low,
@@ -84,6 +124,7 @@ def profile(units: Units, config: DAFComparisonConfig) -> list[Record]:
                 num_resamples=min(BAND_RESAMPLES, config.num_resamples),
                 rng=stream(config, "profile", estimand, policy),
                 joint=estimand == "B",
+                missions=config.resample_missions,
             )
             rows = zip(thresholds, share, low, high, strict=True)
             records += [dict(zip(PROFILE_COLUMNS, (estimand, policy, *map(float, row)), strict=True)) for row in rows]
@@ -108,11 +149,13 @@ def rank_policies(units: Units, config: DAFComparisonConfig) -> tuple[list[Recor
         records += _rank_records("A", name, present, ranks)
     if "B" in _samples(units):
         missions = units.missions_of(*present)
+        fixed = [not units.training_seeds(policy) for policy in present]
         groups = [(mission, [mission]) for mission in missions] + [(OVERALL, missions)]
         for name, members in groups:
             runs = [np.array(units.run_scores(policy, members)) for policy in present]
             rngs = [stream(config, "recipe ranks", policy, *members) for policy in present]
-            records += _rank_records("B", name, present, ranking.bootstrap_run_ranks(runs, rngs=rngs, **options))
+            ranks = ranking.bootstrap_run_ranks(runs, fixed=fixed, rngs=rngs, **options)
+            records += _rank_records("B", name, present, ranks)
     means = np.array([scores.mean(axis=1) for scores in shared.values()])
     return records, ranking.friedman_test(means, 1 - config.confidence_level)
 

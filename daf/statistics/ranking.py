@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import sqrt
+from math import nan, sqrt
 
 import numpy as np
 from scipy import stats
 
+from daf.statistics.bootstrap import FEWEST_UNITS, replicate_levels
 from daf.statistics.intervals import Array
 
 MISSIONS_FOR_FRIEDMAN = 6
@@ -19,7 +20,10 @@ MISSIONS_FOR_FRIEDMAN = 6
 
 @dataclass(frozen=True, kw_only=True)
 class Ranks:
-    """Per policy: mean rank over missions (1 = best), its interval, and how often it is first among the replicates."""
+    """Per policy: mean rank over missions (1 = best), its interval, and how often it is first among the replicates.
+
+    Interval and P(first) are NaN where a bootstrap interval of the scores would be unknown.
+    """
 
     mean_rank: Array
     low: Array
@@ -36,7 +40,7 @@ def ranks_of_scores(scores: Array) -> Array:
 def bootstrap_ranks(
     scores_by_mission: Sequence[Array], *, level: float = 0.95, num_resamples: int = 10_000, rng: np.random.Generator
 ) -> Ranks:
-    """Mean ranks over missions, with percentile intervals from resampled episodes.
+    """Mean ranks over missions, with expanded percentile intervals from resampled episodes.
 
     Args:
         scores_by_mission: one (policies, episodes) array per mission. An episode is resampled for all policies at
@@ -50,21 +54,23 @@ def bootstrap_ranks(
         # The counts of a resample are multinomial; one matrix product then gives all its means.
         counts = rng.multinomial(n, np.full(n, 1 / n), size=num_resamples).astype(np.float64)
         replicates += ranks_of_scores(scores @ counts.T / n) / len(scores_by_mission)
-    return _summarise(observed, replicates, level)
+    samples = [[scores[policy] for scores in scores_by_mission] for policy in range(policies)]
+    return _summarise(observed, replicates, replicate_levels(samples, level)[0])
 
 
 def bootstrap_run_ranks(
     runs_by_policy: Sequence[Array],
     *,
+    fixed: Sequence[bool],
     level: float = 0.95,
     num_resamples: int = 10_000,
     rngs: Sequence[np.random.Generator],
 ) -> Ranks:
-    """Mean ranks over missions, with percentile intervals from resampled training seeds.
+    """Mean ranks over missions, with expanded percentile intervals from resampled training seeds.
 
     Args:
         runs_by_policy: one (missions, training seeds) array per policy; a seed is resampled for all missions at once.
-            A fixed policy has one column.
+        fixed: by policy, whether it is one that no training made: it has one column, which is all there is to know.
         rngs: a generator per policy.
     """
     means = []  # per policy (missions, num_resamples)
@@ -74,19 +80,26 @@ def bootstrap_run_ranks(
     missions = range(len(means[0]))
     observed = [np.array([runs[mission].mean() for runs in runs_by_policy]) for mission in missions]
     ranks = [ranks_of_scores(np.array([mean[mission] for mean in means])) for mission in missions]
-    return _summarise(observed, np.mean(ranks, axis=0), level)
+    trained = [list(runs) for runs, known in zip(runs_by_policy, fixed, strict=True) if not known]
+    levels = replicate_levels(trained, level, joint=True)[0]
+    if any(runs[0].size < FEWEST_UNITS for runs in trained):  # one seed alone varies as little as a fixed policy
+        levels = nan, nan
+    return _summarise(observed, np.mean(ranks, axis=0), levels)
 
 
-def _summarise(observed: Sequence[Array], replicates: Array, level: float) -> Ranks:
-    """From the means of the missions, each (policies,), and replicates of the mean rank (policies, num_resamples)."""
-    low, high = np.quantile(replicates, [0.5 - level / 2, 0.5 + level / 2], axis=1)
+def _summarise(observed: Sequence[Array], replicates: Array, levels: tuple[float, float]) -> Ranks:
+    """From the means of the missions, each (policies,), and replicates of the mean rank (policies, num_resamples).
+
+    Args:
+        levels: quantiles of the replicates that bound the intervals; NaN where resampling says too little.
+    """
+    mean_rank = np.mean([ranks_of_scores(means) for means in observed], axis=0)
+    if not np.isfinite(levels).all():
+        unknown = np.full(mean_rank.shape, nan)
+        return Ranks(mean_rank=mean_rank, low=unknown, high=unknown, probability_first=unknown)
+    low, high = np.quantile(replicates, levels, axis=1)
     first = np.isclose(replicates, replicates.min(axis=0))
-    return Ranks(
-        mean_rank=np.mean([ranks_of_scores(means) for means in observed], axis=0),
-        low=low,
-        high=high,
-        probability_first=(first / first.sum(axis=0)).mean(axis=1),
-    )
+    return Ranks(mean_rank=mean_rank, low=low, high=high, probability_first=(first / first.sum(axis=0)).mean(axis=1))
 
 
 @dataclass(frozen=True, kw_only=True)

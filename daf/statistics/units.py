@@ -118,9 +118,15 @@ class Units:
         """The same units with every reward on the scale of the anchors.
 
         Raises:
-            BadInputError: an anchor is unknown on a mission, or both are the same reward there.
+            BadInputError: an anchor is unknown on a mission, both are the same reward there, or they are reversed
+                there without both being declared as numbers.
         """
         scales = {mission: self._scale(anchors, mission) for mission in self.missions}
+        notes = [
+            f"{mission} counts downwards: its declared anchors make {one:g} better than {zero:g}."
+            for mission, (zero, one) in scales.items()
+            if one < zero
+        ]
         cells = {
             (policy, mission): replace(
                 cell,
@@ -129,7 +135,7 @@ class Units:
             )
             for (policy, mission), cell in self.cells.items()
         }
-        return replace(self, cells=cells)
+        return replace(self, cells=cells, notes=(*self.notes, *notes))
 
     def _scale(self, anchors: Anchors, mission: str) -> tuple[float, float]:
         if not any(played == mission for _, played in self.cells):
@@ -148,6 +154,11 @@ class Units:
         if abs(one - zero) <= 1e-9 * max(1.0, abs(zero)):
             hint = "scores need a scale: declare other anchors, or leave the mission out"
             raise BadInputError(f"two different anchors on {mission}", f"both are {zero:g}", "anchors", hint)
+        # Two numbers in this order mean "lower is better"; scores of a policy in this order only invert the mission.
+        if one < zero and not (isinstance(anchors.zero, Mapping) and isinstance(anchors.one, Mapping)):
+            hint = "a higher reward would count as worse: declare rewards for the anchors, or leave the mission out"
+            expected = f"an anchor 'one' above the anchor 'zero' on {mission}"
+            raise BadInputError(expected, f"one is {one:g} and zero is {zero:g}", "anchors", hint)
         return zero, one
 
 

@@ -183,6 +183,103 @@ def test_a_training_seed_that_plays_four_missions_is_one_unit_of_its_recipe() ->
     assert overall["p_improvement_low"] == pytest.approx(alone["p_improvement_low"], abs=0.06)
 
 
+def test_one_training_seed_leaves_the_ranks_of_recipes_open(tmp_path: Path) -> None:
+    results = compare(table({"x": 1.0, "y": 0.5}, seeds=(1,)), output_dir=tmp_path)
+    ranks = results.ranks.set_index("estimand")
+    assert not results.estimand["B"]["answered"]
+    assert ranks.loc["B", ["rank_low", "rank_high", "p_first"]].isna().all(axis=None)
+    assert ranks.loc["A", ["rank_low", "rank_high", "p_first"]].notna().all(axis=None)
+    page = (tmp_path / "report.html").read_text()
+    shown = page.split("<summary>Ranks</summary>")[1].split("</tbody>")[0]
+    rows = [row for row in shown.split("<tr") if '<td class="t">B</td>' in row]
+    assert len(rows) == 6  # two policies on each mission and overall
+    for row in rows:
+        assert row.count("\N{EN DASH}</td>") == 2
+        assert "None" not in row
+        assert "nan" not in row.lower()
+
+
+def test_a_recipe_that_always_wins_has_no_certain_probability(tmp_path: Path) -> None:
+    frame = table({"x": 9.0, "y": 0.0}, seeds=(1, 2, 3, 4, 5))
+    results = compare(frame, output_dir=tmp_path)
+    rows = results.pairwise.query("estimand == 'B'")
+    assert (rows["p_improvement"] == 1).all()
+    assert rows[["p_improvement_low", "p_improvement_high"]].isna().all(axis=None)
+    assert "100 % (interval unknown)" in (tmp_path / "report.html").read_text()
+    checkpoints = results.pairwise.query("estimand == 'A'")  # Wilson's interval has a width at 100 %, too
+    assert (checkpoints["p_improvement_low"] < checkpoints["p_improvement_high"]).all()
+
+
+def test_aggregate_means_weigh_missions_the_same_and_what_does_not_is_said() -> None:
+    # On "one" with its 100 episodes x is ahead by 1, on "two" with 10 it is behind by 3.
+    parts = [
+        table(means, missions=(mission,), seeds=(1,), episodes=episodes)
+        for mission, episodes, means in (("one", 100, {"x": 1.0, "y": 0.0}), ("two", 10, {"x": -3.0, "y": 0.0}))
+    ]
+    frame = pd.concat(parts).drop(columns="seed")
+    results = compare(frame)
+    by_mission = frame.groupby(["policy", "mission"])["score"].mean()
+    values = results.aggregates.set_index(["statistic", "policy"])["value"]
+    for policy in "xy":
+        assert values["mean", policy] == pytest.approx(by_mission[policy].mean(), abs=1e-12)
+        pooled = frame.loc[frame.policy == policy, "score"]
+        assert values["iqm", policy] == pytest.approx(stats.trim_mean(pooled, 0.25), abs=1e-12)
+        assert values["median", policy] == pytest.approx(pooled.median(), abs=1e-12)
+    assert values["mean", "x"] < values["mean", "y"]
+    assert "y beats x over 2 missions" in results.verdicts()[0]
+    assert any("a mission with more of them weighs more there" in note for note in results.notes)
+    assert not any("weighs more there" in note for note in compare(table({"x": 1.0, "y": 0.0})).notes)
+    # On a declared scale: the shortfall below 1, a mean of missions' means as well.
+    ends = {"zero": {"one": 0.0, "two": 0.0}, "one": {"one": 2.0, "two": 2.0}}
+    gap = compare(frame, anchors=ends).aggregates.set_index(["statistic", "policy"])["value"]["optimality_gap", "x"]
+    short = (1 - frame["score"] / 2).clip(lower=0)[frame.policy == "x"]
+    assert gap == pytest.approx(short.groupby(frame.loc[frame.policy == "x", "mission"]).mean().mean(), abs=1e-12)
+
+
+def test_the_interval_of_an_aggregate_mean_heeds_the_mission_with_few_episodes() -> None:
+    parts = [table({"x": 1.0}, missions=(m,), seeds=(1,), episodes=n, seed=n) for m, n in (("one", 40), ("two", 5))]
+    frame = pd.concat(parts).drop(columns="seed")
+    row = daf_compare_scores(frame, num_resamples=20_000).aggregates.set_index("statistic").loc["mean"]
+    scores = [part["score"].to_numpy() for _, part in frame.groupby("mission")]
+    variances = np.array([one.var(ddof=1) / one.size for one in scores])  # of Welch and Satterthwaite
+    df = variances.sum() ** 2 / (variances**2 / [39, 4]).sum()
+    half = stats.t.ppf(0.975, df) * np.sqrt(variances.sum()) / 2
+    assert row["interval_high"] - row["interval_low"] == pytest.approx(2 * half, rel=0.15)
+
+
+def test_drawing_missions_widens_what_is_said_of_missions_like_these_only() -> None:
+    names = tuple(f"m{number}" for number in range(6))
+    frame = table({"x": 1.0, "y": 0.0}, missions=names, seeds=(1, 2, 3, 4, 5))
+    frame["score"] += frame["mission"].str[1:].astype(int) * 3.0  # missions differ more than episodes do
+    given, drawn = compare(frame), compare(frame, resample_missions=True)
+    width, wider = (r.aggregates["interval_high"] - r.aggregates["interval_low"] for r in (given, drawn))
+    assert (wider > 3 * width).all()
+    assert drawn.aggregates["interval_method"].str.endswith("missions resampled").all()
+    thin, broad = ((r.profiles["interval_high"] - r.profiles["interval_low"]).mean() for r in (given, drawn))
+    assert broad > 2 * thin
+    pd.testing.assert_series_equal(drawn.aggregates["value"], given.aggregates["value"])
+    pd.testing.assert_frame_equal(drawn.pairwise, given.pairwise)
+    pd.testing.assert_frame_equal(drawn.ranks, given.ranks)
+    assert any("they speak of missions like these" in note for note in drawn.notes)
+    assert not any("missions like these" in note for note in given.notes)
+
+
+def test_aggregates_and_profiles_rest_on_shared_environment_seeds() -> None:
+    frame = table({"x": 1.0, "y": 0.0}, seeds=(1,)).drop(columns="seed")
+    lucky = (frame.policy == "x") & (frame.mission == "one") & (frame.episode >= 8)
+    frame.loc[lucky, "score"] += 50
+    frame = frame[~((frame.policy == "y") & (frame.mission == "one") & (frame.episode >= 8))]
+    results = compare(frame)
+    rows = results.aggregates.query("policy == 'x'").set_index("statistic")
+    shared = frame[(frame.policy == "x") & ((frame.mission == "two") | (frame.episode < 8))]
+    assert (rows["n_units"] == 20).all()
+    assert rows.loc["mean", "value"] == pytest.approx(shared.groupby("mission")["score"].mean().mean(), abs=1e-12)
+    assert rows.loc["median", "value"] == pytest.approx(shared["score"].median(), abs=1e-12)
+    assert results.profiles["threshold"].max() < 10
+    assert any("all policies share: 8 of 12 on one." in note for note in results.notes)
+    assert not any("share" in note for note in compare(table({"x": 1.0, "y": 0.0})).notes)
+
+
 # ---- one scale --------------------------------------------------------------------------------------------
 
 
@@ -231,6 +328,36 @@ def test_declared_numbers_are_anchors_too_and_gaps_in_them_are_refused() -> None
     gap = frame[~((frame.policy == "y") & (frame.mission == "two"))]
     with pytest.raises(BadInputError, match="episodes of y on two"):
         compare(gap, anchors={"zero": "y", "one": "x"})
+
+
+def test_policies_that_would_turn_a_mission_upside_down_are_no_anchors() -> None:
+    frame = table({"random": 0.0, "reference": 5.0, "x": 4.0})
+    frame.loc[(frame.mission == "two") & (frame.policy == "reference"), "score"] -= 9
+    frame.loc[(frame.mission == "two") & (frame.policy == "x"), "score"] += 9
+    truth = frame.groupby(["policy", "mission"])["score"].mean()
+    numbers = {"one": 0.0, "two": 0.0}
+    for anchors, ends in (
+        ({"zero": "random", "one": "reference"}, (truth["random", "two"], truth["reference", "two"])),
+        ({"zero": numbers, "one": "reference"}, (0, truth["reference", "two"])),
+        ({"zero": "x", "one": {"one": 5.0, "two": 1.0}}, (truth["x", "two"], 1)),
+    ):
+        with pytest.raises(BadInputError) as caught:
+            compare(frame, anchors=anchors)
+        for text in (f"one is {ends[1]:g} and zero is {ends[0]:g}", "on two", "declare rewards", "leave the mission"):
+            assert text in str(caught.value)
+    assert compare(frame, missions=["one"], anchors={"zero": "random", "one": "reference"}).missions == ["one"]
+
+
+def test_declared_numbers_may_count_a_mission_downwards_and_it_is_said() -> None:
+    frame = table({"x": 4.0, "y": 1.0})
+    numbers = {"zero": {"one": 0.0, "two": 10.0}, "one": {"one": 5.0, "two": 2.0}}
+    results = compare(frame, anchors=numbers)
+    means = results.summary_statistics.set_index(["policy", "mission"])["mean"]
+    truth = frame.groupby(["policy", "mission"])["score"].mean()
+    assert means["x", "two"] == pytest.approx((10 - truth["x", "two"]) / 8, abs=1e-9)
+    assert [note for note in results.notes if "downwards" in note] == [
+        "two counts downwards: its declared anchors make 2 better than 10."
+    ]
 
 
 # ---- planning ---------------------------------------------------------------------------------------------

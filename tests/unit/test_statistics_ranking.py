@@ -16,7 +16,7 @@ def test_ranks_share_ties_and_put_the_highest_first() -> None:
 
 def test_bootstrap_ranks_of_a_clear_and_an_open_case() -> None:
     rng = np.random.default_rng(0)
-    clear = np.array([[10.0, 11, 12, 13], [1, 2, 3, 4]])
+    clear = np.array([[10.0, 11, 12, 13, 14], [1, 2, 3, 4, 5]])
     found = ranking.bootstrap_ranks([clear], num_resamples=500, rng=rng)
     np.testing.assert_array_equal(found.mean_rank, [1, 2])
     np.testing.assert_array_equal(found.probability_first, [1, 0])
@@ -48,9 +48,43 @@ def test_critical_difference_of_demsar() -> None:
 def test_run_ranks_resample_training_seeds_for_all_missions_at_once() -> None:
     # a is better with seed 1 and worse with seed 2, on both missions alike: its mean rank is either 1 or 2 or tied on
     # both at once, never 1.5 by being first on one mission and second on the other.
-    a, fixed = np.array([[4.0, 0.0], [8.0, 0.0]]), np.array([[1.0], [2.0]])
+    a, fixed = np.array([[4.0, 0, 0, 0, 0], [8.0, 0, 0, 0, 0]]), np.array([[0.5], [1.0]])
     rngs = [np.random.default_rng(1), np.random.default_rng(2)]
-    found = ranking.bootstrap_run_ranks([a, fixed], num_resamples=4000, rngs=rngs)
+    found = ranking.bootstrap_run_ranks([a, fixed], fixed=[False, True], num_resamples=4000, rngs=rngs)
     np.testing.assert_array_equal(found.mean_rank, [1, 2])
-    assert found.probability_first[0] == pytest.approx(0.75, abs=0.03)  # but for two draws of seed 2
+    assert found.probability_first[0] == pytest.approx(1 - 0.8**5, abs=0.03)  # but where seed 1 is never drawn
     assert found.probability_first.sum() == pytest.approx(1)
+
+
+def test_ranks_of_few_units_have_neither_interval_nor_chance() -> None:
+    rng = np.random.default_rng(4)
+    enough, few, one = (rng.normal(0, 1, (2, seeds)) for seeds in (5, 4, 1))
+    for runs, fixed, known in (
+        ([enough, enough + 1], [False, False], True),
+        ([enough, few], [False, False], False),
+        ([enough, one], [False, False], False),  # one seed only is no fixed policy
+        ([enough, one], [False, True], True),
+        ([one, one + 1], [True, True], False),
+    ):
+        rngs = [np.random.default_rng(seed) for seed in (1, 2)]
+        found = ranking.bootstrap_run_ranks(runs, fixed=fixed, num_resamples=300, rngs=rngs)
+        assert np.isfinite(found.mean_rank).all()
+        for figures in (found.low, found.high, found.probability_first):
+            assert (np.isfinite(figures) if known else np.isnan(figures)).all()
+    episodes = rng.normal(0, 1, (2, 4))
+    assert np.isnan(ranking.bootstrap_ranks([episodes], num_resamples=300, rng=rng).probability_first).all()
+    assert np.isfinite(ranking.bootstrap_ranks([episodes] * 2, num_resamples=300, rng=rng).low).all()
+
+
+def test_rank_intervals_use_the_levels_of_few_units() -> None:
+    # Eight policies on 5 episodes: the bounds are quantiles of ranks resampled here by hand.
+    scores = np.random.default_rng(5).normal(0, 1, (8, 5)) + np.arange(8)[:, None] / 4
+    found = ranking.bootstrap_ranks([scores], num_resamples=20_000, rng=np.random.default_rng(6))
+    drawn = np.random.default_rng(7).integers(0, 5, (20_000, 5))
+    ranks = stats.rankdata(-scores[:, drawn].mean(axis=2), axis=0)
+    tail = stats.norm.cdf(-np.sqrt(5 / 4) * stats.t.ppf(0.975, 4))
+    low, high = np.quantile(ranks, [tail, 1 - tail], axis=1)
+    np.testing.assert_allclose(found.low, low, atol=0.51)
+    np.testing.assert_allclose(found.high, high, atol=0.51)
+    plain = np.quantile(ranks, [0.025, 0.975], axis=1)
+    assert (found.high - found.low).sum() > (plain[1] - plain[0]).sum() + 1

@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from scipy import stats
 
 from daf import ablation, leaderboard, suites
 from daf.comparison import ComparisonResults, compare_episodes
@@ -85,6 +86,30 @@ def test_the_leaderboard_accumulates_and_replaces(seen: list[ExperimentConfig], 
     # Other settings make another board: their scores are not compared.
     suites.daf_benchmark_suite(["noop"], "quick", 16, **options)
     assert len(json.loads(board.read_text())["boards"]) == 2
+
+
+def test_the_leaderboard_holds_rewards_whatever_the_anchors(seen: list[ExperimentConfig], tmp_path: Path) -> None:
+    # On this scale noop gets far more points than random rewards on the first mission; the others count downwards.
+    board, options = tmp_path / "leaderboard.json", {"output_dir": tmp_path, "verbose": False}
+    first, *others = suites.SUITES["quick"]
+    anchors = {"zero": {first: -1.0} | dict.fromkeys(others, 3.0), "one": {first: -0.99} | dict.fromkeys(others, 1.0)}
+    plain = suites.daf_benchmark_suite(["random"], "quick", 8, **options)
+    level = {"confidence_level": 0.9}
+    scaled = suites.daf_benchmark_suite({"noop": "noop"}, "quick", 8, anchors=anchors, **level, **options)
+    assert scaled.summary_statistics["mean"].max() > 50
+    found = entries(board)
+    assert [(entry["policy"], entry["mean_rank"]) for entry in found] == [("random", 1.0), ("noop", 2.0)]
+    # What the fake run pays random it pays noop less one; the t interval of 8 equal-weight episodes moves along.
+    rewards = pd.Series([(seed * 7 % 5) * 0.1 for seed in range(8)])
+    for entry, shift, confidence in ((found[0], 1.0, 0.95), (found[1], 0.0, 0.9)):
+        half = stats.t.ppf(0.5 + confidence / 2, 7) * rewards.sem()
+        for figures in entry["missions"].values():
+            assert figures["mean"] == pytest.approx(rewards.mean() + shift, abs=1e-9)
+            assert figures["interval_low"] == pytest.approx(rewards.mean() + shift - half, abs=1e-9)
+            assert figures["interval_high"] == pytest.approx(rewards.mean() + shift + half, abs=1e-9)
+            assert figures["iqm"] == pytest.approx(stats.trim_mean(rewards, 0.25) + shift, abs=1e-9)
+            assert figures["confidence_level"] == confidence
+    assert found[0]["mean"] == pytest.approx(plain.summary_statistics["mean_reward"].mean(), abs=1e-9)
 
 
 def test_a_leaderboard_of_another_engine_is_refused_before_anything_is_played(
