@@ -9,6 +9,7 @@ claims hold for these weights only. (B) *These recipes*: the unit is the trainin
 from __future__ import annotations
 
 import zlib
+from collections import Counter
 from itertools import combinations
 from math import ceil, inf, isfinite, nan
 from typing import Any
@@ -36,7 +37,8 @@ Record = dict[str, Any]
 
 
 def stream(config: DAFComparisonConfig, *key: str) -> np.random.Generator:
-    """A stream of its own for every figure, so that adding a policy or a mission changes no other figure."""
+    """A stream of its own for every figure, so that adding a policy or a mission changes no other estimate, interval
+    or raw p; only that a small p of a large family rests on more draws of its stream."""
     return np.random.default_rng([config.seed, *(zlib.crc32(part.encode()) for part in key)])
 
 
@@ -118,13 +120,21 @@ def compare_pairs(units: Units, config: DAFComparisonConfig) -> list[Record]:
         others = [policy for policy in present if policy != config.reference]
         chosen = [(config.reference, other) for other in others if config.reference in present]
     improvements = _Improvements(units, config, present)
-    records: list[Record] = []
+    rows: list[tuple[str, str, str, str, list[str]]] = []  # estimand, policies, "overall" or mission, missions
     for a, b in chosen:
         common = [m for m in units.missions_of(a, b) if units.paired_differences(a, b, m).size]
-        records += [_checkpoint_record(units, config, a, b, *group) for group in _groups(common)]
+        rows += [("A", a, b, *group) for group in _groups(common)]
         if units.training_seeds(a) or units.training_seeds(b):
-            played = units.missions_of(a, b)
-            records += [_recipe_record(units, config, a, b, *group, improvements) for group in _groups(played)]
+            rows += [("B", a, b, *group) for group in _groups(units.missions_of(a, b))]
+    families = Counter((estimand, name == OVERALL) for estimand, _, _, name, _ in rows)
+    records: list[Record] = []
+    for estimand, a, b, name, missions in rows:
+        family_size = families[estimand, name == OVERALL]
+        draws = tests.draws_for_family(config.num_resamples, family_size, 1 - config.confidence_level)
+        if estimand == "A":
+            records.append(_checkpoint_record(units, config, a, b, name, missions, draws))
+        else:
+            records.append(_recipe_record(units, config, a, b, name, missions, draws, improvements))
     for estimand in "AB":
         for overall in (True, False):
             _conclude(
@@ -141,7 +151,7 @@ def _groups(missions: list[str]) -> list[tuple[str, list[str]]]:
 
 
 def _checkpoint_record(
-    units: Units, config: DAFComparisonConfig, a: str, b: str, name: str, missions: list[str]
+    units: Units, config: DAFComparisonConfig, a: str, b: str, name: str, missions: list[str], max_resamples: int
 ) -> Record:
     """Question A: paired by environment seed."""
     level = config.confidence_level
@@ -151,7 +161,7 @@ def _checkpoint_record(
     if not n:
         return base | _nothing("no mission and environment seed in common", test="sign-flip permutation", effect="dz")
     rng = stream(config, "pair", a, b, *missions)
-    result = tests.sign_flip_test(strata, num_resamples=config.num_resamples, rng=rng)
+    result = tests.sign_flip_test(strata, num_resamples=config.num_resamples, max_resamples=max_resamples, rng=rng)
     interval = intervals.mean_interval(strata, level=level, num_resamples=config.num_resamples, rng=rng)
     effect, effect_interval = effects.dz(strata, level)
     improvement = effects.paired_probability_of_improvement(strata)
@@ -230,6 +240,7 @@ def _recipe_record(
     b: str,
     name: str,
     missions: list[str],
+    max_resamples: int,
     improvements: _Improvements,
 ) -> Record:
     """Question B: seed means, unpaired; a policy that DAF did not train is a fixed reference."""
@@ -247,7 +258,9 @@ def _recipe_record(
         result, interval = tests.welch_test(x, y), tests.welch_interval(x, y, level)
         if config.recipe_test == "permutation":
             rng = stream(config, "recipes", a, b, *missions)
-            result = tests.permutation_test(x, y, num_resamples=config.num_resamples, rng=rng)
+            result = tests.permutation_test(
+                x, y, num_resamples=config.num_resamples, max_resamples=max_resamples, rng=rng
+            )
         effect, effect_interval = effects.hedges_g(x, y, level)
         error, df = tests.welch_parts(x, y) if min(x.size, y.size) > 1 else (nan, nan)
     else:

@@ -40,15 +40,8 @@ def explain(
         why["B"] = "there is no second policy to compare with, or the training seeds show no variance."
     estimand = {key: {"question": ESTIMANDS[key], "answered": possible[key], "why": why[key]} for key in "AB"}
 
-    for key, few, remedy in (("A", "episodes that differ", "Run more episodes"), ("B", "training seeds", "Train more")):
-        family = [r["minimum_p"] for r in whole[key] if r["p"] is not None and r["minimum_p"] is not None]
-        if family and max(family) * len(family) > 1 - config.confidence_level:
-            pairs = f"{len(family)} pair{'s' * (len(family) > 1)}"
-            notes.append(
-                f"With so few {few}, p cannot fall below {max(family):.2g} in at least one comparison, before the "
-                f"correction for {pairs}: a lack of verdicts there says little. {remedy}."
-            )
     played = {mission for _, mission in units.cells}
+    notes += _floors(records, len(played) > 1, 1 - config.confidence_level)
     if config.anchors is None and len(played) > 1 and whole["A"]:
         notes.append(
             "Overall figures give every mission the same weight and take rewards as they are, so a mission that pays "
@@ -73,6 +66,29 @@ def explain(
         )
     notes += _what_is_missing(whole, config)
     return estimand, notes
+
+
+def _floors(records: list[dict[str, Any]], several_missions: bool, alpha: float) -> list[str]:
+    """Which families of Holm's correction hold a test that has too few units to ever be significant first.
+
+    The number of draws is no such bound: it grows with the family (`tests.draws_for_family`).
+    """
+    sentences = []
+    for key, few, remedy in (("A", "episodes that differ", "Run more episodes"), ("B", "training seeds", "Train more")):
+        for overall in (True, False) if several_missions else (True,):
+            family = [
+                r for r in records
+                if r["estimand"] == key and (r["mission"] == "overall") == overall and r["p"] is not None
+            ]  # fmt: skip
+            floor = max((r["minimum_p"] for r in family if r["minimum_p"] is not None), default=0.0)
+            if floor * len(family) > alpha:
+                what = f"{len(family)} {'pair' if overall else 'test'}{'s' * (len(family) > 1)}"
+                sentences.append(
+                    f"With so few {few}, p cannot fall below {floor:.2g} in at least one comparison, before the "
+                    f"correction for {what}{'' if overall else ' on single missions'}: a lack of verdicts there says "
+                    f"little. {remedy}."
+                )
+    return sentences
 
 
 def _what_is_missing(whole: dict[str, list[dict[str, Any]]], config: DAFComparisonConfig) -> list[str]:

@@ -260,6 +260,32 @@ def test_the_permutation_test_of_recipes_says_how_small_its_p_can_get() -> None:
     assert set(rows["verdict"]) == {"better", "worse"}  # Welch's test can tell
 
 
+def test_many_tests_on_single_missions_can_be_decided() -> None:
+    # 6 pairs on 30 missions are 180 tests: with 300 draws alone the smallest adjusted p would be 180 / 301.
+    means = {f"p{i}": 5.0 * i for i in range(4)}
+    missions = tuple(f"m{j}" for j in range(30))
+    results = compare(table(means, missions=missions, seeds=(1,), episodes=24))
+    single = results.pairwise.query("estimand == 'A' and mission != 'overall'")
+    assert len(single) == 180
+    assert set(single["verdict"]) == {"worse"}
+    assert set(single["test"]) == {"sign-flip permutation (14,400 draws)"}  # 4 x 180 / .05
+    np.testing.assert_allclose(single["p_holm"], 180 / 14_401)
+    assert not any("cannot fall below" in note for note in results.notes)
+    # A look of a comparison that stops by itself has a smaller alpha, and more draws.
+    strict = compare(table(means, missions=missions[:2], seeds=(1,), episodes=24), confidence_level=1 - 0.05 / 16)
+    assert set(strict.pairwise.query("estimand == 'A' and mission == 'overall'")["verdict"]) == {"worse"}
+
+
+def test_too_few_episodes_for_the_tests_on_single_missions_are_named_as_such() -> None:
+    # 8 episodes: p >= 2^-7 on a mission, and 15 times that is above .05; over 5 missions there are 40 episodes.
+    frame = table({f"p{i}": i for i in range(3)}, missions=tuple("abcde"), seeds=(1,), episodes=8)
+    notes = [note for note in compare(frame).notes if "cannot fall below" in note]
+    assert len(notes) == 1
+    assert "cannot fall below 0.0078" in notes[0]
+    assert "correction for 15 tests on single missions" in notes[0]
+    assert notes[0].endswith("Run more episodes.")
+
+
 # ---- files ------------------------------------------------------------------------------------------------
 
 
