@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 from daf.config import DAFComparisonConfig
@@ -64,6 +65,7 @@ def explain(
             "No equivalence margin was declared, so 'inconclusive' cannot be told from 'equal'; set equivalence_margin "
             "to the largest difference that does not matter."
         )
+    notes += _constant_differences(units, whole["A"])
     notes += _what_is_missing(whole, config)
     return estimand, notes
 
@@ -91,14 +93,47 @@ def _floors(records: list[dict[str, Any]], several_missions: bool, alpha: float)
     return sentences
 
 
+def _constant_differences(units: Units, overall: list[dict[str, Any]]) -> list[str]:
+    """Where the test over missions and the interval disagree about how many units a mission has."""
+    from daf.statistics.intervals import is_constant_shift
+
+    found: dict[str, list[str]] = {}
+    for record in overall:
+        a, b = record["policy_a"], record["policy_b"]
+        for mission in units.missions_of(a, b) if record["p"] is not None else []:
+            if is_constant_shift(units.paired_differences(a, b, mission)):
+                found.setdefault(mission, []).append(f"{a} and {b}")
+    if not found:
+        return []
+    where = "; ".join(
+        f"on {mission} ({', '.join(pairs) if len(pairs) <= 3 else f'{len(pairs)} pairs'})"
+        for mission, pairs in found.items()
+    )
+    return [
+        f"Policies differ by the same amount in every episode {where}. Over all missions the test counts such a "
+        "mission's episodes as one, for they may be one and the same, but the interval takes the difference there as "
+        "known; equivalence, power and the episodes needed stay open."
+    ]
+
+
 def _what_is_missing(whole: dict[str, list[dict[str, Any]]], config: DAFComparisonConfig) -> list[str]:
-    """How many more units the open pairs need for the declared margin, in a sentence per question."""
+    """How many more units the open pairs need for the declared margin, in a sentence or two per question."""
     sentences = []
     for key, unit in (("A", "episodes per mission"), ("B", "training seeds per recipe")):
-        wanted = [r["more_needed"] for r in whole[key] if r["verdict"] == "inconclusive" and r["more_needed"] > 0]
-        if wanted:
+        open_pairs = [r for r in whole[key] if r["verdict"] == "inconclusive"]
+        hopeless = [r for r in open_pairs if isfinite(r["power"]) and not isfinite(r["n_needed"])]
+        if hopeless:
             sentences.append(
-                f"About {max(wanted):.0f} more {unit} would give every open pair of question {key} an 80 % chance to "
-                f"show a difference of {config.equivalence_margin:g}, going by the variance seen so far."
+                f"A difference of {config.equivalence_margin:g} is so small against the variance seen so far that a "
+                f"billion {unit} would not show it in {len(hopeless)} of {len(open_pairs)} open pairs of question "
+                f"{key}."
+            )
+        wanted = [r["more_needed"] for r in open_pairs if r["more_needed"] > 0]
+        if wanted:
+            every = "every" if all(isfinite(r["more_needed"]) for r in open_pairs) else "every other"
+            sentences.append(
+                f"About {max(wanted):.0f} more {unit} would give {every} open pair of question {key} an 80 % chance to "
+                f"show a difference of {config.equivalence_margin:g} even at the first step of Holm's correction, "
+                "going by the variance seen so far."
             )
     return sentences
