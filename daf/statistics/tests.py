@@ -11,7 +11,7 @@ from itertools import combinations
 from math import ceil, comb, isfinite, nan, sqrt
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy import special
 
 from daf.statistics.intervals import (
@@ -215,20 +215,20 @@ def permutation_test(
     exact_minimum = (2 if x.size == y.size else 1) / labellings
     observed = abs(difference) - 1e-12 * float(np.abs(pooled).max())
 
-    def distance(chosen: NDArray[np.int64]) -> Array:
-        sums = pooled[chosen].sum(axis=1)
+    def distance(chosen: Array) -> Array:
+        sums = chosen.sum(axis=1)
         return np.asarray(np.abs(sums / x.size - (pooled.sum() - sums) / y.size))
 
     if labellings <= EXACT_LIMIT:
-        chosen = np.array(list(combinations(range(pooled.size), x.size)))
+        chosen = pooled[np.array(list(combinations(range(pooled.size), x.size)))]
         p = float((distance(chosen) >= observed).mean())
         return TestResult(name="permutation (exact)", difference=difference, p=p, minimum_p=exact_minimum)
 
     def count_hits(draws: int, rng: np.random.Generator) -> int:
-        hits, rows = 0, max(1, _CHUNK // (2 * pooled.size))  # labels before and after, 16 MB each
+        hits, rows = 0, max(1, _CHUNK // (2 * pooled.size))  # values before and after, 16 MB each
         for start in range(0, draws, rows):
-            labels = np.tile(np.arange(pooled.size), (min(rows, draws - start), 1))
-            hits += int((distance(rng.permuted(labels, axis=1)[:, : x.size]) >= observed).sum())
+            values = np.tile(pooled, (min(rows, draws - start), 1))
+            hits += int((distance(rng.permuted(values, axis=1)[:, : x.size]) >= observed).sum())
         return hits
 
     further_rng = rng.spawn(1)[0]
