@@ -227,7 +227,9 @@ class DAFComparisonConfig(StrictModel):
     )
     anchors: Anchors | None = Field(None, description="what scores are 0 and 1 on every mission; null: rewards as paid")
     confidence_level: float = Field(0.95, gt=0.5, lt=1, description="coverage of the intervals")
-    num_resamples: int = Field(10_000, ge=100, description="bootstrap and permutation replicates")
+    num_resamples: int = Field(
+        10_000, ge=100, description="bootstrap and permutation replicates; a small p among many tests gets more"
+    )
     equivalence_margin: float | None = Field(None, gt=0, description="largest difference of means that does not matter")
     recipe_test: Literal["welch", "permutation"] = Field(
         "welch", description="test on means of training seeds; the permutation test needs 4 seeds a side"

@@ -3,8 +3,10 @@
 The chance of a false verdict is spent over the looks: with K looks after equal shares t of the cap, look k may spend
 alpha (t_k^2 - t_{k-1}^2), the power family of spending functions with exponent 2 (Kim and DeMets 1987). Each look is a
 whole comparison at its own level, intervals, Holm's correction and equivalence included. The shares add up to alpha, so
-the chance of any false verdict at any look is at most alpha (Boole's inequality), whatever the tests and however they
-depend on each other; boundaries that use the correlation of the looks would be somewhat less strict.
+the chance of any false difference at any look is at most alpha, and so is that of any false equivalence (Boole's
+inequality), whatever the tests and however they depend on each other; of both together it is at most 2 alpha, for each
+is a family of its own in Holm's correction, as are the overall pairs and those on single missions. Boundaries that use
+the correlation of the looks would be somewhat less strict.
 
 Looks concern question A: more episodes say more about these weights, but a recipe is known by its training seeds.
 """

@@ -9,8 +9,11 @@ claims hold for these weights only. (B) *These recipes*: the unit is the trainin
 from __future__ import annotations
 
 import zlib
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
 from itertools import combinations
-from math import ceil, inf, isfinite, nan
+from math import ceil, isfinite, nan
 from typing import Any
 
 import numpy as np
@@ -36,7 +39,8 @@ Record = dict[str, Any]
 
 
 def stream(config: DAFComparisonConfig, *key: str) -> np.random.Generator:
-    """A stream of its own for every figure, so that adding a policy or a mission changes no other figure."""
+    """A stream of its own for every figure, so that adding a policy or a mission changes no other estimate, interval
+    or raw p; only that a small p of a large family rests on more draws of its stream."""
     return np.random.default_rng([config.seed, *(zlib.crc32(part.encode()) for part in key)])
 
 
@@ -112,7 +116,7 @@ def compare_pairs(units: Units, config: DAFComparisonConfig) -> list[Record]:
 
     With `config.reference`, only the pairs of it and each other policy. Families of Holm's correction, each question
     for itself: all pairs overall; all pairs on all missions. Benjamini-Hochberg over the same families is exploratory
-    and decides nothing.
+    and decides nothing. Power and the number of units needed are those of Holm's first step, the strictest.
     """
     present = [policy for policy in units.policies if units.missions_of(policy)]
     chosen = list(combinations(present, 2))
@@ -120,21 +124,29 @@ def compare_pairs(units: Units, config: DAFComparisonConfig) -> list[Record]:
         others = [policy for policy in present if policy != config.reference]
         chosen = [(config.reference, other) for other in others if config.reference in present]
     improvements = _Improvements(units, config, present)
-    records: list[Record] = []
+    rows: list[tuple[str, str, str, str, list[str]]] = []  # estimand, policies, "overall" or mission, missions
     for a, b in chosen:
         common = [m for m in units.missions_of(a, b) if units.paired_differences(a, b, m).size]
-        records += [_checkpoint_record(units, config, a, b, *group) for group in _groups(common)]
+        rows += [("A", a, b, *group) for group in _groups(common)]
         if units.training_seeds(a) or units.training_seeds(b):
-            played = units.missions_of(a, b)
-            records += [_recipe_record(units, config, a, b, *group, improvements) for group in _groups(played)]
+            rows += [("B", a, b, *group) for group in _groups(units.missions_of(a, b))]
+    families = Counter((estimand, name == OVERALL) for estimand, _, _, name, _ in rows)
+    found: list[tuple[Record, _Spread | None]] = []
+    for estimand, a, b, name, missions in rows:
+        family_size = families[estimand, name == OVERALL]
+        draws = tests.draws_for_family(config.num_resamples, family_size, 1 - config.confidence_level)
+        if estimand == "A":
+            found.append(_checkpoint_record(units, config, a, b, name, missions, draws))
+        else:
+            found.append(_recipe_record(units, config, a, b, name, missions, draws, improvements))
     for estimand in "AB":
         for overall in (True, False):
             _conclude(
-                [r for r in records if r["estimand"] == estimand and (r["mission"] == OVERALL) == overall],
+                [one for one in found if one[0]["estimand"] == estimand and (one[0]["mission"] == OVERALL) == overall],
                 1 - config.confidence_level,
                 config.equivalence_margin,
             )
-    return records
+    return [record for record, _ in found]
 
 
 def _groups(missions: list[str]) -> list[tuple[str, list[str]]]:
@@ -142,10 +154,45 @@ def _groups(missions: list[str]) -> list[tuple[str, list[str]]]:
     return [*((mission, [mission]) for mission in missions), (OVERALL, missions)]
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Spread:
+    """What planning needs to know of a pair, all of it about variance and nothing about the difference seen.
+
+    Attributes:
+        error, df: standard error of the difference and its degrees of freedom.
+        sd: of one unit (unpaired: of either side; over missions: within them).
+        units_needed: units (unpaired: per side) for an effect of so many sd, a power and an alpha.
+        groups, fewest: missions, and the units of the one (unpaired: of the side) that has fewest.
+    """
+
+    error: float
+    df: float
+    sd: float
+    units_needed: Callable[[float, float, float], float]
+    groups: int
+    fewest: int
+
+
+def _plan(spread: _Spread | None, margin: float | None, alpha: float) -> Record:
+    """Power at the margin, units needed for 80 %, and how many more (per mission); NaN where unknown or above 1e9."""
+    power, needed, more = nan, nan, nan
+    if margin and spread is not None and isfinite(spread.error) and spread.error > 0:
+        power = effects.t_power(margin / spread.error, spread.df, alpha)
+        needed = spread.units_needed(margin / spread.sd, 0.8, alpha)
+        if isfinite(needed):
+            needed = ceil(needed)
+            more = max(0, ceil(needed / spread.groups) - spread.fewest)
+    return {"power": power, "n_needed": needed, "more_needed": more}
+
+
 def _checkpoint_record(
-    units: Units, config: DAFComparisonConfig, a: str, b: str, name: str, missions: list[str]
-) -> Record:
-    """Question A: paired by environment seed."""
+    units: Units, config: DAFComparisonConfig, a: str, b: str, name: str, missions: list[str], max_resamples: int
+) -> tuple[Record, _Spread | None]:
+    """Question A: paired by environment seed.
+
+    Where all differences of a mission are equal and not 0, the test counts them as one unit, but the standard error
+    takes their mean as known; equivalence and planning, which would rest on it alone, then stay open.
+    """
     level = config.confidence_level
     strata = [units.paired_differences(a, b, mission) for mission in missions]
     n = sum(stratum.size for stratum in strata)
@@ -154,20 +201,26 @@ def _checkpoint_record(
         "n_a": n, "n_b": n,
     }  # fmt: skip
     if not n:
-        return base | _nothing("no mission and environment seed in common", test="sign-flip permutation", effect="dz")
+        reason = "no mission and environment seed in common"
+        return base | _nothing(reason, test="sign-flip permutation", effect="dz"), None
     rng = stream(config, "pair", a, b, *missions)
-    result = tests.sign_flip_test(strata, num_resamples=config.num_resamples, rng=rng)
+    result = tests.sign_flip_test(strata, num_resamples=config.num_resamples, max_resamples=max_resamples, rng=rng)
     interval = intervals.mean_interval(strata, level=level, num_resamples=config.num_resamples, rng=rng)
     effect, effect_interval = effects.dz(strata, level)
     improvement = effects.paired_probability_of_improvement(strata)
     error, df = intervals.standard_error(strata)
-    margin, power, needed, more = config.equivalence_margin, nan, nan, nan
-    if margin and isfinite(error) and error > 0:
-        sd = float(np.sqrt(np.mean([stratum.var(ddof=1) for stratum in strata])))
-        power = effects.t_power(margin / error, df, 1 - level)
-        needed = ceil(effects.paired_sample_size(margin / sd, 0.8, 1 - level))
-        more = max(0, ceil(needed / len(strata)) - min(stratum.size for stratum in strata))
-    return base | {
+    margin, spread = config.equivalence_margin, None
+    trusted = isfinite(error) and not any(intervals.is_constant_shift(stratum) for stratum in strata)
+    if trusted:
+        spread = _Spread(
+            error=error,
+            df=df,
+            sd=float(np.sqrt(np.mean([stratum.var(ddof=1) for stratum in strata]))),
+            units_needed=effects.paired_sample_size,
+            groups=len(strata),
+            fewest=min(stratum.size for stratum in strata),
+        )
+    record = base | {
         "mean_a": float(np.mean([_common_mean(units, a, b, mission) for mission in missions])),
         "mean_b": float(np.mean([_common_mean(units, b, a, mission) for mission in missions])),
         "difference": result.difference,
@@ -181,12 +234,10 @@ def _checkpoint_record(
         "test": result.name,
         "p": result.p,
         "minimum_p": result.minimum_p,
-        "p_equivalence": tests.equivalence_p(result.difference, error, df, margin) if margin else None,
-        "power": power,
-        "n_needed": needed,
-        "more_needed": more,
+        "p_equivalence": tests.equivalence_p(result.difference, error, df, margin) if margin and trusted else None,
         "reason": result.reason,
     }
+    return record, spread
 
 
 def _common_mean(units: Units, policy: str, other: str, mission: str) -> float:
@@ -235,8 +286,9 @@ def _recipe_record(
     b: str,
     name: str,
     missions: list[str],
+    max_resamples: int,
     improvements: _Improvements,
-) -> Record:
+) -> tuple[Record, _Spread | None]:
     """Question B: seed means, unpaired; a policy that DAF did not train is a fixed reference."""
     level, margin = config.confidence_level, config.equivalence_margin
     x, y = (units.run_means(policy, missions) if missions else np.empty(0) for policy in (a, b))
@@ -248,12 +300,14 @@ def _recipe_record(
     effect_name, test = ("g", "Welch t-test") if all(trained) else ("dz", "one-sample t-test")
     if not (x.size and y.size):
         reason = _too_few_runs(units, {a: x, b: y}, missions) if missions else "no mission in common"
-        return base | _nothing(reason, test=test, effect=effect_name)
+        return base | _nothing(reason, test=test, effect=effect_name), None
     if all(trained):
         result, interval = tests.welch_test(x, y), tests.welch_interval(x, y, level)
         if config.recipe_test == "permutation":
             rng = stream(config, "recipes", a, b, *missions)
-            result = tests.permutation_test(x, y, num_resamples=config.num_resamples, rng=rng)
+            result = tests.permutation_test(
+                x, y, num_resamples=config.num_resamples, max_resamples=max_resamples, rng=rng
+            )
         effect, effect_interval = effects.hedges_g(x, y, level)
         error, df = tests.welch_parts(x, y) if min(x.size, y.size) > 1 else (nan, nan)
     else:
@@ -262,13 +316,19 @@ def _recipe_record(
         result, interval = tests.one_sample_t_test(gaps), intervals.student_t_interval([gaps], level)
         effect, effect_interval = effects.dz([gaps], level)
         error, df = intervals.standard_error([gaps])
-    power, needed, more = nan, nan, nan
-    if margin and isfinite(error) and error > 0:
-        power = effects.t_power(margin / error, df, 1 - level)
-        needed = _runs_needed(x, y, trained, margin, 1 - level)
-        more = max(0, needed - min(runs.size if own else inf for runs, own in zip((x, y), trained, strict=True)))
+    varying = [runs for runs, own in zip((x, y), trained, strict=True) if own]
+    spread = None
+    if isfinite(error):
+        spread = _Spread(
+            error=error,
+            df=df,
+            sd=float(np.sqrt(np.mean([runs.var(ddof=1) for runs in varying]))),
+            units_needed=effects.two_sample_size if all(trained) else effects.paired_sample_size,
+            groups=1,
+            fewest=min(runs.size for runs in varying),
+        )
     better = improvements.interval(a, b, missions) if result.p is not None else intervals.unknown(result.reason)
-    return base | {
+    record = base | {
         "mean_a": float(x.mean()),
         "mean_b": float(y.mean()),
         "difference": result.difference,
@@ -287,20 +347,9 @@ def _recipe_record(
         "p": result.p,
         "minimum_p": result.minimum_p,
         "p_equivalence": tests.equivalence_p(result.difference, error, df, margin) if margin else None,
-        "power": power,
-        "n_needed": needed,
-        "more_needed": more,
         "reason": _too_few_runs(units, {a: x, b: y}, missions) or result.reason,
     }
-
-
-def _runs_needed(x: Array, y: Array, trained: tuple[bool, bool], margin: float, alpha: float) -> int:
-    """Training seeds per recipe for 80 % power at the margin, with the variance seen so far."""
-    if all(trained):
-        sd = float(np.sqrt((x.var(ddof=1) + y.var(ddof=1)) / 2))
-        return ceil(effects.two_sample_size(margin / sd, 0.8, alpha))
-    sd = float((x if trained[0] else y).std(ddof=1))
-    return ceil(effects.paired_sample_size(margin / sd, 0.8, alpha))
+    return record, spread
 
 
 def _too_few_runs(units: Units, runs: dict[str, Array], missions: list[str]) -> str:
@@ -322,12 +371,14 @@ def _nothing(reason: str, *, test: str, effect: str) -> Record:
     return {"test": test, "effect_name": effect, "p": None, "minimum_p": None, "p_equivalence": None, "reason": reason}
 
 
-def _conclude(family: list[Record], alpha: float, margin: float | None) -> None:
-    """Add adjusted p and verdicts to the records of one family, in place."""
-    raw = [nan if record["p"] is None else record["p"] for record in family]
-    same = [nan if record["p_equivalence"] is None else record["p_equivalence"] for record in family]
+def _conclude(family: list[tuple[Record, _Spread | None]], alpha: float, margin: float | None) -> None:
+    """Add adjusted p, planning and verdicts to the records of one family, in place."""
+    raw = [nan if record["p"] is None else record["p"] for record, _ in family]
+    same = [nan if record["p_equivalence"] is None else record["p_equivalence"] for record, _ in family]
+    first_step = alpha / max(1, sum(isfinite(p) for p in raw))
     columns = zip(family, tests.holm(raw), tests.benjamini_hochberg(raw), tests.holm(same), strict=True)
-    for record, p_holm, p_bh, p_same in columns:
+    for (record, spread), p_holm, p_bh, p_same in columns:
+        record.update(_plan(spread, margin, first_step))
         record["p_holm"], record["p_bh"], record["p_equivalence"] = float(p_holm), float(p_bh), float(p_same)
         record["verdict"], reason = verdict(record, alpha, margin)
         record["reason"] = record["reason"] or reason

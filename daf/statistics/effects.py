@@ -121,12 +121,12 @@ def two_sample_power(effect: float, n_per_arm: float, alpha: float = 0.05) -> fl
 
 
 def paired_sample_size(effect: float, power: float = 0.8, alpha: float = 0.05) -> float:
-    """Pairs needed (not rounded) to find a true dz of `effect` with this power."""
+    """Pairs needed (not rounded) to find a true dz of `effect` with this power; NaN above 1e9."""
     return _smallest_n(lambda n: paired_power(effect, n, alpha), effect, power)
 
 
 def two_sample_size(effect: float, power: float = 0.8, alpha: float = 0.05) -> float:
-    """Units per arm needed (not rounded) to find a true d of `effect` with this power."""
+    """Units per arm needed (not rounded) to find a true d of `effect` with this power; NaN above 1e9."""
     return _smallest_n(lambda n: two_sample_power(effect, n, alpha), effect, power)
 
 

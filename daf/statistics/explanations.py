@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 from daf.config import DAFComparisonConfig
@@ -42,15 +43,8 @@ def explain(
         why["B"] = "; ".join(dict.fromkeys(str(r["reason"]) for r in whole["B"])) + "."
     estimand = {key: {"question": ESTIMANDS[key], "answered": possible[key], "why": why[key]} for key in "AB"}
 
-    for key, few, remedy in (("A", "episodes that differ", "Run more episodes"), ("B", "training seeds", "Train more")):
-        family = [r["minimum_p"] for r in whole[key] if r["p"] is not None and r["minimum_p"] is not None]
-        if family and max(family) * len(family) > 1 - config.confidence_level:
-            pairs = f"{len(family)} pair{'s' * (len(family) > 1)}"
-            notes.append(
-                f"With so few {few}, p cannot fall below {max(family):.2g} in at least one comparison, before the "
-                f"correction for {pairs}: a lack of verdicts there says little. {remedy}."
-            )
     played = {mission for _, mission in units.cells}
+    notes += _floors(records, len(played) > 1, 1 - config.confidence_level)
     if config.anchors is None and len(played) > 1 and whole["A"]:
         notes.append(
             "Overall figures give every mission the same weight and take rewards as they are, so a mission that pays "
@@ -73,18 +67,75 @@ def explain(
             "No equivalence margin was declared, so 'inconclusive' cannot be told from 'equal'; set equivalence_margin "
             "to the largest difference that does not matter."
         )
+    notes += _constant_differences(units, whole["A"])
     notes += _what_is_missing(whole, config)
     return estimand, notes
 
 
+def _floors(records: list[dict[str, Any]], several_missions: bool, alpha: float) -> list[str]:
+    """Which families of Holm's correction hold a test that has too few units to ever be significant first.
+
+    The number of draws is no such bound: it grows with the family (`tests.draws_for_family`).
+    """
+    sentences = []
+    for key, few, remedy in (("A", "episodes that differ", "Run more episodes"), ("B", "training seeds", "Train more")):
+        for overall in (True, False) if several_missions else (True,):
+            family = [
+                r for r in records
+                if r["estimand"] == key and (r["mission"] == "overall") == overall and r["p"] is not None
+            ]  # fmt: skip
+            floor = max((r["minimum_p"] for r in family if r["minimum_p"] is not None), default=0.0)
+            if floor * len(family) > alpha:
+                what = f"{len(family)} {'pair' if overall else 'test'}{'s' * (len(family) > 1)}"
+                sentences.append(
+                    f"With so few {few}, p cannot fall below {floor:.2g} in at least one comparison, before the "
+                    f"correction for {what}{'' if overall else ' on single missions'}: a lack of verdicts there says "
+                    f"little. {remedy}."
+                )
+    return sentences
+
+
+def _constant_differences(units: Units, overall: list[dict[str, Any]]) -> list[str]:
+    """Where the test over missions and the interval disagree about how many units a mission has."""
+    from daf.statistics.intervals import is_constant_shift
+
+    found: dict[str, list[str]] = {}
+    for record in overall:
+        a, b = record["policy_a"], record["policy_b"]
+        for mission in units.missions_of(a, b) if record["p"] is not None else []:
+            if is_constant_shift(units.paired_differences(a, b, mission)):
+                found.setdefault(mission, []).append(f"{a} and {b}")
+    if not found:
+        return []
+    where = "; ".join(
+        f"on {mission} ({', '.join(pairs) if len(pairs) <= 3 else f'{len(pairs)} pairs'})"
+        for mission, pairs in found.items()
+    )
+    return [
+        f"Policies differ by the same amount in every episode {where}. Over all missions the test counts such a "
+        "mission's episodes as one, for they may be one and the same, but the interval takes the difference there as "
+        "known; equivalence, power and the episodes needed stay open."
+    ]
+
+
 def _what_is_missing(whole: dict[str, list[dict[str, Any]]], config: DAFComparisonConfig) -> list[str]:
-    """How many more units the open pairs need for the declared margin, in a sentence per question."""
+    """How many more units the open pairs need for the declared margin, in a sentence or two per question."""
     sentences = []
     for key, unit in (("A", "episodes per mission"), ("B", "training seeds per recipe")):
-        wanted = [r["more_needed"] for r in whole[key] if r["verdict"] == "inconclusive" and r["more_needed"] > 0]
-        if wanted:
+        open_pairs = [r for r in whole[key] if r["verdict"] == "inconclusive"]
+        hopeless = [r for r in open_pairs if isfinite(r["power"]) and not isfinite(r["n_needed"])]
+        if hopeless:
             sentences.append(
-                f"About {max(wanted):.0f} more {unit} would give every open pair of question {key} an 80 % chance to "
-                f"show a difference of {config.equivalence_margin:g}, going by the variance seen so far."
+                f"A difference of {config.equivalence_margin:g} is so small against the variance seen so far that a "
+                f"billion {unit} would not show it in {len(hopeless)} of {len(open_pairs)} open pairs of question "
+                f"{key}."
+            )
+        wanted = [r["more_needed"] for r in open_pairs if r["more_needed"] > 0]
+        if wanted:
+            every = "every" if all(isfinite(r["more_needed"]) for r in open_pairs) else "every other"
+            sentences.append(
+                f"About {max(wanted):.0f} more {unit} would give {every} open pair of question {key} an 80 % chance to "
+                f"show a difference of {config.equivalence_margin:g} even at the first step of Holm's correction, "
+                "going by the variance seen so far."
             )
     return sentences

@@ -65,6 +65,11 @@ def is_constant(values: Array) -> bool:
     return values.size < 2 or float(np.ptp(values)) <= 1e-12 * max(1.0, float(np.abs(values).max()))
 
 
+def is_constant_shift(differences: Array) -> bool:
+    """Whether several differences are all equal and not 0, up to rounding."""
+    return differences.size > 1 and is_constant(differences) and not is_constant(np.append(differences, 0.0))
+
+
 def no_variance_reason(strata: Sequence[Array]) -> str | None:
     """Why these strata say nothing about chance, or None if they do."""
     if not strata or sum(stratum.size for stratum in strata) == 0:

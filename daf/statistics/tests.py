@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import combinations
-from math import comb, isfinite, nan, sqrt
+from math import ceil, comb, isfinite, nan, sqrt
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy import special
 
 from daf.statistics.intervals import (
@@ -26,7 +26,8 @@ from daf.statistics.intervals import (
 )
 
 EXACT_LIMIT = 65_536  # labellings enumerated before Monte Carlo takes over
-_CHUNK = 4_000_000
+FEW_HITS = 10  # a test with fewer among its first draws is drawn further
+_CHUNK = 4_000_000  # signs held in memory at once, 32 MB as floats
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,15 +47,49 @@ class TestResult:
     reason: str = ""
 
 
+# ---- Monte Carlo ------------------------------------------------------------------------------------------
+
+
+def draws_for_family(num_resamples: int, family_size: int, alpha: float) -> int:
+    """Draws after which the smallest p, times the number of tests that Holm adjusts together, is below alpha / 4."""
+    return max(num_resamples, ceil(4 * family_size / alpha))
+
+
+def _monte_carlo(
+    first: Callable[[int], int], further: Callable[[int], int], num_resamples: int, max_resamples: int | None
+) -> tuple[float, int]:
+    """p = (1 + hits) / (1 + draws) in two stages, and the number of draws.
+
+    With fewer than 10 hits in the first R = `num_resamples` draws, drawing goes on to R2 = `max_resamples` in all.
+    Each stage's p alone is valid (Phipson and Smyth 2010), and so is the one returned: for t >= 11 / (R + 1), every
+    test that went on, or stopped with p <= t, had p <= t after the first stage; for a smaller t only tests that went
+    on can have p <= t, and that p is the second stage's.
+
+    Args:
+        first, further: draw that many labellings and count those as extreme as the one observed. `further` has a
+            stream of its own, so that what a caller draws after the test does not depend on whether it went on.
+    """
+    hits, draws = first(num_resamples), num_resamples
+    if hits < FEW_HITS and max_resamples is not None and max_resamples > draws:
+        hits, draws = hits + further(max_resamples - draws), max_resamples
+    return (1 + hits) / (1 + draws), draws
+
+
 # ---- paired: sign flips -----------------------------------------------------------------------------------
 
 
-def sign_flip_test(strata: Sequence[Array], *, num_resamples: int = 10_000, rng: np.random.Generator) -> TestResult:
+def sign_flip_test(
+    strata: Sequence[Array],
+    *,
+    num_resamples: int = 10_000,
+    max_resamples: int | None = None,
+    rng: np.random.Generator,
+) -> TestResult:
     """Permutation test of paired differences, stratified by mission.
 
     The statistic is the mean over strata of the mean difference; under the null hypothesis each difference is as
-    likely with either sign (Fisher 1935). All sign patterns are enumerated up to 2^16, else `num_resamples` are drawn
-    and p = (1 + hits) / (1 + draws) (Phipson and Smyth 2010).
+    likely with either sign (Fisher 1935). All sign patterns are enumerated up to 2^16, else `num_resamples` are drawn,
+    and up to `max_resamples` if few of those are as extreme (`_monte_carlo`).
 
     A stratum of several equal differences (two deterministic policies) is flipped as a whole: the seeds changed
     nothing there, so its episodes are one unit. If all strata are like that, the test says nothing.
@@ -75,17 +110,41 @@ def sign_flip_test(strata: Sequence[Array], *, num_resamples: int = 10_000, rng:
         signs = 1 - 2.0 * ((np.arange(2**n)[:, None] >> np.arange(n)) & 1)
         p = float((np.abs(signs @ weights) >= observed).mean())
         return TestResult(name=f"{name} (exact)", difference=difference, p=p, minimum_p=exact_minimum)
-    hits, rows = 0, max(1, _CHUNK // n)
-    for start in range(0, num_resamples, rows):
-        count = min(rows, num_resamples - start)
-        signs = 1 - 2.0 * rng.integers(0, 2, (count, n), dtype=np.int8)
-        hits += int((np.abs(signs @ weights) >= observed).sum())
-    return TestResult(
-        name=f"{name} ({num_resamples:,} draws)",
-        difference=difference,
-        p=(1 + hits) / (1 + num_resamples),
-        minimum_p=max(exact_minimum, 1 / (1 + num_resamples)),
+
+    def first(draws: int) -> int:
+        hits, rows = 0, max(1, _CHUNK // n)
+        for start in range(0, draws, rows):
+            count = min(rows, draws - start)
+            signs = 1 - 2.0 * rng.integers(0, 2, (count, n), dtype=np.int8)
+            hits += int((np.abs(signs @ weights) >= observed).sum())
+        return hits
+
+    further_rng = rng.spawn(1)[0]
+    p, draws = _monte_carlo(
+        first, lambda draws: _count_flips(weights, observed, draws, further_rng), num_resamples, max_resamples
     )
+    return TestResult(
+        name=f"{name} ({draws:,} draws)",
+        difference=difference,
+        p=p,
+        minimum_p=max(exact_minimum, 1 / (1 + max(num_resamples, max_resamples or 0))),
+    )
+
+
+def _count_flips(weights: Array, observed: float, draws: int, rng: np.random.Generator) -> int:
+    """How many of `draws` random sign patterns give a sum of weights (units,) of at least `observed` either way.
+
+    One random byte is the signs of eight units, whose sum stands in a table: some 20 times as fast as single signs.
+    """
+    patterns = 1 - 2.0 * ((np.arange(256)[:, None] >> np.arange(8)) & 1)
+    tables = np.pad(weights, (0, -weights.size % 8)).reshape(-1, 8) @ patterns.T  # (units / 8, 256)
+    hits, columns = 0, 1_000_000  # 8 MB of sums
+    for start in range(0, draws, columns):
+        sums = np.zeros(min(columns, draws - start))
+        for table in tables:
+            sums += table[rng.integers(0, 256, sums.size, dtype=np.uint8)]
+        hits += int((np.abs(sums) >= observed).sum())
+    return hits
 
 
 # ---- unpaired: seed means ---------------------------------------------------------------------------------
@@ -139,8 +198,13 @@ def one_sample_t_test(x: Array, reference: float = 0.0) -> TestResult:
     return TestResult(name=name, difference=difference, p=t_p_value(difference / error, df), minimum_p=None)
 
 
-def permutation_test(x: Array, y: Array, *, num_resamples: int = 10_000, rng: np.random.Generator) -> TestResult:
-    """Permutation test of two independent samples on |difference of means|; exact up to 65,536 labellings."""
+def permutation_test(
+    x: Array, y: Array, *, num_resamples: int = 10_000, max_resamples: int | None = None, rng: np.random.Generator
+) -> TestResult:
+    """Permutation test of two independent samples on |difference of means|.
+
+    Exact up to 65,536 labellings, else as many draws as `sign_flip_test` makes.
+    """
     difference = float(x.mean() - y.mean()) if x.size and y.size else nan
     reason = _unpaired_reason(x, y)
     if reason:
@@ -151,21 +215,34 @@ def permutation_test(x: Array, y: Array, *, num_resamples: int = 10_000, rng: np
     exact_minimum = (2 if x.size == y.size else 1) / labellings
     observed = abs(difference) - 1e-12 * float(np.abs(pooled).max())
 
-    def distance(chosen: NDArray[np.int64]) -> Array:
-        sums = pooled[chosen].sum(axis=1)
+    def distance(chosen: Array) -> Array:
+        sums = chosen.sum(axis=1)
         return np.asarray(np.abs(sums / x.size - (pooled.sum() - sums) / y.size))
 
     if labellings <= EXACT_LIMIT:
-        chosen = np.array(list(combinations(range(pooled.size), x.size)))
+        chosen = pooled[np.array(list(combinations(range(pooled.size), x.size)))]
         p = float((distance(chosen) >= observed).mean())
         return TestResult(name="permutation (exact)", difference=difference, p=p, minimum_p=exact_minimum)
-    order = rng.permuted(np.tile(np.arange(pooled.size), (num_resamples, 1)), axis=1)[:, : x.size]
-    hits = int((distance(order) >= observed).sum())
+
+    def count_hits(draws: int, rng: np.random.Generator) -> int:
+        hits, rows = 0, max(1, _CHUNK // (2 * pooled.size))  # values before and after, 16 MB each
+        for start in range(0, draws, rows):
+            values = np.tile(pooled, (min(rows, draws - start), 1))
+            hits += int((distance(rng.permuted(values, axis=1)[:, : x.size]) >= observed).sum())
+        return hits
+
+    further_rng = rng.spawn(1)[0]
+    p, draws = _monte_carlo(
+        lambda draws: count_hits(draws, rng),
+        lambda draws: count_hits(draws, further_rng),
+        num_resamples,
+        max_resamples,
+    )
     return TestResult(
-        name=f"permutation ({num_resamples:,} draws)",
+        name=f"permutation ({draws:,} draws)",
         difference=difference,
-        p=(1 + hits) / (1 + num_resamples),
-        minimum_p=max(exact_minimum, 1 / (1 + num_resamples)),
+        p=p,
+        minimum_p=max(exact_minimum, 1 / (1 + max(num_resamples, max_resamples or 0))),
     )
 
 

@@ -380,6 +380,91 @@ def test_what_is_missing_for_the_margin_is_said() -> None:
     assert any(f"About {rows.loc['B', 'more_needed']} more training seeds per recipe" in note for note in said)
 
 
+def power_of_t(noncentrality: float, df: float, alpha: float) -> float:
+    """scipy's noncentral t distribution, both tails."""
+    critical = stats.t.isf(alpha / 2, df)
+    return float(stats.nct.sf(critical, df, noncentrality) + stats.nct.cdf(-critical, df, noncentrality))
+
+
+def test_planning_is_for_the_first_step_of_holms_correction() -> None:
+    # 4 policies are 6 pairs overall and 12 on two missions; `same` is `w` again, so that two tests say nothing.
+    frame = table({"w": 0.3, "x": 0.1, "y": 0.0}, seeds=(1, 2, 3, 4), episodes=10)
+    frame = pd.concat([frame, frame[frame.policy == "w"].assign(policy="same")])
+    margin, found = 0.3, compare(frame, equivalence_margin=0.3).pairwise
+    assert found["p"].isna().sum() == 3  # question A only, `w` and `same`: overall and on two missions
+    scores = frame.groupby(["mission", "episode", "policy"])["score"].mean().unstack()
+    d = (scores["x"] - scores["y"]).unstack("mission")
+    runs = frame.groupby(["policy", "seed", "mission"])["score"].mean().unstack("mission")
+    for mission, tests_a, tests_b in (("one", 10, 12), ("overall", 5, 6)):
+        rows = found.query(f"policy_a == 'x' and policy_b == 'y' and mission == '{mission}'").set_index("estimand")
+        part = d[["one"]] if mission == "one" else d
+        errors = part.var() / len(part) / part.shape[1] ** 2
+        df = errors.sum() ** 2 / (errors**2 / 9).sum()
+        expected = power_of_t(margin / np.sqrt(errors.sum()), df, 0.05 / tests_a)
+        assert rows.loc["A", "power"] == pytest.approx(expected, abs=1e-9)
+        n, effect = int(rows.loc["A", "n_needed"]), margin / np.sqrt(part.var().mean())
+        assert power_of_t(effect * np.sqrt(n), n - 1, 0.05 / tests_a) >= 0.8
+        assert power_of_t(effect * np.sqrt(n - 1), n - 2, 0.05 / tests_a) < 0.8
+        assert rows.loc["A", "more_needed"] == max(0, np.ceil(n / part.shape[1]) - 10)
+        means = runs["one"] if mission == "one" else runs.mean(axis=1)
+        sides = means["x"].var() / 4, means["y"].var() / 4
+        df = sum(sides) ** 2 / (sides[0] ** 2 / 3 + sides[1] ** 2 / 3)
+        expected = power_of_t(margin / np.sqrt(sum(sides)), df, 0.05 / tests_b)
+        assert rows.loc["B", "power"] == pytest.approx(expected, abs=1e-9)
+        n, effect = int(rows.loc["B", "n_needed"]), margin / np.sqrt(2 * sum(sides))
+        assert power_of_t(effect * np.sqrt(n / 2), 2 * n - 2, 0.05 / tests_b) >= 0.8
+        assert power_of_t(effect * np.sqrt((n - 1) / 2), 2 * n - 4, 0.05 / tests_b) < 0.8
+        assert rows.loc["B", "more_needed"] == max(0, n - 4)
+
+
+def test_planning_against_a_fixed_policy_counts_the_seeds_of_the_other() -> None:
+    frame = table({"x": 0.1, "fixed": 0.0}, missions=("one",), seeds=(1, 2, 3), episodes=20)
+    fixed = frame[(frame.policy == "fixed") & (frame.seed == 1)].assign(seed=None)
+    results = compare(pd.concat([frame[frame.policy == "x"], fixed]), equivalence_margin=0.05)
+    row = results.pairwise.query("estimand == 'B' and mission == 'overall'").iloc[0]
+    sd = frame[frame.policy == "x"].groupby("seed")["score"].mean().std()
+    assert row["power"] == pytest.approx(power_of_t(0.05 / sd * np.sqrt(3), 2, 0.05), abs=1e-9)
+    n = int(row["n_needed"])
+    assert power_of_t(0.05 / sd * np.sqrt(n), n - 1, 0.05) >= 0.8 > power_of_t(0.05 / sd * np.sqrt(n - 1), n - 2, 0.05)
+    assert row["more_needed"] == n - 3
+
+
+def test_a_margin_far_below_the_spread_leaves_the_number_needed_open() -> None:
+    frame = table({"x": 0.1, "y": 0.0}, missions=("one",))
+    results = compare(frame, equivalence_margin=1e-6)
+    rows = results.pairwise.set_index(["estimand", "mission"])
+    assert rows[["n_needed", "more_needed"]].isna().all(axis=None)
+    assert set(rows["verdict"]) == {"inconclusive"}
+    np.testing.assert_allclose(rows["power"], 0.05, atol=1e-4)
+    for key, unit in (("A", "episodes per mission"), ("B", "training seeds per recipe")):
+        text = f"that a billion {unit} would not show it in 1 of 1 open pairs of question {key}."
+        assert any(
+            note.startswith("A difference of 1e-06 is so small") and note.endswith(text) for note in results.notes
+        )
+    assert not any("80 % chance" in note for note in results.notes)
+
+
+def test_a_mission_whose_difference_never_varies_leaves_equivalence_open_and_is_named() -> None:
+    frame = table({"x": 0.0, "y": 0.0, "z": 0.0}, seeds=(1,), episodes=24)
+    one = frame.mission == "one"
+    shared = frame[one & (frame.policy == "z")].set_index("episode")["score"]
+    frame.loc[one & (frame.policy == "x"), "score"] = frame["episode"].map(shared) + 1.0
+    frame.loc[one & (frame.policy == "y"), "score"] = frame["episode"].map(shared)
+    results = compare(frame.drop(columns="seed"), equivalence_margin=5.0)
+    rows = results.pairwise.query("mission == 'overall'").set_index(["policy_a", "policy_b"])
+    for pair in (("x", "y"), ("x", "z")):  # by a standard error from mission two alone, they would be equivalent
+        assert rows.loc[pair, ["p_equivalence", "power", "n_needed", "more_needed"]].isna().all()
+        assert rows.loc[pair, "verdict"] == "inconclusive"
+    # Equal scores are no such claim: nothing is taken as known but that there is no difference.
+    assert rows.loc[("y", "z"), "verdict"] == "equivalent"
+    notes = [note for note in results.notes if "same amount in every episode" in note]
+    assert len(notes) == 1
+    assert "on one (x and y, x and z)." in notes[0]
+    assert "counts such a mission's episodes as one" in notes[0]
+    assert "takes the difference there as known" in notes[0]
+    assert not any("same amount" in note for note in compare(table({"x": 1.0, "y": 0.0})).notes)
+
+
 def test_the_permutation_test_of_recipes_says_how_small_its_p_can_get() -> None:
     frame = table({"x": 9.0, "y": 0.0, "z": 5.0}, seeds=(1, 2, 3, 4))
     results = compare(frame, recipe_test="permutation")
@@ -391,6 +476,32 @@ def test_the_permutation_test_of_recipes_says_how_small_its_p_can_get() -> None:
     assert any("few training seeds, p cannot fall below 0.029" in note for note in results.notes)
     rows = compare(frame).pairwise.query("estimand == 'B' and mission == 'overall'")
     assert set(rows["verdict"]) == {"better", "worse"}  # Welch's test can tell
+
+
+def test_many_tests_on_single_missions_can_be_decided() -> None:
+    # 6 pairs on 30 missions are 180 tests: with 300 draws alone the smallest adjusted p would be 180 / 301.
+    means = {f"p{i}": 5.0 * i for i in range(4)}
+    missions = tuple(f"m{j}" for j in range(30))
+    results = compare(table(means, missions=missions, seeds=(1,), episodes=24))
+    single = results.pairwise.query("estimand == 'A' and mission != 'overall'")
+    assert len(single) == 180
+    assert set(single["verdict"]) == {"worse"}
+    assert set(single["test"]) == {"sign-flip permutation (14,400 draws)"}  # 4 x 180 / .05
+    np.testing.assert_allclose(single["p_holm"], 180 / 14_401)
+    assert not any("cannot fall below" in note for note in results.notes)
+    # A look of a comparison that stops by itself has a smaller alpha, and more draws.
+    strict = compare(table(means, missions=missions[:2], seeds=(1,), episodes=24), confidence_level=1 - 0.05 / 16)
+    assert set(strict.pairwise.query("estimand == 'A' and mission == 'overall'")["verdict"]) == {"worse"}
+
+
+def test_too_few_episodes_for_the_tests_on_single_missions_are_named_as_such() -> None:
+    # 8 episodes: p >= 2^-7 on a mission, and 15 times that is above .05; over 5 missions there are 40 episodes.
+    frame = table({f"p{i}": i for i in range(3)}, missions=tuple("abcde"), seeds=(1,), episodes=8)
+    notes = [note for note in compare(frame).notes if "cannot fall below" in note]
+    assert len(notes) == 1
+    assert "cannot fall below 0.0078" in notes[0]
+    assert "correction for 15 tests on single missions" in notes[0]
+    assert notes[0].endswith("Run more episodes.")
 
 
 # ---- files ------------------------------------------------------------------------------------------------

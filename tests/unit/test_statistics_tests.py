@@ -41,6 +41,46 @@ def test_monte_carlo_comes_near_the_exact_p_and_never_reaches_zero(monkeypatch: 
     assert far.p == far.minimum_p == pytest.approx(1 / 1000)
 
 
+def test_a_test_with_few_hits_is_drawn_further_and_others_are_as_before() -> None:
+    options = {"num_resamples": 999, "max_resamples": 40_000}
+    d = RNG(3).normal(0, 1, 20)
+    far, near = d + 9, d + 0.3
+    for sides in ([far], [far, far]):
+        found = tests.sign_flip_test(sides, **options, rng=RNG(0))
+        assert found.p == found.minimum_p == pytest.approx(1 / 40_001)
+        assert found.name.endswith("(40,000 draws)")
+    assert tests.permutation_test(d, far, **options, rng=RNG(0)).p == pytest.approx(1 / 40_001)
+    for test, sides in ((tests.sign_flip_test, ([near],)), (tests.permutation_test, (d, near))):
+        further, before = (test(*sides, **one, rng=RNG(0)) for one in (options, {"num_resamples": 999}))
+        assert (further.p, further.name) == (before.p, before.name)
+    # The stream goes on as if the test had stopped: figures drawn after it do not depend on the family.
+    one, two = RNG(0), RNG(0)
+    tests.sign_flip_test([far], **options, rng=one)
+    tests.sign_flip_test([far], num_resamples=999, rng=two)
+    assert one.random() == two.random()
+
+
+@pytest.mark.parametrize("n", [17, 24])
+def test_a_small_p_of_two_stages_is_the_exact_one(n: int) -> None:
+    # Ranks 1 … n with k negative: p is a count of subsets by their sum (Wilcoxon's signed ranks, tabulated by scipy).
+    ranks = np.arange(1.0, n + 1)
+    d = np.where(np.isin(ranks, [1, 2, 3, 4, 6]), -ranks, ranks)
+    exact = stats.wilcoxon(d, method="exact").pvalue
+    draws = 4_000_000
+    found = tests.sign_flip_test([d], num_resamples=999, max_resamples=draws, rng=RNG(5))
+    assert found.p == pytest.approx(exact, abs=4 * np.sqrt(exact / draws))
+
+
+def test_the_p_of_two_stages_is_valid_at_both() -> None:
+    # No difference: P(p <= t) <= t for thresholds of the first stage, of the second, and at the step between them.
+    rng, runs = RNG(17), 4000
+    options = {"num_resamples": 100, "max_resamples": 1000, "rng": rng}
+    p = np.array([tests.sign_flip_test([rng.normal(0, 1, 17)], **options).p for _ in range(runs)])
+    for t in (0.005, 0.02, 10 / 101, 11 / 101, 0.2):
+        assert (p <= t).mean() <= t + 3 * np.sqrt(t * (1 - t) / runs)
+    assert (p <= 0.005).any()  # a first stage of 100 draws alone has no p below .0099
+
+
 @pytest.mark.parametrize("strata", [[np.full(24, 9.0)], [np.zeros(24)], [np.array([1.0])], []])
 def test_constant_differences_are_insufficient_however_many(strata: list[np.ndarray]) -> None:
     result = tests.sign_flip_test(strata, rng=RNG(0))
