@@ -211,6 +211,7 @@ def test_a_task_for_each_gpu(start: Callable[..., Run], tmp_path: Path, monkeypa
     )
 
 
+@pytest.mark.long
 def test_a_cluster_without_gpus(start: Callable[..., Run], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Trainings on several machines run in the partition that there is."""
     settings = tmp_path / "cluster.yaml"

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from daf.locks import exclusive
+
 SLURM_PROGRAMS = {"sacct", "salloc", "sbatch", "scancel", "scontrol", "sinfo", "squeue", "srun"}
 
 
@@ -39,11 +41,21 @@ def _path_without_slurm(path: str) -> str:
 
 @pytest.fixture(scope="session")
 def finished_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder in which the whole small experiment ran, for real. Tests that change something work on a copy."""
+    """A folder in which the whole small experiment ran, for real. Tests that change something work on a copy.
+
+    It is run once, by the process of the tests that comes first; the others wait for it.
+    """
     from tests.workflow.tools import SMALL, snakemake, write_experiment
 
-    folder = tmp_path_factory.mktemp("finished")
-    write_experiment(folder, SMALL)
-    done = snakemake(folder, "-j2")
-    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-6000:]
+    base = tmp_path_factory.getbasetemp()
+    shared = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "finished"
+    folder = shared / "project"
+    with exclusive(shared, print):
+        if not (shared / "done").exists():
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir()
+            write_experiment(folder, SMALL)
+            done = snakemake(folder, "-j2")
+            assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-6000:]
+            (shared / "done").touch()
     return folder
