@@ -17,7 +17,15 @@ from daf.errors import BadInputError
 from daf.search.evidence import Evidence
 from daf.search.in_process import Objective, Trial, run_in_process
 from daf.search.results import SweepResults, TrialResult, best_trial
-from daf.sweep_files import prior_evidence, read_prior, read_sweep, sweep_folder, sweep_recipe, validate_sweep
+from daf.sweep_files import (
+    prior_evidence,
+    read_prior,
+    read_sweep,
+    sweep_folder,
+    sweep_recipe,
+    trials_json,
+    validate_sweep,
+)
 
 if TYPE_CHECKING:
     from daf.search.analysis import SweepAnalysis
@@ -141,13 +149,8 @@ def _prior(cfg: DAFSweepConfig, warm_start: SweepResults | None) -> list[Evidenc
     """The other sweep's trials that are points of this space."""
     if warm_start is None:
         return [] if cfg.warm_start is None else read_prior(Path(cfg.warm_start) / "trials.json", cfg)
-    theirs = warm_start.config
-    content = {
-        "objective_metric": theirs.objective_metric,
-        "optimize_direction": theirs.optimize_direction,
-        "trials": [one.to_dict() for one in warm_start.trials],
-    }
-    return prior_evidence(content, cfg, f"sweep '{theirs.name}'")
+    content = trials_json(warm_start.config, [one.to_dict() for one in warm_start.trials])
+    return prior_evidence(content, cfg, f"sweep '{warm_start.config.name}'")
 
 
 def _as_results(results: SweepResults | str | Path) -> SweepResults:

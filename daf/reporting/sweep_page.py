@@ -52,14 +52,9 @@ def _sentences(analysis: Mapping[str, Any]) -> list[str]:
     said.append(f"On seeds that the search never saw it scored {number(found['mean'])} on average.")
     if found["optimism"] is not None:
         much = number(abs(found["optimism"]))
-        way = (
-            f"{much} too much"
-            if found["optimism"] > 0
-            else f"{much} too little"
-            if found["optimism"]
-            else "what it held"
-        )
-        said.append(f"Optimism of the search: its own best trial promised {way}.")
+        way = "too much" if found["optimism"] > 0 else "too little"
+        promised = f"{much} {way}" if found["optimism"] else "what it held"
+        said.append(f"Optimism of the search: its own best trial promised {promised}.")
     return said
 
 
@@ -103,23 +98,27 @@ def slice_figures(analysis: Mapping[str, Any], height: int = SLICE_HEIGHT) -> di
     trials = _completed(analysis)
     best = _best_quarter(analysis, trials)
     score = figures.Scale([one["objective"] for one in trials])
+
+    def level(value: float) -> float:
+        return 8 + height * (1 - _share(value, score))
+
     drawn = {}
     coordinates = analysis["parallel_coordinates"]
     for place, (axis, ticks) in enumerate(zip(coordinates["axes"], coordinates["ticks"], strict=True)):
         dots = [(one, one["positions"][place]) for one in trials if one["positions"][place] is not None]
         parts = [figures.opening(height + 28, f"{analysis['objective_metric']} by {axis}")]
         for tick in score.ticks():
-            y = f"{8 + height * (1 - _share(tick, score)):.1f}"
+            y = f"{level(tick):.1f}"
             parts.append(f'<line class="grid" x1="0" x2="100%" y1="{y}" y2="{y}"/>')
-            parts.append(f'<text class="soft small" x="0" y="{float(y) - 4:.1f}">{figures.tick_text(tick)}</text>')
+            parts.append(f'<text class="soft small" x="0" y="{level(tick) - 4:.1f}">{figures.tick_text(tick)}</text>')
         for one, u in dots:
             colour = "var(--p0)" if one["trial"] in best else "var(--muted)"
-            y = f"{8 + height * (1 - _share(one['objective'], score)):.1f}"
+            y = f"{level(one['objective']):.1f}"
             parts.append(f'<circle cx="{_along(u)}" cy="{y}" r="4" fill="{colour}" opacity=".7"/>')
         for u, value in ticks:
             anchor = "end" if u == 1 else "mid"
-            text = f'<text class="soft small {anchor}" x="{_along(u)}" y="{height + 24}">{_value(value)}</text>'
-            parts.append(text)
+            place_along = f'class="soft small {anchor}" x="{_along(u)}" y="{height + 24}"'
+            parts.append(f"<text {place_along}>{_value(value)}</text>")
         if dots:
             drawn[axis] = "".join([*parts, "</svg>"])
     return drawn

@@ -186,23 +186,30 @@ def test_a_second_run_finds_everything_done(finished: Run, cluster: Cluster) -> 
     assert len(finished.jobs()) == before
 
 
+def two_by_two(
+    settings: str, start: Callable[..., Run], folder: Path, patch: pytest.MonkeyPatch
+) -> tuple[Run, list[tuple[int, str, str | None]]]:
+    """A training on two machines with two processes each, on a cluster that is described so; machine, host and visible
+    GPUs of every rank."""
+    (folder / "cluster.yaml").write_text(settings)
+    patch.setenv("DAF_CLUSTER", str(folder / "cluster.yaml"))
+    experiment = {key: EXPERIMENT[key] for key in ("name", "missions")}
+    experiment["training"] = {"square": {"mission": "hall", "num_machines": 2, "processes_per_machine": 2, **TINY}}
+    run = start(folder / "project", experiment)
+    run.succeeds()
+    ranks = processes(run.folder, "square")["ranks"]
+    return run, sorted((rank["machine"], rank["host"], rank["visible_gpus"]) for rank in ranks)
+
+
 def test_a_task_for_each_gpu(start: Callable[..., Run], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where a cluster binds each GPU to a task; and the account, options and temporary folder of its file."""
-    settings = tmp_path / "cluster.yaml"
-    settings.write_text(
+    settings = (
         "account: lab\ngres: gpu:fake\ntask_per_gpu: true\nmax_memory_mb: 6000\nmax_minutes: 50\n"
         f"extra: --nice=7\nscratch: {tmp_path}/scratch\n"
     )
     (tmp_path / "scratch").mkdir()
-    monkeypatch.setenv("DAF_CLUSTER", str(settings))
-    experiment = {key: EXPERIMENT[key] for key in ("name", "missions")}
-    experiment["training"] = {"square": {"mission": "hall", "num_machines": 2, "processes_per_machine": 2, **TINY}}
-    run = start(tmp_path / "project", experiment)
-    run.succeeds()
-    facts = processes(run.folder, "square")
-    assert sorted((rank["machine"], rank["host"], rank["visible_gpus"]) for rank in facts["ranks"]) == [
-        (0, "g1", "0"), (0, "g1", "1"), (1, "g2", "0"), (1, "g2", "1"),
-    ]  # fmt: skip
+    run, ranks = two_by_two(settings, start, tmp_path, monkeypatch)
+    assert ranks == [(0, "g1", "0"), (0, "g1", "1"), (1, "g2", "0"), (1, "g2", "1")]
     (job,) = run.jobs()
     assert "-A lab" in job.submit_line
     assert " ".join(job.options) == (
@@ -214,17 +221,9 @@ def test_a_task_for_each_gpu(start: Callable[..., Run], tmp_path: Path, monkeypa
 @pytest.mark.long
 def test_a_cluster_without_gpus(start: Callable[..., Run], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Trainings on several machines run in the partition that there is."""
-    settings = tmp_path / "cluster.yaml"
-    settings.write_text("gpu_partition: null\nmax_memory_mb: 60_000\nmax_minutes: 1440\n")
-    monkeypatch.setenv("DAF_CLUSTER", str(settings))
-    experiment = {key: EXPERIMENT[key] for key in ("name", "missions")}
-    experiment["training"] = {"square": {"mission": "hall", "num_machines": 2, "processes_per_machine": 2, **TINY}}
-    run = start(tmp_path / "project", experiment)
-    run.succeeds()
-    facts = processes(run.folder, "square")
-    assert sorted((rank["machine"], rank["host"], rank["visible_gpus"]) for rank in facts["ranks"]) == [
-        (0, "c1", None), (0, "c1", None), (1, "c2", None), (1, "c2", None),
-    ]  # fmt: skip
+    settings = "gpu_partition: null\nmax_memory_mb: 60_000\nmax_minutes: 1440\n"
+    run, ranks = two_by_two(settings, start, tmp_path, monkeypatch)
+    assert ranks == [(0, "c1", None), (0, "c1", None), (1, "c2", None), (1, "c2", None)]
     (job,) = run.jobs()
     assert " ".join(job.options) == (
         f"-p cpu -t 720 --mem 16000 --nodes=2 --requeue --ntasks=2 --cpus-per-task=2 -D {run.folder}"
