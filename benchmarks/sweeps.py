@@ -32,11 +32,11 @@ import yaml
 from measure import median
 
 from daf.config import DAFSweepConfig
-from daf.files import write_json
 from daf.search.bayesian import Bayesian
 from daf.search.proposers import STRATEGIES
 from daf.sweep_files import collect_results, propose_trial, read_evidence
 from daf.sweep_plan import SweepPlan
+from daf.system.files import write_json
 
 PROJECT = Path(__file__).parents[1]
 SPACE: dict[str, Any] = {

@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING, Any, Literal
 from daf.ablation import daf_policy_ablation
 from daf.config import Anchors, DAFComparisonConfig, MissionConfig, PolicyConfig
 from daf.errors import BadInputError
-from daf.files import digest, file_sha256
 from daf.statistics.explanations import ESTIMANDS, explain
 from daf.statistics.results import ComparisonResults, make_table, to_plain
 from daf.suites import SUITES, daf_benchmark_suite, suite_missions
+from daf.system.files import digest, file_sha256
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -149,8 +149,8 @@ def daf_compare_scores(
         BadInputError: a column is missing or holds something else, a row occurs twice, a score is infinite, or nothing
             is left to compare.
     """
-    from daf.provenance import utc_now
     from daf.statistics.scores import read_scores, to_episodes
+    from daf.system.provenance import utc_now
 
     where = "table of scores" if not isinstance(scores, str | Path) else str(scores)
     episodes, said = to_episodes(read_scores(scores), where)
@@ -296,8 +296,8 @@ def daf_compare_policies(
     import pandas as pd
 
     from daf.engine.evaluation import evaluate_policy
-    from daf.provenance import provenance
     from daf.sequential import play_until_settled
+    from daf.system.provenance import provenance
 
     def play(first: int, stop: int) -> pd.DataFrame:
         frames = [
@@ -340,9 +340,9 @@ def compare_files(paths: Sequence[str | Path], config: DAFComparisonConfig, fold
     and policies of the configuration go by their labels.
     """
     from daf.episodes import read_episodes, read_provenance
-    from daf.provenance import provenance
     from daf.sequential import looks
     from daf.statistics.units import SLIM_COLUMNS
+    from daf.system.provenance import provenance
 
     episodes = read_episodes(paths, SLIM_COLUMNS)
     labelled = with_labels(config, episodes)

@@ -20,7 +20,7 @@ from pydantic.fields import FieldInfo
 
 from daf import config
 from daf.errors import EXIT_FAILED, EXIT_OK, BadInputError
-from daf.files import write_text
+from daf.system.files import write_text
 
 ROOT = Path(__file__).resolve().parent.parent
 SCHEMA_PATH = Path("workflow/schemas/config.schema.yaml")

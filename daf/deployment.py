@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 from daf.config import NAME_PATTERN
 from daf.errors import BadInputError, CheckpointError, DeploymentError, PolicyError
-from daf.files import digest, file_sha256, write_json
 from daf.packaging.endpoints import Deployment, open_endpoint
 from daf.packaging.manifest import Manifest, contents, manifest_path_of, read_manifest
 from daf.packaging.validation import ValidationResult, validate_package
+from daf.system.files import digest, file_sha256, write_json
 
 if TYPE_CHECKING:
     from daf.config import DAFDeploymentConfig, MissionConfig
@@ -95,7 +95,7 @@ def daf_package_policy(
     from daf.packaging.source import collect_source, requirement_lines
     from daf.packaging.weights import weights_for_bundle
     from daf.plan import weights_files
-    from daf.provenance import provenance, utc_now
+    from daf.system.provenance import provenance, utc_now
 
     weights = Path(weights_path) if weights_path is not None else None
     if weights is not None and not (weights.is_file() and weights.stat().st_size > 0):

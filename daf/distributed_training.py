@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any
 from daf.config import DAFTrainingConfig, Hyperparameters, MissionConfig
 from daf.engine.model_files import MODEL
 from daf.errors import EXIT_OK, EXIT_REQUEUE, BadInputError, DafError
-from daf.files import read_json, write_json, write_text
 from daf.recipes import TrainingRecipe, training_recipe
+from daf.system.files import read_json, write_json, write_text
 from daf.training.slurm import SlurmOptions, SlurmProcess, submit
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from daf.errors import DafError, UnfitEnvironmentError, did_you_mean
-from daf.provenance import available_cpus
+from daf.system.provenance import available_cpus
 
 if TYPE_CHECKING:
     from daf.config import MissionConfig
@@ -153,7 +153,7 @@ def daf_check_cuda(device: str = "auto") -> CheckResult:
 
 
 def _cuda_facts() -> str | None:
-    from daf.devices import cuda_available
+    from daf.system.devices import cuda_available
 
     if not cuda_available():
         return None
@@ -167,7 +167,7 @@ def _cuda_facts() -> str | None:
 
 def daf_get_recommended_device() -> str:
     """`cuda` if torch can use a GPU here, else `cpu`."""
-    from daf.devices import resolve_device
+    from daf.system.devices import resolve_device
 
     return resolve_device("auto")
 

@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from daf.errors import BadInputError
-from daf.files import write_with
+from daf.system.files import write_with
 
 if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
-PROVENANCE_KEY = b"daf.provenance"
+PROVENANCE_KEY = b"daf.system.provenance"
 
 EPISODE_COLUMNS: dict[str, str] = {
     "policy": "name in the configuration",

@@ -17,11 +17,11 @@ from daf.episode_statistics import EpisodeStatistics, episode_statistics
 from daf.episodes import read_episodes, read_provenance
 from daf.errors import BadInputError, ConfigError
 from daf.failure_modes import FailureMode, find_failure_modes
-from daf.files import write_json
-from daf.provenance import provenance
 from daf.recipes import MissionRecipe
 from daf.success import statistics_in
-from daf.usage import Usage, UsageMeter
+from daf.system.files import write_json
+from daf.system.provenance import provenance
+from daf.system.resource_usage import Usage, UsageMeter
 
 if TYPE_CHECKING:
     import pandas as pd

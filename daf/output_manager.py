@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from daf.errors import BadInputError, did_you_mean
-from daf.files import read_json, write_json
+from daf.system.files import read_json, write_json
 
 # Folder -> what it holds. `environment` is where the workflow writes its machine check.
 FOLDERS = {

@@ -14,7 +14,6 @@ from typing import Any
 from daf.config import DAFComparisonConfig, DAFSweepConfig, DAFTrainingConfig, ExperimentConfig, PolicyConfig
 from daf.engine.model_files import SUFFIX, description_path
 from daf.errors import BadInputError, CheckpointError, ConfigError, DafError
-from daf.files import file_sha256
 from daf.recipes import (
     EvaluationRecipe,
     MissionRecipe,
@@ -26,6 +25,7 @@ from daf.recipes import (
 )
 from daf.sequential import first_episodes_of_looks, look_sizes
 from daf.sweep_plan import SweepPlan
+from daf.system.files import file_sha256
 
 
 @dataclass(frozen=True, kw_only=True)

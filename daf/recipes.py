@@ -19,7 +19,7 @@ from daf.config import (
     Hyperparameters,
     MissionConfig,
 )
-from daf.files import digest, file_sha256
+from daf.system.files import digest, file_sha256
 
 SHIPPED_MISSIONS = Path(__file__).parents[1] / "config" / "missions"
 

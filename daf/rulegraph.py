@@ -10,7 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from daf.files import write_text
+from daf.system.files import write_text
 
 PROJECT = Path(__file__).parents[1]
 BLOCK = re.compile(r"```mermaid\n.*?```", re.DOTALL)

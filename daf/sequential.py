@@ -20,8 +20,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from daf.config import DAFComparisonConfig
-from daf.files import read_json, write_json
 from daf.statistics.results import ComparisonResults
+from daf.system.files import read_json, write_json
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -154,7 +154,7 @@ def reason_to_skip(look_files: Sequence[str | Path]) -> str | None:
 def write_skipped_shard(recipe: EvaluationRecipe, reason: str, output: str | Path) -> None:
     """A shard without episodes, whose provenance says why."""
     from daf.episodes import episodes_frame, write_episodes
-    from daf.provenance import provenance
+    from daf.system.provenance import provenance
 
     made_by = provenance(recipe.to_dict(), {"first_episode": recipe.first_seed + recipe.first_episode})
     write_episodes(output, episodes_frame([]), made_by | {"policy": None, "note": "", "skipped": reason})

@@ -13,7 +13,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from daf.errors import BadInputError, ConfigError, did_you_mean
-from daf.files import write_text
+from daf.system.files import write_text
 
 NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"
 Name = Annotated[str, Field(pattern=NAME_PATTERN, description="a name that can stand in a file path")]

@@ -18,7 +18,6 @@ from typing import Any
 
 from daf.config import DAFSweepConfig
 from daf.errors import BadInputError
-from daf.files import digest, read_json, write_text
 from daf.search.budget import seconds_used, stopping_bars
 from daf.search.confirmation import confirmed_best, finalists_of
 from daf.search.evidence import Evidence
@@ -28,6 +27,7 @@ from daf.search.results import SweepResults, TrialResult, best_trial, flat_rows
 from daf.search.space import Value, build_space, num_trials_effective
 from daf.search.strategy import stream_seed
 from daf.sweep_plan import SweepPlan, results_seen
+from daf.system.files import digest, read_json, write_text
 
 # What neither a proposal nor a trial depends on: a change here repeats nothing that was done.
 NOT_IN_RECIPE = ("num_trials", "output_dir", "num_finalists", "confirmation_seeds")

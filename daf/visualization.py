@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from daf.errors import BadInputError, did_you_mean
-from daf.files import write_text
+from daf.system.files import write_text
 
 if TYPE_CHECKING:
     from daf.comparison import ComparisonResults

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from daf.files import read_json
 from daf.reporting.html import render_report
 from daf.rule import running
+from daf.system.files import read_json
 
 with running(snakemake) as (plan, logger):
     page = render_report(

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from daf.files import read_json
 from daf.rule import running
+from daf.system.files import read_json
 from daf.training.trial import run_promoted_trial
 
 with running(snakemake) as (plan, logger):

@@ -21,7 +21,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from daf.engine.stamps import engine_stamp
 from daf.errors import CheckpointError, PolicyError
-from daf.files import digest, write_bytes, write_json
+from daf.system.files import digest, write_bytes, write_json
 
 if TYPE_CHECKING:
     from mettagrid.policy.policy_env_interface import PolicyEnvInterface

@@ -36,7 +36,7 @@ from daf.engine.model_files import (
     refuse_code,
 )
 from daf.errors import CheckpointError, PolicyError, did_you_mean
-from daf.files import file_sha256
+from daf.system.files import file_sha256
 
 ALIASES = {
     "grid": "daf.engine.grid_policy.GridPolicy",

@@ -17,7 +17,7 @@ from mettagrid.simulator.replay_log_writer import InMemoryReplayWriter
 from daf.engine.missions import Mission
 from daf.engine.simulation import AgentBuffers, SimulationFactory
 from daf.errors import DafError
-from daf.files import write_bytes
+from daf.system.files import write_bytes
 
 
 @dataclass(frozen=True, kw_only=True)

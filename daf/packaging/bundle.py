@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from daf.errors import BadInputError
-from daf.files import atomic_path
+from daf.system.files import atomic_path
 
 SPEC_NAME = "policy_spec.json"
 RESERVED = (SPEC_NAME, "metadata.json", "README.md", "requirements.txt", "VERSION")

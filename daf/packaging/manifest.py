@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from daf.errors import DeploymentError
-from daf.files import file_sha256, read_json
+from daf.system.files import file_sha256, read_json
 
 
 class Manifest(BaseModel):

@@ -20,9 +20,9 @@ from pathlib import Path
 from typing import Any
 
 from daf.errors import DeploymentError, did_you_mean
-from daf.files import file_sha256, read_json, write_json
 from daf.packaging.manifest import Manifest, manifest_path_of
-from daf.provenance import utc_now
+from daf.system.files import file_sha256, read_json, write_json
+from daf.system.provenance import utc_now
 
 
 class FolderRegistry:

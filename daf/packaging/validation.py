@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 from daf.environment_checks import CheckResult, Status
 from daf.errors import BadInputError, DeploymentError
-from daf.files import file_sha256
 from daf.packaging.bundle import SPEC_NAME
 from daf.packaging.manifest import Manifest, differences, read_manifest
+from daf.system.files import file_sha256
 
 if TYPE_CHECKING:
     from daf.config import MissionConfig

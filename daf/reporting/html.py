@@ -15,8 +15,8 @@ from typing import Any
 
 from daf.comparison import ComparisonResults
 from daf.errors import BadInputError
-from daf.files import write_text
 from daf.reporting import figures, overall_figures, sentences
+from daf.system.files import write_text
 
 METRICS = {
     "episode_reward": "Reward per episode",

@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from daf.files import write_text
 from daf.reporting import animation, figures, maps
 from daf.reporting.html import template
 from daf.reporting.sentences import number
+from daf.system.files import write_text
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -7,10 +7,10 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from daf.files import write_text
 from daf.reporting import figures
 from daf.reporting.html import template
 from daf.reporting.sentences import number
+from daf.system.files import write_text
 
 HEIGHT = 260
 TOP = 30

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from daf.config import DAFComparisonConfig
 from daf.errors import BadInputError
-from daf.files import read_json, write_text, write_with
+from daf.system.files import read_json, write_text, write_with
 
 if TYPE_CHECKING:
     import pandas as pd

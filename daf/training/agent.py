@@ -14,7 +14,7 @@ import time
 from dataclasses import asdict, replace
 from pathlib import Path
 
-from daf.files import read_json, write_json
+from daf.system.files import read_json, write_json
 from daf.training.failures import Cause, Failure, host_name, origin
 
 _PR_SET_PDEATHSIG = 1

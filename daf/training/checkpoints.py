@@ -15,7 +15,7 @@ from typing import Any
 
 import torch
 
-from daf.files import write_bytes
+from daf.system.files import write_bytes
 
 _NAME = re.compile(r"^checkpoint-(\d{8})-([0-9a-f]{16})\.pt$")
 KEEP = 2  # the newest, and one before it should the newest turn out damaged

@@ -19,10 +19,10 @@ import torch
 
 from daf.engine.model_files import DESCRIPTION, MODEL, save_model
 from daf.engine.stamps import engine_stamp
-from daf.files import write_bytes, write_json
 from daf.logging_config import DAFLogger
-from daf.provenance import provenance
 from daf.recipes import TrainingRecipe
+from daf.system.files import write_bytes, write_json
+from daf.system.provenance import provenance
 from daf.training.checkpoints import load_newest_checkpoint, save_checkpoint
 from daf.training.failures import Cause, read_failures
 from daf.training.group import Group

@@ -15,8 +15,8 @@ import psutil
 import torch
 
 from daf.engine.vector import FinishedEpisode
-from daf.files import atomic_path
 from daf.objective import episode_objective
+from daf.system.files import atomic_path
 from daf.training.group import Group
 
 METRICS = "metrics.jsonl"

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from daf.errors import EXIT_REQUEUE, DafError
-from daf.files import read_json
 from daf.logging_config import DAFLogger
 from daf.recipes import TrainingRecipe, with_hyperparameters
+from daf.system.files import read_json
 from daf.training.launch import run_training
 
 

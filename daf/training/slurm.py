@@ -24,7 +24,7 @@ from typing import Any, Self
 
 from daf.cluster.states import FAILED, STOPPED
 from daf.errors import EXIT_FAILED, EXIT_OK, EXIT_REQUEUE, BadInputError, DafError, UnfitEnvironmentError, did_you_mean
-from daf.files import write_text
+from daf.system.files import write_text
 
 WARNING_SECONDS = 120
 POLL_SECONDS = 2.0

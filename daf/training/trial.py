@@ -16,13 +16,13 @@ from pathlib import Path
 from typing import Any
 
 from daf.errors import BadInputError, DafError
-from daf.files import digest, read_json, write_bytes, write_json
 from daf.logging_config import DAFLogger
-from daf.provenance import provenance
 from daf.recipes import TrainingRecipe, with_hyperparameters
 from daf.search.evidence import Evidence
 from daf.sweep_files import propose_trial
 from daf.sweep_plan import SweepPlan, trial_name
+from daf.system.files import digest, read_json, write_bytes, write_json
+from daf.system.provenance import provenance
 from daf.training.failures import Cause, Failure
 from daf.training.pause import Pause
 
@@ -275,10 +275,10 @@ class _Run:
     def _score(self, recipe: TrainingRecipe, weights: Path) -> tuple[float | None, dict[str, Any]]:
         """The objective over the evaluation episodes (None if undefined), and figures for the result."""
         from daf.config import PolicyConfig
-        from daf.devices import resolve_device
         from daf.engine.evaluation import evaluate_policy
         from daf.engine.missions import resolve_mission
         from daf.objective import episode_objectives
+        from daf.system.devices import resolve_device
 
         settings = self._settings
         progress = self._logger.progress(f"{self._label} evaluation", settings["episodes"], "episodes")

@@ -17,11 +17,11 @@ from pathlib import Path
 
 import torch
 
-from daf.devices import resolve_device
 from daf.errors import EXIT_OK, EXIT_REQUEUE, DafError
-from daf.files import read_json, write_json
 from daf.logging_config import create_daf_logger
 from daf.recipes import TrainingRecipe
+from daf.system.devices import resolve_device
+from daf.system.files import read_json, write_json
 from daf.training.agent import die_with_parent
 from daf.training.failures import Failure, write_error_file
 from daf.training.group import check_facts, join_group, leave_group

@@ -19,11 +19,11 @@ from daf.deployment import (
     daf_validate_deployment,
 )
 from daf.errors import BadInputError, CheckpointError, DeploymentError, PolicyError
-from daf.files import file_sha256, write_json
 from daf.packaging.endpoints import open_endpoint
 from daf.packaging.manifest import Manifest, contents, manifest_path_of
 from daf.packaging.registry import FolderRegistry
 from daf.packaging.source import collect_source
+from daf.system.files import file_sha256, write_json
 
 MISSION = "tutorial.miner"
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from daf import devices
-from daf.devices import inside_allocation, lease_devices, resolve_device, visible_devices
 from daf.errors import BadInputError, UnfitEnvironmentError
+from daf.system import devices
+from daf.system.devices import inside_allocation, lease_devices, resolve_device, visible_devices
 
 
 @pytest.mark.parametrize(("asked", "there", "expected"), [

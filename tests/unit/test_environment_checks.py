@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from daf import devices, environment_checks
+from daf import environment_checks
 from daf.config import MissionConfig
 from daf.environment_checks import (
     CheckResult,
@@ -21,6 +21,7 @@ from daf.environment_checks import (
     daf_check_mission_configs,
     daf_get_recommended_device,
 )
+from daf.system import devices
 
 Usage = namedtuple("Usage", "total used free")
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from daf import files
 from daf.errors import BadInputError
+from daf.system import files
 
 
 def test_a_failed_write_leaves_the_old_file_and_no_rubbish(tmp_path: Path) -> None:

@@ -27,7 +27,7 @@ from daf.mission_analysis import (
     write_mission_report,
 )
 from daf.recipes import MissionRecipe
-from daf.usage import Usage
+from daf.system.resource_usage import Usage
 
 METADATA = MissionMetadata(
     name="m",

@@ -20,8 +20,8 @@ from daf.engine.model_files import load_model_description, read_weights, save_mo
 from daf.engine.policies import build_policy, resolve_policy
 from daf.engine.stamps import engine_stamp
 from daf.errors import CheckpointError, DafError, PolicyError
-from daf.files import file_sha256, read_json, write_json
 from daf.recipes import MissionRecipe, TrainingRecipe
+from daf.system.files import file_sha256, read_json, write_json
 
 MISSION = "assembler_2"
 GRID = "daf.engine.grid_policy.GridPolicy"

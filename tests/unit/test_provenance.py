@@ -7,9 +7,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-from daf import provenance as module
-from daf.files import digest
-from daf.provenance import git_state, host_facts, provenance, versions
+from daf.system import provenance as module
+from daf.system.files import digest
+from daf.system.provenance import git_state, host_facts, provenance, versions
 
 
 def git(folder: Path, *arguments: str) -> str:
@@ -32,7 +32,7 @@ def test_versions_come_from_metadata() -> None:
     found = versions()
     assert found["python"] == sys.version.split()[0]
     assert found["mettagrid"] is not None
-    code = "import sys; from daf.provenance import provenance; provenance({}, {})"
+    code = "import sys; from daf.system.provenance import provenance; provenance({}, {})"
     code += "; print([name for name in ('torch', 'mettagrid', 'cogames') if name in sys.modules])"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "[]"
 

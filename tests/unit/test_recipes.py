@@ -4,7 +4,6 @@ import pytest
 
 from daf.config import DAFSweepConfig, DAFTrainingConfig, ExperimentConfig, MissionConfig
 from daf.errors import ConfigError
-from daf.files import file_sha256
 from daf.recipes import (
     SHIPPED_MISSIONS,
     MissionRecipe,
@@ -15,6 +14,7 @@ from daf.recipes import (
     trial_recipe,
     with_hyperparameters,
 )
+from daf.system.files import file_sha256
 
 
 def run(**changes):

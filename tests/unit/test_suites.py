@@ -15,7 +15,7 @@ from daf.comparison import ComparisonResults, compare_episodes
 from daf.config import DAFTrainingConfig, ExperimentConfig, PolicyConfig
 from daf.errors import BadInputError, ConfigError
 from daf.plan import Plan
-from daf.provenance import provenance
+from daf.system.provenance import provenance
 
 
 def fake_run(scores: dict[str, float], seen: list[ExperimentConfig]):

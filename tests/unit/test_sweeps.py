@@ -11,10 +11,11 @@ from types import MappingProxyType
 
 import pytest
 
-from daf import files, sweep_files, sweep_plan, sweeps
+from daf import sweep_files, sweep_plan, sweeps
 from daf.config import DAFSweepConfig, ExperimentConfig
 from daf.errors import BadInputError, ConfigError, DafError
 from daf.sweeps import SweepResults, TrialResult
+from daf.system import files
 
 SPACE = {"learning_rate": {"type": "float", "low": 1e-4, "high": 1e-1, "log": True}, "gamma": [0.9, 0.95, 0.99]}
 

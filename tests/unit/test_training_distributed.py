@@ -27,8 +27,8 @@ from daf.distributed_training import (
 from daf.engine.missions import resolve_mission
 from daf.engine.model_files import read_weights
 from daf.errors import BadInputError, ConfigError, DafError, PolicyError, UnknownMissionError
-from daf.files import read_json, write_json
 from daf.recipes import MissionRecipe, TrainingRecipe
+from daf.system.files import read_json, write_json
 from daf.training import launch as launch_module
 from daf.training.failures import TrainingFailedError, WrongWorldSizeError, read_failures
 from daf.training.group import Group, join_group

@@ -21,8 +21,8 @@ import torch
 
 from daf.config import Hyperparameters, MissionConfig
 from daf.errors import BadInputError, PolicyError
-from daf.files import read_json, write_json
 from daf.recipes import MissionRecipe, TrainingRecipe
+from daf.system.files import read_json, write_json
 from daf.training import launch as launch_module
 from daf.training import worker as worker_module
 from daf.training.agent import read_reports
@@ -286,7 +286,7 @@ def four_gpus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A machine with GPUs 0 to 3, as far as the launcher sees; the folder of its leases."""
     monkeypatch.setattr(launch_module, "resolve_device", lambda device: "cuda")
     monkeypatch.setattr(launch_module, "visible_devices", lambda: ["0", "1", "2", "3"])
-    monkeypatch.setattr("daf.devices.visible_devices", lambda: ["0", "1", "2", "3"])
+    monkeypatch.setattr("daf.system.devices.visible_devices", lambda: ["0", "1", "2", "3"])
     monkeypatch.setattr(launch_module, "lease_folder", lambda: tmp_path / "leases")
     monkeypatch.delenv("SLURM_JOB_ID", raising=False)
     return tmp_path / "leases"

@@ -14,7 +14,7 @@ import pytest
 
 from daf.distributed_training import TrainingError, daf_launch_distributed_training
 from daf.errors import BadInputError, UnfitEnvironmentError
-from daf.files import read_json
+from daf.system.files import read_json
 from daf.training.slurm import SlurmError, SlurmOptions, SlurmProcess, batch_script, submit, submit_command
 
 Programs = Callable[..., Path]

@@ -9,9 +9,9 @@ import pytest
 
 from daf.config import DAFSweepConfig, MissionConfig
 from daf.engine.model_files import MODEL
-from daf.files import read_json
 from daf.logging_config import create_daf_logger
 from daf.sweep_plan import SweepPlan
+from daf.system.files import read_json
 from daf.training import launch
 from daf.training.failures import Cause, TrainingFailedError
 from daf.training.trial import propose_and_run, run_finalist, run_promoted_trial, run_trial

@@ -4,8 +4,8 @@ import subprocess
 import sys
 import threading
 
-from daf import usage
-from daf.usage import UsageMeter
+from daf.system import resource_usage
+from daf.system.resource_usage import UsageMeter
 
 MB = 2**20
 
@@ -38,7 +38,7 @@ def test_the_peak_lies_between_start_and_end(monkeypatch):
             sampled.set()
         return figure
 
-    monkeypatch.setattr(usage, "_memory_mb", memory)
+    monkeypatch.setattr(resource_usage, "_memory_mb", memory)
     with UsageMeter() as meter:
         assert sampled.wait(60)
     assert meter.usage.peak_memory_mb == 500.0

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from daf.locks import exclusive
+from daf.system.locks import exclusive
 
 SLURM_PROGRAMS = {"sacct", "salloc", "sbatch", "scancel", "scontrol", "sinfo", "squeue", "srun"}
 

@@ -16,9 +16,9 @@ import torch
 
 from daf.engine.model_files import read_weights
 from daf.episodes import read_episodes, read_provenance
-from daf.files import file_sha256
 from daf.objective import episode_objectives
 from daf.reporting.sentences import verdict_sentence
+from daf.system.files import file_sha256
 from tests.workflow.tools import SMALL
 
 pytestmark = pytest.mark.slow

@@ -9,7 +9,7 @@ from daf.cluster.orphans import restart, settle_orphans
 from daf.cluster.settings import load_cluster
 from daf.config import NAME_PATTERN, ExperimentConfig
 from daf.errors import DafError
-from daf.locks import remove_stale_workflow_lock
+from daf.system.locks import remove_stale_workflow_lock
 from daf.plan import Plan, weights_files
 from daf.preflight import check_once
 

@@ -16,8 +16,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from daf.files import digest
 from daf.output_manager import to_plain
+from daf.system.files import digest
 
 ENGINE_PACKAGES = ("cogames", "mettagrid", "pufferlib-core", "torch", "numpy")
 
