@@ -47,7 +47,7 @@ OURS = """
 import json, sys
 from pathlib import Path
 from daf.config import DAFTrainingConfig
-from daf.recipes import training_recipe
+from daf.config.recipes import training_recipe
 from daf.training.launch import run_training
 
 mission, policy, steps, envs, folder, processes = sys.argv[1:]

@@ -363,7 +363,7 @@ def compare_files(paths: Sequence[str | Path], config: DAFComparisonConfig, fold
 
 def with_labels(config: DAFComparisonConfig, episodes: pd.DataFrame) -> DAFComparisonConfig:
     """The configuration with missions and policies as the tables call them."""
-    from daf.recipes import mission_label
+    from daf.config.recipes import mission_label
 
     present = list(dict.fromkeys(episodes["policy"]))
 

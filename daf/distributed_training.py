@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from daf.config import DAFTrainingConfig, Hyperparameters, MissionConfig
+from daf.config.recipes import TrainingRecipe, training_recipe
 from daf.engine.model_files import MODEL
 from daf.errors import EXIT_OK, EXIT_REQUEUE, BadInputError, DafError
-from daf.recipes import TrainingRecipe, training_recipe
 from daf.system.files import read_json, write_json, write_text
 from daf.training.slurm import SlurmOptions, SlurmProcess, submit
 

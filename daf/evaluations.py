@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from daf.config import PolicyConfig
+from daf.config.recipes import EvaluationRecipe
 from daf.engine.model_files import SUFFIX
 from daf.episodes import read_episodes, read_provenance, write_episodes
 from daf.logging_config import DAFLogger
 from daf.plan import Checkpoint
-from daf.recipes import EvaluationRecipe
 from daf.system.devices import resolve_device
 from daf.system.provenance import provenance
 from daf.system.resource_usage import UsageMeter

@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from daf.config import MissionConfig
+from daf.config.recipes import MissionRecipe
 from daf.episode_statistics import EpisodeStatistics, episode_statistics
 from daf.episodes import read_episodes, read_provenance
 from daf.errors import BadInputError, ConfigError
 from daf.failure_modes import FailureMode, find_failure_modes
-from daf.recipes import MissionRecipe
 from daf.success import statistics_in
 from daf.system.files import write_json
 from daf.system.provenance import provenance

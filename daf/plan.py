@@ -12,9 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from daf.config import DAFComparisonConfig, DAFSweepConfig, DAFTrainingConfig, ExperimentConfig, PolicyConfig
-from daf.engine.model_files import SUFFIX, description_path
-from daf.errors import BadInputError, CheckpointError, ConfigError, DafError
-from daf.recipes import (
+from daf.config.recipes import (
     EvaluationRecipe,
     MissionRecipe,
     TrainingRecipe,
@@ -23,6 +21,8 @@ from daf.recipes import (
     mission_label,
     training_recipe,
 )
+from daf.engine.model_files import SUFFIX, description_path
+from daf.errors import BadInputError, CheckpointError, ConfigError, DafError
 from daf.sequential import first_episodes_of_looks, look_sizes
 from daf.sweep_plan import SweepPlan
 from daf.system.files import file_sha256

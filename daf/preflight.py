@@ -13,11 +13,11 @@ import sys
 from pathlib import Path
 
 from daf.config import ExperimentConfig, PolicyConfig
+from daf.config.recipes import STAGE_VERSIONS
 from daf.engine.model_files import load_model_description
 from daf.engine.stamps import engine_stamp
 from daf.errors import EXIT_BAD_INPUT, BadInputError, ConfigError, DafError
 from daf.plan import Plan, check_with_engine, weights_files
-from daf.recipes import STAGE_VERSIONS
 from daf.system.files import digest, file_sha256, write_text
 
 STAMPS = Path(".snakemake") / "daf"

@@ -8,11 +8,9 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
-from pathlib import Path
 
-from daf.system.files import write_text
+from daf.system.files import PROJECT, write_text
 
-PROJECT = Path(__file__).parents[1]
 BLOCK = re.compile(r"```mermaid\n.*?```", re.DOTALL)
 _NODE = re.compile(r'(\d+)\[label = "(\w+)"')
 _EDGE = re.compile(r"(\d+) -> (\d+)")

@@ -26,7 +26,7 @@ from daf.system.files import read_json, write_json
 if TYPE_CHECKING:
     import pandas as pd
 
-    from daf.recipes import EvaluationRecipe
+    from daf.config.recipes import EvaluationRecipe
 
 EXPONENT = 2
 SETTLED = ("better", "worse", "equivalent")

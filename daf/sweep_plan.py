@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from daf.config import DAFSweepConfig, HalvingConfig, MissionConfig
+from daf.config.recipes import STAGE_VERSIONS, trial_recipe
 from daf.errors import BadInputError
-from daf.recipes import STAGE_VERSIONS, trial_recipe
 from daf.search.halving import bracket_of_slot, brackets, slots_of_bracket, steps_of_rung
 from daf.search.history import blocks_of_history, is_block, parts_of_block, visible_trials
 from daf.search.proposers import strategy_named

@@ -1,6 +1,6 @@
 """Rule replay_episode: write the best, median or worst episode for `cogames replay`."""
 
-from daf.recipes import MissionRecipe
+from daf.config.recipes import MissionRecipe
 from daf.replays import daf_write_replay
 from daf.rule import running
 

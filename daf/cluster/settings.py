@@ -13,6 +13,7 @@ from typing import Annotated
 from pydantic import Field
 
 from daf.config import StrictModel
+from daf.system.files import PROJECT
 
 VARIABLE = "DAF_CLUSTER"
 SlurmName = Annotated[str, Field(pattern=r"^[^\s'\",;]+$")]
@@ -57,7 +58,7 @@ class ClusterSettings(StrictModel):
 def settings_file() -> Path:
     """The file of the profile in this checkout, or the one that the variable DAF_CLUSTER names."""
     named = os.environ.get(VARIABLE)
-    return Path(named) if named else Path(__file__).parents[2] / "profiles" / "slurm" / "cluster.yaml"
+    return Path(named) if named else PROJECT / "profiles" / "slurm" / "cluster.yaml"
 
 
 def load_cluster() -> ClusterSettings:

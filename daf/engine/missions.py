@@ -22,13 +22,13 @@ from mettagrid.policy.policy_env_interface import PolicyEnvInterface
 from pydantic import ValidationError
 
 from daf.config import MissionConfig
+from daf.config.recipes import SHIPPED_MISSIONS
 from daf.engine.mission_success import MISSION_SUCCESS, UNKNOWN
 from daf.engine.simulation import AgentBuffers, SimulationFactory
 from daf.errors import BadInputError, UnknownMissionError, did_you_mean
 from daf.success import check_success_expression
 
 GAME = "cogs_vs_clips"
-SHIPPED_FOLDER = Path(__file__).parents[2] / "config" / "missions"
 FILE_SUFFIXES = (".yaml", ".yml", ".json", ".py")
 _LOSSY_YAML = "files written by `cogames make-mission` read back as .json, not as .yaml"
 
@@ -60,7 +60,7 @@ class Mission:
 
 
 def shipped_missions() -> list[str]:
-    return sorted(path.stem for path in SHIPPED_FOLDER.glob("*.yaml"))
+    return sorted(path.stem for path in SHIPPED_MISSIONS.glob("*.yaml"))
 
 
 @cache
@@ -113,7 +113,7 @@ def _find(mission: MissionConfig) -> Mission:
     if source.endswith(FILE_SUFFIXES):
         _refuse_cogames_options(mission)
         return _load_file(Path(source), name=Path(source).stem, origin=source)
-    shipped = SHIPPED_FOLDER / f"{source}.yaml"
+    shipped = SHIPPED_MISSIONS / f"{source}.yaml"
     if source in shipped_missions():
         _refuse_cogames_options(mission)
         return _load_file(shipped, name=source, origin="daf")

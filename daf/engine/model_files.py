@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from mettagrid.policy.policy_env_interface import PolicyEnvInterface
     from torch import Tensor
 
-    from daf.recipes import TrainingRecipe
+    from daf.config.recipes import TrainingRecipe
 
 MODEL = "model.safetensors"
 DESCRIPTION = "model.json"

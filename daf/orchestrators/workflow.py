@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from daf.errors import BadInputError, WorkflowFailedError
-
-PROJECT = Path(__file__).parents[2]
+from daf.system.files import PROJECT
 
 
 def run_workflow(

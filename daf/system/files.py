@@ -17,6 +17,8 @@ from typing import Any
 
 from daf.errors import BadInputError
 
+PROJECT = Path(__file__).parents[2]  # the repository: Snakefile, config/, profiles/, scripts/
+
 
 @contextmanager
 def atomic_path(path: str | Path) -> Iterator[Path]:

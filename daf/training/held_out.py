@@ -12,13 +12,13 @@ from typing import Any
 
 import torch
 
+from daf.config.recipes import HeldOutRecipe
 from daf.engine.episode import success_of
 from daf.engine.evaluation import play_episodes
 from daf.engine.missions import Mission
 from daf.engine.simulation import SimulationFactory
 from daf.errors import BadInputError, did_you_mean
 from daf.objective import OWN_METRICS, episode_objective
-from daf.recipes import HeldOutRecipe
 from daf.training.group import Group
 from daf.training.random_state import random_state_kept
 

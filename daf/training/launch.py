@@ -15,10 +15,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from daf.config.recipes import TrainingRecipe
 from daf.engine.model_files import MODEL
 from daf.errors import EXIT_FAILED, EXIT_OK, EXIT_REQUEUE, BadInputError, DafError
 from daf.logging_config import DAFLogger, create_daf_logger
-from daf.recipes import TrainingRecipe
 from daf.system.devices import inside_allocation, lease_devices, lease_folder, resolve_device, visible_devices
 from daf.system.files import read_json, write_json
 from daf.system.locks import exclusive

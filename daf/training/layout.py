@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from daf.recipes import TrainingRecipe
+from daf.config.recipes import TrainingRecipe
 
 
 def state_folder(folder: Path, recipe: TrainingRecipe) -> Path:

@@ -17,10 +17,10 @@ from typing import Any
 
 import torch
 
+from daf.config.recipes import TrainingRecipe
 from daf.engine.model_files import DESCRIPTION, MODEL, save_model
 from daf.engine.stamps import engine_stamp
 from daf.logging_config import DAFLogger
-from daf.recipes import TrainingRecipe
 from daf.system.files import write_bytes, write_json
 from daf.system.provenance import provenance
 from daf.training.checkpoints import load_newest_checkpoint, save_checkpoint

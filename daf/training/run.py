@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from daf.config.recipes import TrainingRecipe, with_hyperparameters
 from daf.errors import EXIT_REQUEUE, DafError
 from daf.logging_config import DAFLogger
-from daf.recipes import TrainingRecipe, with_hyperparameters
 from daf.system.files import read_json
 from daf.training.launch import run_training
 

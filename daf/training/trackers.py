@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from daf.config.recipes import TrainingRecipe
 from daf.errors import BadInputError
-from daf.recipes import TrainingRecipe
 from daf.training.records import Tracker
 
 TENSORBOARD_FOLDER = "tensorboard"

@@ -9,12 +9,12 @@ from typing import Any
 import torch
 
 from daf.config import PolicyConfig
+from daf.config.recipes import TrainingRecipe
 from daf.engine.missions import resolve_mission
 from daf.engine.networks import PolicyNetwork
 from daf.engine.policies import build_policy, resolve_policy
 from daf.engine.vector import FinishedEpisode, VectorEnvironment
 from daf.errors import BadInputError
-from daf.recipes import TrainingRecipe
 from daf.training.group import Group
 from daf.training.held_out import HeldOut
 from daf.training.learner import Learner

@@ -15,9 +15,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from daf.config.recipes import TrainingRecipe, with_hyperparameters
 from daf.errors import BadInputError, DafError
 from daf.logging_config import DAFLogger
-from daf.recipes import TrainingRecipe, with_hyperparameters
 from daf.search.evidence import Evidence
 from daf.sweep_files import propose_trial
 from daf.sweep_plan import SweepPlan, trial_name

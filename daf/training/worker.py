@@ -17,9 +17,9 @@ from pathlib import Path
 
 import torch
 
+from daf.config.recipes import TrainingRecipe
 from daf.errors import EXIT_OK, EXIT_REQUEUE, DafError
 from daf.logging_config import create_daf_logger
-from daf.recipes import TrainingRecipe
 from daf.system.devices import resolve_device
 from daf.system.files import read_json, write_json
 from daf.training.agent import die_with_parent

@@ -7,23 +7,22 @@ import jsonschema
 import pytest
 import yaml
 
-from daf import config_docs
-from daf.config import ExperimentConfig
+from daf.config import ExperimentConfig, docs
 from daf.errors import ConfigError
 
 
 def test_the_committed_files_are_up_to_date() -> None:
-    assert config_docs.drift() == "", "run `python -m daf.config_docs`"
+    assert docs.drift() == "", "run `python -m daf.config.docs`"
 
 
 def test_drift_is_shown_and_mended(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    readme = tmp_path / config_docs.README_PATH
+    readme = tmp_path / docs.README_PATH
     readme.parent.mkdir()
-    readme.write_text(f"# Prose\n\n{config_docs.BEGIN}\nold\n{config_docs.END}\n\nMore prose.\n")
-    assert config_docs.main(["--check"], tmp_path) == 1
+    readme.write_text(f"# Prose\n\n{docs.BEGIN}\nold\n{docs.END}\n\nMore prose.\n")
+    assert docs.main(["--check"], tmp_path) == 1
     assert "-old" in capsys.readouterr().out
-    assert config_docs.main([], tmp_path) == 0
-    assert config_docs.main(["--check"], tmp_path) == 0
+    assert docs.main([], tmp_path) == 0
+    assert docs.main(["--check"], tmp_path) == 0
     text = readme.read_text()
     assert text.startswith("# Prose\n")
     assert text.endswith("\n\nMore prose.\n")
@@ -31,20 +30,20 @@ def test_drift_is_shown_and_mended(tmp_path: Path, capsys: pytest.CaptureFixture
 
 
 def test_lost_markers_are_an_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    readme = tmp_path / config_docs.README_PATH
+    readme = tmp_path / docs.README_PATH
     readme.parent.mkdir()
     readme.write_text("# Prose\n")
-    assert config_docs.main([], tmp_path) == 2
+    assert docs.main([], tmp_path) == 2
     assert "one pair of markers" in capsys.readouterr().err
     assert readme.read_text() == "# Prose\n"
 
 
 def test_every_key_of_every_model_has_a_row() -> None:
-    text = config_docs.tables_text()
-    for _, model in config_docs.TABLES:
+    text = docs.tables_text()
+    for _, model in docs.TABLES:
         for name in model.model_fields:
             assert f"| `{name}` |" in text
-    documented = {model.__name__ for _, model in config_docs.TABLES}
+    documented = {model.__name__ for _, model in docs.TABLES}
     assert set(ExperimentConfig.model_json_schema()["$defs"]) <= documented
 
 
@@ -80,7 +79,7 @@ SPACE = {"learning_rate": {"type": "float", "low": 1e-4, "high": 1e-2}}
     ({"training": {"t": {"hyperparameters": {"gamma": 1.1}}}}, False),
 ])  # fmt: skip
 def test_schema_and_models_agree(data: dict[str, Any], valid: bool) -> None:
-    schema = yaml.safe_load(config_docs.schema_text())
+    schema = yaml.safe_load(docs.schema_text())
     jsonschema.Draft202012Validator.check_schema(schema)
     assert jsonschema.Draft202012Validator(schema).is_valid(data) is valid
     assert accepted_by_model(data) is valid
@@ -88,17 +87,17 @@ def test_schema_and_models_agree(data: dict[str, Any], valid: bool) -> None:
 
 def test_what_the_models_write_fits_the_schema() -> None:
     full = ExperimentConfig.from_dict({"sweeps": {"s": {"search_space": SPACE}}, "policies": {"a": "random"}})
-    jsonschema.Draft202012Validator(config_docs.config_schema()).validate(full.to_dict())
+    jsonschema.Draft202012Validator(docs.config_schema()).validate(full.to_dict())
 
 
 def test_the_examples_of_the_readme_are_valid(repository: Path) -> None:
     """All YAML blocks of config/README.md together make one experiment."""
-    text = (repository / config_docs.README_PATH).read_text(encoding="utf-8")
+    text = (repository / docs.README_PATH).read_text(encoding="utf-8")
     blocks = [part.partition("```")[0] for part in text.split("```yaml\n")[1:]]
-    path = repository / config_docs.README_PATH
+    path = repository / docs.README_PATH
     data: dict[str, Any] = {}
     for block in blocks:
-        from daf.strict_model import _YamlLoader
+        from daf.config.strict_model import _YamlLoader
 
         data |= yaml.load(block, Loader=_YamlLoader) or {}
     assert set(data) == {"policies", "sweeps", "training", "comparisons"}

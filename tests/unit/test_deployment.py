@@ -55,11 +55,11 @@ def package(weights: Path, tmp_path_factory: pytest.TempPathFactory) -> PackageR
 def model(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model as a training publishes it."""
     from daf.config import Hyperparameters, MissionConfig, PolicyConfig
+    from daf.config.recipes import MissionRecipe, TrainingRecipe
     from daf.engine.missions import resolve_mission
     from daf.engine.model_files import save_model
     from daf.engine.policies import build_policy, resolve_policy
     from daf.engine.simulation import SimulationFactory
-    from daf.recipes import MissionRecipe, TrainingRecipe
 
     init_kwargs = {"hidden_size": 8} if request.param == "grid" else {}
     resolved = resolve_policy(PolicyConfig(class_path=request.param, init_kwargs=init_kwargs))

@@ -11,6 +11,7 @@ pytest.importorskip("cogames")
 
 from daf import mission_analysis
 from daf.config import MissionConfig
+from daf.config.recipes import MissionRecipe
 from daf.engine import missions
 from daf.engine.evaluation import evaluate_policy
 from daf.engine.missions import resolve_mission
@@ -26,7 +27,6 @@ from daf.mission_analysis import (
     daf_validate_mission_set,
     write_mission_report,
 )
-from daf.recipes import MissionRecipe
 from daf.system.resource_usage import Usage
 
 METADATA = MissionMetadata(

@@ -8,11 +8,11 @@ pytest.importorskip("cogames")
 from mettagrid.config.mettagrid_config import MettaGridConfig
 
 from daf.config import MissionConfig, PolicyConfig
+from daf.config.recipes import SHIPPED_MISSIONS
 from daf.engine import missions
 from daf.engine.evaluation import evaluate_policy
 from daf.engine.mission_success import MISSION_SUCCESS
 from daf.engine.missions import (
-    SHIPPED_FOLDER,
     check_buildable,
     describe,
     list_missions,
@@ -27,7 +27,7 @@ from daf.success import check_success_expression
 @pytest.fixture(scope="module")
 def room():
     """DAF's form of a mission, as data."""
-    return yaml.safe_load((SHIPPED_FOLDER / "assembler_2.yaml").read_text())
+    return yaml.safe_load((SHIPPED_MISSIONS / "assembler_2.yaml").read_text())
 
 
 def refused(mission, kind=BadInputError):

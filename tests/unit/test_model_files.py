@@ -14,13 +14,13 @@ import torch
 from mettagrid.policy.policy_env_interface import PolicyEnvInterface
 
 from daf.config import Hyperparameters, MissionConfig, PolicyConfig
+from daf.config.recipes import MissionRecipe, TrainingRecipe
 from daf.engine import model_files
 from daf.engine.missions import resolve_mission
 from daf.engine.model_files import load_model_description, read_weights, save_model, weights_bytes
 from daf.engine.policies import build_policy, resolve_policy
 from daf.engine.stamps import engine_stamp
 from daf.errors import CheckpointError, DafError, PolicyError
-from daf.recipes import MissionRecipe, TrainingRecipe
 from daf.system.files import file_sha256, read_json, write_json
 
 MISSION = "assembler_2"

@@ -3,8 +3,7 @@
 import pytest
 
 from daf.config import DAFSweepConfig, DAFTrainingConfig, ExperimentConfig, MissionConfig
-from daf.errors import ConfigError
-from daf.recipes import (
+from daf.config.recipes import (
     SHIPPED_MISSIONS,
     MissionRecipe,
     TrainingRecipe,
@@ -14,6 +13,7 @@ from daf.recipes import (
     trial_recipe,
     with_hyperparameters,
 )
+from daf.errors import ConfigError
 from daf.system.files import file_sha256
 
 

@@ -13,13 +13,13 @@ pytest.importorskip("cogames")
 
 from daf import traces
 from daf.config import MissionConfig
+from daf.config.recipes import MissionRecipe
 from daf.engine.evaluation import evaluate_policy
 from daf.engine.missions import Mission, resolve_mission
 from daf.engine.replays import trace_episode
 from daf.engine.simulation import AgentBuffers, SimulationFactory
 from daf.episodes import episodes_frame, write_episodes
 from daf.mission_analysis import write_mission_report
-from daf.recipes import MissionRecipe
 from daf.traces import evenly, trace_policies
 
 STEPS, AGENTS, EPISODES = 20, 4, 24

@@ -23,8 +23,8 @@ import torch
 
 import daf
 from daf.config import Hyperparameters, MissionConfig
+from daf.config.recipes import HeldOutRecipe, MissionRecipe, TrainingRecipe
 from daf.logging_config import create_daf_logger
-from daf.recipes import HeldOutRecipe, MissionRecipe, TrainingRecipe
 from daf.training.checkpoints import load_newest_checkpoint
 from daf.training.group import Group
 from daf.training.layout import state_folder

@@ -17,6 +17,7 @@ import pytest
 import torch
 
 from daf.config import Hyperparameters, MissionConfig
+from daf.config.recipes import MissionRecipe, TrainingRecipe
 from daf.distributed_training import (
     TrainingError,
     TrainingJob,
@@ -27,7 +28,6 @@ from daf.distributed_training import (
 from daf.engine.missions import resolve_mission
 from daf.engine.model_files import read_weights
 from daf.errors import BadInputError, ConfigError, DafError, PolicyError, UnknownMissionError
-from daf.recipes import MissionRecipe, TrainingRecipe
 from daf.system.files import read_json, write_json
 from daf.training import launch as launch_module
 from daf.training.failures import TrainingFailedError, WrongWorldSizeError, read_failures
@@ -61,7 +61,7 @@ ONE_UPDATE = """
 import json, sys
 import torch
 from pathlib import Path
-from daf.recipes import TrainingRecipe
+from daf.config.recipes import TrainingRecipe
 from daf.training.group import join_group, leave_group
 from daf.training.rollout import Rollout
 from daf.training.trainer import Trainer

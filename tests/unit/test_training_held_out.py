@@ -12,13 +12,13 @@ import pytest
 import torch
 
 from daf.config import Hyperparameters, MissionConfig, PolicyConfig
+from daf.config.recipes import HeldOutRecipe, MissionRecipe, TrainingRecipe
 from daf.engine.evaluation import evaluate_policy
 from daf.engine.missions import resolve_mission
 from daf.engine.model_files import read_weights
 from daf.errors import BadInputError
 from daf.logging_config import create_daf_logger
 from daf.objective import episode_objectives
-from daf.recipes import HeldOutRecipe, MissionRecipe, TrainingRecipe
 from daf.system.files import read_json
 from daf.training.group import Group
 from daf.training.held_out import HeldOut, check_objective

@@ -17,11 +17,11 @@ import pytest
 import torch
 
 from daf.config import Hyperparameters, MissionConfig
+from daf.config.recipes import MissionRecipe, TrainingRecipe
 from daf.engine.model_files import load_model_description, read_weights
 from daf.engine.vector import VectorEnvironment
 from daf.errors import EXIT_OK, EXIT_REQUEUE, BadInputError
 from daf.logging_config import create_daf_logger
-from daf.recipes import MissionRecipe, TrainingRecipe
 from daf.system.files import read_json, write_json
 from daf.training import loop
 from daf.training.group import Group

@@ -20,8 +20,8 @@ import pytest
 import torch
 
 from daf.config import Hyperparameters, MissionConfig
+from daf.config.recipes import MissionRecipe, TrainingRecipe
 from daf.errors import BadInputError, PolicyError
-from daf.recipes import MissionRecipe, TrainingRecipe
 from daf.system.files import read_json, write_json
 from daf.training import launch as launch_module
 from daf.training import worker as worker_module

@@ -1,5 +1,5 @@
 # What decides a rule's result, and nothing else: a change here reruns the rule, a change elsewhere does not.
-from daf.recipes import STAGE_VERSIONS
+from daf.config.recipes import STAGE_VERSIONS
 from daf.sweep_files import sweep_recipe
 
 

@@ -19,9 +19,9 @@ from daf.config import (
     Hyperparameters,
     MissionConfig,
 )
-from daf.system.files import digest, file_sha256
+from daf.system.files import PROJECT, digest, file_sha256
 
-SHIPPED_MISSIONS = Path(__file__).parents[1] / "config" / "missions"
+SHIPPED_MISSIONS = PROJECT / "config" / "missions"
 
 # Raise a number when code in daf/ changes what a stage computes: its results are then made anew. Snakemake does not
 # see changes in imported packages.

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from daf.strict_model import Fraction, StrictModel
+from daf.config.strict_model import Fraction, StrictModel
 
 
 class Hyperparameters(StrictModel):

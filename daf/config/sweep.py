@@ -8,8 +8,8 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag, model_validator
 from pydantic_core import PydanticCustomError
 
-from daf.hyperparameters import Hyperparameters
-from daf.strict_model import Name, Seed, StrictModel
+from daf.config.hyperparameters import Hyperparameters
+from daf.config.strict_model import Name, Seed, StrictModel
 
 
 def _plain(value: Any) -> Any:

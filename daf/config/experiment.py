@@ -1,7 +1,7 @@
 """What an experiment is: typed, checked models, and nothing else.
 
-Every key a user may write stands here, or for sweeps in `daf.sweep_config`, with its meaning; `config/README.md` and
-`workflow/schemas/config.schema.yaml` are generated from these models (`python -m daf.config_docs`). Models are
+Every key a user may write stands here, or for sweeps in `daf.config.sweep`, with its meaning; `config/README.md` and
+`workflow/schemas/config.schema.yaml` are generated from these models (`python -m daf.config.docs`). Models are
 strict: an unknown key is an error with a suggestion. Fields may be assigned and are checked on assignment.
 Machine facts (partitions, memory, GPUs) are not here but in `profiles/`.
 """
@@ -14,41 +14,12 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Discriminator, Field, Tag, model_validator
 
-from daf.errors import BadInputError, ConfigError, did_you_mean
-from daf.hyperparameters import Hyperparameters
-from daf.strict_model import NAME_PATTERN, Name, PositiveShare, Seed, StrictModel
-from daf.sweep_config import (
-    STRATEGY_NAMES,
-    CategoricalParameter,
+from daf.config.hyperparameters import Hyperparameters
+from daf.config.strict_model import Name, PositiveShare, Seed, StrictModel
+from daf.config.sweep import (
     DAFSweepConfig,
-    FloatParameter,
-    HalvingConfig,
-    IntParameter,
-    StoppingConfig,
 )
-
-__all__ = [
-    "NAME_PATTERN",
-    "STRATEGY_NAMES",
-    "Anchors",
-    "CategoricalParameter",
-    "DAFComparisonConfig",
-    "DAFConfig",
-    "DAFDeploymentConfig",
-    "DAFSweepConfig",
-    "DAFTrainingConfig",
-    "EvaluationConfig",
-    "ExperimentConfig",
-    "FloatParameter",
-    "HalvingConfig",
-    "Hyperparameters",
-    "IntParameter",
-    "MissionConfig",
-    "PolicyConfig",
-    "Replay",
-    "StoppingConfig",
-    "StrictModel",
-]
+from daf.errors import BadInputError, ConfigError, did_you_mean
 
 # ---- global settings --------------------------------------------------------------------------------------
 
