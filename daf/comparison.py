@@ -339,7 +339,7 @@ def compare_files(paths: Sequence[str | Path], config: DAFComparisonConfig, fold
     Episodes beyond `episodes_per_mission` belong to another comparison of the same policies and are left out. Missions
     and policies of the configuration go by their labels.
     """
-    from daf.episodes import read_episodes, read_provenance
+    from daf.episodes.table import read_episodes, read_provenance
     from daf.sequential import looks
     from daf.statistics.units import SLIM_COLUMNS
     from daf.system.provenance import provenance

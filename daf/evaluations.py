@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from daf.config import PolicyConfig
 from daf.config.recipes import EvaluationRecipe
 from daf.engine.model_files import SUFFIX
-from daf.episodes import read_episodes, read_provenance, write_episodes
+from daf.episodes.table import read_episodes, read_provenance, write_episodes
 from daf.logging_config import DAFLogger
 from daf.plan import Checkpoint
 from daf.system.devices import resolve_device

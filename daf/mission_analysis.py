@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any
 
 from daf.config import MissionConfig
 from daf.config.recipes import MissionRecipe
-from daf.episode_statistics import EpisodeStatistics, episode_statistics
-from daf.episodes import read_episodes, read_provenance
+from daf.episodes.failure_modes import FailureMode, find_failure_modes
+from daf.episodes.statistics import EpisodeStatistics, episode_statistics
+from daf.episodes.success import statistics_in
+from daf.episodes.table import read_episodes, read_provenance
 from daf.errors import BadInputError, ConfigError
-from daf.failure_modes import FailureMode, find_failure_modes
-from daf.success import statistics_in
 from daf.system.files import write_json
 from daf.system.provenance import provenance
 from daf.system.resource_usage import Usage, UsageMeter
@@ -36,7 +36,7 @@ class MissionMetadata:
     """What a mission is.
 
     Attributes:
-        success: when an episode is a success, an expression (`daf.success`); None if nobody says.
+        success: when an episode is a success, an expression (`daf.episodes.success`); None if nobody says.
         success_reason: where that comes from, or why there is none.
     """
 

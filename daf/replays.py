@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
 from daf.config import MissionConfig, Replay
-from daf.episodes import read_episodes
+from daf.episodes.table import read_episodes
 from daf.errors import BadInputError, did_you_mean
 
 if TYPE_CHECKING:

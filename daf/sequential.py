@@ -132,7 +132,7 @@ def first_episodes_of_looks(config: DAFComparisonConfig) -> list[int]:
 def write_look(paths: Sequence[str | Path], config: DAFComparisonConfig, output: str | Path) -> dict[str, Any]:
     """Look at the shards played so far and write whether more are needed."""
     from daf.comparison import with_labels
-    from daf.episodes import read_episodes
+    from daf.episodes.table import read_episodes
     from daf.statistics.units import SLIM_COLUMNS
 
     episodes = read_episodes(paths, SLIM_COLUMNS)
@@ -153,7 +153,7 @@ def reason_to_skip(look_files: Sequence[str | Path]) -> str | None:
 
 def write_skipped_shard(recipe: EvaluationRecipe, reason: str, output: str | Path) -> None:
     """A shard without episodes, whose provenance says why."""
-    from daf.episodes import episodes_frame, write_episodes
+    from daf.episodes.table import episodes_frame, write_episodes
     from daf.system.provenance import provenance
 
     made_by = provenance(recipe.to_dict(), {"first_episode": recipe.first_seed + recipe.first_episode})

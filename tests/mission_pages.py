@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from daf.engine.replays import EpisodeTrace, MapObject
-from daf.episodes import episodes_frame
+from daf.episodes.table import episodes_frame
 from daf.mission_analysis import MissionMetadata, analyze_episodes
 from daf.reporting.mission_page import render_mission_page
 from daf.traces import PolicyTraces

@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 
 from daf.engine.missions import Mission
-from daf.objective import episode_objective
-from daf.success import EpisodeFacts, is_success
+from daf.episodes.objective import episode_objective
+from daf.episodes.success import EpisodeFacts, is_success
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -34,7 +34,7 @@ from daf.engine.policies import build_policy
 from daf.engine.rollout import play_agents, play_step_batch, seed_everything
 from daf.engine.simulation import SimulationFactory
 from daf.engine.teams import Player, Team, resolve_player
-from daf.episodes import episodes_frame
+from daf.episodes.table import episodes_frame
 from daf.errors import BadInputError
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def evaluate_policy(
     Args:
         policy: anything that `resolve_player` takes: a policy that plays all agents of the mission, or a team.
         mission: anything that `resolve_mission` takes.
-        objective_metric: what the objective column holds, see `daf.objective.episode_objective`.
+        objective_metric: what the objective column holds, see `daf.episodes.objective.episode_objective`.
         workers: processes to share the episodes between; the numbers do not depend on it.
         on_progress: called with the number of episodes played so far.
 

@@ -1,7 +1,7 @@
 """What counts as success on the missions of CoGames, as far as their purpose can be told; data only.
 
 Where a purpose comes from: a mission's description, its rewards, and the documents of CoGames. `success` in a
-configuration goes before these. Expressions are explained in `daf.success`. Statistics used here:
+configuration goes before these. Expressions are explained in `daf.episodes.success`. Statistics used here:
 
 - `cogs/carbon.deposited`, …: elements that reached the team's hub, itself or through a junction of the team;
 - `cogs/carbon.withdrawn`: hearts made at the hub, each for 7 of every element (a ready heart is `heart.withdrawn`);

@@ -25,8 +25,8 @@ from daf.config import MissionConfig
 from daf.config.recipes import SHIPPED_MISSIONS
 from daf.engine.mission_success import MISSION_SUCCESS, UNKNOWN
 from daf.engine.simulation import AgentBuffers, SimulationFactory
+from daf.episodes.success import check_success_expression
 from daf.errors import BadInputError, UnknownMissionError, did_you_mean
-from daf.success import check_success_expression
 
 GAME = "cogs_vs_clips"
 FILE_SUFFIXES = (".yaml", ".yml", ".json", ".py")
@@ -38,7 +38,7 @@ class Mission:
     """A mission ready to be played.
 
     Attributes:
-        success: when an episode is a success, an expression (`daf.success`); None: nobody says.
+        success: when an episode is a success, an expression (`daf.episodes.success`); None: nobody says.
         success_reason: where that comes from, or why there is none.
     """
 

@@ -16,7 +16,7 @@ import numpy as np
 
 from daf.engine.missions import Mission
 from daf.engine.simulation import AgentBuffers, SimulationFactory
-from daf.success import EpisodeFacts, is_success
+from daf.episodes.success import EpisodeFacts, is_success
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -17,8 +17,8 @@ from daf.engine.episode import success_of
 from daf.engine.evaluation import play_episodes
 from daf.engine.missions import Mission
 from daf.engine.simulation import SimulationFactory
+from daf.episodes.objective import OWN_METRICS, episode_objective
 from daf.errors import BadInputError, did_you_mean
-from daf.objective import OWN_METRICS, episode_objective
 from daf.training.group import Group
 from daf.training.random_state import random_state_kept
 

@@ -15,7 +15,7 @@ import psutil
 import torch
 
 from daf.engine.vector import FinishedEpisode
-from daf.objective import episode_objective
+from daf.episodes.objective import episode_objective
 from daf.system.files import atomic_path
 from daf.training.group import Group
 

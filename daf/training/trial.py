@@ -277,7 +277,7 @@ class _Run:
         from daf.config import PolicyConfig
         from daf.engine.evaluation import evaluate_policy
         from daf.engine.missions import resolve_mission
-        from daf.objective import episode_objectives
+        from daf.episodes.objective import episode_objectives
         from daf.system.devices import resolve_device
 
         settings = self._settings

@@ -24,7 +24,7 @@ from daf.engine.evaluation import evaluate_policy
 from daf.engine.grid_policy import GridPolicy
 from daf.engine.missions import Mission, list_missions, resolve_mission
 from daf.engine.networks import PolicyNetwork
-from daf.episodes import EPISODE_COLUMNS
+from daf.episodes.table import EPISODE_COLUMNS
 from daf.errors import BadInputError
 
 if TYPE_CHECKING:

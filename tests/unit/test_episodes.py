@@ -5,7 +5,7 @@ import json
 import pandas as pd
 import pytest
 
-from daf.episodes import EPISODE_COLUMNS, episodes_frame, read_episodes, read_provenance, write_episodes
+from daf.episodes.table import EPISODE_COLUMNS, episodes_frame, read_episodes, read_provenance, write_episodes
 from daf.errors import BadInputError
 from daf.evaluations import merge_shards
 

@@ -4,10 +4,10 @@ import json
 
 import pytest
 
-from daf.episode_statistics import episode_statistics
-from daf.episodes import episodes_frame
+from daf.episodes.failure_modes import find_failure_modes
+from daf.episodes.statistics import episode_statistics
+from daf.episodes.table import episodes_frame
 from daf.errors import BadInputError
-from daf.failure_modes import find_failure_modes
 
 # An agent that walks, picks up and delivers: no failure mode at all.
 GOOD = {

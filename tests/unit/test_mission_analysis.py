@@ -15,7 +15,7 @@ from daf.config.recipes import MissionRecipe
 from daf.engine import missions
 from daf.engine.evaluation import evaluate_policy
 from daf.engine.missions import resolve_mission
-from daf.episodes import episodes_frame, write_episodes
+from daf.episodes.table import episodes_frame, write_episodes
 from daf.errors import BadInputError, ConfigError
 from daf.mission_analysis import (
     MissionMetadata,

@@ -20,8 +20,8 @@ from daf.engine.missions import (
     shipped_missions,
 )
 from daf.engine.simulation import SimulationFactory
+from daf.episodes.success import check_success_expression
 from daf.errors import BadInputError, UnknownMissionError
-from daf.success import check_success_expression
 
 
 @pytest.fixture(scope="module")

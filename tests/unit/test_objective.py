@@ -5,7 +5,7 @@ import json
 import pandas as pd
 import pytest
 
-from daf.objective import episode_objectives
+from daf.episodes.objective import episode_objectives
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import pytest
 
 from daf import sequential
 from daf.config import DAFComparisonConfig, ExperimentConfig
-from daf.episodes import episodes_frame, read_episodes, read_provenance, write_episodes
+from daf.episodes.table import episodes_frame, read_episodes, read_provenance, write_episodes
 from daf.plan import Plan
 from daf.statistics import tests
 

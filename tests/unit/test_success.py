@@ -2,8 +2,8 @@
 
 import pytest
 
+from daf.episodes.success import EpisodeFacts, check_success_expression, is_success
 from daf.errors import BadInputError
-from daf.success import EpisodeFacts, check_success_expression, is_success
 
 FACTS = EpisodeFacts(
     mean_reward=2.5,

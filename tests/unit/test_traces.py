@@ -18,7 +18,7 @@ from daf.engine.evaluation import evaluate_policy
 from daf.engine.missions import Mission, resolve_mission
 from daf.engine.replays import trace_episode
 from daf.engine.simulation import AgentBuffers, SimulationFactory
-from daf.episodes import episodes_frame, write_episodes
+from daf.episodes.table import episodes_frame, write_episodes
 from daf.mission_analysis import write_mission_report
 from daf.traces import evenly, trace_policies
 

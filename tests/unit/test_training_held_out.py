@@ -16,9 +16,9 @@ from daf.config.recipes import HeldOutRecipe, MissionRecipe, TrainingRecipe
 from daf.engine.evaluation import evaluate_policy
 from daf.engine.missions import resolve_mission
 from daf.engine.model_files import read_weights
+from daf.episodes.objective import episode_objectives
 from daf.errors import BadInputError
 from daf.logging_config import create_daf_logger
-from daf.objective import episode_objectives
 from daf.system.files import read_json
 from daf.training.group import Group
 from daf.training.held_out import HeldOut, check_objective

@@ -14,9 +14,9 @@ import torch
 from daf.config import Hyperparameters, MissionConfig
 from daf.config.recipes import MissionRecipe, TrainingRecipe
 from daf.engine.vector import FinishedEpisode
+from daf.episodes.success import EpisodeFacts
 from daf.errors import BadInputError
 from daf.logging_config import create_daf_logger
-from daf.success import EpisodeFacts
 from daf.training.group import Group
 from daf.training.layout import state_folder
 from daf.training.loop import train

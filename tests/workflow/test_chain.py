@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from daf.episodes import read_episodes, read_provenance
+from daf.episodes.table import read_episodes, read_provenance
 from daf.system.files import file_sha256
 from tests.workflow.tools import PROJECT, SMALL, job_counts, snakemake, write_experiment
 

@@ -15,8 +15,8 @@ import pytest
 import torch
 
 from daf.engine.model_files import read_weights
-from daf.episodes import read_episodes, read_provenance
-from daf.objective import episode_objectives
+from daf.episodes.objective import episode_objectives
+from daf.episodes.table import read_episodes, read_provenance
 from daf.reporting.sentences import verdict_sentence
 from daf.system.files import file_sha256
 from tests.workflow.tools import SMALL

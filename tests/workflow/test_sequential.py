@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from daf.episodes import read_episodes, read_provenance
+from daf.episodes.table import read_episodes, read_provenance
 from tests.workflow.tools import job_counts, snakemake, write_experiment
 
 AUTO: dict[str, Any] = {

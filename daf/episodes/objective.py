@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import pandas as pd
 
-    from daf.success import EpisodeFacts
+    from daf.episodes.success import EpisodeFacts
 
 
 # Beside these, the names of the engine's statistics.

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from daf.episode_statistics import BODY, EpisodeStatistics, episode_statistics, split_flow
+from daf.episodes.statistics import BODY, EpisodeStatistics, episode_statistics, split_flow
 
 if TYPE_CHECKING:
     import pandas as pd
