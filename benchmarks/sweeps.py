@@ -33,9 +33,9 @@ from measure import median
 
 from daf.config import DAFSweepConfig
 from daf.search.bayesian import Bayesian
+from daf.search.files import collect_results, propose_trial, read_evidence
+from daf.search.plan import SweepPlan
 from daf.search.proposers import STRATEGIES
-from daf.sweep_files import collect_results, propose_trial, read_evidence
-from daf.sweep_plan import SweepPlan
 from daf.system.files import write_json
 
 PROJECT = Path(__file__).parents[1]
@@ -64,7 +64,7 @@ from pathlib import Path
 from daf.config import ExperimentConfig
 from daf.logging_config import create_daf_logger
 from daf.plan import Plan
-from daf.training.trial import propose_and_run
+from daf.search.trial import propose_and_run
 plan = Plan(ExperimentConfig.from_dict(json.loads(sys.argv[1])))
 propose_and_run(plan.sweep_plan("fixed"), 0, [], [], Path(sys.argv[2]), label="benchmark", device="cpu",
                 max_action_time_ms=10_000, logger=create_daf_logger("benchmark", level="error"))
@@ -203,8 +203,8 @@ def main() -> None:
         print(f"{what:<28}{found['wall']:>10.2f}{found['cpu']:>10.2f}", flush=True)
 
     with tempfile.TemporaryDirectory() as folder:
-        show("process of a proposal", process_seconds(rounds, "-c", "import daf.rule, daf.sweep_files"))
-        asks = "import daf.rule, daf.sweep_files, optuna, torch"
+        show("process of a proposal", process_seconds(rounds, "-c", "import daf.rule, daf.search.files"))
+        asks = "import daf.rule, daf.search.files, optuna, torch"
         show("one that asks a GP", process_seconds(rounds, "-c", asks))
         show(
             "process of a training", process_seconds(rounds, "-c", "import daf.training.worker, daf.engine.evaluation")

@@ -15,12 +15,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from daf.cluster.batch_job import SlurmOptions, SlurmProcess, submit
 from daf.config import DAFTrainingConfig, Hyperparameters, MissionConfig
 from daf.config.recipes import TrainingRecipe, training_recipe
 from daf.engine.model_files import MODEL
 from daf.errors import EXIT_OK, EXIT_REQUEUE, BadInputError, DafError
 from daf.system.files import read_json, write_json, write_text
-from daf.training.slurm import SlurmOptions, SlurmProcess, submit
 
 if TYPE_CHECKING:
     from mettagrid.config.mettagrid_config import MettaGridConfig
@@ -266,11 +266,11 @@ def _divisible(preferred: int, world_size: int) -> int:
 def _check(recipe: TrainingRecipe) -> None:
     """What would stop the training, before a process is started."""
     from daf.config import PolicyConfig
+    from daf.distributed.process_group import Group
     from daf.engine.missions import resolve_mission
     from daf.engine.networks import PolicyNetwork
     from daf.engine.policies import build_policy, resolve_policy
     from daf.engine.simulation import SimulationFactory
-    from daf.training.group import Group
     from daf.training.trainer import share_of_environments
 
     share_of_environments(recipe, Group(world_size=recipe.world_size))

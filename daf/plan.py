@@ -23,8 +23,8 @@ from daf.config.recipes import (
 )
 from daf.engine.model_files import SUFFIX, description_path
 from daf.errors import BadInputError, CheckpointError, ConfigError, DafError
+from daf.search.plan import SweepPlan
 from daf.sequential import first_episodes_of_looks, look_sizes
-from daf.sweep_plan import SweepPlan
 from daf.system.files import file_sha256
 
 
@@ -293,9 +293,9 @@ def check_with_engine(plan: Plan, source: str) -> None:
     from daf.engine.networks import PolicyNetwork
     from daf.engine.policies import build_policy, check_transfer, resolve_policy
     from daf.engine.teams import agents_per_member
+    from daf.search.files import validate_sweep
     from daf.search.space import searched_arguments
-    from daf.sweep_files import validate_sweep
-    from daf.training.held_out import check_objective
+    from daf.training.evaluator import check_objective
     from daf.training.trackers import check_trackers
 
     problems: list[BadInputError] = []

@@ -3,7 +3,7 @@
 A sweep runs through the workflow (real training, resumable) or in process for a Python function of one's own
 (`daf.search.in_process`). Both ask the same strategies (`daf.search.proposers`) under the same rule: trial n sees the
 results of trials 0 … n - lag, so proposals depend on no finishing order. The files of a sweep are in
-`daf.sweep_files`, its static graph is in `daf.sweep_plan`.
+`daf.search.files`, its static graph is in `daf.search.plan`.
 """
 
 from __future__ import annotations
@@ -15,9 +15,7 @@ from typing import TYPE_CHECKING
 from daf.config import DAFConfig, DAFSweepConfig, ExperimentConfig, MissionConfig
 from daf.errors import BadInputError
 from daf.search.evidence import Evidence
-from daf.search.in_process import Objective, Trial, run_in_process
-from daf.search.results import SweepResults, TrialResult, best_trial
-from daf.sweep_files import (
+from daf.search.files import (
     prior_evidence,
     read_prior,
     read_sweep,
@@ -26,6 +24,8 @@ from daf.sweep_files import (
     trials_json,
     validate_sweep,
 )
+from daf.search.in_process import Objective, Trial, run_in_process
+from daf.search.results import SweepResults, TrialResult, best_trial
 
 if TYPE_CHECKING:
     from daf.search.analysis import SweepAnalysis

@@ -1,7 +1,7 @@
 """Rule choose_finalists: choose the trials that run again on fresh seeds."""
 
 from daf.rule import running
-from daf.sweep_files import choose_finalists
+from daf.search.files import choose_finalists
 from daf.system.files import read_json, write_json
 
 with running(snakemake) as (plan, logger):

@@ -1,7 +1,7 @@
 """Rule collect_results: put old results of a sweep into one file."""
 
 from daf.rule import running
-from daf.sweep_files import collect_results, read_evidence
+from daf.search.files import collect_results, read_evidence
 from daf.system.files import write_json
 
 with running(snakemake):

@@ -1,7 +1,7 @@
 """Rule promote_trials: decide which trials of a bracket train on."""
 
 from daf.rule import running
-from daf.sweep_files import promote_trials
+from daf.search.files import promote_trials
 from daf.system.files import read_json, write_json
 
 with running(snakemake) as (plan, logger):

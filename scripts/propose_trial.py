@@ -1,7 +1,7 @@
 """Rule propose_trial: choose the hyperparameters of a trial."""
 
 from daf.rule import running
-from daf.sweep_files import propose_trial, read_evidence, read_prior
+from daf.search.files import propose_trial, read_evidence, read_prior
 from daf.system.files import write_json
 
 with running(snakemake) as (plan, logger):

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from daf.rule import running
+from daf.search.trial import run_promoted_trial
 from daf.system.files import read_json
-from daf.training.trial import run_promoted_trial
 
 with running(snakemake) as (plan, logger):
     wildcards = snakemake.wildcards

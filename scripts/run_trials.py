@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from daf.rule import running
-from daf.sweep_files import read_evidence, read_prior
-from daf.training.trial import propose_and_run
+from daf.search.files import read_evidence, read_prior
+from daf.search.trial import propose_and_run
 
 with running(snakemake) as (plan, logger):
     sweep = plan.sweep_plan(snakemake.params.sweep_name)

@@ -2,7 +2,7 @@
 
 from daf.reporting.sweep_page import render_sweep_page
 from daf.rule import running
-from daf.sweep_files import analyze_trials, select_best, sweep_recipe, sweep_results, trials_json, write_trials_csv
+from daf.search.files import analyze_trials, select_best, sweep_recipe, sweep_results, trials_json, write_trials_csv
 from daf.system.files import read_json, write_json
 from daf.system.provenance import provenance
 

@@ -3,21 +3,16 @@
 ppo           advantages and losses: pure functions of tensors
 rollout       playing the environments of one process
 learner       minibatches, gradients summed over processes, the optimizer
-held_out      evaluations during training, which choose what is published
 trainer       all of that in one process, and its state as plain data
 loop          update after update: metrics, checkpoints, the published model
-records       metrics.jsonl and the figures in it
+evaluator     evaluations during training, which choose what is published
+stopping      ending a training early, at a step or because it lags behind
+metrics       metrics.jsonl and the figures in it
 trackers      the same figures for TensorBoard and its likes
 random_state  the global generators
 checkpoints   trainer state on disk
-layout        where that state lies
-group         the process group: one process alone, or torch.distributed
+paths         the files of a training, by name
 launch        one process or a group, started again when it fails
-torchrun      agents: one per machine
-agent         the program of one agent
-worker        the program of one process under an agent
-heartbeat     finding a process that hangs
-failures      why a training failed
-stopping      being told to stop
-slurm         a training as a batch job
+worker        the program of one process of a group
+run           one seed of a run, as the workflow asks for it
 """

@@ -1,7 +1,7 @@
 """Starting the processes of a training, starting them again when they fail, and learning how it ended.
 
-One process runs here. Several run under torchrun (`daf.training.torchrun`). Every failure of theirs has a cause
-(`daf.training.failures`); a killed or stalled rank starts the group again from the last checkpoint, a few times.
+One process runs here. Several run under torchrun (`daf.distributed.torchrun`). Every failure of theirs has a cause
+(`daf.distributed.failures`); a killed or stalled rank starts the group again from the last checkpoint, a few times.
 """
 
 from __future__ import annotations
@@ -16,14 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from daf.config.recipes import TrainingRecipe
-from daf.engine.model_files import MODEL
-from daf.errors import EXIT_FAILED, EXIT_OK, EXIT_REQUEUE, BadInputError, DafError
-from daf.logging_config import DAFLogger, create_daf_logger
-from daf.system.devices import inside_allocation, lease_devices, lease_folder, resolve_device, visible_devices
-from daf.system.files import read_json, write_json
-from daf.system.locks import exclusive
-from daf.training.agent import clear_reports, read_reports
-from daf.training.failures import (
+from daf.distributed.elastic_agent import clear_reports, read_reports
+from daf.distributed.failures import (
     RESTARTED,
     Cause,
     Failure,
@@ -32,11 +26,17 @@ from daf.training.failures import (
     read_failures,
     record_failure,
 )
-from daf.training.heartbeat import STALL_SECONDS, clear_beats, read_beats
-from daf.training.layout import outcome_path, state_folder
-from daf.training.pause import Pause
-from daf.training.stopping import stop_signals
-from daf.training.torchrun import agent_commands, run_agents
+from daf.distributed.heartbeat import STALL_SECONDS, clear_beats, read_beats
+from daf.distributed.signals import stop_signals
+from daf.distributed.torchrun import agent_commands, run_agents
+from daf.engine.model_files import MODEL
+from daf.errors import EXIT_FAILED, EXIT_OK, EXIT_REQUEUE, BadInputError, DafError
+from daf.logging_config import DAFLogger, create_daf_logger
+from daf.system.devices import inside_allocation, lease_devices, lease_folder, resolve_device, visible_devices
+from daf.system.files import read_json, write_json
+from daf.system.locks import exclusive
+from daf.training.paths import outcome_path, state_folder
+from daf.training.stopping import Pause
 
 RUN = "run.json"
 

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from daf.config import Hyperparameters
+from daf.distributed.process_group import Group
 from daf.engine.networks import PolicyNetwork, State
-from daf.training.group import Group
 from daf.training.ppo import ppo_loss
 from daf.training.rollout import Rollout
 

@@ -18,17 +18,16 @@ from typing import Any
 import torch
 
 from daf.config.recipes import TrainingRecipe
+from daf.distributed.failures import Cause, read_failures
+from daf.distributed.process_group import Group
+from daf.distributed.signals import stop_signals
 from daf.engine.model_files import DESCRIPTION, MODEL, save_model
 from daf.engine.stamps import engine_stamp
 from daf.logging_config import DAFLogger
 from daf.system.files import write_bytes, write_json
 from daf.system.provenance import provenance
 from daf.training.checkpoints import load_newest_checkpoint, save_checkpoint
-from daf.training.failures import Cause, read_failures
-from daf.training.group import Group
-from daf.training.layout import state_folder
-from daf.training.pause import Pause
-from daf.training.records import (
+from daf.training.metrics import (
     METRICS,
     MetricsFile,
     RecentRewards,
@@ -39,7 +38,8 @@ from daf.training.records import (
     numbers_of,
     time_figures,
 )
-from daf.training.stopping import stop_signals
+from daf.training.paths import state_folder
+from daf.training.stopping import Pause
 from daf.training.trackers import make_trackers
 from daf.training.trainer import Trainer
 

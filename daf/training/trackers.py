@@ -14,7 +14,7 @@ from typing import Any
 
 from daf.config.recipes import TrainingRecipe
 from daf.errors import BadInputError
-from daf.training.records import Tracker
+from daf.training.metrics import Tracker
 
 TENSORBOARD_FOLDER = "tensorboard"
 

@@ -10,13 +10,13 @@ import torch
 
 from daf.config import PolicyConfig
 from daf.config.recipes import TrainingRecipe
+from daf.distributed.process_group import Group
 from daf.engine.missions import resolve_mission
 from daf.engine.networks import PolicyNetwork
 from daf.engine.policies import build_policy, resolve_policy
 from daf.engine.vector import FinishedEpisode, VectorEnvironment
 from daf.errors import BadInputError
-from daf.training.group import Group
-from daf.training.held_out import HeldOut
+from daf.training.evaluator import HeldOut
 from daf.training.learner import Learner
 from daf.training.ppo import scheduled_learning_rate
 from daf.training.random_state import capture_random_state, restore_random_state

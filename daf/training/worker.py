@@ -1,7 +1,7 @@
 """The program that torchrun starts once per process: join the group, train, say how it ended.
 
 Exit codes: 0 completed or diverged (a diverged training is a result), 75 interrupted with a checkpoint; a failure's
-are in `daf.training.failures.EXIT_CODES` (2 for bad input).
+are in `daf.distributed.failures.EXIT_CODES` (2 for bad input).
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ from pathlib import Path
 import torch
 
 from daf.config.recipes import TrainingRecipe
+from daf.distributed.elastic_agent import die_with_parent
+from daf.distributed.failures import Failure, write_error_file
+from daf.distributed.heartbeat import STALL_SECONDS, Heartbeat
+from daf.distributed.process_group import check_facts, join_group, leave_group
 from daf.errors import EXIT_OK, EXIT_REQUEUE, DafError
 from daf.logging_config import create_daf_logger
 from daf.system.devices import resolve_device
 from daf.system.files import read_json, write_json
-from daf.training.agent import die_with_parent
-from daf.training.failures import Failure, write_error_file
-from daf.training.group import check_facts, join_group, leave_group
-from daf.training.heartbeat import STALL_SECONDS, Heartbeat
-from daf.training.layout import outcome_path, state_folder
 from daf.training.loop import TrainingOutcome, train
-from daf.training.pause import Pause
+from daf.training.paths import outcome_path, state_folder
+from daf.training.stopping import Pause
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
+from daf.cluster.batch_job import SlurmProcess
 from daf.distributed_training import TrainingJob, daf_collect_training_results, daf_launch_distributed_training
 from daf.errors import EXIT_REQUEUE
-from daf.training.slurm import SlurmProcess
 
 UPDATE_STEPS = 4 * 4 * 16
 

@@ -6,10 +6,10 @@ from daf.config import DAFSweepConfig, HalvingConfig, StoppingConfig
 from daf.errors import BadInputError, ConfigError
 from daf.search.budget import seconds_used, stopping_bars
 from daf.search.evidence import Evidence
+from daf.search.files import promote_trials, sweep_results
 from daf.search.halving import bracket_of_slot, brackets, promoted, slots_of_bracket, steps_of_rung
-from daf.sweep_files import promote_trials, sweep_results
-from daf.sweep_plan import SweepPlan
-from daf.training.pause import Pause
+from daf.search.plan import SweepPlan
+from daf.training.stopping import Pause
 
 SPACE = {"learning_rate": {"type": "float", "low": 1e-4, "high": 1e-1, "log": True}}
 HALVING = HalvingConfig(num_rungs=3, reduction_factor=3, bracket_size=9)

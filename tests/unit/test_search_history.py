@@ -5,7 +5,7 @@ import pytest
 from daf.config import DAFSweepConfig
 from daf.errors import BadInputError
 from daf.search.history import blocks_of_history, is_block, parts_of_block
-from daf.sweep_plan import SweepPlan
+from daf.search.plan import SweepPlan
 
 SPACE = {"learning_rate": {"type": "float", "low": 1e-4, "high": 1e-1, "log": True}}
 

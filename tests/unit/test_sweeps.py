@@ -11,9 +11,11 @@ from types import MappingProxyType
 
 import pytest
 
-from daf import sweep_files, sweep_plan, sweeps
+from daf import sweeps
 from daf.config import DAFSweepConfig, ExperimentConfig
 from daf.errors import BadInputError, ConfigError, DafError
+from daf.search import files as sweep_files
+from daf.search import plan as sweep_plan
 from daf.sweeps import SweepResults, TrialResult
 from daf.system import files
 

@@ -24,11 +24,11 @@ import torch
 import daf
 from daf.config import Hyperparameters, MissionConfig
 from daf.config.recipes import HeldOutRecipe, MissionRecipe, TrainingRecipe
+from daf.distributed.process_group import Group
 from daf.logging_config import create_daf_logger
 from daf.training.checkpoints import load_newest_checkpoint
-from daf.training.group import Group
-from daf.training.layout import state_folder
 from daf.training.loop import train
+from daf.training.paths import state_folder
 
 PACKAGE = str(Path(daf.__file__).parent)
 # Processes are forked from one that has imported everything already: a start costs nothing.

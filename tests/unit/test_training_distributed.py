@@ -18,6 +18,9 @@ import torch
 
 from daf.config import Hyperparameters, MissionConfig
 from daf.config.recipes import MissionRecipe, TrainingRecipe
+from daf.distributed.failures import TrainingFailedError, WrongWorldSizeError, read_failures
+from daf.distributed.process_group import Group, join_group
+from daf.distributed.torchrun import agent_commands, free_port, without_step
 from daf.distributed_training import (
     TrainingError,
     TrainingJob,
@@ -30,12 +33,9 @@ from daf.engine.model_files import read_weights
 from daf.errors import BadInputError, ConfigError, DafError, PolicyError, UnknownMissionError
 from daf.system.files import read_json, write_json
 from daf.training import launch as launch_module
-from daf.training.failures import TrainingFailedError, WrongWorldSizeError, read_failures
-from daf.training.group import Group, join_group
 from daf.training.launch import run_training
-from daf.training.layout import state_folder
+from daf.training.paths import state_folder
 from daf.training.rollout import Rollout
-from daf.training.torchrun import agent_commands, free_port, without_step
 from daf.training.trainer import Trainer
 
 REPOSITORY = Path(__file__).parents[2]
@@ -62,7 +62,7 @@ import json, sys
 import torch
 from pathlib import Path
 from daf.config.recipes import TrainingRecipe
-from daf.training.group import join_group, leave_group
+from daf.distributed.process_group import join_group, leave_group
 from daf.training.rollout import Rollout
 from daf.training.trainer import Trainer
 
@@ -164,7 +164,7 @@ def test_agents_on_one_machine_meet_on_the_loopback_interface() -> None:
     assert len(commands) == 3
     assert commands[0] == commands[1] == commands[2]
     command = commands[0]
-    assert command[:4] == [sys.executable, "-m", "daf.training.agent", "reports"]
+    assert command[:4] == [sys.executable, "-m", "daf.distributed.elastic_agent", "reports"]
     assert command[-4:] == ["-m", "worker", "--label", "a b"]
     for option in ("--nnodes=3", "--nproc-per-node=2", "--max-restarts=0", "--rdzv-backend=c10d"):
         assert option in command
@@ -219,7 +219,7 @@ def test_inside_slurm_srun_starts_one_agent_per_node(given: dict[str, str], core
         *cores,
     ]  # fmt: skip
     agent = command[place + 4 :]
-    assert agent[:4] == [sys.executable, "-m", "daf.training.agent", "reports"]
+    assert agent[:4] == [sys.executable, "-m", "daf.distributed.elastic_agent", "reports"]
     assert agent[4:] == ["--nnodes=2", "--nproc-per-node=4", "--max-restarts=0", "--rdzv-backend=c10d"]
 
 
@@ -348,7 +348,7 @@ def test_a_rank_that_is_killed_is_started_again_from_the_checkpoint(
     growing = state_folder(tmp_path / "cut", recipe) / "metrics.jsonl"
     wait_for(lambda: lines_in(growing) >= 3, process)
     ranks = [p for p in psutil.Process(process.pid).children(recursive=True) if "daf.training.worker" in p.cmdline()]
-    ranks = [p for p in ranks if "daf.training.agent" not in p.cmdline()]
+    ranks = [p for p in ranks if "daf.distributed.elastic_agent" not in p.cmdline()]
     assert len(ranks) == 2
     ranks[1].send_signal(signal.SIGKILL)
     assert process.wait(180) == 0

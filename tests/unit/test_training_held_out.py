@@ -13,6 +13,7 @@ import torch
 
 from daf.config import Hyperparameters, MissionConfig, PolicyConfig
 from daf.config.recipes import HeldOutRecipe, MissionRecipe, TrainingRecipe
+from daf.distributed.process_group import Group
 from daf.engine.evaluation import evaluate_policy
 from daf.engine.missions import resolve_mission
 from daf.engine.model_files import read_weights
@@ -20,8 +21,7 @@ from daf.episodes.objective import episode_objectives
 from daf.errors import BadInputError
 from daf.logging_config import create_daf_logger
 from daf.system.files import read_json
-from daf.training.group import Group
-from daf.training.held_out import HeldOut, check_objective
+from daf.training.evaluator import HeldOut, check_objective
 from daf.training.loop import TrainingOutcome, train
 from daf.training.random_state import capture_random_state, restore_random_state
 from daf.training.trainer import Trainer

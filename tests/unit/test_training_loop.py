@@ -18,15 +18,15 @@ import torch
 
 from daf.config import Hyperparameters, MissionConfig
 from daf.config.recipes import MissionRecipe, TrainingRecipe
+from daf.distributed.process_group import Group
 from daf.engine.model_files import load_model_description, read_weights
 from daf.engine.vector import VectorEnvironment
 from daf.errors import EXIT_OK, EXIT_REQUEUE, BadInputError
 from daf.logging_config import create_daf_logger
 from daf.system.files import read_json, write_json
 from daf.training import loop
-from daf.training.group import Group
-from daf.training.layout import state_folder
 from daf.training.loop import TrainingOutcome, train
+from daf.training.paths import state_folder
 from daf.training.trainer import Trainer
 
 CPU = torch.device("cpu")

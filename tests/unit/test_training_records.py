@@ -13,14 +13,13 @@ import torch
 
 from daf.config import Hyperparameters, MissionConfig
 from daf.config.recipes import MissionRecipe, TrainingRecipe
+from daf.distributed.process_group import Group
 from daf.engine.vector import FinishedEpisode
 from daf.episodes.success import EpisodeFacts
 from daf.errors import BadInputError
 from daf.logging_config import create_daf_logger
-from daf.training.group import Group
-from daf.training.layout import state_folder
 from daf.training.loop import train
-from daf.training.records import (
+from daf.training.metrics import (
     MetricsFile,
     RecentRewards,
     action_figures,
@@ -29,6 +28,7 @@ from daf.training.records import (
     numbers_of,
     time_figures,
 )
+from daf.training.paths import state_folder
 from daf.training.trackers import check_trackers
 
 CPU = torch.device("cpu")

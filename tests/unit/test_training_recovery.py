@@ -21,12 +21,8 @@ import torch
 
 from daf.config import Hyperparameters, MissionConfig
 from daf.config.recipes import MissionRecipe, TrainingRecipe
-from daf.errors import BadInputError, PolicyError
-from daf.system.files import read_json, write_json
-from daf.training import launch as launch_module
-from daf.training import worker as worker_module
-from daf.training.agent import read_reports
-from daf.training.failures import (
+from daf.distributed.elastic_agent import read_reports
+from daf.distributed.failures import (
     Cause,
     Failure,
     TrainingFailedError,
@@ -36,11 +32,15 @@ from daf.training.failures import (
     read_failures,
     record_failure,
 )
-from daf.training.group import check_facts
-from daf.training.heartbeat import Beat, Heartbeat, holding_up, read_beats
+from daf.distributed.heartbeat import Beat, Heartbeat, holding_up, read_beats
+from daf.distributed.process_group import check_facts
+from daf.distributed.torchrun import Stop, agent_commands, run_agents
+from daf.errors import BadInputError, PolicyError
+from daf.system.files import read_json, write_json
+from daf.training import launch as launch_module
+from daf.training import worker as worker_module
 from daf.training.launch import run_training
-from daf.training.layout import state_folder
-from daf.training.torchrun import Stop, agent_commands, run_agents
+from daf.training.paths import state_folder
 
 REPOSITORY = Path(__file__).parents[2]
 UPDATE_STEPS = 4 * 4 * 16
@@ -389,7 +389,7 @@ def ranks_of(process: subprocess.Popen[bytes]) -> list[psutil.Process]:
             words = child.cmdline()
         except psutil.NoSuchProcess:
             continue
-        if "daf.training.worker" in words and "daf.training.agent" not in words:
+        if "daf.training.worker" in words and "daf.distributed.elastic_agent" not in words:
             found.append(child)
     return found
 

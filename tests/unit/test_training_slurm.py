@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
+from daf.cluster.batch_job import SlurmError, SlurmOptions, SlurmProcess, batch_script, submit, submit_command
 from daf.distributed_training import TrainingError, daf_launch_distributed_training
 from daf.errors import BadInputError, UnfitEnvironmentError
 from daf.system.files import read_json
-from daf.training.slurm import SlurmError, SlurmOptions, SlurmProcess, batch_script, submit, submit_command
 
 Programs = Callable[..., Path]
 

@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 
 from daf.config import DAFSweepConfig, MissionConfig
+from daf.distributed.failures import Cause, TrainingFailedError
 from daf.engine.model_files import MODEL
 from daf.logging_config import create_daf_logger
-from daf.sweep_plan import SweepPlan
+from daf.search.plan import SweepPlan
+from daf.search.trial import propose_and_run, run_finalist, run_promoted_trial, run_trial
 from daf.system.files import read_json
 from daf.training import launch
-from daf.training.failures import Cause, TrainingFailedError
-from daf.training.trial import propose_and_run, run_finalist, run_promoted_trial, run_trial
 
 UPDATE_STEPS = 4 * 4 * 16  # environments, agents of each, horizon
 MISSIONS = {"short": MissionConfig(source="training_facility_1", max_steps=21)}

@@ -16,8 +16,8 @@ from typing import Any
 import pytest
 
 from daf.config import ExperimentConfig
-from daf.sweep_files import propose_trial, read_evidence
-from daf.sweep_plan import SweepPlan
+from daf.search.files import propose_trial, read_evidence
+from daf.search.plan import SweepPlan
 from daf.sweeps import daf_sweep_analysis, daf_sweep_best_config
 from tests.workflow.tools import PROJECT, job_counts, snakemake, write_experiment
 

@@ -1,6 +1,6 @@
 # What decides a rule's result, and nothing else: a change here reruns the rule, a change elsewhere does not.
 from daf.config.recipes import STAGE_VERSIONS
-from daf.sweep_files import sweep_recipe
+from daf.search.files import sweep_recipe
 
 
 def sweep_params(wildcards):

@@ -1,7 +1,7 @@
 """torchrun, and a note of how its ranks ended.
 
 Exactly `torchrun` with its options, except that the exit codes of failed ranks, which only their parent sees, go to a
-file that the launcher reads: python -m daf.training.agent REPORTS [torchrun's options] …
+file that the launcher reads: python -m daf.distributed.elastic_agent REPORTS [torchrun's options] …
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ import time
 from dataclasses import asdict, replace
 from pathlib import Path
 
+from daf.distributed.failures import Cause, Failure, host_name, origin
 from daf.system.files import read_json, write_json
-from daf.training.failures import Cause, Failure, host_name, origin
 
 _PR_SET_PDEATHSIG = 1
 

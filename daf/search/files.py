@@ -1,7 +1,7 @@
 """The files of a sweep: what stands in each, made from the files before it.
 
 OUT/sweeps/{sweep}/trial-0007/proposal.json            what the trial tries          `propose_trial`
-OUT/sweeps/{sweep}/trial-0007/result.json              how it went                   `daf.training.trial`
+OUT/sweeps/{sweep}/trial-0007/result.json              how it went                   `daf.search.trial`
 OUT/sweeps/{sweep}/history/0000-0015.json              sixteen results in one        `collect_results`
 OUT/sweeps/{sweep}/rung-1/bracket-0.json               which trials train on         `promote_trials`
 OUT/sweeps/{sweep}/finalists.json                      which run on fresh seeds      `choose_finalists`
@@ -22,11 +22,11 @@ from daf.search.budget import seconds_used, stopping_bars
 from daf.search.confirmation import confirmed_best, finalists_of
 from daf.search.evidence import Evidence
 from daf.search.halving import promoted
+from daf.search.plan import SweepPlan, results_seen
 from daf.search.proposers import propose
 from daf.search.results import SweepResults, TrialResult, best_trial, flat_rows
 from daf.search.space import Value, build_space, num_trials_effective
 from daf.search.strategy import stream_seed
-from daf.sweep_plan import SweepPlan, results_seen
 from daf.system.files import digest, read_json, write_text
 
 # What neither a proposal nor a trial depends on: a change here repeats nothing that was done.

@@ -16,15 +16,15 @@ from pathlib import Path
 from typing import Any
 
 from daf.config.recipes import TrainingRecipe, with_hyperparameters
+from daf.distributed.failures import Cause, Failure
 from daf.errors import BadInputError, DafError
 from daf.logging_config import DAFLogger
 from daf.search.evidence import Evidence
-from daf.sweep_files import propose_trial
-from daf.sweep_plan import SweepPlan, trial_name
+from daf.search.files import propose_trial
+from daf.search.plan import SweepPlan, trial_name
 from daf.system.files import digest, read_json, write_bytes, write_json
 from daf.system.provenance import provenance
-from daf.training.failures import Cause, Failure
-from daf.training.pause import Pause
+from daf.training.stopping import Pause
 
 CURVE = "curve.jsonl"
 RESULT = "result.json"

@@ -23,7 +23,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from daf.training.failures import Cause, Failure, host_name, waits_for_peers, write_error_file
+from daf.distributed.failures import Cause, Failure, host_name, waits_for_peers, write_error_file
 
 STALL_SECONDS = 600.0
 # Until its first beat a rank builds environments, replays the running episodes of a checkpoint and may compile the

@@ -22,8 +22,8 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
+from daf.distributed.signals import Stop
 from daf.errors import EXIT_OK
-from daf.training.stopping import Stop
 
 POLL_SECONDS = 0.2
 GRACE_SECONDS = 60.0  # for a checkpoint after SIGTERM, before SIGKILL
@@ -45,7 +45,7 @@ def agent_commands(
     Args:
         task_per_process: inside a Slurm allocation, an agent for each process instead of one for each machine.
     """
-    agent = [sys.executable, "-m", "daf.training.agent", str(reports)]
+    agent = [sys.executable, "-m", "daf.distributed.elastic_agent", str(reports)]
     in_slurm = "SLURM_JOB_ID" in environment and shutil.which("srun") is not None
     tasks_per_machine = processes_per_machine if in_slurm and task_per_process else 1
     layout = [

@@ -14,10 +14,10 @@ from typing import Any, Protocol
 import psutil
 import torch
 
+from daf.distributed.process_group import Group
 from daf.engine.vector import FinishedEpisode
 from daf.episodes.objective import episode_objective
 from daf.system.files import atomic_path
-from daf.training.group import Group
 
 METRICS = "metrics.jsonl"
 RECENT_EPISODES = 100

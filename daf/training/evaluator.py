@@ -13,13 +13,13 @@ from typing import Any
 import torch
 
 from daf.config.recipes import HeldOutRecipe
+from daf.distributed.process_group import Group
 from daf.engine.episode import success_of
 from daf.engine.evaluation import play_episodes
 from daf.engine.missions import Mission
 from daf.engine.simulation import SimulationFactory
 from daf.episodes.objective import OWN_METRICS, episode_objective
 from daf.errors import BadInputError, did_you_mean
-from daf.training.group import Group
 from daf.training.random_state import random_state_kept
 
 MAX_ACTION_TIME_MS = 10_000  # for policies that play one agent at a time

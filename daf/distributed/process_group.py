@@ -13,8 +13,8 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
-from daf.training.failures import WrongWorldSizeError, host_name
-from daf.training.heartbeat import FIRST_BEAT_FACTOR, STALL_SECONDS, Heartbeat
+from daf.distributed.failures import WrongWorldSizeError, host_name
+from daf.distributed.heartbeat import FIRST_BEAT_FACTOR, STALL_SECONDS, Heartbeat
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,0 +1,35 @@
+"""Being told to stop, in the launcher and in every process of a training."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from types import FrameType
+
+
+@dataclass
+class Stop:
+    """Whether and when this process was told to stop."""
+
+    received: str | None = None
+    at: float = 0.0
+
+
+@contextmanager
+def stop_signals() -> Iterator[Stop]:
+    """Remember SIGTERM and SIGUSR1 (what schedulers send before they take a machine away) instead of ending."""
+    stop = Stop()
+
+    def remember(number: int, frame: FrameType | None) -> None:
+        if stop.received is None:
+            stop.received, stop.at = signal.Signals(number).name, time.monotonic()
+
+    previous = {number: signal.signal(number, remember) for number in (signal.SIGTERM, signal.SIGUSR1)}
+    try:
+        yield stop
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
