@@ -63,7 +63,7 @@ import json, sys
 from pathlib import Path
 from daf.config import ExperimentConfig
 from daf.logging_config import create_daf_logger
-from daf.plan import Plan
+from daf.workflow.plan import Plan
 from daf.search.trial import propose_and_run
 plan = Plan(ExperimentConfig.from_dict(json.loads(sys.argv[1])))
 propose_and_run(plan.sweep_plan("fixed"), 0, [], [], Path(sys.argv[2]), label="benchmark", device="cpu",
@@ -203,8 +203,8 @@ def main() -> None:
         print(f"{what:<28}{found['wall']:>10.2f}{found['cpu']:>10.2f}", flush=True)
 
     with tempfile.TemporaryDirectory() as folder:
-        show("process of a proposal", process_seconds(rounds, "-c", "import daf.rule, daf.search.files"))
-        asks = "import daf.rule, daf.search.files, optuna, torch"
+        show("process of a proposal", process_seconds(rounds, "-c", "import daf.workflow.script, daf.search.files"))
+        asks = "import daf.workflow.script, daf.search.files, optuna, torch"
         show("one that asks a GP", process_seconds(rounds, "-c", asks))
         show(
             "process of a training", process_seconds(rounds, "-c", "import daf.training.worker, daf.engine.evaluation")

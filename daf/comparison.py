@@ -368,7 +368,7 @@ def with_labels(config: DAFComparisonConfig, episodes: pd.DataFrame) -> DAFCompa
     present = list(dict.fromkeys(episodes["policy"]))
 
     def policy_label(policy: str) -> str:
-        return policy if policy in present else policy.rpartition(".")[2]  # a class path, as in daf.plan
+        return policy if policy in present else policy.rpartition(".")[2]  # a class path, as in daf.workflow.plan
 
     anchors = config.anchors
     if anchors is not None:

@@ -21,7 +21,7 @@ from daf.system.files import digest, file_sha256, write_json
 
 if TYPE_CHECKING:
     from daf.config import DAFDeploymentConfig, MissionConfig
-    from daf.plan import Plan
+    from daf.workflow.plan import Plan
 
 __all__ = [
     "Deployment",
@@ -94,8 +94,8 @@ def daf_package_policy(
     from daf.packaging import bundle
     from daf.packaging.source import collect_source, requirement_lines
     from daf.packaging.weights import weights_for_bundle
-    from daf.plan import weights_files
     from daf.system.provenance import provenance, utc_now
+    from daf.workflow.plan import weights_files
 
     weights = Path(weights_path) if weights_path is not None else None
     if weights is not None and not (weights.is_file() and weights.stat().st_size > 0):

@@ -12,10 +12,10 @@ from daf.config.recipes import EvaluationRecipe
 from daf.engine.model_files import SUFFIX
 from daf.episodes.table import read_episodes, read_provenance, write_episodes
 from daf.logging_config import DAFLogger
-from daf.plan import Checkpoint
 from daf.system.devices import resolve_device
 from daf.system.provenance import provenance
 from daf.system.resource_usage import UsageMeter
+from daf.workflow.plan import Checkpoint
 
 if TYPE_CHECKING:
     from daf.engine.policies import ResolvedPolicy

@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Any
 
 from daf.config import ExperimentConfig
 from daf.errors import BadInputError
-from daf.plan import Checkpoint, Plan, described
 from daf.statistics.results import ComparisonResults, to_plain
 from daf.system.files import digest, read_json, write_json, write_text
 from daf.system.locks import exclusive
 from daf.system.provenance import versions
+from daf.workflow.plan import Checkpoint, Plan, described
 
 if TYPE_CHECKING:
     import pandas as pd

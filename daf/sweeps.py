@@ -112,7 +112,7 @@ def _launch_workflow(
 ) -> SweepResults:
     """Write the experiment that this sweep is, let the workflow make it, read the files."""
     validate_sweep(cfg)
-    from daf.orchestrators import run_workflow
+    from daf.workflow.runner import run_workflow
 
     output_dir = cfg.output_dir.resolve()  # the workflow may run in another folder
     # A call from Python makes one sweep, so another one can only be meant by its folder.

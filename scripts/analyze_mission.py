@@ -2,7 +2,7 @@
 
 from daf.config.recipes import MissionRecipe
 from daf.mission_analysis import write_mission_report
-from daf.rule import running
+from daf.workflow.script import running
 
 with running(snakemake) as (plan, logger):
     analyses = write_mission_report(

@@ -1,9 +1,9 @@
 """Rule check_environment: is this machine fit for the experiment?"""
 
 from daf.environment_checks import daf_check_environment, require_healthy
-from daf.rule import running
 from daf.system.files import write_json
 from daf.system.provenance import provenance
+from daf.workflow.script import running
 
 with running(snakemake) as (plan, logger):
     settings = plan.experiment.daf

@@ -1,8 +1,8 @@
 """Rule choose_finalists: choose the trials that run again on fresh seeds."""
 
-from daf.rule import running
 from daf.search.files import choose_finalists
 from daf.system.files import read_json, write_json
+from daf.workflow.script import running
 
 with running(snakemake) as (plan, logger):
     config = plan.sweep(snakemake.wildcards.sweep)

@@ -1,8 +1,8 @@
 """Rule collect_results: put old results of a sweep into one file."""
 
-from daf.rule import running
 from daf.search.files import collect_results, read_evidence
 from daf.system.files import write_json
+from daf.workflow.script import running
 
 with running(snakemake):
     write_json(snakemake.output[0], collect_results(read_evidence(snakemake.input.results)))

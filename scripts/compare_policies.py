@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from daf.comparison import compare_files
-from daf.rule import running
+from daf.workflow.script import running
 
 with running(snakemake) as (plan, logger):
     results = compare_files(

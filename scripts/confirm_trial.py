@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from daf.rule import running
 from daf.search.trial import run_finalist
 from daf.system.files import read_json
+from daf.workflow.script import running
 
 with running(snakemake) as (plan, logger):
     wildcards = snakemake.wildcards

@@ -3,8 +3,8 @@
 from dataclasses import asdict
 
 from daf.deployment import daf_deploy_policy, require_endpoint
-from daf.rule import running
 from daf.system.files import write_json
+from daf.workflow.script import running
 
 with running(snakemake) as (plan, logger):
     config = plan.experiment.deployment

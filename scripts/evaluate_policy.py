@@ -2,8 +2,8 @@
 
 from daf.config.recipes import EvaluationRecipe
 from daf.evaluations import evaluate_shard
-from daf.rule import running
 from daf.sequential import reason_to_skip, write_skipped_shard
+from daf.workflow.script import running
 
 with running(snakemake) as (plan, logger):
     recipe = EvaluationRecipe.model_validate(snakemake.params.recipe)

@@ -1,7 +1,7 @@
 """Rule merge_episodes: put a policy's shards on a mission into one table."""
 
 from daf.evaluations import merge_shards
-from daf.rule import running
+from daf.workflow.script import running
 
 with running(snakemake) as (plan, logger):
     merge_shards(list(snakemake.input.shards), snakemake.output[0])

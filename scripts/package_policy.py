@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from daf.deployment import package_checkpoint
-from daf.rule import running
+from daf.workflow.script import running
 
 with running(snakemake) as (plan, logger):
     package = package_checkpoint(

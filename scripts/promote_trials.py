@@ -1,8 +1,8 @@
 """Rule promote_trials: decide which trials of a bracket train on."""
 
-from daf.rule import running
 from daf.search.files import promote_trials
 from daf.system.files import read_json, write_json
+from daf.workflow.script import running
 
 with running(snakemake) as (plan, logger):
     sweep = plan.sweep_plan(snakemake.wildcards.sweep)

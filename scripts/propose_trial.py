@@ -1,8 +1,8 @@
 """Rule propose_trial: choose the hyperparameters of a trial."""
 
-from daf.rule import running
 from daf.search.files import propose_trial, read_evidence, read_prior
 from daf.system.files import write_json
+from daf.workflow.script import running
 
 with running(snakemake) as (plan, logger):
     trial, config = int(snakemake.wildcards.trial), plan.sweep(snakemake.wildcards.sweep)

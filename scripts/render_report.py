@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from daf.reporting.html import render_report
-from daf.rule import running
 from daf.system.files import read_json
+from daf.workflow.script import running
 
 with running(snakemake) as (plan, logger):
     page = render_report(

@@ -2,7 +2,7 @@
 
 from daf.config.recipes import MissionRecipe
 from daf.replays import daf_write_replay
-from daf.rule import running
+from daf.workflow.script import running
 
 with running(snakemake) as (plan, logger):
     row = daf_write_replay(

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from daf.rule import running
 from daf.search.files import read_evidence, read_prior
 from daf.search.trial import propose_and_run
+from daf.workflow.script import running
 
 with running(snakemake) as (plan, logger):
     sweep = plan.sweep_plan(snakemake.params.sweep_name)

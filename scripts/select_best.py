@@ -1,10 +1,10 @@
 """Rule select_best: choose the best trial and describe the search."""
 
 from daf.reporting.sweep_page import render_sweep_page
-from daf.rule import running
 from daf.search.files import analyze_trials, select_best, sweep_recipe, sweep_results, trials_json, write_trials_csv
 from daf.system.files import read_json, write_json
 from daf.system.provenance import provenance
+from daf.workflow.script import running
 
 with running(snakemake) as (plan, logger):
     config = plan.sweep(snakemake.wildcards.sweep)

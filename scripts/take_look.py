@@ -1,7 +1,7 @@
 """Rule take_look: see whether a comparison that adds episodes until its verdict needs more."""
 
-from daf.rule import running
 from daf.sequential import write_look
+from daf.workflow.script import running
 
 with running(snakemake) as (plan, logger):
     state = write_look(

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from daf.rule import running
 from daf.training.run import train_run
+from daf.workflow.script import running
 
 with running(snakemake) as (plan, logger):
     wildcards = snakemake.wildcards

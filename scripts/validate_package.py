@@ -1,9 +1,9 @@
 """Rule validate_package: load the package in a fresh process without DAF and let it act."""
 
 from daf.deployment import daf_validate_deployment, require_valid
-from daf.rule import running
 from daf.system.files import write_json
 from daf.system.provenance import provenance
+from daf.workflow.script import running
 
 with running(snakemake) as (plan, logger):
     mission = plan.mission_recipe(snakemake.params.deployment["validation_mission"])

@@ -11,7 +11,7 @@ from daf.orchestrators.pipelines import (
     run_sweep_pipeline,
     run_training_pipeline,
 )
-from daf.orchestrators.workflow import run_workflow
+from daf.workflow.runner import run_workflow
 
 __all__ = [
     "run_benchmark_pipeline",

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from daf.config import DAFSweepConfig, ExperimentConfig
-from daf.orchestrators.workflow import run_workflow
+from daf.workflow.runner import run_workflow
 
 if TYPE_CHECKING:
     from daf.distributed_training import TrainingResults

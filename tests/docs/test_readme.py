@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from daf import rulegraph
+from daf.workflow import rulegraph
 
 README = Path(__file__).parents[2] / "README.md"
 
 
 def test_the_rule_graph_is_current() -> None:
-    assert rulegraph.mermaid() in README.read_text(), "run `python -m daf.rulegraph`"
+    assert rulegraph.mermaid() in README.read_text(), "run `python -m daf.workflow.rulegraph`"
 
 
 def test_links_resolve() -> None:

@@ -11,7 +11,7 @@ from daf.config.recipes import EvaluationRecipe, MissionRecipe
 from daf.episodes.table import read_provenance
 from daf.evaluations import evaluate_shard
 from daf.logging_config import create_daf_logger
-from daf.plan import Checkpoint
+from daf.workflow.plan import Checkpoint
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import pytest
 
 from daf.config import ExperimentConfig
 from daf.errors import ConfigError
-from daf.plan import Plan
+from daf.workflow.plan import Plan
 
 COMPARISON = {"policies": ["trained", "random"], "missions": ["tutorial.miner"], "episodes_per_mission": 16}
 
@@ -23,7 +23,7 @@ def plan(**changes):
 
 def test_planning_loads_no_engine():
     program = (
-        "import sys; from daf.plan import Plan; from daf.config import ExperimentConfig; import daf.preflight\n"
+        "import sys; from daf.workflow.plan import Plan; from daf.config import ExperimentConfig; import daf.workflow.preflight\n"
         "Plan(ExperimentConfig.from_dict({'comparisons': {'a': {'policies': ['random'], 'missions': ['arena']}}}))\n"
         "print([m for m in ('torch', 'mettagrid', 'cogames', 'pandas', 'optuna', 'numpy') if m in sys.modules])"
     )

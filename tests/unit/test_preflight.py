@@ -13,10 +13,10 @@ pytest.importorskip("cogames")
 
 import torch
 
-from daf import preflight
 from daf.config import ExperimentConfig
 from daf.errors import BadInputError, ConfigError, DafError
-from daf.plan import Plan, check_with_engine
+from daf.workflow import preflight
+from daf.workflow.plan import Plan, check_with_engine
 
 TRAINING = {"mission": "assembler_2", "init_kwargs": {"hidden_size": 8}, "num_steps": 100}
 COMPARISON = {"policies": ["random"], "missions": ["assembler_2"], "episodes_per_mission": 2}

@@ -11,8 +11,8 @@ import pytest
 from daf import sequential
 from daf.config import DAFComparisonConfig, ExperimentConfig
 from daf.episodes.table import episodes_frame, read_episodes, read_provenance, write_episodes
-from daf.plan import Plan
 from daf.statistics import tests
+from daf.workflow.plan import Plan
 
 AUTO = {"policies": ["a", "b"], "missions": ["m"], "episodes_per_mission": "auto", "num_resamples": 1000}
 

@@ -14,8 +14,8 @@ from daf import ablation, leaderboard, suites
 from daf.comparison import ComparisonResults, compare_episodes
 from daf.config import DAFTrainingConfig, ExperimentConfig, PolicyConfig
 from daf.errors import BadInputError, ConfigError
-from daf.plan import Plan
 from daf.system.provenance import provenance
+from daf.workflow.plan import Plan
 
 
 def fake_run(scores: dict[str, float], seen: list[ExperimentConfig]):

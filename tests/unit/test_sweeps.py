@@ -426,9 +426,9 @@ def test_without_an_objective_the_workflow_runs_the_sweep_as_an_experiment(tmp_p
         assert experiment.daf.output_dir == tmp_path
         write_sweep(experiment.sweeps["lr"], config_path.parent, finished=6)
 
-    fake = types.ModuleType("daf.orchestrators")
+    fake = types.ModuleType("daf.workflow.runner")
     fake.run_workflow = run_workflow
-    monkeypatch.setitem(sys.modules, "daf.orchestrators", fake)
+    monkeypatch.setitem(sys.modules, "daf.workflow.runner", fake)
     config = sweep(output_dir=tmp_path)
     results = sweeps.daf_launch_sweep(config, cores=2)
     assert calls == [(["sweep"], 2)]

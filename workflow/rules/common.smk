@@ -1,4 +1,4 @@
-# The experiment, its plan, and input functions. No rules here, and no logic: that is in daf/plan.py.
+# The experiment, its plan, and input functions. No rules here, and no logic: that is in daf/workflow/plan.py.
 import os
 import sys
 from functools import partial
@@ -10,8 +10,8 @@ from daf.cluster.settings import load_cluster
 from daf.config import NAME_PATTERN, ExperimentConfig
 from daf.errors import DafError
 from daf.system.locks import remove_stale_workflow_lock
-from daf.plan import Plan, weights_files
-from daf.preflight import check_once
+from daf.workflow.plan import Plan, weights_files
+from daf.workflow.preflight import check_once
 
 NAME = NAME_PATTERN.strip("^$")
 

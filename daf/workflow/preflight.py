@@ -17,8 +17,8 @@ from daf.config.recipes import STAGE_VERSIONS
 from daf.engine.model_files import load_model_description
 from daf.engine.stamps import engine_stamp
 from daf.errors import EXIT_BAD_INPUT, BadInputError, ConfigError, DafError
-from daf.plan import Plan, check_with_engine, weights_files
 from daf.system.files import digest, file_sha256, write_text
+from daf.workflow.plan import Plan, check_with_engine, weights_files
 
 STAMPS = Path(".snakemake") / "daf"
 KNOWN_PACKAGES = ("daf.", "cogames.", "mettagrid.")
@@ -31,7 +31,11 @@ def check_once(plan: Plan, source: str) -> None:
         return
     request = json.dumps({"experiment": plan.experiment.to_dict(), "source": source})
     child = subprocess.run(
-        [sys.executable, "-P", "-m", "daf.preflight"], input=request, capture_output=True, text=True, check=False
+        [sys.executable, "-P", "-m", "daf.workflow.preflight"],
+        input=request,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     if child.returncode == EXIT_BAD_INPUT:
         raise ConfigError([BadInputError(**problem) for problem in json.loads(child.stdout)])

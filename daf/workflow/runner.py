@@ -42,8 +42,8 @@ def run_workflow(
     )
 
     from daf.config import ExperimentConfig
-    from daf.plan import Plan
-    from daf.preflight import check_once
+    from daf.workflow.plan import Plan
+    from daf.workflow.preflight import check_once
 
     snakefile = PROJECT / "Snakefile"
     if not snakefile.is_file():

@@ -12,7 +12,7 @@ from typing import Any
 from daf.config import ExperimentConfig
 from daf.errors import EXIT_FAILED, DafError
 from daf.logging_config import DAFLogger, create_daf_logger
-from daf.plan import Plan
+from daf.workflow.plan import Plan
 
 
 @contextmanager

@@ -1,6 +1,6 @@
 """The rule graph in the README: made by Snakemake from the default experiment, without targets.
 
-`python -m daf.rulegraph` writes it into README.md, `--check` exits with 1 if the README holds another.
+`python -m daf.workflow.rulegraph` writes it into README.md, `--check` exits with 1 if the README holds another.
 """
 
 from __future__ import annotations
