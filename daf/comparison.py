@@ -2,7 +2,7 @@
 
 `compare_episodes` is pure and works on any episodes table, `daf_compare_scores` on any table of scores;
 `daf_compare_policies` plays the episodes first. Suites and their leaderboard are in `daf.suites`, ablations in
-`daf.ablation`, comparisons that stop by themselves in `daf.sequential`, the statistics in `daf.statistics`, the report
+`daf.ablation`, comparisons that stop by themselves in `daf.statistics.sequential`, the statistics in `daf.statistics`, the report
 in `daf.visualization`.
 """
 
@@ -63,7 +63,7 @@ def compare_episodes(
         BadInputError: a column is missing, a row occurs twice, a reward is infinite, nothing is left to compare, or
             the anchors give no scale.
     """
-    from daf.statistics import analysis, overall, units
+    from daf.statistics import overall, pairs, units
 
     frame = units.check_episodes(episodes, config.policies, config.missions)
     collected = units.collect_units(frame, config.policies, config.missions)
@@ -75,12 +75,12 @@ def compare_episodes(
         raise BadInputError("episodes with results of all checkpoints of a policy", found, "episodes table", reasons)
     if config.anchors is not None:
         collected = collected.on_scale(config.anchors)
-    records = analysis.compare_pairs(collected, config)
+    records = pairs.compare_pairs(collected, config)
     ranks, friedman = overall.rank_policies(collected, config)
     estimand, notes = explain(collected, config, records)
     return ComparisonResults(
-        summary_statistics=make_table(analysis.summarise(collected, config), analysis.SUMMARY_COLUMNS),
-        pairwise=make_table(records, analysis.PAIR_COLUMNS),
+        summary_statistics=make_table(pairs.summarise(collected, config), pairs.SUMMARY_COLUMNS),
+        pairwise=make_table(records, pairs.PAIR_COLUMNS),
         ranks=make_table(ranks, overall.RANK_COLUMNS),
         aggregates=make_table(overall.aggregate(collected, config), overall.AGGREGATE_COLUMNS),
         profiles=make_table(overall.profile(collected, config), overall.PROFILE_COLUMNS),
@@ -251,7 +251,7 @@ def daf_compare_policies(
         missions: mission names, files or MissionConfigs.
         episodes_per_mission: episodes per policy and mission; the environment seeds are evaluation_seed, +1, …
             "auto" adds batches until every pair has its verdict, in num_looks looks up to max_episodes_per_mission;
-            declare an equivalence_margin, or policies that are equal will take all of them (`daf.sequential`).
+            declare an equivalence_margin, or policies that are equal will take all of them (`daf.statistics.sequential`).
         reference: the label of one policy: compare all others with it only.
         anchors: {"zero": "random", "one": "baseline"}: policies (by label), or rewards by mission, that count as 0 and
             1; all figures are then on that scale.
@@ -296,7 +296,7 @@ def daf_compare_policies(
     import pandas as pd
 
     from daf.engine.evaluation import evaluate_policy
-    from daf.sequential import play_until_settled
+    from daf.statistics.sequential import play_until_settled
     from daf.system.provenance import provenance
 
     def play(first: int, stop: int) -> pd.DataFrame:
@@ -340,7 +340,7 @@ def compare_files(paths: Sequence[str | Path], config: DAFComparisonConfig, fold
     and policies of the configuration go by their labels.
     """
     from daf.episodes.table import read_episodes, read_provenance
-    from daf.sequential import looks
+    from daf.statistics.sequential import looks
     from daf.statistics.units import SLIM_COLUMNS
     from daf.system.provenance import provenance
 

@@ -2,7 +2,7 @@
 
 from daf.config.recipes import EvaluationRecipe
 from daf.evaluations import evaluate_shard
-from daf.sequential import reason_to_skip, write_skipped_shard
+from daf.statistics.sequential import reason_to_skip, write_skipped_shard
 from daf.workflow.script import running
 
 with running(snakemake) as (plan, logger):

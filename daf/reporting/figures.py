@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
-from daf.reporting.sentences import OVERALL, number, span
+from daf.statistics.sentences import OVERALL, number, span
 
 Record = Mapping[str, Any]
 LIGHT = ("#0067a5", "#c04a00", "#2e7d32", "#8e44ad", "#806000", "#b3446c", "#00717f", "#5c4b3c")

@@ -15,7 +15,8 @@ from typing import Any
 
 from daf.comparison import ComparisonResults
 from daf.errors import BadInputError
-from daf.reporting import figures, overall_figures, sentences
+from daf.reporting import figures, overall_figures
+from daf.statistics import sentences
 from daf.system.files import write_text
 
 METRICS = {

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from daf.reporting import animation, figures, maps
 from daf.reporting.html import template
-from daf.reporting.sentences import number
+from daf.statistics.sentences import number
 from daf.system.files import write_text
 
 if TYPE_CHECKING:

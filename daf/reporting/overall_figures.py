@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from html import escape
 
 from daf.reporting.figures import LIGHT, Record, Scale, axis_lines, interval_mark, is_known, opening, tick_text
-from daf.reporting.sentences import number, span
+from daf.statistics.sentences import number, span
 
 STATISTICS = {
     "iqm": "Interquartile mean",

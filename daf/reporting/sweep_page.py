@@ -9,7 +9,7 @@ from typing import Any
 
 from daf.reporting import figures
 from daf.reporting.html import template
-from daf.reporting.sentences import number
+from daf.statistics.sentences import number
 from daf.system.files import write_text
 
 HEIGHT = 260

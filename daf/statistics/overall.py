@@ -13,9 +13,9 @@ import numpy as np
 
 from daf.config import DAFComparisonConfig
 from daf.statistics import bootstrap, ranking
-from daf.statistics.analysis import Record, stream
 from daf.statistics.bootstrap import Scores
 from daf.statistics.intervals import Array
+from daf.statistics.pairs import Record, stream
 from daf.statistics.units import OVERALL, Units
 
 AGGREGATE_COLUMNS = (

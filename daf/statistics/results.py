@@ -80,7 +80,7 @@ class ComparisonResults:
 
     def verdicts(self, estimand: str = "A", *, overall_only: bool = True) -> list[str]:
         """The verdict sentences of one question: overall (with one mission: on it), or for every mission."""
-        from daf.reporting.sentences import verdict_sentence
+        from daf.statistics.sentences import verdict_sentence
 
         return [
             verdict_sentence(record, level=self.config.confidence_level, missions=len(self.missions), unit=self.unit)
@@ -100,7 +100,7 @@ class ComparisonResults:
         return specific or records
 
     def __str__(self) -> str:
-        from daf.reporting.sentences import policy_sentence
+        from daf.statistics.sentences import policy_sentence
 
         summary, level = self.summary_statistics.to_dict("records"), self.config.confidence_level
         several = len(self.missions)
@@ -191,8 +191,8 @@ FILES = (
 
 def _columns() -> dict[str, tuple[str, ...]]:
     """Columns of the computed tables, by attribute."""
-    from daf.statistics.analysis import PAIR_COLUMNS, SUMMARY_COLUMNS
     from daf.statistics.overall import AGGREGATE_COLUMNS, PROFILE_COLUMNS, RANK_COLUMNS
+    from daf.statistics.pairs import PAIR_COLUMNS, SUMMARY_COLUMNS
 
     return {
         "summary_statistics": SUMMARY_COLUMNS,

@@ -24,7 +24,7 @@ from daf.config.recipes import (
 from daf.engine.model_files import SUFFIX, description_path
 from daf.errors import BadInputError, CheckpointError, ConfigError, DafError
 from daf.search.plan import SweepPlan
-from daf.sequential import first_episodes_of_looks, look_sizes
+from daf.statistics.sequential import first_episodes_of_looks, look_sizes
 from daf.system.files import file_sha256
 
 

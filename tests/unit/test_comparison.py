@@ -164,7 +164,7 @@ def test_equivalence_is_corrected_for_its_family_too() -> None:
 
 
 def test_verdicts_go_by_the_adjusted_p() -> None:
-    from daf.statistics.analysis import verdict
+    from daf.statistics.pairs import verdict
 
     record = {"p": 0.03, "p_holm": 0.09, "p_equivalence": 1.0, "minimum_p": 0.001, "difference": 1.0, "reason": ""}
     assert verdict(record, 0.05, None)[0] == "inconclusive"

@@ -23,7 +23,8 @@ def plan(**changes):
 
 def test_planning_loads_no_engine():
     program = (
-        "import sys; from daf.workflow.plan import Plan; from daf.config import ExperimentConfig; import daf.workflow.preflight\n"
+        "import sys; from daf.config import ExperimentConfig\n"
+        "from daf.workflow.plan import Plan; import daf.workflow.preflight\n"
         "Plan(ExperimentConfig.from_dict({'comparisons': {'a': {'policies': ['random'], 'missions': ['arena']}}}))\n"
         "print([m for m in ('torch', 'mettagrid', 'cogames', 'pandas', 'optuna', 'numpy') if m in sys.modules])"
     )

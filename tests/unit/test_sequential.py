@@ -8,10 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from daf import sequential
 from daf.config import DAFComparisonConfig, ExperimentConfig
 from daf.episodes.table import episodes_frame, read_episodes, read_provenance, write_episodes
-from daf.statistics import tests
+from daf.statistics import hypothesis_tests, sequential
 from daf.workflow.plan import Plan
 
 AUTO = {"policies": ["a", "b"], "missions": ["m"], "episodes_per_mission": "auto", "num_resamples": 1000}
@@ -61,7 +60,7 @@ def test_identical_policies_get_a_false_verdict_at_any_look_rarely() -> None:
     alphas = 1 - np.array(sequential.look_levels(config()))
     for _ in range(runs):
         d = rng.normal(0, 1, 64)
-        p = [tests.one_sample_t_test(d[:n]).p for n in sequential.look_sizes(config())]
+        p = [hypothesis_tests.one_sample_t_test(d[:n]).p for n in sequential.look_sizes(config())]
         false += bool((p <= alphas).any())
         naive += min(p) <= 0.05
     assert false / runs <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / runs)

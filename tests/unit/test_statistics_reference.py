@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from daf.statistics import bootstrap, effects, intervals, tests
+from daf.statistics import bootstrap, effects, hypothesis_tests, intervals
 
 REFERENCE = json.loads((Path(__file__).parent / "references" / "statistics.json").read_text())
 DATA = {name: np.array(values) for name, values in REFERENCE["data"].items()}
@@ -47,8 +47,8 @@ def test_performance_profile_is_rliables() -> None:
 
 
 def test_corrections_are_statsmodels() -> None:
-    assert tests.holm(DATA["p"]).tolist() == close(STATSMODELS["holm"])
-    assert tests.benjamini_hochberg(DATA["p"]).tolist() == close(STATSMODELS["benjamini_hochberg"])
+    assert hypothesis_tests.holm(DATA["p"]).tolist() == close(STATSMODELS["holm"])
+    assert hypothesis_tests.benjamini_hochberg(DATA["p"]).tolist() == close(STATSMODELS["benjamini_hochberg"])
 
 
 def test_intervals_are_statsmodels() -> None:
@@ -57,18 +57,20 @@ def test_intervals_are_statsmodels() -> None:
         assert [found.low, found.high] == close(expected)
     student = intervals.student_t_interval([DATA["a"]])
     assert [student.low, student.high] == close(STATSMODELS["t_interval"])
-    welch = tests.welch_interval(DATA["a"], DATA["c"])
+    welch = hypothesis_tests.welch_interval(DATA["a"], DATA["c"])
     assert [welch.low, welch.high] == close(STATSMODELS["welch_interval"])
 
 
 def test_welch_and_equivalence_are_statsmodels() -> None:
     a, b, c = (DATA[name] for name in "abc")
-    assert tests.welch_test(a, c).p == close(STATSMODELS["welch_p"])
+    assert hypothesis_tests.welch_test(a, c).p == close(STATSMODELS["welch_p"])
     d = a - b
     error, df = intervals.standard_error([d])
-    assert tests.equivalence_p(float(d.mean()), error, df, 0.9) == close(STATSMODELS["tost_paired"])
-    error, df = tests.welch_parts(a, c)
-    assert tests.equivalence_p(float(a.mean() - c.mean()), error, df, 1.5) == close(STATSMODELS["tost_welch"])
+    assert hypothesis_tests.equivalence_p(float(d.mean()), error, df, 0.9) == close(STATSMODELS["tost_paired"])
+    error, df = hypothesis_tests.welch_parts(a, c)
+    assert hypothesis_tests.equivalence_p(float(a.mean() - c.mean()), error, df, 1.5) == close(
+        STATSMODELS["tost_welch"]
+    )
 
 
 def test_power_and_sample_sizes_are_statsmodels() -> None:

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from daf.config import DAFComparisonConfig
-from daf.statistics import analysis, bootstrap, intervals, tests
+from daf.statistics import bootstrap, hypothesis_tests, intervals, pairs
 from daf.statistics.units import Cell, Units
 
 RNG = np.random.default_rng
@@ -80,10 +80,16 @@ def test_adjusted_p_of_six_identical_policies_are_rarely_small(estimand: str, te
             x, y = (units.run_means(policy, list(units.missions)) for policy in (a, b))
             if estimand == "A":
                 strata = [units.paired_differences(a, b, mission) for mission in units.missions]
-                raw.append(tests.sign_flip_test(strata, num_resamples=400, rng=rng).p)
+                raw.append(hypothesis_tests.sign_flip_test(strata, num_resamples=400, rng=rng).p)
             else:
-                raw.append((tests.welch_test(x, y) if test == "welch" else tests.permutation_test(x, y, rng=rng)).p)
-        false += tests.holm(np.array(raw, float)).min() <= 0.05
+                raw.append(
+                    (
+                        hypothesis_tests.welch_test(x, y)
+                        if test == "welch"
+                        else hypothesis_tests.permutation_test(x, y, rng=rng)
+                    ).p
+                )
+        false += hypothesis_tests.holm(np.array(raw, float)).min() <= 0.05
     expect_share(false, runs, 0.0, 0.06)
 
 
@@ -93,7 +99,7 @@ def test_six_identical_policies_get_a_verdict_rarely(estimand: str, test: str) -
     rng, runs, false = RNG([8, ord(estimand)]), 2000, {"overall": 0, "missions": 0}
     for _ in range(runs):
         units = identical(rng, estimand)
-        records = analysis.compare_pairs(units, settings(units, recipe_test=test))
+        records = pairs.compare_pairs(units, settings(units, recipe_test=test))
         decided = [r for r in records if r["estimand"] == estimand and r["verdict"] in ("better", "worse")]
         false["overall"] += any(r["mission"] == "overall" for r in decided)
         false["missions"] += any(r["mission"] != "overall" for r in decided)
@@ -108,7 +114,7 @@ def test_episodes_as_units_of_recipes_would_be_wrong_most_of_the_time() -> None:
     for _ in range(100):
         units = nested(rng, policies=2, missions=1, seeds=5, episodes=40)
         x, y = (units.cells[policy, "m0"].rewards_ec.ravel() for policy in units.policies)
-        false += tests.welch_test(x, y).p <= 0.05
+        false += hypothesis_tests.welch_test(x, y).p <= 0.05
     assert false > 30
 
 
@@ -163,7 +169,7 @@ def test_differences_of_nested_data_are_covered(runs: int) -> None:
     for _ in range(runs):
         for same_weights in (True, False):
             units = nested(rng, policies=2, missions=3, seeds=5, same_weights=same_weights)
-            for r in analysis.compare_pairs(units, settings(units)):
+            for r in pairs.compare_pairs(units, settings(units)):
                 key = (r["estimand"], r["mission"])
                 if key in hits and (r["estimand"] == "A") == same_weights:
                     counts[key] += 1

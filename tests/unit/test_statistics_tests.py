@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from daf.statistics import effects, tests
+from daf.statistics import effects, hypothesis_tests
 
 RNG = np.random.default_rng
 
@@ -17,7 +17,7 @@ def test_sign_flip_is_the_enumeration_by_hand() -> None:
     differences = np.array([0.3, -0.1, 0.8, 0.4, 0.5])
     signs = np.array(list(product([1, -1], repeat=5)))
     by_hand = np.mean(np.abs((signs * differences).mean(axis=1)) >= differences.mean() - 1e-12)
-    result = tests.sign_flip_test([differences], rng=RNG(0))
+    result = hypothesis_tests.sign_flip_test([differences], rng=RNG(0))
     assert result.p == pytest.approx(by_hand, abs=1e-12)
     assert result.minimum_p == 0.0625
     assert result.difference == pytest.approx(differences.mean())
@@ -28,16 +28,16 @@ def test_sign_flip_over_missions_weighs_missions_not_episodes() -> None:
     weights = np.concatenate([x / 12, y / 4])
     signs = np.array(list(product([1, -1], repeat=8)))
     by_hand = np.mean(np.abs(signs @ weights) >= abs(weights.sum()) - 1e-12)
-    assert tests.sign_flip_test([x, y], rng=RNG(0)).p == pytest.approx(by_hand, abs=1e-12)
+    assert hypothesis_tests.sign_flip_test([x, y], rng=RNG(0)).p == pytest.approx(by_hand, abs=1e-12)
 
 
 def test_monte_carlo_comes_near_the_exact_p_and_never_reaches_zero(monkeypatch: pytest.MonkeyPatch) -> None:
     differences = RNG(3).normal(0.5, 1, 14)
-    exact = tests.sign_flip_test([differences], rng=RNG(0))
-    monkeypatch.setattr(tests, "EXACT_LIMIT", 1)
-    drawn = tests.sign_flip_test([differences], num_resamples=20_000, rng=RNG(0))
+    exact = hypothesis_tests.sign_flip_test([differences], rng=RNG(0))
+    monkeypatch.setattr(hypothesis_tests, "EXACT_LIMIT", 1)
+    drawn = hypothesis_tests.sign_flip_test([differences], num_resamples=20_000, rng=RNG(0))
     assert drawn.p == pytest.approx(exact.p, abs=0.01)
-    far = tests.sign_flip_test([differences + 100], num_resamples=999, rng=RNG(0))
+    far = hypothesis_tests.sign_flip_test([differences + 100], num_resamples=999, rng=RNG(0))
     assert far.p == far.minimum_p == pytest.approx(1 / 1000)
 
 
@@ -46,17 +46,17 @@ def test_a_test_with_few_hits_is_drawn_further_and_others_are_as_before() -> Non
     d = RNG(3).normal(0, 1, 20)
     far, near = d + 9, d + 0.3
     for sides in ([far], [far, far]):
-        found = tests.sign_flip_test(sides, **options, rng=RNG(0))
+        found = hypothesis_tests.sign_flip_test(sides, **options, rng=RNG(0))
         assert found.p == found.minimum_p == pytest.approx(1 / 40_001)
         assert found.name.endswith("(40,000 draws)")
-    assert tests.permutation_test(d, far, **options, rng=RNG(0)).p == pytest.approx(1 / 40_001)
-    for test, sides in ((tests.sign_flip_test, ([near],)), (tests.permutation_test, (d, near))):
+    assert hypothesis_tests.permutation_test(d, far, **options, rng=RNG(0)).p == pytest.approx(1 / 40_001)
+    for test, sides in ((hypothesis_tests.sign_flip_test, ([near],)), (hypothesis_tests.permutation_test, (d, near))):
         further, before = (test(*sides, **one, rng=RNG(0)) for one in (options, {"num_resamples": 999}))
         assert (further.p, further.name) == (before.p, before.name)
     # The stream goes on as if the test had stopped: figures drawn after it do not depend on the family.
     one, two = RNG(0), RNG(0)
-    tests.sign_flip_test([far], **options, rng=one)
-    tests.sign_flip_test([far], num_resamples=999, rng=two)
+    hypothesis_tests.sign_flip_test([far], **options, rng=one)
+    hypothesis_tests.sign_flip_test([far], num_resamples=999, rng=two)
     assert one.random() == two.random()
 
 
@@ -67,7 +67,7 @@ def test_a_small_p_of_two_stages_is_the_exact_one(n: int) -> None:
     d = np.where(np.isin(ranks, [1, 2, 3, 4, 6]), -ranks, ranks)
     exact = stats.wilcoxon(d, method="exact").pvalue
     draws = 4_000_000
-    found = tests.sign_flip_test([d], num_resamples=999, max_resamples=draws, rng=RNG(5))
+    found = hypothesis_tests.sign_flip_test([d], num_resamples=999, max_resamples=draws, rng=RNG(5))
     assert found.p == pytest.approx(exact, abs=4 * np.sqrt(exact / draws))
 
 
@@ -75,7 +75,7 @@ def test_the_p_of_two_stages_is_valid_at_both() -> None:
     # No difference: P(p <= t) <= t for thresholds of the first stage, of the second, and at the step between them.
     rng, runs = RNG(17), 4000
     options = {"num_resamples": 100, "max_resamples": 1000, "rng": rng}
-    p = np.array([tests.sign_flip_test([rng.normal(0, 1, 17)], **options).p for _ in range(runs)])
+    p = np.array([hypothesis_tests.sign_flip_test([rng.normal(0, 1, 17)], **options).p for _ in range(runs)])
     for t in (0.005, 0.02, 10 / 101, 11 / 101, 0.2):
         assert (p <= t).mean() <= t + 3 * np.sqrt(t * (1 - t) / runs)
     assert (p <= 0.005).any()  # a first stage of 100 draws alone has no p below .0099
@@ -83,24 +83,24 @@ def test_the_p_of_two_stages_is_valid_at_both() -> None:
 
 @pytest.mark.parametrize("strata", [[np.full(24, 9.0)], [np.zeros(24)], [np.array([1.0])], []])
 def test_constant_differences_are_insufficient_however_many(strata: list[np.ndarray]) -> None:
-    result = tests.sign_flip_test(strata, rng=RNG(0))
+    result = hypothesis_tests.sign_flip_test(strata, rng=RNG(0))
     assert result.p is None
     assert result.reason
 
 
 def test_a_constant_mission_counts_as_one_unit() -> None:
     varying = np.array([0.5, 1.5, 1.0])
-    assert tests.sign_flip_test([varying, np.full(24, 1.0)], rng=RNG(0)).minimum_p == 2.0**-3
+    assert hypothesis_tests.sign_flip_test([varying, np.full(24, 1.0)], rng=RNG(0)).minimum_p == 2.0**-3
 
 
 def test_welch_and_one_sample_are_scipys() -> None:
     x, y = RNG(1).normal(1, 1, 4), RNG(2).normal(0, 3, 6)
     expected = stats.ttest_ind(x, y, equal_var=False)
-    assert tests.welch_test(x, y).p == pytest.approx(expected.pvalue, abs=1e-9)
+    assert hypothesis_tests.welch_test(x, y).p == pytest.approx(expected.pvalue, abs=1e-9)
     bounds = expected.confidence_interval(0.9)
-    found = tests.welch_interval(x, y, 0.9)
+    found = hypothesis_tests.welch_interval(x, y, 0.9)
     assert (found.low, found.high) == pytest.approx((bounds.low, bounds.high), abs=1e-9)
-    assert tests.one_sample_t_test(x, 0.5).p == pytest.approx(stats.ttest_1samp(x, 0.5).pvalue, abs=1e-9)
+    assert hypothesis_tests.one_sample_t_test(x, 0.5).p == pytest.approx(stats.ttest_1samp(x, 0.5).pvalue, abs=1e-9)
 
 
 @pytest.mark.parametrize(("n", "m"), [(3, 3), (5, 5), (2, 4)])
@@ -111,39 +111,39 @@ def test_exact_permutation_is_scipys(n: int, m: int) -> None:
         (everything[:n], everything[n:]), lambda a, b, axis: np.abs(a.mean(axis) - b.mean(axis)),
         alternative="greater", n_resamples=np.inf, vectorized=True,
     ).pvalue  # fmt: skip
-    assert tests.permutation_test(x, y, rng=RNG(0)).p == pytest.approx(expected, abs=1e-12)
+    assert hypothesis_tests.permutation_test(x, y, rng=RNG(0)).p == pytest.approx(expected, abs=1e-12)
 
 
 def test_smallest_reachable_p() -> None:
     far = np.arange(5.0)
-    assert tests.permutation_test(far[:3], far[:3] + 99, rng=RNG(0)).minimum_p == pytest.approx(0.1)
-    five = tests.permutation_test(far, far + 99, rng=RNG(0))
+    assert hypothesis_tests.permutation_test(far[:3], far[:3] + 99, rng=RNG(0)).minimum_p == pytest.approx(0.1)
+    five = hypothesis_tests.permutation_test(far, far + 99, rng=RNG(0))
     assert five.p == five.minimum_p == pytest.approx(2 / 252)
 
 
 @pytest.mark.parametrize(("x", "y"), [([1.0], [2.0, 3.0]), ([1.0, 1.0], [2.0, 2.0])])
 def test_unpaired_tests_without_variance_have_no_p(x: list[float], y: list[float]) -> None:
     one, two = np.array(x), np.array(y)
-    for result in (tests.welch_test(one, two), tests.permutation_test(one, two, rng=RNG(0))):
+    for result in (hypothesis_tests.welch_test(one, two), hypothesis_tests.permutation_test(one, two, rng=RNG(0))):
         assert result.p is None
         assert result.reason
 
 
 def test_p_is_never_zero() -> None:
-    assert tests.t_p_value(1e6, 1000.0) > 0
+    assert hypothesis_tests.t_p_value(1e6, 1000.0) > 0
 
 
 def test_holm_and_benjamini_hochberg_check_values() -> None:
     p = [0.01, 0.04, 0.03, 0.005]
-    np.testing.assert_allclose(tests.holm(p), [0.03, 0.06, 0.06, 0.02], atol=1e-12)
-    np.testing.assert_allclose(tests.benjamini_hochberg(p), [0.02, 0.04, 0.04, 0.02], atol=1e-12)
-    np.testing.assert_allclose(tests.benjamini_hochberg(p), stats.false_discovery_control(p), atol=1e-12)
+    np.testing.assert_allclose(hypothesis_tests.holm(p), [0.03, 0.06, 0.06, 0.02], atol=1e-12)
+    np.testing.assert_allclose(hypothesis_tests.benjamini_hochberg(p), [0.02, 0.04, 0.04, 0.02], atol=1e-12)
+    np.testing.assert_allclose(hypothesis_tests.benjamini_hochberg(p), stats.false_discovery_control(p), atol=1e-12)
 
 
 def test_missing_p_does_not_count_in_the_family() -> None:
-    np.testing.assert_allclose(tests.holm([0.01, np.nan, 0.04]), [0.02, np.nan, 0.04])
+    np.testing.assert_allclose(hypothesis_tests.holm([0.01, np.nan, 0.04]), [0.02, np.nan, 0.04])
     with pytest.raises(ValueError, match="between 0 and 1"):
-        tests.holm([1.2])
+        hypothesis_tests.holm([1.2])
 
 
 def test_equivalence_is_the_larger_of_two_one_sided_tests() -> None:
@@ -152,14 +152,16 @@ def test_equivalence_is_the_larger_of_two_one_sided_tests() -> None:
     expected = max(
         stats.ttest_1samp(d, -0.4, alternative="greater").pvalue, stats.ttest_1samp(d, 0.4, alternative="less").pvalue
     )
-    assert tests.equivalence_p(d.mean(), error, 19, 0.4) == pytest.approx(expected, abs=1e-9)
-    assert tests.equivalence_p(0.0, 0.0, 19, 0.4) is None
+    assert hypothesis_tests.equivalence_p(d.mean(), error, 19, 0.4) == pytest.approx(expected, abs=1e-9)
+    assert hypothesis_tests.equivalence_p(0.0, 0.0, 19, 0.4) is None
 
 
 def test_false_positives_of_the_sign_flip_test_stay_at_the_level() -> None:
     # The exact test cannot exceed .05 in truth (20,000 runs gave .047); three standard errors of 4,000 runs are .010.
     rng, runs = RNG(11), 4000
-    results = [tests.sign_flip_test([rng.normal(0, 1, 5), rng.normal(0, 3, 5)], rng=rng) for _ in range(runs)]
+    results = [
+        hypothesis_tests.sign_flip_test([rng.normal(0, 1, 5), rng.normal(0, 3, 5)], rng=rng) for _ in range(runs)
+    ]
     assert 0.037 <= sum(result.p <= 0.05 for result in results) / runs <= 0.060
 
 

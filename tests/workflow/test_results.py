@@ -17,7 +17,7 @@ import torch
 from daf.engine.model_files import read_weights
 from daf.episodes.objective import episode_objectives
 from daf.episodes.table import read_episodes, read_provenance
-from daf.reporting.sentences import verdict_sentence
+from daf.statistics.sentences import verdict_sentence
 from daf.system.files import file_sha256
 from tests.workflow.tools import SMALL
 

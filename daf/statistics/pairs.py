@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from daf.config import DAFComparisonConfig
-from daf.statistics import bootstrap, effects, intervals, tests
+from daf.statistics import bootstrap, effects, hypothesis_tests, intervals
 from daf.statistics.intervals import Array, Interval
 from daf.statistics.units import OVERALL, Units
 
@@ -134,7 +134,7 @@ def compare_pairs(units: Units, config: DAFComparisonConfig) -> list[Record]:
     found: list[tuple[Record, _Spread | None]] = []
     for estimand, a, b, name, missions in rows:
         family_size = families[estimand, name == OVERALL]
-        draws = tests.draws_for_family(config.num_resamples, family_size, 1 - config.confidence_level)
+        draws = hypothesis_tests.draws_for_family(config.num_resamples, family_size, 1 - config.confidence_level)
         if estimand == "A":
             found.append(_checkpoint_record(units, config, a, b, name, missions, draws))
         else:
@@ -204,7 +204,9 @@ def _checkpoint_record(
         reason = "no mission and environment seed in common"
         return base | _nothing(reason, test="sign-flip permutation", effect="dz"), None
     rng = stream(config, "pair", a, b, *missions)
-    result = tests.sign_flip_test(strata, num_resamples=config.num_resamples, max_resamples=max_resamples, rng=rng)
+    result = hypothesis_tests.sign_flip_test(
+        strata, num_resamples=config.num_resamples, max_resamples=max_resamples, rng=rng
+    )
     interval = intervals.mean_interval(strata, level=level, num_resamples=config.num_resamples, rng=rng)
     effect, effect_interval = effects.dz(strata, level)
     improvement = effects.paired_probability_of_improvement(strata)
@@ -234,7 +236,9 @@ def _checkpoint_record(
         "test": result.name,
         "p": result.p,
         "minimum_p": result.minimum_p,
-        "p_equivalence": tests.equivalence_p(result.difference, error, df, margin) if margin and trusted else None,
+        "p_equivalence": hypothesis_tests.equivalence_p(result.difference, error, df, margin)
+        if margin and trusted
+        else None,
         "reason": result.reason,
     }
     return record, spread
@@ -302,18 +306,18 @@ def _recipe_record(
         reason = _too_few_runs(units, {a: x, b: y}, missions) if missions else "no mission in common"
         return base | _nothing(reason, test=test, effect=effect_name), None
     if all(trained):
-        result, interval = tests.welch_test(x, y), tests.welch_interval(x, y, level)
+        result, interval = hypothesis_tests.welch_test(x, y), hypothesis_tests.welch_interval(x, y, level)
         if config.recipe_test == "permutation":
             rng = stream(config, "recipes", a, b, *missions)
-            result = tests.permutation_test(
+            result = hypothesis_tests.permutation_test(
                 x, y, num_resamples=config.num_resamples, max_resamples=max_resamples, rng=rng
             )
         effect, effect_interval = effects.hedges_g(x, y, level)
-        error, df = tests.welch_parts(x, y) if min(x.size, y.size) > 1 else (nan, nan)
+        error, df = hypothesis_tests.welch_parts(x, y) if min(x.size, y.size) > 1 else (nan, nan)
     else:
         sign, runs, fixed = (1.0, x, float(y.mean())) if trained[0] else (-1.0, y, float(x.mean()))
         gaps = sign * (runs - fixed)
-        result, interval = tests.one_sample_t_test(gaps), intervals.student_t_interval([gaps], level)
+        result, interval = hypothesis_tests.one_sample_t_test(gaps), intervals.student_t_interval([gaps], level)
         effect, effect_interval = effects.dz([gaps], level)
         error, df = intervals.standard_error([gaps])
     varying = [runs for runs, own in zip((x, y), trained, strict=True) if own]
@@ -346,7 +350,7 @@ def _recipe_record(
         else f"{result.name} of seed means against a fixed policy",
         "p": result.p,
         "minimum_p": result.minimum_p,
-        "p_equivalence": tests.equivalence_p(result.difference, error, df, margin) if margin else None,
+        "p_equivalence": hypothesis_tests.equivalence_p(result.difference, error, df, margin) if margin else None,
         "reason": _too_few_runs(units, {a: x, b: y}, missions) or result.reason,
     }
     return record, spread
@@ -376,7 +380,13 @@ def _conclude(family: list[tuple[Record, _Spread | None]], alpha: float, margin:
     raw = [nan if record["p"] is None else record["p"] for record, _ in family]
     same = [nan if record["p_equivalence"] is None else record["p_equivalence"] for record, _ in family]
     first_step = alpha / max(1, sum(isfinite(p) for p in raw))
-    columns = zip(family, tests.holm(raw), tests.benjamini_hochberg(raw), tests.holm(same), strict=True)
+    columns = zip(
+        family,
+        hypothesis_tests.holm(raw),
+        hypothesis_tests.benjamini_hochberg(raw),
+        hypothesis_tests.holm(same),
+        strict=True,
+    )
     for (record, spread), p_holm, p_bh, p_same in columns:
         record.update(_plan(spread, margin, first_step))
         record["p_holm"], record["p_bh"], record["p_equivalence"] = float(p_holm), float(p_bh), float(p_same)
