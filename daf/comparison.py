@@ -1,8 +1,8 @@
 """Compare policies: evaluate them on the same episodes, test the differences, and say what can be said.
 
 `compare_episodes` is pure and works on any episodes table, `daf_compare_scores` on any table of scores;
-`daf_compare_policies` plays the episodes first. Suites and their leaderboard are in `daf.suites`, ablations in
-`daf.ablation`, comparisons that stop by themselves in `daf.statistics.sequential`, the statistics in `daf.statistics`, the report
+`daf_compare_policies` plays the episodes first. Suites and their leaderboard are in `daf.compare.suites`, ablations in
+`daf.compare.ablation`, comparisons that stop by themselves in `daf.statistics.sequential`, the statistics in `daf.statistics`, the report
 in `daf.visualization`.
 """
 
@@ -14,12 +14,12 @@ from numbers import Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from daf.ablation import daf_policy_ablation
+from daf.compare.ablation import daf_policy_ablation
+from daf.compare.suites import SUITES, daf_benchmark_suite, suite_missions
 from daf.config import Anchors, DAFComparisonConfig, MissionConfig, PolicyConfig
 from daf.errors import BadInputError
 from daf.statistics.explanations import ESTIMANDS, explain
 from daf.statistics.results import ComparisonResults, make_table, to_plain
-from daf.suites import SUITES, daf_benchmark_suite, suite_missions
 from daf.system.files import digest, file_sha256
 
 if TYPE_CHECKING:

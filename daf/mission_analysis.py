@@ -337,8 +337,8 @@ def write_mission_report(
         DafError: an episode comes out differently when it is played again for the page's pictures.
     """
     from daf.engine.missions import resolve_mission
+    from daf.evaluation.traces import trace_policies
     from daf.reporting.mission_page import render_mission_page
-    from daf.traces import trace_policies
 
     mission = resolve_mission(recipe.config, recipe.name)
     metadata = _metadata(mission)

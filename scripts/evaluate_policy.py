@@ -1,7 +1,7 @@
 """Rule evaluate_policy: play one shard of a policy's episodes on a mission."""
 
 from daf.config.recipes import EvaluationRecipe
-from daf.evaluations import evaluate_shard
+from daf.evaluation.shards import evaluate_shard
 from daf.statistics.sequential import reason_to_skip, write_skipped_shard
 from daf.workflow.script import running
 

@@ -1,6 +1,6 @@
 """Rule merge_episodes: put a policy's shards on a mission into one table."""
 
-from daf.evaluations import merge_shards
+from daf.evaluation.shards import merge_shards
 from daf.workflow.script import running
 
 with running(snakemake) as (plan, logger):

@@ -1,7 +1,7 @@
 """Rule replay_episode: write the best, median or worst episode for `cogames replay`."""
 
 from daf.config.recipes import MissionRecipe
-from daf.replays import daf_write_replay
+from daf.evaluation.replays import daf_write_replay
 from daf.workflow.script import running
 
 with running(snakemake) as (plan, logger):

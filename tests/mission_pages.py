@@ -9,9 +9,9 @@ import numpy as np
 
 from daf.engine.replays import EpisodeTrace, MapObject
 from daf.episodes.table import episodes_frame
+from daf.evaluation.traces import PolicyTraces
 from daf.mission_analysis import MissionMetadata, analyze_episodes
 from daf.reporting.mission_page import render_mission_page
-from daf.traces import PolicyTraces
 
 MOVES = np.array([[0, 0], [0, 1], [1, 0], [0, -1], [-1, 0]])
 

@@ -38,7 +38,7 @@ EPISODE_COLUMNS: dict[str, str] = {
     "action_counts": "JSON: how often each action was chosen, over all agents",
     "game_stats": "JSON: the engine's statistics of the game",
     "agent_stats": "JSON: the engine's statistics of every agent",
-    "actions": "compressed actions, from which the episode can be played again (`daf.replays`)",
+    "actions": "compressed actions, from which the episode can be played again (`daf.evaluation.replays`)",
 }
 
 

@@ -67,7 +67,7 @@ def run_generated_comparison(experiment: ExperimentConfig, folder: str | Path, *
 def run_benchmark_pipeline(
     policies: Sequence[Any], suite: str = "quick", episodes_per_mission: int = 32, **options: Any
 ) -> ComparisonResults:
-    """A named suite of missions for some policies, with its leaderboard; see `daf.suites.daf_benchmark_suite`."""
-    from daf.suites import daf_benchmark_suite
+    """A named suite of missions for some policies, with its leaderboard; see `daf.compare.suites.daf_benchmark_suite`."""
+    from daf.compare.suites import daf_benchmark_suite
 
     return daf_benchmark_suite(policies, suite, episodes_per_mission, **options)

@@ -14,8 +14,8 @@ from daf.system.files import write_text
 if TYPE_CHECKING:
     import pandas as pd
 
+    from daf.evaluation.traces import PolicyTraces
     from daf.mission_analysis import MissionAnalysis
-    from daf.traces import PolicyTraces
 
 
 def render_mission_page(

@@ -7,7 +7,7 @@ import pytest
 
 from daf.episodes.table import EPISODE_COLUMNS, episodes_frame, read_episodes, read_provenance, write_episodes
 from daf.errors import BadInputError
-from daf.evaluations import merge_shards
+from daf.evaluation.shards import merge_shards
 
 
 def row(episode=0, **changes):

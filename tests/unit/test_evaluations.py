@@ -9,7 +9,7 @@ pytest.importorskip("cogames")
 from daf.config import MissionConfig, PolicyConfig
 from daf.config.recipes import EvaluationRecipe, MissionRecipe
 from daf.episodes.table import read_provenance
-from daf.evaluations import evaluate_shard
+from daf.evaluation.shards import evaluate_shard
 from daf.logging_config import create_daf_logger
 from daf.workflow.plan import Checkpoint
 

@@ -19,7 +19,7 @@ from daf.engine.evaluation import evaluate_policy
 from daf.engine.missions import resolve_mission
 from daf.engine.replays import trace_episode
 from daf.errors import BadInputError, DafError
-from daf.replays import daf_write_replay, pick_episode
+from daf.evaluation.replays import daf_write_replay, pick_episode
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from daf import ablation, leaderboard, suites
+from daf.compare import ablation, leaderboard, suites
 from daf.comparison import ComparisonResults, compare_episodes
 from daf.config import DAFTrainingConfig, ExperimentConfig, PolicyConfig
 from daf.errors import BadInputError, ConfigError

@@ -11,7 +11,6 @@ import pytest
 
 pytest.importorskip("cogames")
 
-from daf import traces
 from daf.config import MissionConfig
 from daf.config.recipes import MissionRecipe
 from daf.engine.evaluation import evaluate_policy
@@ -19,8 +18,9 @@ from daf.engine.missions import Mission, resolve_mission
 from daf.engine.replays import trace_episode
 from daf.engine.simulation import AgentBuffers, SimulationFactory
 from daf.episodes.table import episodes_frame, write_episodes
+from daf.evaluation import traces
+from daf.evaluation.traces import evenly, trace_policies
 from daf.mission_analysis import write_mission_report
-from daf.traces import evenly, trace_policies
 
 STEPS, AGENTS, EPISODES = 20, 4, 24
 CONFIG = MissionConfig(source="training_facility_1", max_steps=STEPS)  # one hall, turned and mirrored by the seed

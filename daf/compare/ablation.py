@@ -133,7 +133,7 @@ def ablation_experiment(
     Raises:
         ConfigError, BadInputError: a key that does not exist, or a value that it does not take.
     """
-    from daf.suites import path_name
+    from daf.compare.suites import path_name
 
     full = run.to_dict()
     runs = {FULL: full}

@@ -82,7 +82,7 @@ def daf_benchmark_suite(
         output_dir: the suite's episodes, comparison and report go to `<output_dir>/<suite>/`; finished files stay, so
             a second call plays only what is missing.
         cores: jobs at once.
-        leaderboard: the file; default `<output_dir>/leaderboard.json`. See `daf.leaderboard`.
+        leaderboard: the file; default `<output_dir>/leaderboard.json`. See `daf.compare.leaderboard`.
         episodes_per_shard: episodes per job.
         settings: any further key of `DAFComparisonConfig`, such as `equivalence_margin` or `anchors`. The leaderboard
             holds rewards as the missions pay them, whatever the anchors.
@@ -93,7 +93,7 @@ def daf_benchmark_suite(
         ConfigError: an unknown policy or a wrong setting; nothing was played.
         WorkflowFailedError: a job failed.
     """
-    from daf.leaderboard import check_engine, enter
+    from daf.compare.leaderboard import check_engine, enter
     from daf.orchestrators.pipelines import run_generated_comparison
 
     missions = suite_missions(suite)

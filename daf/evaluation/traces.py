@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from daf.replays import pick_episode
+from daf.evaluation.replays import pick_episode
 
 if TYPE_CHECKING:
     import pandas as pd
