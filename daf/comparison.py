@@ -19,8 +19,9 @@ from daf.compare.suites import SUITES, daf_benchmark_suite, suite_missions
 from daf.config import Anchors, DAFComparisonConfig, MissionConfig, PolicyConfig
 from daf.errors import BadInputError
 from daf.statistics.explanations import ESTIMANDS, explain
-from daf.statistics.results import ComparisonResults, make_table, to_plain
+from daf.statistics.results import ComparisonResults, make_table
 from daf.system.files import digest, file_sha256
+from daf.system.plain import to_plain
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -90,11 +90,10 @@ def daf_package_policy(
     from daf.engine.model_files import load_model_description
     from daf.engine.policies import resolve_policy
     from daf.engine.simulation import SimulationFactory
-    from daf.engine.stamps import engine_stamp
     from daf.packaging import bundle
     from daf.packaging.source import collect_source, requirement_lines
     from daf.packaging.weights import weights_for_bundle
-    from daf.system.provenance import provenance, utc_now
+    from daf.system.provenance import engine_stamp, provenance, utc_now
     from daf.workflow.plan import weights_files
 
     weights = Path(weights_path) if weights_path is not None else None

@@ -10,39 +10,23 @@ import os
 import platform
 import shutil
 import tomllib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from daf.errors import DafError, UnfitEnvironmentError, did_you_mean
+from daf.system.checks import CheckResult, Status
+from daf.system.limits import available_memory, cgroup_cpu_limit
 from daf.system.provenance import available_cpus
 
 if TYPE_CHECKING:
     from daf.config import MissionConfig
 
-Status = Literal["ok", "warning", "error"]
 GB = 1e9
 DEFAULT_DISK_GB = 2.0
 DEFAULT_MEMORY_GB = 2.0
-
-
-@dataclass(frozen=True, kw_only=True)
-class CheckResult:
-    """One check. `hint` is empty when all is well."""
-
-    name: str
-    status: Status
-    found: str
-    expected: str
-    hint: str = ""
-
-    def __str__(self) -> str:
-        text = f"{self.name}: {self.found}"
-        if self.status == "ok":
-            return text
-        return f"{text} (expected {self.expected})" + (f"; {self.hint}" if self.hint else "")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -203,79 +187,6 @@ def daf_check_memory(required_gb: float = DEFAULT_MEMORY_GB) -> CheckResult:
         hint = "end other programs, ask for a larger allocation, or lower num_envs and max_parallel_jobs"
         return CheckResult(name="memory", status="error", found=found, expected=expected, hint=hint)
     return CheckResult(name="memory", status="ok", found=found, expected=expected)
-
-
-def available_memory(cgroup_root: str | Path = "/sys/fs/cgroup") -> tuple[float, str]:
-    """Bytes this process can still take, and what sets the limit: machine or cgroup."""
-    import psutil
-
-    machine = float(psutil.virtual_memory().available)
-    limits = [
-        limit - _reclaimable_usage(group)
-        for group in _own_cgroups(Path(cgroup_root), "memory")
-        if (limit := _read_limit(group, ("memory.max", "memory.limit_in_bytes"))) is not None
-    ]
-    room = min(limits, default=machine)
-    return (max(room, 0.0), "cgroup") if room < machine else (machine, "machine")
-
-
-def _reclaimable_usage(group: Path) -> float:
-    """Bytes in use that the kernel would not give back under pressure: without the file cache."""
-    used = _read_limit(group, ("memory.current", "memory.usage_in_bytes")) or 0.0
-    try:
-        stat = dict(line.split() for line in (group / "memory.stat").read_text().splitlines())
-    except (OSError, ValueError):
-        return used
-    return max(used - float(stat.get("inactive_file", stat.get("total_inactive_file", 0))), 0.0)
-
-
-def cgroup_cpu_limit(cgroup_root: str | Path = "/sys/fs/cgroup") -> float | None:
-    """CPUs that a cgroup's quota allows, as a fraction; None without a quota."""
-    quotas = []
-    for group in _own_cgroups(Path(cgroup_root), "cpu"):
-        try:
-            if (group / "cpu.max").exists():
-                quota, period = (group / "cpu.max").read_text().split()
-            else:
-                quota, period = ((group / f"cpu.cfs_{part}_us").read_text().strip() for part in ("quota", "period"))
-        except (OSError, ValueError):
-            continue
-        if quota not in ("max", "-1"):
-            quotas.append(int(quota) / int(period))
-    return min(quotas, default=None)
-
-
-def _own_cgroups(root: Path, controller: str, membership: str | Path = "/proc/self/cgroup") -> list[Path]:
-    """The folders of this process's cgroup and its ancestors, version 2 or 1: a limit anywhere on the way holds."""
-    try:
-        lines = Path(membership).read_text().splitlines()
-    except OSError:
-        return []
-    groups: list[Path] = []
-    for line in lines:
-        number, controllers, path = line.split(":", 2)
-        if number == "0" and not controllers:
-            base = root
-        elif controller in controllers.split(","):
-            base = root / controller
-        else:
-            continue
-        own = base / path.lstrip("/")
-        # Inside a container the path may be the host's; then only the root of the mount exists.
-        groups += [own, *(parent for parent in own.parents if parent == base or base in parent.parents)]
-        groups.append(base)
-    return [group for group in dict.fromkeys(groups) if group.is_dir()]
-
-
-def _read_limit(group: Path, names: Iterable[str]) -> float | None:
-    for name in names:
-        try:
-            text = (group / name).read_text().strip()
-        except OSError:
-            continue
-        # Version 1 writes "no limit" as a number near 2**63.
-        return None if text == "max" or int(text) >= 2**60 else float(text)
-    return None
 
 
 # ---- packages ---------------------------------------------------------------------------------------------

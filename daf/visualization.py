@@ -35,7 +35,7 @@ def daf_export_comparison_html(
     Returns:
         The path of the page.
     """
-    from daf.reporting.html import render_results
+    from daf.reporting.comparison_page import render_results
 
     path = Path(output_path) if output_path is not None else DEFAULT_FOLDER / "comparison_report.html"
     if path.suffix.lower() not in (".html", ".htm"):
@@ -60,16 +60,16 @@ def daf_plot_training_curves(
     Raises:
         BadInputError: a file is missing or damaged, or no line has this metric.
     """
-    from daf.reporting import figures, html
+    from daf.reporting import comparison_page, figures
 
     path = _svg_path(output_path, f"training_{metric}.svg")
-    runs = {label: html.read_metrics(file) for label, file in _metrics_files(metrics).items()}
-    curves = html.metric_curves(runs, metric)
+    runs = {label: comparison_page.read_metrics(file) for label, file in _metrics_files(metrics).items()}
+    curves = comparison_page.metric_curves(runs, metric)
     if not any(curves.values()):
         known = {key for lines in runs.values() for line in lines for key, value in line.items() if value is not None}
         where = ", ".join(str(file) for file in _metrics_files(metrics).values())
         raise BadInputError(f"lines with '{metric}'", "none", where, did_you_mean(metric, known - {"agent_steps"}))
-    name = html.METRICS.get(metric, metric)
+    name = comparison_page.METRICS.get(metric, metric)
     write_text(path, figures.standalone(figures.curve_figure(curves, f"{name} over agent-steps")))
     return path
 

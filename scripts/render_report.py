@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from daf.reporting.html import render_report
+from daf.reporting.comparison_page import render_report
 from daf.system.files import read_json
 from daf.workflow.script import running
 

@@ -15,17 +15,17 @@ from typing import TYPE_CHECKING, Any
 
 from daf.config import ExperimentConfig
 from daf.errors import BadInputError
-from daf.statistics.results import ComparisonResults, to_plain
+from daf.statistics.results import ComparisonResults
 from daf.system.files import digest, read_json, write_json, write_text
 from daf.system.locks import exclusive
-from daf.system.provenance import versions
+from daf.system.plain import to_plain
+from daf.system.provenance import DECIDING_PACKAGES, versions
 from daf.workflow.plan import Checkpoint, Plan, described
 
 if TYPE_CHECKING:
     import pandas as pd
 
 FORMAT = "daf-leaderboard/1"
-ENGINE = ("cogames", "mettagrid")
 _COUNTED = ("success_rate", "n_episodes", "failures")
 
 
@@ -175,7 +175,7 @@ def _table(content: dict[str, Any]) -> pd.DataFrame:
 
 def _engine() -> dict[str, str | None]:
     installed = versions()
-    return {name: installed[name] for name in ENGINE}
+    return {name: installed[name] for name in DECIDING_PACKAGES}
 
 
 def _words(engine: dict[str, str | None]) -> str:

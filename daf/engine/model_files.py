@@ -19,9 +19,9 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from daf.engine.stamps import engine_stamp
 from daf.errors import CheckpointError, PolicyError
 from daf.system.files import digest, write_bytes, write_json
+from daf.system.provenance import DECIDING_PACKAGES, engine_stamp
 
 if TYPE_CHECKING:
     from mettagrid.policy.policy_env_interface import PolicyEnvInterface
@@ -33,7 +33,6 @@ MODEL = "model.safetensors"
 DESCRIPTION = "model.json"
 SUFFIX = ".safetensors"
 FORMAT_VERSION = 1
-DECIDING_PACKAGES = ("cogames", "mettagrid")  # torch and pufferlib train a network, but do not change its meaning
 PICKLE_SUFFIXES = (".pt", ".pth", ".ckpt", ".pkl", ".pickle")
 
 

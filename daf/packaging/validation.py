@@ -12,10 +12,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from daf.environment_checks import CheckResult, Status
 from daf.errors import BadInputError, DeploymentError
 from daf.packaging.bundle import SPEC_NAME
 from daf.packaging.manifest import Manifest, differences, read_manifest
+from daf.system.checks import CheckResult, Status
 from daf.system.files import file_sha256
 
 if TYPE_CHECKING:

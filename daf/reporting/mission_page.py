@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from daf.reporting import animation, figures, maps
-from daf.reporting.html import template
+from daf.reporting.comparison_page import template
 from daf.statistics.sentences import number
 from daf.system.files import write_text
 

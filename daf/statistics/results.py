@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Self
 from daf.config import DAFComparisonConfig
 from daf.errors import BadInputError
 from daf.system.files import read_json, write_text, write_with
+from daf.system.plain import to_plain
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -227,21 +228,6 @@ def make_table(records: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> 
     return pd.DataFrame(
         {name: pd.Series([cell(record.get(name)) for record in records], dtype=kind(name)) for name in columns}
     )
-
-
-def to_plain(value: Any) -> Any:
-    """JSON data: numpy scalars become Python's, NaN and NA become null."""
-    if isinstance(value, Mapping):
-        return {str(key): to_plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [to_plain(item) for item in value]
-    if value is None or isinstance(value, str | bool | int):
-        return value
-    if hasattr(value, "item"):
-        return to_plain(value.item())
-    if isinstance(value, float):
-        return value if isfinite(value) else None
-    return None  # pandas.NA
 
 
 def _lines(value: Any) -> str:

@@ -16,10 +16,12 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from daf.output_manager import to_plain
 from daf.system.files import digest
+from daf.system.plain import to_plain
 
-ENGINE_PACKAGES = ("cogames", "mettagrid", "pufferlib-core", "torch", "numpy")
+ENGINE_PACKAGES = ("cogames", "mettagrid", "pufferlib-core", "torch")
+# Of these, the ones that decide what a mission or a network means; the others train it.
+DECIDING_PACKAGES = ENGINE_PACKAGES[:2]
 
 
 def provenance(recipe: Mapping[str, Any], seeds: Mapping[str, Any]) -> dict[str, Any]:
@@ -48,7 +50,12 @@ def versions() -> dict[str, str | None]:
     from daf import __version__
 
     found: dict[str, str | None] = {"python": platform.python_version(), "daf": __version__}
-    return found | {name: _version(name) for name in ENGINE_PACKAGES}
+    return found | {name: _version(name) for name in (*ENGINE_PACKAGES, "numpy")}
+
+
+def engine_stamp() -> dict[str, str]:
+    """Installed versions of the engine's packages, which a mission, a checkpoint or a result belongs to."""
+    return {name: _version(name) or "not installed" for name in ENGINE_PACKAGES}
 
 
 def _version(distribution: str) -> str | None:

@@ -22,10 +22,9 @@ from daf.distributed.failures import Cause, read_failures
 from daf.distributed.process_group import Group
 from daf.distributed.signals import stop_signals
 from daf.engine.model_files import DESCRIPTION, MODEL, save_model
-from daf.engine.stamps import engine_stamp
 from daf.logging_config import DAFLogger
 from daf.system.files import write_bytes, write_json
-from daf.system.provenance import provenance
+from daf.system.provenance import engine_stamp, provenance
 from daf.training.checkpoints import load_newest_checkpoint, save_checkpoint
 from daf.training.metrics import (
     METRICS,

@@ -15,9 +15,9 @@ from pathlib import Path
 from daf.config import ExperimentConfig, PolicyConfig
 from daf.config.recipes import STAGE_VERSIONS
 from daf.engine.model_files import load_model_description
-from daf.engine.stamps import engine_stamp
 from daf.errors import EXIT_BAD_INPUT, BadInputError, ConfigError, DafError
 from daf.system.files import digest, file_sha256, write_text
+from daf.system.provenance import engine_stamp
 from daf.workflow.plan import Plan, check_with_engine, weights_files
 
 STAMPS = Path(".snakemake") / "daf"

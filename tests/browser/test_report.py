@@ -9,7 +9,7 @@ import pytest
 
 from daf.comparison import compare_episodes
 from daf.config import DAFComparisonConfig
-from daf.reporting.html import render_results
+from daf.reporting.comparison_page import render_results
 from tests.browser.tools import browse, fits_a_phone, seen, with_script
 
 pytestmark = pytest.mark.browser

@@ -9,10 +9,7 @@ import pytest
 from daf import environment_checks
 from daf.config import MissionConfig
 from daf.environment_checks import (
-    CheckResult,
     EnvironmentCheckResult,
-    _own_cgroups,
-    _read_limit,
     daf_check_cuda,
     daf_check_dependencies,
     daf_check_disk_space,
@@ -22,6 +19,8 @@ from daf.environment_checks import (
     daf_get_recommended_device,
 )
 from daf.system import devices
+from daf.system.checks import CheckResult
+from daf.system.limits import _own_cgroups, _read_limit
 
 Usage = namedtuple("Usage", "total used free")
 

@@ -19,9 +19,9 @@ from daf.engine import model_files
 from daf.engine.missions import resolve_mission
 from daf.engine.model_files import load_model_description, read_weights, save_model, weights_bytes
 from daf.engine.policies import build_policy, resolve_policy
-from daf.engine.stamps import engine_stamp
 from daf.errors import CheckpointError, DafError, PolicyError
 from daf.system.files import file_sha256, read_json, write_json
+from daf.system.provenance import engine_stamp
 
 MISSION = "assembler_2"
 GRID = "daf.engine.grid_policy.GridPolicy"

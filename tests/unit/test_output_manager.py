@@ -12,7 +12,8 @@ import pytest
 
 from daf.config import DAFConfig
 from daf.errors import BadInputError
-from daf.output_manager import OutputDirectories, get_output_manager, to_plain
+from daf.output_manager import OutputDirectories, get_output_manager
+from daf.system.plain import to_plain
 
 SPECIFIED = (
     "sweeps", "comparisons", "training", "deployment", "evaluations", "visualizations", "logs", "reports", "artifacts",
