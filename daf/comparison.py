@@ -9,26 +9,25 @@ in `daf.visualization`.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from numbers import Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from daf.compare.ablation import daf_policy_ablation
+from daf.compare.labels import unique_labels
 from daf.compare.suites import SUITES, daf_benchmark_suite, suite_missions
 from daf.config import Anchors, DAFComparisonConfig, MissionConfig, PolicyConfig
-from daf.errors import BadInputError
-from daf.statistics.explanations import ESTIMANDS, explain
-from daf.statistics.results import ComparisonResults, make_table
-from daf.system.files import digest, file_sha256
-from daf.system.plain import to_plain
+from daf.statistics.comparison import compare_episodes
+from daf.statistics.explanations import ESTIMANDS
+from daf.statistics.results import ComparisonResults
+from daf.system.files import file_sha256
 
 if TYPE_CHECKING:
     import pandas as pd
     from mettagrid.policy.policy import PolicySpec
 
     from daf.engine.policies import ResolvedPolicy
-    from daf.statistics.units import Units
 
 __all__ = [
     "ESTIMANDS",
@@ -44,73 +43,6 @@ __all__ = [
 ]
 
 # ---- the pure comparison ----------------------------------------------------------------------------------
-
-
-def compare_episodes(
-    episodes: pd.DataFrame,
-    config: DAFComparisonConfig,
-    *,
-    provenance: Mapping[str, Any] | None = None,
-) -> ComparisonResults:
-    """Compare the policies of an episodes table. Pure: the same table and config give the same results.
-
-    Args:
-        episodes: columns policy, mission, seed (of the environment) and mean_reward; also used if there: checkpoint,
-            training_seed, episode, success, length, timeouts, failure. A missing reward is a failed episode.
-        config: which policies and missions, confidence level, resamples and their seed, equivalence margin, anchors.
-        provenance: recorded as it is, beside the facts about the computation.
-
-    Raises:
-        BadInputError: a column is missing, a row occurs twice, a reward is infinite, nothing is left to compare, or
-            the anchors give no scale.
-    """
-    from daf.statistics import overall, pairs, units
-
-    frame = units.check_episodes(episodes, config.policies, config.missions)
-    collected = units.collect_units(frame, config.policies, config.missions)
-    if not collected.cells:
-        reasons = " ".join(collected.notes)
-        if frame["mean_reward"].isna().all():
-            raise BadInputError("episodes with rewards", "failed episodes only", "episodes table", reasons)
-        found = "none: each lacks the result of some checkpoint"
-        raise BadInputError("episodes with results of all checkpoints of a policy", found, "episodes table", reasons)
-    if config.anchors is not None:
-        collected = collected.on_scale(config.anchors)
-    records = pairs.compare_pairs(collected, config)
-    ranks, friedman = overall.rank_policies(collected, config)
-    estimand, notes = explain(collected, config, records)
-    return ComparisonResults(
-        summary_statistics=make_table(pairs.summarise(collected, config), pairs.SUMMARY_COLUMNS),
-        pairwise=make_table(records, pairs.PAIR_COLUMNS),
-        ranks=make_table(ranks, overall.RANK_COLUMNS),
-        aggregates=make_table(overall.aggregate(collected, config), overall.AGGREGATE_COLUMNS),
-        profiles=make_table(overall.profile(collected, config), overall.PROFILE_COLUMNS),
-        episodes=make_table(frame.to_dict("records"), units.SLIM_COLUMNS),
-        estimand=estimand,
-        friedman=asdict(friedman) if friedman else None,
-        notes=(*notes, *overall.basis_notes(collected, config)),
-        config=config,
-        provenance=to_plain(dict(provenance or {})) | {"computation": _computation(frame, config, collected)},
-    )
-
-
-def _computation(frame: pd.DataFrame, config: DAFComparisonConfig, units: Units) -> dict[str, Any]:
-    from importlib import metadata
-
-    from daf import __version__
-
-    seeds = {str(name): sorted({int(seed) for seed in part}) for name, part in frame.groupby("mission")["seed"]}
-    scales: Any = "none: rewards as the missions pay them"
-    if config.anchors is not None:
-        scales = {mission: list(cell.scale) for (_, mission), cell in units.cells.items()}
-    return {
-        "episode_seeds": {name: f"{min(s)} to {max(s)} ({len(s)} seeds)" for name, s in seeds.items()},
-        "episode_seeds_sha256": digest(seeds),
-        "resampling_seed": config.seed,
-        "num_resamples": config.num_resamples,
-        "normalisation": scales,
-        "versions": {"daf": __version__} | {name: metadata.version(name) for name in ("numpy", "scipy", "pandas")},
-    }
 
 
 # ---- tables that users bring ------------------------------------------------------------------------------
@@ -332,71 +264,3 @@ def daf_compare_policies(
         results = compare_episodes(play(0, episodes_per_mission), config, provenance=made_by)
     aloud = dict.fromkeys(f"{policy.note[0].upper()}{policy.note[1:]}." for policy in resolved if policy.note)
     return _hand_over(replace(results, notes=(*results.notes, *aloud)), output_dir, verbose)
-
-
-def compare_files(paths: Sequence[str | Path], config: DAFComparisonConfig, folder: str | Path) -> ComparisonResults:
-    """Compare the episodes in files, as the workflow keeps them, and write the results into `folder`.
-
-    Episodes beyond `episodes_per_mission` belong to another comparison of the same policies and are left out. Missions
-    and policies of the configuration go by their labels.
-    """
-    from daf.episodes.table import read_episodes, read_provenance
-    from daf.statistics.sequential import looks
-    from daf.statistics.units import SLIM_COLUMNS
-    from daf.system.provenance import provenance
-
-    episodes = read_episodes(paths, SLIM_COLUMNS)
-    labelled = with_labels(config, episodes)
-    shards = [shard for path in paths for shard in read_provenance(path)["shards"]]
-    notes = dict.fromkeys(shard["note"] for shard in shards if shard["note"])
-    recipe = {"config": labelled.to_dict(), "episodes": [shard["recipe_digest"] for shard in shards]}
-    success = {shard["mission"]["name"]: shard["mission"]["success"] for shard in shards if "mission" in shard}
-    made_by = provenance(recipe, {"evaluation": config.evaluation_seed, "resampling": config.seed})
-    made_by |= {"success": success}
-    if config.episodes_per_mission == "auto":
-        *_, results = looks(episodes, labelled, provenance=made_by)
-    else:
-        results = compare_episodes(episodes[episodes["episode"] < config.episodes_cap], labelled, provenance=made_by)
-    results = replace(results, notes=(*results.notes, *(f"{note[0].upper()}{note[1:]}." for note in notes)))
-    results.write(folder)
-    return results
-
-
-def with_labels(config: DAFComparisonConfig, episodes: pd.DataFrame) -> DAFComparisonConfig:
-    """The configuration with missions and policies as the tables call them."""
-    from daf.config.recipes import mission_label
-
-    present = list(dict.fromkeys(episodes["policy"]))
-
-    def policy_label(policy: str) -> str:
-        return policy if policy in present else policy.rpartition(".")[2]  # a class path, as in daf.workflow.plan
-
-    anchors = config.anchors
-    if anchors is not None:
-        ends = {
-            end: policy_label(anchor) if isinstance(anchor, str) else {mission_label(m): v for m, v in anchor.items()}
-            for end, anchor in (("zero", anchors.zero), ("one", anchors.one))
-        }
-        anchors = Anchors(**ends)
-    return config.model_copy(
-        update={
-            "missions": [mission_label(mission) for mission in config.missions],
-            "policies": present,
-            "reference": None if config.reference is None else policy_label(config.reference),
-            "anchors": anchors,
-        }
-    )
-
-
-def unique_labels(labels: Sequence[str]) -> list[str]:
-    """The same labels with -2, -3, … where one came before: two checkpoints of one class stay apart."""
-    taken: set[str] = set()
-    result = []
-    for label in labels:
-        candidate, count = label, 1
-        while candidate in taken or (count > 1 and candidate in labels):
-            count += 1
-            candidate = f"{label}-{count}"
-        taken.add(candidate)
-        result.append(candidate)
-    return result

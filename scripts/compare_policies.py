@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from daf.comparison import compare_files
+from daf.compare.files import compare_files
 from daf.workflow.script import running
 
 with running(snakemake) as (plan, logger):

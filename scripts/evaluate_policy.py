@@ -1,8 +1,8 @@
 """Rule evaluate_policy: play one shard of a policy's episodes on a mission."""
 
+from daf.compare.files import reason_to_skip
 from daf.config.recipes import EvaluationRecipe
-from daf.evaluation.shards import evaluate_shard
-from daf.statistics.sequential import reason_to_skip, write_skipped_shard
+from daf.evaluation.shards import evaluate_shard, write_skipped_shard
 from daf.workflow.script import running
 
 with running(snakemake) as (plan, logger):

@@ -1,6 +1,6 @@
 """Rule take_look: see whether a comparison that adds episodes until its verdict needs more."""
 
-from daf.statistics.sequential import write_look
+from daf.compare.files import write_look
 from daf.workflow.script import running
 
 with running(snakemake) as (plan, logger):

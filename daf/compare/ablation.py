@@ -62,7 +62,8 @@ def daf_policy_ablation(
         return _train_variants(policy, components, settings, Path(output_dir or "daf_output/ablation"), cores, verbose)
     if missions is None:
         raise BadInputError("missions to play", "none", "daf_policy_ablation: missions")
-    from daf.comparison import daf_compare_policies, unique_labels
+    from daf.compare.labels import unique_labels
+    from daf.comparison import daf_compare_policies
 
     variants = _policy_variants(policy, components)
     reference = unique_labels([variant.label for variant in variants])[0]
@@ -133,7 +134,7 @@ def ablation_experiment(
     Raises:
         ConfigError, BadInputError: a key that does not exist, or a value that it does not take.
     """
-    from daf.compare.suites import path_name
+    from daf.compare.labels import path_name
 
     full = run.to_dict()
     runs = {FULL: full}
@@ -164,7 +165,7 @@ def _train_variants(
     cores: int,
     verbose: bool,
 ) -> ComparisonResults:
-    from daf.orchestrators.pipelines import run_generated_comparison
+    from daf.compare.generated import run_generated_comparison
 
     if run.sweep is not None:
         hint = "give the run the hyperparameters that the sweep found"

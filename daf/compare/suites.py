@@ -6,11 +6,11 @@ episodes and an interrupted suite goes on where it stopped.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from daf.compare.labels import path_name
 from daf.config import ExperimentConfig, MissionConfig, PolicyConfig
 from daf.errors import BadInputError, did_you_mean
 
@@ -93,8 +93,8 @@ def daf_benchmark_suite(
         ConfigError: an unknown policy or a wrong setting; nothing was played.
         WorkflowFailedError: a job failed.
     """
+    from daf.compare.generated import run_generated_comparison
     from daf.compare.leaderboard import check_engine, enter
-    from daf.orchestrators.pipelines import run_generated_comparison
 
     missions = suite_missions(suite)
     folder = Path(output_dir) / suite
@@ -130,7 +130,7 @@ def named_policies(
     policies: Sequence[str | PolicySpec | PolicyConfig] | Mapping[str, str | PolicySpec | PolicyConfig],
 ) -> dict[str, PolicyConfig]:
     """Policies under unique names that can stand in file paths."""
-    from daf.comparison import unique_labels
+    from daf.compare.labels import unique_labels
 
     if isinstance(policies, Mapping):
         return {name: PolicyConfig.of(policy) for name, policy in policies.items()}
@@ -143,8 +143,3 @@ def _label(policy: PolicyConfig) -> str:
     """As `daf.engine.policies.resolve_policy` calls it, without loading anything."""
     parts = [(policy.class_path or "").rpartition(".")[2], policy.data_path.stem if policy.data_path else ""]
     return path_name("-".join(part for part in parts if part))
-
-
-def path_name(text: str) -> str:
-    """A name that can stand in a file path."""
-    return re.sub(r"[^A-Za-z0-9_.-]+", "-", text).strip("-.") or "unnamed"

@@ -20,6 +20,10 @@ from daf.workflow.plan import Checkpoint
 if TYPE_CHECKING:
     from daf.engine.policies import ResolvedPolicy
     from daf.engine.teams import Player
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from daf.config.recipes import EvaluationRecipe
 
 
 def evaluate_shard(
@@ -100,3 +104,12 @@ def merge_shards(shards: Sequence[str], output: str | Path) -> None:
     """Put shards into one table; its provenance lists theirs."""
     frame = read_episodes(shards).sort_values("episode", ignore_index=True)
     write_episodes(output, frame, {"shards": [read_provenance(path) for path in shards]})
+
+
+def write_skipped_shard(recipe: EvaluationRecipe, reason: str, output: str | Path) -> None:
+    """A shard without episodes, whose provenance says why."""
+    from daf.episodes.table import episodes_frame, write_episodes
+    from daf.system.provenance import provenance
+
+    made_by = provenance(recipe.to_dict(), {"first_episode": recipe.first_seed + recipe.first_episode})
+    write_episodes(output, episodes_frame([]), made_by | {"policy": None, "note": "", "skipped": reason})

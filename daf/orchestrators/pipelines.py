@@ -56,14 +56,6 @@ def run_comparison_pipeline(config_path: str | Path, *, cores: int = 4) -> dict[
     return {name: ComparisonResults.read(base / name) for name in experiment.comparisons}
 
 
-def run_generated_comparison(experiment: ExperimentConfig, folder: str | Path, *, cores: int = 1) -> ComparisonResults:
-    """Run an experiment of one comparison that was made in memory; its file is kept as `<folder>/experiment.yaml`."""
-    path = Path(folder) / "experiment.yaml"
-    experiment.to_yaml(path)
-    (results,) = run_comparison_pipeline(path, cores=cores).values()
-    return results
-
-
 def run_benchmark_pipeline(
     policies: Sequence[Any], suite: str = "quick", episodes_per_mission: int = 32, **options: Any
 ) -> ComparisonResults:

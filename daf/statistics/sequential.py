@@ -16,17 +16,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from math import ceil, isfinite
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from daf.config import DAFComparisonConfig
 from daf.statistics.results import ComparisonResults
-from daf.system.files import read_json, write_json
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from daf.config.recipes import EvaluationRecipe
 
 EXPONENT = 2
 SETTLED = ("better", "worse", "equivalent")
@@ -64,7 +61,7 @@ def looks(episodes: pd.DataFrame, config: DAFComparisonConfig, **options: Any) -
         episodes: an episodes table; `episode` says which look sees a row.
         options: for `compare_episodes`.
     """
-    from daf.comparison import compare_episodes
+    from daf.statistics.comparison import compare_episodes
 
     sizes, taken = look_sizes(config), []
     reached = int(episodes["episode"].max()) + 1
@@ -127,34 +124,3 @@ def _note(config: DAFComparisonConfig, taken: Sequence[dict[str, Any]], sizes: S
 def first_episodes_of_looks(config: DAFComparisonConfig) -> list[int]:
     """First episode of each batch."""
     return [0, *look_sizes(config)[:-1]]
-
-
-def write_look(paths: Sequence[str | Path], config: DAFComparisonConfig, output: str | Path) -> dict[str, Any]:
-    """Look at the shards played so far and write whether more are needed."""
-    from daf.comparison import with_labels
-    from daf.episodes.table import read_episodes
-    from daf.statistics.units import SLIM_COLUMNS
-
-    episodes = read_episodes(paths, SLIM_COLUMNS)
-    *_, last = looks(episodes, with_labels(config, episodes))
-    sequential: dict[str, Any] = dict(last.sequential or {})
-    write_json(output, sequential)
-    return sequential
-
-
-def reason_to_skip(look_files: Sequence[str | Path]) -> str | None:
-    """Why a later batch needs no episodes; None if any comparison still wants them, or none was asked."""
-    states = [read_json(path) for path in look_files]
-    if not states or not all(state["done"] for state in states):
-        return None
-    episodes = max(state["looks"][-1]["episodes"] for state in states)
-    return f"not played: every pair had its verdict after {episodes} episodes per policy and mission"
-
-
-def write_skipped_shard(recipe: EvaluationRecipe, reason: str, output: str | Path) -> None:
-    """A shard without episodes, whose provenance says why."""
-    from daf.episodes.table import episodes_frame, write_episodes
-    from daf.system.provenance import provenance
-
-    made_by = provenance(recipe.to_dict(), {"first_episode": recipe.first_seed + recipe.first_episode})
-    write_episodes(output, episodes_frame([]), made_by | {"policy": None, "note": "", "skipped": reason})

@@ -7,9 +7,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from daf.comparison import compare_episodes
 from daf.config import DAFComparisonConfig
 from daf.reporting.comparison_page import render_results
+from daf.statistics.comparison import compare_episodes
 from tests.browser.tools import browse, fits_a_phone, seen, with_script
 
 pytestmark = pytest.mark.browser

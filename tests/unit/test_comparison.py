@@ -12,9 +12,11 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from daf.comparison import SUITES, ComparisonResults, compare_episodes, suite_missions, unique_labels
+from daf.compare.labels import unique_labels
+from daf.comparison import SUITES, ComparisonResults, suite_missions
 from daf.config import DAFComparisonConfig
 from daf.errors import BadInputError
+from daf.statistics.comparison import compare_episodes
 
 
 def episodes(

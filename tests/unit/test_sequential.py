@@ -157,7 +157,7 @@ def test_a_look_says_whether_more_is_needed_and_later_shards_stay_empty(tmp_path
 
 
 def test_files_with_skipped_shards_give_the_comparison_of_the_last_look(tmp_path: Path) -> None:
-    from daf.comparison import compare_files
+    from daf.compare.files import compare_files
     from daf.evaluation.shards import merge_shards
 
     for policy in ("a", "b"):

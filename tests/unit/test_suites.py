@@ -11,9 +11,10 @@ import pytest
 from scipy import stats
 
 from daf.compare import ablation, leaderboard, suites
-from daf.comparison import ComparisonResults, compare_episodes
+from daf.comparison import ComparisonResults
 from daf.config import DAFTrainingConfig, ExperimentConfig, PolicyConfig
 from daf.errors import BadInputError, ConfigError
+from daf.statistics.comparison import compare_episodes
 from daf.system.provenance import provenance
 from daf.workflow.plan import Plan
 
@@ -42,7 +43,7 @@ def fake_run(scores: dict[str, float], seen: list[ExperimentConfig]):
 def seen(monkeypatch: pytest.MonkeyPatch) -> list[ExperimentConfig]:
     experiments: list[ExperimentConfig] = []
     scores = {"random": 1.0, "noop": 0.0, "mine": 2.0, "random-2": 3.0}
-    monkeypatch.setattr("daf.orchestrators.pipelines.run_generated_comparison", fake_run(scores, experiments))
+    monkeypatch.setattr("daf.compare.generated.run_generated_comparison", fake_run(scores, experiments))
     return experiments
 
 

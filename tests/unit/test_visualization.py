@@ -10,12 +10,13 @@ from xml.etree import ElementTree
 import pandas as pd
 import pytest
 
-from daf.comparison import ComparisonResults, compare_episodes
+from daf.comparison import ComparisonResults
 from daf.config import DAFComparisonConfig
 from daf.errors import BadInputError
 from daf.reporting.comparison_page import render_report
 from daf.reporting.figures import nice_ticks
 from daf.reporting.overall_figures import cliques
+from daf.statistics.comparison import compare_episodes
 from daf.statistics.sentences import number, p_value
 from daf.visualization import daf_export_comparison_html, daf_plot_policy_comparison, daf_plot_training_curves
 

@@ -1,0 +1,86 @@
+"""The comparison itself: an episodes table and a configuration in, results out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from daf.config import DAFComparisonConfig
+from daf.errors import BadInputError
+from daf.statistics.explanations import explain
+from daf.statistics.results import ComparisonResults, make_table
+from daf.system.files import digest
+from daf.system.plain import to_plain
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from daf.statistics.units import Units
+
+
+def compare_episodes(
+    episodes: pd.DataFrame,
+    config: DAFComparisonConfig,
+    *,
+    provenance: Mapping[str, Any] | None = None,
+) -> ComparisonResults:
+    """Compare the policies of an episodes table. Pure: the same table and config give the same results.
+
+    Args:
+        episodes: columns policy, mission, seed (of the environment) and mean_reward; also used if there: checkpoint,
+            training_seed, episode, success, length, timeouts, failure. A missing reward is a failed episode.
+        config: which policies and missions, confidence level, resamples and their seed, equivalence margin, anchors.
+        provenance: recorded as it is, beside the facts about the computation.
+
+    Raises:
+        BadInputError: a column is missing, a row occurs twice, a reward is infinite, nothing is left to compare, or
+            the anchors give no scale.
+    """
+    from daf.statistics import overall, pairs, units
+
+    frame = units.check_episodes(episodes, config.policies, config.missions)
+    collected = units.collect_units(frame, config.policies, config.missions)
+    if not collected.cells:
+        reasons = " ".join(collected.notes)
+        if frame["mean_reward"].isna().all():
+            raise BadInputError("episodes with rewards", "failed episodes only", "episodes table", reasons)
+        found = "none: each lacks the result of some checkpoint"
+        raise BadInputError("episodes with results of all checkpoints of a policy", found, "episodes table", reasons)
+    if config.anchors is not None:
+        collected = collected.on_scale(config.anchors)
+    records = pairs.compare_pairs(collected, config)
+    ranks, friedman = overall.rank_policies(collected, config)
+    estimand, notes = explain(collected, config, records)
+    return ComparisonResults(
+        summary_statistics=make_table(pairs.summarise(collected, config), pairs.SUMMARY_COLUMNS),
+        pairwise=make_table(records, pairs.PAIR_COLUMNS),
+        ranks=make_table(ranks, overall.RANK_COLUMNS),
+        aggregates=make_table(overall.aggregate(collected, config), overall.AGGREGATE_COLUMNS),
+        profiles=make_table(overall.profile(collected, config), overall.PROFILE_COLUMNS),
+        episodes=make_table(frame.to_dict("records"), units.SLIM_COLUMNS),
+        estimand=estimand,
+        friedman=asdict(friedman) if friedman else None,
+        notes=(*notes, *overall.basis_notes(collected, config)),
+        config=config,
+        provenance=to_plain(dict(provenance or {})) | {"computation": _computation(frame, config, collected)},
+    )
+
+
+def _computation(frame: pd.DataFrame, config: DAFComparisonConfig, units: Units) -> dict[str, Any]:
+    from importlib import metadata
+
+    from daf import __version__
+
+    seeds = {str(name): sorted({int(seed) for seed in part}) for name, part in frame.groupby("mission")["seed"]}
+    scales: Any = "none: rewards as the missions pay them"
+    if config.anchors is not None:
+        scales = {mission: list(cell.scale) for (_, mission), cell in units.cells.items()}
+    return {
+        "episode_seeds": {name: f"{min(s)} to {max(s)} ({len(s)} seeds)" for name, s in seeds.items()},
+        "episode_seeds_sha256": digest(seeds),
+        "resampling_seed": config.seed,
+        "num_resamples": config.num_resamples,
+        "normalisation": scales,
+        "versions": {"daf": __version__} | {name: metadata.version(name) for name in ("numpy", "scipy", "pandas")},
+    }
