@@ -9,8 +9,8 @@ import numpy as np
 
 from daf.engine.replays import EpisodeTrace, MapObject
 from daf.episodes.table import episodes_frame
+from daf.evaluation.mission import MissionMetadata, analyze_episodes
 from daf.evaluation.traces import PolicyTraces
-from daf.mission_analysis import MissionMetadata, analyze_episodes
 from daf.reporting.mission_page import render_mission_page
 
 MOVES = np.array([[0, 0], [0, 1], [1, 0], [0, -1], [-1, 0]])

@@ -6,30 +6,17 @@
 
 from __future__ import annotations
 
-import json
 import math
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from daf.comparison import ComparisonResults
-from daf.errors import BadInputError
 from daf.reporting import figures, overall_figures
+from daf.reporting.learning_curves import read_metrics, training_figures
+from daf.reporting.page import _records, slug, template
 from daf.statistics import sentences
 from daf.system.files import write_text
-
-METRICS = {
-    "episode_reward": "Reward per episode",
-    "learning_rate": "Learning rate",
-    "policy_loss": "Policy loss",
-    "value_loss": "Value loss",
-    "entropy": "Entropy (nats)",
-    "approx_kl": "Approximate KL divergence per update",
-    "explained_variance": "Explained variance of the value function",
-    "steps_per_second": "Agent-steps per second",
-}
-SYMBOLS = {"better": "▲", "worse": "▼", "equivalent": "=", "inconclusive": "○", "insufficient data": "?"}
 
 
 def render_report(
@@ -81,78 +68,6 @@ def render_results(
             write_text(Path(figures_dir) / f"{name}.svg", figures.standalone(svg))
     write_text(output_html, template("comparison.html.j2").render(page))
     return Path(output_html)
-
-
-def read_metrics(path: str | Path) -> list[dict[str, Any]]:
-    """The lines of a metrics.jsonl; a last line cut short by a crash is left out.
-
-    Raises:
-        BadInputError: no such file, or a damaged line before the last.
-    """
-    path = Path(path)
-    if not path.is_file():
-        raise BadInputError("a metrics.jsonl", "no such file", str(path))
-    lines = [line for line in path.read_text().splitlines() if line.strip()]
-    records = []
-    for index, line in enumerate(lines):
-        try:
-            records.append(json.loads(line))
-        except json.JSONDecodeError as error:
-            if index < len(lines) - 1:
-                raise BadInputError("one JSON object per line", error.msg, f"{path}: line {index + 1}") from error
-    return records
-
-
-def metric_curves(runs: Mapping[str, Sequence[Mapping[str, Any]]], key: str) -> dict[str, list[tuple[float, float]]]:
-    """(agent-steps, value) by label for one metric, without missing values."""
-    return {
-        label: [(float(line["agent_steps"]), float(line[key])) for line in lines if line.get(key) is not None]
-        for label, lines in runs.items()
-    }
-
-
-def training_figures(runs: Mapping[str, Sequence[Mapping[str, Any]]]) -> list[dict[str, str]]:
-    """A figure per metric that any run has, the reward first."""
-    found = []
-    for key, name in METRICS.items():
-        curves = metric_curves(runs, key)
-        if any(curves.values()):
-            found.append({"key": key, "title": name, "svg": figures.curve_figure(curves, f"{name} over agent-steps")})
-    return found
-
-
-def slug(name: str) -> str:
-    return re.sub(r"[^A-Za-z0-9._]+", "-", name).strip("-") or "mission"
-
-
-def template(name: str) -> Any:
-    """A page's template, with the filters that all pages share."""
-    import jinja2
-
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {
-        "num": sentences.number, "p": sentences.p_value, "pct": sentences.percent, "sortable": _sortable,
-    }  # fmt: skip
-    environment.globals |= {"span": sentences.span, "symbols": SYMBOLS}
-    return environment.get_template(name)
-
-
-def _sortable(value: Any) -> str:
-    """What a column is sorted by: the full number, empty where unknown."""
-    return "" if value is None or value != value else str(value)
-
-
-def _records(frame: Any) -> list[dict[str, Any]]:
-    """Rows with None for whatever is unknown."""
-    import pandas as pd
-
-    return [{k: None if pd.isna(v) else v for k, v in row.items()} for row in frame.to_dict("records")]
 
 
 def _context(

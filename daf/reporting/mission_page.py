@@ -7,15 +7,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from daf.reporting import animation, figures, maps
-from daf.reporting.comparison_page import template
+from daf.reporting.page import template
 from daf.statistics.sentences import number
 from daf.system.files import write_text
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from daf.evaluation.mission import MissionAnalysis
     from daf.evaluation.traces import PolicyTraces
-    from daf.mission_analysis import MissionAnalysis
 
 
 def render_mission_page(

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from daf.reporting import figures
-from daf.reporting.comparison_page import template
+from daf.reporting.page import template
 from daf.statistics.sentences import number
 from daf.system.files import write_text
 

@@ -5,16 +5,16 @@ from __future__ import annotations
 import statistics
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
+from itertools import combinations
 from typing import Any
 
 from daf.search.bayesian import distribution_of, encoded, quiet_optuna
-from daf.search.confirmation import confirmed_best
-from daf.search.interactions import interactions
-from daf.search.results import SweepResults, TrialResult, direction_sign, objective_of
+from daf.search.results import SweepResults, TrialResult, confirmed_best, direction_sign, objective_of
 from daf.search.space import Dimension, Value, build_space
 
 FEWEST_TRIALS_FOR_IMPORTANCE = 16
 TRIALS_PER_DIMENSION_FOR_IMPORTANCE = 4
+TRIALS_PER_TERM_OF_INTERACTIONS = 3
 MOST_TICKS = 8  # of listed values on an axis, about
 TOP_QUANTILE = 0.25  # with tens of trials, Optuna's tenth would be two or three of them
 
@@ -28,7 +28,7 @@ class SweepAnalysis(Mapping[str, Any]):
         num_trials, num_completed, num_failed, num_skipped: counts of finished trials.
         best: the best trial as its result file has it; None if none completed.
         confirmation: how the finalists did on fresh seeds, and the optimism of the search (see
-            `daf.search.confirmation`); None without such runs.
+            `daf.search.results`); None without such runs.
         best_so_far: per trial in order, `{trial, objective, best}`; None where nothing completed yet.
         failures: reason → numbers of the trials that failed so.
         cost: seconds and agent-steps: totals, median per trial, the seconds that failed trials took, and the share of
@@ -39,7 +39,7 @@ class SweepAnalysis(Mapping[str, Any]):
         importance: parameter → share of its effect on being among the best quarter, sum 1 (PED-ANOVA, Watanabe et
             al. 2023); None if there is too little to tell, and then `importance_note` says why.
         interactions: pairs of parameters, strongest first: how much of the objective's variance their product
-            explains beyond what both do by themselves (`daf.search.interactions`); None if there is too little to tell.
+            explains beyond what both do by themselves (`interactions`); None if there is too little to tell.
         slices: parameter → `{trial, value, objective}` per trial, by value.
         parallel_coordinates: `axes` (parameters), their `ticks` (pairs of position and value), and per trial its
             `positions` on them, each in [0, 1] or None where the parameter does not apply.
@@ -247,3 +247,40 @@ def _ped_anova(results: SweepResults, trials: list[TrialResult]) -> dict[str, fl
         )
         evaluator = optuna.importance.PedAnovaImportanceEvaluator(target_quantile=TOP_QUANTILE)
         return dict(optuna.importance.get_param_importances(study, evaluator=evaluator))
+
+
+def interactions(results: SweepResults) -> list[dict[str, Any]] | None:
+    """Pairs of ordered parameters by `explained`, strongest first; None if there are too few trials or parameters.
+
+    Least squares on the parameters' places in [-1, 1]: with x and x² of every parameter, then with the product of one
+    pair too. `explained` is how much smaller the residual sum of squares gets, as a share of the objective's total.
+    A second-order term per pair, as in response surfaces (Box and Wilson 1951); a parameter that does not always apply,
+    or whose values have no order, is left out.
+    """
+    import numpy as np
+
+    space = build_space(results.config, any_name=True)
+    dimensions = [one for one in space.free if one.ordered and not one.when]
+    trials = [one for one in results.completed if space.holds(one.hyperparameters)]
+    if len(dimensions) < 2 or len(trials) < TRIALS_PER_TERM_OF_INTERACTIONS * (2 + 2 * len(dimensions)):
+        return None
+    places = np.array([[2 * d.to_unit(t.hyperparameters[d.name]) - 1 for d in dimensions] for t in trials])
+    y = np.array([objective_of(trial) for trial in trials])  # [trials]
+    total = float(((y - y.mean()) ** 2).sum())
+    if total == 0.0:
+        return None
+    alone = np.column_stack([np.ones(len(y)), places, places**2])  # [trials, 1 + 2 parameters]
+
+    def residual(terms: Any) -> float:
+        fitted = terms @ np.linalg.lstsq(terms, y, rcond=None)[0]
+        return float(((y - fitted) ** 2).sum())
+
+    base = residual(alone)
+    found = [
+        {
+            "parameters": [dimensions[i].name, dimensions[j].name],
+            "explained": max(0.0, base - residual(np.column_stack([alone, places[:, i] * places[:, j]]))) / total,
+        }
+        for i, j in combinations(range(len(dimensions)), 2)
+    ]
+    return sorted(found, key=lambda one: (-one["explained"], one["parameters"]))

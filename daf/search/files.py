@@ -19,12 +19,11 @@ from typing import Any
 from daf.config import DAFSweepConfig
 from daf.errors import BadInputError
 from daf.search.budget import seconds_used, stopping_bars
-from daf.search.confirmation import confirmed_best, finalists_of
 from daf.search.evidence import Evidence
 from daf.search.halving import promoted
 from daf.search.plan import SweepPlan, results_seen
 from daf.search.proposers import propose
-from daf.search.results import SweepResults, TrialResult, best_trial, flat_rows
+from daf.search.results import SweepResults, TrialResult, best_trial, confirmed_best, finalists_of, flat_rows
 from daf.search.space import Value, build_space, num_trials_effective
 from daf.search.strategy import stream_seed
 from daf.system.files import digest, read_json, write_text

@@ -14,11 +14,10 @@ from typing import Any
 from daf.config import DAFSweepConfig
 from daf.errors import BadInputError
 from daf.search.budget import seconds_used
-from daf.search.confirmation import finalists_of
 from daf.search.evidence import Evidence
 from daf.search.history import visible_trials
 from daf.search.proposers import propose, strategy_named
-from daf.search.results import SweepResults, TrialResult
+from daf.search.results import SweepResults, TrialResult, finalists_of
 from daf.search.space import Value, build_space, num_trials_effective
 from daf.search.strategy import stream_seed
 

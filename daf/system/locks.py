@@ -1,8 +1,4 @@
-"""Two kinds of locks that a killed run leaves behind, and how the next run gets past them.
-
-A training folder is locked by the kernel: the lock goes with the process, however it ends. Snakemake's lock is a file
-that `kill -9` leaves lying; it is removed only when every process that could hold it is known to be dead.
-"""
+"""One process at a time in a folder. The kernel holds the lock: it goes with the process, however that ends."""
 
 from __future__ import annotations
 
@@ -12,10 +8,6 @@ import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-
-import psutil
-
-SNAKEMAKE = Path(".snakemake")
 
 
 @contextmanager
@@ -37,37 +29,3 @@ def exclusive(folder: Path, waiting: Callable[[str], None]) -> Iterator[None]:
         stream.write(f"{os.getpid()} on {socket.gethostname()}")
         stream.flush()
         yield
-
-
-def remove_stale_workflow_lock(folder: Path = SNAKEMAKE) -> bool:
-    """Remove Snakemake's lock if all runs that were started here are dead; then sign in as a run.
-
-    A run on another machine cannot be looked at, so it counts as alive.
-
-    Returns:
-        Whether a lock was removed.
-    """
-    runs = folder / "daf" / "runs"
-    runs.mkdir(parents=True, exist_ok=True)
-    entries = [path for path in runs.iterdir() if path.name != _entry(os.getpid())]
-    dead = [path for path in entries if _is_dead(path.name)]
-    locks = list((folder / "locks").glob("*.lock")) if dead and len(dead) == len(entries) else []
-    for path in [*locks, *dead]:
-        path.unlink(missing_ok=True)
-    (runs / _entry(os.getpid())).touch()
-    return bool(locks)
-
-
-def _entry(pid: int) -> str:
-    """Host, process id and start of the process in milliseconds: process ids are used again."""
-    return f"{socket.gethostname()}+{pid}+{int(psutil.Process(pid).create_time() * 1000)}"
-
-
-def _is_dead(entry: str) -> bool:
-    host, pid, _ = entry.split("+")
-    if host != socket.gethostname():
-        return False
-    try:
-        return _entry(int(pid)) != entry or psutil.Process(int(pid)).status() == psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return True

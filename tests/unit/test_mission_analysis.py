@@ -17,9 +17,8 @@ from daf.engine.evaluation import evaluate_policy
 from daf.engine.missions import resolve_mission
 from daf.episodes.table import episodes_frame, write_episodes
 from daf.errors import BadInputError, ConfigError
+from daf.evaluation.mission import MissionMetadata, analyze_episodes
 from daf.mission_analysis import (
-    MissionMetadata,
-    analyze_episodes,
     daf_analyze_mission,
     daf_analyze_mission_set,
     daf_discover_missions_from_readme,

@@ -10,7 +10,8 @@ import pytest
 from daf.config import ExperimentConfig, MissionConfig
 from daf.engine.missions import resolve_mission, shipped_missions
 from daf.episodes.success import EpisodeFacts, is_success
-from daf.workflow.plan import Plan, check_with_engine
+from daf.workflow.plan import Plan
+from daf.workflow.preflight import check_with_engine
 
 
 @pytest.fixture

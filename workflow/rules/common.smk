@@ -9,7 +9,7 @@ from daf.cluster.orphans import restart, settle_orphans
 from daf.cluster.settings import load_cluster
 from daf.config import NAME_PATTERN, ExperimentConfig
 from daf.errors import DafError
-from daf.system.locks import remove_stale_workflow_lock
+from daf.workflow.lock import remove_stale_workflow_lock
 from daf.workflow.plan import Plan, weights_files
 from daf.workflow.preflight import check_once
 

@@ -1,0 +1,171 @@
+"""How a policy fares on a mission: episodes in, a description out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from daf.episodes.failure_modes import FailureMode, find_failure_modes
+from daf.episodes.statistics import EpisodeStatistics, episode_statistics
+from daf.episodes.success import statistics_in
+from daf.system.resource_usage import Usage
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+RESAMPLING_SEED = 0  # of the bootstrap interval; fixed, so that the same episodes give the same interval
+
+
+@dataclass(frozen=True, kw_only=True)
+class MissionMetadata:
+    """What a mission is.
+
+    Attributes:
+        success: when an episode is a success, an expression (`daf.episodes.success`); None if nobody says.
+        success_reason: where that comes from, or why there is none.
+    """
+
+    name: str
+    description: str
+    origin: str
+    num_agents: int
+    max_steps: int
+    success: str | None
+    action_names: list[str]
+    observation_shape: list[int]
+    resources: list[str]
+    success_reason: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class MissionAnalysis:
+    """How one policy fares on one mission. Intervals are (low, high), or None where the data cannot say.
+
+    Attributes:
+        success_rate: share of episodes in which `success` held; None if the mission declares no success.
+        success_unreported: statistics of the success expression that no episode reported, which count as 0: nothing of
+            the kind happened, or the name is wrong.
+        mean_reward: mean over episodes of the mean over agents of the total reward.
+        variance_reward: sample variance of the same over episodes.
+        interval_methods: how each interval was made and what it assumes, or why there is none.
+        failure_modes: most frequent first.
+        resource_usage: steps (all episodes together, and per episode), actions that took longer than allowed, wall
+            seconds and peak memory in MiB of playing (None if a file does not say), and engine resources gained and
+            lost per episode.
+    """
+
+    mission: str
+    policy: str
+    num_episodes: int
+    num_failed: int
+    success: str | None
+    success_rate: float | None
+    success_interval: tuple[float, float] | None
+    success_unreported: list[str]
+    mean_reward: float | None
+    reward_interval: tuple[float, float] | None
+    variance_reward: float | None
+    variance_interval: tuple[float, float] | None
+    interval_methods: dict[str, str]
+    failure_modes: list[FailureMode]
+    resource_usage: dict[str, Any]
+    metadata: MissionMetadata
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+    def sentence(self) -> str:
+        """One line for people."""
+        parts = [f"{self.policy} on {self.mission}: {self.num_episodes} episodes"]
+        if self.mean_reward is not None:
+            parts.append(f"mean reward {self.mean_reward:.3f}{_span(self.reward_interval)}")
+        if self.success_rate is not None:
+            parts.append(f"success {self.success_rate:.0%}{_span(self.success_interval)} of {self.success}")
+            if self.success_unreported:
+                parts.append(f"no episode reported {', '.join(map(repr, self.success_unreported))}")
+        if self.num_failed:
+            parts.append(f"{self.num_failed} failed")
+        return ", ".join(parts)
+
+
+def _span(interval: tuple[float, float] | None) -> str:
+    return f" ({interval[0]:.3f} to {interval[1]:.3f})" if interval else ""
+
+
+def analyze_episodes(
+    episodes: pd.DataFrame, metadata: MissionMetadata, *, usage: Usage | None = None
+) -> MissionAnalysis:
+    """Describe the episodes of one policy on one mission; a pure function of the table.
+
+    Args:
+        usage: what playing them took, if it is known.
+    """
+    import numpy as np
+
+    from daf.statistics.intervals import mean_interval, variance_interval, wilson_interval
+
+    played = episodes[episodes["failure"].isna()]
+    statistics = episode_statistics(episodes)
+    rewards = played["mean_reward"].dropna().to_numpy(dtype=float)
+    successes = played["success"].dropna()
+    n = len(rewards)
+    intervals = {
+        "success": wilson_interval(float(successes.sum()), len(successes)),
+        "reward": mean_interval([rewards], rng=np.random.default_rng(RESAMPLING_SEED)),
+        "variance": variance_interval(rewards),
+    }
+    bounds = {name: (one.low, one.high) if one.known else None for name, one in intervals.items()}
+    return MissionAnalysis(
+        mission=metadata.name,
+        policy=", ".join(dict.fromkeys(episodes["checkpoint"])),
+        num_episodes=len(episodes),
+        num_failed=len(episodes) - len(played),
+        success=metadata.success,
+        success_rate=float(successes.mean()) if len(successes) else None,
+        success_interval=bounds["success"],
+        success_unreported=_unreported(metadata.success, statistics) if metadata.success and len(successes) else [],
+        mean_reward=float(rewards.mean()) if n else None,
+        reward_interval=bounds["reward"],
+        variance_reward=float(rewards.var(ddof=1)) if n > 1 else None,
+        variance_interval=bounds["variance"],
+        interval_methods={
+            f"{name}_interval": f"95 %, {one.method}" if one.known else one.method for name, one in intervals.items()
+        },
+        failure_modes=find_failure_modes(
+            episodes, statistics, resources=metadata.resources, max_steps=metadata.max_steps
+        ),
+        resource_usage={
+            "steps": int(played["length"].sum()),
+            "steps_per_episode": float(played["length"].mean()) if len(played) else None,
+            "timeouts": int(played["timeouts"].sum()),
+            "seconds": usage.seconds if usage else None,
+            "memory_mb": usage.peak_memory_mb if usage else None,
+            "resources_per_episode": statistics.flows(),
+        },
+        metadata=metadata,
+    )
+
+
+def _unreported(success: str, statistics: EpisodeStatistics) -> list[str]:
+    of_game, of_agents = statistics_in(success)
+    missing = [name for name in of_game if name not in statistics.game]
+    return missing + [name for name in of_agents if name not in statistics.agent]
+
+
+def mission_metadata(mission: Any) -> MissionMetadata:
+    from daf.engine.missions import describe
+
+    return MissionMetadata(**describe(mission))
+
+
+def usage_in(made_by: Mapping[str, Any]) -> Usage | None:
+    """What playing took, from the provenance of an episodes file: the seconds of all shards, the largest memory."""
+    shards = [shard.get("usage") for shard in made_by.get("shards", [made_by])]
+    known = [Usage(**shard) for shard in shards if shard]
+    if not known or len(known) < len(shards):
+        return None
+    return Usage(
+        seconds=sum(shard.seconds for shard in known), peak_memory_mb=max(shard.peak_memory_mb for shard in known)
+    )

@@ -1,0 +1,45 @@
+"""What all pages share: the template environment, and rows as a page wants them."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+from daf.statistics import sentences
+
+SYMBOLS = {"better": "▲", "worse": "▼", "equivalent": "=", "inconclusive": "○", "insufficient data": "?"}
+
+
+def slug(name: str) -> str:
+    return re.sub(r"[^A-Za-z0-9._]+", "-", name).strip("-") or "mission"
+
+
+def template(name: str) -> Any:
+    """A page's template, with the filters that all pages share."""
+    import jinja2
+
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "num": sentences.number, "p": sentences.p_value, "pct": sentences.percent, "sortable": _sortable,
+    }  # fmt: skip
+    environment.globals |= {"span": sentences.span, "symbols": SYMBOLS}
+    return environment.get_template(name)
+
+
+def _sortable(value: Any) -> str:
+    """What a column is sorted by: the full number, empty where unknown."""
+    return "" if value is None or value != value else str(value)
+
+
+def _records(frame: Any) -> list[dict[str, Any]]:
+    """Rows with None for whatever is unknown."""
+    import pandas as pd
+
+    return [{k: None if pd.isna(v) else v for k, v in row.items()} for row in frame.to_dict("records")]
