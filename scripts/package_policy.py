@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from daf.deployment import package_checkpoint
+from daf.packaging.package import package_checkpoint
 from daf.workflow.script import running
 
 with running(snakemake) as (plan, logger):

@@ -11,16 +11,11 @@ from typing import Any, ClassVar
 
 import pytest
 
-from daf.deployment import (
-    PackageResult,
-    daf_deploy_policy,
-    daf_package_policy,
-    daf_rollback_deployment,
-    daf_validate_deployment,
-)
+from daf.deployment import daf_deploy_policy, daf_rollback_deployment, daf_validate_deployment
 from daf.errors import BadInputError, CheckpointError, DeploymentError, PolicyError
 from daf.packaging.endpoints import open_endpoint
 from daf.packaging.manifest import Manifest, contents, manifest_path_of
+from daf.packaging.package import PackageResult, daf_package_policy
 from daf.packaging.registry import FolderRegistry
 from daf.packaging.source import collect_source
 from daf.system.files import file_sha256, write_json
