@@ -1,9 +1,8 @@
 """Compare policies: evaluate them on the same episodes, test the differences, and say what can be said.
 
 `compare_episodes` is pure and works on any episodes table, `daf_compare_scores` on any table of scores;
-`daf_compare_policies` plays the episodes first. Suites and their leaderboard are in `daf.compare.suites`, ablations in
-`daf.compare.ablation`, comparisons that stop by themselves in `daf.statistics.sequential`, the statistics in `daf.statistics`, the report
-in `daf.visualization`.
+`daf_compare_policies` plays the episodes first. Suites, leaderboards and ablations are in `daf.compare`, the statistics
+in `daf.statistics`, the report in `daf.visualization`.
 """
 
 from __future__ import annotations
@@ -41,9 +40,6 @@ __all__ = [
     "suite_missions",
     "unique_labels",
 ]
-
-# ---- the pure comparison ----------------------------------------------------------------------------------
-
 
 # ---- tables that users bring ------------------------------------------------------------------------------
 
@@ -184,7 +180,8 @@ def daf_compare_policies(
         missions: mission names, files or MissionConfigs.
         episodes_per_mission: episodes per policy and mission; the environment seeds are evaluation_seed, +1, …
             "auto" adds batches until every pair has its verdict, in num_looks looks up to max_episodes_per_mission;
-            declare an equivalence_margin, or policies that are equal will take all of them (`daf.statistics.sequential`).
+            declare an equivalence_margin, or policies that are equal will take all of them
+            (`daf.statistics.sequential`).
         reference: the label of one policy: compare all others with it only.
         anchors: {"zero": "random", "one": "baseline"}: policies (by label), or rewards by mission, that count as 0 and
             1; all figures are then on that scale.

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from daf.errors import DafError, UnfitEnvironmentError, did_you_mean
 from daf.system.checks import CheckResult, Status
+from daf.system.files import PROJECT
 from daf.system.limits import available_memory, cgroup_cpu_limit
 from daf.system.provenance import available_cpus
 
@@ -237,7 +238,7 @@ def _check_requirement(name: str, specifier: str, contains: Any) -> CheckResult 
 
 def project_requirements() -> list[str]:
     """DAF's own requirement strings: from a checkout's pyproject.toml, else from the installed distribution."""
-    pyproject = Path(__file__).resolve().parent.parent / "pyproject.toml"
+    pyproject = PROJECT / "pyproject.toml"
     if pyproject.is_file():
         project = tomllib.loads(pyproject.read_text(encoding="utf-8")).get("project", {})
         if project.get("name") == "daf":

@@ -13,7 +13,7 @@ from daf.errors import BadInputError, did_you_mean
 from daf.system.files import write_text
 
 if TYPE_CHECKING:
-    from daf.comparison import ComparisonResults
+    from daf.statistics.results import ComparisonResults
 
 DEFAULT_FOLDER = Path("daf_output") / "visualizations"
 PathLike = str | Path
@@ -60,16 +60,16 @@ def daf_plot_training_curves(
     Raises:
         BadInputError: a file is missing or damaged, or no line has this metric.
     """
-    from daf.reporting import comparison_page, figures
+    from daf.reporting import figures, learning_curves
 
     path = _svg_path(output_path, f"training_{metric}.svg")
-    runs = {label: comparison_page.read_metrics(file) for label, file in _metrics_files(metrics).items()}
-    curves = comparison_page.metric_curves(runs, metric)
+    runs = {label: learning_curves.read_metrics(file) for label, file in _metrics_files(metrics).items()}
+    curves = learning_curves.metric_curves(runs, metric)
     if not any(curves.values()):
         known = {key for lines in runs.values() for line in lines for key, value in line.items() if value is not None}
         where = ", ".join(str(file) for file in _metrics_files(metrics).values())
         raise BadInputError(f"lines with '{metric}'", "none", where, did_you_mean(metric, known - {"agent_steps"}))
-    name = comparison_page.METRICS.get(metric, metric)
+    name = learning_curves.METRICS.get(metric, metric)
     write_text(path, figures.standalone(figures.curve_figure(curves, f"{name} over agent-steps")))
     return path
 

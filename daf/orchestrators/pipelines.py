@@ -59,7 +59,7 @@ def run_comparison_pipeline(config_path: str | Path, *, cores: int = 4) -> dict[
 def run_benchmark_pipeline(
     policies: Sequence[Any], suite: str = "quick", episodes_per_mission: int = 32, **options: Any
 ) -> ComparisonResults:
-    """A named suite of missions for some policies, with its leaderboard; see `daf.compare.suites.daf_benchmark_suite`."""
+    """A named suite of missions for some policies, with its leaderboard; see `daf.comparison.daf_benchmark_suite`."""
     from daf.compare.suites import daf_benchmark_suite
 
     return daf_benchmark_suite(policies, suite, episodes_per_mission, **options)

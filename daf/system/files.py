@@ -17,7 +17,7 @@ from typing import Any
 
 from daf.errors import BadInputError
 
-PROJECT = Path(__file__).parents[2]  # the repository: Snakefile, config/, profiles/, scripts/
+PROJECT = Path(__file__).resolve().parents[2]  # the repository: Snakefile, config/, profiles/, scripts/
 
 
 @contextmanager

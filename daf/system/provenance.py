@@ -16,7 +16,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from daf.system.files import digest
+from daf.system.files import PROJECT, digest
 from daf.system.plain import to_plain
 
 ENGINE_PACKAGES = ("cogames", "mettagrid", "pufferlib-core", "torch")
@@ -80,7 +80,7 @@ def git_state(folder: str | Path | None = None) -> dict[str, Any] | None:
 @cache
 def _own_git_state() -> dict[str, Any] | None:
     """Once per process: the code that is loaded does not change afterwards."""
-    folder = Path(__file__).resolve().parent.parent
+    folder = PROJECT
     # Installed into some environment inside an unrelated checkout, DAF is not that checkout's code.
     return _read_git_state(folder) if (folder / ".git").exists() else None
 

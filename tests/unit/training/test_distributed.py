@@ -38,7 +38,7 @@ from daf.training.paths import state_folder
 from daf.training.rollout import Rollout
 from daf.training.trainer import Trainer
 
-REPOSITORY = Path(__file__).parents[2]
+REPOSITORY = Path(__file__).parents[3]
 SMALL = {"num_envs": 4, "horizon": 16, "minibatch_size": 64}
 UPDATE_STEPS = 4 * 4 * 16
 

@@ -268,7 +268,7 @@ def start_worker(recipe: TrainingRecipe, folder: Path, checkpoint_steps: int) ->
     command = [sys.executable, "-m", "daf.training.worker", "--recipe", str(folder / "recipe.json")]
     command += ["--folder", str(folder), "--label", "test", "--device", "cpu"]
     command += ["--checkpoint-steps", str(checkpoint_steps), "--num-machines", "1", "--stall-seconds", "600"]
-    return subprocess.Popen(command, cwd=Path(__file__).parents[2], stderr=subprocess.DEVNULL)
+    return subprocess.Popen(command, cwd=Path(__file__).parents[3], stderr=subprocess.DEVNULL)
 
 
 def wait_for(condition: Callable[[], bool], process: subprocess.Popen[bytes]) -> None:

@@ -57,7 +57,7 @@ def test_names_that_python_knows_stay_names() -> None:
 def test_the_shipped_file_is_read_and_documents_every_key(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("DAF_CLUSTER", raising=False)
     load_cluster()
-    path = Path(__file__).parents[2] / "profiles" / "slurm" / "cluster.yaml"
+    path = Path(__file__).parents[3] / "profiles" / "slurm" / "cluster.yaml"
     assert set(yaml.safe_load(path.read_text())) == set(ClusterSettings.model_fields)
 
 
@@ -336,7 +336,7 @@ def test_status(squeue: str, sacct: str, status: str, programs: Programs) -> Non
 
 # ---- the profile ------------------------------------------------------------------------------------------
 
-PROFILES = Path(__file__).parents[2] / "profiles"
+PROFILES = Path(__file__).parents[3] / "profiles"
 LIMITS = "max_memory_mb: 60000\nmax_minutes: 1440\n"
 
 

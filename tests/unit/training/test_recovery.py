@@ -42,7 +42,7 @@ from daf.training import worker as worker_module
 from daf.training.launch import run_training
 from daf.training.paths import state_folder
 
-REPOSITORY = Path(__file__).parents[2]
+REPOSITORY = Path(__file__).parents[3]
 UPDATE_STEPS = 4 * 4 * 16
 
 
