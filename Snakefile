@@ -35,7 +35,7 @@ wildcard_constraints:
     last=r"\d\d\d\d+",
     rung=r"[1-9]\d*",
     bracket=r"\d+",
-    slot=r"\d\d\d\d+",
+    entry=r"\d\d\d\d+",
     rank=r"\d+",
     run=NAME,
     seed=r"\d+",
@@ -44,7 +44,7 @@ wildcard_constraints:
     shard=r"\d+",
     comparison=NAME,
     replay="best|median|worst",
-    look=r"\d+",
+    interim=r"\d+",
     version=r"\d+\.\d+\.\d+",
 
 

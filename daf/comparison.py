@@ -156,7 +156,7 @@ def daf_compare_policies(
     episodes_per_mission: int | Literal["auto"] = 32,
     *,
     max_episodes_per_mission: int = 256,
-    num_looks: int = 4,
+    num_interim_analyses: int = 4,
     reference: str | None = None,
     anchors: Anchors | Mapping[str, Any] | None = None,
     seed: int = 42,
@@ -179,7 +179,8 @@ def daf_compare_policies(
         policies: shorthands, class paths, PolicySpecs or PolicyConfigs; two of one name get labels of their own.
         missions: mission names, files or MissionConfigs.
         episodes_per_mission: episodes per policy and mission; the environment seeds are evaluation_seed, +1, …
-            "auto" adds batches until every pair has its verdict, in num_looks looks up to max_episodes_per_mission;
+            "auto" adds batches, in num_interim_analyses steps up to max_episodes_per_mission, until every pair has its
+            verdict;
             declare an equivalence_margin, or policies that are equal will take all of them
             (`daf.statistics.sequential`).
         reference: the label of one policy: compare all others with it only.
@@ -209,7 +210,7 @@ def daf_compare_policies(
             "missions": [mission.name for mission in resolved_missions],
             "episodes_per_mission": episodes_per_mission,
             "max_episodes_per_mission": max_episodes_per_mission,
-            "num_looks": num_looks,
+            "num_interim_analyses": num_interim_analyses,
             "reference": reference,
             "anchors": anchors.to_dict() if isinstance(anchors, Anchors) else anchors,
             "recipe_test": recipe_test,

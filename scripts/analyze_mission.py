@@ -2,9 +2,9 @@
 
 from daf.config.recipes import MissionRecipe
 from daf.mission_analysis import write_mission_report
-from daf.workflow.script import running
+from daf.workflow.script import script_context
 
-with running(snakemake) as (plan, logger):
+with script_context(snakemake) as (plan, logger):
     analyses = write_mission_report(
         MissionRecipe.model_validate(snakemake.params.mission["mission"]),
         list(snakemake.input.episodes),

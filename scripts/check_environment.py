@@ -3,9 +3,9 @@
 from daf.environment_checks import daf_check_environment, require_healthy
 from daf.system.files import write_json
 from daf.system.provenance import provenance
-from daf.workflow.script import running
+from daf.workflow.script import script_context
 
-with running(snakemake) as (plan, logger):
+with script_context(snakemake) as (plan, logger):
     settings = plan.experiment.daf
     result = daf_check_environment(
         missions=[plan.mission_recipe(mission).config for mission in snakemake.params.missions],

@@ -2,9 +2,9 @@
 
 from daf.search.files import choose_finalists
 from daf.system.files import read_json, write_json
-from daf.workflow.script import running
+from daf.workflow.script import script_context
 
-with running(snakemake) as (plan, logger):
+with script_context(snakemake) as (plan, logger):
     config = plan.sweep(snakemake.wildcards.sweep)
     finalists = choose_finalists(config, [read_json(path) for path in snakemake.input.results])
     write_json(snakemake.output[0], finalists)

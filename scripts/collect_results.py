@@ -2,7 +2,7 @@
 
 from daf.search.files import collect_results, read_evidence
 from daf.system.files import write_json
-from daf.workflow.script import running
+from daf.workflow.script import script_context
 
-with running(snakemake):
+with script_context(snakemake):
     write_json(snakemake.output[0], collect_results(read_evidence(snakemake.input.results)))

@@ -3,9 +3,9 @@
 from pathlib import Path
 
 from daf.compare.files import compare_files
-from daf.workflow.script import running
+from daf.workflow.script import script_context
 
-with running(snakemake) as (plan, logger):
+with script_context(snakemake) as (plan, logger):
     results = compare_files(
         list(snakemake.input.episodes),
         plan.comparison(snakemake.wildcards.comparison),

@@ -4,9 +4,9 @@ from pathlib import Path
 
 from daf.search.trial import run_finalist
 from daf.system.files import read_json
-from daf.workflow.script import running
+from daf.workflow.script import script_context
 
-with running(snakemake) as (plan, logger):
+with script_context(snakemake) as (plan, logger):
     wildcards = snakemake.wildcards
     run_finalist(
         read_json(snakemake.input.finalists),

@@ -4,9 +4,9 @@ from dataclasses import asdict
 
 from daf.deployment import daf_deploy_policy, require_endpoint
 from daf.system.files import write_json
-from daf.workflow.script import running
+from daf.workflow.script import script_context
 
-with running(snakemake) as (plan, logger):
+with script_context(snakemake) as (plan, logger):
     config = plan.experiment.deployment
     deployed = daf_deploy_policy(
         snakemake.input.package, require_endpoint(config), season=config.season, validate=False

@@ -3,11 +3,11 @@
 from daf.compare.files import reason_to_skip
 from daf.config.recipes import EvaluationRecipe
 from daf.evaluation.shards import evaluate_shard, write_skipped_shard
-from daf.workflow.script import running
+from daf.workflow.script import script_context
 
-with running(snakemake) as (plan, logger):
+with script_context(snakemake) as (plan, logger):
     recipe = EvaluationRecipe.model_validate(snakemake.params.recipe)
-    reason = reason_to_skip(list(snakemake.input.looks))
+    reason = reason_to_skip(list(snakemake.input.interim_analyses))
     if reason:
         write_skipped_shard(recipe, reason, snakemake.output[0])
         logger.info(reason)

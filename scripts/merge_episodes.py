@@ -1,9 +1,9 @@
 """Rule merge_episodes: put a policy's shards on a mission into one table."""
 
 from daf.evaluation.shards import merge_shards
-from daf.workflow.script import running
+from daf.workflow.script import script_context
 
-with running(snakemake) as (plan, logger):
+with script_context(snakemake) as (plan, logger):
     merge_shards(list(snakemake.input.shards), snakemake.output[0])
     logger.info(
         f"{snakemake.wildcards.checkpoint} on {snakemake.wildcards.mission}: {len(snakemake.input.shards)} shards"

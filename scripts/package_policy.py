@@ -3,9 +3,9 @@
 from pathlib import Path
 
 from daf.packaging.package import package_checkpoint
-from daf.workflow.script import running
+from daf.workflow.script import script_context
 
-with running(snakemake) as (plan, logger):
+with script_context(snakemake) as (plan, logger):
     package = package_checkpoint(
         plan, weights=list(snakemake.input.weights), output_dir=Path(snakemake.output.package).parent
     )

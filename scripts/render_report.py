@@ -4,9 +4,9 @@ from pathlib import Path
 
 from daf.reporting.comparison_page import render_report
 from daf.system.files import read_json
-from daf.workflow.script import running
+from daf.workflow.script import script_context
 
-with running(snakemake) as (plan, logger):
+with script_context(snakemake) as (plan, logger):
     page = render_report(
         Path(snakemake.input.comparison).parent,
         snakemake.output.page,

@@ -2,9 +2,9 @@
 
 from daf.config.recipes import MissionRecipe
 from daf.evaluation.replays import daf_write_replay
-from daf.workflow.script import running
+from daf.workflow.script import script_context
 
-with running(snakemake) as (plan, logger):
+with script_context(snakemake) as (plan, logger):
     row = daf_write_replay(
         snakemake.input.episodes,
         snakemake.output[0],

@@ -4,9 +4,9 @@ from dataclasses import asdict
 
 from daf.deployment import daf_rollback_deployment, require_endpoint
 from daf.system.files import write_json
-from daf.workflow.script import running
+from daf.workflow.script import script_context
 
-with running(snakemake) as (plan, logger):
+with script_context(snakemake) as (plan, logger):
     current = daf_rollback_deployment(
         snakemake.wildcards.checkpoint, require_endpoint(plan.experiment.deployment), snakemake.wildcards.version
     )

@@ -4,9 +4,9 @@ from pathlib import Path
 
 from daf.search.files import read_evidence, read_prior
 from daf.search.trial import propose_and_run
-from daf.workflow.script import running
+from daf.workflow.script import script_context
 
-with running(snakemake) as (plan, logger):
+with script_context(snakemake) as (plan, logger):
     sweep = plan.sweep_plan(snakemake.params.sweep_name)
     evidence = read_evidence(snakemake.input.results)
     prior = [one for path in snakemake.input.prior for one in read_prior(path, sweep.config)]

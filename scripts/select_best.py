@@ -4,9 +4,9 @@ from daf.reporting.sweep_page import render_sweep_page
 from daf.search.files import analyze_trials, select_best, sweep_recipe, sweep_results, trials_json, write_trials_csv
 from daf.system.files import read_json, write_json
 from daf.system.provenance import provenance
-from daf.workflow.script import running
+from daf.workflow.script import script_context
 
-with running(snakemake) as (plan, logger):
+with script_context(snakemake) as (plan, logger):
     config = plan.sweep(snakemake.wildcards.sweep)
     results = [read_json(path) for path in snakemake.input.results]
     confirmations = [read_json(path) for path in snakemake.input.confirmations]

@@ -3,9 +3,9 @@
 from pathlib import Path
 
 from daf.training.run import train_run
-from daf.workflow.script import running
+from daf.workflow.script import script_context
 
-with running(snakemake) as (plan, logger):
+with script_context(snakemake) as (plan, logger):
     wildcards = snakemake.wildcards
     run = plan.run(wildcards.run)
     train_run(

@@ -3,9 +3,9 @@
 from daf.deployment import daf_validate_deployment, require_valid
 from daf.system.files import write_json
 from daf.system.provenance import provenance
-from daf.workflow.script import running
+from daf.workflow.script import script_context
 
-with running(snakemake) as (plan, logger):
+with script_context(snakemake) as (plan, logger):
     mission = plan.mission_recipe(snakemake.params.deployment["validation_mission"])
     result = daf_validate_deployment(snakemake.input.package, mission.config)
     logger.info(f"validation of {snakemake.input.package}:\n{result}")

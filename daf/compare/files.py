@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 from typing import TYPE_CHECKING
 
 from daf.statistics.comparison import compare_episodes
-from daf.statistics.sequential import looks
+from daf.statistics.sequential import interim_analyses
 from daf.system.files import read_json, write_json
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def compare_files(paths: Sequence[str | Path], config: DAFComparisonConfig, fold
     and policies of the configuration go by their labels.
     """
     from daf.episodes.table import read_episodes, read_provenance
-    from daf.statistics.sequential import looks
+    from daf.statistics.sequential import interim_analyses
     from daf.statistics.units import SLIM_COLUMNS
     from daf.system.provenance import provenance
 
@@ -43,7 +43,7 @@ def compare_files(paths: Sequence[str | Path], config: DAFComparisonConfig, fold
     made_by = provenance(recipe, {"evaluation": config.evaluation_seed, "resampling": config.seed})
     made_by |= {"success": success}
     if config.episodes_per_mission == "auto":
-        *_, results = looks(episodes, labelled, provenance=made_by)
+        *_, results = interim_analyses(episodes, labelled, provenance=made_by)
     else:
         results = compare_episodes(episodes[episodes["episode"] < config.episodes_cap], labelled, provenance=made_by)
     results = replace(results, notes=(*results.notes, *(f"{note[0].upper()}{note[1:]}." for note in notes)))
@@ -77,23 +77,25 @@ def with_labels(config: DAFComparisonConfig, episodes: pd.DataFrame) -> DAFCompa
     )
 
 
-def write_look(paths: Sequence[str | Path], config: DAFComparisonConfig, output: str | Path) -> dict[str, Any]:
+def write_interim_analysis(
+    paths: Sequence[str | Path], config: DAFComparisonConfig, output: str | Path
+) -> dict[str, Any]:
     """Look at the shards played so far and write whether more are needed."""
     from daf.compare.files import with_labels
     from daf.episodes.table import read_episodes
     from daf.statistics.units import SLIM_COLUMNS
 
     episodes = read_episodes(paths, SLIM_COLUMNS)
-    *_, last = looks(episodes, with_labels(config, episodes))
+    *_, last = interim_analyses(episodes, with_labels(config, episodes))
     sequential: dict[str, Any] = dict(last.sequential or {})
     write_json(output, sequential)
     return sequential
 
 
-def reason_to_skip(look_files: Sequence[str | Path]) -> str | None:
+def reason_to_skip(interim_files: Sequence[str | Path]) -> str | None:
     """Why a later batch needs no episodes; None if any comparison still wants them, or none was asked."""
-    states = [read_json(path) for path in look_files]
+    states = [read_json(path) for path in interim_files]
     if not states or not all(state["done"] for state in states):
         return None
-    episodes = max(state["looks"][-1]["episodes"] for state in states)
+    episodes = max(state["interim_analyses"][-1]["episodes"] for state in states)
     return f"not played: every pair had its verdict after {episodes} episodes per policy and mission"

@@ -20,7 +20,7 @@ from daf.system.files import digest, read_json, write_json, write_text
 from daf.system.locks import exclusive
 from daf.system.plain import to_plain
 from daf.system.provenance import DECIDING_PACKAGES, versions
-from daf.workflow.plan import Checkpoint, Plan, described
+from daf.workflow.plan import Checkpoint, Plan, policy_identity
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -129,7 +129,9 @@ def _identity(plan: Plan, checkpoint: Checkpoint) -> Any:
         return [[share, _identity(plan, member)] for member, share in checkpoint.members]
     if checkpoint.training is not None and checkpoint.seed is not None:
         return plan.training(checkpoint.training, checkpoint.seed).digest
-    return {name: value for name, value in described(checkpoint).items() if name not in ("label", "training_seed")}
+    return {
+        name: value for name, value in policy_identity(checkpoint).items() if name not in ("label", "training_seed")
+    }
 
 
 def _replace(entries: list[dict[str, Any]], entry: dict[str, Any]) -> None:

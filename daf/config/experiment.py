@@ -192,7 +192,9 @@ class DAFComparisonConfig(StrictModel):
         32, description="episodes per policy and mission, same seeds for all policies; auto: until the verdict"
     )
     max_episodes_per_mission: int = Field(256, ge=4, description="where auto stops without a verdict")
-    num_looks: int = Field(4, ge=1, le=20, description="batches of auto; after each the verdict is asked for")
+    num_interim_analyses: int = Field(
+        4, ge=1, le=20, description="batches of auto; after each the verdict is asked for"
+    )
     reference: str | None = Field(
         None, description="one of the policies: compare all others with it only (ablation); null: every pair"
     )

@@ -9,7 +9,7 @@ from daf.config import StoppingConfig
 from daf.search.evidence import Evidence
 
 
-def stopping_bars(evidence: Sequence[Evidence], stopping: StoppingConfig) -> list[float | None]:
+def pruning_thresholds(evidence: Sequence[Evidence], stopping: StoppingConfig) -> list[float | None]:
     """The median stopping rule (Golovin et al. 2017, section 3.2.2) as one bar per check; None: none there.
 
     The bar of a check is the median, over the earlier trials that came so far, of their mean objective up to it. A

@@ -18,7 +18,7 @@ from typing import Any
 
 from daf.config import DAFSweepConfig
 from daf.errors import BadInputError
-from daf.search.budget import seconds_used, stopping_bars
+from daf.search.budget import pruning_thresholds, seconds_used
 from daf.search.evidence import Evidence
 from daf.search.halving import promoted
 from daf.search.plan import SweepPlan, results_seen
@@ -76,7 +76,7 @@ def propose_trial(
     Returns:
         `sweep`, `trial`, `strategy`, `hyperparameters` (all that apply), `seed` (of this trial's training),
         `results_seen` (how many results of earlier trials), `prior_trials`, `skip` (None, or why it does not run),
-        `stopping_bars` (None, or one per check), `recipe` and `recipe_digest`.
+        `pruning_thresholds` (None, or one per check), `recipe` and `recipe_digest`.
 
     Raises:
         BadInputError: a result is missing, or the configuration is wrong.
@@ -97,7 +97,7 @@ def propose_trial(
         "results_seen": len(seen),
         "prior_trials": len(prior),
         "skip": skip,
-        "stopping_bars": stopping_bars(evidence, config.early_stopping) if config.early_stopping else None,
+        "pruning_thresholds": pruning_thresholds(evidence, config.early_stopping) if config.early_stopping else None,
         "recipe": recipe,
         "recipe_digest": digest(recipe),
     }
@@ -151,10 +151,10 @@ def prior_evidence(content: Mapping[str, Any], config: DAFSweepConfig, source: s
 
 
 def promote_trials(plan: SweepPlan, rung: int, bracket: int, results: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """The content of a promotion file: for every slot of a rung the trial that takes it, best first, or why none."""
+    """The content of a promotion file: for every entry of a rung the trial that takes it, best first, or why none."""
     config = plan.config
-    slots = plan.slots(rung, bracket)
-    chosen = promoted(results, len(slots), maximize=config.optimize_direction == "maximize")
+    entries = plan.entries(rung, bracket)
+    chosen = promoted(results, len(entries), maximize=config.optimize_direction == "maximize")
     empty: dict[str, Any] = {
         "trial": None,
         "hyperparameters": {},
@@ -165,11 +165,11 @@ def promote_trials(plan: SweepPlan, rung: int, bracket: int, results: Sequence[M
         "sweep": config.name,
         "rung": rung,
         "bracket": bracket,
-        "slots": {
-            str(slot): empty
+        "entries": {
+            str(entry): empty
             if one is None
             else {key: one[key] for key in ("trial", "hyperparameters", "seed", "objective")}
-            for slot, one in zip(slots, chosen, strict=True)
+            for entry, one in zip(entries, chosen, strict=True)
         },
     }
 
@@ -202,7 +202,7 @@ def sweep_results(
     """All results of a sweep as one value; a trial that trained on in a higher rung counts with its last result."""
     last: dict[int, TrialResult] = {}
     for content in results:
-        if content["trial"] is not None:  # a slot that no trial took
+        if content["trial"] is not None:  # an entry that no trial took
             one = TrialResult.from_dict(content)
             if one.trial not in last or one.rung > last[one.trial].rung:
                 last[one.trial] = one

@@ -1,8 +1,8 @@
-"""Successive halving as a static graph: how many slots a rung has is known before anything runs, which trial takes a
-slot is data.
+"""Successive halving as a static graph: how many entries a rung has is known before anything runs, which trial takes a
+entry is data.
 
 Consecutive trials form a bracket and compete only with each other, so more trials mean more brackets and change no
-finished one. Rung 0 of a bracket are its trials; rung r has a slot for every `reduction_factor ** r` of them.
+finished one. Rung 0 of a bracket are its trials; rung r has an entry for every `reduction_factor ** r` of them.
 """
 
 from __future__ import annotations
@@ -26,21 +26,23 @@ def brackets(halving: HalvingConfig, num_trials: int) -> list[range]:
     return [range(start, min(start + size, num_trials)) for start in range(0, num_trials, size)]
 
 
-def slots_of_bracket(halving: HalvingConfig, num_trials: int, bracket: int, rung: int) -> range:
-    """Numbers of a bracket's slots at a rung from 1; a whole bracket's place is kept for one that is not full yet."""
+def entries_of_bracket(halving: HalvingConfig, num_trials: int, bracket: int, rung: int) -> range:
+    """Numbers of a bracket's entries at a rung from 1; a whole bracket's place is kept for one that is not full yet."""
     reduction: int = halving.reduction_factor**rung
     first = bracket * math.ceil(halving.bracket_size / reduction)
     return range(first, first + math.ceil(len(brackets(halving, num_trials)[bracket]) / reduction))
 
 
-def bracket_of_slot(halving: HalvingConfig, slot: int, rung: int) -> int:
+def bracket_of_entry(halving: HalvingConfig, entry: int, rung: int) -> int:
     reduction: int = halving.reduction_factor**rung
-    return slot // math.ceil(halving.bracket_size / reduction)
+    return entry // math.ceil(halving.bracket_size / reduction)
 
 
-def promoted(results: Sequence[Mapping[str, Any]], num_slots: int, *, maximize: bool) -> list[Mapping[str, Any] | None]:
-    """The best results of a rung, best first, the earlier trial first among equals; None for slots left over."""
+def promoted(
+    results: Sequence[Mapping[str, Any]], num_entries: int, *, maximize: bool
+) -> list[Mapping[str, Any] | None]:
+    """The best results of a rung, best first, the earlier trial first among equals; None for entries left over."""
     completed = [one for one in results if one["status"] == "completed" and one["objective"] is not None]
     sign = -1 if maximize else 1
     ranked = sorted(completed, key=lambda one: (sign * one["objective"], one["trial"]))
-    return [ranked[place] if place < len(ranked) else None for place in range(num_slots)]
+    return [ranked[place] if place < len(ranked) else None for place in range(num_entries)]

@@ -11,7 +11,7 @@ from typing import Any
 from daf.config import DAFSweepConfig, HalvingConfig, MissionConfig
 from daf.config.recipes import STAGE_VERSIONS, trial_recipe
 from daf.errors import BadInputError
-from daf.search.halving import bracket_of_slot, brackets, slots_of_bracket, steps_of_rung
+from daf.search.halving import bracket_of_entry, brackets, entries_of_bracket, steps_of_rung
 from daf.search.history import blocks_of_history, is_block, parts_of_block, visible_trials
 from daf.search.proposers import strategy_named
 from daf.search.space import num_trials_effective
@@ -82,14 +82,14 @@ class SweepPlan:
     def trial_settings(self, rung: int = 0) -> dict[str, Any]:
         """How a trial is trained and scored, but for its hyperparameters."""
         config, halving = self.config, self.config.halving
-        pause = steps_of_rung(halving, config.steps_per_trial, rung) if halving else None
+        stop_at_steps = steps_of_rung(halving, config.steps_per_trial, rung) if halving else None
         return {
             "training": trial_recipe(config, {}, config.seed, self.missions).to_dict(),
             "episodes": config.episodes_per_trial,
             "evaluation_seed": config.evaluation_seed,
             "objective_metric": config.objective_metric,
             "maximize": config.optimize_direction == "maximize",
-            "pause_at_steps": pause,
+            "stop_at_steps": stop_at_steps,
             "stage_version": STAGE_VERSIONS["evaluate"],
         }
 
@@ -114,23 +114,23 @@ class SweepPlan:
         halving = self._halving()
         if rung == 1:
             return [f"{trial_name(trial)}/result.json" for trial in brackets(halving, self.trials.stop)[bracket]]
-        return [slot_result(rung - 1, slot) for slot in self.slots(rung - 1, bracket)]
+        return [entry_result(rung - 1, entry) for entry in self.entries(rung - 1, bracket)]
 
-    def slots(self, rung: int, bracket: int) -> range:
-        return slots_of_bracket(self._halving(), self.trials.stop, bracket, rung)
+    def entries(self, rung: int, bracket: int) -> range:
+        return entries_of_bracket(self._halving(), self.trials.stop, bracket, rung)
 
-    def promotions(self, rung: int, slot: int) -> str:
-        """The file that says which trial takes a slot."""
-        return promotions_file(rung, bracket_of_slot(self._halving(), slot, rung))
+    def promotions(self, rung: int, entry: int) -> str:
+        """The file that says which trial takes an entry."""
+        return promotions_file(rung, bracket_of_entry(self._halving(), entry, rung))
 
     def results(self) -> list[str]:
-        """All results that the best is chosen from: trials, then slots, rung by rung."""
+        """All results that the best is chosen from: trials, then entries, rung by rung."""
         files = [f"{trial_name(trial)}/result.json" for trial in self.trials]
         halving = self.config.halving
         if halving is not None:
             for rung in range(1, halving.num_rungs):
                 for bracket in range(len(brackets(halving, self.trials.stop))):
-                    files += [slot_result(rung, slot) for slot in self.slots(rung, bracket)]
+                    files += [entry_result(rung, entry) for entry in self.entries(rung, bracket)]
         return files
 
     def _halving(self) -> HalvingConfig:
@@ -154,7 +154,7 @@ class SweepPlan:
 
         They follow those of the search, another batch for each training seed, the same for all finalists.
         """
-        settings = self.trial_settings() | {"pause_at_steps": None}
+        settings = self.trial_settings() | {"stop_at_steps": None}
         settings["evaluation_seed"] += self.config.episodes_per_trial * (1 + index)
         return settings
 
@@ -169,8 +169,8 @@ def promotions_file(rung: int, bracket: int) -> str:
     return f"rung-{rung}/bracket-{bracket}.json"
 
 
-def slot_result(rung: int, slot: int) -> str:
-    return f"rung-{rung}/slot-{slot:04d}/result.json"
+def entry_result(rung: int, entry: int) -> str:
+    return f"rung-{rung}/entry-{entry:04d}/result.json"
 
 
 def confirmation_result(rank: int, index: int) -> str:

@@ -24,7 +24,7 @@ from daf.search.files import propose_trial
 from daf.search.plan import SweepPlan, trial_name
 from daf.system.files import digest, read_json, write_bytes, write_json
 from daf.system.provenance import provenance
-from daf.training.stopping import Pause
+from daf.training.stopping import StopCondition
 
 CURVE = "curve.jsonl"
 RESULT = "result.json"
@@ -53,9 +53,9 @@ def run_trial(
 
     Args:
         proposal: `trial`, `hyperparameters`, `seed`, and if they are set: `skip` (why it does not run) and
-            `stopping_bars` (see `daf.search.budget`).
+            `pruning_thresholds` (see `daf.search.budget`).
         settings: `training` (a recipe), `episodes`, `evaluation_seed`, `objective_metric`, `maximize`,
-            `pause_at_steps` (None: the whole training), as `SweepPlan.trial_settings` gives them.
+            `stop_at_steps` (None: the whole training), as `SweepPlan.trial_settings` gives them.
         state: where its training lives; default `folder`/state. A training that is there already goes on.
 
     Raises:
@@ -63,7 +63,7 @@ def run_trial(
         DafError: a failure that is not the hyperparameters' fault.
     """
     state = state or folder / "state"
-    asked = {key: proposal.get(key) for key in ("trial", "hyperparameters", "seed", "skip", "stopping_bars")}
+    asked = {key: proposal.get(key) for key in ("trial", "hyperparameters", "seed", "skip", "pruning_thresholds")}
     kept = state / "results" / digest({"asked": asked, "settings": settings, "time": max_action_time_ms})[:16]
     if (kept / RESULT).is_file():
         logger.info(f"{label}: finished before, published again")
@@ -100,17 +100,17 @@ def propose_and_run(
 
 
 def run_promoted_trial(
-    slot: Mapping[str, Any], settings: Mapping[str, Any], folder: Path, *, rung: int, **how: Any
+    entry: Mapping[str, Any], settings: Mapping[str, Any], folder: Path, *, rung: int, **how: Any
 ) -> dict[str, Any]:
-    """Run the trial that takes a slot of a rung; its training goes on where the rung before left it.
+    """Run the trial that takes an entry of a rung; its training goes on where the rung before left it.
 
     Args:
-        slot: what the promotion file says of it; with `skip` if no trial takes it.
-        folder: OUT/sweeps/{sweep}/rung-{rung}/slot-{slot}.
+        entry: what the promotion file says of it; with `skip` if no trial takes it.
+        folder: OUT/sweeps/{sweep}/rung-{rung}/entry-{entry}.
         how: as in `run_trial`.
     """
-    home = folder if slot["trial"] is None else folder.parents[1] / trial_name(slot["trial"])
-    return run_trial(slot, {**settings, "rung": rung}, folder, state=home / "state", **how)
+    home = folder if entry["trial"] is None else folder.parents[1] / trial_name(entry["trial"])
+    return run_trial(entry, {**settings, "rung": rung}, folder, state=home / "state", **how)
 
 
 def run_finalist(
@@ -225,12 +225,12 @@ class _Run:
         """
         from daf.training.launch import run_training
 
-        at_steps = self._settings["pause_at_steps"]
+        at_steps = self._settings["stop_at_steps"]
         kept = self._state / f"at-{at_steps}-{recipe.digest[:16]}"
         if at_steps is not None and (kept / OUTCOME).is_file():
             return read_json(kept / OUTCOME), kept
-        bars = tuple(self._proposal.get("stopping_bars") or ())
-        pause = Pause(at_steps=at_steps, worse_than=bars, maximize=self._settings["maximize"])
+        bars = tuple(self._proposal.get("pruning_thresholds") or ())
+        stop_condition = StopCondition(at_steps=at_steps, worse_than=bars, maximize=self._settings["maximize"])
         start = partial(
             run_training,
             recipe,
@@ -238,7 +238,7 @@ class _Run:
             label=self._label,
             device=self._device,
             log_file=self._log_file,
-            pause=pause,
+            stop_condition=stop_condition,
         )
         try:
             outcome = start()

@@ -31,7 +31,7 @@ _CHUNK = 4_000_000  # signs held in memory at once, 32 MB as floats
 
 
 @dataclass(frozen=True, kw_only=True)
-class TestResult:
+class HypothesisTestResult:
     """What a test says about a difference of means.
 
     `p` and `minimum_p` are None when unknown; `minimum_p` is the smallest p the test could have given with this many
@@ -84,7 +84,7 @@ def sign_flip_test(
     num_resamples: int = 10_000,
     max_resamples: int | None = None,
     rng: np.random.Generator,
-) -> TestResult:
+) -> HypothesisTestResult:
     """Permutation test of paired differences, stratified by mission.
 
     The statistic is the mean over strata of the mean difference; under the null hypothesis each difference is as
@@ -98,7 +98,7 @@ def sign_flip_test(
     name = "sign-flip permutation" + (", stratified by mission" if len(strata) > 1 else "")
     reason = no_variance_reason(strata)
     if reason:
-        return TestResult(name=name, difference=difference, p=None, minimum_p=None, reason=reason)
+        return HypothesisTestResult(name=name, difference=difference, p=None, minimum_p=None, reason=reason)
     weights = np.concatenate(
         [np.array([stratum.mean()]) if is_constant(stratum) else stratum / stratum.size for stratum in strata]
     ) / len(strata)
@@ -109,7 +109,7 @@ def sign_flip_test(
     if 2**n <= EXACT_LIMIT:
         signs = 1 - 2.0 * ((np.arange(2**n)[:, None] >> np.arange(n)) & 1)
         p = float((np.abs(signs @ weights) >= observed).mean())
-        return TestResult(name=f"{name} (exact)", difference=difference, p=p, minimum_p=exact_minimum)
+        return HypothesisTestResult(name=f"{name} (exact)", difference=difference, p=p, minimum_p=exact_minimum)
 
     def first(draws: int) -> int:
         hits, rows = 0, max(1, _CHUNK // n)
@@ -123,7 +123,7 @@ def sign_flip_test(
     p, draws = _monte_carlo(
         first, lambda draws: _count_flips(weights, observed, draws, further_rng), num_resamples, max_resamples
     )
-    return TestResult(
+    return HypothesisTestResult(
         name=f"{name} ({draws:,} draws)",
         difference=difference,
         p=p,
@@ -167,14 +167,16 @@ def _unpaired_reason(x: Array, y: Array) -> str | None:
     return None
 
 
-def welch_test(x: Array, y: Array) -> TestResult:
+def welch_test(x: Array, y: Array) -> HypothesisTestResult:
     """Welch's t-test of two independent samples with unequal variances."""
     difference = float(x.mean() - y.mean()) if x.size and y.size else nan
     reason = _unpaired_reason(x, y)
     if reason:
-        return TestResult(name="Welch t-test", difference=difference, p=None, minimum_p=None, reason=reason)
+        return HypothesisTestResult(name="Welch t-test", difference=difference, p=None, minimum_p=None, reason=reason)
     error, df = welch_parts(x, y)
-    return TestResult(name="Welch t-test", difference=difference, p=t_p_value(difference / error, df), minimum_p=None)
+    return HypothesisTestResult(
+        name="Welch t-test", difference=difference, p=t_p_value(difference / error, df), minimum_p=None
+    )
 
 
 def welch_interval(x: Array, y: Array, level: float = 0.95) -> Interval:
@@ -187,20 +189,20 @@ def welch_interval(x: Array, y: Array, level: float = 0.95) -> Interval:
     return Interval(low=centre - half, high=centre + half, method="Welch")
 
 
-def one_sample_t_test(x: Array, reference: float = 0.0) -> TestResult:
+def one_sample_t_test(x: Array, reference: float = 0.0) -> HypothesisTestResult:
     """Student's t-test of mean(x) against a fixed number."""
     name = "one-sample t-test"
     difference = float(x.mean()) - reference if x.size else nan
     reason = no_variance_reason([x])
     if reason:
-        return TestResult(name=name, difference=difference, p=None, minimum_p=None, reason=reason)
+        return HypothesisTestResult(name=name, difference=difference, p=None, minimum_p=None, reason=reason)
     error, df = standard_error([x])
-    return TestResult(name=name, difference=difference, p=t_p_value(difference / error, df), minimum_p=None)
+    return HypothesisTestResult(name=name, difference=difference, p=t_p_value(difference / error, df), minimum_p=None)
 
 
 def permutation_test(
     x: Array, y: Array, *, num_resamples: int = 10_000, max_resamples: int | None = None, rng: np.random.Generator
-) -> TestResult:
+) -> HypothesisTestResult:
     """Permutation test of two independent samples on |difference of means|.
 
     Exact up to 65,536 labellings, else as many draws as `sign_flip_test` makes.
@@ -208,7 +210,7 @@ def permutation_test(
     difference = float(x.mean() - y.mean()) if x.size and y.size else nan
     reason = _unpaired_reason(x, y)
     if reason:
-        return TestResult(name="permutation", difference=difference, p=None, minimum_p=None, reason=reason)
+        return HypothesisTestResult(name="permutation", difference=difference, p=None, minimum_p=None, reason=reason)
     pooled = np.concatenate([x, y])
     labellings = comb(pooled.size, x.size)
     # With equal sizes every labelling has a mirror image of the same |difference|.
@@ -222,7 +224,7 @@ def permutation_test(
     if labellings <= EXACT_LIMIT:
         chosen = pooled[np.array(list(combinations(range(pooled.size), x.size)))]
         p = float((distance(chosen) >= observed).mean())
-        return TestResult(name="permutation (exact)", difference=difference, p=p, minimum_p=exact_minimum)
+        return HypothesisTestResult(name="permutation (exact)", difference=difference, p=p, minimum_p=exact_minimum)
 
     def count_hits(draws: int, rng: np.random.Generator) -> int:
         hits, rows = 0, max(1, _CHUNK // (2 * pooled.size))  # values before and after, 16 MB each
@@ -238,7 +240,7 @@ def permutation_test(
         num_resamples,
         max_resamples,
     )
-    return TestResult(
+    return HypothesisTestResult(
         name=f"permutation ({draws:,} draws)",
         difference=difference,
         p=p,

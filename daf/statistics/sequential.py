@@ -29,17 +29,17 @@ EXPONENT = 2
 SETTLED = ("better", "worse", "equivalent")
 
 
-def look_sizes(config: DAFComparisonConfig) -> list[int]:
+def interim_sizes(config: DAFComparisonConfig) -> list[int]:
     """Episodes per policy and mission that each look sees; one look at all of them unless they are `auto`."""
     if config.episodes_per_mission != "auto":
         return [config.episodes_per_mission]
-    cap, looks = config.max_episodes_per_mission, config.num_looks
-    return sorted({ceil(cap * (look + 1) / looks) for look in range(looks)})
+    cap, count = config.max_episodes_per_mission, config.num_interim_analyses
+    return sorted({ceil(cap * (analysis + 1) / count) for analysis in range(count)})
 
 
-def look_levels(config: DAFComparisonConfig) -> list[float]:
+def interim_levels(config: DAFComparisonConfig) -> list[float]:
     """Confidence level of each look; what they leave over adds up to what the comparison may spend."""
-    sizes, alpha = look_sizes(config), 1 - config.confidence_level
+    sizes, alpha = interim_sizes(config), 1 - config.confidence_level
     spent = [alpha * (size / sizes[-1]) ** EXPONENT for size in sizes]
     return [1 - (now - before) for now, before in zip(spent, [0.0, *spent], strict=False)]
 
@@ -54,7 +54,9 @@ def unsettled(results: ComparisonResults) -> list[str]:
     return open_pairs
 
 
-def looks(episodes: pd.DataFrame, config: DAFComparisonConfig, **options: Any) -> Iterator[ComparisonResults]:
+def interim_analyses(
+    episodes: pd.DataFrame, config: DAFComparisonConfig, **options: Any
+) -> Iterator[ComparisonResults]:
     """The comparison at every look that the episodes reach, up to the first that settles all pairs or the last one.
 
     Args:
@@ -63,9 +65,9 @@ def looks(episodes: pd.DataFrame, config: DAFComparisonConfig, **options: Any) -
     """
     from daf.statistics.comparison import compare_episodes
 
-    sizes, taken = look_sizes(config), []
+    sizes, taken = interim_sizes(config), []
     reached = int(episodes["episode"].max()) + 1
-    for size, level in zip(sizes, look_levels(config), strict=True):
+    for size, level in zip(sizes, interim_levels(config), strict=True):
         if size > reached:
             return
         at_level = config.model_copy(update={"confidence_level": level})
@@ -77,7 +79,7 @@ def looks(episodes: pd.DataFrame, config: DAFComparisonConfig, **options: Any) -
             results,
             sequential={
                 "confidence_level": config.confidence_level,
-                "looks": list(taken),
+                "interim_analyses": list(taken),
                 "cap": sizes[-1],
                 "done": done,
             },
@@ -98,9 +100,9 @@ def play_until_settled(
     import pandas as pd
 
     batches: list[pd.DataFrame] = []
-    for first, stop in zip([0, *look_sizes(config)], look_sizes(config), strict=False):
+    for first, stop in zip([0, *interim_sizes(config)], interim_sizes(config), strict=False):
         batches.append(play(first, stop))
-        *_, results = looks(pd.concat(batches, ignore_index=True), config, **options)
+        *_, results = interim_analyses(pd.concat(batches, ignore_index=True), config, **options)
         if results.sequential and results.sequential["done"]:
             break
     return results
@@ -121,6 +123,6 @@ def _note(config: DAFComparisonConfig, taken: Sequence[dict[str, Any]], sizes: S
 # later batches have it among their inputs and, if it is, hold no episodes and the reason.
 
 
-def first_episodes_of_looks(config: DAFComparisonConfig) -> list[int]:
+def first_episodes_of_batches(config: DAFComparisonConfig) -> list[int]:
     """First episode of each batch."""
-    return [0, *look_sizes(config)[:-1]]
+    return [0, *interim_sizes(config)[:-1]]

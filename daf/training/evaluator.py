@@ -40,7 +40,7 @@ def check_objective(metric: str, mission: Mission) -> None:
         raise BadInputError("a mission that says what a success is", "it does not", where, hint)
 
 
-class HeldOut:
+class Evaluator:
     """Plays the evaluation episodes of a training, shared between its processes.
 
     Args:

@@ -36,7 +36,7 @@ from daf.system.devices import inside_allocation, lease_devices, lease_folder, r
 from daf.system.files import read_json, write_json
 from daf.system.locks import exclusive
 from daf.training.paths import outcome_path, state_folder
-from daf.training.stopping import Pause
+from daf.training.stopping import StopCondition
 
 RUN = "run.json"
 
@@ -56,7 +56,7 @@ class _Training:
     stall_seconds: float
     trackers: tuple[str, ...]
     log_file: Path | None
-    pause: Pause | None
+    stop_condition: StopCondition | None
 
     @property
     def state(self) -> Path:
@@ -76,7 +76,7 @@ def run_training(
     stall_seconds: float = STALL_SECONDS,
     trackers: Sequence[str] = (),
     log_file: Path | None = None,
-    pause: Pause | None = None,
+    stop_condition: StopCondition | None = None,
 ) -> dict[str, Any]:
     """Train a recipe to its end and return its outcome: status, reason, agent_steps, seconds, facts.
 
@@ -88,15 +88,15 @@ def run_training(
         stall_seconds: without progress for so long, a group counts as stalled; three times as long before its first
             update.
         trackers: what metrics are sent to besides metrics.jsonl, see `daf.training.trackers`.
-        pause: when a training of one process stops early, with status `paused`; asked again, it goes on from there.
+        stop_condition: when a training of one process stops early, with status `paused`; asked again, it goes on.
 
     Raises:
         TrainingFailedError: the processes of a group failed more often than `max_restarts` allows, or in a way that no
             restart heals; its `cause` and run.json say why.
         DafError: bad input, or too few GPUs. run.json says so too.
     """
-    if pause is not None and recipe.world_size > 1:
-        raise BadInputError("a training of one process, to pause it", f"{recipe.world_size} processes", label)
+    if stop_condition is not None and recipe.world_size > 1:
+        raise BadInputError("a training of one process, to stop it early", f"{recipe.world_size} processes", label)
     if recipe.world_size % num_machines:
         raise BadInputError(f"processes that {num_machines} machines share equally", str(recipe.world_size), label)
     training = _Training(
@@ -111,7 +111,7 @@ def run_training(
         stall_seconds=stall_seconds,
         trackers=tuple(trackers),
         log_file=log_file,
-        pause=pause,
+        stop_condition=stop_condition,
     )
     logger = create_daf_logger("launch", log_file=log_file)
     with exclusive(folder / "state", logger.warning):
@@ -162,7 +162,7 @@ def _run_alone(training: _Training, gpus: list[str]) -> dict[str, Any]:
         checkpoint_steps=training.checkpoint_steps,
         trackers=training.trackers,
         log_file=training.log_file,
-        pause=training.pause,
+        stop_condition=training.stop_condition,
     )
     return vars(outcome)
 

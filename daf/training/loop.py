@@ -38,7 +38,7 @@ from daf.training.metrics import (
     time_figures,
 )
 from daf.training.paths import state_folder
-from daf.training.stopping import Pause
+from daf.training.stopping import StopCondition
 from daf.training.trackers import make_trackers
 from daf.training.trainer import Trainer
 
@@ -67,7 +67,7 @@ def train(
     label: str,
     checkpoint_steps: int = CHECKPOINT_STEPS,
     trackers: Sequence[str] = (),
-    pause: Pause | None = None,
+    stop_condition: StopCondition | None = None,
 ) -> TrainingOutcome:
     """Train a recipe in `folder`, resuming what is there, and write model.safetensors, model.json, run.json and
     metrics.jsonl.
@@ -77,15 +77,20 @@ def train(
     without training, and a workflow that removes the outputs of a failed job does not touch them.
 
     Args:
-        pause: when to stop early and publish what is there; for a training of one process.
+        stop_condition: when to stop early and publish what is there; for a training of one process.
     """
     torch.set_num_threads(1)  # small batches: more threads cost more than they bring, and ranks share the cores
     state = state_folder(folder, recipe)
     trainer = Trainer(recipe, group, device)
     facts = group.facts(device)
     found = load_newest_checkpoint(state, lambda text: logger.warning(text))
-    if found and pause and pause.at_steps and found["agent_steps"] - trainer.steps_per_update >= pause.at_steps:
-        logger.warning(f"{label}: the state is past {pause.at_steps:,} agent-steps; training begins anew")
+    if (
+        found
+        and stop_condition
+        and stop_condition.at_steps
+        and found["agent_steps"] - trainer.steps_per_update >= stop_condition.at_steps
+    ):
+        logger.warning(f"{label}: the state is past {stop_condition.at_steps:,} agent-steps; training begins anew")
         found = None
     recent = RecentRewards(found["recent_rewards"] if found else ())
     if found is not None:
@@ -112,7 +117,7 @@ def train(
         for tracker in watching:
             stack.callback(tracker.finish)
         while trainer.update < trainer.num_updates:
-            paused = pause.reason(trainer.agent_steps, trainer.evaluations) if pause else None
+            paused = stop_condition.reason(trainer.agent_steps, trainer.evaluations) if stop_condition else None
             if paused:
                 break
             line = one_update(trainer, recent)

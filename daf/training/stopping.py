@@ -12,7 +12,7 @@ from typing import Any
 
 
 @dataclass(frozen=True, kw_only=True)
-class Pause:
+class StopCondition:
     """When a training pauses.
 
     Attributes:

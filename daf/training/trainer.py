@@ -16,7 +16,7 @@ from daf.engine.networks import PolicyNetwork
 from daf.engine.policies import build_policy, resolve_policy
 from daf.engine.vector import FinishedEpisode, VectorEnvironment
 from daf.errors import BadInputError
-from daf.training.evaluator import HeldOut
+from daf.training.evaluator import Evaluator
 from daf.training.learner import Learner
 from daf.training.ppo import scheduled_learning_rate
 from daf.training.random_state import capture_random_state, restore_random_state
@@ -70,9 +70,9 @@ class Trainer:
         )
         self._learner = Learner(self.network, knobs, group, seed=own_seed + 500_000, device=device)
         self.parameters = self._learner.parameters
-        self.held_out = None
+        self.evaluator = None
         if recipe.held_out is not None:
-            self.held_out = HeldOut(recipe.held_out, mission, factory, built, policy.label, group, device)
+            self.evaluator = Evaluator(recipe.held_out, mission, factory, built, policy.label, group, device)
         self.evaluations: list[dict[str, Any]] = []
         self.best: Candidate | None = None
         self.update = 0
@@ -99,12 +99,12 @@ class Trainer:
 
     def evaluate_if_due(self) -> float | None:
         """After an update: the held-out objective, if this is the time for it; `best` follows it."""
-        if self.held_out is None or not self.held_out.is_due(self.update, self.num_updates) or not self.can_act():
+        if self.evaluator is None or not self.evaluator.is_due(self.update, self.num_updates) or not self.can_act():
             return None
-        result = self.held_out.evaluate()
+        result = self.evaluator.evaluate()
         self.evaluations.append({"update": self.update, "agent_steps": self.agent_steps, **result})
         objective: float | None = result["objective"]
-        if self.best is None or self.held_out.is_better(objective, self.best.objective):
+        if self.best is None or self.evaluator.is_better(objective, self.best.objective):
             self.best = Candidate(agent_steps=self.agent_steps, objective=objective, weights=self._weights())
         return objective
 

@@ -28,7 +28,7 @@ from daf.system.devices import resolve_device
 from daf.system.files import read_json, write_json
 from daf.training.loop import TrainingOutcome, train
 from daf.training.paths import outcome_path, state_folder
-from daf.training.stopping import Pause
+from daf.training.stopping import StopCondition
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -76,7 +76,7 @@ def run_process(
     stall_seconds: float = STALL_SECONDS,
     trackers: Sequence[str] = (),
     log_file: Path | None,
-    pause: Pause | None = None,
+    stop_condition: StopCondition | None = None,
 ) -> TrainingOutcome:
     """This process's part of a training, from joining the group to the recorded outcome."""
     kind = resolve_device(device)
@@ -101,7 +101,7 @@ def run_process(
             label=label,
             checkpoint_steps=checkpoint_steps,
             trackers=trackers,
-            pause=pause,
+            stop_condition=stop_condition,
         )
         if group.is_leader:
             write_json(outcome_path(folder, recipe), vars(outcome))

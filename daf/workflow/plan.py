@@ -23,7 +23,7 @@ from daf.config.recipes import (
 from daf.engine.model_files import SUFFIX, description_path
 from daf.errors import BadInputError, ConfigError
 from daf.search.plan import SweepPlan
-from daf.statistics.sequential import first_episodes_of_looks, look_sizes
+from daf.statistics.sequential import first_episodes_of_batches, interim_sizes
 from daf.system.files import file_sha256
 
 
@@ -160,36 +160,34 @@ class Plan:
         per_shard = self.experiment.evaluation.episodes_per_shard
         return range(-(-self.episodes[mission].count // per_shard))
 
-    def looks_before(self, mission: str, shard: int) -> list[tuple[str, int]]:
-        """The looks of comparisons with `episodes_per_mission: auto` that decide whether a shard is played, as
-        (comparison, number of the look). None if a comparison wants it in any case."""
+    def interim_analyses_before(self, mission: str, shard: int) -> list[tuple[str, int]]:
+        """The interim analyses that decide whether a shard is played, as (comparison, its number).
+
+        None if a comparison wants it in any case; only `episodes_per_mission: auto` has such analyses.
+        """
         first = shard * self.experiment.evaluation.episodes_per_shard
-        looks = []
+        analyses = []
         for name, comparison in self.experiment.comparisons.items():
             if first >= comparison.episodes_cap or mission not in map(mission_label, comparison.missions):
                 continue
-            batch = sum(start <= first for start in first_episodes_of_looks(comparison)) - 1
+            batch = sum(start <= first for start in first_episodes_of_batches(comparison)) - 1
             if batch == 0:
                 return []
-            looks.append((name, batch - 1))
-        return looks
+            analyses.append((name, batch - 1))
+        return analyses
 
-    def shards_of_look(self, comparison: str, look: int) -> list[tuple[str, str, int]]:
-        """(checkpoint, mission, shard) of all episodes that a look sees."""
+    def shards_of_interim_analysis(self, comparison: str, interim: int) -> list[tuple[str, str, int]]:
+        """(checkpoint, mission, shard) of all episodes that an interim analysis sees."""
         per_shard = self.experiment.evaluation.episodes_per_shard
-        shards = range(-(-look_sizes(self.comparison(comparison))[look] // per_shard))
+        shards = range(-(-interim_sizes(self.comparison(comparison))[interim] // per_shard))
         return [(checkpoint, mission, shard) for checkpoint, mission in self.compared(comparison) for shard in shards]
-
-    def looks(self, comparison: str) -> range:
-        """Numbers of the looks of a comparison."""
-        return range(len(look_sizes(self.comparison(comparison))))
 
     def evaluation(self, checkpoint: str, mission: str, shard: int) -> EvaluationRecipe:
         """What one shard plays. Weights are given by content, or by the run that makes them."""
         one, episodes = self.checkpoints[checkpoint], self.episodes[mission]
-        policy = described(one)
+        policy = policy_identity(one)
         if one.members:
-            policy["members"] = [described(member) | {"share": share} for member, share in one.members]
+            policy["members"] = [policy_identity(member) | {"share": share} for member, share in one.members]
         return evaluation_recipe(
             self.experiment,
             policy=policy,
@@ -265,7 +263,7 @@ def weights_files(policy: PolicyConfig) -> list[Path]:
     return [policy.data_path, beside] if described else [policy.data_path]
 
 
-def described(checkpoint: Checkpoint) -> dict[str, Any]:
+def policy_identity(checkpoint: Checkpoint) -> dict[str, Any]:
     """What decides how a checkpoint acts, apart from what its training run makes."""
     policy: dict[str, Any] = checkpoint.config.to_dict()
     if checkpoint.config.data_path is not None:

@@ -16,7 +16,7 @@ from daf.workflow.plan import Plan
 
 
 @contextmanager
-def running(snakemake: Any) -> Iterator[tuple[Plan, DAFLogger]]:
+def script_context(snakemake: Any) -> Iterator[tuple[Plan, DAFLogger]]:
     """The plan of the experiment, and a logger that writes to the terminal and to `log[0]`."""
     plan = Plan(ExperimentConfig.from_dict(dict(snakemake.config)))
     logger = create_daf_logger(snakemake.rule, level=plan.experiment.daf.log_level, log_file=str(snakemake.log[0]))

@@ -36,11 +36,11 @@ def test_all_batches_and_looks_are_planned(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     counts = job_counts(done.stdout)
     assert counts["evaluate_policy"] == 8
-    assert counts["take_look"] == 3  # the last batch has no look of its own: the comparison is it
+    assert counts["run_interim_analysis"] == 3  # the last batch has no look of its own: the comparison is it
     fixed = copy.deepcopy(AUTO)
     fixed["comparisons"]["main"]["episodes_per_mission"] = 32
     write_experiment(tmp_path, fixed)
-    assert "take_look" not in job_counts(snakemake(tmp_path, "-n", "compare").stdout)
+    assert "run_interim_analysis" not in job_counts(snakemake(tmp_path, "-n", "compare").stdout)
 
 
 @pytest.mark.long
@@ -50,7 +50,7 @@ def test_batches_after_the_verdict_stay_empty_and_say_why(tmp_path: Path) -> Non
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     out = tmp_path / "daf_output"
     results = json.loads((out / "comparisons" / "main" / "comparison.json").read_text())
-    assert [look["episodes"] for look in results["sequential"]["looks"]] == [8]
+    assert [look["episodes"] for look in results["sequential"]["interim_analyses"]] == [8]
     assert {row["n_a"] for row in results["pairwise"]} == {8}
     for policy in ("wanderer", "still"):
         folder = out / "evaluations" / policy / "hall"

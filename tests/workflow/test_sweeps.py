@@ -116,15 +116,15 @@ def test_the_best_of_a_bracket_train_on_and_the_finalist_is_confirmed(searched: 
     base = searched / "daf_output/sweeps/halved"
     trials = [json.loads((base / f"trial-{n:04d}/result.json").read_text()) for n in range(4)]
     ranked = sorted(trials, key=lambda one: (-one["objective"], one["trial"]))
-    slots = [json.loads((base / f"rung-1/slot-{n:04d}/result.json").read_text()) for n in range(2)]
-    assert [one["trial"] for one in slots] == [one["trial"] for one in ranked[:2]]
-    assert all(one["agent_steps"] > trials[one["trial"]]["agent_steps"] for one in slots)
+    entries = [json.loads((base / f"rung-1/entry-{n:04d}/result.json").read_text()) for n in range(2)]
+    assert [one["trial"] for one in entries] == [one["trial"] for one in ranked[:2]]
+    assert all(one["agent_steps"] > trials[one["trial"]]["agent_steps"] for one in entries)
     analysis = daf_sweep_analysis(base)
-    assert sorted(analysis.highest_rung["1"]) == sorted(one["trial"] for one in slots)
-    used = sum(one["agent_steps"] for one in slots) + sum(one["agent_steps"] for one in ranked[2:])
+    assert sorted(analysis.highest_rung["1"]) == sorted(one["trial"] for one in entries)
+    used = sum(one["agent_steps"] for one in entries) + sum(one["agent_steps"] for one in ranked[2:])
     assert analysis.cost["agent_steps_total"] == used
     again = json.loads((base / "confirmation/rank-0/seed-0/result.json").read_text())
-    assert again["trial"] == max(slots, key=lambda one: (one["objective"], -one["trial"]))["trial"]
+    assert again["trial"] == max(entries, key=lambda one: (one["objective"], -one["trial"]))["trial"]
     assert again["seed"] not in {one["seed"] for one in trials}
     best = json.loads((base / "best.json").read_text())
     assert best["trial"] == again["trial"]

@@ -81,14 +81,14 @@ def shards_of_episodes(wildcards):
     return [f"{folder}/episodes-{shard}.parquet" for shard in PLAN.shards(wildcards.mission)]
 
 
-def looks_before_shard(wildcards):
-    """Where episodes are added until there is a verdict: the looks that say whether this shard is still needed."""
-    looks = PLAN.looks_before(wildcards.mission, int(wildcards.shard))
-    return [f"<out>/comparisons/{comparison}/look-{look}.json" for comparison, look in looks]
+def interim_analyses_before_shard(wildcards):
+    """Where episodes are added until there is a verdict: the interim analyses that say whether this shard is still needed."""
+    analyses = PLAN.interim_analyses_before(wildcards.mission, int(wildcards.shard))
+    return [f"<out>/comparisons/{comparison}/interim-{interim}.json" for comparison, interim in analyses]
 
 
-def shards_of_look(wildcards):
-    shards = PLAN.shards_of_look(wildcards.comparison, int(wildcards.look))
+def shards_of_interim_analysis(wildcards):
+    shards = PLAN.shards_of_interim_analysis(wildcards.comparison, int(wildcards.interim))
     return [f"<out>/evaluations/{one}/{mission}/episodes-{shard}.parquet" for one, mission, shard in shards]
 
 

@@ -4,7 +4,7 @@
 # OUTPUTS:         <out>/comparisons/{comparison}/summary.csv, pairwise.csv, aggregates.csv, ranks.csv, scores.csv,
 #                  scores.parquet, marl_eval.json, comparison.json, report.html, figures/
 localrules:
-    take_look,
+    run_interim_analysis,
     compare_policies,
     render_report,
 
@@ -15,22 +15,22 @@ rule compare:
         compare_targets,
 
 
-rule take_look:
+rule run_interim_analysis:
     """See whether a comparison that adds episodes until its verdict needs more."""
     input:
-        episodes=shards_of_look,
+        episodes=shards_of_interim_analysis,
     output:
-        "<out>/comparisons/{comparison}/look-{look}.json",
+        "<out>/comparisons/{comparison}/interim-{interim}.json",
     log:
-        "<logs>/comparisons/{comparison}/look-{look}.log",
+        "<logs>/comparisons/{comparison}/interim-{interim}.log",
     benchmark:
-        "<benchmarks>/comparisons/{comparison}/look-{look}.jsonl"
+        "<benchmarks>/comparisons/{comparison}/interim-{interim}.jsonl"
     conda:
         "../../environment.yml"
     params:
         comparison=comparison_params,
     script:
-        "../../scripts/take_look.py"
+        "../../scripts/run_interim_analysis.py"
 
 
 rule compare_policies:

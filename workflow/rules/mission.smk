@@ -18,7 +18,7 @@ rule evaluate_policy:
     """Play one shard of a policy's episodes on a mission."""
     input:
         weights=weights_to_evaluate,
-        looks=looks_before_shard,
+        interim_analyses=interim_analyses_before_shard,
     output:
         "<out>/evaluations/{checkpoint}/{mission}/episodes-{shard}.parquet",
     log:

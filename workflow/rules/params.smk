@@ -11,7 +11,7 @@ def trial_params(wildcards):
     return PLAN.sweep_plan(wildcards.sweep).trial_settings()
 
 
-def slot_params(wildcards):
+def rung_trial_params(wildcards):
     return PLAN.sweep_plan(wildcards.sweep).trial_settings(int(wildcards.rung))
 
 

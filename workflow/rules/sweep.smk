@@ -54,17 +54,17 @@ rule promote_trials:
         "../../scripts/promote_trials.py"
 
 
-rule run_slot:
-    """Let the trial that takes a slot train on from where it is, and score it again."""
+rule run_rung_trial:
+    """Let the trial that takes an entry train on from where it is, and score it again."""
     input:
-        promotions=promotions_of_slot,
+        promotions=promotions_of_entry,
     output:
-        result=ensure("<out>/sweeps/{sweep}/rung-{rung}/slot-{slot}/result.json", non_empty=True),
-        curve="<out>/sweeps/{sweep}/rung-{rung}/slot-{slot}/curve.jsonl",
+        result=ensure("<out>/sweeps/{sweep}/rung-{rung}/entry-{entry}/result.json", non_empty=True),
+        curve="<out>/sweeps/{sweep}/rung-{rung}/entry-{entry}/curve.jsonl",
     log:
-        "<logs>/sweeps/{sweep}/rung-{rung}/slot-{slot}.log",
+        "<logs>/sweeps/{sweep}/rung-{rung}/entry-{entry}.log",
     benchmark:
-        "<benchmarks>/sweeps/{sweep}/rung-{rung}/slot-{slot}.jsonl"
+        "<benchmarks>/sweeps/{sweep}/rung-{rung}/entry-{entry}.jsonl"
     conda:
         "../../environment.yml"
     threads: 1
@@ -72,9 +72,9 @@ rule run_slot:
         mem_mb=2000,
         runtime=60,
     params:
-        trial=slot_params,
+        trial=rung_trial_params,
     script:
-        "../../scripts/run_slot.py"
+        "../../scripts/run_rung_trial.py"
 
 
 rule choose_finalists:

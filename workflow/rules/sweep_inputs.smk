@@ -25,9 +25,9 @@ def results_before_rung(wildcards):
     return of_sweep(wildcards, PLAN.sweep_plan(wildcards.sweep).results_before(rung, bracket))
 
 
-def promotions_of_slot(wildcards):
+def promotions_of_entry(wildcards):
     plan = PLAN.sweep_plan(wildcards.sweep)
-    return of_sweep(wildcards, [plan.promotions(int(wildcards.rung), int(wildcards.slot))])[0]
+    return of_sweep(wildcards, [plan.promotions(int(wildcards.rung), int(wildcards.entry))])[0]
 
 
 def results_of_sweep(wildcards):

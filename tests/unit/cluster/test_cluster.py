@@ -372,7 +372,7 @@ def test_a_cluster_with_everything(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert evaluated(trial["gres"]) == "gpu:a100:1"
     assert evaluated(training["gres"], threads=4) == "gpu:a100:4"
     assert training["tasks_per_gpu"] == 0
-    assert content["set-resources"]["run_slot"] == content["set-resources"]["confirm_trial"]
+    assert content["set-resources"]["run_rung_trial"] == content["set-resources"]["confirm_trial"]
 
 
 def test_both_cluster_profiles_ask_for_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

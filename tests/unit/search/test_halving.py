@@ -1,15 +1,15 @@
-"""Successive halving and median stopping: slots known beforehand, budgets as promised, mapping from data."""
+"""Successive halving and median stopping: entries known beforehand, budgets as promised, mapping from data."""
 
 import pytest
 
 from daf.config import DAFSweepConfig, HalvingConfig, StoppingConfig
 from daf.errors import BadInputError, ConfigError
-from daf.search.budget import seconds_used, stopping_bars
+from daf.search.budget import pruning_thresholds, seconds_used
 from daf.search.evidence import Evidence
 from daf.search.files import promote_trials, sweep_results
-from daf.search.halving import bracket_of_slot, brackets, promoted, slots_of_bracket, steps_of_rung
+from daf.search.halving import bracket_of_entry, brackets, entries_of_bracket, promoted, steps_of_rung
 from daf.search.plan import SweepPlan
-from daf.training.stopping import Pause
+from daf.training.stopping import StopCondition
 
 SPACE = {"learning_rate": {"type": "float", "low": 1e-4, "high": 1e-1, "log": True}}
 HALVING = HalvingConfig(num_rungs=3, reduction_factor=3, bracket_size=9)
@@ -31,43 +31,43 @@ def test_the_last_rung_trains_in_full_and_each_before_it_a_third():
     assert [steps_of_rung(HALVING, 90_000, rung) for rung in range(3)] == [10_000, 30_000, 90_000]
 
 
-def test_slots_of_whole_and_partial_brackets():
+def test_entries_of_whole_and_partial_brackets():
     assert brackets(HALVING, 12) == [range(0, 9), range(9, 12)]
-    assert [slots_of_bracket(HALVING, 12, bracket, 1) for bracket in (0, 1)] == [range(0, 3), range(3, 4)]
-    assert [slots_of_bracket(HALVING, 12, bracket, 2) for bracket in (0, 1)] == [range(0, 1), range(1, 2)]
-    assert [bracket_of_slot(HALVING, slot, 1) for slot in (0, 2, 3, 5)] == [0, 0, 1, 1]
+    assert [entries_of_bracket(HALVING, 12, bracket, 1) for bracket in (0, 1)] == [range(0, 3), range(3, 4)]
+    assert [entries_of_bracket(HALVING, 12, bracket, 2) for bracket in (0, 1)] == [range(0, 1), range(1, 2)]
+    assert [bracket_of_entry(HALVING, entry, 1) for entry in (0, 2, 3, 5)] == [0, 0, 1, 1]
 
 
-def test_more_trials_leave_the_slots_of_whole_brackets_alone():
+def test_more_trials_leave_the_entries_of_whole_brackets_alone():
     few, many = (SweepPlan(config(halving=HALVING).model_copy(update={"num_trials": n}), {}) for n in (9, 30))
     assert few.results_before(1, 0) == many.results_before(1, 0)
-    assert few.slots(2, 0) == many.slots(2, 0)
+    assert few.entries(2, 0) == many.entries(2, 0)
 
 
-def test_the_best_are_promoted_and_slots_left_over_stay_empty():
+def test_the_best_are_promoted_and_entries_left_over_stay_empty():
     results = [result(0, 1.0), result(1, None, "failed"), result(2, 3.0), result(3, 3.0), result(4, None, "skipped")]
     trials = [one and one["trial"] for one in promoted(results, 4, maximize=True)]
     assert trials == [2, 3, 0, None]
     assert [one and one["trial"] for one in promoted(results, 1, maximize=False)] == [0]
 
 
-def test_a_promotion_file_names_slots_trials_and_what_they_train_with():
+def test_a_promotion_file_names_entries_trials_and_what_they_train_with():
     plan = SweepPlan(config(halving=HALVING), {})
     content = promote_trials(plan, 1, 1, [result(9, 0.5), result(10, 0.7), result(11, None, "failed")])
-    assert content["slots"] == {"3": {"trial": 10, "hyperparameters": {}, "seed": 10, "objective": 0.7}}
+    assert content["entries"] == {"3": {"trial": 10, "hyperparameters": {}, "seed": 10, "objective": 0.7}}
     nobody = promote_trials(plan, 1, 1, [result(n, None, "failed") for n in (9, 10, 11)])
-    assert nobody["slots"]["3"]["trial"] is None
-    assert nobody["slots"]["3"]["skip"]
+    assert nobody["entries"]["3"]["trial"] is None
+    assert nobody["entries"]["3"]["skip"]
 
 
 def test_a_trial_counts_with_its_last_rung_and_the_best_is_of_the_highest():
     results = [result(0, 9.0), result(1, 5.0), result(2, 4.0)]
-    slots = [result(1, 6.0, rung=1), result(2, None, "failed", rung=1), {**result(None, None, "skipped"), "rung": 1}]
-    merged = sweep_results(config(), results + slots)
+    entries = [result(1, 6.0, rung=1), result(2, None, "failed", rung=1), {**result(None, None, "skipped"), "rung": 1}]
+    merged = sweep_results(config(), results + entries)
     assert [(one.trial, one.rung, one.objective) for one in merged.trials] == [(0, 0, 9.0), (1, 1, 6.0), (2, 1, None)]
     assert merged.best is not None
     assert merged.best.trial == 1  # trial 0's 9.0 is of a shorter training
-    assert sweep_results(config(), slots + results) == merged  # in whatever order they are read
+    assert sweep_results(config(), entries + results) == merged  # in whatever order they are read
     with pytest.raises(BadInputError, match="two for one number"):
         sweep_results(config(), [*results, result(1, 7.0)])
 
@@ -84,29 +84,29 @@ def test_bars_are_medians_of_running_means_over_those_that_came_so_far():
     stopping = StoppingConfig(num_checks=3, min_trials=3)
     seen = [evidence(0, [1.0, 3.0, 9.0]), evidence(1, [2.0, 2.0, 2.0]), evidence(2, [6.0, None]), evidence(3, [0.0])]
     # check 1: means 1, 2, 6, 0; check 2: means 2, 2, 6
-    assert stopping_bars(seen, stopping) == [1.5, 2.0]
-    assert stopping_bars(seen, StoppingConfig(num_checks=3, min_trials=4)) == [1.5, None]
-    assert stopping_bars([], stopping) == [None, None]
+    assert pruning_thresholds(seen, stopping) == [1.5, 2.0]
+    assert pruning_thresholds(seen, StoppingConfig(num_checks=3, min_trials=4)) == [1.5, None]
+    assert pruning_thresholds([], stopping) == [None, None]
 
 
 def test_a_training_pauses_when_its_best_is_worse_than_the_bar():
     def checks(*values):
         return [{"objective": value} for value in values]
 
-    pause = Pause(worse_than=(None, 2.0), maximize=True)
-    assert pause.reason(10, checks(0.0)) is None
-    assert pause.reason(10, checks(3.0, 0.0)) is None  # its best so far counts
-    assert "check 2: 1 is worse" in (pause.reason(10, checks(0.0, 1.0)) or "")
-    down = Pause(worse_than=(2.0,), maximize=False)
+    stop_condition = StopCondition(worse_than=(None, 2.0), maximize=True)
+    assert stop_condition.reason(10, checks(0.0)) is None
+    assert stop_condition.reason(10, checks(3.0, 0.0)) is None  # its best so far counts
+    assert "check 2: 1 is worse" in (stop_condition.reason(10, checks(0.0, 1.0)) or "")
+    down = StopCondition(worse_than=(2.0,), maximize=False)
     assert down.reason(10, checks(1.0)) is None
     assert down.reason(10, checks(3.0))
-    assert Pause(worse_than=(2.0,)).reason(10, checks(None)) is None
+    assert StopCondition(worse_than=(2.0,)).reason(10, checks(None)) is None
 
 
 def test_a_training_pauses_at_a_step():
-    assert Pause(at_steps=100).reason(99, []) is None
-    assert Pause(at_steps=100).reason(100, []) == "100 agent-steps reached"
-    assert Pause().reason(10**9, []) is None
+    assert StopCondition(at_steps=100).reason(99, []) is None
+    assert StopCondition(at_steps=100).reason(100, []) == "100 agent-steps reached"
+    assert StopCondition().reason(10**9, []) is None
 
 
 def test_seconds_used():

@@ -56,12 +56,12 @@ def test_a_promoted_trial_ends_as_one_that_never_paused(tmp_path: Path) -> None:
     home = tmp_path / "halved"
     first = run_trial(proposal(), halved.trial_settings(), home / "trial-0000", **HOW)
     assert (first["agent_steps"], first["rung"]) == (2 * UPDATE_STEPS, 0)
-    second = run_promoted_trial(proposal(), halved.trial_settings(1), home / "rung-1/slot-0000", rung=1, **HOW)
+    second = run_promoted_trial(proposal(), halved.trial_settings(1), home / "rung-1/entry-0000", rung=1, **HOW)
     assert (second["agent_steps"], second["rung"]) == (4 * UPDATE_STEPS, 1)
     assert second["objective"] == whole["objective"]
     state = home / "trial-0000/state"
     assert (state / MODEL).read_bytes() == (tmp_path / "whole/state" / MODEL).read_bytes()
-    assert len((home / "rung-1/slot-0000/curve.jsonl").read_text().splitlines()) == 4
+    assert len((home / "rung-1/entry-0000/curve.jsonl").read_text().splitlines()) == 4
     assert len((home / "trial-0000/curve.jsonl").read_text().splitlines()) == 2
 
 
@@ -70,7 +70,7 @@ def test_the_rung_before_is_scored_again_on_the_weights_it_had(tmp_path: Path, m
     halved = plan(halving={"num_rungs": 2, "reduction_factor": 2})
     folder = tmp_path / "trial-0000"
     first = run_trial(proposal(), halved.trial_settings(), folder, **HOW)
-    run_promoted_trial(proposal(), halved.trial_settings(1), tmp_path / "rung-1/slot-0000", rung=1, **HOW)
+    run_promoted_trial(proposal(), halved.trial_settings(1), tmp_path / "rung-1/entry-0000", rung=1, **HOW)
     monkeypatch.setattr(launch, "run_training", no_training)
     more = plan(halving={"num_rungs": 2, "reduction_factor": 2}, episodes_per_trial=3)
     again = run_trial(proposal(), more.trial_settings(), folder, **HOW)
@@ -83,7 +83,7 @@ def test_a_rung_whose_files_are_gone_is_trained_anew_not_taken_from_later_weight
     halved = plan(halving={"num_rungs": 2, "reduction_factor": 2})
     folder = tmp_path / "trial-0000"
     first = run_trial(proposal(), halved.trial_settings(), folder, **HOW)
-    run_promoted_trial(proposal(), halved.trial_settings(1), tmp_path / "rung-1/slot-0000", rung=1, **HOW)
+    run_promoted_trial(proposal(), halved.trial_settings(1), tmp_path / "rung-1/entry-0000", rung=1, **HOW)
     for kept in [*folder.glob("state/at-*"), folder / "state/results"]:
         shutil.rmtree(kept)
     again = run_trial(proposal(), halved.trial_settings(), folder, **HOW)
@@ -94,7 +94,7 @@ def test_a_trial_behind_the_median_stops_and_says_what_it_used(tmp_path: Path) -
     stopping = plan(early_stopping={"num_checks": 4, "episodes": 1})
     free = run_trial(proposal(), stopping.trial_settings(), tmp_path / "free", **HOW)
     assert (free["agent_steps"], len(free["curve"]), free["stopped_early"]) == (4 * UPDATE_STEPS, 4, None)
-    behind = proposal(stopping_bars=[-100.0, 100.0, None])
+    behind = proposal(pruning_thresholds=[-100.0, 100.0, None])
     stopped = run_trial(behind, stopping.trial_settings(), tmp_path / "stopped", **HOW)
     assert stopped["status"] == "completed"  # it has a score, on the same episodes as all others
     assert stopped["agent_steps"] == 2 * UPDATE_STEPS

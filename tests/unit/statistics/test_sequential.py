@@ -8,8 +8,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from daf.compare.files import reason_to_skip, write_interim_analysis
 from daf.config import DAFComparisonConfig, ExperimentConfig
 from daf.episodes.table import episodes_frame, read_episodes, read_provenance, write_episodes
+from daf.evaluation.shards import write_skipped_shard
 from daf.statistics import hypothesis_tests, sequential
 from daf.workflow.plan import Plan
 
@@ -41,26 +43,26 @@ def player(frame: pd.DataFrame, played: list[tuple[int, int]]):
 
 
 def test_looks_are_equal_batches_up_to_the_cap() -> None:
-    assert sequential.look_sizes(config()) == [16, 32, 48, 64]
-    assert sequential.look_sizes(config(max_episodes_per_mission=10)) == [3, 5, 8, 10]
-    assert sequential.look_sizes(config(max_episodes_per_mission=4, num_looks=20)) == [1, 2, 3, 4]
-    assert sequential.look_sizes(config(episodes_per_mission=32)) == [32]
-    assert sequential.first_episodes_of_looks(config()) == [0, 16, 32, 48]
+    assert sequential.interim_sizes(config()) == [16, 32, 48, 64]
+    assert sequential.interim_sizes(config(max_episodes_per_mission=10)) == [3, 5, 8, 10]
+    assert sequential.interim_sizes(config(max_episodes_per_mission=4, num_interim_analyses=20)) == [1, 2, 3, 4]
+    assert sequential.interim_sizes(config(episodes_per_mission=32)) == [32]
+    assert sequential.first_episodes_of_batches(config()) == [0, 16, 32, 48]
 
 
 def test_the_looks_spend_alpha_by_the_square_of_their_share() -> None:
-    spent = 1 - np.array(sequential.look_levels(config()))
+    spent = 1 - np.array(sequential.interim_levels(config()))
     np.testing.assert_allclose(spent, 0.05 * np.array([1, 3, 5, 7]) / 16, atol=1e-12)
     assert spent.sum() == pytest.approx(0.05)
-    assert sequential.look_levels(config(num_looks=1)) == [pytest.approx(0.95)]
+    assert sequential.interim_levels(config(num_interim_analyses=1)) == [pytest.approx(0.95)]
 
 
 def test_identical_policies_get_a_false_verdict_at_any_look_rarely() -> None:
     rng, runs, false, naive = np.random.default_rng(5), 600, 0, 0
-    alphas = 1 - np.array(sequential.look_levels(config()))
+    alphas = 1 - np.array(sequential.interim_levels(config()))
     for _ in range(runs):
         d = rng.normal(0, 1, 64)
-        p = [hypothesis_tests.one_sample_t_test(d[:n]).p for n in sequential.look_sizes(config())]
+        p = [hypothesis_tests.one_sample_t_test(d[:n]).p for n in sequential.interim_sizes(config())]
         false += bool((p <= alphas).any())
         naive += min(p) <= 0.05
     assert false / runs <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / runs)
@@ -72,7 +74,7 @@ def test_it_stops_at_the_first_look_that_settles_every_pair() -> None:
     results = sequential.play_until_settled(player(episodes(2.5), played), config())
     assert played == [(0, 16)]
     assert results.sequential["done"]
-    assert [look["episodes"] for look in results.sequential["looks"]] == [16]
+    assert [look["episodes"] for look in results.sequential["interim_analyses"]] == [16]
     assert results.config.confidence_level == pytest.approx(1 - 0.05 / 16)
     row = results.headline_records("A")[0]
     assert (row["verdict"], row["n_a"]) == ("better", 16)
@@ -83,7 +85,7 @@ def test_an_equal_pair_goes_on_to_the_cap_or_to_equivalence() -> None:
     played: list[tuple[int, int]] = []
     results = sequential.play_until_settled(player(episodes(0.0), played), config())
     assert played == [(0, 16), (16, 32), (32, 48), (48, 64)]
-    assert results.sequential["looks"][-1]["unsettled"] == ["a and b"]
+    assert results.sequential["interim_analyses"][-1]["unsettled"] == ["a and b"]
     assert any("until the cap was reached: 64" in note for note in results.notes)
     played.clear()
     results = sequential.play_until_settled(player(episodes(0.0, noise=0.2), played), config(equivalence_margin=0.5))
@@ -113,20 +115,23 @@ def test_shards_wait_for_the_look_before_their_batch() -> None:
     auto = {"episodes_per_mission": "auto", "max_episodes_per_mission": 40}  # looks at 10, 20, 30 and 40 episodes
     made = plan(main=auto)
     assert list(made.shards("arena")) == [0, 1, 2, 3, 4]
-    assert [made.looks_before("arena", shard) for shard in range(5)] == [
+    assert [made.interim_analyses_before("arena", shard) for shard in range(5)] == [
         [], [], [("main", 0)], [("main", 1)], [("main", 2)],
     ]  # fmt: skip
     # Shard 1 holds episodes 8 to 15, so look 0, which sees 10 episodes, needs it.
-    assert [shard for checkpoint, _, shard in made.shards_of_look("main", 0) if checkpoint == "noop"] == [0, 1]
+    assert [shard for checkpoint, _, shard in made.shards_of_interim_analysis("main", 0) if checkpoint == "noop"] == [
+        0,
+        1,
+    ]
     for look in range(4):  # no look waits for itself
-        for _, mission, shard in made.shards_of_look("main", look):
-            assert all(before < look for _, before in made.looks_before(mission, shard))
+        for _, mission, shard in made.shards_of_interim_analysis("main", look):
+            assert all(before < look for _, before in made.interim_analyses_before(mission, shard))
 
 
 def test_a_shard_that_another_comparison_wants_in_any_case_waits_for_nothing() -> None:
     auto = {"episodes_per_mission": "auto", "max_episodes_per_mission": 40}
     made = plan(main=auto, fixed={"episodes_per_mission": 24}, other={**auto, "max_episodes_per_mission": 32})
-    assert [made.looks_before("arena", shard) for shard in range(5)] == [
+    assert [made.interim_analyses_before("arena", shard) for shard in range(5)] == [
         [], [], [], [("main", 1), ("other", 2)], [("main", 2)],
     ]  # fmt: skip
 
@@ -140,17 +145,17 @@ def shard(folder: Path, frame: pd.DataFrame, name: str) -> Path:
 def test_a_look_says_whether_more_is_needed_and_later_shards_stay_empty(tmp_path: Path) -> None:
     settled, open_pair = episodes(2.5, 16), episodes(0.0, 16)
     first = shard(tmp_path, settled, "settled.parquet")
-    state = sequential.write_look([first], config(), tmp_path / "look-0.json")
+    state = write_interim_analysis([first], config(), tmp_path / "interim-0.json")
     assert (state["done"], state["cap"]) == (True, 64)
-    other = sequential.write_look([shard(tmp_path, open_pair, "open.parquet")], config(), tmp_path / "look-1.json")
+    other = write_interim_analysis([shard(tmp_path, open_pair, "open.parquet")], config(), tmp_path / "interim-1.json")
     assert not other["done"]
-    assert sequential.reason_to_skip([]) is None
-    assert sequential.reason_to_skip([tmp_path / "look-0.json", tmp_path / "look-1.json"]) is None
-    reason = sequential.reason_to_skip([tmp_path / "look-0.json"])
+    assert reason_to_skip([]) is None
+    assert reason_to_skip([tmp_path / "interim-0.json", tmp_path / "interim-1.json"]) is None
+    reason = reason_to_skip([tmp_path / "interim-0.json"])
     assert reason == "not played: every pair had its verdict after 16 episodes per policy and mission"
 
     recipe = plan(main={"episodes_per_mission": "auto"}).evaluation("random", "arena", 3)
-    sequential.write_skipped_shard(recipe, reason, tmp_path / "episodes-3.parquet")
+    write_skipped_shard(recipe, reason, tmp_path / "episodes-3.parquet")
     assert len(read_episodes(tmp_path / "episodes-3.parquet")) == 0
     assert read_provenance(tmp_path / "episodes-3.parquet")["skipped"] == reason
     assert len(read_episodes([first, tmp_path / "episodes-3.parquet"])) == 32
@@ -164,7 +169,7 @@ def test_files_with_skipped_shards_give_the_comparison_of_the_last_look(tmp_path
         frame = episodes(2.5, 16)
         played = shard(tmp_path, frame[frame["policy"] == policy], f"{policy}-0.parquet")
         recipe = plan(main={"episodes_per_mission": "auto"}).evaluation("random", "arena", 3)
-        sequential.write_skipped_shard(recipe, "not played", tmp_path / f"{policy}-1.parquet")
+        write_skipped_shard(recipe, "not played", tmp_path / f"{policy}-1.parquet")
         merge_shards([str(played), str(tmp_path / f"{policy}-1.parquet")], tmp_path / f"{policy}.parquet")
     results = compare_files([tmp_path / "a.parquet", tmp_path / "b.parquet"], config(), tmp_path / "out")
     direct = sequential.play_until_settled(player(episodes(2.5, 16), []), config())

@@ -21,7 +21,7 @@ from daf.episodes.objective import episode_objectives
 from daf.errors import BadInputError
 from daf.logging_config import create_daf_logger
 from daf.system.files import read_json
-from daf.training.evaluator import HeldOut, check_objective
+from daf.training.evaluator import Evaluator, check_objective
 from daf.training.loop import TrainingOutcome, train
 from daf.training.random_state import capture_random_state, restore_random_state
 from daf.training.trainer import Trainer
@@ -100,8 +100,8 @@ def test_the_share_of_a_process_is_part_of_the_whole(monkeypatch: pytest.MonkeyP
     """Two processes play half of the episodes each and agree on what one alone finds."""
     recipe = recipe_of(episodes=5, objective_metric="length")
     trainer = Trainer(recipe, Group(), CPU)
-    assert trainer.held_out is not None
-    whole = trainer.held_out.evaluate()
+    assert trainer.evaluator is not None
+    whole = trainer.evaluator.evaluate()
     assert whole["episodes"] == 5
     assert whole["objective"] == 21.0
     gathered: list[Any] = []
@@ -109,7 +109,7 @@ def test_the_share_of_a_process_is_part_of_the_whole(monkeypatch: pytest.MonkeyP
     mission, factory = trainer.environment.mission, trainer.environment.factory
     for rank in range(2):
         group = Group(rank=rank, world_size=2)
-        HeldOut(recipe.held_out, mission, factory, trainer.held_out._policy, "p", group, CPU).evaluate()
+        Evaluator(recipe.held_out, mission, factory, trainer.evaluator._policy, "p", group, CPU).evaluate()
     assert [[number for number, *_ in share] for share in gathered] == [[0, 2, 4], [1, 3]]
     rewards = [reward for share in gathered for _, _, reward in share]
     assert sum(rewards) / 5 == pytest.approx(whole["mean_reward"])
@@ -122,9 +122,9 @@ def test_the_share_of_a_process_is_part_of_the_whole(monkeypatch: pytest.MonkeyP
 def test_evaluations_are_evenly_spaced_and_the_last_comes_at_the_end(
     num_evaluations: int, num_updates: int, due: list[int]
 ) -> None:
-    held_out = Trainer(recipe_of(num_evaluations=num_evaluations), Group(), CPU).held_out
-    assert held_out is not None
-    assert [update for update in range(1, num_updates + 1) if held_out.is_due(update, num_updates)] == due
+    evaluator = Trainer(recipe_of(num_evaluations=num_evaluations), Group(), CPU).evaluator
+    assert evaluator is not None
+    assert [update for update in range(1, num_updates + 1) if evaluator.is_due(update, num_updates)] == due
 
 
 @pytest.mark.parametrize(
@@ -141,9 +141,9 @@ def test_evaluations_are_evenly_spaced_and_the_last_comes_at_the_end(
     ],
 )
 def test_which_evaluation_wins(direction: str, new: float | None, old: float | None, better: bool) -> None:
-    held_out = Trainer(recipe_of(optimize_direction=direction), Group(), CPU).held_out
-    assert held_out is not None
-    assert held_out.is_better(new, old) is better
+    evaluator = Trainer(recipe_of(optimize_direction=direction), Group(), CPU).evaluator
+    assert evaluator is not None
+    assert evaluator.is_better(new, old) is better
 
 
 def test_what_cannot_be_measured_is_said_before() -> None:

@@ -1,19 +1,19 @@
-"""Rule run_slot: let a promoted trial train on and score it again."""
+"""Rule run_rung_trial: let a promoted trial train on and score it again."""
 
 from pathlib import Path
 
 from daf.search.trial import run_promoted_trial
 from daf.system.files import read_json
-from daf.workflow.script import running
+from daf.workflow.script import script_context
 
-with running(snakemake) as (plan, logger):
+with script_context(snakemake) as (plan, logger):
     wildcards = snakemake.wildcards
     run_promoted_trial(
-        read_json(snakemake.input.promotions)["slots"][str(int(wildcards.slot))],
+        read_json(snakemake.input.promotions)["entries"][str(int(wildcards.entry))],
         snakemake.params.trial,
         Path(snakemake.output.result).parent,
         rung=int(wildcards.rung),
-        label=f"sweep {wildcards.sweep} · rung {wildcards.rung} · slot {int(wildcards.slot)}",
+        label=f"sweep {wildcards.sweep} · rung {wildcards.rung} · entry {int(wildcards.entry)}",
         device=plan.experiment.daf.device,
         max_action_time_ms=plan.experiment.evaluation.max_action_time_ms,
         logger=logger,

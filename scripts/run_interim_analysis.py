@@ -1,0 +1,14 @@
+"""Rule run_interim_analysis: see whether a comparison that adds episodes until its verdict needs more."""
+
+from daf.compare.files import write_interim_analysis
+from daf.workflow.script import script_context
+
+with script_context(snakemake) as (plan, logger):
+    state = write_interim_analysis(
+        list(snakemake.input.episodes), plan.comparison(snakemake.wildcards.comparison), snakemake.output[0]
+    )
+    last = state["interim_analyses"][-1]
+    logger.info(
+        f"comparison {snakemake.wildcards.comparison}: {last['episodes']} of at most {state['cap']} episodes, "
+        f"{len(last['unsettled'])} pairs without verdict"
+    )
