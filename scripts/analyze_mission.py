@@ -4,7 +4,7 @@ from daf.config.recipes import MissionRecipe
 from daf.mission_analysis import write_mission_report
 from daf.workflow.script import script_context
 
-with script_context(snakemake) as (plan, logger):
+with script_context(snakemake) as context:
     analyses = write_mission_report(
         MissionRecipe.model_validate(snakemake.params.mission["mission"]),
         list(snakemake.input.episodes),
@@ -12,4 +12,4 @@ with script_context(snakemake) as (plan, logger):
         html_path=snakemake.output.page,
     )
     for analysis in analyses:
-        logger.info(analysis.sentence())
+        context.logger.info(analysis.sentence())

@@ -5,15 +5,15 @@ from daf.system.files import write_json
 from daf.system.provenance import provenance
 from daf.workflow.script import script_context
 
-with script_context(snakemake) as (plan, logger):
-    settings = plan.experiment.daf
+with script_context(snakemake) as context:
+    settings = context.plan.experiment.daf
     result = daf_check_environment(
-        missions=[plan.mission_recipe(mission).config for mission in snakemake.params.missions],
+        missions=[context.plan.mission_recipe(mission).config for mission in snakemake.params.missions],
         device=settings.device,
         output_dir=settings.output_dir,
         min_free_disk_gb=settings.min_free_disk_gb,
         min_free_memory_gb=settings.min_free_memory_gb,
     )
-    logger.info(f"environment of this machine:\n{result}")
+    context.logger.info(f"environment of this machine:\n{result}")
     require_healthy(result)
     write_json(snakemake.output[0], {**result.to_dict(), "provenance": provenance({}, {})})

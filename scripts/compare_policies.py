@@ -5,10 +5,10 @@ from pathlib import Path
 from daf.compare.files import compare_files
 from daf.workflow.script import script_context
 
-with script_context(snakemake) as (plan, logger):
+with script_context(snakemake) as context:
     results = compare_files(
         list(snakemake.input.episodes),
-        plan.comparison(snakemake.wildcards.comparison),
+        context.plan.comparison(snakemake.wildcards.comparison),
         Path(snakemake.output.comparison).parent,
     )
-    logger.info(f"comparison {snakemake.wildcards.comparison}:\n{results}")
+    context.logger.info(f"comparison {snakemake.wildcards.comparison}:\n{results}")

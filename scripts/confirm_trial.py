@@ -6,7 +6,7 @@ from daf.search.trial import run_finalist
 from daf.system.files import read_json
 from daf.workflow.script import script_context
 
-with script_context(snakemake) as (plan, logger):
+with script_context(snakemake) as context:
     wildcards = snakemake.wildcards
     run_finalist(
         read_json(snakemake.input.finalists),
@@ -15,8 +15,8 @@ with script_context(snakemake) as (plan, logger):
         rank=int(wildcards.rank),
         index=int(wildcards.seed),
         label=f"sweep {wildcards.sweep} · finalist {int(wildcards.rank) + 1} · seed {wildcards.seed}",
-        device=plan.experiment.daf.device,
-        max_action_time_ms=plan.experiment.evaluation.max_action_time_ms,
-        logger=logger,
+        device=context.settings.device,
+        max_action_time_ms=context.plan.experiment.evaluation.max_action_time_ms,
+        logger=context.logger,
         log_file=Path(snakemake.log[0]),
     )

@@ -6,10 +6,10 @@ from daf.deployment import daf_deploy_policy, require_endpoint
 from daf.system.files import write_json
 from daf.workflow.script import script_context
 
-with script_context(snakemake) as (plan, logger):
-    config = plan.experiment.deployment
+with script_context(snakemake) as context:
+    config = context.plan.experiment.deployment
     deployed = daf_deploy_policy(
         snakemake.input.package, require_endpoint(config), season=config.season, validate=False
     )
-    logger.info(f"deployed: {deployed}")
+    context.logger.info(f"deployed: {deployed}")
     write_json(snakemake.output[0], asdict(deployed))

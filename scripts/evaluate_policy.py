@@ -5,19 +5,19 @@ from daf.config.recipes import EvaluationRecipe
 from daf.evaluation.shards import evaluate_shard, write_skipped_shard
 from daf.workflow.script import script_context
 
-with script_context(snakemake) as (plan, logger):
+with script_context(snakemake) as context:
     recipe = EvaluationRecipe.model_validate(snakemake.params.recipe)
     reason = reason_to_skip(list(snakemake.input.interim_analyses))
     if reason:
         write_skipped_shard(recipe, reason, snakemake.output[0])
-        logger.info(reason)
+        context.logger.info(reason)
     else:
         evaluate_shard(
             recipe,
-            checkpoint=plan.checkpoints[snakemake.wildcards.checkpoint],
+            checkpoint=context.plan.checkpoints[snakemake.wildcards.checkpoint],
             weights=list(snakemake.input.weights),
             output=snakemake.output[0],
-            device=plan.experiment.daf.device,
+            device=context.settings.device,
             workers=snakemake.threads,
-            logger=logger,
+            logger=context.logger,
         )

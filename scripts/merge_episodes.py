@@ -3,8 +3,8 @@
 from daf.evaluation.shards import merge_shards
 from daf.workflow.script import script_context
 
-with script_context(snakemake) as (plan, logger):
+with script_context(snakemake) as context:
     merge_shards(list(snakemake.input.shards), snakemake.output[0])
-    logger.info(
+    context.logger.info(
         f"{snakemake.wildcards.checkpoint} on {snakemake.wildcards.mission}: {len(snakemake.input.shards)} shards"
     )

@@ -5,8 +5,8 @@ from pathlib import Path
 from daf.packaging.package import package_checkpoint
 from daf.workflow.script import script_context
 
-with script_context(snakemake) as (plan, logger):
+with script_context(snakemake) as context:
     package = package_checkpoint(
-        plan, weights=list(snakemake.input.weights), output_dir=Path(snakemake.output.package).parent
+        context.plan, weights=list(snakemake.input.weights), output_dir=Path(snakemake.output.package).parent
     )
-    logger.info(f"package {package.path}, sha256 {package.sha256}")
+    context.logger.info(f"package {package.path}, sha256 {package.sha256}")

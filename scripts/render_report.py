@@ -6,7 +6,7 @@ from daf.reporting.comparison_page import render_report
 from daf.system.files import read_json
 from daf.workflow.script import script_context
 
-with script_context(snakemake) as (plan, logger):
+with script_context(snakemake) as context:
     page = render_report(
         Path(snakemake.input.comparison).parent,
         snakemake.output.page,
@@ -15,4 +15,4 @@ with script_context(snakemake) as (plan, logger):
         training_metrics={" ".join(Path(path).parts[-3:-1]): path for path in snakemake.input.metrics},
         title=snakemake.params.title,
     )
-    logger.info(f"report: {page}")
+    context.logger.info(f"report: {page}")

@@ -4,11 +4,13 @@ from daf.config.recipes import MissionRecipe
 from daf.evaluation.replays import daf_write_replay
 from daf.workflow.script import script_context
 
-with script_context(snakemake) as (plan, logger):
+with script_context(snakemake) as context:
     row = daf_write_replay(
         snakemake.input.episodes,
         snakemake.output[0],
         snakemake.wildcards.replay,
         mission=MissionRecipe.model_validate(snakemake.params.mission["mission"]).config,
     )
-    logger.info(f"episode {row['episode']}, mean reward {row['mean_reward']:.3f}: cogames replay {snakemake.output[0]}")
+    context.logger.info(
+        f"episode {row['episode']}, mean reward {row['mean_reward']:.3f}: cogames replay {snakemake.output[0]}"
+    )

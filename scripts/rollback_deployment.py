@@ -6,9 +6,11 @@ from daf.deployment import daf_rollback_deployment, require_endpoint
 from daf.system.files import write_json
 from daf.workflow.script import script_context
 
-with script_context(snakemake) as (plan, logger):
+with script_context(snakemake) as context:
     current = daf_rollback_deployment(
-        snakemake.wildcards.checkpoint, require_endpoint(plan.experiment.deployment), snakemake.wildcards.version
+        snakemake.wildcards.checkpoint,
+        require_endpoint(context.plan.experiment.deployment),
+        snakemake.wildcards.version,
     )
-    logger.info(f"current again: {current}")
+    context.logger.info(f"current again: {current}")
     write_json(snakemake.output[0], asdict(current))

@@ -3,12 +3,12 @@
 from daf.compare.files import write_interim_analysis
 from daf.workflow.script import script_context
 
-with script_context(snakemake) as (plan, logger):
+with script_context(snakemake) as context:
     state = write_interim_analysis(
-        list(snakemake.input.episodes), plan.comparison(snakemake.wildcards.comparison), snakemake.output[0]
+        list(snakemake.input.episodes), context.plan.comparison(snakemake.wildcards.comparison), snakemake.output[0]
     )
     last = state["interim_analyses"][-1]
-    logger.info(
+    context.logger.info(
         f"comparison {snakemake.wildcards.comparison}: {last['episodes']} of at most {state['cap']} episodes, "
         f"{len(last['unsettled'])} pairs without verdict"
     )

@@ -6,7 +6,7 @@ from daf.search.trial import run_promoted_trial
 from daf.system.files import read_json
 from daf.workflow.script import script_context
 
-with script_context(snakemake) as (plan, logger):
+with script_context(snakemake) as context:
     wildcards = snakemake.wildcards
     run_promoted_trial(
         read_json(snakemake.input.promotions)["entries"][str(int(wildcards.entry))],
@@ -14,8 +14,8 @@ with script_context(snakemake) as (plan, logger):
         Path(snakemake.output.result).parent,
         rung=int(wildcards.rung),
         label=f"sweep {wildcards.sweep} · rung {wildcards.rung} · entry {int(wildcards.entry)}",
-        device=plan.experiment.daf.device,
-        max_action_time_ms=plan.experiment.evaluation.max_action_time_ms,
-        logger=logger,
+        device=context.settings.device,
+        max_action_time_ms=context.plan.experiment.evaluation.max_action_time_ms,
+        logger=context.logger,
         log_file=Path(snakemake.log[0]),
     )

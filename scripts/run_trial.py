@@ -6,15 +6,15 @@ from daf.search.trial import run_trial
 from daf.system.files import read_json
 from daf.workflow.script import script_context
 
-with script_context(snakemake) as (plan, logger):
+with script_context(snakemake) as context:
     sweep, trial = snakemake.wildcards.sweep, int(snakemake.wildcards.trial)
     run_trial(
         read_json(snakemake.input.proposal),
         snakemake.params.trial,
         Path(snakemake.output.result).parent,
-        label=f"sweep {sweep} · trial {trial} ({trial + 1} of {len(plan.sweep_plan(sweep).trials)})",
-        device=plan.experiment.daf.device,
-        max_action_time_ms=plan.experiment.evaluation.max_action_time_ms,
-        logger=logger,
+        label=f"sweep {sweep} · trial {trial} ({trial + 1} of {len(context.plan.sweep_plan(sweep).trials)})",
+        device=context.settings.device,
+        max_action_time_ms=context.plan.experiment.evaluation.max_action_time_ms,
+        logger=context.logger,
         log_file=Path(snakemake.log[0]),
     )

@@ -6,8 +6,8 @@ from daf.system.files import read_json, write_json
 from daf.system.provenance import provenance
 from daf.workflow.script import script_context
 
-with script_context(snakemake) as (plan, logger):
-    config = plan.sweep(snakemake.wildcards.sweep)
+with script_context(snakemake) as context:
+    config = context.plan.sweep(snakemake.wildcards.sweep)
     results = [read_json(path) for path in snakemake.input.results]
     confirmations = [read_json(path) for path in snakemake.input.confirmations]
     best = select_best(config, results, confirmations)
@@ -18,10 +18,12 @@ with script_context(snakemake) as (plan, logger):
     write_json(snakemake.output.analysis, analysis)
     render_sweep_page(analysis, snakemake.output.page)
     write_json(snakemake.output.best, {**best, "provenance": made_by})
-    logger.info(
+    context.logger.info(
         f"sweep {config.name}: best of {best['num_trials']} is trial {best['trial']} with "
         f"{best['objective_metric']} {best['objective']:.3f}: {best['hyperparameters']}"
     )
     if best["confirmation"]:
         mean, optimism = best["confirmation"]["mean"], best["confirmation"]["optimism"]
-        logger.info(f"sweep {config.name}: {mean:.3f} on fresh seeds; the search promised {optimism:+.3f} too much")
+        context.logger.info(
+            f"sweep {config.name}: {mean:.3f} on fresh seeds; the search promised {optimism:+.3f} too much"
+        )

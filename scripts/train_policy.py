@@ -5,9 +5,9 @@ from pathlib import Path
 from daf.training.run import train_run
 from daf.workflow.script import script_context
 
-with script_context(snakemake) as (plan, logger):
+with script_context(snakemake) as context:
     wildcards = snakemake.wildcards
-    run = plan.run(wildcards.run)
+    run = context.plan.run(wildcards.run)
     train_run(
         snakemake.params.recipe,
         Path(snakemake.output.model).parent,
@@ -18,7 +18,7 @@ with script_context(snakemake) as (plan, logger):
         checkpoint_steps=run.checkpoint_interval_steps,
         max_restarts=run.max_restarts,
         trackers=run.trackers,
-        device=plan.experiment.daf.device,
-        logger=logger,
+        device=context.settings.device,
+        logger=context.logger,
         log_file=Path(snakemake.log[0]),
     )

@@ -5,10 +5,10 @@ from daf.system.files import write_json
 from daf.system.provenance import provenance
 from daf.workflow.script import script_context
 
-with script_context(snakemake) as (plan, logger):
-    mission = plan.mission_recipe(snakemake.params.deployment["validation_mission"])
+with script_context(snakemake) as context:
+    mission = context.plan.mission_recipe(snakemake.params.deployment["validation_mission"])
     result = daf_validate_deployment(snakemake.input.package, mission.config)
-    logger.info(f"validation of {snakemake.input.package}:\n{result}")
+    context.logger.info(f"validation of {snakemake.input.package}:\n{result}")
     require_valid(result)
     made_by = provenance({"package": result.sha256, "mission": mission.to_dict()}, {})
     write_json(snakemake.output[0], {**result.to_dict(), "provenance": made_by})
