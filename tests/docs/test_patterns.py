@@ -1,4 +1,4 @@
-"""The patterns and practices that users were promised, run as written (tests/docs/examples).
+"""The patterns and practices that users were promised, run as written (examples/specification).
 
 What a snippet takes for granted is given to it: `cfg`, `daf_launch_sweep`, files. Where it says `(...)`, short
 arguments stand for the dots.
@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import yaml
 
-EXAMPLES = Path(__file__).parent / "examples"
+EXAMPLES = Path(__file__).parents[2] / "examples" / "specification"
 SWEEP = {
     "mission": "assembler_2",
     "search_space": {"learning_rate": {"type": "float", "low": 1e-4, "high": 1e-2, "log": True}},
