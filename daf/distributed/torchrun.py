@@ -38,16 +38,16 @@ def agent_commands(
     processes_per_machine: int,
     environment: Mapping[str, str],
     *,
-    task_per_process: bool = False,
+    task_per_gpu: bool = False,
 ) -> list[list[str]]:
     """The commands that start all torchrun agents, whose reports of failures go to the folder `reports`.
 
     Args:
-        task_per_process: inside a Slurm allocation, an agent for each process instead of one for each machine.
+        task_per_gpu: inside a Slurm allocation, an agent for each process instead of one for each machine.
     """
     agent = [sys.executable, "-m", "daf.distributed.elastic_agent", str(reports)]
     in_slurm = "SLURM_JOB_ID" in environment and shutil.which("srun") is not None
-    tasks_per_machine = processes_per_machine if in_slurm and task_per_process else 1
+    tasks_per_machine = processes_per_machine if in_slurm and task_per_gpu else 1
     layout = [
         f"--nnodes={num_machines * tasks_per_machine}",
         f"--nproc-per-node={processes_per_machine // tasks_per_machine}",

@@ -43,11 +43,11 @@ class Learner:
     """
 
     def __init__(
-        self, network: PolicyNetwork, knobs: Hyperparameters, group: Group, *, seed: int, device: torch.device
+        self, network: PolicyNetwork, hyperparameters: Hyperparameters, group: Group, *, seed: int, device: torch.device
     ) -> None:
-        self._network, self._knobs, self._group, self._device = network, knobs, group, device
+        self._network, self._hyperparameters, self._group, self._device = network, hyperparameters, group, device
         self.parameters = [p for p in network.module.parameters() if p.requires_grad]
-        self.optimizer = make_optimizer(self.parameters, knobs)
+        self.optimizer = make_optimizer(self.parameters, hyperparameters)
         self.shuffling = torch.Generator().manual_seed(seed)
 
     def learn(self, rollout: Rollout, learning_rate: float) -> dict[str, float | None] | None:
@@ -62,7 +62,7 @@ class Learner:
         returns = rollout.advantages + rollout.values
         totals = torch.zeros(6, device=self._device)
         samples = 0
-        for _ in range(self._knobs.epochs):
+        for _ in range(self._hyperparameters.epochs):
             for batch in self._minibatches(rollout, returns):
                 norm, sums = self._gradients(batch)
                 if not math.isfinite(norm):  # the same in every process: the gradients are
@@ -92,7 +92,7 @@ class Learner:
     def _minibatches(self, rollout: Rollout, returns: Tensor) -> Iterator[Minibatch]:
         """Shuffled minibatches: single steps, or whole agents for a network that carries state."""
         steps, agents = rollout.actions.shape
-        size = max(1, self._knobs.minibatch_size // self._group.world_size)
+        size = max(1, self._hyperparameters.minibatch_size // self._group.world_size)
         columns = {
             "actions": rollout.actions,
             "old_log_probs": rollout.log_probs,
@@ -126,7 +126,7 @@ class Learner:
         counts = torch.tensor([[float(part.numel())] for part in parts], dtype=torch.double)
         scales = []
         for total, squares, count in self._group.sum(torch.cat([moments, counts], dim=1)).tolist():
-            if self._knobs.normalize_advantages and count > 1:
+            if self._hyperparameters.normalize_advantages and count > 1:
                 mean = total / count
                 variance = max(0.0, squares / count - mean**2) * count / (count - 1)
                 scales.append((mean, math.sqrt(variance) + 1e-8, count))
@@ -146,11 +146,13 @@ class Learner:
         else:
             logits, values = self._network.sequence(batch.observations, batch.state, batch.starts)
             logits, values = logits.flatten(0, 1), values.flatten()
-        parts = ppo_loss(logits=logits.float(), values=values.float(), knobs=self._knobs, **batch.columns)
+        parts = ppo_loss(
+            logits=logits.float(), values=values.float(), hyperparameters=self._hyperparameters, **batch.columns
+        )
         self.optimizer.zero_grad(set_to_none=True)
         (parts.total / batch.total_samples).backward()
         self._group.sum_gradients(self.parameters)
-        norm = torch.nn.utils.clip_grad_norm_(self.parameters, self._knobs.max_grad_norm)
+        norm = torch.nn.utils.clip_grad_norm_(self.parameters, self._hyperparameters.max_grad_norm)
         samples = len(batch.columns["actions"])
         sums = (parts.policy, parts.value, parts.entropy, parts.approx_kl, parts.clipped, norm * samples)
         return float(norm), torch.stack([value.detach() for value in sums])
@@ -161,18 +163,21 @@ class Learner:
         return 1 - residual / spread if spread > 0 else None
 
 
-def make_optimizer(parameters: list[torch.nn.Parameter], knobs: Hyperparameters) -> torch.optim.Optimizer:
-    if knobs.optimizer == "sgd":
+def make_optimizer(parameters: list[torch.nn.Parameter], hyperparameters: Hyperparameters) -> torch.optim.Optimizer:
+    if hyperparameters.optimizer == "sgd":
         return torch.optim.SGD(
-            parameters, lr=knobs.learning_rate, momentum=knobs.adam_beta1, weight_decay=knobs.weight_decay
+            parameters,
+            lr=hyperparameters.learning_rate,
+            momentum=hyperparameters.adam_beta1,
+            weight_decay=hyperparameters.weight_decay,
         )
-    kind: Any = torch.optim.AdamW if knobs.optimizer == "adamw" else torch.optim.Adam
+    kind: Any = torch.optim.AdamW if hyperparameters.optimizer == "adamw" else torch.optim.Adam
     optimizer: torch.optim.Optimizer = kind(
         parameters,
-        lr=knobs.learning_rate,
-        betas=(knobs.adam_beta1, knobs.adam_beta2),
-        eps=knobs.adam_eps,
-        weight_decay=knobs.weight_decay,
+        lr=hyperparameters.learning_rate,
+        betas=(hyperparameters.adam_beta1, hyperparameters.adam_beta2),
+        eps=hyperparameters.adam_eps,
+        weight_decay=hyperparameters.weight_decay,
         fused=True,
     )
     return optimizer

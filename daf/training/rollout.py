@@ -127,16 +127,16 @@ class Collector:
         self,
         environment: VectorEnvironment,
         network: PolicyNetwork,
-        knobs: Hyperparameters,
+        hyperparameters: Hyperparameters,
         *,
         seed: int,
         device: torch.device,
         stopwatch: Stopwatch,
     ) -> None:
-        self._environment, self._network, self._knobs = environment, network, knobs
+        self._environment, self._network, self._hyperparameters = environment, network, hyperparameters
         self._device, self._stopwatch = device, stopwatch
         agents = environment.num_agents
-        self._store = ObservationStore(network, knobs.horizon, environment.buffers.observations.shape, device)
+        self._store = ObservationStore(network, hyperparameters.horizon, environment.buffers.observations.shape, device)
         self._take_turns = device.type != "cpu"
         self._blocks = environment.blocks((agents + 1) // 2 if self._take_turns else AGENTS_PER_BLOCK)
         self.sampling = torch.Generator().manual_seed(seed)
@@ -146,12 +146,12 @@ class Collector:
     @torch.no_grad()
     def collect(self) -> tuple[Rollout | None, list[FinishedEpisode]]:
         """Play `horizon` steps, and name the episodes that ended; no rollout if an action's logits were not finite."""
-        environment, knobs, device = self._environment, self._knobs, self._device
+        environment, hyperparameters, device = self._environment, self._hyperparameters, self._device
         first_state = self.state
         self.state = _cleared(self.state, self.starting)
         self._store.begin()
         num_actions = len(environment.factory.interface.action_names)
-        columns = _Columns(knobs.horizon, environment.num_agents, num_actions, device)
+        columns = _Columns(hyperparameters.horizon, environment.num_agents, num_actions, device)
         players = [self._play(block, columns) for block in self._blocks]
         # Every block yields once per step, so zipped they take turns, and chained they play one after the other.
         deque(zip(*players, strict=True) if self._take_turns else chain(*players), maxlen=0)
@@ -159,8 +159,8 @@ class Collector:
             return None, columns.episodes
         rewards, values = torch.from_numpy(columns.rewards).to(device), columns.values
         done = torch.from_numpy(columns.done).to(device)
-        if knobs.reward_clip is not None:
-            rewards.clamp_(-knobs.reward_clip, knobs.reward_clip)
+        if hyperparameters.reward_clip is not None:
+            rewards.clamp_(-hyperparameters.reward_clip, hyperparameters.reward_clip)
         _, last_values, _ = self._step(self._shown(environment.buffers.observations), self.state)
         next_values = torch.cat([values[1:], last_values[None]])
         next_values[done] = 0.0
@@ -171,8 +171,8 @@ class Collector:
             values=values,
             next_values=next_values,
             done=done,
-            gamma=knobs.gamma,
-            gae_lambda=knobs.gae_lambda,
+            gamma=hyperparameters.gamma,
+            gae_lambda=hyperparameters.gae_lambda,
         )
         log_probs = torch.log_softmax(columns.logits, dim=2)
         rollout = Rollout(
@@ -199,7 +199,7 @@ class Collector:
         gumbel = noise.log_().neg_().to(self._device)
         state = None if self.state is None else (self.state[0][rows], self.state[1][rows])
         starting = self.starting[rows]
-        for t in range(self._knobs.horizon):
+        for t in range(self._hyperparameters.horizon):
             columns.starts[t, rows] = starting
             shown = self._store.put(t, rows, buffers.observations[rows])
             logits, columns.values[t, rows], state = self._step(shown, state)

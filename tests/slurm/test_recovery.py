@@ -152,7 +152,7 @@ def test_a_cancelled_job_saves_and_is_submitted_again(
     first, second = run.jobs()
     assert first.state.startswith("CANCELLED")
     assert second.state == "COMPLETED"
-    assert "SIGTERM received" in slurm_log(tmp_path, first)
+    assert "interrupted by SIGTERM" in slurm_log(tmp_path, first)
     (steps,) = resumed_at(tmp_path)
     assert steps >= 5 * UPDATE_STEPS
 
@@ -228,7 +228,7 @@ def test_a_job_out_of_time_saves_and_gets_more(start: Start, tmp_path: Path) -> 
     assert first.state == "TIMEOUT"
     assert others[-1].state == "COMPLETED"
     assert [job.limit for job in (first, *others)] == ["00:01:00", "00:04:00", "00:09:00"][: 1 + len(others)]
-    assert "SIGTERM received" in slurm_log(tmp_path, first)
+    assert "interrupted by SIGTERM" in slurm_log(tmp_path, first)
     assert len(resumed_at(tmp_path)) == len(others)
 
 
@@ -264,7 +264,7 @@ def test_a_job_that_is_warned_of_its_preemption_saves_and_goes_on(
     assert weights(tmp_path) == undisturbed
     first, second = run.jobs()
     assert (first.state, second.state) == ("FAILED", "COMPLETED")
-    assert "SIGTERM received" in slurm_log(tmp_path, first)
+    assert "interrupted by SIGTERM" in slurm_log(tmp_path, first)
     (steps,) = resumed_at(tmp_path)
     assert steps >= 5 * UPDATE_STEPS
 

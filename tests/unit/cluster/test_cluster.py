@@ -95,7 +95,7 @@ def test_partitions() -> None:
     partitions = parse_partitions(SINFO)
     assert list(partitions) == ["cpu", "gpu", "old"]
     gpu = partitions["gpu"]
-    assert (gpu.up, gpu.max_minutes, gpu.num_nodes) == (True, 2880, 12)
+    assert (gpu.up, gpu.max_minutes, sum(group.count for group in gpu.groups)) == (True, 2880, 12)
     assert gpu.groups[0].gres == {"gpu": 4, "gpu:a100": 4}
     assert gpu.groups[0].features == {"nvlink", "ib"}
     assert gpu.groups[1].gres == {"gpu": 2, "gpu:v100": 2, "nvme": 1}
@@ -281,10 +281,10 @@ def test_orphans_are_this_folders_unfinished_jobs_of_rules(tmp_path: Path) -> No
         f"5|RUNNING|mine|{tmp_path}\n"
         f"6|COMPLETING|rule_evaluate_policy_wildcards_x|{tmp_path}\n"
     )
-    found = parse_orphans(listed, tmp_path)
-    assert [one.job_id for one in found] == ["1", "2", "6"]
+    orphans = parse_orphans(listed, tmp_path)
+    assert [orphan.job_id for orphan in orphans] == ["1", "2", "6"]
     assert str(found[0]) == "1 (train_policy a_1)"
-    assert [one.pending for one in found] == [False, True, False]
+    assert [orphan.pending for orphan in orphans] == [False, True, False]
 
 
 def test_pending_orphans_are_cancelled_and_running_ones_waited_for(

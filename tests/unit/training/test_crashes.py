@@ -28,6 +28,7 @@ from daf.distributed.process_group import Group
 from daf.logging_config import create_daf_logger
 from daf.training.checkpoints import load_newest_checkpoint
 from daf.training.loop import train
+from daf.training.options import RunOptions
 from daf.training.paths import state_folder
 
 PACKAGE = str(Path(daf.__file__).parent)
@@ -51,7 +52,8 @@ RECIPE = TrainingRecipe(
 
 def run(folder: Path) -> None:
     logger = create_daf_logger("test", level="error")
-    train(RECIPE, folder, group=Group(), device=torch.device("cpu"), logger=logger, label="test", checkpoint_steps=1)
+    options = RunOptions(label="test", checkpoint_interval_steps=1)
+    train(RECIPE, folder, options, group=Group(), device=torch.device("cpu"), logger=logger)
 
 
 class Lines:

@@ -152,8 +152,8 @@ def loss_by_the_papers(
     return found
 
 
-def loss_of(columns: Columns, knobs: Hyperparameters) -> LossParts:
-    return ppo_loss(**tensors(columns), knobs=knobs)
+def loss_of(columns: Columns, hyperparameters: Hyperparameters) -> LossParts:
+    return ppo_loss(**tensors(columns), hyperparameters=hyperparameters)
 
 
 @pytest.mark.parametrize("value_clip", [None, 0.2])
@@ -163,10 +163,10 @@ def test_losses_equal_the_papers(
     seed: int, clip: float, value_coef: float, entropy_coef: float, value_clip: float | None
 ) -> None:
     columns = batch(seed)
-    knobs = Hyperparameters(
+    hyperparameters = Hyperparameters(
         clip_coef=clip, value_clip_coef=value_clip, value_coef=value_coef, entropy_coef=entropy_coef
     )
-    found = {name: float(value) for name, value in vars(loss_of(columns, knobs)).items()}
+    found = {name: float(value) for name, value in vars(loss_of(columns, hyperparameters)).items()}
     expected = loss_by_the_papers(
         columns, clip=clip, value_clip=value_clip, value_coef=value_coef, entropy_coef=entropy_coef
     )
@@ -190,10 +190,10 @@ def slopes(f: Callable[[np.ndarray], float], x: np.ndarray, h: float = 1e-6) -> 
 @pytest.mark.parametrize("what", ["logits", "values"])
 def test_gradients_of_the_loss_are_its_slopes(what: str, value_clip: float | None) -> None:
     columns = batch(7, samples=16)
-    knobs = Hyperparameters(value_clip_coef=value_clip, entropy_coef=0.1)
+    hyperparameters = Hyperparameters(value_clip_coef=value_clip, entropy_coef=0.1)
     inputs = tensors(columns)
     inputs[what].requires_grad_()
-    ppo_loss(**inputs, knobs=knobs).total.backward()
+    ppo_loss(**inputs, hyperparameters=hyperparameters).total.backward()
 
     def total(x: np.ndarray) -> float:
         return loss_by_the_papers(
@@ -209,7 +209,7 @@ def test_gradients_of_the_loss_are_its_slopes(what: str, value_clip: float | Non
 def test_a_clipped_ratio_pushes_no_further_but_still_pulls_back() -> None:
     """Where the clip binds the policy gradient is zero; on the other side of it, it is not."""
     logits = torch.tensor([[2.0, 0.0]] * 2, dtype=torch.float64, requires_grad=True)
-    knobs = Hyperparameters(entropy_coef=0.0, value_coef=0.0)
+    hyperparameters = Hyperparameters(entropy_coef=0.0, value_coef=0.0)
     ppo_loss(
         logits=logits,
         values=torch.zeros(2),
@@ -218,7 +218,7 @@ def test_a_clipped_ratio_pushes_no_further_but_still_pulls_back() -> None:
         old_values=torch.zeros(2),
         advantages=torch.tensor([1.0, -1.0]),
         returns=torch.zeros(2),
-        knobs=knobs,
+        hyperparameters=hyperparameters,
     ).total.backward()
     assert logits.grad is not None
     assert logits.grad[0].abs().max() == 0
@@ -228,7 +228,7 @@ def test_a_clipped_ratio_pushes_no_further_but_still_pulls_back() -> None:
 def test_figures_that_are_only_reported_carry_no_gradient() -> None:
     inputs = tensors(batch(0))
     inputs["logits"].requires_grad_()
-    parts = ppo_loss(**inputs, knobs=Hyperparameters())
+    parts = ppo_loss(**inputs, hyperparameters=Hyperparameters())
     assert not parts.approx_kl.requires_grad
     assert not parts.clipped.requires_grad
 
@@ -248,8 +248,8 @@ def test_an_unchanged_policy_has_no_divergence_and_the_plain_policy_loss() -> No
 
 def test_the_learning_rate_follows_its_schedule() -> None:
     def rates(schedule: str) -> list[float]:
-        knobs = Hyperparameters(learning_rate=0.4, schedule=schedule)  # type: ignore[arg-type]
-        return [scheduled_learning_rate(knobs, update, 8) for update in range(10)]
+        hyperparameters = Hyperparameters(learning_rate=0.4, schedule=schedule)  # type: ignore[arg-type]
+        return [scheduled_learning_rate(hyperparameters, update, 8) for update in range(10)]
 
     assert rates("constant") == [0.4] * 10
     assert rates("linear") == pytest.approx([0.4 * (1 - k / 8) for k in range(8)] + [0, 0])
