@@ -1,4 +1,4 @@
-"""What a Slurm cluster has, according to its programs: partitions, nodes, accounts, and the settings that matter here."""
+"""What a Slurm cluster has, according to its programs: partitions, nodes, accounts, and settings that matter here."""
 
 from __future__ import annotations
 

@@ -69,10 +69,9 @@ def ppo_loss(
     clipped_ratio = ratio.clamp(1 - hyperparameters.clip_coef, 1 + hyperparameters.clip_coef)
     policy = -torch.minimum(ratio * advantages, clipped_ratio * advantages).sum()
     error = (values - returns).square()
-    if hyperparameters.value_clip_coef is not None:
-        near = old_values + (values - old_values).clamp(
-            -hyperparameters.value_clip_coef, hyperparameters.value_clip_coef
-        )
+    limit = hyperparameters.value_clip_coef
+    if limit is not None:
+        near = old_values + (values - old_values).clamp(-limit, limit)
         error = torch.maximum(error, (near - returns).square())
     value = 0.5 * error.sum()
     entropy = -(log_probs.exp() * log_probs).sum()
