@@ -154,7 +154,7 @@ def test_what_cannot_be_measured_is_said_before() -> None:
     endless.env_config.game.max_steps = 0
     with pytest.raises(BadInputError, match="a step limit"):
         check_objective("mean_reward", endless)
-    with pytest.raises(BadInputError, match="what a success is"):
+    with pytest.raises(BadInputError, match="defines success"):
         check_objective("success_rate", resolve_mission("tutorial"))
     check_objective("success_rate", resolve_mission("tutorial.miner"))
 

@@ -27,7 +27,7 @@ from daf.training.metrics import (
     numbers_of,
     time_figures,
 )
-from daf.training.metrics_file import MetricsFile
+from daf.training.metrics_file import MetricsFile, read_metrics
 from daf.training.options import RunOptions
 from daf.training.paths import state_folder
 from daf.training.trackers import check_trackers
@@ -96,6 +96,17 @@ def test_metrics_of_updates_that_are_made_again_are_dropped(tmp_path: Path) -> N
     assert path.read_text() == '{"update": 1}\n{"update": 2}\n{"update": 3, "again": 1.5}\n'
     with pytest.raises(ValueError, match="JSON compliant"):
         metrics.append({"update": 4, "loss": float("nan")})
+
+
+def test_a_line_being_written_is_left_out_and_a_damaged_one_named(tmp_path: Path) -> None:
+    path = tmp_path / "metrics.jsonl"
+    path.write_text('{"update": 1}\n{"update": 2}\n{"upd')
+    assert read_metrics(path) == [{"update": 1}, {"update": 2}]
+    path.write_text('{"update": 1}\n{oops\n{"update": 3}\n')
+    with pytest.raises(BadInputError, match="line 2"):
+        read_metrics(path)
+    with pytest.raises(BadInputError, match="no such file"):
+        read_metrics(tmp_path / "none.jsonl")
 
 
 def scalars(folder: Path) -> dict[str, list[tuple[int, float]]]:
