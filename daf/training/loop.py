@@ -238,10 +238,11 @@ def _publish(trainer: Trainer, outcome: TrainingOutcome, folder: Path, recent: R
     write_bytes(folder / METRICS, (state_folder(folder, recipe) / METRICS).read_bytes())
     interface = trainer.environment.factory.interface
     published = trainer.candidate() if outcome.status in ("completed", "paused") else None
+    chosen = None if published is None else {"agent_steps": published.agent_steps, "objective": published.objective}
     details = RunDetails(
         recent_episode_reward=recent.mean,
         evaluations=trainer.evaluations,
-        published=published and {"agent_steps": published.agent_steps, "objective": published.objective},
+        published=chosen,
         observation_shape=interface.observation_shape,
         action_names=interface.action_names,
     )
