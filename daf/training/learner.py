@@ -19,7 +19,7 @@ from daf.training.rollout import Rollout
 
 @dataclass(frozen=True, kw_only=True)
 class Minibatch:
-    """Samples of one gradient step. `advantages` are normalized already if they are to be.
+    """Samples of one gradient step. `advantages` are already normalized if normalization is on.
 
     Attributes:
         observations: uint8 [samples, tokens, 3]; for a recurrent network [agents, horizon, tokens, 3].
@@ -39,7 +39,7 @@ class Learner:
     """Owns the optimizer of one process; all processes of a group hold the same weights.
 
     Attributes:
-        shuffling: the generator of the minibatches, on the CPU whatever the device.
+        shuffling: the generator of the minibatches, always on the CPU.
     """
 
     def __init__(
@@ -86,7 +86,7 @@ class Learner:
         }
 
     def finite_weights(self) -> bool:
-        """Whether all weights are numbers; the same in every process, as the weights are."""
+        """Whether all weights are finite; the same in every process, as the weights are."""
         return all(bool(p.isfinite().all()) for p in self.parameters)
 
     def _minibatches(self, rollout: Rollout, returns: Tensor) -> Iterator[Minibatch]:
@@ -101,7 +101,7 @@ class Learner:
             "returns": returns,
         }
         recurrent = rollout.state is not None
-        # [units, …]: a unit is what is shuffled, an agent's whole segment or a single step.
+        # [units, …]: what is shuffled is a unit, an agent's whole segment or a single step.
         flat = {name: column.T if recurrent else column.flatten() for name, column in columns.items()}
         units = agents if recurrent else steps * agents
         shuffled = torch.randperm(units, generator=self.shuffling).to(self._device)
@@ -120,8 +120,8 @@ class Learner:
             )
 
     def _advantage_scales(self, parts: list[Tensor]) -> list[tuple[float, float, float]]:
-        """Mean and deviation to normalize each minibatch's advantages with (0 and 1: not at all), and its samples over
-        all processes; one message for all minibatches."""
+        """For each minibatch, over all processes: the mean and deviation that normalize its advantages (0 and 1 without
+        normalization), and its number of samples. One message covers all minibatches."""
         moments = torch.stack([torch.stack([part.sum(), part.square().sum()]) for part in parts]).double().cpu()
         counts = torch.tensor([[float(part.numel())] for part in parts], dtype=torch.double)
         scales = []

@@ -182,7 +182,7 @@ def test_the_controller_may_go_and_come_back(
     run.succeeds()
     assert weights(tmp_path) == undisturbed
     assert resumed_at(tmp_path) == []
-    assert [(one.job_id, one.state) for one in run.jobs()] == [(job.job_id, "COMPLETED")]
+    assert [(known.job_id, known.state) for known in run.jobs()] == [(job.job_id, "COMPLETED")]
 
 
 @pytest.mark.long
@@ -196,7 +196,7 @@ def test_accounting_may_be_away(cluster: Cluster, start: Start, tmp_path: Path, 
         cluster.start_accounting_daemon()
     assert weights(tmp_path) == undisturbed
     assert resumed_at(tmp_path) == []
-    cluster.wait_for("accounting to hear of it", lambda: [one.state for one in run.jobs()] == ["COMPLETED"])
+    cluster.wait_for("accounting to hear of it", lambda: [job.state for job in run.jobs()] == ["COMPLETED"])
 
 
 @pytest.mark.long

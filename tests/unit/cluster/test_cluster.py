@@ -241,11 +241,11 @@ def test_partitions_that_cancel_what_they_preempt(programs: Programs) -> None:
         scontrol=f'case "$*" in *partition*) printf "{shown}";; *) '
         f'printf "{CONFIG.format("none")}PreemptType = preempt/partition_prio\\n";; esac',
     )
-    found = read_inventory("ada")
-    assert [found.partitions[name].preempt_mode for name in ("cpu", "gpu", "old")] == ["REQUEUE", "CANCEL", "OFF"]
-    (problem,) = find_problems([request(), request(partition="cpu")], found, status_command="squeue")
+    cluster = read_inventory("ada")
+    assert [cluster.partitions[name].preempt_mode for name in ("cpu", "gpu", "old")] == ["REQUEUE", "CANCEL", "OFF"]
+    (problem,) = find_problems([request(), request(partition="cpu")], cluster, status_command="squeue")
     assert problem.found == "PreemptMode=CANCEL of partition 'gpu'"
-    assert find_problems([request()], found, status_command=None) == []
+    assert find_problems([request()], cluster, status_command=None) == []
 
 
 def test_modules_must_be_loaded() -> None:
