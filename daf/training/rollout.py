@@ -145,7 +145,7 @@ class Collector:
 
     @torch.no_grad()
     def collect(self) -> tuple[Rollout | None, list[FinishedEpisode]]:
-        """Play `horizon` steps; the rollout (None if logits of an action were not finite) and the episodes that ended."""
+        """Play `horizon` steps; the rollout (None if its logits were not finite) and the episodes that ended."""
         environment, hyperparameters, device = self._environment, self._hyperparameters, self._device
         first_state = self.state
         self.state = _cleared(self.state, self.starting)
