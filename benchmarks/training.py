@@ -49,13 +49,15 @@ from pathlib import Path
 from daf.config import DAFTrainingConfig
 from daf.config.recipes import training_recipe
 from daf.training.launch import run_training
+from daf.training.options import RunOptions
 
 mission, policy, steps, envs, folder, processes = sys.argv[1:]
 config = DAFTrainingConfig.from_dict({
     "mission": mission, "policy_class_path": policy, "num_evaluations": 0,
     "num_steps": int(steps), "processes_per_machine": int(processes),
     "hyperparameters": {"epochs": 1, "minibatch_size": 4096, "num_envs": int(envs)}})
-run_training(training_recipe(config, 1, {}), Path(folder), label="benchmark", checkpoint_steps=10**9)
+options = RunOptions(label="benchmark", checkpoint_interval_steps=10**9)
+run_training(training_recipe(config, 1, {}), Path(folder), options)
 lines = [json.loads(line) for line in (Path(folder) / "metrics.jsonl").open()]
 first, last = lines[0], lines[-1]
 shares = [sum(line[f"{what}_share"] for line in lines) / len(lines) for what in ("environment", "forward", "learning")]

@@ -1,11 +1,11 @@
-"""A training as a Slurm batch job, for who starts it on a login node.
+"""A training as a Slurm batch job, started from a login node.
 
 The job's script runs the launcher on the first node; that starts one agent per node with `srun`. Two minutes before
 the time limit, or before a preemption, Slurm signals the script; the training writes a checkpoint and ends with exit
-code 75, and the script puts the job back into the queue under its own id. Only a cancelled job is not put back.
+code 75, and the script puts the job back into the queue under the same id, unless the job was cancelled.
 
-The job's state is asked of `squeue`: `sacct` needs an accounting database, and without one never reports an end. How
-the training ended is in a file that the script writes last.
+The job's state comes from `squeue`, because `sacct` needs an accounting database and without one never reports an end.
+How the training ended is in a file that the script writes last.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from typing import Any, Self
 from daf.cluster.states import FAILED, STOPPED
 from daf.errors import EXIT_FAILED, EXIT_OK, EXIT_REQUEUE, BadInputError, DafError, UnfitEnvironmentError, did_you_mean
 from daf.system.files import write_text
+from daf.training.paths import PROCESSES_LOG
 
 WARNING_SECONDS = 120
 POLL_SECONDS = 2.0
@@ -40,7 +41,7 @@ class SlurmOptions:
     """What to ask Slurm for.
 
     Attributes:
-        time_minutes: limit of one run of the job; a longer training is put back into the queue and goes on.
+        time_minutes: limit of one run of the job; a longer training goes back into the queue and resumes.
         gpus_per_node: 0 asks for none.
         cpus_per_task: cores of a node's agent; default: one per training process of the node.
         memory_mb: of a node; default: the partition's.
@@ -79,7 +80,7 @@ def exit_file(folder: Path) -> Path:
 def batch_script(job_file: Path) -> str:
     """The script of a batch job that runs the launcher on `job_file`."""
     command = shlex.join([sys.executable, "-m", "daf.training.launch", "--job", str(job_file)])
-    said = shlex.quote(str(exit_file(job_file.parent)))
+    exit_path = shlex.quote(str(exit_file(job_file.parent)))
     return f"""#!/bin/bash
 # Written by DAF. Ends with the launcher's exit code, or puts the job back into the queue.
 cancelled=0
@@ -97,7 +98,7 @@ if [ "$code" = {EXIT_REQUEUE} ] && [ "$cancelled" = 0 ] && scontrol requeue "$SL
   sleep 60  # until Slurm takes the nodes away
   exit "$code"
 fi
-echo "$code" > {said}.tmp && mv {said}.tmp {said}
+echo "$code" > {exit_path}.tmp && mv {exit_path}.tmp {exit_path}
 exit "$code"
 """
 
@@ -114,7 +115,7 @@ def submit_command(
     command += [f"--partition={options.partition}"] if options.partition else []
     command += [f"--account={options.account}"] if options.account else []
     command += [f"--time={options.time_minutes}", f"--signal=B:USR1@{WARNING_SECONDS}", "--requeue"]
-    return [*command, "--open-mode=append", f"--output={folder}/processes.log", str(script)]
+    return [*command, "--open-mode=append", f"--output={folder}/{PROCESSES_LOG}", str(script)]
 
 
 def submit(
@@ -127,7 +128,7 @@ def submit(
         SlurmError: Slurm refused the job.
     """
     if shutil.which("sbatch") is None:
-        raise UnfitEnvironmentError("Slurm's sbatch on the PATH", "none", "slurm", "leave `slurm` out to train here")
+        raise UnfitEnvironmentError("Slurm's sbatch on the PATH", "none", "slurm", "leave out `slurm` to train here")
     script = job_file.with_name("slurm.sh")
     write_text(script, batch_script(job_file))
     exit_file(job_file.parent).unlink(missing_ok=True)
@@ -143,7 +144,7 @@ def submit(
 class SlurmProcess:
     """A batch job with the methods of a process that `TrainingJob` needs; exit codes are the launcher's.
 
-    A job that ended without a word of its script counts as interrupted if Slurm ended it, else as failed.
+    A job whose script left no exit code counts as interrupted if Slurm ended it, otherwise as failed.
     """
 
     def __init__(self, job_id: str, folder: Path) -> None:
@@ -154,21 +155,21 @@ class SlurmProcess:
         """The exit code, or None while the job is queued or runs."""
         if self._code is None:
             state = self.state()
-            self._code = self._said()
+            self._code = self._exit_code()
             if self._code is None and state in STOPPED:
                 self._code = EXIT_REQUEUE
             elif self._code is None and state in FAILED:
                 self._code = EXIT_FAILED
-            elif self._code is None and state == "COMPLETED":  # the script's file may show late here
+            elif self._code is None and state == "COMPLETED":  # the file system may show the script's file late
                 self._code = EXIT_OK
         return self._code
 
-    def _said(self) -> int | None:
+    def _exit_code(self) -> int | None:
         path = exit_file(self.folder)
         return int(path.read_text()) if path.exists() else None
 
     def state(self) -> str | None:
-        """Slurm's word for the job's state; None if it does not answer just now."""
+        """Slurm's name for the job's state; None if it does not answer at the moment."""
         command = ["squeue", "--noheader", "--states=all", "--format=%T", f"--jobs={self.job_id}"]
         answer = subprocess.run(command, capture_output=True, text=True, check=False)
         if answer.returncode != 0:
@@ -182,10 +183,10 @@ class SlurmProcess:
         return self.state() in QUEUED
 
     def wait(self, timeout: float | None = None) -> int:
-        """The exit code, once it is there.
+        """Wait for the exit code.
 
         Raises:
-            subprocess.TimeoutExpired: not after `timeout` seconds.
+            subprocess.TimeoutExpired: there is none after `timeout` seconds.
         """
         until = None if timeout is None else time.monotonic() + timeout
         while (code := self.poll()) is None:
@@ -195,9 +196,9 @@ class SlurmProcess:
         return code
 
     def send_signal(self, number: int) -> None:
-        """Signal the batch script; a job that does not run yet is cancelled by any signal."""
-        how = [] if self.queued else ["--batch", f"--signal={signal.Signals(number).name.removeprefix('SIG')}"]
-        subprocess.run(["scancel", *how, self.job_id], capture_output=True, check=False)
+        """Signal the batch script; any signal cancels a job that is not running yet."""
+        options = [] if self.queued else ["--batch", f"--signal={signal.Signals(number).name.removeprefix('SIG')}"]
+        subprocess.run(["scancel", *options, self.job_id], capture_output=True, check=False)
 
     def kill(self) -> None:
         subprocess.run(["scancel", self.job_id], capture_output=True, check=False)

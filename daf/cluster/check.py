@@ -1,6 +1,6 @@
-"""Does what jobs ask for exist on this cluster? Asked before the first one is submitted.
+"""Whether the cluster has what jobs ask for, checked before the first one is submitted.
 
-Slurm itself refuses some wrong requests at submission, one job at a time, and keeps others in the queue for ever.
+Slurm itself refuses some wrong requests at submission, one job at a time, and leaves others in the queue for ever.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ MIN_JOB_AGE_SECONDS = 240
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """What one kind of job asks of each node, but for `nodes` and `minutes`."""
+    """What a kind of job asks for: of each node, except for `nodes` and `minutes`."""
 
     rule: str
     partition: str
@@ -35,7 +35,7 @@ class Request:
 
     @classmethod
     def of_job(cls, rule: str, threads: int, resources: Mapping[str, Any]) -> Request | None:
-        """A job of Snakemake's, by its resources; None if they name no partition."""
+        """The request of a Snakemake job with these resources; None if they name no partition."""
         get = resources.get
         if not get("slurm_partition"):
             return None
@@ -62,10 +62,11 @@ def _text(value: Any) -> str | None:
 def check_jobs(jobs: Iterable[tuple[str, int, Mapping[str, Any]]], *, status_command: str | None) -> None:
     """Compare what jobs (rule, threads, resources) ask for with the cluster.
 
-    Nothing is asked of the cluster if no job names a partition.
+    The cluster is not queried if no job names a partition.
 
     Args:
-        status_command: what the slurm executor asks for states, squeue or sacct; None with another executor.
+        status_command: the program from which the slurm executor learns the states of jobs, squeue or sacct; None with
+            another executor.
 
     Raises:
         ConfigError: one problem per thing that does not exist.
@@ -80,13 +81,13 @@ def check_jobs(jobs: Iterable[tuple[str, int, Mapping[str, Any]]], *, status_com
 
 
 def check_modules(required: Iterable[str], environment: Mapping[str, str]) -> None:
-    """Jobs inherit the environment that Snakemake was started in, and with it the modules that are loaded there.
+    """Check that modules are loaded: jobs inherit the environment in which Snakemake was started.
 
     Raises:
-        BadInputError: one is not loaded; `python` stands for any version of it.
+        BadInputError: one is not loaded; `python` matches any version of it.
     """
     loaded = environment.get("LOADEDMODULES", "").split(":")
-    missing = [name for name in required if name not in {*loaded, *(one.partition("/")[0] for one in loaded)}]
+    missing = [name for name in required if name not in {*loaded, *(module.partition("/")[0] for module in loaded)}]
     if missing:
         hint = f"module load {' '.join(missing)}; then start Snakemake again"
         found = ", ".join(filter(None, loaded)) or "none"
@@ -96,7 +97,7 @@ def check_modules(required: Iterable[str], environment: Mapping[str, str]) -> No
 def find_problems(
     requests: Sequence[Request], inventory: Inventory, *, status_command: str | None
 ) -> list[BadInputError]:
-    """What is asked for and does not exist, each thing once."""
+    """What jobs ask for and the cluster does not have, each thing once."""
     problems = [problem for request in requests for problem in _problems_of(request, inventory)]
     if status_command == "squeue" and inventory.min_job_age_seconds < MIN_JOB_AGE_SECONDS:
         problems.append(
@@ -113,7 +114,7 @@ def find_problems(
             if partition is not None and "CANCEL" in partition.preempt_mode:
                 expected = "jobs that Slurm puts back into the queue after a preemption (PreemptMode=REQUEUE)"
                 found = f"PreemptMode={partition.preempt_mode} of partition '{name}'"
-                hint = "the slurm executor waits for a cancelled one for ever: use --profile profiles/cluster-generic"
+                hint = "the slurm executor waits for ever for a cancelled job: use --profile profiles/cluster-generic"
                 problems.append(BadInputError(expected, found, "scontrol show partition", hint))
     return list({str(problem): problem for problem in problems}.values())
 
@@ -151,7 +152,7 @@ def _problems_of(request: Request, inventory: Inventory) -> list[BadInputError]:
 
 
 def _problems_with_nodes(request: Request, partition: Partition) -> list[BadInputError]:
-    """What no node has; and if each thing is there, whether enough nodes have all of them."""
+    """What no node has; if each thing exists, whether enough nodes have all of them."""
     where, of = f"{{}} of {request.rule}", f"partition '{partition.name}'"
     problems = []
     name, count = _gres(request.gres)
@@ -166,19 +167,21 @@ def _problems_with_nodes(request: Request, partition: Partition) -> list[BadInpu
             known = {name for group in partition.groups for name in group.features}
             expected = f"nodes with the feature '{feature}' in {of}"
             problems.append(BadInputError(expected, "none", where.format("constraint"), did_you_mean(feature, known)))
-    for what, unit, asked, found in (
+    for resource, unit, asked, available in (
         ("mem_mb", "MB", request.memory_mb, max((group.memory_mb for group in partition.groups), default=0)),
         ("threads", "cores", request.cpus, max((group.cpus for group in partition.groups), default=0)),
     ):
-        if asked > found:
+        if asked > available:
             hint = (
-                f"set cluster.max_memory_mb to {found}" if what == "mem_mb" else "ask for fewer processes per machine"
+                f"set cluster.max_memory_mb to {available}"
+                if resource == "mem_mb"
+                else "ask for fewer processes per machine"
             )
-            expected = f"at most {found} {unit}, as nodes of {of} have"
-            problems.append(BadInputError(expected, f"{asked}", where.format(what), hint))
+            expected = f"at most {available} {unit}, as nodes of {of} have"
+            problems.append(BadInputError(expected, f"{asked}", where.format(resource), hint))
     fit = sum(group.count for group in partition.groups if _fits(request, group))
     if not problems and fit < request.nodes:
-        expected = f"{request.nodes} nodes with all that is asked for, in {of}"
+        expected = f"{request.nodes} nodes that have everything the job asks for, in {of}"
         hint = "lower num_machines in the experiment, or choose another partition"
         problems.append(BadInputError(expected, f"{fit}", where.format("nodes"), hint))
     return problems
@@ -203,7 +206,7 @@ def _gres(text: str | None) -> tuple[str, int]:
 
 
 def _features(constraint: str | None) -> frozenset[str]:
-    """The features of a plain constraint; what uses more of Slurm's language is left to Slurm."""
+    """The features of a plain constraint; anything more complex is left to Slurm."""
     if constraint is None or not re.fullmatch(r"[\w.-]+(&[\w.-]+)*", constraint):
         return frozenset()
     return frozenset(constraint.split("&"))

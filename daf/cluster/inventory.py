@@ -1,4 +1,4 @@
-"""What a Slurm cluster has, asked of its own programs: partitions, nodes, accounts, and settings that matter here."""
+"""What a Slurm cluster has, according to its programs: partitions, nodes, accounts, and settings that matter here."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SINFO_FORMAT = "%R|%a|%l|%D|%c|%m|%G|%f"
 
 @dataclass(frozen=True, kw_only=True)
 class NodeGroup:
-    """Nodes of a partition that are alike; what is there, in use or not.
+    """Nodes of a partition that are alike, in use or not.
 
     Attributes:
         gres: number on each node by name and by name with type, e.g. {"gpu": 4, "gpu:a100": 4}.
@@ -32,17 +32,13 @@ class NodeGroup:
 
 @dataclass(frozen=True, kw_only=True)
 class Partition:
-    """`max_minutes` is None without a limit; `preempt_mode` is what happens to a job that must go, or OFF."""
+    """`max_minutes` is None without a limit; `preempt_mode` is what happens to preempted jobs, or OFF."""
 
     name: str
     up: bool
     max_minutes: int | None
     groups: tuple[NodeGroup, ...]
     preempt_mode: str = "OFF"
-
-    @property
-    def num_nodes(self) -> int:
-        return sum(group.count for group in self.groups)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,7 +67,9 @@ def read_inventory(user: str) -> Inventory:
     settings = parse_settings(ask("scontrol", "show", "config"))
     if settings.get("PreemptType", "preempt/none") != "preempt/none":
         modes = parse_preempt_modes(ask("scontrol", "--oneliner", "show", "partition"))
-        partitions = {name: replace(one, preempt_mode=modes.get(name, "OFF")) for name, one in partitions.items()}
+        partitions = {
+            name: replace(partition, preempt_mode=modes.get(name, "OFF")) for name, partition in partitions.items()
+        }
     accounts = qos = None
     if "none" not in settings.get("AccountingStorageType", "none"):
         try:
@@ -109,8 +107,8 @@ def parse_partitions(text: str) -> dict[str, Partition]:
 
 def parse_preempt_modes(text: str) -> dict[str, str]:
     """PreemptMode by partition, from `scontrol --oneliner show partition`."""
-    found = re.findall(r"^PartitionName=(\S+).*?\bPreemptMode=(\S+)", text, re.MULTILINE)
-    return {name: mode.upper() for name, mode in found}
+    modes = re.findall(r"^PartitionName=(\S+).*?\bPreemptMode=(\S+)", text, re.MULTILINE)
+    return {name: mode.upper() for name, mode in modes}
 
 
 def parse_gres(text: str) -> dict[str, int]:
@@ -143,10 +141,10 @@ def parse_settings(text: str) -> dict[str, str]:
 
 
 def ask(program: str, *arguments: str) -> str:
-    """What one of Slurm's programs prints.
+    """The output of one of Slurm's programs.
 
     Raises:
-        UnfitEnvironmentError: it is not there, or fails.
+        UnfitEnvironmentError: it is not installed, or fails.
     """
     if shutil.which(program) is None:
         hint = "start Snakemake on a login node of the cluster, or leave out --profile slurm"

@@ -1,7 +1,7 @@
 """Jobs that outlived the Snakemake that submitted them, after a kill -9 or a crash of the login node.
 
-A new run knows nothing of them and would submit their work a second time, beside them. So it first cancels those that
-have not started, and waits for those that run; what they finish is then there.
+A new run does not know them and would submit their work a second time. So it first cancels those that have not started
+and waits for those that are running; their results are then used.
 """
 
 from __future__ import annotations
@@ -61,34 +61,34 @@ def parse_orphans(listed: str, folder: Path) -> list[Orphan]:
 
 
 def settle_orphans(folder: Path, say: Callable[[str], object], *, sleep: Callable[[float], None] = time.sleep) -> bool:
-    """Return when no orphan of `folder` is left.
+    """Cancel or wait for the orphans of `folder` until none is left.
 
     Args:
-        say: told what is waited for, once.
+        say: receives one message about the jobs that are waited for.
 
     Returns:
-        Whether there were any; what they finished is then new.
+        Whether there were any; they may have made new files.
     """
     orphans = find_orphans(folder)
     if not orphans:
         return False
-    pending = [one.job_id for one in orphans if one.pending]
+    pending = [orphan.job_id for orphan in orphans if orphan.pending]
     if pending:
         say(f"Cancelling jobs of an earlier run that have not started: {', '.join(pending)}")
-        # Only while it is pending: one that starts this moment goes on, and is waited for.
+        # Only pending ones: a job that starts at this moment keeps running, and is waited for.
         subprocess.run(["scancel", "--state=PENDING", *pending], capture_output=True, check=False)
-    told, pause = False, FIRST_POLL_SECONDS
+    announced, pause = False, FIRST_POLL_SECONDS
     while orphans := find_orphans(folder):
-        running = [one for one in orphans if not one.pending]
-        if running and not told:
-            told = True
-            shown = ", ".join(str(one) for one in running)
-            say(f"Jobs of an earlier run are still running: {shown}. Waiting for them; scancel those not worth it.")
+        running = [orphan for orphan in orphans if not orphan.pending]
+        if running and not announced:
+            announced = True
+            shown = ", ".join(str(orphan) for orphan in running)
+            say(f"Jobs of an earlier run are still running: {shown}. Waiting for them; scancel those you do not need.")
         sleep(pause)
         pause = min(2 * pause, LONGEST_POLL_SECONDS)
     return True
 
 
 def restart() -> NoReturn:
-    """Run this process's command again in its place."""
+    """Replace this process by a new run of the same command."""
     os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])

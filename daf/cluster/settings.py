@@ -29,21 +29,21 @@ class ClusterSettings(StrictModel):
     gpu_partition: SlurmName | None = Field("gpu", description="where jobs with GPUs run; null: there are no GPUs")
     gres: SlurmName = Field("gpu", description="name of the GPUs as a generic resource, e.g. gpu or gpu:a100")
     task_per_gpu: bool = Field(
-        False, description="start each training process as a Slurm task of its own, with its GPU"
+        False, description="start each training process as a separate Slurm task with its own GPU"
     )
     trials_per_job: int = Field(1, ge=1, description="trials of a sweep that one job runs, one after another")
     max_memory_mb: int = Field(ge=1000, description="most memory of one node that a job may ask for, MB")
     max_minutes: int = Field(ge=10, description="longest time limit that the partitions allow, minutes")
     scratch: str | None = Field(None, description="folder for temporary files on the nodes; null: their own choice")
     modules: list[str] = Field([], description="environment modules that must be loaded where Snakemake is started")
-    extra: str | None = Field(None, description="more options of sbatch, as they stand on its command line")
+    extra: str | None = Field(None, description="more options of sbatch, as on its command line")
 
     def partition(self, gpu_if: str = "False") -> str:
         """gpu_partition for the jobs for which the expression is true."""
         return f"{self.gpu_partition!r} if {gpu_if} else {self.cpu_partition!r}"
 
     def gpus(self, count: int | str, only_if: str = "True", otherwise: str = "") -> str:
-        """So many GPUs on every node of a job; both may be expressions, e.g. `threads` and `input`."""
+        """`count` GPUs on every node of a job; both arguments may be expressions, e.g. `threads` and `input`."""
         return f"'{self.gres}:' + str({count}) if {only_if} else {otherwise!r}"
 
     def memory_mb(self, first: int) -> str:

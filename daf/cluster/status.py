@@ -1,4 +1,4 @@
-"""The status program of the cluster-generic profile: is a Slurm job running, a success, or failed?
+"""The status program of the cluster-generic profile: has a Slurm job succeeded, failed, or is it running?
 
 python -m daf.cluster.status JOB_ID
 """
@@ -13,9 +13,9 @@ from daf.errors import UnfitEnvironmentError
 
 
 def job_status(job_id: str) -> str:
-    """running (or waiting, or unknown as long as Slurm does not answer), success, or failed.
+    """success, failed or running (which includes waiting, and unknown while Slurm does not answer).
 
-    squeue forgets a job some minutes after its end; accounting, where there is one, does not.
+    squeue forgets a job some minutes after its end; accounting, if the cluster has it, does not.
     """
     try:
         state = ask("squeue", "--noheader", "--states=all", "--format=%T", f"--jobs={job_id}").strip()

@@ -1,4 +1,4 @@
-"""Processes that train together: how they start, find one another, fail and are stopped. No learning here.
+"""Processes that train together: how they start, find one another, fail and stop. Nothing here knows about learning.
 
 process_group  one process alone, or torch.distributed
 torchrun       starting the agents: one per machine

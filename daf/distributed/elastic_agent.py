@@ -1,6 +1,6 @@
-"""torchrun, and a note of how its ranks ended.
+"""torchrun, and a report on how its ranks ended.
 
-Exactly `torchrun` with its options, except that the exit codes of failed ranks, which only their parent sees, go to a
+This is `torchrun` with its options, except that the exit codes of failed ranks, which only their parent sees, go to a
 file that the launcher reads: python -m daf.distributed.elastic_agent REPORTS [torchrun's options] …
 """
 
@@ -21,17 +21,17 @@ _PR_SET_PDEATHSIG = 1
 
 
 def die_with_parent() -> None:
-    """End this process when its parent does, however that ends, so that no orphan writes into a training's folder.
+    """End this process when its parent ends in any way, so that no orphan writes into a training's folder.
 
-    The ranks run in sessions of their own, where no signal to the agent's session reaches them. Linux only: elsewhere
-    the lock on the training's folder has to do.
+    The ranks run in separate sessions, which signals to the agent's session do not reach. Linux only: elsewhere the
+    lock on the training's folder must suffice.
     """
     if sys.platform == "linux":
         ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def main(arguments: list[str]) -> int:
-    """Run the agent; its exit code says what the ranks' failure was."""
+    """Run the agent; the exit code encodes the cause of the ranks' failure."""
     die_with_parent()
     from torch.distributed.elastic.multiprocessing.api import SignalException
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
@@ -49,7 +49,7 @@ def main(arguments: list[str]) -> int:
             for rank, failure in error.failures.items()
         ]
     except RendezvousTimeoutError:
-        reason = "not all machines of the job came in time"
+        reason = "not all machines of the job joined in time"
         failures = [Failure(cause=Cause.WRONG_WORLD_SIZE, reason=reason, host=host_name(), time=time.time())]
     except SignalException as stopped:  # it has stopped its ranks
         return 128 + stopped.sigval
@@ -58,16 +58,16 @@ def main(arguments: list[str]) -> int:
     try:
         write_reports(Path(reports), failures)
     except OSError as error:  # a full disk
-        print(f"cannot say why the ranks ended: {error}", file=sys.stderr)
+        print(f"cannot report why the ranks ended: {error}", file=sys.stderr)
     return origin(failures).exit_code
 
 
-def _failure(rank: int, exit_code: int, said: dict[str, object] | None) -> Failure:
-    """A failed rank, by its own account if it left one."""
+def _failure(rank: int, exit_code: int, report: dict[str, object] | None) -> Failure:
+    """The failure of a rank, from the rank's own report if it left one."""
     host = host_name()
-    if said is None:
+    if report is None:
         return Failure.of_exit_code(exit_code, rank, host)
-    failure = Failure.from_dict(said)
+    failure = Failure.from_dict(report)
     # A stalled rank's watchdog names the rank that held it up.
     return failure if failure.rank is not None else replace(failure, rank=rank, host=host)
 
@@ -77,7 +77,7 @@ def write_reports(folder: Path, failures: list[Failure]) -> None:
 
 
 def read_reports(folder: Path) -> list[Failure]:
-    """What all agents of the last start reported."""
+    """The failures that the agents of the last start reported."""
     return [Failure.from_dict(entry) for path in sorted(folder.glob("agent-*.json")) for entry in read_json(path)]
 
 

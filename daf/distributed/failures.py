@@ -1,8 +1,8 @@
 """Why a training failed: a closed set of causes, how each is recognised, and the record of every failure.
 
-A rank that ends by an error says why in the error file that torchrun gives it; the agent above it adds what only a
-parent sees, the exit code. The launcher picks the failure that began it all, since the peers of a dead rank fail too,
-in whatever they were waiting for.
+A rank that ends with an error writes the reason to the error file that torchrun gives it; its agent adds what only a
+parent sees, the exit code. The launcher picks the failure that the others follow from: the peers of a dead rank fail
+too, in whatever they were waiting for.
 """
 
 from __future__ import annotations
@@ -40,11 +40,11 @@ class Cause(StrEnum):
     ERROR = "error"
 
 
-# What a new start of the same processes on the same machines can heal. A full disk, too little memory or wrong input
-# would only fail again.
+# What restarting the same processes on the same machines can heal. With a full disk, too little memory or wrong input
+# they would only fail again.
 RESTARTED = frozenset({Cause.RANK_KILLED, Cause.RANK_STALLED, Cause.ERROR})
 
-# Exit codes of ranks and agents: what is left of the cause where no file can be written. From sysexits.h.
+# Exit codes of ranks and agents, from sysexits.h: they carry the cause even where no file can be written.
 EXIT_CODES = {
     Cause.BAD_INPUT: EXIT_BAD_INPUT,
     Cause.RANK_STALLED: 70,
@@ -66,7 +66,7 @@ class TrainingFailedError(DafError):
 
     def __init__(self, expected: str, found: str, where: str, hint: str = "", cause: Cause = Cause.ERROR) -> None:
         super().__init__(expected, found, where, hint)
-        self.args = (expected, found, where, hint, cause)  # what it is pickled by
+        self.args = (expected, found, where, hint, cause)  # for pickle
         self.cause = cause
         self.exit_code = EXIT_BAD_INPUT if cause is Cause.BAD_INPUT else EXIT_FAILED
 
@@ -77,7 +77,7 @@ class Failure:
 
     Attributes:
         update, agent_steps: how far the rank was, by its heartbeat.
-        parts: expected, found, where and hint, if the rank ended by an error of DAF's own.
+        parts: expected, found, where and hint, if the rank ended with a DafError.
         symptom: the rank failed while it waited for its peers, so the cause is probably theirs.
         time: seconds since the epoch.
     """
@@ -109,7 +109,7 @@ class Failure:
 
     @classmethod
     def of_exit_code(cls, code: int, rank: int | None, host: str | None) -> Failure:
-        """What is known of a rank (or a whole agent, `rank` None) that said nothing: its exit code, -n for signal n."""
+        """The failure of a rank (or whole agent, `rank` None) that left nothing but its exit code, -n for signal n."""
         who = f"rank {rank} on {host}" if rank is not None else "the processes"
         if code < 0:
             name = signal.Signals(-code).name if -code in set(signal.Signals) else f"signal {-code}"
@@ -124,12 +124,12 @@ class Failure:
 
     @property
     def exit_code(self) -> int:
-        """For the process that reports it."""
+        """The exit code of the process that reports it."""
         return EXIT_CODES.get(self.cause, EXIT_FAILED)
 
 
 def cause_of(error: BaseException) -> Cause:
-    """The cause that an exception stands for; looks through exceptions raised from others."""
+    """The cause behind an exception; follows exceptions raised from others."""
     if isinstance(error, WrongWorldSizeError):
         return Cause.WRONG_WORLD_SIZE
     if isinstance(error, TrainingFailedError):
@@ -152,14 +152,14 @@ def waits_for_peers(frames: Iterable[traceback.FrameSummary]) -> bool:
 
 
 def write_error_file(failure: Failure) -> None:
-    """Tell the agent above why this rank ends; without an agent, nobody listens."""
+    """Tell the agent why this rank ends; without an agent, do nothing."""
     path = os.environ.get("TORCHELASTIC_ERROR_FILE")
     if path is None:
         return
     message = {"message": failure.reason, "extraInfo": {"timestamp": str(int(failure.time))}}
     try:
         Path(path).write_text(json.dumps({"message": message, "daf": asdict(failure)}))
-    except OSError:  # a full disk; the exit code must do
+    except OSError:  # a full disk; the exit code must suffice
         pass
 
 
@@ -182,7 +182,7 @@ def record_failure(state: Path, failure: Failure) -> None:
 
 
 def read_failures(state: Path) -> list[dict[str, Any]]:
-    """All failures of a recipe's processes so far, oldest first: what a completed run was restarted for.
+    """All failures of a recipe's processes so far, oldest first; in a completed run, the reasons for its restarts.
 
     Each has cause, reason, rank, host, update, agent_steps and `at` (UTC).
     """
@@ -197,5 +197,5 @@ def read_failures(state: Path) -> list[dict[str, Any]]:
 
 
 def host_name() -> str:
-    """This machine as its cluster calls it."""
+    """The name of this machine in its cluster."""
     return os.environ.get("SLURMD_NODENAME") or socket.gethostname()

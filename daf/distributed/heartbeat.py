@@ -1,12 +1,12 @@
-"""Finding a rank that hangs: every rank notes how far it is, and a watchdog in each notices a standstill.
+"""Finding a rank that hangs: every rank records its progress, and a watchdog in each rank notices a standstill.
 
-A collective operation waits for its slowest rank for ever, so when one rank hangs all stand still, and any of them
-can notice. The watchdog that does ends its own process; the launcher then ends the others, even a stopped one, and
-starts the group again from the last checkpoint. Which rank held the others up is told from the heartbeats: the one
-whose process did not even wake up, else the one that was not waiting for its peers.
+A collective operation waits for its slowest rank for ever, so when one rank hangs, all stand still, and any of them
+can notice. The watchdog that does ends its process; the launcher then ends the others, even a stopped one, and restarts
+the group from the last checkpoint. The heartbeats show which rank held the others up: the one whose process did not
+even wake up, otherwise the one that was not waiting for its peers.
 
-Time is counted in looks of the watchdog and not by a clock, so a group that was suspended as a whole (by a scheduler,
-or a laptop) does not count its sleep as a standstill, and clocks of different machines are never compared.
+Time is counted in looks of the watchdog, not by a clock, so a group that was suspended as a whole (by a scheduler, or
+with a laptop) does not count its sleep as a standstill, and clocks of different machines are never compared.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from daf.distributed.failures import Cause, Failure, host_name, waits_for_peers,
 
 STALL_SECONDS = 600.0
 # Until its first beat a rank builds environments, replays the running episodes of a checkpoint and may compile the
-# network, so it has this many times as long.
+# network, so it may take this many times as long.
 FIRST_BEAT_FACTOR = 3
 
 
@@ -36,9 +36,9 @@ class Beat:
     """A rank's last sign of life.
 
     Attributes:
-        place: what its training thread did: file, line and function.
-        waiting: it was inside a collective operation.
-        looks: how often its watchdog has woken up; -1 after it ended by itself.
+        place: where its training thread was: file, line and function.
+        waiting: whether it was inside a collective operation.
+        looks: how often its watchdog has woken up; -1 once the rank has ended.
     """
 
     rank: int
@@ -79,7 +79,7 @@ class Heartbeat:
 
     Args:
         folder: where the ranks of this training keep their heartbeats; shared by all machines.
-        stall_seconds: without a beat for so long (before the first: `FIRST_BEAT_FACTOR` times as long), end.
+        stall_seconds: end after this long without a beat (before the first: `FIRST_BEAT_FACTOR` times as long).
         end: ends the process with an exit code.
     """
 
@@ -108,7 +108,7 @@ class Heartbeat:
         self._write()
 
     def beat(self, update: int, agent_steps: int) -> None:
-        """The loop made progress. Costs nothing: the watchdog writes it down at its next look, within a second."""
+        """Note that the loop made progress. Costs nothing: the watchdog writes it at its next look, within a second."""
         self._update, self._agent_steps = update, agent_steps
         self._beats += 1
 
@@ -134,7 +134,7 @@ class Heartbeat:
             if self._done.wait(self._interval):
                 return
             self._look()
-        if self._beats != beats:  # it went on after all
+        if self._beats != beats:  # it made progress after all
             return
         culprit = holding_up(before, read_beats(self.folder) | {self.rank: self._current()})
         reason = (
@@ -163,10 +163,10 @@ class Heartbeat:
         )
 
     def _write(self) -> None:
-        """Replaced in one step, so that no reader sees half of it; not flushed to the disk, since it is news only."""
+        """Replace the file in one step, so that no reader sees half of it; it need not survive a crash, so no fsync."""
         temporary = self.folder / f".heartbeat-{self.rank}.tmp"
         try:
             temporary.write_text(json.dumps(asdict(self._current())))
             os.replace(temporary, self.folder / f"heartbeat-{self.rank}.json")
-        except OSError:  # a full disk is the checkpoint's to report
+        except OSError:  # the next checkpoint reports a full disk
             pass

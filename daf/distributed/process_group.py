@@ -1,4 +1,4 @@
-"""The processes that train together: one alone, or a torch.distributed group started by torchrun."""
+"""The processes that train together: a single one, or a torch.distributed group started by torchrun."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Group:
         return self.rank == 0
 
     def beat(self, update: int, agent_steps: int) -> None:
-        """Tell the watchdog that the loop made progress; to be called after every update."""
+        """Tell the watchdog that the loop made progress; call it after every update."""
         if self.heartbeat is not None:
             self.heartbeat.beat(update, agent_steps)
 
@@ -63,11 +63,11 @@ class Group:
         return gathered
 
     def facts(self, device: torch.device) -> dict[str, Any]:
-        """What really runs, asked from inside: world size, backend, and one entry per rank.
+        """What really runs, as the processes see it: world size, backend, and one entry per rank.
 
-        Each rank's entry has rank, machine (the node's number in a Slurm job, else that of its torchrun agent), host,
-        pid, device, name, visible_gpus (what CUDA_VISIBLE_DEVICES says, None if nothing), and gpu: what tells the
-        host's GPUs apart, None on a CPU.
+        Each rank's entry has rank, machine (the node's number in a Slurm job, otherwise that of its torchrun agent),
+        host, pid, device, name, visible_gpus (CUDA_VISIBLE_DEVICES, None if unset), and gpu: the GPU's unique id, None
+        on a CPU.
         """
         cuda = device.type == "cuda"
         mine = {
@@ -85,13 +85,13 @@ class Group:
 
 
 def join_group(expected_world_size: int, device_type: str, *, stall_seconds: float = STALL_SECONDS) -> Group:
-    """Join the group that torchrun's environment variables describe; without them, be a group of one.
+    """Join the group that torchrun's environment variables describe; without them, form a group of one.
 
     Args:
         device_type: cpu or cuda, the latter with or without an index.
 
     Raises:
-        WrongWorldSizeError: the group has another size than the recipe asks for; a smaller run is never made silently.
+        WrongWorldSizeError: the size of the group is not the recipe's; training never silently uses fewer processes.
     """
     world_size = int(os.environ.get("WORLD_SIZE", "1"))
     if world_size != expected_world_size:
@@ -103,9 +103,9 @@ def join_group(expected_world_size: int, device_type: str, *, stall_seconds: flo
         )
     if world_size == 1:
         return Group()
-    # The watchdogs notice a standstill first and say who caused it; the group's own timeout is the second line.
+    # The watchdogs notice a standstill first and name its cause; the group's timeout is the second line of defence.
     patience = timedelta(seconds=max(1800.0, 2 * FIRST_BEAT_FACTOR * stall_seconds))
-    # Figures stay on the CPU and go by gloo; gradients go from GPU to GPU by NCCL.
+    # Figures are exchanged on the CPU by gloo, gradients between GPUs by NCCL.
     dist.init_process_group("cpu:gloo,cuda:nccl" if device_type.startswith("cuda") else "gloo", timeout=patience)
     return Group(rank=dist.get_rank(), world_size=dist.get_world_size())
 

@@ -1,4 +1,4 @@
-"""Being told to stop, in the launcher and in every process of a training."""
+"""Stop signals, in the launcher and in every process of a training."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from types import FrameType
 
 @dataclass
 class Stop:
-    """Whether and when this process was told to stop."""
+    """Whether and when this process received a stop signal."""
 
     received: str | None = None
     at: float = 0.0
@@ -20,7 +20,7 @@ class Stop:
 
 @contextmanager
 def stop_signals() -> Iterator[Stop]:
-    """Remember SIGTERM and SIGUSR1 (what schedulers send before they take a machine away) instead of ending."""
+    """Remember SIGTERM and SIGUSR1, which schedulers send before they take a machine away, instead of ending."""
     stop = Stop()
 
     def remember(number: int, frame: FrameType | None) -> None:

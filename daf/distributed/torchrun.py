@@ -1,12 +1,12 @@
 """torchrun's agents: where they run, the commands that start them, and waiting for their end.
 
-One agent per machine starts that machine's ranks and finds its peers through a c10d rendezvous. Where the machines are:
+One agent per machine starts that machine's ranks and finds its peers through a c10d rendezvous:
 
-- inside a Slurm allocation `srun` starts them: one on each of several nodes, or one task per training process, where a
-  cluster binds each GPU to a task of its own;
+- inside a Slurm allocation `srun` starts the agents: one on each of several nodes, or one task per training process
+  where a cluster binds each GPU to a separate task;
 - otherwise all agents run on this machine and meet on the loopback interface: the same code, without a network.
 
-An agent restarts nothing: the launcher does, which knows why the ranks ended, and in a rendezvous of its own each time.
+Agents restart nothing. The launcher does, because it knows why the ranks ended; each start has a new rendezvous.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from daf.errors import EXIT_OK
 
 POLL_SECONDS = 0.2
 GRACE_SECONDS = 60.0  # for a checkpoint after SIGTERM, before SIGKILL
-# After one agent failed the others find out why by themselves, and report it, unless their ranks hang.
+# After one agent has failed, the others notice and report it themselves, unless their ranks hang.
 LAST_WORDS_SECONDS = 5.0
 
 
@@ -38,16 +38,16 @@ def agent_commands(
     processes_per_machine: int,
     environment: Mapping[str, str],
     *,
-    task_per_process: bool = False,
+    task_per_gpu: bool = False,
 ) -> list[list[str]]:
-    """The commands that start all torchrun agents, whose reports of failures go to the folder `reports`.
+    """The commands that start all torchrun agents; their reports of failures go to the folder `reports`.
 
     Args:
-        task_per_process: inside a Slurm allocation, an agent for each process instead of one for each machine.
+        task_per_gpu: inside a Slurm allocation, an agent for each process instead of one for each machine.
     """
     agent = [sys.executable, "-m", "daf.distributed.elastic_agent", str(reports)]
     in_slurm = "SLURM_JOB_ID" in environment and shutil.which("srun") is not None
-    tasks_per_machine = processes_per_machine if in_slurm and task_per_process else 1
+    tasks_per_machine = processes_per_machine if in_slurm and task_per_gpu else 1
     layout = [
         f"--nnodes={num_machines * tasks_per_machine}",
         f"--nproc-per-node={processes_per_machine // tasks_per_machine}",
@@ -55,8 +55,8 @@ def agent_commands(
         "--rdzv-backend=c10d",
     ]
     if in_slurm and num_machines * tasks_per_machine > 1:
-        # The head node's address is known inside the allocation only; the port follows from the ids of job and step, so
-        # that neither two jobs that share a node nor a group that is started again meet at one that is taken.
+        # The head node's address is known inside the allocation only. The port follows from the ids of job and step, so
+        # that neither two jobs on one node nor a restarted group find it taken.
         script = (
             'head=$(scontrol show hostnames "$SLURM_STEP_NODELIST" | head -n 1); '
             'address=$(scontrol show node "$head" | sed -n "s/.*NodeAddr=\\([^ ]*\\).*/\\1/p" | head -n 1); '
@@ -66,10 +66,10 @@ def agent_commands(
         )
         srun = ["srun", f"--nodes={num_machines}", f"--ntasks={num_machines * tasks_per_machine}"]
         srun += [f"--ntasks-per-node={tasks_per_machine}"]
-        # --overlap: a step that this process may run in itself does not keep its cores from the agents. The wait and
-        # the zero leave a failed agent's peers the time to report.
+        # --overlap: the agents may use the cores of the step that this process runs in. --wait and the zero give the
+        # peers of a failed agent the time to report.
         srun += ["--overlap", "--kill-on-bad-exit=0", f"--wait={LAST_WORDS_SECONDS:.0f}"]
-        # srun does not take the cores over from the job, and one is its default.
+        # srun does not inherit the number of cores from the job; its default is one.
         cores = environment.get("SLURM_CPUS_PER_TASK") or environment.get("SLURM_CPUS_ON_NODE")
         srun += [f"--cpus-per-task={max(1, int(cores) // tasks_per_machine)}"] if cores else []
         if tasks_per_machine > 1 and "CUDA_VISIBLE_DEVICES" in environment:
@@ -81,9 +81,9 @@ def agent_commands(
 
 
 def without_step(environment: Mapping[str, str]) -> dict[str, str]:
-    """The environment without what describes a Slurm step, but with what names the job.
+    """The environment without the variables of a Slurm step, but with those that name the job.
 
-    A rule runs inside a step of one task; with its variables, srun would take that step's node for the allocation.
+    A rule runs inside a step with one task; with its variables, srun would take that step's node for the allocation.
     """
     kept = ("SLURM_CONF", "SLURM_JOB_ID", "SLURM_CLUSTER_NAME")
     return {name: value for name, value in environment.items() if not name.startswith("SLURM_") or name in kept}
@@ -98,17 +98,17 @@ def free_port() -> int:
 
 
 def run_agents(commands: list[list[str]], devices: list[list[str]], stop: Stop) -> list[int]:
-    """Run agents side by side to their ends, pass a stop on to them, and never leave one behind.
+    """Run agents side by side until they end, pass a stop signal on to them, and leave none behind.
 
     Args:
-        devices: for each agent the GPUs it may use, or an empty list for whatever there is.
+        devices: for each agent the GPUs it may use; an empty list means all.
 
     Returns:
         Their exit codes.
     """
     agents = []
     failed_at: float | None = None
-    told_at: float | None = None
+    signalled_at: float | None = None
     try:
         for command, names in zip(commands, devices, strict=True):
             given = {"CUDA_VISIBLE_DEVICES": ",".join(names)} if names else {}
@@ -118,21 +118,21 @@ def run_agents(commands: list[list[str]], devices: list[list[str]], stop: Stop) 
             now = time.monotonic()
             if failed_at is None and any(agent.poll() not in (None, EXIT_OK) for agent in agents):
                 failed_at = now
-            alone = failed_at is not None and now - failed_at > LAST_WORDS_SECONDS
-            if told_at is None and (stop.received or alone):
-                told_at = now
+            overdue = failed_at is not None and now - failed_at > LAST_WORDS_SECONDS
+            if signalled_at is None and (stop.received or overdue):
+                signalled_at = now
                 for agent in agents:
                     if agent.poll() is None:
-                        # It stops its ranks, and kills after 30 s those that do not follow. Not SIGTERM: with that,
+                        # It stops its ranks, and after 30 s kills those that have not ended. Not SIGTERM, upon which
                         # srun kills the agents at once.
                         agent.send_signal(signal.SIGUSR1)
-            if told_at is not None and now - told_at > GRACE_SECONDS:
+            if signalled_at is not None and now - signalled_at > GRACE_SECONDS:
                 for agent in agents:
                     _kill(agent)
             time.sleep(POLL_SECONDS)
     finally:
         for agent in agents:
-            _kill(agent)  # stragglers of the agent's session, and the agent itself on an error
+            _kill(agent)  # what is left of the agent's session; after an error, the agent too
             agent.wait()
     return [agent.returncode for agent in agents]
 

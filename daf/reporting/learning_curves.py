@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
-from daf.errors import BadInputError
 from daf.reporting import figures
+from daf.training.metrics_file import read_metrics
+
+__all__ = ["METRICS", "metric_curves", "read_metrics", "training_figures"]
 
 METRICS = {
     "episode_reward": "Reward per episode",
@@ -20,26 +20,6 @@ METRICS = {
     "explained_variance": "Explained variance of the value function",
     "steps_per_second": "Agent-steps per second",
 }
-
-
-def read_metrics(path: str | Path) -> list[dict[str, Any]]:
-    """The lines of a metrics.jsonl; a last line cut short by a crash is left out.
-
-    Raises:
-        BadInputError: no such file, or a damaged line before the last.
-    """
-    path = Path(path)
-    if not path.is_file():
-        raise BadInputError("a metrics.jsonl", "no such file", str(path))
-    lines = [line for line in path.read_text().splitlines() if line.strip()]
-    records = []
-    for index, line in enumerate(lines):
-        try:
-            records.append(json.loads(line))
-        except json.JSONDecodeError as error:
-            if index < len(lines) - 1:
-                raise BadInputError("one JSON object per line", error.msg, f"{path}: line {index + 1}") from error
-    return records
 
 
 def metric_curves(runs: Mapping[str, Sequence[Mapping[str, Any]]], key: str) -> dict[str, list[tuple[float, float]]]:

@@ -24,11 +24,12 @@ from daf.search.files import propose_trial
 from daf.search.plan import SweepPlan, trial_name
 from daf.system.files import digest, read_json, write_bytes, write_json
 from daf.system.provenance import provenance
+from daf.training.outcome import TrainingOutcome, read_run_record
+from daf.training.paths import METRICS, MODEL, OUTCOME, STATE
 from daf.training.stopping import StopCondition
 
 CURVE = "curve.jsonl"
 RESULT = "result.json"
-OUTCOME = "outcome.json"
 
 
 class TrialInterruptedError(DafError):
@@ -62,7 +63,7 @@ def run_trial(
         TrialInterruptedError: after SIGTERM or SIGUSR1.
         DafError: a failure that is not the hyperparameters' fault.
     """
-    state = state or folder / "state"
+    state = state or folder / STATE
     asked = {key: proposal.get(key) for key in ("trial", "hyperparameters", "seed", "skip", "pruning_thresholds")}
     kept = state / "results" / digest({"asked": asked, "settings": settings, "time": max_action_time_ms})[:16]
     if (kept / RESULT).is_file():
@@ -110,7 +111,7 @@ def run_promoted_trial(
         how: as in `run_trial`.
     """
     home = folder if entry["trial"] is None else folder.parents[1] / trial_name(entry["trial"])
-    return run_trial(entry, {**settings, "rung": rung}, folder, state=home / "state", **how)
+    return run_trial(entry, {**settings, "rung": rung}, folder, state=home / STATE, **how)
 
 
 def run_finalist(
@@ -176,19 +177,17 @@ class _Run:
         except (BadInputError, _CrashedTwiceError) as error:
             result["reason"] = str(error)
         else:
-            from daf.engine.model_files import MODEL
-
-            curve = (trained / "metrics.jsonl").read_bytes()
-            trained_seconds = outcome["seconds"]
-            result |= {"agent_steps": outcome["agent_steps"], "training_seconds": trained_seconds}
+            curve = (trained / METRICS).read_bytes()
+            trained_seconds = outcome.seconds or 0.0
+            result |= {"agent_steps": outcome.agent_steps, "training_seconds": trained_seconds}
             if recipe.held_out is not None:
-                evaluations = read_json(trained / "run.json")["evaluations"]
-                stopped = outcome["status"] == "paused"
+                evaluations = read_run_record(trained)["evaluations"]
+                stopped = outcome.status == "paused"
                 result |= {
                     "curve": [one["objective"] for one in evaluations],
-                    "stopped_early": outcome["reason"] if stopped else None,
+                    "stopped_early": outcome.reason if stopped else None,
                 }
-            if outcome["status"] in ("completed", "paused"):
+            if outcome.status in ("completed", "paused"):
                 scoring = time.perf_counter()
                 score, figures = self._score(recipe, trained / MODEL)
                 trained_seconds += time.perf_counter() - scoring
@@ -198,7 +197,7 @@ class _Run:
                 else:
                     result |= {"status": "completed", "objective": score}
             else:
-                result["reason"] = f"{outcome['status']}: {outcome['reason']}"
+                result["reason"] = f"{outcome.status}: {outcome.reason}"
         # A training that was resumed has taken more than this process saw.
         result["seconds"] = max(time.perf_counter() - began, trained_seconds)
         seeds = {"training": recipe.seed, "evaluation": settings["evaluation_seed"]}
@@ -218,26 +217,25 @@ class _Run:
             "rung": self._settings.get("rung", 0),
         }
 
-    def _trained(self, recipe: TrainingRecipe) -> tuple[dict[str, Any], Path]:
+    def _trained(self, recipe: TrainingRecipe) -> tuple[TrainingOutcome, Path]:
         """How the training ended, and the folder with its model and metrics.
 
         A training that pauses at a step will go on, and its files with it; so they are kept as they are now.
         """
         from daf.training.launch import run_training
+        from daf.training.options import RunOptions
 
         at_steps = self._settings["stop_at_steps"]
         kept = self._state / f"at-{at_steps}-{recipe.digest[:16]}"
         if at_steps is not None and (kept / OUTCOME).is_file():
-            return read_json(kept / OUTCOME), kept
+            return TrainingOutcome.read(kept / OUTCOME), kept
         bars = tuple(self._proposal.get("pruning_thresholds") or ())
         stop_condition = StopCondition(at_steps=at_steps, worse_than=bars, maximize=self._settings["maximize"])
         start = partial(
             run_training,
             recipe,
             self._state,
-            label=self._label,
-            device=self._device,
-            log_file=self._log_file,
+            RunOptions(label=self._label, device=self._device, log_file=self._log_file),
             stop_condition=stop_condition,
         )
         try:
@@ -248,20 +246,20 @@ class _Run:
                 raise
             self._logger.warning(f"{self._label}: {first.reason}; once more, as that may have been chance")
             outcome = self._once_more(start, first)
-        if outcome["status"] == "interrupted":
+        if outcome.status == "interrupted":
             hint = "run it again: it goes on from here"
-            raise TrialInterruptedError("a whole trial", outcome["reason"], self._label, hint)
+            raise TrialInterruptedError("the trial to finish", str(outcome.reason), self._label, hint)
         if at_steps is None:
             return outcome, self._state
         kept.mkdir(parents=True, exist_ok=True)
         for path in self._state.iterdir():
             if path.is_file():
                 shutil.copyfile(path, kept / path.name)
-        write_json(kept / OUTCOME, {key: outcome[key] for key in ("status", "reason", "agent_steps", "seconds")})
+        outcome.write(kept / OUTCOME)
         return outcome, kept
 
     @staticmethod
-    def _once_more(start: Callable[[], dict[str, Any]], first: Failure) -> dict[str, Any]:
+    def _once_more(start: Callable[[], TrainingOutcome], first: Failure) -> TrainingOutcome:
         try:
             return start()
         except Exception as error:

@@ -1,7 +1,7 @@
-"""Trainer state on disk: whole files only, named by what they hold, the newest valid one wins.
+"""Trainer state on disk: complete files only, named by their content; the newest valid one wins.
 
-A checkpoint is `checkpoint-<update>-<first 16 digits of its sha256>.pt`, so a damaged file shows itself. Files are
-read without unpickling anything but tensors and plain data.
+A checkpoint is `checkpoint-<update>-<first 16 digits of its sha256>.pt`, so damage is detectable. Reading a file
+unpickles nothing but tensors and plain data.
 """
 
 from __future__ import annotations
@@ -18,20 +18,20 @@ import torch
 from daf.system.files import write_bytes
 
 _NAME = re.compile(r"^checkpoint-(\d{8})-([0-9a-f]{16})\.pt$")
-KEEP = 2  # the newest, and one before it should the newest turn out damaged
+KEEP = 2  # the newest, and the one before in case the newest turns out to be damaged
 
 
 def to_bytes(value: Any) -> bytes:
-    """torch.save into memory: the bytes do not depend on a file name."""
+    """torch.save into memory, so that the bytes do not depend on a file name."""
     buffer = io.BytesIO()
     torch.save(value, buffer)
     return buffer.getvalue()
 
 
 def save_checkpoint(folder: Path, update: int, state: dict[str, Any]) -> Path:
-    """Write the state after `update` updates, then remove all but it and the newest few before it.
+    """Write the state after `update` updates, then remove all other checkpoints except the newest before it.
 
-    Files of later updates go too: a run that is at `update` could not load them.
+    Those of later updates are removed too: a run that is at `update` must not resume from them.
     """
     content = to_bytes(state)
     path = folder / f"{_prefix(update)}-{hashlib.sha256(content).hexdigest()[:16]}.pt"
@@ -44,7 +44,7 @@ def save_checkpoint(folder: Path, update: int, state: dict[str, Any]) -> Path:
 
 
 def load_newest_checkpoint(folder: Path, warn: Callable[[str], None]) -> dict[str, Any] | None:
-    """The newest undamaged state, or None; damaged files are named through `warn` and skipped."""
+    """The newest undamaged state, or None; damaged files are skipped with a message to `warn`."""
     for path in _newest_first(folder):
         content = path.read_bytes()
         if hashlib.sha256(content).hexdigest()[:16] != _NAME.match(path.name)[2]:  # type: ignore[index]

@@ -1,7 +1,7 @@
-"""Evaluations during training, on episodes that are not trained on: they decide which weights are published.
+"""Evaluations during training, on held-out episodes: they decide which weights are published.
 
-The last weights are often not the best. The published ones are those of the best evaluation; since the best of
-several noisy figures is too good on average, that figure is no estimate of what the model will score elsewhere.
+The last weights are often not the best, so those of the best evaluation are published. The best of several noisy
+figures is too good on average, so it does not estimate what the model will score elsewhere.
 """
 
 from __future__ import annotations
@@ -26,8 +26,12 @@ MAX_ACTION_TIME_MS = 10_000  # for policies that play one agent at a time
 
 
 def check_objective(metric: str, mission: Mission) -> None:
-    """Raise BadInputError if episodes of the mission never end, have no success to measure, or if the metric is nearly
-    the name of one of DAF's own. Whether a statistic exists is known only once the engine has reported it."""
+    """Check that an objective can be measured on a mission. Whether one of the engine's statistics exists is known only
+    once the engine has reported it.
+
+    Raises:
+        BadInputError: episodes never end, the mission defines no success, or the metric is nearly one of DAF's names.
+    """
     where = f"mission '{mission.name}'"
     if metric not in OWN_METRICS and difflib.get_close_matches(metric, OWN_METRICS, cutoff=0.8):
         expected = f"{', '.join(OWN_METRICS)}, or a statistic of the engine"
@@ -37,14 +41,14 @@ def check_objective(metric: str, mission: Mission) -> None:
         raise BadInputError("a mission with a step limit", "max_steps is 0", where, hint)
     if metric == "success_rate" and not mission.success:
         hint = "declare one (`success`) under `missions`, or choose another objective_metric"
-        raise BadInputError("a mission that says what a success is", "it does not", where, hint)
+        raise BadInputError("a mission that defines success", "it does not", where, hint)
 
 
 class Evaluator:
     """Plays the evaluation episodes of a training, shared between its processes.
 
     Args:
-        policy: whose network is trained; its current weights play.
+        policy: the one whose network is trained; it plays with its current weights.
 
     Raises:
         BadInputError: see `check_objective`.
@@ -103,7 +107,7 @@ class Evaluator:
         }
 
     def is_better(self, new: float | None, old: float | None) -> bool:
-        """Whether to publish the newer of two evaluations; among equals the later weights have seen more."""
+        """Whether the newer of two evaluations wins; among equals it does, as its weights have seen more."""
         if new is None or old is None:
             return old is None
         return new >= old if self._recipe.optimize_direction == "maximize" else new <= old

@@ -19,7 +19,7 @@ from daf.training.rollout import Rollout
 
 @dataclass(frozen=True, kw_only=True)
 class Minibatch:
-    """Samples of one gradient step. `advantages` are normalized already if they are to be.
+    """Samples of one gradient step. `advantages` are already normalized if normalization is on.
 
     Attributes:
         observations: uint8 [samples, tokens, 3]; for a recurrent network [agents, horizon, tokens, 3].
@@ -39,15 +39,15 @@ class Learner:
     """Owns the optimizer of one process; all processes of a group hold the same weights.
 
     Attributes:
-        shuffling: the generator of the minibatches, on the CPU whatever the device.
+        shuffling: the generator of the minibatches, always on the CPU.
     """
 
     def __init__(
-        self, network: PolicyNetwork, knobs: Hyperparameters, group: Group, *, seed: int, device: torch.device
+        self, network: PolicyNetwork, hyperparameters: Hyperparameters, group: Group, *, seed: int, device: torch.device
     ) -> None:
-        self._network, self._knobs, self._group, self._device = network, knobs, group, device
+        self._network, self._hyperparameters, self._group, self._device = network, hyperparameters, group, device
         self.parameters = [p for p in network.module.parameters() if p.requires_grad]
-        self.optimizer = make_optimizer(self.parameters, knobs)
+        self.optimizer = make_optimizer(self.parameters, hyperparameters)
         self.shuffling = torch.Generator().manual_seed(seed)
 
     def learn(self, rollout: Rollout, learning_rate: float) -> dict[str, float | None] | None:
@@ -62,7 +62,7 @@ class Learner:
         returns = rollout.advantages + rollout.values
         totals = torch.zeros(6, device=self._device)
         samples = 0
-        for _ in range(self._knobs.epochs):
+        for _ in range(self._hyperparameters.epochs):
             for batch in self._minibatches(rollout, returns):
                 norm, sums = self._gradients(batch)
                 if not math.isfinite(norm):  # the same in every process: the gradients are
@@ -86,13 +86,13 @@ class Learner:
         }
 
     def finite_weights(self) -> bool:
-        """Whether all weights are numbers; the same in every process, as the weights are."""
+        """Whether all weights are finite; the same in every process, as the weights are."""
         return all(bool(p.isfinite().all()) for p in self.parameters)
 
     def _minibatches(self, rollout: Rollout, returns: Tensor) -> Iterator[Minibatch]:
         """Shuffled minibatches: single steps, or whole agents for a network that carries state."""
         steps, agents = rollout.actions.shape
-        size = max(1, self._knobs.minibatch_size // self._group.world_size)
+        size = max(1, self._hyperparameters.minibatch_size // self._group.world_size)
         columns = {
             "actions": rollout.actions,
             "old_log_probs": rollout.log_probs,
@@ -101,7 +101,7 @@ class Learner:
             "returns": returns,
         }
         recurrent = rollout.state is not None
-        # [units, …]: a unit is what is shuffled, an agent's whole segment or a single step.
+        # [units, …]: what is shuffled is a unit, an agent's whole segment or a single step.
         flat = {name: column.T if recurrent else column.flatten() for name, column in columns.items()}
         units = agents if recurrent else steps * agents
         shuffled = torch.randperm(units, generator=self.shuffling).to(self._device)
@@ -120,13 +120,13 @@ class Learner:
             )
 
     def _advantage_scales(self, parts: list[Tensor]) -> list[tuple[float, float, float]]:
-        """Mean and deviation to normalize each minibatch's advantages with (0 and 1: not at all), and its samples over
-        all processes; one message for all minibatches."""
+        """For each minibatch, over all processes: the mean and deviation that normalize its advantages (0 and 1 without
+        normalization), and its number of samples. One message covers all minibatches."""
         moments = torch.stack([torch.stack([part.sum(), part.square().sum()]) for part in parts]).double().cpu()
         counts = torch.tensor([[float(part.numel())] for part in parts], dtype=torch.double)
         scales = []
         for total, squares, count in self._group.sum(torch.cat([moments, counts], dim=1)).tolist():
-            if self._knobs.normalize_advantages and count > 1:
+            if self._hyperparameters.normalize_advantages and count > 1:
                 mean = total / count
                 variance = max(0.0, squares / count - mean**2) * count / (count - 1)
                 scales.append((mean, math.sqrt(variance) + 1e-8, count))
@@ -146,11 +146,13 @@ class Learner:
         else:
             logits, values = self._network.sequence(batch.observations, batch.state, batch.starts)
             logits, values = logits.flatten(0, 1), values.flatten()
-        parts = ppo_loss(logits=logits.float(), values=values.float(), knobs=self._knobs, **batch.columns)
+        parts = ppo_loss(
+            logits=logits.float(), values=values.float(), hyperparameters=self._hyperparameters, **batch.columns
+        )
         self.optimizer.zero_grad(set_to_none=True)
         (parts.total / batch.total_samples).backward()
         self._group.sum_gradients(self.parameters)
-        norm = torch.nn.utils.clip_grad_norm_(self.parameters, self._knobs.max_grad_norm)
+        norm = torch.nn.utils.clip_grad_norm_(self.parameters, self._hyperparameters.max_grad_norm)
         samples = len(batch.columns["actions"])
         sums = (parts.policy, parts.value, parts.entropy, parts.approx_kl, parts.clipped, norm * samples)
         return float(norm), torch.stack([value.detach() for value in sums])
@@ -161,18 +163,21 @@ class Learner:
         return 1 - residual / spread if spread > 0 else None
 
 
-def make_optimizer(parameters: list[torch.nn.Parameter], knobs: Hyperparameters) -> torch.optim.Optimizer:
-    if knobs.optimizer == "sgd":
+def make_optimizer(parameters: list[torch.nn.Parameter], hyperparameters: Hyperparameters) -> torch.optim.Optimizer:
+    if hyperparameters.optimizer == "sgd":
         return torch.optim.SGD(
-            parameters, lr=knobs.learning_rate, momentum=knobs.adam_beta1, weight_decay=knobs.weight_decay
+            parameters,
+            lr=hyperparameters.learning_rate,
+            momentum=hyperparameters.adam_beta1,
+            weight_decay=hyperparameters.weight_decay,
         )
-    kind: Any = torch.optim.AdamW if knobs.optimizer == "adamw" else torch.optim.Adam
+    kind: Any = torch.optim.AdamW if hyperparameters.optimizer == "adamw" else torch.optim.Adam
     optimizer: torch.optim.Optimizer = kind(
         parameters,
-        lr=knobs.learning_rate,
-        betas=(knobs.adam_beta1, knobs.adam_beta2),
-        eps=knobs.adam_eps,
-        weight_decay=knobs.weight_decay,
+        lr=hyperparameters.learning_rate,
+        betas=(hyperparameters.adam_beta1, hyperparameters.adam_beta2),
+        eps=hyperparameters.adam_eps,
+        weight_decay=hyperparameters.weight_decay,
         fused=True,
     )
     return optimizer

@@ -1,4 +1,4 @@
-"""The training loop: rollout, update, evaluation, metrics, checkpoints, and what is published in the end.
+"""The training loop: rollout, update, evaluation, metrics, checkpoints, and what is published at the end.
 
 One function, `train`, runs in every process of a group; each process owns a share of the environments, and gradients
 are summed over processes, so the group computes what one process with all environments would. The loop is a
@@ -9,26 +9,22 @@ a checkpoint, so a run that was killed and resumed ends with the same weights as
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from types import TracebackType
+from typing import Any, Literal, NamedTuple, Self
 
 import torch
 
 from daf.config.recipes import TrainingRecipe
-from daf.distributed.failures import Cause, read_failures
+from daf.distributed.failures import Cause
 from daf.distributed.process_group import Group
-from daf.distributed.signals import stop_signals
-from daf.engine.model_files import DESCRIPTION, MODEL, save_model
+from daf.distributed.signals import Stop, stop_signals
+from daf.engine.model_files import save_model
 from daf.logging_config import DAFLogger
-from daf.system.files import write_bytes, write_json
-from daf.system.provenance import engine_stamp, provenance
+from daf.system.files import write_bytes
 from daf.training.checkpoints import load_newest_checkpoint, save_checkpoint
 from daf.training.metrics import (
-    METRICS,
-    MetricsFile,
     RecentRewards,
     Tracker,
     action_figures,
@@ -37,123 +33,175 @@ from daf.training.metrics import (
     numbers_of,
     time_figures,
 )
-from daf.training.paths import state_folder
+from daf.training.metrics_file import MetricsFile
+from daf.training.options import RunOptions
+from daf.training.outcome import RunDetails, TrainingOutcome, write_run_record
+from daf.training.paths import DESCRIPTION, METRICS, MODEL, state_folder
 from daf.training.stopping import StopCondition
 from daf.training.trackers import make_trackers
 from daf.training.trainer import Trainer
-
-CHECKPOINT_STEPS = 100_000  # agent-steps between two checkpoints unless the caller says otherwise
-
-
-@dataclass(frozen=True, kw_only=True)
-class TrainingOutcome:
-    """How a training ended: `completed`, `paused` as asked, `diverged` (no model is published), or `interrupted`."""
-
-    status: str
-    cause: Cause | None
-    reason: str | None
-    agent_steps: int
-    seconds: float
-    facts: dict[str, Any]
 
 
 def train(
     recipe: TrainingRecipe,
     folder: Path,
+    options: RunOptions,
     *,
     group: Group,
     device: torch.device,
     logger: DAFLogger,
-    label: str,
-    checkpoint_steps: int = CHECKPOINT_STEPS,
-    trackers: Sequence[str] = (),
     stop_condition: StopCondition | None = None,
 ) -> TrainingOutcome:
-    """Train a recipe in `folder`, resuming what is there, and write model.safetensors, model.json, run.json and
-    metrics.jsonl.
+    """Train a recipe in `folder`, resuming from its newest checkpoint.
+
+    What it publishes there: model.safetensors, model.json, run.json and metrics.jsonl.
 
     The model is written last and only if every update was finite. Trainer state and the growing metrics live in
     `state_folder(folder, recipe)`, so another recipe never resumes them, a finished one publishes its model again
     without training, and a workflow that removes the outputs of a failed job does not touch them.
 
     Args:
-        stop_condition: when to stop early and publish what is there; for a training of one process.
+        stop_condition: when to stop early and publish the weights so far; for a training of one process.
     """
     torch.set_num_threads(1)  # small batches: more threads cost more than they bring, and ranks share the cores
-    state = state_folder(folder, recipe)
     trainer = Trainer(recipe, group, device)
-    facts = group.facts(device)
-    found = load_newest_checkpoint(state, lambda text: logger.warning(text))
-    if (
-        found
-        and stop_condition
-        and stop_condition.at_steps
-        and found["agent_steps"] - trainer.steps_per_update >= stop_condition.at_steps
-    ):
-        logger.warning(f"{label}: the state is past {stop_condition.at_steps:,} agent-steps; training begins anew")
-        found = None
-    recent = RecentRewards(found["recent_rewards"] if found else ())
-    if found is not None:
-        trainer.restore(found)
-        finished = trainer.update == trainer.num_updates
-        logger.info(f"{label}: {'trained already' if finished else 'resuming'} at {trainer.agent_steps:,} agent-steps")
-    resumed_at = saved_at = trainer.agent_steps
-    unfinished = trainer.update < trainer.num_updates
-    if group.is_leader:
-        metrics = MetricsFile(state / METRICS, trainer.update)
-        if unfinished:
-            for name in (MODEL, DESCRIPTION):  # another recipe's model must not pass for this one's
-                (folder / name).unlink(missing_ok=True)
-    progress = logger.progress(label, trainer.num_updates * trainer.steps_per_update, "agent-steps")
-    if 0 < resumed_at < progress.total:
-        progress.update(resumed_at)
-    reason: str | None = None
-    paused: str | None = None
+    processes = group.facts(device)
+    recent = _resume(trainer, folder, options.label, logger, stop_condition)
     with ExitStack() as stack:
         stop = stack.enter_context(stop_signals())
-        watching: list[Tracker] = []
-        if group.is_leader and unfinished:
-            watching = make_trackers(trackers, recipe, folder, label, resumed_at)
-        for tracker in watching:
-            stack.callback(tracker.finish)
-        while trainer.update < trainer.num_updates:
-            paused = stop_condition.reason(trainer.agent_steps, trainer.evaluations) if stop_condition else None
-            if paused:
-                break
-            line = one_update(trainer, recent)
-            if isinstance(line, str):
-                reason = line
-                break
-            group.beat(trainer.update, trainer.agent_steps)
-            if group.is_leader:
-                metrics.append(line)
-                for tracker in watching:
-                    tracker.log(numbers_of(line), step=trainer.agent_steps)
-                progress.update(trainer.agent_steps, **recent.shown())
-            interrupted = group.any(stop.received is not None, device)
-            last = trainer.update == trainer.num_updates
-            if interrupted or last or trainer.agent_steps - saved_at >= checkpoint_steps:
-                saved_at = trainer.agent_steps
-                content = trainer.state() | {"recent_rewards": recent.values}
-                if group.is_leader:
-                    save_checkpoint(state, trainer.update, content)
-            if interrupted and not last:
-                return _outcome(trainer, "interrupted", f"{stop.received or 'a signal'} received", facts)
-        if paused and trainer.agent_steps > saved_at:
-            save_checkpoint(state, trainer.update, trainer.state() | {"recent_rewards": recent.values})
-    if group.is_leader and trainer.agent_steps > resumed_at:
-        progress.done()
-    if reason is None and not trainer.can_act():
-        reason = "weights or action logits not finite at the end"
-    status = "diverged" if reason else "paused" if paused else "completed"
-    outcome = _outcome(trainer, status, reason or paused, facts)
-    if group.is_leader:
+        reporter = None
+        if group.is_leader:
+            reporter = stack.enter_context(_Reporter(trainer, recent, folder, options, logger))
+        end = _run_updates(trainer, recent, folder, options.checkpoint_interval_steps, reporter, stop, stop_condition)
+    if reporter is not None and end.status != "interrupted":
+        reporter.done()
+    if end.status in ("completed", "paused") and not trainer.can_act():
+        end = _End("diverged", "weights or action logits not finite at the end")
+    outcome = TrainingOutcome(
+        status=end.status,
+        cause=_CAUSES.get(end.status),
+        reason=end.reason,
+        agent_steps=trainer.agent_steps,
+        seconds=trainer.seconds,
+        processes=processes,
+    )
+    if group.is_leader and end.status != "interrupted":
         _publish(trainer, outcome, folder, recent)
     return outcome
 
 
+def _resume(
+    trainer: Trainer, folder: Path, label: str, logger: DAFLogger, stop_condition: StopCondition | None
+) -> RecentRewards:
+    """Restore the newest checkpoint, if there is one that the training may start from; the rewards shown so far."""
+    checkpoint = load_newest_checkpoint(state_folder(folder, trainer.recipe), lambda text: logger.warning(text))
+    if checkpoint is None:
+        return RecentRewards()
+    at_steps = stop_condition.at_steps if stop_condition else None
+    if at_steps and checkpoint["agent_steps"] - trainer.steps_per_update >= at_steps:
+        logger.warning(f"{label}: the state is past {at_steps:,} agent-steps; training begins anew")
+        return RecentRewards()
+    trainer.restore(checkpoint)
+    finished = trainer.update == trainer.num_updates
+    logger.info(f"{label}: {'trained already' if finished else 'resuming'} at {trainer.agent_steps:,} agent-steps")
+    return RecentRewards(checkpoint["recent_rewards"])
+
+
+class _Reporter:
+    """What the leader of a group keeps and shows of each update: metrics.jsonl, trackers, the progress line."""
+
+    def __init__(
+        self, trainer: Trainer, recent: RecentRewards, folder: Path, options: RunOptions, logger: DAFLogger
+    ) -> None:
+        self._trainer, self._recent, self._folder, self._options = trainer, recent, folder, options
+        self._resumed_at = trainer.agent_steps
+        self._unfinished = trainer.update < trainer.num_updates
+        self._trackers: list[Tracker] = []
+        self._metrics = MetricsFile(state_folder(folder, trainer.recipe) / METRICS, trainer.update)
+        if self._unfinished:
+            for name in (MODEL, DESCRIPTION):  # another recipe's model must not pass for this one's
+                (folder / name).unlink(missing_ok=True)
+        self._progress = logger.progress(options.label, trainer.num_updates * trainer.steps_per_update, "agent-steps")
+        if 0 < self._resumed_at < self._progress.total:
+            self._progress.update(self._resumed_at)
+
+    def __enter__(self) -> Self:
+        if self._unfinished:
+            names, label = self._options.trackers, self._options.label
+            self._trackers = make_trackers(names, self._trainer.recipe, self._folder, label, self._resumed_at)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for tracker in self._trackers:
+            tracker.finish()
+
+    def report(self, figures: dict[str, Any]) -> None:
+        """Record the figures of the update that was just made."""
+        agent_steps = self._trainer.agent_steps
+        self._metrics.append(figures)
+        for tracker in self._trackers:
+            tracker.log(numbers_of(figures), step=agent_steps)
+        self._progress.update(agent_steps, **self._recent.shown())
+
+    def done(self) -> None:
+        if self._trainer.agent_steps > self._resumed_at:
+            self._progress.done()
+
+
+class _End(NamedTuple):
+    """Why there are no more updates; `reason` is None for a training that was completed."""
+
+    status: Literal["completed", "paused", "interrupted", "diverged"]
+    reason: str | None
+
+
+_CAUSES = {"interrupted": Cause.SIGNAL, "diverged": Cause.NON_FINITE}
+
+
+def _run_updates(
+    trainer: Trainer,
+    recent: RecentRewards,
+    folder: Path,
+    checkpoint_interval_steps: int,
+    reporter: _Reporter | None,
+    stop: Stop,
+    stop_condition: StopCondition | None,
+) -> _End:
+    """Update after update, with checkpoints, until the training ends, pauses, diverges or is interrupted."""
+    group, state = trainer.group, state_folder(folder, trainer.recipe)
+    saved_at = trainer.agent_steps
+
+    def save() -> None:
+        content = trainer.state() | {"recent_rewards": recent.values}  # gathered from all processes
+        if group.is_leader:
+            save_checkpoint(state, trainer.update, content)
+
+    while trainer.update < trainer.num_updates:
+        pause = stop_condition.reason(trainer.agent_steps, trainer.evaluations) if stop_condition else None
+        if pause is not None:
+            if trainer.agent_steps > saved_at:
+                save()
+            return _End("paused", pause)
+        figures = one_update(trainer, recent)
+        if isinstance(figures, str):
+            return _End("diverged", figures)
+        group.beat(trainer.update, trainer.agent_steps)
+        if reporter is not None:
+            reporter.report(figures)
+        interrupted = group.any(stop.received is not None, trainer.device)
+        last = trainer.update == trainer.num_updates
+        if interrupted or last or trainer.agent_steps - saved_at >= checkpoint_interval_steps:
+            saved_at = trainer.agent_steps
+            save()
+        if interrupted and not last:
+            return _End("interrupted", f"interrupted by {stop.received or 'a signal'}")
+    return _End("completed", None)
+
+
 def one_update(trainer: Trainer, recent: RecentRewards) -> dict[str, Any] | str:
-    """Play, learn, and evaluate if it is time to: the update's line of metrics, or why it could not be made."""
+    """Play, learn, and evaluate if an evaluation is due: the update's metrics, or why it could not be made."""
     group, device = trainer.group, trainer.device
     began = time.perf_counter()
     rollout, episodes = trainer.collect()
@@ -184,47 +232,21 @@ def one_update(trainer: Trainer, recent: RecentRewards) -> dict[str, Any] | str:
     }
 
 
-_CAUSES = {"interrupted": Cause.SIGNAL, "diverged": Cause.NON_FINITE}
-
-
-def _outcome(trainer: Trainer, status: str, reason: str | None, facts: dict[str, Any]) -> TrainingOutcome:
-    return TrainingOutcome(
-        status=status,
-        cause=_CAUSES.get(status),
-        reason=reason,
-        agent_steps=trainer.agent_steps,
-        seconds=trainer.seconds,
-        facts=facts,
-    )
-
-
 def _publish(trainer: Trainer, outcome: TrainingOutcome, folder: Path, recent: RecentRewards) -> None:
-    """metrics.jsonl, run.json, then, if all went well, the model: its weights, written last, say that all is there."""
+    """Write metrics.jsonl, run.json and, if all went well, the model; its weights come last and mark it as complete."""
     recipe = trainer.recipe
     write_bytes(folder / METRICS, (state_folder(folder, recipe) / METRICS).read_bytes())
     interface = trainer.environment.factory.interface
     published = trainer.candidate() if outcome.status in ("completed", "paused") else None
-    write_json(
-        folder / "run.json",
-        {
-            "status": outcome.status,
-            "cause": outcome.cause,
-            "reason": outcome.reason,
-            "restarts": read_failures(state_folder(folder, recipe)),
-            "agent_steps": outcome.agent_steps,
-            "seconds": outcome.seconds,
-            "steps_per_second": outcome.agent_steps / outcome.seconds if outcome.seconds else None,
-            "recent_episode_reward": recent.mean,
-            "evaluations": trainer.evaluations,
-            "published": published and {"agent_steps": published.agent_steps, "objective": published.objective},
-            "processes": outcome.facts,
-            "observation_shape": list(interface.observation_shape),
-            "action_names": list(interface.action_names),
-            "engine": engine_stamp(),
-            "recipe": recipe.to_dict(),
-            "provenance": provenance(recipe.to_dict(), {"training": recipe.seed}),
-        },
+    chosen = None if published is None else {"agent_steps": published.agent_steps, "objective": published.objective}
+    details = RunDetails(
+        recent_episode_reward=recent.mean,
+        evaluations=trainer.evaluations,
+        published=chosen,
+        observation_shape=interface.observation_shape,
+        action_names=interface.action_names,
     )
+    write_run_record(folder, recipe, outcome, details)
     if published is not None:
         save_model(
             folder,

@@ -1,14 +1,11 @@
-"""What a training says about itself while it runs: metrics.jsonl, and the same figures for trackers.
+"""The figures of an update, for metrics.jsonl (`daf.training.metrics_file`) and for trackers.
 
-metrics.jsonl has one line per update. It grows beside the trainer's state and is cut back when a run resumes, so that
-it never holds an update twice. Trackers are for people watching; what they show decides nothing.
+Trackers are for people watching; what they show decides nothing.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, Protocol
 
 import psutil
@@ -17,44 +14,22 @@ import torch
 from daf.distributed.process_group import Group
 from daf.engine.vector import FinishedEpisode
 from daf.episodes.objective import episode_objective
-from daf.system.files import atomic_path
 
-METRICS = "metrics.jsonl"
 RECENT_EPISODES = 100
 
 
 class Tracker(Protocol):
-    """Something that draws metrics, shaped like a run of Weights & Biases and its likes."""
+    """Something that draws metrics, with the interface of a Weights & Biases run."""
 
     def log(self, data: dict[str, float], step: int) -> Any: ...
 
     def finish(self) -> Any: ...
 
 
-class MetricsFile:
-    """The growing metrics.jsonl of one recipe; lines after `update` are dropped: a resumed run makes them again."""
-
-    def __init__(self, path: Path, update: int) -> None:
-        self._path = path
-        kept = []
-        for line in path.read_text().splitlines() if path.exists() else []:
-            try:
-                if json.loads(line)["update"] <= update:
-                    kept.append(line)
-            except (json.JSONDecodeError, KeyError):  # the line a crash cut off
-                break
-        with atomic_path(path) as temporary:
-            temporary.write_text("".join(line + "\n" for line in kept))
-
-    def append(self, line: dict[str, Any]) -> None:
-        with self._path.open("a") as stream:
-            stream.write(json.dumps(line, allow_nan=False) + "\n")
-
-
-def numbers_of(line: dict[str, Any]) -> dict[str, float]:
-    """The figures of a line that trackers can draw, nested ones with a slash in their name."""
+def numbers_of(figures: dict[str, Any]) -> dict[str, float]:
+    """The figures that trackers can draw, nested ones with a slash in their name."""
     numbers: dict[str, float] = {}
-    for name, value in line.items():
+    for name, value in figures.items():
         if isinstance(value, dict):
             numbers |= {f"{name}/{key}": number for key, number in numbers_of(value).items()}
         elif isinstance(value, int | float) and not isinstance(value, bool):
@@ -82,7 +57,7 @@ class RecentRewards:
 def episode_figures(
     group: Group, episodes: list[FinishedEpisode], objective_metric: str, recent: RecentRewards
 ) -> dict[str, Any]:
-    """Means over the episodes that ended in this update, in any process; shaped reward and objective apart."""
+    """Means over the episodes that ended in this update in any process; shaped reward and objective are separate."""
     mine = [
         (
             episode.facts.mean_reward,
@@ -110,14 +85,14 @@ def _mean(values: Sequence[float | None]) -> float | None:
 
 
 def action_figures(group: Group, actions: torch.Tensor, names: Sequence[str]) -> dict[str, Any]:
-    """How often each action was chosen, as shares by name: an action that is never tried shows."""
+    """The share of each action by name, and the share of actions that were chosen at all."""
     counts = group.sum(torch.bincount(actions.flatten().cpu(), minlength=len(names)))
     shares = (counts / counts.sum()).tolist()
     return {"actions": dict(zip(names, shares, strict=True)), "action_coverage": float((counts > 0).sum()) / len(names)}
 
 
 def memory_figures(device: torch.device) -> dict[str, float]:
-    """Memory of this process in MiB, the GPU's at its highest since the start."""
+    """Memory of this process in MiB; for the GPU, the peak since the start."""
     figures = {"memory_mb": psutil.Process().memory_info().rss / 2**20}
     if device.type == "cuda":
         figures["cuda_memory_mb"] = torch.cuda.max_memory_allocated(device) / 2**20
@@ -126,4 +101,4 @@ def memory_figures(device: torch.device) -> dict[str, float]:
 
 def time_figures(seconds: dict[str, float], elapsed: float) -> dict[str, float]:
     """Shares of an update's time: in the environment, in forward passes while playing, in learning."""
-    return {f"{what}_share": seconds.get(what, 0.0) / elapsed for what in ("environment", "forward", "learning")}
+    return {f"{phase}_share": seconds.get(phase, 0.0) / elapsed for phase in ("environment", "forward", "learning")}

@@ -56,7 +56,7 @@ def ppo_loss(
     old_values: Tensor,
     advantages: Tensor,
     returns: Tensor,
-    knobs: Hyperparameters,
+    hyperparameters: Hyperparameters,
 ) -> LossParts:
     """Clipped objective (Schulman et al. 2017, eq. 9), summed over samples; all inputs [samples], logits [samples, A].
 
@@ -66,28 +66,29 @@ def ppo_loss(
     log_probs = torch.log_softmax(logits, dim=1)
     log_ratio = log_probs.gather(1, actions[:, None]).squeeze(1) - old_log_probs
     ratio = log_ratio.exp()
-    clipped_ratio = ratio.clamp(1 - knobs.clip_coef, 1 + knobs.clip_coef)
+    clipped_ratio = ratio.clamp(1 - hyperparameters.clip_coef, 1 + hyperparameters.clip_coef)
     policy = -torch.minimum(ratio * advantages, clipped_ratio * advantages).sum()
     error = (values - returns).square()
-    if knobs.value_clip_coef is not None:
-        near = old_values + (values - old_values).clamp(-knobs.value_clip_coef, knobs.value_clip_coef)
+    limit = hyperparameters.value_clip_coef
+    if limit is not None:
+        near = old_values + (values - old_values).clamp(-limit, limit)
         error = torch.maximum(error, (near - returns).square())
     value = 0.5 * error.sum()
     entropy = -(log_probs.exp() * log_probs).sum()
     with torch.no_grad():
         approx_kl = ((ratio - 1) - log_ratio).sum()
-        clipped = ((ratio - 1).abs() > knobs.clip_coef).to(ratio.dtype).sum()
-    total = policy + knobs.value_coef * value - knobs.entropy_coef * entropy
+        clipped = ((ratio - 1).abs() > hyperparameters.clip_coef).to(ratio.dtype).sum()
+    total = policy + hyperparameters.value_coef * value - hyperparameters.entropy_coef * entropy
     return LossParts(total=total, policy=policy, value=value, entropy=entropy, approx_kl=approx_kl, clipped=clipped)
 
 
-def scheduled_learning_rate(knobs: Hyperparameters, update: int, num_updates: int) -> float:
+def scheduled_learning_rate(hyperparameters: Hyperparameters, update: int, num_updates: int) -> float:
     """Learning rate of update 0 … num_updates - 1; the schedules fall towards zero and never rise again."""
     progress = min(1.0, update / num_updates)
-    match knobs.schedule:
+    match hyperparameters.schedule:
         case "constant":
-            return knobs.learning_rate
+            return hyperparameters.learning_rate
         case "linear":
-            return knobs.learning_rate * (1 - progress)
+            return hyperparameters.learning_rate * (1 - progress)
         case "cosine":
-            return knobs.learning_rate * 0.5 * (1 + torch.cos(torch.tensor(torch.pi * progress)).item())
+            return hyperparameters.learning_rate * 0.5 * (1 + torch.cos(torch.tensor(torch.pi * progress)).item())

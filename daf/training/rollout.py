@@ -1,11 +1,11 @@
 """Collecting experience: `horizon` steps of all environments of one process, with the current network.
 
-Everything stays on the device of the network, except what the engine reads and writes: its observations, rewards and
-ends come from shared buffers, the chosen actions go back to them.
+Everything stays on the device of the network, except what the engine reads and writes: observations, rewards and ends
+of episodes come from shared buffers, and the chosen actions go back to them.
 
 On a CPU the environments are played in blocks, one block after the other for the whole horizon: a block's simulations
-stay in the processor's cache, where a step costs half of what it costs with all of them in turn. With a GPU there are
-two large blocks that take turns: while the GPU works on one, the simulations of the other are stepped.
+stay in the processor's cache, which halves the cost of a step. With a GPU, two large blocks take turns: while the GPU
+works on one, the simulations of the other advance.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ from daf.engine.networks import NO_TOKEN, PolicyNetwork, State
 from daf.engine.vector import FinishedEpisode, VectorEnvironment
 from daf.training.ppo import generalized_advantages
 
-AGENTS_PER_BLOCK = 32  # the simulations of so many agents fit into a core's cache on the missions tried
+AGENTS_PER_BLOCK = 32  # the simulations of this many agents fit into a core's cache on the missions tried
 
 
 @dataclass(frozen=True, kw_only=True)
 class Rollout:
-    """What T steps of N agents left behind. Observations are uint8 [T, N, shown tokens, 3]; the rest is [T, N]."""
+    """T steps of N agents. Observations are uint8 [T, N, shown tokens, 3]; the rest is [T, N]."""
 
     observations: Tensor
     actions: Tensor
@@ -43,21 +43,21 @@ class Rollout:
 
 
 class Stopwatch:
-    """Wall-clock seconds by what they were spent on."""
+    """Wall-clock seconds by phase."""
 
     def __init__(self) -> None:
         self.seconds: dict[str, float] = {}
 
     @contextmanager
-    def measure(self, what: str) -> Iterator[None]:
+    def measure(self, phase: str) -> Iterator[None]:
         began = time.perf_counter()
         try:
             yield
         finally:
-            self.seconds[what] = self.seconds.get(what, 0.0) + time.perf_counter() - began
+            self.seconds[phase] = self.seconds.get(phase, 0.0) + time.perf_counter() - began
 
     def take(self) -> dict[str, float]:
-        """The seconds so far; the count starts anew."""
+        """Return the seconds so far and start from zero again."""
         taken, self.seconds = self.seconds, {}
         return taken
 
@@ -74,11 +74,11 @@ class ObservationStore:
         self._shown = 0
 
     def put(self, step: int, rows: slice, live: np.ndarray) -> Tensor:
-        """Keep what some agents see in a step, uint8 [agents, tokens, 3]; returns what the network is to be shown."""
-        # Used slots come first, so a look at the last one that is shown tells whether more are needed.
+        """Keep what some agents see in a step, uint8 [agents, tokens, 3]; return what to show to the network."""
+        # Used slots come first, so the last one that is shown tells whether more are needed.
         if self._shown == 0 or (live[:, self._shown - 1, 0] != NO_TOKEN).any():
             needed = self._network.shown_tokens(live)
-            if needed > self._shown:  # in what is kept already there was nothing
+            if needed > self._shown:  # the earlier steps had nothing there
                 self._network.clear(self._memory[:, :, self._shown : needed])
                 self._shown = needed
         kept = self._memory[step, rows, : self._shown]
@@ -101,7 +101,7 @@ class _Cut:
 
 
 class _Columns:
-    """A rollout in the making. What the network says is on its device, what the engine says is not, [T, N] each."""
+    """A growing rollout, [T, N] each: the network's outputs on its device, the engine's on the CPU."""
 
     def __init__(self, steps: int, agents: int, num_actions: int, device: torch.device) -> None:
         self.logits = torch.empty((steps, agents, num_actions), device=device)
@@ -127,16 +127,16 @@ class Collector:
         self,
         environment: VectorEnvironment,
         network: PolicyNetwork,
-        knobs: Hyperparameters,
+        hyperparameters: Hyperparameters,
         *,
         seed: int,
         device: torch.device,
         stopwatch: Stopwatch,
     ) -> None:
-        self._environment, self._network, self._knobs = environment, network, knobs
+        self._environment, self._network, self._hyperparameters = environment, network, hyperparameters
         self._device, self._stopwatch = device, stopwatch
         agents = environment.num_agents
-        self._store = ObservationStore(network, knobs.horizon, environment.buffers.observations.shape, device)
+        self._store = ObservationStore(network, hyperparameters.horizon, environment.buffers.observations.shape, device)
         self._take_turns = device.type != "cpu"
         self._blocks = environment.blocks((agents + 1) // 2 if self._take_turns else AGENTS_PER_BLOCK)
         self.sampling = torch.Generator().manual_seed(seed)
@@ -145,22 +145,22 @@ class Collector:
 
     @torch.no_grad()
     def collect(self) -> tuple[Rollout | None, list[FinishedEpisode]]:
-        """Play `horizon` steps, and name the episodes that ended; no rollout if an action's logits were not finite."""
-        environment, knobs, device = self._environment, self._knobs, self._device
+        """Play `horizon` steps; the rollout (None if its logits were not finite) and the episodes that ended."""
+        environment, hyperparameters, device = self._environment, self._hyperparameters, self._device
         first_state = self.state
         self.state = _cleared(self.state, self.starting)
         self._store.begin()
         num_actions = len(environment.factory.interface.action_names)
-        columns = _Columns(knobs.horizon, environment.num_agents, num_actions, device)
+        columns = _Columns(hyperparameters.horizon, environment.num_agents, num_actions, device)
         players = [self._play(block, columns) for block in self._blocks]
-        # Every block yields once per step, so zipped they take turns, and chained they play one after the other.
+        # Every block yields once per step: zipped, they take turns; chained, they play one after the other.
         deque(zip(*players, strict=True) if self._take_turns else chain(*players), maxlen=0)
         if not bool(columns.logits.isfinite().all()):
             return None, columns.episodes
         rewards, values = torch.from_numpy(columns.rewards).to(device), columns.values
         done = torch.from_numpy(columns.done).to(device)
-        if knobs.reward_clip is not None:
-            rewards.clamp_(-knobs.reward_clip, knobs.reward_clip)
+        if hyperparameters.reward_clip is not None:
+            rewards.clamp_(-hyperparameters.reward_clip, hyperparameters.reward_clip)
         _, last_values, _ = self._step(self._shown(environment.buffers.observations), self.state)
         next_values = torch.cat([values[1:], last_values[None]])
         next_values[done] = 0.0
@@ -171,8 +171,8 @@ class Collector:
             values=values,
             next_values=next_values,
             done=done,
-            gamma=knobs.gamma,
-            gae_lambda=knobs.gae_lambda,
+            gamma=hyperparameters.gamma,
+            gae_lambda=hyperparameters.gae_lambda,
         )
         log_probs = torch.log_softmax(columns.logits, dim=2)
         rollout = Rollout(
@@ -199,7 +199,7 @@ class Collector:
         gumbel = noise.log_().neg_().to(self._device)
         state = None if self.state is None else (self.state[0][rows], self.state[1][rows])
         starting = self.starting[rows]
-        for t in range(self._knobs.horizon):
+        for t in range(self._hyperparameters.horizon):
             columns.starts[t, rows] = starting
             shown = self._store.put(t, rows, buffers.observations[rows])
             logits, columns.values[t, rows], state = self._step(shown, state)
@@ -230,14 +230,14 @@ class Collector:
 
     @torch.no_grad()
     def next_logits(self) -> Tensor:
-        """Logits [agents, actions] for the observations that come next, without playing on."""
+        """Logits [agents, actions] for the next observations, without playing on."""
         logits, _, _ = self._step(
             self._shown(self._environment.buffers.observations), _cleared(self.state, self.starting)
         )
         return logits
 
     def _shown(self, observations: np.ndarray) -> Tensor:
-        """A copy on the device of what the network is to be shown of raw observations [agents, tokens, 3]."""
+        """A copy on the device of what the network sees of raw observations [agents, tokens, 3]."""
         shown = torch.from_numpy(observations[:, : self._network.shown_tokens(observations)].copy())
         return self._network.prepare(shown.to(self._device))
 

@@ -1,8 +1,8 @@
 """Trackers: TensorBoard's event files, and any library with the interface of Weights & Biases.
 
 A tracker is chosen by name: `tensorboard`, or the import name of a library whose `init(...)` returns a run with
-`log(data, step=…)` and `finish()` (wandb, trackio, swanlab, …). Such runs are started offline; what is synchronised
-afterwards is the user's business.
+`log(data, step=…)` and `finish()` (wandb, trackio, swanlab, …). Such runs are started offline; synchronising them
+afterwards is up to the user.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class TensorBoardTracker:
     def __init__(self, folder: Path, resumed_at: int) -> None:
         from torch.utils.tensorboard import SummaryWriter
 
-        # What a killed run wrote after its last checkpoint is hidden, since it is written again.
+        # Hide what a killed run wrote after its last checkpoint: it is written again.
         self._writer = SummaryWriter(str(folder), purge_step=resumed_at + 1)
 
     def log(self, data: dict[str, float], step: int) -> None:

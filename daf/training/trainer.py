@@ -12,20 +12,19 @@ from daf.config import PolicyConfig
 from daf.config.recipes import TrainingRecipe
 from daf.distributed.process_group import Group
 from daf.engine.missions import resolve_mission
-from daf.engine.networks import PolicyNetwork
-from daf.engine.policies import build_policy, resolve_policy
+from daf.engine.policies import resolve_policy
 from daf.engine.vector import FinishedEpisode, VectorEnvironment
-from daf.errors import BadInputError
 from daf.training.evaluator import Evaluator
 from daf.training.learner import Learner
 from daf.training.ppo import scheduled_learning_rate
 from daf.training.random_state import capture_random_state, restore_random_state
 from daf.training.rollout import Collector, Rollout, Stopwatch
+from daf.training.trainable import build_trainable, environments_per_process
 
 
 @dataclass(frozen=True, kw_only=True)
 class Candidate:
-    """Weights that may be published, and the held-out objective that chose them (None: they are the last)."""
+    """Weights that may be published, and the held-out objective that chose them (None: they are the last ones)."""
 
     agent_steps: int
     objective: float | None
@@ -40,13 +39,13 @@ class Trainer:
         best: the candidate that the evaluations chose; None before the first of them.
 
     Raises:
-        BadInputError: environments that cannot be shared equally, a mission that cannot be evaluated as asked.
+        BadInputError: environments that cannot be shared equally, or a mission on which the evaluations are impossible.
     """
 
     def __init__(self, recipe: TrainingRecipe, group: Group, device: torch.device) -> None:
-        knobs = recipe.hyperparameters
+        hyperparameters = recipe.hyperparameters
         self.recipe, self.group, self.device = recipe, group, device
-        share = share_of_environments(recipe, group)
+        share = environments_per_process(hyperparameters.num_envs, group.world_size)
         mission = resolve_mission(recipe.mission.config, recipe.mission.name)
         self.environment = VectorEnvironment(
             mission,
@@ -59,16 +58,21 @@ class Trainer:
         policy = resolve_policy(PolicyConfig(class_path=recipe.policy_class_path, init_kwargs=recipe.init_kwargs))
         self.policy_class_path = policy.class_path
         factory = self.environment.factory
-        built = build_policy(policy, factory.interface, device=device.type)
-        self.network = PolicyNetwork(built, policy.label, precision=recipe.precision, compiled=recipe.compile_network)
+        built, self.network = build_trainable(
+            policy,
+            factory.interface,
+            device=device.type,
+            precision=recipe.precision,
+            compiled=recipe.compile_network,
+        )
         self.network.module.to(device).train()
         own_seed = recipe.seed * 1_000_003 + group.rank
         torch.manual_seed(own_seed)  # what the network draws while it runs differs between processes
         self.stopwatch = Stopwatch()
         self._collector = Collector(
-            self.environment, self.network, knobs, seed=own_seed, device=device, stopwatch=self.stopwatch
+            self.environment, self.network, hyperparameters, seed=own_seed, device=device, stopwatch=self.stopwatch
         )
-        self._learner = Learner(self.network, knobs, group, seed=own_seed + 500_000, device=device)
+        self._learner = Learner(self.network, hyperparameters, group, seed=own_seed + 500_000, device=device)
         self.parameters = self._learner.parameters
         self.evaluator = None
         if recipe.held_out is not None:
@@ -78,7 +82,7 @@ class Trainer:
         self.update = 0
         self.agent_steps = 0
         self.seconds = 0.0
-        self.steps_per_update = self.environment.num_agents * group.world_size * knobs.horizon
+        self.steps_per_update = self.environment.num_agents * group.world_size * hyperparameters.horizon
         self.num_updates = math.ceil(recipe.num_steps / self.steps_per_update)
 
     def collect(self) -> tuple[Rollout | None, list[FinishedEpisode]]:
@@ -93,12 +97,12 @@ class Trainer:
         return None if figures is None else {"learning_rate": learning_rate, **figures}
 
     def can_act(self) -> bool:
-        """Whether weights are finite and actions can be chosen: weights may be numbers, yet too large for that."""
+        """Whether actions can be chosen: weights may be finite, yet too large for that."""
         finite = self._learner.finite_weights() and bool(torch.isfinite(self._collector.next_logits()).all())
         return not self.group.any(not finite, self.device)
 
     def evaluate_if_due(self) -> float | None:
-        """After an update: the held-out objective, if this is the time for it; `best` follows it."""
+        """After an update: the held-out objective, if an evaluation is due; it also updates `best`."""
         if self.evaluator is None or not self.evaluator.is_due(self.update, self.num_updates) or not self.can_act():
             return None
         result = self.evaluator.evaluate()
@@ -109,14 +113,14 @@ class Trainer:
         return objective
 
     def candidate(self) -> Candidate:
-        """What is to be published: the best of the evaluations, or, without any, the last weights."""
+        """What to publish: the best of the evaluations or, without any, the last weights."""
         return self.best or Candidate(agent_steps=self.agent_steps, objective=None, weights=self._weights())
 
     def _weights(self) -> dict[str, torch.Tensor]:
         return {name: value.detach().cpu().clone() for name, value in self.network.module.state_dict().items()}
 
     def state(self) -> dict[str, Any]:
-        """Everything the next update depends on, of all processes, and what is published in the end."""
+        """Everything, of all processes, that the next update and the published model depend on."""
         environments = self.environment.state()
         mine = {
             "episode": environments["episode"],
@@ -142,7 +146,7 @@ class Trainer:
         }
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Go on exactly where `state` was taken, in a group of the same size."""
+        """Continue exactly where `state` was taken, in a group of the same size."""
         self.update, self.agent_steps, self.seconds = state["update"], state["agent_steps"], state["seconds"]
         self.network.module.load_state_dict(state["network"])
         self._learner.optimizer.load_state_dict(state["optimizer"])
@@ -160,17 +164,3 @@ class Trainer:
 
 def _moved(state: tuple[torch.Tensor, torch.Tensor] | None, device: torch.device) -> Any:
     return None if state is None else (state[0].to(device), state[1].to(device))
-
-
-def share_of_environments(recipe: TrainingRecipe, group: Group) -> int:
-    """Environments per process.
-
-    Raises:
-        BadInputError: they cannot be shared equally.
-    """
-    total = recipe.hyperparameters.num_envs
-    if total % group.world_size:
-        raise BadInputError(
-            f"num_envs divisible by the {group.world_size} training processes", str(total), "hyperparameters.num_envs"
-        )
-    return total // group.world_size

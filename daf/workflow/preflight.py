@@ -106,13 +106,13 @@ def check_with_engine(plan: Plan, source: str) -> None:
         ConfigError: one problem per wrong value.
     """
     from daf.engine.missions import check_buildable, resolve_mission
-    from daf.engine.networks import PolicyNetwork
     from daf.engine.policies import build_policy, check_transfer, resolve_policy
     from daf.engine.teams import agents_per_member
     from daf.search.files import validate_sweep
     from daf.search.space import searched_arguments
     from daf.training.evaluator import check_objective
     from daf.training.trackers import check_trackers
+    from daf.training.trainable import build_trainable, environments_per_process
 
     problems: list[BadInputError] = []
     interfaces: dict[str, Any] = {}
@@ -148,17 +148,14 @@ def check_with_engine(plan: Plan, source: str) -> None:
         if seen and resolved:
             attempt(
                 f"{key}.policy_class_path",
-                lambda resolved=resolved, seen=seen: PolicyNetwork(build_policy(resolved, seen), resolved.label),
+                lambda resolved=resolved, seen=seen: build_trainable(resolved, seen),
             )
         world_size = config.world_size if isinstance(config, DAFTrainingConfig) else 1
-        if config.hyperparameters.num_envs % world_size:
-            problems.append(
-                BadInputError(
-                    f"a multiple of the {world_size} training processes",
-                    str(config.hyperparameters.num_envs),
-                    f"{source}: {key}.hyperparameters.num_envs",
-                )
-            )
+        try:
+            where = f"{source}: {key}.hyperparameters.num_envs"
+            environments_per_process(config.hyperparameters.num_envs, world_size, where)
+        except BadInputError as error:
+            problems.append(error)
 
     for name, sweep in experiment.sweeps.items():
         arguments = {**sweep.init_kwargs, **dict.fromkeys(searched_arguments(sweep.search_space))}

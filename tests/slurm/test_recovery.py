@@ -152,7 +152,7 @@ def test_a_cancelled_job_saves_and_is_submitted_again(
     first, second = run.jobs()
     assert first.state.startswith("CANCELLED")
     assert second.state == "COMPLETED"
-    assert "SIGTERM received" in slurm_log(tmp_path, first)
+    assert "interrupted by SIGTERM" in slurm_log(tmp_path, first)
     (steps,) = resumed_at(tmp_path)
     assert steps >= 5 * UPDATE_STEPS
 
@@ -182,7 +182,7 @@ def test_the_controller_may_go_and_come_back(
     run.succeeds()
     assert weights(tmp_path) == undisturbed
     assert resumed_at(tmp_path) == []
-    assert [(one.job_id, one.state) for one in run.jobs()] == [(job.job_id, "COMPLETED")]
+    assert [(known.job_id, known.state) for known in run.jobs()] == [(job.job_id, "COMPLETED")]
 
 
 @pytest.mark.long
@@ -196,7 +196,7 @@ def test_accounting_may_be_away(cluster: Cluster, start: Start, tmp_path: Path, 
         cluster.start_accounting_daemon()
     assert weights(tmp_path) == undisturbed
     assert resumed_at(tmp_path) == []
-    cluster.wait_for("accounting to hear of it", lambda: [one.state for one in run.jobs()] == ["COMPLETED"])
+    cluster.wait_for("accounting to hear of it", lambda: [job.state for job in run.jobs()] == ["COMPLETED"])
 
 
 @pytest.mark.long
@@ -228,7 +228,7 @@ def test_a_job_out_of_time_saves_and_gets_more(start: Start, tmp_path: Path) -> 
     assert first.state == "TIMEOUT"
     assert others[-1].state == "COMPLETED"
     assert [job.limit for job in (first, *others)] == ["00:01:00", "00:04:00", "00:09:00"][: 1 + len(others)]
-    assert "SIGTERM received" in slurm_log(tmp_path, first)
+    assert "interrupted by SIGTERM" in slurm_log(tmp_path, first)
     assert len(resumed_at(tmp_path)) == len(others)
 
 
@@ -264,7 +264,7 @@ def test_a_job_that_is_warned_of_its_preemption_saves_and_goes_on(
     assert weights(tmp_path) == undisturbed
     first, second = run.jobs()
     assert (first.state, second.state) == ("FAILED", "COMPLETED")
-    assert "SIGTERM received" in slurm_log(tmp_path, first)
+    assert "interrupted by SIGTERM" in slurm_log(tmp_path, first)
     (steps,) = resumed_at(tmp_path)
     assert steps >= 5 * UPDATE_STEPS
 

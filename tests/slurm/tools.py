@@ -104,10 +104,10 @@ class Job:
 
 
 def jobs_in(cluster: Cluster, folder: Path) -> list[Job]:
-    wanted = f"--format={','.join((*FIELDS, 'WorkDir'))}"
+    columns = f"--format={','.join((*FIELDS, 'WorkDir'))}"
     how = ("--allocations", "--noheader", "--parsable2", "--delimiter=\x1f", "--starttime=now-1hour")
     jobs = []
-    for line in cluster.run("sacct", *how, wanted).splitlines():
+    for line in cluster.run("sacct", *how, columns).splitlines():
         *values, where = line.split("\x1f")
         if len(values) == len(FIELDS) and where == str(folder):
             jobs.append(Job(*values[:2], int(values[2]), int(values[3]), *values[4:]))

@@ -118,10 +118,10 @@ def metrics_of_comparison(wildcards):
 
 
 def training_processes(wildcards):
-    """One core per training process of a machine."""
+    """Cores of a machine: one per training process."""
     return PLAN.run(wildcards.run).processes_per_machine
 
 
 def training_machines(wildcards):
-    """The nodes of a cluster job, with one task on each."""
+    """Nodes of a cluster job, each with one task."""
     return PLAN.run(wildcards.run).num_machines

@@ -3,13 +3,13 @@
 # REQUIRED INPUTS: <out>/sweeps/{sweep}/best.json if the run names a sweep
 # OUTPUTS:         <out>/training/{run}/seed-{seed}/model.safetensors, model.json, run.json, metrics.jsonl
 rule train:
-    """Train all runs with all their seeds."""
+    """Train every seed of every run."""
     input:
         train_targets,
 
 
 rule train_policy:
-    """Train one seed of a run; interrupted, it goes on where it stopped."""
+    """Train one seed of a run; after an interruption it resumes from its checkpoint."""
     input:
         best=sweep_before_training,
     output:

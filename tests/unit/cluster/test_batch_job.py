@@ -15,7 +15,7 @@ import pytest
 from daf.cluster.batch_job import SlurmError, SlurmOptions, SlurmProcess, batch_script, submit, submit_command
 from daf.distributed_training import TrainingError, daf_launch_distributed_training
 from daf.errors import BadInputError, UnfitEnvironmentError
-from daf.system.files import read_json
+from daf.training.options import TrainingSpec
 
 Programs = Callable[..., Path]
 
@@ -63,7 +63,7 @@ def test_a_training_is_submitted_whole(tmp_path: Path, programs: Programs) -> No
     assert line.startswith("sbatch --parsable --job-name=daf-run-seed-1 --nodes=2 ")
     assert line.endswith(f"--output={folder}/processes.log {folder}/slurm.sh")
     assert (folder / "slurm.sh").read_text() == batch_script(folder / "job.json")
-    assert read_json(folder / "job.json")["num_machines"] == 2
+    assert TrainingSpec.read(folder / "job.json").options.num_machines == 2
     assert isinstance(job._process, SlurmProcess)
     assert job._process.job_id == "4711"
     assert job.status().state == "queued"

@@ -95,7 +95,7 @@ def test_partitions() -> None:
     partitions = parse_partitions(SINFO)
     assert list(partitions) == ["cpu", "gpu", "old"]
     gpu = partitions["gpu"]
-    assert (gpu.up, gpu.max_minutes, gpu.num_nodes) == (True, 2880, 12)
+    assert (gpu.up, gpu.max_minutes, sum(group.count for group in gpu.groups)) == (True, 2880, 12)
     assert gpu.groups[0].gres == {"gpu": 4, "gpu:a100": 4}
     assert gpu.groups[0].features == {"nvlink", "ib"}
     assert gpu.groups[1].gres == {"gpu": 2, "gpu:v100": 2, "nvme": 1}
@@ -208,8 +208,8 @@ def test_what_exists_is_no_problem(fine: Request) -> None:
         ({"memory_mb": 600_000}, "at most 512000 MB", "600000", "cluster.max_memory_mb"),
         ({"minutes": 3000}, "at most 2880 minutes", "3000", "cluster.max_minutes"),
         ({"cpus": 100}, "at most 64 cores", "100", "fewer processes"),
-        ({"gres": "gpu:4", "nodes": 9}, "9 nodes with all that is asked for", "8", "num_machines"),
-        ({"gres": "gpu:v100:1", "constraint": "ib"}, "1 nodes with all", "0", "another partition"),
+        ({"gres": "gpu:4", "nodes": 9}, "9 nodes that have everything the job asks for", "8", "num_machines"),
+        ({"gres": "gpu:v100:1", "constraint": "ib"}, "1 nodes that have everything", "0", "another partition"),
     ],
 )
 def test_what_does_not_exist_is_named_once(wrong: dict[str, Any], expected: str, found: str, hint: str) -> None:
@@ -241,11 +241,11 @@ def test_partitions_that_cancel_what_they_preempt(programs: Programs) -> None:
         scontrol=f'case "$*" in *partition*) printf "{shown}";; *) '
         f'printf "{CONFIG.format("none")}PreemptType = preempt/partition_prio\\n";; esac',
     )
-    found = read_inventory("ada")
-    assert [found.partitions[name].preempt_mode for name in ("cpu", "gpu", "old")] == ["REQUEUE", "CANCEL", "OFF"]
-    (problem,) = find_problems([request(), request(partition="cpu")], found, status_command="squeue")
+    cluster = read_inventory("ada")
+    assert [cluster.partitions[name].preempt_mode for name in ("cpu", "gpu", "old")] == ["REQUEUE", "CANCEL", "OFF"]
+    (problem,) = find_problems([request(), request(partition="cpu")], cluster, status_command="squeue")
     assert problem.found == "PreemptMode=CANCEL of partition 'gpu'"
-    assert find_problems([request()], found, status_command=None) == []
+    assert find_problems([request()], cluster, status_command=None) == []
 
 
 def test_modules_must_be_loaded() -> None:
@@ -281,10 +281,10 @@ def test_orphans_are_this_folders_unfinished_jobs_of_rules(tmp_path: Path) -> No
         f"5|RUNNING|mine|{tmp_path}\n"
         f"6|COMPLETING|rule_evaluate_policy_wildcards_x|{tmp_path}\n"
     )
-    found = parse_orphans(listed, tmp_path)
-    assert [one.job_id for one in found] == ["1", "2", "6"]
-    assert str(found[0]) == "1 (train_policy a_1)"
-    assert [one.pending for one in found] == [False, True, False]
+    orphans = parse_orphans(listed, tmp_path)
+    assert [orphan.job_id for orphan in orphans] == ["1", "2", "6"]
+    assert str(orphans[0]) == "1 (train_policy a_1)"
+    assert [orphan.pending for orphan in orphans] == [False, True, False]
 
 
 def test_pending_orphans_are_cancelled_and_running_ones_waited_for(
@@ -302,7 +302,10 @@ def test_pending_orphans_are_cancelled_and_running_ones_waited_for(
     slept: list[float] = []
     assert settle_orphans(tmp_path, said.append, sleep=slept.append) is True
     assert log.read_text() == "scancel --state=PENDING 8\n"
-    assert [line.partition(":")[2] for line in said] == [" 8", " 7 (a). Waiting for them; scancel those not worth it."]
+    assert [line.partition(":")[2] for line in said] == [
+        " 8",
+        " 7 (a). Waiting for them; scancel those you do not need.",
+    ]
     assert slept == [2.0, 4.0]
 
 

@@ -25,19 +25,19 @@ def no_warning(text: str) -> None:
 
 
 def load(folder: Path) -> tuple[int | None, list[str]]:
-    """The update of the newest valid state, and what was said about the others."""
+    """The update of the newest valid state, and the warnings about the others."""
     warnings: list[str] = []
-    found = load_newest_checkpoint(folder, warnings.append)
-    return (None if found is None else found["update"]), warnings
+    loaded = load_newest_checkpoint(folder, warnings.append)
+    return (None if loaded is None else loaded["update"]), warnings
 
 
 def test_a_state_comes_back_as_it_was(tmp_path: Path) -> None:
     save_checkpoint(tmp_path, 3, state(3))
-    found = load_newest_checkpoint(tmp_path, no_warning)
-    assert found is not None
-    assert found["update"] == 3
-    assert torch.equal(found["network"]["weight"], state(3)["network"]["weight"])
-    logs = found["processes"][0]["actions"]
+    loaded = load_newest_checkpoint(tmp_path, no_warning)
+    assert loaded is not None
+    assert loaded["update"] == 3
+    assert torch.equal(loaded["network"]["weight"], state(3)["network"]["weight"])
+    logs = loaded["processes"][0]["actions"]
     assert logs[0].tolist() == [1, 2, 3]
     assert logs[1] is None
 

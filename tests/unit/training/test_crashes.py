@@ -28,6 +28,7 @@ from daf.distributed.process_group import Group
 from daf.logging_config import create_daf_logger
 from daf.training.checkpoints import load_newest_checkpoint
 from daf.training.loop import train
+from daf.training.options import RunOptions
 from daf.training.paths import state_folder
 
 PACKAGE = str(Path(daf.__file__).parent)
@@ -51,7 +52,8 @@ RECIPE = TrainingRecipe(
 
 def run(folder: Path) -> None:
     logger = create_daf_logger("test", level="error")
-    train(RECIPE, folder, group=Group(), device=torch.device("cpu"), logger=logger, label="test", checkpoint_steps=1)
+    options = RunOptions(label="test", checkpoint_interval_steps=1)
+    train(RECIPE, folder, options, group=Group(), device=torch.device("cpu"), logger=logger)
 
 
 class Lines:
@@ -98,7 +100,7 @@ def outputs(folder: Path) -> dict[str, bytes]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("where", "points"), [("", 10), ("/files.py", 4), ("/training/checkpoints.py", 4)])
+@pytest.mark.parametrize(("where", "points"), [("", 10), ("/system/files.py", 4), ("/training/checkpoints.py", 4)])
 def test_killed_anywhere_the_same_command_ends_with_the_same_bytes(where: str, points: int, tmp_path: Path) -> None:
     """Ten points in all of the code; and some more while files, checkpoints above all, are being written."""
     code, total = in_a_process(tmp_path / "whole", PACKAGE + where)

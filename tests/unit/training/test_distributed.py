@@ -34,6 +34,7 @@ from daf.errors import BadInputError, ConfigError, DafError, PolicyError, Unknow
 from daf.system.files import read_json, write_json
 from daf.training import launch as launch_module
 from daf.training.launch import run_training
+from daf.training.options import RunOptions, TrainingSpec
 from daf.training.paths import state_folder
 from daf.training.rollout import Rollout
 from daf.training.trainer import Trainer
@@ -43,16 +44,20 @@ SMALL = {"num_envs": 4, "horizon": 16, "minibatch_size": 64}
 UPDATE_STEPS = 4 * 4 * 16
 
 
-def recipe_of(policy: str = "grid", *, world_size: int = 2, updates: int = 4, **knobs: Any) -> TrainingRecipe:
+def recipe_of(policy: str = "grid", *, world_size: int = 2, updates: int = 4, **hyperparameters: Any) -> TrainingRecipe:
     return TrainingRecipe(
         mission=MissionRecipe.of("short", {"short": MissionConfig(source="training_facility_1", max_steps=21)}),
         policy_class_path=policy,
         init_kwargs={},
-        hyperparameters=Hyperparameters.from_dict({**SMALL, **knobs}),
+        hyperparameters=Hyperparameters.from_dict({**SMALL, **hyperparameters}),
         num_steps=updates * UPDATE_STEPS,
         seed=1,
         world_size=world_size,
     )
+
+
+def options_of(**changes: Any) -> RunOptions:
+    return RunOptions(**{"label": "test", "device": "cpu", **changes})
 
 
 # ---- one update, shared -----------------------------------------------------------------------------------
@@ -72,8 +77,8 @@ for name in ("grid", "lstm"):
     recipe = TrainingRecipe.model_validate(json.loads((folder / f"{name}.json").read_text()))
     trainer = Trainer(recipe, group, torch.device("cpu"))
     figures = trainer.learn(Rollout(**torch.load(folder / f"{name}-rollout-{group.rank}.pt", weights_only=True)))
-    found = {"weights": trainer.network.module.state_dict(), "figures": figures}
-    torch.save(found, folder / f"{name}-learnt-{group.rank}.pt")
+    learnt = {"weights": trainer.network.module.state_dict(), "figures": figures}
+    torch.save(learnt, folder / f"{name}-learnt-{group.rank}.pt")
 leave_group(group)
 """
 
@@ -95,17 +100,17 @@ def test_two_processes_make_the_update_of_one(tmp_path: Path) -> None:
 
     The halves differ in the spread of their advantages, so a normalization by each process alone would show.
     """
-    knobs = {"epochs": 1, "minibatch_size": UPDATE_STEPS, "max_grad_norm": 0.05}
+    changes = {"epochs": 1, "minibatch_size": UPDATE_STEPS, "max_grad_norm": 0.05}
     whole: dict[str, dict[str, Any]] = {}
     for name in ("grid", "lstm"):
-        trainer = Trainer(recipe_of(name, world_size=1, **knobs), Group(), torch.device("cpu"))
+        trainer = Trainer(recipe_of(name, world_size=1, **changes), Group(), torch.device("cpu"))
         for _ in range(2):
             rollout, _ = trainer.collect()
         assert rollout is not None
         rollout.advantages[:, :8] *= 5
         for number in range(2):
             torch.save(half(rollout, number), tmp_path / f"{name}-rollout-{number}.pt")
-        write_json(tmp_path / f"{name}.json", recipe_of(name, **knobs).to_dict())
+        write_json(tmp_path / f"{name}.json", recipe_of(name, **changes).to_dict())
         figures = trainer.learn(rollout)
         whole[name] = {"weights": trainer.network.module.state_dict(), "figures": figures}
     address = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port()), "WORLD_SIZE": "2"}
@@ -120,7 +125,7 @@ def test_two_processes_make_the_update_of_one(tmp_path: Path) -> None:
     for name, expected in whole.items():
         shares = [torch.load(tmp_path / f"{name}-learnt-{rank}.pt", weights_only=True) for rank in range(2)]
         start = Trainer(
-            recipe_of(name, world_size=1, **knobs), Group(), torch.device("cpu")
+            recipe_of(name, world_size=1, **changes), Group(), torch.device("cpu")
         ).network.module.state_dict()
         for key, weights in expected["weights"].items():
             assert torch.equal(shares[0]["weights"][key], shares[1]["weights"][key])
@@ -227,17 +232,17 @@ def test_inside_slurm_srun_starts_one_agent_per_node(given: dict[str, str], core
 def test_each_process_may_be_a_slurm_task_of_its_own(gpus: dict[str, str], binding: list[str], slurm: Path) -> None:
     environment = {"SLURM_JOB_ID": "1234", "SLURM_CPUS_ON_NODE": "4", **gpus}
     for machines in (1, 2):
-        (command,) = agent_commands([], Path("reports"), machines, 2, environment, task_per_process=True)
+        (command,) = agent_commands([], Path("reports"), machines, 2, environment, task_per_gpu=True)
         assert command[: command.index("bash")] == [
             "srun", f"--nodes={machines}", f"--ntasks={2 * machines}", "--ntasks-per-node=2", "--overlap",
             "--kill-on-bad-exit=0", "--wait=5", "--cpus-per-task=2", *binding,
         ]  # fmt: skip
         assert {f"--nnodes={2 * machines}", "--nproc-per-node=1"} <= set(command)
-    outside = agent_commands([], Path("reports"), 1, 2, {}, task_per_process=True)
+    outside = agent_commands([], Path("reports"), 1, 2, {}, task_per_gpu=True)
     assert {"--nnodes=1", "--nproc-per-node=2"} <= set(outside[0])
 
 
-def test_srun_is_told_of_the_job_and_not_of_the_step_it_is_called_in() -> None:
+def test_srun_sees_the_job_and_not_the_step_it_is_called_in() -> None:
     environment = {
         "PATH": "/bin", "SLURM_CONF": "/etc/slurm.conf", "SLURM_JOB_ID": "7", "SLURM_NODELIST": "g1",
         "SLURM_NNODES": "1",
@@ -273,9 +278,9 @@ def test_without_need_srun_is_left_alone(machines: int, environment: dict[str, s
 
 def test_a_single_process_needs_no_torchrun(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(launch_module, "agent_commands", None)
-    outcome = run_training(recipe_of(world_size=1, updates=1), tmp_path, label="alone", device="cpu")
-    assert outcome["status"] == "completed"
-    assert outcome["facts"]["world_size"] == 1
+    outcome = run_training(recipe_of(world_size=1, updates=1), tmp_path, options_of())
+    assert outcome.status == "completed"
+    assert outcome.processes["world_size"] == 1
     assert (tmp_path / "model.safetensors").exists()
 
 
@@ -292,13 +297,13 @@ def metrics_of(folder: Path) -> list[dict[str, Any]]:
 def test_two_ranks_under_torchrun_train_together_and_repeatably(tmp_path: Path) -> None:
     recipe = recipe_of("lstm")
     outcomes = [
-        run_training(recipe, tmp_path / name, label=name, num_machines=machines, device="cpu", checkpoint_steps=300)
+        run_training(recipe, tmp_path / name, options_of(num_machines=machines, checkpoint_interval_steps=300))
         for name, machines in (("a", 1), ("b", 2))  # one agent with two processes, two agents with one each
     ]
     for outcome in outcomes:
-        assert outcome["status"] == "completed"
-        assert outcome["agent_steps"] == 4 * UPDATE_STEPS
-        facts = outcome["facts"]
+        assert outcome.status == "completed"
+        assert outcome.agent_steps == 4 * UPDATE_STEPS
+        facts = outcome.processes
         assert (facts["world_size"], facts["backend"]) == (2, "gloo")
         assert [rank["rank"] for rank in facts["ranks"]] == [0, 1]
         assert len({rank["pid"] for rank in facts["ranks"]}) == 2
@@ -335,14 +340,10 @@ def test_a_rank_that_is_killed_is_started_again_from_the_checkpoint(
     tmp_path: Path, started: list[subprocess.Popen[bytes]]
 ) -> None:
     recipe = recipe_of(updates=25)
-    run_training(recipe, tmp_path / "whole", label="whole", device="cpu")
+    run_training(recipe, tmp_path / "whole", options_of())
     code = "import sys; from daf.training.launch import main; sys.exit(main(sys.argv[1:]))"
-    job = {
-        "recipe": recipe.to_dict(), "folder": str(tmp_path / "cut"), "label": "cut", "num_machines": 1,
-        "device": "cpu", "checkpoint_steps": UPDATE_STEPS, "max_restarts": 2, "stall_seconds": 600.0, "trackers": [],
-        "log_file": str(tmp_path / "log"),
-    }  # fmt: skip
-    write_json(tmp_path / "job.json", job)
+    options = options_of(checkpoint_interval_steps=UPDATE_STEPS, log_file=tmp_path / "log")
+    TrainingSpec(recipe=recipe, folder=tmp_path / "cut", options=options).write(tmp_path / "job.json")
     process = subprocess.Popen([sys.executable, "-c", code, "--job", str(tmp_path / "job.json")], cwd=REPOSITORY)
     started.append(process)
     growing = state_folder(tmp_path / "cut", recipe) / "metrics.jsonl"
@@ -369,7 +370,7 @@ def test_bad_input_in_the_processes_comes_home_at_once(tmp_path: Path) -> None:
     recipe = recipe_of().model_copy(update={"policy_class_path": "random"})
     (tmp_path / "model.safetensors").touch()  # another recipe's
     with pytest.raises(TrainingFailedError) as caught:
-        run_training(recipe, tmp_path, label="bad", device="cpu", max_restarts=2, log_file=tmp_path / "train.log")
+        run_training(recipe, tmp_path, options_of(label="bad", max_restarts=2, log_file=tmp_path / "train.log"))
     assert (caught.value.cause, caught.value.exit_code) == ("bad_input", 2)
     assert caught.value.expected == "a trainable policy"
     assert "training 'bad'" in caught.value.where
@@ -436,7 +437,7 @@ def test_a_cancelled_job_goes_on_where_it_was(
     with pytest.raises(TrainingError) as caught:
         job.wait_for_completion()
     assert "interrupted" in caught.value.found
-    assert "goes on from its checkpoint" in caught.value.hint
+    assert "resumes from its checkpoint" in caught.value.hint
     with pytest.raises(BadInputError, match=r"no such file"):
         daf_collect_training_results(job)
     stopped_at = job.status().agent_steps
@@ -452,7 +453,7 @@ def test_a_cancelled_job_goes_on_where_it_was(
 @pytest.mark.slow
 def test_a_job_that_diverges_says_so(tmp_path: Path) -> None:
     job = launch(tmp_path, hyperparameters={**SMALL, "learning_rate": 1e30})
-    with pytest.raises(TimeoutError, match=r"still runs after 0"):
+    with pytest.raises(TimeoutError, match=r"still running after 0"):
         job.wait_for_completion(0)
     with pytest.raises(TrainingError) as caught:
         job.wait_for_completion(180)
@@ -471,7 +472,7 @@ def test_a_job_that_diverges_says_so(tmp_path: Path) -> None:
         ({"policy_class_path": "lsmt"}, PolicyError, ["did you mean 'lstm'"]),
         ({"policy_class_path": "random"}, PolicyError, ["a trainable policy", "no network"]),
         ({"init_kwargs": {"hiden_size": 3}}, PolicyError, ["hiden_size", "hidden_size"]),
-        ({"hyperparameters": {"num_envs": 5}, "num_machines": 2}, BadInputError, ["divisible by the 2", "5"]),
+        ({"hyperparameters": {"num_envs": 5}, "num_machines": 2}, BadInputError, ["a multiple of the 2", "5"]),
         ({"num_machines": 0}, ConfigError, ["num_machines", "at least 1"]),
     ],
 )
@@ -485,16 +486,16 @@ def test_what_cannot_work_is_said_before_anything_starts(
         assert word in str(caught.value)
 
 
-def test_environments_are_shared_equally_unless_told_otherwise(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_environments_are_shared_equally_by_default(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     started: list[list[str]] = []
     monkeypatch.setattr(subprocess, "Popen", lambda command, **_: started.append(command))
     job = launch(tmp_path, hyperparameters=None, num_machines=3, processes_per_machine=2)
     assert job.recipe.hyperparameters.num_envs == 18
     assert job.recipe.world_size == 6
     assert started == [[sys.executable, "-m", "daf.training.launch", "--job", str(job.folder / "job.json")]]
-    described = read_json(job.folder / "job.json")
-    assert TrainingRecipe.model_validate(described["recipe"]) == job.recipe
-    assert described["num_machines"] == 3
+    training = TrainingSpec.read(job.folder / "job.json")
+    assert training.recipe == job.recipe
+    assert training.options.num_machines == 3
 
 
 def test_there_are_no_results_without_a_model(tmp_path: Path) -> None:

@@ -22,7 +22,9 @@ from daf.errors import BadInputError
 from daf.logging_config import create_daf_logger
 from daf.system.files import read_json
 from daf.training.evaluator import Evaluator, check_objective
-from daf.training.loop import TrainingOutcome, train
+from daf.training.loop import train
+from daf.training.options import RunOptions
+from daf.training.outcome import TrainingOutcome
 from daf.training.random_state import capture_random_state, restore_random_state
 from daf.training.trainer import Trainer
 
@@ -46,7 +48,7 @@ def recipe_of(policy: str = "grid", *, updates: int = 6, **held_out: Any) -> Tra
 
 def run(recipe: TrainingRecipe, folder: Path) -> TrainingOutcome:
     logger = create_daf_logger("test", level="error")
-    return train(recipe, folder, group=Group(), device=CPU, logger=logger, label="test")
+    return train(recipe, folder, RunOptions(label="test"), group=Group(), device=CPU, logger=logger)
 
 
 def metrics_of(folder: Path) -> list[dict[str, Any]]:
@@ -62,7 +64,7 @@ def test_the_published_weights_are_those_of_the_best_evaluation(direction: str, 
     lines = metrics_of(tmp_path)
     assert [entry["update"] for entry in facts["evaluations"]] == [2, 4, 6]
     objectives = [entry["objective"] for entry in facts["evaluations"]]
-    assert [line["held_out_objective"] for line in lines] == [v for one in objectives for v in (None, one)]
+    assert [line["held_out_objective"] for line in lines] == [v for objective in objectives for v in (None, objective)]
     best = (max if direction == "maximize" else min)(objectives)
     worst = (min if direction == "maximize" else max)(objectives)
     assert best != worst
@@ -152,7 +154,7 @@ def test_what_cannot_be_measured_is_said_before() -> None:
     endless.env_config.game.max_steps = 0
     with pytest.raises(BadInputError, match="a step limit"):
         check_objective("mean_reward", endless)
-    with pytest.raises(BadInputError, match="what a success is"):
+    with pytest.raises(BadInputError, match="defines success"):
         check_objective("success_rate", resolve_mission("tutorial"))
     check_objective("success_rate", resolve_mission("tutorial.miner"))
 

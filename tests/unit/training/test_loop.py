@@ -18,15 +18,18 @@ import torch
 
 from daf.config import Hyperparameters, MissionConfig
 from daf.config.recipes import MissionRecipe, TrainingRecipe
+from daf.distributed.failures import Cause
 from daf.distributed.process_group import Group
 from daf.engine.model_files import load_model_description, read_weights
 from daf.engine.vector import VectorEnvironment
 from daf.errors import EXIT_OK, EXIT_REQUEUE, BadInputError
 from daf.logging_config import create_daf_logger
-from daf.system.files import read_json, write_json
-from daf.training import loop
-from daf.training.loop import TrainingOutcome, train
-from daf.training.paths import state_folder
+from daf.system.files import read_json
+from daf.training import paths
+from daf.training.loop import train
+from daf.training.options import RunOptions, TrainingSpec
+from daf.training.outcome import TrainingOutcome
+from daf.training.paths import outcome_path, state_folder
 from daf.training.trainer import Trainer
 
 CPU = torch.device("cpu")
@@ -35,8 +38,8 @@ UPDATE_STEPS = 4 * 4 * 16  # environments, agents of each, horizon
 MISSION = MissionRecipe.of("short", {"short": MissionConfig(source="training_facility_1", max_steps=21)})
 
 
-def recipe_of(policy: str = "grid", *, updates: int = 4, seed: int = 1, **knobs: Any) -> TrainingRecipe:
-    small = {"num_envs": 4, "horizon": 16, "minibatch_size": 64, **knobs}
+def recipe_of(policy: str = "grid", *, updates: int = 4, seed: int = 1, **hyperparameters: Any) -> TrainingRecipe:
+    small = {"num_envs": 4, "horizon": 16, "minibatch_size": 64, **hyperparameters}
     return TrainingRecipe(
         mission=MISSION,
         policy_class_path=policy,
@@ -50,9 +53,8 @@ def recipe_of(policy: str = "grid", *, updates: int = 4, seed: int = 1, **knobs:
 
 def run(recipe: TrainingRecipe, folder: Path, checkpoint_steps: int = UPDATE_STEPS) -> TrainingOutcome:
     logger = create_daf_logger("test", level="error")
-    return train(
-        recipe, folder, group=Group(), device=CPU, logger=logger, label="test", checkpoint_steps=checkpoint_steps
-    )
+    options = RunOptions(label="test", checkpoint_interval_steps=checkpoint_steps)
+    return train(recipe, folder, options, group=Group(), device=CPU, logger=logger)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -174,7 +176,7 @@ def test_interrupted_and_resumed_is_never_interrupted(
         stop_in_update(patch, at, terminate)
         outcome = run(recipe, tmp_path / "cut", checkpoint_steps=10**9)
     assert outcome.status == "interrupted"
-    assert outcome.reason == "SIGTERM received"
+    assert outcome.reason == "interrupted by SIGTERM"
     assert outcome.agent_steps == at * UPDATE_STEPS
     assert not (tmp_path / "cut" / "model.safetensors").exists()
     assert run(recipe, tmp_path / "cut", checkpoint_steps=10**9).status == "completed"
@@ -198,7 +200,7 @@ def test_crashed_and_started_again_is_never_crashed(
         stream.write('{"update": 5, "agent_st')  # the line that the crash cut off
     resumed_at: list[int] = []
     restore = Trainer.restore
-    monkeypatch.setattr(Trainer, "restore", lambda self, found: (restore(self, found), resumed_at.append(self.update)))
+    monkeypatch.setattr(Trainer, "restore", lambda self, state: (restore(self, state), resumed_at.append(self.update)))
     run(recipe, tmp_path / "cut")
     assert resumed_at == [3]
     assert result_of(tmp_path / "cut") == result_of(tmp_path / "whole")
@@ -264,10 +266,9 @@ def test_another_recipes_model_does_not_pass_for_this_ones(tmp_path: Path, monke
 
 
 def start_worker(recipe: TrainingRecipe, folder: Path, checkpoint_steps: int) -> subprocess.Popen[bytes]:
-    write_json(folder / "recipe.json", recipe.to_dict())
-    command = [sys.executable, "-m", "daf.training.worker", "--recipe", str(folder / "recipe.json")]
-    command += ["--folder", str(folder), "--label", "test", "--device", "cpu"]
-    command += ["--checkpoint-steps", str(checkpoint_steps), "--num-machines", "1", "--stall-seconds", "600"]
+    options = RunOptions(label="test", device="cpu", checkpoint_interval_steps=checkpoint_steps)
+    TrainingSpec(recipe=recipe, folder=folder, options=options).write(folder / "job.json")
+    command = [sys.executable, "-m", "daf.training.worker", "--job", str(folder / "job.json")]
     return subprocess.Popen(command, cwd=Path(__file__).parents[3], stderr=subprocess.DEVNULL)
 
 
@@ -293,12 +294,13 @@ def test_a_worker_that_is_stopped_ends_with_the_same_bytes(number: signal.Signal
     assert code == (-signal.SIGKILL if number == signal.SIGKILL else EXIT_REQUEUE)
     assert not (cut / "model.safetensors").exists()
     if number != signal.SIGKILL:
-        outcome = read_json(state_folder(cut, recipe) / "outcome.json")
-        assert outcome["status"] == "interrupted"
-        assert outcome["reason"] == f"{number.name} received"
+        outcome = TrainingOutcome.read(outcome_path(cut, recipe))
+        assert outcome.status == "interrupted"
+        assert outcome.cause is Cause.SIGNAL
+        assert outcome.reason == f"interrupted by {number.name}"
     assert start_worker(recipe, cut, 10**9).wait(60) == EXIT_OK
     assert result_of(cut) == result_of(tmp_path / "whole")
-    assert read_json(state_folder(cut, recipe) / "outcome.json")["status"] == "completed"
+    assert TrainingOutcome.read(outcome_path(cut, recipe)).status == "completed"
 
 
 # ---- divergence -------------------------------------------------------------------------------------------
@@ -306,15 +308,15 @@ def test_a_worker_that_is_stopped_ends_with_the_same_bytes(number: signal.Signal
 
 @pytest.mark.parametrize("policy", ["grid", "lstm"])
 @pytest.mark.parametrize(
-    "knobs",
+    "changes",
     [
         {"learning_rate": 1e30},  # shows in the loss of the second minibatch
         {"learning_rate": 1e30, "epochs": 1, "minibatch_size": 10_000},  # shows when the next action is chosen
         {"learning_rate": 1e38, "optimizer": "sgd", "epochs": 1, "minibatch_size": 10_000, "max_grad_norm": 1e6},
     ],
 )
-def test_a_run_that_diverges_publishes_no_model(policy: str, knobs: dict[str, Any], tmp_path: Path) -> None:
-    outcome = run(recipe_of(policy, **knobs), tmp_path)
+def test_a_run_that_diverges_publishes_no_model(policy: str, changes: dict[str, Any], tmp_path: Path) -> None:
+    outcome = run(recipe_of(policy, **changes), tmp_path)
     assert outcome.status == "diverged"
     assert outcome.reason is not None
     assert "not finite" in outcome.reason
@@ -354,7 +356,7 @@ def test_the_state_before_the_divergence_is_kept(tmp_path: Path, monkeypatch: py
 # ---- every knob reaches the result ------------------------------------------------------------------------
 
 # The change of each, and what must hold for it to act.
-KNOBS: dict[str, tuple[Any, dict[str, Any]]] = {
+HYPERPARAMETERS: dict[str, tuple[Any, dict[str, Any]]] = {
     "learning_rate": (0.004, {}),
     "schedule": ("cosine", {}),
     "optimizer": ("sgd", {}),
@@ -383,11 +385,11 @@ OTHERS: list[tuple[str, Any, dict[str, Any]]] = [
     ("weight_decay", 0.1, {"optimizer": "sgd"}),
     ("weight_decay", 0.1, {"optimizer": "adamw"}),
 ]
-CASES = [(name, value, condition) for name, (value, condition) in KNOBS.items()] + OTHERS
+CASES = [(name, value, condition) for name, (value, condition) in HYPERPARAMETERS.items()] + OTHERS
 
 
-def test_every_knob_is_tried() -> None:
-    assert set(KNOBS) == set(Hyperparameters.model_fields)
+def test_every_hyperparameter_is_tried() -> None:
+    assert set(HYPERPARAMETERS) == set(Hyperparameters.model_fields)
 
 
 @pytest.fixture(scope="module")
@@ -407,7 +409,7 @@ def baselines(tmp_path_factory: pytest.TempPathFactory) -> Callable[[dict[str, A
 
 
 @pytest.mark.parametrize(("name", "value", "condition"), CASES, ids=[f"{n}={v}" for n, v, _ in CASES])
-def test_every_knob_reaches_the_weights(
+def test_every_hyperparameter_reaches_the_weights(
     name: str, value: Any, condition: dict[str, Any], tmp_path: Path, baselines: Callable[[dict[str, Any]], Result]
 ) -> None:
     run(recipe_of(updates=3, **{**condition, name: value}), tmp_path)
@@ -423,7 +425,7 @@ def test_init_kwargs_reach_the_network(tmp_path: Path) -> None:
 def test_environments_that_cannot_be_shared_equally_are_refused() -> None:
     with pytest.raises(BadInputError) as caught:
         Trainer(recipe_of(num_envs=5), Group(rank=0, world_size=2), CPU)
-    assert "num_envs divisible by the 2 training processes" in str(caught.value)
+    assert "a multiple of the 2 training processes" in str(caught.value)
     assert caught.value.found == "5"
 
 
@@ -434,9 +436,9 @@ def test_environments_that_cannot_be_shared_equally_are_refused() -> None:
 @pytest.mark.parametrize("policy", ["grid", "lstm"])
 def test_a_rollout_is_what_happened(policy: str, source: str) -> None:
     """Rewards, starts, values and advantages against a replay of its actions, agent by agent."""
-    knobs = {"num_envs": 2, "horizon": 14, "gamma": 0.9, "gae_lambda": 0.8, "reward_clip": 0.5}
+    changes = {"num_envs": 2, "horizon": 14, "gamma": 0.9, "gae_lambda": 0.8, "reward_clip": 0.5}
     mission = MissionRecipe.of("m", {"m": MissionConfig(source=source, max_steps=9)})
-    recipe = recipe_of(policy, **knobs).model_copy(update={"mission": mission})
+    recipe = recipe_of(policy, **changes).model_copy(update={"mission": mission})
     trainer = Trainer(recipe, Group(), CPU)
     network, factory = trainer.network, trainer.environment.factory
     with torch.no_grad():  # values that matter
@@ -502,7 +504,7 @@ def test_a_rollout_is_what_happened(policy: str, source: str) -> None:
 
 
 def test_the_published_names_are_the_documented_ones() -> None:
-    assert (loop.MODEL, loop.METRICS) == ("model.safetensors", "metrics.jsonl")
+    assert (paths.MODEL, paths.METRICS) == ("model.safetensors", "metrics.jsonl")
 
 
 @pytest.mark.parametrize("policy", ["grid", "lstm"])

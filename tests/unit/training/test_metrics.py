@@ -20,7 +20,6 @@ from daf.errors import BadInputError
 from daf.logging_config import create_daf_logger
 from daf.training.loop import train
 from daf.training.metrics import (
-    MetricsFile,
     RecentRewards,
     action_figures,
     episode_figures,
@@ -28,6 +27,8 @@ from daf.training.metrics import (
     numbers_of,
     time_figures,
 )
+from daf.training.metrics_file import MetricsFile, read_metrics
+from daf.training.options import RunOptions
 from daf.training.paths import state_folder
 from daf.training.trackers import check_trackers
 
@@ -97,6 +98,17 @@ def test_metrics_of_updates_that_are_made_again_are_dropped(tmp_path: Path) -> N
         metrics.append({"update": 4, "loss": float("nan")})
 
 
+def test_a_line_being_written_is_left_out_and_a_damaged_one_named(tmp_path: Path) -> None:
+    path = tmp_path / "metrics.jsonl"
+    path.write_text('{"update": 1}\n{"update": 2}\n{"upd')
+    assert read_metrics(path) == [{"update": 1}, {"update": 2}]
+    path.write_text('{"update": 1}\n{oops\n{"update": 3}\n')
+    with pytest.raises(BadInputError, match="line 2"):
+        read_metrics(path)
+    with pytest.raises(BadInputError, match="no such file"):
+        read_metrics(tmp_path / "none.jsonl")
+
+
 def scalars(folder: Path) -> dict[str, list[tuple[int, float]]]:
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
@@ -108,11 +120,11 @@ def scalars(folder: Path) -> dict[str, list[tuple[int, float]]]:
 def test_tensorboard_shows_metrics_and_a_resumed_run_shows_them_once(tmp_path: Path) -> None:
     logger = create_daf_logger("test", level="error")
     recipe = recipe_of(4)
-    settings: dict[str, Any] = {"group": Group(), "device": CPU, "logger": logger, "label": "test"}
-    train(recipe, tmp_path, **settings, checkpoint_steps=1, trackers=["tensorboard"])
+    options = RunOptions(label="test", checkpoint_interval_steps=1, trackers=("tensorboard",))
+    train(recipe, tmp_path, options, group=Group(), device=CPU, logger=logger)
     newest = max((state_folder(tmp_path, recipe)).glob("checkpoint-*.pt"))
     newest.unlink()  # as if the last update had not been kept
-    train(recipe, tmp_path, **settings, trackers=["tensorboard"])
+    train(recipe, tmp_path, options, group=Group(), device=CPU, logger=logger)
     lines = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
     shown = scalars(tmp_path / "tensorboard")
     assert shown["entropy"] == [(line["agent_steps"], pytest.approx(line["entropy"])) for line in lines]
@@ -134,8 +146,8 @@ def test_a_library_like_wandb_is_started_offline_and_finished(tmp_path: Path, mo
     monkeypatch.setitem(sys.modules, "tracker_of_a_user", library)
     recipe = recipe_of(2)
     logger = create_daf_logger("test", level="error")
-    settings: dict[str, Any] = {"group": Group(), "device": CPU, "logger": logger, "label": "train x"}
-    train(recipe, tmp_path, **settings, trackers=["tracker_of_a_user"])
+    options = RunOptions(label="train x", trackers=("tracker_of_a_user",))
+    train(recipe, tmp_path, options, group=Group(), device=CPU, logger=logger)
     started, *logged, end = calls
     assert (started["mode"], started["resume"], started["name"]) == ("offline", "allow", "train x")
     assert started["id"] == recipe.digest[:16]

@@ -22,15 +22,15 @@ def advantages_by_definition(
 ) -> np.ndarray:
     """Schulman et al. 2016, eq. 16: the sum over l of (gamma lambda)^l delta_{t+l}, up to the end of the episode."""
     steps, agents = rewards.shape
-    found = np.zeros((steps, agents))
+    advantages_by_hand = np.zeros((steps, agents))
     for agent in range(agents):
         for t in range(steps):
             for later in range(t, steps):
                 delta = rewards[later, agent] + gamma * next_values[later, agent] - values[later, agent]
-                found[t, agent] += (gamma * lam) ** (later - t) * delta
+                advantages_by_hand[t, agent] += (gamma * lam) ** (later - t) * delta
                 if done[later, agent]:
                     break
-    return found
+    return advantages_by_hand
 
 
 def segment(seed: int, steps: int = 9, agents: int = 5) -> dict[str, Any]:
@@ -55,13 +55,13 @@ def tensors(columns: dict[str, Any]) -> dict[str, torch.Tensor]:
 @pytest.mark.parametrize("seed", range(3))
 def test_advantages_equal_their_definition(seed: int, gamma: float, lam: float) -> None:
     columns = segment(seed)
-    found = generalized_advantages(**tensors(columns), gamma=gamma, gae_lambda=lam)
+    computed = generalized_advantages(**tensors(columns), gamma=gamma, gae_lambda=lam)
     expected = advantages_by_definition(**columns, gamma=gamma, lam=lam)
-    np.testing.assert_allclose(found.numpy(), expected, rtol=1e-12, atol=1e-12)
+    np.testing.assert_allclose(computed.numpy(), expected, rtol=1e-12, atol=1e-12)
 
 
 def test_the_last_step_of_a_segment_has_an_advantage() -> None:
-    found = generalized_advantages(
+    computed = generalized_advantages(
         rewards=torch.tensor([[0.0], [1.0]]),
         values=torch.tensor([[0.0], [0.25]]),
         next_values=torch.tensor([[0.25], [2.0]]),
@@ -70,11 +70,11 @@ def test_the_last_step_of_a_segment_has_an_advantage() -> None:
         gae_lambda=0.5,
     )
     last = 1.0 + 0.5 * 2.0 - 0.25
-    assert found.flatten().tolist() == pytest.approx([0.5 * 0.25 + 0.25 * last, last])
+    assert computed.flatten().tolist() == pytest.approx([0.5 * 0.25 + 0.25 * last, last])
 
 
 def test_an_end_and_a_cut_differ_in_the_value_of_what_follows_alone() -> None:
-    def found(next_value: float) -> list[float]:
+    def advantages_before(next_value: float) -> list[float]:
         return (
             generalized_advantages(
                 rewards=torch.ones(3, 1),
@@ -88,7 +88,7 @@ def test_an_end_and_a_cut_differ_in_the_value_of_what_follows_alone() -> None:
             .tolist()
         )
 
-    ended, cut = found(0.0), found(2.0)
+    ended, cut = advantages_before(0.0), advantages_before(2.0)
     assert ended == pytest.approx([1 + 0.72 * 1, 1.0, 5.5])
     assert cut == pytest.approx([1 + 0.72 * 2.8, 2.8, 5.5])
 
@@ -96,13 +96,13 @@ def test_an_end_and_a_cut_differ_in_the_value_of_what_follows_alone() -> None:
 def test_with_lambda_one_advantages_are_discounted_returns_minus_values() -> None:
     columns = segment(1)
     gamma = 0.93
-    found = generalized_advantages(**tensors(columns), gamma=gamma, gae_lambda=1.0).numpy()
+    computed = generalized_advantages(**tensors(columns), gamma=gamma, gae_lambda=1.0).numpy()
     agent = 0  # never ends: its return is bootstrapped after the last step
     rewards, steps = columns["rewards"][:, agent], len(columns["rewards"])
     for t in range(steps):
         future = sum(gamma ** (k - t) * rewards[k] for k in range(t, steps))
         future += gamma ** (steps - t) * columns["next_values"][-1, agent]
-        assert found[t, agent] == pytest.approx(future - columns["values"][t, agent])
+        assert computed[t, agent] == pytest.approx(future - columns["values"][t, agent])
 
 
 # ---- losses -----------------------------------------------------------------------------------------------
@@ -132,28 +132,28 @@ def loss_by_the_papers(
     c: Columns, *, clip: float, value_clip: float | None, value_coef: float, entropy_coef: float
 ) -> dict[str, float]:
     """Schulman et al. 2017, eq. 7 and 9, sample by sample; the value clip of their implementation."""
-    found = dict.fromkeys(("policy", "value", "entropy", "approx_kl", "clipped"), 0.0)
+    sums = dict.fromkeys(("policy", "value", "entropy", "approx_kl", "clipped"), 0.0)
     for i in range(len(c["actions"])):
         exponentials = [math.exp(x) for x in c["logits"][i]]
         probabilities = [x / sum(exponentials) for x in exponentials]
         ratio = probabilities[c["actions"][i]] / math.exp(c["old_log_probs"][i])
         advantage, target = c["advantages"][i], c["returns"][i]
         kept = min(max(ratio, 1 - clip), 1 + clip)
-        found["policy"] -= min(ratio * advantage, kept * advantage)
+        sums["policy"] -= min(ratio * advantage, kept * advantage)
         error = (c["values"][i] - target) ** 2
         if value_clip is not None:
             change = min(max(c["values"][i] - c["old_values"][i], -value_clip), value_clip)
             error = max(error, (c["old_values"][i] + change - target) ** 2)
-        found["value"] += error / 2
-        found["entropy"] -= sum(p * math.log(p) for p in probabilities)
-        found["approx_kl"] += ratio - 1 - math.log(ratio)
-        found["clipped"] += abs(ratio - 1) > clip
-    found["total"] = found["policy"] + value_coef * found["value"] - entropy_coef * found["entropy"]
-    return found
+        sums["value"] += error / 2
+        sums["entropy"] -= sum(p * math.log(p) for p in probabilities)
+        sums["approx_kl"] += ratio - 1 - math.log(ratio)
+        sums["clipped"] += abs(ratio - 1) > clip
+    sums["total"] = sums["policy"] + value_coef * sums["value"] - entropy_coef * sums["entropy"]
+    return sums
 
 
-def loss_of(columns: Columns, knobs: Hyperparameters) -> LossParts:
-    return ppo_loss(**tensors(columns), knobs=knobs)
+def loss_of(columns: Columns, hyperparameters: Hyperparameters) -> LossParts:
+    return ppo_loss(**tensors(columns), hyperparameters=hyperparameters)
 
 
 @pytest.mark.parametrize("value_clip", [None, 0.2])
@@ -163,37 +163,37 @@ def test_losses_equal_the_papers(
     seed: int, clip: float, value_coef: float, entropy_coef: float, value_clip: float | None
 ) -> None:
     columns = batch(seed)
-    knobs = Hyperparameters(
+    hyperparameters = Hyperparameters(
         clip_coef=clip, value_clip_coef=value_clip, value_coef=value_coef, entropy_coef=entropy_coef
     )
-    found = {name: float(value) for name, value in vars(loss_of(columns, knobs)).items()}
+    parts = {name: float(value) for name, value in vars(loss_of(columns, hyperparameters)).items()}
     expected = loss_by_the_papers(
         columns, clip=clip, value_clip=value_clip, value_coef=value_coef, entropy_coef=entropy_coef
     )
-    assert found == pytest.approx(expected, rel=1e-10)
+    assert parts == pytest.approx(expected, rel=1e-10)
     if clip < 1:
-        assert 0 < found["clipped"] < len(columns["actions"])
+        assert 0 < parts["clipped"] < len(columns["actions"])
 
 
 def slopes(f: Callable[[np.ndarray], float], x: np.ndarray, h: float = 1e-6) -> np.ndarray:
     """Central differences of f at x."""
-    found = np.zeros_like(x)
+    gradient = np.zeros_like(x)
     for index in np.ndindex(x.shape):
         up, down = x.copy(), x.copy()
         up[index] += h
         down[index] -= h
-        found[index] = (f(up) - f(down)) / (2 * h)
-    return found
+        gradient[index] = (f(up) - f(down)) / (2 * h)
+    return gradient
 
 
 @pytest.mark.parametrize("value_clip", [None, 0.2])
 @pytest.mark.parametrize("what", ["logits", "values"])
 def test_gradients_of_the_loss_are_its_slopes(what: str, value_clip: float | None) -> None:
     columns = batch(7, samples=16)
-    knobs = Hyperparameters(value_clip_coef=value_clip, entropy_coef=0.1)
+    hyperparameters = Hyperparameters(value_clip_coef=value_clip, entropy_coef=0.1)
     inputs = tensors(columns)
     inputs[what].requires_grad_()
-    ppo_loss(**inputs, knobs=knobs).total.backward()
+    ppo_loss(**inputs, hyperparameters=hyperparameters).total.backward()
 
     def total(x: np.ndarray) -> float:
         return loss_by_the_papers(
@@ -209,7 +209,7 @@ def test_gradients_of_the_loss_are_its_slopes(what: str, value_clip: float | Non
 def test_a_clipped_ratio_pushes_no_further_but_still_pulls_back() -> None:
     """Where the clip binds the policy gradient is zero; on the other side of it, it is not."""
     logits = torch.tensor([[2.0, 0.0]] * 2, dtype=torch.float64, requires_grad=True)
-    knobs = Hyperparameters(entropy_coef=0.0, value_coef=0.0)
+    hyperparameters = Hyperparameters(entropy_coef=0.0, value_coef=0.0)
     ppo_loss(
         logits=logits,
         values=torch.zeros(2),
@@ -218,7 +218,7 @@ def test_a_clipped_ratio_pushes_no_further_but_still_pulls_back() -> None:
         old_values=torch.zeros(2),
         advantages=torch.tensor([1.0, -1.0]),
         returns=torch.zeros(2),
-        knobs=knobs,
+        hyperparameters=hyperparameters,
     ).total.backward()
     assert logits.grad is not None
     assert logits.grad[0].abs().max() == 0
@@ -228,7 +228,7 @@ def test_a_clipped_ratio_pushes_no_further_but_still_pulls_back() -> None:
 def test_figures_that_are_only_reported_carry_no_gradient() -> None:
     inputs = tensors(batch(0))
     inputs["logits"].requires_grad_()
-    parts = ppo_loss(**inputs, knobs=Hyperparameters())
+    parts = ppo_loss(**inputs, hyperparameters=Hyperparameters())
     assert not parts.approx_kl.requires_grad
     assert not parts.clipped.requires_grad
 
@@ -248,8 +248,8 @@ def test_an_unchanged_policy_has_no_divergence_and_the_plain_policy_loss() -> No
 
 def test_the_learning_rate_follows_its_schedule() -> None:
     def rates(schedule: str) -> list[float]:
-        knobs = Hyperparameters(learning_rate=0.4, schedule=schedule)  # type: ignore[arg-type]
-        return [scheduled_learning_rate(knobs, update, 8) for update in range(10)]
+        hyperparameters = Hyperparameters(learning_rate=0.4, schedule=schedule)  # type: ignore[arg-type]
+        return [scheduled_learning_rate(hyperparameters, update, 8) for update in range(10)]
 
     assert rates("constant") == [0.4] * 10
     assert rates("linear") == pytest.approx([0.4 * (1 - k / 8) for k in range(8)] + [0, 0])

@@ -36,10 +36,11 @@ from daf.distributed.heartbeat import Beat, Heartbeat, holding_up, read_beats
 from daf.distributed.process_group import check_facts
 from daf.distributed.torchrun import Stop, agent_commands, run_agents
 from daf.errors import BadInputError, PolicyError
-from daf.system.files import read_json, write_json
+from daf.system.files import read_json
 from daf.training import launch as launch_module
 from daf.training import worker as worker_module
 from daf.training.launch import run_training
+from daf.training.options import RunOptions, TrainingSpec
 from daf.training.paths import state_folder
 
 REPOSITORY = Path(__file__).parents[3]
@@ -56,6 +57,10 @@ def recipe_of(*, world_size: int = 2, updates: int = 4) -> TrainingRecipe:
         seed=1,
         world_size=world_size,
     )
+
+
+def options_of(**changes: Any) -> RunOptions:
+    return RunOptions(**{"label": "test", "device": "cpu", **changes})
 
 
 # ---- causes -----------------------------------------------------------------------------------------------
@@ -128,11 +133,11 @@ def test_errors_keep_their_cause_between_processes() -> None:
 
 def test_the_record_survives_a_line_that_was_cut_off(tmp_path: Path) -> None:
     assert read_failures(tmp_path) == []
-    one = Failure(cause=Cause.RANK_KILLED, reason="one", rank=1, host="a", update=7, agent_steps=1792, time=0.0)
-    record_failure(tmp_path / "state", one)
+    failure = Failure(cause=Cause.RANK_KILLED, reason="one", rank=1, host="a", update=7, agent_steps=1792, time=0.0)
+    record_failure(tmp_path / "state", failure)
     path = tmp_path / "state" / "failures.jsonl"
     path.write_text(path.read_text() + '{"cause": "disk\n')
-    record_failure(tmp_path / "state", dataclasses.replace(one, reason="two"))
+    record_failure(tmp_path / "state", dataclasses.replace(failure, reason="two"))
     assert [line["reason"] for line in read_failures(tmp_path / "state")] == ["one", "two"]
     assert read_failures(tmp_path / "state")[0] == {
         "cause": "rank_killed", "reason": "one", "rank": 1, "host": "a", "update": 7, "agent_steps": 1792,
@@ -181,7 +186,7 @@ def test_the_group_asked_for_passes() -> None:
 
 def test_processes_that_machines_cannot_share_are_refused(tmp_path: Path) -> None:
     with pytest.raises(BadInputError, match="2 machines share equally"):
-        run_training(recipe_of(world_size=3), tmp_path, label="odd", num_machines=2, device="cpu")
+        run_training(recipe_of(world_size=3), tmp_path, options_of(num_machines=2))
 
 
 # ---- heartbeats -------------------------------------------------------------------------------------------
@@ -260,7 +265,7 @@ def test_a_full_disk_has_its_cause_in_run_json(tmp_path: Path, monkeypatch: pyte
 
     monkeypatch.setattr(worker_module, "train", full)
     with pytest.raises(TrainingFailedError, match="No space left") as caught:
-        run_training(recipe_of(world_size=1), tmp_path, label="full", device="cpu")
+        run_training(recipe_of(world_size=1), tmp_path, options_of())
     assert caught.value.cause is Cause.DISK_FULL
     assert "make room" in caught.value.hint
     run = read_json(tmp_path / "run.json")
@@ -273,7 +278,7 @@ def test_an_error_of_a_single_process_stays_what_it_is(tmp_path: Path, monkeypat
 
     monkeypatch.setattr(worker_module, "train", wrong)
     with pytest.raises(ZeroDivisionError):
-        run_training(recipe_of(world_size=1), tmp_path, label="wrong", device="cpu")
+        run_training(recipe_of(world_size=1), tmp_path, options_of())
     run = read_json(tmp_path / "run.json")
     assert (run["cause"], run["reason"]) == ("error", "ZeroDivisionError: by zero")
 
@@ -312,7 +317,7 @@ def test_every_agent_gets_gpus_that_no_other_job_has(
         launch_module.lease_devices(1, four_gpus, devices=["0", "1", "2", "3"]) as taken,
         pytest.raises(TrainingFailedError),
     ):  # these agents train nothing
-        run_training(recipe, tmp_path / "run", label="gpus", num_machines=2, max_restarts=0)
+        run_training(recipe, tmp_path / "run", options_of(device="auto", num_machines=2, max_restarts=0))
     assert taken == ["0"]
     assert [(tmp_path / f"agent-{agent}.txt").read_text() for agent in range(2)] == ["1", "2"]
 
@@ -324,7 +329,7 @@ def test_inside_an_allocation_the_scheduler_has_chosen(
     monkeypatch.setenv("SLURM_JOB_ID", "7")
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1")
     with pytest.raises(TrainingFailedError):
-        run_training(recipe_of(), tmp_path / "run", label="gpus", max_restarts=0)
+        run_training(recipe_of(), tmp_path / "run", options_of(device="auto", max_restarts=0))
     assert (tmp_path / "agent-0.txt").read_text() == "0,1"
     assert not four_gpus.exists()
 
@@ -337,13 +342,13 @@ def test_a_process_alone_trains_on_the_gpu_it_leased(
     class Trained(Exception):  # noqa: N818
         pass
 
-    def run_process(*_: Any, device: str, **__: Any) -> None:
-        devices.append(device)
+    def run_process(recipe: TrainingRecipe, folder: Path, options: RunOptions, **_: Any) -> None:
+        devices.append(options.device)
         raise Trained
 
     monkeypatch.setattr(worker_module, "run_process", run_process)
     with launch_module.lease_devices(2, four_gpus, devices=["0", "1"]), pytest.raises(Trained):
-        run_training(recipe_of(world_size=1), tmp_path / "run", label="one")
+        run_training(recipe_of(world_size=1), tmp_path / "run", options_of(device="auto"))
     assert devices == ["cuda:2"]
 
 
@@ -365,33 +370,29 @@ def started() -> Iterator[list[subprocess.Popen[bytes]]]:
 def whole(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     """The model of 25 updates of two ranks that nothing disturbed."""
     folder = tmp_path_factory.mktemp("whole")
-    run_training(recipe_of(updates=25), folder, label="whole", device="cpu")
+    run_training(recipe_of(updates=25), folder, options_of())
     return (folder / "model.safetensors").read_bytes()
 
 
 def start(folder: Path, recipe: TrainingRecipe, **changes: Any) -> subprocess.Popen[bytes]:
     """The launcher of a training in a process of its own; it checkpoints after every update."""
-    job = {
-        "recipe": recipe.to_dict(), "folder": str(folder), "label": "cut", "num_machines": 1, "device": "cpu",
-        "checkpoint_steps": UPDATE_STEPS, "max_restarts": 2, "stall_seconds": 600.0, "trackers": [],
-        "log_file": str(folder / "log"),
-    }  # fmt: skip
-    write_json(folder / "job.json", job | changes)
+    options = options_of(**{"checkpoint_interval_steps": UPDATE_STEPS, "log_file": folder / "log", **changes})
+    TrainingSpec(recipe=recipe, folder=folder, options=options).write(folder / "job.json")
     command = [sys.executable, "-m", "daf.training.launch", "--job", str(folder / "job.json")]
     return subprocess.Popen(command, cwd=REPOSITORY)
 
 
 def ranks_of(process: subprocess.Popen[bytes]) -> list[psutil.Process]:
     """The rank processes under a launcher."""
-    found = []
+    ranks = []
     for child in psutil.Process(process.pid).children(recursive=True):
         try:
             words = child.cmdline()
         except psutil.NoSuchProcess:
             continue
         if "daf.training.worker" in words and "daf.distributed.elastic_agent" not in words:
-            found.append(child)
-    return found
+            ranks.append(child)
+    return ranks
 
 
 def wait_for(condition: Callable[[], Any], process: subprocess.Popen[bytes]) -> None:
@@ -455,7 +456,7 @@ def test_a_preempted_group_asks_to_be_started_again_and_then_ends_the_same(
 ) -> None:
     """SIGUSR1 is Slurm's warning here; SIGTERM is what cancels a job (see test_training_distributed)."""
     recipe = recipe_of(updates=25)
-    process = start(tmp_path / "cut", recipe, checkpoint_steps=10**9)
+    process = start(tmp_path / "cut", recipe, checkpoint_interval_steps=10**9)
     started.append(process)
     growing = state_folder(tmp_path / "cut", recipe) / "metrics.jsonl"
     wait_for(lambda: lines_in(growing) >= 3, process)
@@ -490,7 +491,7 @@ def test_a_group_that_is_too_small_is_not_trained(tmp_path: Path, monkeypatch: p
     monkeypatch.setattr(launch_module, "agent_commands", fewer)
     recipe = recipe_of()
     with pytest.raises(TrainingFailedError) as caught:
-        run_training(recipe, tmp_path, label="small", device="cpu")
+        run_training(recipe, tmp_path, options_of())
     assert caught.value.cause is Cause.WRONG_WORLD_SIZE
     assert (caught.value.expected, caught.value.found) == ("2 training processes", "1")
     assert read_json(tmp_path / "run.json")["cause"] == "wrong_world_size"

@@ -245,6 +245,4 @@ def test_a_sweep_of_an_argument_that_the_policy_lacks():
 def test_a_sweep_for_a_success_that_its_mission_does_not_have():
     space = {"learning_rate": [0.001, 0.002]}
     sweeps = {"s": {"mission": "tutorial", "search_space": space, "objective_metric": "success_rate"}}
-    assert (
-        only(problems(sweeps=sweeps), "sweeps.s.objective_metric").expected == "a mission that says what a success is"
-    )
+    assert only(problems(sweeps=sweeps), "sweeps.s.objective_metric").expected == "a mission that defines success"

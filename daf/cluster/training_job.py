@@ -1,0 +1,169 @@
+"""Trainings in the background, on this machine or as Slurm jobs: start one, watch it, collect its results.
+
+The processes of a training are started by `daf.training.launch`, here or in the batch job.
+"""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from daf.cluster.batch_job import SlurmOptions, SlurmProcess, submit
+from daf.errors import EXIT_OK, EXIT_REQUEUE, BadInputError, DafError
+from daf.training.metrics_file import read_metrics
+from daf.training.options import TrainingSpec
+from daf.training.outcome import read_run_record
+from daf.training.paths import JOB, LOG, METRICS, MODEL, PROCESSES_LOG, state_folder
+
+GRACE_SECONDS = 90.0
+
+
+class TrainingError(DafError):
+    """The training ended without a model."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingStatus:
+    """Where a training is.
+
+    Attributes:
+        state: queued (in a Slurm queue), running, completed, diverged, interrupted (started again, it resumes from its
+            last checkpoint), or failed.
+        steps_per_second: of the last update.
+        episode_reward: mean over the episodes that ended last; None before the first.
+    """
+
+    state: str
+    agent_steps: int
+    total_steps: int
+    steps_per_second: float | None
+    episode_reward: float | None
+    memory_mb: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingResults:
+    """What a finished training left behind."""
+
+    folder: Path
+    model_path: Path
+    run: dict[str, Any]
+    metrics: list[dict[str, Any]]
+
+
+class TrainingJob:
+    """A training in the background: a process on this machine, or a Slurm job.
+
+    Attributes:
+        log_file: DAF's messages; those of its processes are in processes.log beside it.
+    """
+
+    def __init__(self, training: TrainingSpec, process: subprocess.Popen[bytes] | SlurmProcess) -> None:
+        self.recipe, self.folder = training.recipe, training.folder
+        self.log_file = training.options.log_file or training.folder / LOG
+        self._process = process
+
+    def wait_for_completion(self, timeout_seconds: float | None = None) -> Path:
+        """Wait for the end and return the path of the model.
+
+        Raises:
+            TrainingError: it failed, diverged or was interrupted.
+            TimeoutError: it is still running after `timeout_seconds`.
+        """
+        try:
+            code = self._process.wait(timeout_seconds)
+        except subprocess.TimeoutExpired:
+            raise TimeoutError(f"training in {self.folder} is still running after {timeout_seconds} s") from None
+        if code != EXIT_OK:
+            state = self.status().state
+            hint = "start it again: it resumes from its checkpoint" if code == EXIT_REQUEUE else f"see {self.log_file}"
+            tail = "\n".join(self.log_file.read_text().splitlines()[-5:]) if self.log_file.exists() else ""
+            why = f", {self._failure_reason()}" if state == "failed" else ""
+            found = f"{state} (exit code {code}{why})\n{tail}"
+            raise TrainingError("training to finish", found, str(self.folder), hint)
+        return self.folder / MODEL
+
+    def _failure_reason(self) -> str:
+        record = read_run_record(self.folder)
+        if record.get("status") == "failed":
+            return f"{record['cause']}: {record['reason']}"
+        slurm = f"Slurm says {self._process.state()}; " if isinstance(self._process, SlurmProcess) else ""
+        return f"{slurm}see {self.folder / PROCESSES_LOG}"
+
+    def status(self) -> TrainingStatus:
+        """Where it is now."""
+        # The growing file is with the trainer's state; the published copy appears at the end.
+        path = state_folder(self.folder, self.recipe) / METRICS
+        metrics = read_metrics(path) if path.exists() else []
+        figures = metrics[-1] if metrics else {}
+        rewards = [record["episode_reward"] for record in metrics if record["episode_reward"] is not None]
+        return TrainingStatus(
+            state=self._state(),
+            agent_steps=figures.get("agent_steps", 0),
+            total_steps=self.recipe.num_steps,
+            steps_per_second=figures.get("steps_per_second"),
+            episode_reward=rewards[-1] if rewards else None,
+            memory_mb=figures.get("memory_mb"),
+        )
+
+    def _state(self) -> str:
+        code = self._process.poll()
+        if code is None:
+            return "queued" if isinstance(self._process, SlurmProcess) and self._process.queued else "running"
+        if code in (EXIT_OK, EXIT_REQUEUE):
+            return "completed" if code == EXIT_OK else "interrupted"
+        return "diverged" if read_run_record(self.folder).get("status") == "diverged" else "failed"
+
+    def cancel(self) -> None:
+        """Stop it; it writes a checkpoint first."""
+        if self._process.poll() is None:
+            self._process.send_signal(signal.SIGTERM)
+            try:
+                self._process.wait(GRACE_SECONDS)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()
+
+
+def start_training(training: TrainingSpec, name: str, slurm: SlurmOptions | None) -> TrainingJob:
+    """Start a training in the background.
+
+    Args:
+        name: of the batch job.
+        slurm: submit it as a batch job with these options; None: start it here.
+
+    Raises:
+        UnfitEnvironmentError, SlurmError: there is no Slurm here, or it refuses the job.
+    """
+    job_file = training.folder / JOB
+    training.write(job_file)
+    if slurm is not None:
+        machines = training.options.num_machines
+        return TrainingJob(training, submit(job_file, name, machines, training.recipe.world_size // machines, slurm))
+    with open(training.folder / PROCESSES_LOG, "ab") as messages:  # torchrun's own; DAF's messages are in train.log
+        process = subprocess.Popen(
+            [sys.executable, "-m", "daf.training.launch", "--job", str(job_file)],
+            stdout=messages,
+            stderr=messages,
+            start_new_session=True,
+        )
+    return TrainingJob(training, process)
+
+
+def collect_results(folder: Path) -> TrainingResults:
+    """The model, the record and the metrics of a finished training in the folder of a run's seed.
+
+    Raises:
+        BadInputError: there is no finished training.
+    """
+    model = folder / MODEL
+    if not model.is_file():
+        hint = f"it is still running, diverged or was interrupted: see run.json and {LOG} there"
+        raise BadInputError(f"a finished training ({MODEL})", "no such file", str(folder), hint)
+    return TrainingResults(
+        folder=folder, model_path=model, run=read_run_record(folder), metrics=read_metrics(folder / METRICS)
+    )

@@ -1,0 +1,77 @@
+"""How a training runs. None of this changes its result: two trainings that differ only here end with the same model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Self
+
+from pydantic import BaseModel, ConfigDict
+
+from daf.config import DAFTrainingConfig
+from daf.config.recipes import TrainingRecipe
+from daf.distributed.heartbeat import STALL_SECONDS
+from daf.system.files import read_json, write_json
+from daf.training.paths import state_folder
+
+_DEFAULTS = DAFTrainingConfig()
+
+
+class RunOptions(BaseModel):
+    """How a training runs.
+
+    Attributes:
+        label: what messages call the training.
+        task_per_gpu: inside a Slurm allocation, start each process as a separate task with its own GPU.
+        checkpoint_interval_steps: agent-steps between two checkpoints.
+        max_restarts: how often a group of several processes is restarted after a failure.
+        stall_seconds: a group without progress for this long counts as stalled; before its first update it may take
+            three times as long.
+        trackers: where metrics go besides metrics.jsonl, see `daf.training.trackers`.
+        log_file: where messages go besides the terminal.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    label: str
+    num_machines: int = _DEFAULTS.num_machines
+    task_per_gpu: bool = False
+    device: str = "auto"
+    checkpoint_interval_steps: int = _DEFAULTS.checkpoint_interval_steps
+    max_restarts: int = _DEFAULTS.max_restarts
+    stall_seconds: float = STALL_SECONDS
+    trackers: tuple[str, ...] = ()
+    log_file: Path | None = None
+
+    @classmethod
+    def of(cls, config: DAFTrainingConfig, *, label: str, **others: Any) -> Self:
+        """The options that a run's configuration sets, and others that it does not know."""
+        return cls(
+            label=label,
+            num_machines=config.num_machines,
+            checkpoint_interval_steps=config.checkpoint_interval_steps,
+            max_restarts=config.max_restarts,
+            trackers=tuple(config.trackers),
+            **others,
+        )
+
+
+class TrainingSpec(BaseModel):
+    """One training: what to train, where, and how. Processes are started with it in a JSON file."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    recipe: TrainingRecipe
+    folder: Path
+    options: RunOptions
+
+    @property
+    def state(self) -> Path:
+        """Where its trainer state lives."""
+        return state_folder(self.folder, self.recipe)
+
+    def write(self, path: Path) -> None:
+        write_json(path, self.model_dump(mode="json"))
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        return cls.model_validate(read_json(path))

@@ -1,0 +1,88 @@
+"""How a training ended: its outcome, and run.json, the record of it that is published."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from daf.config.recipes import TrainingRecipe
+from daf.distributed.failures import Cause, Failure, read_failures
+from daf.system.files import read_json, write_json
+from daf.system.provenance import engine_stamp, provenance
+from daf.training.paths import RUN, state_folder
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingOutcome:
+    """How a training ended.
+
+    Attributes:
+        status: `completed`, `paused` by a stop condition, `interrupted` by a signal, `diverged` (without a model), or
+            `failed`.
+        cause: why it was interrupted, diverged or failed.
+        seconds: spent on training, in all its starts; None if unknown.
+        processes: what really ran, see `daf.distributed.process_group.Group.facts`.
+    """
+
+    status: Literal["completed", "paused", "interrupted", "diverged", "failed"]
+    cause: Cause | None = None
+    reason: str | None = None
+    agent_steps: int = 0
+    seconds: float | None = None
+    processes: dict[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def of_failure(cls, failure: Failure) -> Self:
+        return cls(status="failed", cause=failure.cause, reason=failure.reason, agent_steps=failure.agent_steps or 0)
+
+    def write(self, path: Path) -> None:
+        write_json(path, asdict(self))
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        content = read_json(path)
+        return cls(**{**content, "cause": content["cause"] and Cause(content["cause"])})
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunDetails:
+    """What only a training that came to its end knows.
+
+    Attributes:
+        recent_episode_reward: mean over the last finished episodes.
+        evaluations: held-out evaluations, oldest first.
+        published: agent_steps and objective of the published weights; None without a model.
+    """
+
+    recent_episode_reward: float | None = None
+    evaluations: Sequence[dict[str, Any]] = ()
+    published: dict[str, Any] | None = None
+    observation_shape: Sequence[int] | None = None
+    action_names: Sequence[str] | None = None
+
+
+def write_run_record(
+    folder: Path, recipe: TrainingRecipe, outcome: TrainingOutcome, details: RunDetails | None = None
+) -> None:
+    """Write run.json; a training that failed has the same keys, with null for what it did not get to know."""
+    write_json(
+        folder / RUN,
+        {
+            **asdict(outcome),
+            **asdict(details or RunDetails()),
+            "restarts": read_failures(state_folder(folder, recipe)),
+            "steps_per_second": outcome.agent_steps / outcome.seconds if outcome.seconds else None,
+            "engine": engine_stamp(),
+            "recipe": recipe.to_dict(),
+            "provenance": provenance(recipe.to_dict(), {"training": recipe.seed}),
+        },
+    )
+
+
+def read_run_record(folder: Path) -> dict[str, Any]:
+    """The content of run.json; empty if there is none."""
+    path = folder / RUN
+    content: dict[str, Any] = read_json(path) if path.exists() else {}
+    return content

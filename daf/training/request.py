@@ -1,0 +1,82 @@
+"""A training as Python code asks for it: an environment, a configuration and changes to it become a checked spec."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from daf.config import DAFTrainingConfig, Hyperparameters, MissionConfig
+from daf.config.recipes import training_recipe
+from daf.errors import BadInputError
+from daf.system.files import write_text
+from daf.training.options import RunOptions, TrainingSpec
+from daf.training.paths import ENVIRONMENT, LOG
+
+SOURCE = "daf_launch_distributed_training"
+RUN_KEYS = ("device", "stall_seconds")  # of RunOptions; every other change is to a key of DAFTrainingConfig
+
+
+def training_spec(
+    env_cfg: Any,
+    config: DAFTrainingConfig | None,
+    changes: Mapping[str, Any],
+    *,
+    name: str,
+    seed: int | None,
+    output_dir: str | Path,
+) -> TrainingSpec:
+    """The training of one seed in `{output_dir}/training/{name}/seed-{seed}`, ready to start.
+
+    Args:
+        env_cfg: an environment configuration of the engine, a MissionConfig, or a mission's name or file; None: the
+            configuration's mission.
+        config: default: `DAFTrainingConfig()`.
+        changes: values for keys of DAFTrainingConfig, and for `device` and `stall_seconds` of RunOptions.
+        seed: default: the configuration's first.
+
+    Raises:
+        ConfigError: an unknown key or a value that it does not take.
+        BadInputError: what `check_recipe` finds.
+    """
+    from daf.training.trainable import check_recipe
+
+    how = {key: value for key, value in changes.items() if key in RUN_KEYS}
+    settings = {} if config is None else config.model_dump(mode="json", exclude_unset=True)
+    settings |= {key: value for key, value in changes.items() if key not in RUN_KEYS}
+    settings |= {} if seed is None else {"seeds": [seed]}
+    run = _with_equal_shares(settings)
+    if run.sweep is not None:
+        hint = "give `hyperparameters` the values that the sweep found"
+        raise BadInputError("a run without a sweep", f"sweep '{run.sweep}'", f"{SOURCE}: sweep", hint)
+    seed = run.seeds[0]
+    folder = Path(output_dir).resolve() / "training" / name / f"seed-{seed}"
+    mission, missions = (run.mission, {}) if env_cfg is None else _mission(env_cfg, folder)
+    recipe = training_recipe(run.model_copy(update={"mission": mission}), seed, missions)
+    check_recipe(recipe)
+    options = RunOptions.of(run, label=f"train {name} · seed {seed}", log_file=folder / LOG, **how)
+    return TrainingSpec(recipe=recipe, folder=folder, options=options)
+
+
+def _with_equal_shares(settings: Mapping[str, Any]) -> DAFTrainingConfig:
+    """The configuration; unless it sets the number of environments, the processes share them equally."""
+    given = settings.get("hyperparameters") or {}
+    given = given.model_dump(mode="json", exclude_unset=True) if isinstance(given, Hyperparameters) else dict(given)
+    run = DAFTrainingConfig.from_dict({**settings, "hyperparameters": given}, source=SOURCE)
+    if "num_envs" in given:
+        return run
+    share = -(-run.hyperparameters.num_envs // run.world_size)
+    return DAFTrainingConfig.from_dict(
+        {**settings, "hyperparameters": {**given, "num_envs": share * run.world_size}}, source=SOURCE
+    )
+
+
+def _mission(env_cfg: Any, folder: Path) -> tuple[str, dict[str, MissionConfig]]:
+    """The mission's name, and its definition if that is known to this call only."""
+    if isinstance(env_cfg, str):
+        return env_cfg, {}
+    if isinstance(env_cfg, MissionConfig):
+        return "mission", {"mission": env_cfg}
+    path = folder / ENVIRONMENT  # JSON, because not every configuration survives YAML
+    write_text(path, env_cfg.model_dump_json(indent=1))
+    return str(path), {}
