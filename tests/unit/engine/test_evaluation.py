@@ -20,7 +20,7 @@ from scipy import stats
 from daf.config import MissionConfig, PolicyConfig
 from daf.engine import batches, rollout
 from daf.engine.batches import episode_uniforms
-from daf.engine.evaluation import evaluate_policy
+from daf.engine.evaluation import EvaluationOptions, evaluate_policy
 from daf.engine.grid_policy import GridPolicy
 from daf.engine.missions import Mission, list_missions, resolve_mission
 from daf.engine.networks import PolicyNetwork
@@ -231,10 +231,8 @@ def test_rows_say_what_was_played(weights: Path) -> None:
         episodes=2,
         seed=SEED,
         first_episode=5,
-        policy_label="ours",
-        checkpoint_label="ours-seed-3",
-        training_seed=3,
         on_progress=seen.append,
+        options=EvaluationOptions(policy_label="ours", checkpoint_label="ours-seed-3", training_seed=3),
     )
     assert list(frame.columns) == list(EPISODE_COLUMNS)
     first = rows(frame)[0]
