@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from daf.errors import BadInputError
-from daf.logging_config import DAFLogger, MetricsCollector, create_daf_logger, format_duration, format_figure
+from daf.logging_config import DAFLogger, MetricsCollector, create_daf_logger
+from daf.system.progress import format_duration, format_figure
 
 
 class Clock:
