@@ -24,9 +24,9 @@ from daf.system.files import file_sha256
 
 if TYPE_CHECKING:
     import pandas as pd
-    from mettagrid.policy.policy import PolicySpec
 
     from daf.engine.policies import ResolvedPolicy
+    from daf.engine.types import PolicySpec
 
 __all__ = [
     "ESTIMANDS",

@@ -23,7 +23,7 @@ from daf.errors import EXIT_OK, EXIT_REQUEUE, BadInputError, DafError
 from daf.system.files import read_json, write_json, write_text
 
 if TYPE_CHECKING:
-    from mettagrid.config.mettagrid_config import MettaGridConfig
+    from daf.engine.types import MettaGridConfig
 
 GRACE_SECONDS = 90.0
 

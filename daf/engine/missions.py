@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from functools import cache
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -239,13 +238,3 @@ def describe(mission: Mission) -> dict[str, Any]:
         "observation_shape": list(interface.observation_shape),
         "resources": list(mission.env_config.game.resource_names),
     }
-
-
-def installed_documents() -> list[str]:
-    """Texts of the documents that CoGames installs: its package description and any markdown among its files."""
-    distribution = metadata.distribution("cogames")
-    texts = [distribution.read_text("METADATA") or ""]
-    for file in distribution.files or []:
-        if file.suffix == ".md":
-            texts.append(Path(str(file.locate())).read_text(errors="replace"))
-    return [text for text in texts if text.strip()]

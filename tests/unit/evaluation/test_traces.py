@@ -20,7 +20,7 @@ from daf.engine.simulation import AgentBuffers, SimulationFactory
 from daf.episodes.table import episodes_frame, write_episodes
 from daf.evaluation import traces
 from daf.evaluation.traces import evenly, trace_policies
-from daf.mission_analysis import write_mission_report
+from daf.reporting.mission_page import write_mission_report
 
 STEPS, AGENTS, EPISODES = 20, 4, 24
 CONFIG = MissionConfig(source="training_facility_1", max_steps=STEPS)  # one hall, turned and mirrored by the seed
