@@ -1,6 +1,7 @@
 """The one seam to cogames, mettagrid and pufferlib: no other package of DAF imports them.
 
 missions         names and files → environment configurations
+mission_checks   whether missions resolve
 documents        missions that documents name
 mission_success  what counts as success on the missions of CoGames
 policies         shorthands, class paths, weights, bundles → policy objects

@@ -6,7 +6,9 @@ devices         GPUs and processors
 limits          what a cgroup leaves of memory and processors
 resource_usage  the time and memory that work took
 progress        progress of a loop as lines
-checks          one check of a machine or a package, and how it went
+checks          checks of a machine or a package, and how they went
+machine         checks of Python, processors, GPU, disk and memory
+requirements    installed packages against what DAF requires
 plain           any value as JSON-ready data
 provenance      what a result was made with
 """
