@@ -207,10 +207,15 @@ class DAFLogger:
     def metrics_summary(self) -> str:
         """Operations and metrics as a plain table."""
         rows: list[tuple[str, ...]] = [("operation", "status", "duration")]
-        rows += [(one.name, one.status, format_duration(one.duration_s)) for one in self.operations]
+        rows += [
+            (operation.name, operation.status, format_duration(operation.duration_s)) for operation in self.operations
+        ]
         text = _table(rows) if self.operations else "no operation was tracked"
         metric_rows: list[tuple[str, ...]] = [("metric", "count", "mean", "std", "min", "max", "last")]
-        for prefix, collector in [("", self.metrics), *((f"{one.name}.", one.metrics) for one in self.operations)]:
+        for prefix, collector in [
+            ("", self.metrics),
+            *((f"{operation.name}.", operation.metrics) for operation in self.operations),
+        ]:
             metric_rows += [(prefix + row[0], *row[1:]) for row in _metric_rows(collector)]
         return text + ("\n\n" + _table(metric_rows) if len(metric_rows) > 1 else "")
 
@@ -262,16 +267,16 @@ def session_metadata(name: str) -> dict[str, str]:
 
 def _metric_rows(collector: MetricsCollector) -> list[tuple[str, ...]]:
     rows: list[tuple[str, ...]] = []
-    summary = collector.summary()
+    summaries = collector.summary()
     for name in collector.names():
-        one, bad = summary.get(name), collector.not_finite(name)
+        summary, bad = summaries.get(name), collector.not_finite(name)
         label = f"{name} ({bad} not finite)" if bad else name
-        if one is None:
+        if summary is None:
             rows.append((label, "0", "-", "-", "-", "-", "-"))
         else:
-            std = "-" if one.std is None else format_figure(one.std)
-            figures = [format_figure(value) for value in (one.minimum, one.maximum, one.last)]
-            rows.append((label, str(one.count), format_figure(one.mean), std, *figures))
+            std = "-" if summary.std is None else format_figure(summary.std)
+            figures = [format_figure(value) for value in (summary.minimum, summary.maximum, summary.last)]
+            rows.append((label, str(summary.count), format_figure(summary.mean), std, *figures))
     return rows
 
 

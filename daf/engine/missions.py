@@ -37,7 +37,7 @@ class Mission:
     """A mission ready to be played.
 
     Attributes:
-        success: when an episode is a success, an expression (`daf.episodes.success`); None: nobody says.
+        success: when an episode is a success, an expression (`daf.episodes.success`); None: not declared.
         success_reason: where that comes from, or why there is none.
     """
 
@@ -87,23 +87,23 @@ def resolve_mission(
         return Mission(name=name or mission.label, env_config=mission, description="", success=None, origin="python")
     if not isinstance(mission, MissionConfig):
         mission = MissionConfig(source=str(mission))
-    found = _find(mission)
-    success, reason = found.success, found.success_reason
+    base = _find(mission)
+    success, reason = base.success, base.success_reason
     if mission.success:
         success, reason = mission.success, "declared in the configuration"
     if success:
-        check_success_expression(success, f"success of mission '{name or found.name}'")
-    env_config = found.env_config
+        check_success_expression(success, f"success of mission '{name or base.name}'")
+    env_config = base.env_config
     if mission.max_steps is not None:
         env_config = env_config.model_copy(deep=True)
         env_config.game.max_steps = mission.max_steps
     return Mission(
-        name=name or found.name,
+        name=name or base.name,
         env_config=env_config,
-        description=found.description,
+        description=base.description,
         success=success,
         success_reason=reason,
-        origin=found.origin,
+        origin=base.origin,
     )
 
 
@@ -130,32 +130,32 @@ def _refuse_cogames_options(mission: MissionConfig) -> None:
             )
 
 
-def _find_in_cogames(wanted: MissionConfig) -> Mission:
+def _find_in_cogames(config: MissionConfig) -> Mission:
     game = get_game(GAME)
-    source = wanted.source
+    source = config.source
     if source.removeprefix("evals.") not in list_missions():
         hint = did_you_mean(source, list_missions())
         raise UnknownMissionError("the name of a mission, or a mission file", f"'{source}'", "mission", hint)
     mission = find_mission(game, source, include_evals=True)
-    for variant in wanted.variants:
+    for variant in config.variants:
         if game.variant_registry.get(variant) is None:
             known = [known.name for known in game.variant_registry.all()]
             hint = did_you_mean(variant, known)
             raise BadInputError(
                 "the name of a CoGames variant", f"'{variant}'", f"variants of mission '{source}'", hint
             )
-    if wanted.variants:
-        mission = mission.with_variants(wanted.variants)
-    if wanted.num_agents is not None:
-        mission = apply_cogs_override(mission, wanted.num_agents)
+    if config.variants:
+        mission = mission.with_variants(config.variants)
+    if config.num_agents is not None:
+        mission = apply_cogs_override(mission, config.num_agents)
     try:
         env_config = mission.make_env()
     except (ValueError, AssertionError, KeyError) as error:
         raise BadInputError("a mission that the engine can build", str(error), f"mission '{source}'") from error
-    base = source.removeprefix("evals.")
-    rule = MISSION_SUCCESS.get(base, UNKNOWN)
+    name = source.removeprefix("evals.")
+    rule = MISSION_SUCCESS.get(name, UNKNOWN)
     return Mission(
-        name=base,
+        name=name,
         env_config=env_config,
         description=str(mission.description),
         success=rule.expression,

@@ -67,7 +67,9 @@ def environment_facts(interface: PolicyEnvInterface) -> dict[str, list[Any]]:
         "vibe_action_names": list(interface.vibe_action_names),
         "observation_shape": list(interface.observation_shape),
         "egocentric_shape": list(interface.egocentric_shape),
-        "observation_features": [f"{one.id} {one.name} / {one.normalization:g}" for one in interface.obs_features],
+        "observation_features": [
+            f"{feature.id} {feature.name} / {feature.normalization:g}" for feature in interface.obs_features
+        ],
         "tags": list(interface.tags),
     }
 
@@ -173,10 +175,10 @@ def load_model_description(path: Path) -> ModelDescription:
         raise CheckpointError("a description of the weights", "no such file", str(path), hint)
     try:
         content = json.loads(path.read_bytes())
-        found = content["format_version"]
-        if found != FORMAT_VERSION:
+        version = content["format_version"]
+        if version != FORMAT_VERSION:
             raise CheckpointError(
-                f"a description of format {FORMAT_VERSION}", f"format {found}", str(path), "written by another DAF?"
+                f"a description of format {FORMAT_VERSION}", f"format {version}", str(path), "written by another DAF?"
             )
         description = ModelDescription.model_validate(content)
     except ValidationError as error:
@@ -184,7 +186,7 @@ def load_model_description(path: Path) -> ModelDescription:
         what = f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
         raise CheckpointError("a description of the weights", what, str(path), hint) from error
     except (ValueError, KeyError, TypeError) as error:
-        what = f"what cannot be read ({type(error).__name__}: {error})"
+        what = f"an unreadable file ({type(error).__name__}: {error})"
         raise CheckpointError("a description of the weights", what, str(path), hint) from error
     if digest(description.recipe) != description.recipe_digest:
         expected = f"a recipe with the digest {description.recipe_digest[:16]}…"
@@ -205,10 +207,10 @@ def read_weights(path: Path, sha256: str | None = None) -> dict[str, Tensor]:
     import safetensors.torch
 
     content = path.read_bytes()
-    found = hashlib.sha256(content).hexdigest()
-    if sha256 is not None and found != sha256:
+    actual = hashlib.sha256(content).hexdigest()
+    if sha256 is not None and actual != sha256:
         hint = "the weights are damaged, or of another training than the description beside them"
-        raise CheckpointError(f"weights with sha256 {sha256[:16]}…", f"{found[:16]}…", str(path), hint)
+        raise CheckpointError(f"weights with sha256 {sha256[:16]}…", f"{actual[:16]}…", str(path), hint)
     try:
         return safetensors.torch.load(content)
     except (safetensors.SafetensorError, ValueError) as error:

@@ -141,15 +141,15 @@ def load_policy_class(class_path: str, name: str | None = None) -> type[MultiAge
         raise PolicyError("a module that can be imported", str(error), where, hint) from error
     except Exception as error:  # a user's module may fail in any way
         raise PolicyError("a module that can be imported", f"{type(error).__name__}: {error}", where) from error
-    found = getattr(module, class_name, None)
-    if found is None:
+    policy_class = getattr(module, class_name, None)
+    if policy_class is None:
         classes = [key for key, value in vars(module).items() if inspect.isclass(value)]
         hint = did_you_mean(class_name, classes)
         raise PolicyError(f"a class in {module_path}", f"no '{class_name}'", where, hint)
-    if not (inspect.isclass(found) and issubclass(found, (MultiAgentPolicy, AgentPolicy))):
-        kind = f"class {class_name}" if inspect.isclass(found) else f"a {type(found).__name__}"
+    if not (inspect.isclass(policy_class) and issubclass(policy_class, (MultiAgentPolicy, AgentPolicy))):
+        kind = f"class {class_name}" if inspect.isclass(policy_class) else f"a {type(policy_class).__name__}"
         raise PolicyError("a subclass of MultiAgentPolicy or AgentPolicy", kind, where)
-    return found
+    return policy_class
 
 
 def _check_arguments(policy_class: type, init_kwargs: dict[str, Any], name: str) -> None:
@@ -284,7 +284,7 @@ def _load_foreign_weights(policy: MultiAgentPolicy, path: Path, where: str) -> N
     except RuntimeError as error:
         raise _misfit(error, place) from error
     except Exception as error:  # readers of pickles fail in many ways, and so may a user's class
-        raise CheckpointError("weights", f"what cannot be read ({type(error).__name__}: {error})", place) from error
+        raise CheckpointError("weights", f"an unreadable file ({type(error).__name__}: {error})", place) from error
 
 
 def _misfit(error: RuntimeError, place: str) -> CheckpointError:

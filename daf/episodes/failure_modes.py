@@ -90,7 +90,9 @@ def find_failure_modes(
     add("timed out", f"no success within the {max_steps} steps of an episode", at_limit & unsuccessful)
     add("slow actions", "an action took longer than allowed", (played["timeouts"] > 0).to_numpy(dtype=bool))
     add(
-        "no reward", "no agent earned anything", np.array([not any(one) for one in played["agent_rewards"]], dtype=bool)
+        "no reward",
+        "no agent earned anything",
+        np.array([not any(rewards) for rewards in played["agent_rewards"]], dtype=bool),
     )
     unused = _unused(stats)
     if unused:
@@ -168,9 +170,9 @@ def _unused(stats: EpisodeStatistics) -> list[tuple[str, float, Flags]]:
     vibes = [values for name, values in stats.actions.items() if name.startswith("change_vibe_")]
     if vibes:
         counts["change_vibe"] = np.sum(vibes, axis=0)
-    found: list[tuple[str, float, Flags]] = [
+    shares: list[tuple[str, float, Flags]] = [
         (name, float((values == 0).mean()), values == 0)
         for name, values in counts.items()
         if name != "noop" and (values == 0).any()
     ]
-    return sorted(found, key=lambda one: (-one[1], one[0]))
+    return sorted(shares, key=lambda share: (-share[1], share[0]))

@@ -93,7 +93,9 @@ def render_mission_page(
         "pictures": pictures,
         "failures": [frame["failure"].dropna().iloc[:1].tolist() for frame in frames],
         "provenance": {key: value for key, value in provenance_record.items() if key != "episodes"},
-        "style": "".join([figures.STYLE, maps.STYLE, animation.STYLE, *(one["style"] for one in pictures if one)]),
+        "style": "".join(
+            [figures.STYLE, maps.STYLE, animation.STYLE, *(picture["style"] for picture in pictures if picture)]
+        ),
         "light": figures.palette_css(figures.LIGHT) + maps.LIGHT_CSS,
         "dark": figures.palette_css(figures.DARK) + maps.DARK_CSS,
     }
@@ -104,11 +106,11 @@ def _by_policy(
     analyses: Sequence[MissionAnalysis], frames: Sequence[pd.DataFrame], column: str
 ) -> dict[str, list[float]]:
     """A column's values over episodes that have a result, by policy; policies without any are left out."""
-    found = {
+    by_policy = {
         analysis.policy: [float(value) for value in frame.loc[frame["failure"].isna(), column]]
         for analysis, frame in zip(analyses, frames, strict=True)
     }
-    return {policy: values for policy, values in found.items() if values}
+    return {policy: values for policy, values in by_policy.items() if values}
 
 
 def _pictures(traces: Sequence[PolicyTraces | None]) -> list[dict[str, Any] | None]:

@@ -19,11 +19,11 @@ GB = 1e9
 
 
 def check_python() -> CheckResult:
-    found, wanted = platform.python_version(), "3.12, the only one the engine has wheels for"
+    found, expected = platform.python_version(), "3.12, the only version with wheels of the engine"
     if platform.python_version_tuple()[:2] == ("3", "12"):
-        return CheckResult(name="python", status="ok", found=found, expected=wanted)
+        return CheckResult(name="python", status="ok", found=found, expected=expected)
     hint = "create the environment from environment.yml"
-    return CheckResult(name="python", status="error", found=found, expected=wanted, hint=hint)
+    return CheckResult(name="python", status="error", found=found, expected=expected, hint=hint)
 
 
 def check_cpus() -> CheckResult:
