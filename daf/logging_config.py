@@ -1,8 +1,8 @@
 """Messages, timed operations, metrics and progress, to the terminal and to a log file.
 
-What lives here: one logger per experiment or job. Nothing else in DAF configures logging, and this module never
-touches the root logger. A terminal gets colours through Rich; a pipe and a log file get the same words as plain
-lines. Results do not go through here: they are files.
+One logger per experiment or job. No other module of DAF configures logging, and this one never touches the root
+logger. A terminal gets colours through Rich; a pipe and a log file get the same words as plain lines. Results are
+files and do not go through here.
 """
 
 from __future__ import annotations

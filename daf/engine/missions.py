@@ -79,7 +79,7 @@ def resolve_mission(
 
     Raises:
         UnknownMissionError: no mission and no file has this name.
-        BadInputError: the file is no mission, or the changes a MissionConfig asks for do not fit.
+        BadInputError: the file is not a mission, or the changes a MissionConfig asks for do not fit.
     """
     if isinstance(mission, Mission):
         return mission
@@ -174,7 +174,7 @@ def check_buildable(mission: Mission) -> SimulationFactory:
         factory = SimulationFactory(mission.env_config)
         factory.build(0, AgentBuffers.zeros(factory.num_agents, factory.observation_shape))
     except Exception as error:  # a map builder may fail in any way
-        hint = "does the map have room for so many agents? `num_agents` changes it" if "spawn" in str(error) else ""
+        hint = "does the map have room for that many agents? `num_agents` changes it" if "spawn" in str(error) else ""
         where = f"mission '{mission.name}'"
         raise BadInputError("a mission that the engine can build", str(error), where, hint) from error
     return factory

@@ -37,7 +37,7 @@ PICKLE_SUFFIXES = (".pt", ".pth", ".ckpt", ".pkl", ".pickle")
 
 
 class ModelDescription(BaseModel):
-    """What stands in model.json: observation_shape [tokens, 3], egocentric_shape [height, width], and observation
+    """What model.json holds: observation_shape [tokens, 3], egocentric_shape [height, width], and observation
     features as `id name / normalization`.
     """
 
@@ -142,7 +142,7 @@ def weights_bytes(network_state: Mapping[str, Any]) -> bytes:
     """A network's state in the safetensors format.
 
     Raises:
-        CheckpointError: the state holds something that is no tensor.
+        CheckpointError: the state holds something other than tensors.
     """
     import safetensors.torch
     import torch
@@ -201,7 +201,7 @@ def read_weights(path: Path, sha256: str | None = None) -> dict[str, Tensor]:
         sha256: what the file must have.
 
     Raises:
-        CheckpointError: it has another, or is no safetensors file.
+        CheckpointError: it has another, or is not a safetensors file.
     """
     import safetensors
     import safetensors.torch
@@ -246,7 +246,7 @@ def check_description(
 
 
 def refuse_code(path: Path) -> None:
-    """Raise unless a pickled file holds tensors and plain data alone; what is no pickle is none of our business.
+    """Raise unless a pickled file holds tensors and plain data alone; a file of another kind is left alone.
 
     Unpickling runs whatever the file names. The loaders of policy classes are other people's code, and torch's
     protection can be switched off by an argument or an environment variable; so the file is read here first, in the

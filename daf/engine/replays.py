@@ -22,7 +22,7 @@ from daf.system.files import write_bytes
 
 @dataclass(frozen=True, kw_only=True)
 class MapObject:
-    """Something on the map that is no agent and no wall, as it was at the start."""
+    """An object on the map, neither agent nor wall, as it was at the start."""
 
     type_name: str
     row: int

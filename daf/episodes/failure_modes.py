@@ -136,7 +136,7 @@ def _can_give(stats: EpisodeStatistics) -> bool:
 
 
 def _gave(stats: EpisodeStatistics) -> Flags:
-    """Whether anything was put somewhere, [episodes]. Death takes hearts and gear: it cannot be told from giving."""
+    """Whether anything was put somewhere, [episodes]. Death takes hearts and gear: it looks the same as giving."""
     gave: Flags = (_flow(stats, "lost") & (stats.of_agents("death") == 0)).any(axis=1)
     for name, values in stats.game.items():
         if name.endswith(".deposited"):
@@ -164,7 +164,7 @@ def _idle_meaning(idle: Flags) -> str:
 def _unused(stats: EpisodeStatistics) -> list[tuple[str, float, Flags]]:
     """Actions that no agent chose in an episode: name, share of episodes, flags [episodes].
 
-    Doing nothing is no ability to miss. The vibes count as one action: which of them mean something, nobody says.
+    Doing nothing is not an ability. The vibes count as one action, since it is unknown which of them mean anything.
     """
     counts = {name: values for name, values in stats.actions.items() if not name.startswith("change_vibe_")}
     vibes = [values for name, values in stats.actions.items() if name.startswith("change_vibe_")]

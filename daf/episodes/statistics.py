@@ -67,7 +67,7 @@ class EpisodeStatistics:
 
 
 def split_flow(name: str) -> tuple[str, str]:
-    """`carbon.gained` → ("carbon", "gained"); ("", "") for a statistic that is no resource's gain or loss."""
+    """`carbon.gained` → ("carbon", "gained"); ("", "") for a statistic that is not a resource's gain or loss."""
     resource, _, kind = name.rpartition(".")
     return (resource, kind) if kind in ("gained", "lost") else ("", "")
 

@@ -41,7 +41,7 @@ class MissionMetadata:
 
 @dataclass(frozen=True, kw_only=True)
 class MissionAnalysis:
-    """How one policy fares on one mission. Intervals are (low, high), or None where the data cannot say.
+    """How one policy fares on one mission. Intervals are (low, high), or None where the data do not determine them.
 
     Attributes:
         success_rate: share of episodes in which `success` held; None if the mission declares no success.

@@ -45,7 +45,7 @@ def read_manifest(package_path: str | Path) -> Manifest:
     """The manifest beside a package.
 
     Raises:
-        DeploymentError: it is missing or is no manifest.
+        DeploymentError: it is missing or is not a manifest.
     """
     path = manifest_path_of(package_path)
     if not path.is_file():

@@ -42,7 +42,7 @@ def collect_source(class_path: str) -> PolicySource:
         return PolicySource(class_path=class_path, files={}, packages=())
     path = _origin(module_name)
     if path is None or path.suffix != ".py":
-        hint = "move the class into a .py file of its own that can be imported"
+        hint = "move the class into its own .py file, which can be imported"
         raise PolicyError(
             "a class in a Python file", f"module '{module_name}' has none", f"policy '{class_path}'", hint
         )

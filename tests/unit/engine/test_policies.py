@@ -292,7 +292,7 @@ def test_an_overwritten_bundle_is_not_served_stale(tmp_path, weights, assembler)
 
 @pytest.mark.parametrize(
     ("members", "found"),
-    [(None, "no zip archive"), ({}, "no such member"), ({"policy_spec.json": "{}"}, "class_path")],
+    [(None, "not a zip archive"), ({}, "no such member"), ({"policy_spec.json": "{}"}, "class_path")],
 )
 def test_files_that_are_no_bundle(tmp_path, members, found):
     path = tmp_path / "x.zip"

@@ -84,7 +84,7 @@ def test_only_evaluation_takes_teams() -> None:
     assert isinstance(team, Team)
     assert [member["name"] for member in team.identity()["team"]] == ["miner", "noop"]
     assert team.identity() != resolve_player({"miner": 0.5, "noop": 0.5}).identity()
-    assert resolve_player({"baseline": 1, "noop": 1}).note.startswith("'baseline' is no policy of CoGames")
+    assert resolve_player({"baseline": 1, "noop": 1}).note.startswith("CoGames has no policy called 'baseline'")
 
 
 @pytest.mark.parametrize(
