@@ -24,9 +24,9 @@ from daf.system.files import file_sha256
 
 if TYPE_CHECKING:
     import pandas as pd
-    from mettagrid.policy.policy import PolicySpec
 
     from daf.engine.policies import ResolvedPolicy
+    from daf.engine.types import PolicySpec
 
 __all__ = [
     "ESTIMANDS",
@@ -226,7 +226,7 @@ def daf_compare_policies(
 
     import pandas as pd
 
-    from daf.engine.evaluation import evaluate_policy
+    from daf.engine.evaluation import EvaluationOptions, evaluate_policy
     from daf.statistics.sequential import play_until_settled
     from daf.system.provenance import provenance
 
@@ -240,9 +240,8 @@ def daf_compare_policies(
                 seed=evaluation_seed,
                 workers=workers,
                 device=device,
-                max_action_time_ms=max_action_time_ms,
-                policy_label=policy.label,
                 on_progress=on_progress,
+                options=EvaluationOptions(max_action_time_ms=max_action_time_ms, policy_label=policy.label),
             )
             for mission in resolved_missions
             for policy in resolved

@@ -1,4 +1,4 @@
-"""Packaging, validating and deploying policies: the public functions; the work is done in `daf.packaging`.
+"""Packaging, validating and deploying policies.
 
 A package is a zip that CoGames accepts as a submission, with a manifest beside it. Deploying sends it to a folder
 registry or to a CoGames server.
@@ -6,43 +6,91 @@ registry or to a CoGames server.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from daf.errors import BadInputError, DeploymentError
-from daf.packaging.endpoints import Deployment, open_endpoint
-from daf.packaging.manifest import read_manifest
-from daf.packaging.package import PackageResult, daf_package_policy, package_checkpoint
-from daf.packaging.validation import ValidationResult, validate_package
-from daf.system.files import file_sha256
+from daf.packaging.endpoints import Deployment, deploy_package, open_endpoint
+from daf.packaging.package import PackageOptions, PackageRequest, PackageResult, write_package
+from daf.packaging.validation import (
+    DEFAULT_ACTION_TIME_MS,
+    DEFAULT_STEPS,
+    DEFAULT_TIMEOUT_S,
+    ValidationResult,
+    validate_package,
+)
 
 if TYPE_CHECKING:
-    from daf.config import DAFDeploymentConfig, MissionConfig
+    from daf.config import MissionConfig
 
 __all__ = [
     "Deployment",
+    "PackageOptions",
     "PackageResult",
     "ValidationResult",
     "daf_deploy_policy",
     "daf_package_policy",
     "daf_rollback_deployment",
     "daf_validate_deployment",
-    "package_checkpoint",
-    "require_endpoint",
-    "require_valid",
 ]  # fmt: skip
 
 DEFAULT_MISSION = "tutorial.miner"
+
+
+def daf_package_policy(
+    policy_class_path: str = "lstm",
+    weights_path: str | Path | None = None,
+    output_dir: str | Path = "deployment_packages",
+    name: str | None = None,
+    version: str | None = None,
+    init_kwargs: Mapping[str, Any] | None = None,
+    mission: str | MissionConfig | None = None,
+    *,
+    options: PackageOptions | None = None,
+) -> PackageResult:
+    """Write `{output_dir}/{name}-{version}.zip` and its manifest; everything is checked before.
+
+    The zip holds policy_spec.json, the weights, the Python files that the class needs and CoGames does not ship,
+    metadata.json, README.md, requirements.txt and VERSION. The same inputs give the same bytes.
+
+    Args:
+        policy_class_path: shorthand or class path of a MultiAgentPolicy.
+        weights_path: what the policy's `load_policy_data` reads, or a trained model (.safetensors), which is converted
+            to that, since CoGames does not know it; None for a policy without weights.
+        name: default: the shorthand or the class's name.
+        version: three numbers, default 0.1.0.
+        init_kwargs: keyword arguments of the policy class.
+        mission: the mission it was made for: the policy must build and load there, and the manifest records the
+            observation shape and the action names; default: the mission of a trained model, else none.
+        options: a description, and further files for the zip.
+
+    Raises:
+        PolicyError: no such policy, no policy class, it does not fit the mission, or it cannot save a trained model.
+        CheckpointError: the weights are missing, damaged, or those of another network.
+        BadInputError: a name or version that cannot be used, or a file to include that is missing.
+    """
+    return write_package(
+        PackageRequest(
+            policy_class_path=policy_class_path,
+            weights_path=None if weights_path is None else Path(weights_path),
+            output_dir=Path(output_dir),
+            name=name,
+            version=version,
+            init_kwargs=dict(init_kwargs or {}),
+            mission=mission,
+            options=options or PackageOptions(),
+        )
+    )
 
 
 def daf_validate_deployment(
     package_path: str | Path,
     mission: str | MissionConfig = DEFAULT_MISSION,
     *,
-    steps: int = 32,
+    steps: int = DEFAULT_STEPS,
     seed: int = 0,
-    timeout_s: float = 300.0,
-    max_action_time_ms: int = 10_000,
+    timeout_s: float = DEFAULT_TIMEOUT_S,
+    max_action_time_ms: int = DEFAULT_ACTION_TIME_MS,
 ) -> ValidationResult:
     """Check a package's integrity, then load it in a fresh process without DAF and play `steps` steps.
 
@@ -75,44 +123,17 @@ def daf_deploy_policy(
         validate: False skips playing, not the check against the manifest.
 
     Raises:
-        DeploymentError: the package is invalid, the version is there with other content, or the endpoint refuses.
+        DeploymentError: the package is invalid, the version exists with other content, or the endpoint refuses.
         BadInputError: an address or name that cannot be used.
     """
-    package = Path(package_path)
-    target = open_endpoint(endpoint)
-    if not package.is_file():
-        raise DeploymentError("a package", "no such file", str(package), "make it with daf_package_policy")
-    manifest = read_manifest(package)
-    if validate:
-        result = daf_validate_deployment(package, mission)
-        if not result.is_valid:
-            hint = "nothing was sent"
-            raise DeploymentError("a valid package", "; ".join(result.problems), str(package), hint)
-    if file_sha256(package) != manifest.sha256:
-        raise DeploymentError("the content of the manifest", "other content", str(package), "package the policy again")
-    return target.deploy(package, manifest, name=name or manifest.name, season=season)
+    validation_mission = mission if validate else None
+    return deploy_package(Path(package_path), endpoint, name=name, season=season, validation_mission=validation_mission)
 
 
 def daf_rollback_deployment(name: str, endpoint: str | Path, to_version: str | None = None) -> Deployment:
     """Make an earlier version current again; default: the one before the current one.
 
     Raises:
-        DeploymentError: nothing to go back to, or the endpoint is a CoGames server, which has no way back.
+        DeploymentError: nothing to go back to, or the endpoint is a CoGames server, which cannot roll back.
     """
     return open_endpoint(endpoint).rollback(name, to_version)
-
-
-# ---- for the workflow ---------------------------------------------------------------------------------------
-
-
-def require_valid(result: ValidationResult) -> None:
-    """Raise DeploymentError, with every problem, unless the package is valid."""
-    if not result.is_valid:
-        raise DeploymentError("a valid package", "; ".join(result.problems), result.package)
-
-
-def require_endpoint(config: DAFDeploymentConfig | None) -> str:
-    """The endpoint of the configuration; BadInputError if it names none."""
-    if config is None or config.endpoint is None:
-        raise BadInputError("a folder or an http(s) address", "none", "deployment.endpoint", "say where to send it")
-    return config.endpoint

@@ -22,7 +22,7 @@ from daf.config import DAFTrainingConfig, MissionConfig
 from daf.training.request import training_spec
 
 if TYPE_CHECKING:
-    from mettagrid.config.mettagrid_config import MettaGridConfig
+    from daf.engine.types import MettaGridConfig
 
 __all__ = [
     "TrainingError",

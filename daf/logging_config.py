@@ -1,8 +1,8 @@
 """Messages, timed operations, metrics and progress, to the terminal and to a log file.
 
-What lives here: one logger per experiment or job. Nothing else in DAF configures logging, and this module never
-touches the root logger. A terminal gets colours through Rich; a pipe and a log file get the same words as plain
-lines. Results do not go through here: they are files.
+One logger per experiment or job. No other module of DAF configures logging, and this one never touches the root
+logger. A terminal gets colours through Rich; a pipe and a log file get the same words as plain lines. Results are
+files and do not go through here.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from daf.errors import BadInputError, did_you_mean
+from daf.system.progress import Progress, format_duration, format_figure
 
 LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 PROGRESS_INTERVAL_S = 5.0
@@ -131,88 +132,6 @@ class OperationTracker:
         }  # fmt: skip
 
 
-# ---- progress ---------------------------------------------------------------------------------------------
-
-
-class Progress:
-    """Progress of a long loop as plain lines, at most one per interval of wall clock, plus the first and the last."""
-
-    def __init__(
-        self, emit: Callable[[str], None], what: str, total: int, unit: str, *, interval_s: float, clock: Clock
-    ) -> None:
-        self._emit, self.what, self.total, self.unit = emit, what, total, unit
-        self._interval_s, self._clock = interval_s, clock
-        self._started_s = clock()
-        self._last_line_s: float | None = None
-        self._first_done: int | None = None
-        self._done, self._figures = 0, dict[str, Any]()
-        self._shown: tuple[int, dict[str, Any]] | None = None
-        self._closed = False
-
-    def update(self, done: int, **figures: Any) -> None:
-        """Say that `done` of `total` units are finished; `figures` are shown as `name value`."""
-        if self._closed:
-            return
-        if self._first_done is None:
-            # A resumed run starts above zero: the speed counts only what this process did.
-            self._first_done = done if done < self.total else 0
-            self._started_s = self._clock() if done > 0 and done < self.total else self._started_s
-        self._done, self._figures = done, figures
-        if self._last_line_s is None or self._clock() - self._last_line_s >= self._interval_s:
-            self._show()
-
-    def done(self, **figures: Any) -> None:
-        """Show the last line, unless it has just been shown."""
-        if self._closed:
-            return
-        self._figures = {**self._figures, **figures}
-        if self._shown != (self._done, self._figures) or self._last_line_s is None:
-            self._show()
-        self._closed = True
-
-    def _show(self) -> None:
-        now = self._clock()
-        self._last_line_s = now
-        self._shown = (self._done, dict(self._figures))
-        self._emit(self._line(now - self._started_s))
-
-    def _line(self, elapsed_s: float) -> str:
-        share = f" ({100 * self._done // self.total} %)" if self.total > 0 else ""
-        parts = [f"{self.what} · {self._done:,} of {self.total:,} {self.unit}{share}"]
-        worked = self._done - (self._first_done or 0)
-        if worked > 0 and elapsed_s > 0:
-            rate = worked / elapsed_s
-            parts.append(f"{rate:,.0f}/s" if rate >= 10 else f"{rate:.2g}/s")
-            left = self.total - self._done
-            parts.append(f"{format_duration(left / rate)} left" if left > 0 else f"took {format_duration(elapsed_s)}")
-        parts += [f"{name.replace('_', ' ')} {format_figure(value)}" for name, value in self._figures.items()]
-        return " · ".join(parts)
-
-
-def format_duration(seconds: float) -> str:
-    """`30 s`, `2 min 05 s`, `3 h 07 min`; below ten seconds with one decimal."""
-    if seconds < 9.95:
-        return f"{seconds:.1f} s"
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60:02d} s"
-    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
-
-
-def format_figure(value: Any) -> str:
-    """Integers with thousands separators, other numbers with up to four significant digits, the rest as text."""
-    if isinstance(value, bool) or value is None:
-        return str(value)
-    if isinstance(value, int):
-        return f"{value:,}"
-    try:
-        return f"{float(value):.4g}" if not isinstance(value, str) else value
-    except (TypeError, ValueError):
-        return str(value)
-
-
 # ---- the logger -------------------------------------------------------------------------------------------
 
 
@@ -288,10 +207,15 @@ class DAFLogger:
     def metrics_summary(self) -> str:
         """Operations and metrics as a plain table."""
         rows: list[tuple[str, ...]] = [("operation", "status", "duration")]
-        rows += [(one.name, one.status, format_duration(one.duration_s)) for one in self.operations]
+        rows += [
+            (operation.name, operation.status, format_duration(operation.duration_s)) for operation in self.operations
+        ]
         text = _table(rows) if self.operations else "no operation was tracked"
         metric_rows: list[tuple[str, ...]] = [("metric", "count", "mean", "std", "min", "max", "last")]
-        for prefix, collector in [("", self.metrics), *((f"{one.name}.", one.metrics) for one in self.operations)]:
+        for prefix, collector in [
+            ("", self.metrics),
+            *((f"{operation.name}.", operation.metrics) for operation in self.operations),
+        ]:
             metric_rows += [(prefix + row[0], *row[1:]) for row in _metric_rows(collector)]
         return text + ("\n\n" + _table(metric_rows) if len(metric_rows) > 1 else "")
 
@@ -343,16 +267,16 @@ def session_metadata(name: str) -> dict[str, str]:
 
 def _metric_rows(collector: MetricsCollector) -> list[tuple[str, ...]]:
     rows: list[tuple[str, ...]] = []
-    summary = collector.summary()
+    summaries = collector.summary()
     for name in collector.names():
-        one, bad = summary.get(name), collector.not_finite(name)
+        summary, bad = summaries.get(name), collector.not_finite(name)
         label = f"{name} ({bad} not finite)" if bad else name
-        if one is None:
+        if summary is None:
             rows.append((label, "0", "-", "-", "-", "-", "-"))
         else:
-            std = "-" if one.std is None else format_figure(one.std)
-            figures = [format_figure(value) for value in (one.minimum, one.maximum, one.last)]
-            rows.append((label, str(one.count), format_figure(one.mean), std, *figures))
+            std = "-" if summary.std is None else format_figure(summary.std)
+            figures = [format_figure(value) for value in (summary.minimum, summary.maximum, summary.last)]
+            rows.append((label, str(summary.count), format_figure(summary.mean), std, *figures))
     return rows
 
 

@@ -173,5 +173,5 @@ class OutputManager:
 
 
 def get_output_manager(base_dir: str | Path = "./daf_output") -> OutputManager:
-    """A manager for this base folder. It holds no state but the path, so two for one folder are as good as one."""
+    """A manager for this base folder. Its only state is the path, so several managers of one folder agree."""
     return OutputManager(base_dir)

@@ -1,7 +1,7 @@
 """Rule analyze_mission: describe how every policy fares on a mission."""
 
 from daf.config.recipes import MissionRecipe
-from daf.mission_analysis import write_mission_report
+from daf.reporting.mission_page import write_mission_report
 from daf.workflow.script import script_context
 
 with script_context(snakemake) as context:

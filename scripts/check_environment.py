@@ -1,18 +1,15 @@
 """Rule check_environment: is this machine fit for the experiment?"""
 
-from daf.environment_checks import daf_check_environment, require_healthy
+from daf.environment_checks import daf_check_environment
+from daf.system.checks import require_healthy
 from daf.system.files import write_json
 from daf.system.provenance import provenance
 from daf.workflow.script import script_context
 
 with script_context(snakemake) as context:
-    settings = context.plan.experiment.daf
     result = daf_check_environment(
         missions=[context.plan.mission_recipe(mission).config for mission in snakemake.params.missions],
-        device=settings.device,
-        output_dir=settings.output_dir,
-        min_free_disk_gb=settings.min_free_disk_gb,
-        min_free_memory_gb=settings.min_free_memory_gb,
+        config=context.plan.experiment.daf,
     )
     context.logger.info(f"environment of this machine:\n{result}")
     require_healthy(result)

@@ -2,7 +2,8 @@
 
 from dataclasses import asdict
 
-from daf.deployment import daf_rollback_deployment, require_endpoint
+from daf.deployment import daf_rollback_deployment
+from daf.packaging.endpoints import require_endpoint
 from daf.system.files import write_json
 from daf.workflow.script import script_context
 

@@ -1,6 +1,7 @@
 """Rule validate_package: load the package in a fresh process without DAF and let it act."""
 
-from daf.deployment import daf_validate_deployment, require_valid
+from daf.deployment import daf_validate_deployment
+from daf.packaging.validation import require_valid
 from daf.system.files import write_json
 from daf.system.provenance import provenance
 from daf.workflow.script import script_context

@@ -14,9 +14,8 @@ from daf.config import DAFTrainingConfig, ExperimentConfig, MissionConfig, Polic
 from daf.errors import BadInputError, ConfigError, did_you_mean
 
 if TYPE_CHECKING:
-    from mettagrid.policy.policy import PolicySpec
-
     from daf.engine.policies import ResolvedPolicy
+    from daf.engine.types import PolicySpec
     from daf.statistics.results import ComparisonResults
 
 Components = Mapping[str, Mapping[str, Any]] | Sequence[str]

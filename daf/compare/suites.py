@@ -15,8 +15,7 @@ from daf.config import ExperimentConfig, MissionConfig, PolicyConfig
 from daf.errors import BadInputError, did_you_mean
 
 if TYPE_CHECKING:
-    from mettagrid.policy.policy import PolicySpec
-
+    from daf.engine.types import PolicySpec
     from daf.statistics.results import ComparisonResults
 
 SUITES: dict[str, tuple[str, ...]] = {

@@ -5,7 +5,6 @@ One problem per wrong value, in four parts: what was expected, what was found, w
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated, Any, Self
 
@@ -56,15 +55,6 @@ class StrictModel(BaseModel):
             place = f"line {mark.line + 1}: " if mark else ""
             problem = getattr(error, "problem", None) or str(error)
             raise ConfigError([BadInputError("YAML", place + problem, str(path))]) from None
-        return cls.from_dict(_mapping(data, path), source=str(path))
-
-    @classmethod
-    def from_json(cls, path: str | Path) -> Self:
-        """Read a JSON file; raises ConfigError as `from_dict` does."""
-        try:
-            data = json.loads(_read_text(path))
-        except json.JSONDecodeError as error:
-            raise ConfigError([BadInputError("JSON", f"{error.msg} at line {error.lineno}", str(path))]) from None
         return cls.from_dict(_mapping(data, path), source=str(path))
 
     def __setattr__(self, name: str, value: Any) -> None:

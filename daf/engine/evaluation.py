@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
 from functools import partial
 from multiprocessing import get_context
 from typing import TYPE_CHECKING, Any
@@ -40,7 +41,31 @@ from daf.errors import BadInputError
 if TYPE_CHECKING:
     import pandas as pd
 
+PlayNumbers = Callable[[range], Iterator[tuple[int, PlayedEpisode]]]
+
 NETWORK_POLICIES: tuple[type[MultiAgentPolicy], ...] = (GridPolicy, LSTMPolicy, StatelessPolicy)
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluationOptions:
+    """How episodes are scored and how their rows are labelled.
+
+    Attributes:
+        max_action_time_ms: wall-clock budget of one action; slower ones count as timeouts.
+        objective_metric: what the objective column holds, see `daf.episodes.objective.episode_objective`.
+        policy_label: default: the policy's own label.
+        checkpoint_label: default: the policy's label.
+        training_seed: seed of the training run that made the policy.
+    """
+
+    max_action_time_ms: int = 10_000
+    objective_metric: str = "mean_reward"
+    policy_label: str | None = None
+    checkpoint_label: str | None = None
+    training_seed: int | None = None
+
+
+DEFAULT_OPTIONS = EvaluationOptions()
 
 
 def evaluate_policy(
@@ -52,19 +77,14 @@ def evaluate_policy(
     first_episode: int = 0,
     workers: int = 1,
     device: str = "cpu",
-    max_action_time_ms: int = 10_000,
-    objective_metric: str = "mean_reward",
-    policy_label: str | None = None,
-    checkpoint_label: str | None = None,
-    training_seed: int | None = None,
     on_progress: Callable[[int], None] | None = None,
+    options: EvaluationOptions = DEFAULT_OPTIONS,
 ) -> pd.DataFrame:
     """Play episodes `first_episode` … `first_episode + episodes - 1`; episode e has environment seed `seed + e`.
 
     Args:
         policy: anything that `resolve_player` takes: a policy that plays all agents of the mission, or a team.
         mission: anything that `resolve_mission` takes.
-        objective_metric: what the objective column holds, see `daf.episodes.objective.episode_objective`.
         workers: processes to share the episodes between; the numbers do not depend on it.
         on_progress: called with the number of episodes played so far.
 
@@ -74,30 +94,31 @@ def evaluate_policy(
     for name, value, least in (("episodes", episodes, 0), ("seed", seed, 0), ("workers", workers, 1)):
         if value < least:
             raise BadInputError(f"at least {least}", str(value), f"evaluate_policy: {name}")
-    player, found = resolve_player(policy, policy_label), resolve_mission(mission)
-    if found.max_steps == 0:
+    player, mission = resolve_player(policy, options.policy_label), resolve_mission(mission)
+    if mission.max_steps == 0:
         raise BadInputError(
             "a mission with a step limit",
             "max_steps is 0: an episode may never end",
-            f"mission '{found.name}'",
+            f"mission '{mission.name}'",
             "set max_steps for it under `missions`",
         )
-    label = policy_label or player.label
+    label = options.policy_label or player.label
     numbers = range(first_episode, first_episode + episodes)
+    play = partial(_play_here, player, mission, seed=seed, device=device, max_action_time_ms=options.max_action_time_ms)
     played: dict[int, PlayedEpisode] = {}
-    for number, episode in _play(player, found, numbers, seed, device, max_action_time_ms, workers):
+    for number, episode in _share(play, numbers, workers):
         played[number] = episode
         if on_progress is not None:
             on_progress(len(played))
     return episodes_frame(
         {
             "policy": label,
-            "checkpoint": checkpoint_label or label,
-            "training_seed": training_seed,
-            "mission": found.name,
+            "checkpoint": options.checkpoint_label or label,
+            "training_seed": options.training_seed,
+            "mission": mission.name,
             "episode": number,
             "seed": seed + number,
-            **episode_row(played[number], found, objective_metric),
+            **episode_row(played[number], mission, options.objective_metric),
         }
         for number in numbers
     )
@@ -106,17 +127,8 @@ def evaluate_policy(
 # ---- sharing the work -------------------------------------------------------------------------------------
 
 
-def _play(
-    player: Player,
-    mission: Mission,
-    numbers: range,
-    seed: int,
-    device: str,
-    max_action_time_ms: int,
-    workers: int,
-) -> Iterator[tuple[int, PlayedEpisode]]:
+def _share(play: PlayNumbers, numbers: range, workers: int) -> Iterator[tuple[int, PlayedEpisode]]:
     """Episodes as they finish, with their numbers."""
-    play = partial(_play_here, player, mission, seed=seed, device=device, max_action_time_ms=max_action_time_ms)
     if workers == 1 or len(numbers) <= 1:
         yield from play(numbers)
         return
@@ -130,7 +142,7 @@ def _play(
             yield from job.result()
 
 
-def _as_list(play: Callable[[range], Iterator[tuple[int, PlayedEpisode]]], numbers: range) -> list[Any]:
+def _as_list(play: PlayNumbers, numbers: range) -> list[Any]:
     return list(play(numbers))
 
 

@@ -1,4 +1,4 @@
-"""What counts as success on the missions of CoGames, as far as their purpose can be told; data only.
+"""What counts as success on the missions of CoGames, as far as their purpose is known; data only.
 
 Where a purpose comes from: a mission's description, its rewards, and the documents of CoGames. `success` in a
 configuration goes before these. Expressions are explained in `daf.episodes.success`. Statistics used here:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from functools import cache
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +37,7 @@ class Mission:
     """A mission ready to be played.
 
     Attributes:
-        success: when an episode is a success, an expression (`daf.episodes.success`); None: nobody says.
+        success: when an episode is a success, an expression (`daf.episodes.success`); None: not declared.
         success_reason: where that comes from, or why there is none.
     """
 
@@ -80,7 +79,7 @@ def resolve_mission(
 
     Raises:
         UnknownMissionError: no mission and no file has this name.
-        BadInputError: the file is no mission, or the changes a MissionConfig asks for do not fit.
+        BadInputError: the file is not a mission, or the changes a MissionConfig asks for do not fit.
     """
     if isinstance(mission, Mission):
         return mission
@@ -88,23 +87,23 @@ def resolve_mission(
         return Mission(name=name or mission.label, env_config=mission, description="", success=None, origin="python")
     if not isinstance(mission, MissionConfig):
         mission = MissionConfig(source=str(mission))
-    found = _find(mission)
-    success, reason = found.success, found.success_reason
+    base = _find(mission)
+    success, reason = base.success, base.success_reason
     if mission.success:
         success, reason = mission.success, "declared in the configuration"
     if success:
-        check_success_expression(success, f"success of mission '{name or found.name}'")
-    env_config = found.env_config
+        check_success_expression(success, f"success of mission '{name or base.name}'")
+    env_config = base.env_config
     if mission.max_steps is not None:
         env_config = env_config.model_copy(deep=True)
         env_config.game.max_steps = mission.max_steps
     return Mission(
-        name=name or found.name,
+        name=name or base.name,
         env_config=env_config,
-        description=found.description,
+        description=base.description,
         success=success,
         success_reason=reason,
-        origin=found.origin,
+        origin=base.origin,
     )
 
 
@@ -131,32 +130,32 @@ def _refuse_cogames_options(mission: MissionConfig) -> None:
             )
 
 
-def _find_in_cogames(wanted: MissionConfig) -> Mission:
+def _find_in_cogames(config: MissionConfig) -> Mission:
     game = get_game(GAME)
-    source = wanted.source
+    source = config.source
     if source.removeprefix("evals.") not in list_missions():
         hint = did_you_mean(source, list_missions())
         raise UnknownMissionError("the name of a mission, or a mission file", f"'{source}'", "mission", hint)
     mission = find_mission(game, source, include_evals=True)
-    for variant in wanted.variants:
+    for variant in config.variants:
         if game.variant_registry.get(variant) is None:
             known = [known.name for known in game.variant_registry.all()]
             hint = did_you_mean(variant, known)
             raise BadInputError(
                 "the name of a CoGames variant", f"'{variant}'", f"variants of mission '{source}'", hint
             )
-    if wanted.variants:
-        mission = mission.with_variants(wanted.variants)
-    if wanted.num_agents is not None:
-        mission = apply_cogs_override(mission, wanted.num_agents)
+    if config.variants:
+        mission = mission.with_variants(config.variants)
+    if config.num_agents is not None:
+        mission = apply_cogs_override(mission, config.num_agents)
     try:
         env_config = mission.make_env()
     except (ValueError, AssertionError, KeyError) as error:
         raise BadInputError("a mission that the engine can build", str(error), f"mission '{source}'") from error
-    base = source.removeprefix("evals.")
-    rule = MISSION_SUCCESS.get(base, UNKNOWN)
+    name = source.removeprefix("evals.")
+    rule = MISSION_SUCCESS.get(name, UNKNOWN)
     return Mission(
-        name=base,
+        name=name,
         env_config=env_config,
         description=str(mission.description),
         success=rule.expression,
@@ -175,7 +174,7 @@ def check_buildable(mission: Mission) -> SimulationFactory:
         factory = SimulationFactory(mission.env_config)
         factory.build(0, AgentBuffers.zeros(factory.num_agents, factory.observation_shape))
     except Exception as error:  # a map builder may fail in any way
-        hint = "does the map have room for so many agents? `num_agents` changes it" if "spawn" in str(error) else ""
+        hint = "does the map have room for that many agents? `num_agents` changes it" if "spawn" in str(error) else ""
         where = f"mission '{mission.name}'"
         raise BadInputError("a mission that the engine can build", str(error), where, hint) from error
     return factory
@@ -239,13 +238,3 @@ def describe(mission: Mission) -> dict[str, Any]:
         "observation_shape": list(interface.observation_shape),
         "resources": list(mission.env_config.game.resource_names),
     }
-
-
-def installed_documents() -> list[str]:
-    """Texts of the documents that CoGames installs: its package description and any markdown among its files."""
-    distribution = metadata.distribution("cogames")
-    texts = [distribution.read_text("METADATA") or ""]
-    for file in distribution.files or []:
-        if file.suffix == ".md":
-            texts.append(Path(str(file.locate())).read_text(errors="replace"))
-    return [text for text in texts if text.strip()]

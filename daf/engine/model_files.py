@@ -37,7 +37,7 @@ PICKLE_SUFFIXES = (".pt", ".pth", ".ckpt", ".pkl", ".pickle")
 
 
 class ModelDescription(BaseModel):
-    """What stands in model.json: observation_shape [tokens, 3], egocentric_shape [height, width], and observation
+    """What model.json holds: observation_shape [tokens, 3], egocentric_shape [height, width], and observation
     features as `id name / normalization`.
     """
 
@@ -67,7 +67,9 @@ def environment_facts(interface: PolicyEnvInterface) -> dict[str, list[Any]]:
         "vibe_action_names": list(interface.vibe_action_names),
         "observation_shape": list(interface.observation_shape),
         "egocentric_shape": list(interface.egocentric_shape),
-        "observation_features": [f"{one.id} {one.name} / {one.normalization:g}" for one in interface.obs_features],
+        "observation_features": [
+            f"{feature.id} {feature.name} / {feature.normalization:g}" for feature in interface.obs_features
+        ],
         "tags": list(interface.tags),
     }
 
@@ -140,7 +142,7 @@ def weights_bytes(network_state: Mapping[str, Any]) -> bytes:
     """A network's state in the safetensors format.
 
     Raises:
-        CheckpointError: the state holds something that is no tensor.
+        CheckpointError: the state holds something other than tensors.
     """
     import safetensors.torch
     import torch
@@ -173,10 +175,10 @@ def load_model_description(path: Path) -> ModelDescription:
         raise CheckpointError("a description of the weights", "no such file", str(path), hint)
     try:
         content = json.loads(path.read_bytes())
-        found = content["format_version"]
-        if found != FORMAT_VERSION:
+        version = content["format_version"]
+        if version != FORMAT_VERSION:
             raise CheckpointError(
-                f"a description of format {FORMAT_VERSION}", f"format {found}", str(path), "written by another DAF?"
+                f"a description of format {FORMAT_VERSION}", f"format {version}", str(path), "written by another DAF?"
             )
         description = ModelDescription.model_validate(content)
     except ValidationError as error:
@@ -184,7 +186,7 @@ def load_model_description(path: Path) -> ModelDescription:
         what = f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
         raise CheckpointError("a description of the weights", what, str(path), hint) from error
     except (ValueError, KeyError, TypeError) as error:
-        what = f"what cannot be read ({type(error).__name__}: {error})"
+        what = f"an unreadable file ({type(error).__name__}: {error})"
         raise CheckpointError("a description of the weights", what, str(path), hint) from error
     if digest(description.recipe) != description.recipe_digest:
         expected = f"a recipe with the digest {description.recipe_digest[:16]}…"
@@ -199,16 +201,16 @@ def read_weights(path: Path, sha256: str | None = None) -> dict[str, Tensor]:
         sha256: what the file must have.
 
     Raises:
-        CheckpointError: it has another, or is no safetensors file.
+        CheckpointError: it has another, or is not a safetensors file.
     """
     import safetensors
     import safetensors.torch
 
     content = path.read_bytes()
-    found = hashlib.sha256(content).hexdigest()
-    if sha256 is not None and found != sha256:
+    actual = hashlib.sha256(content).hexdigest()
+    if sha256 is not None and actual != sha256:
         hint = "the weights are damaged, or of another training than the description beside them"
-        raise CheckpointError(f"weights with sha256 {sha256[:16]}…", f"{found[:16]}…", str(path), hint)
+        raise CheckpointError(f"weights with sha256 {sha256[:16]}…", f"{actual[:16]}…", str(path), hint)
     try:
         return safetensors.torch.load(content)
     except (safetensors.SafetensorError, ValueError) as error:
@@ -244,7 +246,7 @@ def check_description(
 
 
 def refuse_code(path: Path) -> None:
-    """Raise unless a pickled file holds tensors and plain data alone; what is no pickle is none of our business.
+    """Raise unless a pickled file holds tensors and plain data alone; a file of another kind is left alone.
 
     Unpickling runs whatever the file names. The loaders of policy classes are other people's code, and torch's
     protection can be switched off by an argument or an environment variable; so the file is read here first, in the

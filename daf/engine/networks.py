@@ -154,7 +154,7 @@ class PolicyNetwork:
 
     @contextmanager
     def _reduced_to(self, shown: int) -> Iterator[None]:
-        """The first layer takes only so many token slots; the others' contribution is in its bias.
+        """The first layer takes a limited number of token slots; the contribution of the others is in its bias.
 
         The layer's own parameters are out of sight meanwhile; gradients reach them through the reduced ones.
         """

@@ -42,7 +42,7 @@ ALIASES = {
     "grid": "daf.engine.grid_policy.GridPolicy",
     "baseline": "cogames.policy.starter_agent.StarterPolicy",
 }
-NOTES = {"baseline": "'baseline' is no policy of CoGames; DAF takes it to mean CoGames' scripted 'starter'"}
+NOTES = {"baseline": "CoGames has no policy called 'baseline'; DAF plays its scripted 'starter'"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,7 +80,7 @@ def resolve_policy(
     Weights that DAF trained say it themselves, in the model.json beside them; init_kwargs given here go before theirs.
 
     Raises:
-        PolicyError: unknown name, a class that is no policy, or an argument that the class does not take.
+        PolicyError: unknown name, a class that is not a policy, or an argument that the class does not take.
         CheckpointError: weights or bundle missing or damaged.
     """
     if isinstance(policy, ResolvedPolicy):
@@ -125,7 +125,7 @@ def load_policy_class(class_path: str, name: str | None = None) -> type[MultiAge
     """Import a policy class.
 
     Raises:
-        PolicyError: the module or class does not exist, its import fails, or it is no policy.
+        PolicyError: the module or class does not exist, its import fails, or it is not a policy.
     """
     where = f"policy '{name or class_path}'"
     module_path, _, class_name = class_path.rpartition(".")
@@ -141,15 +141,15 @@ def load_policy_class(class_path: str, name: str | None = None) -> type[MultiAge
         raise PolicyError("a module that can be imported", str(error), where, hint) from error
     except Exception as error:  # a user's module may fail in any way
         raise PolicyError("a module that can be imported", f"{type(error).__name__}: {error}", where) from error
-    found = getattr(module, class_name, None)
-    if found is None:
+    policy_class = getattr(module, class_name, None)
+    if policy_class is None:
         classes = [key for key, value in vars(module).items() if inspect.isclass(value)]
         hint = did_you_mean(class_name, classes)
         raise PolicyError(f"a class in {module_path}", f"no '{class_name}'", where, hint)
-    if not (inspect.isclass(found) and issubclass(found, (MultiAgentPolicy, AgentPolicy))):
-        kind = f"class {class_name}" if inspect.isclass(found) else f"a {type(found).__name__}"
+    if not (inspect.isclass(policy_class) and issubclass(policy_class, (MultiAgentPolicy, AgentPolicy))):
+        kind = f"class {class_name}" if inspect.isclass(policy_class) else f"a {type(policy_class).__name__}"
         raise PolicyError("a subclass of MultiAgentPolicy or AgentPolicy", kind, where)
-    return found
+    return policy_class
 
 
 def _check_arguments(policy_class: type, init_kwargs: dict[str, Any], name: str) -> None:
@@ -165,7 +165,7 @@ def _check_arguments(policy_class: type, init_kwargs: dict[str, Any], name: str)
 
 def _resolve_bundle(path: Path, label: str | None) -> ResolvedPolicy:
     if not zipfile.is_zipfile(path):
-        raise CheckpointError("a submission bundle (.zip)", "a file that is no zip archive", str(path))
+        raise CheckpointError("a submission bundle (.zip)", "a file that is not a zip archive", str(path))
     with zipfile.ZipFile(path) as archive:
         if "policy_spec.json" not in archive.namelist():
             raise CheckpointError("policy_spec.json in the bundle", "no such member", str(path))
@@ -240,7 +240,7 @@ def check_transfer(
 ) -> None:
     """Raise PolicyError unless weights trained on one mission can play another: same actions, same network.
 
-    Observations with other features under the same shape cannot be told apart by a network that flattens them, so
+    Observations with other features under the same shape look alike to a network that flattens them, so
     those are refused too.
     """
     where = f"policy '{policy.label}' trained on '{source}', played on '{target}'"
@@ -284,7 +284,7 @@ def _load_foreign_weights(policy: MultiAgentPolicy, path: Path, where: str) -> N
     except RuntimeError as error:
         raise _misfit(error, place) from error
     except Exception as error:  # readers of pickles fail in many ways, and so may a user's class
-        raise CheckpointError("weights", f"what cannot be read ({type(error).__name__}: {error})", place) from error
+        raise CheckpointError("weights", f"an unreadable file ({type(error).__name__}: {error})", place) from error
 
 
 def _misfit(error: RuntimeError, place: str) -> CheckpointError:

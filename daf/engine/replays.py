@@ -22,7 +22,7 @@ from daf.system.files import write_bytes
 
 @dataclass(frozen=True, kw_only=True)
 class MapObject:
-    """Something on the map that is no agent and no wall, as it was at the start."""
+    """An object on the map, neither agent nor wall, as it was at the start."""
 
     type_name: str
     row: int
@@ -117,12 +117,12 @@ def write_replay(
     write_bytes(path, zlib.compress(json.dumps(replay).encode()))
 
 
-def _check_same(found: np.ndarray, expected: Sequence[float] | None, mission: Mission, seed: int) -> None:
-    if expected is None or [float(reward) for reward in found] == [float(reward) for reward in expected]:
+def _check_same(rewards: np.ndarray, expected: Sequence[float] | None, mission: Mission, seed: int) -> None:
+    if expected is None or [float(reward) for reward in rewards] == [float(reward) for reward in expected]:
         return
     raise DafError(
         f"the recorded rewards {[round(float(reward), 3) for reward in expected]}",
-        f"{[round(float(reward), 3) for reward in found]}",
+        f"{[round(float(reward), 3) for reward in rewards]}",
         f"episode seed {seed} of mission '{mission.name}', played again from its actions",
         "was it played with another engine, or has the mission changed since?",
     )

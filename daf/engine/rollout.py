@@ -189,7 +189,7 @@ class _AgentSteps:
         raw, simulation = self._buffers.observations.copy(), self._simulation
         places = {}
         if self._talk.config.enabled:
-            places = {one["agent_id"]: Location(one["r"], one["c"]) for one in simulation.agents()}
+            places = {agent["agent_id"]: Location(agent["r"], agent["c"]) for agent in simulation.agents()}
 
         def observation(agent: int) -> LazyObservation:
             talk: Sequence[VisibleTalk] = ()

@@ -55,7 +55,7 @@ class AgentBuffers:
 class BufferedSimulation(RawSimulation):
     """The engine's simulation at its first step, with its first observations written into `buffers`.
 
-    The engine has written them once already, into buffers of its own, and counted that; statistics leave it out.
+    The engine has written them once already, into its own buffers, and counted that; statistics leave it out.
     """
 
     def __init__(self, raw_config: Any, grid: list[list[str]], seed: int, buffers: AgentBuffers) -> None:

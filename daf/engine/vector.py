@@ -78,7 +78,7 @@ class VectorEnvironment:
         return self.factory.build(seed, self.buffers.rows(rows.start, rows.stop))
 
     def blocks(self, agents: int) -> list[range]:
-        """The environments in consecutive blocks of about so many agents, at least one environment each."""
+        """The environments in consecutive blocks of about that many agents, at least one environment each."""
         size = max(1, agents // self.agents_per_env)
         return [range(first, min(first + size, self.num_envs)) for first in range(0, self.num_envs, size)]
 

@@ -90,7 +90,9 @@ def find_failure_modes(
     add("timed out", f"no success within the {max_steps} steps of an episode", at_limit & unsuccessful)
     add("slow actions", "an action took longer than allowed", (played["timeouts"] > 0).to_numpy(dtype=bool))
     add(
-        "no reward", "no agent earned anything", np.array([not any(one) for one in played["agent_rewards"]], dtype=bool)
+        "no reward",
+        "no agent earned anything",
+        np.array([not any(rewards) for rewards in played["agent_rewards"]], dtype=bool),
     )
     unused = _unused(stats)
     if unused:
@@ -134,7 +136,7 @@ def _can_give(stats: EpisodeStatistics) -> bool:
 
 
 def _gave(stats: EpisodeStatistics) -> Flags:
-    """Whether anything was put somewhere, [episodes]. Death takes hearts and gear: it cannot be told from giving."""
+    """Whether anything was put somewhere, [episodes]. Death takes hearts and gear: it looks the same as giving."""
     gave: Flags = (_flow(stats, "lost") & (stats.of_agents("death") == 0)).any(axis=1)
     for name, values in stats.game.items():
         if name.endswith(".deposited"):
@@ -162,15 +164,15 @@ def _idle_meaning(idle: Flags) -> str:
 def _unused(stats: EpisodeStatistics) -> list[tuple[str, float, Flags]]:
     """Actions that no agent chose in an episode: name, share of episodes, flags [episodes].
 
-    Doing nothing is no ability to miss. The vibes count as one action: which of them mean something, nobody says.
+    Doing nothing is not an ability. The vibes count as one action, since it is unknown which of them mean anything.
     """
     counts = {name: values for name, values in stats.actions.items() if not name.startswith("change_vibe_")}
     vibes = [values for name, values in stats.actions.items() if name.startswith("change_vibe_")]
     if vibes:
         counts["change_vibe"] = np.sum(vibes, axis=0)
-    found: list[tuple[str, float, Flags]] = [
+    shares: list[tuple[str, float, Flags]] = [
         (name, float((values == 0).mean()), values == 0)
         for name, values in counts.items()
         if name != "noop" and (values == 0).any()
     ]
-    return sorted(found, key=lambda one: (-one[1], one[0]))
+    return sorted(shares, key=lambda share: (-share[1], share[0]))

@@ -52,5 +52,5 @@ def episode_objective(facts: EpisodeFacts, success: bool | None, metric: str) ->
 def _statistic(game: Mapping[str, float], agents: Sequence[Mapping[str, float]], metric: str) -> float | None:
     if metric in game:
         return float(game[metric])
-    found = [agent[metric] for agent in agents if metric in agent]
-    return sum(found) / len(agents) if found else None
+    values = [agent[metric] for agent in agents if metric in agent]
+    return sum(values) / len(agents) if values else None

@@ -48,9 +48,9 @@ class EpisodeStatistics:
         """One statistic of the agents, [episodes, agents]."""
         return self.agent.get(name, self._zeros())
 
-    def sum_of(self, wanted: Callable[[str], bool]) -> Array:
-        """The statistics of the agents whose names are wanted, added up, [episodes, agents]."""
-        return reduce(np.add, (values for name, values in self.agent.items() if wanted(name)), self._zeros())
+    def sum_of(self, selects: Callable[[str], bool]) -> Array:
+        """The agents' statistics whose names are selected, added up, [episodes, agents]."""
+        return reduce(np.add, (values for name, values in self.agent.items() if selects(name)), self._zeros())
 
     def _zeros(self) -> Array:
         return np.zeros((self.num_episodes, self.num_agents))
@@ -67,7 +67,7 @@ class EpisodeStatistics:
 
 
 def split_flow(name: str) -> tuple[str, str]:
-    """`carbon.gained` → ("carbon", "gained"); ("", "") for a statistic that is no resource's gain or loss."""
+    """`carbon.gained` → ("carbon", "gained"); ("", "") for a statistic that is not a resource's gain or loss."""
     resource, _, kind = name.rpartition(".")
     return (resource, kind) if kind in ("gained", "lost") else ("", "")
 

@@ -23,7 +23,7 @@ class MissionMetadata:
     """What a mission is.
 
     Attributes:
-        success: when an episode is a success, an expression (`daf.episodes.success`); None if nobody says.
+        success: when an episode is a success, an expression (`daf.episodes.success`); None if none is declared.
         success_reason: where that comes from, or why there is none.
     """
 
@@ -41,7 +41,7 @@ class MissionMetadata:
 
 @dataclass(frozen=True, kw_only=True)
 class MissionAnalysis:
-    """How one policy fares on one mission. Intervals are (low, high), or None where the data cannot say.
+    """How one policy fares on one mission. Intervals are (low, high), or None where the data do not determine them.
 
     Attributes:
         success_rate: share of episodes in which `success` held; None if the mission declares no success.
@@ -116,7 +116,7 @@ def analyze_episodes(
         "reward": mean_interval([rewards], rng=np.random.default_rng(RESAMPLING_SEED)),
         "variance": variance_interval(rewards),
     }
-    bounds = {name: (one.low, one.high) if one.known else None for name, one in intervals.items()}
+    bounds = {name: (interval.low, interval.high) if interval.known else None for name, interval in intervals.items()}
     return MissionAnalysis(
         mission=metadata.name,
         policy=", ".join(dict.fromkeys(episodes["checkpoint"])),
@@ -131,7 +131,8 @@ def analyze_episodes(
         variance_reward=float(rewards.var(ddof=1)) if n > 1 else None,
         variance_interval=bounds["variance"],
         interval_methods={
-            f"{name}_interval": f"95 %, {one.method}" if one.known else one.method for name, one in intervals.items()
+            f"{name}_interval": f"95 %, {interval.method}" if interval.known else interval.method
+            for name, interval in intervals.items()
         },
         failure_modes=find_failure_modes(
             episodes, statistics, resources=metadata.resources, max_steps=metadata.max_steps
@@ -160,9 +161,9 @@ def mission_metadata(mission: Any) -> MissionMetadata:
     return MissionMetadata(**describe(mission))
 
 
-def usage_in(made_by: Mapping[str, Any]) -> Usage | None:
+def usage_in(provenance_record: Mapping[str, Any]) -> Usage | None:
     """What playing took, from the provenance of an episodes file: the seconds of all shards, the largest memory."""
-    shards = [shard.get("usage") for shard in made_by.get("shards", [made_by])]
+    shards = [shard.get("usage") for shard in provenance_record.get("shards", [provenance_record])]
     known = [Usage(**shard) for shard in shards if shard]
     if not known or len(known) < len(shards):
         return None

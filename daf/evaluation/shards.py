@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -14,7 +15,7 @@ from daf.episodes.table import read_episodes, read_provenance, write_episodes
 from daf.logging_config import DAFLogger
 from daf.system.devices import resolve_device
 from daf.system.provenance import provenance
-from daf.system.resource_usage import UsageMeter
+from daf.system.resource_usage import usage_since
 from daf.workflow.plan import Checkpoint
 
 if TYPE_CHECKING:
@@ -43,13 +44,13 @@ def evaluate_shard(
             model.json, as the training run wrote them.
         workers: processes to share the episodes between.
     """
-    from daf.engine.evaluation import evaluate_policy
+    from daf.engine.evaluation import EvaluationOptions, evaluate_policy
     from daf.engine.missions import resolve_mission
 
     resolved = _player(checkpoint, weights)
     if resolved.note:
         logger.info(resolved.note)
-    mission, meter = resolve_mission(recipe.mission.config, recipe.mission.name), UsageMeter().start()
+    mission, start = resolve_mission(recipe.mission.config, recipe.mission.name), time.perf_counter()
     progress = logger.progress(f"evaluate {checkpoint.label} on {recipe.mission.name}", recipe.num_episodes, "episodes")
     frame = evaluate_policy(
         resolved,
@@ -59,14 +60,16 @@ def evaluate_shard(
         seed=recipe.first_seed,
         workers=workers,
         device=resolve_device(device),
-        max_action_time_ms=recipe.max_action_time_ms,
-        objective_metric=recipe.objective_metric,
-        policy_label=checkpoint.policy,
-        checkpoint_label=checkpoint.label,
-        training_seed=checkpoint.seed,
         on_progress=progress.update,
+        options=EvaluationOptions(
+            max_action_time_ms=recipe.max_action_time_ms,
+            objective_metric=recipe.objective_metric,
+            policy_label=checkpoint.policy,
+            checkpoint_label=checkpoint.label,
+            training_seed=checkpoint.seed,
+        ),
     )
-    usage = meter.stop()
+    usage = usage_since(start)
     progress.done(mean_reward=_mean(frame["mean_reward"].dropna().tolist()))
     failures = frame["failure"].dropna()
     if len(failures):

@@ -1,8 +1,8 @@
 """Which episodes a mission's page draws, played again from the episodes table: the animated one, and those of the heat
 map.
 
-Agents' ways can be laid over each other on one map only. Many missions build another map from every seed, some a few
-in turn (mirrored, say): the heat map holds episodes on the map of the animated one, and says how many they are.
+Paths of agents can only be overlaid on one map, and many missions build a different map from every seed. The heat map
+therefore holds the episodes on the map of the animated one, and says how many they are.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from daf.engine.replays import EpisodeTrace
 
 ANIMATED = "median"
-HEAT_MAP_AGENT_STEPS = 200_000  # at most so many are played again for a heat map: seconds on common maps
-MAPS_COMPARED = 64  # of so many episodes at most it is asked whether their map is the animated one's
+HEAT_MAP_AGENT_STEPS = 200_000  # the most that are played again for a heat map: seconds on common maps
+MAPS_COMPARED = 64  # the most episodes whose maps are compared with the animated one's
 GIVE_UP_AFTER = 16  # maps in a row that are not; building a large map takes seconds
 
 

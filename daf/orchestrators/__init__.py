@@ -1,7 +1,9 @@
-"""Whole pipelines from Python. They drive the Snakefile; there is no second scheduler.
+"""Whole pipelines from Python: they run the Snakefile, the only scheduler.
 
-from daf.orchestrators import run_experiment
-run_experiment("config/config.yaml", cores=4)
+    from daf.orchestrators import run_experiment
+    run_experiment("config/config.yaml", cores=4)
+
+pipelines  one function per pipeline
 """
 
 from daf.orchestrators.pipelines import (

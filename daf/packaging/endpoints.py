@@ -15,12 +15,17 @@ import urllib.request
 from dataclasses import dataclass, field
 from email.message import Message
 from pathlib import Path
-from typing import IO, Any, Protocol
+from typing import IO, TYPE_CHECKING, Any, Protocol
 from urllib.parse import quote, unquote, urlsplit
 
 from daf.errors import BadInputError, DeploymentError, did_you_mean
-from daf.packaging.manifest import Manifest
+from daf.packaging.manifest import Manifest, read_manifest
 from daf.packaging.registry import FolderRegistry
+from daf.packaging.validation import require_valid, validate_package
+from daf.system.files import file_sha256
+
+if TYPE_CHECKING:
+    from daf.config import DAFDeploymentConfig, MissionConfig
 
 TOKEN_VARIABLE = "COGAMES_TOKEN"
 REQUEST_TIMEOUT_S = 60.0
@@ -70,6 +75,37 @@ def open_endpoint(address: str | Path) -> Endpoint:
     if "://" in text:
         raise BadInputError("a folder, file:// or http(s):// address", f"'{text}'", "endpoint")
     return FolderEndpoint(Path(text).expanduser())
+
+
+def require_endpoint(config: DAFDeploymentConfig | None) -> str:
+    """The endpoint of the configuration; BadInputError if it names none."""
+    if config is None or config.endpoint is None:
+        raise BadInputError("a folder or an http(s) address", "none", "deployment.endpoint", "say where to send it")
+    return config.endpoint
+
+
+def deploy_package(
+    package: Path,
+    endpoint: str | Path,
+    *,
+    name: str | None,
+    season: str | None,
+    validation_mission: str | MissionConfig | None,
+) -> Deployment:
+    """See `daf.deployment.daf_deploy_policy`.
+
+    Args:
+        validation_mission: the mission on which the package must play first; None sends it without playing.
+    """
+    target = open_endpoint(endpoint)
+    if not package.is_file():
+        raise DeploymentError("a package", "no such file", str(package), "make it with daf_package_policy")
+    manifest = read_manifest(package)
+    if validation_mission is not None:
+        require_valid(validate_package(package, validation_mission), hint="nothing was sent")
+    if file_sha256(package) != manifest.sha256:
+        raise DeploymentError("the content of the manifest", "other content", str(package), "package the policy again")
+    return target.deploy(package, manifest, name=name or manifest.name, season=season)
 
 
 class FolderEndpoint:

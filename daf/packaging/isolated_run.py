@@ -1,7 +1,7 @@
 """A program, not a library: load a bundle with the engine's own loader and play, as a stranger's machine would.
 
 Run by `daf.packaging.validation` as `python -I isolated_run.py REQUEST RESULT` from a temporary folder. Stands
-alone on purpose: importing DAF is forbidden here, so that a bundle which secretly needs it is found out.
+alone on purpose: importing DAF is forbidden here, so that a bundle which secretly needs it fails here.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ class NoDaf:
     def find_spec(self, name: str, path: Any = None, target: Any = None) -> Any:
         if name != "daf":
             return None
-        found = importlib.machinery.PathFinder.find_spec(name, [str(self._root)])
-        if found is None:
+        spec = importlib.machinery.PathFinder.find_spec(name, [str(self._root)])
+        if spec is None:
             raise ModuleNotFoundError("the bundle imports DAF but does not carry it", name="daf")
-        return found
+        return spec
 
 
 def play(request: dict[str, Any]) -> dict[str, Any]:

@@ -45,7 +45,7 @@ def read_manifest(package_path: str | Path) -> Manifest:
     """The manifest beside a package.
 
     Raises:
-        DeploymentError: it is missing or is no manifest.
+        DeploymentError: it is missing or is not a manifest.
     """
     path = manifest_path_of(package_path)
     if not path.is_file():
@@ -69,12 +69,12 @@ def differences(manifest: Manifest, package_path: str | Path) -> list[str]:
     """How a zip deviates from its manifest; empty if it does not."""
     if file_sha256(package_path) == manifest.sha256:
         return []
-    found = contents(package_path)
+    members = contents(package_path)
     changed = [
         f"{name} has changed"
         for name in sorted(manifest.files)
-        if found.get(name, "") not in ("", manifest.files[name])
+        if members.get(name, "") not in ("", manifest.files[name])
     ]
-    missing = [f"{name} is missing" for name in sorted(set(manifest.files) - set(found))]
-    added = [f"{name} was added" for name in sorted(set(found) - set(manifest.files))]
+    missing = [f"{name} is missing" for name in sorted(set(manifest.files) - set(members))]
+    added = [f"{name} was added" for name in sorted(set(members) - set(manifest.files))]
     return [*changed, *missing, *added] or ["the archive was written anew with the same files"]

@@ -1,24 +1,54 @@
-"""Writing a package: everything is checked before the first byte."""
+"""Writing a package: everything is checked and collected before the first byte."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from daf.config import NAME_PATTERN
+from daf.config import NAME_PATTERN, MissionConfig, PolicyConfig
 from daf.errors import BadInputError, CheckpointError, PolicyError
+from daf.packaging import bundle
 from daf.packaging.manifest import Manifest, contents, manifest_path_of
 from daf.system.files import digest, file_sha256, write_json
+from daf.system.provenance import engine_stamp, provenance, utc_now
 
 if TYPE_CHECKING:
-    from daf.config import MissionConfig
-    from daf.workflow.plan import Plan
-
+    from daf.engine.model_files import ModelDescription
+    from daf.engine.policies import ResolvedPolicy
+    from daf.packaging.source import PolicySource
 
 VERSION_PATTERN = r"\d+\.\d+\.\d+"
+DEFAULT_VERSION = "0.1.0"
+
+
+@dataclass(frozen=True, kw_only=True)
+class PackageOptions:
+    """What may be added to a package.
+
+    Attributes:
+        description: one sentence for the documentation.
+        include: further files and folders for the top of the zip.
+    """
+
+    description: str = ""
+    include: Sequence[str | Path] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class PackageRequest:
+    """What to package and where to write it; `daf.deployment.daf_package_policy` explains the fields."""
+
+    policy_class_path: str
+    weights_path: Path | None
+    output_dir: Path
+    name: str | None = None
+    version: str | None = None
+    init_kwargs: Mapping[str, Any] = field(default_factory=dict)
+    mission: str | MissionConfig | None = None
+    options: PackageOptions = PackageOptions()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,167 +61,101 @@ class PackageResult:
     manifest: Manifest
 
 
-def daf_package_policy(
-    policy_class_path: str = "lstm",
-    weights_path: str | Path | None = None,
-    output_dir: str | Path = "deployment_packages",
-    name: str | None = None,
-    version: str | None = None,
-    init_kwargs: Mapping[str, Any] | None = None,
-    mission: str | MissionConfig | None = None,
-    description: str = "",
-    *,
-    include: Sequence[str | Path] = (),
-    recipe_digest: str | None = None,
-) -> PackageResult:
-    """Write `{output_dir}/{name}-{version}.zip` and its manifest; everything is checked before.
-
-    The zip holds policy_spec.json, the weights, the Python files that the class needs and CoGames does not ship,
-    metadata.json, README.md, requirements.txt and VERSION. The same inputs give the same bytes.
-
-    Args:
-        policy_class_path: shorthand or class path of a MultiAgentPolicy.
-        weights_path: what the policy's `load_policy_data` reads, or a trained model (.safetensors), which is converted
-            to that, since CoGames does not know it; None for a policy without weights.
-        name: default: the shorthand or the class's name.
-        version: three numbers, default 0.1.0.
-        mission: the mission it was made for: the policy must build and load there, and the manifest records the
-            observation shape and the action names; default: the mission of a trained model, else none.
-        include: further files and folders for the top of the zip.
-        recipe_digest: what the weights were made with; default: that of a trained model, else of the package's own
-            content.
+def write_package(request: PackageRequest) -> PackageResult:
+    """Write the zip and its manifest.
 
     Raises:
-        PolicyError: no such policy, no policy class, it does not fit the mission, or it cannot save a trained model.
-        CheckpointError: the weights are missing, damaged, or those of another network.
-        BadInputError: a name or version that cannot be used.
+        DafError: as `daf.deployment.daf_package_policy`; nothing was written then.
     """
-    from daf.config import MissionConfig, PolicyConfig
-    from daf.engine.missions import resolve_mission
+    checked = _check(request)
+    collected = _collect(checked, request.options.include)
+    return _write(checked, collected, request)
+
+
+def package_checkpoint(
+    label: str,
+    policy: PolicyConfig,
+    *,
+    version: str,
+    mission: MissionConfig,
+    description: str,
+    weights: Sequence[str],
+    output_dir: Path,
+) -> PackageResult:
+    """Package a checkpoint of an experiment.
+
+    Args:
+        label: the checkpoint's label, which names the package.
+        policy: as the experiment configures it.
+        mission: the mission that the package is validated on.
+        weights: model.safetensors and model.json of a trained policy; unused for other policies, whose configuration
+            names their files.
+
+    Raises:
+        DafError: as `write_package`.
+    """
+    from daf.engine.policies import resolve_policy
+
+    config = policy if policy.training is None else PolicyConfig(data_path=Path(weights[0]))
+    resolved = resolve_policy(config)
+    if resolved.bundle is not None:
+        raise BadInputError("a policy class", "a bundle", f"policies.{label}", "it is already a package")
+    return write_package(
+        PackageRequest(
+            policy_class_path=config.class_path or resolved.class_path,
+            weights_path=resolved.data_path,
+            output_dir=output_dir,
+            name=label,
+            version=version,
+            init_kwargs=resolved.init_kwargs,
+            mission=mission,
+            options=PackageOptions(description=description),
+        )
+    )
+
+
+# ---- check ------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Checked:
+    """A request that can be met. `model` describes the weights if DAF trained them."""
+
+    name: str
+    version: str
+    policy: ResolvedPolicy
+    init_kwargs: dict[str, Any]
+    model: ModelDescription | None
+    mission: str | MissionConfig | None
+
+
+def _check(request: PackageRequest) -> _Checked:
     from daf.engine.model_files import load_model_description
     from daf.engine.policies import resolve_policy
-    from daf.engine.simulation import SimulationFactory
-    from daf.packaging import bundle
-    from daf.packaging.source import collect_source, requirement_lines
-    from daf.packaging.weights import weights_for_bundle
-    from daf.system.provenance import engine_stamp, provenance, utc_now
     from daf.workflow.plan import weights_files
 
-    weights = Path(weights_path) if weights_path is not None else None
-    if weights is not None and not (weights.is_file() and weights.stat().st_size > 0):
-        found = "no such file" if not weights.exists() else "an empty file" if weights.is_file() else "a folder"
-        raise CheckpointError("a file with weights", found, str(weights), "train first, or leave weights_path out")
-    config = PolicyConfig(class_path=policy_class_path, data_path=weights, init_kwargs=dict(init_kwargs or {}))
-    resolved = resolve_policy(config)
-    name, version = _checked_name(name or policy_class_path.rpartition(".")[2], version or "0.1.0")
-    _refuse_agent_policy(resolved.class_path)
-    described = weights_files(config)[1:]
-    model = load_model_description(described[0]) if described else None
-    if mission is None and model is not None:
-        mission = MissionConfig.from_dict(model.recipe["mission"]["config"], source=str(described[0]))
-    interface = None if mission is None else SimulationFactory(resolve_mission(mission).env_config).interface
-    stored_weights = weights_for_bundle(resolved, interface)
-    weights_name = stored_weights[0] if stored_weights else None
-    source = collect_source(resolved.class_path)
-
-    stored = {"class_path": source.class_path, "init_kwargs": config.init_kwargs, "weights": weights_name}
-    identity = {**stored, "weights": None if weights is None else file_sha256(weights)}
-    shape = None if interface is None else list(interface.observation_shape)
-    actions = None if interface is None else list(interface.action_names)
-    recipe = recipe_digest or (model.recipe_digest if model else digest(identity))
-    label = None if mission is None else mission if isinstance(mission, str) else mission.source
-    requirements = requirement_lines(source.packages)
-    metadata = {
-        **stored,
-        "name": name,
-        "version": version,
-        "description": description,
-        "policy": policy_class_path,
-        "note": resolved.note,
-        "mission": label,
-        "observation_shape": shape,
-        "action_names": actions,
-        "engine": engine_stamp(),
-        "recipe_digest": recipe,
-    }
-    members = {
-        bundle.SPEC_NAME: bundle.policy_spec(source.class_path, weights_name, config.init_kwargs),
-        "metadata.json": bundle.json_bytes(metadata),
-        "README.md": bundle.readme(metadata, requirements),
-        "requirements.txt": ("\n".join(requirements) + "\n").encode(),
-        "VERSION": f"{version}\n".encode(),
-        **source.files,
-    }
-    if stored_weights is not None:
-        members[stored_weights[0]] = stored_weights[1]
-    extra = bundle.included_files(include)
-    if clash := sorted(set(extra) & set(members)):
-        raise BadInputError(
-            "files with names that are free in the bundle", f"'{clash[0]}'", "include", "rename the file"
-        )
-
-    path = Path(output_dir) / f"{name}-{version}.zip"
-    bundle.write_zip(path, members | extra)
-    manifest = Manifest(
-        name=name,
-        version=version,
-        sha256=file_sha256(path),
-        size_bytes=path.stat().st_size,
-        files=contents(path),
-        class_path=source.class_path,
-        policy=policy_class_path,
-        init_kwargs=config.init_kwargs,
-        engine=engine_stamp(),
-        recipe_digest=recipe,
-        mission=label,
-        observation_shape=shape,
-        action_names=actions,
-        provenance=provenance(identity, {"training": model.recipe["seed"]} if model else {}),
-        created=utc_now(),
-    )
-    manifest_path = manifest_path_of(path)
-    write_json(manifest_path, manifest.model_dump(mode="json"))
-    return PackageResult(path=path, manifest_path=manifest_path, sha256=manifest.sha256, manifest=manifest)
-
-
-def package_checkpoint(plan: Plan, *, weights: Sequence[str], output_dir: Path) -> PackageResult:
-    """Package what an experiment deploys.
-
-    Args:
-        weights: for a trained policy its model.safetensors and model.json; else the files that the configuration
-            names, or nothing.
-
-    Raises:
-        DafError: as `daf_package_policy`.
-    """
-    from daf.config import PolicyConfig
-    from daf.engine.policies import resolve_policy
-
-    config, checkpoint = plan.experiment.deployment, plan.deployed()
-    if config is None or checkpoint is None:
-        raise BadInputError("a policy to package", "none", "deployment.policy")
-    policy = checkpoint.config if checkpoint.training is None else PolicyConfig(data_path=Path(weights[0]))
-    resolved = resolve_policy(policy)
-    if resolved.bundle is not None:
-        raise BadInputError("a policy class", "a bundle", f"policies.{checkpoint.policy}", "it is a package already")
-    return daf_package_policy(
-        policy.class_path or resolved.class_path,
-        resolved.data_path,
-        output_dir,
-        checkpoint.label,
-        config.version,
-        resolved.init_kwargs,
-        plan.mission_recipe(config.validation_mission).config,
-        config.description,
-    )
-
-
-def _checked_name(name: str, version: str) -> tuple[str, str]:
+    _check_weights(request.weights_path)
+    init_kwargs = dict(request.init_kwargs)
+    config = PolicyConfig(class_path=request.policy_class_path, data_path=request.weights_path, init_kwargs=init_kwargs)
+    policy = resolve_policy(config)
+    name, version = request.name or request.policy_class_path.rpartition(".")[2], request.version or DEFAULT_VERSION
     if not re.fullmatch(NAME_PATTERN, name):
         raise BadInputError("a name of letters, digits, '.', '_' and '-'", f"'{name}'", "daf_package_policy: name")
     if not re.fullmatch(VERSION_PATTERN, version):
         raise BadInputError("three numbers such as 0.1.0", f"'{version}'", "daf_package_policy: version")
-    return name, version
+    _refuse_agent_policy(policy.class_path)
+    model, mission = None, request.mission
+    if description_files := weights_files(config)[1:]:
+        model = load_model_description(description_files[0])
+        if mission is None:
+            mission = MissionConfig.from_dict(model.recipe["mission"]["config"], source=str(description_files[0]))
+    return _Checked(name=name, version=version, policy=policy, init_kwargs=init_kwargs, model=model, mission=mission)
+
+
+def _check_weights(path: Path | None) -> None:
+    if path is not None and not (path.is_file() and path.stat().st_size > 0):
+        found = "no such file" if not path.exists() else "an empty file" if path.is_file() else "a folder"
+        raise CheckpointError("a file with weights", found, str(path), "train first, or leave weights_path out")
 
 
 def _refuse_agent_policy(class_path: str) -> None:
@@ -203,3 +167,109 @@ def _refuse_agent_policy(class_path: str) -> None:
         hint = "wrap it: a MultiAgentPolicy whose agent_policy(id) returns it"
         found = f"{policy_class.__name__}, a policy of one agent"
         raise PolicyError("a subclass of MultiAgentPolicy", found, f"policy '{class_path}'", hint)
+
+
+# ---- collect ----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Collected:
+    """The files of a package that are copied or converted, and the interface of its mission."""
+
+    source: PolicySource
+    weights: dict[str, bytes]  # one file or none
+    included: dict[str, bytes]
+    observation_shape: list[int] | None
+    action_names: list[str] | None
+
+    @property
+    def weights_name(self) -> str | None:
+        return next(iter(self.weights), None)
+
+
+def _collect(checked: _Checked, include: Sequence[str | Path]) -> _Collected:
+    from daf.engine.missions import resolve_mission
+    from daf.engine.simulation import SimulationFactory
+    from daf.packaging.source import collect_source
+    from daf.packaging.weights import weights_for_bundle
+
+    interface = None
+    if checked.mission is not None:
+        interface = SimulationFactory(resolve_mission(checked.mission).env_config).interface
+    weights = weights_for_bundle(checked.policy, interface)
+    return _Collected(
+        source=collect_source(checked.policy.class_path),
+        weights=dict([weights]) if weights else {},
+        included=bundle.included_files(include),
+        observation_shape=None if interface is None else list(interface.observation_shape),
+        action_names=None if interface is None else list(interface.action_names),
+    )
+
+
+# ---- describe and write -----------------------------------------------------------------------------------
+
+
+def _write(checked: _Checked, collected: _Collected, request: PackageRequest) -> PackageResult:
+    identity = _identity(checked, collected, request.weights_path)
+    facts = _facts(checked, collected, request.policy_class_path, identity)
+    members = _members(facts, checked, collected, request.options.description)
+    path = request.output_dir / f"{checked.name}-{checked.version}.zip"
+    bundle.write_zip(path, members)
+    manifest = Manifest(
+        **facts,
+        sha256=file_sha256(path),
+        size_bytes=path.stat().st_size,
+        files=contents(path),
+        provenance=provenance(identity, {"training": checked.model.recipe["seed"]} if checked.model else {}),
+        created=utc_now(),
+    )
+    manifest_path = manifest_path_of(path)
+    write_json(manifest_path, manifest.model_dump(mode="json"))
+    return PackageResult(path=path, manifest_path=manifest_path, sha256=manifest.sha256, manifest=manifest)
+
+
+def _identity(checked: _Checked, collected: _Collected, weights_path: Path | None) -> dict[str, Any]:
+    """What decides how the packaged policy acts."""
+    weights = None if weights_path is None else file_sha256(weights_path)
+    return {"class_path": collected.source.class_path, "init_kwargs": checked.init_kwargs, "weights": weights}
+
+
+def _facts(checked: _Checked, collected: _Collected, policy: str, identity: Mapping[str, Any]) -> dict[str, Any]:
+    """What metadata.json inside the zip and the manifest beside it both say."""
+    mission = checked.mission.source if isinstance(checked.mission, MissionConfig) else checked.mission
+    recipe_digest = checked.model.recipe_digest if checked.model else None
+    return {
+        "name": checked.name,
+        "version": checked.version,
+        "class_path": collected.source.class_path,
+        "init_kwargs": checked.init_kwargs,
+        "policy": policy,
+        "mission": mission,
+        "observation_shape": collected.observation_shape,
+        "action_names": collected.action_names,
+        "engine": engine_stamp(),
+        "recipe_digest": recipe_digest or digest(identity),
+    }
+
+
+def _members(facts: Mapping[str, Any], checked: _Checked, collected: _Collected, description: str) -> dict[str, bytes]:
+    """Name and content of every file of the zip."""
+    from daf.packaging.source import requirement_lines
+
+    weights_name, source = collected.weights_name, collected.source
+    requirements = requirement_lines(source.packages)
+    metadata = {**facts, "weights": weights_name, "note": checked.policy.note, "description": description}
+    members = {
+        bundle.SPEC_NAME: bundle.policy_spec(source.class_path, weights_name, checked.init_kwargs),
+        "metadata.json": bundle.json_bytes(metadata),
+        "README.md": bundle.readme(metadata, requirements),
+        "requirements.txt": ("\n".join(requirements) + "\n").encode(),
+        "VERSION": f"{checked.version}\n".encode(),
+        **source.files,
+        **collected.weights,
+    }
+    if clashes := sorted(set(collected.included) & set(members)):
+        raise BadInputError(
+            "files with names that are free in the bundle", f"'{clashes[0]}'", "include", "rename the file"
+        )
+    return members | collected.included

@@ -111,10 +111,10 @@ class FolderRegistry:
 
     def _refuse_other_content(self, target: Path, manifest: Manifest) -> None:
         stored = self._zip_of(manifest.name, manifest.version)
-        found = file_sha256(stored) if stored.is_file() else "no package"
-        if found != manifest.sha256:
+        sha256 = file_sha256(stored) if stored.is_file() else "no package"
+        if sha256 != manifest.sha256:
             hint = "a version never changes: give the package a new version"
-            raise DeploymentError(f"content {manifest.sha256[:12]}…", f"{found[:12]}…", str(target), hint)
+            raise DeploymentError(f"content {manifest.sha256[:12]}…", f"{sha256[:12]}…", str(target), hint)
 
     def _copy(self, package: Path, target: Path) -> None:
         """Both files appear together: they are copied to a folder beside it, which is then renamed."""

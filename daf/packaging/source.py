@@ -17,8 +17,9 @@ from importlib import metadata
 from pathlib import Path
 
 from daf.errors import PolicyError
+from daf.system.provenance import DECIDING_PACKAGES
 
-SHIPPED = ("mettagrid", "cogames")  # every place that plays a bundle has these
+SHIPPED = DECIDING_PACKAGES  # installed wherever a bundle is played
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,7 +42,7 @@ def collect_source(class_path: str) -> PolicySource:
         return PolicySource(class_path=class_path, files={}, packages=())
     path = _origin(module_name)
     if path is None or path.suffix != ".py":
-        hint = "move the class into a .py file of its own that can be imported"
+        hint = "move the class into its own .py file, which can be imported"
         raise PolicyError(
             "a class in a Python file", f"module '{module_name}' has none", f"policy '{class_path}'", hint
         )
@@ -75,7 +76,7 @@ def _closure(class_path: str, module_name: str) -> PolicySource:
         packages.update(_third_party(imports))
         # Importing a.b.c runs a and a.b first.
         parents = [name.rsplit(".", count)[0] for count in range(1, name.count(".") + 1)]
-        todo += [found for found in (*imports, *parents) if _is_local(found)]
+        todo += [name for name in (*imports, *parents) if _is_local(name)]
     return PolicySource(class_path=class_path, files=dict(sorted(files.items())), packages=tuple(sorted(packages)))
 
 
@@ -139,13 +140,10 @@ def _third_party(names: list[str]) -> tuple[str, ...]:
 def requirement_lines(packages: tuple[str, ...]) -> list[str]:
     """Exact versions of the distributions that provide these import packages."""
     distributions = metadata.packages_distributions()
-    wanted = {name for package in packages for name in distributions.get(package, [])} | {
-        "mettagrid",
-        "cogames",
-        "torch",
-    }
+    distribution_names = {name for package in packages for name in distributions.get(package, [])}
+    distribution_names |= {*DECIDING_PACKAGES, "torch"}
     lines = []
-    for name in sorted(wanted):
+    for name in sorted(distribution_names):
         try:
             lines.append(f"{name}=={metadata.version(name)}")
         except metadata.PackageNotFoundError:

@@ -21,6 +21,9 @@ from daf.system.files import file_sha256
 if TYPE_CHECKING:
     from daf.config import MissionConfig
 
+DEFAULT_STEPS = 32
+DEFAULT_TIMEOUT_S = 300.0
+DEFAULT_ACTION_TIME_MS = 10_000
 RUNNER = Path(__file__).with_name("isolated_run.py")
 # All that a fresh process needs of this one's environment; secrets and PYTHONPATH stay here.
 _KEPT_VARIABLES = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "LD_LIBRARY_PATH", "SYSTEMROOT")
@@ -60,10 +63,10 @@ def validate_package(
     package_path: str | Path,
     mission: str | MissionConfig,
     *,
-    steps: int,
-    seed: int,
-    timeout_s: float,
-    max_action_time_ms: int,
+    steps: int = DEFAULT_STEPS,
+    seed: int = 0,
+    timeout_s: float = DEFAULT_TIMEOUT_S,
+    max_action_time_ms: int = DEFAULT_ACTION_TIME_MS,
 ) -> ValidationResult:
     """See `daf.deployment.daf_validate_deployment`."""
     from daf.engine.missions import resolve_mission
@@ -82,6 +85,12 @@ def validate_package(
         checks += _judge(outcome, manifest, label)
         rewards = outcome.get("rewards", [])
     return ValidationResult(package=str(package), sha256=sha256, mission=label, checks=checks, rewards=rewards)
+
+
+def require_valid(result: ValidationResult, hint: str = "") -> None:
+    """Raise DeploymentError, with every problem, unless the package is valid."""
+    if not result.is_valid:
+        raise DeploymentError("a valid package", "; ".join(result.problems), result.package, hint)
 
 
 def _check(name: str, status: Status, found: str, expected: str, hint: str = "") -> CheckResult:

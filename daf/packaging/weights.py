@@ -18,8 +18,7 @@ from daf.engine.policies import ResolvedPolicy, build_policy
 from daf.errors import BadInputError, PolicyError
 
 if TYPE_CHECKING:
-    from mettagrid.policy.policy import MultiAgentPolicy
-    from mettagrid.policy.policy_env_interface import PolicyEnvInterface
+    from daf.engine.types import MultiAgentPolicy, PolicyEnvInterface
 
 
 def weights_for_bundle(policy: ResolvedPolicy, interface: PolicyEnvInterface | None) -> tuple[str, bytes] | None:

@@ -1,7 +1,7 @@
 """Figures as SVG text, written by hand so that they follow the width and the colours of the page around them.
 
 Horizontal positions are percentages and text has a fixed size: the same figure reads well on a phone and on a screen.
-Colours are CSS variables with light and dark values; `standalone` adds them for a file of its own. The same data give
+Colours are CSS variables with light and dark values; `standalone` adds them for a separate file. The same data give
 the same bytes.
 """
 
@@ -37,7 +37,7 @@ def palette_css(colours: Sequence[str]) -> str:
 
 
 def standalone(svg: str, width: int = 760) -> str:
-    """An SVG file of its own: fixed width, white paper (dark where the reader prefers it)."""
+    """A separate SVG file: fixed width, white paper (dark where the reader prefers it)."""
     light = f":root{{--fg:#1b1f24;--muted:#5b6470;--line:#dfe3e8;--bg:#fff;{palette_css(LIGHT)}}}"
     dark = f":root{{--fg:#e6e9ee;--muted:#9aa5b1;--line:#343b44;--bg:#15191e;{palette_css(DARK)}}}"
     style = f"<style>{light}@media(prefers-color-scheme:dark){{{dark}}}{STYLE}</style>"

@@ -125,7 +125,7 @@ def visit_counts(traces: Sequence[EpisodeTrace]) -> np.ndarray:
 
 def free_cells(trace: EpisodeTrace) -> int:
     """Cells that are neither wall nor object at the start."""
-    return int((~trace.walls).sum()) - len({(one.row, one.column) for one in trace.objects})
+    return int((~trace.walls).sum()) - len({(map_object.row, map_object.column) for map_object in trace.objects})
 
 
 def heat_bounds(most: int) -> list[int]:
@@ -138,7 +138,7 @@ def heat_bounds(most: int) -> list[int]:
 
 
 def object_types(traces: Iterable[EpisodeTrace]) -> list[str]:
-    return sorted({one.type_name for trace in traces for one in trace.objects})
+    return sorted({map_object.type_name for trace in traces for map_object in trace.objects})
 
 
 def ground(trace: EpisodeTrace, window: Window, types: Sequence[str], name: str) -> tuple[str, list[Key]]:
@@ -151,7 +151,9 @@ def ground(trace: EpisodeTrace, window: Window, types: Sequence[str], name: str)
     parts = [f'<g id="{name}"><path class="wall" shape-rendering="crispEdges" d="{walls}"/>']
     keys = [Key(mark='<rect class="wall" width="1" height="1"/>', name="wall")]
     for index, kind in enumerate(types):
-        cells = sorted({(one.row, one.column) for one in trace.objects if one.type_name == kind})
+        cells = sorted(
+            {(map_object.row, map_object.column) for map_object in trace.objects if map_object.type_name == kind}
+        )
         shown = [(row, column) for row, column in cells if window.holds(row, column)]
         if shown:
             shape, colour = SHAPES[index % len(SHAPES)], f"var(--p{index % len(PALETTE)})"

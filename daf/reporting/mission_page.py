@@ -3,26 +3,60 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from daf.config.recipes import MissionRecipe
+from daf.episodes.table import read_episodes, read_provenance
+from daf.evaluation.mission import MissionAnalysis, analyze_episodes, mission_metadata, usage_in
+from daf.evaluation.traces import PolicyTraces, trace_policies
 from daf.reporting import animation, figures, maps
 from daf.reporting.page import template
 from daf.statistics.sentences import number
-from daf.system.files import write_text
+from daf.system.files import write_json, write_text
+from daf.system.provenance import provenance
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from daf.evaluation.mission import MissionAnalysis
-    from daf.evaluation.traces import PolicyTraces
+
+def write_mission_report(
+    recipe: MissionRecipe, episode_files: Sequence[str], *, json_path: str | Path, html_path: str | Path
+) -> list[MissionAnalysis]:
+    """Analyze every checkpoint's episodes on a mission; write the results as JSON and as a page.
+
+    Raises:
+        DafError: an episode comes out differently when it is played again for the page's pictures.
+    """
+    from daf.engine.missions import resolve_mission
+
+    mission = resolve_mission(recipe.config, recipe.name)
+    metadata = mission_metadata(mission)
+    frames = [read_episodes(path) for path in episode_files]
+    origins = [read_provenance(path) for path in episode_files]
+    analyses = [
+        analyze_episodes(frame, metadata, usage=usage_in(origin)) for frame, origin in zip(frames, origins, strict=True)
+    ]
+    traces = trace_policies(frames, mission)
+    provenance_record = provenance(recipe.to_dict(), {}) | {"episodes": origins}
+    report = {
+        "mission": recipe.name,
+        "metadata": asdict(metadata),
+        "analyses": [analysis.to_dict() for analysis in analyses],
+        "drawn": [traced.to_dict() for traced in traces if traced is not None],
+        "provenance": provenance_record,
+    }
+    render_mission_page(analyses, frames, traces, provenance_record, html_path)
+    write_json(json_path, report)
+    return analyses
 
 
 def render_mission_page(
     analyses: Sequence[MissionAnalysis],
     frames: Sequence[pd.DataFrame],
     traces: Sequence[PolicyTraces | None],
-    provenance: Mapping[str, Any],
+    provenance_record: Mapping[str, Any],
     output_html: str | Path,
 ) -> None:
     """Write the page.
@@ -58,8 +92,10 @@ def render_mission_page(
         "lengths": figures.distribution_figure(lengths, colours, f"Steps per episode on {name}") if ends_differ else "",
         "pictures": pictures,
         "failures": [frame["failure"].dropna().iloc[:1].tolist() for frame in frames],
-        "provenance": {key: value for key, value in provenance.items() if key != "episodes"},
-        "style": "".join([figures.STYLE, maps.STYLE, animation.STYLE, *(one["style"] for one in pictures if one)]),
+        "provenance": {key: value for key, value in provenance_record.items() if key != "episodes"},
+        "style": "".join(
+            [figures.STYLE, maps.STYLE, animation.STYLE, *(picture["style"] for picture in pictures if picture)]
+        ),
         "light": figures.palette_css(figures.LIGHT) + maps.LIGHT_CSS,
         "dark": figures.palette_css(figures.DARK) + maps.DARK_CSS,
     }
@@ -70,11 +106,11 @@ def _by_policy(
     analyses: Sequence[MissionAnalysis], frames: Sequence[pd.DataFrame], column: str
 ) -> dict[str, list[float]]:
     """A column's values over episodes that have a result, by policy; policies without any are left out."""
-    found = {
+    by_policy = {
         analysis.policy: [float(value) for value in frame.loc[frame["failure"].isna(), column]]
         for analysis, frame in zip(analyses, frames, strict=True)
     }
-    return {policy: values for policy, values in found.items() if values}
+    return {policy: values for policy, values in by_policy.items() if values}
 
 
 def _pictures(traces: Sequence[PolicyTraces | None]) -> list[dict[str, Any] | None]:

@@ -273,7 +273,7 @@ class _Run:
     def _score(self, recipe: TrainingRecipe, weights: Path) -> tuple[float | None, dict[str, Any]]:
         """The objective over the evaluation episodes (None if undefined), and figures for the result."""
         from daf.config import PolicyConfig
-        from daf.engine.evaluation import evaluate_policy
+        from daf.engine.evaluation import EvaluationOptions, evaluate_policy
         from daf.engine.missions import resolve_mission
         from daf.episodes.objective import episode_objectives
         from daf.system.devices import resolve_device
@@ -286,8 +286,8 @@ class _Run:
             episodes=settings["episodes"],
             seed=settings["evaluation_seed"],
             device=resolve_device(self._device),
-            max_action_time_ms=self._max_action_time_ms,
             on_progress=progress.update,
+            options=EvaluationOptions(max_action_time_ms=self._max_action_time_ms),
         )
         values = episode_objectives(episodes, settings["objective_metric"]).dropna()
         figures = {"episodes": len(values), "objective_sd": float(values.std()) if len(values) > 1 else None}

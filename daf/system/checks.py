@@ -1,13 +1,11 @@
-"""One check of a machine or a package, and how it went."""
+"""Checks of a machine or a package, and how they went."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
 
-if TYPE_CHECKING:
-    pass
-
+from daf.errors import UnfitEnvironmentError
 
 Status = Literal["ok", "warning", "error"]
 
@@ -27,3 +25,40 @@ class CheckResult:
         if self.status == "ok":
             return text
         return f"{text} (expected {self.expected})" + (f"; {self.hint}" if self.hint else "")
+
+
+@dataclass(frozen=True, kw_only=True)
+class EnvironmentCheckResult:
+    """All checks of one machine, in the order they ran."""
+
+    checks: list[CheckResult]
+
+    @property
+    def warnings(self) -> list[str]:
+        return [str(check) for check in self.checks if check.status == "warning"]
+
+    @property
+    def errors(self) -> list[str]:
+        return [str(check) for check in self.checks if check.status == "error"]
+
+    def is_healthy(self) -> bool:
+        """True without errors; warnings do not stop an experiment."""
+        return not self.errors
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "healthy": self.is_healthy(),
+            "warnings": self.warnings,
+            "errors": self.errors,
+            "checks": [asdict(check) for check in self.checks],
+        }
+
+    def __str__(self) -> str:
+        marks = {"ok": "ok     ", "warning": "WARNING", "error": "ERROR  "}
+        return "\n".join(f"{marks[check.status]}  {check}" for check in self.checks)
+
+
+def require_healthy(result: EnvironmentCheckResult) -> None:
+    """Raise UnfitEnvironmentError, with every error and its hint, unless the result is healthy."""
+    if not result.is_healthy():
+        raise UnfitEnvironmentError("a machine that can run the experiment", "; ".join(result.errors), "environment")

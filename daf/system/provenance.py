@@ -49,8 +49,8 @@ def versions() -> dict[str, str | None]:
     """Python, DAF and the packages that decide what a result means; None for what is not installed."""
     from daf import __version__
 
-    found: dict[str, str | None] = {"python": platform.python_version(), "daf": __version__}
-    return found | {name: _version(name) for name in (*ENGINE_PACKAGES, "numpy")}
+    own: dict[str, str | None] = {"python": platform.python_version(), "daf": __version__}
+    return own | {name: _version(name) for name in (*ENGINE_PACKAGES, "numpy")}
 
 
 def engine_stamp() -> dict[str, str]:

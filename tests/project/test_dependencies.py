@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import re
+import sys
 import tomllib
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
@@ -45,6 +47,48 @@ def test_lock_satisfies_every_direct_dependency(project: dict[str, Any], locked:
         name = canonicalize_name(requirement.name)
         assert name in locked, f"{requirement} is not in requirements.lock: run `make lock`"
         assert requirement.specifier.contains(locked[name]), f"{requirement}, but the lock has {locked[name]}"
+
+
+# Imports whose distribution has another name, or comes with the named one.
+DISTRIBUTION_OF = {"yaml": "pyyaml", "metta_alo": "cogames", "pydantic_core": "pydantic"}
+NEVER_IMPORTED = {
+    "snakemake-executor-plugin-cluster-generic": "Snakemake loads it by name",
+    "snakemake-executor-plugin-slurm": "Snakemake loads it by name",
+    "mypy": "a command",
+    "pytest-xdist": "a plugin of pytest",
+    "ruff": "a command",
+    "snakefmt": "a command",
+    "types-psutil": "types for mypy",
+    "types-pyyaml": "types for mypy",
+}
+NOT_OURS = {
+    "measure": "a module beside the benchmarks",
+    "rliable": "only for making statistics.json anew",
+    "statsmodels": "only for making statistics.json anew",
+}
+
+
+def imported(repository: Path, *folders: str) -> set[str]:
+    """Distributions that Python files import, anywhere in them."""
+    names: set[str] = set()
+    for path in (path for folder in folders for path in (repository / folder).rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Import):
+                names |= {alias.name.partition(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+                names.add(node.module.partition(".")[0])
+    third_party = names - sys.stdlib_module_names - NOT_OURS.keys() - {"daf", "tests"}
+    return {canonicalize_name(DISTRIBUTION_OF.get(name, name)) for name in third_party}
+
+
+def test_every_import_is_declared_and_every_dependency_imported(repository: Path, project: dict[str, Any]) -> None:
+    table = project["project"]
+    runtime = {canonicalize_name(Requirement(line).name) for line in table["dependencies"]}
+    declared = {canonicalize_name(requirement.name) for requirement in requirements(project)}
+    assert imported(repository, "daf", "scripts") <= runtime
+    everything = imported(repository, "daf", "scripts", "tests", "benchmarks", "setup")
+    assert everything <= declared
+    assert declared - everything == NEVER_IMPORTED.keys()
 
 
 def test_every_locked_package_has_one_exact_version_and_hashes(lock_text: str, locked: dict[str, str]) -> None:

@@ -11,11 +11,17 @@ from typing import Any, ClassVar
 
 import pytest
 
-from daf.deployment import daf_deploy_policy, daf_rollback_deployment, daf_validate_deployment
+from daf.deployment import (
+    PackageOptions,
+    PackageResult,
+    daf_deploy_policy,
+    daf_package_policy,
+    daf_rollback_deployment,
+    daf_validate_deployment,
+)
 from daf.errors import BadInputError, CheckpointError, DeploymentError, PolicyError
 from daf.packaging.endpoints import open_endpoint
 from daf.packaging.manifest import Manifest, contents, manifest_path_of
-from daf.packaging.package import PackageResult, daf_package_policy
 from daf.packaging.registry import FolderRegistry
 from daf.packaging.source import collect_source
 from daf.system.files import file_sha256, write_json
@@ -73,7 +79,9 @@ def model(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 
 
 def starter(folder: Path, version: str, description: str = "") -> Path:
-    return daf_package_policy("starter", None, folder, version=version, description=description).path
+    return daf_package_policy(
+        "starter", None, folder, version=version, options=PackageOptions(description=description)
+    ).path
 
 
 def test_the_contents_of_a_package(package: PackageResult, weights: Path) -> None:
@@ -104,7 +112,7 @@ def test_the_contents_of_a_package(package: PackageResult, weights: Path) -> Non
 def test_the_same_inputs_give_the_same_bytes(package: PackageResult, weights: Path, tmp_path: Path) -> None:
     again = daf_package_policy("lstm", weights, tmp_path, mission=MISSION)
     assert again.path.read_bytes() == package.path.read_bytes()
-    other = daf_package_policy("lstm", weights, tmp_path, mission=MISSION, description="other")
+    other = daf_package_policy("lstm", weights, tmp_path, mission=MISSION, options=PackageOptions(description="other"))
     assert other.sha256 != package.sha256
 
 
@@ -192,7 +200,7 @@ def test_a_bundle_that_needs_daf_is_found_out(tmp_path: Path) -> None:
     ({"policy_class_path": "pathlib.Path"}, PolicyError, "subclass of MultiAgentPolicy"),
     ({"policy_class_path": "starter", "version": "1.0"}, BadInputError, "three numbers"),
     ({"policy_class_path": "starter", "name": "../x"}, BadInputError, "letters"),
-    ({"policy_class_path": "starter", "include": ["nowhere.txt"]}, BadInputError, "nowhere.txt"),
+    ({"policy_class_path": "starter", "options": PackageOptions(include=["no.txt"])}, BadInputError, r"no\.txt"),
 ])  # fmt: skip
 def test_nothing_is_written_for_bad_input(
     tmp_path: Path, arguments: dict[str, Any], error: type[Exception], message: str

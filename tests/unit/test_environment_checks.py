@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from daf import environment_checks
-from daf.config import MissionConfig
+from daf.config import DAFConfig, MissionConfig
 from daf.environment_checks import (
     EnvironmentCheckResult,
     daf_check_cuda,
@@ -18,7 +17,7 @@ from daf.environment_checks import (
     daf_check_mission_configs,
     daf_get_recommended_device,
 )
-from daf.system import devices
+from daf.system import devices, limits, machine
 from daf.system.checks import CheckResult
 from daf.system.limits import _own_cgroups, _read_limit
 
@@ -39,10 +38,9 @@ def test_errors_make_it_unhealthy_and_warnings_do_not() -> None:
 
 
 def test_the_example_of_the_specification(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(devices, "cuda_available", lambda: False)
-    result = daf_check_environment(
-        missions=["tutorial.miner"], check_cuda=True, check_disk=True, output_dir=tmp_path / "o", min_free_memory_gb=0
-    )
+    monkeypatch.setattr(machine, "cuda_available", lambda: False)
+    config = DAFConfig(output_dir=tmp_path / "o", min_free_memory_gb=0)
+    result = daf_check_environment(missions=["tutorial.miner"], check_cuda=True, check_disk=True, config=config)
     assert result.is_healthy(), str(result)
     names = [check.name for check in result.checks]
     assert {"python", "cuda", "disk", "memory", "mission tutorial.miner"} <= set(names)
@@ -57,7 +55,7 @@ def test_the_example_of_the_specification(tmp_path: Path, monkeypatch: pytest.Mo
 def test_no_gpu_is_an_error_only_if_one_is_asked_for(
     monkeypatch: pytest.MonkeyPatch, device: str, there: bool, status: str
 ) -> None:
-    monkeypatch.setattr(devices, "cuda_available", lambda: there)
+    monkeypatch.setattr(machine, "cuda_available", lambda: there)
     check = daf_check_cuda(device)
     assert check.status == status
     assert bool(check.hint) is (status == "error")
@@ -80,7 +78,7 @@ def test_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def cgroup(monkeypatch: pytest.MonkeyPatch, folders: list[Path]) -> None:
-    monkeypatch.setattr(environment_checks, "_own_cgroups", lambda *_: folders)
+    monkeypatch.setattr(limits, "_own_cgroups", lambda *_: folders)
 
 
 def test_memory_is_the_smaller_of_machine_and_cgroup(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -88,12 +86,12 @@ def test_memory_is_the_smaller_of_machine_and_cgroup(tmp_path: Path, monkeypatch
     (tmp_path / "memory.current").write_text("250000000\n")
     (tmp_path / "memory.stat").write_text("anon 1\ninactive_file 100000000\n")
     cgroup(monkeypatch, [tmp_path])
-    assert environment_checks.available_memory() == (150000000.0, "cgroup")  # the file cache can be taken back
+    assert limits.available_memory() == (150000000.0, "cgroup")  # the file cache can be taken back
     assert daf_check_memory(0.1).status == "ok"
     short = daf_check_memory(0.2)
     assert (short.status, short.found) == ("error", "0.1 GB available (cgroup)")
     (tmp_path / "memory.max").write_text("max\n")
-    assert environment_checks.available_memory()[1] == "machine"
+    assert limits.available_memory()[1] == "machine"
 
 
 def test_cgroup_version_1_without_a_limit(tmp_path: Path) -> None:
@@ -107,9 +105,9 @@ def test_cpu_quotas(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         folder.mkdir()
         (folder / "cpu.max").write_text(text)
     cgroup(monkeypatch, [child])
-    assert environment_checks.cgroup_cpu_limit() is None
+    assert limits.cgroup_cpu_limit() is None
     cgroup(monkeypatch, [child, parent])
-    assert environment_checks.cgroup_cpu_limit() == 1.5
+    assert limits.cgroup_cpu_limit() == 1.5
 
 
 def test_a_process_is_bound_by_its_cgroup_and_all_above(tmp_path: Path) -> None:
@@ -125,8 +123,8 @@ def test_a_process_is_bound_by_its_cgroup_and_all_above(tmp_path: Path) -> None:
 
 def test_dependencies() -> None:
     assert [check.status for check in daf_check_dependencies()] == ["ok"]
-    wanted = ["mettagrid==0.0.1", "numpy<1", "no-such-package>=1", "tomli; python_version < '3.11'", "pytest"]
-    found = {check.name: (check.status, check.found) for check in daf_check_dependencies(wanted)}
+    requirements = ["mettagrid==0.0.1", "numpy<1", "no-such-package>=1", "tomli; python_version < '3.11'", "pytest"]
+    found = {check.name: (check.status, check.found) for check in daf_check_dependencies(requirements)}
     assert found["package mettagrid"][0] == "error"
     assert found["package numpy"][0] == "warning"
     assert found["package no-such-package"] == ("error", "not installed")

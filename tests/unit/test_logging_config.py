@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from daf.errors import BadInputError
-from daf.logging_config import DAFLogger, MetricsCollector, create_daf_logger, format_duration, format_figure
+from daf.logging_config import DAFLogger, MetricsCollector, create_daf_logger
+from daf.system.progress import format_duration, format_figure
 
 
 class Clock:
@@ -197,7 +198,15 @@ def test_figures() -> None:
 
 @pytest.mark.parametrize(
     "module",
-    ["logging_config", "output_manager", "environment_checks", "devices", "provenance", "deployment", "config_docs"],
+    [
+        "logging_config",
+        "output_manager",
+        "environment_checks",
+        "system.devices",
+        "system.provenance",
+        "deployment",
+        "config.docs",
+    ],
 )
 def test_public_modules_import_nothing_heavy(module: str) -> None:
     heavy = "{'torch', 'cogames', 'mettagrid', 'pandas', 'matplotlib', 'optuna', 'scipy', 'numpy'}"

@@ -12,7 +12,7 @@ pytest.importorskip("cogames")
 from daf import mission_analysis
 from daf.config import MissionConfig
 from daf.config.recipes import MissionRecipe
-from daf.engine import missions
+from daf.engine import documents, missions
 from daf.engine.evaluation import evaluate_policy
 from daf.engine.missions import resolve_mission
 from daf.episodes.table import episodes_frame, write_episodes
@@ -24,8 +24,8 @@ from daf.mission_analysis import (
     daf_discover_missions_from_readme,
     daf_get_mission_metadata,
     daf_validate_mission_set,
-    write_mission_report,
 )
+from daf.reporting.mission_page import write_mission_report
 from daf.system.resource_usage import Usage
 
 METADATA = MissionMetadata(
@@ -302,7 +302,7 @@ def test_how_a_text_may_name_missions(tmp_path, text, found):
     assert daf_discover_missions_from_readme(readme) == found
 
 
-@pytest.mark.parametrize(("content", "found"), [(b"\x89PNG\xff\xfe", "no UTF-8 text"), (None, "a folder")])
+@pytest.mark.parametrize(("content", "found"), [(b"\x89PNG\xff\xfe", "not UTF-8 text"), (None, "a folder")])
 def test_what_is_no_text(tmp_path, content, found):
     path = tmp_path / "README.md"
     if content is None:
@@ -328,5 +328,5 @@ def test_without_a_text_cogames_own_documents_are_read(monkeypatch):
     found = daf_discover_missions_from_readme()
     assert set(found) <= set(missions.list_missions())
     assert "machina_1" in found
-    monkeypatch.setattr(missions, "installed_documents", list)
+    monkeypatch.setattr(documents, "installed_documents", list)
     assert daf_discover_missions_from_readme() == list(missions.list_missions())

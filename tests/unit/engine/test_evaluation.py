@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
+import shutil
 import signal
 import sys
-import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +20,7 @@ from scipy import stats
 from daf.config import MissionConfig, PolicyConfig
 from daf.engine import batches, rollout
 from daf.engine.batches import episode_uniforms
-from daf.engine.evaluation import evaluate_policy
+from daf.engine.evaluation import EvaluationOptions, evaluate_policy
 from daf.engine.grid_policy import GridPolicy
 from daf.engine.missions import Mission, list_missions, resolve_mission
 from daf.engine.networks import PolicyNetwork
@@ -58,92 +58,7 @@ GRID = {"hidden_size": 16, "embedding_size": 8}
 @pytest.fixture(autouse=True)
 def user_policies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A user's own module of policies, on the path."""
-    (tmp_path / "their_policies.py").write_text(
-        textwrap.dedent(
-            '''
-            import numpy as np
-            from mettagrid.policy.policy import AgentPolicy, MultiAgentPolicy
-            from mettagrid.simulator import Action, AgentObservation
-
-            class MyPolicy(MultiAgentPolicy):
-                """The specification's example."""
-
-                def __init__(self, env_interface, seed=42):
-                    super().__init__(env_interface)
-                    self.seed = seed
-
-                def step_batch(self, observations: np.ndarray, actions: np.ndarray) -> None:
-                    num_agents = observations.shape[0]
-                    for agent_id in range(num_agents):
-                        actions[agent_id] = self.compute_action(observations[agent_id])
-
-                def compute_action(self, observation):
-                    used = observation[observation[:, 0] != 255].astype(np.int64)
-                    return int(used.sum() + self.seed) % len(self.policy_env_info.all_action_names)
-
-            class MySingleAgentPolicy(AgentPolicy):
-                """Chooses as MyPolicy does, one agent at a time."""
-
-                def step(self, obs: AgentObservation) -> Action:
-                    used = sum(int(byte) for token in obs.tokens for byte in token.raw_token)
-                    names = self.policy_env_info.all_action_names
-                    return Action(name=names[(used + 42) % len(names)])
-
-            class Fragile(MyPolicy):
-                """Raises in the middle of some episodes: the episode seed decides, and nothing remembered."""
-
-                steps = 0
-
-                def __init__(self, env_interface):
-                    super().__init__(env_interface)
-                    self.doomed = np.random.randint(2) == 1
-
-                def compute_action(self, observation):
-                    self.steps += 1
-                    if self.doomed and self.steps > 20:
-                        raise RuntimeError("no idea what to do")
-                    return 0
-
-            class Forgetful(AgentPolicy):
-                """Moves in its first episode only, if it is built once for several."""
-
-                episodes = 0
-
-                def reset(self):
-                    self.episodes += 1
-
-                def step(self, obs: AgentObservation) -> Action:
-                    return Action(name="noop" if self.episodes > 1 else "move_north")
-
-            class Stuck(MyPolicy):
-                def compute_action(self, observation):
-                    while True:
-                        pass
-
-            class FragileAgent(AgentPolicy):
-                def step(self, obs: AgentObservation) -> Action:
-                    if obs.agent_id == 2:
-                        raise KeyError("lost")
-                    return Action(name="noop")
-
-            class Wanderer(MyPolicy):
-                """Draws from numpy's global generator."""
-
-                def compute_action(self, observation):
-                    return int(np.random.randint(5))
-
-            class Illegal(MyPolicy):
-                """One agent of several does what does not exist."""
-
-                def step_batch(self, observations, actions):
-                    actions[:] = [2, self.seed, 0, 1]
-
-            class IllegalAgent(AgentPolicy):
-                def step(self, obs: AgentObservation) -> Action:
-                    return Action(name="fly")
-            '''
-        )
-    )
+    shutil.copy(Path(__file__).with_name("their_policies.py"), tmp_path)
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.delitem(sys.modules, "their_policies", raising=False)
 
@@ -231,10 +146,8 @@ def test_rows_say_what_was_played(weights: Path) -> None:
         episodes=2,
         seed=SEED,
         first_episode=5,
-        policy_label="ours",
-        checkpoint_label="ours-seed-3",
-        training_seed=3,
         on_progress=seen.append,
+        options=EvaluationOptions(policy_label="ours", checkpoint_label="ours-seed-3", training_seed=3),
     )
     assert list(frame.columns) == list(EPISODE_COLUMNS)
     first = rows(frame)[0]

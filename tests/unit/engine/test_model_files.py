@@ -312,10 +312,10 @@ def test_a_model_does_not_play_another_mission(tmp_path: Path, assembler: Policy
 @pytest.mark.parametrize(
     ("content", "found"),
     [
-        (b"", "cannot be read"),
-        (b"\xff\xfe", "cannot be read"),
-        (b"[]", "cannot be read"),
-        (b"{}", "cannot be read"),
+        (b"", "an unreadable file"),
+        (b"\xff\xfe", "an unreadable file"),
+        (b"[]", "an unreadable file"),
+        (b"{}", "an unreadable file"),
         (b'{"format_version": 2}', "format 2"),
         (b'{"format_version": 1}', "policy_class_path: Field required"),
     ],

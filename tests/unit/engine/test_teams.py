@@ -12,7 +12,7 @@ from mettagrid.policy.policy_env_interface import PolicyEnvInterface
 from mettagrid.runner.rollout import single_episode_rollout
 
 from daf.config import MissionConfig, PolicyConfig
-from daf.engine.evaluation import evaluate_policy
+from daf.engine.evaluation import EvaluationOptions, evaluate_policy
 from daf.engine.missions import Mission, resolve_mission
 from daf.engine.policies import resolve_policy
 from daf.engine.teams import Team, resolve_player
@@ -28,7 +28,7 @@ def miner(max_steps: int = 60) -> Mission:
 
 def test_members_play_their_shares_and_episodes_are_the_engines_own() -> None:
     mission = miner()
-    frame = evaluate_policy(TEAM, mission, episodes=5, seed=SEED, policy_label="mixed")
+    frame = evaluate_policy(TEAM, mission, episodes=5, seed=SEED, options=EvaluationOptions(policy_label="mixed"))
     assert frame["policy"].unique().tolist() == ["mixed"]
     orders = [list(players) for players in frame["agent_policies"]]
     assert all(Counter(order) == {"miner": 3, "noop": 1} for order in orders)
@@ -84,7 +84,7 @@ def test_only_evaluation_takes_teams() -> None:
     assert isinstance(team, Team)
     assert [member["name"] for member in team.identity()["team"]] == ["miner", "noop"]
     assert team.identity() != resolve_player({"miner": 0.5, "noop": 0.5}).identity()
-    assert resolve_player({"baseline": 1, "noop": 1}).note.startswith("'baseline' is no policy of CoGames")
+    assert resolve_player({"baseline": 1, "noop": 1}).note.startswith("CoGames has no policy called 'baseline'")
 
 
 @pytest.mark.parametrize(

@@ -203,15 +203,14 @@ def played(policy, mission="assembler_2", episodes=2, **options):
     """Modes of real episodes, and the class path's arguments."""
     pytest.importorskip("cogames")
     from daf.config import MissionConfig, PolicyConfig
-    from daf.engine.evaluation import evaluate_policy
+    from daf.engine.evaluation import EvaluationOptions, evaluate_policy
     from daf.engine.missions import resolve_mission
 
     class_path, init_kwargs = policy if isinstance(policy, tuple) else (policy, {})
-    found = resolve_mission(MissionConfig(**mission) if isinstance(mission, dict) else mission)
-    frame = evaluate_policy(
-        PolicyConfig(class_path=class_path, init_kwargs=init_kwargs), found, episodes=episodes, seed=7, **options
-    )
-    resources, max_steps = found.env_config.game.resource_names, found.max_steps
+    resolved = resolve_mission(MissionConfig(**mission) if isinstance(mission, dict) else mission)
+    config, options = PolicyConfig(class_path=class_path, init_kwargs=init_kwargs), EvaluationOptions(**options)
+    frame = evaluate_policy(config, resolved, episodes=episodes, seed=7, options=options)
+    resources, max_steps = resolved.env_config.game.resource_names, resolved.max_steps
     return {mode.name: mode for mode in find_failure_modes(frame, resources=resources, max_steps=max_steps)}
 
 

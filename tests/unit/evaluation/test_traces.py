@@ -20,7 +20,7 @@ from daf.engine.simulation import AgentBuffers, SimulationFactory
 from daf.episodes.table import episodes_frame, write_episodes
 from daf.evaluation import traces
 from daf.evaluation.traces import evenly, trace_policies
-from daf.mission_analysis import write_mission_report
+from daf.reporting.mission_page import write_mission_report
 
 STEPS, AGENTS, EPISODES = 20, 4, 24
 CONFIG = MissionConfig(source="training_facility_1", max_steps=STEPS)  # one hall, turned and mirrored by the seed
@@ -153,6 +153,6 @@ def test_the_reports_files_say_which_episodes_were_drawn(mission: Mission, frame
     ]
     page = " ".join((tmp_path / "r.html").read_text().split())
     count = len(found.heat_map_episodes)
-    assert f"in {count} of {EPISODES} episodes, all on one map; others have other maps." in page
+    assert f"in {count} of {EPISODES} episodes, all on the same map; the others have other maps." in page
     assert f"Episode {found.episode} (seed {found.seed}), the median of {EPISODES} by mean reward" in page
     assert f"All {EPISODES} episodes failed" in page

@@ -240,14 +240,15 @@ def test_pictures_are_well_formed_and_need_nothing_from_elsewhere(tmp_path: Path
 
 def test_captions_say_what_is_drawn(tmp_path: Path) -> None:
     text = " ".join(write_page(tmp_path / "p.html", {"a": walk(1, steps=300)}).read_text().split())
-    assert "all 3 agents together, in 1 of 4 episodes, the animated one; others have other maps." in text
+    assert "Steps that all 3 agents together spent on each cell, in 1 of 4 episodes, the animated one;" in text
+    assert "; the others have other maps." in text
     trace = walk(1, steps=300)
     for kind in range(4):
         assert f"</svg>kind {kind} <span" in text
     visited, things = np.unique(trace.positions[1:].reshape(-1, 2), axis=0), len(trace.objects)
-    assert f"set foot on {len(visited)} of {(~trace.walls).sum() - things} cells" in text
+    assert f"visited {len(visited)} of {(~trace.walls).sum() - things} cells" in text
     assert "Episode 0 (seed 0), the median of 4 by mean reward" in text
-    assert "A frame is 2 steps, the episode takes 15 seconds" in text
+    assert "Each frame covers 2 steps, and the episode plays in 15 seconds" in text
 
 
 def test_a_policy_that_never_finished_an_episode_is_said_to(tmp_path: Path) -> None:

@@ -1,0 +1,57 @@
+"""Missions that documents name."""
+
+from __future__ import annotations
+
+import re
+from importlib import metadata
+from pathlib import Path
+
+from daf.engine.missions import list_missions
+from daf.errors import BadInputError
+
+_NAME = re.compile(r"(?<![\w.])(?:evals\.)?(?P<name>[A-Za-z]\w*(?:\.\w+)*)")
+_OPENING = re.compile(r"""([`"'|]|\*\*)\s*$""")
+_CLOSING = re.compile(r"""\s*([`"'|]|\*\*)""")
+_ANNOUNCING = re.compile(r"(-m|--mission|\bmissions?\s*[:=])[\s=]*$")
+
+
+def discover_missions(readme: Path | None) -> list[str]:
+    """See `daf.mission_analysis.daf_discover_missions_from_readme`."""
+    known = list_missions()
+    texts = installed_documents() if readme is None else [_read_text(readme)]
+    if readme is None and not texts:
+        return list(known)
+    mentions = [name for text in texts for name in _mentions(text.replace(r"\_", "_"), frozenset(known))]
+    return list(dict.fromkeys(mentions))
+
+
+def installed_documents() -> list[str]:
+    """Texts of the documents that CoGames installs: its package description and any markdown among its files."""
+    distribution = metadata.distribution("cogames")
+    texts = [distribution.read_text("METADATA") or ""]
+    for file in distribution.files or []:
+        if file.suffix == ".md":
+            texts.append(Path(str(file.locate())).read_text(errors="replace"))
+    return [text for text in texts if text.strip()]
+
+
+def _mentions(text: str, known: frozenset[str]) -> list[str]:
+    names = []
+    for match in _NAME.finditer(text):
+        name = match["name"]
+        if name not in known:
+            continue
+        before, after = text[max(0, match.start() - 20) : match.start()], text[match.end() : match.end() + 20]
+        marked = (_OPENING.search(before) and _CLOSING.match(after)) or _ANNOUNCING.search(before)
+        if marked or not name.isalpha():
+            names.append(name)
+    return names
+
+
+def _read_text(path: Path) -> str:
+    if not path.is_file():
+        raise BadInputError("a text file", "a folder" if path.is_dir() else "no such file", str(path))
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise BadInputError("a text file", f"bytes that are not UTF-8 text: {error.reason}", str(path)) from error

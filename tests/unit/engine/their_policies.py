@@ -1,0 +1,91 @@
+"""A user's own policies: the specification's examples, and some that misbehave."""
+
+import numpy as np
+from mettagrid.policy.policy import AgentPolicy, MultiAgentPolicy
+from mettagrid.simulator import Action, AgentObservation
+
+
+class MyPolicy(MultiAgentPolicy):
+    """The specification's example."""
+
+    def __init__(self, env_interface, seed=42):
+        super().__init__(env_interface)
+        self.seed = seed
+
+    def step_batch(self, observations: np.ndarray, actions: np.ndarray) -> None:
+        num_agents = observations.shape[0]
+        for agent_id in range(num_agents):
+            actions[agent_id] = self.compute_action(observations[agent_id])
+
+    def compute_action(self, observation):
+        used = observation[observation[:, 0] != 255].astype(np.int64)
+        return int(used.sum() + self.seed) % len(self.policy_env_info.all_action_names)
+
+
+class MySingleAgentPolicy(AgentPolicy):
+    """Chooses as MyPolicy does, one agent at a time."""
+
+    def step(self, obs: AgentObservation) -> Action:
+        used = sum(int(byte) for token in obs.tokens for byte in token.raw_token)
+        names = self.policy_env_info.all_action_names
+        return Action(name=names[(used + 42) % len(names)])
+
+
+class Fragile(MyPolicy):
+    """Raises in the middle of some episodes: the episode seed decides, and nothing remembered."""
+
+    steps = 0
+
+    def __init__(self, env_interface):
+        super().__init__(env_interface)
+        self.doomed = np.random.randint(2) == 1
+
+    def compute_action(self, observation):
+        self.steps += 1
+        if self.doomed and self.steps > 20:
+            raise RuntimeError("no idea what to do")
+        return 0
+
+
+class Forgetful(AgentPolicy):
+    """Moves in its first episode only, if it is built once for several."""
+
+    episodes = 0
+
+    def reset(self):
+        self.episodes += 1
+
+    def step(self, obs: AgentObservation) -> Action:
+        return Action(name="noop" if self.episodes > 1 else "move_north")
+
+
+class Stuck(MyPolicy):
+    def compute_action(self, observation):
+        while True:
+            pass
+
+
+class FragileAgent(AgentPolicy):
+    def step(self, obs: AgentObservation) -> Action:
+        if obs.agent_id == 2:
+            raise KeyError("lost")
+        return Action(name="noop")
+
+
+class Wanderer(MyPolicy):
+    """Draws from numpy's global generator."""
+
+    def compute_action(self, observation):
+        return int(np.random.randint(5))
+
+
+class Illegal(MyPolicy):
+    """One agent of several does what does not exist."""
+
+    def step_batch(self, observations, actions):
+        actions[:] = [2, self.seed, 0, 1]
+
+
+class IllegalAgent(AgentPolicy):
+    def step(self, obs: AgentObservation) -> Action:
+        return Action(name="fly")
