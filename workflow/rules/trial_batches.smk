@@ -1,5 +1,5 @@
 # Several trials in one job, for machines on which a job costs more than a short trial: see `trials_per_job` in
-# profiles/README.md. The files are those of trial.smk to the byte; only who makes them differs.
+# profiles/README.md. The files are byte for byte those of trial.smk; only the jobs that make them differ.
 #
 # REQUIRED INPUTS: none
 # OUTPUTS:         <out>/sweeps/{sweep}/trial-{trial}/proposal.json, result.json, curve.jsonl
@@ -19,7 +19,7 @@ for sweep in EXPERIMENT.sweeps:
             name:
                 batch_rule(sweep, span)
             input:
-                results=[f"<out>/sweeps/{sweep}/{file}" for file in batch.evidence],
+                results=[f"<out>/sweeps/{sweep}/{file}" for file in batch.results_files],
                 prior=[PLAN.warm_start(sweep)] if PLAN.warm_start(sweep) else [],
             output:
                 proposals=[f"<out>/sweeps/{sweep}/{trial}/proposal.json" for trial in batch.folders],
@@ -39,7 +39,7 @@ for sweep in EXPERIMENT.sweeps:
                 sweep_name=sweep,
                 first=batch.first,
                 sweep=sweep_recipe(PLAN.sweep(sweep)),
-                trial=PLAN.sweep_plan(sweep).trial_settings(),
+                trial=PLAN.sweep_plan(sweep).trial_settings().to_dict(),
                 stage_version=STAGE_VERSIONS["propose"],
             script:
                 "../../scripts/run_trials.py"
