@@ -114,7 +114,7 @@ def _launch_workflow(
     from daf.workflow.runner import run_workflow
 
     output_dir = cfg.output_dir.resolve()  # the workflow may run in another folder
-    # A call from Python makes one sweep, so another one can only be meant by its folder.
+    # The experiment has only this sweep, so `warm_start` can only be another sweep's folder.
     warm_start = str(Path(cfg.warm_start).resolve()) if cfg.warm_start else None
     sweep = cfg.model_copy(update={"output_dir": output_dir, "warm_start": warm_start})
     experiment = ExperimentConfig.from_dict(

@@ -1,7 +1,7 @@
 """Recipes: everything that decides a result, and nothing that does not, as frozen plain data.
 
-A recipe is what the workflow puts into a rule's `params`, what a result file carries as provenance, and what trainer
-state is filed under: the same recipe means the same result, another recipe never reuses the old one's files.
+The workflow puts a recipe into a rule's `params`, result files carry it as provenance, and trainer state is filed under
+it. The same recipe means the same result; another recipe never reuses the files of the old one.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from daf.system.files import PROJECT, digest, file_sha256
 INIT_KWARGS_PREFIX = "init_kwargs."  # of a searched keyword argument of the policy class
 SHIPPED_MISSIONS = PROJECT / "config" / "missions"
 
-# Raise a number when code in daf/ changes what a stage computes: its results are then made anew. Snakemake does not
+# Raise a number when code in daf/ changes what a stage computes; its results are then made again. Snakemake does not
 # see changes in imported packages.
 STAGE_VERSIONS = {"check": 1, "propose": 2, "train": 2, "evaluate": 2, "analyze": 4, "compare": 3, "package": 2}
 
@@ -59,12 +59,12 @@ class MissionRecipe(_Frozen):
 
 
 def mission_label(name: str) -> str:
-    """What a mission is called in paths and tables: a file by its stem, a name as it is."""
+    """A mission's name in paths and tables: the stem of a file, or the name itself."""
     return Path(name).stem if name.endswith((".yaml", ".yml", ".json", ".py")) else name
 
 
 class HeldOutRecipe(_Frozen):
-    """Evaluations during training, on episodes that are not trained on; they decide which weights are published."""
+    """Evaluations during training, on episodes outside training; they decide which weights are published."""
 
     num_evaluations: int
     episodes: int
@@ -77,7 +77,7 @@ class TrainingRecipe(_Frozen):
     """One training: one seed of a run, or one trial of a sweep.
 
     Attributes:
-        held_out: None: no evaluations, the last weights are published.
+        held_out: None: no evaluations; the last weights are published.
     """
 
     mission: MissionRecipe
@@ -94,7 +94,7 @@ class TrainingRecipe(_Frozen):
 
 
 class EvaluationRecipe(_Frozen):
-    """Consecutive episodes of one policy on one mission. Which weights: the input file says, not the recipe."""
+    """Consecutive episodes of one policy on one mission. The weights come from the input file, not the recipe."""
 
     mission: MissionRecipe
     policy: dict[str, Any]

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     import optuna
     from optuna.distributions import BaseDistribution
 
-GP_LAST_TRIAL = 200  # a suggestion of the Gaussian process takes seconds beyond, of TPE milliseconds
-GP_LARGEST_LAG = 12  # every proposal works out lag - 1 others, each a fit
+GP_LAST_TRIAL = 200  # beyond, the Gaussian process takes seconds per suggestion, TPE milliseconds
+GP_LARGEST_LAG = 12  # every proposal computes lag - 1 others, each with a fit
 FEWEST_DESIGN_POINTS = 5
 
 
@@ -92,7 +92,7 @@ class Bayesian:
         return space.complete({d.name: _decoded(d, suggested[d.name]) for d in space.free})
 
     def _uses_gp(self, request: SuggestionRequest, number: int) -> bool:
-        """By the trial's own number, not by `num_trials`: more trials must not change earlier ones."""
+        """Decided by the trial's number, not by `num_trials`: more trials must not change earlier ones."""
         few = number + len(request.prior) < self.gp_last_trial and request.lag <= self.gp_largest_lag
         return few and request.space.mostly_numeric
 
@@ -106,7 +106,7 @@ class Bayesian:
 
 
 def design_size(space: Space, lag: int) -> int:
-    """Points of the initial design: at least `lag`, since those trials see nothing, and two per dimension or so."""
+    """Points of the initial design: at least `lag`, since those trials see nothing, and about two per dimension."""
     return max(lag, 2 * len(space.free) + 2, FEWEST_DESIGN_POINTS)
 
 
@@ -114,7 +114,7 @@ def design_size(space: Space, lag: int) -> int:
 
 
 def distribution_of(dimension: Dimension) -> BaseDistribution:
-    """Listed values go by their place: Optuna takes 1, 1.0 and True for one choice, and steps of a float drift."""
+    """Listed values are coded by their index: Optuna confuses 1, 1.0 and True, and steps of a float drift."""
     from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
     if dimension.values:
@@ -156,7 +156,7 @@ def _finished_trials(
             value=worst if result.objective is None else result.objective,
             params=encoded(space, result.hyperparameters),
             distributions=distributions,
-            # At most 0 is feasible. A model of the constraint costs a second fit: only where something failed.
+            # At most 0 is feasible. A constraint costs a second fit, so there is none unless a trial failed.
             constraints={"failed": 1.0 if result.objective is None else -1.0} if any_failed else None,
         )
         for result in results
@@ -165,7 +165,7 @@ def _finished_trials(
 
 @contextmanager
 def quiet_optuna() -> Iterator[None]:
-    """Optuna without its log lines and experimental warnings; the caller's settings come back afterwards."""
+    """Silence Optuna's log lines and experimental warnings; the caller's settings are restored afterwards."""
     import optuna
 
     verbosity = optuna.logging.get_verbosity()
@@ -180,7 +180,7 @@ def quiet_optuna() -> Iterator[None]:
 
 @contextmanager
 def _one_torch_thread() -> Iterator[None]:
-    """Sums in another order end in other bits, so the Gaussian process is fitted on one thread wherever it runs."""
+    """Fit the Gaussian process on one thread on every machine: the order of sums changes their last bits."""
     import torch
 
     threads = torch.get_num_threads()

@@ -1,4 +1,4 @@
-"""The content of the files of a sweep, each made from the files before it.
+"""The content of a sweep's files, each made from the files before it.
 
 OUT/sweeps/{sweep}/trial-0007/proposal.json            what the trial tries          `propose_trial`
 OUT/sweeps/{sweep}/trial-0007/result.json              how it went                   `daf.search.trial`
@@ -120,7 +120,7 @@ def read_assignment(path: str | Path) -> TrialAssignment:
 
 
 def read_results(paths: Sequence[str | Path]) -> list[TrialResult]:
-    """The results in files that hold one each or a block; an entry that no trial took has none."""
+    """The results in files that hold one result each or a block; an entry that no trial took has no result."""
     results: list[TrialResult] = []
     for path in paths:
         content = read_json(path)
@@ -294,7 +294,7 @@ def select_best(results: SweepResults) -> dict[str, Any]:
 
 
 def write_trials_csv(path: str | Path, results: SweepResults) -> None:
-    """One line per trial: figures, then `hyperparameters.<name>`; failed trials have an empty objective.
+    """Write one line per trial: figures, then `hyperparameters.<name>`; failed trials have an empty objective.
 
     Raises:
         BadInputError: there is no trial.
@@ -324,7 +324,7 @@ def read_sweep(folder: str | Path, config: DAFSweepConfig | None = None) -> Swee
     if not proposals:
         raise BadInputError(f"a sweep's folder, with trial-*/{PROPOSAL}", "none", str(folder), "run the sweep first")
     if config is None:
-        # The last one's number, not their count: trials come in any order.
+        # The last trial's number, not their count: trials finish in any order.
         num_trials = int(proposals[-1].parent.name.removeprefix("trial-")) + 1
         content = {**read_json(proposals[0])["recipe"], "num_trials": num_trials, **_finalists_in(folder)}
         config = DAFSweepConfig.from_dict(content, source=str(proposals[0]))

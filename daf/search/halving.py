@@ -27,7 +27,7 @@ def brackets(halving: HalvingConfig, num_trials: int) -> list[range]:
 
 
 def entries_of_bracket(halving: HalvingConfig, num_trials: int, bracket: int, rung: int) -> range:
-    """Numbers of a bracket's entries at a rung from 1; a whole bracket's place is kept for one that is not full yet."""
+    """Numbers of a bracket's entries at a rung, 1 or higher; a partial bracket reserves the numbers of a full one."""
     reduction: int = halving.reduction_factor**rung
     first = bracket * math.ceil(halving.bracket_size / reduction)
     return range(first, first + math.ceil(len(brackets(halving, num_trials)[bracket]) / reduction))

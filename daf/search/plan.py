@@ -77,7 +77,7 @@ class SweepPlan:
         return range(num_trials_effective(self.config))
 
     def results_files(self, trial: int) -> list[str]:
-        """The files that a proposal reads: old results in blocks, the latest one by one."""
+        """The files that a proposal reads: old results in blocks, the latest results one by one."""
         return [history_file(block) for block in blocks_of_history(len(results_seen(self.config, trial)))]
 
     def parts_of_block(self, first: int, last: int) -> list[str]:

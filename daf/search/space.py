@@ -19,7 +19,7 @@ from daf.errors import BadInputError, ConfigError, did_you_mean
 
 type Value = bool | int | float | str | None
 
-LARGEST_GRID = 100_000  # a grid above this is a mistake, not an experiment
+LARGEST_GRID = 100_000  # a larger grid is a mistake, not an experiment
 _SIGNIFICANT_DIGITS = 7
 
 
@@ -60,7 +60,7 @@ class Dimension:
         """The value at `u` in [0, 1): uniform `u` gives uniform values (of the logarithm, if `log`)."""
         if self.values:
             return self.values[min(int(u * len(self.values)), len(self.values) - 1)]
-        # An integer owns the half unit on either side of it, so that the two ends are as likely as the rest.
+        # Each integer owns half a unit on either side, so that both ends are as likely as the rest.
         margin = 0.5 if self.integer else 0.0
         low, high = self.low - margin, self.high + margin
         return self.tidy(low * math.exp(u * math.log(high / low)) if self.log else low + u * (high - low))
@@ -79,7 +79,7 @@ class Dimension:
     def tidy(self, value: float) -> Value:
         """The nearest value of a range, floats to a millionth of it.
 
-        Seventeen digits of a learning rate mean nothing, and fewer hide the last bit in which two machines differ.
+        Seventeen digits of a learning rate mean nothing, and fewer hide last bits in which two machines may differ.
         """
         if self.integer:
             return int(min(max(math.floor(value + 0.5), self.low), self.high))
@@ -179,7 +179,7 @@ class Space:
 
     @cached_property
     def _distinct_points(self) -> list[dict[str, Value]]:
-        """The grid of a space with conditions: points that differ only in what does not apply are one."""
+        """The grid of a space with conditions: points that differ only in parameters that do not apply count once."""
         points: dict[str, dict[str, Value]] = {}
         for index in range(math.prod(dimension.size or 1 for dimension in self.dimensions)):
             point = self.complete(self._product_point(index))
@@ -219,7 +219,7 @@ class Space:
                 raise BadInputError(expected, found, where, hint)
 
     def holds(self, hyperparameters: Mapping[str, Any]) -> bool:
-        """Whether a trial of another search could have been one of this."""
+        """Whether a trial of another search is a point of this space."""
         try:
             self.check(hyperparameters, "")
         except BadInputError:
@@ -276,7 +276,7 @@ def _wrong_conditions(config: DAFSweepConfig, dimensions: Sequence[Dimension]) -
                 expected = f"values of '{other}'" + (f", {list(parent.values)}" if parent.values else "")
                 problems += [BadInputError(expected, repr(value), f"{where}.{other}") for value in wrong]
         if _leads_back(dimension.name, parents):
-            problems.append(BadInputError("conditions without a circle", f"'{dimension.name}' in one", where))
+            problems.append(BadInputError("conditions without a circle", f"a circle through '{dimension.name}'", where))
     return problems
 
 
@@ -361,7 +361,7 @@ def _check_hyperparameter(dimension: Dimension, where: str) -> None:
         if not hint.startswith("did you mean"):
             hint = f"for a keyword argument of the policy class write '{INIT_KWARGS_PREFIX}{name}'; {hint}"
         raise BadInputError("a key of `hyperparameters`, or init_kwargs.<name>", f"'{name}'", where, hint)
-    # Inner points too: 8.0 passes as an integer, what lies between 8.0 and 9.0 does not.
+    # Inner points too: 8.0 passes as an integer, but 8.37 does not.
     inner = () if dimension.values else (dimension.from_unit(0.37),)
     samples = dimension.values or (dimension.tidy(dimension.low), dimension.tidy(dimension.high), *inner)
     for value in samples:

@@ -62,7 +62,7 @@ def quasi_random_points(space: Space, seed: int, count: int) -> list[dict[str, V
     from scipy.stats import qmc
 
     rng = np.random.default_rng(stream_seed(seed, None, "design"))
-    # Drawn in one call and in a power of two: drawn one at a time the sequence repeats, and odd lengths lose balance.
+    # In one call and a power of two: single draws would repeat the sequence, and other lengths lose balance.
     sequence = qmc.Sobol(len(space.free), scramble=True, rng=rng)
     points: np.ndarray = sequence.random_base2(max(1, (count - 1).bit_length()))
     return [space.from_unit(point) for point in points[:count].tolist()]

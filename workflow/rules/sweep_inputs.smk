@@ -1,4 +1,4 @@
-# Which files the rules of a sweep read. No rules here, and no logic: that is in daf/search/plan.py.
+# Which files the rules of a sweep read. The logic is in daf/search/plan.py.
 
 
 def of_sweep(wildcards, files):

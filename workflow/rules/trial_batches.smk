@@ -10,7 +10,7 @@ def batch_rule(sweep, span):
     return re.sub("[^A-Za-z0-9]", "_", f"run_trials_{sweep}_{span}")
 
 
-# A profile speaks of run_trial; each of these rules is that one, several times over, with its resources.
+# Profiles set resources for run_trial. Each of these rules runs several such trials, with the same resources.
 for sweep in EXPERIMENT.sweeps:
     for batch in PLAN.sweep_plan(sweep).batches(TRIALS_PER_JOB):
         span = f"{batch.first:04d}-{batch.last:04d}"

@@ -5,13 +5,15 @@ import pytest
 from daf.episodes.objective import episode_objective
 from daf.episodes.success import EpisodeFacts
 
+
+def episode(mean_reward, length, game_stats, agent_stats):
+    return EpisodeFacts(mean_reward=mean_reward, length=length, game_stats=game_stats, agent_stats=agent_stats)
+
+
 EPISODES = (
-    (EpisodeFacts(1.5, 10, {"hearts": 2.0}, [{"heart.gained": 4.0}, {}]), True),
-    (EpisodeFacts(0.0, 20, {}, [{}, {}]), None),
-    (
-        EpisodeFacts(3.0, 30, {"hearts": 5.0, "heart.gained": 9.0}, [{"heart.gained": 1.0}, {"heart.gained": 3.0}]),
-        False,
-    ),
+    (episode(1.5, 10, {"hearts": 2.0}, [{"heart.gained": 4.0}, {}]), True),
+    (episode(0.0, 20, {}, [{}, {}]), None),
+    (episode(3.0, 30, {"hearts": 5.0, "heart.gained": 9.0}, [{"heart.gained": 1.0}, {"heart.gained": 3.0}]), False),
 )
 
 
