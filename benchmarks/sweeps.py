@@ -33,9 +33,13 @@ from measure import median
 
 from daf.config import DAFSweepConfig
 from daf.search.bayesian import Bayesian
-from daf.search.files import collect_results, propose_trial, read_evidence
+from daf.search.files import collect_results, propose_trial, read_results
+from daf.search.paths import trial_result
 from daf.search.plan import SweepPlan
 from daf.search.proposers import STRATEGIES
+from daf.search.results import TrialResult
+from daf.search.space import build_space
+from daf.search.strategy import SuggestionRequest
 from daf.system.files import write_json
 
 PROJECT = Path(__file__).parents[1]
@@ -64,10 +68,10 @@ from pathlib import Path
 from daf.config import ExperimentConfig
 from daf.logging_config import create_daf_logger
 from daf.workflow.plan import Plan
-from daf.search.trial import propose_and_run
-plan = Plan(ExperimentConfig.from_dict(json.loads(sys.argv[1])))
-propose_and_run(plan.sweep_plan("fixed"), 0, [], [], Path(sys.argv[2]), label="benchmark", device="cpu",
-                max_action_time_ms=10_000, logger=create_daf_logger("benchmark", level="error"))
+from daf.search.trial import TrialJob, propose_and_run
+sweep = Plan(ExperimentConfig.from_dict(json.loads(sys.argv[1]))).sweep_plan("fixed")
+job = TrialJob(label="benchmark", device="cpu", logger=create_daf_logger("benchmark", level="error"))
+propose_and_run(sweep.config, 0, [], [], sweep.trial_settings(), Path(sys.argv[2]), job)
 """
 
 
@@ -80,40 +84,39 @@ def median_seconds(action: Callable[[], object], rounds: int) -> float:
     return median(taken)
 
 
-def results(config: DAFSweepConfig, count: int) -> list[dict[str, Any]]:
+def results(config: DAFSweepConfig, count: int) -> list[TrialResult]:
     """Finished trials with the figures that a result file has."""
-    points = [STRATEGIES["random"].propose(question(config, number)) for number in range(count)]
+    points = [STRATEGIES["random"].suggest(request_of(config, number)) for number in range(count)]
     return [
-        {"trial": n, "status": "completed", "objective": -abs(point["gamma"] - 0.95), "hyperparameters": point,
-         "seconds": 30.0, "seed": n, "agent_steps": 100_000, "provenance": {"versions": ["x" * 20] * 40}}
+        TrialResult(trial=n, status="completed", objective=-abs(point["gamma"] - 0.95), hyperparameters=point,
+                    seconds=30.0, seed=n, agent_steps=100_000, extra={"provenance": {"versions": ["x" * 20] * 40}})
         for n, point in enumerate(points)
     ]  # fmt: skip
 
 
-def question(config: DAFSweepConfig, trial: int) -> Any:
-    from daf.search.space import build_space
-    from daf.search.strategy import Question
+def request_of(config: DAFSweepConfig, trial: int) -> SuggestionRequest:
+    return SuggestionRequest(
+        space=build_space(config), seed=1, lag=LAG, optimize_direction=config.optimize_direction, trial=trial
+    )
 
-    return Question(space=build_space(config), seed=1, lag=LAG, maximize=True, trial=trial)
 
-
-def write_history(folder: Path, plan: SweepPlan, finished: list[dict[str, Any]]) -> None:
+def write_history(folder: Path, plan: SweepPlan, finished: list[TrialResult]) -> None:
     """The result files, and the blocks that a proposal of the last trial reads."""
-    for one in finished:
-        write_json(folder / f"trial-{one['trial']:04d}" / "result.json", one)
-    for file in plan.evidence(len(finished)):
+    for result in finished:
+        write_json(folder / trial_result(result.trial), result.to_dict())
+    for file in plan.results_files(len(finished)):
         if file.startswith("history/"):
             first, last = (int(part) for part in Path(file).stem.split("-"))
             write_json(folder / file, collect_results(finished[first : last + 1]))
 
 
-def study_in_database(path: Path, finished: list[dict[str, Any]]) -> str:
+def study_in_database(path: Path, finished: list[TrialResult]) -> str:
     storage = f"sqlite:///{path}"
     study = optuna.create_study(storage=storage, study_name="s", direction="maximize")
-    for one in finished:
+    for result in finished:
         study.add_trial(
             optuna.trial.create_trial(
-                value=one["objective"], params=one["hyperparameters"], distributions=distributions()
+                value=result.objective, params=dict(result.hyperparameters), distributions=distributions()
             )
         )
     return storage
@@ -142,10 +145,10 @@ def compare(history: int, rounds: int) -> tuple[float, float]:
             folder = Path(name)
             write_history(folder, plan, finished)
             storage = study_in_database(folder / "study.db", finished)
-            files = [folder / file for file in plan.evidence(history)]
+            files = [folder / file for file in plan.results_files(history)]
 
             def propose() -> None:
-                write_json(folder / "proposal.json", propose_trial(config, history, read_evidence(files)))
+                write_json(folder / "proposal.json", propose_trial(config, history, read_results(files)))
 
             propose(), one_more(storage)  # imports
             pairs = [(median_seconds(propose, 1), median_seconds(lambda: one_more(storage), 1)) for _ in range(rounds)]

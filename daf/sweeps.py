@@ -1,9 +1,9 @@
 """Hyperparameter sweeps: the public functions.
 
-A sweep runs through the workflow (real training, resumable) or in process for a Python function of one's own
-(`daf.search.in_process`). Both ask the same strategies (`daf.search.proposers`) under the same rule: trial n sees the
-results of trials 0 … n - lag, so proposals depend on no finishing order. The files of a sweep are in
-`daf.search.files`, its static graph is in `daf.search.plan`.
+A sweep runs through the workflow (real training, resumable) or in process for your own Python function
+(`daf.search.in_process`). Both use the same strategies (`daf.search.proposers`) under the same rule: trial n sees the
+results of trials 0 … n - lag, so proposals do not depend on which trial finishes first. `daf.search.files` has the
+files of a sweep, `daf.search.plan` its static graph.
 """
 
 from __future__ import annotations
@@ -14,17 +14,16 @@ from typing import TYPE_CHECKING
 
 from daf.config import DAFConfig, DAFSweepConfig, ExperimentConfig, MissionConfig
 from daf.errors import BadInputError
-from daf.search.evidence import Evidence
 from daf.search.files import (
-    prior_evidence,
+    prior_trials,
     read_prior,
     read_sweep,
     sweep_folder,
     sweep_recipe,
-    trials_json,
     validate_sweep,
 )
 from daf.search.in_process import Objective, Trial, run_in_process
+from daf.search.paths import TRIALS
 from daf.search.results import SweepResults, TrialResult, best_trial
 
 if TYPE_CHECKING:
@@ -53,28 +52,28 @@ def daf_launch_sweep(
     warm_start: SweepResults | None = None,
     on_trial: Callable[[TrialResult], None] | None = None,
 ) -> SweepResults:
-    """Run a sweep to its end, or what is left of it.
+    """Run a sweep, or the part of it that is not done yet.
 
-    Without `objective` the workflow trains and evaluates every trial; results are in `cfg.output_dir`, and a second
+    Without `objective`, the workflow trains and evaluates every trial; results are in `cfg.output_dir`, and a second
     call continues where the first stopped. With `objective`, trials run one after another in this process, nothing
     is written, and the search space may have any names.
 
     Args:
-        cfg: the sweep. A grid runs exactly its points, whatever `num_trials` says. With `num_finalists`, the best
+        cfg: the sweep. A grid runs each of its points once and ignores `num_trials`. With `num_finalists`, the best
             trials run again on fresh seeds.
         objective: takes a `Trial`; returns the objective, or a mapping that holds it under `cfg.objective_metric` (or
-            "objective") beside other figures, which are kept. If it raises, or returns NaN or infinity, the trial has
-            failed and the sweep goes on.
-        daf: settings of the workflow run (jobs, device, …); its `output_dir` is taken from `cfg`.
-        missions: missions under names of one's own that `cfg.mission` may mean.
+            "objective") and may hold other figures, which are kept. If it raises, or returns NaN or infinity, the
+            trial has failed and the sweep goes on.
+        daf: settings of the workflow run (jobs, device, …); `cfg` decides the `output_dir`.
+        missions: your own missions, by the names that `cfg.mission` may use.
         cores: jobs at once in the workflow; default `daf.max_parallel_jobs`.
-        earlier: with `objective`: results of the same sweep with fewer trials; those are not run again.
+        earlier: with `objective`: results of the same sweep with fewer trials; these are not run again.
         warm_start: with `objective`: another sweep's results to learn from. From files: `cfg.warm_start`.
         on_trial: with `objective`: called with each result as it comes.
 
     Raises:
-        ConfigError, BadInputError: the configuration is wrong, or `objective` returns neither a number nor a mapping
-            with one the first time it is called; later such a trial has failed.
+        ConfigError, BadInputError: the configuration is wrong, or the first call of `objective` returns neither a
+            number nor a mapping that holds one; a later trial fails instead.
         WorkflowFailedError: the workflow ended without its targets.
     """
     cfg.validate()
@@ -85,9 +84,9 @@ def daf_launch_sweep(
 
 
 def daf_sweep_best_config(results: SweepResults | str | Path) -> TrialResult:
-    """The best trial of a sweep, or of a sweep's folder; its `hyperparameters` are the best configuration.
+    """The best trial of a sweep, given as results or as a folder; its `hyperparameters` are the best configuration.
 
-    With confirmation runs it is the finalist that did best on fresh seeds.
+    With confirmation runs, it is the finalist that did best on fresh seeds.
 
     Raises:
         DafError: no trial completed; the hint names the commonest reason.
@@ -96,8 +95,8 @@ def daf_sweep_best_config(results: SweepResults | str | Path) -> TrialResult:
 
 
 def daf_sweep_analysis(results: SweepResults | str | Path) -> SweepAnalysis:
-    """Progress, failures, cost, importance, interactions and slices of a sweep, or of a sweep's folder, finished or
-    not.
+    """Progress, failures, cost, importance, interactions and slices of a sweep, given as results or as a folder,
+    finished or not.
     """
     from daf.search.analysis import analyze
 
@@ -110,12 +109,12 @@ def daf_sweep_analysis(results: SweepResults | str | Path) -> SweepAnalysis:
 def _launch_workflow(
     cfg: DAFSweepConfig, daf: DAFConfig, missions: dict[str, MissionConfig], cores: int | None
 ) -> SweepResults:
-    """Write the experiment that this sweep is, let the workflow make it, read the files."""
+    """Write an experiment with this sweep alone, run it with the workflow, and read the files."""
     validate_sweep(cfg)
     from daf.workflow.runner import run_workflow
 
     output_dir = cfg.output_dir.resolve()  # the workflow may run in another folder
-    # A call from Python makes one sweep, so another one can only be meant by its folder.
+    # The experiment has only this sweep, so `warm_start` can only be another sweep's folder.
     warm_start = str(Path(cfg.warm_start).resolve()) if cfg.warm_start else None
     sweep = cfg.model_copy(update={"output_dir": output_dir, "warm_start": warm_start})
     experiment = ExperimentConfig.from_dict(
@@ -134,7 +133,7 @@ def _launch_workflow(
 
 
 def _reusable(cfg: DAFSweepConfig, earlier: SweepResults | None) -> tuple[TrialResult, ...]:
-    """The unbroken beginning 0, 1, … of earlier results; raises BadInputError if they are of another sweep."""
+    """The earlier results up to the first gap in 0, 1, …; raises BadInputError if they are of another sweep."""
     if earlier is None:
         return ()
     ours, theirs = sweep_recipe(cfg), sweep_recipe(earlier.config)
@@ -145,12 +144,18 @@ def _reusable(cfg: DAFSweepConfig, earlier: SweepResults | None) -> tuple[TrialR
     return tuple(trial for place, trial in enumerate(earlier.trials) if trial.trial == place)
 
 
-def _prior(cfg: DAFSweepConfig, warm_start: SweepResults | None) -> list[Evidence]:
+def _prior(cfg: DAFSweepConfig, warm_start: SweepResults | None) -> list[TrialResult]:
     """The other sweep's trials that are points of this space."""
     if warm_start is None:
-        return [] if cfg.warm_start is None else read_prior(Path(cfg.warm_start) / "trials.json", cfg)
-    content = trials_json(warm_start.config, [one.to_dict() for one in warm_start.trials])
-    return prior_evidence(content, cfg, f"sweep '{warm_start.config.name}'")
+        return [] if cfg.warm_start is None else read_prior(Path(cfg.warm_start) / TRIALS, cfg)
+    other = warm_start.config
+    return prior_trials(
+        warm_start.trials,
+        cfg,
+        objective_metric=other.objective_metric,
+        optimize_direction=other.optimize_direction,
+        source=f"sweep '{other.name}'",
+    )
 
 
 def _as_results(results: SweepResults | str | Path) -> SweepResults:

@@ -1,7 +1,7 @@
 """Writes docs/api.md and docs/outputs.md from docstrings and record types, so that they cannot drift.
 
-    python docs/generate.py            writes both
-    python docs/generate.py --check    exits 1 if one is out of date
+python docs/generate.py            writes both
+python docs/generate.py --check    exits 1 if one is out of date
 """
 
 from __future__ import annotations

@@ -1,22 +1,24 @@
-"""Rule confirm_trial: train and score a finalist on fresh seeds."""
+"""Rule confirm_trial: train and score a finalist on a fresh seed."""
 
 from pathlib import Path
 
-from daf.search.trial import run_finalist
-from daf.system.files import read_json
+from daf.config.recipes import TrialRecipe
+from daf.search.files import read_finalist
+from daf.search.trial import TrialJob, run_finalist
 from daf.workflow.script import script_context
 
 with script_context(snakemake) as context:
     wildcards = snakemake.wildcards
+    rank, index = int(wildcards.rank), int(wildcards.seed)
     run_finalist(
-        read_json(snakemake.input.finalists),
-        snakemake.params.trial,
+        read_finalist(snakemake.input.finalists, rank, index),
+        TrialRecipe.model_validate(snakemake.params.trial),
         Path(snakemake.output.result).parent,
-        rank=int(wildcards.rank),
-        index=int(wildcards.seed),
-        label=f"sweep {wildcards.sweep} · finalist {int(wildcards.rank) + 1} · seed {wildcards.seed}",
-        device=context.settings.device,
-        max_action_time_ms=context.plan.experiment.evaluation.max_action_time_ms,
-        logger=context.logger,
-        log_file=Path(snakemake.log[0]),
+        TrialJob(
+            label=f"sweep {wildcards.sweep} · finalist {rank + 1} · seed {index}",
+            device=context.settings.device,
+            logger=context.logger,
+            log_file=Path(snakemake.log[0]),
+        ),
+        index=index,
     )

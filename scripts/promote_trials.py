@@ -1,13 +1,14 @@
 """Rule promote_trials: decide which trials of a bracket train on."""
 
-from daf.search.files import promote_trials
-from daf.system.files import read_json, write_json
+from daf.config.recipes import PromotionRecipe
+from daf.search.files import promote_trials, read_results
+from daf.system.files import write_json
 from daf.workflow.script import script_context
 
 with script_context(snakemake) as context:
-    sweep = context.plan.sweep_plan(snakemake.wildcards.sweep)
-    rung, bracket = int(snakemake.wildcards.rung), int(snakemake.wildcards.bracket)
-    promotions = promote_trials(sweep, rung, bracket, [read_json(path) for path in snakemake.input.results])
+    recipe = PromotionRecipe.model_validate(snakemake.params.promotion)
+    promotions = promote_trials(recipe, read_results(snakemake.input.results))
     write_json(snakemake.output[0], promotions)
-    trials = [one["trial"] for one in promotions["entries"].values()]
-    context.logger.info(f"sweep {sweep.config.name} · rung {rung} · bracket {bracket}: trials {trials} train on")
+    trials = [entry["trial"] for entry in promotions["entries"].values()]
+    bracket = f"rung {recipe.rung} · bracket {recipe.bracket}"
+    context.logger.info(f"sweep {recipe.sweep} · {bracket}: trials {trials} train on")

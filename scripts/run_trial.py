@@ -2,19 +2,20 @@
 
 from pathlib import Path
 
-from daf.search.trial import run_trial
-from daf.system.files import read_json
+from daf.config.recipes import TrialRecipe
+from daf.search.files import read_assignment
+from daf.search.trial import TrialJob, run_trial
 from daf.workflow.script import script_context
 
 with script_context(snakemake) as context:
-    sweep, trial = snakemake.wildcards.sweep, int(snakemake.wildcards.trial)
     run_trial(
-        read_json(snakemake.input.proposal),
-        snakemake.params.trial,
+        read_assignment(snakemake.input.proposal),
+        TrialRecipe.model_validate(snakemake.params.trial),
         Path(snakemake.output.result).parent,
-        label=f"sweep {sweep} · trial {trial} ({trial + 1} of {len(context.plan.sweep_plan(sweep).trials)})",
-        device=context.settings.device,
-        max_action_time_ms=context.plan.experiment.evaluation.max_action_time_ms,
-        logger=context.logger,
-        log_file=Path(snakemake.log[0]),
+        TrialJob(
+            label=f"sweep {snakemake.wildcards.sweep} · trial {int(snakemake.wildcards.trial)}",
+            device=context.settings.device,
+            logger=context.logger,
+            log_file=Path(snakemake.log[0]),
+        ),
     )

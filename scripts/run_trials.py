@@ -2,24 +2,22 @@
 
 from pathlib import Path
 
-from daf.search.files import read_evidence, read_prior
-from daf.search.trial import propose_and_run
+from daf.config import DAFSweepConfig
+from daf.config.recipes import TrialRecipe
+from daf.search.files import read_prior, read_results
+from daf.search.trial import TrialJob, propose_and_run
 from daf.workflow.script import script_context
 
 with script_context(snakemake) as context:
-    sweep = context.plan.sweep_plan(snakemake.params.sweep_name)
-    evidence = read_evidence(snakemake.input.results)
-    prior = [one for path in snakemake.input.prior for one in read_prior(path, sweep.config)]
-    for trial, result in enumerate(snakemake.output.results, start=snakemake.params.first):
-        propose_and_run(
-            sweep,
-            trial,
-            evidence,
-            prior,
-            Path(result).parent,
-            label=f"sweep {sweep.config.name} · trial {trial} ({trial + 1} of {len(sweep.trials)})",
+    config = DAFSweepConfig.from_dict(snakemake.params.sweep)
+    recipe = TrialRecipe.model_validate(snakemake.params.trial)
+    results = read_results(snakemake.input.results)
+    prior = [result for path in snakemake.input.prior for result in read_prior(path, config)]
+    for trial, path in enumerate(snakemake.output.results, start=snakemake.params.first):
+        job = TrialJob(
+            label=f"sweep {config.name} · trial {trial}",
             device=context.settings.device,
-            max_action_time_ms=context.plan.experiment.evaluation.max_action_time_ms,
             logger=context.logger,
             log_file=Path(snakemake.log[0]),
         )
+        propose_and_run(config, trial, results, prior, recipe, Path(path).parent, job)

@@ -1,13 +1,14 @@
 """Recipes: everything that decides a result, and nothing that does not, as frozen plain data.
 
-A recipe is what the workflow puts into a rule's `params`, what a result file carries as provenance, and what trainer
-state is filed under: the same recipe means the same result, another recipe never reuses the old one's files.
+The workflow puts a recipe into a rule's `params`, result files carry it as provenance, and trainer state is filed under
+it. The same recipe means the same result; another recipe never reuses the files of the old one.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
@@ -21,11 +22,12 @@ from daf.config import (
 )
 from daf.system.files import PROJECT, digest, file_sha256
 
+INIT_KWARGS_PREFIX = "init_kwargs."  # of a searched keyword argument of the policy class
 SHIPPED_MISSIONS = PROJECT / "config" / "missions"
 
-# Raise a number when code in daf/ changes what a stage computes: its results are then made anew. Snakemake does not
+# Raise a number when code in daf/ changes what a stage computes; its results are then made again. Snakemake does not
 # see changes in imported packages.
-STAGE_VERSIONS = {"check": 1, "propose": 1, "train": 2, "evaluate": 2, "analyze": 4, "compare": 3, "package": 2}
+STAGE_VERSIONS = {"check": 1, "propose": 2, "train": 2, "evaluate": 2, "analyze": 4, "compare": 3, "package": 2}
 
 
 class _Frozen(BaseModel):
@@ -57,12 +59,12 @@ class MissionRecipe(_Frozen):
 
 
 def mission_label(name: str) -> str:
-    """What a mission is called in paths and tables: a file by its stem, a name as it is."""
+    """A mission's name in paths and tables: the stem of a file, or the name itself."""
     return Path(name).stem if name.endswith((".yaml", ".yml", ".json", ".py")) else name
 
 
 class HeldOutRecipe(_Frozen):
-    """Evaluations during training, on episodes that are not trained on; they decide which weights are published."""
+    """Evaluations during training, on episodes outside training; they decide which weights are published."""
 
     num_evaluations: int
     episodes: int
@@ -75,7 +77,7 @@ class TrainingRecipe(_Frozen):
     """One training: one seed of a run, or one trial of a sweep.
 
     Attributes:
-        held_out: None: no evaluations, the last weights are published.
+        held_out: None: no evaluations; the last weights are published.
     """
 
     mission: MissionRecipe
@@ -92,7 +94,7 @@ class TrainingRecipe(_Frozen):
 
 
 class EvaluationRecipe(_Frozen):
-    """Consecutive episodes of one policy on one mission. Which weights: the input file says, not the recipe."""
+    """Consecutive episodes of one policy on one mission. The weights come from the input file, not the recipe."""
 
     mission: MissionRecipe
     policy: dict[str, Any]
@@ -102,6 +104,44 @@ class EvaluationRecipe(_Frozen):
     max_action_time_ms: int
     objective_metric: str = "mean_reward"
     stage_version: int = STAGE_VERSIONS["evaluate"]
+
+
+class TrialRecipe(_Frozen):
+    """Everything that decides the result of a trial, except what `daf.search.assignment.TrialAssignment` holds.
+
+    Attributes:
+        training: the fixed part; the assignment replaces its seed and the searched hyperparameters.
+        evaluation_seed: seed of the first of the `episodes` that score the trial.
+        stop_at_steps: agent-steps at which a rung of successive halving ends; None: train to the end.
+    """
+
+    training: TrainingRecipe
+    episodes: int
+    evaluation_seed: int
+    objective_metric: str
+    optimize_direction: Literal["maximize", "minimize"]
+    max_action_time_ms: int
+    stop_at_steps: int | None = None
+    stage_version: int = STAGE_VERSIONS["evaluate"]
+
+    def training_with(self, hyperparameters: Mapping[str, Any], seed: int) -> TrainingRecipe:
+        """The training of one trial.
+
+        Raises:
+            ConfigError: a hyperparameter that does not exist or a value that it does not take.
+        """
+        return with_hyperparameters(self.training.model_copy(update={"seed": seed}), hyperparameters)
+
+
+class PromotionRecipe(_Frozen):
+    """Which entries of a rung a bracket's best trials take."""
+
+    sweep: str
+    rung: int
+    bracket: int
+    entries: tuple[int, ...]
+    optimize_direction: Literal["maximize", "minimize"]
+    stage_version: int = STAGE_VERSIONS["propose"]
 
 
 def training_recipe(run: DAFTrainingConfig, seed: int, missions: dict[str, MissionConfig]) -> TrainingRecipe:
@@ -132,9 +172,9 @@ def held_out_recipe(run: DAFTrainingConfig) -> HeldOutRecipe | None:
 
 
 def trial_recipe(
-    sweep: DAFSweepConfig, proposal: dict[str, Any], seed: int, missions: dict[str, MissionConfig]
-) -> TrainingRecipe:
-    """The training of a trial: the sweep's fixed knobs with the proposal's values in their places."""
+    sweep: DAFSweepConfig, missions: dict[str, MissionConfig], max_action_time_ms: int, *, stop_at_steps: int | None
+) -> TrialRecipe:
+    """How every trial of a sweep, or of a rung, is trained and scored."""
     stopping, held_out = sweep.early_stopping, None
     if stopping is not None:
         held_out = HeldOutRecipe(
@@ -144,33 +184,41 @@ def trial_recipe(
             objective_metric=sweep.objective_metric,
             optimize_direction=sweep.optimize_direction,
         )
-    base = TrainingRecipe(
+    training = TrainingRecipe(
         mission=MissionRecipe.of(sweep.mission, missions),
         policy_class_path=sweep.policy_class_path,
         init_kwargs=sweep.init_kwargs,
         hyperparameters=sweep.hyperparameters,
         num_steps=sweep.steps_per_trial,
-        seed=seed,
+        seed=sweep.seed,
         world_size=1,
         held_out=held_out,
     )
-    return with_hyperparameters(base, proposal)
+    return TrialRecipe(
+        training=training,
+        episodes=sweep.episodes_per_trial,
+        evaluation_seed=sweep.evaluation_seed,
+        objective_metric=sweep.objective_metric,
+        optimize_direction=sweep.optimize_direction,
+        max_action_time_ms=max_action_time_ms,
+        stop_at_steps=stop_at_steps,
+    )
 
 
-def with_hyperparameters(recipe: TrainingRecipe, values: dict[str, Any]) -> TrainingRecipe:
-    """Replace knobs: `init_kwargs.<name>` goes to the policy, every other name to the PPO knob of that name.
+def with_hyperparameters(recipe: TrainingRecipe, values: Mapping[str, Any]) -> TrainingRecipe:
+    """Replace hyperparameters: `init_kwargs.<name>` goes to the policy, every other name to PPO.
 
     Raises:
-        ConfigError: a knob that does not exist or a value it does not take.
+        ConfigError: a hyperparameter that does not exist or a value that it does not take.
     """
-    prefix = "init_kwargs."
+    prefix = INIT_KWARGS_PREFIX
     kwargs = {name.removeprefix(prefix): value for name, value in values.items() if name.startswith(prefix)}
-    knobs = {name: value for name, value in values.items() if not name.startswith(prefix)}
+    of_ppo = {name: value for name, value in values.items() if not name.startswith(prefix)}
     return recipe.model_copy(
         update={
             "init_kwargs": {**recipe.init_kwargs, **kwargs},
             "hyperparameters": Hyperparameters.from_dict(
-                {**recipe.hyperparameters.to_dict(), **knobs}, source="hyperparameters"
+                {**recipe.hyperparameters.to_dict(), **of_ppo}, source="hyperparameters"
             ),
         }
     )

@@ -1,4 +1,4 @@
-"""What a sweep is: its search space, its strategy, and how trials are trained, stopped, scored and confirmed."""
+"""The configuration of a sweep: search space, strategy, and how trials are trained, stopped, scored and confirmed."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ Choice = Annotated[bool | int | float | str | None, BeforeValidator(_plain)]
 
 def _listed(value: Any) -> Any:
     return (
-        {key: one if isinstance(one, list) else [one] for key, one in value.items()}
+        {key: item if isinstance(item, list) else [item] for key, item in value.items()}
         if isinstance(value, dict)
         else value
     )
 
 
-# Only where every named parameter is searched and has one of the listed values.
+# Applies only if every named parameter applies and has one of the listed values.
 Condition = Annotated[dict[str, Annotated[list[Choice], Field(min_length=1)]], BeforeValidator(_listed)]
-WHEN = "searched only where other parameters have one of these values: {name: [value, …]}"
+WHEN = "searched only if other parameters have one of these values: {name: [value, …]}"
 
 
 class FloatParameter(StrictModel):
@@ -42,7 +42,7 @@ class FloatParameter(StrictModel):
     low: float = Field(description="smallest value")
     high: float = Field(description="largest value")
     log: bool = Field(False, description="search the logarithm")
-    step: float | None = Field(None, gt=0, description="grid of values from low upwards")
+    step: float | None = Field(None, gt=0, description="only values low, low + step, …")
     when: Condition = Field(default_factory=dict, description=WHEN)
 
     @model_validator(mode="after")
@@ -58,7 +58,7 @@ class IntParameter(StrictModel):
     low: int = Field(description="smallest value")
     high: int = Field(description="largest value")
     log: bool = Field(False, description="search the logarithm")
-    step: int | None = Field(None, gt=0, description="grid of values from low upwards")
+    step: int | None = Field(None, gt=0, description="only values low, low + step, …")
     when: Condition = Field(default_factory=dict, description=WHEN)
 
     @model_validator(mode="after")
@@ -108,35 +108,37 @@ SearchParameter = Annotated[
 
 
 class HalvingConfig(StrictModel):
-    """Successive halving (Jamieson and Talwalkar 2016): all trials train a little, the best of a bracket go on.
+    """Successive halving (Jamieson and Talwalkar 2016): all trials train briefly, and the best of a bracket go on.
 
-    Rung 0 takes steps_per_trial / reduction_factor ** (num_rungs - 1) agent-steps, the last one steps_per_trial.
+    Rung 0 takes steps_per_trial / reduction_factor ** (num_rungs - 1) agent-steps, the last rung steps_per_trial.
     """
 
     num_rungs: int = Field(3, ge=2, le=8, description="rungs; the last one trains for steps_per_trial")
-    reduction_factor: int = Field(3, ge=2, description="one of so many trials goes on to the next rung")
+    reduction_factor: int = Field(3, ge=2, description="one trial in this many goes on to the next rung")
     bracket_size: int = Field(32, ge=2, description="consecutive trials that compete with each other")
 
 
 class StoppingConfig(StrictModel):
     """Median stopping (Golovin et al. 2017): a trial ends early if its best objective so far is worse than the median
-    of what earlier trials had on average by then.
+    of the earlier trials' mean objectives up to the same check.
     """
 
     num_checks: int = Field(4, ge=2, description="held-out evaluations in a trial, evenly spaced, one at the end")
     episodes: int = Field(8, ge=1, description="episodes of a check")
     seed: Seed = Field(500_000, description="first episode seed of the checks")
-    min_trials: int = Field(5, ge=1, description="earlier trials that must have come to a check before it can stop one")
+    min_trials: int = Field(
+        5, ge=1, description="earlier trials that must have reached a check before it can stop a trial"
+    )
 
 
 STRATEGY_NAMES = ("grid", "random", "quasi_random", "bayesian")
 
 
 def _known_strategy(name: str) -> str:
-    """One of the names, or a dotted path: a class of the user's, which is loaded when the search begins."""
+    """One of the names, or a dotted path to the user's own class, which is loaded when the search begins."""
     if name in STRATEGY_NAMES or "." in name:
         return name
-    expected = ", ".join(f"'{one}'" for one in STRATEGY_NAMES) + " or the path of a class"
+    expected = ", ".join(f"'{known}'" for known in STRATEGY_NAMES) + " or the path of a class"
     raise PydanticCustomError("literal_error", "unknown strategy", {"expected": expected})
 
 
@@ -151,40 +153,45 @@ class DAFSweepConfig(StrictModel):
     policy_class_path: str = Field("grid", description="shorthand or class path of a trainable policy")
     init_kwargs: dict[str, Any] = Field(default_factory=dict, description="fixed keyword arguments of the policy class")
     hyperparameters: Hyperparameters = Field(
-        default_factory=lambda: Hyperparameters(), description="fixed knobs of PPO"
+        default_factory=lambda: Hyperparameters(), description="fixed hyperparameters of PPO"
     )
     search_space: dict[str, SearchParameter] = Field(
-        description="what varies: a knob of `hyperparameters`, or `init_kwargs.<name>` of the policy", min_length=1
+        description="what varies: a key of `hyperparameters`, or `init_kwargs.<name>` of the policy", min_length=1
     )
     strategy: StrategyName = Field(
         "bayesian",
-        description="how the next trial is chosen: grid, random, quasi_random, bayesian, or the path of a class of "
-        "your own",
+        description="how the next trial is chosen: grid, random, quasi_random, bayesian, or the path of your own class",
     )
-    num_trials: int = Field(16, ge=1, description="trials to run; raising it adds trials and repeats none")
+    num_trials: int = Field(16, ge=1, description="number of trials; raising it adds trials and repeats none")
     steps_per_trial: int = Field(100_000, ge=1, description="agent-steps of training per trial")
     episodes_per_trial: int = Field(8, ge=1, description="evaluation episodes per trial")
     objective_metric: str = Field(
         "mean_reward", description="mean_reward, success_rate, or the name of a game statistic"
     )
-    optimize_direction: Literal["maximize", "minimize"] = Field("maximize", description="which end is better")
-    lag: int = Field(4, ge=1, description="trial n looks at trials 0 … n − lag: about twice the trials run at once")
+    optimize_direction: Literal["maximize", "minimize"] = Field(
+        "maximize", description="whether to maximize or minimize the objective"
+    )
+    lag: int = Field(
+        4,
+        ge=1,
+        description="trial n sees the results of trials 0 … n − lag; use about twice the number of trials run at once",
+    )
     seed: Seed = Field(42, description="seed of the search and of its trials")
     evaluation_seed: Seed = Field(100_000, description="first episode seed; the same episodes for every trial")
     halving: HalvingConfig | None = Field(None, description="successive halving; null: every trial trains in full")
-    early_stopping: StoppingConfig | None = Field(None, description="stopping inside a trial; null: none")
+    early_stopping: StoppingConfig | None = Field(None, description="median stopping; null: no trial stops early")
     num_finalists: int = Field(
-        0, ge=0, description="best trials that run again on fresh seeds; the best of these is taken; 0: no such runs"
+        0, ge=0, description="number of best trials that run again on fresh seeds, which decide among them; 0: none"
     )
     confirmation_seeds: int = Field(2, ge=1, description="fresh training seeds per finalist")
     max_total_seconds: float | None = Field(
         None,
         gt=0,
-        description="trials that see so many seconds used are skipped, but no rungs and finalists; the one key that "
-        "lets the clock decide",
+        description="a trial is skipped if the trials it sees have used this many seconds; rungs and finalists still "
+        "run. The only key with which results depend on the clock",
     )
     warm_start: str | None = Field(
-        None, description="a sweep to learn from: its name in this file, or its folder (which has a trials.json)"
+        None, description="another sweep to learn from: its name in this file, or its folder (with a trials.json)"
     )
     output_dir: Path = Field(Path("daf_output"), description="folder for results when launched from Python")
 

@@ -1,4 +1,4 @@
-"""The page of a sweep: what the search found, what that is worth on fresh seeds, what mattered and what it cost."""
+"""The page of a sweep: the best trial, its score on fresh seeds, the parameters that mattered, and the cost."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 
 from daf.reporting import figures
 from daf.reporting.page import template
+from daf.search.results import direction_sign
 from daf.statistics.sentences import number
 from daf.system.files import write_text
 
@@ -23,11 +24,11 @@ def render_sweep_page(analysis: Mapping[str, Any], output_html: str | Path) -> N
     Args:
         analysis: content of analysis.json, its provenance included.
     """
-    curve = [(one["trial"] + 1.0, one["best"]) for one in analysis["best_so_far"] if one["best"] is not None]
+    curve = [(trial["trial"] + 1.0, trial["best"]) for trial in analysis["best_so_far"] if trial["best"] is not None]
     page = {
         "title": f"Sweep {analysis['sweep']}",
         "analysis": analysis,
-        "sentences": _sentences(analysis),
+        "sentences": search_in_words(analysis),
         "progress": figures.curve_figure({"best so far": curve}, "Best objective by trial") if curve else "",
         "parallel": parallel_figure(analysis),
         "slices": slice_figures(analysis),
@@ -38,34 +39,38 @@ def render_sweep_page(analysis: Mapping[str, Any], output_html: str | Path) -> N
     write_text(output_html, template("sweep.html.j2").render(page))
 
 
-def _sentences(analysis: Mapping[str, Any]) -> list[str]:
-    best, found = analysis["best"], analysis["confirmation"]
+def search_in_words(analysis: Mapping[str, Any]) -> list[str]:
+    """The result of a search, and what it is worth on fresh seeds."""
+    best, confirmation = analysis["best"], analysis["confirmation"]
     if best is None:
         return ["No trial completed."]
-    metric = analysis["objective_metric"]
-    said = [f"Trial {best['trial']} scored {number(best['objective'])} in {metric} in the search."]
-    if found is None:
-        said.append(
-            "It was not run on fresh seeds: the best of many scores is too good on average, by how much is unknown."
-        )
-        return said
-    said.append(f"On seeds that the search never saw it scored {number(found['mean'])} on average.")
-    if found["optimism"] is not None:
-        much = number(abs(found["optimism"]))
-        way = "too much" if found["optimism"] > 0 else "too little"
-        promised = f"{much} {way}" if found["optimism"] else "what it held"
-        said.append(f"Optimism of the search: its own best trial promised {promised}.")
-    return said
+    metric, objective = analysis["objective_metric"], number(best["objective"])
+    sentences = [f"The best of {analysis['num_trials']} trials is trial {best['trial']}: {metric} {objective}."]
+    if confirmation is None:
+        return [
+            *sentences,
+            "It did not run again on fresh seeds. The best of many scores is too good on average; by how much is "
+            "unknown here.",
+        ]
+    sentences = [f"The best trial is trial {best['trial']}: {metric} {objective} in the search."]
+    sentences.append(f"On fresh seeds, which the search never saw, its mean is {number(confirmation['mean'])}.")
+    optimism = confirmation["optimism"]
+    if optimism is not None:
+        size = number(abs(optimism))
+        compared = f"{size} {'better' if optimism > 0 else 'worse'} than" if optimism else "as good as"
+        sentences.append(f"Optimism of the search: its best score was {compared} the same trial's mean on fresh seeds.")
+    return sentences
 
 
 def parallel_figure(analysis: Mapping[str, Any], height: int = HEIGHT) -> str:
-    """Parallel coordinates: one line per completed trial across the parameters to its objective, the best quarter in
-    colour."""
+    """Parallel coordinates: one line per completed trial, across the parameters to its objective; the best quarter is
+    coloured.
+    """
     trials = _completed(analysis)
     if not trials:
         return ""
     coordinates = analysis["parallel_coordinates"]
-    score = figures.Scale([one["objective"] for one in trials])
+    score = figures.Scale([trial["objective"] for trial in trials])
     names = [*coordinates["axes"], analysis["objective_metric"]]
     ticks = [*coordinates["ticks"], [(_share(tick, score), tick) for tick in score.ticks()]]
     best = _best_quarter(analysis, trials)
@@ -84,20 +89,21 @@ def parallel_figure(analysis: Mapping[str, Any], height: int = HEIGHT) -> str:
             )
     stretched = 'viewBox="0 0 1000 1000" preserveAspectRatio="none"'
     parts.append(f'<svg x="0" y="{TOP}" width="100%" height="{height}" {stretched}>')
-    for one in sorted(trials, key=lambda one: one["trial"] in best):  # the best are drawn last, on top
-        for run in _runs([*one["positions"], _share(one["objective"], score)]):
+    for trial in sorted(trials, key=lambda trial: trial["trial"] in best):  # the best are drawn last, on top
+        for run in _runs([*trial["positions"], _share(trial["objective"], score)]):
             points = " ".join(f"{10 + 9.8 * gap * place:.1f},{1000 * (1 - u):.1f}" for place, u in run)
-            colour = "var(--p0)" if one["trial"] in best else "var(--line)"
+            colour = "var(--p0)" if trial["trial"] in best else "var(--line)"
             parts.append(f'<polyline class="curve" points="{points}" stroke="{colour}"/>')
     return "".join([*parts, "</svg>", *labels, "</svg>"])
 
 
 def slice_figures(analysis: Mapping[str, Any], height: int = SLICE_HEIGHT) -> dict[str, str]:
-    """By parameter: the objective of every completed trial (up) over the parameter's value, as it is searched (along);
-    the best quarter in colour."""
+    """By parameter: the objective of every completed trial (vertical) over the parameter's value on its search scale
+    (horizontal); the best quarter is coloured.
+    """
     trials = _completed(analysis)
     best = _best_quarter(analysis, trials)
-    score = figures.Scale([one["objective"] for one in trials])
+    score = figures.Scale([trial["objective"] for trial in trials])
 
     def level(value: float) -> float:
         return 8 + height * (1 - _share(value, score))
@@ -105,15 +111,15 @@ def slice_figures(analysis: Mapping[str, Any], height: int = SLICE_HEIGHT) -> di
     drawn = {}
     coordinates = analysis["parallel_coordinates"]
     for place, (axis, ticks) in enumerate(zip(coordinates["axes"], coordinates["ticks"], strict=True)):
-        dots = [(one, one["positions"][place]) for one in trials if one["positions"][place] is not None]
+        dots = [(trial, trial["positions"][place]) for trial in trials if trial["positions"][place] is not None]
         parts = [figures.opening(height + 28, f"{analysis['objective_metric']} by {axis}")]
         for tick in score.ticks():
             y = f"{level(tick):.1f}"
             parts.append(f'<line class="grid" x1="0" x2="100%" y1="{y}" y2="{y}"/>')
             parts.append(f'<text class="soft small" x="0" y="{level(tick) - 4:.1f}">{figures.tick_text(tick)}</text>')
-        for one, u in dots:
-            colour = "var(--p0)" if one["trial"] in best else "var(--muted)"
-            y = f"{level(one['objective']):.1f}"
+        for trial, u in dots:
+            colour = "var(--p0)" if trial["trial"] in best else "var(--muted)"
+            y = f"{level(trial['objective']):.1f}"
             parts.append(f'<circle cx="{_along(u)}" cy="{y}" r="4" fill="{colour}" opacity=".7"/>')
         for u, value in ticks:
             anchor = "end" if u == 1 else "mid"
@@ -125,18 +131,18 @@ def slice_figures(analysis: Mapping[str, Any], height: int = SLICE_HEIGHT) -> di
 
 
 def _completed(analysis: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    return [one for one in analysis["parallel_coordinates"]["trials"] if one["objective"] is not None]
+    return [trial for trial in analysis["parallel_coordinates"]["trials"] if trial["objective"] is not None]
 
 
 def _best_quarter(analysis: Mapping[str, Any], trials: Sequence[Mapping[str, Any]]) -> set[int]:
-    """Numbers of the trials, one at the least."""
-    up = analysis["optimize_direction"] == "maximize"
-    ranked = sorted(trials, key=lambda one: one["objective"], reverse=up)
-    return {one["trial"] for one in ranked[: max(1, len(ranked) // 4)]}
+    """Numbers of the best quarter of the trials, at least one."""
+    sign = direction_sign(analysis["optimize_direction"])
+    ranked = sorted(trials, key=lambda trial: -sign * trial["objective"])
+    return {trial["trial"] for trial in ranked[: max(1, len(ranked) // 4)]}
 
 
 def _along(u: float) -> str:
-    """Percent of a slice's width; its left margin holds the axis of objectives."""
+    """Percent of a slice's width; the left margin holds the axis of objectives."""
     return f"{14 + 84 * u:.2f}%"
 
 

@@ -1,0 +1,18 @@
+"""Hyperparameter search: which trials a sweep has, what they try, how they run, and what they show.
+
+space        what varies, as dimensions that map [0, 1) to values
+strategy     what a strategy is asked, and what strategies share
+bayesian     Bayesian optimization by Optuna, without a database
+proposers    strategies by name, and the proposal of a trial
+history      which results a proposal reads, and in which blocks
+halving      successive halving as a static graph
+budget       median stopping and the time used
+assignment   what one job trains and scores
+results      finished trials as frozen values, the best of them, its confirmation
+plan         every trial, rung, block, and confirmation run of a sweep, and which file needs which
+paths        the files of a sweep, by name
+files        the content of these files
+trial        one trial: train, then score
+in_process   a sweep of a Python function
+analysis     progress, failures, cost, importance, and interactions of a sweep
+"""

@@ -1,4 +1,4 @@
-"""What a finished sweep says about its space: progress, failures, cost, importance, slices. Pure; no figures."""
+"""What a sweep shows: progress, failures, cost, importance, interactions, slices. Pure; no figures."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from daf.search.space import Dimension, Value, build_space
 FEWEST_TRIALS_FOR_IMPORTANCE = 16
 TRIALS_PER_DIMENSION_FOR_IMPORTANCE = 4
 TRIALS_PER_TERM_OF_INTERACTIONS = 3
-MOST_TICKS = 8  # of listed values on an axis, about
+MOST_TICKS = 8  # of listed values on an axis, roughly
 TOP_QUANTILE = 0.25  # with tens of trials, Optuna's tenth would be two or three of them
 
 
@@ -26,20 +26,20 @@ class SweepAnalysis(Mapping[str, Any]):
     Attributes:
         sweep, strategy, objective_metric, optimize_direction: from the configuration.
         num_trials, num_completed, num_failed, num_skipped: counts of finished trials.
-        best: the best trial as its result file has it; None if none completed.
+        best: the best trial, as in its result file; None if none completed.
         confirmation: how the finalists did on fresh seeds, and the optimism of the search (see
             `daf.search.results`); None without such runs.
-        best_so_far: per trial in order, `{trial, objective, best}`; None where nothing completed yet.
-        failures: reason → numbers of the trials that failed so.
-        cost: seconds and agent-steps: totals, median per trial, the seconds that failed trials took, and the share of
-            the agent-steps that training every trial in full would have taken (`agent_steps_share`).
-        stopped_early: numbers of the trials that ended before their last step, by median stopping.
+        best_so_far: per trial in order, `{trial, objective, best}`; `best` is None before the first completed trial.
+        failures: reason → numbers of the trials that failed for it.
+        cost: seconds and agent-steps: totals, median per trial, the seconds of failed trials, and the agent-steps as a
+            share of training every trial in full (`agent_steps_share`).
+        stopped_early: numbers of the trials that median stopping ended before their last step.
         highest_rung: rung of successive halving → numbers of the trials that ended there.
         pareto_trials: completed trials that no other beats in both objective and seconds, cheapest first.
-        importance: parameter → share of its effect on being among the best quarter, sum 1 (PED-ANOVA, Watanabe et
-            al. 2023); None if there is too little to tell, and then `importance_note` says why.
-        interactions: pairs of parameters, strongest first: how much of the objective's variance their product
-            explains beyond what both do by themselves (`interactions`); None if there is too little to tell.
+        importance: parameter → its share, of 1, in what puts a trial among the best quarter (PED-ANOVA, Watanabe et
+            al. 2023); None if there are too few trials, and then `importance_note` says why.
+        interactions: pairs of parameters, strongest first: the share of the objective's variance that their product
+            explains beyond their separate effects (see `interactions`); None if there are too few trials.
         slices: parameter → `{trial, value, objective}` per trial, by value.
         parallel_coordinates: `axes` (parameters), their `ticks` (pairs of position and value), and per trial its
             `positions` on them, each in [0, 1] or None where the parameter does not apply.
@@ -111,12 +111,12 @@ def analyze(results: SweepResults) -> SweepAnalysis:
 
 
 def _best_so_far(results: SweepResults) -> list[dict[str, Any]]:
-    """Of trials that came to a lower rung than the best one, none is the best."""
-    sign, best, curve = direction_sign(results.config), None, []
+    """A trial that ended in a lower rung is never better than one that ended in a higher rung."""
+    sign, best, curve = direction_sign(results.config.optimize_direction), None, []
     for trial in results.trials:
         if trial.objective is not None:
-            found = (trial.rung, sign * trial.objective)
-            best = found if best is None else max(best, found)
+            score = (trial.rung, sign * trial.objective)
+            best = score if best is None else max(best, score)
         value = None if best is None else sign * best[1]
         curve.append({"trial": trial.trial, "objective": trial.objective, "best": value})
     return curve
@@ -155,7 +155,7 @@ def _highest_rung(results: SweepResults) -> dict[str, list[int]]:
 
 
 def _pareto_trials(results: SweepResults) -> list[int]:
-    sign, front, best = direction_sign(results.config), [], float("-inf")
+    sign, front, best = direction_sign(results.config.optimize_direction), [], float("-inf")
     timed = [
         (trial.seconds, -sign * objective_of(trial), trial.trial)
         for trial in results.completed
@@ -260,8 +260,8 @@ def interactions(results: SweepResults) -> list[dict[str, Any]] | None:
     import numpy as np
 
     space = build_space(results.config, any_name=True)
-    dimensions = [one for one in space.free if one.ordered and not one.when]
-    trials = [one for one in results.completed if space.holds(one.hyperparameters)]
+    dimensions = [dimension for dimension in space.free if dimension.ordered and not dimension.when]
+    trials = [trial for trial in results.completed if space.holds(trial.hyperparameters)]
     if len(dimensions) < 2 or len(trials) < TRIALS_PER_TERM_OF_INTERACTIONS * (2 + 2 * len(dimensions)):
         return None
     places = np.array([[2 * d.to_unit(t.hyperparameters[d.name]) - 1 for d in dimensions] for t in trials])
@@ -276,11 +276,11 @@ def interactions(results: SweepResults) -> list[dict[str, Any]] | None:
         return float(((y - fitted) ** 2).sum())
 
     base = residual(alone)
-    found = [
+    pairs: list[dict[str, Any]] = [
         {
             "parameters": [dimensions[i].name, dimensions[j].name],
             "explained": max(0.0, base - residual(np.column_stack([alone, places[:, i] * places[:, j]]))) / total,
         }
         for i, j in combinations(range(len(dimensions)), 2)
     ]
-    return sorted(found, key=lambda one: (-one["explained"], one["parameters"]))
+    return sorted(pairs, key=lambda pair: (-pair["explained"], pair["parameters"]))

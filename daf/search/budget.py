@@ -1,32 +1,40 @@
-"""What earlier trials say about the budget of a later one: a bar that stops it early, and whether it runs at all."""
+"""The budget of a trial, from earlier results: thresholds that stop it early, and whether it runs at all."""
 
 from __future__ import annotations
 
 import statistics
 from collections.abc import Sequence
 
-from daf.config import StoppingConfig
-from daf.search.evidence import Evidence
+from daf.config import DAFSweepConfig, StoppingConfig
+from daf.search.results import TrialResult
 
 
-def pruning_thresholds(evidence: Sequence[Evidence], stopping: StoppingConfig) -> list[float | None]:
-    """The median stopping rule (Golovin et al. 2017, section 3.2.2) as one bar per check; None: none there.
+def pruning_thresholds(results: Sequence[TrialResult], stopping: StoppingConfig) -> tuple[float | None, ...]:
+    """The median stopping rule (Golovin et al. 2017, section 3.2.2): one threshold per check, or None.
 
-    The bar of a check is the median, over the earlier trials that came so far, of their mean objective up to it. A
-    trial whose best objective so far is worse stops. The last check has no bar: the trial has ended there.
+    A check's threshold is the median, over the earlier trials that reached it, of their mean objective until then. A
+    trial whose best objective so far is worse stops. The last check has no threshold, since training ends there.
     """
-    bars: list[float | None] = []
+    thresholds: list[float | None] = []
     for check in range(1, stopping.num_checks):
-        reached = [one.curve[:check] for one in evidence if len(one.curve) >= check]
+        reached = [trial.curve[:check] for trial in results if len(trial.curve) >= check]
         means = [
             statistics.fmean(value for value in curve if value is not None)
             for curve in reached
             if any(value is not None for value in curve)
         ]
-        bars.append(statistics.median(means) if len(means) >= stopping.min_trials else None)
-    return bars
+        thresholds.append(statistics.median(means) if len(means) >= stopping.min_trials else None)
+    return tuple(thresholds)
 
 
-def seconds_used(evidence: Sequence[Evidence]) -> float:
-    """Wall clock of all trials that a proposal sees, added up."""
-    return sum(one.seconds or 0.0 for one in evidence)
+def seconds_used(results: Sequence[TrialResult]) -> float:
+    """Wall clock of the trials that a proposal sees, added up."""
+    return sum(trial.seconds or 0.0 for trial in results)
+
+
+def reason_to_skip(config: DAFSweepConfig, results: Sequence[TrialResult]) -> str | None:
+    """Why a trial that sees these results does not run; None if it runs. Once one is skipped, all later ones are."""
+    limit = config.max_total_seconds
+    if limit is None or not (seconds_used(results) >= limit or any(trial.skipped for trial in results)):
+        return None
+    return f"the budget is spent: max_total_seconds is {limit:g}"

@@ -1,42 +1,49 @@
-"""The files of a sweep: what stands in each, made from the files before it.
+"""The content of a sweep's files, each made from the files before it.
 
 OUT/sweeps/{sweep}/trial-0007/proposal.json            what the trial tries          `propose_trial`
 OUT/sweeps/{sweep}/trial-0007/result.json              how it went                   `daf.search.trial`
 OUT/sweeps/{sweep}/history/0000-0015.json              sixteen results in one        `collect_results`
 OUT/sweeps/{sweep}/rung-1/bracket-0.json               which trials train on         `promote_trials`
 OUT/sweeps/{sweep}/finalists.json                      which run on fresh seeds      `choose_finalists`
-OUT/sweeps/{sweep}/best.json, trials.json, trials.csv, analysis.json                 `select_best`, …
+OUT/sweeps/{sweep}/best.json                           the best trial                `select_best`
+OUT/sweeps/{sweep}/trials.json, trials.csv             all trials                    `trials_json`, `write_trials_csv`
+OUT/sweeps/{sweep}/analysis.json                       what the search shows         `daf.search.analysis`
+
+Results are read in one way: `read_results` and `read_prior` give `TrialResult`s.
 """
 
 from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from daf.config import DAFSweepConfig
+from daf.config.recipes import PromotionRecipe
 from daf.errors import BadInputError
-from daf.search.budget import pruning_thresholds, seconds_used
-from daf.search.evidence import Evidence
+from daf.search.assignment import TrialAssignment
+from daf.search.budget import pruning_thresholds, reason_to_skip
 from daf.search.halving import promoted
+from daf.search.paths import FINALISTS, PROPOSAL
 from daf.search.plan import SweepPlan, results_seen
 from daf.search.proposers import propose
 from daf.search.results import SweepResults, TrialResult, best_trial, confirmed_best, finalists_of, flat_rows
-from daf.search.space import Value, build_space, num_trials_effective
+from daf.search.space import build_space, num_trials_effective
 from daf.search.strategy import stream_seed
 from daf.system.files import digest, read_json, write_text
 
-# What neither a proposal nor a trial depends on: a change here repeats nothing that was done.
+# Neither proposals nor trials depend on these: changing them repeats nothing.
 NOT_IN_RECIPE = ("num_trials", "output_dir", "num_finalists", "confirmation_seeds")
 
 
 def validate_sweep(config: DAFSweepConfig) -> None:
-    """Everything about a search that can be checked before the first trial.
+    """Check everything about a search that can be checked before the first trial.
 
     Raises:
-        ConfigError: parameters that no knob takes, or values that a knob refuses.
+        ConfigError: parameters that are not hyperparameters, or values that a hyperparameter does not take.
         BadInputError: a grid that is continuous or too large, or a strategy that cannot be loaded.
     """
     build_space(config)
@@ -49,147 +56,200 @@ def sweep_folder(config: DAFSweepConfig) -> Path:
 
 
 def sweep_recipe(config: DAFSweepConfig) -> dict[str, Any]:
-    """What decides a sweep's proposals and results: all but how many trials, and where the files go."""
+    """What decides a sweep's proposals and results: its configuration without budget, finalists and folder."""
     return {key: value for key, value in config.to_dict().items() if key not in NOT_IN_RECIPE}
+
+
+def selection_recipe(config: DAFSweepConfig) -> dict[str, Any]:
+    """What decides the choice of the best trial: `sweep_recipe`, and how the best are confirmed."""
+    return {
+        **sweep_recipe(config),
+        "num_finalists": config.num_finalists,
+        "confirmation_seeds": config.confirmation_seeds,
+    }
 
 
 # ---- proposals ---------------------------------------------------------------------------------------------
 
 
 def propose_trial(
-    config: DAFSweepConfig,
-    trial: int,
-    results: Sequence[Mapping[str, Any]],
-    *,
-    pending: Sequence[Mapping[str, Value]] = (),
-    prior: Sequence[Evidence] = (),
-    any_name: bool = False,
+    config: DAFSweepConfig, trial: int, results: Sequence[TrialResult], *, prior: Sequence[TrialResult] = ()
 ) -> dict[str, Any]:
     """The content of a trial's proposal.json, the same to the byte wherever it is made.
 
     Args:
-        config: the sweep.
         trial: number of the trial, from 0.
-        results: of `results_seen(config, trial)`, as `read_evidence` gives them.
-        pending, prior, any_name: as in `daf.search.proposers.propose`.
+        results: at least those of `results_seen(config, trial)`.
+        prior: finished trials of another sweep to learn from.
 
     Returns:
-        `sweep`, `trial`, `strategy`, `hyperparameters` (all that apply), `seed` (of this trial's training),
-        `results_seen` (how many results of earlier trials), `prior_trials`, `skip` (None, or why it does not run),
-        `pruning_thresholds` (None, or one per check), `recipe` and `recipe_digest`.
+        The trial's `TrialAssignment`, beside `sweep`, `strategy`, `results_seen` (how many results of earlier trials),
+        `prior_trials` (how many of another sweep), `recipe` and `recipe_digest`.
 
     Raises:
         BadInputError: a result is missing, or the configuration is wrong.
     """
     recipe = sweep_recipe(config)
-    seen = results_seen(config, trial)
-    evidence = [one for one in map(Evidence.from_result, results) if one.trial in seen]
-    used, cap = seconds_used(evidence), config.max_total_seconds
-    skip = None
-    if cap is not None and (used >= cap or any(one.skipped for one in evidence)):
-        skip = f"the budget is spent: max_total_seconds is {cap:g}"
+    trials_seen = results_seen(config, trial)
+    seen = [result for result in results if result.trial in trials_seen]
+    stopping = config.early_stopping
+    assignment = TrialAssignment(
+        trial=trial,
+        seed=stream_seed(config.seed, trial, "training"),
+        hyperparameters=propose(config, trial, results, prior=prior),
+        pruning_thresholds=None if stopping is None else pruning_thresholds(seen, stopping),
+        skip=reason_to_skip(config, seen),
+    )
     return {
+        **assignment.to_dict(),
         "sweep": config.name,
-        "trial": trial,
         "strategy": config.strategy,
-        "hyperparameters": propose(config, trial, results, pending=pending, prior=prior, any_name=any_name),
-        "seed": stream_seed(config.seed, trial, "training"),
-        "results_seen": len(seen),
+        "results_seen": len(trials_seen),
         "prior_trials": len(prior),
-        "skip": skip,
-        "pruning_thresholds": pruning_thresholds(evidence, config.early_stopping) if config.early_stopping else None,
         "recipe": recipe,
         "recipe_digest": digest(recipe),
     }
 
 
-def collect_results(results: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """The content of a block of results: of each trial what a proposal may know."""
-    return {"trials": [Evidence.from_result(one).to_dict() for one in results]}
+def read_assignment(path: str | Path) -> TrialAssignment:
+    """The assignment in a proposal.json."""
+    return TrialAssignment.from_dict(read_json(path))
 
 
-def read_evidence(paths: Sequence[str | Path]) -> list[dict[str, Any]]:
-    """The results in files that hold one each or a block."""
-    found: list[dict[str, Any]] = []
+# ---- results -----------------------------------------------------------------------------------------------
+
+
+def read_results(paths: Sequence[str | Path]) -> list[TrialResult]:
+    """The results in files that hold one result each or a block; an entry that no trial took has no result."""
+    results: list[TrialResult] = []
     for path in paths:
         content = read_json(path)
-        found += content.get("trials", [content])
-    return found
+        records = [record for record in content.get("trials", [content]) if record.get("trial", "missing") is not None]
+        results += [TrialResult.from_dict(record, source=str(path)) for record in records]
+    return results
 
 
-def read_prior(path: str | Path, config: DAFSweepConfig) -> list[Evidence]:
-    """As `prior_evidence`, from the other sweep's trials.json."""
-    return prior_evidence(read_json(path), config, str(path))
+def collect_results(results: Sequence[TrialResult]) -> dict[str, Any]:
+    """The content of a block of results: what a proposal may know of each trial."""
+    return {
+        "trials": [
+            {
+                "trial": result.trial,
+                "status": result.status,
+                "hyperparameters": dict(result.hyperparameters),
+                "objective": result.objective,
+                "seconds": result.seconds,
+                "curve": list(result.curve),
+            }
+            for result in results
+        ]
+    }
 
 
-def prior_evidence(content: Mapping[str, Any], config: DAFSweepConfig, source: str) -> list[Evidence]:
+def trials_json(results: SweepResults) -> dict[str, Any]:
+    """The content of trials.json, from which another sweep may start: what each trial tried and how it scored."""
+    config = results.config
+    return {
+        "sweep": config.name,
+        "objective_metric": config.objective_metric,
+        "optimize_direction": config.optimize_direction,
+        **collect_results(results.trials),
+    }
+
+
+def read_prior(path: str | Path, config: DAFSweepConfig) -> list[TrialResult]:
+    """As `prior_trials`, from the other sweep's trials.json."""
+    content = read_json(path)
+    trials = [TrialResult.from_dict(record, source=str(path)) for record in content["trials"]]
+    metric, direction = content.get("objective_metric"), content.get("optimize_direction")
+    return prior_trials(trials, config, objective_metric=metric, optimize_direction=direction, source=str(path))
+
+
+def prior_trials(
+    trials: Sequence[TrialResult],
+    config: DAFSweepConfig,
+    *,
+    objective_metric: str | None,
+    optimize_direction: str | None,
+    source: str,
+) -> list[TrialResult]:
     """The trials of another sweep that are points of this sweep's space.
 
     Args:
-        content: as `trials_json` gives it.
+        objective_metric, optimize_direction: of the other sweep.
 
     Raises:
-        BadInputError: the other sweep measures something else, so that its figures cannot be compared, or none of its
-            trials is a point of this space.
+        BadInputError: the other sweep has another objective, so that scores cannot be compared, or none of its trials
+            is a point of this space.
     """
     where = f"sweep '{config.name}': warm_start"
-    for key in ("objective_metric", "optimize_direction"):
+    for key, theirs in (("objective_metric", objective_metric), ("optimize_direction", optimize_direction)):
         ours = getattr(config, key)
-        if content.get(key) != ours:
-            raise BadInputError(f"{key} '{ours}', as in this sweep", f"{content.get(key)!r} in {source}", where)
+        if theirs != ours:
+            raise BadInputError(f"{key} '{ours}', as in this sweep", f"{theirs!r} in {source}", where)
     space = build_space(config, any_name=True)
-    found = [Evidence.from_result(one) for one in content["trials"]]
-    inside = [one for one in found if space.holds(one.hyperparameters)]
-    if found and not inside:
-        theirs, ours = set(found[0].hyperparameters), {one.name for one in space.dimensions}
-        hint = f"only one of the two has {', '.join(sorted(theirs ^ ours))}" if theirs != ours else "the ranges differ"
-        raise BadInputError("trials that this search space holds", f"none of {len(found)} in {source}", where, hint)
+    inside = [trial for trial in trials if space.holds(trial.hyperparameters)]
+    if trials and not inside:
+        names, known = set(trials[0].hyperparameters), {dimension.name for dimension in space.dimensions}
+        hint = f"only one of the two has {', '.join(sorted(names ^ known))}" if names != known else "the ranges differ"
+        raise BadInputError("trials that this search space holds", f"none of {len(trials)} in {source}", where, hint)
     return inside
 
 
 # ---- rungs and finalists -----------------------------------------------------------------------------------
 
 
-def promote_trials(plan: SweepPlan, rung: int, bracket: int, results: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def promote_trials(recipe: PromotionRecipe, results: Sequence[TrialResult]) -> dict[str, Any]:
     """The content of a promotion file: for every entry of a rung the trial that takes it, best first, or why none."""
-    config = plan.config
-    entries = plan.entries(rung, bracket)
-    chosen = promoted(results, len(entries), maximize=config.optimize_direction == "maximize")
-    empty: dict[str, Any] = {
-        "trial": None,
-        "hyperparameters": {},
-        "seed": None,
-        "skip": "no trial of the rung before completed",
-    }
+    empty = _nothing_to_run(recipe.rung, "no trial of the rung before completed")
+    chosen = promoted(results, len(recipe.entries), recipe.optimize_direction)
     return {
-        "sweep": config.name,
-        "rung": rung,
-        "bracket": bracket,
+        "sweep": recipe.sweep,
+        "rung": recipe.rung,
+        "bracket": recipe.bracket,
         "entries": {
-            str(entry): empty
-            if one is None
-            else {key: one[key] for key in ("trial", "hyperparameters", "seed", "objective")}
-            for entry, one in zip(entries, chosen, strict=True)
+            str(entry): empty if result is None else _assigned(result, result.seed, recipe.rung)
+            for entry, result in zip(recipe.entries, chosen, strict=True)
         },
     }
 
 
-def choose_finalists(config: DAFSweepConfig, results: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """The content of finalists.json: the best trials by rank, and the training seeds they run on again."""
-    ranked = finalists_of(sweep_results(config, results))
-    empty: dict[str, Any] = {"trial": None, "hyperparameters": {}, "objective": None, "skip": "fewer trials completed"}
-    finalists = [
-        {"trial": one.trial, "hyperparameters": dict(one.hyperparameters), "objective": one.objective} for one in ranked
-    ]
+def read_entry(path: str | Path, entry: int) -> TrialAssignment:
+    """The assignment of a rung's entry, from a promotion file."""
+    return TrialAssignment.from_dict(read_json(path)["entries"][str(entry)])
+
+
+def choose_finalists(results: SweepResults) -> dict[str, Any]:
+    """The content of finalists.json: the best trials by rank, and the training seeds on which they run again."""
+    config = results.config
+    ranked = [_assigned(trial, None, 0) for trial in finalists_of(results)]
+    empty = _nothing_to_run(0, "fewer trials completed")
     return {
         "sweep": config.name,
-        "finalists": finalists + [empty] * (config.num_finalists - len(finalists)),
+        "finalists": ranked + [empty] * (config.num_finalists - len(ranked)),
         "seeds": confirmation_seeds(config),
     }
 
 
+def read_finalist(path: str | Path, rank: int, index: int) -> TrialAssignment:
+    """The assignment of a finalist on one of the fresh seeds, from finalists.json."""
+    content = read_json(path)
+    return replace(TrialAssignment.from_dict(content["finalists"][rank]), seed=content["seeds"][index])
+
+
+def _assigned(result: TrialResult, seed: int | None, rung: int) -> dict[str, Any]:
+    """What a chosen trial runs next, and the objective that it was chosen for."""
+    assignment = TrialAssignment(trial=result.trial, seed=seed, hyperparameters=result.hyperparameters, rung=rung)
+    return {**assignment.to_dict(), "objective": result.objective}
+
+
+def _nothing_to_run(rung: int, reason: str) -> dict[str, Any]:
+    assignment = TrialAssignment(trial=None, seed=None, hyperparameters={}, rung=rung, skip=reason)
+    return {**assignment.to_dict(), "objective": None}
+
+
 def confirmation_seeds(config: DAFSweepConfig) -> list[int]:
-    """The training seeds of confirmation runs: no trial's, the same for every finalist."""
+    """The training seeds of confirmation runs: other than the trials', the same for every finalist."""
     return [stream_seed(config.seed, index, "confirmation") for index in range(config.confirmation_seeds)]
 
 
@@ -197,31 +257,26 @@ def confirmation_seeds(config: DAFSweepConfig) -> list[int]:
 
 
 def sweep_results(
-    config: DAFSweepConfig, results: Sequence[Mapping[str, Any]], confirmations: Sequence[Mapping[str, Any]] = ()
+    config: DAFSweepConfig, results: Sequence[TrialResult], confirmations: Sequence[TrialResult] = ()
 ) -> SweepResults:
     """All results of a sweep as one value; a trial that trained on in a higher rung counts with its last result."""
     last: dict[int, TrialResult] = {}
-    for content in results:
-        if content["trial"] is not None:  # an entry that no trial took
-            one = TrialResult.from_dict(content)
-            if one.trial not in last or one.rung > last[one.trial].rung:
-                last[one.trial] = one
-            elif one.rung == last[one.trial].rung:
-                raise BadInputError("one result per trial", "two for one number", f"sweep '{config.name}'")
-    again = [TrialResult.from_dict(one) for one in confirmations if one["trial"] is not None]
-    return SweepResults.of(config, list(last.values()), again)
+    for result in results:
+        known = last.get(result.trial)
+        if known is not None and known.rung == result.rung:
+            raise BadInputError("one result per trial", "two for one number", f"sweep '{config.name}'")
+        if known is None or result.rung > known.rung:
+            last[result.trial] = result
+    return SweepResults.of(config, list(last.values()), confirmations)
 
 
-def select_best(
-    config: DAFSweepConfig, results: Sequence[Mapping[str, Any]], confirmations: Sequence[Mapping[str, Any]] = ()
-) -> dict[str, Any]:
-    """The content of best.json: the best trial, how many it was the best of, and how it did on fresh seeds.
+def select_best(results: SweepResults) -> dict[str, Any]:
+    """The content of best.json: the best trial, the number of trials it was chosen from, and its confirmation.
 
     Raises:
         DafError: no trial completed.
     """
-    sweep = sweep_results(config, results, confirmations)
-    best = best_trial(sweep)
+    config, best = results.config, best_trial(results)
     return {
         "sweep": config.name,
         "trial": best.trial,
@@ -230,36 +285,16 @@ def select_best(
         "objective_metric": config.objective_metric,
         "optimize_direction": config.optimize_direction,
         "seed": best.seed,
-        "num_trials": len(sweep.trials),
-        "num_completed": len(sweep.completed),
-        "num_failed": len(sweep.failed),
-        "confirmation": confirmed_best(sweep),
+        "num_trials": len(results.trials),
+        "num_completed": len(results.completed),
+        "num_failed": len(results.failed),
+        "confirmation": confirmed_best(results),
         "recipe_digest": digest(sweep_recipe(config)),
     }
 
 
-def analyze_trials(
-    config: DAFSweepConfig, results: Sequence[Mapping[str, Any]], confirmations: Sequence[Mapping[str, Any]] = ()
-) -> dict[str, Any]:
-    """The content of analysis.json."""
-    from daf.search.analysis import analyze
-
-    return analyze(sweep_results(config, results, confirmations)).to_dict()
-
-
-def trials_json(config: DAFSweepConfig, results: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """The content of trials.json, which another sweep may start from: what each trial tried and how it scored."""
-    last = sweep_results(config, results)
-    return {
-        "sweep": config.name,
-        "objective_metric": config.objective_metric,
-        "optimize_direction": config.optimize_direction,
-        **collect_results([one.to_dict() for one in last.trials]),
-    }
-
-
 def write_trials_csv(path: str | Path, results: SweepResults) -> None:
-    """One line per trial: figures, then `hyperparameters.<name>`; failed trials have an empty objective.
+    """Write one line per trial: figures, then `hyperparameters.<name>`; failed trials have an empty objective.
 
     Raises:
         BadInputError: there is no trial.
@@ -279,29 +314,31 @@ def read_sweep(folder: str | Path, config: DAFSweepConfig | None = None) -> Swee
 
     Args:
         folder: OUT/sweeps/{sweep}.
-        config: if given, only what it asks for is read: trials below its number of trials, its finalists.
+        config: if given, only its trials and finalists are read.
 
     Raises:
         BadInputError: there is no trial in the folder, or a file is damaged.
     """
     folder = Path(folder)
-    proposals = sorted(folder.glob("trial-*/proposal.json"), key=lambda path: (len(path.parent.name), path.parent.name))
+    proposals = sorted(folder.glob(f"trial-*/{PROPOSAL}"), key=lambda path: (len(path.parent.name), path.parent.name))
     if not proposals:
-        raise BadInputError("a sweep's folder, with trial-*/proposal.json", "none", str(folder), "run the sweep first")
+        raise BadInputError(f"a sweep's folder, with trial-*/{PROPOSAL}", "none", str(folder), "run the sweep first")
     if config is None:
-        # The last one's number, not their count: trials come in any order.
-        found = {"num_trials": int(proposals[-1].parent.name.removeprefix("trial-")) + 1, **_finalists_found(folder)}
-        recipe = read_json(proposals[0])["recipe"]
-        config = DAFSweepConfig.from_dict({**recipe, **found}, source=str(proposals[0]))
+        # The last trial's number, not their count: trials finish in any order.
+        num_trials = int(proposals[-1].parent.name.removeprefix("trial-")) + 1
+        content = {**read_json(proposals[0])["recipe"], "num_trials": num_trials, **_finalists_in(folder)}
+        config = DAFSweepConfig.from_dict(content, source=str(proposals[0]))
     plan = SweepPlan(config, {})
-    results = [read_json(folder / path) for path in plan.results() if (folder / path).is_file()]
-    confirmations = [read_json(folder / path) for path in plan.confirmations() if (folder / path).is_file()]
-    return sweep_results(config, results, confirmations)
+
+    def finished(paths: Sequence[str]) -> list[TrialResult]:
+        return read_results([folder / path for path in paths if (folder / path).is_file()])
+
+    return sweep_results(config, finished(plan.results()), finished(plan.confirmations()))
 
 
-def _finalists_found(folder: Path) -> dict[str, int]:
-    """How many finalists a finished sweep had, and how many seeds."""
-    path = folder / "finalists.json"
+def _finalists_in(folder: Path) -> dict[str, int]:
+    """How many finalists a sweep had, and how many seeds; nothing if it had none."""
+    path = folder / FINALISTS
     if not path.is_file():
         return {}
     content = read_json(path)

@@ -1,17 +1,17 @@
-"""Successive halving as a static graph: how many entries a rung has is known before anything runs, which trial takes a
-entry is data.
+"""Successive halving as a static graph: the number of entries of a rung is known before anything runs; which trial
+takes an entry is data.
 
-Consecutive trials form a bracket and compete only with each other, so more trials mean more brackets and change no
-finished one. Rung 0 of a bracket are its trials; rung r has an entry for every `reduction_factor ** r` of them.
+Consecutive trials form a bracket and compete only with each other, so more trials add brackets and change no finished
+one. Rung 0 of a bracket holds its trials; rung r has an entry for every `reduction_factor ** r` of them.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from daf.config import HalvingConfig
+from daf.search.results import TrialResult, direction_sign, objective_of
 
 
 def steps_of_rung(halving: HalvingConfig, steps_per_trial: int, rung: int) -> int:
@@ -27,7 +27,7 @@ def brackets(halving: HalvingConfig, num_trials: int) -> list[range]:
 
 
 def entries_of_bracket(halving: HalvingConfig, num_trials: int, bracket: int, rung: int) -> range:
-    """Numbers of a bracket's entries at a rung from 1; a whole bracket's place is kept for one that is not full yet."""
+    """Numbers of a bracket's entries at a rung, 1 or higher; a partial bracket reserves the numbers of a full one."""
     reduction: int = halving.reduction_factor**rung
     first = bracket * math.ceil(halving.bracket_size / reduction)
     return range(first, first + math.ceil(len(brackets(halving, num_trials)[bracket]) / reduction))
@@ -38,11 +38,11 @@ def bracket_of_entry(halving: HalvingConfig, entry: int, rung: int) -> int:
     return entry // math.ceil(halving.bracket_size / reduction)
 
 
-def promoted(
-    results: Sequence[Mapping[str, Any]], num_entries: int, *, maximize: bool
-) -> list[Mapping[str, Any] | None]:
-    """The best results of a rung, best first, the earlier trial first among equals; None for entries left over."""
-    completed = [one for one in results if one["status"] == "completed" and one["objective"] is not None]
-    sign = -1 if maximize else 1
-    ranked = sorted(completed, key=lambda one: (sign * one["objective"], one["trial"]))
+def promoted(results: Sequence[TrialResult], num_entries: int, optimize_direction: str) -> list[TrialResult | None]:
+    """The best completed trials of a rung, best first, the earlier one first among equals; None for entries left
+    over.
+    """
+    sign = direction_sign(optimize_direction)
+    completed = [trial for trial in results if trial.completed]
+    ranked = sorted(completed, key=lambda trial: (-sign * objective_of(trial), trial.trial))
     return [ranked[place] if place < len(ranked) else None for place in range(num_entries)]

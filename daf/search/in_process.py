@@ -1,6 +1,6 @@
-"""A sweep of a Python function, one trial after another in this process. Nothing is written.
+"""A sweep of a Python function, one trial after another in this process, without files.
 
-It asks the same strategies under the same lag as the workflow, so it makes the same proposals.
+It uses the same strategies with the same lag as the workflow, so it makes the same proposals.
 """
 
 from __future__ import annotations
@@ -13,8 +13,7 @@ from typing import Any
 
 from daf.config import DAFSweepConfig
 from daf.errors import BadInputError
-from daf.search.budget import seconds_used
-from daf.search.evidence import Evidence
+from daf.search.budget import reason_to_skip
 from daf.search.history import visible_trials
 from daf.search.proposers import propose, strategy_named
 from daf.search.results import SweepResults, TrialResult, finalists_of
@@ -24,7 +23,7 @@ from daf.search.strategy import stream_seed
 
 @dataclass(frozen=True, kw_only=True)
 class Trial:
-    """What an objective function receives: what to try, and a seed of its own."""
+    """What an objective function receives: the hyperparameters to try, and the trial's own seed."""
 
     number: int
     seed: int
@@ -39,18 +38,18 @@ def run_in_process(
     objective: Objective,
     *,
     earlier: Sequence[TrialResult] = (),
-    prior: Sequence[Evidence] = (),
+    prior: Sequence[TrialResult] = (),
     on_trial: Callable[[TrialResult], None] | None = None,
 ) -> SweepResults:
     """Run a sweep's trials and its finalists.
 
     Args:
-        earlier: results of trials 0, 1, … of this sweep, which are not run again.
-        prior: trials of another sweep to learn from.
+        earlier: results of trials 0, 1, … of this sweep; these are not run again.
+        prior: finished trials of another sweep to learn from.
 
     Raises:
-        ConfigError, BadInputError: the configuration is wrong or asks for what only the workflow can do, or `objective`
-            returns neither a number nor a mapping with one the first time it is called.
+        ConfigError, BadInputError: the configuration is wrong or needs the workflow, or the first call of `objective`
+            returns neither a number nor a mapping that holds one.
     """
     cfg = cfg.model_copy(deep=True)  # an objective that changes the configuration changes no later trial
     build_space(cfg, any_name=True)
@@ -63,14 +62,11 @@ def run_in_process(
     for number in range(len(results), num_trials_effective(cfg)):
         visible = visible_trials(number, cfg.lag)
         seen = visible if strategy.adaptive else 0
-        evidence = [one.to_dict() for one in results[:seen]]
-        pending = [one.hyperparameters for one in results[seen:]] if strategy.adaptive else []
-        values = propose(cfg, number, evidence, pending=pending, prior=prior, strategy=strategy, any_name=True)
+        pending = [result.hyperparameters for result in results[seen:]] if strategy.adaptive else []
+        values = propose(cfg, number, results[:seen], pending=pending, prior=prior, strategy=strategy, any_name=True)
         trial = Trial(number=number, seed=stream_seed(cfg.seed, number, "training"), hyperparameters=values)
-        if _spent(cfg, results[:visible]):
-            result = _skipped(cfg, trial)
-        else:
-            result = _run(cfg, trial, objective, first=number == 0)
+        skip = reason_to_skip(cfg, results[:visible])
+        result = _skipped(trial, skip) if skip else _run(cfg, trial, objective, first=number == 0)
         results.append(result)
         if on_trial is not None:
             on_trial(result)
@@ -84,34 +80,27 @@ def run_in_process(
     return SweepResults.of(cfg, results, confirmations)
 
 
-def _spent(cfg: DAFSweepConfig, visible: Sequence[TrialResult]) -> bool:
-    if cfg.max_total_seconds is None:
-        return False
-    evidence = [Evidence.from_result(one.to_dict()) for one in visible]
-    return seconds_used(evidence) >= cfg.max_total_seconds or any(one.skipped for one in evidence)
-
-
-def _skipped(cfg: DAFSweepConfig, trial: Trial) -> TrialResult:
+def _skipped(trial: Trial, reason: str) -> TrialResult:
     return TrialResult(
         trial=trial.number,
         status="skipped",
         hyperparameters=trial.hyperparameters,
-        reason=f"the budget is spent: max_total_seconds is {cfg.max_total_seconds:g}",
+        reason=reason,
         seconds=0.0,
         seed=trial.seed,
     )
 
 
 def _run(cfg: DAFSweepConfig, trial: Trial, objective: Objective, *, first: bool) -> TrialResult:
-    """Call the objective. Whatever goes wrong inside it is a result, as a diverged training is.
+    """Call the objective. A failure inside it is a result, like a diverged training.
 
     Args:
-        first: then an answer that is no number is a mistake in the function, and an error; later it is one trial's.
+        first: whether an answer that is not a number is an error, a mistake in the function; else the trial has failed.
     """
     started = time.perf_counter()
     value: float | None = None
     figures: dict[str, Any] = {}
-    given = replace(trial, hyperparameters=dict(trial.hyperparameters))  # the objective may change what it is given
+    given = replace(trial, hyperparameters=dict(trial.hyperparameters))  # the objective may change its argument
     try:
         returned: Any = objective(given)
     except Exception as error:

@@ -1,42 +1,48 @@
 """The static plan of a sweep: every trial, rung, block of results and confirmation run, and which file needs which.
 
-All of it is known from the configuration alone. Paths are relative to the sweep's folder, OUT/sweeps/{sweep}.
+All of it follows from the configuration alone. Paths are relative to the sweep's folder, OUT/sweeps/{sweep}.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
 
-from daf.config import DAFSweepConfig, HalvingConfig, MissionConfig
-from daf.config.recipes import STAGE_VERSIONS, trial_recipe
+from daf.config import DAFSweepConfig, EvaluationConfig, HalvingConfig, MissionConfig
+from daf.config.recipes import PromotionRecipe, TrialRecipe, trial_recipe
 from daf.errors import BadInputError
 from daf.search.halving import bracket_of_entry, brackets, entries_of_bracket, steps_of_rung
 from daf.search.history import blocks_of_history, is_block, parts_of_block, visible_trials
+from daf.search.paths import (
+    confirmation_result,
+    entry_result,
+    history_file,
+    promotions_file,
+    trial_name,
+    trial_result,
+)
 from daf.search.proposers import strategy_named
 from daf.search.space import num_trials_effective
 
 
-def trial_name(trial: int) -> str:
-    """The folder of a trial: `trial-0007`."""
-    return f"trial-{trial:04d}"
-
-
 def results_seen(config: DAFSweepConfig, trial: int) -> range:
-    """The trials whose results a proposal is made from: 0 … trial - lag.
+    """The trials whose results a proposal reads: 0 … trial - lag.
 
-    None if results change nothing: the strategy does not adapt, and there is neither a budget nor a stopping rule.
+    Empty if results change nothing: the strategy does not adapt, and there is neither a budget nor a stopping rule.
     """
-    asks = config.early_stopping is not None or config.max_total_seconds is not None
-    return range(visible_trials(trial, config.lag) if asks or strategy_named(config.strategy).adaptive else 0)
+    budgeted = config.early_stopping is not None or config.max_total_seconds is not None
+    return range(visible_trials(trial, config.lag) if budgeted or strategy_named(config.strategy).adaptive else 0)
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Trials that one job runs, and the files that the last of them, and so all of them, are proposed from."""
+    """Trials that one job runs, and the files that their proposals read (the last one reads most).
+
+    Attributes:
+        results_files: the paths of these files.
+    """
 
     trials: range
-    evidence: list[str]
+    results_files: list[str]
 
     @property
     def first(self) -> int:
@@ -53,10 +59,16 @@ class Batch:
 
 @dataclass(frozen=True)
 class SweepPlan:
-    """What a sweep makes."""
+    """What a sweep makes.
+
+    Attributes:
+        missions: those that the experiment defines, by name.
+        evaluation: the experiment's settings for playing episodes.
+    """
 
     config: DAFSweepConfig
     missions: dict[str, MissionConfig]
+    evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
 
     # ---- trials -------------------------------------------------------------------------------------------
 
@@ -64,9 +76,9 @@ class SweepPlan:
     def trials(self) -> range:
         return range(num_trials_effective(self.config))
 
-    def evidence(self, trial: int) -> list[str]:
-        """The files that a proposal is made from: old results in blocks, the latest one by one."""
-        return [_evidence(block) for block in blocks_of_history(len(results_seen(self.config, trial)))]
+    def results_files(self, trial: int) -> list[str]:
+        """The files that a proposal reads: old results in blocks, the latest results one by one."""
+        return [history_file(block) for block in blocks_of_history(len(results_seen(self.config, trial)))]
 
     def parts_of_block(self, first: int, last: int) -> list[str]:
         """The files that a block of results collects.
@@ -77,55 +89,56 @@ class SweepPlan:
         if not is_block(first, last) or last >= self.trials.stop:
             found = f"{first:04d}-{last:04d}"
             raise BadInputError("a block of 16, 256, … trials of this sweep", found, f"sweep '{self.config.name}'")
-        return [_evidence(part) for part in parts_of_block(range(first, last + 1))]
+        return [history_file(part) for part in parts_of_block(range(first, last + 1))]
 
-    def trial_settings(self, rung: int = 0) -> dict[str, Any]:
-        """How a trial is trained and scored, but for its hyperparameters."""
+    def trial_settings(self, rung: int = 0) -> TrialRecipe:
+        """How a trial is trained and scored, except for its hyperparameters and its seed."""
         config, halving = self.config, self.config.halving
         stop_at_steps = steps_of_rung(halving, config.steps_per_trial, rung) if halving else None
-        return {
-            "training": trial_recipe(config, {}, config.seed, self.missions).to_dict(),
-            "episodes": config.episodes_per_trial,
-            "evaluation_seed": config.evaluation_seed,
-            "objective_metric": config.objective_metric,
-            "maximize": config.optimize_direction == "maximize",
-            "stop_at_steps": stop_at_steps,
-            "stage_version": STAGE_VERSIONS["evaluate"],
-        }
+        return trial_recipe(config, self.missions, self.evaluation.max_action_time_ms, stop_at_steps=stop_at_steps)
 
     def batches(self, trials_per_job: int) -> list[Batch]:
-        """Consecutive trials that one job runs: so many, or as many as the lag allows, since none of a batch may read
-        another's result.
+        """Consecutive trials that one job runs, `trials_per_job` or fewer: no trial may read a result of its own batch,
+        so a batch is no longer than the lag.
 
         Raises:
-            BadInputError: a batch of less than one trial.
+            BadInputError: fewer than one trial per job.
         """
         if trials_per_job < 1:
             raise BadInputError("at least 1 trial per job", str(trials_per_job), "trials_per_job of the profile")
         waits = len(results_seen(self.config, self.trials.stop)) > 0
         size = min(trials_per_job, self.config.lag) if waits else trials_per_job
         parts = [self.trials[start : start + size] for start in range(0, self.trials.stop, size)]
-        return [Batch(part, self.evidence(part[-1])) for part in parts]
+        return [Batch(part, self.results_files(part[-1])) for part in parts]
 
     # ---- rungs --------------------------------------------------------------------------------------------
 
     def results_before(self, rung: int, bracket: int) -> list[str]:
-        """The results of a bracket among which a rung (from 1) chooses."""
+        """The results of a bracket from which a rung (1 or higher) promotes the best."""
         halving = self._halving()
         if rung == 1:
-            return [f"{trial_name(trial)}/result.json" for trial in brackets(halving, self.trials.stop)[bracket]]
+            return [trial_result(trial) for trial in brackets(halving, self.trials.stop)[bracket]]
         return [entry_result(rung - 1, entry) for entry in self.entries(rung - 1, bracket)]
 
     def entries(self, rung: int, bracket: int) -> range:
         return entries_of_bracket(self._halving(), self.trials.stop, bracket, rung)
+
+    def promotion(self, rung: int, bracket: int) -> PromotionRecipe:
+        return PromotionRecipe(
+            sweep=self.config.name,
+            rung=rung,
+            bracket=bracket,
+            entries=tuple(self.entries(rung, bracket)),
+            optimize_direction=self.config.optimize_direction,
+        )
 
     def promotions(self, rung: int, entry: int) -> str:
         """The file that says which trial takes an entry."""
         return promotions_file(rung, bracket_of_entry(self._halving(), entry, rung))
 
     def results(self) -> list[str]:
-        """All results that the best is chosen from: trials, then entries, rung by rung."""
-        files = [f"{trial_name(trial)}/result.json" for trial in self.trials]
+        """All results from which the best is chosen: trials, then entries, rung by rung."""
+        files = [trial_result(trial) for trial in self.trials]
         halving = self.config.halving
         if halving is not None:
             for rung in range(1, halving.num_rungs):
@@ -149,29 +162,11 @@ class SweepPlan:
             for index in range(config.confirmation_seeds)
         ]
 
-    def confirmation_settings(self, index: int) -> dict[str, Any]:
-        """How a finalist is trained and scored again: in full, on episodes that no trial was scored on.
+    def confirmation_settings(self, index: int) -> TrialRecipe:
+        """How a finalist is trained and scored again: in full, on episodes that scored no trial.
 
-        They follow those of the search, another batch for each training seed, the same for all finalists.
+        They follow those of the search: another batch for each training seed, the same for all finalists.
         """
-        settings = self.trial_settings() | {"stop_at_steps": None}
-        settings["evaluation_seed"] += self.config.episodes_per_trial * (1 + index)
-        return settings
-
-
-def _evidence(block: range) -> str:
-    if len(block) == 1:
-        return f"{trial_name(block.start)}/result.json"
-    return f"history/{block.start:04d}-{block.stop - 1:04d}.json"
-
-
-def promotions_file(rung: int, bracket: int) -> str:
-    return f"rung-{rung}/bracket-{bracket}.json"
-
-
-def entry_result(rung: int, entry: int) -> str:
-    return f"rung-{rung}/entry-{entry:04d}/result.json"
-
-
-def confirmation_result(rank: int, index: int) -> str:
-    return f"confirmation/rank-{rank}/seed-{index}/result.json"
+        recipe = self.trial_settings()
+        evaluation_seed = recipe.evaluation_seed + self.config.episodes_per_trial * (1 + index)
+        return recipe.model_copy(update={"stop_at_steps": None, "evaluation_seed": evaluation_seed})

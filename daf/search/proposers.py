@@ -15,10 +15,10 @@ from typing import Any, ClassVar
 from daf.config import STRATEGY_NAMES, DAFSweepConfig
 from daf.errors import BadInputError, did_you_mean
 from daf.search.bayesian import Bayesian
-from daf.search.evidence import Evidence
 from daf.search.history import visible_trials
+from daf.search.results import TrialResult
 from daf.search.space import Value, build_space
-from daf.search.strategy import Question, Strategy, quasi_random_points, stream_seed
+from daf.search.strategy import Strategy, SuggestionRequest, quasi_random_points, stream_seed
 
 
 class Grid:
@@ -26,11 +26,11 @@ class Grid:
 
     adaptive = False
 
-    def propose(self, question: Question) -> dict[str, Value]:
-        size = question.space.grid_size()
-        if question.trial >= size:
-            raise BadInputError(f"a trial below {size}, the size of the grid", str(question.trial), "strategy 'grid'")
-        return question.space.grid_point(question.trial)
+    def suggest(self, request: SuggestionRequest) -> dict[str, Value]:
+        size = request.space.grid_size()
+        if request.trial >= size:
+            raise BadInputError(f"a trial below {size}, the size of the grid", str(request.trial), "strategy 'grid'")
+        return request.space.grid_point(request.trial)
 
 
 @dataclass(frozen=True)
@@ -40,13 +40,13 @@ class Random:
     quasi: bool = False
     adaptive: ClassVar[bool] = False
 
-    def propose(self, question: Question) -> dict[str, Value]:
+    def suggest(self, request: SuggestionRequest) -> dict[str, Value]:
         if self.quasi:
-            return quasi_random_points(question.space, question.seed, question.trial + 1)[question.trial]
+            return quasi_random_points(request.space, request.seed, request.trial + 1)[request.trial]
         import numpy as np
 
-        rng = np.random.default_rng(stream_seed(question.seed, question.trial, "random"))
-        return question.space.from_unit(rng.random(len(question.space.free)).tolist())
+        rng = np.random.default_rng(stream_seed(request.seed, request.trial, "random"))
+        return request.space.from_unit(rng.random(len(request.space.free)).tolist())
 
 
 STRATEGIES: dict[str, Strategy] = {
@@ -66,25 +66,29 @@ def strategy_named(name: str) -> Strategy:
     if name in STRATEGIES:
         return STRATEGIES[name]
     module, _, class_name = name.rpartition(".")
-    hint = "a class without arguments, with `adaptive` and `propose(question)`: see daf.search.strategy.Strategy"
+    where, expected = f"strategy '{name}'", "a strategy"
+    hint = "a class without arguments, with `adaptive` and `suggest(request)`: see daf.search.strategy.Strategy"
     try:
-        found = getattr(importlib.import_module(module), class_name)()
+        strategy: Any = getattr(importlib.import_module(module), class_name)()
     except Exception as error:  # a user's module may fail in any way
-        where, found = f"strategy '{name}'", f"{type(error).__name__}: {error}"
+        found = f"{type(error).__name__}: {error}"
         raise BadInputError("a strategy's class", found, where, did_you_mean(name, STRATEGY_NAMES)) from error
-    if not isinstance(getattr(found, "adaptive", None), bool) or not callable(getattr(found, "propose", None)):
-        raise BadInputError("a strategy", f"a {class_name}", f"strategy '{name}'", hint)
-    strategy: Strategy = found
-    return strategy
+    has_suggest = callable(getattr(strategy, "suggest", None))
+    if not has_suggest and callable(getattr(strategy, "propose", None)):
+        raise BadInputError(expected, f"a {class_name} with `propose`", where, "`propose` is now called `suggest`")
+    if not isinstance(getattr(strategy, "adaptive", None), bool) or not has_suggest:
+        raise BadInputError(expected, f"a {class_name}", where, hint)
+    chosen: Strategy = strategy
+    return chosen
 
 
 def propose(
     config: DAFSweepConfig,
     trial_number: int,
-    history: Sequence[Mapping[str, Any]],
+    history: Sequence[TrialResult],
     *,
     pending: Sequence[Mapping[str, Value]] = (),
-    prior: Sequence[Evidence] = (),
+    prior: Sequence[TrialResult] = (),
     strategy: Strategy | None = None,
     any_name: bool = False,
 ) -> dict[str, Value]:
@@ -93,14 +97,13 @@ def propose(
     Args:
         config: the sweep; `num_trials` and the order of `search_space` change no proposal.
         trial_number: from 0.
-        history: results (`trial`, `status`, `objective`, `hyperparameters`) of at least the trials
-            0 … trial_number - lag, in any order; later ones are not looked at. A strategy that does not adapt
-            needs none.
-        pending: proposals of the trials trial_number - lag + 1 … trial_number - 1, if they are at hand; they save
-            time and change nothing.
-        prior: trials of another sweep to learn from; those that are no points of this space are left out.
+        history: results of at least the trials 0 … trial_number - lag, in any order; later ones are ignored. A
+            strategy that does not adapt needs none.
+        pending: the proposals of trials trial_number - lag + 1 … trial_number - 1, if at hand; they save time and
+            change nothing.
+        prior: finished trials of another sweep; those that are not points of this space are left out.
         strategy: instead of the one that the configuration names.
-        any_name: allow parameters that no knob of DAF takes.
+        any_name: allow parameters that are not hyperparameters of DAF.
 
     Raises:
         BadInputError: a result is missing or does not belong to this space, or the space is wrong.
@@ -109,28 +112,28 @@ def propose(
     space = build_space(config, any_name=any_name)
     strategy = strategy or strategy_named(config.strategy)
     seen = visible_trials(trial_number, config.lag) if strategy.adaptive else 0
-    evidence = {item.trial: item for item in map(Evidence.from_result, history) if item.trial < seen}
-    missing = [number for number in range(seen) if number not in evidence]
+    results = {result.trial: result for result in history if result.trial < seen}
+    missing = [number for number in range(seen) if number not in results]
     if missing:
         raise BadInputError(f"results of trials 0 … {seen - 1}", f"none of trial {missing[0]}", where)
     pending = pending if strategy.adaptive else ()
     if pending and len(pending) != trial_number - seen:
         raise BadInputError(f"{trial_number - seen} pending proposals, or none", str(len(pending)), where)
-    for item in evidence.values():
-        space.check(item.hyperparameters, f"sweep '{config.name}', trial {item.trial}")
-    question = Question(
+    for result in results.values():
+        space.check(result.hyperparameters, f"sweep '{config.name}', trial {result.trial}")
+    request = SuggestionRequest(
         space=space,
         seed=config.seed,
         lag=config.lag,
-        maximize=config.optimize_direction == "maximize",
+        optimize_direction=config.optimize_direction,
         trial=trial_number,
-        evidence=tuple(evidence[number] for number in range(seen)),
+        results=tuple(results[number] for number in range(seen)),
         pending=tuple(pending),
-        prior=tuple(item for item in prior if space.holds(item.hyperparameters)),
+        prior=tuple(result for result in prior if space.holds(result.hyperparameters)),
     )
-    answer = strategy.propose(question)
+    suggestion = strategy.suggest(request)
     where = f"{where}: the answer of strategy '{config.strategy}'"
-    if not isinstance(answer, Mapping):
-        raise BadInputError("a mapping of parameters to values", repr(answer), where)
-    space.check(answer, where)
-    return dict(answer)
+    if not isinstance(suggestion, Mapping):
+        raise BadInputError("a mapping of parameters to values", repr(suggestion), where)
+    space.check(suggestion, where)
+    return dict(suggestion)

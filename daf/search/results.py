@@ -1,8 +1,9 @@
-"""What a sweep found: its trials as frozen values. Not here: files (`daf.sweeps`), interpretation (`analysis`)."""
+"""Finished trials as frozen values, the best of them, and its confirmation on fresh seeds."""
 
 from __future__ import annotations
 
 import math
+import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
@@ -13,7 +14,6 @@ from daf.search.space import Value
 
 if TYPE_CHECKING:
     import pandas
-import statistics
 
 FIGURES = ("trial", "status", "objective", "reason", "seconds", "agent_steps", "seed", "rung")
 COLUMN_PREFIX = "hyperparameters."
@@ -23,9 +23,11 @@ COLUMN_PREFIX = "hyperparameters."
 class TrialResult:
     """One finished trial.
 
-    `objective` is None exactly if the trial did not complete, and then `reason` says why. `seconds` are wall clock,
-    training and evaluation together, and like `agent_steps` they count from the trial's beginning. `rung` is the last
-    one of successive halving it came to. `extra` holds what else its file says: provenance, further figures.
+    Attributes:
+        objective: None exactly if the trial did not complete; then `reason` says why.
+        seconds: wall clock of training and evaluation, counted like `agent_steps` from the trial's beginning.
+        rung: the last one of successive halving that the trial reached.
+        extra: the other content of its file: provenance, further figures.
     """
 
     trial: int
@@ -42,6 +44,16 @@ class TrialResult:
     @property
     def completed(self) -> bool:
         return self.status == "completed"
+
+    @property
+    def skipped(self) -> bool:
+        """Not run, because the budget was spent; says nothing about its hyperparameters."""
+        return self.status == "skipped"
+
+    @property
+    def curve(self) -> tuple[float | None, ...]:
+        """Objective at each check of a sweep that stops trials early; None where a check has none."""
+        return tuple(self.extra.get("curve") or ())
 
     def to_dict(self) -> dict[str, Any]:
         return {
@@ -98,7 +110,7 @@ class SweepResults:
 
     @property
     def skipped(self) -> tuple[TrialResult, ...]:
-        return tuple(trial for trial in self.trials if trial.status == "skipped")
+        return tuple(trial for trial in self.trials if trial.skipped)
 
     @property
     def best(self) -> TrialResult | None:
@@ -108,7 +120,7 @@ class SweepResults:
     @property
     def best_of_search(self) -> TrialResult | None:
         """The completed trial with the best objective in the highest rung, the earliest of equals."""
-        sign = direction_sign(self.config)
+        sign = direction_sign(self.config.optimize_direction)
         return max(
             self.completed, key=lambda trial: (trial.rung, sign * objective_of(trial), -trial.trial), default=None
         )
@@ -158,9 +170,9 @@ def flat_rows(trials: Sequence[TrialResult]) -> list[dict[str, Any]]:
     ]
 
 
-def direction_sign(config: DAFSweepConfig) -> int:
-    """+1 if more is better, else -1."""
-    return 1 if config.optimize_direction == "maximize" else -1
+def direction_sign(optimize_direction: str) -> int:
+    """+1 if more is better, else -1: times an objective, more is always better."""
+    return 1 if optimize_direction == "maximize" else -1
 
 
 def objective_of(trial: TrialResult) -> float:
@@ -187,54 +199,55 @@ def best_trial(results: SweepResults) -> TrialResult:
 
 
 # ---- confirmation -----------------------------------------------------------------------------------------
-# The best of many noisy scores is too good on average, the more so the more trials there were. How much, the same
-# configuration's mean on seeds that the search never saw tells: the optimism of the search.
+# The best of many noisy scores is too good on average, and more so with more trials. The mean of the same
+# hyperparameters on seeds that the search never saw shows by how much: the optimism of the search.
 
 
 def finalists_of(results: SweepResults) -> list[TrialResult]:
-    """The best trials of the search, best first, as many as the sweep confirms or fewer."""
-    sign = direction_sign(results.config)
-    ranked = sorted(results.completed, key=lambda one: (-one.rung, -sign * objective_of(one), one.trial))
+    """The best trials of the search, best first: as many as the sweep confirms, or all if fewer completed."""
+    sign = direction_sign(results.config.optimize_direction)
+    ranked = sorted(results.completed, key=lambda trial: (-trial.rung, -sign * objective_of(trial), trial.trial))
     return ranked[: results.config.num_finalists]
 
 
 def confirmed_trial(results: SweepResults) -> TrialResult | None:
-    """The finalist that did best on fresh seeds; None if none ran there.
+    """The finalist that did best on fresh seeds; None without confirmation runs.
 
-    One that failed on a seed comes after all that failed on fewer; the better rank of the search breaks ties.
+    Fewer failed runs come first, then the better mean; the better rank in the search breaks ties.
     """
-    sign = direction_sign(results.config)
-    means = {one.trial: _means(results, one.trial) for one in finalists_of(results)}
-    run = {trial: found for trial, found in means.items() if found[1] is not None}
-    if not run:
-        return None
-    best = min(run, key=lambda trial: (run[trial][0], -sign * (run[trial][1] or 0.0)))
-    return next(one for one in results.trials if one.trial == best)
+    sign = direction_sign(results.config.optimize_direction)
+    best: tuple[int, float] | None = None
+    chosen = None
+    for finalist in finalists_of(results):
+        failed, mean = _confirmation_of(results, finalist.trial)
+        if mean is not None and (best is None or (failed, -sign * mean) < best):
+            best, chosen = (failed, -sign * mean), finalist
+    return chosen
 
 
 def confirmed_best(results: SweepResults) -> dict[str, Any] | None:
     """How the finalists did on fresh seeds, and the optimism of the search; None without confirmation runs.
 
-    `optimism` is the objective of the search's own best minus its mean on fresh seeds, signed so that more than 0
-    says that the search promised too much.
+    `optimism` is the objective of the search's best trial minus its mean on fresh seeds, signed so that more than 0
+    means that the search promised too much.
     """
     chosen = confirmed_trial(results)
     if chosen is None:
         return None
-    sign = direction_sign(results.config)
+    sign = direction_sign(results.config.optimize_direction)
     table = []
-    for rank, one in enumerate(finalists_of(results)):
-        failed, mean = _means(results, one.trial)
-        runs = [run for run in results.confirmations if run.trial == one.trial]
+    for rank, finalist in enumerate(finalists_of(results)):
+        failed, mean = _confirmation_of(results, finalist.trial)
+        objective = objective_of(finalist)
         table.append(
             {
                 "rank": rank,
-                "trial": one.trial,
-                "search_objective": objective_of(one),
-                "confirmed_objectives": [run.objective for run in runs],
+                "trial": finalist.trial,
+                "search_objective": objective,
+                "confirmed_objectives": [run.objective for run in results.confirmations if run.trial == finalist.trial],
                 "confirmed_mean": mean,
                 "num_failed": failed,
-                "optimism": None if mean is None else sign * (objective_of(one) - mean),
+                "optimism": None if mean is None else sign * (objective - mean),
             }
         )
     confirmed = next(row for row in table if row["trial"] == chosen.trial)
@@ -246,7 +259,7 @@ def confirmed_best(results: SweepResults) -> dict[str, Any] | None:
     }
 
 
-def _means(results: SweepResults, trial: int) -> tuple[int, float | None]:
+def _confirmation_of(results: SweepResults, trial: int) -> tuple[int, float | None]:
     """How many confirmation runs of a trial failed, and the mean of the others."""
     runs = [run for run in results.confirmations if run.trial == trial]
     values = [objective_of(run) for run in runs if run.completed]

@@ -1,7 +1,7 @@
 """Search spaces: what a sweep varies, as dimensions that map [0, 1) to values.
 
-Here: the space of a sweep's configuration, its checks, its grid, and how many trials it means. Not here: which
-point comes next (`daf.search.proposers`). Nothing heavy is imported, so that a workflow can ask at parse time.
+Here: the space of a sweep's configuration, its checks, its grid, and its number of trials. Not here: which point comes
+next (`daf.search.proposers`). It imports nothing heavy, so that a workflow can use it at parse time.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from functools import cached_property
 from typing import Any
 
 from daf.config import CategoricalParameter, DAFSweepConfig, FloatParameter, Hyperparameters, IntParameter
+from daf.config.recipes import INIT_KWARGS_PREFIX
 from daf.errors import BadInputError, ConfigError, did_you_mean
 
 type Value = bool | int | float | str | None
 
-INIT_KWARGS_PREFIX = "init_kwargs."
-LARGEST_GRID = 100_000  # a grid above this is a mistake, not an experiment
+LARGEST_GRID = 100_000  # a larger grid is a mistake, not an experiment
 _SIGNIFICANT_DIGITS = 7
 
 
@@ -27,8 +27,9 @@ _SIGNIFICANT_DIGITS = 7
 class Dimension:
     """One searched parameter: listed `values`, or a range between `low` and `high`, both included.
 
-    `ordered` says that neighbouring values are alike: true for every range, and for listed numbers that rise or fall.
-    `when` lists the conditions under which the parameter is searched at all: (name of another, its values).
+    Attributes:
+        ordered: neighbouring values are alike: true for every range, and for listed numbers that rise or fall.
+        when: the conditions under which the parameter applies: (name of another parameter, its values).
     """
 
     name: str
@@ -59,7 +60,7 @@ class Dimension:
         """The value at `u` in [0, 1): uniform `u` gives uniform values (of the logarithm, if `log`)."""
         if self.values:
             return self.values[min(int(u * len(self.values)), len(self.values) - 1)]
-        # An integer owns the half unit on either side of it, so that the two ends are as likely as the rest.
+        # Each integer owns half a unit on either side, so that both ends are as likely as the rest.
         margin = 0.5 if self.integer else 0.0
         low, high = self.low - margin, self.high + margin
         return self.tidy(low * math.exp(u * math.log(high / low)) if self.log else low + u * (high - low))
@@ -78,7 +79,7 @@ class Dimension:
     def tidy(self, value: float) -> Value:
         """The nearest value of a range, floats to a millionth of it.
 
-        Seventeen digits of a learning rate mean nothing, and fewer hide the last bit in which two machines differ.
+        Seventeen digits of a learning rate mean nothing, and fewer hide last bits in which two machines may differ.
         """
         if self.integer:
             return int(min(max(math.floor(value + 0.5), self.low), self.high))
@@ -178,7 +179,7 @@ class Space:
 
     @cached_property
     def _distinct_points(self) -> list[dict[str, Value]]:
-        """The grid of a space with conditions: points that differ only in what does not apply are one."""
+        """The grid of a space with conditions: points that differ only in parameters that do not apply count once."""
         points: dict[str, dict[str, Value]] = {}
         for index in range(math.prod(dimension.size or 1 for dimension in self.dimensions)):
             point = self.complete(self._product_point(index))
@@ -218,7 +219,7 @@ class Space:
                 raise BadInputError(expected, found, where, hint)
 
     def holds(self, hyperparameters: Mapping[str, Any]) -> bool:
-        """Whether a trial of another search could have been one of this."""
+        """Whether a trial of another search is a point of this space."""
         try:
             self.check(hyperparameters, "")
         except BadInputError:
@@ -228,7 +229,7 @@ class Space:
 
 def _among(value: Value, listed: Sequence[Value]) -> bool:
     """Whether a value is listed, where `True` is not 1."""
-    return any(one == value and isinstance(one, bool) == isinstance(value, bool) for one in listed)
+    return any(item == value and isinstance(item, bool) == isinstance(value, bool) for item in listed)
 
 
 def build_space(config: DAFSweepConfig, *, any_name: bool = False) -> Space:
@@ -236,10 +237,10 @@ def build_space(config: DAFSweepConfig, *, any_name: bool = False) -> Space:
 
     Args:
         config: the sweep.
-        any_name: allow parameters that no knob of DAF takes (for an objective of one's own).
+        any_name: allow parameters that are not hyperparameters of DAF (for your own objective function).
 
     Raises:
-        ConfigError: with one problem for every parameter that nothing takes, or that takes a value its knob refuses.
+        ConfigError: with one problem for every parameter that does not exist or does not take its values.
     """
     dimensions: list[Dimension] = []
     problems: list[BadInputError] = []
@@ -248,7 +249,7 @@ def build_space(config: DAFSweepConfig, *, any_name: bool = False) -> Space:
         try:
             dimension = _dimension(name, config.search_space[name], where)
             if not any_name:
-                _check_knob(dimension, where)
+                _check_hyperparameter(dimension, where)
             dimensions.append(dimension)
         except BadInputError as problem:
             problems.append(problem)
@@ -259,7 +260,7 @@ def build_space(config: DAFSweepConfig, *, any_name: bool = False) -> Space:
 
 
 def _wrong_conditions(config: DAFSweepConfig, dimensions: Sequence[Dimension]) -> list[BadInputError]:
-    """Conditions on parameters or values that are not there, and circles of them."""
+    """Conditions on parameters or values that do not exist, and circular conditions."""
     problems: list[BadInputError] = []
     by_name = {dimension.name: dimension for dimension in dimensions}
     parents = {dimension.name: [other for other, _ in dimension.when] for dimension in dimensions}
@@ -270,12 +271,12 @@ def _wrong_conditions(config: DAFSweepConfig, dimensions: Sequence[Dimension]) -
                 hint = did_you_mean(other, set(by_name) - {dimension.name})
                 problems.append(BadInputError("a parameter of this search space", f"'{other}'", where, hint))
             elif other in by_name:
-                one = by_name[other]
-                wrong = [value for value in values if value not in one]
-                expected = f"values of '{other}'" + (f", {list(one.values)}" if one.values else "")
+                parent = by_name[other]
+                wrong = [value for value in values if value not in parent]
+                expected = f"values of '{other}'" + (f", {list(parent.values)}" if parent.values else "")
                 problems += [BadInputError(expected, repr(value), f"{where}.{other}") for value in wrong]
         if _leads_back(dimension.name, parents):
-            problems.append(BadInputError("conditions without a circle", f"'{dimension.name}' in one", where))
+            problems.append(BadInputError("conditions without a circle", f"a circle through '{dimension.name}'", where))
     return problems
 
 
@@ -300,7 +301,7 @@ def searched_arguments(names: Iterable[str]) -> list[str]:
 def num_trials_effective(config: DAFSweepConfig) -> int:
     """The number of trials a sweep runs.
 
-    A grid runs exactly its points, each once, whatever `num_trials` says; the others run `num_trials`.
+    A grid runs each of its points once and ignores `num_trials`; other strategies run `num_trials`.
 
     Raises:
         BadInputError: strategy 'grid' on a continuous parameter, or on more than `LARGEST_GRID` points.
@@ -348,19 +349,19 @@ def _monotonic(choices: Sequence[Value]) -> bool:
     return numbers in (sorted(numbers), sorted(numbers, reverse=True))
 
 
-def _check_knob(dimension: Dimension, where: str) -> None:
+def _check_hyperparameter(dimension: Dimension, where: str) -> None:
     name = dimension.name
     if name.startswith(INIT_KWARGS_PREFIX):
         if not name.removeprefix(INIT_KWARGS_PREFIX).isidentifier():
             raise BadInputError("init_kwargs.<name of a keyword argument>", f"'{name}'", where)
         return
-    knobs = Hyperparameters.model_fields
-    if name not in knobs:
-        hint = did_you_mean(name, knobs)
+    known = Hyperparameters.model_fields
+    if name not in known:
+        hint = did_you_mean(name, known)
         if not hint.startswith("did you mean"):
             hint = f"for a keyword argument of the policy class write '{INIT_KWARGS_PREFIX}{name}'; {hint}"
-        raise BadInputError("a knob of `hyperparameters`, or init_kwargs.<name>", f"'{name}'", where, hint)
-    # Inner points too: 8.0 passes as an integer, what lies between 8.0 and 9.0 does not.
+        raise BadInputError("a key of `hyperparameters`, or init_kwargs.<name>", f"'{name}'", where, hint)
+    # Inner points too: 8.0 passes as an integer, but 8.37 does not.
     inner = () if dimension.values else (dimension.from_unit(0.37),)
     samples = dimension.values or (dimension.tidy(dimension.low), dimension.tidy(dimension.high), *inner)
     for value in samples:

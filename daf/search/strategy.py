@@ -1,4 +1,4 @@
-"""What a strategy is: one small class that answers a `Question` with a point. And what several of them share."""
+"""What a strategy is: a small class that answers a `SuggestionRequest` with a point. And what strategies share."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol
 
-from daf.search.evidence import Evidence
+from daf.search.results import TrialResult
 from daf.search.space import Space, Value
 
 if TYPE_CHECKING:
@@ -15,44 +15,43 @@ if TYPE_CHECKING:
 
 
 def stream_seed(seed: int, trial: int | None, purpose: str) -> int:
-    """A seed below 2**31 of its own for every (sweep seed, trial, purpose): the first bits of a sha256."""
+    """A separate seed below 2**31 for every (sweep seed, trial, purpose): the first bits of a sha256."""
     text = f"daf/{purpose}/{seed}/{'' if trial is None else trial}"
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "big") >> 1
 
 
 @dataclass(frozen=True, kw_only=True)
-class Question:
-    """All a strategy may know.
+class SuggestionRequest:
+    """Everything that a strategy may know.
 
     Attributes:
-        evidence: of trials 0 … trial - lag, in order.
-        pending: if known, the proposals of the trials after them.
-        prior: of another sweep whose trials are points of this space.
+        trial: number of the trial that is proposed, from 0.
+        results: of trials 0 … trial - lag, in order.
+        pending: the proposals of the trials after them, if known.
+        prior: finished trials of another sweep that are points of this space.
     """
 
     space: Space
     seed: int
     lag: int
-    maximize: bool
+    optimize_direction: Literal["maximize", "minimize"]
     trial: int
-    evidence: tuple[Evidence, ...] = ()
+    results: tuple[TrialResult, ...] = ()
     pending: tuple[Mapping[str, Value], ...] = ()
-    prior: tuple[Evidence, ...] = ()
-
-    @property
-    def direction(self) -> Literal["maximize", "minimize"]:
-        return "maximize" if self.maximize else "minimize"
+    prior: tuple[TrialResult, ...] = ()
 
 
 class Strategy(Protocol):
-    """Chooses a point. Has no state: the same question has the same answer."""
+    """Chooses points. It keeps no state: the same request gets the same answer."""
 
     @property
     def adaptive(self) -> bool:
-        """Whether results change proposals; if not, a trial waits for no other."""
+        """Whether results change suggestions; if not, trials do not wait for each other."""
         ...
 
-    def propose(self, question: Question) -> dict[str, Value]: ...
+    def suggest(self, request: SuggestionRequest) -> dict[str, Value]:
+        """A value for every parameter that applies."""
+        ...
 
 
 def quasi_random_points(space: Space, seed: int, count: int) -> list[dict[str, Value]]:
@@ -63,7 +62,7 @@ def quasi_random_points(space: Space, seed: int, count: int) -> list[dict[str, V
     from scipy.stats import qmc
 
     rng = np.random.default_rng(stream_seed(seed, None, "design"))
-    # Drawn in one call and in a power of two: drawn one at a time the sequence repeats, and odd lengths lose balance.
+    # In one call and a power of two: single draws would repeat the sequence, and other lengths lose balance.
     sequence = qmc.Sobol(len(space.free), scramble=True, rng=rng)
     points: np.ndarray = sequence.random_base2(max(1, (count - 1).bit_length()))
     return [space.from_unit(point) for point in points[:count].tolist()]

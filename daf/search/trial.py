@@ -1,294 +1,292 @@
-"""One trial of a sweep: train with the proposed hyperparameters, score on the sweep's evaluation episodes.
+"""One trial of a sweep: train with the assigned hyperparameters, then score on the sweep's evaluation episodes.
 
 A diverged or impossible trial is a result with status `failed`, not an error: the study goes on and learns from it. So
-is one whose training crashes twice in the same way; a rank that is killed or a full disk is not the trial's fault.
-What was found is kept under `state/` too, filed under everything that decided it: a trial that is asked for again,
-say because the workflow was killed before it took note, is published again without training or scoring.
+is a trial whose training crashes twice in the same way. A killed rank or a full disk is not the trial's fault.
+
+Results are also kept under `state/`, filed under everything that decided them. If a trial is requested again, say
+because the workflow was killed before it noted the result, it is published again without training or scoring.
 """
 
 from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from daf.config.recipes import TrainingRecipe, with_hyperparameters
+from daf.config import DAFSweepConfig
+from daf.config.recipes import TrainingRecipe, TrialRecipe
 from daf.distributed.failures import Cause, Failure
-from daf.errors import BadInputError, DafError
+from daf.errors import EXIT_REQUEUE, BadInputError, DafError
 from daf.logging_config import DAFLogger
-from daf.search.evidence import Evidence
-from daf.search.files import propose_trial
-from daf.search.plan import SweepPlan, trial_name
+from daf.search.assignment import TrialAssignment
+from daf.search.files import propose_trial, read_assignment
+from daf.search.paths import CURVE, PROPOSAL, RESULT, trial_name
+from daf.search.results import TrialResult, direction_sign
+from daf.statistics.sentences import number
 from daf.system.files import digest, read_json, write_bytes, write_json
 from daf.system.provenance import provenance
 from daf.training.outcome import TrainingOutcome, read_run_record
 from daf.training.paths import METRICS, MODEL, OUTCOME, STATE
 from daf.training.stopping import StopCondition
 
-CURVE = "curve.jsonl"
-RESULT = "result.json"
+# What hyperparameters can do to a training, apart from making it diverge; after other failures the trial is retried.
+FAULTS_OF_HYPERPARAMETERS = frozenset({Cause.ERROR, Cause.OUT_OF_MEMORY})
 
 
 class TrialInterruptedError(DafError):
-    """The trial was told to stop and wrote a checkpoint; running it again goes on from there."""
+    """The trial was interrupted and wrote a checkpoint; another run continues from it."""
 
-    exit_code = 75
+    exit_code = EXIT_REQUEUE
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrialJob:
+    """How a trial runs here. Decides no result.
+
+    Attributes:
+        label: names the trial in messages.
+        log_file: where the processes of its training write, too.
+    """
+
+    label: str
+    device: str
+    logger: DAFLogger
+    log_file: Path | None = None
 
 
 def run_trial(
-    proposal: Mapping[str, Any],
-    settings: Mapping[str, Any],
-    folder: Path,
-    *,
-    state: Path | None = None,
-    label: str,
-    device: str,
-    max_action_time_ms: int,
-    logger: DAFLogger,
-    log_file: Path | None = None,
+    assignment: TrialAssignment, recipe: TrialRecipe, folder: Path, job: TrialJob, *, state: Path | None = None
 ) -> dict[str, Any]:
     """Run a trial and write result.json and curve.jsonl into `folder`.
 
     Args:
-        proposal: `trial`, `hyperparameters`, `seed`, and if they are set: `skip` (why it does not run) and
-            `pruning_thresholds` (see `daf.search.budget`).
-        settings: `training` (a recipe), `episodes`, `evaluation_seed`, `objective_metric`, `maximize`,
-            `stop_at_steps` (None: the whole training), as `SweepPlan.trial_settings` gives them.
-        state: where its training lives; default `folder`/state. A training that is there already goes on.
+        state: where its training lives; default `folder`/state. A training found there is resumed.
+
+    Returns:
+        The content of result.json.
 
     Raises:
         TrialInterruptedError: after SIGTERM or SIGUSR1.
-        DafError: a failure that is not the hyperparameters' fault.
+        DafError: a failure that the hyperparameters did not cause.
     """
     state = state or folder / STATE
-    asked = {key: proposal.get(key) for key in ("trial", "hyperparameters", "seed", "skip", "pruning_thresholds")}
-    kept = state / "results" / digest({"asked": asked, "settings": settings, "time": max_action_time_ms})[:16]
+    kept = state / "results" / digest({"assignment": assignment.to_dict(), "recipe": recipe.to_dict()})[:16]
     if (kept / RESULT).is_file():
-        logger.info(f"{label}: finished before, published again")
+        job.logger.info(f"{job.label}: finished before, published again")
     else:
-        run = _Run(proposal, settings, state, label, device, max_action_time_ms, logger, log_file)
-        result, curve = run.skipped(proposal["skip"]) if proposal.get("skip") else run.result()
+        result, curve = _TrialRun(assignment, recipe, state, job).result()
         write_bytes(kept / CURVE, curve)
         write_json(kept / RESULT, result)
     for name in (CURVE, RESULT):
         write_bytes(folder / name, (kept / name).read_bytes())
     published: dict[str, Any] = read_json(folder / RESULT)
-    metric = settings["objective_metric"]
-    logger.info(f"{label}: {published['status']}, {metric} {_shown(published['objective'])}")
+    objective = f"{recipe.objective_metric} {number(published['objective'])}"
+    job.logger.info(f"{job.label}: {published['status']}, {objective}")
     return published
 
 
 def propose_and_run(
-    sweep: SweepPlan,
+    config: DAFSweepConfig,
     trial: int,
-    evidence: Sequence[Mapping[str, Any]],
-    prior: Sequence[Evidence],
+    results: Sequence[TrialResult],
+    prior: Sequence[TrialResult],
+    recipe: TrialRecipe,
     folder: Path,
-    **how: Any,
+    job: TrialJob,
 ) -> dict[str, Any]:
-    """Write a trial's proposal.json and run it: what two rules do, in one process.
+    """Write a trial's proposal.json and run it: the work of two rules in one process.
 
     Args:
-        evidence: results that hold at least those the trial may see.
-        prior: trials of another sweep to learn from.
-        how: as in `run_trial`.
+        results: at least those that the trial may see.
+        prior: finished trials of another sweep to learn from.
     """
-    write_json(folder / "proposal.json", propose_trial(sweep.config, trial, evidence, prior=prior))
-    return run_trial(read_json(folder / "proposal.json"), sweep.trial_settings(), folder, **how)
+    write_json(folder / PROPOSAL, propose_trial(config, trial, results, prior=prior))
+    return run_trial(read_assignment(folder / PROPOSAL), recipe, folder, job)
 
 
-def run_promoted_trial(
-    entry: Mapping[str, Any], settings: Mapping[str, Any], folder: Path, *, rung: int, **how: Any
-) -> dict[str, Any]:
-    """Run the trial that takes an entry of a rung; its training goes on where the rung before left it.
+def run_promoted_trial(assignment: TrialAssignment, recipe: TrialRecipe, folder: Path, job: TrialJob) -> dict[str, Any]:
+    """Run the trial that takes an entry of a rung; its training continues from the rung before.
 
     Args:
-        entry: what the promotion file says of it; with `skip` if no trial takes it.
         folder: OUT/sweeps/{sweep}/rung-{rung}/entry-{entry}.
-        how: as in `run_trial`.
     """
-    home = folder if entry["trial"] is None else folder.parents[1] / trial_name(entry["trial"])
-    return run_trial(entry, {**settings, "rung": rung}, folder, state=home / STATE, **how)
+    home = folder if assignment.trial is None else folder.parents[1] / trial_name(assignment.trial)
+    return run_trial(assignment, recipe, folder, job, state=home / STATE)
 
 
 def run_finalist(
-    finalists: Mapping[str, Any], settings: Mapping[str, Any], folder: Path, *, rank: int, index: int, **how: Any
+    assignment: TrialAssignment, recipe: TrialRecipe, folder: Path, job: TrialJob, *, index: int
 ) -> dict[str, Any]:
     """Run a finalist on a fresh training seed.
 
     Args:
-        finalists: content of finalists.json.
         folder: OUT/sweeps/{sweep}/confirmation/rank-{rank}/seed-{index}.
-        how: as in `run_trial`.
+        index: of the fresh seed.
     """
-    finalist = {**finalists["finalists"][rank], "seed": finalists["seeds"][index]}
-    # Beside the trial: if ranks change, what was run before is found again.
-    home = folder if finalist["trial"] is None else folder.parents[2] / trial_name(finalist["trial"])
-    return run_trial(finalist, settings, folder, state=home / f"state-confirmation-{index}", **how)
-
-
-def _shown(value: float | None) -> str:
-    return "none" if value is None else f"{value:.3f}"
-
-
-# What hyperparameters can do to a training beside making it diverge; anything else is repeated until it heals.
-FAULTS_OF_HYPERPARAMETERS = frozenset({Cause.ERROR, Cause.OUT_OF_MEMORY})
+    # Beside the trial, so that earlier runs are found again if ranks change.
+    home = folder if assignment.trial is None else folder.parents[2] / trial_name(assignment.trial)
+    return run_trial(assignment, recipe, folder, job, state=home / f"state-confirmation-{index}")
 
 
 class _CrashedTwiceError(Exception):
-    """The training failed again from where it had failed before."""
+    """The training crashed again in the same way."""
 
 
-class _Run:
+@dataclass(frozen=True)
+class _Trained:
+    """How a training ended, and the folder that holds its model and metrics as they were then."""
+
+    outcome: TrainingOutcome
+    folder: Path
+
+
+@dataclass(frozen=True)
+class _TrialRun:
     """A trial while it runs."""
 
-    def __init__(
-        self,
-        proposal: Mapping[str, Any],
-        settings: Mapping[str, Any],
-        state: Path,
-        label: str,
-        device: str,
-        max_action_time_ms: int,
-        logger: DAFLogger,
-        log_file: Path | None,
-    ) -> None:
-        self._proposal, self._settings, self._state = proposal, settings, state
-        self._label, self._device, self._max_action_time_ms = label, device, max_action_time_ms
-        self._logger, self._log_file = logger, log_file
-
-    def skipped(self, reason: str) -> tuple[dict[str, Any], bytes]:
-        return {**self._blank(), "status": "skipped", "reason": reason, "seconds": 0.0}, b""
+    assignment: TrialAssignment
+    recipe: TrialRecipe
+    state: Path
+    job: TrialJob
 
     def result(self) -> tuple[dict[str, Any], bytes]:
         """The content of result.json and of curve.jsonl."""
+        assignment = self.assignment
+        if assignment.skip is not None or assignment.seed is None:
+            return {**self._blank(), "status": "skipped", "reason": assignment.skip, "seconds": 0.0}, b""
         began = time.perf_counter()
-        proposal, settings = self._proposal, self._settings
-        result = self._blank()
-        recipe = TrainingRecipe.model_validate(settings["training"]).model_copy(update={"seed": proposal["seed"]})
-        curve = b""
-        trained_seconds = 0.0
+        training = self.recipe.training_with({}, assignment.seed)
+        facts: dict[str, Any] = {}
+        curve, resumed_seconds = b"", 0.0
         try:
-            recipe = with_hyperparameters(recipe, proposal["hyperparameters"])
-            outcome, trained = self._trained(recipe)
+            training = self.recipe.training_with(assignment.hyperparameters, assignment.seed)
+            trained = self._train(training)
         except (BadInputError, _CrashedTwiceError) as error:
-            result["reason"] = str(error)
+            facts["reason"] = str(error)
         else:
-            curve = (trained / METRICS).read_bytes()
-            trained_seconds = outcome.seconds or 0.0
-            result |= {"agent_steps": outcome.agent_steps, "training_seconds": trained_seconds}
-            if recipe.held_out is not None:
-                evaluations = read_run_record(trained)["evaluations"]
-                stopped = outcome.status == "paused"
-                result |= {
-                    "curve": [one["objective"] for one in evaluations],
-                    "stopped_early": outcome.reason if stopped else None,
-                }
-            if outcome.status in ("completed", "paused"):
-                scoring = time.perf_counter()
-                score, figures = self._score(recipe, trained / MODEL)
-                trained_seconds += time.perf_counter() - scoring
-                result |= figures
-                if score is None:
-                    result["reason"] = f"no episode has a {settings['objective_metric']}"
-                else:
-                    result |= {"status": "completed", "objective": score}
-            else:
-                result["reason"] = f"{outcome.status}: {outcome.reason}"
-        # A training that was resumed has taken more than this process saw.
-        result["seconds"] = max(time.perf_counter() - began, trained_seconds)
-        seeds = {"training": recipe.seed, "evaluation": settings["evaluation_seed"]}
-        result["provenance"] = provenance(recipe.to_dict(), seeds)
+            curve = (trained.folder / METRICS).read_bytes()
+            scoring = time.perf_counter()
+            facts = self._facts_of(trained, training)
+            resumed_seconds = (trained.outcome.seconds or 0.0) + time.perf_counter() - scoring
+        seeds = {"training": training.seed, "evaluation": self.recipe.evaluation_seed}
+        result = {
+            **self._blank(),
+            **facts,
+            # A training that was resumed has taken longer than this process.
+            "seconds": max(time.perf_counter() - began, resumed_seconds),
+            "provenance": provenance(training.to_dict(), seeds),
+        }
         return result, curve
 
     def _blank(self) -> dict[str, Any]:
         return {
-            "trial": self._proposal["trial"],
-            "seed": self._proposal["seed"],
-            "hyperparameters": self._proposal["hyperparameters"],
+            "trial": self.assignment.trial,
+            "seed": self.assignment.seed,
+            "hyperparameters": dict(self.assignment.hyperparameters),
             "status": "failed",
             "reason": None,
             "objective": None,
-            "objective_metric": self._settings["objective_metric"],
+            "objective_metric": self.recipe.objective_metric,
             "agent_steps": 0,
-            "rung": self._settings.get("rung", 0),
+            "rung": self.assignment.rung,
         }
 
-    def _trained(self, recipe: TrainingRecipe) -> tuple[TrainingOutcome, Path]:
-        """How the training ended, and the folder with its model and metrics.
+    def _facts_of(self, trained: _Trained, training: TrainingRecipe) -> dict[str, Any]:
+        """What a training and the evaluation of its model add to the result."""
+        outcome = trained.outcome
+        facts: dict[str, Any] = {"agent_steps": outcome.agent_steps, "training_seconds": outcome.seconds or 0.0}
+        if training.held_out is not None:
+            evaluations = read_run_record(trained.folder)["evaluations"]
+            facts["curve"] = [evaluation["objective"] for evaluation in evaluations]
+            facts["stopped_early"] = outcome.reason if outcome.status == "paused" else None
+        if outcome.status not in ("completed", "paused"):
+            return {**facts, "reason": f"{outcome.status}: {outcome.reason}"}
+        objective, figures = self._score(training, trained.folder / MODEL)
+        facts |= figures
+        if objective is None:
+            return {**facts, "reason": f"no episode has a {self.recipe.objective_metric}"}
+        return {**facts, "status": "completed", "objective": objective}
 
-        A training that pauses at a step will go on, and its files with it; so they are kept as they are now.
+    def _train(self, training: TrainingRecipe) -> _Trained:
+        """Train, or read how the training ended before.
+
+        A training that stops at a step goes on in the next rung and changes its files; a copy keeps them.
         """
-        from daf.training.launch import run_training
-        from daf.training.options import RunOptions
-
-        at_steps = self._settings["stop_at_steps"]
-        kept = self._state / f"at-{at_steps}-{recipe.digest[:16]}"
+        at_steps = self.recipe.stop_at_steps
+        kept = self.state / f"at-{at_steps}-{training.digest[:16]}"
         if at_steps is not None and (kept / OUTCOME).is_file():
-            return TrainingOutcome.read(kept / OUTCOME), kept
-        bars = tuple(self._proposal.get("pruning_thresholds") or ())
-        stop_condition = StopCondition(at_steps=at_steps, worse_than=bars, maximize=self._settings["maximize"])
-        start = partial(
-            run_training,
-            recipe,
-            self._state,
-            RunOptions(label=self._label, device=self._device, log_file=self._log_file),
-            stop_condition=stop_condition,
-        )
+            return _Trained(TrainingOutcome.read(kept / OUTCOME), kept)
+        outcome = self._trained_with_one_retry(training)
+        if outcome.status == "interrupted":
+            hint = "run it again: it continues from its checkpoint"
+            raise TrialInterruptedError("the trial to finish", str(outcome.reason), self.job.label, hint)
+        if at_steps is None:
+            return _Trained(outcome, self.state)
+        kept.mkdir(parents=True, exist_ok=True)
+        for path in self.state.iterdir():
+            if path.is_file():
+                shutil.copyfile(path, kept / path.name)
+        outcome.write(kept / OUTCOME)
+        return _Trained(outcome, kept)
+
+    def _trained_with_one_retry(self, training: TrainingRecipe) -> TrainingOutcome:
+        """Train, and once more after a failure that the hyperparameters may have caused or chance.
+
+        Raises:
+            _CrashedTwiceError: the second failure is the same.
+        """
         try:
-            outcome = start()
+            return self._run_training(training)
         except Exception as error:
             first = Failure.of_exception(error)
             if first.cause not in FAULTS_OF_HYPERPARAMETERS:
                 raise
-            self._logger.warning(f"{self._label}: {first.reason}; once more, as that may have been chance")
-            outcome = self._once_more(start, first)
-        if outcome.status == "interrupted":
-            hint = "run it again: it goes on from here"
-            raise TrialInterruptedError("the trial to finish", str(outcome.reason), self._label, hint)
-        if at_steps is None:
-            return outcome, self._state
-        kept.mkdir(parents=True, exist_ok=True)
-        for path in self._state.iterdir():
-            if path.is_file():
-                shutil.copyfile(path, kept / path.name)
-        outcome.write(kept / OUTCOME)
-        return outcome, kept
-
-    @staticmethod
-    def _once_more(start: Callable[[], TrainingOutcome], first: Failure) -> TrainingOutcome:
+        self.job.logger.warning(f"{self.job.label}: {first.reason}; trying once more, in case it was chance")
         try:
-            return start()
+            return self._run_training(training)
         except Exception as error:
             again = Failure.of_exception(error)
-            # Messages about memory name amounts that differ from time to time.
+            # Messages about memory name amounts that vary.
             same = again.cause is first.cause and (again.cause is Cause.OUT_OF_MEMORY or again.reason == first.reason)
             if not same:
                 raise
             raise _CrashedTwiceError(f"twice: {again.reason}") from error
 
-    def _score(self, recipe: TrainingRecipe, weights: Path) -> tuple[float | None, dict[str, Any]]:
-        """The objective over the evaluation episodes (None if undefined), and figures for the result."""
+    def _run_training(self, training: TrainingRecipe) -> TrainingOutcome:
+        from daf.training.launch import run_training
+        from daf.training.options import RunOptions
+
+        options = RunOptions(label=self.job.label, device=self.job.device, log_file=self.job.log_file)
+        stop_condition = StopCondition(
+            at_steps=self.recipe.stop_at_steps,
+            worse_than=self.assignment.pruning_thresholds or (),
+            maximize=direction_sign(self.recipe.optimize_direction) > 0,
+        )
+        return run_training(training, self.state, options, stop_condition=stop_condition)
+
+    def _score(self, training: TrainingRecipe, weights: Path) -> tuple[float | None, dict[str, Any]]:
+        """The mean objective of the evaluation episodes (None if it is undefined), and figures for the result."""
         from daf.config import PolicyConfig
         from daf.engine.evaluation import EvaluationOptions, evaluate_policy
         from daf.engine.missions import resolve_mission
-        from daf.episodes.objective import episode_objectives
         from daf.system.devices import resolve_device
 
-        settings = self._settings
-        progress = self._logger.progress(f"{self._label} evaluation", settings["episodes"], "episodes")
+        recipe = self.recipe
+        progress = self.job.logger.progress(f"{self.job.label} evaluation", recipe.episodes, "episodes")
         episodes = evaluate_policy(
             PolicyConfig(data_path=weights),
-            resolve_mission(recipe.mission.config, recipe.mission.name),
-            episodes=settings["episodes"],
-            seed=settings["evaluation_seed"],
-            device=resolve_device(self._device),
+            resolve_mission(training.mission.config, training.mission.name),
+            episodes=recipe.episodes,
+            seed=recipe.evaluation_seed,
+            device=resolve_device(self.job.device),
+            options=EvaluationOptions(
+                max_action_time_ms=recipe.max_action_time_ms, objective_metric=recipe.objective_metric
+            ),
             on_progress=progress.update,
-            options=EvaluationOptions(max_action_time_ms=self._max_action_time_ms),
         )
-        values = episode_objectives(episodes, settings["objective_metric"]).dropna()
+        values = episodes["objective"].dropna()
         figures = {"episodes": len(values), "objective_sd": float(values.std()) if len(values) > 1 else None}
         return (float(values.mean()) if len(values) else None), figures

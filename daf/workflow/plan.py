@@ -229,7 +229,11 @@ class Plan:
 
     @cached_property
     def _sweep_plans(self) -> dict[str, SweepPlan]:
-        return {name: SweepPlan(sweep, self.experiment.missions) for name, sweep in self.experiment.sweeps.items()}
+        experiment = self.experiment
+        return {
+            name: SweepPlan(sweep, experiment.missions, experiment.evaluation)
+            for name, sweep in experiment.sweeps.items()
+        }
 
     def warm_start(self, sweep: str) -> str | None:
         """The trials.json that a sweep learns from, with <out> for the output folder; None if it starts cold."""

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 import types
+from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 
@@ -15,7 +16,9 @@ from daf import sweeps
 from daf.config import DAFSweepConfig, ExperimentConfig
 from daf.errors import BadInputError, ConfigError, DafError
 from daf.search import files as sweep_files
+from daf.search import paths as sweep_paths
 from daf.search import plan as sweep_plan
+from daf.search.analysis import analyze
 from daf.sweeps import SweepResults, TrialResult
 from daf.system import files
 
@@ -35,6 +38,11 @@ def score(trial):
 def result(number, objective, *, rate=1e-3, **changes):
     base = {"status": "completed", "reason": None, "seconds": 2.0, "agent_steps": 100, "seed": 1}
     return base | {"trial": number, "objective": objective, "hyperparameters": {"learning_rate": rate}} | changes
+
+
+def results_of(config, contents, confirmations=()):
+    trials, again = ([TrialResult.from_dict(content) for content in part] for part in (contents, confirmations))
+    return sweep_files.sweep_results(config, trials, again)
 
 
 # ---- history ---------------------------------------------------------------------------------------------------
@@ -126,9 +134,8 @@ def test_every_trial_has_a_seed_of_its_own_and_cannot_change_what_is_recorded():
 def test_in_process_and_files_make_the_same_proposals_under_the_same_lag():
     config = sweep(strategy="bayesian", lag=3, num_trials=12)
     results = sweeps.daf_launch_sweep(config, score)
-    contents = [trial.to_dict() for trial in results.trials]
     for number in (0, 8, 11):
-        seen = [contents[i] for i in sweep_plan.results_seen(config, number)]
+        seen = [results.trials[i] for i in sweep_plan.results_seen(config, number)]
         proposal = sweep_files.propose_trial(config, number, seen)
         assert proposal["hyperparameters"] == results.trials[number].hyperparameters
         assert proposal["seed"] == results.trials[number].seed
@@ -159,21 +166,23 @@ def test_a_spent_budget_skips_the_trials_that_see_it_and_no_other():
     # Every trial takes some time, so one result is enough; trials 0 … lag - 1 see none.
     results = sweeps.daf_launch_sweep(sweep(num_trials=6, lag=3, max_total_seconds=1e-9), objective)
     assert calls == [0, 1, 2]
-    assert [one.status for one in results.trials] == ["completed"] * 3 + ["skipped"] * 3
+    assert [trial.status for trial in results.trials] == ["completed"] * 3 + ["skipped"] * 3
     assert "max_total_seconds" in (results.trials[3].reason or "")
     assert results.failed == ()
     assert sweeps.daf_sweep_analysis(results).num_skipped == 3
-    proposal = sweep_files.propose_trial(results.config, 5, [one.to_dict() for one in results.trials[:3]])
+    proposal = sweep_files.propose_trial(results.config, 5, results.trials[:3])
     assert proposal["skip"] == results.trials[3].reason
     assert sweep_files.propose_trial(sweep(lag=3), 5, [])["skip"] is None
 
 
-def test_skipped_trials_are_no_evidence():
+def test_skipped_trials_say_nothing_about_their_hyperparameters():
     config = sweep(strategy="bayesian", lag=2, num_trials=12)
-    contents = [one.to_dict() for one in sweeps.daf_launch_sweep(config, score).trials]
-    skipped = [dict(one, status="skipped", objective=None) if one["trial"] == 6 else one for one in contents]
-    failed = [dict(one, status="failed", objective=None) if one["trial"] == 6 else one for one in contents]
-    answers = [sweep_files.propose_trial(config, 10, found)["hyperparameters"] for found in (contents, skipped, failed)]
+    trials = sweeps.daf_launch_sweep(config, score).trials
+    skipped, failed = (
+        [replace(trial, status=status, objective=None) if trial.trial == 6 else trial for trial in trials]
+        for status in ("skipped", "failed")
+    )
+    answers = [sweep_files.propose_trial(config, 10, seen)["hyperparameters"] for seen in (trials, skipped, failed)]
     assert answers[1] not in (answers[0], answers[2])
 
 
@@ -199,8 +208,7 @@ def test_finalists_run_on_fresh_seeds_and_the_best_of_them_is_taken():
     assert confirmation is not None
     assert (confirmation["trial"], confirmation["mean"], confirmation["optimism"]) == (0, 0.0, 12.0)
     assert SweepResults.from_dict(results.to_dict()) == results
-    contents = [one.to_dict() for one in results.trials]
-    best = sweep_files.select_best(results.config, contents, [one.to_dict() for one in results.confirmations])
+    best = sweep_files.select_best(results)
     assert (best["trial"], best["confirmation"]["finalists"][0]["confirmed_mean"]) == (0, -2.0)
 
 
@@ -238,19 +246,20 @@ def test_another_sweeps_trials_take_the_place_of_the_design():
     cold = sweeps.daf_launch_sweep(again, score)
     warm = sweeps.daf_launch_sweep(again, score, warm_start=first)
     assert warm.trials[0].hyperparameters != cold.trials[0].hyperparameters
-    assert min(one.objective for one in warm.trials) > min(one.objective for one in cold.trials)
+    assert min(trial.objective for trial in warm.trials) > min(trial.objective for trial in cold.trials)
     with pytest.raises(BadInputError, match="optimize_direction 'minimize'"):
         sweeps.daf_launch_sweep(again.model_copy(update={"optimize_direction": "minimize"}), score, warm_start=first)
 
 
 def test_a_warm_start_from_files_is_the_same_and_wants_the_same_metric(tmp_path):
     first = sweeps.daf_launch_sweep(sweep(num_trials=4), score)
-    content = sweep_files.trials_json(first.config, [one.to_dict() for one in first.trials])
-    files.write_json(tmp_path / "trials.json", content)
+    files.write_json(tmp_path / "trials.json", sweep_files.trials_json(first))
     config = sweep(strategy="bayesian", num_trials=4, lag=1, seed=3)
     from_results = sweeps.daf_launch_sweep(config, score, warm_start=first)
     from_files = sweeps.daf_launch_sweep(config.model_copy(update={"warm_start": str(tmp_path)}), score)
-    assert [one.hyperparameters for one in from_files.trials] == [one.hyperparameters for one in from_results.trials]
+    assert [trial.hyperparameters for trial in from_files.trials] == [
+        trial.hyperparameters for trial in from_results.trials
+    ]
     with pytest.raises(BadInputError, match="objective_metric 'hearts'"):
         sweep_files.read_prior(tmp_path / "trials.json", sweep(objective_metric="hearts"))
     narrow = sweep({"learning_rate": [1e-3], "gamma": [0.5]})
@@ -270,16 +279,23 @@ def test_a_function_cannot_be_trained_in_parts(key):
 
 
 class Corner:
-    """A strategy of one's own."""
+    """A user's own strategy."""
 
     adaptive = False
 
-    def propose(self, question):
-        return question.space.from_unit([0.0] * len(question.space.free))
+    def suggest(self, request):
+        return request.space.from_unit([0.0] * len(request.space.free))
 
 
 class NotAStrategy:
     pass
+
+
+class OldName:
+    adaptive = False
+
+    def propose(self, question):
+        return {}
 
 
 class BreaksDown:
@@ -292,7 +308,7 @@ class Answers(Corner):
 
     answer = None
 
-    def propose(self, question):
+    def suggest(self, request):
         return self.answer
 
 
@@ -302,14 +318,17 @@ class AnswersMore(Answers):
 
 def test_a_strategy_of_ones_own_by_its_path(monkeypatch):
     module = types.ModuleType("my_search")
-    for one in (Corner, NotAStrategy, BreaksDown, Answers, AnswersMore):
-        setattr(module, one.__name__, one)
+    for strategy in (Corner, NotAStrategy, OldName, BreaksDown, Answers, AnswersMore):
+        setattr(module, strategy.__name__, strategy)
     monkeypatch.setitem(sys.modules, "my_search", module)
     results = sweeps.daf_launch_sweep(sweep(strategy="my_search.Corner", num_trials=2), score)
-    assert [one.hyperparameters for one in results.trials] == [{"gamma": 0.9, "learning_rate": 1e-4}] * 2
+    assert [trial.hyperparameters for trial in results.trials] == [{"gamma": 0.9, "learning_rate": 1e-4}] * 2
     for path in ("my_search.NotAStrategy", "my_search.Missing", "no_such_module.Class"):
         with pytest.raises(BadInputError, match="strategy"):
             sweeps.daf_launch_sweep(sweep(strategy=path), score)
+    with pytest.raises(BadInputError) as renamed:
+        sweeps.daf_launch_sweep(sweep(strategy="my_search.OldName"), score)
+    assert renamed.value.hint == "`propose` is now called `suggest`"
     for path, words in (
         (".Corner", "Empty module name"),
         ("my_search.BreaksDown", "no licence"),
@@ -340,7 +359,7 @@ def test_a_proposal_says_what_it_is_part_of_and_num_trials_is_not_in_it():
 
 def test_best_json_counts_what_it_was_the_best_of():
     trials = [result(0, 1.0), result(1, None, status="failed", reason="diverged"), result(2, 3.0, rate=0.01)]
-    best = sweep_files.select_best(sweep(), trials)
+    best = sweep_files.select_best(results_of(sweep(), trials))
     assert (best["trial"], best["objective"], best["hyperparameters"]) == (2, 3.0, {"learning_rate": 0.01})
     assert (best["num_trials"], best["num_completed"], best["num_failed"]) == (3, 2, 1)
 
@@ -348,7 +367,7 @@ def test_best_json_counts_what_it_was_the_best_of():
 def test_no_completed_trial_is_an_error_with_the_commonest_reason():
     failed = [result(n, None, status="failed", reason=why) for n, why in enumerate(["NaN", "diverged", "diverged"])]
     with pytest.raises(DafError) as caught:
-        sweep_files.select_best(sweep(), failed)
+        sweep_files.select_best(results_of(sweep(), failed))
     assert caught.value.found == "none of 3 trials completed"
     assert caught.value.hint == "commonest reason (2 of 3): diverged"
 
@@ -377,7 +396,7 @@ def test_results_survive_json():
 
 def test_trials_csv_and_frame(tmp_path):
     contents = [result(0, 0.1), result(1, None, status="failed", reason="diverged, twice")]
-    trials = sweep_files.sweep_results(sweep(), contents)
+    trials = results_of(sweep(), contents)
     sweep_files.write_trials_csv(tmp_path / "trials.csv", trials)
     assert (tmp_path / "trials.csv").read_text() == (
         "trial,status,objective,reason,seconds,agent_steps,seed,rung,hyperparameters.learning_rate\n"
@@ -391,7 +410,7 @@ def test_trials_csv_and_frame(tmp_path):
 
 def write_sweep(config, folder, finished):
     for number in range(config.num_trials):
-        trial = folder / sweep_plan.trial_name(number)
+        trial = folder / sweep_paths.trial_name(number)
         proposal = sweep_files.propose_trial(config, number, [])
         files.write_json(trial / "proposal.json", proposal)
         if number < finished:
@@ -409,7 +428,7 @@ def test_a_folder_is_read_back_finished_or_not(tmp_path):
     assert sweeps.daf_sweep_analysis(tmp_path).num_trials == 11
     assert len(sweeps.read_sweep(tmp_path, sweep(num_trials=4)).trials) == 4
     for number in (3, 4, 5):  # trials that do not wait for each other are begun in any order
-        shutil.rmtree(tmp_path / sweep_plan.trial_name(number))
+        shutil.rmtree(tmp_path / sweep_paths.trial_name(number))
     assert [trial.trial for trial in sweeps.read_sweep(tmp_path).trials] == [0, 1, 2, *range(6, 11)]
     assert sweeps.daf_sweep_best_config(tmp_path).trial == 10
     with pytest.raises(BadInputError, match="run the sweep first"):
@@ -458,7 +477,7 @@ def test_analysis_of_progress_failures_and_cost():
     assert [point["value"] for point in analysis.slices["learning_rate"]] == [1e-3] * 4 + [1e-2, 1e-1]
     assert analysis.importance is None
     assert "are needed" in (analysis.importance_note or "")
-    assert json.loads(json.dumps(analysis.to_dict())) == sweep_files.analyze_trials(sweep(), trials)
+    assert json.loads(json.dumps(analysis.to_dict())) == analyze(results_of(sweep(), trials)).to_dict()
 
 
 def test_importance_finds_the_parameter_that_matters():
@@ -485,11 +504,11 @@ def test_interactions_find_the_pair_that_matters():
         h = trial.hyperparameters
         return (h["a"] - 0.5) * (h["c"] - 0.5) + 0.1 * h["b"]
 
-    found = sweeps.daf_sweep_analysis(sweeps.daf_launch_sweep(config, objective)).interactions
-    assert found is not None
-    assert found[0]["parameters"] == ["a", "c"]
-    assert found[0]["explained"] > 0.5
-    assert all(one["explained"] < 0.1 for one in found[1:])
+    pairs = sweeps.daf_sweep_analysis(sweeps.daf_launch_sweep(config, objective)).interactions
+    assert pairs is not None
+    assert pairs[0]["parameters"] == ["a", "c"]
+    assert pairs[0]["explained"] > 0.5
+    assert all(pair["explained"] < 0.1 for pair in pairs[1:])
     few = sweeps.daf_launch_sweep(config.model_copy(update={"num_trials": 6}), objective)
     assert sweeps.daf_sweep_analysis(few).interactions is None
 
@@ -504,10 +523,10 @@ def test_parallel_coordinates_place_every_trial_on_every_axis():
         {"learning_rate": 1e-3, "optimizer": "adam", "adam_eps": 0.25},
         {"learning_rate": 1e-2, "optimizer": "sgd"},
     ]
-    trials = [result(number, 1.0) | {"hyperparameters": one} for number, one in enumerate(values)]
-    analysis = sweep_files.analyze_trials(sweep(space), trials)
+    trials = [result(number, 1.0) | {"hyperparameters": point} for number, point in enumerate(values)]
+    analysis = analyze(results_of(sweep(space), trials))
     assert analysis["parallel_coordinates"]["axes"] == ["adam_eps", "learning_rate", "optimizer"]
-    positions = [one["positions"] for one in analysis["parallel_coordinates"]["trials"]]
+    positions = [trial["positions"] for trial in analysis["parallel_coordinates"]["trials"]]
     assert positions == [[0.25, pytest.approx(0.5), 0.25], [None, 1.0, 0.75]]
     ticks = analysis["parallel_coordinates"]["ticks"]
     assert ticks == [[[0.0, 0.0], [1.0, 1.0]], [[0.0, 1e-4], [1.0, 1e-2]], [[0.25, "adam"], [0.75, "sgd"]]]
@@ -515,7 +534,8 @@ def test_parallel_coordinates_place_every_trial_on_every_axis():
 
 def test_the_budget_is_what_was_trained_not_what_was_planned():
     stopped = result(1, 0.5) | {"agent_steps": 25, "stopped_early": "check 1: 0.5 is worse than 0.7"}
-    analysis = sweep_files.analyze_trials(sweep(steps_per_trial=100), [result(0, 1.0) | {"agent_steps": 100}, stopped])
+    trials = [result(0, 1.0) | {"agent_steps": 100}, stopped]
+    analysis = analyze(results_of(sweep(steps_per_trial=100), trials))
     assert analysis["stopped_early"] == [1]
     assert analysis["cost"]["agent_steps_total"] == 125
     assert analysis["cost"]["agent_steps_share"] == 0.625
@@ -526,16 +546,16 @@ def test_confirmation_is_part_of_the_cost_and_what_was_skipped_is_not_a_usual_tr
     again = [result(0, 1.0) | {"seconds": 7.0, "agent_steps": 50}] * 2
     config = sweep(num_trials=4, num_finalists=1, confirmation_seeds=2)
     trials = [result(0, 1.0), result(1, 0.5), skipped, skipped | {"trial": 3}]
-    cost = sweep_files.analyze_trials(config, trials, again)["cost"]
+    cost = analyze(results_of(config, trials, again)).cost
     assert (cost["confirmation_seconds"], cost["confirmation_agent_steps"]) == (14.0, 100)
     assert cost["seconds_median"] == 2.0
     assert cost["agent_steps_total"] == 200
 
 
 def test_a_function_that_forgets_its_answer_once_fails_that_trial_only():
-    found = sweeps.daf_launch_sweep(sweep(), lambda trial: None if trial.number == 3 else score(trial))
-    assert [one.trial for one in found.failed] == [3]
-    assert "found None" in found.failed[0].reason
-    assert len(found.completed) == len(found.trials) - 1
+    results = sweeps.daf_launch_sweep(sweep(), lambda trial: None if trial.number == 3 else score(trial))
+    assert [trial.trial for trial in results.failed] == [3]
+    assert "found None" in results.failed[0].reason
+    assert len(results.completed) == len(results.trials) - 1
     with pytest.raises(BadInputError, match="without `return`"):
         sweeps.daf_launch_sweep(sweep(), lambda trial: None)

@@ -159,6 +159,9 @@ def test_changes_rerun_what_they_decide_and_nothing_else(finished_run: Path, tmp
     sweeps["knobs"]["num_trials"] = 2  # fewer: only the choice among them
     assert rerun(folder, "sweep", sweeps=sweeps) == {"select_best": 1, "sweep": 1}
 
+    slower = rerun(folder, "sweep", evaluation={**SMALL.get("evaluation", {}), "max_action_time_ms": 5_000})
+    assert slower["run_trial"] == SMALL["sweeps"]["knobs"]["num_trials"]
+
     training = copy.deepcopy(SMALL["training"])
     training["hall"]["seeds"] = [1, 2]
     added = rerun(folder, "train", training=training)

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from daf.config import ExperimentConfig
-from daf.search.files import propose_trial, read_evidence
+from daf.search.files import propose_trial, read_results
 from daf.search.plan import SweepPlan
 from daf.sweeps import daf_sweep_analysis, daf_sweep_best_config
 from tests.workflow.tools import PROJECT, job_counts, snakemake, write_experiment
@@ -98,16 +98,16 @@ def searched(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_proposals_are_what_their_results_say_and_a_diverging_trial_stops_nothing(searched: Path) -> None:
     config = ExperimentConfig.from_yaml(searched / "experiment.yaml").sweeps["adaptive"]
     base = searched / "daf_output/sweeps/adaptive"
-    found = proposals(searched, "adaptive")
-    assert len(found) == 6
-    for number, content in enumerate(found.values()):
-        evidence = read_evidence([base / file for file in SweepPlan(config, {}).evidence(number)])
-        assert json.loads(content) == propose_trial(config, number, evidence)
-    results = [json.loads((base / name / "result.json").read_text()) for name in found]
-    broken = [one for one in results if one["hyperparameters"]["learning_rate"] == 1e30]
+    proposed = proposals(searched, "adaptive")
+    assert len(proposed) == 6
+    for number, content in enumerate(proposed.values()):
+        seen = read_results([base / file for file in SweepPlan(config, {}).results_files(number)])
+        assert json.loads(content) == propose_trial(config, number, seen)
+    results = [json.loads((base / name / "result.json").read_text()) for name in proposed]
+    broken = [result for result in results if result["hyperparameters"]["learning_rate"] == 1e30]
     assert broken
-    assert all(one["status"] == "failed" and one["reason"].startswith("diverged") for one in broken)
-    assert all(one["status"] == "completed" for one in results if one not in broken)
+    assert all(result["status"] == "failed" and result["reason"].startswith("diverged") for result in broken)
+    assert all(result["status"] == "completed" for result in results if result not in broken)
     assert daf_sweep_best_config(base).hyperparameters["learning_rate"] < 1
 
 
@@ -115,17 +115,17 @@ def test_proposals_are_what_their_results_say_and_a_diverging_trial_stops_nothin
 def test_the_best_of_a_bracket_train_on_and_the_finalist_is_confirmed(searched: Path) -> None:
     base = searched / "daf_output/sweeps/halved"
     trials = [json.loads((base / f"trial-{n:04d}/result.json").read_text()) for n in range(4)]
-    ranked = sorted(trials, key=lambda one: (-one["objective"], one["trial"]))
+    ranked = sorted(trials, key=lambda trial: (-trial["objective"], trial["trial"]))
     entries = [json.loads((base / f"rung-1/entry-{n:04d}/result.json").read_text()) for n in range(2)]
-    assert [one["trial"] for one in entries] == [one["trial"] for one in ranked[:2]]
-    assert all(one["agent_steps"] > trials[one["trial"]]["agent_steps"] for one in entries)
+    assert [entry["trial"] for entry in entries] == [trial["trial"] for trial in ranked[:2]]
+    assert all(entry["agent_steps"] > trials[entry["trial"]]["agent_steps"] for entry in entries)
     analysis = daf_sweep_analysis(base)
-    assert sorted(analysis.highest_rung["1"]) == sorted(one["trial"] for one in entries)
-    used = sum(one["agent_steps"] for one in entries) + sum(one["agent_steps"] for one in ranked[2:])
+    assert sorted(analysis.highest_rung["1"]) == sorted(entry["trial"] for entry in entries)
+    used = sum(result["agent_steps"] for result in [*entries, *ranked[2:]])
     assert analysis.cost["agent_steps_total"] == used
     again = json.loads((base / "confirmation/rank-0/seed-0/result.json").read_text())
-    assert again["trial"] == max(entries, key=lambda one: (one["objective"], -one["trial"]))["trial"]
-    assert again["seed"] not in {one["seed"] for one in trials}
+    assert again["trial"] == max(entries, key=lambda entry: (entry["objective"], -entry["trial"]))["trial"]
+    assert again["seed"] not in {trial["seed"] for trial in trials}
     best = json.loads((base / "best.json").read_text())
     assert best["trial"] == again["trial"]
     assert best["confirmation"]["optimism"] == pytest.approx(best["objective"] - again["objective"])
@@ -143,6 +143,22 @@ def test_another_batch_size_publishes_again_and_trains_nothing(searched: Path, t
     assert {path: path.read_bytes() for path in before} == before
 
 
+@pytest.mark.slow
+def test_the_time_for_an_action_reruns_trials_and_the_budget_does_not(searched: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(searched, tmp_path / "copy", copy_function=shutil.copy2))
+    target = "daf_output/sweeps/halved/best.json"
+    write_experiment(folder, {**EXPERIMENT, "evaluation": {"max_action_time_ms": 123}})
+    counts = job_counts(batched(folder, 4, "-n", target).stdout)
+    assert {rule: counts[rule] for rule in ("run_trials_halved_0000_0003", "run_rung_trial", "confirm_trial")} == {
+        "run_trials_halved_0000_0003": 1,
+        "run_rung_trial": 2,
+        "confirm_trial": 1,
+    }
+    write_experiment(folder, {**EXPERIMENT, "sweeps": {"adaptive": {**ADAPTIVE, "num_trials": 9}}})
+    counts = job_counts(batched(folder, 3, "-n", "daf_output/sweeps/adaptive/best.json").stdout)
+    assert counts == {"run_trials_adaptive_0006_0008": 1, "select_best": 1, "total": 2}
+
+
 @pytest.mark.long
 def test_one_job_or_four_killed_or_not_the_proposals_are_the_same_bytes(searched: Path, tmp_path: Path) -> None:
     experiment = {**EXPERIMENT, "sweeps": {"adaptive": {**ADAPTIVE, "num_trials": 9}}}
@@ -154,9 +170,9 @@ def test_one_job_or_four_killed_or_not_the_proposals_are_the_same_bytes(searched
     write_experiment(killed, experiment)
     command = [sys.executable, "-m", "snakemake", "--snakefile", str(PROJECT / "Snakefile")]
     command += ["--configfile", "experiment.yaml", "-j2", "sweep"]
-    for wanted in (2, 6):
+    for expected_trials in (2, 6):
         running = subprocess.Popen(command, cwd=killed, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        while len(objectives(killed, "adaptive")) < wanted and running.poll() is None:
+        while len(objectives(killed, "adaptive")) < expected_trials and running.poll() is None:
             time.sleep(0.05)  # polls for files, measures nothing
         os.kill(running.pid, signal.SIGKILL)
         running.wait()

@@ -1,27 +1,30 @@
 # What decides a rule's result, and nothing else: a change here reruns the rule, a change elsewhere does not.
 from daf.config.recipes import STAGE_VERSIONS
-from daf.search.files import sweep_recipe
+from daf.search.files import selection_recipe, sweep_recipe
 
 
 def sweep_params(wildcards):
     return sweep_recipe(PLAN.sweep(wildcards.sweep))
 
 
+def selection_params(wildcards):
+    return selection_recipe(PLAN.sweep(wildcards.sweep))
+
+
 def trial_params(wildcards):
-    return PLAN.sweep_plan(wildcards.sweep).trial_settings()
+    return PLAN.sweep_plan(wildcards.sweep).trial_settings().to_dict()
 
 
 def rung_trial_params(wildcards):
-    return PLAN.sweep_plan(wildcards.sweep).trial_settings(int(wildcards.rung))
+    return PLAN.sweep_plan(wildcards.sweep).trial_settings(int(wildcards.rung)).to_dict()
 
 
 def confirmation_params(wildcards):
-    return PLAN.sweep_plan(wildcards.sweep).confirmation_settings(int(wildcards.seed))
+    return PLAN.sweep_plan(wildcards.sweep).confirmation_settings(int(wildcards.seed)).to_dict()
 
 
-def finalists_params(wildcards):
-    sweep = PLAN.sweep(wildcards.sweep)
-    return {"finalists": sweep.num_finalists, "seeds": sweep.confirmation_seeds, "seed": sweep.seed}
+def promotion_params(wildcards):
+    return PLAN.sweep_plan(wildcards.sweep).promotion(int(wildcards.rung), int(wildcards.bracket)).to_dict()
 
 
 def training_params(wildcards):

@@ -19,7 +19,7 @@ rule sweep:
 
 
 rule collect_results:
-    """Put sixteen results, or sixteen smaller blocks, into one file: later proposals need not read each."""
+    """Put sixteen results, or sixteen smaller blocks, into one file, so that later proposals read fewer files."""
     input:
         results=parts_of_block,
     output:
@@ -49,13 +49,13 @@ rule promote_trials:
     conda:
         "../../environment.yml"
     params:
-        stage_version=STAGE_VERSIONS["propose"],
+        promotion=promotion_params,
     script:
         "../../scripts/promote_trials.py"
 
 
 rule run_rung_trial:
-    """Let the trial that takes an entry train on from where it is, and score it again."""
+    """Continue the training of the trial that takes an entry, and score it again."""
     input:
         promotions=promotions_of_entry,
     output:
@@ -90,7 +90,8 @@ rule choose_finalists:
     conda:
         "../../environment.yml"
     params:
-        finalists=finalists_params,
+        sweep=selection_params,
+        stage_version=STAGE_VERSIONS["propose"],
     script:
         "../../scripts/choose_finalists.py"
 
@@ -146,6 +147,6 @@ rule select_best:
     conda:
         "../../environment.yml"
     params:
-        sweep=sweep_params,
+        sweep=selection_params,
     script:
         "../../scripts/select_best.py"

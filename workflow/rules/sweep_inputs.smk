@@ -1,4 +1,4 @@
-# Which files the rules of a sweep read. No rules here, and no logic: that is in daf/search/plan.py.
+# Which files the rules of a sweep read. The logic is in daf/search/plan.py.
 
 
 def of_sweep(wildcards, files):
@@ -7,7 +7,7 @@ def of_sweep(wildcards, files):
 
 def results_seen_by_proposal(wildcards):
     """Trial n is proposed from the results of trials 0 … n - lag, so the DAG is static and nothing waits for a round."""
-    return of_sweep(wildcards, PLAN.sweep_plan(wildcards.sweep).evidence(int(wildcards.trial)))
+    return of_sweep(wildcards, PLAN.sweep_plan(wildcards.sweep).results_files(int(wildcards.trial)))
 
 
 def trials_to_start_from(wildcards):

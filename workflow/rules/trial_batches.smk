@@ -1,5 +1,5 @@
 # Several trials in one job, for machines on which a job costs more than a short trial: see `trials_per_job` in
-# profiles/README.md. The files are those of trial.smk to the byte; only who makes them differs.
+# profiles/README.md. The files are byte for byte those of trial.smk; only the jobs that make them differ.
 #
 # REQUIRED INPUTS: none
 # OUTPUTS:         <out>/sweeps/{sweep}/trial-{trial}/proposal.json, result.json, curve.jsonl
@@ -10,7 +10,7 @@ def batch_rule(sweep, span):
     return re.sub("[^A-Za-z0-9]", "_", f"run_trials_{sweep}_{span}")
 
 
-# A profile speaks of run_trial; each of these rules is that one, several times over, with its resources.
+# Profiles set resources for run_trial. Each of these rules runs several such trials, with the same resources.
 for sweep in EXPERIMENT.sweeps:
     for batch in PLAN.sweep_plan(sweep).batches(TRIALS_PER_JOB):
         span = f"{batch.first:04d}-{batch.last:04d}"
@@ -19,7 +19,7 @@ for sweep in EXPERIMENT.sweeps:
             name:
                 batch_rule(sweep, span)
             input:
-                results=[f"<out>/sweeps/{sweep}/{file}" for file in batch.evidence],
+                results=[f"<out>/sweeps/{sweep}/{file}" for file in batch.results_files],
                 prior=[PLAN.warm_start(sweep)] if PLAN.warm_start(sweep) else [],
             output:
                 proposals=[f"<out>/sweeps/{sweep}/{trial}/proposal.json" for trial in batch.folders],
@@ -39,7 +39,7 @@ for sweep in EXPERIMENT.sweeps:
                 sweep_name=sweep,
                 first=batch.first,
                 sweep=sweep_recipe(PLAN.sweep(sweep)),
-                trial=PLAN.sweep_plan(sweep).trial_settings(),
+                trial=PLAN.sweep_plan(sweep).trial_settings().to_dict(),
                 stage_version=STAGE_VERSIONS["propose"],
             script:
                 "../../scripts/run_trials.py"

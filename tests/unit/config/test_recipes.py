@@ -7,6 +7,7 @@ from daf.config.recipes import (
     SHIPPED_MISSIONS,
     MissionRecipe,
     TrainingRecipe,
+    TrialRecipe,
     evaluation_recipe,
     mission_label,
     training_recipe,
@@ -96,13 +97,13 @@ def test_searched_values_reach_the_optimizer_and_the_policy():
 @pytest.mark.parametrize(
     ("values", "found"), [({"learning_rat": 0.1}, "'learning_rat'"), ({"gamma": 2.0}, "2.0 (float)")]
 )
-def test_values_that_no_knob_takes(values, found):
+def test_values_that_no_hyperparameter_takes(values, found):
     with pytest.raises(ConfigError) as caught:
         with_hyperparameters(training_recipe(run(), 1, {}), values)
     assert caught.value.found == found
 
 
-def test_a_trial_is_the_sweeps_fixed_knobs_with_the_proposal_in_their_place():
+def test_a_trial_is_the_sweeps_fixed_hyperparameters_with_the_proposal_in_their_place():
     sweep = DAFSweepConfig.from_dict(
         {
             "mission": "assembler_2",
@@ -111,9 +112,12 @@ def test_a_trial_is_the_sweeps_fixed_knobs_with_the_proposal_in_their_place():
             "steps_per_trial": 123,
         }
     )
-    recipe = trial_recipe(sweep, {"gamma": 0.9}, 77, {})
+    trial = trial_recipe(sweep, {}, 250, stop_at_steps=None)
+    recipe = trial.training_with({"gamma": 0.9}, 77)
     assert (recipe.hyperparameters.gamma, recipe.hyperparameters.epochs) == (0.9, 4)
     assert (recipe.num_steps, recipe.seed, recipe.world_size, recipe.mission.name) == (123, 77, 1, "assembler_2")
+    assert (trial.max_action_time_ms, trial.episodes) == (250, sweep.episodes_per_trial)
+    assert TrialRecipe.model_validate(trial.to_dict()) == trial
 
 
 def test_shards_of_an_evaluation_cover_the_episodes_once():

@@ -1,35 +1,26 @@
-"""The objective metric of every episode, against tables computed by hand."""
+"""The objective metric of an episode, against values computed by hand."""
 
-import json
-
-import pandas as pd
 import pytest
 
-from daf.episodes.objective import episode_objectives
+from daf.episodes.objective import episode_objective
+from daf.episodes.success import EpisodeFacts
 
 
-@pytest.fixture
-def episodes():
-    return pd.DataFrame(
-        {
-            "mean_reward": [1.5, None, 3.0],
-            "success": pd.array([True, None, False], dtype="boolean"),
-            "length": pd.array([10, 20, 30], dtype="Int64"),
-            "game_stats": [json.dumps({"hearts": 2}), json.dumps({}), json.dumps({"hearts": 5, "heart.gained": 9})],
-            "agent_stats": [
-                json.dumps([{"heart.gained": 4}, {}]),
-                json.dumps([{}, {}]),
-                json.dumps([{"heart.gained": 1}, {"heart.gained": 3}]),
-            ],
-        },
-        index=[7, 8, 9],
-    )
+def episode(mean_reward, length, game_stats, agent_stats):
+    return EpisodeFacts(mean_reward=mean_reward, length=length, game_stats=game_stats, agent_stats=agent_stats)
+
+
+EPISODES = (
+    (episode(1.5, 10, {"hearts": 2.0}, [{"heart.gained": 4.0}, {}]), True),
+    (episode(0.0, 20, {}, [{}, {}]), None),
+    (episode(3.0, 30, {"hearts": 5.0, "heart.gained": 9.0}, [{"heart.gained": 1.0}, {"heart.gained": 3.0}]), False),
+)
 
 
 @pytest.mark.parametrize(
     ("metric", "expected"),
     [
-        ("mean_reward", [1.5, None, 3.0]),
+        ("mean_reward", [1.5, 0.0, 3.0]),
         ("length", [10.0, 20.0, 30.0]),
         ("success_rate", [1.0, None, 0.0]),
         ("hearts", [2.0, None, 5.0]),
@@ -38,13 +29,5 @@ def episodes():
         ("no such statistic", [None, None, None]),
     ],
 )
-def test_values(episodes, metric, expected):
-    values = episode_objectives(episodes, metric)
-    assert list(values.index) == [7, 8, 9]
-    assert str(values.dtype) == "Float64"
-    assert [None if pd.isna(value) else float(value) for value in values] == expected
-
-
-def test_a_mission_without_success_has_no_success_rate(episodes):
-    episodes["success"] = pd.array([None, None, None], dtype="boolean")
-    assert episode_objectives(episodes, "success_rate").dropna().empty
+def test_values(metric, expected):
+    assert [episode_objective(facts, success, metric) for facts, success in EPISODES] == expected

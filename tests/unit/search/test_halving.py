@@ -4,11 +4,13 @@ import pytest
 
 from daf.config import DAFSweepConfig, HalvingConfig, StoppingConfig
 from daf.errors import BadInputError, ConfigError
+from daf.search.assignment import TrialAssignment
 from daf.search.budget import pruning_thresholds, seconds_used
-from daf.search.evidence import Evidence
-from daf.search.files import promote_trials, sweep_results
+from daf.search.files import promote_trials, read_results, sweep_results
 from daf.search.halving import bracket_of_entry, brackets, entries_of_bracket, promoted, steps_of_rung
 from daf.search.plan import SweepPlan
+from daf.search.results import TrialResult
+from daf.system.files import write_json
 from daf.training.stopping import StopCondition
 
 SPACE = {"learning_rate": {"type": "float", "low": 1e-4, "high": 1e-1, "log": True}}
@@ -20,11 +22,12 @@ def config(**changes):
 
 
 def result(trial, objective, status="completed", **more):
-    return {"trial": trial, "status": status, "objective": objective, "hyperparameters": {}, "seed": trial, **more}
+    values = {"status": status, "objective": objective, "hyperparameters": {}, "seed": trial, **more}
+    return TrialResult(trial=trial, **values)
 
 
-def evidence(trial, curve, objective=1.0, **more):
-    return Evidence(trial=trial, hyperparameters={}, objective=objective, curve=tuple(curve), **more)
+def checked(trial, curve, objective=1.0, **more):
+    return result(trial, objective, extra={"curve": curve}, **more)
 
 
 def test_the_last_rung_trains_in_full_and_each_before_it_a_third():
@@ -46,30 +49,45 @@ def test_more_trials_leave_the_entries_of_whole_brackets_alone():
 
 def test_the_best_are_promoted_and_entries_left_over_stay_empty():
     results = [result(0, 1.0), result(1, None, "failed"), result(2, 3.0), result(3, 3.0), result(4, None, "skipped")]
-    trials = [one and one["trial"] for one in promoted(results, 4, maximize=True)]
+    trials = [trial and trial.trial for trial in promoted(results, 4, "maximize")]
     assert trials == [2, 3, 0, None]
-    assert [one and one["trial"] for one in promoted(results, 1, maximize=False)] == [0]
+    assert [trial and trial.trial for trial in promoted(results, 1, "minimize")] == [0]
 
 
 def test_a_promotion_file_names_entries_trials_and_what_they_train_with():
-    plan = SweepPlan(config(halving=HALVING), {})
-    content = promote_trials(plan, 1, 1, [result(9, 0.5), result(10, 0.7), result(11, None, "failed")])
-    assert content["entries"] == {"3": {"trial": 10, "hyperparameters": {}, "seed": 10, "objective": 0.7}}
-    nobody = promote_trials(plan, 1, 1, [result(n, None, "failed") for n in (9, 10, 11)])
+    promotion = SweepPlan(config(halving=HALVING), {}).promotion(1, 1)
+    content = promote_trials(promotion, [result(9, 0.5), result(10, 0.7), result(11, None, "failed")])
+    assert list(content["entries"]) == ["3"]
+    entry = content["entries"]["3"]
+    assert entry["objective"] == 0.7
+    assert TrialAssignment.from_dict(entry) == TrialAssignment(trial=10, seed=10, hyperparameters={}, rung=1)
+    nobody = promote_trials(promotion, [result(n, None, "failed") for n in (9, 10, 11)])
     assert nobody["entries"]["3"]["trial"] is None
     assert nobody["entries"]["3"]["skip"]
 
 
 def test_a_trial_counts_with_its_last_rung_and_the_best_is_of_the_highest():
     results = [result(0, 9.0), result(1, 5.0), result(2, 4.0)]
-    entries = [result(1, 6.0, rung=1), result(2, None, "failed", rung=1), {**result(None, None, "skipped"), "rung": 1}]
+    entries = [result(1, 6.0, rung=1), result(2, None, "failed", rung=1)]
     merged = sweep_results(config(), results + entries)
-    assert [(one.trial, one.rung, one.objective) for one in merged.trials] == [(0, 0, 9.0), (1, 1, 6.0), (2, 1, None)]
+    assert [(trial.trial, trial.rung, trial.objective) for trial in merged.trials] == [
+        (0, 0, 9.0),
+        (1, 1, 6.0),
+        (2, 1, None),
+    ]
     assert merged.best is not None
     assert merged.best.trial == 1  # trial 0's 9.0 is of a shorter training
     assert sweep_results(config(), entries + results) == merged  # in whatever order they are read
     with pytest.raises(BadInputError, match="two for one number"):
         sweep_results(config(), [*results, result(1, 7.0)])
+
+
+def test_an_entry_that_no_trial_took_has_no_result(tmp_path):
+    taken = result(1, 6.0, rung=1)
+    empty = {"trial": None, "status": "skipped", "reason": "no trial", "hyperparameters": {}, "rung": 1}
+    for name, content in (("taken.json", taken.to_dict()), ("empty.json", empty)):
+        write_json(tmp_path / name, content)
+    assert read_results([tmp_path / "taken.json", tmp_path / "empty.json"]) == [taken]
 
 
 def test_halving_and_early_stopping_exclude_each_other():
@@ -80,16 +98,16 @@ def test_halving_and_early_stopping_exclude_each_other():
 # ---- median stopping ----------------------------------------------------------------------------------------------
 
 
-def test_bars_are_medians_of_running_means_over_those_that_came_so_far():
+def test_thresholds_are_medians_of_running_means_over_the_trials_that_came_so_far():
     stopping = StoppingConfig(num_checks=3, min_trials=3)
-    seen = [evidence(0, [1.0, 3.0, 9.0]), evidence(1, [2.0, 2.0, 2.0]), evidence(2, [6.0, None]), evidence(3, [0.0])]
+    seen = [checked(0, [1.0, 3.0, 9.0]), checked(1, [2.0, 2.0, 2.0]), checked(2, [6.0, None]), checked(3, [0.0])]
     # check 1: means 1, 2, 6, 0; check 2: means 2, 2, 6
-    assert pruning_thresholds(seen, stopping) == [1.5, 2.0]
-    assert pruning_thresholds(seen, StoppingConfig(num_checks=3, min_trials=4)) == [1.5, None]
-    assert pruning_thresholds([], stopping) == [None, None]
+    assert pruning_thresholds(seen, stopping) == (1.5, 2.0)
+    assert pruning_thresholds(seen, StoppingConfig(num_checks=3, min_trials=4)) == (1.5, None)
+    assert pruning_thresholds([], stopping) == (None, None)
 
 
-def test_a_training_pauses_when_its_best_is_worse_than_the_bar():
+def test_a_training_pauses_when_its_best_is_worse_than_the_threshold():
     def checks(*values):
         return [{"objective": value} for value in values]
 
@@ -110,4 +128,4 @@ def test_a_training_pauses_at_a_step():
 
 
 def test_seconds_used():
-    assert seconds_used([evidence(0, [], seconds=2.0), evidence(1, [], seconds=None)]) == 2.0
+    assert seconds_used([checked(0, [], seconds=2.0), checked(1, [], seconds=None)]) == 2.0

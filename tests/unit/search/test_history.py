@@ -36,15 +36,17 @@ def test_a_block_is_made_of_sixteen_parts_down_to_single_results():
 
 def test_no_proposal_waits_for_more_than_its_lag_allows():
     """A block is read only when all of it may be seen; else 16 trials would wait for one."""
-    made = plan(num_trials=600, lag=5)
+    sweep = plan(num_trials=600, lag=5)
     for trial in range(600):
-        last = made.evidence(trial)[-1:] if trial >= 5 else []
+        last = sweep.results_files(trial)[-1:] if trial >= 5 else []
         seen = {"trial-": lambda name: int(name[6:10]), "histor": lambda name: int(name.split("-")[1][:4])}
         assert [seen[name[:6]](name) for name in last] == ([trial - 5] if trial >= 5 else [])
 
 
 def test_edges_grow_about_linearly():
-    edges = {count: sum(len(plan(num_trials=count).evidence(n)) for n in range(count)) for count in (250, 1000, 4000)}
+    edges = {
+        count: sum(len(plan(num_trials=count).results_files(n)) for n in range(count)) for count in (250, 1000, 4000)
+    }
     assert edges[1000] < 20 * 1000
     assert edges[4000] < 25 * 4000
     assert edges[4000] / edges[1000] < 6  # all-previous-results would be 16
@@ -57,14 +59,14 @@ def test_what_is_no_block_of_the_sweep_is_refused(first, last):
 
 
 def test_batches_hold_every_trial_once_and_none_reads_another_of_its_batch():
-    made = plan(num_trials=21, lag=6)
+    sweep = plan(num_trials=21, lag=6)
     for asked, sizes in ((1, [1] * 21), (4, [4] * 5 + [1]), (50, [6, 6, 6, 3])):  # at most the lag
-        batches = made.batches(asked)
+        batches = sweep.batches(asked)
         assert [len(batch.trials) for batch in batches] == sizes
         assert [trial for batch in batches for trial in batch.trials] == list(range(21))
         for batch in batches:
-            assert batch.evidence == made.evidence(batch.last)
+            assert batch.results_files == sweep.results_files(batch.last)
             assert max(0, batch.last - 6 + 1) <= batch.first  # what the last one sees ends before the batch
     assert [len(batch.trials) for batch in plan(num_trials=21, strategy="random").batches(50)] == [21]
     with pytest.raises(BadInputError, match="at least 1"):
-        made.batches(0)
+        sweep.batches(0)

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import warnings
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,7 @@ from daf.search import proposers
 from daf.search.bayesian import Bayesian, design_size
 from daf.search.history import visible_trials
 from daf.search.proposers import Random, propose
+from daf.search.results import TrialResult
 from daf.search.space import build_space
 
 MIXED = {
@@ -56,7 +58,7 @@ def hartmann6(h):
     return -float(alpha @ np.exp(-(a * (x - p) ** 2).sum(axis=1)))
 
 
-def knobs(h):
+def score_of(h):
     return -abs(math.log10(h["learning_rate"]) + 2) + 0.1 * h["epochs"] + (h["schedule"] == "cosine")
 
 
@@ -73,24 +75,24 @@ def run(config, function, trials, *, fails=lambda h: False, strategy=None):
         proposals.append(values)
         failed = fails(values)
         results.append(
-            {
-                "trial": number,
-                "status": "failed" if failed else "completed",
-                "objective": None if failed else function(values),
-                "hyperparameters": values,
-            }
+            TrialResult(
+                trial=number,
+                status="failed" if failed else "completed",
+                objective=None if failed else function(values),
+                hyperparameters=values,
+            )
         )
     return results
 
 
 def proposals_of(results):
-    return [result["hyperparameters"] for result in results]
+    return [result.hyperparameters for result in results]
 
 
 @functools.cache
 def mixed_results():
     """Twenty trials on the mixed space by the Gaussian process; ten of them are the design."""
-    return run(config_of(MIXED), knobs, 20)
+    return run(config_of(MIXED), score_of, 20)
 
 
 # ---- grid and random -------------------------------------------------------------------------------------------
@@ -141,8 +143,10 @@ import json, sys
 from daf.config import DAFSweepConfig
 from daf.search.bayesian import Bayesian
 from daf.search.proposers import Random, propose
+from daf.search.results import TrialResult
 task = json.load(sys.stdin)
-space, history = task["space"], task["history"]
+space = task["space"]
+history = [TrialResult.from_dict(result) for result in task["history"]]
 answers = {}
 for name, strategy in (("grid", None), ("random", None), ("bayesian", None), ("quasi", Random(quasi=True)),
                        ("tpe", Bayesian(gp_last_trial=0))):
@@ -165,7 +169,7 @@ def test_another_process_proposes_the_same_bytes():
     }
     backwards = dict(reversed(MIXED.items()))
     history = mixed_results()
-    task = json.dumps({"space": [backwards, grid], "history": history[::-1]})
+    task = json.dumps({"space": [backwards, grid], "history": [result.to_dict() for result in history[::-1]]})
     environment = {
         **os.environ,
         "PYTHONHASHSEED": "12345",
@@ -180,7 +184,7 @@ def test_another_process_proposes_the_same_bytes():
     expected = {
         "grid": [propose(config_of(grid, strategy="grid"), n, []) for n in numbers],
         "random": [propose(config_of(MIXED, strategy="random"), n, []) for n in numbers],
-        "bayesian": [history[n]["hyperparameters"] for n in numbers],
+        "bayesian": [history[n].hyperparameters for n in numbers],
         "quasi": [propose(config_of(MIXED), n, [], strategy=Random(quasi=True)) for n in numbers],
         "tpe": [propose(config_of(MIXED), n, history, strategy=TPE_ONLY) for n in numbers],
     }
@@ -198,18 +202,18 @@ def test_raising_num_trials_leaves_earlier_proposals(strategy):
 @pytest.mark.parametrize("strategy", [None, TPE_ONLY])
 def test_a_proposal_depends_on_the_allowed_history_only(strategy):
     config = config_of(MIXED, lag=3)
-    results = run(config, knobs, 15, strategy=strategy)
+    results = run(config, score_of, 15, strategy=strategy)
     original = propose(config, 14, results[:12], strategy=strategy)
 
-    later_changed = [dict(r, objective=99.0) if r["trial"] > 11 else r for r in results]
+    later_changed = [replace(r, objective=99.0) if r.trial > 11 else r for r in results]
     assert propose(config, 14, later_changed, strategy=strategy) == original
-    allowed_changed = [dict(r, objective=-r["objective"]) for r in results]
+    allowed_changed = [replace(r, objective=-r.objective) for r in results]
     assert propose(config, 14, allowed_changed, strategy=strategy) != original
 
 
 def test_the_last_allowed_result_counts():
     config = config_of(MIXED, lag=2)
-    changed = [dict(r, objective=9.0) if r["trial"] == 12 else r for r in mixed_results()]
+    changed = [replace(r, objective=9.0) if r.trial == 12 else r for r in mixed_results()]
     assert propose(config, 14, changed) != proposals_of(mixed_results())[14]
 
 
@@ -217,7 +221,7 @@ def test_the_last_allowed_result_counts():
 def test_trials_in_flight_are_worked_out_again_without_their_files(strategy):
     """What `pending` would say follows from the history: with and without it the proposal is the same."""
     config = config_of(MIXED, lag=4)
-    results = run(config, knobs, 16, strategy=strategy)
+    results = run(config, score_of, 16, strategy=strategy)
     for number in (10, 12, 15):
         assert propose(config, number, results[: number - 3], strategy=strategy) == proposals_of(results)[number]
 
@@ -249,7 +253,7 @@ def test_the_design_covers_the_lag():
 
 
 def test_a_missing_result_is_named():
-    history = [result for result in mixed_results() if result["trial"] != 7]
+    history = [result for result in mixed_results() if result.trial != 7]
     with pytest.raises(BadInputError) as caught:
         propose(config_of(MIXED), 15, history)
     assert caught.value.found == "none of trial 7"
@@ -264,8 +268,8 @@ def test_results_of_another_space_are_an_error():
 
 def test_one_value_parameters_are_constant_and_a_space_of_one_point_works():
     config = config_of({"gamma": [0.9], "epochs": {"type": "int", "low": 3, "high": 3}}, lag=1)
-    history = [{"trial": 0, "status": "completed", "objective": 1.0, "hyperparameters": {"gamma": 0.9, "epochs": 3}}]
-    history = [dict(history[0], trial=n) for n in range(9)]
+    values = {"gamma": 0.9, "epochs": 3}
+    history = [TrialResult(trial=n, status="completed", objective=1.0, hyperparameters=values) for n in range(9)]
     assert propose(config, 9, history) == {"epochs": 3, "gamma": 0.9}
 
 
@@ -278,8 +282,8 @@ def test_a_crash_region_is_left(strategy, trials):
     config = config_of(BRANIN, optimize_direction="minimize", seed=5)
     results = run(config, branin, trials, fails=lambda h: h["x"] < 0, strategy=strategy)
     design = design_size(build_space(config, any_name=True), config.lag)
-    assert any(result["status"] == "failed" for result in results[:design])
-    crashed = sum(result["status"] == "failed" for result in results[design:])
+    assert any(result.status == "failed" for result in results[:design])
+    crashed = sum(result.status == "failed" for result in results[design:])
     assert crashed < 0.25 * (trials - design)
 
 
@@ -292,8 +296,9 @@ def test_the_search_goes_on_when_everything_failed(strategy):
 
 def test_nan_counts_as_failed():
     history = mixed_results()
-    as_nan = [dict(r, objective=math.nan) if r["trial"] == 4 else r for r in history]
-    as_failed = [dict(r, objective=None, status="failed") if r["trial"] == 4 else r for r in history]
+    nan = TrialResult.from_dict({**history[4].to_dict(), "objective": math.nan})
+    as_nan = [nan if r.trial == 4 else r for r in history]
+    as_failed = [replace(r, objective=None, status="failed") if r.trial == 4 else r for r in history]
     config = config_of(MIXED)
     assert propose(config, 14, as_nan) == propose(config, 14, as_failed) != propose(config, 14, history)
 
@@ -316,7 +321,7 @@ def median_regret(space, function, minimum, *, strategy, trials, lag, seeds):
     regrets = []
     for seed in seeds:
         config = config_of(space, strategy=strategy, lag=lag, seed=seed, optimize_direction="minimize")
-        best = min(result["objective"] for result in run(config, function, trials))
+        best = min(result.objective for result in run(config, function, trials))
         regrets.append(best - minimum)
     return float(np.median(regrets))
 

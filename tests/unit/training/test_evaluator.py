@@ -17,7 +17,6 @@ from daf.distributed.process_group import Group
 from daf.engine.evaluation import evaluate_policy
 from daf.engine.missions import resolve_mission
 from daf.engine.model_files import read_weights
-from daf.episodes.objective import episode_objectives
 from daf.errors import BadInputError
 from daf.logging_config import create_daf_logger
 from daf.system.files import read_json
@@ -73,8 +72,9 @@ def test_the_published_weights_are_those_of_the_best_evaluation(direction: str, 
     assert facts["published"]["agent_steps"] == facts["evaluations"][number]["agent_steps"]
     assert read_json(tmp_path / "model.json")["agent_steps"] == facts["published"]["agent_steps"]
     policy = PolicyConfig(class_path="grid", data_path=tmp_path / "model.safetensors", init_kwargs=recipe.init_kwargs)
-    episodes = evaluate_policy(policy, resolve_mission(MISSION.config, "short"), episodes=4, seed=900)
-    assert episode_objectives(episodes, "action.move.success").mean() == pytest.approx(best, abs=1e-6)
+    mission, metric = resolve_mission(MISSION.config, "short"), "action.move.success"
+    episodes = evaluate_policy(policy, mission, episodes=4, seed=900, objective_metric=metric)
+    assert episodes["objective"].mean() == pytest.approx(best, abs=1e-6)
 
 
 def test_without_evaluations_the_last_weights_are_published(tmp_path: Path) -> None:

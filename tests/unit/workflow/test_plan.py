@@ -197,24 +197,34 @@ def test_trials():
 
 def test_which_results_a_proposal_reads():
     made = plan(sweeps=sweep(num_trials=6, lag=2, strategy="bayesian")).sweep_plan("s")
-    assert [made.evidence(trial) for trial in range(4)] == [
+    assert [made.results_files(trial) for trial in range(4)] == [
         [],
         [],
         ["trial-0000/result.json"],
         ["trial-0000/result.json", "trial-0001/result.json"],
     ]
     for strategy in ("random", "grid", "quasi_random"):
-        assert plan(sweeps=sweep(num_trials=6, lag=1, strategy=strategy)).sweep_plan("s").evidence(2) == []
+        assert plan(sweeps=sweep(num_trials=6, lag=1, strategy=strategy)).sweep_plan("s").results_files(2) == []
     budgeted = plan(sweeps=sweep(num_trials=6, lag=1, strategy="random", max_total_seconds=60.0)).sweep_plan("s")
-    assert budgeted.evidence(1) == ["trial-0000/result.json"]
+    assert budgeted.results_files(1) == ["trial-0000/result.json"]
 
 
 def test_more_trials_change_nothing_of_the_earlier_ones():
     few, many = (plan(sweeps=sweep(num_trials=n)).sweep_plan("s") for n in (60, 600))
     assert few.trial_settings() == many.trial_settings()
-    assert [few.evidence(n) for n in range(60)] == [many.evidence(n) for n in range(60)]
+    assert [few.results_files(n) for n in range(60)] == [many.results_files(n) for n in range(60)]
     longer = plan(sweeps=sweep(episodes_per_trial=9)).sweep_plan("s")
     assert few.trial_settings() != longer.trial_settings()
+
+
+def test_the_time_for_an_action_decides_trials():
+    """A class of the user's may be slow."""
+    quick, slow = (
+        plan(sweeps=sweep(), evaluation={"max_action_time_ms": limit}).sweep_plan("s") for limit in (100, 5_000)
+    )
+    assert quick.trial_settings().max_action_time_ms == 100
+    assert quick.trial_settings() != slow.trial_settings()
+    assert quick.confirmation_settings(0).max_action_time_ms == 100
 
 
 # ---- missions --------------------------------------------------------------------------------------------------

@@ -1,0 +1,54 @@
+"""What one job of a sweep trains and scores."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from daf.search.space import Value
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrialAssignment:
+    """A trial of the search, an entry of a rung, or a finalist on a fresh seed.
+
+    Attributes:
+        trial: None if no trial takes the entry or the finalist's rank; then `skip` says why.
+        seed: of the training; None if nothing is trained, and for a finalist before its fresh seed is known.
+        hyperparameters: all that apply.
+        rung: of successive halving, from 0.
+        pruning_thresholds: None, or one per check of a trial that may stop early, see `daf.search.budget`.
+        skip: why nothing is run; None: it runs.
+    """
+
+    trial: int | None
+    seed: int | None
+    hyperparameters: Mapping[str, Value]
+    rung: int = 0
+    pruning_thresholds: tuple[float | None, ...] | None = None
+    skip: str | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        thresholds = self.pruning_thresholds
+        return {
+            "trial": self.trial,
+            "seed": self.seed,
+            "hyperparameters": dict(self.hyperparameters),
+            "rung": self.rung,
+            "pruning_thresholds": None if thresholds is None else list(thresholds),
+            "skip": self.skip,
+        }
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> TrialAssignment:
+        """From what `to_dict` gives; further keys, as proposal.json has them, are left out."""
+        thresholds = data["pruning_thresholds"]
+        return cls(
+            trial=data["trial"],
+            seed=data["seed"],
+            hyperparameters=dict(data["hyperparameters"]),
+            rung=data["rung"],
+            pruning_thresholds=None if thresholds is None else tuple(thresholds),
+            skip=data["skip"],
+        )
