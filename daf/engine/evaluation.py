@@ -93,10 +93,10 @@ def evaluate_policy(
         {
             "policy": label,
             "checkpoint": checkpoint_label or label,
-            "training_seed": training_seed,
+            "train_seed": training_seed,
             "mission": found.name,
             "episode": number,
-            "seed": seed + number,
+            "env_seed": seed + number,
             **episode_row(played[number], found, objective_metric),
         }
         for number in numbers

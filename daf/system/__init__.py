@@ -7,5 +7,6 @@ limits          what a cgroup leaves of memory and processors
 resource_usage  what a stretch of work took
 checks          one check of a machine or a package, and how it went
 plain           any value as JSON-ready data
+columns         tables whose columns derive from a record class
 provenance      what a result was made with
 """
