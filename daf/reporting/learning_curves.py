@@ -23,7 +23,7 @@ METRICS = {
 
 
 def read_metrics(path: str | Path) -> list[dict[str, Any]]:
-    """The lines of a metrics.jsonl; a last line cut short by a crash is left out.
+    """The lines of a metrics.jsonl, without a last line cut short by a crash.
 
     Raises:
         BadInputError: no such file, or a damaged line before the last.
@@ -51,10 +51,10 @@ def metric_curves(runs: Mapping[str, Sequence[Mapping[str, Any]]], key: str) -> 
 
 
 def training_figures(runs: Mapping[str, Sequence[Mapping[str, Any]]]) -> list[dict[str, str]]:
-    """A figure per metric that any run has, the reward first."""
-    found = []
+    """A figure for every metric that any run has, the reward first."""
+    drawn = []
     for key, name in METRICS.items():
         curves = metric_curves(runs, key)
         if any(curves.values()):
-            found.append({"key": key, "title": name, "svg": figures.curve_figure(curves, f"{name} over agent-steps")})
-    return found
+            drawn.append({"key": key, "title": name, "svg": figures.curve_figure(curves, f"{name} over agent-steps")})
+    return drawn

@@ -26,7 +26,7 @@ def episodes(difference: float, n: int = 64, *, noise: float = 1.0, policies: tu
     rng = np.random.default_rng(3)
     shared = rng.normal(0, 1, n)
     rows = [
-        {"policy": policy, "checkpoint": policy, "mission": "m", "episode": episode, "seed": 1000 + episode,
+        {"policy": policy, "checkpoint": policy, "mission": "m", "episode": episode, "env_seed": 1000 + episode,
          "mean_reward": shared[episode] + (difference if policy == "a" else 0.0) + rng.normal(0, noise)}
         for policy in policies
         for episode in range(n)
@@ -76,7 +76,7 @@ def test_it_stops_at_the_first_look_that_settles_every_pair() -> None:
     assert results.sequential["done"]
     assert [look["episodes"] for look in results.sequential["interim_analyses"]] == [16]
     assert results.config.confidence_level == pytest.approx(1 - 0.05 / 16)
-    row = results.headline_records("A")[0]
+    row = results.headline_records("checkpoints")[0]
     assert (row["verdict"], row["n_a"]) == ("better", 16)
     assert any("Episodes were added until every pair had its verdict: 16" in note for note in results.notes)
 
@@ -90,7 +90,7 @@ def test_an_equal_pair_goes_on_to_the_cap_or_to_equivalence() -> None:
     played.clear()
     results = sequential.play_until_settled(player(episodes(0.0, noise=0.2), played), config(equivalence_margin=0.5))
     assert played == [(0, 16)]
-    assert results.headline_records("A")[0]["verdict"] == "equivalent"
+    assert results.headline_records("checkpoints")[0].verdict == "equivalent"
 
 
 def test_differences_that_never_vary_do_not_keep_it_going() -> None:
@@ -99,7 +99,7 @@ def test_differences_that_never_vary_do_not_keep_it_going() -> None:
     played: list[tuple[int, int]] = []
     results = sequential.play_until_settled(player(frame, played), config())
     assert played == [(0, 16)]
-    assert results.headline_records("A")[0]["verdict"] == "insufficient data"
+    assert results.headline_records("checkpoints")[0].verdict == "insufficient data"
 
 
 # ---- in the workflow --------------------------------------------------------------------------------------
@@ -137,7 +137,7 @@ def test_a_shard_that_another_comparison_wants_in_any_case_waits_for_nothing() -
 
 
 def shard(folder: Path, frame: pd.DataFrame, name: str) -> Path:
-    rows = [{**row, "training_seed": None} for row in frame.to_dict("records")]
+    rows = [{**row, "train_seed": None} for row in frame.to_dict("records")]
     write_episodes(folder / name, episodes_frame(rows), {"recipe_digest": "0", "note": ""})
     return folder / name
 

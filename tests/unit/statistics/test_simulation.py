@@ -63,12 +63,12 @@ def expect_share(hits: int, runs: int, low: float, high: float) -> None:
 # ---- family-wise error ------------------------------------------------------------------------------------
 
 
-QUESTIONS = pytest.mark.parametrize(("estimand", "test"), [("A", "welch"), ("B", "welch"), ("B", "permutation")])
+QUESTIONS = pytest.mark.parametrize(("estimand", "test"), [("checkpoints", "welch"), ("recipes", "welch"), ("recipes", "permutation")])
 
 
 def identical(rng: np.random.Generator, estimand: str) -> Units:
-    """Question A is about weights, so they must be the same; question B about recipes, whose weights differ."""
-    return nested(rng, missions=2, same_weights=estimand == "A", seeds=1 if estimand == "A" else 5)
+    """The comparison of checkpoints is about weights, so they must be the same; the comparison of recipes about recipes, whose weights differ."""
+    return nested(rng, missions=2, same_weights=estimand == "checkpoints", seeds=1 if estimand == "checkpoints" else 5)
 
 
 @QUESTIONS
@@ -78,7 +78,7 @@ def test_adjusted_p_of_six_identical_policies_are_rarely_small(estimand: str, te
         units, raw = identical(rng, estimand), []
         for a, b in combinations(units.policies, 2):
             x, y = (units.run_means(policy, list(units.missions)) for policy in (a, b))
-            if estimand == "A":
+            if estimand == "checkpoints":
                 strata = [units.paired_differences(a, b, mission) for mission in units.missions]
                 raw.append(hypothesis_tests.sign_flip_test(strata, num_resamples=400, rng=rng).p)
             else:
@@ -108,7 +108,7 @@ def test_six_identical_policies_get_a_verdict_rarely(estimand: str, test: str) -
 
 
 def test_episodes_as_units_of_recipes_would_be_wrong_most_of_the_time() -> None:
-    # The mistake that question B avoids: the same data, episodes as independent units (the check that the simulation
+    # The mistake that the comparison of recipes avoids: the same data, episodes as independent units (the check that the simulation
     # is able to show it).
     rng, false = RNG(1), 0
     for _ in range(100):
@@ -164,14 +164,14 @@ def test_aggregates_over_missions_cover(statistic: str, joint: bool, runs: int) 
 @DEFAULT_OR_LONG
 def test_differences_of_nested_data_are_covered(runs: int) -> None:
     rng = RNG(runs)
-    hits = {("A", "overall"): 0, ("A", "m0"): 0, ("B", "overall"): 0, ("B", "m0"): 0}
+    hits = {("checkpoints", "overall"): 0, ("checkpoints", "m0"): 0, ("recipes", "overall"): 0, ("recipes", "m0"): 0}
     counts = dict.fromkeys(hits, 0)
     for _ in range(runs):
         for same_weights in (True, False):
             units = nested(rng, policies=2, missions=3, seeds=5, same_weights=same_weights)
             for r in pairs.compare_pairs(units, settings(units)):
                 key = (r["estimand"], r["mission"])
-                if key in hits and (r["estimand"] == "A") == same_weights:
+                if key in hits and (r["estimand"] == "checkpoints") == same_weights:
                     counts[key] += 1
                     hits[key] += r["interval_low"] <= 0 <= r["interval_high"]
     assert set(counts.values()) == {runs}
