@@ -190,11 +190,7 @@ def _train_variants(
     if run.sweep is not None:
         hint = "give the run the hyperparameters that the sweep found"
         raise ConfigError(
-            [
-                BadInputError(
-                    "a run with hyperparameters", f"takes them from sweep '{run.sweep}'", "daf_policy_ablation", hint
-                )
-            ]
+            [BadInputError("a run with fixed hyperparameters", f"sweep '{run.sweep}'", "daf_policy_ablation", hint)]
         )
     experiment = ablation_experiment(run, components, settings, output_dir)
     results = run_generated_comparison(experiment, output_dir, cores=cores)

@@ -55,7 +55,7 @@ def bootstrap_ranks(
         counts = rng.multinomial(n, np.full(n, 1 / n), size=num_resamples).astype(np.float64)
         replicates += ranks_of_scores(scores @ counts.T / n) / len(scores_by_mission)
     samples = [[scores[policy] for scores in scores_by_mission] for policy in range(policies)]
-    return _summarise(observed, replicates, replicate_levels(samples, level)[0])
+    return _summarize(observed, replicates, replicate_levels(samples, level)[0])
 
 
 def bootstrap_run_ranks(
@@ -84,10 +84,10 @@ def bootstrap_run_ranks(
     levels = replicate_levels(trained, level, joint=True)[0]
     if any(runs[0].size < FEWEST_UNITS for runs in trained):  # one seed alone varies as little as a fixed policy
         levels = nan, nan
-    return _summarise(observed, np.mean(ranks, axis=0), levels)
+    return _summarize(observed, np.mean(ranks, axis=0), levels)
 
 
-def _summarise(observed: Sequence[Array], replicates: Array, levels: tuple[float, float]) -> Ranks:
+def _summarize(observed: Sequence[Array], replicates: Array, levels: tuple[float, float]) -> Ranks:
     """From the means of the missions, each (policies,), and replicates of the mean rank (policies, num_resamples).
 
     Args:

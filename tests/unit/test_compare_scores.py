@@ -142,7 +142,12 @@ WRONG = {
     "huge seed": (lambda f: f.assign(seed=1e20), "whole numbers up to 9007199254740992", "'1e+20' in row 0", ": seed"),
     "too large a seed": (lambda f: f.assign(seed=2**64 - 1), f"whole numbers up to {2**63 - 1}", ": seed"),
     "two columns": (lambda f: pd.concat([f, f[["score"]]], axis=1), "one column 'score'", "2 of that name"),
-    "negative episode": (lambda f: f.assign(episode=f["episode"] - 5), "numbers from 0 on", "-5 in row 0", ": episode"),
+    "negative episode": (
+        lambda f: f.assign(episode=f["episode"] - 5),
+        "numbers of at least 0",
+        "-5 in row 0",
+        ": episode",
+    ),
     "reserved": (lambda f: f.assign(mission=f["mission"].replace("two", "overall")), "'overall'", ""),
 }
 
@@ -191,7 +196,7 @@ def test_one_training_seed_leaves_the_ranks_of_recipes_open(tmp_path: Path) -> N
     assert ranks.loc["checkpoints", ["rank_low", "rank_high", "p_first"]].notna().all(axis=None)
     page = (tmp_path / "report.html").read_text()
     shown = page.split("<summary>Ranks</summary>")[1].split("</tbody>")[0]
-    rows = [row for row in shown.split("<tr") if '<td class="t">B</td>' in row]
+    rows = [row for row in shown.split("<tr") if '<td class="t">recipes</td>' in row]
     assert len(rows) == 6  # two policies on each mission and overall
     for row in rows:
         assert row.count("\N{EN DASH}</td>") == 2
@@ -227,11 +232,13 @@ def test_aggregate_means_weigh_missions_the_same_and_what_does_not_is_said() -> 
         assert values["median", policy] == pytest.approx(pooled.median(), abs=1e-12)
     assert values["mean", "x"] < values["mean", "y"]
     assert "y beats x over 2 missions" in results.verdicts()[0]
-    assert any("a mission with more of them weighs more there" in note for note in results.notes)
+    assert any("a mission with more episodes weighs more there" in note for note in results.notes)
     assert not any("weighs more there" in note for note in compare(table({"x": 1.0, "y": 0.0})).notes)
     # On a declared scale: the shortfall below 1, a mean of missions' means as well.
     ends = {"low": {"one": 0.0, "two": 0.0}, "high": {"one": 2.0, "two": 2.0}}
-    gap = compare(frame, normalization=ends).aggregates.set_index(["statistic", "policy"])["value"]["optimality_gap", "x"]
+    gap = compare(frame, normalization=ends).aggregates.set_index(["statistic", "policy"])["value"][
+        "optimality_gap", "x"
+    ]
     short = (1 - frame["score"] / 2).clip(lower=0)[frame.policy == "x"]
     assert gap == pytest.approx(short.groupby(frame.loc[frame.policy == "x", "mission"]).mean().mean(), abs=1e-12)
 
@@ -260,8 +267,8 @@ def test_drawing_missions_widens_what_is_said_of_missions_like_these_only() -> N
     pd.testing.assert_series_equal(drawn.aggregates["value"], given.aggregates["value"])
     pd.testing.assert_frame_equal(drawn.pairwise, given.pairwise)
     pd.testing.assert_frame_equal(drawn.ranks, given.ranks)
-    assert any("they speak of missions like these" in note for note in drawn.notes)
-    assert not any("missions like these" in note for note in given.notes)
+    assert any("they generalize to similar missions" in note for note in drawn.notes)
+    assert not any("similar missions" in note for note in given.notes)
 
 
 def test_aggregates_and_profiles_rest_on_shared_environment_seeds() -> None:
@@ -299,7 +306,7 @@ def test_normalization_puts_every_mission_on_one_scale() -> None:
         scale = results.provenance["computation"]["normalization"][mission]
         assert scale == pytest.approx([zero, one], abs=1e-9)
     assert "optimality_gap" in set(results.aggregates["statistic"])
-    assert any("The scale is set by what random and reference scored" in note for note in results.notes)
+    assert any("The scale is set by the scores of random and reference" in note for note in results.notes)
     assert "normalized points" in results.verdicts()[0]
     # A change of scale changes no test, but for the weight of the missions.
     plain = compare(frame).pairwise.query("mission == 'two' and estimand == 'checkpoints'")
@@ -343,7 +350,7 @@ def test_policies_that_would_turn_a_mission_upside_down_are_no_reference_scores(
     ):
         with pytest.raises(BadInputError) as caught:
             compare(frame, normalization=scale)
-        for text in (f"one is {ends[1]:g} and zero is {ends[0]:g}", "on two", "declare rewards", "leave the mission"):
+        for text in (f"high is {ends[1]:g} and low is {ends[0]:g}", "on two", "declare rewards", "leave the mission"):
             assert text in str(caught.value)
     assert compare(frame, missions=["one"], normalization={"low": "random", "high": "reference"}).missions == ["one"]
 
@@ -391,7 +398,9 @@ def test_planning_is_for_the_first_step_of_holms_correction() -> None:
     frame = table({"w": 0.3, "x": 0.1, "y": 0.0}, seeds=(1, 2, 3, 4), episodes=10)
     frame = pd.concat([frame, frame[frame.policy == "w"].assign(policy="same")])
     margin, found = 0.3, compare(frame, equivalence_margin=0.3).pairwise
-    assert found["p"].isna().sum() == 3  # the comparison of checkpoints only, `w` and `same`: overall and on two missions
+    assert (
+        found["p"].isna().sum() == 3
+    )  # the comparison of checkpoints only, `w` and `same`: overall and on two missions
     scores = frame.groupby(["mission", "episode", "policy"])["score"].mean().unstack()
     d = (scores["x"] - scores["y"]).unstack("mission")
     runs = frame.groupby(["policy", "seed", "mission"])["score"].mean().unstack("mission")
@@ -437,7 +446,7 @@ def test_a_margin_far_below_the_spread_leaves_the_number_needed_open() -> None:
     assert set(rows["verdict"]) == {"inconclusive"}
     np.testing.assert_allclose(rows["power"], 0.05, atol=1e-4)
     for key, unit in (("checkpoints", "episodes per mission"), ("recipes", "training seeds per recipe")):
-        text = f"that a billion {unit} would not show it in 1 of 1 open pairs of question {key}."
+        text = f"that a billion {unit} would not show it in 1 of 1 open pairs of {key}."
         assert any(
             note.startswith("A difference of 1e-06 is so small") and note.endswith(text) for note in results.notes
         )
@@ -461,7 +470,7 @@ def test_a_mission_whose_difference_never_varies_leaves_equivalence_open_and_is_
     assert len(notes) == 1
     assert "on one (x and y, x and z)." in notes[0]
     assert "counts such a mission's episodes as one" in notes[0]
-    assert "takes the difference there as known" in notes[0]
+    assert "treats the difference there as known" in notes[0]
     assert not any("same amount" in note for note in compare(table({"x": 1.0, "y": 0.0})).notes)
 
 
@@ -667,12 +676,12 @@ def test_a_policy_without_training_seeds_among_others_is_said_to_be_fixed() -> N
     partly = frame[(frame["policy"] == "x") | (frame["seed"] == 1)]
     partly = partly.assign(seed=partly["seed"].where(partly["policy"] == "x"))
     results = compare(partly)
-    assert results.notes[-1].startswith("y has no training seed and is taken as fixed")
+    assert results.notes[-1].startswith("y has no training seed and counts as fixed")
     methods = results.summary_statistics.query("policy == 'y'")["recipe_method"]
     assert set(methods) == {"insufficient data: no training seed of this policy is known"}
     for other in (frame, partly.drop(columns="seed").drop_duplicates(["policy", "mission", "episode"])):
-        assert not any("taken as fixed" in note for note in compare(other).notes)
-    assert not any("taken as fixed" in note for note in compare(partly, policies=["x"]).notes)
+        assert not any("as fixed" in note for note in compare(other).notes)
+    assert not any("as fixed" in note for note in compare(partly, policies=["x"]).notes)
 
 
 def test_very_small_scores_are_shown_with_their_digits() -> None:

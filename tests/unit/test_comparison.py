@@ -52,7 +52,9 @@ def config(*policies: str, missions: tuple[str, ...] = ("m",), **changes: object
     return DAFComparisonConfig(policies=list(policies), missions=list(missions), num_resamples=1000, **changes)
 
 
-def pair(results: ComparisonResults, estimand: Estimand = "checkpoints", mission: str = "overall", index: int = 0) -> pd.Series:
+def pair(
+    results: ComparisonResults, estimand: Estimand = "checkpoints", mission: str = "overall", index: int = 0
+) -> pd.Series:
     rows = results.pairwise.query("estimand == @estimand and mission == @mission")
     return rows.iloc[index]
 

@@ -26,7 +26,12 @@ def fake_run(scores: dict[str, float], seen: list[ExperimentConfig]):
         seen.append(experiment)
         (config,) = experiment.comparisons.values()
         rows = [
-            {"policy": policy, "mission": mission, "env_seed": seed, "mean_reward": scores[policy] + (seed * 7 % 5) * 0.1}
+            {
+                "policy": policy,
+                "mission": mission,
+                "env_seed": seed,
+                "mean_reward": scores[policy] + (seed * 7 % 5) * 0.1,
+            }
             for policy in config.policies
             for mission in config.missions
             for seed in range(8)
@@ -184,7 +189,7 @@ def test_components_that_cannot_be_switched_are_refused(tmp_path: Path) -> None:
         ablation.daf_policy_ablation(run(), [])
     with pytest.raises(BadInputError, match="missions to play"):
         ablation.daf_policy_ablation("random", ["stride"])
-    with pytest.raises(ConfigError, match="a run of its own"):
+    with pytest.raises(ConfigError, match="a run with fixed hyperparameters"):
         ablation.daf_policy_ablation(run(sweep="s"), ["hyperparameters.entropy_coef"])
 
 

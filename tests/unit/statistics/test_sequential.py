@@ -1,4 +1,4 @@
-"""Comparisons that stop by themselves: levels of the looks, when they stop, and what the workflow makes of it."""
+"""Comparisons that stop by themselves: levels of interim analyses, when they stop, and what the workflow makes of it."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def player(frame: pd.DataFrame, played: list[tuple[int, int]]):
     return play
 
 
-def test_looks_are_equal_batches_up_to_the_cap() -> None:
+def test_interim_analyses_are_equal_batches_up_to_the_cap() -> None:
     assert sequential.interim_sizes(config()) == [16, 32, 48, 64]
     assert sequential.interim_sizes(config(max_episodes_per_mission=10)) == [3, 5, 8, 10]
     assert sequential.interim_sizes(config(max_episodes_per_mission=4, num_interim_analyses=20)) == [1, 2, 3, 4]
@@ -50,7 +50,7 @@ def test_looks_are_equal_batches_up_to_the_cap() -> None:
     assert sequential.first_episodes_of_batches(config()) == [0, 16, 32, 48]
 
 
-def test_the_looks_spend_alpha_by_the_square_of_their_share() -> None:
+def test_the_interim_analyses_spend_alpha_by_the_square_of_their_share() -> None:
     spent = 1 - np.array(sequential.interim_levels(config()))
     np.testing.assert_allclose(spent, 0.05 * np.array([1, 3, 5, 7]) / 16, atol=1e-12)
     assert spent.sum() == pytest.approx(0.05)
@@ -66,18 +66,18 @@ def test_identical_policies_get_a_false_verdict_at_any_look_rarely() -> None:
         false += bool((p <= alphas).any())
         naive += min(p) <= 0.05
     assert false / runs <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / runs)
-    assert naive / runs > 0.09  # what the correction is for: the same looks, each at 5 %
+    assert naive / runs > 0.09  # what the correction is for: the same analyses, each at 5 %
 
 
-def test_it_stops_at_the_first_look_that_settles_every_pair() -> None:
+def test_it_stops_at_the_first_analysis_that_settles_every_pair() -> None:
     played: list[tuple[int, int]] = []
     results = sequential.play_until_settled(player(episodes(2.5), played), config())
     assert played == [(0, 16)]
     assert results.sequential["done"]
-    assert [look["episodes"] for look in results.sequential["interim_analyses"]] == [16]
+    assert [analysis["episodes"] for analysis in results.sequential["interim_analyses"]] == [16]
     assert results.config.confidence_level == pytest.approx(1 - 0.05 / 16)
     row = results.headline_records("checkpoints")[0]
-    assert (row["verdict"], row["n_a"]) == ("better", 16)
+    assert (row.verdict, row.n_a) == ("better", 16)
     assert any("Episodes were added until every pair had its verdict: 16" in note for note in results.notes)
 
 
@@ -112,7 +112,7 @@ def plan(**comparisons: dict[str, object]) -> Plan:
 
 
 def test_shards_wait_for_the_look_before_their_batch() -> None:
-    auto = {"episodes_per_mission": "auto", "max_episodes_per_mission": 40}  # looks at 10, 20, 30 and 40 episodes
+    auto = {"episodes_per_mission": "auto", "max_episodes_per_mission": 40}  # analyses at 10, 20, 30 and 40 episodes
     made = plan(main=auto)
     assert list(made.shards("arena")) == [0, 1, 2, 3, 4]
     assert [made.interim_analyses_before("arena", shard) for shard in range(5)] == [

@@ -16,6 +16,7 @@ import pytest
 
 from daf.config import DAFComparisonConfig
 from daf.statistics import bootstrap, hypothesis_tests, intervals, pairs
+from daf.statistics.streams import ESTIMAND_KEYS
 from daf.statistics.units import Cell, Units
 
 RNG = np.random.default_rng
@@ -63,17 +64,19 @@ def expect_share(hits: int, runs: int, low: float, high: float) -> None:
 # ---- family-wise error ------------------------------------------------------------------------------------
 
 
-QUESTIONS = pytest.mark.parametrize(("estimand", "test"), [("checkpoints", "welch"), ("recipes", "welch"), ("recipes", "permutation")])
+ESTIMANDS = pytest.mark.parametrize(
+    ("estimand", "test"), [("checkpoints", "welch"), ("recipes", "welch"), ("recipes", "permutation")]
+)
 
 
 def identical(rng: np.random.Generator, estimand: str) -> Units:
-    """The comparison of checkpoints is about weights, so they must be the same; the comparison of recipes about recipes, whose weights differ."""
+    """Checkpoints are identical if their weights are the same; recipes are, even if their weights differ."""
     return nested(rng, missions=2, same_weights=estimand == "checkpoints", seeds=1 if estimand == "checkpoints" else 5)
 
 
-@QUESTIONS
+@ESTIMANDS
 def test_adjusted_p_of_six_identical_policies_are_rarely_small(estimand: str, test: str) -> None:
-    rng, runs, false = RNG([7, ord(estimand)]), 150, 0
+    rng, runs, false = RNG([7, ord(ESTIMAND_KEYS[estimand])]), 150, 0
     for _ in range(runs):
         units, raw = identical(rng, estimand), []
         for a, b in combinations(units.policies, 2):
@@ -94,15 +97,15 @@ def test_adjusted_p_of_six_identical_policies_are_rarely_small(estimand: str, te
 
 
 @pytest.mark.long
-@QUESTIONS
+@ESTIMANDS
 def test_six_identical_policies_get_a_verdict_rarely(estimand: str, test: str) -> None:
-    rng, runs, false = RNG([8, ord(estimand)]), 2000, {"overall": 0, "missions": 0}
+    rng, runs, false = RNG([8, ord(ESTIMAND_KEYS[estimand])]), 2000, {"overall": 0, "missions": 0}
     for _ in range(runs):
         units = identical(rng, estimand)
         records = pairs.compare_pairs(units, settings(units, recipe_test=test))
-        decided = [r for r in records if r["estimand"] == estimand and r["verdict"] in ("better", "worse")]
-        false["overall"] += any(r["mission"] == "overall" for r in decided)
-        false["missions"] += any(r["mission"] != "overall" for r in decided)
+        decided = [r for r in records if r.estimand == estimand and r.verdict in ("better", "worse")]
+        false["overall"] += any(r.mission == "overall" for r in decided)
+        false["missions"] += any(r.mission != "overall" for r in decided)
     for hits in false.values():
         expect_share(hits, runs, 0.0, 0.06)
 
@@ -170,10 +173,10 @@ def test_differences_of_nested_data_are_covered(runs: int) -> None:
         for same_weights in (True, False):
             units = nested(rng, policies=2, missions=3, seeds=5, same_weights=same_weights)
             for r in pairs.compare_pairs(units, settings(units)):
-                key = (r["estimand"], r["mission"])
-                if key in hits and (r["estimand"] == "checkpoints") == same_weights:
+                key = (r.estimand, r.mission)
+                if key in hits and (r.estimand == "checkpoints") == same_weights:
                     counts[key] += 1
-                    hits[key] += r["interval_low"] <= 0 <= r["interval_high"]
+                    hits[key] += r.interval_low <= 0 <= r.interval_high
     assert set(counts.values()) == {runs}
     for key in hits:
         expect_share(hits[key], runs, 0.93, 0.97)
