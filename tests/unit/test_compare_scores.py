@@ -10,7 +10,8 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from daf.comparison import daf_compare_scores
+from daf.comparison import daf_compare_policies, daf_compare_scores
+from daf.config import DAFComparisonConfig
 from daf.errors import BadInputError, ConfigError
 from daf.statistics import effects
 
@@ -689,3 +690,41 @@ def test_very_small_scores_are_shown_with_their_digits() -> None:
     (sentence,) = compare(frame.assign(score=frame["score"] * 1e-6)).verdicts()
     assert "0.00" not in sentence
     assert sentence.count("e\N{MINUS SIGN}") == 3
+
+
+def test_the_training_seed_has_two_names_and_both_at_once_are_refused() -> None:
+    frame = table({"x": 1.0, "y": 0.0})
+    renamed = frame.rename(columns={"seed": "train_seed"})
+    assert compare(renamed).to_dict()["pairwise"] == compare(frame).to_dict()["pairwise"]
+    with pytest.raises(BadInputError, match="both name the training seed"):
+        compare(frame.assign(train_seed=frame["seed"]))
+    assert compare(compare(frame).scores()).to_dict()["pairwise"] == compare(frame).to_dict()["pairwise"]
+
+
+def test_keywords_override_a_configuration() -> None:
+    frame = table({"x": 1.0, "y": 0.0, "z": 0.5})
+    config = DAFComparisonConfig(policies=["y", "x"], missions=["two"], num_resamples=300, equivalence_margin=9.0)
+    results = daf_compare_scores(frame, config=config, confidence_level=0.9)
+    assert (results.policies, results.missions) == (["y", "x"], ["two"])
+    assert (results.config.equivalence_margin, results.config.confidence_level) == (9.0, 0.9)
+    assert daf_compare_scores(frame, config=config, policies=["z", "x"]).policies == ["z", "x"]
+    assert config.confidence_level == 0.95
+
+
+def test_unknown_keywords_are_refused_by_the_function_they_were_given_to() -> None:
+    frame = table({"x": 1.0, "y": 0.0})
+    cases = [
+        ({"equivalence_margn": 1.0}, "did you mean 'equivalence_margin'?"),
+        ({"outputdir": "there"}, "did you mean 'output_dir'?"),
+        ({"anchors": {"zero": "x", "one": "y"}}, "`anchors` is now called `normalization`, with `low` and `high`"),
+        ({"num_looks": 3}, "`num_looks` is now called `num_interim_analyses`"),
+        ({"normalization": {"zero": "x", "high": "y"}}, "`zero` is now called `low`"),
+    ]
+    for options, hint in cases:
+        with pytest.raises(BadInputError) as caught:
+            daf_compare_scores(frame, **options)  # type: ignore[arg-type]
+        assert str(caught.value).startswith("daf_compare_scores")
+        assert hint in str(caught.value)
+    with pytest.raises(BadInputError, match="did you mean 'workers'") as caught:
+        daf_compare_policies(["random"], ["arena"], worker=2)
+    assert caught.value.where == "daf_compare_policies"

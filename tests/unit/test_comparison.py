@@ -19,6 +19,8 @@ from daf.config import DAFComparisonConfig
 from daf.errors import BadInputError
 from daf.statistics.comparison import compare_episodes
 from daf.statistics.records import Estimand, PairRecord
+from daf.statistics.results import data_dictionary
+from daf.statistics.sentences import mirrored
 
 
 def episodes(
@@ -267,6 +269,30 @@ def test_results_survive_their_files(tmp_path: Path) -> None:
     assert len(pd.read_csv(tmp_path / "pairwise.csv")) == len(results.pairwise)
     with pytest.raises(BadInputError, match=r"daf-comparison/3"):
         ComparisonResults.from_dict({"format": "else"})
+
+
+def test_every_column_of_every_table_has_a_type_and_a_meaning(tmp_path: Path) -> None:
+    frame = episodes({"t": 2.0, "r": 0.0}, seeds={"t": (1, 2)})
+    compare_episodes(frame, config("t", "r")).write(tmp_path)
+    dictionary = data_dictionary()
+    for table in ("summary", "pairwise", "aggregates", "ranks", "scores"):
+        assert list(pd.read_csv(tmp_path / f"{table}.csv").columns) == list(dictionary[table])
+    for columns in dictionary.values():
+        for kind, meaning in columns.values():
+            assert kind in ("text", "integer", "number", "boolean")
+            assert meaning
+    assert dictionary["pairwise"]["n_needed"][0] == "integer"
+    assert dictionary["episodes"]["env_seed"] == ("integer", "environment seed; the same for every policy")
+
+
+def test_a_pair_seen_from_the_other_side_is_the_comparison_the_other_way_round() -> None:
+    frame = episodes({"good": 3.0, "bad": 0.0})
+    (record,) = compare_episodes(frame, config("good", "bad")).headline_records()
+    (turned,) = compare_episodes(frame, config("bad", "good")).headline_records()
+    seen = mirrored(record)
+    assert (seen.policy_a, seen.policy_b, seen.verdict) == ("bad", "good", "worse")
+    for name in ("mean_a", "mean_b", "difference", "interval_low", "interval_high", "effect", "p_improvement"):
+        assert getattr(seen, name) == pytest.approx(getattr(turned, name), abs=1e-9), name
 
 
 def test_labels_of_two_checkpoints_of_one_class_differ() -> None:

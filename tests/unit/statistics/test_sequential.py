@@ -1,4 +1,4 @@
-"""Comparisons that stop by themselves: levels of interim analyses, when they stop, and what the workflow makes of it."""
+"""Comparisons that stop early: levels of interim analyses, when they stop, and what the workflow makes of it."""
 
 from __future__ import annotations
 

@@ -111,8 +111,8 @@ def test_six_identical_policies_get_a_verdict_rarely(estimand: str, test: str) -
 
 
 def test_episodes_as_units_of_recipes_would_be_wrong_most_of_the_time() -> None:
-    # The mistake that the comparison of recipes avoids: the same data, episodes as independent units (the check that the simulation
-    # is able to show it).
+    # The mistake that the comparison of recipes avoids: the same data, with episodes as independent units (a check
+    # that the simulation is able to show it).
     rng, false = RNG(1), 0
     for _ in range(100):
         units = nested(rng, policies=2, missions=1, seeds=5, episodes=40)
