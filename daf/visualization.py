@@ -82,7 +82,7 @@ def daf_plot_policy_comparison(
 
     Args:
         output_path: the figure; default daf_output/visualizations/policy_comparison.svg.
-        mission: default: all missions together ("overall"), or the only one.
+        mission: the mission to draw; default: all missions together ("overall"), or the only one.
     """
     from daf.reporting import figures
 

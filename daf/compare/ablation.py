@@ -50,7 +50,8 @@ def daf_policy_ablation(
         output_dir: as in `daf_compare_policies`; for a training run the folder of all files, `daf_output/ablation` by
             default.
         cores: number of jobs at once, for a training run.
-        options: as in `daf_compare_policies`; for a training run keys of `DAFComparisonConfig`.
+        options: keys of `DAFComparisonConfig`; for a policy also workers, device, max_action_time_ms and on_progress as
+            in `daf_compare_policies`.
 
     Raises:
         BadInputError: no components, an unknown one, one without an obvious "off", or a bundle, whose arguments are

@@ -21,5 +21,5 @@ def unique_labels(labels: Sequence[str]) -> list[str]:
 
 
 def path_name(text: str) -> str:
-    """A name that can stand in a file path."""
+    """A name that is valid in a file path."""
     return re.sub(r"[^A-Za-z0-9_.-]+", "-", text).strip("-.") or "unnamed"

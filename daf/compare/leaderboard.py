@@ -40,8 +40,8 @@ def read_leaderboard(path: str | Path) -> dict[str, Any]:
         return {"format": FORMAT, "engine": _engine(), "boards": {}}
     content = read_json(path)
     if not isinstance(content, dict) or content.get("format") != FORMAT:
-        found = content.get("format") if isinstance(content, dict) else type(content).__name__
-        raise BadInputError(f"format '{FORMAT}'", repr(found), str(path))
+        actual = content.get("format") if isinstance(content, dict) else type(content).__name__
+        raise BadInputError(f"format '{FORMAT}'", repr(actual), str(path))
     return content
 
 
@@ -111,10 +111,10 @@ def _entry(plan: Plan, policy: str, results: ComparisonResults) -> dict[str, Any
 
 def _figures(record: SummaryRecord, results: ComparisonResults) -> dict[str, Any]:
     """A summary record in raw rewards. Normalization is linear, so bounds and IQM are converted back exactly."""
-    zero, one = results.scale(record.mission)
+    bottom, top = results.scale(record.mission)
 
     def raw(score: float) -> float:
-        return zero + (one - zero) * score
+        return bottom + (top - bottom) * score
 
     low, high = sorted((raw(record.interval_low), raw(record.interval_high)))
     figures = {

@@ -31,7 +31,7 @@ class PlaySettings:
 
 @dataclass(frozen=True, kw_only=True)
 class Lineup:
-    """The policies, each under a label of its own, and the missions of a comparison."""
+    """The policies, under unique labels, and the missions of a comparison."""
 
     policies: tuple[Player, ...]
     missions: tuple[Mission, ...]
