@@ -72,7 +72,7 @@ def work(rank, ready, times):
     ready.wait()
     bare = time.monotonic()
     for row in frame.itertuples():
-        simulation = factory.build(row.seed, buffers)
+        simulation = factory.build(row.env_seed, buffers)
         for primary, vibes in zip(*unpack_actions(row.actions, factory.num_agents)):
             buffers.actions[:], buffers.vibe_actions[:] = primary, vibes
             simulation.step()

@@ -1,6 +1,6 @@
 """Pages and figures from results: the comparison report, training curves, policy means.
 
-Thin: the page is made in `daf.reporting`, the numbers elsewhere.
+The pages and figures are made in `daf.reporting`; numbers are computed elsewhere.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from daf.errors import BadInputError, did_you_mean
+from daf.system.columns import to_rows
 from daf.system.files import write_text
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ def daf_export_comparison_html(
     training_metrics: Mapping[str, PathLike] | None = None,
     title: str = "Policy comparison",
 ) -> Path:
-    """Write a comparison as one self-contained HTML page, its figures beside it under figures/.
+    """Write a comparison as one self-contained HTML page, with its figures under figures/ beside it.
 
     Args:
         output_path: the page; default daf_output/visualizations/comparison_report.html.
@@ -49,7 +50,7 @@ def daf_plot_training_curves(
     *,
     metric: str = "episode_reward",
 ) -> Path:
-    """Draw one metric of one or more training runs over agent-steps, as SVG.
+    """Draw one metric of training runs over agent-steps, as SVG.
 
     Args:
         metrics: a metrics.jsonl, several, a mapping from label to file, or the folder of a run (each
@@ -81,18 +82,18 @@ def daf_plot_policy_comparison(
 
     Args:
         output_path: the figure; default daf_output/visualizations/policy_comparison.svg.
-        mission: which one; default all together ("overall"), or the only one.
+        mission: the mission to draw; default: all missions together ("overall"), or the only one.
     """
     from daf.reporting import figures
 
     path = _svg_path(output_path, "policy_comparison.svg")
     missions = results.missions
     chosen = mission or ("overall" if len(missions) > 1 else missions[0])
-    rows = [row for row in results.summary_statistics.to_dict("records") if row["mission"] == chosen]
+    rows = to_rows(record for record in results.summary if record.mission == chosen)
     if not rows:
         raise BadInputError("a mission of this comparison", f"'{chosen}'", "mission", did_you_mean(chosen, missions))
     dots = results.episode_scores().get(chosen, {})
-    colours = {policy: index for index, policy in enumerate(dict.fromkeys(results.summary_statistics["policy"]))}
+    colours = {policy: index for index, policy in enumerate(results.policies)}
     title = f"Mean of each policy, {figures.mission_title(chosen, len(missions))}"
     write_text(path, figures.standalone(figures.interval_figure(rows, dots, colours, title)))
     return path
@@ -106,7 +107,7 @@ def _svg_path(output_path: PathLike | None, default: str) -> Path:
 
 
 def _metrics_files(metrics: PathLike | Sequence[PathLike] | Mapping[str, PathLike]) -> dict[str, Path]:
-    """Labels and files; the label is the folder that tells the files apart (seed-1 of training/miner/seed-1)."""
+    """Files by label; the label is the folder that distinguishes them (seed-1 of training/miner/seed-1)."""
     if isinstance(metrics, Mapping):
         return {label: Path(file) for label, file in metrics.items()}
     if isinstance(metrics, str | Path):
@@ -115,7 +116,7 @@ def _metrics_files(metrics: PathLike | Sequence[PathLike] | Mapping[str, PathLik
             return {folder.parent.name or folder.stem: folder}
         files = sorted(folder.glob("seed-*/metrics.jsonl")) or sorted(folder.glob("metrics.jsonl"))
         if not files:
-            hint = "has the training begun?"
+            hint = "has the training started?"
             raise BadInputError("metrics.jsonl, or seed-*/metrics.jsonl", "none", str(folder), hint)
         return {file.parent.name: file for file in files}
     files = [Path(file) for file in metrics]

@@ -11,7 +11,6 @@ import inspect
 import re
 import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 from daf.errors import EXIT_FAILED, EXIT_OK

@@ -47,7 +47,7 @@ def traced(policy: str, trace: EpisodeTrace, **changes: object) -> PolicyTraces:
     facts: dict[str, object] = {
         "policy": policy,
         "episode": 0,
-        "seed": 0,
+        "env_seed": 0,
         "mean_reward": float(trace.rewards[-1].mean()),
         "agent_policies": None,
         "animated": trace,
@@ -68,7 +68,7 @@ def episodes(policy: str, rewards: Sequence[float | None]):
             "checkpoint": policy,
             "mission": "m",
             "episode": number,
-            "seed": number,
+            "env_seed": number,
             "mean_reward": reward,
             "agent_rewards": [] if reward is None else [reward],
             "length": 0 if reward is None else 30,

@@ -1,10 +1,12 @@
-"""Comparisons that play something.
+"""Comparisons that take policies, tables or files, and hand over results.
 
-play         the episodes of a comparison, played in this process
-files        comparisons as the workflow keeps them
-suites       named sets of missions
-leaderboard  results of suites from run to run
+settings     a configuration with keyword overrides
+play         comparisons that play their episodes in this process
+scores       comparisons of tables of scores
+files        comparisons and their files
+suites       named sets of missions, played through the workflow
+leaderboard  the results of suites, kept over many runs
 ablation     a policy or a training with one thing changed at a time
-generated    experiments that are made in memory
+generated    comparisons of experiments that are made in memory
 labels       names of policies in tables and paths
 """

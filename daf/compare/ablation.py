@@ -1,17 +1,19 @@
-"""Ablations: switch components of a policy or of its training off, one at a time, and compare with the full one.
+"""Ablations: switch off components of a policy or of its training, one at a time, and compare with the full version.
 
-Only the k comparisons of the full policy with its variants are made, and Holm's method corrects for those.
+The full policy is compared with each of its k variants; Holm's method corrects for those k comparisons only.
 """
 
 from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from daf.config import DAFTrainingConfig, ExperimentConfig, MissionConfig, PolicyConfig
 from daf.errors import BadInputError, ConfigError, did_you_mean
+from daf.system.plain import flatten
 
 if TYPE_CHECKING:
     from daf.engine.policies import ResolvedPolicy
@@ -34,23 +36,24 @@ def daf_policy_ablation(
     verbose: bool = True,
     **options: Any,
 ) -> ComparisonResults:
-    """Switch components off, one at a time, and compare each variant with the full policy.
+    """Switch off components, one at a time, and compare each variant with the full policy.
 
     Args:
-        policy: a policy, whose init_kwargs are switched; or a training run, of which any key is switched, the variants
-            are trained with the same seeds, through the workflow, and with several seeds question B is answered.
-        components: for each variant its name and what replaces the full values: init_kwargs of a policy, such as
+        policy: a policy, whose init_kwargs are switched; or a training run, whose keys are switched. Variants of a
+            run are trained through the workflow with the same seeds, and with several seeds their recipes are compared.
+        components: each variant's name with the values that replace the full ones: init_kwargs of a policy, such as
             {"no memory": {"use_memory": False}}, or dotted keys of a run, such as
             {"no entropy bonus": {"hyperparameters.entropy_coef": 0}}. A list of names or keys switches each off: true
             becomes false, a number 0.
-        missions: needed for a policy; default for a training run: the mission it learns, by name.
-        output_dir: as in `daf_compare_policies`; for a training run the folder of everything, `daf_output/ablation` by
+        missions: needed for a policy; default for a training run: its own mission.
+        output_dir: as in `daf_compare_policies`; for a training run the folder of all files, `daf_output/ablation` by
             default.
-        cores: jobs at once, for a training run.
-        options: as in `daf_compare_policies`; for a training run the keys of `DAFComparisonConfig`.
+        cores: number of jobs at once, for a training run.
+        options: keys of `DAFComparisonConfig`; for a policy also workers, device, max_action_time_ms and on_progress as
+            in `daf_compare_policies`.
 
     Raises:
-        BadInputError: no components, an unknown one, one that has no obvious "off", or a bundle, whose arguments are
+        BadInputError: no components, an unknown one, one without an obvious "off", or a bundle, whose arguments are
             fixed inside it. Nothing was played then.
     """
     if not components:
@@ -61,24 +64,42 @@ def daf_policy_ablation(
         return _train_variants(policy, components, settings, Path(output_dir or "daf_output/ablation"), cores, verbose)
     if missions is None:
         raise BadInputError("missions to play", "none", "daf_policy_ablation: missions")
-    from daf.compare.labels import unique_labels
-    from daf.comparison import daf_compare_policies
-
-    variants = _policy_variants(policy, components)
-    reference = unique_labels([variant.label for variant in variants])[0]
-    return daf_compare_policies(
-        variants, missions, episodes_per_mission, reference=reference, output_dir=output_dir, verbose=verbose, **options
-    )
+    settings = {"episodes_per_mission": episodes_per_mission, **options}
+    return _play_variants(policy, components, missions, settings, output_dir, verbose)
 
 
 def _mission_name(mission: str | MissionConfig) -> str:
     if isinstance(mission, str):
         return mission
-    hint = "a training run is played by name"
+    hint = "missions of a training run are given by name"
     raise BadInputError("the name of a mission", "a MissionConfig", "daf_policy_ablation: missions", hint)
 
 
 # ---- a policy's arguments ---------------------------------------------------------------------------------
+
+
+def _play_variants(
+    policy: str | PolicySpec | PolicyConfig,
+    components: Components,
+    missions: Sequence[str | MissionConfig],
+    options: Mapping[str, Any],
+    output_dir: str | Path | None,
+    verbose: bool,
+) -> ComparisonResults:
+    from daf.compare.files import deliver
+    from daf.compare.play import PlaySettings, play_comparison, resolve_lineup
+    from daf.compare.settings import check_overrides, comparison_config
+
+    how = {field.name for field in fields(PlaySettings)}
+    settings = PlaySettings(**{name: value for name, value in options.items() if name in how})
+    overrides = {name: value for name, value in options.items() if name not in how}
+    check_overrides(daf_policy_ablation, overrides)
+    lineup = resolve_lineup(_policy_variants(policy, components), missions)
+    names = [mission.name for mission in lineup.missions]
+    config = comparison_config(
+        daf_policy_ablation, None, {"reference": lineup.labels[0], **overrides}, policies=lineup.labels, missions=names
+    )
+    return deliver(play_comparison(lineup, config, settings), output_dir, verbose)
 
 
 def _policy_variants(policy: str | PolicySpec | PolicyConfig, components: Components) -> list[ResolvedPolicy]:
@@ -90,7 +111,7 @@ def _policy_variants(policy: str | PolicySpec | PolicyConfig, components: Compon
         where = f"policy '{full.label}'"
         raise BadInputError("a class path with init_kwargs", "a bundle", where, "its arguments are fixed inside it")
     signature = inspect.signature(load_policy_class(full.class_path, full.label).__init__).parameters
-    defaults = {name: one.default for name, one in signature.items() if one.default is not inspect.Parameter.empty}
+    defaults = {name: p.default for name, p in signature.items() if p.default is not inspect.Parameter.empty}
     changes = _changes(components, defaults | full.init_kwargs)
     variants = [full]
     for name, override in changes.items():
@@ -102,7 +123,7 @@ def _policy_variants(policy: str | PolicySpec | PolicyConfig, components: Compon
 
 
 def _changes(components: Components, values: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """Variant → what it replaces. Names in a list are switched off from their full value."""
+    """By variant: the values it replaces. Components given as a list are switched off."""
     if isinstance(components, Mapping):
         return {name: dict(override) for name, override in components.items()}
     changes: dict[str, dict[str, Any]] = {}
@@ -137,7 +158,7 @@ def ablation_experiment(
 
     full = run.to_dict()
     runs = {FULL: full}
-    for name, override in _changes(components, _flat(full)).items():
+    for name, override in _changes(components, flatten(full)).items():
         variant = path_name(name)
         if variant in runs:
             raise BadInputError("variants with different names", f"'{variant}' twice", WHERE)
@@ -168,7 +189,9 @@ def _train_variants(
 
     if run.sweep is not None:
         hint = "give the run the hyperparameters that the sweep found"
-        raise ConfigError([BadInputError("a run of its own", f"sweep '{run.sweep}'", "daf_policy_ablation", hint)])
+        raise ConfigError(
+            [BadInputError("a run with fixed hyperparameters", f"sweep '{run.sweep}'", "daf_policy_ablation", hint)]
+        )
     experiment = ablation_experiment(run, components, settings, output_dir)
     results = run_generated_comparison(experiment, output_dir, cores=cores)
     if verbose:
@@ -176,16 +199,8 @@ def _train_variants(
     return results
 
 
-def _flat(data: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Values by dotted key."""
-    found: dict[str, Any] = {}
-    for key, value in data.items():
-        found |= _flat(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {f"{prefix}{key}": value}
-    return found
-
-
 def _replaced(data: Mapping[str, Any], override: Mapping[str, Any]) -> dict[str, Any]:
-    """A copy with the values at dotted keys replaced; keys that do not exist are left to the model to refuse."""
+    """A copy with the values at dotted keys replaced; the model refuses unknown keys later."""
     changed: dict[str, Any] = {key: dict(v) if isinstance(v, Mapping) else v for key, v in data.items()}
     for path, value in override.items():
         head, _, rest = path.partition(".")

@@ -1,21 +1,15 @@
-"""Comparisons as the workflow keeps them: episodes from files, results and interim results to files."""
+"""Comparisons and their files: episodes from files, results and interim analyses to files."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from daf.config import Anchors, DAFComparisonConfig
-from daf.statistics.results import ComparisonResults
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-from typing import TYPE_CHECKING
-
+from daf.config import DAFComparisonConfig, Normalization
 from daf.statistics.comparison import compare_episodes
+from daf.statistics.results import ComparisonResults
 from daf.statistics.sequential import interim_analyses
 from daf.system.files import read_json, write_json
 
@@ -23,14 +17,24 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-def compare_files(paths: Sequence[str | Path], config: DAFComparisonConfig, folder: str | Path) -> ComparisonResults:
-    """Compare the episodes in files, as the workflow keeps them, and write the results into `folder`.
+def deliver(results: ComparisonResults, output_dir: str | Path | None, verbose: bool) -> ComparisonResults:
+    """Write tables and report into a folder, unless it is None; print the summary if asked."""
+    if output_dir is not None:
+        from daf.reporting.comparison_page import render_results
 
-    Episodes beyond `episodes_per_mission` belong to another comparison of the same policies and are left out. Missions
-    and policies of the configuration go by their labels.
+        folder = results.write(output_dir)
+        render_results(results, folder / "report.html", folder / "figures")
+    if verbose:
+        print(results)
+    return results
+
+
+def compare_files(paths: Sequence[str | Path], config: DAFComparisonConfig, folder: str | Path) -> ComparisonResults:
+    """Compare the episodes in the workflow's files, and write the results into `folder`.
+
+    Episodes beyond `episodes_per_mission` belong to another comparison of the same policies and are left out.
     """
     from daf.episodes.table import read_episodes, read_provenance
-    from daf.statistics.sequential import interim_analyses
     from daf.statistics.units import SLIM_COLUMNS
     from daf.system.provenance import provenance
 
@@ -40,12 +44,12 @@ def compare_files(paths: Sequence[str | Path], config: DAFComparisonConfig, fold
     notes = dict.fromkeys(shard["note"] for shard in shards if shard["note"])
     recipe = {"config": labelled.to_dict(), "episodes": [shard["recipe_digest"] for shard in shards]}
     success = {shard["mission"]["name"]: shard["mission"]["success"] for shard in shards if "mission" in shard}
-    made_by = provenance(recipe, {"evaluation": config.evaluation_seed, "resampling": config.seed})
-    made_by |= {"success": success}
+    record = provenance(recipe, {"evaluation": config.evaluation_seed, "resampling": config.seed})
+    record |= {"success": success}
     if config.episodes_per_mission == "auto":
-        *_, results = interim_analyses(episodes, labelled, provenance=made_by)
+        *_, results = interim_analyses(episodes, labelled, provenance=record)
     else:
-        results = compare_episodes(episodes[episodes["episode"] < config.episodes_cap], labelled, provenance=made_by)
+        results = compare_episodes(episodes[episodes["episode"] < config.episodes_cap], labelled, provenance=record)
     results = replace(results, notes=(*results.notes, *(f"{note[0].upper()}{note[1:]}." for note in notes)))
     results.write(folder)
     return results
@@ -60,19 +64,20 @@ def with_labels(config: DAFComparisonConfig, episodes: pd.DataFrame) -> DAFCompa
     def policy_label(policy: str) -> str:
         return policy if policy in present else policy.rpartition(".")[2]  # a class path, as in daf.workflow.plan
 
-    anchors = config.anchors
-    if anchors is not None:
-        ends = {
-            end: policy_label(anchor) if isinstance(anchor, str) else {mission_label(m): v for m, v in anchor.items()}
-            for end, anchor in (("zero", anchors.zero), ("one", anchors.one))
-        }
-        anchors = Anchors(**ends)
+    def with_label(end: str | Mapping[str, float]) -> str | dict[str, float]:
+        if isinstance(end, str):
+            return policy_label(end)
+        return {mission_label(mission): reward for mission, reward in end.items()}
+
+    scale = config.normalization
+    if scale is not None:
+        scale = Normalization(low=with_label(scale.low), high=with_label(scale.high))
     return config.model_copy(
         update={
             "missions": [mission_label(mission) for mission in config.missions],
             "policies": present,
             "reference": None if config.reference is None else policy_label(config.reference),
-            "anchors": anchors,
+            "normalization": scale,
         }
     )
 
@@ -80,8 +85,7 @@ def with_labels(config: DAFComparisonConfig, episodes: pd.DataFrame) -> DAFCompa
 def write_interim_analysis(
     paths: Sequence[str | Path], config: DAFComparisonConfig, output: str | Path
 ) -> dict[str, Any]:
-    """Look at the shards played so far and write whether more are needed."""
-    from daf.compare.files import with_labels
+    """Compare the shards played so far, and write whether more are needed."""
     from daf.episodes.table import read_episodes
     from daf.statistics.units import SLIM_COLUMNS
 
@@ -93,7 +97,7 @@ def write_interim_analysis(
 
 
 def reason_to_skip(interim_files: Sequence[str | Path]) -> str | None:
-    """Why a later batch needs no episodes; None if any comparison still wants them, or none was asked."""
+    """Why a later batch needs no episodes; None if a comparison still needs them, or there was no interim analysis."""
     states = [read_json(path) for path in interim_files]
     if not states or not all(state["done"] for state in states):
         return None

@@ -2,32 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    pass
 import re
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    pass
+from collections.abc import Sequence
 
 
 def unique_labels(labels: Sequence[str]) -> list[str]:
-    """The same labels with -2, -3, … where one came before: two checkpoints of one class stay apart."""
+    """The same labels, with -2, -3, … added to repeated ones, so that two checkpoints of one class stay apart."""
     taken: set[str] = set()
-    result = []
+    unique = []
     for label in labels:
         candidate, count = label, 1
         while candidate in taken or (count > 1 and candidate in labels):
             count += 1
             candidate = f"{label}-{count}"
         taken.add(candidate)
-        result.append(candidate)
-    return result
+        unique.append(candidate)
+    return unique
 
 
 def path_name(text: str) -> str:
-    """A name that can stand in a file path."""
+    """A name that is valid in a file path."""
     return re.sub(r"[^A-Za-z0-9_.-]+", "-", text).strip("-.") or "unnamed"

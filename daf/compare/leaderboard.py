@@ -1,20 +1,21 @@
 """A leaderboard that accumulates: one JSON file, one board per suite and setting, one entry per policy.
 
-Entries are comparable because everything that could make them differ is in the board's key or refused: the suite's
-missions, the number of episodes, the environment seeds, and the versions of the engine. Figures are rewards as the
-missions pay them, whatever the anchors of a comparison are; beside an interval stands its confidence level, which a
-comparison may choose. A policy is known by what decides how it acts (class, arguments, content of the weights, training
-recipe); the same one entered again replaces its entry, another one under a taken name gets a number.
+Entries are comparable because everything that could make them differ is either in the board's key or refused: the
+suite's missions, the number of episodes, the environment seeds, and the versions of the engine. Figures are raw
+rewards, whatever the normalization of a comparison; each interval comes with its confidence level. A policy is
+identified by what decides how it acts (class, arguments, content of the weights, training recipe): entered again, it
+replaces its entry; another policy under the same name gets a numbered name.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from daf.config import ExperimentConfig
 from daf.errors import BadInputError
+from daf.statistics.records import OVERALL, SummaryRecord
 from daf.statistics.results import ComparisonResults
 from daf.system.files import digest, read_json, write_json, write_text
 from daf.system.locks import exclusive
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 FORMAT = "daf-leaderboard/1"
-_COUNTED = ("success_rate", "n_episodes", "failures")
 
 
 def read_leaderboard(path: str | Path) -> dict[str, Any]:
@@ -40,8 +40,8 @@ def read_leaderboard(path: str | Path) -> dict[str, Any]:
         return {"format": FORMAT, "engine": _engine(), "boards": {}}
     content = read_json(path)
     if not isinstance(content, dict) or content.get("format") != FORMAT:
-        found = content.get("format") if isinstance(content, dict) else type(content).__name__
-        raise BadInputError(f"format '{FORMAT}'", repr(found), str(path))
+        actual = content.get("format") if isinstance(content, dict) else type(content).__name__
+        raise BadInputError(f"format '{FORMAT}'", repr(actual), str(path))
     return content
 
 
@@ -84,7 +84,7 @@ def enter(path: str | Path, suite: str, experiment: ExperimentConfig, results: C
         if board["setting"] != setting:
             hint = "the suite's missions or the action time have changed since: take another file"
             raise BadInputError(f"the setting of the board '{key}'", "another", str(path), hint)
-        for policy in dict.fromkeys(results.summary_statistics["policy"]):
+        for policy in results.policies:
             _replace(board["entries"], _entry(plan, policy, results))
         _rank(board["entries"], results.missions)
         write_json(path, content)
@@ -94,34 +94,40 @@ def enter(path: str | Path, suite: str, experiment: ExperimentConfig, results: C
 
 def _entry(plan: Plan, policy: str, results: ComparisonResults) -> dict[str, Any]:
     checkpoints = list(plan.checkpoints_of(policy))
-    identity = digest([_identity(plan, one) for one in checkpoints])
-    rows = results.summary_statistics[results.summary_statistics["policy"] == policy]
+    identity = digest([_identity(plan, checkpoint) for checkpoint in checkpoints])
     return {
         "policy": policy,
         "identity": identity,
         "class_path": checkpoints[0].config.class_path,
-        "training_seeds": [one.seed for one in checkpoints if one.seed is not None],
+        "train_seeds": [checkpoint.seed for checkpoint in checkpoints if checkpoint.seed is not None],
         "missions": {
-            str(row["mission"]): _figures(row, results)
-            for row in rows.to_dict("records")
-            if row["mission"] != "overall"
+            record.mission: _figures(record, results)
+            for record in results.summary
+            if record.policy == policy and record.mission != OVERALL
         },
         "provenance": {key: results.provenance[key] for key in ("recipe_digest", "versions", "git", "host", "created")},
     }
 
 
-def _figures(row: Mapping[str, Any], results: ComparisonResults) -> dict[str, Any]:
-    """A summary row in rewards as the mission pays them. Normalising is linear, so bounds and IQM go back exactly."""
-    zero, one = results.scale(row["mission"])
-    low, high = sorted(zero + (one - zero) * row[name] for name in ("interval_low", "interval_high"))
-    return {
-        "mean": to_plain(row["mean_reward"]),
-        "interval_low": to_plain(low),
-        "interval_high": to_plain(high),
+def _figures(record: SummaryRecord, results: ComparisonResults) -> dict[str, Any]:
+    """A summary record in raw rewards. Normalization is linear, so bounds and IQM are converted back exactly."""
+    bottom, top = results.scale(record.mission)
+
+    def raw(score: float) -> float:
+        return bottom + (top - bottom) * score
+
+    low, high = sorted((raw(record.interval_low), raw(record.interval_high)))
+    figures = {
+        "mean": record.mean_reward,
+        "interval_low": low,
+        "interval_high": high,
         "confidence_level": results.config.confidence_level,
-        "iqm": to_plain(zero + (one - zero) * row["iqm"]),
-        **{name: to_plain(row[name]) for name in _COUNTED},
+        "iqm": raw(record.iqm),
+        "success_rate": record.success_rate,
+        "n_episodes": record.n_episodes,
+        "failures": record.failures,
     }
+    return {name: to_plain(value) for name, value in figures.items()}
 
 
 def _identity(plan: Plan, checkpoint: Checkpoint) -> Any:
@@ -129,13 +135,11 @@ def _identity(plan: Plan, checkpoint: Checkpoint) -> Any:
         return [[share, _identity(plan, member)] for member, share in checkpoint.members]
     if checkpoint.training is not None and checkpoint.seed is not None:
         return plan.training(checkpoint.training, checkpoint.seed).digest
-    return {
-        name: value for name, value in policy_identity(checkpoint).items() if name not in ("label", "training_seed")
-    }
+    return {name: value for name, value in policy_identity(checkpoint).items() if name not in ("label", "train_seed")}
 
 
 def _replace(entries: list[dict[str, Any]], entry: dict[str, Any]) -> None:
-    """Put an entry in the place of the same policy's, or at the end under a name that is free."""
+    """Replace the entry of the same policy, or add one under a free name."""
     for index, known in enumerate(entries):
         if known["identity"] == entry["identity"]:
             entries[index] = entry | {"policy": known["policy"]}

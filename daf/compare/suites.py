@@ -1,7 +1,7 @@
-"""Benchmark suites: named sets of real missions, played through the workflow, with a leaderboard that grows.
+"""Benchmark suites: named sets of real missions, played through the workflow, with a growing leaderboard.
 
-A suite's files are in a folder of their own; a second call plays only what is missing, so a new policy costs its own
-episodes and an interrupted suite goes on where it stopped.
+Each suite has its folder. A second call plays only what is missing, so a new policy costs only its own episodes, and an
+interrupted suite resumes where it stopped.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from daf.compare.labels import path_name
+from daf.compare.labels import path_name, unique_labels
 from daf.config import ExperimentConfig, MissionConfig, PolicyConfig
 from daf.errors import BadInputError, did_you_mean
 
@@ -50,7 +50,7 @@ SUITES["evals"] = (
 
 
 def suite_missions(suite: str) -> list[MissionConfig]:
-    """The missions of a named suite. The diagnostic maps have room for four agents, not for the default eight.
+    """The missions of a named suite. Diagnostic missions get four agents: their maps have no room for eight.
 
     Raises:
         BadInputError: no suite has this name.
@@ -77,14 +77,14 @@ def daf_benchmark_suite(
     """Compare policies on a named suite of missions (see `SUITES`) by the workflow, and enter them in a leaderboard.
 
     Args:
-        policies: shorthands, class paths, PolicySpecs or PolicyConfigs; a mapping gives them names of your own.
-        output_dir: the suite's episodes, comparison and report go to `<output_dir>/<suite>/`; finished files stay, so
-            a second call plays only what is missing.
-        cores: jobs at once.
+        policies: shorthands, class paths, PolicySpecs or PolicyConfigs; a mapping names them.
+        output_dir: episodes, comparison and report go to `<output_dir>/<suite>/`; finished files are kept, so a second
+            call plays only what is missing.
+        cores: number of jobs at once.
         leaderboard: the file; default `<output_dir>/leaderboard.json`. See `daf.compare.leaderboard`.
         episodes_per_shard: episodes per job.
-        settings: any further key of `DAFComparisonConfig`, such as `equivalence_margin` or `anchors`. The leaderboard
-            holds rewards as the missions pay them, whatever the anchors.
+        settings: further keys of `DAFComparisonConfig`, such as `equivalence_margin` or `normalization`. The
+            leaderboard always holds raw rewards.
 
     Raises:
         BadInputError: no suite has this name, or the leaderboard holds results of another engine version; nothing was
@@ -99,25 +99,8 @@ def daf_benchmark_suite(
     folder = Path(output_dir) / suite
     board = Path(leaderboard) if leaderboard is not None else Path(output_dir) / "leaderboard.json"
     check_engine(board)
-    named = named_policies(policies)
-    experiment = ExperimentConfig.from_dict(
-        {
-            "name": f"suite-{suite}",
-            "daf": {"output_dir": str(folder)},
-            "missions": {one.source: one.to_dict() for one in missions if one.num_agents is not None},
-            "policies": {name: policy.to_dict() for name, policy in named.items()},
-            "evaluation": {"episodes_per_shard": episodes_per_shard},
-            "comparisons": {
-                suite: {
-                    "policies": list(named),
-                    "missions": [one.source for one in missions],
-                    "episodes_per_mission": episodes_per_mission,
-                    **settings,
-                }
-            },
-        },
-        source="daf_benchmark_suite",
-    )
+    comparison = {"episodes_per_mission": episodes_per_mission, **settings}
+    experiment = _suite_experiment(suite, missions, named_policies(policies), folder, episodes_per_shard, comparison)
     results = run_generated_comparison(experiment, folder, cores=cores)
     enter(board, suite, experiment, results)
     if verbose:
@@ -125,12 +108,38 @@ def daf_benchmark_suite(
     return results
 
 
+def _suite_experiment(
+    suite: str,
+    missions: Sequence[MissionConfig],
+    policies: Mapping[str, PolicyConfig],
+    folder: Path,
+    episodes_per_shard: int,
+    comparison: Mapping[str, Any],
+) -> ExperimentConfig:
+    """The experiment whose only comparison is the suite."""
+    return ExperimentConfig.from_dict(
+        {
+            "name": f"suite-{suite}",
+            "daf": {"output_dir": str(folder)},
+            "missions": {mission.source: mission.to_dict() for mission in missions if mission.num_agents is not None},
+            "policies": {name: policy.to_dict() for name, policy in policies.items()},
+            "evaluation": {"episodes_per_shard": episodes_per_shard},
+            "comparisons": {
+                suite: {
+                    "policies": list(policies),
+                    "missions": [mission.source for mission in missions],
+                    **comparison,
+                }
+            },
+        },
+        source="daf_benchmark_suite",
+    )
+
+
 def named_policies(
     policies: Sequence[str | PolicySpec | PolicyConfig] | Mapping[str, str | PolicySpec | PolicyConfig],
 ) -> dict[str, PolicyConfig]:
-    """Policies under unique names that can stand in file paths."""
-    from daf.compare.labels import unique_labels
-
+    """Policies under unique names that are valid in file paths."""
     if isinstance(policies, Mapping):
         return {name: PolicyConfig.of(policy) for name, policy in policies.items()}
     configs = [PolicyConfig.of(policy) for policy in policies]
@@ -139,6 +148,6 @@ def named_policies(
 
 
 def _label(policy: PolicyConfig) -> str:
-    """As `daf.engine.policies.resolve_policy` calls it, without loading anything."""
+    """The label that `daf.engine.policies.resolve_policy` would choose, without loading anything."""
     parts = [(policy.class_path or "").rpartition(".")[2], policy.data_path.stem if policy.data_path else ""]
     return path_name("-".join(part for part in parts if part))

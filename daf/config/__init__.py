@@ -9,7 +9,6 @@ docs             the schema and the tables of config/README.md, generated from t
 """
 
 from daf.config.experiment import (
-    Anchors,
     DAFComparisonConfig,
     DAFConfig,
     DAFDeploymentConfig,
@@ -17,6 +16,7 @@ from daf.config.experiment import (
     EvaluationConfig,
     ExperimentConfig,
     MissionConfig,
+    Normalization,
     PolicyConfig,
     Replay,
 )
@@ -35,7 +35,6 @@ from daf.config.sweep import (
 __all__ = [
     "NAME_PATTERN",
     "STRATEGY_NAMES",
-    "Anchors",
     "CategoricalParameter",
     "DAFComparisonConfig",
     "DAFConfig",
@@ -49,6 +48,7 @@ __all__ = [
     "Hyperparameters",
     "IntParameter",
     "MissionConfig",
+    "Normalization",
     "PolicyConfig",
     "Replay",
     "StoppingConfig",

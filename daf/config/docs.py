@@ -43,7 +43,7 @@ TABLES: tuple[tuple[str, type[BaseModel]], ...] = (
     ("`hyperparameters` (of a sweep or a training run)", config.Hyperparameters),
     ("`evaluation`", config.EvaluationConfig),
     ("`comparisons.<name>`", config.DAFComparisonConfig),
-    ("`comparisons.<name>.anchors`", config.Anchors),
+    ("`comparisons.<name>.normalization`", config.Normalization),
     ("`deployment`", config.DAFDeploymentConfig),
 )
 

@@ -8,7 +8,7 @@ Machine facts (partitions, memory, GPUs) are not here but in `profiles/`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self
 
@@ -172,43 +172,56 @@ PolicyOrRewards = Annotated[
 ]
 
 
-class Anchors(StrictModel):
-    """The scale of scores: which reward counts as 0 and which as 1, declared before looking at the results."""
+class Normalization(StrictModel):
+    """Reference scores: the rewards that map to 0 and 1 on each mission, declared before looking at the results."""
 
-    zero: PolicyOrRewards = Field(
-        description="a policy of the comparison, whose mean on each mission it is, or a reward for every mission"
+    RENAMED: ClassVar[Mapping[str, str]] = {"zero": "`low`", "one": "`high`"}
+
+    low: PolicyOrRewards = Field(
+        description="what maps to 0: a policy of the comparison, by its mean on each mission, or a reward per mission"
     )
-    one: PolicyOrRewards = Field(
-        description="the same for 1; differs from zero on every mission, and is above it if either is a policy"
+    high: PolicyOrRewards = Field(
+        description="what maps to 1: differs from low on every mission, and is above it if either is a policy"
     )
 
 
 class DAFComparisonConfig(StrictModel):
-    """Which policies are compared where, and how sure one wants to be."""
+    """Which policies are compared on which missions, and with what confidence."""
+
+    RENAMED: ClassVar[Mapping[str, str]] = {
+        "anchors": "`normalization`, with `low` and `high` for `zero` and `one`",
+        "num_looks": "`num_interim_analyses`",
+    }
 
     policies: list[str] = Field(min_length=1, description="names under `policies`, or shorthands and class paths")
     missions: list[str] = Field(min_length=1, description="mission names or files")
     episodes_per_mission: CountOrAuto = Field(
-        32, description="episodes per policy and mission, same seeds for all policies; auto: until the verdict"
+        32,
+        description="episodes per policy and mission, on the same seeds for all policies; auto: until every pair has a "
+        "verdict",
     )
-    max_episodes_per_mission: int = Field(256, ge=4, description="where auto stops without a verdict")
+    max_episodes_per_mission: int = Field(256, ge=4, description="where auto stops if pairs still lack a verdict")
     num_interim_analyses: int = Field(
-        4, ge=1, le=20, description="batches of auto; after each the verdict is asked for"
+        4, ge=1, le=20, description="batches of auto, each followed by an interim analysis"
     )
     reference: str | None = Field(
-        None, description="one of the policies: compare all others with it only (ablation); null: every pair"
+        None, description="a policy to compare all others with, and only with it; null: compare every pair"
     )
-    anchors: Anchors | None = Field(None, description="what scores are 0 and 1 on every mission; null: rewards as paid")
+    normalization: Normalization | None = Field(
+        None, description="reference scores that map to 0 and 1 on each mission; null: raw rewards"
+    )
     confidence_level: float = Field(0.95, gt=0.5, lt=1, description="coverage of the intervals")
     num_resamples: int = Field(
-        10_000, ge=100, description="bootstrap and permutation replicates; a small p among many tests gets more"
+        10_000, ge=100, description="bootstrap and permutation replicates; small p-values among many tests get more"
     )
     equivalence_margin: float | None = Field(None, gt=0, description="largest difference of means that does not matter")
     recipe_test: Literal["welch", "permutation"] = Field(
         "welch", description="test on means of training seeds; the permutation test needs 4 seeds a side"
     )
     resample_missions: bool = Field(
-        False, description="draw missions too for intervals of aggregates and profiles: of missions like these"
+        False,
+        description="resample missions too, so that intervals of aggregates and profiles generalize to similar "
+        "missions",
     )
     seed: Seed = Field(42, description="seed of the resampling")
     evaluation_seed: Seed = Field(1_000_000, description="first episode seed")
@@ -218,18 +231,18 @@ class DAFComparisonConfig(StrictModel):
         for field, values in (("policies", self.policies), ("missions", self.missions)):
             if len(set(values)) != len(values):
                 raise ValueError(f"{field} must differ from each other")
-        named = [] if self.anchors is None else [self.anchors.zero, self.anchors.one]
-        for key, policy in (("reference", self.reference), *(("anchors", one) for one in named)):
+        scale = [] if self.normalization is None else [self.normalization.low, self.normalization.high]
+        for key, policy in (("reference", self.reference), *(("normalization", end) for end in scale)):
             if isinstance(policy, str) and policy not in self.policies:
                 raise ValueError(
                     f"{key} must be one of the policies compared ({', '.join(self.policies)}), not {policy}"
                 )
-        for mission in self.missions if self.anchors else []:
-            rewards = [one if isinstance(one, str) else one.get(mission) for one in named]
-            if None in rewards:
-                raise ValueError(f"anchors need a reward for every mission; there is none for {mission}")
-            if rewards[0] == rewards[1]:
-                raise ValueError(f"anchors must differ from each other; on {mission} both are {rewards[0]}")
+        for mission in self.missions if scale else []:
+            low, high = (end if isinstance(end, str) else end.get(mission) for end in scale)
+            if low is None or high is None:
+                raise ValueError(f"normalization needs a reward for every mission; {mission} has none")
+            if low == high:
+                raise ValueError(f"low and high of normalization must differ; on {mission} both are {low}")
         return self
 
     @property

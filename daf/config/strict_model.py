@@ -5,8 +5,10 @@ One problem per wrong value, in four parts: what was expected, what was found, w
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Self
+from types import UnionType
+from typing import Annotated, Any, ClassVar, Self, Union, get_args, get_origin
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -22,7 +24,12 @@ PositiveShare = Annotated[float, Field(gt=0.0)]
 
 
 class StrictModel(BaseModel):
-    """A model that refuses unknown keys, checks assignments, and reads and writes YAML and JSON."""
+    """A model that refuses unknown keys, checks assignments, and reads and writes YAML and JSON.
+
+    `RENAMED` of a subclass maps keys of earlier versions to what they are called now; the error of such a key says so.
+    """
+
+    RENAMED: ClassVar[Mapping[str, str]] = {}
 
     model_config = ConfigDict(
         extra="forbid",
@@ -166,9 +173,11 @@ def _problems(model: type[BaseModel], error: ValidationError, source: str) -> li
         key = ".".join(location) or "(top level)"
         kind, context = item["type"], item.get("ctx", {})
         if kind in ("extra_forbidden", "no_such_attribute"):
-            known = _known_keys(model, location[:-1])
+            known, renamed = _known_keys(model, location[:-1]), _renamed_keys(model, location[:-1])
             expected, found = "a known key", f"'{location[-1]}'"
             hint = did_you_mean(location[-1], known)
+            if location[-1] in renamed:
+                hint = f"`{location[-1]}` is now called {renamed[location[-1]]}"
         elif kind == "missing":
             expected, found, hint = "a value", "nothing", "this key has no default"
         else:
@@ -213,3 +222,28 @@ def _known_keys(model: type[BaseModel], location: list[str]) -> list[str]:
             children += node.get("patternProperties", {}).values()
             nodes.extend(child for child in children if isinstance(child, dict))
     return []
+
+
+def _renamed_keys(model: type[BaseModel], location: list[str]) -> dict[str, str]:
+    """`RENAMED` of the models at a place inside a model, found by walking its fields."""
+    types: list[Any] = [model]
+    for part in location:
+        children: list[Any] = []
+        for kind in types:
+            if isinstance(kind, type) and issubclass(kind, BaseModel):
+                field = kind.model_fields.get(part)
+                children += _alternatives(field.annotation) if field else []
+            elif get_origin(kind) in (dict, list):
+                children += _alternatives(get_args(kind)[-1])
+        types = children
+    models = [kind for kind in types if isinstance(kind, type) and issubclass(kind, StrictModel)]
+    return {old: new for kind in models for old, new in kind.RENAMED.items()}
+
+
+def _alternatives(annotation: Any) -> list[Any]:
+    """The members of a union, through any depth of `Annotated`; else the type alone."""
+    if get_origin(annotation) is Annotated:
+        return _alternatives(get_args(annotation)[0])
+    if get_origin(annotation) in (Union, UnionType):
+        return [kind for member in get_args(annotation) for kind in _alternatives(member)]
+    return [annotation]

@@ -55,14 +55,14 @@ class EvaluationOptions:
         objective_metric: what the objective column holds, see `daf.episodes.objective.episode_objective`.
         policy_label: default: the policy's own label.
         checkpoint_label: default: the policy's label.
-        training_seed: seed of the training run that made the policy.
+        train_seed: seed of the training run that made the policy.
     """
 
     max_action_time_ms: int = 10_000
     objective_metric: str = "mean_reward"
     policy_label: str | None = None
     checkpoint_label: str | None = None
-    training_seed: int | None = None
+    train_seed: int | None = None
 
 
 DEFAULT_OPTIONS = EvaluationOptions()
@@ -114,10 +114,10 @@ def evaluate_policy(
         {
             "policy": label,
             "checkpoint": options.checkpoint_label or label,
-            "training_seed": options.training_seed,
+            "train_seed": options.train_seed,
             "mission": mission.name,
             "episode": number,
-            "seed": seed + number,
+            "env_seed": seed + number,
             **episode_row(played[number], mission, options.objective_metric),
         }
         for number in numbers

@@ -56,7 +56,7 @@ def find_failure_modes(
     """
     stats = statistics or episode_statistics(episodes)
     played = episodes[episodes["failure"].isna()]
-    failed = [int(seed) for seed in episodes.loc[episodes["failure"].notna(), "seed"]]
+    failed = [int(seed) for seed in episodes.loc[episodes["failure"].notna(), "env_seed"]]
     found = [_mode("policy failed", "the policy raised an error or chose an illegal action", failed, len(episodes))]
 
     def add(name: str, meaning: str, hit: Flags) -> None:

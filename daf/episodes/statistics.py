@@ -87,7 +87,7 @@ def episode_statistics(episodes: pd.DataFrame) -> EpisodeStatistics:
     num_agents = numbers[0] if numbers else 0
     flat = _columns([agent for episode in agents for agent in episode])
     return EpisodeStatistics(
-        seeds=[int(seed) for seed in played["seed"]],
+        seeds=[int(seed) for seed in played["env_seed"]],
         lengths=played["length"].to_numpy(dtype=float),
         agent={name: values.reshape(len(agents), num_agents) for name, values in flat.items()},
         game=_columns([json.loads(text) for text in played["game_stats"]]),

@@ -1,4 +1,4 @@
-"""The episodes table: one row per (checkpoint, mission, episode seed), and its file.
+"""The episodes table: one row per checkpoint, mission and environment seed, and its file.
 
 Every number that DAF reports about a policy is computed from these rows. They are kept in parquet files that carry
 their provenance, so that anyone can compute other numbers from them.
@@ -8,57 +8,62 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from daf.errors import BadInputError
+from daf.system.columns import columns_of
 from daf.system.files import write_with
 
 if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
-PROVENANCE_KEY = b"daf.system.provenance"
+PROVENANCE_KEY = b"daf.provenance"
 
-EPISODE_COLUMNS: dict[str, str] = {
-    "policy": "name in the configuration",
-    "checkpoint": "the policy, or <policy>-seed-<training seed> for one that DAF trained",
-    "training_seed": "training seed; null if DAF did not train it",
-    "mission": "mission name",
-    "episode": "number of the episode, from 0",
-    "seed": "environment seed; the same for every policy",
-    "mean_reward": "mean over agents of the episode's total reward; null if the episode failed",
-    "agent_rewards": "total reward of every agent",
-    "agent_policies": "which member of a team played every agent; null if the policy plays alone",
-    "objective": "the objective metric of the evaluation; null if the episode failed or has none",
-    "success": "whether the mission's success expression held; null if it declares none",
-    "length": "steps played",
-    "timeouts": "actions that took longer than allowed, over all agents",
-    "failure": "why the episode has no result; null if it has one",
-    "action_counts": "JSON: how often each action was chosen, over all agents",
-    "game_stats": "JSON: the engine's statistics of the game",
-    "agent_stats": "JSON: the engine's statistics of every agent",
-    "actions": "compressed actions, from which the episode can be played again (`daf.evaluation.replays`)",
-}
+
+@dataclass(frozen=True, kw_only=True)
+class EpisodeRecord:
+    """One row: an episode of one checkpoint on one mission."""
+
+    policy: Annotated[str, "name of the policy in the configuration"]
+    checkpoint: Annotated[str, "the policy, or <policy>-seed-<training seed> if DAF trained it"]
+    train_seed: Annotated[int | None, "training seed; null if DAF did not train the policy"]
+    mission: Annotated[str, "name of the mission"]
+    episode: Annotated[int, "number of the episode, counted from 0"]
+    env_seed: Annotated[int, "environment seed; the same for every policy"]
+    mean_reward: Annotated[float | None, "mean over agents of the episode's total reward; null if the episode failed"]
+    agent_rewards: Annotated[list[float] | None, "total reward of every agent"]
+    agent_policies: Annotated[list[str] | None, "team member that played each agent; null for a single policy"]
+    objective: Annotated[float | None, "objective metric of the evaluation; null if the episode failed or has none"]
+    success: Annotated[bool | None, "whether the mission's success expression held; null if it declares none"]
+    length: Annotated[int | None, "steps played"]
+    timeouts: Annotated[int | None, "actions that took longer than allowed, over all agents"]
+    failure: Annotated[str | None, "why the episode has no result; null if it has one"]
+    action_counts: Annotated[str | None, "JSON: how often each action was chosen, over all agents"]
+    game_stats: Annotated[str | None, "JSON: the engine's statistics of the game"]
+    agent_stats: Annotated[str | None, "JSON: the engine's statistics of every agent"]
+    actions: Annotated[bytes | None, "compressed actions, which replay the episode (`daf.evaluation.replays`)"]
+
+
+EPISODE_COLUMNS = columns_of(EpisodeRecord)
 
 
 def episode_schema() -> pa.Schema:
+    """The table's columns with the types of the file."""
     import pyarrow as pa
 
     types = {
-        "training_seed": pa.int64(),
-        "episode": pa.int64(),
-        "seed": pa.int64(),
-        "mean_reward": pa.float64(),
-        "objective": pa.float64(),
-        "agent_rewards": pa.list_(pa.float64()),
-        "agent_policies": pa.list_(pa.string()),
-        "actions": pa.binary(),
-        "success": pa.bool_(),
-        "length": pa.int64(),
-        "timeouts": pa.int64(),
+        "text": pa.string(),
+        "integer": pa.int64(),
+        "number": pa.float64(),
+        "boolean": pa.bool_(),
+        "bytes": pa.binary(),
+        "list of numbers": pa.list_(pa.float64()),
+        "list of texts": pa.list_(pa.string()),
     }
-    return pa.schema([(name, types.get(name, pa.string())) for name in EPISODE_COLUMNS])
+    return pa.schema([(name, types[column.kind]) for name, column in EPISODE_COLUMNS.items()])
 
 
 def episodes_frame(rows: Iterable[dict[str, Any]]) -> pd.DataFrame:
@@ -121,7 +126,11 @@ def _read(path: Path, columns: Sequence[str] | None) -> pa.Table:
 
 
 def _schema(path: Path) -> pa.Schema:
-    """The columns and metadata of a file that was found to be an episodes table."""
+    """The columns and metadata of an episodes table.
+
+    Raises:
+        BadInputError: the file is missing or holds something else.
+    """
     import pyarrow as pa
     import pyarrow.parquet as pq
 

@@ -69,7 +69,7 @@ def daf_write_replay(
     write_replay(
         output,
         found,
-        int(row["seed"]),
+        int(row["env_seed"]),
         unpack_actions(row["actions"], found.num_agents),
         agent_policies=[row["policy"]] * found.num_agents if players is None else list(players),
         expected_rewards=row["agent_rewards"],

@@ -66,7 +66,7 @@ def evaluate_shard(
             objective_metric=recipe.objective_metric,
             policy_label=checkpoint.policy,
             checkpoint_label=checkpoint.label,
-            training_seed=checkpoint.seed,
+            train_seed=checkpoint.seed,
         ),
     )
     usage = usage_since(start)

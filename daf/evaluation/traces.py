@@ -40,7 +40,7 @@ class PolicyTraces:
 
     policy: str
     episode: int
-    seed: int
+    env_seed: int
     mean_reward: float
     agent_policies: list[str] | None
     animated: EpisodeTrace
@@ -54,7 +54,7 @@ class PolicyTraces:
         """Which episodes were drawn, for the mission's JSON."""
         return {
             "policy": self.policy,
-            "animated": {"episode": self.episode, "seed": self.seed, "mean_reward": self.mean_reward},
+            "animated": {"episode": self.episode, "env_seed": self.env_seed, "mean_reward": self.mean_reward},
             "heat_map": {"episodes": self.heat_map_episodes, "seeds": self.heat_map_seeds},
             "one_map": self.one_map,
         }
@@ -95,13 +95,13 @@ def _trace_policy(
     return PolicyTraces(
         policy=animated["checkpoint"],
         episode=int(animated["episode"]),
-        seed=int(animated["seed"]),
+        env_seed=int(animated["env_seed"]),
         mean_reward=float(animated["mean_reward"]),
         agent_policies=None if players is None else list(players),
         animated=traces[animated["episode"]],
         heat_map=tuple(traces.values()),
         heat_map_episodes=[int(row["episode"]) for row in drawn],
-        heat_map_seeds=[int(row["seed"]) for row in drawn],
+        heat_map_seeds=[int(row["env_seed"]) for row in drawn],
         num_played=len(played),
         one_map=one_map,
     )
@@ -117,7 +117,7 @@ def _on_the_map_of(
         if not found and compared == GIVE_UP_AFTER:
             break
         compared += 1
-        if map_of(int(row["seed"])) == map_of(int(animated["seed"])):
+        if map_of(int(row["env_seed"])) == map_of(int(animated["env_seed"])):
             found.append(row)
     return found, len(found) == compared if compared else None
 
@@ -136,7 +136,7 @@ def _trace(row: dict[str, Any], mission: Mission) -> EpisodeTrace:
     from daf.engine.replays import trace_episode
 
     actions = unpack_actions(row["actions"], mission.num_agents)
-    return trace_episode(mission, int(row["seed"]), actions, row["agent_rewards"])
+    return trace_episode(mission, int(row["env_seed"]), actions, row["agent_rewards"])
 
 
 def _map(trace: EpisodeTrace) -> tuple[Any, ...]:

@@ -1,6 +1,6 @@
-"""The comparison report: one HTML file that needs no network and no JavaScript, and the same figures as SVG files.
+"""The comparison report: one HTML file without network access or external scripts, and its figures as SVG files.
 
-`render_report` is what the workflow's rule calls; it reads a folder that `ComparisonResults.write` made. The page is
+The workflow's rule calls `render_report` with a folder that `ComparisonResults.write` made. The page is
 `templates/comparison.html.j2`.
 """
 
@@ -11,12 +11,18 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from daf.comparison import ComparisonResults
 from daf.reporting import figures, overall_figures
 from daf.reporting.learning_curves import read_metrics, training_figures
-from daf.reporting.page import _records, slug, template
+from daf.reporting.page import slug, template
 from daf.statistics import sentences
+from daf.statistics.records import OVERALL, PairRecord
+from daf.statistics.results import HEADINGS, ComparisonResults
+from daf.system.columns import to_rows
 from daf.system.files import write_text
+from daf.system.plain import flatten
+
+Row = dict[str, Any]
+MOST_HEADLINES = 6
 
 
 def render_report(
@@ -73,54 +79,37 @@ def render_results(
 def _context(
     results: ComparisonResults, mission_reports: Sequence[Mapping[str, Any]], curves: Mapping[str, list[dict[str, Any]]]
 ) -> dict[str, Any]:
-    summary, pairs, ranks = (_records(f) for f in (results.summary_statistics, results.pairwise, results.ranks))
-    missions = results.missions
+    """Everything the template shows."""
+    missions, level = results.missions, f"{100 * results.config.confidence_level:.4g} %"
     several = len(missions) > 1
-    policies = list(dict.fromkeys(row["policy"] for row in summary))
-    colours = {policy: index for index, policy in enumerate(policies)}
-    level = results.config.confidence_level
-    places = ["overall", *missions] if several else missions
-    if not several:  # one mission: its rows say it all
-        summary, pairs, ranks = ([r for r in rows if r["mission"] != "overall"] for rows in (summary, pairs, ranks))
-    for row in pairs:
-        row["winner_first"] = "better" if row["verdict"] == "worse" else row["verdict"]  # as the sentence has it
-        row["sentence"] = sentences.verdict_sentence(row, level=level, missions=len(missions), unit=results.unit)
-    head = "overall" if several else (missions[0] if missions else "")
-    trained = {row["policy"] for row in summary if row["trained"]}
-    verdicts = {key: [r for r in pairs if r["estimand"] == key and r["mission"] == head] for key in "AB"}
-    first = [r for r in verdicts["A"] if {r["policy_a"], r["policy_b"]} & trained] or verdicts["A"]
-    first = first[:6]
-    rewards = results.episode_scores()
-    blocks = [_place(results, place, summary, pairs, rewards, colours, len(missions)) for place in places]
-    curve_list = training_figures(curves)
-    kinds = ("intervals", "differences", "distributions")
-    svgs = {f"{kind}-{slug(block['mission'])}": block[kind] for block in blocks for kind in kinds if block[kind]}
-    svgs |= {f"training-{item['key']}": item["svg"] for item in curve_list}
+    colours = {policy: index for index, policy in enumerate(results.policies)}
+    summary, ranks = to_rows(results.summary), to_rows(results.rank_records)
+    pairs = [_pair_row(results, record) for record in results.pairs]
+    if not several:  # the rows of the only mission say it all
+        summary, pairs, ranks = ([r for r in rows if r["mission"] != OVERALL] for rows in (summary, pairs, ranks))
+    scores = results.episode_scores()
+    places = [OVERALL, *missions] if several else missions
+    blocks = [_block(results, place, summary, pairs, scores, colours) for place in places]
     overall = _overall(results, colours) if several else []
-    svgs |= {f"{figure['key']}-{part['estimand']}": figure["svg"] for part in overall for figure in part["figures"]}
+    curve_figures = training_figures(curves)
     return {
         "results": results,
-        "level": f"{100 * level:.4g} %",
-        "policies": policies,
+        "level": level,
+        "headings": HEADINGS,
+        "policies": results.policies,
         "missions": missions,
         "several": several,
         "summary": summary,
         "pairs": pairs,
         "ranks": ranks,
-        "headline": first,
-        "lead": first[0]["sentence"]
-        if first
-        else sentences.policy_sentence(summary[0], level=level, missions=len(missions), unit=results.unit),
-        "more_verdicts": [r for r in verdicts["A"] if r not in first],
-        "recipe_verdicts": verdicts["B"],
-        "matrix": {(r["policy_a"], r["policy_b"]): r for r in verdicts["A"]} | _mirrored(verdicts["A"]),
+        **_verdicts(results, summary, pairs),
         "blocks": blocks,
         "overall": overall,
-        "curves": curve_list,
-        "mission_reports": [_flat(report) for report in mission_reports],
-        "provenance": _flat_items(results.provenance),
-        "settings": _flat_items(results.config.to_dict()),
-        "svgs": svgs,
+        "curves": curve_figures,
+        "mission_reports": [_report_items(report) for report in mission_reports],
+        "provenance": _items(results.provenance),
+        "settings": _items(results.config.to_dict()),
+        "svgs": _svgs(blocks, curve_figures, overall),
         "style": figures.STYLE,
         "light": figures.palette_css(figures.LIGHT),
         "dark": figures.palette_css(figures.DARK),
@@ -129,75 +118,113 @@ def _context(
     }
 
 
-def _overall(results: ComparisonResults, colours: Mapping[str, int]) -> list[dict[str, Any]]:
-    """The figures over all missions, for each question that has them."""
-    aggregates, profiles, ranks = (_records(f) for f in (results.aggregates, results.profiles, results.ranks))
+def _pair_row(results: ComparisonResults, record: PairRecord) -> Row:
+    """A pair as the tables show it, with its sentence and the verdict that the sentence states."""
+    (row,) = to_rows([record])
+    sentence = sentences.verdict_sentence(
+        record, level=results.config.confidence_level, missions=len(results.missions), unit=results.unit
+    )
+    return row | {"sentence": sentence, "winner_first": sentences.winner_first(record).verdict}
+
+
+def _verdicts(results: ComparisonResults, summary: list[Row], pairs: list[Row]) -> dict[str, Any]:
+    """The verdicts over all missions (with one mission: on it), those on trained policies first."""
+    missions = results.missions
+    head = OVERALL if len(missions) > 1 else (missions[0] if missions else "")
+    checkpoints, recipes = (
+        [row for row in pairs if row["estimand"] == estimand and row["mission"] == head] for estimand in HEADINGS
+    )
+    trained = {row["policy"] for row in summary if row["trained"]}
+    headline = [row for row in checkpoints if {row["policy_a"], row["policy_b"]} & trained] or checkpoints
+    headline = headline[:MOST_HEADLINES]
+    if headline:
+        lead = headline[0]["sentence"]
+    else:
+        level = results.config.confidence_level
+        lead = sentences.policy_sentence(results.summary[0], level=level, missions=len(missions), unit=results.unit)
+    matrix = {}
+    for record in results.headline_records("checkpoints"):
+        for seen in (record, sentences.mirrored(record)):
+            (matrix[seen.policy_a, seen.policy_b],) = to_rows([seen])
+    return {
+        "headline": headline,
+        "lead": lead,
+        "more_verdicts": [row for row in checkpoints if row not in headline],
+        "recipe_verdicts": recipes,
+        "matrix": matrix,
+    }
+
+
+def _svgs(blocks: list[Row], curves: list[dict[str, str]], overall: list[Row]) -> dict[str, str]:
+    """All figures by the name of their file."""
+    kinds = ("intervals", "differences", "distributions")
+    svgs = {f"{kind}-{slug(block['mission'])}": block[kind] for block in blocks for kind in kinds if block[kind]}
+    svgs |= {f"training-{curve['key']}": curve["svg"] for curve in curves}
+    return svgs | {f"{fig['key']}-{part['estimand']}": fig["svg"] for part in overall for fig in part["figures"]}
+
+
+def _overall(results: ComparisonResults, colours: Mapping[str, int]) -> list[Row]:
+    """The figures over all missions, for each estimand that has them."""
+    aggregates, profiles = to_rows(results.aggregate_records), to_rows(results.profile_records)
     parts = []
     for estimand in dict.fromkeys(row["estimand"] for row in aggregates):
-        rows = [row for row in aggregates if row["estimand"] == estimand]
-        found = []
-        for name in overall_figures.STATISTICS:
-            own = [row for row in rows if row["statistic"] == name]
-            own.sort(key=lambda row: row["value"], reverse=name != "optimality_gap")  # the best first
-            if own:
-                title = overall_figures.STATISTICS[name]
-                found.append((name, title, overall_figures.aggregate_figure(own, colours, title)))
-        own = [row for row in profiles if row["estimand"] == estimand]
-        found.append(("profile", "Performance profile", overall_figures.profile_figure(own, colours, "Profiles")))
-        if estimand == "A" and results.friedman:
-            over_missions = [row for row in ranks if (row["estimand"], row["mission"]) == ("A", "overall")]
-            mean_ranks = {row["policy"]: row["mean_rank"] for row in over_missions}
+        drawn = []
+        for statistic, (title, direction) in overall_figures.STATISTICS.items():
+            rows = [row for row in aggregates if (row["estimand"], row["statistic"]) == (estimand, statistic)]
+            rows.sort(key=lambda row: row["value"], reverse=direction == "maximize")  # the best first
+            if rows:
+                svg = overall_figures.aggregate_figure(rows, colours, title)
+                drawn.append({"key": statistic, "title": title, "svg": svg})
+        rows = [row for row in profiles if row["estimand"] == estimand]
+        svg = overall_figures.profile_figure(rows, colours, "Profiles")
+        drawn.append({"key": "profile", "title": "Performance profile", "svg": svg})
+        if estimand == "checkpoints" and results.friedman:
             svg = overall_figures.critical_difference_figure(
-                mean_ranks, results.friedman["critical_difference"], "Mean ranks with critical difference"
+                {r.policy: r.mean_rank for r in results.rank_records if (r.estimand, r.mission) == (estimand, OVERALL)},
+                results.friedman["critical_difference"],
+                "Mean ranks with critical difference",
             )
-            found.append(("critical-difference", "Mean ranks over missions", svg))
-        kept = ("key", "title", "svg")
-        parts.append({"estimand": estimand, "figures": [dict(zip(kept, figure, strict=True)) for figure in found]})
+            drawn.append({"key": "critical-difference", "title": "Mean ranks over missions", "svg": svg})
+        parts.append({"estimand": estimand, "figures": drawn})
     return parts
 
 
-def _place(
+def _block(
     results: ComparisonResults,
     place: str,
-    summary: list[dict[str, Any]],
-    pairs: list[dict[str, Any]],
-    rewards: dict[str, dict[str, list[float]]],
+    summary: list[Row],
+    pairs: list[Row],
+    scores: dict[str, dict[str, list[float]]],
     colours: dict[str, int],
-    missions: int,
-) -> dict[str, Any]:
-    """Everything the page shows of one mission, or of all together."""
-    title = figures.mission_title(place, missions)
-    dots = rewards.get(place, {})
+) -> Row:
+    """The figures of one mission, or of all together."""
+    title = figures.mission_title(place, len(results.missions))
+    dots = scores.get(place, {})
     rows = [row for row in summary if row["mission"] == place]
-    own = [row for row in pairs if row["mission"] == place and row["estimand"] == "A"]
+    own_pairs = [row for row in pairs if row["mission"] == place and row["estimand"] == "checkpoints"]
     ordered = {policy: dots[policy] for policy in colours if policy in dots}
-    margin = results.config.equivalence_margin
+    differences = ""
+    if own_pairs:
+        margin = results.config.equivalence_margin
+        differences = figures.difference_figure(own_pairs, f"Differences between policies, {title}", margin)
     return {
         "mission": place,
         "title": title,
         "intervals": figures.interval_figure(rows, ordered, colours, f"Mean of each policy, {title}"),
-        "differences": figures.difference_figure(own, f"Differences between policies, {title}", margin) if own else "",
+        "differences": differences,
         "distributions": figures.distribution_figure(ordered, colours, f"Scores, {title}") if ordered else "",
-        "pairs": own,
+        "pairs": own_pairs,
     }
 
 
-def _mirrored(pairs: list[dict[str, Any]]) -> dict[tuple[str, str], dict[str, Any]]:
-    """The same pairs seen from the other policy."""
-    flipped = {"better": "worse", "worse": "better"}
-    mirrored = {}
-    for row in pairs:
-        difference = None if row["difference"] is None else -row["difference"]
-        seen = {**row, "difference": difference, "verdict": flipped.get(row["verdict"], row["verdict"])}
-        mirrored[row["policy_b"], row["policy_a"]] = seen
-    return mirrored
+# ---- lists of facts ---------------------------------------------------------------------------------------
 
 
-def _flat(report: Mapping[str, Any]) -> dict[str, Any]:
+def _report_items(report: Mapping[str, Any]) -> dict[str, Any]:
     """A mission report for a person: its plain values, and a line for every policy that was analysed."""
     analyses: Sequence[Mapping[str, Any]] = report.get("analyses") or []
     plain = {key: value for key, value in report.items() if key not in ("mission", "analyses", "drawn", "provenance")}
-    items = _flat_items(plain) + [(str(one["policy"]), _analysis_line(one)) for one in analyses]
+    items = _items(plain) + [(str(analysis["policy"]), _analysis_line(analysis)) for analysis in analyses]
     return {"mission": report.get("mission") or report.get("mission_name") or "mission", "items": items}
 
 
@@ -209,22 +236,16 @@ def _analysis_line(analysis: Mapping[str, Any]) -> str:
     return f"{analysis['num_episodes']} episodes, mean reward {reward}{success}{went_wrong}"
 
 
-def _flat_items(data: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
-    """Nested plain data as (dotted key, text), for tables that a person reads; long lists are cut."""
-    items: list[tuple[str, str]] = []
-    for key, value in data.items():
-        name = f"{prefix}{key}"
-        if isinstance(value, Mapping):
-            items += _flat_items(value, f"{name}.")
-        elif isinstance(value, list | tuple):
-            shown = ", ".join(_text(item) for item in value[:20])
-            items.append((name, shown + (f", … ({len(value)} in all)" if len(value) > 20 else "")))
-        else:
-            items.append((name, _text(value)))
-    return items
+def _items(data: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Nested plain data as (dotted key, text)."""
+    return [(key, _text(value)) for key, value in flatten(data).items()]
 
 
 def _text(value: Any) -> str:
+    """A value as text; long lists are cut."""
+    if isinstance(value, list | tuple):
+        shown = ", ".join(_text(item) for item in value[:20])
+        return shown + (f", … ({len(value)} in all)" if len(value) > 20 else "")
     if value is None or (isinstance(value, float) and not math.isfinite(value)):
         return sentences.UNKNOWN
     return f"{value:.6g}" if isinstance(value, float) else str(value)

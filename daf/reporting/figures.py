@@ -13,7 +13,8 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
-from daf.statistics.sentences import OVERALL, number, span
+from daf.statistics.records import OVERALL
+from daf.statistics.sentences import number, span
 
 Record = Mapping[str, Any]
 LIGHT = ("#0067a5", "#c04a00", "#2e7d32", "#8e44ad", "#806000", "#b3446c", "#00717f", "#5c4b3c")

@@ -1,6 +1,6 @@
 """Figures over many missions: aggregates, performance profiles, and the critical-difference diagram.
 
-Drawn as the figures of `figures.py` are: horizontal positions in percent, colours as CSS variables.
+Drawn like the figures of `figures.py`: horizontal positions in percent, colours as CSS variables.
 """
 
 from __future__ import annotations
@@ -9,13 +9,14 @@ from collections.abc import Mapping, Sequence
 from html import escape
 
 from daf.reporting.figures import LIGHT, Record, Scale, axis_lines, interval_mark, is_known, opening, tick_text
+from daf.statistics.records import Direction
 from daf.statistics.sentences import number, span
 
-STATISTICS = {
-    "iqm": "Interquartile mean",
-    "mean": "Mean",
-    "median": "Median",
-    "optimality_gap": "Optimality gap (lower is better)",
+STATISTICS: Mapping[str, tuple[str, Direction]] = {
+    "iqm": ("Interquartile mean", "maximize"),
+    "mean": ("Mean", "maximize"),
+    "median": ("Median", "maximize"),
+    "optimality_gap": ("Optimality gap (lower is better)", "minimize"),
 }
 LINE = 26
 
@@ -88,13 +89,13 @@ def profile_figure(rows: Sequence[Record], colours: Mapping[str, int], title: st
 
 
 def cliques(ranks: Sequence[float], difference: float) -> list[tuple[int, int]]:
-    """Runs of ascending mean ranks that lie within a difference of each other, as (first, last), the longest only."""
-    found: list[tuple[int, int]] = []
+    """The longest runs of ascending mean ranks within a difference of each other, as (first, last)."""
+    runs: list[tuple[int, int]] = []
     for first in range(len(ranks)):
         last = max(index for index in range(first, len(ranks)) if ranks[index] - ranks[first] <= difference)
-        if last > first and (not found or last > found[-1][1]):
-            found.append((first, last))
-    return found
+        if last > first and (not runs or last > runs[-1][1]):
+            runs.append((first, last))
+    return runs
 
 
 def critical_difference_figure(mean_ranks: Mapping[str, float], difference: float, title: str) -> str:

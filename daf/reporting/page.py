@@ -1,17 +1,26 @@
-"""What all pages share: the template environment, and rows as a page wants them."""
+"""What all pages share: the template environment, names of files, symbols of verdicts."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from daf.statistics import sentences
+from daf.statistics.records import Verdict
 
-SYMBOLS = {"better": "▲", "worse": "▼", "equivalent": "=", "inconclusive": "○", "insufficient data": "?"}
+SYMBOLS: Mapping[Verdict, str] = {
+    "better": "▲",
+    "worse": "▼",
+    "equivalent": "=",
+    "inconclusive": "○",
+    "insufficient data": "?",
+}
 
 
 def slug(name: str) -> str:
+    """A name that is valid in a path."""
     return re.sub(r"[^A-Za-z0-9._]+", "-", name).strip("-") or "mission"
 
 
@@ -36,10 +45,3 @@ def template(name: str) -> Any:
 def _sortable(value: Any) -> str:
     """What a column is sorted by: the full number, empty where unknown."""
     return "" if value is None or value != value else str(value)
-
-
-def _records(frame: Any) -> list[dict[str, Any]]:
-    """Rows with None for whatever is unknown."""
-    import pandas as pd
-
-    return [{k: None if pd.isna(v) else v for k, v in row.items()} for row in frame.to_dict("records")]

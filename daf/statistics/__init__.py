@@ -1,17 +1,24 @@
-"""Statistics of policy comparison, from arrays to verdicts. Randomness comes only from the generator passed in.
+"""Statistics of policy comparison, from arrays to verdicts. Random numbers come from named streams only.
 
+records           rows of the tables: every column with its type and meaning
+units             independent units of an episodes table
 intervals         means and their intervals
 bootstrap         many policies over many missions at once
-hypothesis_tests  p values and corrections
-effects           standardised effects, power
-ranking           ranks and who is first
-units             independent units of an episodes table
-pairs             every pair of policies: difference, interval, p value, verdict
+hypothesis_tests  p-values and corrections
+effects           standardized effects, power
+ranking           ranks, and the probability of being first
+streams           one random stream per figure
+summary           how each policy scored on each mission
+checkpoint_pairs  a pair of policies, by paired episodes
+recipe_pairs      a pair of policies, by training seeds
+planning          power of a pair, and how many more units it needs
+pairs             all pairs: adjusted p-values and verdicts
 overall           all missions together: aggregates, ranks, profiles
+comparison        an episodes table and a configuration in, results out
 sequential        comparisons that add episodes until there is a verdict
-explanations      what the numbers mean, and what they do not
+explanations      what a comparison answers, and the notes that go with it
 sentences         verdicts as sentences
-results           what comes out
-scores            tables of scores that users bring
+results           the results of a comparison, and their files
+scores            tables of scores from elsewhere
 export            the layout of marl-eval
 """

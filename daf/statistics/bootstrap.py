@@ -64,7 +64,7 @@ def _counts(size: int, count: int, rng: np.random.Generator) -> Counts:
 
 
 def _columns(scores: Scores) -> list[slice]:
-    """Where each mission's units stand in counts."""
+    """The columns of each mission's units in counts."""
     ends = np.cumsum([units.size for units in scores])
     return [slice(int(end) - units.size, int(end)) for end, units in zip(ends, scores, strict=True)]
 
@@ -148,7 +148,7 @@ def bootstrap_suite(
     if missions and chosen:
         raise ValueError("missions are drawn for each policy by itself: leave pairs empty")
     pooled = {name: [PooledStatistic(name, policy, target) for policy in scores] for name in statistics}
-    found = {name: np.empty((len(scores), num_resamples)) for name in statistics}
+    replicates = {name: np.empty((len(scores), num_resamples)) for name in statistics}
     improvement = np.empty((len(chosen), num_resamples))
     opponents = _opponents(scores, chosen)
     columns = [_columns(policy) for policy in scores]
@@ -160,12 +160,12 @@ def bootstrap_suite(
         ]
         for name in statistics:
             for policy, counts in enumerate(drawn):
-                found[name][policy, rows] = pooled[name][policy].replicates(counts)
+                replicates[name][policy, rows] = pooled[name][policy].replicates(counts)
         for x, indices, tables in opponents:
             improvement[indices, rows] = _improvement(
                 drawn, x, [chosen[index][1] for index in indices], tables, columns
             )
-    return found, improvement
+    return replicates, improvement
 
 
 def _opponents(scores: Sequence[Scores], pairs: Sequence[tuple[int, int]]) -> list[tuple[int, list[int], list[Counts]]]:

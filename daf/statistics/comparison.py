@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from daf.config import DAFComparisonConfig
 from daf.errors import BadInputError
 from daf.statistics.explanations import explain
-from daf.statistics.results import ComparisonResults, make_table
+from daf.statistics.results import ComparisonResults
 from daf.system.files import digest
 from daf.system.plain import to_plain
 
@@ -28,16 +28,18 @@ def compare_episodes(
     """Compare the policies of an episodes table. Pure: the same table and config give the same results.
 
     Args:
-        episodes: columns policy, mission, seed (of the environment) and mean_reward; also used if there: checkpoint,
-            training_seed, episode, success, length, timeouts, failure. A missing reward is a failed episode.
-        config: which policies and missions, confidence level, resamples and their seed, equivalence margin, anchors.
-        provenance: recorded as it is, beside the facts about the computation.
+        episodes: columns policy, mission, env_seed and mean_reward; also used if present: checkpoint, train_seed,
+            episode, success, length, timeouts, failure. A missing reward is a failed episode.
+        config: policies and missions, confidence level, resampling, equivalence margin, reference scores.
+        provenance: recorded unchanged, beside the facts about the computation.
 
     Raises:
         BadInputError: a column is missing, a row occurs twice, a reward is infinite, nothing is left to compare, or
-            the anchors give no scale.
+            the reference scores define no scale.
     """
-    from daf.statistics import overall, pairs, units
+    from daf.statistics import overall, units
+    from daf.statistics.pairs import compare_pairs
+    from daf.statistics.summary import summarize
 
     frame = units.check_episodes(episodes, config.policies, config.missions)
     collected = units.collect_units(frame, config.policies, config.missions)
@@ -45,20 +47,20 @@ def compare_episodes(
         reasons = " ".join(collected.notes)
         if frame["mean_reward"].isna().all():
             raise BadInputError("episodes with rewards", "failed episodes only", "episodes table", reasons)
-        found = "none: each lacks the result of some checkpoint"
-        raise BadInputError("episodes with results of all checkpoints of a policy", found, "episodes table", reasons)
-    if config.anchors is not None:
-        collected = collected.on_scale(config.anchors)
-    records = pairs.compare_pairs(collected, config)
+        none = "none: each lacks the result of some checkpoint"
+        raise BadInputError("episodes with results of all checkpoints of a policy", none, "episodes table", reasons)
+    if config.normalization is not None:
+        collected = collected.normalized(config.normalization)
+    pairs = compare_pairs(collected, config)
     ranks, friedman = overall.rank_policies(collected, config)
-    estimand, notes = explain(collected, config, records)
+    estimand, notes = explain(collected, config, pairs)
     return ComparisonResults(
-        summary_statistics=make_table(pairs.summarise(collected, config), pairs.SUMMARY_COLUMNS),
-        pairwise=make_table(records, pairs.PAIR_COLUMNS),
-        ranks=make_table(ranks, overall.RANK_COLUMNS),
-        aggregates=make_table(overall.aggregate(collected, config), overall.AGGREGATE_COLUMNS),
-        profiles=make_table(overall.profile(collected, config), overall.PROFILE_COLUMNS),
-        episodes=make_table(frame.to_dict("records"), units.SLIM_COLUMNS),
+        summary=tuple(summarize(collected, config)),
+        pairs=tuple(pairs),
+        rank_records=tuple(ranks),
+        aggregate_records=tuple(overall.aggregate(collected, config)),
+        profile_records=tuple(overall.profile(collected, config)),
+        episodes=frame,
         estimand=estimand,
         friedman=asdict(friedman) if friedman else None,
         notes=(*notes, *overall.basis_notes(collected, config)),
@@ -72,15 +74,15 @@ def _computation(frame: pd.DataFrame, config: DAFComparisonConfig, units: Units)
 
     from daf import __version__
 
-    seeds = {str(name): sorted({int(seed) for seed in part}) for name, part in frame.groupby("mission")["seed"]}
-    scales: Any = "none: rewards as the missions pay them"
-    if config.anchors is not None:
+    seeds = {str(name): sorted({int(seed) for seed in part}) for name, part in frame.groupby("mission")["env_seed"]}
+    scales: Any = "none: raw rewards"
+    if config.normalization is not None:
         scales = {mission: list(cell.scale) for (_, mission), cell in units.cells.items()}
     return {
         "episode_seeds": {name: f"{min(s)} to {max(s)} ({len(s)} seeds)" for name, s in seeds.items()},
         "episode_seeds_sha256": digest(seeds),
         "resampling_seed": config.seed,
         "num_resamples": config.num_resamples,
-        "normalisation": scales,
+        "normalization": scales,
         "versions": {"daf": __version__} | {name: metadata.version(name) for name in ("numpy", "scipy", "pandas")},
     }

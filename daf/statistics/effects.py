@@ -1,7 +1,7 @@
-"""Standardised effects with intervals, power, and how many units a declared effect needs.
+"""Standardized effects with intervals, power, and how many units a declared effect needs.
 
-Effects here are for reading, not for planning: power is always asked at an effect that was declared beforehand, for
-power at the observed effect is only p in other words.
+Observed effects are for reading, not for planning: power is computed for an effect that was declared beforehand, since
+power at the observed effect is only the p-value in other words.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Episodes in the JSON layout of marl-eval, so that its plots can be made of DAF's results (Gorsane et al. 2022)."""
+"""Episodes in the JSON layout of marl-eval, for its plots (Gorsane et al. 2022)."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ ENVIRONMENT = "cogames"
 def marl_eval_layout(episodes: pd.DataFrame) -> dict[str, Any]:
     """environment → task → algorithm → run → step → metric → one value per evaluation episode.
 
-    One run per checkpoint, `run_1`, `run_2`, … in the order of their names. There is one evaluation, so its episodes
-    stand both under `step_1` (with `step_count` 0, for the table does not say after how many steps it was) and under
+    One run per checkpoint, `run_1`, `run_2`, … in the order of their names. The episodes of the only evaluation are
+    both under `step_1` (with `step_count` 0, since the table has no number of training steps) and under
     `absolute_metrics`. Metrics: `return`, and `success` where the mission declares it. Failed episodes are left out.
-    marl-eval wants lower-case names of tasks, and the same number of runs for every algorithm.
+    marl-eval requires lower-case names of tasks, and the same number of runs for every algorithm.
     """
     layout: dict[str, Any] = {}
     played = episodes[episodes["mean_reward"].notna()]

@@ -1,6 +1,6 @@
-"""Tests of a difference of means, their smallest reachable p, and corrections for many tests.
+"""Tests of a difference of means, their smallest possible p-values, and corrections for many tests.
 
-A test that cannot speak (too few units, no variance) has p = None and a reason, never p = 0. All tests are two-sided.
+Without enough units or variance, a test has p = None and a reason, never p = 0. All tests are two-sided.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _CHUNK = 4_000_000  # signs held in memory at once, 32 MB as floats
 
 @dataclass(frozen=True, kw_only=True)
 class HypothesisTestResult:
-    """What a test says about a difference of means.
+    """The result of a test of a difference of means.
 
     `p` and `minimum_p` are None when unknown; `minimum_p` is the smallest p the test could have given with this many
     units (None for tests without such a bound). `reason` is empty unless p is None.
@@ -66,8 +66,8 @@ def _monte_carlo(
     on can have p <= t, and that p is the second stage's.
 
     Args:
-        first, further: draw that many labellings and count those as extreme as the one observed. `further` has a
-            stream of its own, so that what a caller draws after the test does not depend on whether it went on.
+        first, further: draw that many labellings and count those as extreme as the one observed. `further` uses
+            a separate stream, so that what a caller draws after the test does not depend on whether it continued.
     """
     hits, draws = first(num_resamples), num_resamples
     if hits < FEW_HITS and max_resamples is not None and max_resamples > draws:
@@ -134,7 +134,7 @@ def sign_flip_test(
 def _count_flips(weights: Array, observed: float, draws: int, rng: np.random.Generator) -> int:
     """How many of `draws` random sign patterns give a sum of weights (units,) of at least `observed` either way.
 
-    One random byte is the signs of eight units, whose sum stands in a table: some 20 times as fast as single signs.
+    One random byte holds the signs of eight units, whose sum is looked up in a table: 20 times as fast as single signs.
     """
     patterns = 1 - 2.0 * ((np.arange(256)[:, None] >> np.arange(8)) & 1)
     tables = np.pad(weights, (0, -weights.size % 8)).reshape(-1, 8) @ patterns.T  # (units / 8, 256)

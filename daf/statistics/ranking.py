@@ -1,6 +1,6 @@
 """Ranks of several policies over missions: mean ranks, who is first how often, and Friedman's test.
 
-Ranks compare policies whose missions pay on different scales; they say nothing about the size of a difference.
+Ranks compare policies over missions with different scales of rewards, without the size of differences.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def bootstrap_ranks(
 
     Args:
         scores_by_mission: one (policies, episodes) array per mission. An episode is resampled for all policies at
-            once, for they met the same environment seeds. P(first) shares a tie among those tied.
+            once, since they met the same environment seeds. P(first) shares a tie among those tied.
     """
     policies = scores_by_mission[0].shape[0]
     observed = [scores.mean(axis=1) for scores in scores_by_mission]
@@ -55,7 +55,7 @@ def bootstrap_ranks(
         counts = rng.multinomial(n, np.full(n, 1 / n), size=num_resamples).astype(np.float64)
         replicates += ranks_of_scores(scores @ counts.T / n) / len(scores_by_mission)
     samples = [[scores[policy] for scores in scores_by_mission] for policy in range(policies)]
-    return _summarise(observed, replicates, replicate_levels(samples, level)[0])
+    return _summarize(observed, replicates, replicate_levels(samples, level)[0])
 
 
 def bootstrap_run_ranks(
@@ -70,7 +70,7 @@ def bootstrap_run_ranks(
 
     Args:
         runs_by_policy: one (missions, training seeds) array per policy; a seed is resampled for all missions at once.
-        fixed: by policy, whether it is one that no training made: it has one column, which is all there is to know.
+        fixed: by policy, whether it has no training seeds; such a policy has a single column.
         rngs: a generator per policy.
     """
     means = []  # per policy (missions, num_resamples)
@@ -84,10 +84,10 @@ def bootstrap_run_ranks(
     levels = replicate_levels(trained, level, joint=True)[0]
     if any(runs[0].size < FEWEST_UNITS for runs in trained):  # one seed alone varies as little as a fixed policy
         levels = nan, nan
-    return _summarise(observed, np.mean(ranks, axis=0), levels)
+    return _summarize(observed, np.mean(ranks, axis=0), levels)
 
 
-def _summarise(observed: Sequence[Array], replicates: Array, levels: tuple[float, float]) -> Ranks:
+def _summarize(observed: Sequence[Array], replicates: Array, levels: tuple[float, float]) -> Ranks:
     """From the means of the missions, each (policies,), and replicates of the mean rank (policies, num_resamples).
 
     Args:

@@ -1,86 +1,149 @@
 """The result of a comparison: its tables, the sentences they amount to, and the files they are kept in.
 
-Nothing is computed here; `daf.comparison.compare_episodes` makes these objects and re-exports the class.
+Nothing is computed here; `daf.statistics.comparison.compare_episodes` makes these objects.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from math import isfinite
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from daf.config import DAFComparisonConfig
 from daf.errors import BadInputError
+from daf.statistics.records import (
+    OVERALL,
+    AggregateRecord,
+    Estimand,
+    PairRecord,
+    ProfileRecord,
+    RankRecord,
+    ScoreRecord,
+    SummaryRecord,
+)
+from daf.system.columns import columns_of, from_rows, make_frame, to_rows
 from daf.system.files import read_json, write_text, write_with
 from daf.system.plain import to_plain
 
 if TYPE_CHECKING:
     import pandas as pd
 
-FORMAT = "daf-comparison/2"
+FORMAT = "daf-comparison/3"
+HEADINGS: Mapping[Estimand, str] = {"checkpoints": "These checkpoints", "recipes": "These recipes"}
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class ComparisonResults:
-    """Everything a comparison found. Figures are in reward per agent and episode, or on the scale of `config.anchors`.
+    """Everything a comparison found.
+
+    Figures are rewards per agent and episode, or normalized scores if `config.normalization` is set. The tables are
+    there as typed records and, under other names, as DataFrames.
 
     Attributes:
-        summary_statistics: one row per policy and mission, and one per policy over all its missions ("overall");
-            `n_missions` says how many those are.
-        pairwise: one row per question (A, B), pair and mission, and over all missions the pair shares (`n_missions`),
-            with the verdict on policy_a.
-        ranks: per question mean rank with interval and probability of being first, per mission and overall.
-        aggregates: per question and policy IQM, mean, median (and optimality gap) over all missions, with intervals.
-        profiles: per question and policy the share of scores above each threshold, with bands.
-        episodes: one row per checkpoint, mission and environment seed: what all of the above was computed from, in
-            reward per agent even where the figures are on the scale of declared anchors.
-        estimand: for "A" and "B": the question, whether it is `answered`, and `why` not.
-        sequential: with `episodes_per_mission: auto` the looks that were taken; else None.
+        summary: one record per policy and mission, and one per policy over all its missions ("overall").
+        pairs: one record per estimand, pair and mission, and over all missions the pair shares, with the verdict on
+            policy_a.
+        rank_records: per estimand the mean rank with interval and the probability of being first, per mission and
+            overall.
+        aggregate_records: per estimand and policy IQM, mean, median (and optimality gap) over all missions.
+        profile_records: per estimand and policy the share of scores above each threshold.
+        episodes: one row per checkpoint, mission and environment seed: the raw rewards behind all of the above.
+        estimand: per estimand its question, whether it is `answered`, and `why` not.
+        friedman: Friedman's test over missions, where it applies.
+        sequential: with `episodes_per_mission: auto` the interim analyses; else None.
         notes: what a reader must know, in plain sentences.
         config, provenance: how it was computed, from what.
     """
 
-    summary_statistics: pd.DataFrame
-    pairwise: pd.DataFrame
-    ranks: pd.DataFrame
-    aggregates: pd.DataFrame
-    profiles: pd.DataFrame
+    summary: tuple[SummaryRecord, ...]
+    pairs: tuple[PairRecord, ...]
+    rank_records: tuple[RankRecord, ...]
+    aggregate_records: tuple[AggregateRecord, ...]
+    profile_records: tuple[ProfileRecord, ...]
     episodes: pd.DataFrame
-    estimand: dict[str, dict[str, Any]]
+    estimand: dict[Estimand, dict[str, Any]]
     friedman: dict[str, Any] | None
     notes: tuple[str, ...]
     config: DAFComparisonConfig
     provenance: dict[str, Any]
     sequential: dict[str, Any] | None = None
 
+    # ---- tables -------------------------------------------------------------------------------------------
+
+    @cached_property
+    def summary_statistics(self) -> pd.DataFrame:
+        """`summary` as a table."""
+        return make_frame(SummaryRecord, self.summary)
+
+    @cached_property
+    def pairwise(self) -> pd.DataFrame:
+        """`pairs` as a table."""
+        return make_frame(PairRecord, self.pairs)
+
+    @cached_property
+    def ranks(self) -> pd.DataFrame:
+        """`rank_records` as a table."""
+        return make_frame(RankRecord, self.rank_records)
+
+    @cached_property
+    def aggregates(self) -> pd.DataFrame:
+        """`aggregate_records` as a table."""
+        return make_frame(AggregateRecord, self.aggregate_records)
+
+    @cached_property
+    def profiles(self) -> pd.DataFrame:
+        """`profile_records` as a table."""
+        return make_frame(ProfileRecord, self.profile_records)
+
+    def scores(self) -> pd.DataFrame:
+        """The episodes as `daf_compare_scores` takes them."""
+        return self.episodes.rename(columns={"mean_reward": "score"})[list(columns_of(ScoreRecord))]
+
+    # ---- what they say ------------------------------------------------------------------------------------
+
+    @property
+    def missions(self) -> list[str]:
+        return [mission for mission in dict.fromkeys(record.mission for record in self.summary) if mission != OVERALL]
+
+    @property
+    def policies(self) -> list[str]:
+        return list(dict.fromkeys(record.policy for record in self.summary))
+
     @property
     def unit(self) -> str:
-        """What figures are counted in."""
-        if self.config.anchors is not None:
-            return "normalised points"
+        """The unit of all figures."""
+        if self.config.normalization is not None:
+            return "normalized points"
         return "points" if "table" in self.provenance else "reward per agent"
 
     def scale(self, mission: str) -> tuple[float, float]:
-        """The rewards that count as 0 and 1 on a mission."""
-        scales = self.provenance["computation"]["normalisation"]
-        zero, one = scales[mission] if isinstance(scales, Mapping) else (0.0, 1.0)
-        return zero, one
+        """The rewards that map to 0 and 1 on a mission."""
+        scales = self.provenance["computation"]["normalization"]
+        low, high = scales[mission] if isinstance(scales, Mapping) else (0.0, 1.0)
+        return low, high
 
     def episode_scores(self) -> dict[str, dict[str, list[float]]]:
-        """Scores of single episodes by mission and policy, on the scale of the anchors if there are some."""
+        """Scores of single episodes by mission and policy, normalized if the figures are."""
         frame = self.episodes.dropna(subset=["mean_reward"])
-        found: dict[str, dict[str, list[float]]] = {}
+        scores: dict[str, dict[str, list[float]]] = {}
         for (mission, policy), part in frame.groupby(["mission", "policy"], sort=False):
-            zero, one = self.scale(str(mission))
-            scores = [(float(value) - zero) / (one - zero) for value in part["mean_reward"]]
-            found.setdefault(str(mission), {})[str(policy)] = scores
-        return found
+            low, high = self.scale(str(mission))
+            normalized = [(float(value) - low) / (high - low) for value in part["mean_reward"]]
+            scores.setdefault(str(mission), {})[str(policy)] = normalized
+        return scores
 
-    def verdicts(self, estimand: str = "A", *, overall_only: bool = True) -> list[str]:
-        """The verdict sentences of one question: overall (with one mission: on it), or for every mission."""
+    def headline_records(self, estimand: Estimand = "checkpoints", *, overall_only: bool = True) -> list[PairRecord]:
+        """Pair records without repetition: with one mission, its records and not those over all missions."""
+        records = [record for record in self.pairs if record.estimand == estimand]
+        if len(self.missions) > 1:
+            return [record for record in records if record.mission == OVERALL] if overall_only else records
+        return [record for record in records if record.mission != OVERALL] or records
+
+    def verdicts(self, estimand: Estimand = "checkpoints", *, overall_only: bool = True) -> list[str]:
+        """The verdict sentences of one estimand: overall (with one mission: on it), or for every mission too."""
         from daf.statistics.sentences import verdict_sentence
 
         return [
@@ -88,39 +151,26 @@ class ComparisonResults:
             for record in self.headline_records(estimand, overall_only=overall_only)
         ]
 
-    @property
-    def missions(self) -> list[str]:
-        return [mission for mission in dict.fromkeys(self.summary_statistics["mission"]) if mission != "overall"]
-
-    def headline_records(self, estimand: str = "A", *, overall_only: bool = True) -> list[dict[str, Any]]:
-        """Pair records without repetition: with one mission, its rows stand for "overall"."""
-        records = [r for r in self.pairwise.to_dict("records") if r["estimand"] == estimand]
-        if len(self.missions) > 1:
-            return [r for r in records if r["mission"] == "overall"] if overall_only else records
-        specific = [r for r in records if r["mission"] != "overall"]
-        return specific or records
-
     def __str__(self) -> str:
         from daf.statistics.sentences import policy_sentence
 
-        summary, level = self.summary_statistics.to_dict("records"), self.config.confidence_level
-        several = len(self.missions)
-        shown = [r for r in summary if several > 1 or r["mission"] != "overall"]
-        if several > 3:  # the table has them all
-            shown = [r for r in summary if r["mission"] == "overall"]
-        lines = [
-            "Means",
-            *(f"  {policy_sentence(r, level=level, missions=several, unit=self.unit)}" for r in shown),
-        ]
-        for key, title in (("A", "These checkpoints"), ("B", "These recipes")):
-            sentences = self.verdicts(key)
+        level, missions = self.config.confidence_level, len(self.missions)
+        shown = [record for record in self.summary if missions > 1 or record.mission != OVERALL]
+        if missions > 3:  # the table has them all
+            shown = [record for record in self.summary if record.mission == OVERALL]
+        means = [policy_sentence(record, level=level, missions=missions, unit=self.unit) for record in shown]
+        lines = ["Means", *(f"  {sentence}" for sentence in means)]
+        for estimand, heading in HEADINGS.items():
+            sentences = self.verdicts(estimand)
             if sentences:
-                lines += ["", title, *(f"  {sentence}" for sentence in sentences)]
-            if not self.estimand[key]["answered"]:
-                lines += ["" if sentences else f"\n{title}", f"  Not answered: {self.estimand[key]['why']}"]
+                lines += ["", heading, *(f"  {sentence}" for sentence in sentences)]
+            if not self.estimand[estimand]["answered"]:
+                lines += ["" if sentences else f"\n{heading}", f"  Not answered: {self.estimand[estimand]['why']}"]
         if self.notes:
             lines += ["", "Notes", *(f"  {note}" for note in self.notes)]
-        return "\n".join(line for line in lines)
+        return "\n".join(lines)
+
+    # ---- files --------------------------------------------------------------------------------------------
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data without NaN (unknown figures are null); `from_dict` reads it back."""
@@ -132,21 +182,28 @@ class ComparisonResults:
             "sequential": self.sequential,
             "notes": list(self.notes),
             "provenance": self.provenance,
-            **{name: to_plain(getattr(self, name).to_dict("records")) for name in _columns()},
+            "summary_statistics": to_rows(self.summary),
+            "pairwise": to_rows(self.pairs),
+            "ranks": to_rows(self.rank_records),
+            "aggregates": to_rows(self.aggregate_records),
+            "profiles": to_rows(self.profile_records),
             "episodes": to_plain(self.episodes.to_dict("list")),
         }
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any], *, source: str = "comparison") -> Self:
         """Raises BadInputError if this is not the data of a comparison of this format."""
-        from daf.statistics.units import SLIM_COLUMNS
+        from daf.statistics.units import slim_frame
 
         if data.get("format") != FORMAT:
             raise BadInputError(f"format '{FORMAT}'", repr(data.get("format")), source)
-        rows = [dict(zip(data["episodes"], row, strict=True)) for row in zip(*data["episodes"].values(), strict=True)]
         return cls(
-            **{name: make_table(data[name], columns) for name, columns in _columns().items()},
-            episodes=make_table(rows, SLIM_COLUMNS),
+            summary=from_rows(SummaryRecord, data["summary_statistics"]),
+            pairs=from_rows(PairRecord, data["pairwise"]),
+            rank_records=from_rows(RankRecord, data["ranks"]),
+            aggregate_records=from_rows(AggregateRecord, data["aggregates"]),
+            profile_records=from_rows(ProfileRecord, data["profiles"]),
+            episodes=slim_frame(data["episodes"]),
             estimand=dict(data["estimand"]),
             friedman=data["friedman"],
             sequential=data["sequential"],
@@ -154,11 +211,6 @@ class ComparisonResults:
             config=DAFComparisonConfig.from_dict(data["config"], source=f"{source}: config"),
             provenance=dict(data["provenance"]),
         )
-
-    def scores(self) -> pd.DataFrame:
-        """The episodes as `daf_compare_scores` takes them: policy, mission, seed (of the training), episode, score."""
-        frame = self.episodes[["policy", "mission", "training_seed", "episode", "mean_reward"]]
-        return frame.set_axis(["policy", "mission", "seed", "episode", "score"], axis=1)
 
     def write(self, folder: str | Path) -> Path:
         """Write the files of `FILES`; returns the folder."""
@@ -190,44 +242,29 @@ FILES = (
 )  # fmt: skip
 
 
-def _columns() -> dict[str, tuple[str, ...]]:
-    """Columns of the computed tables, by attribute."""
-    from daf.statistics.overall import AGGREGATE_COLUMNS, PROFILE_COLUMNS, RANK_COLUMNS
-    from daf.statistics.pairs import PAIR_COLUMNS, SUMMARY_COLUMNS
+def data_dictionary() -> dict[str, dict[str, tuple[str, str]]]:
+    """Every table of a comparison: table → column → (type, meaning).
 
-    return {
-        "summary_statistics": SUMMARY_COLUMNS,
-        "pairwise": PAIR_COLUMNS,
-        "ranks": RANK_COLUMNS,
-        "aggregates": AGGREGATE_COLUMNS,
-        "profiles": PROFILE_COLUMNS,
+    `summary`, `pairwise`, `aggregates`, `ranks` and `scores` are files of these names; `profiles` and `episodes` are in
+    comparison.json, `episodes` with the columns of `daf.episodes.table` that a comparison needs.
+    """
+    from daf.episodes.table import EPISODE_COLUMNS
+    from daf.statistics.units import SLIM_COLUMNS
+
+    records = {
+        "summary": SummaryRecord,
+        "pairwise": PairRecord,
+        "aggregates": AggregateRecord,
+        "ranks": RankRecord,
+        "scores": ScoreRecord,
+        "profiles": ProfileRecord,
     }
-
-
-_TEXT = {
-    "statistic", "policy", "checkpoint", "mission", "failure", "estimand", "policy_a", "policy_b", "interval_method",
-    "recipe_method", "effect_name", "test", "verdict", "reason",
-}  # fmt: skip
-_WHOLE = {
-    "training_seed", "episode", "seed", "length", "timeouts", "n_a", "n_b", "n_needed", "more_needed", "n_episodes",
-    "n_train_seeds", "failures", "n_missions", "n_units",
-}  # fmt: skip
-_FLAGS = {"success", "trained", "paired"}
-
-
-def make_table(records: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> pd.DataFrame:
-    """A frame with fixed columns and types, whatever is missing in the records."""
-    import pandas as pd
-
-    def kind(name: str) -> str:
-        return "object" if name in _TEXT else "Int64" if name in _WHOLE else "boolean" if name in _FLAGS else "float64"
-
-    def cell(value: Any) -> Any:
-        return None if value is None or value is pd.NA or (isinstance(value, float) and not isfinite(value)) else value
-
-    return pd.DataFrame(
-        {name: pd.Series([cell(record.get(name)) for record in records], dtype=kind(name)) for name in columns}
-    )
+    tables = {table: columns_of(record) for table, record in records.items()}
+    tables["episodes"] = {name: EPISODE_COLUMNS[name] for name in SLIM_COLUMNS}
+    return {
+        table: {name: (column.kind, column.meaning) for name, column in columns.items()}
+        for table, columns in tables.items()
+    }
 
 
 def _lines(value: Any) -> str:

@@ -1,4 +1,4 @@
-"""Tables of scores that users bring: read, checked, and brought into the form of an episodes table."""
+"""Tables of scores from elsewhere: read, checked, and turned into an episodes table."""
 
 from __future__ import annotations
 
@@ -13,7 +13,9 @@ if TYPE_CHECKING:
 
 NAMES = ("policy", "mission")
 NEEDED = (*NAMES, "score")
-OPTIONAL = ("seed", "episode")
+OPTIONAL = ("train_seed", "episode")
+ALIAS = "seed"  # what published tables call the training seed
+RUN = ["policy", "mission", "train_seed"]
 LARGEST = 2**63 - 1  # of the integers that a table holds
 LARGEST_FLOAT = 2**53  # beyond it, floats skip whole numbers
 
@@ -41,7 +43,7 @@ def read_scores(source: pd.DataFrame | str | Path) -> pd.DataFrame:
 
 
 def _read_csv(path: Path) -> pd.DataFrame:
-    """A .csv in which "None" or "NA" is a missing number, but a name like any other where names stand."""
+    """A .csv in which "None" or "NA" is a missing number, but an ordinary name in columns of names."""
     import pandas as pd
 
     names = pd.read_csv(path, usecols=lambda name: name in NAMES, dtype=str, keep_default_na=False)
@@ -49,15 +51,15 @@ def _read_csv(path: Path) -> pd.DataFrame:
 
 
 def to_episodes(scores: pd.DataFrame, where: str = "table of scores") -> tuple[pd.DataFrame, list[str]]:
-    """An episodes table from columns policy, mission, score and, if known, seed (of the training) and episode.
+    """An episodes table from columns policy, mission, score and, if known, train_seed (or seed) and episode.
 
-    A missing score is an episode without result. Without a column `episode`, the rows of a policy, mission and seed are
-    numbered as they stand. Rows of the same mission and episode number are pairs; numbers that mean nothing in common
-    make random pairs, which costs power and nothing else. Training seeds that are names are numbered in the order of
-    their first appearance.
+    A missing score is an episode without a result. Without a column `episode`, the rows of each policy, mission and
+    training seed are numbered in their order. Rows with the same mission and episode number are paired; numbers without
+    a common meaning make random pairs, which costs power and nothing else. Training seeds that are names are numbered
+    in the order of their first appearance.
 
     Returns:
-        The episodes table, and what has to be said about it.
+        The episodes table, and notes on how it was read.
 
     Raises:
         BadInputError: a column is missing or holds something else, a row occurs twice, or training seeds are known for
@@ -65,67 +67,88 @@ def to_episodes(scores: pd.DataFrame, where: str = "table of scores") -> tuple[p
     """
     import pandas as pd
 
-    for name in NEEDED:
-        if name not in scores.columns:
-            raise BadInputError(f"a column '{name}'", _listed(scores), where, did_you_mean(name, list(scores.columns)))
-    if scores.empty:
-        raise BadInputError("scores", "no rows", where)
-    for name in (*NEEDED, *OPTIONAL):
-        if (count := list(scores.columns).count(name)) > 1:
-            raise BadInputError(f"one column '{name}'", f"{count} of that name", where)
-    frame = scores[[name for name in (*NEEDED, *OPTIONAL) if name in scores.columns]].reset_index(drop=True)
-    notes: list[str] = []
+    frame = _known_columns(scores, where)
     for name in NAMES:
         nameless = frame[name].isna() | (frame[name].astype(str).str.strip() == "")
         if nameless.any():
             raise BadInputError(f"a {name} in every row", f"none in row {nameless.idxmax()}", where)
         frame[name] = frame[name].astype(str)
     frame["score"] = _numbers(frame["score"], "score", where).astype("float64")
-    if "seed" in frame:
-        frame["seed"], said = _training_seeds(frame["seed"], where)
-        notes += said
-    else:
-        frame["seed"] = pd.Series(pd.NA, frame.index, "Int64")
-    known = frame.groupby("policy", sort=False)["seed"].agg(lambda seeds: seeds.notna().mean())
-    partly = known[(known > 0) & (known < 1)]
-    if not partly.empty:
-        found = f"some rows of {partly.index[0]} have none"
-        raise BadInputError("a training seed in every row of a policy, or in none", found, f"{where}: seed")
-    key = ["policy", "mission", "seed"]
-    if "episode" in frame:
-        frame["episode"] = _whole(frame["episode"], "episode", where)
-        if frame["episode"].isna().any():
-            raise BadInputError("an episode number in every row", "none in some", f"{where}: episode")
-        if (negative := frame["episode"] < 0).any():
-            row = negative.idxmax()
-            found = f"{frame['episode'][row]} in row {row}"
-            raise BadInputError("episode numbers from 0 on", found, f"{where}: episode")
-    else:
-        frame["episode"] = frame.groupby(key, sort=False, dropna=False).cumcount()
-        if frame["episode"].max() > 0:
-            notes.append(
-                "The table has no column 'episode': rows were numbered in their order; the same number makes a pair."
-            )
-    twice = frame[frame.duplicated([*key, "episode"])]
-    if not twice.empty:
-        row = twice.iloc[0]
-        what = f"{row['policy']} on {row['mission']}, seed {row['seed']}, episode {row['episode']} twice"
-        raise BadInputError("one row per policy, mission, seed and episode", what, where)
-    label = frame["policy"].where(frame["seed"].isna(), frame["policy"] + "-seed-" + frame["seed"].astype(str))
+    frame["train_seed"], seed_notes = _train_seeds(frame, ALIAS if ALIAS in scores.columns else "train_seed", where)
+    frame["episode"], episode_notes = _episode_numbers(frame, where)
+    repeated = frame[frame.duplicated([*RUN, "episode"])]
+    if not repeated.empty:
+        row = repeated.iloc[0]
+        what = f"{row['policy']} on {row['mission']}, seed {row['train_seed']}, episode {row['episode']} twice"
+        raise BadInputError("one row per policy, mission, training seed and episode", what, where)
+    seeds = frame["train_seed"]
+    label = frame["policy"].where(seeds.isna(), frame["policy"] + "-seed-" + seeds.astype(str))
     missing = frame["score"].isna()
     table = pd.DataFrame(
         {
             "policy": frame["policy"],
             "checkpoint": label.astype(object),
-            "training_seed": frame["seed"],
+            "train_seed": seeds,
             "mission": frame["mission"],
             "episode": frame["episode"].astype("Int64"),
-            "seed": frame["episode"].astype("Int64"),
+            "env_seed": frame["episode"].astype("Int64"),
             "mean_reward": frame["score"],
             "failure": pd.Series(None, frame.index, object).mask(missing, "the score is missing"),
         }
     )
-    return table, notes
+    return table, [*seed_notes, *episode_notes]
+
+
+def _known_columns(scores: pd.DataFrame, where: str) -> pd.DataFrame:
+    """The columns that count, with `seed` under its other name `train_seed`."""
+    columns = list(scores.columns)
+    for name in NEEDED:
+        if name not in columns:
+            raise BadInputError(f"a column '{name}'", _listed(scores), where, did_you_mean(name, columns))
+    if scores.empty:
+        raise BadInputError("scores", "no rows", where)
+    for name in (*NEEDED, *OPTIONAL, ALIAS):
+        if (count := columns.count(name)) > 1:
+            raise BadInputError(f"one column '{name}'", f"{count} of that name", where)
+    if "train_seed" in columns and ALIAS in columns:
+        hint = "both name the training seed: leave one of them out"
+        raise BadInputError(f"a column 'train_seed' or '{ALIAS}'", "both", where, hint)
+    frame = scores.rename(columns={ALIAS: "train_seed"})
+    return frame[[name for name in (*NEEDED, *OPTIONAL) if name in frame.columns]].reset_index(drop=True)
+
+
+def _train_seeds(frame: pd.DataFrame, column: str, where: str) -> tuple[pd.Series[int], list[str]]:
+    """Training seeds as numbers, missing where there are none, and notes on how they were read.
+
+    Args:
+        column: the user's name of the column.
+    """
+    import pandas as pd
+
+    if "train_seed" not in frame:
+        return pd.Series(pd.NA, frame.index, "Int64"), []
+    seeds, notes = _numbered_seeds(frame["train_seed"], column, where)
+    known = seeds.notna().groupby(frame["policy"], sort=False).mean()
+    partly = known[(known > 0) & (known < 1)]
+    if not partly.empty:
+        problem = f"some rows of {partly.index[0]} have none"
+        raise BadInputError("a training seed in every row of a policy, or in none", problem, f"{where}: {column}")
+    return seeds, notes
+
+
+def _episode_numbers(frame: pd.DataFrame, where: str) -> tuple[pd.Series[int], list[str]]:
+    """The episode numbers of the table, else the rows of each policy, mission and training seed numbered."""
+    if "episode" not in frame:
+        numbers = frame.groupby(RUN, sort=False, dropna=False).cumcount()
+        note = "The table has no column 'episode': rows were numbered in their order; the same number makes a pair."
+        return numbers, [note] if numbers.max() > 0 else []
+    episodes = _whole(frame["episode"], "episode", where)
+    if episodes.isna().any():
+        raise BadInputError("an episode number in every row", "none in some", f"{where}: episode")
+    if (negative := episodes < 0).any():
+        row = negative.idxmax()
+        raise BadInputError("episode numbers of at least 0", f"{episodes[row]} in row {row}", f"{where}: episode")
+    return episodes, []
 
 
 def _listed(frame: pd.DataFrame) -> str:
@@ -163,12 +186,12 @@ def _whole(values: pd.Series[float], name: str, where: str) -> pd.Series[int]:
     return numbers.astype("Int64")
 
 
-def _training_seeds(values: pd.Series[Any], where: str) -> tuple[pd.Series[int], list[str]]:
-    """Training seeds as numbers, and what has to be said: names are numbered as they first appear."""
+def _numbered_seeds(values: pd.Series[Any], column: str, where: str) -> tuple[pd.Series[int], list[str]]:
+    """Training seeds as numbers; names are numbered in the order of their first appearance, which a note says."""
     import pandas as pd
 
     if not (values.notna() & pd.to_numeric(values, errors="coerce").isna()).any():
-        return _whole(values, "seed", where), []
+        return _whole(values, column, where), []
     text = values.astype("string").str.strip()
     text = text.mask(text == "")
     codes, names = pd.factorize(text)

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from dataclasses import replace
 from math import isfinite
-from typing import Any
 
-Record = Mapping[str, Any]
-OVERALL = "overall"
+from daf.statistics.records import MIRRORED, OVERALL, PairRecord, SummaryRecord
+
 MINUS = "\N{MINUS SIGN}"
 UNKNOWN = "\N{EN DASH}"
 
 
 def number(value: float | None, digits: int | None = None) -> str:
-    """A figure with two decimals, one from 10, none from 100 on, and more for small ones.
+    """A figure with two decimals; one above 10, none above 100, more below 0.01.
 
-    Where decimals would show only zeros: '1.23e−6'. Below 1e-12 it is what rounding leaves of a zero, and shown as one.
+    Figures whose decimals would all be zero become '1.23e−6'; below 1e-12 they are rounding errors and shown as zero.
     """
     if value is None or not isfinite(value):
         return UNKNOWN
@@ -48,65 +47,91 @@ def span(low: float | None, high: float | None) -> str:
     return f"{number(low)} to {number(high)}"
 
 
-def place(record: Record, missions: int) -> str:
-    """Where a record holds: 'on m', 'over 3 missions', 'over 1 of 3 missions' where its policies shared fewer."""
-    if record["mission"] != OVERALL:
-        return f"on {record['mission']}"
-    covered = record.get("n_missions")  # results of earlier versions do not say; none are a reason, not a basis
-    part = f"{covered} of " if covered and covered < missions else ""
+def place(record: PairRecord | SummaryRecord, missions: int) -> str:
+    """Where a record holds: 'on m', 'over 3 missions', 'over 1 of 3 missions' if its policies shared fewer."""
+    if record.mission != OVERALL:
+        return f"on {record.mission}"
+    part = f"{record.n_missions} of " if 0 < record.n_missions < missions else ""
     return f"over {part}{missions} mission{'' if missions == 1 else 's'}"
 
 
-def basis(record: Record) -> str:
+def basis(record: PairRecord) -> str:
     """What the sentence rests on: '(paired, 24 episodes)'."""
-    if record["estimand"] == "A":
-        return f"paired, {record['n_a']} episodes"
-    seeds = [f"{int(n)}" for n in (record["n_a"], record["n_b"]) if n is not None and isfinite(n)]
+    if record.estimand == "checkpoints":
+        return f"paired, {record.n_a} episodes"
+    seeds = [f"{count}" for count in (record.n_a, record.n_b) if count is not None]
     if len(seeds) > 1:
         return f"{' and '.join(seeds)} training seeds"
     return f"{seeds[0]} training seed{'' if seeds[0] == '1' else 's'} against a fixed policy"
 
 
-def verdict_sentence(record: Record, *, level: float, missions: int = 1, unit: str = "reward per agent") -> str:
-    """One pair's verdict as a sentence; `missions` is how many the comparison has."""
-    a, b, where = record["policy_a"], record["policy_b"], place(record, missions)
-    if record["estimand"] == "B":
-        a, b = (_recipe(name, n) for name, n in ((a, record["n_a"]), (b, record["n_b"])))
-    difference, low, high = (record[key] for key in ("difference", "interval_low", "interval_high"))
-    verdict = record["verdict"]
-    if verdict == "worse":  # the winner stands first
-        a, b, difference = b, a, -difference
-        low, high = (-high, -low) if low is not None and high is not None else (low, high)
-    bounds = span(low, high)
+def mirrored(record: PairRecord) -> PairRecord:
+    """The difference and verdict of a pair, seen from its other policy."""
+    return replace(
+        record,
+        policy_a=record.policy_b,
+        policy_b=record.policy_a,
+        n_a=record.n_b,
+        n_b=record.n_a,
+        mean_a=record.mean_b,
+        mean_b=record.mean_a,
+        difference=-record.difference,
+        interval_low=-record.interval_high,
+        interval_high=-record.interval_low,
+        effect=-record.effect,
+        effect_low=-record.effect_high,
+        effect_high=-record.effect_low,
+        p_improvement=1 - record.p_improvement,
+        p_improvement_low=1 - record.p_improvement_high,
+        p_improvement_high=1 - record.p_improvement_low,
+        verdict=MIRRORED[record.verdict],
+    )
+
+
+def winner_first(record: PairRecord) -> PairRecord:
+    """The pair with the winner as policy_a, if there is a winner."""
+    return mirrored(record) if record.verdict == "worse" else record
+
+
+def verdict_sentence(record: PairRecord, *, level: float, missions: int = 1, unit: str = "reward per agent") -> str:
+    """The verdict on a pair as a sentence; `missions` is the number of missions of the comparison."""
+    where, grounds = place(record, missions), basis(record)
+    record = winner_first(record)
+    a, b = record.policy_a, record.policy_b
+    if record.estimand == "recipes":
+        a, b = _recipe(a, record.n_a), _recipe(b, record.n_b)
+    bounds = span(record.interval_low, record.interval_high)
     interval = f"{100 * level:.4g} % interval {bounds}" if bounds != UNKNOWN else "no interval"
-    if verdict in ("better", "worse"):
-        text = f"{a} beats {b} {where} by {number(difference)} {unit}, {interval} ({basis(record)})."
-    elif verdict == "equivalent":
-        text = f"{a} and {b} are equivalent {where}: they differ by {number(difference)}, {interval} ({basis(record)})."
-    elif verdict == "inconclusive":
+    difference = number(record.difference)
+    if record.verdict == "better":
+        text = f"{a} beats {b} {where} by {difference} {unit}, {interval} ({grounds})."
+    elif record.verdict == "equivalent":
+        text = f"{a} and {b} are equivalent {where}: they differ by {difference}, {interval} ({grounds})."
+    elif record.verdict == "inconclusive":
         text = (
-            f"No difference between {a} and {b} is shown {where}: {number(difference)} {unit}, {interval} "
-            f"({basis(record)}, p = {p_value(record['p_holm'])})."
+            f"No difference between {a} and {b} is shown {where}: {difference} {unit}, {interval} ({grounds}, "
+            f"p = {p_value(record.p_holm)})."
         )
-    elif difference is None or not isfinite(difference):
-        text = f"{a} and {b} cannot be compared {where}: {record['reason']}."
+    elif not isfinite(record.difference):
+        text = f"{a} and {b} cannot be compared {where}: {record.reason}."
     else:
-        seen = f"{a} scored {number(abs(difference))} {'more' if difference > 0 else 'less'} than {b} {where}"
-        if difference == 0:
+        more = "more" if record.difference > 0 else "less"
+        seen = f"{a} scored {number(abs(record.difference))} {more} than {b} {where}"
+        if record.difference == 0:
             seen = f"{a} and {b} scored the same {where}"
-        text = f"{seen}, but the data cannot tell chance from skill: {record['reason']} ({basis(record)})."
+        text = f"{seen}, but the data cannot tell chance from skill: {record.reason} ({grounds})."
     return f"T{text[1:]}" if text.startswith("the recipe") else text
 
 
-def _recipe(name: str, training_seeds: float | None) -> str:
-    return f"the recipe {name}" if training_seeds is not None and isfinite(training_seeds) else name
+def _recipe(name: str, training_seeds: int | None) -> str:
+    return name if training_seeds is None else f"the recipe {name}"
 
 
-def policy_sentence(record: Record, *, level: float, missions: int = 1, unit: str = "reward per agent") -> str:
-    """One policy's mean as a sentence, for a comparison of one."""
-    interval = span(record["interval_low"], record["interval_high"])
-    detail = f"{100 * level:.4g} % interval {interval}" if interval != UNKNOWN else record["interval_method"]
+def policy_sentence(record: SummaryRecord, *, level: float, missions: int = 1, unit: str = "reward per agent") -> str:
+    """The mean of a policy as a sentence."""
+    interval = span(record.interval_low, record.interval_high)
+    detail = f"{100 * level:.4g} % interval {interval}" if interval != UNKNOWN else record.interval_method
     return (
-        f"{record['policy']} scores {number(record['mean'])} {unit} {place(record, missions)}, "
-        f"{detail} ({record['n_episodes']} episodes)."
+        f"{record.policy} scores {number(record.mean)} {unit} {place(record, missions)}, {detail} "
+        f"({record.n_episodes} episodes)."
     )

@@ -1,33 +1,35 @@
-"""From an episodes table to independent units: what is averaged, what is left out, and what is said about it.
+"""From an episodes table to independent units: what is averaged, what is left out, and the notes on that.
 
 Agents are averaged within an episode (the table already holds that mean), checkpoints of one policy are averaged within
-an environment seed. An environment seed counts for a policy only if every checkpoint of it has a result; whether one
-failed there or did not play it is told apart, for only failures flatter. Where anchors are declared, every reward is
-put on their scale here, so that all that follows speaks of one kind of score.
+an environment seed. An environment seed counts for a policy only if every checkpoint of the policy has a result there.
+Failed episodes and episodes never played are counted apart, since only failures flatter a policy. Where reference
+scores are declared, every reward is normalized here, so that everything downstream deals with one kind of score.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from daf.config import Anchors
+from daf.config import Normalization
+from daf.episodes.table import EPISODE_COLUMNS
 from daf.errors import BadInputError, did_you_mean
 from daf.statistics.intervals import Array
+from daf.statistics.records import OVERALL
+from daf.system.columns import DTYPES
 
 if TYPE_CHECKING:
     import pandas as pd
 
-OVERALL = "overall"
 SAME_NUMBERS = (
-    "Number the episodes of each training seed from 0: the same number (seed of the environment) is the same episode."
+    "Number the episodes of each training seed from 0: the same number (environment seed) is the same episode."
 )
-NEEDED_COLUMNS = ("policy", "mission", "seed", "mean_reward")
+NEEDED_COLUMNS = ("policy", "mission", "env_seed", "mean_reward")
 SLIM_COLUMNS = (
-    "policy", "checkpoint", "training_seed", "mission", "episode", "seed",
+    "policy", "checkpoint", "train_seed", "mission", "episode", "env_seed",
     "mean_reward", "success", "length", "timeouts", "failure",
 )  # fmt: skip
 
@@ -36,41 +38,43 @@ SLIM_COLUMNS = (
 class Cell:
     """One policy on one mission.
 
-    rewards_ec: score per (environment seed, checkpoint), complete rows only: the mean episode reward, on the scale of
-        the anchors if there are some.
-    scale: rewards that are 0 and 1 on that scale.
-    seeds: environment seed of each row, ascending.
-    training_seeds: training seed of each column, None where DAF did not train it.
+    Attributes:
+        rewards_ec: score per (environment seed, checkpoint), complete rows only: the mean episode reward, normalized
+            if reference scores are declared.
+        seeds: environment seed of each row, ascending.
+        training_seeds: training seed of each column, None where DAF did not train it.
+        successes: mean success rate, and the number of episodes that declare success.
+        scale: rewards that map to 0 and 1.
     """
 
     rewards_ec: Array
     seeds: tuple[int, ...]
     training_seeds: tuple[int | None, ...]
-    successes: tuple[float, int]  # mean over episodes of the success share, episodes that declare success
+    successes: tuple[float, int]
     failures: int
     timeouts: int
     scale: tuple[float, float] = (0.0, 1.0)
 
     @property
     def mean_reward(self) -> float:
-        """Mean as the mission pays it."""
-        zero, one = self.scale
-        return zero + (one - zero) * float(self.rewards_ec.mean())
+        """Mean raw reward."""
+        low, high = self.scale
+        return low + (high - low) * float(self.rewards_ec.mean())
 
     @property
     def episodes(self) -> Array:
-        """Units of question A: one value per environment seed."""
+        """Units of checkpoints: one value per environment seed."""
         return self.rewards_ec.mean(axis=1)
 
     @property
     def runs(self) -> Array:
-        """Units of question B: one value per checkpoint."""
+        """Units of recipes: one value per checkpoint."""
         return self.rewards_ec.mean(axis=0) if self.rewards_ec.size else np.empty(0)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Units:
-    """All cells, in the order of the configuration, and what had to be said while making them."""
+    """All cells, in the order of the configuration, and the notes on how they were made."""
 
     policies: tuple[str, ...]
     missions: tuple[str, ...]
@@ -85,8 +89,8 @@ class Units:
         return [mission for mission in self.missions if all((policy, mission) in self.cells for policy in policies)]
 
     def training_seeds(self, policy: str) -> list[int]:
-        found = {seed for (name, _), cell in self.cells.items() if name == policy for seed in cell.training_seeds}
-        return sorted(seed for seed in found if seed is not None)
+        seeds = {seed for (name, _), cell in self.cells.items() if name == policy for seed in cell.training_seeds}
+        return sorted(seed for seed in seeds if seed is not None)
 
     def paired_differences(self, a: str, b: str, mission: str) -> Array:
         """a minus b over the environment seeds that both have."""
@@ -96,9 +100,9 @@ class Units:
         return np.array([value - values_b[seed] for seed, value in pairs if seed in values_b])
 
     def run_scores(self, policy: str, missions: list[str]) -> list[Array]:
-        """Units of question B: per mission a vector over the training seeds that played them all.
+        """Units of recipes: per mission a vector over the training seeds that played them all.
 
-        A policy that DAF did not train is a fixed one: a single value per mission, whatever its number of checkpoints.
+        A policy without training seeds is fixed: one value per mission, whatever its number of checkpoints.
         """
         cells = [self.cells[policy, mission] for mission in missions if (policy, mission) in self.cells]
         if len(cells) < len(missions) or not cells:
@@ -114,18 +118,18 @@ class Units:
         scores = self.run_scores(policy, missions)
         return np.mean(scores, axis=0) if scores else np.empty(0)
 
-    def on_scale(self, anchors: Anchors) -> Units:
-        """The same units with every reward on the scale of the anchors.
+    def normalized(self, normalization: Normalization) -> Units:
+        """The same units with normalized rewards.
 
         Raises:
-            BadInputError: an anchor is unknown on a mission, both are the same reward there, or they are reversed
+            BadInputError: a reference score is unknown on a mission, both are the same there, or they are reversed
                 there without both being declared as numbers.
         """
-        scales = {mission: self._scale(anchors, mission) for mission in self.missions}
+        scales = {mission: self._scale(normalization, mission) for mission in self.missions}
         notes = [
-            f"{mission} counts downwards: its declared anchors make {one:g} better than {zero:g}."
-            for mission, (zero, one) in scales.items()
-            if one < zero
+            f"{mission} counts downwards: its declared reference scores make {high:g} better than {low:g}."
+            for mission, (low, high) in scales.items()
+            if high < low
         ]
         cells = {
             (policy, mission): replace(
@@ -137,33 +141,35 @@ class Units:
         }
         return replace(self, cells=cells, notes=(*self.notes, *notes))
 
-    def _scale(self, anchors: Anchors, mission: str) -> tuple[float, float]:
+    def _scale(self, normalization: Normalization, mission: str) -> tuple[float, float]:
         if not any(played == mission for _, played in self.cells):
             return 0.0, 1.0
-        found = []
-        for name, anchor in (("zero", anchors.zero), ("one", anchors.one)):
-            if isinstance(anchor, Mapping):
-                found.append(anchor[mission])
-                continue
-            cell = self.cells.get((anchor, mission))
-            if cell is None:
-                hint = "without one there is no scale: leave the mission out, or declare rewards"
-                raise BadInputError(f"episodes of {anchor} on {mission}", "none", f"anchors.{name}", hint)
-            found.append(float(cell.episodes.mean()))
-        zero, one = found
-        if abs(one - zero) <= 1e-9 * max(1.0, abs(zero)):
-            hint = "scores need a scale: declare other anchors, or leave the mission out"
-            raise BadInputError(f"two different anchors on {mission}", f"both are {zero:g}", "anchors", hint)
+        low = self._reference_score("low", normalization.low, mission)
+        high = self._reference_score("high", normalization.high, mission)
+        if abs(high - low) <= 1e-9 * max(1.0, abs(low)):
+            hint = "declare other reference scores, or leave the mission out"
+            expected = f"two different reference scores on {mission}"
+            raise BadInputError(expected, f"both are {low:g}", "normalization", hint)
         # Two numbers in this order mean "lower is better"; scores of a policy in this order only invert the mission.
-        if one < zero and not (isinstance(anchors.zero, Mapping) and isinstance(anchors.one, Mapping)):
-            hint = "a higher reward would count as worse: declare rewards for the anchors, or leave the mission out"
-            expected = f"an anchor 'one' above the anchor 'zero' on {mission}"
-            raise BadInputError(expected, f"one is {one:g} and zero is {zero:g}", "anchors", hint)
-        return zero, one
+        if high < low and not (isinstance(normalization.low, Mapping) and isinstance(normalization.high, Mapping)):
+            hint = "a higher reward would count as worse: declare rewards for both, or leave the mission out"
+            expected = f"normalization with high above low on {mission}"
+            raise BadInputError(expected, f"high is {high:g} and low is {low:g}", "normalization", hint)
+        return low, high
+
+    def _reference_score(self, key: str, declared: str | Mapping[str, float], mission: str) -> float:
+        """A declared reward, or the mean of a declared policy."""
+        if isinstance(declared, Mapping):
+            return declared[mission]
+        cell = self.cells.get((declared, mission))
+        if cell is None:
+            hint = "a policy without episodes gives no reference score: leave the mission out, or declare rewards"
+            raise BadInputError(f"episodes of {declared} on {mission}", "none", f"normalization.{key}", hint)
+        return float(cell.episodes.mean())
 
 
 def check_episodes(episodes: pd.DataFrame, policies: list[str], missions: list[str]) -> pd.DataFrame:
-    """The slim, sorted copy of an episodes table restricted to the configured policies and missions.
+    """A sorted copy of an episodes table with the needed columns and the configured policies and missions only.
 
     Raises:
         BadInputError: a needed column is missing, a row occurs twice, a reward is infinite, or nothing is left.
@@ -175,39 +181,39 @@ def check_episodes(episodes: pd.DataFrame, policies: list[str], missions: list[s
             hint = did_you_mean(column, list(episodes.columns))
             raise BadInputError(f"a column '{column}'", "none", "episodes table", hint)
     frame = episodes.copy(deep=False)
-    defaults = {"checkpoint": frame["policy"], "training_seed": None, "episode": frame["seed"], "success": None,
+    defaults = {"checkpoint": frame["policy"], "train_seed": None, "episode": frame["env_seed"], "success": None,
                 "length": None, "timeouts": 0, "failure": None}  # fmt: skip
     for column, value in defaults.items():
         if column not in frame.columns:
             frame[column] = value
-    frame = frame.loc[frame["policy"].isin(policies) & frame["mission"].isin(missions), list(SLIM_COLUMNS)]
+    chosen = frame["policy"].isin(policies) & frame["mission"].isin(missions)
+    frame = frame.loc[chosen, list(SLIM_COLUMNS)].reset_index(drop=True)
     if frame.empty:
-        found = ", ".join(sorted(set(map(str, episodes["policy"])))) or "no rows"
-        raise BadInputError(f"episodes of {', '.join(policies)}", f"episodes of {found}", "episodes table")
-    frame = frame.astype({"mean_reward": "float64", "training_seed": "Int64", "success": "boolean", "length": "Int64"})
-    frame["failure"] = frame["failure"].astype(object).where(frame["failure"].notna(), None)
+        others = ", ".join(sorted(set(map(str, episodes["policy"])))) or "no rows"
+        raise BadInputError(f"episodes of {', '.join(policies)}", f"episodes of {others}", "episodes table")
+    frame = slim_frame({name: frame[name] for name in SLIM_COLUMNS})
     if (frame["mission"] == OVERALL).any():
         hint = "it names the figures over all missions"
         raise BadInputError("another name of a mission", f"'{OVERALL}'", "episodes table: mission", hint)
     if np.isinf(frame["mean_reward"]).any():
         raise BadInputError("finite rewards", "an infinite one", "episodes table: mean_reward")
-    key = ["policy", "checkpoint", "mission", "seed"]
+    key = ["policy", "checkpoint", "mission", "env_seed"]
     twice = frame[frame.duplicated(key)]
     if not twice.empty:
         row = twice.iloc[0]
         raise BadInputError(
             "one row per checkpoint, mission and environment seed",
-            f"{row['checkpoint']} on {row['mission']} with seed {row['seed']} twice",
+            f"{row['checkpoint']} on {row['mission']} with seed {row['env_seed']} twice",
             "episodes table",
             "was a shard read twice?",
         )
-    trained = frame.loc[frame["training_seed"].notna(), ["policy", "checkpoint", "training_seed"]].drop_duplicates()
-    clash = trained[trained.duplicated(["policy", "training_seed"])]
+    trained = frame.loc[frame["train_seed"].notna(), ["policy", "checkpoint", "train_seed"]].drop_duplicates()
+    clash = trained[trained.duplicated(["policy", "train_seed"])]
     if not clash.empty:
         row = clash.iloc[0]
         raise BadInputError(
             "one checkpoint per policy and training seed",
-            f"several of {row['policy']} with training seed {row['training_seed']}",
+            f"several of {row['policy']} with training seed {row['train_seed']}",
             "episodes table: checkpoint",
             "give other checkpoints of one training another policy name",
         )
@@ -217,8 +223,22 @@ def check_episodes(episodes: pd.DataFrame, policies: list[str], missions: list[s
     return frame.astype({"policy": object, "mission": object})
 
 
+def slim_frame(columns: Mapping[str, Any]) -> pd.DataFrame:
+    """The columns of `SLIM_COLUMNS` with the types of the episodes table; missing texts are None."""
+    import pandas as pd
+
+    frame = pd.DataFrame(
+        {
+            name: pd.Series(columns[name], dtype=DTYPES.get(EPISODE_COLUMNS[name].kind, "object"))
+            for name in SLIM_COLUMNS
+        }
+    )
+    frame["failure"] = frame["failure"].where(frame["failure"].notna(), None)
+    return frame
+
+
 def collect_units(frame: pd.DataFrame, policies: list[str], missions: list[str]) -> Units:
-    """Make the cells from a table that `check_episodes` returned."""
+    """The cells of a table that `check_episodes` returned."""
     import pandas as pd
 
     cells: dict[tuple[str, str], Cell] = {}
@@ -229,25 +249,25 @@ def collect_units(frame: pd.DataFrame, policies: list[str], missions: list[str])
             notes.append(f"{policy} has no episodes and is left out.")
             continue
         checkpoints = list(dict.fromkeys(of_policy["checkpoint"]))
-        training_seed = of_policy.groupby("checkpoint", sort=False)["training_seed"].first()
+        training_seed = of_policy.groupby("checkpoint", sort=False)["train_seed"].first()
         for mission in missions:
             rows = of_policy[of_policy["mission"] == mission]
             if rows.empty:
                 notes.append(f"{policy} did not play {mission}; comparisons with it leave that mission out.")
                 continue
-            table = rows.pivot(index="seed", columns="checkpoint", values="mean_reward")
+            table = rows.pivot(index="env_seed", columns="checkpoint", values="mean_reward")
             present = [checkpoint for checkpoint in checkpoints if checkpoint in table.columns]
             for absent in sorted(set(checkpoints) - set(present)):
-                notes.append(f"{absent} did not play {mission}; the other checkpoints of {policy} stand for it there.")
+                notes.append(f"{absent} did not play {mission}; results of {policy} there are its other checkpoints'.")
             table = table[present]
             complete = table.dropna()
             failures = int(rows["mean_reward"].isna().sum())
-            failed = rows.loc[rows["mean_reward"].isna(), "seed"].nunique()
+            failed = rows.loc[rows["mean_reward"].isna(), "env_seed"].nunique()
             if failed:
                 why = next((str(text) for text in rows["failure"] if text), "no reward was recorded")
                 notes.append(
                     f"{failed} of {len(table)} episodes of {policy} on {mission} have no complete result "
-                    f"(first reason: {why}) and are left out; if that is no accident, its figures flatter it."
+                    f"(first reason: {why}) and are left out; unless they failed by accident, its figures flatter it."
                 )
             partly_played = len(table) - len(complete) - failed
             if partly_played:
@@ -259,13 +279,13 @@ def collect_units(frame: pd.DataFrame, policies: list[str], missions: list[str])
                 if partly_played:
                     notes.append(f"{policy} has no episode left on {mission}. {SAME_NUMBERS}")
                 continue
-            declared = rows[rows["success"].notna() & rows["seed"].isin(complete.index)]
+            declared = rows[rows["success"].notna() & rows["env_seed"].isin(complete.index)]
             share = float(declared["success"].astype(float).mean()) if len(declared) else float("nan")
             cells[policy, mission] = Cell(
                 rewards_ec=complete.to_numpy(dtype=np.float64),
                 seeds=tuple(int(seed) for seed in complete.index),
                 training_seeds=tuple(None if pd.isna(s := training_seed[name]) else int(s) for name in present),
-                successes=(share, int(declared["seed"].nunique())),
+                successes=(share, int(declared["env_seed"].nunique())),
                 failures=failures,
                 timeouts=int(rows["timeouts"].fillna(0).sum()),
             )

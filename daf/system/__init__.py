@@ -10,5 +10,6 @@ checks          checks of a machine or a package, and how they went
 machine         checks of Python, processors, GPU, disk and memory
 requirements    installed packages against what DAF requires
 plain           any value as JSON-ready data
+columns         tables whose columns derive from a record class
 provenance      what a result was made with
 """

@@ -62,6 +62,14 @@ def _object_to_plain(value: Any, where: str) -> Any:
     raise BadInputError("data that JSON can hold", f"a {type(value).__name__}", where, hint)
 
 
+def flatten(data: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """The values of nested mappings by dotted key."""
+    flat: dict[str, Any] = {}
+    for key, value in data.items():
+        flat |= flatten(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {f"{prefix}{key}": value}
+    return flat
+
+
 def _key(key: Any, where: str) -> str:
     if isinstance(key, str | int | float | bool) or key is None:
         return str(key)

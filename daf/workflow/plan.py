@@ -272,7 +272,7 @@ def policy_identity(checkpoint: Checkpoint) -> dict[str, Any]:
     policy: dict[str, Any] = checkpoint.config.to_dict()
     if checkpoint.config.data_path is not None:
         policy["data_path"] = [file_sha256(path) for path in weights_files(checkpoint.config)]
-    return policy | {"label": checkpoint.policy, "training_seed": checkpoint.seed}
+    return policy | {"label": checkpoint.policy, "train_seed": checkpoint.seed}
 
 
 def _what(checkpoint: Checkpoint) -> str:

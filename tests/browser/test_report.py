@@ -18,7 +18,7 @@ pytestmark = pytest.mark.browser
 @pytest.fixture
 def report(tmp_path: Path) -> Path:
     rows = [
-        {"policy": policy, "mission": mission, "seed": seed, "mean_reward": base + ((seed * 7) % 5) * step}
+        {"policy": policy, "mission": mission, "env_seed": seed, "mean_reward": base + ((seed * 7) % 5) * step}
         for policy, base, step in (("trained", 8.0, 0.7), ("random", 1.0, 0.3), ("starter", -0.25, 0.0))
         for mission in ("tutorial.miner", "training_facility_1")
         for seed in range(24)

@@ -10,7 +10,8 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from daf.comparison import daf_compare_scores
+from daf.comparison import daf_compare_policies, daf_compare_scores
+from daf.config import DAFComparisonConfig
 from daf.errors import BadInputError, ConfigError
 from daf.statistics import effects
 
@@ -44,35 +45,35 @@ def test_a_table_gives_the_same_from_a_frame_csv_and_parquet(tmp_path: Path) -> 
         again = compare(path)
         for name in ("summary_statistics", "pairwise", "ranks", "aggregates", "profiles", "episodes"):
             pd.testing.assert_frame_equal(getattr(again, name), getattr(whole, name))
-    assert whole.estimand["A"]["answered"]
-    assert whole.estimand["B"]["answered"]
-    row = whole.pairwise.query("estimand == 'B' and mission == 'overall'").iloc[0]
+    assert whole.estimand["checkpoints"]["answered"]
+    assert whole.estimand["recipes"]["answered"]
+    row = whole.pairwise.query("estimand == 'recipes' and mission == 'overall'").iloc[0]
     runs = frame.groupby(["policy", "seed"])["score"].mean()
     assert row["p"] == pytest.approx(stats.ttest_ind(runs["x"], runs["y"], equal_var=False).pvalue, abs=1e-9)
 
 
 def test_without_training_seeds_only_these_checkpoints_are_compared() -> None:
     results = compare(table({"x": 1.0, "y": 0.0}, seeds=(1,)).drop(columns="seed"))
-    assert results.estimand["A"]["answered"]
-    assert not results.estimand["B"]["answered"]
-    assert results.estimand["B"]["why"].startswith("no training seeds are known")
-    assert set(results.pairwise["estimand"]) == {"A"}
-    assert set(results.aggregates["estimand"]) == {"A"}
+    assert results.estimand["checkpoints"]["answered"]
+    assert not results.estimand["recipes"]["answered"]
+    assert results.estimand["recipes"]["why"].startswith("no training seeds are known")
+    assert set(results.pairwise["estimand"]) == {"checkpoints"}
+    assert set(results.aggregates["estimand"]) == {"checkpoints"}
     assert "Not answered: no training seeds are known" in str(results)
 
 
 def test_one_value_per_training_seed_answers_the_recipes_only() -> None:
     frame = table({"x": 3.0, "y": 0.0}, episodes=1, seeds=(1, 2, 3, 4, 5)).drop(columns="episode")
     results = compare(frame)
-    assert not results.estimand["A"]["answered"]
-    assert results.estimand["B"]["answered"]
+    assert not results.estimand["checkpoints"]["answered"]
+    assert results.estimand["recipes"]["answered"]
     assert not any("episode" in note and "numbered" in note for note in results.notes)
 
 
 def test_rows_without_episode_numbers_are_numbered_and_it_is_said() -> None:
     results = compare(table({"x": 1.0, "y": 0.0}).drop(columns="episode"))
     assert any("rows were numbered" in note for note in results.notes)
-    assert results.pairwise.query("estimand == 'A' and mission == 'one'").iloc[0]["n_a"] == 12
+    assert results.pairwise.query("estimand == 'checkpoints' and mission == 'one'").iloc[0]["n_a"] == 12
 
 
 def test_missing_scores_cells_and_missions_are_left_out_visibly() -> None:
@@ -86,7 +87,7 @@ def test_missing_scores_cells_and_missions_are_left_out_visibly() -> None:
     assert "1 of 12 episodes of z on one" in notes
     assert "y did not play two" in notes
     assert "rest on the 1 of 2 missions that all policies played" in notes
-    pairs = results.pairwise.query("estimand == 'A'").set_index(["policy_a", "policy_b", "mission"])["n_a"]
+    pairs = results.pairwise.query("estimand == 'checkpoints'").set_index(["policy_a", "policy_b", "mission"])["n_a"]
     assert pairs["x", "y", "one"] == pairs["x", "y", "overall"] == 11
     assert pairs["x", "z", "one"] == 10
     assert pairs["x", "z", "overall"] == 22
@@ -96,7 +97,7 @@ def test_missing_scores_cells_and_missions_are_left_out_visibly() -> None:
 def test_a_seed_that_missed_a_mission_does_not_count_over_missions() -> None:
     frame = table({"x": 1.0, "y": 0.0})
     frame = frame[~((frame.policy == "x") & (frame.mission == "two") & (frame.seed == 3))]
-    pairs = compare(frame).pairwise.query("estimand == 'B'").set_index("mission")["n_a"]
+    pairs = compare(frame).pairwise.query("estimand == 'recipes'").set_index("mission")["n_a"]
     assert pairs["one"] == 3
     assert pairs["two"] == pairs["overall"] == 2
 
@@ -106,7 +107,7 @@ def test_one_policy_and_one_mission() -> None:
     assert results.pairwise.empty
     assert results.ranks.empty
     assert "x scores" in str(results)
-    assert "no second policy" in results.estimand["B"]["why"]
+    assert "no second policy" in results.estimand["recipes"]["why"]
 
 
 def test_the_order_and_choice_of_policies_is_the_callers() -> None:
@@ -118,12 +119,12 @@ def test_the_order_and_choice_of_policies_is_the_callers() -> None:
 def test_the_reference_is_compared_with_all_others_and_holm_counts_only_those() -> None:
     frame = table({"full": 1.0, "a": 0.9, "b": 0.8, "c": 1.05}, seeds=(1, 2, 3, 4, 5))
     results = compare(frame, reference="full")
-    rows = results.pairwise.query("estimand == 'A' and mission == 'overall'").sort_values("p")
+    rows = results.pairwise.query("estimand == 'checkpoints' and mission == 'overall'").sort_values("p")
     assert rows["policy_a"].unique().tolist() == ["full"]
     assert sorted(rows["policy_b"]) == ["a", "b", "c"]
     expected = np.minimum(np.maximum.accumulate(rows["p"] * [3, 2, 1]), 1)
     np.testing.assert_allclose(rows["p_holm"], expected)
-    improvement = results.pairwise.query("estimand == 'B' and mission == 'overall'")
+    improvement = results.pairwise.query("estimand == 'recipes' and mission == 'overall'")
     assert (improvement["p_improvement_low"] <= improvement["p_improvement"]).all()
 
 
@@ -142,7 +143,12 @@ WRONG = {
     "huge seed": (lambda f: f.assign(seed=1e20), "whole numbers up to 9007199254740992", "'1e+20' in row 0", ": seed"),
     "too large a seed": (lambda f: f.assign(seed=2**64 - 1), f"whole numbers up to {2**63 - 1}", ": seed"),
     "two columns": (lambda f: pd.concat([f, f[["score"]]], axis=1), "one column 'score'", "2 of that name"),
-    "negative episode": (lambda f: f.assign(episode=f["episode"] - 5), "numbers from 0 on", "-5 in row 0", ": episode"),
+    "negative episode": (
+        lambda f: f.assign(episode=f["episode"] - 5),
+        "numbers of at least 0",
+        "-5 in row 0",
+        ": episode",
+    ),
     "reserved": (lambda f: f.assign(mission=f["mission"].replace("two", "overall")), "'overall'", ""),
 }
 
@@ -173,12 +179,12 @@ def test_a_training_seed_that_plays_four_missions_is_one_unit_of_its_recipe() ->
     frame = pd.DataFrame(rows, columns=["mission", "seed", "score"]).assign(policy="x")
     both = pd.concat([frame, frame.assign(policy="y", score=frame["score"] - 0.5)])
     results = daf_compare_scores(both, num_resamples=4000)
-    row = results.aggregates.query("estimand == 'B' and policy == 'x' and statistic == 'mean'").iloc[0]
+    row = results.aggregates.query("estimand == 'recipes' and policy == 'x' and statistic == 'mean'").iloc[0]
     expected = stats.ttest_1samp(skill, 0).confidence_interval(0.95)
     assert (row["interval_low"], row["interval_high"]) == pytest.approx((expected.low, expected.high), abs=0.15)
     assert (row["n_missions"], row["n_units"]) == (4, 32)
-    overall = results.pairwise.query("estimand == 'B' and mission == 'overall'").iloc[0]
-    alone = results.pairwise.query("estimand == 'B' and mission == 'm0'").iloc[0]
+    overall = results.pairwise.query("estimand == 'recipes' and mission == 'overall'").iloc[0]
+    alone = results.pairwise.query("estimand == 'recipes' and mission == 'm0'").iloc[0]
     assert overall["p"] == pytest.approx(alone["p"], abs=1e-12)
     assert overall["p_improvement_low"] == pytest.approx(alone["p_improvement_low"], abs=0.06)
 
@@ -186,12 +192,12 @@ def test_a_training_seed_that_plays_four_missions_is_one_unit_of_its_recipe() ->
 def test_one_training_seed_leaves_the_ranks_of_recipes_open(tmp_path: Path) -> None:
     results = compare(table({"x": 1.0, "y": 0.5}, seeds=(1,)), output_dir=tmp_path)
     ranks = results.ranks.set_index("estimand")
-    assert not results.estimand["B"]["answered"]
-    assert ranks.loc["B", ["rank_low", "rank_high", "p_first"]].isna().all(axis=None)
-    assert ranks.loc["A", ["rank_low", "rank_high", "p_first"]].notna().all(axis=None)
+    assert not results.estimand["recipes"]["answered"]
+    assert ranks.loc["recipes", ["rank_low", "rank_high", "p_first"]].isna().all(axis=None)
+    assert ranks.loc["checkpoints", ["rank_low", "rank_high", "p_first"]].notna().all(axis=None)
     page = (tmp_path / "report.html").read_text()
     shown = page.split("<summary>Ranks</summary>")[1].split("</tbody>")[0]
-    rows = [row for row in shown.split("<tr") if '<td class="t">B</td>' in row]
+    rows = [row for row in shown.split("<tr") if '<td class="t">recipes</td>' in row]
     assert len(rows) == 6  # two policies on each mission and overall
     for row in rows:
         assert row.count("\N{EN DASH}</td>") == 2
@@ -202,11 +208,11 @@ def test_one_training_seed_leaves_the_ranks_of_recipes_open(tmp_path: Path) -> N
 def test_a_recipe_that_always_wins_has_no_certain_probability(tmp_path: Path) -> None:
     frame = table({"x": 9.0, "y": 0.0}, seeds=(1, 2, 3, 4, 5))
     results = compare(frame, output_dir=tmp_path)
-    rows = results.pairwise.query("estimand == 'B'")
+    rows = results.pairwise.query("estimand == 'recipes'")
     assert (rows["p_improvement"] == 1).all()
     assert rows[["p_improvement_low", "p_improvement_high"]].isna().all(axis=None)
     assert "100 % (interval unknown)" in (tmp_path / "report.html").read_text()
-    checkpoints = results.pairwise.query("estimand == 'A'")  # Wilson's interval has a width at 100 %, too
+    checkpoints = results.pairwise.query("estimand == 'checkpoints'")  # Wilson's interval has a width at 100 %, too
     assert (checkpoints["p_improvement_low"] < checkpoints["p_improvement_high"]).all()
 
 
@@ -227,11 +233,13 @@ def test_aggregate_means_weigh_missions_the_same_and_what_does_not_is_said() -> 
         assert values["median", policy] == pytest.approx(pooled.median(), abs=1e-12)
     assert values["mean", "x"] < values["mean", "y"]
     assert "y beats x over 2 missions" in results.verdicts()[0]
-    assert any("a mission with more of them weighs more there" in note for note in results.notes)
+    assert any("a mission with more episodes weighs more there" in note for note in results.notes)
     assert not any("weighs more there" in note for note in compare(table({"x": 1.0, "y": 0.0})).notes)
     # On a declared scale: the shortfall below 1, a mean of missions' means as well.
-    ends = {"zero": {"one": 0.0, "two": 0.0}, "one": {"one": 2.0, "two": 2.0}}
-    gap = compare(frame, anchors=ends).aggregates.set_index(["statistic", "policy"])["value"]["optimality_gap", "x"]
+    ends = {"low": {"one": 0.0, "two": 0.0}, "high": {"one": 2.0, "two": 2.0}}
+    gap = compare(frame, normalization=ends).aggregates.set_index(["statistic", "policy"])["value"][
+        "optimality_gap", "x"
+    ]
     short = (1 - frame["score"] / 2).clip(lower=0)[frame.policy == "x"]
     assert gap == pytest.approx(short.groupby(frame.loc[frame.policy == "x", "mission"]).mean().mean(), abs=1e-12)
 
@@ -260,8 +268,8 @@ def test_drawing_missions_widens_what_is_said_of_missions_like_these_only() -> N
     pd.testing.assert_series_equal(drawn.aggregates["value"], given.aggregates["value"])
     pd.testing.assert_frame_equal(drawn.pairwise, given.pairwise)
     pd.testing.assert_frame_equal(drawn.ranks, given.ranks)
-    assert any("they speak of missions like these" in note for note in drawn.notes)
-    assert not any("missions like these" in note for note in given.notes)
+    assert any("they generalize to similar missions" in note for note in drawn.notes)
+    assert not any("similar missions" in note for note in given.notes)
 
 
 def test_aggregates_and_profiles_rest_on_shared_environment_seeds() -> None:
@@ -283,10 +291,10 @@ def test_aggregates_and_profiles_rest_on_shared_environment_seeds() -> None:
 # ---- one scale --------------------------------------------------------------------------------------------
 
 
-def test_anchors_put_every_mission_on_one_scale() -> None:
+def test_normalization_puts_every_mission_on_one_scale() -> None:
     frame = table({"random": 0.0, "reference": 2.0, "x": 1.0})
     frame.loc[frame.mission == "two", "score"] = 100 * frame["score"] - 7
-    results = compare(frame, anchors={"zero": "random", "one": "reference"})
+    results = compare(frame, normalization={"low": "random", "high": "reference"})
     means = results.summary_statistics.set_index(["policy", "mission"])["mean"]
     raw = results.summary_statistics.set_index(["policy", "mission"])["mean_reward"]
     truth = frame.groupby(["policy", "mission"])["score"].mean()
@@ -296,67 +304,67 @@ def test_anchors_put_every_mission_on_one_scale() -> None:
         assert means["reference", mission] == pytest.approx(1, abs=1e-12)
         assert means["x", mission] == pytest.approx((truth["x", mission] - zero) / (one - zero), abs=1e-9)
         assert raw["x", mission] == pytest.approx(truth["x", mission], abs=1e-9)
-        scale = results.provenance["computation"]["normalisation"][mission]
+        scale = results.provenance["computation"]["normalization"][mission]
         assert scale == pytest.approx([zero, one], abs=1e-9)
     assert "optimality_gap" in set(results.aggregates["statistic"])
-    assert any("The scale is set by what random and reference scored" in note for note in results.notes)
-    assert "normalised points" in results.verdicts()[0]
+    assert any("The scale is set by the scores of random and reference" in note for note in results.notes)
+    assert "normalized points" in results.verdicts()[0]
     # A change of scale changes no test, but for the weight of the missions.
-    plain = compare(frame).pairwise.query("mission == 'two' and estimand == 'A'")
-    scaled = results.pairwise.query("mission == 'two' and estimand == 'A'")
+    plain = compare(frame).pairwise.query("mission == 'two' and estimand == 'checkpoints'")
+    scaled = results.pairwise.query("mission == 'two' and estimand == 'checkpoints'")
     np.testing.assert_allclose(plain["p"].astype(float), scaled["p"].astype(float))
     np.testing.assert_allclose(plain["effect"].astype(float), scaled["effect"].astype(float))
 
 
-def test_declared_numbers_are_anchors_too_and_gaps_in_them_are_refused() -> None:
+def test_declared_numbers_are_reference_scores_too_and_gaps_in_them_are_refused() -> None:
     frame = table({"x": 1.0, "y": 0.0})
-    numbers = {"zero": {"one": 0.0, "two": -1.0}, "one": {"one": 2.0, "two": 3.0}}
-    means = compare(frame, anchors=numbers).summary_statistics.set_index(["policy", "mission"])["mean"]
+    numbers = {"low": {"one": 0.0, "two": -1.0}, "high": {"one": 2.0, "two": 3.0}}
+    means = compare(frame, normalization=numbers).summary_statistics.set_index(["policy", "mission"])["mean"]
     truth = frame.groupby(["policy", "mission"])["score"].mean()
     assert means["x", "two"] == pytest.approx((truth["x", "two"] + 1) / 4, abs=1e-9)
-    for anchors, text in (
-        ({"zero": {"one": 0.0}, "one": {"one": 1.0, "two": 1.0}}, "there is none for two"),
-        ({"zero": {"one": 0.0, "two": 1.0}, "one": {"one": 1.0, "two": 1.0}}, "on two both are 1.0"),
-        ({"zero": "x", "one": "x"}, "on one both are x"),
-        ({"zero": "w", "one": "x"}, "anchors must be one of the policies"),
+    for scale, text in (
+        ({"low": {"one": 0.0}, "high": {"one": 1.0, "two": 1.0}}, "two has none"),
+        ({"low": {"one": 0.0, "two": 1.0}, "high": {"one": 1.0, "two": 1.0}}, "on two both are 1.0"),
+        ({"low": "x", "high": "x"}, "on one both are x"),
+        ({"low": "w", "high": "x"}, "normalization must be one of the policies"),
     ):
         with pytest.raises(ConfigError, match=text):
-            compare(frame, anchors=anchors)
+            compare(frame, normalization=scale)
     flat = frame.assign(score=frame["score"].where(frame["mission"] == "one", 5.0))
-    with pytest.raises(BadInputError, match="two different anchors on two"):
-        compare(flat, anchors={"zero": "y", "one": "x"})
+    with pytest.raises(BadInputError, match="two different reference scores on two"):
+        compare(flat, normalization={"low": "y", "high": "x"})
     gap = frame[~((frame.policy == "y") & (frame.mission == "two"))]
     with pytest.raises(BadInputError, match="episodes of y on two"):
-        compare(gap, anchors={"zero": "y", "one": "x"})
+        compare(gap, normalization={"low": "y", "high": "x"})
 
 
-def test_policies_that_would_turn_a_mission_upside_down_are_no_anchors() -> None:
+def test_policies_that_would_turn_a_mission_upside_down_are_no_reference_scores() -> None:
     frame = table({"random": 0.0, "reference": 5.0, "x": 4.0})
     frame.loc[(frame.mission == "two") & (frame.policy == "reference"), "score"] -= 9
     frame.loc[(frame.mission == "two") & (frame.policy == "x"), "score"] += 9
     truth = frame.groupby(["policy", "mission"])["score"].mean()
     numbers = {"one": 0.0, "two": 0.0}
-    for anchors, ends in (
-        ({"zero": "random", "one": "reference"}, (truth["random", "two"], truth["reference", "two"])),
-        ({"zero": numbers, "one": "reference"}, (0, truth["reference", "two"])),
-        ({"zero": "x", "one": {"one": 5.0, "two": 1.0}}, (truth["x", "two"], 1)),
+    for scale, ends in (
+        ({"low": "random", "high": "reference"}, (truth["random", "two"], truth["reference", "two"])),
+        ({"low": numbers, "high": "reference"}, (0, truth["reference", "two"])),
+        ({"low": "x", "high": {"one": 5.0, "two": 1.0}}, (truth["x", "two"], 1)),
     ):
         with pytest.raises(BadInputError) as caught:
-            compare(frame, anchors=anchors)
-        for text in (f"one is {ends[1]:g} and zero is {ends[0]:g}", "on two", "declare rewards", "leave the mission"):
+            compare(frame, normalization=scale)
+        for text in (f"high is {ends[1]:g} and low is {ends[0]:g}", "on two", "declare rewards", "leave the mission"):
             assert text in str(caught.value)
-    assert compare(frame, missions=["one"], anchors={"zero": "random", "one": "reference"}).missions == ["one"]
+    assert compare(frame, missions=["one"], normalization={"low": "random", "high": "reference"}).missions == ["one"]
 
 
 def test_declared_numbers_may_count_a_mission_downwards_and_it_is_said() -> None:
     frame = table({"x": 4.0, "y": 1.0})
-    numbers = {"zero": {"one": 0.0, "two": 10.0}, "one": {"one": 5.0, "two": 2.0}}
-    results = compare(frame, anchors=numbers)
+    numbers = {"low": {"one": 0.0, "two": 10.0}, "high": {"one": 5.0, "two": 2.0}}
+    results = compare(frame, normalization=numbers)
     means = results.summary_statistics.set_index(["policy", "mission"])["mean"]
     truth = frame.groupby(["policy", "mission"])["score"].mean()
     assert means["x", "two"] == pytest.approx((10 - truth["x", "two"]) / 8, abs=1e-9)
     assert [note for note in results.notes if "downwards" in note] == [
-        "two counts downwards: its declared anchors make 2 better than 10."
+        "two counts downwards: its declared reference scores make 2 better than 10."
     ]
 
 
@@ -366,18 +374,18 @@ def test_declared_numbers_may_count_a_mission_downwards_and_it_is_said() -> None
 def test_what_is_missing_for_the_margin_is_said() -> None:
     results = compare(table({"x": 0.1, "y": 0.0}, episodes=8, seeds=(1, 2, 3)), equivalence_margin=0.2)
     rows = results.pairwise.query("mission == 'overall'").set_index("estimand")
-    for key, have, per in (("A", 8, 2), ("B", 3, 1)):
+    for key, have, per in (("checkpoints", 8, 2), ("recipes", 3, 1)):
         row = rows.loc[key]
         assert row["more_needed"] == max(0, int(np.ceil(row["n_needed"] / per)) - have)
     # 80 % power, with the variances seen: of differences within missions (A), of seed means (B).
     frame = table({"x": 0.1, "y": 0.0}, episodes=8, seeds=(1, 2, 3))
     scores = frame.groupby(["mission", "episode", "policy"])["score"].mean().unstack()
     spread = np.sqrt((scores["x"] - scores["y"]).groupby("mission").var().mean())
-    assert rows.loc["A", "n_needed"] == np.ceil(effects.paired_sample_size(0.2 / spread, 0.8))
+    assert rows.loc["checkpoints", "n_needed"] == np.ceil(effects.paired_sample_size(0.2 / spread, 0.8))
     runs = frame.groupby(["policy", "seed"])["score"].mean().groupby("policy").var()
-    assert rows.loc["B", "n_needed"] == np.ceil(effects.two_sample_size(0.2 / np.sqrt(runs.mean()), 0.8))
+    assert rows.loc["recipes", "n_needed"] == np.ceil(effects.two_sample_size(0.2 / np.sqrt(runs.mean()), 0.8))
     said = [note for note in results.notes if "80 % chance" in note]
-    assert any(f"About {rows.loc['B', 'more_needed']} more training seeds per recipe" in note for note in said)
+    assert any(f"About {rows.loc['recipes', 'more_needed']} more training seeds per recipe" in note for note in said)
 
 
 def power_of_t(noncentrality: float, df: float, alpha: float) -> float:
@@ -391,7 +399,9 @@ def test_planning_is_for_the_first_step_of_holms_correction() -> None:
     frame = table({"w": 0.3, "x": 0.1, "y": 0.0}, seeds=(1, 2, 3, 4), episodes=10)
     frame = pd.concat([frame, frame[frame.policy == "w"].assign(policy="same")])
     margin, found = 0.3, compare(frame, equivalence_margin=0.3).pairwise
-    assert found["p"].isna().sum() == 3  # question A only, `w` and `same`: overall and on two missions
+    assert (
+        found["p"].isna().sum() == 3
+    )  # the comparison of checkpoints only, `w` and `same`: overall and on two missions
     scores = frame.groupby(["mission", "episode", "policy"])["score"].mean().unstack()
     d = (scores["x"] - scores["y"]).unstack("mission")
     runs = frame.groupby(["policy", "seed", "mission"])["score"].mean().unstack("mission")
@@ -401,27 +411,27 @@ def test_planning_is_for_the_first_step_of_holms_correction() -> None:
         errors = part.var() / len(part) / part.shape[1] ** 2
         df = errors.sum() ** 2 / (errors**2 / 9).sum()
         expected = power_of_t(margin / np.sqrt(errors.sum()), df, 0.05 / tests_a)
-        assert rows.loc["A", "power"] == pytest.approx(expected, abs=1e-9)
-        n, effect = int(rows.loc["A", "n_needed"]), margin / np.sqrt(part.var().mean())
+        assert rows.loc["checkpoints", "power"] == pytest.approx(expected, abs=1e-9)
+        n, effect = int(rows.loc["checkpoints", "n_needed"]), margin / np.sqrt(part.var().mean())
         assert power_of_t(effect * np.sqrt(n), n - 1, 0.05 / tests_a) >= 0.8
         assert power_of_t(effect * np.sqrt(n - 1), n - 2, 0.05 / tests_a) < 0.8
-        assert rows.loc["A", "more_needed"] == max(0, np.ceil(n / part.shape[1]) - 10)
+        assert rows.loc["checkpoints", "more_needed"] == max(0, np.ceil(n / part.shape[1]) - 10)
         means = runs["one"] if mission == "one" else runs.mean(axis=1)
         sides = means["x"].var() / 4, means["y"].var() / 4
         df = sum(sides) ** 2 / (sides[0] ** 2 / 3 + sides[1] ** 2 / 3)
         expected = power_of_t(margin / np.sqrt(sum(sides)), df, 0.05 / tests_b)
-        assert rows.loc["B", "power"] == pytest.approx(expected, abs=1e-9)
-        n, effect = int(rows.loc["B", "n_needed"]), margin / np.sqrt(2 * sum(sides))
+        assert rows.loc["recipes", "power"] == pytest.approx(expected, abs=1e-9)
+        n, effect = int(rows.loc["recipes", "n_needed"]), margin / np.sqrt(2 * sum(sides))
         assert power_of_t(effect * np.sqrt(n / 2), 2 * n - 2, 0.05 / tests_b) >= 0.8
         assert power_of_t(effect * np.sqrt((n - 1) / 2), 2 * n - 4, 0.05 / tests_b) < 0.8
-        assert rows.loc["B", "more_needed"] == max(0, n - 4)
+        assert rows.loc["recipes", "more_needed"] == max(0, n - 4)
 
 
 def test_planning_against_a_fixed_policy_counts_the_seeds_of_the_other() -> None:
     frame = table({"x": 0.1, "fixed": 0.0}, missions=("one",), seeds=(1, 2, 3), episodes=20)
     fixed = frame[(frame.policy == "fixed") & (frame.seed == 1)].assign(seed=None)
     results = compare(pd.concat([frame[frame.policy == "x"], fixed]), equivalence_margin=0.05)
-    row = results.pairwise.query("estimand == 'B' and mission == 'overall'").iloc[0]
+    row = results.pairwise.query("estimand == 'recipes' and mission == 'overall'").iloc[0]
     sd = frame[frame.policy == "x"].groupby("seed")["score"].mean().std()
     assert row["power"] == pytest.approx(power_of_t(0.05 / sd * np.sqrt(3), 2, 0.05), abs=1e-9)
     n = int(row["n_needed"])
@@ -436,8 +446,8 @@ def test_a_margin_far_below_the_spread_leaves_the_number_needed_open() -> None:
     assert rows[["n_needed", "more_needed"]].isna().all(axis=None)
     assert set(rows["verdict"]) == {"inconclusive"}
     np.testing.assert_allclose(rows["power"], 0.05, atol=1e-4)
-    for key, unit in (("A", "episodes per mission"), ("B", "training seeds per recipe")):
-        text = f"that a billion {unit} would not show it in 1 of 1 open pairs of question {key}."
+    for key, unit in (("checkpoints", "episodes per mission"), ("recipes", "training seeds per recipe")):
+        text = f"that a billion {unit} would not show it in 1 of 1 open pairs of {key}."
         assert any(
             note.startswith("A difference of 1e-06 is so small") and note.endswith(text) for note in results.notes
         )
@@ -461,20 +471,20 @@ def test_a_mission_whose_difference_never_varies_leaves_equivalence_open_and_is_
     assert len(notes) == 1
     assert "on one (x and y, x and z)." in notes[0]
     assert "counts such a mission's episodes as one" in notes[0]
-    assert "takes the difference there as known" in notes[0]
+    assert "treats the difference there as known" in notes[0]
     assert not any("same amount" in note for note in compare(table({"x": 1.0, "y": 0.0})).notes)
 
 
 def test_the_permutation_test_of_recipes_says_how_small_its_p_can_get() -> None:
     frame = table({"x": 9.0, "y": 0.0, "z": 5.0}, seeds=(1, 2, 3, 4))
     results = compare(frame, recipe_test="permutation")
-    rows = results.pairwise.query("estimand == 'B' and mission == 'overall'")
+    rows = results.pairwise.query("estimand == 'recipes' and mission == 'overall'")
     np.testing.assert_allclose(rows["p"].astype(float), 2 / 70)
     np.testing.assert_allclose(rows["minimum_p"].astype(float), 2 / 70)
     np.testing.assert_allclose(rows["p_holm"].astype(float), 6 / 70)
     assert rows["test"].unique().tolist() == ["permutation (exact) on seed means"]
     assert any("few training seeds, p cannot fall below 0.029" in note for note in results.notes)
-    rows = compare(frame).pairwise.query("estimand == 'B' and mission == 'overall'")
+    rows = compare(frame).pairwise.query("estimand == 'recipes' and mission == 'overall'")
     assert set(rows["verdict"]) == {"better", "worse"}  # Welch's test can tell
 
 
@@ -483,7 +493,7 @@ def test_many_tests_on_single_missions_can_be_decided() -> None:
     means = {f"p{i}": 5.0 * i for i in range(4)}
     missions = tuple(f"m{j}" for j in range(30))
     results = compare(table(means, missions=missions, seeds=(1,), episodes=24))
-    single = results.pairwise.query("estimand == 'A' and mission != 'overall'")
+    single = results.pairwise.query("estimand == 'checkpoints' and mission != 'overall'")
     assert len(single) == 180
     assert set(single["verdict"]) == {"worse"}
     assert set(single["test"]) == {"sign-flip permutation (14,400 draws)"}  # 4 x 180 / .05
@@ -491,7 +501,7 @@ def test_many_tests_on_single_missions_can_be_decided() -> None:
     assert not any("cannot fall below" in note for note in results.notes)
     # A look of a comparison that stops by itself has a smaller alpha, and more draws.
     strict = compare(table(means, missions=missions[:2], seeds=(1,), episodes=24), confidence_level=1 - 0.05 / 16)
-    assert set(strict.pairwise.query("estimand == 'A' and mission == 'overall'")["verdict"]) == {"worse"}
+    assert set(strict.pairwise.query("estimand == 'checkpoints' and mission == 'overall'")["verdict"]) == {"worse"}
 
 
 def test_too_few_episodes_for_the_tests_on_single_missions_are_named_as_such() -> None:
@@ -576,15 +586,15 @@ def test_training_seeds_that_share_no_missions_are_named_as_the_reason(second: t
     for policy in "xy":
         frame = on(on(frame, "one", policy, (0, 1, 2)), "two", policy, second)
     results = compare(frame)
-    assert results.estimand["B"] == {**results.estimand["B"], "answered": False, "why": f"{why}."}
-    assert results.pairwise.query("estimand == 'B' and mission == 'overall'")["reason"].tolist() == [why]
-    assert why in results.verdicts("B")[0]
+    assert results.estimand["recipes"] == {**results.estimand["recipes"], "answered": False, "why": f"{why}."}
+    assert results.pairwise.query("estimand == 'recipes' and mission == 'overall'")["reason"].tolist() == [why]
+    assert why in results.verdicts("recipes")[0]
     assert "no mission in common" not in str(results)
 
 
 def test_training_seeds_without_variance_are_named_as_the_reason() -> None:
     frame = table({"x": 1.0, "y": 0.0}).assign(score=lambda f: f["policy"].map({"x": 1.0, "y": 0.0}))
-    assert compare(frame).estimand["B"]["why"] == "all values are equal within both sides."
+    assert compare(frame).estimand["recipes"]["why"] == "all values are equal within both sides."
 
 
 def test_episodes_that_some_checkpoints_did_not_play_are_not_failures() -> None:
@@ -618,8 +628,8 @@ def test_episodes_numbered_through_all_training_seeds_are_refused_with_a_way_out
 def test_names_may_be_numbers_in_the_table_and_in_the_arguments() -> None:
     frame = table({"1": 1.0, "2": 0.0, "3": 0.5}).replace({"mission": {"one": "1", "two": "2"}})
     numbered = frame.astype({"policy": int, "mission": int})
-    for anchors in ({"zero": 2, "one": 1}, {"zero": {1: 0.0, 2: 0.0}, "one": {1: 1.0, 2: 2.0}}):
-        options = {"policies": [1, 2], "missions": [2], "reference": np.int64(2), "anchors": anchors}
+    for scale in ({"low": 2, "high": 1}, {"low": {1: 0.0, 2: 0.0}, "high": {1: 1.0, 2: 2.0}}):
+        options = {"policies": [1, 2], "missions": [2], "reference": np.int64(2), "normalization": scale}
         results = compare(numbered, **options)
         assert results.missions == ["2"]
         assert results.pairwise[["policy_a", "policy_b"]].drop_duplicates().to_numpy().tolist() == [["2", "1"]]
@@ -631,10 +641,10 @@ def test_large_training_seeds_stay_apart() -> None:
     frame = table({"x": 1.0, "y": 0.0})
     for seeds in (frame["seed"] + 2**60, (frame["seed"] + 2**60).astype(str), (frame["seed"] + 2**60).astype("Int64")):
         results = compare(frame.assign(seed=seeds))
-        assert sorted(set(results.episodes["training_seed"])) == [2**60 + 1, 2**60 + 2, 2**60 + 3]
+        assert sorted(set(results.episodes["train_seed"])) == [2**60 + 1, 2**60 + 2, 2**60 + 3]
     partly = frame[(frame["policy"] == "x") | (frame["seed"] == 1)]
     partly = partly.assign(seed=(partly["seed"] + 2**60).astype("Int64").mask(partly["policy"] == "y"))
-    assert compare(partly).pairwise.query("estimand == 'B'")["n_a"].tolist() == [3, 3, 3]
+    assert compare(partly).pairwise.query("estimand == 'recipes'")["n_a"].tolist() == [3, 3, 3]
 
 
 def test_named_training_seeds_are_numbered_and_it_is_said() -> None:
@@ -667,12 +677,12 @@ def test_a_policy_without_training_seeds_among_others_is_said_to_be_fixed() -> N
     partly = frame[(frame["policy"] == "x") | (frame["seed"] == 1)]
     partly = partly.assign(seed=partly["seed"].where(partly["policy"] == "x"))
     results = compare(partly)
-    assert results.notes[-1].startswith("y has no training seed and is taken as fixed")
+    assert results.notes[-1].startswith("y has no training seed and counts as fixed")
     methods = results.summary_statistics.query("policy == 'y'")["recipe_method"]
     assert set(methods) == {"insufficient data: no training seed of this policy is known"}
     for other in (frame, partly.drop(columns="seed").drop_duplicates(["policy", "mission", "episode"])):
-        assert not any("taken as fixed" in note for note in compare(other).notes)
-    assert not any("taken as fixed" in note for note in compare(partly, policies=["x"]).notes)
+        assert not any("as fixed" in note for note in compare(other).notes)
+    assert not any("as fixed" in note for note in compare(partly, policies=["x"]).notes)
 
 
 def test_very_small_scores_are_shown_with_their_digits() -> None:
@@ -680,3 +690,41 @@ def test_very_small_scores_are_shown_with_their_digits() -> None:
     (sentence,) = compare(frame.assign(score=frame["score"] * 1e-6)).verdicts()
     assert "0.00" not in sentence
     assert sentence.count("e\N{MINUS SIGN}") == 3
+
+
+def test_the_training_seed_has_two_names_and_both_at_once_are_refused() -> None:
+    frame = table({"x": 1.0, "y": 0.0})
+    renamed = frame.rename(columns={"seed": "train_seed"})
+    assert compare(renamed).to_dict()["pairwise"] == compare(frame).to_dict()["pairwise"]
+    with pytest.raises(BadInputError, match="both name the training seed"):
+        compare(frame.assign(train_seed=frame["seed"]))
+    assert compare(compare(frame).scores()).to_dict()["pairwise"] == compare(frame).to_dict()["pairwise"]
+
+
+def test_keywords_override_a_configuration() -> None:
+    frame = table({"x": 1.0, "y": 0.0, "z": 0.5})
+    config = DAFComparisonConfig(policies=["y", "x"], missions=["two"], num_resamples=300, equivalence_margin=9.0)
+    results = daf_compare_scores(frame, config=config, confidence_level=0.9)
+    assert (results.policies, results.missions) == (["y", "x"], ["two"])
+    assert (results.config.equivalence_margin, results.config.confidence_level) == (9.0, 0.9)
+    assert daf_compare_scores(frame, config=config, policies=["z", "x"]).policies == ["z", "x"]
+    assert config.confidence_level == 0.95
+
+
+def test_unknown_keywords_are_refused_by_the_function_they_were_given_to() -> None:
+    frame = table({"x": 1.0, "y": 0.0})
+    cases = [
+        ({"equivalence_margn": 1.0}, "did you mean 'equivalence_margin'?"),
+        ({"outputdir": "there"}, "did you mean 'output_dir'?"),
+        ({"anchors": {"zero": "x", "one": "y"}}, "`anchors` is now called `normalization`, with `low` and `high`"),
+        ({"num_looks": 3}, "`num_looks` is now called `num_interim_analyses`"),
+        ({"normalization": {"zero": "x", "high": "y"}}, "`zero` is now called `low`"),
+    ]
+    for options, hint in cases:
+        with pytest.raises(BadInputError) as caught:
+            daf_compare_scores(frame, **options)  # type: ignore[arg-type]
+        assert str(caught.value).startswith("daf_compare_scores")
+        assert hint in str(caught.value)
+    with pytest.raises(BadInputError, match="did you mean 'workers'") as caught:
+        daf_compare_policies(["random"], ["arena"], worker=2)
+    assert caught.value.where == "daf_compare_policies"

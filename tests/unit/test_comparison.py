@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,9 @@ from daf.comparison import SUITES, ComparisonResults, suite_missions
 from daf.config import DAFComparisonConfig
 from daf.errors import BadInputError
 from daf.statistics.comparison import compare_episodes
+from daf.statistics.records import Estimand, PairRecord
+from daf.statistics.results import data_dictionary
+from daf.statistics.sentences import mirrored
 
 
 def episodes(
@@ -35,13 +39,13 @@ def episodes(
     for mission in missions:
         shared = rng.normal(0, 1, n)
         for policy, mean in means.items():
-            for training_seed in (seeds or {}).get(policy, (None,)):
-                label = policy if training_seed is None else f"{policy}-seed-{training_seed}"
+            for train_seed in (seeds or {}).get(policy, (None,)):
+                label = policy if train_seed is None else f"{policy}-seed-{train_seed}"
                 for episode in range(n):
                     reward = mean if policy in constant else mean + shared[episode] + rng.normal(0, noise)
                     rows.append(
-                        {"policy": policy, "checkpoint": label, "training_seed": training_seed, "mission": mission,
-                         "episode": episode, "seed": 1000 + episode, "mean_reward": reward, "failure": None}
+                        {"policy": policy, "checkpoint": label, "train_seed": train_seed, "mission": mission,
+                         "episode": episode, "env_seed": 1000 + episode, "mean_reward": reward, "failure": None}
                     )  # fmt: skip
     return pd.DataFrame(rows)
 
@@ -50,7 +54,9 @@ def config(*policies: str, missions: tuple[str, ...] = ("m",), **changes: object
     return DAFComparisonConfig(policies=list(policies), missions=list(missions), num_resamples=1000, **changes)
 
 
-def pair(results: ComparisonResults, estimand: str = "A", mission: str = "overall", index: int = 0) -> pd.Series:
+def pair(
+    results: ComparisonResults, estimand: Estimand = "checkpoints", mission: str = "overall", index: int = 0
+) -> pd.Series:
     rows = results.pairwise.query("estimand == @estimand and mission == @mission")
     return rows.iloc[index]
 
@@ -59,7 +65,7 @@ def test_checkpoints_are_compared_pair_by_pair() -> None:
     frame = episodes({"good": 3.0, "bad": 0.0})
     results = compare_episodes(frame, config("good", "bad"))
     row = pair(results)
-    table = frame.pivot(index="seed", columns="policy", values="mean_reward")
+    table = frame.pivot(index="env_seed", columns="policy", values="mean_reward")
     expected = stats.ttest_rel(table["good"], table["bad"])
     bounds = expected.confidence_interval()
     assert row["verdict"] == "better"
@@ -100,23 +106,23 @@ def test_too_few_episodes_cannot_give_a_verdict() -> None:
 
 def test_one_seed_per_policy_leaves_the_recipes_unanswered_in_plain_words() -> None:
     results = compare_episodes(episodes({"t": 3.0, "r": 0.0}, seeds={"t": (1,)}), config("t", "r"))
-    assert results.estimand["A"]["answered"]
-    assert not results.estimand["B"]["answered"]
-    assert "trained with one seed only" in results.estimand["B"]["why"]
-    assert pair(results, "B")["verdict"] == "insufficient data"
+    assert results.estimand["checkpoints"]["answered"]
+    assert not results.estimand["recipes"]["answered"]
+    assert "trained with one seed only" in results.estimand["recipes"]["why"]
+    assert pair(results, "recipes")["verdict"] == "insufficient data"
 
 
 def test_policies_without_training_seeds_have_no_recipe_question() -> None:
     results = compare_episodes(episodes({"a": 1.0, "b": 0.0}), config("a", "b"))
-    assert results.pairwise["estimand"].unique().tolist() == ["A"]
-    assert "no training seeds are known" in results.estimand["B"]["why"]
+    assert results.pairwise["estimand"].unique().tolist() == ["checkpoints"]
+    assert "no training seeds are known" in results.estimand["recipes"]["why"]
 
 
 def test_recipes_are_compared_by_welch_on_seed_means() -> None:
     seeds = {"x": (1, 2, 3), "y": (1, 2, 3, 4)}
     frame = episodes({"x": 2.0, "y": 0.0}, missions=("m", "k"), seeds=seeds)
-    row = pair(compare_episodes(frame, config("x", "y", missions=("m", "k"))), "B")
-    runs = frame.groupby(["policy", "training_seed"])["mean_reward"].mean()
+    row = pair(compare_episodes(frame, config("x", "y", missions=("m", "k"))), "recipes")
+    runs = frame.groupby(["policy", "train_seed"])["mean_reward"].mean()
     expected = stats.ttest_ind(runs["x"], runs["y"], equal_var=False)
     assert row["p"] == pytest.approx(expected.pvalue, abs=1e-9)
     assert (row["n_a"], row["n_b"], row["paired"]) == (3, 4, False)
@@ -124,21 +130,21 @@ def test_recipes_are_compared_by_welch_on_seed_means() -> None:
 
 def test_a_recipe_against_a_fixed_policy_is_a_one_sample_test() -> None:
     frame = episodes({"x": 2.0, "r": 0.0}, seeds={"x": (1, 2, 3)})
-    row = pair(compare_episodes(frame, config("r", "x")), "B")
-    runs = frame[frame.policy == "x"].groupby("training_seed")["mean_reward"].mean()
+    row = pair(compare_episodes(frame, config("r", "x")), "recipes")
+    runs = frame[frame.policy == "x"].groupby("train_seed")["mean_reward"].mean()
     fixed = frame.loc[frame.policy == "r", "mean_reward"].mean()
     assert row["p"] == pytest.approx(stats.ttest_1samp(runs, fixed).pvalue, abs=1e-9)
     assert row["difference"] == pytest.approx(fixed - runs.mean())
 
 
 def test_seeds_that_differ_hugely_do_not_count_as_many_episodes() -> None:
-    # Same recipe, wild seeds: question A may see a difference, question B must not.
+    # Same recipe, wild seeds: the comparison of checkpoints may see a difference, the comparison of recipes must not.
     frame = episodes({"x": 0.0, "y": 0.0}, seeds={"x": (1, 2, 3), "y": (1, 2, 3)}, n=60, noise=0.1)
     shift = {"x-seed-1": 3.0, "x-seed-2": -2.0, "x-seed-3": 1.0, "y-seed-1": -3.0, "y-seed-2": 2.0, "y-seed-3": -1.0}
     frame["mean_reward"] += frame["checkpoint"].map(shift)
     results = compare_episodes(frame, config("x", "y"))
-    assert pair(results, "A")["verdict"] == "better"
-    assert pair(results, "B")["verdict"] == "inconclusive"
+    assert pair(results, "checkpoints")["verdict"] == "better"
+    assert pair(results, "recipes")["verdict"] == "inconclusive"
 
 
 def test_holm_corrects_over_all_pairs() -> None:
@@ -152,7 +158,7 @@ def test_holm_corrects_over_all_pairs() -> None:
 def test_equivalence_is_corrected_for_its_family_too() -> None:
     frame = episodes({"a": 0.3, "b": 0.1, "c": 0.0}, noise=0.5)
     results = compare_episodes(frame, config("a", "b", "c", equivalence_margin=0.5))
-    table = frame.pivot(index="seed", columns="policy", values="mean_reward")
+    table = frame.pivot(index="env_seed", columns="policy", values="mean_reward")
     raw = []
     for a, b in (("a", "b"), ("a", "c"), ("b", "c")):
         d = table[a] - table[b]
@@ -168,9 +174,13 @@ def test_equivalence_is_corrected_for_its_family_too() -> None:
 def test_verdicts_go_by_the_adjusted_p() -> None:
     from daf.statistics.pairs import verdict
 
-    record = {"p": 0.03, "p_holm": 0.09, "p_equivalence": 1.0, "minimum_p": 0.001, "difference": 1.0, "reason": ""}
+    record = PairRecord(
+        estimand="checkpoints", mission="m", n_missions=1, policy_a="a", policy_b="b", paired=True, n_a=9, n_b=9,
+        effect_name="dz", test="sign-flip permutation",
+        p=0.03, p_holm=0.09, p_equivalence=1.0, minimum_p=0.001, difference=1.0,
+    )  # fmt: skip
     assert verdict(record, 0.05, None)[0] == "inconclusive"
-    assert verdict(record | {"p_holm": 0.04}, 0.05, None)[0] == "better"
+    assert verdict(replace(record, p_holm=0.04), 0.05, None)[0] == "better"
 
 
 def test_equivalence_needs_a_declared_margin_and_then_has_the_last_word() -> None:
@@ -209,7 +219,7 @@ def test_a_mission_that_only_some_played_is_left_out_of_their_pairs() -> None:
 
 def test_policies_without_a_common_seed_cannot_be_compared() -> None:
     frame = episodes({"a": 3.0, "b": 0.0})
-    frame.loc[frame.policy == "b", "seed"] += 500
+    frame.loc[frame.policy == "b", "env_seed"] += 500
     row = pair(compare_episodes(frame, config("a", "b")))
     assert row["verdict"] == "insufficient data"
     assert "in common" in row["reason"]
@@ -218,7 +228,7 @@ def test_policies_without_a_common_seed_cannot_be_compared() -> None:
 def test_one_policy_has_a_summary_and_no_pairs() -> None:
     results = compare_episodes(episodes({"a": 3.0}), config("a"))
     assert results.pairwise.empty
-    assert not results.estimand["A"]["answered"]
+    assert not results.estimand["checkpoints"]["answered"]
     assert "a scores 3." in str(results) or "a scores 2." in str(results)
 
 
@@ -227,7 +237,7 @@ def test_wrong_tables_are_refused_with_their_reason() -> None:
     cases = [
         (pd.concat([frame, frame.iloc[[5]]]), "twice"),
         (frame.assign(mean_reward=np.inf), "infinite"),
-        (frame.drop(columns="seed"), "'seed'"),
+        (frame.drop(columns="env_seed"), "'env_seed'"),
         (frame.assign(policy="z"), "z"),
         (frame.assign(mean_reward=np.nan), "failed episodes only"),
     ]
@@ -257,8 +267,32 @@ def test_results_survive_their_files(tmp_path: Path) -> None:
     assert "NaN" not in (tmp_path / "comparison.json").read_text()
     assert json.loads((tmp_path / "comparison.json").read_text())["provenance"]["git"] == {"commit": "abc"}
     assert len(pd.read_csv(tmp_path / "pairwise.csv")) == len(results.pairwise)
-    with pytest.raises(BadInputError, match=r"daf-comparison/2"):
+    with pytest.raises(BadInputError, match=r"daf-comparison/3"):
         ComparisonResults.from_dict({"format": "else"})
+
+
+def test_every_column_of_every_table_has_a_type_and_a_meaning(tmp_path: Path) -> None:
+    frame = episodes({"t": 2.0, "r": 0.0}, seeds={"t": (1, 2)})
+    compare_episodes(frame, config("t", "r")).write(tmp_path)
+    dictionary = data_dictionary()
+    for table in ("summary", "pairwise", "aggregates", "ranks", "scores"):
+        assert list(pd.read_csv(tmp_path / f"{table}.csv").columns) == list(dictionary[table])
+    for columns in dictionary.values():
+        for kind, meaning in columns.values():
+            assert kind in ("text", "integer", "number", "boolean")
+            assert meaning
+    assert dictionary["pairwise"]["n_needed"][0] == "integer"
+    assert dictionary["episodes"]["env_seed"] == ("integer", "environment seed; the same for every policy")
+
+
+def test_a_pair_seen_from_the_other_side_is_the_comparison_the_other_way_round() -> None:
+    frame = episodes({"good": 3.0, "bad": 0.0})
+    (record,) = compare_episodes(frame, config("good", "bad")).headline_records()
+    (turned,) = compare_episodes(frame, config("bad", "good")).headline_records()
+    seen = mirrored(record)
+    assert (seen.policy_a, seen.policy_b, seen.verdict) == ("bad", "good", "worse")
+    for name in ("mean_a", "mean_b", "difference", "interval_low", "interval_high", "effect", "p_improvement"):
+        assert getattr(seen, name) == pytest.approx(getattr(turned, name), abs=1e-9), name
 
 
 def test_labels_of_two_checkpoints_of_one_class_differ() -> None:

@@ -52,7 +52,7 @@ def table(rewards, successes=None, failures=()):
                 "checkpoint": "p-seed-1",
                 "mission": "m",
                 "episode": number,
-                "seed": number,
+                "env_seed": number,
                 "mean_reward": None if failed else reward,
                 "agent_rewards": [] if failed else [reward, reward],
                 "success": None if failed or successes is None else successes[number],

@@ -24,7 +24,7 @@ from daf.visualization import daf_export_comparison_html, daf_plot_policy_compar
 @pytest.fixture
 def results() -> ComparisonResults:
     rows = [
-        {"policy": policy, "mission": mission, "seed": seed, "mean_reward": base + ((seed * 7) % 5) * step}
+        {"policy": policy, "mission": mission, "env_seed": seed, "mean_reward": base + ((seed * 7) % 5) * step}
         for policy, base, step in (("<b>bold</b>", 3.0, 0.7), ("random", 0.0, 0.3), ("still", -0.25, 0.0))
         for mission in ("one", "two")
         for seed in range(12)
@@ -116,8 +116,8 @@ def test_means_and_intervals_are_written_into_the_figure(results: ComparisonResu
 
 def test_many_missions_get_their_overall_figures_on_the_declared_scale(tmp_path: Path) -> None:
     rows = [
-        {"policy": policy, "checkpoint": f"{policy}-seed-{one}", "training_seed": one, "mission": f"m{mission}",
-         "seed": seed, "mean_reward": 10 * mission + base + ((seed * 7 + mission + one) % 3) * 0.3}
+        {"policy": policy, "checkpoint": f"{policy}-seed-{one}", "train_seed": one, "mission": f"m{mission}",
+         "env_seed": seed, "mean_reward": 10 * mission + base + ((seed * 7 + mission + one) % 3) * 0.3}
         for policy, base in (("low", 0.0), ("middle", 1.0), ("high", 2.0))
         for mission in range(6)
         for one in (1, 2, 3, 4, 5)
@@ -125,17 +125,18 @@ def test_many_missions_get_their_overall_figures_on_the_declared_scale(tmp_path:
     ]  # fmt: skip
     config = DAFComparisonConfig.from_dict(
         {"policies": ["low", "middle", "high"], "missions": [f"m{mission}" for mission in range(6)],
-         "num_resamples": 200, "anchors": {"zero": "low", "one": "high"}}
+         "num_resamples": 200, "normalization": {"low": "low", "high": "high"}}
     )  # fmt: skip
     results = compare_episodes(pd.DataFrame(rows), config)
     results.write(tmp_path)
     page = render_report(tmp_path, tmp_path / "report.html", tmp_path / "figures").read_text()
     names = {path.stem for path in (tmp_path / "figures").iterdir()}
-    assert {"iqm-A", "iqm-B", "optimality_gap-A", "profile-A", "profile-B", "critical-difference-A"} <= names
-    diagram = (tmp_path / "figures" / "critical-difference-A.svg").read_text()
+    both = {f"{figure}-{estimand}" for figure in ("iqm", "profile") for estimand in ("checkpoints", "recipes")}
+    assert both | {"optimality_gap-checkpoints", "critical-difference-checkpoints"} <= names
+    diagram = (tmp_path / "figures" / "critical-difference-checkpoints.svg").read_text()
     assert f"critical difference {number(results.friedman['critical_difference'])}" in diagram
     assert page.count('<details class="one"') == 18  # six missions in three sections
-    assert "Normalised points." in page
+    assert "Normalized points." in page
     low, high = (results.episode_scores()["m3"][policy] for policy in ("low", "high"))
     assert sum(low) / len(low) == pytest.approx(0, abs=1e-9)
     assert sum(high) / len(high) == pytest.approx(1, abs=1e-9)
@@ -157,7 +158,7 @@ def test_training_curves_from_a_run_folder(metrics: Path, tmp_path: Path) -> Non
     with pytest.raises(BadInputError, match="episode_reward"):
         daf_plot_training_curves(metrics, tmp_path / "curve.svg", metric="episode_rewrad")
     (tmp_path / "empty").mkdir()
-    with pytest.raises(BadInputError, match="has the training begun"):
+    with pytest.raises(BadInputError, match="has the training started"):
         daf_plot_training_curves(tmp_path / "empty", tmp_path / "curve.svg")
 
 

@@ -42,7 +42,7 @@ def test_every_file_of_the_chain_is_there_and_says_where_it_comes_from(finished_
         for mission, steps in (("hall", 40), ("hall_long", 60)):
             path = out / f"evaluations/{checkpoint}/{mission}/episodes.parquet"
             episodes = read_episodes(path)
-            assert episodes["seed"].tolist() == [1_000_000, 1_000_001, 1_000_002, 1_000_003]
+            assert episodes["env_seed"].tolist() == [1_000_000, 1_000_001, 1_000_002, 1_000_003]
             assert episodes["length"].tolist() == [steps] * 4
             assert episodes["failure"].isna().all()
             made_by = read_provenance(path)["shards"][0]
@@ -121,7 +121,7 @@ def test_a_team_and_a_replay_need_nothing_but_their_own_jobs(finished_run: Path,
     assert done.returncode == 0, done.stderr
     frame = read_episodes(folder / episodes)
     assert frame["failure"].isna().all()
-    assert frame["training_seed"].tolist() == [1] * 4
+    assert frame["train_seed"].tolist() == [1] * 4
     assert [sorted(players) for players in frame["agent_policies"]] == [["random"] * 2 + ["trained"] * 2] * 4
     team = read_provenance(folder / episodes)["shards"][0]["policy"]["team"]
     weights = folder / "daf_output/training/hall/seed-1/model.safetensors"

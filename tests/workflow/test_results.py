@@ -16,7 +16,9 @@ import torch
 
 from daf.engine.model_files import read_weights
 from daf.episodes.table import read_episodes, read_provenance
+from daf.statistics.records import PairRecord
 from daf.statistics.sentences import verdict_sentence
+from daf.system.columns import from_rows
 from daf.system.files import file_sha256
 from tests.workflow.tools import SMALL
 
@@ -98,8 +100,9 @@ def test_the_page_says_what_the_numbers_say(out: Path) -> None:
     comparison = read(out / "comparisons/main/comparison.json")
     page = (out / "comparisons/main/report.html").read_text()
     text = " ".join(unescape(re.sub(r"<[^>]+>", " ", page)).split())
-    overall = [one for one in comparison["pairwise"] if one["estimand"] == "A" and one["mission"] == "overall"]
-    assert {(one["policy_a"], one["policy_b"]) for one in overall} == {
+    pairs = from_rows(PairRecord, comparison["pairwise"])
+    overall = [record for record in pairs if (record.estimand, record.mission) == ("checkpoints", "overall")]
+    assert {(record.policy_a, record.policy_b) for record in overall} == {
         ("trained", "random"),
         ("trained", "baseline"),
         ("random", "baseline"),

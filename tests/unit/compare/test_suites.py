@@ -26,7 +26,12 @@ def fake_run(scores: dict[str, float], seen: list[ExperimentConfig]):
         seen.append(experiment)
         (config,) = experiment.comparisons.values()
         rows = [
-            {"policy": policy, "mission": mission, "seed": seed, "mean_reward": scores[policy] + (seed * 7 % 5) * 0.1}
+            {
+                "policy": policy,
+                "mission": mission,
+                "env_seed": seed,
+                "mean_reward": scores[policy] + (seed * 7 % 5) * 0.1,
+            }
             for policy in config.policies
             for mission in config.missions
             for seed in range(8)
@@ -89,14 +94,14 @@ def test_the_leaderboard_accumulates_and_replaces(seen: list[ExperimentConfig], 
     assert len(json.loads(board.read_text())["boards"]) == 2
 
 
-def test_the_leaderboard_holds_rewards_whatever_the_anchors(seen: list[ExperimentConfig], tmp_path: Path) -> None:
+def test_the_leaderboard_holds_rewards_whatever_the_normalization(seen: list[ExperimentConfig], tmp_path: Path) -> None:
     # On this scale noop gets far more points than random rewards on the first mission; the others count downwards.
     board, options = tmp_path / "leaderboard.json", {"output_dir": tmp_path, "verbose": False}
     first, *others = suites.SUITES["quick"]
-    anchors = {"zero": {first: -1.0} | dict.fromkeys(others, 3.0), "one": {first: -0.99} | dict.fromkeys(others, 1.0)}
+    scale = {"low": {first: -1.0} | dict.fromkeys(others, 3.0), "high": {first: -0.99} | dict.fromkeys(others, 1.0)}
     plain = suites.daf_benchmark_suite(["random"], "quick", 8, **options)
     level = {"confidence_level": 0.9}
-    scaled = suites.daf_benchmark_suite({"noop": "noop"}, "quick", 8, anchors=anchors, **level, **options)
+    scaled = suites.daf_benchmark_suite({"noop": "noop"}, "quick", 8, normalization=scale, **level, **options)
     assert scaled.summary_statistics["mean"].max() > 50
     found = entries(board)
     assert [(entry["policy"], entry["mean_rank"]) for entry in found] == [("random", 1.0), ("noop", 2.0)]
@@ -184,7 +189,7 @@ def test_components_that_cannot_be_switched_are_refused(tmp_path: Path) -> None:
         ablation.daf_policy_ablation(run(), [])
     with pytest.raises(BadInputError, match="missions to play"):
         ablation.daf_policy_ablation("random", ["stride"])
-    with pytest.raises(ConfigError, match="a run of its own"):
+    with pytest.raises(ConfigError, match="a run with fixed hyperparameters"):
         ablation.daf_policy_ablation(run(sweep="s"), ["hyperparameters.entropy_coef"])
 
 

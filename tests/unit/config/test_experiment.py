@@ -241,3 +241,18 @@ def test_choices_are_plain_values() -> None:
     found = problem(experiment(sweeps={"first": {"search_space": {"gamma": [[64, 64]]}}}))
     assert found.where == "my.yaml: sweeps.first.search_space.gamma.choices.0"
     assert "no lists" in found.expected
+
+
+def test_old_keys_are_refused_with_their_new_names() -> None:
+    comparison = {
+        "policies": ["a", "b"], "missions": ["m"], "num_looks": 3, "anchors": {"zero": "a", "one": "b"},
+        "normalization": {"zero": "a", "high": "b"},
+    }  # fmt: skip
+    for name in ("main", "seed"):  # the name of a comparison may be that of a key
+        with pytest.raises(ConfigError) as caught:
+            ExperimentConfig.from_dict({"comparisons": {name: comparison}})
+        text = str(caught.value)
+        assert f"comparisons.{name}.num_looks" in text
+        assert "`num_looks` is now called `num_interim_analyses`" in text
+        assert "`anchors` is now called `normalization`, with `low` and `high` for `zero` and `one`" in text
+        assert "`zero` is now called `low`" in text

@@ -147,15 +147,15 @@ def test_rows_say_what_was_played(weights: Path) -> None:
         seed=SEED,
         first_episode=5,
         on_progress=seen.append,
-        options=EvaluationOptions(policy_label="ours", checkpoint_label="ours-seed-3", training_seed=3),
+        options=EvaluationOptions(policy_label="ours", checkpoint_label="ours-seed-3", train_seed=3),
     )
     assert list(frame.columns) == list(EPISODE_COLUMNS)
     first = rows(frame)[0]
-    assert {key: first[key] for key in ("policy", "checkpoint", "training_seed", "mission")} == {
-        "policy": "ours", "checkpoint": "ours-seed-3", "training_seed": 3, "mission": "training_facility_1",
+    assert {key: first[key] for key in ("policy", "checkpoint", "train_seed", "mission")} == {
+        "policy": "ours", "checkpoint": "ours-seed-3", "train_seed": 3, "mission": "training_facility_1",
     }  # fmt: skip
     assert frame["episode"].tolist() == [5, 6]
-    assert frame["seed"].tolist() == [SEED + 5, SEED + 6]
+    assert frame["env_seed"].tolist() == [SEED + 5, SEED + 6]
     assert frame["success"].tolist() == [True, True]
     assert seen == [1, 2]
     failing = evaluate_policy("noop", short("training_facility_1", success="length > 60"), episodes=1, seed=0)
@@ -311,7 +311,7 @@ def test_an_episode_that_fails_is_a_row_and_the_others_are_kept() -> None:
     assert failed["mean_reward"] is None
     assert failed["success"] is None
     assert failed["agent_rewards"] == []
-    assert failed["seed"] == SEED + number
+    assert failed["env_seed"] == SEED + number
     assert fine["length"] == 15
     assert fine["success"] is True
     quiet = rows(evaluate_policy("noop", mission, episodes=4, seed=SEED))[doomed.index(False)]

@@ -29,7 +29,7 @@ def episode(number, agents, **changes):
         "checkpoint": "p",
         "mission": "m",
         "episode": number,
-        "seed": 1000 + number,
+        "env_seed": 1000 + number,
         "mean_reward": 1.0,
         "agent_rewards": [1.0] * len(agents),
         "length": 40,

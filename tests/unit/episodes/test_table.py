@@ -14,10 +14,10 @@ def row(episode=0, **changes):
     base = {
         "policy": "trained",
         "checkpoint": "trained-seed-1",
-        "training_seed": 1,
+        "train_seed": 1,
         "mission": "m",
         "episode": episode,
-        "seed": 100 + episode,
+        "env_seed": 100 + episode,
         "mean_reward": 0.1 + 0.2 + episode,
         "agent_rewards": [0.1, 0.2],
         "success": True,
@@ -34,7 +34,7 @@ def row(episode=0, **changes):
 def test_what_is_written_is_read_back(tmp_path):
     rows = [
         row(0),
-        row(1, training_seed=None, success=None, mean_reward=None, failure="ValueError: NaN", agent_rewards=[]),
+        row(1, train_seed=None, success=None, mean_reward=None, failure="ValueError: NaN", agent_rewards=[]),
     ]
     path = tmp_path / "deep" / "episodes.parquet"
     write_episodes(path, episodes_frame(rows), {"recipe_digest": "abc", "seeds": {"first_episode": 100}})
@@ -42,8 +42,8 @@ def test_what_is_written_is_read_back(tmp_path):
     assert list(frame.columns) == list(EPISODE_COLUMNS)
     assert frame["mean_reward"].iloc[0] == 0.1 + 0.2  # exactly
     assert list(frame["agent_rewards"].iloc[0]) == [0.1, 0.2]
-    assert frame["training_seed"].iloc[0] == 1
-    assert frame["training_seed"].isna().tolist() == [False, True]
+    assert frame["train_seed"].iloc[0] == 1
+    assert frame["train_seed"].isna().tolist() == [False, True]
     assert frame["success"].isna().tolist() == [False, True]
     assert frame["mean_reward"].isna().tolist() == [False, True]
     assert frame["failure"].iloc[1] == "ValueError: NaN"
@@ -54,9 +54,9 @@ def test_what_is_written_is_read_back(tmp_path):
 def test_a_column_of_nulls_keeps_its_type(tmp_path):
     """Scripted policies on missions without success: no training seed and no success in any row."""
     path = tmp_path / "a.parquet"
-    write_episodes(path, episodes_frame([row(training_seed=None, success=None)]), {})
+    write_episodes(path, episodes_frame([row(train_seed=None, success=None)]), {})
     frame = read_episodes(path)
-    assert str(frame["training_seed"].dtype) == "Int64"
+    assert str(frame["train_seed"].dtype) == "Int64"
     assert str(frame["success"].dtype) == "boolean"
 
 

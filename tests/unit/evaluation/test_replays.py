@@ -46,7 +46,7 @@ def test_a_replay_is_the_file_that_the_engine_would_have_written(policy: str, tm
         policy_specs=[PolicySpec(class_path=policy)],
         assignments=[0] * 4,
         env=resolve_mission(MINER).env_config,
-        seed=int(row["seed"]),
+        seed=int(row["env_seed"]),
         replay_path=tmp_path / "engine.json.z",
     )
     assert ours == json.loads(zlib.decompress((tmp_path / "engine.json.z").read_bytes()))
@@ -65,9 +65,9 @@ def test_a_trace_says_where_agents_were(episodes: pd.DataFrame) -> None:
     """Against the engine's own simulation, stepped with the same actions."""
     mission, row = resolve_mission(MINER), episodes.iloc[1]
     actions = unpack_actions(row["actions"], 4)
-    trace = trace_episode(mission, int(row["seed"]), actions, row["agent_rewards"])
+    trace = trace_episode(mission, int(row["env_seed"]), actions, row["agent_rewards"])
     simulation = Simulator().new_simulation(
-        resolve_env_for_seed(mission.env_config, int(row["seed"])), int(row["seed"])
+        resolve_env_for_seed(mission.env_config, int(row["env_seed"])), int(row["env_seed"])
     )
     assert trace.positions.shape == (81, 4, 2)
     assert trace.walls.shape == (simulation.map_height, simulation.map_width)

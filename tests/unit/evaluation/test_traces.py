@@ -154,5 +154,5 @@ def test_the_reports_files_say_which_episodes_were_drawn(mission: Mission, frame
     page = " ".join((tmp_path / "r.html").read_text().split())
     count = len(found.heat_map_episodes)
     assert f"in {count} of {EPISODES} episodes, all on the same map; the others have other maps." in page
-    assert f"Episode {found.episode} (seed {found.seed}), the median of {EPISODES} by mean reward" in page
+    assert f"Episode {found.episode} (seed {found.env_seed}), the median of {EPISODES} by mean reward" in page
     assert f"All {EPISODES} episodes failed" in page

@@ -1,4 +1,4 @@
-"""Comparisons that stop by themselves: levels of the looks, when they stop, and what the workflow makes of it."""
+"""Comparisons that stop early: levels of interim analyses, when they stop, and what the workflow makes of it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def episodes(difference: float, n: int = 64, *, noise: float = 1.0, policies: tu
     rng = np.random.default_rng(3)
     shared = rng.normal(0, 1, n)
     rows = [
-        {"policy": policy, "checkpoint": policy, "mission": "m", "episode": episode, "seed": 1000 + episode,
+        {"policy": policy, "checkpoint": policy, "mission": "m", "episode": episode, "env_seed": 1000 + episode,
          "mean_reward": shared[episode] + (difference if policy == "a" else 0.0) + rng.normal(0, noise)}
         for policy in policies
         for episode in range(n)
@@ -42,7 +42,7 @@ def player(frame: pd.DataFrame, played: list[tuple[int, int]]):
     return play
 
 
-def test_looks_are_equal_batches_up_to_the_cap() -> None:
+def test_interim_analyses_are_equal_batches_up_to_the_cap() -> None:
     assert sequential.interim_sizes(config()) == [16, 32, 48, 64]
     assert sequential.interim_sizes(config(max_episodes_per_mission=10)) == [3, 5, 8, 10]
     assert sequential.interim_sizes(config(max_episodes_per_mission=4, num_interim_analyses=20)) == [1, 2, 3, 4]
@@ -50,7 +50,7 @@ def test_looks_are_equal_batches_up_to_the_cap() -> None:
     assert sequential.first_episodes_of_batches(config()) == [0, 16, 32, 48]
 
 
-def test_the_looks_spend_alpha_by_the_square_of_their_share() -> None:
+def test_the_interim_analyses_spend_alpha_by_the_square_of_their_share() -> None:
     spent = 1 - np.array(sequential.interim_levels(config()))
     np.testing.assert_allclose(spent, 0.05 * np.array([1, 3, 5, 7]) / 16, atol=1e-12)
     assert spent.sum() == pytest.approx(0.05)
@@ -66,18 +66,18 @@ def test_identical_policies_get_a_false_verdict_at_any_look_rarely() -> None:
         false += bool((p <= alphas).any())
         naive += min(p) <= 0.05
     assert false / runs <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / runs)
-    assert naive / runs > 0.09  # what the correction is for: the same looks, each at 5 %
+    assert naive / runs > 0.09  # what the correction is for: the same analyses, each at 5 %
 
 
-def test_it_stops_at_the_first_look_that_settles_every_pair() -> None:
+def test_it_stops_at_the_first_analysis_that_settles_every_pair() -> None:
     played: list[tuple[int, int]] = []
     results = sequential.play_until_settled(player(episodes(2.5), played), config())
     assert played == [(0, 16)]
     assert results.sequential["done"]
-    assert [look["episodes"] for look in results.sequential["interim_analyses"]] == [16]
+    assert [analysis["episodes"] for analysis in results.sequential["interim_analyses"]] == [16]
     assert results.config.confidence_level == pytest.approx(1 - 0.05 / 16)
-    row = results.headline_records("A")[0]
-    assert (row["verdict"], row["n_a"]) == ("better", 16)
+    row = results.headline_records("checkpoints")[0]
+    assert (row.verdict, row.n_a) == ("better", 16)
     assert any("Episodes were added until every pair had its verdict: 16" in note for note in results.notes)
 
 
@@ -90,7 +90,7 @@ def test_an_equal_pair_goes_on_to_the_cap_or_to_equivalence() -> None:
     played.clear()
     results = sequential.play_until_settled(player(episodes(0.0, noise=0.2), played), config(equivalence_margin=0.5))
     assert played == [(0, 16)]
-    assert results.headline_records("A")[0]["verdict"] == "equivalent"
+    assert results.headline_records("checkpoints")[0].verdict == "equivalent"
 
 
 def test_differences_that_never_vary_do_not_keep_it_going() -> None:
@@ -99,7 +99,7 @@ def test_differences_that_never_vary_do_not_keep_it_going() -> None:
     played: list[tuple[int, int]] = []
     results = sequential.play_until_settled(player(frame, played), config())
     assert played == [(0, 16)]
-    assert results.headline_records("A")[0]["verdict"] == "insufficient data"
+    assert results.headline_records("checkpoints")[0].verdict == "insufficient data"
 
 
 # ---- in the workflow --------------------------------------------------------------------------------------
@@ -112,7 +112,7 @@ def plan(**comparisons: dict[str, object]) -> Plan:
 
 
 def test_shards_wait_for_the_look_before_their_batch() -> None:
-    auto = {"episodes_per_mission": "auto", "max_episodes_per_mission": 40}  # looks at 10, 20, 30 and 40 episodes
+    auto = {"episodes_per_mission": "auto", "max_episodes_per_mission": 40}  # analyses at 10, 20, 30 and 40 episodes
     made = plan(main=auto)
     assert list(made.shards("arena")) == [0, 1, 2, 3, 4]
     assert [made.interim_analyses_before("arena", shard) for shard in range(5)] == [
@@ -137,7 +137,7 @@ def test_a_shard_that_another_comparison_wants_in_any_case_waits_for_nothing() -
 
 
 def shard(folder: Path, frame: pd.DataFrame, name: str) -> Path:
-    rows = [{**row, "training_seed": None} for row in frame.to_dict("records")]
+    rows = [{**row, "train_seed": None} for row in frame.to_dict("records")]
     write_episodes(folder / name, episodes_frame(rows), {"recipe_digest": "0", "note": ""})
     return folder / name
 

@@ -16,6 +16,7 @@ import pytest
 
 from daf.config import DAFComparisonConfig
 from daf.statistics import bootstrap, hypothesis_tests, intervals, pairs
+from daf.statistics.streams import ESTIMAND_KEYS
 from daf.statistics.units import Cell, Units
 
 RNG = np.random.default_rng
@@ -63,22 +64,24 @@ def expect_share(hits: int, runs: int, low: float, high: float) -> None:
 # ---- family-wise error ------------------------------------------------------------------------------------
 
 
-QUESTIONS = pytest.mark.parametrize(("estimand", "test"), [("A", "welch"), ("B", "welch"), ("B", "permutation")])
+ESTIMANDS = pytest.mark.parametrize(
+    ("estimand", "test"), [("checkpoints", "welch"), ("recipes", "welch"), ("recipes", "permutation")]
+)
 
 
 def identical(rng: np.random.Generator, estimand: str) -> Units:
-    """Question A is about weights, so they must be the same; question B about recipes, whose weights differ."""
-    return nested(rng, missions=2, same_weights=estimand == "A", seeds=1 if estimand == "A" else 5)
+    """Checkpoints are identical if their weights are the same; recipes are, even if their weights differ."""
+    return nested(rng, missions=2, same_weights=estimand == "checkpoints", seeds=1 if estimand == "checkpoints" else 5)
 
 
-@QUESTIONS
+@ESTIMANDS
 def test_adjusted_p_of_six_identical_policies_are_rarely_small(estimand: str, test: str) -> None:
-    rng, runs, false = RNG([7, ord(estimand)]), 150, 0
+    rng, runs, false = RNG([7, ord(ESTIMAND_KEYS[estimand])]), 150, 0
     for _ in range(runs):
         units, raw = identical(rng, estimand), []
         for a, b in combinations(units.policies, 2):
             x, y = (units.run_means(policy, list(units.missions)) for policy in (a, b))
-            if estimand == "A":
+            if estimand == "checkpoints":
                 strata = [units.paired_differences(a, b, mission) for mission in units.missions]
                 raw.append(hypothesis_tests.sign_flip_test(strata, num_resamples=400, rng=rng).p)
             else:
@@ -94,22 +97,22 @@ def test_adjusted_p_of_six_identical_policies_are_rarely_small(estimand: str, te
 
 
 @pytest.mark.long
-@QUESTIONS
+@ESTIMANDS
 def test_six_identical_policies_get_a_verdict_rarely(estimand: str, test: str) -> None:
-    rng, runs, false = RNG([8, ord(estimand)]), 2000, {"overall": 0, "missions": 0}
+    rng, runs, false = RNG([8, ord(ESTIMAND_KEYS[estimand])]), 2000, {"overall": 0, "missions": 0}
     for _ in range(runs):
         units = identical(rng, estimand)
         records = pairs.compare_pairs(units, settings(units, recipe_test=test))
-        decided = [r for r in records if r["estimand"] == estimand and r["verdict"] in ("better", "worse")]
-        false["overall"] += any(r["mission"] == "overall" for r in decided)
-        false["missions"] += any(r["mission"] != "overall" for r in decided)
+        decided = [r for r in records if r.estimand == estimand and r.verdict in ("better", "worse")]
+        false["overall"] += any(r.mission == "overall" for r in decided)
+        false["missions"] += any(r.mission != "overall" for r in decided)
     for hits in false.values():
         expect_share(hits, runs, 0.0, 0.06)
 
 
 def test_episodes_as_units_of_recipes_would_be_wrong_most_of_the_time() -> None:
-    # The mistake that question B avoids: the same data, episodes as independent units (the check that the simulation
-    # is able to show it).
+    # The mistake that the comparison of recipes avoids: the same data, with episodes as independent units (a check
+    # that the simulation is able to show it).
     rng, false = RNG(1), 0
     for _ in range(100):
         units = nested(rng, policies=2, missions=1, seeds=5, episodes=40)
@@ -164,16 +167,16 @@ def test_aggregates_over_missions_cover(statistic: str, joint: bool, runs: int) 
 @DEFAULT_OR_LONG
 def test_differences_of_nested_data_are_covered(runs: int) -> None:
     rng = RNG(runs)
-    hits = {("A", "overall"): 0, ("A", "m0"): 0, ("B", "overall"): 0, ("B", "m0"): 0}
+    hits = {("checkpoints", "overall"): 0, ("checkpoints", "m0"): 0, ("recipes", "overall"): 0, ("recipes", "m0"): 0}
     counts = dict.fromkeys(hits, 0)
     for _ in range(runs):
         for same_weights in (True, False):
             units = nested(rng, policies=2, missions=3, seeds=5, same_weights=same_weights)
             for r in pairs.compare_pairs(units, settings(units)):
-                key = (r["estimand"], r["mission"])
-                if key in hits and (r["estimand"] == "A") == same_weights:
+                key = (r.estimand, r.mission)
+                if key in hits and (r.estimand == "checkpoints") == same_weights:
                     counts[key] += 1
-                    hits[key] += r["interval_low"] <= 0 <= r["interval_high"]
+                    hits[key] += r.interval_low <= 0 <= r.interval_high
     assert set(counts.values()) == {runs}
     for key in hits:
         expect_share(hits[key], runs, 0.93, 0.97)

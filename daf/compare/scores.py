@@ -1,0 +1,69 @@
+"""Comparisons of tables of scores from elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from numbers import Real
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from daf.config import DAFComparisonConfig, Normalization
+from daf.system.files import file_sha256
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from daf.statistics.results import ComparisonResults
+
+
+def names_as_text(overrides: Mapping[str, Any]) -> dict[str, Any]:
+    """Keywords with names of policies and missions as text, as a table of scores has them."""
+    texts = dict(overrides)
+    if texts.get("reference") is not None:
+        texts["reference"] = str(texts["reference"])
+    normalization = texts.get("normalization")
+    if isinstance(normalization, Mapping):
+        texts["normalization"] = {key: _as_text(end) for key, end in normalization.items()}
+    elif isinstance(normalization, Normalization):
+        texts["normalization"] = normalization.to_dict()
+    return texts
+
+
+def _as_text(end: Any) -> Any:
+    if isinstance(end, Mapping):
+        return {str(mission): score for mission, score in end.items()}
+    return str(end) if isinstance(end, Real) else end
+
+
+def compare_score_table(
+    episodes: pd.DataFrame, notes: Sequence[str], config: DAFComparisonConfig, source: pd.DataFrame | str | Path
+) -> ComparisonResults:
+    """Compare a table of scores that `daf.statistics.scores.to_episodes` read from `source`, with its notes."""
+    from daf.statistics.comparison import compare_episodes
+    from daf.system.provenance import utc_now
+
+    table: dict[str, Any] = {"source": source_name(source), "rows": len(episodes)}
+    if isinstance(source, str | Path):
+        table["sha256"] = file_sha256(source)
+    results = compare_episodes(episodes, config, provenance={"table": table, "created": utc_now()})
+    return replace(results, notes=(*results.notes, *notes, *_fixed_policies(results)))
+
+
+def source_name(source: pd.DataFrame | str | Path) -> str:
+    return str(source) if isinstance(source, str | Path) else "table of scores"
+
+
+def _fixed_policies(results: ComparisonResults) -> list[str]:
+    """A note on policies without training seeds beside others that have some: the table cannot tell if they learned."""
+    trained = {record.policy: record.trained for record in results.summary}
+    fixed = [policy for policy, known in trained.items() if not known]
+    if not fixed or len(fixed) == len(trained):
+        return []
+    have, it = ("has no training seed and counts", "it")
+    if len(fixed) > 1:
+        have, it = ("have no training seeds and count", "them")
+    return [
+        f"{' and '.join(fixed)} {have} as fixed: the comparison of recipes does not ask what training {it} again would "
+        "change."
+    ]

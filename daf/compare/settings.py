@@ -1,0 +1,42 @@
+"""Settings of a comparison: a configuration, and keywords that override its keys."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from daf.config import DAFComparisonConfig
+from daf.errors import BadInputError, did_you_mean
+
+
+def comparison_config(
+    function: Callable[..., Any], config: DAFComparisonConfig | None, overrides: Mapping[str, Any], **arguments: Any
+) -> DAFComparisonConfig:
+    """The configuration of a call: the given one or the defaults, with overrides, with what the arguments say.
+
+    Args:
+        function: the public function that was called; errors name it.
+        arguments: keys that the function's own arguments decide.
+
+    Raises:
+        ConfigError: a value that the configuration refuses.
+    """
+    base = {} if config is None else config.to_dict()
+    return DAFComparisonConfig.from_dict({**base, **overrides, **arguments}, source=function.__name__)
+
+
+def check_overrides(function: Callable[..., Any], overrides: Mapping[str, Any]) -> None:
+    """Refuse keywords that are neither parameters of a function nor keys of `DAFComparisonConfig`.
+
+    Raises:
+        BadInputError: such a keyword, with the nearest known one.
+    """
+    parameters = [name for name, p in inspect.signature(function).parameters.items() if p.kind != p.VAR_KEYWORD]
+    known = {*parameters, *DAFComparisonConfig.model_fields}
+    for name in overrides:
+        if name in known:
+            continue
+        renamed = DAFComparisonConfig.RENAMED.get(name)
+        hint = f"`{name}` is now called {renamed}" if renamed else did_you_mean(name, known)
+        raise BadInputError("a known keyword", f"'{name}'", function.__name__, hint)

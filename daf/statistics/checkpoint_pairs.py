@@ -1,0 +1,99 @@
+"""Pairs of checkpoints: the unit is the episode, paired by mission and environment seed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from math import isfinite, nan
+
+import numpy as np
+
+from daf.config import DAFComparisonConfig
+from daf.statistics import effects, hypothesis_tests, intervals
+from daf.statistics.intervals import Array
+from daf.statistics.planning import Spread
+from daf.statistics.records import PairRecord
+from daf.statistics.streams import stream
+from daf.statistics.units import Units
+
+
+def checkpoint_pair(
+    units: Units, config: DAFComparisonConfig, a: str, b: str, *, mission: str, missions: list[str], max_resamples: int
+) -> tuple[PairRecord, Spread | None]:
+    """The difference of two policies and its test, not yet adjusted and without a verdict.
+
+    Where all differences of a mission are equal and not 0, the test counts them as one unit, but the standard error
+    treats their mean as known; equivalence and planning, which would rest on that error alone, then stay open.
+
+    Args:
+        mission: the record's mission, or "overall".
+        missions: the missions it covers.
+        max_resamples: draws of a test whose first draws hardly contradict it.
+    """
+    level = config.confidence_level
+    strata = [units.paired_differences(a, b, name) for name in missions]
+    n = sum(stratum.size for stratum in strata)
+    record = PairRecord(
+        estimand="checkpoints", mission=mission, n_missions=len(missions), policy_a=a, policy_b=b, paired=True,
+        n_a=n, n_b=n, effect_name="dz", test="sign-flip permutation",
+    )  # fmt: skip
+    if not n:
+        return replace(record, reason="no mission and environment seed in common"), None
+    rng = stream(config, "pair", a, b, *missions)
+    result = hypothesis_tests.sign_flip_test(
+        strata, num_resamples=config.num_resamples, max_resamples=max_resamples, rng=rng
+    )
+    interval = intervals.mean_interval(strata, level=level, num_resamples=config.num_resamples, rng=rng)
+    effect, effect_interval = effects.dz(strata, level)
+    improvement = effects.paired_probability_of_improvement(strata)
+    improvement_interval = intervals.wilson_interval(improvement * n, n, level)
+    spread = _spread(strata)
+    equivalence = nan
+    if spread is not None and config.equivalence_margin:
+        margin = config.equivalence_margin
+        equivalence = hypothesis_tests.equivalence_p(result.difference, spread.error, spread.df, margin) or nan
+    record = replace(
+        record,
+        mean_a=_common_mean(units, a, b, missions),
+        mean_b=_common_mean(units, b, a, missions),
+        difference=result.difference,
+        interval_low=interval.low,
+        interval_high=interval.high,
+        interval_method=interval.method,
+        effect=effect,
+        effect_low=effect_interval.low,
+        effect_high=effect_interval.high,
+        p_improvement=improvement,
+        p_improvement_low=improvement_interval.low,
+        p_improvement_high=improvement_interval.high,
+        test=result.name,
+        p=nan if result.p is None else result.p,
+        minimum_p=nan if result.minimum_p is None else result.minimum_p,
+        p_equivalence=equivalence,
+        reason=result.reason,
+    )
+    return record, spread
+
+
+def _spread(strata: list[Array]) -> Spread | None:
+    """How paired differences vary; None where that is unknown."""
+    error, df = intervals.standard_error(strata)
+    if not isfinite(error) or any(intervals.is_constant_shift(stratum) for stratum in strata):
+        return None
+    return Spread(
+        error=error,
+        df=df,
+        sd=float(np.sqrt(np.mean([stratum.var(ddof=1) for stratum in strata]))),
+        units_needed=effects.paired_sample_size,
+        groups=len(strata),
+        fewest=min(stratum.size for stratum in strata),
+    )
+
+
+def _common_mean(units: Units, policy: str, other: str, missions: list[str]) -> float:
+    """Mean of a policy over the environment seeds that both policies have."""
+    means = []
+    for mission in missions:
+        cell, seeds = units.cells[policy, mission], set(units.cells[other, mission].seeds)
+        values = [value for seed, value in zip(cell.seeds, cell.episodes, strict=True) if seed in seeds]
+        means.append(float(np.mean(values)))
+    return float(np.mean(means))

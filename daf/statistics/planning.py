@@ -1,0 +1,57 @@
+"""Planning: the power of a pair at the declared margin, and how many more units it needs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from math import ceil, isfinite, nan
+
+from daf.statistics import effects
+
+TARGET_POWER = 0.8
+
+
+@dataclass(frozen=True, kw_only=True)
+class Spread:
+    """How much the units of a pair vary: all that planning needs, and nothing about the difference observed.
+
+    Attributes:
+        error, df: standard error of the difference and its degrees of freedom.
+        sd: standard deviation of one unit (unpaired: of either side; over missions: within them).
+        units_needed: from an effect in standard deviations, a power and an alpha to a number of units (unpaired: per
+            side).
+        groups: number of missions.
+        fewest: units of the mission (unpaired: of the side) that has fewest.
+    """
+
+    error: float
+    df: float
+    sd: float
+    units_needed: Callable[[float, float, float], float]
+    groups: int
+    fewest: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class PowerPlan:
+    """Power at the margin, units needed for a power of 80 %, and how many more that is per mission or side.
+
+    Power is NaN and a number None where unknown; numbers above 1e9 count as unknown.
+    """
+
+    power: float = nan
+    n_needed: int | None = None
+    more_needed: int | None = None
+
+
+def plan(spread: Spread | None, margin: float | None, alpha: float) -> PowerPlan:
+    """Plan for a declared margin; everything is unknown without a margin or without a known spread."""
+    if not margin or spread is None or not isfinite(spread.error) or spread.error <= 0:
+        return PowerPlan()
+    power = effects.t_power(margin / spread.error, spread.df, alpha)
+    needed = spread.units_needed(margin / spread.sd, TARGET_POWER, alpha)
+    if not isfinite(needed):
+        return PowerPlan(power=power)
+    n_needed = ceil(needed)
+    more_needed = max(0, ceil(n_needed / spread.groups) - spread.fewest)
+    return PowerPlan(power=power, n_needed=n_needed, more_needed=more_needed)

@@ -1,0 +1,164 @@
+"""Rows of the tables of a comparison, with the type and the meaning of every column.
+
+A number that is unknown is NaN, in files empty or null. Figures are rewards per agent and episode, or normalized scores
+where the comparison declares reference scores.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import nan
+from typing import Annotated, Literal
+
+OVERALL = "overall"  # in the column `mission`: all missions together
+
+Estimand = Literal["checkpoints", "recipes"]
+"""What a comparison is about: these exact weights, or training the same recipe again."""
+
+Direction = Literal["maximize", "minimize"]
+"""Whether higher or lower figures are better."""
+
+Verdict = Literal["better", "worse", "equivalent", "inconclusive", "insufficient data"]
+"""What is concluded about the first policy of a pair."""
+
+MIRRORED: Mapping[str, Verdict] = {
+    "better": "worse",
+    "worse": "better",
+    "equivalent": "equivalent",
+    "inconclusive": "inconclusive",
+    "insufficient data": "insufficient data",
+}
+"""The verdict on the other policy of the pair."""
+
+_Estimand = Annotated[Estimand, "`checkpoints` (these exact weights) or `recipes` (training again)"]
+_Policy = Annotated[str, "name of the policy in the configuration"]
+_Mission = Annotated[str, "name of the mission; `overall`: all missions together, each with the same weight"]
+_Missions = Annotated[int, "number of missions behind the row"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class SummaryRecord:
+    """One policy on one mission, or on all of its missions."""
+
+    policy: _Policy
+    mission: _Mission
+    n_missions: _Missions
+    trained: Annotated[bool, "whether the policy has known training seeds"]
+    n_episodes: Annotated[int, "episodes (environment seeds) that every checkpoint of the policy completed"]
+    n_train_seeds: Annotated[int, "training seeds that played all of these missions"]
+    mean: Annotated[float, "mean score; overall: mean of the missions' means"]
+    interval_low: Annotated[float, "lower bound of the mean, for these checkpoints"]
+    interval_high: Annotated[float, "upper bound of the mean, for these checkpoints"]
+    interval_method: Annotated[str, "how the interval was computed, or why it is unknown"]
+    median: Annotated[float, "median over episodes; overall: over the episodes of all missions together"]
+    sd: Annotated[float, "standard deviation over episodes; unknown overall"]
+    iqm: Annotated[float, "interquartile mean over episodes; overall: over the episodes of all missions together"]
+    min: Annotated[float, "lowest score of an episode"]
+    max: Annotated[float, "highest score of an episode"]
+    success_rate: Annotated[float, "share of successful episodes, 0 to 1; unknown if no mission declares success"]
+    success_low: Annotated[float, "lower bound of the success rate (Wilson)"]
+    success_high: Annotated[float, "upper bound of the success rate (Wilson)"]
+    failures: Annotated[int, "episodes without a result, over all checkpoints"]
+    timeouts: Annotated[int, "actions that took longer than allowed, over all agents and checkpoints"]
+    icc: Annotated[float, "share of the variance that lies between training seeds: ICC(1); unknown overall"]
+    recipe_low: Annotated[float, "lower bound of the mean over training seeds"]
+    recipe_high: Annotated[float, "upper bound of the mean over training seeds"]
+    recipe_method: Annotated[str, "how that interval was computed, or why it is unknown"]
+    mean_reward: Annotated[float, "mean raw reward, also where scores are normalized"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PairRecord:
+    """One pair of policies: its difference, test and verdict, for one estimand on one mission or overall."""
+
+    estimand: _Estimand
+    mission: _Mission
+    n_missions: _Missions
+    policy_a: Annotated[str, "first policy of the pair"]
+    policy_b: Annotated[str, "second policy of the pair"]
+    paired: Annotated[bool, "whether units are paired by mission and environment seed (checkpoints) or not (recipes)"]
+    n_a: Annotated[int | None, "units of policy_a: paired episodes, or training seeds; null: a fixed policy"]
+    n_b: Annotated[int | None, "units of policy_b: paired episodes, or training seeds; null: a fixed policy"]
+    mean_a: Annotated[float, "mean of policy_a over these units"] = nan
+    mean_b: Annotated[float, "mean of policy_b over these units"] = nan
+    difference: Annotated[float, "mean_a minus mean_b"] = nan
+    interval_low: Annotated[float, "lower bound of the difference, not adjusted for the number of pairs"] = nan
+    interval_high: Annotated[float, "upper bound of the difference, not adjusted for the number of pairs"] = nan
+    interval_method: Annotated[str | None, "how the interval was computed, or why it is unknown"] = None
+    effect_name: Annotated[str, "standardized effect: `dz` (paired or one-sample) or `g` (Hedges, two samples)"]
+    effect: Annotated[float, "its value"] = nan
+    effect_low: Annotated[float, "its lower bound"] = nan
+    effect_high: Annotated[float, "its upper bound"] = nan
+    p_improvement: Annotated[float, "chance that a unit of policy_a beats one of policy_b; ties count half"] = nan
+    p_improvement_low: Annotated[float, "its lower bound"] = nan
+    p_improvement_high: Annotated[float, "its upper bound"] = nan
+    test: Annotated[str, "name of the test"]
+    p: Annotated[float, "two-sided p-value; unknown if no test was possible"] = nan
+    p_holm: Annotated[float, "p-value adjusted by Holm's method within its family; the verdict rests on it"] = nan
+    p_bh: Annotated[float, "p-value adjusted by Benjamini and Hochberg; exploratory"] = nan
+    minimum_p: Annotated[float, "smallest p-value that this number of units can give; unknown: no such bound"] = nan
+    p_equivalence: Annotated[float, "Holm-adjusted p-value of equivalence within the declared margin"] = nan
+    power: Annotated[float, "chance to show a difference of the declared margin, at Holm's strictest step"] = nan
+    n_needed: Annotated[int | None, "units (recipes: per side) needed for a power of 80 %"] = None
+    more_needed: Annotated[int | None, "further units needed, per mission or side"] = None
+    verdict: Annotated[Verdict, "`better`, `worse`, `equivalent`, `inconclusive` or `insufficient data`"] = (
+        "insufficient data"
+    )
+    reason: Annotated[str, "why the verdict is what it is, where the figures do not tell"] = ""
+
+    @property
+    def tested(self) -> bool:
+        """Whether a test was possible."""
+        return self.p == self.p
+
+
+@dataclass(frozen=True, kw_only=True)
+class AggregateRecord:
+    """One statistic of one policy over all missions that all policies played."""
+
+    estimand: _Estimand
+    policy: _Policy
+    statistic: Annotated[str, "`mean`, `median`, `iqm`, or `optimality_gap` where scores are normalized"]
+    value: Annotated[float, "its value"]
+    interval_low: Annotated[float, "its lower bound"]
+    interval_high: Annotated[float, "its upper bound"]
+    interval_method: Annotated[str, "how the interval was computed, or why it is unknown"]
+    n_missions: _Missions
+    n_units: Annotated[int, "units over all missions: episodes (checkpoints) or training seeds (recipes)"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProfileRecord:
+    """One point of a policy's performance profile."""
+
+    estimand: _Estimand
+    policy: _Policy
+    threshold: Annotated[float, "a score"]
+    share: Annotated[float, "share of units that score above it, each mission with the same weight"]
+    interval_low: Annotated[float, "lower bound of the share (pointwise)"]
+    interval_high: Annotated[float, "upper bound of the share (pointwise)"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class RankRecord:
+    """The rank of one policy on one mission, or over all missions."""
+
+    estimand: _Estimand
+    mission: _Mission
+    policy: _Policy
+    mean_rank: Annotated[float, "rank among the policies, averaged over missions; 1 is best, ties share a rank"]
+    rank_low: Annotated[float, "lower bound of the mean rank"]
+    rank_high: Annotated[float, "upper bound of the mean rank"]
+    p_first: Annotated[float, "share of resamples in which the policy ranks first"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScoreRecord:
+    """One episode, as `daf_compare_scores` reads it."""
+
+    policy: _Policy
+    mission: Annotated[str, "name of the mission"]
+    train_seed: Annotated[int | None, "training seed; null if the policy has none"]
+    episode: Annotated[int, "number of the episode; the same number is the same episode for every policy"]
+    score: Annotated[float, "mean reward per agent; unknown if the episode failed"]

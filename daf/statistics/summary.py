@@ -1,0 +1,81 @@
+"""The summary table: how each policy scored on each mission, and overall."""
+
+from __future__ import annotations
+
+from math import nan
+
+import numpy as np
+
+from daf.config import DAFComparisonConfig
+from daf.statistics import intervals
+from daf.statistics.intervals import Interval
+from daf.statistics.records import OVERALL, SummaryRecord
+from daf.statistics.streams import stream
+from daf.statistics.units import Cell, Units
+
+
+def summarize(units: Units, config: DAFComparisonConfig) -> list[SummaryRecord]:
+    """One record per policy and mission, and one per policy over all its missions (means of the missions' means).
+
+    Median, IQM, minimum and maximum of the overall record are taken over all its episodes together.
+    """
+    records = []
+    for policy in units.policies:
+        missions = units.missions_of(policy)
+        records += [_summary(units, config, policy, mission, [mission]) for mission in missions]
+        if missions:
+            records.append(_summary(units, config, policy, OVERALL, missions))
+    return records
+
+
+def _summary(
+    units: Units, config: DAFComparisonConfig, policy: str, mission: str, missions: list[str]
+) -> SummaryRecord:
+    cells = [units.cells[policy, name] for name in missions]
+    strata = [cell.episodes for cell in cells]
+    level = config.confidence_level
+    rng = stream(config, "summary", policy, *missions)
+    interval = intervals.mean_interval(strata, level=level, num_resamples=config.num_resamples, rng=rng)
+    episodes = np.concatenate(strata)
+    only = cells[0] if len(cells) == 1 else None
+    success_rate, success = _success(cells, level)
+    trained = bool(units.training_seeds(policy))
+    runs = units.run_means(policy, missions) if trained else np.empty(0)
+    recipe = intervals.unknown("no training seed of this policy is known")
+    if trained:
+        recipe = intervals.student_t_interval([runs], level)
+    return SummaryRecord(
+        policy=policy,
+        mission=mission,
+        n_missions=len(missions),
+        trained=trained,
+        n_episodes=int(episodes.size),
+        n_train_seeds=int(runs.size),
+        mean=float(intervals.mean_of_strata(strata)),
+        interval_low=interval.low,
+        interval_high=interval.high,
+        interval_method=interval.method,
+        median=float(np.median(episodes)),
+        sd=float(episodes.std(ddof=1)) if only and episodes.size > 1 else nan,
+        iqm=float(intervals.iqm(episodes)),
+        min=float(episodes.min()),
+        max=float(episodes.max()),
+        success_rate=success_rate,
+        success_low=success.low,
+        success_high=success.high,
+        failures=sum(cell.failures for cell in cells),
+        timeouts=sum(cell.timeouts for cell in cells),
+        icc=intervals.intraclass_correlation(only.rewards_ec.T) if only and only.rewards_ec.shape[1] > 1 else nan,
+        recipe_low=recipe.low,
+        recipe_high=recipe.high,
+        recipe_method=recipe.method,
+        mean_reward=float(np.mean([cell.mean_reward for cell in cells])),
+    )
+
+
+def _success(cells: list[Cell], level: float) -> tuple[float, Interval]:
+    """Mean over the missions that declare success of their success rates, and its interval."""
+    declared = [cell.successes for cell in cells if cell.successes[1]]
+    episodes = sum(count for _, count in declared)
+    rate = float(np.mean([share for share, _ in declared])) if declared else nan
+    return rate, intervals.wilson_interval(rate * episodes, episodes, level)
