@@ -63,10 +63,11 @@ import json, sys
 from pathlib import Path
 from daf.config import ExperimentConfig
 from daf.logging_config import create_daf_logger
-from daf.workflow.plan import Plan
+from daf.search.plan import SweepPlan
 from daf.search.trial import propose_and_run
-plan = Plan(ExperimentConfig.from_dict(json.loads(sys.argv[1])))
-propose_and_run(plan.sweep_plan("fixed"), 0, [], [], Path(sys.argv[2]), label="benchmark", device="cpu",
+experiment = ExperimentConfig.from_dict(json.loads(sys.argv[1]))
+plan = SweepPlan(experiment.sweeps["fixed"], experiment.missions)
+propose_and_run(plan, 0, [], [], Path(sys.argv[2]), label="benchmark", device="cpu",
                 max_action_time_ms=10_000, logger=create_daf_logger("benchmark", level="error"))
 """
 
@@ -176,7 +177,7 @@ def workflow_seconds(trials: int, per_job: int) -> dict[str, float]:
         (folder / "experiment.yaml").write_text(yaml.safe_dump(experiment))
         command = ["-m", "snakemake", "sweep", "--snakefile", str(PROJECT / "Snakefile"), "--directory", name, "-j2"]
         command += ["--configfile", str(folder / "experiment.yaml")]
-        command += ["--set-resources", f"run_trial:trials_per_job={per_job}"]
+        command += ["--config", f"trials_per_job={per_job}"]
         process_seconds(1, *command, "-n")  # the engine checks the experiment, once
         whole = process_seconds(1, *command)
         return {kind: round(seconds / trials, 2) for kind, seconds in whole.items()}

@@ -1,14 +1,15 @@
 """Rule check_environment: is this machine fit for the experiment?"""
 
+from daf.config.recipes import MissionRecipe
 from daf.environment_checks import daf_check_environment, require_healthy
 from daf.system.files import write_json
 from daf.system.provenance import provenance
 from daf.workflow.script import script_context
 
 with script_context(snakemake) as context:
-    settings = context.plan.experiment.daf
+    settings = context.settings
     result = daf_check_environment(
-        missions=[context.plan.mission_recipe(mission).config for mission in snakemake.params.missions],
+        missions=[MissionRecipe.model_validate(mission).config for mission in snakemake.params.missions],
         device=settings.device,
         output_dir=settings.output_dir,
         min_free_disk_gb=settings.min_free_disk_gb,

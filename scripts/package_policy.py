@@ -2,11 +2,14 @@
 
 from pathlib import Path
 
+from daf.config.recipes import PackageRecipe
 from daf.packaging.package import package_checkpoint
 from daf.workflow.script import script_context
 
 with script_context(snakemake) as context:
     package = package_checkpoint(
-        context.plan, weights=list(snakemake.input.weights), output_dir=Path(snakemake.output.package).parent
+        PackageRecipe.model_validate(snakemake.params.recipe),
+        weights=list(snakemake.input.weights),
+        output_dir=Path(snakemake.output.package).parent,
     )
     context.logger.info(f"package {package.path}, sha256 {package.sha256}")

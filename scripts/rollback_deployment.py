@@ -2,6 +2,7 @@
 
 from dataclasses import asdict
 
+from daf.config import DAFDeploymentConfig
 from daf.deployment import daf_rollback_deployment, require_endpoint
 from daf.system.files import write_json
 from daf.workflow.script import script_context
@@ -9,7 +10,7 @@ from daf.workflow.script import script_context
 with script_context(snakemake) as context:
     current = daf_rollback_deployment(
         snakemake.wildcards.checkpoint,
-        require_endpoint(context.plan.experiment.deployment),
+        require_endpoint(DAFDeploymentConfig.from_dict(snakemake.params.deployment)),
         snakemake.wildcards.version,
     )
     context.logger.info(f"current again: {current}")

@@ -53,17 +53,17 @@ def compare_files(paths: Sequence[str | Path], config: DAFComparisonConfig, fold
 
 def with_labels(config: DAFComparisonConfig, episodes: pd.DataFrame) -> DAFComparisonConfig:
     """The configuration with missions and policies as the tables call them."""
-    from daf.config.recipes import mission_label
+    from daf.config.recipes import mission_label, policy_label
 
     present = list(dict.fromkeys(episodes["policy"]))
 
-    def policy_label(policy: str) -> str:
-        return policy if policy in present else policy.rpartition(".")[2]  # a class path, as in daf.workflow.plan
+    def label_of(policy: str) -> str:
+        return policy if policy in present else policy_label(policy)
 
     anchors = config.anchors
     if anchors is not None:
         ends = {
-            end: policy_label(anchor) if isinstance(anchor, str) else {mission_label(m): v for m, v in anchor.items()}
+            end: label_of(anchor) if isinstance(anchor, str) else {mission_label(m): v for m, v in anchor.items()}
             for end, anchor in (("zero", anchors.zero), ("one", anchors.one))
         }
         anchors = Anchors(**ends)
@@ -71,7 +71,7 @@ def with_labels(config: DAFComparisonConfig, episodes: pd.DataFrame) -> DAFCompa
         update={
             "missions": [mission_label(mission) for mission in config.missions],
             "policies": present,
-            "reference": None if config.reference is None else policy_label(config.reference),
+            "reference": None if config.reference is None else label_of(config.reference),
             "anchors": anchors,
         }
     )

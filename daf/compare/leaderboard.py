@@ -14,13 +14,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from daf.config import ExperimentConfig
+from daf.config.recipes import MissionRecipe
 from daf.errors import BadInputError
 from daf.statistics.results import ComparisonResults
 from daf.system.files import digest, read_json, write_json, write_text
 from daf.system.locks import exclusive
 from daf.system.plain import to_plain
 from daf.system.provenance import DECIDING_PACKAGES, versions
-from daf.workflow.plan import Checkpoint, Plan, policy_identity
+from daf.workflow.checkpoint_plan import Checkpoint
+from daf.workflow.plan import Plan
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -68,7 +70,7 @@ def enter(path: str | Path, suite: str, experiment: ExperimentConfig, results: C
     path = Path(path)
     comparison = experiment.comparisons[suite]
     plan = Plan(experiment)
-    missions = [plan.mission_recipe(mission).to_dict() for mission in comparison.missions]
+    missions = [MissionRecipe.of(mission, experiment.missions).to_dict() for mission in comparison.missions]
     setting = {
         "suite": suite,
         "missions_digest": digest(missions),
@@ -93,14 +95,14 @@ def enter(path: str | Path, suite: str, experiment: ExperimentConfig, results: C
 
 
 def _entry(plan: Plan, policy: str, results: ComparisonResults) -> dict[str, Any]:
-    checkpoints = list(plan.checkpoints_of(policy))
-    identity = digest([_identity(plan, one) for one in checkpoints])
+    checkpoints = list(plan.checkpoints.of_policy(policy))
+    identity = digest([_identity(plan, checkpoint) for checkpoint in checkpoints])
     rows = results.summary_statistics[results.summary_statistics["policy"] == policy]
     return {
         "policy": policy,
         "identity": identity,
         "class_path": checkpoints[0].config.class_path,
-        "training_seeds": [one.seed for one in checkpoints if one.seed is not None],
+        "training_seeds": [checkpoint.seed for checkpoint in checkpoints if checkpoint.seed is not None],
         "missions": {
             str(row["mission"]): _figures(row, results)
             for row in rows.to_dict("records")
@@ -128,10 +130,8 @@ def _identity(plan: Plan, checkpoint: Checkpoint) -> Any:
     if checkpoint.members:
         return [[share, _identity(plan, member)] for member, share in checkpoint.members]
     if checkpoint.training is not None and checkpoint.seed is not None:
-        return plan.training(checkpoint.training, checkpoint.seed).digest
-    return {
-        name: value for name, value in policy_identity(checkpoint).items() if name not in ("label", "training_seed")
-    }
+        return plan.learning.training(checkpoint.training, checkpoint.seed).digest
+    return checkpoint.recipe().identity()
 
 
 def _replace(entries: list[dict[str, Any]], entry: dict[str, Any]) -> None:

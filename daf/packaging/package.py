@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from daf.config import NAME_PATTERN
+from daf.config.recipes import policy_label
 from daf.errors import BadInputError, CheckpointError, PolicyError
 from daf.packaging.manifest import Manifest, contents, manifest_path_of
 from daf.system.files import digest, file_sha256, write_json
 
 if TYPE_CHECKING:
     from daf.config import MissionConfig
-    from daf.workflow.plan import Plan
+    from daf.config.recipes import PackageRecipe
 
 
 VERSION_PATTERN = r"\d+\.\d+\.\d+"
@@ -68,14 +69,13 @@ def daf_package_policy(
     """
     from daf.config import MissionConfig, PolicyConfig
     from daf.engine.missions import resolve_mission
-    from daf.engine.model_files import load_model_description
+    from daf.engine.model_files import load_model_description, weights_files
     from daf.engine.policies import resolve_policy
     from daf.engine.simulation import SimulationFactory
     from daf.packaging import bundle
     from daf.packaging.source import collect_source, requirement_lines
     from daf.packaging.weights import weights_for_bundle
     from daf.system.provenance import engine_stamp, provenance, utc_now
-    from daf.workflow.plan import weights_files
 
     weights = Path(weights_path) if weights_path is not None else None
     if weights is not None and not (weights.is_file() and weights.stat().st_size > 0):
@@ -83,7 +83,7 @@ def daf_package_policy(
         raise CheckpointError("a file with weights", found, str(weights), "train first, or leave weights_path out")
     config = PolicyConfig(class_path=policy_class_path, data_path=weights, init_kwargs=dict(init_kwargs or {}))
     resolved = resolve_policy(config)
-    name, version = _checked_name(name or policy_class_path.rpartition(".")[2], version or "0.1.0")
+    name, version = _checked_name(name or policy_label(policy_class_path), version or "0.1.0")
     _refuse_agent_policy(resolved.class_path)
     described = weights_files(config)[1:]
     model = load_model_description(described[0]) if described else None
@@ -154,8 +154,8 @@ def daf_package_policy(
     return PackageResult(path=path, manifest_path=manifest_path, sha256=manifest.sha256, manifest=manifest)
 
 
-def package_checkpoint(plan: Plan, *, weights: Sequence[str], output_dir: Path) -> PackageResult:
-    """Package what an experiment deploys.
+def package_checkpoint(recipe: PackageRecipe, *, weights: Sequence[str], output_dir: Path) -> PackageResult:
+    """Package the policy of a recipe, under the checkpoint's label.
 
     Args:
         weights: for a trained policy its model.safetensors and model.json; else the files that the configuration
@@ -167,22 +167,22 @@ def package_checkpoint(plan: Plan, *, weights: Sequence[str], output_dir: Path) 
     from daf.config import PolicyConfig
     from daf.engine.policies import resolve_policy
 
-    config, checkpoint = plan.experiment.deployment, plan.deployed()
-    if config is None or checkpoint is None:
-        raise BadInputError("a policy to package", "none", "deployment.policy")
-    policy = checkpoint.config if checkpoint.training is None else PolicyConfig(data_path=Path(weights[0]))
-    resolved = resolve_policy(policy)
+    policy = recipe.policy
+    data_path = Path(weights[0]) if weights else None
+    resolved = resolve_policy(
+        PolicyConfig(class_path=policy.class_path, data_path=data_path, init_kwargs=policy.init_kwargs)
+    )
     if resolved.bundle is not None:
-        raise BadInputError("a policy class", "a bundle", f"policies.{checkpoint.policy}", "it is a package already")
+        raise BadInputError("a policy class", "a bundle", f"policies.{policy.label}", "it is a package already")
     return daf_package_policy(
         policy.class_path or resolved.class_path,
         resolved.data_path,
         output_dir,
-        checkpoint.label,
-        config.version,
+        policy.checkpoint_label,
+        recipe.version,
         resolved.init_kwargs,
-        plan.mission_recipe(config.validation_mission).config,
-        config.description,
+        recipe.mission.config,
+        recipe.description,
     )
 
 

@@ -1,20 +1,27 @@
 """What every program in scripts/ does around its one call: messages to the terminal and the rule's log file, and
-errors as text with the right exit code."""
+errors as text with the right exit code.
+
+`python -m daf.workflow.script TARGET` runs the script that makes one file by hand, in this process, so that
+`breakpoint()` works in it and in everything it calls. Make its inputs with Snakemake first.
+"""
 
 from __future__ import annotations
 
+import argparse
+import runpy
 import sys
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 from daf.config import DAFConfig, ExperimentConfig
 from daf.errors import EXIT_FAILED, DafError
 from daf.logging_config import DAFLogger, create_daf_logger
-from daf.workflow.plan import Plan
+from daf.workflow.learning_plan import LearningPlan
 
 
 @dataclass(frozen=True)
@@ -31,8 +38,9 @@ class ScriptContext:
     config: dict[str, Any]
 
     @cached_property
-    def plan(self) -> Plan:
-        return Plan(ExperimentConfig.from_dict(self.config))
+    def plan(self) -> LearningPlan:
+        """For the scripts of sweeps and trainings that do not act on `params` alone yet."""
+        return LearningPlan(ExperimentConfig.from_dict(self.config))
 
 
 @contextmanager
@@ -48,3 +56,28 @@ def script_context(snakemake: Any) -> Iterator[ScriptContext]:
     except Exception:
         logger.error(traceback.format_exc())
         sys.exit(EXIT_FAILED)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the script that makes one file."""
+    from daf.workflow.runner import open_dag
+    from daf.workflow.snakemake_internals import script_that_makes
+
+    parser = argparse.ArgumentParser(prog="python -m daf.workflow.script", description=main.__doc__)
+    parser.add_argument("target", help="the file, such as daf_output/comparisons/main/report.html")
+    parser.add_argument("--configfile", type=Path, default=Path("config/config.yaml"), help="the experiment file")
+    options = parser.parse_args(arguments)
+    try:
+        with open_dag(options.configfile.resolve(), [options.target]) as dag:
+            script, snakemake = script_that_makes(dag, options.target)
+    except DafError as error:
+        print(error, file=sys.stderr)
+        return error.exit_code
+    for path in (*snakemake.output, *snakemake.log):
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+    runpy.run_path(str(script), init_globals={"snakemake": snakemake})
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

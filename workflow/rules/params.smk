@@ -1,5 +1,5 @@
 # What decides a rule's result, and nothing else: a change here reruns the rule, a change elsewhere does not.
-from daf.config.recipes import STAGE_VERSIONS
+from daf.config.recipes import STAGE_VERSIONS, package_recipe
 from daf.search.files import sweep_recipe
 
 
@@ -29,17 +29,20 @@ def training_params(wildcards):
 
 
 def evaluation_params(wildcards):
-    return PLAN.evaluation(wildcards.checkpoint, wildcards.mission, int(wildcards.shard)).to_dict()
+    return EPISODES.recipe(wildcards.checkpoint, wildcards.mission, int(wildcards.shard)).to_dict()
 
 
 def comparison_params(wildcards):
-    return {**PLAN.comparison(wildcards.comparison).to_dict(), "stage_version": STAGE_VERSIONS["compare"]}
+    return EPISODES.comparison(wildcards.comparison).to_dict()
 
 
 def mission_params(wildcards):
-    recipe = PLAN.mission_recipe(PLAN.episodes[wildcards.mission].mission)
-    return {"mission": recipe.to_dict(), "stage_version": STAGE_VERSIONS["analyze"]}
+    return EPISODES.mission_recipe(wildcards.mission).to_dict()
 
 
 def package_params(wildcards):
-    return {**EXPERIMENT.deployment.to_dict(), "stage_version": STAGE_VERSIONS["package"]}
+    return package_recipe(EXPERIMENT, CHECKPOINTS.deployed().recipe()).to_dict()
+
+
+def deployment_params(wildcards):
+    return EXPERIMENT.deployment.to_dict()

@@ -36,12 +36,3 @@ def results_of_sweep(wildcards):
 
 def confirmations_of_sweep(wildcards):
     return of_sweep(wildcards, PLAN.sweep_plan(wildcards.sweep).confirmations())
-
-
-# ---- resources ----------------------------------------------------------------------------------------------
-
-# What a profile sets for run_trial. One entry is not a resource but says how many trials a job runs: a machine fact.
-RESOURCES_OF_RUN_TRIAL = workflow.resource_settings._parsed_overwrite_resources.get("run_trial", {})
-TRIALS_PER_JOB = (
-    int(RESOURCES_OF_RUN_TRIAL["trials_per_job"].value) if "trials_per_job" in RESOURCES_OF_RUN_TRIAL else 1
-)

@@ -10,7 +10,9 @@ def batch_rule(sweep, span):
     return re.sub("[^A-Za-z0-9]", "_", f"run_trials_{sweep}_{span}")
 
 
-# A profile speaks of run_trial; each of these rules is that one, several times over, with its resources.
+# Each of these rules runs run_trial several times, with the resources that a profile sets for run_trial.
+RESOURCES_OF_RUN_TRIAL = snakemake_internals.profile_resources(workflow, "run_trial")
+
 for sweep in EXPERIMENT.sweeps:
     for batch in PLAN.sweep_plan(sweep).batches(TRIALS_PER_JOB):
         span = f"{batch.first:04d}-{batch.last:04d}"
@@ -44,4 +46,4 @@ for sweep in EXPERIMENT.sweeps:
             script:
                 "../../scripts/run_trials.py"
 
-        workflow.get_rule(batch_rule(sweep, span)).resources.update(RESOURCES_OF_RUN_TRIAL)
+        snakemake_internals.set_resources(workflow, batch_rule(sweep, span), RESOURCES_OF_RUN_TRIAL)
