@@ -1,7 +1,7 @@
-"""Recipes: everything that decides a result, and nothing that does not, as frozen plain data.
+"""Recipes: everything that decides a result, and nothing else, as frozen plain data.
 
-A recipe is what the workflow puts into a rule's `params`, what a result file carries as provenance, and what trainer
-state is filed under: the same recipe means the same result, another recipe never reuses the old one's files.
+The workflow puts a recipe into a rule's `params`, result files carry it as provenance, and its digest names trainer
+state: the same recipe means the same result, and a changed recipe never reuses old files.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from daf.system.files import PROJECT, digest, file_sha256
 
 SHIPPED_MISSIONS = PROJECT / "config" / "missions"
 
-# Raise a number when code in daf/ changes what a stage computes: its results are then made anew. Snakemake does not
+# Raise a number when code in daf/ changes what a stage computes, so that its results are made again: Snakemake does not
 # see changes in imported packages.
 STAGE_VERSIONS = {"check": 1, "propose": 1, "train": 2, "evaluate": 2, "analyze": 4, "compare": 3, "package": 2}
 

@@ -55,7 +55,7 @@ def before_the_first_submission(workflow):
 
 PLANS, TRIALS_PER_JOB = load_plan()
 CHECKPOINTS, EPISODES, LEARNING = PLANS.checkpoints, PLANS.episodes, PLANS.learning
-PLAN = LEARNING
+PLAN = LEARNING  # what the rules of sweeps and trainings call it
 EXPERIMENT = PLANS.experiment
 OUT = str(EXPERIMENT.daf.output_dir)
 

@@ -1,5 +1,5 @@
 # Several trials in one job, for machines on which a job costs more than a short trial: see `trials_per_job` in
-# profiles/README.md. The files are those of trial.smk to the byte; only who makes them differs.
+# profiles/README.md. They make the same files as trial.smk, byte for byte.
 #
 # REQUIRED INPUTS: none
 # OUTPUTS:         <out>/sweeps/{sweep}/trial-{trial}/proposal.json, result.json, curve.jsonl
