@@ -48,6 +48,8 @@ wildcard_constraints:
     version=r"\d+\.\d+\.\d+",
 
 
+# Snakemake's linter demands a `conda:` of every rule. Jobs inherit the environment that Snakemake runs in;
+# environment.yml is the conda way to make it.
 include: "workflow/rules/environment.smk"
 
 

@@ -67,11 +67,12 @@ import json, sys
 from pathlib import Path
 from daf.config import ExperimentConfig
 from daf.logging_config import create_daf_logger
-from daf.workflow.plan import Plan
+from daf.search.plan import SweepPlan
 from daf.search.trial import TrialJob, propose_and_run
-sweep = Plan(ExperimentConfig.from_dict(json.loads(sys.argv[1]))).sweep_plan("fixed")
+experiment = ExperimentConfig.from_dict(json.loads(sys.argv[1]))
+plan = SweepPlan(experiment.sweeps["fixed"], experiment.missions, experiment.evaluation)
 job = TrialJob(label="benchmark", device="cpu", logger=create_daf_logger("benchmark", level="error"))
-propose_and_run(sweep.config, 0, [], [], sweep.trial_settings(), Path(sys.argv[2]), job)
+propose_and_run(plan.config, 0, [], [], plan.trial_settings(), Path(sys.argv[2]), job)
 """
 
 
@@ -179,7 +180,7 @@ def workflow_seconds(trials: int, per_job: int) -> dict[str, float]:
         (folder / "experiment.yaml").write_text(yaml.safe_dump(experiment))
         command = ["-m", "snakemake", "sweep", "--snakefile", str(PROJECT / "Snakefile"), "--directory", name, "-j2"]
         command += ["--configfile", str(folder / "experiment.yaml")]
-        command += ["--set-resources", f"run_trial:trials_per_job={per_job}"]
+        command += ["--config", f"trials_per_job={per_job}"]
         process_seconds(1, *command, "-n")  # the engine checks the experiment, once
         whole = process_seconds(1, *command)
         return {kind: round(seconds / trials, 2) for kind, seconds in whole.items()}

@@ -6,7 +6,7 @@ from daf.workflow.script import script_context
 
 with script_context(snakemake) as context:
     analyses = write_mission_report(
-        MissionRecipe.model_validate(snakemake.params.mission["mission"]),
+        MissionRecipe.model_validate(snakemake.params.mission),
         list(snakemake.input.episodes),
         json_path=snakemake.output.analysis,
         html_path=snakemake.output.page,

@@ -1,5 +1,6 @@
 """Rule check_environment: is this machine fit for the experiment?"""
 
+from daf.config.recipes import MissionRecipe
 from daf.environment_checks import daf_check_environment
 from daf.system.checks import require_healthy
 from daf.system.files import write_json
@@ -8,8 +9,8 @@ from daf.workflow.script import script_context
 
 with script_context(snakemake) as context:
     result = daf_check_environment(
-        missions=[context.plan.mission_recipe(mission).config for mission in snakemake.params.missions],
-        config=context.plan.experiment.daf,
+        missions=[MissionRecipe.model_validate(mission).config for mission in snakemake.params.missions],
+        config=context.settings,
     )
     context.logger.info(f"environment of this machine:\n{result}")
     require_healthy(result)

@@ -3,12 +3,13 @@
 from pathlib import Path
 
 from daf.compare.files import compare_files
+from daf.config import DAFComparisonConfig
 from daf.workflow.script import script_context
 
 with script_context(snakemake) as context:
     results = compare_files(
         list(snakemake.input.episodes),
-        context.plan.comparison(snakemake.wildcards.comparison),
+        DAFComparisonConfig.from_dict(snakemake.params.comparison),
         Path(snakemake.output.comparison).parent,
     )
     context.logger.info(f"comparison {snakemake.wildcards.comparison}:\n{results}")

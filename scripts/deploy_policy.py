@@ -2,13 +2,14 @@
 
 from dataclasses import asdict
 
+from daf.config import DAFDeploymentConfig
 from daf.deployment import daf_deploy_policy
 from daf.packaging.endpoints import require_endpoint
 from daf.system.files import write_json
 from daf.workflow.script import script_context
 
 with script_context(snakemake) as context:
-    config = context.plan.experiment.deployment
+    config = DAFDeploymentConfig.from_dict(snakemake.params.deployment)
     deployed = daf_deploy_policy(
         snakemake.input.package, require_endpoint(config), season=config.season, validate=False
     )

@@ -14,7 +14,6 @@ with script_context(snakemake) as context:
     else:
         evaluate_shard(
             recipe,
-            checkpoint=context.plan.checkpoints[snakemake.wildcards.checkpoint],
             weights=list(snakemake.input.weights),
             output=snakemake.output[0],
             device=context.settings.device,

@@ -2,17 +2,13 @@
 
 from pathlib import Path
 
+from daf.config.recipes import PackageRecipe
 from daf.packaging.package import package_checkpoint
 from daf.workflow.script import script_context
 
 with script_context(snakemake) as context:
-    config, checkpoint = context.plan.experiment.deployment, context.plan.deployed()
     package = package_checkpoint(
-        checkpoint.label,
-        checkpoint.config,
-        version=config.version,
-        mission=context.plan.mission_recipe(config.validation_mission).config,
-        description=config.description,
+        PackageRecipe.model_validate(snakemake.params.recipe),
         weights=list(snakemake.input.weights),
         output_dir=Path(snakemake.output.package).parent,
     )

@@ -9,7 +9,7 @@ with script_context(snakemake) as context:
         snakemake.input.episodes,
         snakemake.output[0],
         snakemake.wildcards.replay,
-        mission=MissionRecipe.model_validate(snakemake.params.mission["mission"]).config,
+        mission=MissionRecipe.model_validate(snakemake.params.mission).config,
     )
     context.logger.info(
         f"episode {row['episode']}, mean reward {row['mean_reward']:.3f}: cogames replay {snakemake.output[0]}"

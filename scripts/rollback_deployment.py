@@ -2,6 +2,7 @@
 
 from dataclasses import asdict
 
+from daf.config import DAFDeploymentConfig
 from daf.deployment import daf_rollback_deployment
 from daf.packaging.endpoints import require_endpoint
 from daf.system.files import write_json
@@ -10,7 +11,7 @@ from daf.workflow.script import script_context
 with script_context(snakemake) as context:
     current = daf_rollback_deployment(
         snakemake.wildcards.checkpoint,
-        require_endpoint(context.plan.experiment.deployment),
+        require_endpoint(DAFDeploymentConfig.from_dict(snakemake.params.deployment)),
         snakemake.wildcards.version,
     )
     context.logger.info(f"current again: {current}")

@@ -1,5 +1,6 @@
 """Rule validate_package: load the package in a fresh process without DAF and let it act."""
 
+from daf.config.recipes import PackageRecipe
 from daf.deployment import daf_validate_deployment
 from daf.packaging.validation import require_valid
 from daf.system.files import write_json
@@ -7,9 +8,9 @@ from daf.system.provenance import provenance
 from daf.workflow.script import script_context
 
 with script_context(snakemake) as context:
-    mission = context.plan.mission_recipe(snakemake.params.deployment["validation_mission"])
+    mission = PackageRecipe.model_validate(snakemake.params.recipe).mission
     result = daf_validate_deployment(snakemake.input.package, mission.config)
     context.logger.info(f"validation of {snakemake.input.package}:\n{result}")
     require_valid(result)
-    made_by = provenance({"package": result.sha256, "mission": mission.to_dict()}, {})
-    write_json(snakemake.output[0], {**result.to_dict(), "provenance": made_by})
+    record = provenance({"package": result.sha256, "mission": mission.to_dict()}, {})
+    write_json(snakemake.output[0], {**result.to_dict(), "provenance": record})

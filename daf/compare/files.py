@@ -57,16 +57,16 @@ def compare_files(paths: Sequence[str | Path], config: DAFComparisonConfig, fold
 
 def with_labels(config: DAFComparisonConfig, episodes: pd.DataFrame) -> DAFComparisonConfig:
     """The configuration with missions and policies as the tables call them."""
-    from daf.config.recipes import mission_label
+    from daf.config.recipes import mission_label, policy_label
 
     present = list(dict.fromkeys(episodes["policy"]))
 
-    def policy_label(policy: str) -> str:
-        return policy if policy in present else policy.rpartition(".")[2]  # a class path, as in daf.workflow.plan
+    def label_of(policy: str) -> str:
+        return policy if policy in present else policy_label(policy)
 
     def with_label(end: str | Mapping[str, float]) -> str | dict[str, float]:
         if isinstance(end, str):
-            return policy_label(end)
+            return label_of(end)
         return {mission_label(mission): reward for mission, reward in end.items()}
 
     scale = config.normalization
@@ -76,7 +76,7 @@ def with_labels(config: DAFComparisonConfig, episodes: pd.DataFrame) -> DAFCompa
         update={
             "missions": [mission_label(mission) for mission in config.missions],
             "policies": present,
-            "reference": None if config.reference is None else policy_label(config.reference),
+            "reference": None if config.reference is None else label_of(config.reference),
             "normalization": scale,
         }
     )

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from daf.config import ExperimentConfig
+from daf.config.recipes import MissionRecipe
 from daf.errors import BadInputError
 from daf.statistics.records import OVERALL, SummaryRecord
 from daf.statistics.results import ComparisonResults
@@ -21,7 +22,8 @@ from daf.system.files import digest, read_json, write_json, write_text
 from daf.system.locks import exclusive
 from daf.system.plain import to_plain
 from daf.system.provenance import DECIDING_PACKAGES, versions
-from daf.workflow.plan import Checkpoint, Plan, policy_identity
+from daf.workflow.checkpoint_plan import Checkpoint
+from daf.workflow.plan import Plan
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -68,7 +70,7 @@ def enter(path: str | Path, suite: str, experiment: ExperimentConfig, results: C
     path = Path(path)
     comparison = experiment.comparisons[suite]
     plan = Plan(experiment)
-    missions = [plan.mission_recipe(mission).to_dict() for mission in comparison.missions]
+    missions = [MissionRecipe.of(mission, experiment.missions).to_dict() for mission in comparison.missions]
     setting = {
         "suite": suite,
         "missions_digest": digest(missions),
@@ -93,7 +95,7 @@ def enter(path: str | Path, suite: str, experiment: ExperimentConfig, results: C
 
 
 def _entry(plan: Plan, policy: str, results: ComparisonResults) -> dict[str, Any]:
-    checkpoints = list(plan.checkpoints_of(policy))
+    checkpoints = list(plan.checkpoints.of_policy(policy))
     identity = digest([_identity(plan, checkpoint) for checkpoint in checkpoints])
     return {
         "policy": policy,
@@ -134,8 +136,8 @@ def _identity(plan: Plan, checkpoint: Checkpoint) -> Any:
     if checkpoint.members:
         return [[share, _identity(plan, member)] for member, share in checkpoint.members]
     if checkpoint.training is not None and checkpoint.seed is not None:
-        return plan.training(checkpoint.training, checkpoint.seed).digest
-    return {name: value for name, value in policy_identity(checkpoint).items() if name not in ("label", "train_seed")}
+        return plan.learning.training(checkpoint.training, checkpoint.seed).digest
+    return checkpoint.recipe().identity()
 
 
 def _replace(entries: list[dict[str, Any]], entry: dict[str, Any]) -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from daf.compare.labels import path_name, unique_labels
 from daf.config import ExperimentConfig, MissionConfig, PolicyConfig
+from daf.config.recipes import policy_label
 from daf.errors import BadInputError, did_you_mean
 
 if TYPE_CHECKING:
@@ -143,11 +144,5 @@ def named_policies(
     if isinstance(policies, Mapping):
         return {name: PolicyConfig.of(policy) for name, policy in policies.items()}
     configs = [PolicyConfig.of(policy) for policy in policies]
-    labels = [_label(config) for config in configs]
+    labels = [path_name(policy_label(config.class_path, config.data_path)) for config in configs]
     return dict(zip(unique_labels(labels), configs, strict=True))
-
-
-def _label(policy: PolicyConfig) -> str:
-    """The label that `daf.engine.policies.resolve_policy` would choose, without loading anything."""
-    parts = [(policy.class_path or "").rpartition(".")[2], policy.data_path.stem if policy.data_path else ""]
-    return path_name("-".join(part for part in parts if part))

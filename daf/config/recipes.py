@@ -1,7 +1,7 @@
-"""Recipes: everything that decides a result, and nothing that does not, as frozen plain data.
+"""Recipes: everything that decides a result, and nothing else, as frozen plain data.
 
-The workflow puts a recipe into a rule's `params`, result files carry it as provenance, and trainer state is filed under
-it. The same recipe means the same result; another recipe never reuses the files of the old one.
+The workflow puts a recipe into a rule's `params`, result files carry it as provenance, and its digest names trainer
+state: the same recipe means the same result, and a changed recipe never reuses old files.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from daf.config import (
     DAFSweepConfig,
@@ -20,12 +20,13 @@ from daf.config import (
     Hyperparameters,
     MissionConfig,
 )
+from daf.errors import BadInputError
 from daf.system.files import PROJECT, digest, file_sha256
 
 INIT_KWARGS_PREFIX = "init_kwargs."  # of a searched keyword argument of the policy class
 SHIPPED_MISSIONS = PROJECT / "config" / "missions"
 
-# Raise a number when code in daf/ changes what a stage computes; its results are then made again. Snakemake does not
+# Raise a number when code in daf/ changes what a stage computes, so that its results are made again: Snakemake does not
 # see changes in imported packages.
 STAGE_VERSIONS = {"check": 1, "propose": 2, "train": 2, "evaluate": 3, "analyze": 5, "compare": 4, "package": 2}
 
@@ -54,13 +55,62 @@ class MissionRecipe(_Frozen):
         """The mission that `name` means in an experiment: one it defines itself, else a name or file outside it."""
         config = missions.get(name) or MissionConfig(source=name)
         files = (Path(config.source), SHIPPED_MISSIONS / f"{config.source}.yaml")
-        found = next((path for path in files if path.is_file()), None)
-        return cls(name=mission_label(name), config=config, sha256=file_sha256(found) if found else None)
+        file = next((path for path in files if path.is_file()), None)
+        return cls(name=mission_label(name), config=config, sha256=file_sha256(file) if file else None)
 
 
 def mission_label(name: str) -> str:
-    """A mission's name in paths and tables: the stem of a file, or the name itself."""
+    """The name of a mission in paths and tables: a file's stem, any other name unchanged."""
     return Path(name).stem if name.endswith((".yaml", ".yml", ".json", ".py")) else name
+
+
+def policy_label(class_path: str | None, data_path: Path | None = None) -> str:
+    """The name in tables of a policy that the configuration does not name: its class, then the stem of its weights."""
+    parts = ((class_path or "").rpartition(".")[2], data_path.stem if data_path else "")
+    return "-".join(part for part in parts if part)
+
+
+def checkpoint_label(policy: str, train_seed: int | None) -> str:
+    """The name of a checkpoint in paths and tables: its policy's, with the training seed if it has one."""
+    return policy if train_seed is None else f"{policy}-seed-{train_seed}"
+
+
+class PolicyRecipe(_Frozen):
+    """Who plays: a policy with one of its training seeds, or a team of such policies.
+
+    Input files hold the weights, in the order of `singles`; the recipe knows them by content.
+
+    Attributes:
+        label: the policy's name in tables.
+        training: the run that makes the weights.
+        weights_sha256: of the files that the configuration names: weights or bundle, then the description beside them.
+        members: of a team, with their shares of the agents.
+    """
+
+    label: str
+    train_seed: int | None = None
+    class_path: str | None = None
+    init_kwargs: dict[str, Any] = Field(default_factory=dict)
+    training: str | None = None
+    weights_sha256: tuple[str, ...] = ()
+    members: tuple[tuple[PolicyRecipe, float], ...] = ()
+
+    @property
+    def checkpoint_label(self) -> str:
+        return checkpoint_label(self.label, self.train_seed)
+
+    @property
+    def num_files(self) -> int:
+        """The number of input files that hold the weights."""
+        return 2 if self.training is not None else len(self.weights_sha256)
+
+    def singles(self) -> list[PolicyRecipe]:
+        """The members of a team, or the policy itself."""
+        return [member for member, _ in self.members] or [self]
+
+    def identity(self) -> dict[str, Any]:
+        """What decides how the policy acts, apart from its names and the training run that makes its weights."""
+        return self.model_dump(mode="json", include={"class_path", "init_kwargs", "weights_sha256"})
 
 
 class HeldOutRecipe(_Frozen):
@@ -94,10 +144,10 @@ class TrainingRecipe(_Frozen):
 
 
 class EvaluationRecipe(_Frozen):
-    """Consecutive episodes of one policy on one mission. The weights come from the input file, not the recipe."""
+    """Consecutive episodes of one policy on one mission."""
 
     mission: MissionRecipe
-    policy: dict[str, Any]
+    policy: PolicyRecipe
     first_seed: int
     first_episode: int
     num_episodes: int
@@ -142,6 +192,16 @@ class PromotionRecipe(_Frozen):
     entries: tuple[int, ...]
     optimize_direction: Literal["maximize", "minimize"]
     stage_version: int = STAGE_VERSIONS["propose"]
+
+
+class PackageRecipe(_Frozen):
+    """A deployment package: one policy, and the mission on which the package must load and act."""
+
+    policy: PolicyRecipe
+    version: str
+    description: str
+    mission: MissionRecipe
+    stage_version: int = STAGE_VERSIONS["package"]
 
 
 def training_recipe(run: DAFTrainingConfig, seed: int, missions: dict[str, MissionConfig]) -> TrainingRecipe:
@@ -227,7 +287,7 @@ def with_hyperparameters(recipe: TrainingRecipe, values: Mapping[str, Any]) -> T
 def evaluation_recipe(
     experiment: ExperimentConfig,
     *,
-    policy: dict[str, Any],
+    policy: PolicyRecipe,
     mission: str,
     shard: int,
     num_episodes: int,
@@ -243,4 +303,21 @@ def evaluation_recipe(
         num_episodes=min(evaluation.episodes_per_shard, num_episodes - first),
         max_action_time_ms=evaluation.max_action_time_ms,
         objective_metric=evaluation.objective_metric,
+    )
+
+
+def package_recipe(experiment: ExperimentConfig, policy: PolicyRecipe) -> PackageRecipe:
+    """The package that the experiment's deployment section describes.
+
+    Raises:
+        BadInputError: the experiment has no such section.
+    """
+    deployment = experiment.deployment
+    if deployment is None:
+        raise BadInputError("a policy to package", "none", "deployment.policy")
+    return PackageRecipe(
+        policy=policy,
+        version=deployment.version,
+        description=deployment.description,
+        mission=MissionRecipe.of(deployment.validation_mission, experiment.missions),
     )

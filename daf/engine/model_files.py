@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from mettagrid.policy.policy_env_interface import PolicyEnvInterface
     from torch import Tensor
 
+    from daf.config import PolicyConfig
     from daf.config.recipes import TrainingRecipe
 
 MODEL = "model.safetensors"
@@ -162,6 +163,15 @@ def weights_bytes(network_state: Mapping[str, Any]) -> bytes:
 def description_path(weights: Path) -> Path:
     """`model.safetensors` → `model.json`."""
     return weights.with_suffix(".json")
+
+
+def weights_files(policy: PolicyConfig) -> list[Path]:
+    """The files of a policy from outside: its weights or bundle, then the description beside weights, if any."""
+    if policy.data_path is None:
+        return []
+    description = description_path(policy.data_path)
+    has_description = policy.data_path.suffix == SUFFIX and description.is_file()
+    return [policy.data_path, description] if has_description else [policy.data_path]
 
 
 def load_model_description(path: Path) -> ModelDescription:

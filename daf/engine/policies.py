@@ -25,6 +25,7 @@ from mettagrid.policy.prepare_policy_spec import load_policy_spec_from_path
 from pydantic import ValidationError
 
 from daf.config import PolicyConfig
+from daf.config.recipes import policy_label
 from daf.engine.model_files import (
     SUFFIX,
     check_description,
@@ -108,7 +109,7 @@ def resolve_policy(
     policy_class = load_policy_class(class_path, name)
     _check_arguments(policy_class, init_kwargs, name)
     return ResolvedPolicy(
-        label=label or name.rsplit(".", 1)[-1] + (f"-{data_path.stem}" if data_path else ""),
+        label=label or policy_label(name, data_path),
         class_path=class_path,
         data_path=data_path,
         init_kwargs=init_kwargs,
@@ -176,7 +177,7 @@ def _resolve_bundle(path: Path, label: str | None) -> ResolvedPolicy:
             found = f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
             raise CheckpointError("a PolicySpec in policy_spec.json", found, str(path)) from error
     return ResolvedPolicy(
-        label=label or path.stem, class_path=spec.class_path, init_kwargs=spec.init_kwargs, bundle=path
+        label=label or policy_label(None, path), class_path=spec.class_path, init_kwargs=spec.init_kwargs, bundle=path
     )
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from daf.config import NAME_PATTERN, MissionConfig, PolicyConfig
+from daf.config.recipes import PackageRecipe, policy_label
 from daf.errors import BadInputError, CheckpointError, PolicyError
 from daf.packaging import bundle
 from daf.packaging.manifest import Manifest, contents, manifest_path_of
@@ -72,44 +73,35 @@ def write_package(request: PackageRequest) -> PackageResult:
     return _write(checked, collected, request)
 
 
-def package_checkpoint(
-    label: str,
-    policy: PolicyConfig,
-    *,
-    version: str,
-    mission: MissionConfig,
-    description: str,
-    weights: Sequence[str],
-    output_dir: Path,
-) -> PackageResult:
-    """Package a checkpoint of an experiment.
+def package_checkpoint(recipe: PackageRecipe, *, weights: Sequence[str], output_dir: Path) -> PackageResult:
+    """Package the policy of a recipe, under the checkpoint's label.
 
     Args:
-        label: the checkpoint's label, which names the package.
-        policy: as the experiment configures it.
-        mission: the mission that the package is validated on.
-        weights: model.safetensors and model.json of a trained policy; unused for other policies, whose configuration
-            names their files.
+        weights: model.safetensors and model.json of a trained policy; else the files that the configuration names, if
+            any.
 
     Raises:
         DafError: as `write_package`.
     """
     from daf.engine.policies import resolve_policy
 
-    config = policy if policy.training is None else PolicyConfig(data_path=Path(weights[0]))
-    resolved = resolve_policy(config)
+    policy = recipe.policy
+    data_path = Path(weights[0]) if weights else None
+    resolved = resolve_policy(
+        PolicyConfig(class_path=policy.class_path, data_path=data_path, init_kwargs=policy.init_kwargs)
+    )
     if resolved.bundle is not None:
-        raise BadInputError("a policy class", "a bundle", f"policies.{label}", "it is already a package")
+        raise BadInputError("a policy class", "a bundle", f"policies.{policy.label}", "it is already a package")
     return write_package(
         PackageRequest(
-            policy_class_path=config.class_path or resolved.class_path,
+            policy_class_path=policy.class_path or resolved.class_path,
             weights_path=resolved.data_path,
             output_dir=output_dir,
-            name=label,
-            version=version,
+            name=policy.checkpoint_label,
+            version=recipe.version,
             init_kwargs=resolved.init_kwargs,
-            mission=mission,
-            options=PackageOptions(description=description),
+            mission=recipe.mission.config,
+            options=PackageOptions(description=recipe.description),
         )
     )
 
@@ -130,15 +122,14 @@ class _Checked:
 
 
 def _check(request: PackageRequest) -> _Checked:
-    from daf.engine.model_files import load_model_description
+    from daf.engine.model_files import load_model_description, weights_files
     from daf.engine.policies import resolve_policy
-    from daf.workflow.plan import weights_files
 
     _check_weights(request.weights_path)
     init_kwargs = dict(request.init_kwargs)
     config = PolicyConfig(class_path=request.policy_class_path, data_path=request.weights_path, init_kwargs=init_kwargs)
     policy = resolve_policy(config)
-    name, version = request.name or request.policy_class_path.rpartition(".")[2], request.version or DEFAULT_VERSION
+    name, version = request.name or policy_label(request.policy_class_path), request.version or DEFAULT_VERSION
     if not re.fullmatch(NAME_PATTERN, name):
         raise BadInputError("a name of letters, digits, '.', '_' and '-'", f"'{name}'", "daf_package_policy: name")
     if not re.fullmatch(VERSION_PATTERN, version):

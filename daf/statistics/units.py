@@ -249,7 +249,7 @@ def collect_units(frame: pd.DataFrame, policies: list[str], missions: list[str])
             notes.append(f"{policy} has no episodes and is left out.")
             continue
         checkpoints = list(dict.fromkeys(of_policy["checkpoint"]))
-        training_seed = of_policy.groupby("checkpoint", sort=False)["train_seed"].first()
+        train_seed = of_policy.groupby("checkpoint", sort=False)["train_seed"].first()
         for mission in missions:
             rows = of_policy[of_policy["mission"] == mission]
             if rows.empty:
@@ -284,7 +284,7 @@ def collect_units(frame: pd.DataFrame, policies: list[str], missions: list[str])
             cells[policy, mission] = Cell(
                 rewards_ec=complete.to_numpy(dtype=np.float64),
                 seeds=tuple(int(seed) for seed in complete.index),
-                training_seeds=tuple(None if pd.isna(s := training_seed[name]) else int(s) for name in present),
+                training_seeds=tuple(None if pd.isna(s := train_seed[name]) else int(s) for name in present),
                 successes=(share, int(declared["env_seed"].nunique())),
                 failures=failures,
                 timeouts=int(rows["timeouts"].fillna(0).sum()),

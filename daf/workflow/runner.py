@@ -1,12 +1,20 @@
-"""Running the Snakefile from Python, through Snakemake's own API."""
+"""Running the Snakefile from Python, through Snakemake's API."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from daf.config import ExperimentConfig
 from daf.errors import BadInputError, WorkflowFailedError
 from daf.system.files import PROJECT
+from daf.workflow.plan import Plan
+from daf.workflow.preflight import check_once
+
+if TYPE_CHECKING:
+    from snakemake.api import DAGApi
 
 
 def run_workflow(
@@ -20,53 +28,23 @@ def run_workflow(
         config_path: the experiment file.
         targets: names of rules or files; none means everything.
         cores: jobs at once.
-        dry_run: say what would run, and run nothing.
-        quiet: show DAF's own messages only.
+        dry_run: show what would run, and run nothing.
+        quiet: show DAF's messages only.
 
     Raises:
         ConfigError: the experiment is wrong; nothing ran.
         BadInputError: DAF is installed without its workflow.
         WorkflowFailedError: the workflow ended without its targets.
     """
-    from snakemake.api import SnakemakeApi
     from snakemake.exceptions import WorkflowError
     from snakemake.scheduling.greedy import SchedulerSettings as GreedySettings
-    from snakemake.settings.enums import Quietness, RerunTrigger
-    from snakemake.settings.types import (
-        ConfigSettings,
-        DAGSettings,
-        ExecutionSettings,
-        OutputSettings,
-        ResourceSettings,
-        SchedulingSettings,
-    )
+    from snakemake.settings.types import ExecutionSettings, SchedulingSettings
 
-    from daf.config import ExperimentConfig
-    from daf.workflow.plan import Plan
-    from daf.workflow.preflight import check_once
-
-    snakefile = PROJECT / "Snakefile"
-    if not snakefile.is_file():
-        hint = "install DAF from its repository with `pip install -e .`"
-        raise BadInputError("DAF's Snakefile beside the package", "no such file", str(snakefile), hint)
     config_path = Path(config_path).resolve()
+    snakefile()
     check_once(Plan(ExperimentConfig.from_yaml(config_path)), str(config_path))
-    shown = {Quietness.RULES, Quietness.PROGRESS, Quietness.HOST, Quietness.REASON} if quiet else set()
     try:
-        with SnakemakeApi(OutputSettings(quiet=shown, show_failed_logs=True)) as api:
-            workflow = api.workflow(
-                resource_settings=ResourceSettings(cores=cores),
-                config_settings=ConfigSettings(configfiles=[config_path]),
-                snakefile=snakefile,
-                workdir=Path.cwd(),
-            )
-            dag = workflow.dag(
-                dag_settings=DAGSettings(
-                    targets=set(targets),
-                    force_incomplete=True,
-                    rerun_triggers={RerunTrigger.MTIME, RerunTrigger.INPUT, RerunTrigger.PARAMS, RerunTrigger.CODE},
-                )
-            )
+        with open_dag(config_path, targets, cores=cores, quiet=quiet) as dag:
             dag.execute_workflow(
                 executor="dryrun" if dry_run else "local",
                 execution_settings=ExecutionSettings(keep_going=True),
@@ -80,3 +58,37 @@ def run_workflow(
             "workflow",
             "the messages above and the logs under <output_dir>/logs say which rule failed; run again to go on",
         ) from error
+
+
+@contextmanager
+def open_dag(config_path: Path, targets: Sequence[str], *, cores: int = 1, quiet: bool = True) -> Iterator[DAGApi]:
+    """Snakemake's DAG of the targets, in the current folder."""
+    from snakemake.api import SnakemakeApi
+    from snakemake.settings.enums import Quietness, RerunTrigger
+    from snakemake.settings.types import ConfigSettings, DAGSettings, OutputSettings, ResourceSettings
+
+    hidden = {Quietness.RULES, Quietness.PROGRESS, Quietness.HOST, Quietness.REASON} if quiet else set()
+    triggers = {RerunTrigger.MTIME, RerunTrigger.INPUT, RerunTrigger.PARAMS, RerunTrigger.CODE}
+    with SnakemakeApi(OutputSettings(quiet=hidden, show_failed_logs=True)) as api:
+        workflow = api.workflow(
+            resource_settings=ResourceSettings(cores=cores),
+            config_settings=ConfigSettings(configfiles=[config_path]),
+            snakefile=snakefile(),
+            workdir=Path.cwd(),
+        )
+        yield workflow.dag(
+            dag_settings=DAGSettings(targets=set(targets), force_incomplete=True, rerun_triggers=triggers)
+        )
+
+
+def snakefile() -> Path:
+    """DAF's Snakefile.
+
+    Raises:
+        BadInputError: DAF is installed without its workflow.
+    """
+    path = PROJECT / "Snakefile"
+    if not path.is_file():
+        hint = "install DAF from its repository with `pip install -e .`"
+        raise BadInputError("DAF's Snakefile beside the package", "no such file", str(path), hint)
+    return path

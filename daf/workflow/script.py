@@ -1,20 +1,25 @@
 """What every program in scripts/ does around its one call: messages to the terminal and the rule's log file, and
-errors as text with the right exit code."""
+errors as text with the right exit code.
+
+`python -m daf.workflow.script TARGET` runs the script that makes one file by hand, in this process, so that
+`breakpoint()` works in it and in everything it calls. Make its inputs with Snakemake first.
+"""
 
 from __future__ import annotations
 
+import argparse
+import runpy
 import sys
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cached_property
+from pathlib import Path
 from typing import Any
 
-from daf.config import DAFConfig, ExperimentConfig
+from daf.config import DAFConfig
 from daf.errors import EXIT_FAILED, DafError
 from daf.logging_config import DAFLogger, create_daf_logger
-from daf.workflow.plan import Plan
 
 
 @dataclass(frozen=True)
@@ -28,11 +33,6 @@ class ScriptContext:
 
     settings: DAFConfig
     logger: DAFLogger
-    config: dict[str, Any]
-
-    @cached_property
-    def plan(self) -> Plan:
-        return Plan(ExperimentConfig.from_dict(self.config))
 
 
 @contextmanager
@@ -41,10 +41,35 @@ def script_context(snakemake: Any) -> Iterator[ScriptContext]:
     settings = DAFConfig.from_dict(dict(snakemake.config.get("daf") or {}))
     logger = create_daf_logger(snakemake.rule, level=settings.log_level, log_file=str(snakemake.log[0]))
     try:
-        yield ScriptContext(settings, logger, dict(snakemake.config))
+        yield ScriptContext(settings, logger)
     except DafError as error:
         logger.error(str(error))
         sys.exit(error.exit_code)
     except Exception:
         logger.error(traceback.format_exc())
         sys.exit(EXIT_FAILED)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the script that makes one file."""
+    from daf.workflow.runner import open_dag
+    from daf.workflow.snakemake_internals import script_that_makes
+
+    parser = argparse.ArgumentParser(prog="python -m daf.workflow.script", description=main.__doc__)
+    parser.add_argument("target", help="the file, such as daf_output/comparisons/main/report.html")
+    parser.add_argument("--configfile", type=Path, default=Path("config/config.yaml"), help="the experiment file")
+    options = parser.parse_args(arguments)
+    try:
+        with open_dag(options.configfile.resolve(), [options.target]) as dag:
+            script, snakemake = script_that_makes(dag, options.target)
+    except DafError as error:
+        print(error, file=sys.stderr)
+        return error.exit_code
+    for path in (*snakemake.output, *snakemake.log):
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+    runpy.run_path(str(script), init_globals={"snakemake": snakemake})
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

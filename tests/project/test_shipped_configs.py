@@ -10,8 +10,8 @@ import pytest
 from daf.config import ExperimentConfig, MissionConfig
 from daf.engine.missions import resolve_mission, shipped_missions
 from daf.episodes.success import EpisodeFacts, is_success
+from daf.workflow.engine_check import check_with_engine
 from daf.workflow.plan import Plan
-from daf.workflow.preflight import check_with_engine
 
 
 @pytest.fixture
@@ -31,19 +31,20 @@ def test_the_engine_accepts_an_experiment(plans: dict[str, Plan], name: str) -> 
 
 def test_the_default_experiment(plans: dict[str, Plan]) -> None:
     plan = plans["config.yaml"]
-    assert list(plan.checkpoints) == ["trained-seed-1", "random", "baseline"]
-    assert plan.run("miner").world_size == 2
-    assert len(plan.sweep_plan("miner").trials) == 6
+    assert list(plan.checkpoints.by_label) == ["trained-seed-1", "random", "baseline"]
+    assert plan.learning.run("miner").world_size == 2
+    assert len(plan.learning.sweep_plan("miner").trials) == 6
 
 
 def test_the_cluster_experiment_is_a_larger_study(plans: dict[str, Plan]) -> None:
     plan = plans["hpc.yaml"]
-    tuned, default = plan.run("tuned"), plan.run("default")
+    learning = plan.learning
+    tuned, default = learning.run("tuned"), learning.run("default")
     assert tuned.model_copy(update={"sweep": None}) == default, "the two recipes differ in the search only"
     assert (tuned.num_machines, tuned.processes_per_machine, len(tuned.seeds)) == (2, 4, 10)
-    assert len(plan.checkpoints) == 2 * 10 + 2
-    assert [len(plan.shards(mission)) for mission in plan.episodes] == [4, 4]
-    assert plan.sweep("miner").hyperparameters == tuned.hyperparameters, "trials use the batches of the training"
+    assert len(plan.checkpoints.by_label) == 2 * 10 + 2
+    assert [len(plan.episodes.shards(mission)) for mission in plan.episodes.by_mission] == [4, 4]
+    assert learning.sweep("miner").hyperparameters == tuned.hyperparameters, "trials use the batches of the training"
     assert plan.experiment.daf.output_dir != plans["config.yaml"].experiment.daf.output_dir
 
 

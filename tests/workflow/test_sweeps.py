@@ -53,7 +53,8 @@ def objectives(folder: Path, sweep: str) -> dict[str, float | None]:
 
 
 def batched(folder: Path, number: int, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return snakemake(folder, *arguments, "--set-resources", f"run_trial:trials_per_job={number}", "run_trial:mem_mb=77")
+    settings = ["--config", f"trials_per_job={number}", "--set-resources", "run_trial:mem_mb=77"]
+    return snakemake(folder, *arguments, *settings)
 
 
 # ---- what is planned -------------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-# The experiment, its plan, and input functions. No rules here, and no logic: that is in daf/workflow/plan.py.
+# The experiment, its plans, and input functions. No rules here, and no logic: that is in daf/workflow/.
 import os
 import sys
 from functools import partial
@@ -8,24 +8,29 @@ from daf.cluster.check import check_jobs, check_modules
 from daf.cluster.orphans import restart, settle_orphans
 from daf.cluster.settings import load_cluster
 from daf.config import NAME_PATTERN, ExperimentConfig
+from daf.engine.model_files import weights_files
 from daf.errors import DafError
+from daf.workflow import snakemake_internals
+from daf.workflow.learning_plan import take_trials_per_job
 from daf.workflow.lock import remove_stale_workflow_lock
-from daf.workflow.plan import Plan, weights_files
+from daf.workflow.plan import Plan, mission_recipes
 from daf.workflow.preflight import check_once
 
 NAME = NAME_PATTERN.strip("^$")
 
 
 def load_plan():
-    """The checked experiment; a wrong one ends here, before there is a DAG."""
+    """The plans of the checked experiment, and how many trials a job runs; a wrong experiment ends here, before there
+    is a DAG."""
     source = ", ".join(str(path) for path in workflow.configfiles)
     try:
+        trials_per_job = take_trials_per_job(config)
         plan = Plan(ExperimentConfig.from_dict(config, source=source))
-        if workflow.is_main_process:
+        if snakemake_internals.is_main_process(workflow):
             if remove_stale_workflow_lock():
                 print("The last run was killed: its lock is removed, and this run goes on from there.", file=sys.stderr)
             check_once(plan, source)
-        return plan
+        return plan, trials_per_job
     except DafError as error:
         print(f"\n{error}\n", file=sys.stderr)
         sys.exit(error.exit_code)
@@ -33,22 +38,24 @@ def load_plan():
 
 def before_the_first_submission(workflow):
     """On a cluster: does what the jobs ask for exist, and does work of a killed run still go on?"""
-    if workflow.is_main_process and not workflow.local_exec:
+    if snakemake_internals.is_main_process(workflow) and snakemake_internals.submits_jobs(workflow):
         try:
-            jobs = [job for job in workflow.dag.needrun_jobs() if not job.is_local]
             check_modules(load_cluster().modules, os.environ)
-            requests = [(job.rule.name, job.threads, job.resources) for job in jobs]
-            check_jobs(requests, status_command=getattr(workflow.executor_settings, "status_command", None))
+            check_jobs(
+                snakemake_internals.submitted_jobs(workflow),
+                status_command=snakemake_internals.slurm_status_command(workflow),
+            )
             if settle_orphans(Path.cwd(), partial(print, file=sys.stderr)):
-                workflow.persistence.unlock()
+                snakemake_internals.unlock(workflow)
                 restart()  # what is left to do is planned anew
         except DafError as error:
             print(f"\n{error}\n", file=sys.stderr)
             sys.exit(error.exit_code)
 
 
-PLAN = load_plan()
-EXPERIMENT = PLAN.experiment
+PLANS, TRIALS_PER_JOB = load_plan()
+CHECKPOINTS, EPISODES, LEARNING = PLANS.checkpoints, PLANS.episodes, PLANS.learning
+EXPERIMENT = PLANS.experiment
 OUT = str(EXPERIMENT.daf.output_dir)
 
 
@@ -56,17 +63,18 @@ OUT = str(EXPERIMENT.daf.output_dir)
 
 
 def sweep_before_training(wildcards):
-    sweep = PLAN.run(wildcards.run).sweep
+    sweep = LEARNING.run(wildcards.run).sweep
     return [f"<out>/sweeps/{sweep}/best.json"] if sweep else []
 
 
 def weights_to_evaluate(wildcards):
     """What training runs make, or the files that the configuration names, or nothing for a scripted policy."""
-    return [path for one in PLAN.checkpoints[wildcards.checkpoint].singles() for path in weights_of(one)]
+    player = CHECKPOINTS.by_label[wildcards.checkpoint]
+    return [path for single in player.singles() for path in weights_of(single)]
 
 
 def weights_to_package(wildcards):
-    return weights_of(PLAN.deployed())
+    return weights_of(CHECKPOINTS.deployed())
 
 
 def weights_of(checkpoint):
@@ -78,39 +86,39 @@ def weights_of(checkpoint):
 
 def shards_of_episodes(wildcards):
     folder = f"<out>/evaluations/{wildcards.checkpoint}/{wildcards.mission}"
-    return [f"{folder}/episodes-{shard}.parquet" for shard in PLAN.shards(wildcards.mission)]
+    return [f"{folder}/episodes-{shard}.parquet" for shard in EPISODES.shards(wildcards.mission)]
 
 
 def interim_analyses_before_shard(wildcards):
-    """Where episodes are added until there is a verdict: the interim analyses that say whether this shard is still needed."""
-    analyses = PLAN.interim_analyses_before(wildcards.mission, int(wildcards.shard))
+    """Where episodes are added until there is a verdict: the interim analyses that decide whether to play this shard."""
+    analyses = EPISODES.interim_analyses_before(wildcards.mission, int(wildcards.shard))
     return [f"<out>/comparisons/{comparison}/interim-{interim}.json" for comparison, interim in analyses]
 
 
 def shards_of_interim_analysis(wildcards):
-    shards = PLAN.shards_of_interim_analysis(wildcards.comparison, int(wildcards.interim))
-    return [f"<out>/evaluations/{one}/{mission}/episodes-{shard}.parquet" for one, mission, shard in shards]
+    shards = EPISODES.shards_of_interim_analysis(wildcards.comparison, int(wildcards.interim))
+    return [f"<out>/evaluations/{player}/{mission}/episodes-{shard}.parquet" for player, mission, shard in shards]
 
 
 def episodes_on_mission(wildcards):
     mission = wildcards.mission
-    return [f"<out>/evaluations/{player}/{mission}/episodes.parquet" for player in PLAN.players(mission)]
+    return [f"<out>/evaluations/{player}/{mission}/episodes.parquet" for player in EPISODES.players(mission)]
 
 
 def episodes_to_compare(wildcards):
-    pairs = PLAN.compared(wildcards.comparison)
+    pairs = EPISODES.pairs(wildcards.comparison)
     return [f"<out>/evaluations/{checkpoint}/{mission}/episodes.parquet" for checkpoint, mission in pairs]
 
 
 def mission_reports_of_comparison(wildcards):
-    missions = dict.fromkeys(mission for _, mission in PLAN.compared(wildcards.comparison))
+    missions = dict.fromkeys(mission for _, mission in EPISODES.pairs(wildcards.comparison))
     return [f"<out>/reports/missions/{mission}.json" for mission in missions]
 
 
 def metrics_of_comparison(wildcards):
-    compared = [PLAN.checkpoints[label] for label, _ in PLAN.compared(wildcards.comparison)]
-    checkpoints = [single for one in compared for single in one.singles()]
-    trained = dict.fromkeys((one.training, one.seed) for one in checkpoints if one.training is not None)
+    compared = [CHECKPOINTS.by_label[label] for label, _ in EPISODES.pairs(wildcards.comparison)]
+    singles = [single for checkpoint in compared for single in checkpoint.singles()]
+    trained = dict.fromkeys((single.training, single.seed) for single in singles if single.training is not None)
     return [f"<out>/training/{run}/seed-{seed}/metrics.jsonl" for run, seed in trained]
 
 
@@ -119,9 +127,9 @@ def metrics_of_comparison(wildcards):
 
 def training_processes(wildcards):
     """Cores of a machine: one per training process."""
-    return PLAN.run(wildcards.run).processes_per_machine
+    return LEARNING.run(wildcards.run).processes_per_machine
 
 
 def training_machines(wildcards):
     """Nodes of a cluster job, each with one task."""
-    return PLAN.run(wildcards.run).num_machines
+    return LEARNING.run(wildcards.run).num_machines

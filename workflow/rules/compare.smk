@@ -29,6 +29,7 @@ rule run_interim_analysis:
         "../../environment.yml"
     params:
         comparison=comparison_params,
+        stage_version=STAGE_VERSIONS["compare"],
     script:
         "../../scripts/run_interim_analysis.py"
 
@@ -63,6 +64,7 @@ rule compare_policies:
         "../../environment.yml"
     params:
         comparison=comparison_params,
+        stage_version=STAGE_VERSIONS["compare"],
     script:
         "../../scripts/compare_policies.py"
 

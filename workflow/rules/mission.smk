@@ -73,6 +73,7 @@ rule analyze_mission:
         "../../environment.yml"
     params:
         mission=mission_params,
+        stage_version=STAGE_VERSIONS["analyze"],
     script:
         "../../scripts/analyze_mission.py"
 
@@ -91,5 +92,6 @@ rule replay_episode:
         "../../environment.yml"
     params:
         mission=mission_params,
+        stage_version=STAGE_VERSIONS["analyze"],
     script:
         "../../scripts/replay_episode.py"

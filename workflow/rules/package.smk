@@ -30,7 +30,7 @@ rule package_policy:
     conda:
         "../../environment.yml"
     params:
-        deployment=package_params,
+        recipe=package_params,
     script:
         "../../scripts/package_policy.py"
 
@@ -49,7 +49,7 @@ rule validate_package:
     conda:
         "../../environment.yml"
     params:
-        deployment=package_params,
+        recipe=package_params,
     script:
         "../../scripts/validate_package.py"
 
@@ -68,7 +68,8 @@ rule deploy_policy:
     conda:
         "../../environment.yml"
     params:
-        deployment=package_params,
+        deployment=deployment_params,
+        stage_version=STAGE_VERSIONS["package"],
     script:
         "../../scripts/deploy_policy.py"
 
@@ -84,6 +85,7 @@ rule rollback_deployment:
     conda:
         "../../environment.yml"
     params:
-        deployment=package_params,
+        deployment=deployment_params,
+        stage_version=STAGE_VERSIONS["package"],
     script:
         "../../scripts/rollback_deployment.py"

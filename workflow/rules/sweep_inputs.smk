@@ -7,41 +7,32 @@ def of_sweep(wildcards, files):
 
 def results_seen_by_proposal(wildcards):
     """Trial n is proposed from the results of trials 0 … n - lag, so the DAG is static and nothing waits for a round."""
-    return of_sweep(wildcards, PLAN.sweep_plan(wildcards.sweep).results_files(int(wildcards.trial)))
+    return of_sweep(wildcards, LEARNING.sweep_plan(wildcards.sweep).results_files(int(wildcards.trial)))
 
 
 def trials_to_start_from(wildcards):
-    file = PLAN.warm_start(wildcards.sweep)
+    file = LEARNING.warm_start(wildcards.sweep)
     return [file] if file else []
 
 
 def parts_of_block(wildcards):
     first, last = int(wildcards.first), int(wildcards.last)
-    return of_sweep(wildcards, PLAN.sweep_plan(wildcards.sweep).parts_of_block(first, last))
+    return of_sweep(wildcards, LEARNING.sweep_plan(wildcards.sweep).parts_of_block(first, last))
 
 
 def results_before_rung(wildcards):
     rung, bracket = int(wildcards.rung), int(wildcards.bracket)
-    return of_sweep(wildcards, PLAN.sweep_plan(wildcards.sweep).results_before(rung, bracket))
+    return of_sweep(wildcards, LEARNING.sweep_plan(wildcards.sweep).results_before(rung, bracket))
 
 
 def promotions_of_entry(wildcards):
-    plan = PLAN.sweep_plan(wildcards.sweep)
+    plan = LEARNING.sweep_plan(wildcards.sweep)
     return of_sweep(wildcards, [plan.promotions(int(wildcards.rung), int(wildcards.entry))])[0]
 
 
 def results_of_sweep(wildcards):
-    return of_sweep(wildcards, PLAN.sweep_plan(wildcards.sweep).results())
+    return of_sweep(wildcards, LEARNING.sweep_plan(wildcards.sweep).results())
 
 
 def confirmations_of_sweep(wildcards):
-    return of_sweep(wildcards, PLAN.sweep_plan(wildcards.sweep).confirmations())
-
-
-# ---- resources ----------------------------------------------------------------------------------------------
-
-# What a profile sets for run_trial. One entry is not a resource but says how many trials a job runs: a machine fact.
-RESOURCES_OF_RUN_TRIAL = workflow.resource_settings._parsed_overwrite_resources.get("run_trial", {})
-TRIALS_PER_JOB = (
-    int(RESOURCES_OF_RUN_TRIAL["trials_per_job"].value) if "trials_per_job" in RESOURCES_OF_RUN_TRIAL else 1
-)
+    return of_sweep(wildcards, LEARNING.sweep_plan(wildcards.sweep).confirmations())

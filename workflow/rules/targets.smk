@@ -14,11 +14,11 @@ def train_targets(wildcards):
 
 
 def mission_targets(wildcards):
-    reports = [f"<out>/reports/missions/{mission}.html" for mission in PLAN.episodes]
+    reports = [f"<out>/reports/missions/{mission}.html" for mission in EPISODES.by_mission]
     return reports + [
         f"<out>/replays/{checkpoint}/{mission}/{replay}.json.z"
-        for mission in PLAN.episodes
-        for checkpoint in PLAN.players(mission)
+        for mission in EPISODES.by_mission
+        for checkpoint in EPISODES.players(mission)
         for replay in EXPERIMENT.evaluation.replays
     ]
 
@@ -28,7 +28,7 @@ def compare_targets(wildcards):
 
 
 def package_targets(wildcards):
-    deployed = PLAN.deployed()
+    deployed = CHECKPOINTS.deployed()
     if deployed is None:
         return []
     return [f"<out>/deployment/{deployed.label}-{EXPERIMENT.deployment.version}.validation.json"]

@@ -10,9 +10,11 @@ def batch_rule(sweep, span):
     return re.sub("[^A-Za-z0-9]", "_", f"run_trials_{sweep}_{span}")
 
 
-# Profiles set resources for run_trial. Each of these rules runs several such trials, with the same resources.
+# Each of these rules runs run_trial several times, with the resources that a profile sets for run_trial.
+RESOURCES_OF_RUN_TRIAL = snakemake_internals.profile_resources(workflow, "run_trial")
+
 for sweep in EXPERIMENT.sweeps:
-    for batch in PLAN.sweep_plan(sweep).batches(TRIALS_PER_JOB):
+    for batch in LEARNING.sweep_plan(sweep).batches(TRIALS_PER_JOB):
         span = f"{batch.first:04d}-{batch.last:04d}"
 
         rule:
@@ -20,7 +22,7 @@ for sweep in EXPERIMENT.sweeps:
                 batch_rule(sweep, span)
             input:
                 results=[f"<out>/sweeps/{sweep}/{file}" for file in batch.results_files],
-                prior=[PLAN.warm_start(sweep)] if PLAN.warm_start(sweep) else [],
+                prior=[LEARNING.warm_start(sweep)] if LEARNING.warm_start(sweep) else [],
             output:
                 proposals=[f"<out>/sweeps/{sweep}/{trial}/proposal.json" for trial in batch.folders],
                 results=[f"<out>/sweeps/{sweep}/{trial}/result.json" for trial in batch.folders],
@@ -38,10 +40,10 @@ for sweep in EXPERIMENT.sweeps:
             params:
                 sweep_name=sweep,
                 first=batch.first,
-                sweep=sweep_recipe(PLAN.sweep(sweep)),
-                trial=PLAN.sweep_plan(sweep).trial_settings().to_dict(),
+                sweep=sweep_recipe(LEARNING.sweep(sweep)),
+                trial=LEARNING.sweep_plan(sweep).trial_settings().to_dict(),
                 stage_version=STAGE_VERSIONS["propose"],
             script:
                 "../../scripts/run_trials.py"
 
-        workflow.get_rule(batch_rule(sweep, span)).resources.update(RESOURCES_OF_RUN_TRIAL)
+        snakemake_internals.set_resources(workflow, batch_rule(sweep, span), RESOURCES_OF_RUN_TRIAL)

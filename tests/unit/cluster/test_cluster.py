@@ -371,7 +371,7 @@ def test_a_cluster_with_everything(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     )}  # fmt: skip
     assert list(asked.values()) == ["lab", "long", "nvlink", "/scratch/ada", "--reservation=x"]
     trial, training = content["set-resources"]["run_trial"], content["set-resources"]["train_policy"]
-    assert trial["trials_per_job"] == 8
+    assert content["config"]["trials_per_job"] == 8
     assert evaluated(trial["gres"]) == "gpu:a100:1"
     assert evaluated(training["gres"], threads=4) == "gpu:a100:4"
     assert training["tasks_per_gpu"] == 0

@@ -214,7 +214,7 @@ def test_a_team_is_known_by_its_members() -> None:
             }
         )
         plan = Plan(experiment)
-        return [leaderboard._identity(plan, one) for one in plan.checkpoints_of(name)]
+        return [leaderboard._identity(plan, checkpoint) for checkpoint in plan.checkpoints.of_policy(name)]
 
     assert identity(trained=1, random=1) == identity("renamed", trained=1, random=1)
     assert identity(trained=1, random=1) != identity(trained=1, random=2)

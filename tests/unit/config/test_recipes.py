@@ -1,20 +1,26 @@
 """Recipes: what decides a result changes the digest, what does not leaves it alone."""
 
+from pathlib import Path
+
 import pytest
 
 from daf.config import DAFSweepConfig, DAFTrainingConfig, ExperimentConfig, MissionConfig
 from daf.config.recipes import (
     SHIPPED_MISSIONS,
     MissionRecipe,
+    PolicyRecipe,
     TrainingRecipe,
     TrialRecipe,
+    checkpoint_label,
     evaluation_recipe,
     mission_label,
+    package_recipe,
+    policy_label,
     training_recipe,
     trial_recipe,
     with_hyperparameters,
 )
-from daf.errors import ConfigError
+from daf.errors import BadInputError, ConfigError
 from daf.system.files import file_sha256
 
 
@@ -82,6 +88,55 @@ def test_labels(name, label):
     assert mission_label(name) == label
 
 
+@pytest.mark.parametrize(
+    ("class_path", "data_path", "label"),
+    [
+        ("random", None, "random"),
+        ("mine.Policy", None, "Policy"),
+        ("mine.Policy", Path("runs/best.pt"), "Policy-best"),
+        (None, Path("runs/miner-0.1.0.zip"), "miner-0.1.0"),
+    ],
+)
+def test_labels_of_policies(class_path, data_path, label):
+    assert policy_label(class_path, data_path) == label
+
+
+def test_labels_of_checkpoints():
+    assert checkpoint_label("trained", None) == "trained"
+    assert checkpoint_label("trained", 3) == PolicyRecipe(label="trained", train_seed=3).checkpoint_label
+    assert checkpoint_label("trained", 3) == "trained-seed-3"
+
+
+def test_a_policy_is_known_by_what_it_does_not_by_its_names():
+    policy = PolicyRecipe(label="mine", class_path="lstm", weights_sha256=("1",))
+    assert policy.identity() == policy.model_copy(update={"label": "other", "train_seed": 2}).identity()
+    assert policy.identity() != policy.model_copy(update={"weights_sha256": ("2",)}).identity()
+    assert policy.identity() != policy.model_copy(update={"init_kwargs": {"hidden_size": 8}}).identity()
+
+
+def test_policy_recipes_survive_json():
+    members = ((PolicyRecipe(label="a", training="run", train_seed=1), 3.0), (PolicyRecipe(label="random"), 1.0))
+    team = PolicyRecipe(label="team", train_seed=1, members=members)
+    assert PolicyRecipe.model_validate(team.to_dict()) == team
+    assert [single.num_files for single in team.singles()] == [2, 0]
+
+
+def test_a_package_is_what_the_deployment_section_says():
+    data = {
+        "missions": {"hall": {"source": "assembler_2", "max_steps": 5}},
+        "policies": {"still": "noop"},
+        "deployment": {"policy": "still", "version": "1.2.3", "description": "stands", "validation_mission": "hall"},
+    }
+    still = PolicyRecipe(label="still", class_path="noop")
+    recipe = package_recipe(ExperimentConfig.from_dict(data), still)
+    assert (recipe.policy, recipe.version, recipe.description) == (still, "1.2.3", "stands")
+    assert recipe.mission.config.max_steps == 5
+    sent = {**data, "deployment": {**data["deployment"], "endpoint": "registry", "season": "spring"}}
+    assert package_recipe(ExperimentConfig.from_dict(sent), still).digest == recipe.digest
+    with pytest.raises(BadInputError, match="a policy to package"):
+        package_recipe(ExperimentConfig.from_dict({}), still)
+
+
 def test_searched_values_reach_the_optimizer_and_the_policy():
     base = training_recipe(run(init_kwargs={"hidden_size": 8, "depth": 1}), 1, {})
     values = {"learning_rate": 0.5, "epochs": 3, "init_kwargs.hidden_size": 64}
@@ -122,9 +177,10 @@ def test_a_trial_is_the_sweeps_fixed_hyperparameters_with_the_proposal_in_their_
 
 def test_shards_of_an_evaluation_cover_the_episodes_once():
     experiment = ExperimentConfig.from_dict({"evaluation": {"episodes_per_shard": 4}})
+    policy = PolicyRecipe(label="random", class_path="random")
     recipes = [
-        evaluation_recipe(experiment, policy={}, mission="arena", shard=shard, num_episodes=10, first_seed=500)
+        evaluation_recipe(experiment, policy=policy, mission="arena", shard=shard, num_episodes=10, first_seed=500)
         for shard in range(3)
     ]
-    assert [(one.first_episode, one.num_episodes) for one in recipes] == [(0, 4), (4, 4), (8, 2)]
+    assert [(recipe.first_episode, recipe.num_episodes) for recipe in recipes] == [(0, 4), (4, 4), (8, 2)]
     assert {one.first_seed for one in recipes} == {500}

@@ -6,12 +6,11 @@ import pytest
 
 pytest.importorskip("cogames")
 
-from daf.config import MissionConfig, PolicyConfig
-from daf.config.recipes import EvaluationRecipe, MissionRecipe
+from daf.config import MissionConfig
+from daf.config.recipes import EvaluationRecipe, MissionRecipe, PolicyRecipe
 from daf.episodes.table import read_provenance
 from daf.evaluation.shards import evaluate_shard
 from daf.logging_config import create_daf_logger
-from daf.workflow.plan import Checkpoint
 
 
 @pytest.mark.parametrize(
@@ -25,17 +24,16 @@ from daf.workflow.plan import Checkpoint
 def test_a_file_says_what_success_was_and_what_playing_took(tmp_path, config, success):
     recipe = EvaluationRecipe(
         mission=MissionRecipe.of("mine", {"mine": config}),
-        policy={},
+        policy=PolicyRecipe(label="noop", class_path="noop"),
         first_seed=3,
         first_episode=0,
         num_episodes=2,
         max_action_time_ms=10_000,
     )
-    checkpoint = Checkpoint(label="noop", policy="noop", config=PolicyConfig(class_path="noop"))
     logger = create_daf_logger("test", stream=io.StringIO())
     output = tmp_path / "episodes.parquet"
-    evaluate_shard(recipe, checkpoint=checkpoint, weights=[], output=output, device="cpu", workers=1, logger=logger)
-    made_by = read_provenance(output)
-    assert made_by["mission"] == {"name": "mine", "success": success}
-    assert made_by["usage"]["seconds"] > 0
-    assert made_by["usage"]["peak_memory_mb"] > 50
+    evaluate_shard(recipe, weights=[], output=output, device="cpu", workers=1, logger=logger)
+    provenance_record = read_provenance(output)
+    assert provenance_record["mission"] == {"name": "mine", "success": success}
+    assert provenance_record["usage"]["seconds"] > 0
+    assert provenance_record["usage"]["peak_memory_mb"] > 50

@@ -114,24 +114,22 @@ def plan(**comparisons: dict[str, object]) -> Plan:
 def test_shards_wait_for_the_look_before_their_batch() -> None:
     auto = {"episodes_per_mission": "auto", "max_episodes_per_mission": 40}  # analyses at 10, 20, 30 and 40 episodes
     made = plan(main=auto)
-    assert list(made.shards("arena")) == [0, 1, 2, 3, 4]
-    assert [made.interim_analyses_before("arena", shard) for shard in range(5)] == [
+    assert list(made.episodes.shards("arena")) == [0, 1, 2, 3, 4]
+    assert [made.episodes.interim_analyses_before("arena", shard) for shard in range(5)] == [
         [], [], [("main", 0)], [("main", 1)], [("main", 2)],
     ]  # fmt: skip
     # Shard 1 holds episodes 8 to 15, so look 0, which sees 10 episodes, needs it.
-    assert [shard for checkpoint, _, shard in made.shards_of_interim_analysis("main", 0) if checkpoint == "noop"] == [
-        0,
-        1,
-    ]
+    seen = made.episodes.shards_of_interim_analysis("main", 0)
+    assert [shard for checkpoint, _, shard in seen if checkpoint == "noop"] == [0, 1]
     for look in range(4):  # no look waits for itself
-        for _, mission, shard in made.shards_of_interim_analysis("main", look):
-            assert all(before < look for _, before in made.interim_analyses_before(mission, shard))
+        for _, mission, shard in made.episodes.shards_of_interim_analysis("main", look):
+            assert all(before < look for _, before in made.episodes.interim_analyses_before(mission, shard))
 
 
 def test_a_shard_that_another_comparison_wants_in_any_case_waits_for_nothing() -> None:
     auto = {"episodes_per_mission": "auto", "max_episodes_per_mission": 40}
     made = plan(main=auto, fixed={"episodes_per_mission": 24}, other={**auto, "max_episodes_per_mission": 32})
-    assert [made.interim_analyses_before("arena", shard) for shard in range(5)] == [
+    assert [made.episodes.interim_analyses_before("arena", shard) for shard in range(5)] == [
         [], [], [], [("main", 1), ("other", 2)], [("main", 2)],
     ]  # fmt: skip
 
@@ -154,7 +152,7 @@ def test_a_look_says_whether_more_is_needed_and_later_shards_stay_empty(tmp_path
     reason = reason_to_skip([tmp_path / "interim-0.json"])
     assert reason == "not played: every pair had its verdict after 16 episodes per policy and mission"
 
-    recipe = plan(main={"episodes_per_mission": "auto"}).evaluation("random", "arena", 3)
+    recipe = plan(main={"episodes_per_mission": "auto"}).episodes.recipe("random", "arena", 3)
     write_skipped_shard(recipe, reason, tmp_path / "episodes-3.parquet")
     assert len(read_episodes(tmp_path / "episodes-3.parquet")) == 0
     assert read_provenance(tmp_path / "episodes-3.parquet")["skipped"] == reason
@@ -168,7 +166,7 @@ def test_files_with_skipped_shards_give_the_comparison_of_the_last_look(tmp_path
     for policy in ("a", "b"):
         frame = episodes(2.5, 16)
         played = shard(tmp_path, frame[frame["policy"] == policy], f"{policy}-0.parquet")
-        recipe = plan(main={"episodes_per_mission": "auto"}).evaluation("random", "arena", 3)
+        recipe = plan(main={"episodes_per_mission": "auto"}).episodes.recipe("random", "arena", 3)
         write_skipped_shard(recipe, "not played", tmp_path / f"{policy}-1.parquet")
         merge_shards([str(played), str(tmp_path / f"{policy}-1.parquet")], tmp_path / f"{policy}.parquet")
     results = compare_files([tmp_path / "a.parquet", tmp_path / "b.parquet"], config(), tmp_path / "out")

@@ -6,8 +6,9 @@ import sys
 import pytest
 
 from daf.config import ExperimentConfig
-from daf.errors import ConfigError
-from daf.workflow.plan import Plan
+from daf.errors import BadInputError, ConfigError
+from daf.workflow.learning_plan import take_trials_per_job
+from daf.workflow.plan import Plan, mission_recipes
 
 COMPARISON = {"policies": ["trained", "random"], "missions": ["tutorial.miner"], "episodes_per_mission": 16}
 
@@ -36,7 +37,7 @@ def test_planning_loads_no_engine():
 
 
 def test_one_checkpoint_per_training_seed():
-    made = plan().checkpoints
+    made = plan().checkpoints.by_label
     assert list(made) == ["trained-seed-3", "trained-seed-1", "random"]
     one = made["trained-seed-1"]
     assert (one.policy, one.training, one.seed) == ("trained", "miner", 1)
@@ -45,12 +46,12 @@ def test_one_checkpoint_per_training_seed():
 
 def test_policies_that_nobody_asks_for_are_not_made():
     policies = {"trained": {"training": "miner"}, "random": "random", "spare": "noop"}
-    assert "spare" not in plan(policies=policies).checkpoints
+    assert "spare" not in plan(policies=policies).checkpoints.by_label
 
 
 def test_a_policy_may_be_named_without_being_declared():
     comparison = {**COMPARISON, "policies": ["noop", "daf.engine.grid_policy.GridPolicy"]}
-    made = plan(comparisons={"main": comparison}).checkpoints
+    made = plan(comparisons={"main": comparison}).checkpoints.by_label
     assert {label: one.config.class_path for label, one in made.items()} == {
         "noop": "noop",
         "GridPolicy": "daf.engine.grid_policy.GridPolicy",
@@ -78,7 +79,7 @@ def test_two_policies_of_one_name_are_refused(policies, compared, found):
 
 def test_only_the_package_needs_the_policy():
     deployed = plan(comparisons={}, deployment={"policy": "trained"})
-    assert list(deployed.checkpoints) == ["trained-seed-3", "trained-seed-1"]
+    assert list(deployed.checkpoints.by_label) == ["trained-seed-3", "trained-seed-1"]
 
 
 @pytest.mark.parametrize(
@@ -90,12 +91,12 @@ def test_only_the_package_needs_the_policy():
     ],
 )
 def test_what_is_packaged(deployment, label):
-    assert plan(deployment=deployment).deployed().label == label
+    assert plan(deployment=deployment).checkpoints.deployed().label == label
 
 
 def test_nothing_is_packaged_unless_asked():
-    assert plan().deployed() is None
-    assert plan(deployment={}).deployed() is None
+    assert plan().checkpoints.deployed() is None
+    assert plan(deployment={}).checkpoints.deployed() is None
 
 
 # ---- episodes --------------------------------------------------------------------------------------------------
@@ -105,12 +106,12 @@ def test_a_mission_is_played_as_often_as_its_most_demanding_comparison_wants():
     small = {"policies": ["random"], "missions": ["tutorial.miner", "arena"], "episodes_per_mission": 4}
     for comparisons in ({"a": COMPARISON, "b": small}, {"b": small, "a": COMPARISON}):
         made = plan(comparisons=comparisons)
-        assert {mission: episodes.count for mission, episodes in made.episodes.items()} == {
+        assert {mission: episodes.count for mission, episodes in made.episodes.by_mission.items()} == {
             "tutorial.miner": 16,
             "arena": 4,
         }
-        assert made.players("arena") == ["random"]
-        assert sorted(made.players("tutorial.miner")) == ["random", "trained-seed-1", "trained-seed-3"]
+        assert made.episodes.players("arena") == ["random"]
+        assert sorted(made.episodes.players("tutorial.miner")) == ["random", "trained-seed-1", "trained-seed-3"]
 
 
 @pytest.mark.parametrize(("count", "shards"), [(1, 1), (8, 1), (9, 2), (16, 2), (17, 3)])
@@ -118,16 +119,16 @@ def test_shards(count, shards):
     made = plan(
         evaluation={"episodes_per_shard": 8}, comparisons={"main": {**COMPARISON, "episodes_per_mission": count}}
     )
-    numbers = list(made.shards("tutorial.miner"))
+    numbers = list(made.episodes.shards("tutorial.miner"))
     assert numbers == list(range(shards))
-    played = [made.evaluation("random", "tutorial.miner", number) for number in numbers]
+    played = [made.episodes.recipe("random", "tutorial.miner", number) for number in numbers]
     covered = [one.first_episode + step for one in played for step in range(one.num_episodes)]
     assert covered == list(range(count))
 
 
 def test_episodes_have_one_seed_whoever_plays():
-    first = plan().evaluation("random", "tutorial.miner", 0)
-    second = plan().evaluation("trained-seed-1", "tutorial.miner", 0)
+    first = plan().episodes.recipe("random", "tutorial.miner", 0)
+    second = plan().episodes.recipe("trained-seed-1", "tutorial.miner", 0)
     assert first.first_seed == second.first_seed == 1_000_000
 
 
@@ -149,7 +150,7 @@ def test_two_missions_of_one_name_are_refused():
 
 def test_pairs_of_a_comparison():
     made = plan(comparisons={"main": {**COMPARISON, "missions": ["arena", "rooms/room.yaml"]}})
-    assert made.compared("main") == [
+    assert made.episodes.pairs("main") == [
         (checkpoint, mission)
         for mission in ("arena", "room")
         for checkpoint in ("trained-seed-3", "trained-seed-1", "random")
@@ -161,7 +162,8 @@ def test_weights_count_by_content_not_by_path(tmp_path):
         path.write_bytes(content)
         policies = {"mine": {"class_path": "lstm", "data_path": str(path)}}
         comparison = {**COMPARISON, "policies": ["mine"]}
-        return plan(policies=policies, comparisons={"main": comparison}).evaluation("mine", "tutorial.miner", 0).digest
+        made = plan(policies=policies, comparisons={"main": comparison})
+        return made.episodes.recipe("mine", "tutorial.miner", 0).digest
 
     first = recipe(tmp_path / "a.pt", b"weights")
     assert recipe(tmp_path / "b.pt", b"weights") == first
@@ -178,9 +180,9 @@ def test_weights_count_by_content_not_by_path(tmp_path):
 
 def test_episodes_are_not_played_again_for_the_sake_of_a_comparison():
     """Confidence level, resamples and further policies of a comparison are no business of the evaluation."""
-    base = plan().evaluation("random", "tutorial.miner", 0).digest
+    base = plan().episodes.recipe("random", "tutorial.miner", 0).digest
     wider = {**COMPARISON, "confidence_level": 0.9, "num_resamples": 500, "policies": ["random", "noop"]}
-    assert plan(comparisons={"main": wider}).evaluation("random", "tutorial.miner", 0).digest == base
+    assert plan(comparisons={"main": wider}).episodes.recipe("random", "tutorial.miner", 0).digest == base
 
 
 # ---- sweeps ----------------------------------------------------------------------------------------------------
@@ -191,12 +193,12 @@ def sweep(**changes):
 
 
 def test_trials():
-    assert plan(sweeps=sweep(num_trials=3)).sweep_plan("s").trials == range(3)
-    assert len(plan(sweeps=sweep(strategy="grid", num_trials=99)).sweep_plan("s").trials) == 3  # its points
+    assert plan(sweeps=sweep(num_trials=3)).learning.sweep_plan("s").trials == range(3)
+    assert len(plan(sweeps=sweep(strategy="grid", num_trials=99)).learning.sweep_plan("s").trials) == 3  # its points
 
 
 def test_which_results_a_proposal_reads():
-    made = plan(sweeps=sweep(num_trials=6, lag=2, strategy="bayesian")).sweep_plan("s")
+    made = plan(sweeps=sweep(num_trials=6, lag=2, strategy="bayesian")).learning.sweep_plan("s")
     assert [made.results_files(trial) for trial in range(4)] == [
         [],
         [],
@@ -204,23 +206,39 @@ def test_which_results_a_proposal_reads():
         ["trial-0000/result.json", "trial-0001/result.json"],
     ]
     for strategy in ("random", "grid", "quasi_random"):
-        assert plan(sweeps=sweep(num_trials=6, lag=1, strategy=strategy)).sweep_plan("s").results_files(2) == []
-    budgeted = plan(sweeps=sweep(num_trials=6, lag=1, strategy="random", max_total_seconds=60.0)).sweep_plan("s")
-    assert budgeted.results_files(1) == ["trial-0000/result.json"]
+        assert (
+            plan(sweeps=sweep(num_trials=6, lag=1, strategy=strategy)).learning.sweep_plan("s").results_files(2) == []
+        )
+    budgeted = plan(sweeps=sweep(num_trials=6, lag=1, strategy="random", max_total_seconds=60.0))
+    assert budgeted.learning.sweep_plan("s").results_files(1) == ["trial-0000/result.json"]
 
 
 def test_more_trials_change_nothing_of_the_earlier_ones():
-    few, many = (plan(sweeps=sweep(num_trials=n)).sweep_plan("s") for n in (60, 600))
+    few, many = (plan(sweeps=sweep(num_trials=n)).learning.sweep_plan("s") for n in (60, 600))
     assert few.trial_settings() == many.trial_settings()
     assert [few.results_files(n) for n in range(60)] == [many.results_files(n) for n in range(60)]
-    longer = plan(sweeps=sweep(episodes_per_trial=9)).sweep_plan("s")
+    longer = plan(sweeps=sweep(episodes_per_trial=9)).learning.sweep_plan("s")
     assert few.trial_settings() != longer.trial_settings()
+
+
+@pytest.mark.parametrize("found", [0, -1, True, "many", 1.5])
+def test_a_job_runs_at_least_one_trial(found):
+    with pytest.raises(BadInputError, match="trials_per_job of the profile"):
+        take_trials_per_job({"trials_per_job": found})
+
+
+def test_trials_per_job_is_no_part_of_the_experiment():
+    config = {"trials_per_job": 8, "name": "x"}
+    assert take_trials_per_job(config) == 8
+    assert config == {"name": "x"}
+    assert take_trials_per_job(config) == 1
 
 
 def test_the_time_for_an_action_decides_trials():
     """A class of the user's may be slow."""
     quick, slow = (
-        plan(sweeps=sweep(), evaluation={"max_action_time_ms": limit}).sweep_plan("s") for limit in (100, 5_000)
+        plan(sweeps=sweep(), evaluation={"max_action_time_ms": limit}).learning.sweep_plan("s")
+        for limit in (100, 5_000)
     )
     assert quick.trial_settings().max_action_time_ms == 100
     assert quick.trial_settings() != slow.trial_settings()
@@ -230,14 +248,18 @@ def test_the_time_for_an_action_decides_trials():
 # ---- missions --------------------------------------------------------------------------------------------------
 
 
+def sources(made):
+    return [mission.config.source for mission in mission_recipes(made.experiment)]
+
+
 def test_all_missions_each_once_as_written():
     made = plan(
         sweeps=sweep(),
         comparisons={"main": {**COMPARISON, "missions": ["tutorial.miner", "rooms/room.yaml"]}},
         deployment={"policy": "trained", "validation_mission": "assembler_2"},
     )
-    assert made.all_missions() == ["arena", "tutorial.miner", "rooms/room.yaml", "assembler_2"]
-    assert "assembler_2" not in plan(deployment={"validation_mission": "assembler_2"}).all_missions()
+    assert sources(made) == ["arena", "tutorial.miner", "rooms/room.yaml", "assembler_2"]
+    assert "assembler_2" not in sources(plan(deployment={"validation_mission": "assembler_2"}))
 
 
 # ---- teams -----------------------------------------------------------------------------------------------------
@@ -249,14 +271,14 @@ def team_plan(**changes):
 
 
 def test_a_team_has_a_checkpoint_per_training_seed_of_its_members():
-    made = team_plan().checkpoints
+    made = team_plan().checkpoints.by_label
     assert list(made) == ["mixed-seed-3", "mixed-seed-1"]
     one = made["mixed-seed-1"]
     assert (one.policy, one.seed, one.training) == ("mixed", 1, None)
     assert [(member.label, share) for member, share in one.members] == [("trained-seed-1", 3), ("random", 1)]
     assert [single.label for single in one.singles()] == ["trained-seed-1", "random"]
-    recipe = team_plan().evaluation("mixed-seed-1", "tutorial.miner", 0)
-    assert [(member["label"], member["share"]) for member in recipe.policy["members"]] == [
+    recipe = team_plan().episodes.recipe("mixed-seed-1", "tutorial.miner", 0)
+    assert [(member.label, share) for member, share in recipe.policy.members] == [
         ("trained", 3),
         ("random", 1),
     ]
@@ -266,7 +288,7 @@ def test_a_team_of_scripted_policies_is_one_checkpoint():
     made = plan(
         policies={"mixed": {"policies": {"random": 0.5, "baseline": 0.5}}},
         comparisons={"main": COMPARISON | {"policies": ["mixed"]}},
-    ).checkpoints
+    ).checkpoints.by_label
     assert [(one.label, one.seed) for one in made.values()] == [("mixed", None)]
 
 

@@ -16,8 +16,8 @@ import torch
 from daf.config import ExperimentConfig
 from daf.errors import BadInputError, ConfigError, DafError
 from daf.workflow import preflight
+from daf.workflow.engine_check import check_with_engine
 from daf.workflow.plan import Plan
-from daf.workflow.preflight import check_with_engine
 
 TRAINING = {"mission": "assembler_2", "init_kwargs": {"hidden_size": 8}, "num_steps": 100}
 COMPARISON = {"policies": ["random"], "missions": ["assembler_2"], "episodes_per_mission": 2}

@@ -1,0 +1,119 @@
+"""Who plays: the checkpoints of the policies that an experiment compares or packages."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+from daf.config import ExperimentConfig, PolicyConfig
+from daf.config.recipes import PolicyRecipe, checkpoint_label, policy_label
+from daf.engine.model_files import weights_files
+from daf.errors import BadInputError, ConfigError
+from daf.system.files import file_sha256
+
+
+@dataclass(frozen=True, kw_only=True)
+class Checkpoint:
+    """Weights to evaluate: a policy from outside, one training seed of a run, or a team of such.
+
+    Attributes:
+        members: of a team, with their shares of the agents.
+    """
+
+    policy: str
+    config: PolicyConfig
+    seed: int | None = None
+    members: tuple[tuple[Checkpoint, float], ...] = ()
+
+    @property
+    def label(self) -> str:
+        return checkpoint_label(self.policy, self.seed)
+
+    @property
+    def training(self) -> str | None:
+        """The run that makes the weights."""
+        return self.config.training
+
+    def singles(self) -> list[Checkpoint]:
+        """The members of a team, or the checkpoint itself."""
+        return [member for member, _ in self.members] or [self]
+
+    def recipe(self) -> PolicyRecipe:
+        """Who plays, with weights from outside by content."""
+        return PolicyRecipe(
+            label=self.policy,
+            train_seed=self.seed,
+            class_path=self.config.class_path,
+            init_kwargs=self.config.init_kwargs,
+            training=self.training,
+            weights_sha256=tuple(file_sha256(path) for path in weights_files(self.config)),
+            members=tuple((member.recipe(), share) for member, share in self.members),
+        )
+
+    def __str__(self) -> str:
+        if self.members:
+            return f"a team of {', '.join(member.label for member, _ in self.members)}"
+        if self.training is not None:
+            return f"seed {self.seed} of training.{self.training}"
+        return str(self.config.class_path or self.config.data_path)
+
+
+class CheckpointPlan:
+    """The checkpoints of an experiment."""
+
+    def __init__(self, experiment: ExperimentConfig) -> None:
+        self._policies, self._training = experiment.policies, experiment.training
+        self._comparisons, self._deployment = experiment.comparisons, experiment.deployment
+
+    @cached_property
+    def by_label(self) -> dict[str, Checkpoint]:
+        """Every checkpoint of every policy that is compared or packaged.
+
+        Raises:
+            ConfigError: two policies share a label.
+        """
+        policies = [policy for comparison in self._comparisons.values() for policy in comparison.policies]
+        if self._deployment and self._deployment.policy:
+            policies.append(self._deployment.policy)
+        checkpoints: dict[str, Checkpoint] = {}
+        for policy in dict.fromkeys(policies):
+            for checkpoint in self.of_policy(policy):
+                known = checkpoints.setdefault(checkpoint.label, checkpoint)
+                if known != checkpoint:
+                    hint = "give one of them another name under `policies`"
+                    expected = f"one policy called '{checkpoint.label}'"
+                    raise ConfigError([BadInputError(expected, f"{known} and {checkpoint}", "policies", hint)])
+        return checkpoints
+
+    def of_policy(self, policy: str) -> Iterator[Checkpoint]:
+        """One checkpoint, or one per training seed. A name not under `policies` is a shorthand or class path."""
+        config = self._policies.get(policy) or PolicyConfig(class_path=policy)
+        label = policy if policy in self._policies else policy_label(policy)
+        if config.policies:
+            yield from self._teams(label, config)
+        elif config.training is None:
+            yield Checkpoint(policy=label, config=config)
+        else:
+            for seed in self._training[config.training].seeds:
+                yield Checkpoint(policy=label, config=config, seed=seed)
+
+    def _teams(self, label: str, config: PolicyConfig) -> Iterator[Checkpoint]:
+        """One team, or one per training seed of its trained members, which all have the same seeds."""
+        choices = {member: list(self.of_policy(member)) for member in config.policies}
+        trained = (checkpoints for checkpoints in choices.values() if checkpoints[0].seed is not None)
+        seeds: list[int | None] = [checkpoint.seed for checkpoint in next(trained, [])] or [None]
+        for index, seed in enumerate(seeds):
+            members = tuple(
+                (choices[member][index if len(choices[member]) > 1 else 0], share)
+                for member, share in config.policies.items()
+            )
+            yield Checkpoint(policy=label, config=config, seed=seed, members=members)
+
+    def deployed(self) -> Checkpoint | None:
+        """The checkpoint to package: the chosen seed, else the first."""
+        deployment = self._deployment
+        if deployment is None or deployment.policy is None:
+            return None
+        candidates = list(self.of_policy(deployment.policy))
+        return next((checkpoint for checkpoint in candidates if checkpoint.seed == deployment.seed), candidates[0])

@@ -1,0 +1,186 @@
+"""What only the engine can tell about an experiment: missions build, policies exist and can be built, trainable ones
+can be trained, searched hyperparameters exist, weights exist and fit.
+
+This module loads the engine; `daf.workflow.preflight` runs it in a separate process.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from daf.config import DAFSweepConfig, DAFTrainingConfig, ExperimentConfig, MissionConfig, PolicyConfig
+from daf.config.recipes import MissionRecipe, held_out_recipe
+from daf.engine.missions import check_buildable, resolve_mission
+from daf.engine.policies import ResolvedPolicy, build_policy, check_transfer, resolve_policy
+from daf.engine.teams import agents_per_member
+from daf.errors import BadInputError, CheckpointError, ConfigError, DafError
+from daf.search.files import validate_sweep
+from daf.search.space import searched_arguments
+from daf.training.evaluator import check_objective
+from daf.training.trackers import check_trackers
+from daf.training.trainable import build_trainable, environments_per_process
+from daf.workflow.checkpoint_plan import Checkpoint
+from daf.workflow.plan import Plan
+
+
+def check_with_engine(plan: Plan, source: str) -> None:
+    """Check everything that only the engine can tell before a job starts.
+
+    Raises:
+        ConfigError: one problem per wrong value.
+    """
+    check = _EngineCheck(plan, source)
+    check.search_spaces()
+    check.trainings_start()
+    check.sweeps()
+    check.trainings()
+    check.policies_exist()
+    check.episodes_can_be_played()
+    check.package_can_be_validated()
+    if check.problems:
+        raise ConfigError(list({str(problem): problem for problem in check.problems}.values()))
+
+
+class _EngineCheck:
+    """The steps of the check. Each reports what is wrong once; later steps skip what an earlier one reported."""
+
+    def __init__(self, plan: Plan, source: str) -> None:
+        self._plan, self._experiment, self._source = plan, plan.experiment, source
+        self.problems: list[BadInputError] = []
+        self._interfaces: dict[str, Any] = {}  # of every mission that builds
+        # The policies by configuration key or by checkpoint label; None where a problem was reported.
+        self._trainable: dict[str, ResolvedPolicy | None] = {}
+        self._playable: dict[str, ResolvedPolicy | None] = {}
+
+    # ---- steps ------------------------------------------------------------------------------------------------
+
+    def search_spaces(self) -> None:
+        for name, sweep in self._experiment.sweeps.items():
+            self._attempt(f"sweeps.{name}.search_space", validate_sweep, sweep)
+
+    def trainings_start(self) -> None:
+        """The missions and networks of all sweeps and runs, and their processes."""
+        learners: dict[str, DAFSweepConfig | DAFTrainingConfig] = {
+            **{f"sweeps.{name}": sweep for name, sweep in self._experiment.sweeps.items()},
+            **{f"training.{name}": run for name, run in self._experiment.training.items()},
+        }
+        for key, config in learners.items():
+            interface = self._attempt(f"{key}.mission", self._interface, config.mission)
+            policy = PolicyConfig(class_path=config.policy_class_path, init_kwargs=config.init_kwargs)
+            resolved = self._trainable[key] = self._attempt(f"{key}.policy_class_path", resolve_policy, policy)
+            if interface and resolved:
+                self._attempt(f"{key}.policy_class_path", build_trainable, resolved, interface)
+            world_size = config.world_size if isinstance(config, DAFTrainingConfig) else 1
+            try:
+                where = f"{self._source}: {key}.hyperparameters.num_envs"
+                environments_per_process(config.hyperparameters.num_envs, world_size, where)
+            except BadInputError as error:
+                self.problems.append(error)
+
+    def sweeps(self) -> None:
+        """The searched arguments of policies, and the objectives."""
+        for name, sweep in self._experiment.sweeps.items():
+            arguments = {**sweep.init_kwargs, **dict.fromkeys(searched_arguments(sweep.search_space))}
+            policy = PolicyConfig(class_path=sweep.policy_class_path, init_kwargs=arguments)
+            if self._trainable[f"sweeps.{name}"]:
+                self._attempt(f"sweeps.{name}.search_space", resolve_policy, policy)
+            self._check_objective(f"sweeps.{name}", sweep.mission, sweep.objective_metric)
+
+    def trainings(self) -> None:
+        """The objectives of held-out evaluations, and the trackers."""
+        for name, run in self._experiment.training.items():
+            held_out = held_out_recipe(run)
+            if held_out is not None:
+                self._check_objective(f"training.{name}", run.mission, held_out.objective_metric)
+            self._attempt(f"training.{name}.trackers", check_trackers, run.trackers)
+
+    def policies_exist(self) -> None:
+        """The policies from outside, used or not."""
+        plan = self._plan.checkpoints
+        declared = {
+            checkpoint.label: checkpoint
+            for policy in self._experiment.policies
+            for checkpoint in plan.of_policy(policy)
+        }
+        for checkpoint in (declared | plan.by_label).values():
+            for single in checkpoint.singles():
+                if single.training is None and single.label not in self._playable:
+                    self._playable[single.label] = self._attempt(
+                        self._key_of(checkpoint), resolve_policy, single.config, single.label
+                    )
+
+    def episodes_can_be_played(self) -> None:
+        """Every mission builds, and every policy compared on it can play it."""
+        plan = self._plan.episodes
+        for label, episodes in plan.by_mission.items():
+            key = f"comparisons.{_first_with(self._experiment, 'missions', episodes.mission)}.missions"
+            if self._attempt(key, self._interface, episodes.mission):
+                for player in plan.players(label):
+                    checkpoint = self._plan.checkpoints.by_label[player]
+                    self._attempt(self._key_of(checkpoint), self._play, checkpoint, episodes.mission)
+
+    def package_can_be_validated(self) -> None:
+        deployed, deployment = self._plan.checkpoints.deployed(), self._experiment.deployment
+        if deployed and deployment:
+            key, mission = "deployment.validation_mission", deployment.validation_mission
+            if self._attempt(key, self._interface, mission):
+                self._attempt(key, self._play, deployed, mission)
+
+    # ---- parts of steps ---------------------------------------------------------------------------------------
+
+    def _attempt[**P, T](self, key: str, action: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T | None:
+        """The action's result; None if it failed, and its problems are then recorded under `key`."""
+        try:
+            return action(*args, **kwargs)
+        except ConfigError as error:
+            self.problems.extend(self._placed(problem, key) for problem in error.problems)
+        except (BadInputError, CheckpointError) as error:
+            self.problems.append(self._placed(error, key))
+        return None
+
+    def _placed(self, error: DafError, key: str) -> BadInputError:
+        """The same problem, with the key of the configuration before the place that the engine named."""
+        return BadInputError(error.expected, error.found, f"{self._source}: {key} ({error.where})", error.hint)
+
+    def _mission_config(self, mission: str) -> MissionConfig:
+        return MissionRecipe.of(mission, self._experiment.missions).config
+
+    def _interface(self, mission: str) -> Any:
+        if mission not in self._interfaces:
+            resolved = resolve_mission(self._mission_config(mission))
+            self._interfaces[mission] = check_buildable(resolved).interface
+        return self._interfaces[mission]
+
+    def _check_objective(self, key: str, mission: str, metric: str) -> None:
+        if mission in self._interfaces:
+            resolved = resolve_mission(self._mission_config(mission), mission)
+            self._attempt(f"{key}.objective_metric", check_objective, metric, resolved)
+
+    def _key_of(self, checkpoint: Checkpoint) -> str:
+        if checkpoint.policy in self._experiment.policies:
+            return f"policies.{checkpoint.policy}"
+        return f"comparisons.{_first_with(self._experiment, 'policies', str(checkpoint.config.class_path))}.policies"
+
+    def _play(self, checkpoint: Checkpoint, mission: str) -> None:
+        interface = self._interface(mission)
+        if checkpoint.members:
+            shares = {member.label: share for member, share in checkpoint.members}
+            agents_per_member(checkpoint.label, shares, interface.num_agents)
+        for single in checkpoint.singles():
+            policy = self._playable.get(single.label)
+            if single.training is not None:
+                self._transfer(single.training, mission)
+            elif policy:
+                build_policy(policy, interface)
+
+    def _transfer(self, run: str, mission: str) -> None:
+        """A policy trained on one mission can only play another that looks the same to its network."""
+        home, policy = self._experiment.training[run].mission, self._trainable[f"training.{run}"]
+        if policy and home in self._interfaces:
+            check_transfer(policy, self._interfaces[home], home, self._interface(mission), mission)
+
+
+def _first_with(experiment: ExperimentConfig, field: str, value: str) -> str:
+    """The first comparison that names a policy or a mission."""
+    return next(name for name, comparison in experiment.comparisons.items() if value in getattr(comparison, field))

@@ -1,0 +1,58 @@
+"""What is learned: the training runs and the hyperparameter sweeps."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Any
+
+from daf.config import DAFSweepConfig, DAFTrainingConfig, ExperimentConfig
+from daf.config.recipes import TrainingRecipe, training_recipe
+from daf.errors import BadInputError
+from daf.search.plan import SweepPlan
+
+
+class LearningPlan:
+    """The training runs and sweeps of an experiment."""
+
+    def __init__(self, experiment: ExperimentConfig) -> None:
+        self.experiment = experiment
+
+    def run(self, name: str) -> DAFTrainingConfig:
+        return self.experiment.training[name]
+
+    def training(self, run: str, seed: int) -> TrainingRecipe:
+        """The recipe of a run; a sweep's best values go into it when they are known."""
+        return training_recipe(self.run(run), seed, self.experiment.missions)
+
+    def sweep(self, name: str) -> DAFSweepConfig:
+        return self.experiment.sweeps[name]
+
+    def sweep_plan(self, name: str) -> SweepPlan:
+        """The trials of a sweep; the same object each time, since every trial asks."""
+        return self._sweep_plans[name]
+
+    @cached_property
+    def _sweep_plans(self) -> dict[str, SweepPlan]:
+        return {
+            name: SweepPlan(sweep, self.experiment.missions, self.experiment.evaluation)
+            for name, sweep in self.experiment.sweeps.items()
+        }
+
+    def warm_start(self, sweep: str) -> str | None:
+        """The trials.json that a sweep learns from, with <out> for the output folder; None if it starts cold."""
+        source = self.sweep(sweep).warm_start
+        if source is None:
+            return None
+        return f"<out>/sweeps/{source}/trials.json" if source in self.experiment.sweeps else f"{source}/trials.json"
+
+
+def take_trials_per_job(config: dict[str, Any]) -> int:
+    """Remove and return how many trials a job runs, which a profile sets in Snakemake's `config`.
+
+    Raises:
+        BadInputError: it is no whole number above 0.
+    """
+    trials_per_job = config.pop("trials_per_job", 1)
+    if isinstance(trials_per_job, bool) or not isinstance(trials_per_job, int) or trials_per_job < 1:
+        raise BadInputError("at least 1 trial per job", repr(trials_per_job), "trials_per_job of the profile")
+    return trials_per_job

@@ -1,0 +1,87 @@
+"""Every use of names of Snakemake that it does not document, in one place.
+
+tests/workflow/test_snakemake_internals.py fails when Snakemake changes one of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from daf.errors import BadInputError
+
+if TYPE_CHECKING:
+    from snakemake.api import DAGApi
+    from snakemake.workflow import Workflow
+
+
+def is_main_process(workflow: Workflow) -> bool:
+    """Whether this is the process that the user started, not that of a job."""
+    return bool(workflow.is_main_process)
+
+
+def submits_jobs(workflow: Workflow) -> bool:
+    """Whether jobs run elsewhere, on a cluster for example."""
+    return not workflow.local_exec
+
+
+def submitted_jobs(workflow: Workflow) -> list[tuple[str, int, Mapping[str, Any]]]:
+    """Rule, threads and resources of every job that is to be submitted."""
+    jobs = [job for job in workflow.dag.needrun_jobs() if not job.is_local]
+    return [(job.rule.name, job.threads, job.resources) for job in jobs]
+
+
+def slurm_status_command(workflow: Workflow) -> str | None:
+    """What the slurm executor asks for the states of jobs, squeue or sacct; None with another executor."""
+    command: str | None = getattr(workflow.executor_settings, "status_command", None)
+    return command
+
+
+def unlock(workflow: Workflow) -> None:
+    """Remove this run's lock, before the process starts again in the same place."""
+    workflow.persistence.unlock()
+
+
+def profile_resources(workflow: Workflow, rule: str) -> Mapping[str, Any]:
+    """What `set-resources` of the profile or the command line gives a rule."""
+    resources: Mapping[str, Any] = workflow.resource_settings._parsed_overwrite_resources.get(rule, {})
+    return resources
+
+
+def set_resources(workflow: Workflow, rule: str, resources: Mapping[str, Any]) -> None:
+    """Replace resources of a rule, as `set-resources` would."""
+    workflow.get_rule(rule).resources.update(resources)
+
+
+def script_that_makes(dag: DAGApi, target: str) -> tuple[Path, Any]:
+    """The script of the rule that makes a file, and the `snakemake` object that its job would get.
+
+    Raises:
+        BadInputError: the target is no file that a script makes, or its inputs are missing.
+    """
+    from snakemake.iocontainers import Snakemake
+
+    workflow = dag.workflow_api._workflow
+    workflow._prepare_dag(forceall=False, ignore_incomplete=True, lock_warn_only=True)
+    workflow._build_dag()
+    jobs = [job for job in workflow.dag.jobs if target in map(str, job.output) and job.rule.script]
+    if not jobs:
+        raise BadInputError("a file that a script makes", f"'{target}'", "target", "a stage such as `train` is no file")
+    (job,) = jobs
+    if missing := [str(path) for path in job.input if not Path(path).exists()]:
+        raise BadInputError("the inputs of the script", f"no {missing[0]}", target, f"snakemake {missing[0]}")
+    script = Path(str(job.rule.basedir)) / job.rule.script
+    return script.resolve(), Snakemake(
+        job.input,
+        job.output,
+        job.params,
+        job.wildcards,
+        job.threads,
+        job.resources,
+        job.log,
+        workflow.config,
+        job.rule.name,
+        None,
+        script.parent,
+    )
