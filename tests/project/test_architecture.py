@@ -24,7 +24,8 @@ PAGES = {
 LEVELS: list[set[str]] = [
     {"orchestrators"},
     PAGES,
-    {"reporting", "packaging", "compare"},
+    {"packaging", "compare"},
+    {"reporting"},
     {"evaluation"},
     {"workflow"},
     {"cluster"},
