@@ -253,7 +253,7 @@ def test_captions_say_what_is_drawn(tmp_path: Path) -> None:
 
 def test_a_policy_that_never_finished_an_episode_is_said_to(tmp_path: Path) -> None:
     text = write_page(tmp_path / "p.html", {"broken": None, "fine": walk(1, steps=30)}).read_text()
-    assert "All 4 episodes failed: there is nothing to draw." in text
+    assert "All 4 episodes failed, so there is nothing to draw." in text
     assert "ValueError: a bad &lt;action&gt;" in text
     assert text.count('class="map"') == 2
     alone = write_page(tmp_path / "alone.html", {"broken": None}).read_text()
