@@ -102,4 +102,4 @@ def reason_to_skip(interim_files: Sequence[str | Path]) -> str | None:
     if not states or not all(state["done"] for state in states):
         return None
     episodes = max(state["interim_analyses"][-1]["episodes"] for state in states)
-    return f"not played: every pair had its verdict after {episodes} episodes per policy and mission"
+    return f"not played: every pair had a verdict after {episodes} episodes per policy and mission"

@@ -120,8 +120,8 @@ def _floors(records: Sequence[PairRecord], several_missions: bool, alpha: float)
                 tests = f"{len(family)} {'pair' if overall else 'test'}{'s' * (len(family) > 1)}"
                 notes.append(
                     f"With this number of {few}, p cannot fall below {floor:.2g} in at least one comparison, before "
-                    f"the correction for {tests}{'' if overall else ' on single missions'}: a missing verdict there means "
-                    f"little. {remedy}."
+                    f"the correction for {tests}{'' if overall else ' on single missions'}: a missing verdict there "
+                    f"means little. {remedy}."
                 )
     return notes
 
@@ -167,7 +167,7 @@ def _more_units_needed(overall: Mapping[Estimand, Sequence[PairRecord]], config:
             every = "every other" if any(record.more_needed is None for record in open_pairs) else "every"
             notes.append(
                 f"About {max(needed)} more {unit} would give {every} undecided pair of {estimand} an 80 % chance of "
-                f"showing a difference of {config.equivalence_margin:g} at the strictest step of Holm's correction, given the "
-                "variance seen so far."
+                f"showing a difference of {config.equivalence_margin:g} at the strictest step of Holm's correction, "
+                "given the variance seen so far."
             )
     return notes

@@ -1,4 +1,4 @@
-"""Checks of a machine or a package, and how they went."""
+"""Results of checks of a machine or a package."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Status = Literal["ok", "warning", "error"]
 
 @dataclass(frozen=True, kw_only=True)
 class CheckResult:
-    """One check. `hint` is empty when all is well."""
+    """The result of one check. `hint` is empty if it passed."""
 
     name: str
     status: Status
@@ -42,7 +42,7 @@ class EnvironmentCheckResult:
         return [str(check) for check in self.checks if check.status == "error"]
 
     def is_healthy(self) -> bool:
-        """True without errors; warnings do not stop an experiment."""
+        """True if there are no errors; warnings do not stop an experiment."""
         return not self.errors
 
     def to_dict(self) -> dict[str, Any]:

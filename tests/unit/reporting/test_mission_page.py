@@ -246,7 +246,7 @@ def test_captions_say_what_is_drawn(tmp_path: Path) -> None:
     for kind in range(4):
         assert f"</svg>kind {kind} <span" in text
     visited, things = np.unique(trace.positions[1:].reshape(-1, 2), axis=0), len(trace.objects)
-    assert f"visited {len(visited)} of {(~trace.walls).sum() - things} cells" in text
+    assert f"visited {len(visited)} of the {(~trace.walls).sum() - things} cells" in text
     assert "Episode 0 (seed 0), the median of 4 by mean reward" in text
     assert "Each frame covers 2 steps, and the episode plays in 15 seconds" in text
 
