@@ -1,4 +1,4 @@
-"""How a training runs. None of this changes its result: two trainings that differ only here end with the same model."""
+"""How training runs. None of this affects results: two runs that differ only here end with the same model."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ _DEFAULTS = DAFTrainingConfig()
 
 
 class RunOptions(BaseModel):
-    """How a training runs.
+    """How training runs.
 
     Attributes:
-        label: what messages call the training.
+        label: name of the run in messages.
         task_per_gpu: inside a Slurm allocation, start each process as a separate task with its own GPU.
-        checkpoint_interval_steps: agent-steps between two checkpoints.
+        checkpoint_interval_steps: agent-steps between checkpoints.
         max_restarts: how often a group of several processes is restarted after a failure.
         stall_seconds: a group without progress for this long counts as stalled; before its first update it may take
             three times as long.
-        trackers: where metrics go besides metrics.jsonl, see `daf.training.trackers`.
-        log_file: where messages go besides the terminal.
+        trackers: where metrics go in addition to metrics.jsonl, see `daf.training.trackers`.
+        log_file: where messages go in addition to the terminal.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -44,7 +44,7 @@ class RunOptions(BaseModel):
 
     @classmethod
     def of(cls, config: DAFTrainingConfig, *, label: str, **others: Any) -> Self:
-        """The options that a run's configuration sets, and others that it does not know."""
+        """The options set by a run's configuration, and others that are not part of it."""
         return cls(
             label=label,
             num_machines=config.num_machines,
@@ -56,7 +56,7 @@ class RunOptions(BaseModel):
 
 
 class TrainingSpec(BaseModel):
-    """One training: what to train, where, and how. Processes are started with it in a JSON file."""
+    """One training run: what to train, where, and how. Processes receive it as a JSON file."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -66,7 +66,7 @@ class TrainingSpec(BaseModel):
 
     @property
     def state(self) -> Path:
-        """Where its trainer state lives."""
+        """The folder of its trainer state."""
         return state_folder(self.folder, self.recipe)
 
     def write(self, path: Path) -> None:

@@ -1,4 +1,4 @@
-"""How a training ended: its outcome, and run.json, the record of it that is published."""
+"""How training ended: its outcome, and run.json, the published record."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from daf.training.paths import RUN, state_folder
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingOutcome:
-    """How a training ended.
+    """How training ended.
 
     Attributes:
         status: `completed`, `paused` by a stop condition, `interrupted` by a signal, `diverged` (without a model), or
             `failed`.
         cause: why it was interrupted, diverged or failed.
-        seconds: spent on training, in all its starts; None if unknown.
-        processes: what really ran, see `daf.distributed.process_group.Group.facts`.
+        seconds: spent on training, over all its starts; None if unknown.
+        processes: what actually ran, see `daf.distributed.process_group.Group.facts`.
     """
 
     status: Literal["completed", "paused", "interrupted", "diverged", "failed"]
@@ -48,7 +48,7 @@ class TrainingOutcome:
 
 @dataclass(frozen=True, kw_only=True)
 class RunDetails:
-    """What only a training that came to its end knows.
+    """Facts known only once training has ended.
 
     Attributes:
         recent_episode_reward: mean over the last finished episodes.
@@ -66,7 +66,7 @@ class RunDetails:
 def write_run_record(
     folder: Path, recipe: TrainingRecipe, outcome: TrainingOutcome, details: RunDetails | None = None
 ) -> None:
-    """Write run.json; a training that failed has the same keys, with null for what it did not get to know."""
+    """Write run.json; a failed run has the same keys, with null for unknown values."""
     write_json(
         folder / RUN,
         {
