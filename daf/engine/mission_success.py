@@ -80,7 +80,7 @@ _FAMILIES: tuple[tuple[tuple[str, ...], SuccessRule], ...] = (
         ("tutorial.scout",),
         SuccessRule(
             expression="agent_min('scout.gained') > 0 and agent_mean('cell.unique_visited') >= 150",
-            reason="it teaches to explore with scout gear: everybody took it, and the average agent saw an eighth of the cells",
+            reason="it teaches to explore with scout gear: everyone took it, seeing an eighth of the cells on average",
         ),
     ),
     (
