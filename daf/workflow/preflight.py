@@ -31,7 +31,7 @@ KNOWN_PACKAGES = ("daf.", "cogames.", "mettagrid.")
 
 def check_once(plan: Plan, source: str) -> None:
     """Raise ConfigError unless the experiment passes, now or when it was checked before."""
-    stamp = STAMPS / f"checked-{_content(plan)[:32]}"
+    stamp = stamp_of(plan)
     if stamp.exists() and not _uses_foreign_code(plan):
         return
     request = json.dumps({"experiment": plan.experiment.to_dict(), "source": source})
@@ -50,6 +50,11 @@ def check_once(plan: Plan, source: str) -> None:
             "an engine that loads", last[0], "checking the experiment", "is the environment complete? `make setup`"
         )
     write_text(stamp, f"{source}\n")
+
+
+def stamp_of(plan: Plan) -> Path:
+    """The file that a passed check of this experiment leaves behind, relative to the working folder."""
+    return STAMPS / f"checked-{_content(plan)[:32]}"
 
 
 def main() -> int:
