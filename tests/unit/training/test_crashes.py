@@ -31,9 +31,10 @@ from daf.training.loop import train
 from daf.training.paths import state_folder
 
 PACKAGE = str(Path(daf.__file__).parent)
-# Processes are forked from one that has imported everything already: a start costs nothing.
+# Processes are forked from one that has imported everything already (torch._dynamo for the optimizer): a start costs
+# nothing.
 PROCESSES = multiprocessing.get_context("forkserver")
-PROCESSES.set_forkserver_preload(["daf.training.loop", "pandas"])
+PROCESSES.set_forkserver_preload(["daf.training.loop", "pandas", "torch._dynamo"])
 
 RECIPE = TrainingRecipe(
     mission=MissionRecipe.of("short", {"short": MissionConfig(source="training_facility_1", max_steps=9)}),
@@ -98,7 +99,7 @@ def outputs(folder: Path) -> dict[str, bytes]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("where", "points"), [("", 10), ("/files.py", 4), ("/training/checkpoints.py", 4)])
+@pytest.mark.parametrize(("where", "points"), [("", 10), ("/system/files.py", 4), ("/training/checkpoints.py", 4)])
 def test_killed_anywhere_the_same_command_ends_with_the_same_bytes(where: str, points: int, tmp_path: Path) -> None:
     """Ten points in all of the code; and some more while files, checkpoints above all, are being written."""
     code, total = in_a_process(tmp_path / "whole", PACKAGE + where)
