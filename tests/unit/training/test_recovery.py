@@ -41,6 +41,7 @@ from daf.training import launch as launch_module
 from daf.training import worker as worker_module
 from daf.training.launch import run_training
 from daf.training.paths import state_folder
+from tests.unit.training.forked import train_undisturbed
 
 REPOSITORY = Path(__file__).parents[3]
 UPDATE_STEPS = 4 * 4 * 16
@@ -365,7 +366,7 @@ def started() -> Iterator[list[subprocess.Popen[bytes]]]:
 def whole(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     """The model of 25 updates of two ranks that nothing disturbed."""
     folder = tmp_path_factory.mktemp("whole")
-    run_training(recipe_of(updates=25), folder, label="whole", device="cpu")
+    train_undisturbed(recipe_of(updates=25), folder)
     return (folder / "model.safetensors").read_bytes()
 
 
