@@ -295,7 +295,7 @@ def test_a_missing_file_gets_its_neighbour(tmp_path):
     assert refused(tmp_path / "none" / "rom.yaml", UnknownMissionError).hint == ""
 
 
-@pytest.mark.parametrize("source", ["tutorial.miner", "machina_1"])
+@pytest.mark.parametrize("source", ["tutorial.miner", pytest.param("machina_1", marks=pytest.mark.long)])  # 13 s
 def test_what_the_engine_writes_and_cannot_read_gets_a_hint(tmp_path, source):
     """What `cogames make-mission` writes: as YAML it holds tags that no safe reader takes."""
     config = resolve_mission(source).env_config
