@@ -27,6 +27,7 @@ def find_chromium() -> str | None:
     return next((path for name in CHROMIUM_NAMES if (path := shutil.which(name))), None)
 
 
+@pytest.hookimpl(trylast=True)  # after deselection
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Skip what this machine cannot do, each with its reason in the summary; in several processes, start with the
     files that take longest, so that none is left at the end for one process alone."""
