@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from daf import environment_checks
 from daf.config import MissionConfig
 from daf.environment_checks import (
     EnvironmentCheckResult,
@@ -18,7 +17,7 @@ from daf.environment_checks import (
     daf_check_mission_configs,
     daf_get_recommended_device,
 )
-from daf.system import devices
+from daf.system import devices, limits
 from daf.system.checks import CheckResult
 from daf.system.limits import _own_cgroups, _read_limit
 
@@ -80,7 +79,7 @@ def test_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def cgroup(monkeypatch: pytest.MonkeyPatch, folders: list[Path]) -> None:
-    monkeypatch.setattr(environment_checks, "_own_cgroups", lambda *_: folders)
+    monkeypatch.setattr(limits, "_own_cgroups", lambda *_: folders)
 
 
 def test_memory_is_the_smaller_of_machine_and_cgroup(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -88,12 +87,12 @@ def test_memory_is_the_smaller_of_machine_and_cgroup(tmp_path: Path, monkeypatch
     (tmp_path / "memory.current").write_text("250000000\n")
     (tmp_path / "memory.stat").write_text("anon 1\ninactive_file 100000000\n")
     cgroup(monkeypatch, [tmp_path])
-    assert environment_checks.available_memory() == (150000000.0, "cgroup")  # the file cache can be taken back
+    assert limits.available_memory() == (150000000.0, "cgroup")  # the file cache can be taken back
     assert daf_check_memory(0.1).status == "ok"
     short = daf_check_memory(0.2)
     assert (short.status, short.found) == ("error", "0.1 GB available (cgroup)")
     (tmp_path / "memory.max").write_text("max\n")
-    assert environment_checks.available_memory()[1] == "machine"
+    assert limits.available_memory()[1] == "machine"
 
 
 def test_cgroup_version_1_without_a_limit(tmp_path: Path) -> None:
@@ -107,9 +106,9 @@ def test_cpu_quotas(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         folder.mkdir()
         (folder / "cpu.max").write_text(text)
     cgroup(monkeypatch, [child])
-    assert environment_checks.cgroup_cpu_limit() is None
+    assert limits.cgroup_cpu_limit() is None
     cgroup(monkeypatch, [child, parent])
-    assert environment_checks.cgroup_cpu_limit() == 1.5
+    assert limits.cgroup_cpu_limit() == 1.5
 
 
 def test_a_process_is_bound_by_its_cgroup_and_all_above(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ import yaml
 
 pytest.importorskip("cogames")
 
+from cogames.game import get_game
 from mettagrid.config.mettagrid_config import MettaGridConfig
 
 from daf.config import MissionConfig, PolicyConfig
@@ -197,7 +198,7 @@ def test_variants_change_the_environment():
 
 
 def test_an_unknown_variant_gets_a_suggestion():
-    known = missions.get_game(missions.GAME).variant_registry.all()[0].name
+    known = get_game(missions.GAME).variant_registry.all()[0].name
     error = refused(MissionConfig(source="machina_1", variants=[known + "x"]))
     assert error.found == f"'{known}x'"
     assert f"'{known}'" in error.hint

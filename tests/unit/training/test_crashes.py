@@ -145,9 +145,9 @@ def test_a_full_disk_costs_nothing_that_was_there(small_disk: Path, tmp_path: Pa
 
 def fill_after_update(folder: Path, filler: Path, update: int) -> None:
     """Train, and fill the disk as soon as the checkpoint of an update is there."""
-    from daf.training import loop
+    from daf.training import checkpoints, loop
 
-    save = loop.save_checkpoint
+    save = checkpoints.save_checkpoint
 
     def save_and_fill(state: Path, number: int, content: dict[str, Any]) -> Path:
         path = save(state, number, content)

@@ -18,13 +18,13 @@ import torch
 from daf.config import Hyperparameters, MissionConfig
 from daf.config.recipes import MissionRecipe, TrainingRecipe
 from daf.distributed.process_group import Group
-from daf.engine.model_files import load_model_description, read_weights
+from daf.engine.model_files import MODEL, load_model_description, read_weights
 from daf.engine.vector import VectorEnvironment
 from daf.errors import EXIT_OK, EXIT_REQUEUE, BadInputError
 from daf.logging_config import create_daf_logger
 from daf.system.files import read_json
-from daf.training import loop
 from daf.training.loop import TrainingOutcome, train
+from daf.training.metrics import METRICS
 from daf.training.paths import state_folder
 from daf.training.trainer import Trainer
 from tests.unit.training.forked import start_worker
@@ -508,7 +508,7 @@ def test_a_rollout_is_what_happened(policy: str, source: str) -> None:
 
 
 def test_the_published_names_are_the_documented_ones() -> None:
-    assert (loop.MODEL, loop.METRICS) == ("model.safetensors", "metrics.jsonl")
+    assert (MODEL, METRICS) == ("model.safetensors", "metrics.jsonl")
 
 
 @pytest.mark.parametrize("policy", ["grid", "lstm"])

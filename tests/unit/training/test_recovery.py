@@ -34,8 +34,10 @@ from daf.distributed.failures import (
 )
 from daf.distributed.heartbeat import Beat, Heartbeat, holding_up, read_beats
 from daf.distributed.process_group import check_facts
-from daf.distributed.torchrun import Stop, agent_commands, run_agents
+from daf.distributed.signals import Stop
+from daf.distributed.torchrun import agent_commands, run_agents
 from daf.errors import BadInputError, PolicyError
+from daf.system.devices import lease_devices
 from daf.system.files import read_json, write_json
 from daf.training import launch as launch_module
 from daf.training import worker as worker_module
@@ -310,7 +312,7 @@ def test_every_agent_gets_gpus_that_no_other_job_has(
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     recipe = recipe_of(world_size=2)
     with (
-        launch_module.lease_devices(1, four_gpus, devices=["0", "1", "2", "3"]) as taken,
+        lease_devices(1, four_gpus, devices=["0", "1", "2", "3"]) as taken,
         pytest.raises(TrainingFailedError),
     ):  # these agents train nothing
         run_training(recipe, tmp_path / "run", label="gpus", num_machines=2, max_restarts=0)
@@ -343,7 +345,7 @@ def test_a_process_alone_trains_on_the_gpu_it_leased(
         raise Trained
 
     monkeypatch.setattr(worker_module, "run_process", run_process)
-    with launch_module.lease_devices(2, four_gpus, devices=["0", "1"]), pytest.raises(Trained):
+    with lease_devices(2, four_gpus, devices=["0", "1"]), pytest.raises(Trained):
         run_training(recipe_of(world_size=1), tmp_path / "run", label="one")
     assert devices == ["cuda:2"]
 
