@@ -33,7 +33,7 @@ run: setup
 	@$(WITH) snakemake $(CORES) $(QUIET) $(ARGS)
 
 test: setup
-	@$(WITH) python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder $(ARGS)
+	@$(WITH) python -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 coverage: setup
 	@$(WITH) python -m pytest --numprocesses 2 --dist loadfile -m "not slow and not long" --cov=daf --cov-report= \

@@ -433,6 +433,7 @@ def test_a_rank_killed_too_often_fails_with_its_cause(tmp_path: Path, started: l
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_a_rank_that_is_stopped_does_not_stop_the_training(
     whole: bytes, tmp_path: Path, started: list[subprocess.Popen[bytes]]
 ) -> None:
