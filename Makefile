@@ -12,12 +12,14 @@ WITH = $(if $(VENV),. "$(if $(filter /%,$(VENV)),,./)$(VENV)/bin/activate" &&)
 QUIET = $(if $(ARGS),,--quiet rules host reason)
 CORES = $(if $(findstring --profile,$(ARGS)),,-j$(JOBS))
 
-.PHONY: help run test setup lint format lock clean-env
+.PHONY: help run test coverage imports setup lint format lock clean-env
 .DEFAULT_GOAL := help
 
 help:
 	@echo 'make run        set up .venv and run the default experiment (snakemake -j4); more with ARGS="…"'
 	@echo 'make test       set up .venv and run the tests; more with ARGS="-k config"'
+	@echo 'make coverage   run the quick unit tests and print how much of daf/ they reach, the least covered files first'
+	@echo 'make imports    print the levels of the import graph of daf/, or a circle in it'
 	@echo 'make setup      only set up .venv from requirements.lock'
 	@echo 'make lint       ruff, mypy, snakefmt, snakemake --lint'
 	@echo 'make format     let ruff and snakefmt rewrite the sources'
@@ -31,7 +33,16 @@ run: setup
 	@$(WITH) snakemake $(CORES) $(QUIET) $(ARGS)
 
 test: setup
-	@$(WITH) python -m pytest --numprocesses 2 --dist loadfile $(ARGS)
+	@$(WITH) python -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder $(ARGS)
+
+coverage: setup
+	@$(WITH) python -m pytest --numprocesses 2 --dist loadfile -m "not slow and not long" --cov=daf --cov-report= \
+		tests/unit $(ARGS)
+	@$(WITH) python -m coverage report --sort=cover --skip-covered | head -n 22
+	@$(WITH) python -m coverage report --format=total | sed 's/^/all of daf: /; s/$$/ %/'
+
+imports: setup
+	@$(WITH) python -m tests.project.imports
 
 setup:
 	@sh setup/install.sh "$(VENV)"
