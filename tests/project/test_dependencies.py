@@ -55,6 +55,7 @@ NEVER_IMPORTED = {
     "snakemake-executor-plugin-cluster-generic": "Snakemake loads it by name",
     "snakemake-executor-plugin-slurm": "Snakemake loads it by name",
     "mypy": "a command",
+    "pytest-cov": "a plugin of pytest",
     "pytest-xdist": "a plugin of pytest",
     "ruff": "a command",
     "snakefmt": "a command",

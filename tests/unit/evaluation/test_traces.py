@@ -104,7 +104,7 @@ def test_no_more_is_played_again_than_the_budget_allows(
 
 
 def test_maps_are_compared_as_long_as_there_is_hope() -> None:
-    rows = [{"episode": number, "seed": number} for number in range(200)]
+    rows = [{"episode": number, "env_seed": number} for number in range(200)]
     asked: list[int] = []
 
     def unequal(seed: int) -> tuple[int]:
@@ -146,7 +146,7 @@ def test_the_reports_files_say_which_episodes_were_drawn(mission: Mission, frame
     assert report["drawn"] == [
         {
             "policy": "random",
-            "animated": {"episode": found.episode, "seed": found.env_seed, "mean_reward": found.mean_reward},
+            "animated": {"episode": found.episode, "env_seed": found.env_seed, "mean_reward": found.mean_reward},
             "heat_map": {"episodes": found.heat_map_episodes, "seeds": found.heat_map_seeds},
             "one_map": False,
         }
