@@ -248,8 +248,13 @@ def test_rows_with_many_tokens_do_not_change_their_neighbours(
         assert (played(number, 1)[:, mine] == whole[:, mine]).all()
 
 
+QUICK = ("grid", "starter", "their_policies.Wanderer")  # weights, no weights, foreign code
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["grid", "starter", "their_policies.Wanderer"])  # weights, no weights, foreign code
+@pytest.mark.parametrize(
+    "name", [name if name in QUICK else pytest.param(name, marks=pytest.mark.long) for name in SUBJECTS]
+)
 def test_two_workers_give_the_same_rows(name: str, weights: Path) -> None:
     mission, policy = short("training_facility_1", max_steps=25), subject(name, weights)
     alone = rows(evaluate_policy(policy, mission, episodes=5, seed=SEED))
