@@ -23,6 +23,15 @@ from typing import Any, TextIO
 from daf.errors import BadInputError, did_you_mean
 from daf.system.progress import Progress, format_duration, format_figure
 
+__all__ = [
+    "DAFLogger",
+    "MetricSummary",
+    "MetricsCollector",
+    "OperationTracker",
+    "Progress",
+    "create_daf_logger",
+]
+
 LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 PROGRESS_INTERVAL_S = 5.0
 
