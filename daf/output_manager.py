@@ -48,7 +48,11 @@ OPERATIONS = {
 
 @dataclass(frozen=True)
 class OutputDirectories:
-    """The paths of the layout under a base folder; nothing is created by asking."""
+    """The paths of the layout under a base folder; nothing is created by asking.
+
+    Attributes:
+        base: the base folder.
+    """
 
     base: Path
 

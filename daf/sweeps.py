@@ -25,9 +25,12 @@ from daf.search.files import (
 from daf.search.in_process import Objective, Trial, run_in_process
 from daf.search.paths import TRIALS
 from daf.search.results import SweepResults, TrialResult, best_trial
+from daf.search.strategy import Strategy, SuggestionRequest
 
 __all__ = [
     "Objective",
+    "Strategy",
+    "SuggestionRequest",
     "SweepAnalysis",
     "SweepResults",
     "Trial",

@@ -463,7 +463,7 @@ REPORTS = [
             ]),
             Keys(fields_of(MissionMetadata), "Keys of `metadata`"),
             Keys(fields_of(MissionAnalysis), "Each entry of `analyses`"),
-            Keys(fields_of(FailureMode), "Each entry of `failure_modes`"),
+            Keys(fields_of(FailureMode), "Each entry of `analyses.failure_modes`"),
             Keys(
                 listed("""
                 steps | integer | steps played, all episodes together
@@ -473,7 +473,7 @@ REPORTS = [
                 memory_mb | number or null | peak memory of playing, in MiB
                 resources_per_episode | mapping | resource → how much agents `gained` and `lost`, per episode
                 """),
-                "Keys of `resource_usage`",
+                "Keys of `analyses.resource_usage`",
             ),
             Keys(
                 listed("""

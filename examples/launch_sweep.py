@@ -1,4 +1,4 @@
-"""Run a sweep that trains. It goes through the workflow: finished trials stay, and a second call adds what is missing."""
+"""Run a sweep that trains, through the workflow: finished trials stay, and a second call adds what is missing."""
 
 from daf import sweeps
 from daf.config import DAFSweepConfig
