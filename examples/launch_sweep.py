@@ -8,6 +8,6 @@ if __name__ == "__main__":
     results = sweeps.daf_launch_sweep(config, cores=2)
     best = sweeps.daf_sweep_best_config(results)
     print(
-        f"Best learning rate: {best.hyperparameters['learning_rate']:.2e}, {best.objective_metric} {best.objective:.3f}"
+        f"Best learning rate: {best.hyperparameters['learning_rate']:.2e}, {config.objective_metric} {best.objective:.3f}"
     )
     print(f"Seconds in all: {sweeps.daf_sweep_analysis(results).cost['seconds_total']:.0f}")

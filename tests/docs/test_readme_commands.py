@@ -28,7 +28,7 @@ COMMANDS = [
 
 def test_make_targets_exist() -> None:
     targets = set(re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
-    text = "\n".join(document.read_text() for document in LINKED)
+    text = "\n".join(document.read_text() for document in DOCUMENTS)
     named = set(re.findall(r"(?:`|^|&& )make ([a-z-]+)", text, re.MULTILINE))
     assert {"run", "test"} <= named <= targets
 

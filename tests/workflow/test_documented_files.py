@@ -52,7 +52,7 @@ def test_every_column_and_key_is_documented(finished_run: Path, documented: list
             missing = expected - names - set(file.optional) - {"hyperparameters.{name}"}
             assert not missing, f"{path} lacks {missing}"
             checked += 1
-    assert checked > 100
+    assert checked > 60
 
 
 def test_keys_of_nested_mappings_are_documented(
