@@ -77,7 +77,7 @@ def _entry(page: str, name: str, value: Any) -> list[str]:
         return [f"### `{name}`", *_class_entry(value, with_fields=page != "config")]
     if inspect.isfunction(value):
         return [f"### `{name}`", _code(_signature(name, value)), _documentation(value)]
-    return [f"### `{name}`", _code(f"{name} = {_constant(value)}")]
+    return [f"### `{name}`", _constant(value)]
 
 
 def _code(text: str) -> str:
@@ -85,13 +85,18 @@ def _code(text: str) -> str:
 
 
 def _constant(value: Any) -> str:
+    """A constant or the alias of a type, as text: `ruff format` would rewrite it in a block of Python."""
     if isinstance(value, TypeAliasType):
-        return _plain(str(value.__value__))
+        return f"A type: `{_plain(str(value.__value__))}`"
     if get_origin(value) is not None:
-        return _plain(str(value))
+        return f"A type: `{_plain(str(value))}`"
     if isinstance(value, Mapping):
-        return "{\n" + "\n".join(f"    {key!r}: {item!r}," for key, item in value.items()) + "\n}"
-    return repr(value)
+        return "\n".join(f"- `{key}`: {_items(item)}" for key, item in value.items())
+    return f"A constant: `{value!r}`"
+
+
+def _items(value: Any) -> str:
+    return value if isinstance(value, str) else ", ".join(f"`{item}`" for item in value)
 
 
 def _documentation(value: Any) -> str:
