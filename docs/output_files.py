@@ -1,195 +1,24 @@
 """The files that the workflow writes: path, rule, purpose, and the records that give their columns and keys.
 
-Keys that no record describes are listed here; `tests/workflow/test_documented_files.py` compares all of them with the
-files of a real run.
+Keys that no record describes are listed here and in `output_learning`; `tests/workflow/test_documented_files.py` compares
+all of them with the files of a real run.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from meanings import Field, fields_of
+from output_learning import SWEEPS, TRAINING
+from output_types import CHECKS, PROVENANCE, WITH_PROVENANCE, File, Keys, columns, listed
 
-from daf.config.recipes import TrainingRecipe
-from daf.distributed.failures import Failure
-from daf.distributed.heartbeat import Beat
-from daf.engine.model_files import ModelDescription
 from daf.episodes.failure_modes import FailureMode
 from daf.episodes.table import EPISODE_COLUMNS
 from daf.evaluation.mission import MissionAnalysis, MissionMetadata
 from daf.packaging.endpoints import Deployment
 from daf.packaging.manifest import Manifest
 from daf.packaging.validation import ValidationResult
-from daf.search import records
-from daf.search.analysis import SweepAnalysis
-from daf.search.assignment import TrialAssignment
-from daf.search.results import TrialResult
 from daf.statistics.ranking import Friedman
-from daf.statistics.results import data_dictionary
-from daf.system.checks import CheckResult
-from daf.training.options import RunOptions, TrainingSpec
-from daf.training.outcome import RunDetails, TrainingOutcome
 
-
-class Keys(NamedTuple):
-    """One table: the keys of a file or of a mapping inside it, or the columns of a table."""
-
-    fields: list[Field]
-    title: str = ""
-    noun: str = "Key"
-
-
-class File(NamedTuple):
-    """A file, or several of one kind.
-
-    Attributes:
-        also: further places of such files.
-        keys: of the file first, then of what it nests.
-        optional: keys that not every such file has.
-    """
-
-    path: str
-    rule: str
-    purpose: str
-    keys: tuple[Keys, ...] = ()
-    also: tuple[str, ...] = ()
-    optional: tuple[str, ...] = ()
-
-
-def listed(text: str) -> list[Field]:
-    """Fields from lines `name | type | meaning`."""
-    return [Field(*(part.strip() for part in line.split("|"))) for line in text.strip().splitlines()]
-
-
-def columns(table: str, noun: str = "Column") -> Keys:
-    """The columns of a comparison's table."""
-    entries = data_dictionary()[table]
-    return Keys([Field(name, kind, meaning) for name, (kind, meaning) in entries.items()], noun=noun)
-
-
-WITH_PROVENANCE = listed("provenance | mapping | see [Provenance](#provenance)")
-
-PROVENANCE = File(
-    "",
-    "",
-    "Results carry a mapping `provenance`. It tells what they were made with and lets you repeat them.",
-    (
-        Keys(
-            listed("""
-            recipe_digest | text | sha256 of everything that decides the result
-            seeds | mapping | seeds by purpose: `training`, `evaluation`, `search`, `resampling`, `first_episode`
-            versions | mapping | Python, DAF, the engine's packages, torch, numpy; null: not installed
-            git | mapping or null | `commit` of DAF's checkout, and whether it was `dirty`; null outside a checkout
-            host | mapping | where it was made, see below
-            created | text | when it was made
-            """)
-        ),
-        Keys(
-            listed("""
-            hostname | text | name of the machine
-            platform | text | operating system
-            cpu | text | model of the processor; the last bits of matrix products differ between models
-            cpu_count | integer | CPUs that the process was allowed to use
-            memory_bytes | integer or null | memory of the machine
-            slurm_job_id | text or null | id of the Slurm job
-            """),
-            "Keys of `host`",
-        ),
-    ),
-)
-
-CHECKS = Keys(fields_of(CheckResult), "Each entry of `checks`")
-LEDGER = listed("""
-    objective | number or null | the score in the search that the trial was chosen for
-    """)
-CONFIRMATION = (
-    Keys(fields_of(records.Confirmation), "Keys of `confirmation`"),
-    Keys(fields_of(records.FinalistSummary), "Each entry of `confirmation.finalists`"),
-)
-RECIPE = Keys(fields_of(TrainingRecipe), "Keys of `recipe`, explained in [config/README.md](../config/README.md)")
-
-METRICS = Keys(
-    listed("""
-    update | integer | number of the update, from 1
-    agent_steps | integer | agent-steps trained so far
-    seconds | number | seconds of training so far, in all its starts
-    steps_per_second | number | agent-steps per second of this update
-    episodes | integer | training episodes that ended in this update, in any process
-    episode_reward | number or null | their mean reward, shaped as training sees it; null if none ended
-    episode_length | number or null | their mean length in steps
-    success_rate | number or null | share of them that fulfilled the mission's success expression
-    episode_objective | number or null | their mean objective
-    held_out_objective | number or null | mean objective of the held-out evaluation after this update; null without one
-    learning_rate | number | learning rate of the update
-    policy_loss | number | mean clipped surrogate loss
-    value_loss | number | mean loss of the value function
-    entropy | number | mean entropy of the policy, in nats
-    approx_kl | number | approximate divergence between the policies before and after
-    clip_fraction | number | share of samples whose ratio was clipped
-    gradient_norm | number | norm of the gradient before clipping
-    explained_variance | number or null | share of the returns' variance that the value function explains
-    actions | mapping | name of an action → its share of all actions
-    action_coverage | number | share of actions that were chosen at all
-    environment_share | number | share of the update's time in the environment
-    forward_share | number | share in forward passes while playing
-    learning_share | number | share in learning
-    memory_mb | number | memory of the first process, in MiB
-    cuda_memory_mb | number | on a GPU: peak of its memory since the start, in MiB
-    """),
-    "Each line",
-)
-
-_RESULT_EXTRAS = listed("""
-    objective_metric | text | what the objective measures
-    training_seconds | number | seconds of training, in all its starts; only if it trained
-    episodes | integer | evaluation episodes that have an objective; only if it was scored
-    objective_sd | number or null | standard deviation of the objective over these; only if it was scored
-    curve | list of numbers | with `early_stopping`: objective at each check
-    stopped_early | text or null | with `early_stopping`: why it ended before its last step
-    provenance | mapping | see [Provenance](#provenance); not if it was skipped
-    """)
-RESULT = Keys([*fields_of(TrialResult, without=("extra",)), *_RESULT_EXTRAS])
-
-RUN_EXTRAS = listed("""
-    restarts | list of mappings | failures that the training recovered from, see failures.jsonl
-    steps_per_second | number or null | agent-steps per second of training
-    engine | mapping | versions of the engine's packages
-    recipe | mapping | everything that decides the model, see below
-    provenance | mapping | see [Provenance](#provenance)
-    """)
-PROCESSES = (
-    Keys(
-        listed("""
-        world_size | integer | number of processes
-        backend | text or null | how they communicate; null for one process
-        ranks | list of mappings | one per process, see below
-        """),
-        "Keys of `processes`",
-    ),
-    Keys(
-        listed("""
-        rank | integer | number of the process
-        machine | integer | number of its machine
-        host | text | name of its machine
-        pid | integer | its process id
-        device | text | where its network ran
-        name | text | model of the GPU, or `cpu`
-        visible_gpus | text or null | CUDA_VISIBLE_DEVICES
-        gpu | text or null | unique id of the GPU; null on a CPU
-        """),
-        "Each entry of `processes.ranks`",
-    ),
-)
-EVALUATIONS = Keys(
-    listed("""
-    update | integer | the update before it
-    agent_steps | integer | agent-steps trained
-    objective | number or null | mean objective; null if no episode has one
-    mean_reward | number or null | mean reward
-    episodes | integer | episodes that have a result
-    """),
-    "Each entry of `evaluations`",
-)
+__all__ = ["INTRODUCTIONS", "PROVENANCE", "STAGES"]
 
 ENVIRONMENT = [
     File(
@@ -209,209 +38,6 @@ ENVIRONMENT = [
             CHECKS,
         ),
     )
-]  # fmt: skip
-
-TRIAL = "sweeps/{sweep}/trial-{trial}"
-SWEEPS = [
-    File(
-        f"{TRIAL}/proposal.json",
-        "propose_trial",
-        "What a trial tries.",
-        (
-            Keys([
-                *fields_of(TrialAssignment),
-                *listed("""
-                sweep | text | name of the sweep
-                strategy | text | the strategy that suggested the hyperparameters
-                results_seen | integer | results of earlier trials that the proposal was allowed to use
-                prior_trials | integer | results of another sweep that it used (`warm_start`)
-                recipe | mapping | the sweep's configuration without budget, finalists, and folder
-                recipe_digest | text | digest of `recipe`
-                """),
-            ]),
-        ),
-    ),
-    File(
-        f"{TRIAL}/result.json",
-        "run_trial",
-        "How a trial went. `run_rung_trial` and `confirm_trial` write it for a trial in a higher rung or a finalist. "
-        "The copy under `state/results/` is published again if the workflow asks for the same trial again.",
-        (RESULT,),
-        also=(
-            "sweeps/{sweep}/rung-{rung}/entry-{entry}/result.json",
-            "sweeps/{sweep}/confirmation/rank-{rank}/seed-{seed}/result.json",
-            f"{TRIAL}/state/results/{{digest}}/result.json",
-            f"{TRIAL}/state-confirmation-{{seed}}/results/{{digest}}/result.json",
-        ),
-        optional=("training_seconds", "episodes", "objective_sd", "curve", "stopped_early", "provenance"),
-    ),
-    File(
-        f"{TRIAL}/curve.jsonl",
-        "run_trial",
-        "The metrics of the trial's training: the lines of [metrics.jsonl](#training); empty if nothing was trained.",
-        also=(
-            "sweeps/{sweep}/rung-{rung}/entry-{entry}/curve.jsonl",
-            "sweeps/{sweep}/confirmation/rank-{rank}/seed-{seed}/curve.jsonl",
-            f"{TRIAL}/state/results/{{digest}}/curve.jsonl",
-            f"{TRIAL}/state-confirmation-{{seed}}/results/{{digest}}/curve.jsonl",
-        ),
-    ),
-    File(
-        "sweeps/{sweep}/history/{first}-{last}.json",
-        "collect_results",
-        "Sixteen results, or sixteen smaller blocks, in one file, so that later proposals read fewer files.",
-        (Keys(fields_of(records.HistoryFile)),),
-    ),
-    File(
-        "sweeps/{sweep}/rung-{rung}/bracket-{bracket}.json",
-        "promote_trials",
-        "With `halving`: which trials of a bracket train on in the next rung.",
-        (
-            Keys(fields_of(records.PromotionsFile)),
-            Keys([*fields_of(TrialAssignment), *LEDGER], "Each value of `entries`"),
-        ),
-    ),
-    File(
-        "sweeps/{sweep}/finalists.json",
-        "choose_finalists",
-        "With `num_finalists`: the best trials, and the fresh seeds on which they run again.",
-        (
-            Keys(fields_of(records.FinalistsFile)),
-            Keys([*fields_of(TrialAssignment), *LEDGER], "Each entry of `finalists`"),
-        ),
-    ),
-    File(
-        "sweeps/{sweep}/best.json",
-        "select_best",
-        "The best trial. Training runs that name the sweep take its hyperparameters.",
-        (Keys([*fields_of(records.BestFile), *WITH_PROVENANCE]), *CONFIRMATION),
-    ),
-    File(
-        "sweeps/{sweep}/trials.csv",
-        "select_best",
-        "A table of all trials, for people.",
-        (
-            Keys(
-                [
-                    *fields_of(TrialResult, without=("extra", "hyperparameters")),
-                    *listed("hyperparameters.{name} | any | one hyperparameter; empty where it does not apply"),
-                ],
-                noun="Column",
-            ),
-        ),
-    ),
-    File(
-        "sweeps/{sweep}/trials.json",
-        "select_best",
-        "What every trial tried and how it scored; `warm_start` of another sweep reads it.",
-        (
-            Keys(fields_of(records.TrialsFile)),
-            Keys(fields_of(records.TrialSummary), "Each entry of `trials`"),
-        ),
-    ),
-    File(
-        "sweeps/{sweep}/analysis.json",
-        "select_best",
-        "What the search shows: progress, cost, importance. `report.html` draws it.",
-        (
-            Keys([*fields_of(SweepAnalysis), *WITH_PROVENANCE]),
-            Keys(fields_of(records.SearchCost), "Keys of `cost`"),
-            *CONFIRMATION,
-        ),
-    ),
-    File("sweeps/{sweep}/report.html", "select_best", "The same as a page that needs no other file."),
-    File("sweeps/{sweep}/experiment.yaml", "", "The experiment that `daf_launch_sweep` made of a single sweep."),
-]  # fmt: skip
-
-RUN_FOLDER = "training/{run}/seed-{seed}"
-TRIAL_FOLDERS = (f"{TRIAL}/state", f"{TRIAL}/state-confirmation-{{seed}}")
-RUNG_COPIES = tuple(f"{folder}/at-{{steps}}-{{digest}}" for folder in TRIAL_FOLDERS)
-
-
-def _in_training(name: str, rule: str, purpose: str, keys: tuple[Keys, ...] = (), **more: tuple[str, ...]) -> File:
-    """A file of a run's training; trials of a sweep have the same below their state folders."""
-    also = tuple(f"{folder}/{name}" for folder in TRIAL_FOLDERS)
-    if not name.startswith("state/"):
-        also += tuple(f"{folder}/{name}" for folder in RUNG_COPIES)
-    return File(f"{RUN_FOLDER}/{name}", rule, purpose, keys, also=also + more.pop("also", ()), **more)
-
-
-TRAINING = [
-    _in_training(
-        "model.safetensors",
-        "train_policy",
-        "The published weights: those of the best held-out evaluation. Where there are weights, training is complete.",
-    ),
-    _in_training("model.json", "train_policy", "What the weights are; it travels with them.", (
-        Keys(fields_of(ModelDescription)), RECIPE,
-    )),
-    _in_training(
-        "run.json",
-        "train_policy",
-        "How the training went: what ran, held-out evaluations, restarts.",
-        (
-            Keys([*fields_of(TrainingOutcome), *fields_of(RunDetails), *RUN_EXTRAS]),
-            EVALUATIONS,
-            *PROCESSES,
-            RECIPE,
-        ),
-    ),
-    _in_training(
-        "metrics.jsonl",
-        "train_policy",
-        "All figures, one line per update.",
-        (METRICS,),
-        optional=("cuda_memory_mb",),
-        also=tuple(f"{folder}/state/{{digest}}/metrics.jsonl" for folder in (RUN_FOLDER, *TRIAL_FOLDERS)),
-    ),
-    File(f"{RUN_FOLDER}/tensorboard/{{events}}", "train_policy", "The same figures for TensorBoard (`trackers`)."),
-    File(f"{RUN_FOLDER}/wandb/**", "train_policy", "The same for wandb, offline, if `trackers` names it."),
-    _in_training("state/lock", "train_policy", "Held while the training runs, so that it runs once."),
-    _in_training(
-        "state/{digest}/checkpoint-{update}-{sha}.pt",
-        "train_policy",
-        "Trainer state after an update; `{sha}` is the start of its sha256. The newest two are kept.",
-    ),
-    _in_training(
-        "state/{digest}/outcome.json",
-        "train_policy",
-        "How the processes ended.",
-        (Keys(fields_of(TrainingOutcome)), *PROCESSES),
-        also=tuple(f"{folder}/outcome.json" for folder in RUNG_COPIES),
-    ),
-    _in_training(
-        "state/{digest}/job.json",
-        "train_policy",
-        "What several processes train, and how; they read it when they start.",
-        (Keys(fields_of(TrainingSpec)), Keys(fields_of(RunOptions), "Keys of `options`"), RECIPE),
-        also=(f"{RUN_FOLDER}/job.json",),
-    ),
-    _in_training(
-        "state/{digest}/heartbeat-{rank}.json",
-        "train_policy",
-        "The last sign of life of one of several processes; it shows which of them hangs.",
-        (Keys(fields_of(Beat)),),
-    ),
-    _in_training(
-        "state/{digest}/failures.jsonl",
-        "train_policy",
-        "Failures so far, oldest first.",
-        (
-            Keys(
-                [
-                    *fields_of(Failure, without=("parts", "symptom", "time")),
-                    *listed("at | text | when it failed"),
-                ],
-                "Each line",
-            ),
-        ),
-    ),
-    _in_training("state/{digest}/agent-{agent}.json", "train_policy", "Failures as one torchrun agent saw them."),
-    File(f"{RUN_FOLDER}/train.log", "", "Messages of a training that `daf_launch_distributed_training` started."),
-    File(f"{RUN_FOLDER}/processes.log", "", "What its processes printed beside that."),
-    File(f"{RUN_FOLDER}/environment.json", "", "The environment configuration that it was given."),
-    File(f"{RUN_FOLDER}/slurm.sh", "", "Its batch script, if Slurm runs it."),
-    File(f"{RUN_FOLDER}/slurm-exit-code", "", "The exit code of that batch script."),
 ]  # fmt: skip
 
 SHARD_PROVENANCE = Keys(
@@ -725,6 +351,13 @@ FROM_PYTHON = [
     ),
     File("visualizations/{figure}", "", "Pages and figures of `daf.visualization`, unless you name another path."),
 ]
+
+INTRODUCTIONS = {
+    "Sweeps": """A trial trains in `trial-{trial}/state/`, a finalist on a fresh seed in
+`trial-{trial}/state-confirmation-{seed}/`. Both hold the files of [a training](#training) and, under
+`results/{digest}/`, copies of result.json and curve.jsonl, which are published again if the workflow asks for the same
+trial again. With `halving`, `at-{steps}-{digest}/` keeps what the training had published at the end of a rung.""",
+}
 
 STAGES = {
     "Environment": ENVIRONMENT,

@@ -8,7 +8,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from output_files import PROVENANCE, STAGES, File, Keys
+from meanings import Field
+from output_files import INTRODUCTIONS, PROVENANCE, STAGES, File, Keys
 
 HEAD = """# Output files
 
@@ -34,18 +35,18 @@ def outputs_text() -> str:
     """The whole page."""
     parts = [HEAD, "## Provenance", PROVENANCE.purpose, _tables(PROVENANCE)]
     for stage, files in STAGES.items():
-        parts += [f"## {stage}", _overview(files)]
+        parts += [f"## {stage}", INTRODUCTIONS.get(stage, ""), _overview(files)]
         for file in files:
             if file.keys:
                 parts += [f"### `{file.path}`", _tables(file)]
-    return "\n\n".join(parts) + "\n"
+    return "\n\n".join(part for part in parts if part) + "\n"
 
 
 def documented_files() -> Iterator[tuple[re.Pattern[str], File]]:
     """A pattern for every path, and the file that it belongs to."""
     for files in STAGES.values():
         for file in files:
-            for path in (file.path, *file.also):
+            for path in (file.path, *file.also, *file.copies):
                 yield pattern_of(path), file
 
 
@@ -76,11 +77,14 @@ def _tables(file: File) -> str:
 
 
 def _table(keys: Keys) -> str:
-    rows = [
-        f"| `{field.name}` | {_cell(field.kind)} | {_cell(field.meaning.removesuffix('.'))} |" for field in keys.fields
-    ]
+    rows = [f"| `{field.name}` | {_cell(field.kind)} | {_meaning(field)} |" for field in keys.fields]
     title = [f"{keys.title}:", ""] if keys.title else []
     return "\n".join([*title, f"| {keys.noun} | Type | Meaning |", "|---|---|---|", *rows])
+
+
+def _meaning(field: Field) -> str:
+    """Docstrings speak of Python's None; files hold null."""
+    return _cell(re.sub(r"\bNone\b", "null", field.meaning.removesuffix(".")))
 
 
 def _cell(text: str) -> str:

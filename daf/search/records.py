@@ -38,19 +38,20 @@ class HistoryFile(TypedDict):
     trials: list[TrialSummary]
 
 
-class TrialsFile(HistoryFile):
+class TrialsFile(TypedDict):
     """All results of a sweep, from which another may start.
 
     Attributes:
-        trials: one summary per trial.
         sweep: name of the sweep.
         objective_metric: what the scores measure.
         optimize_direction: `maximize` or `minimize`.
+        trials: one summary per trial.
     """
 
     sweep: str
     objective_metric: str
     optimize_direction: str
+    trials: list[TrialSummary]
 
 
 class PromotionsFile(TypedDict):
