@@ -1,7 +1,7 @@
 """The files that the workflow writes: path, rule, purpose, and the records that give their columns and keys.
 
-Keys that no record describes are listed here and in `output_learning`; `tests/workflow/test_documented_files.py` compares
-all of them with the files of a real run.
+Keys that no record describes are listed here and in `output_learning`. `tests/workflow/test_documented_files.py`
+compares all of them with the files of a real run.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What documentation of output files is made of: a file, its tables of keys or columns, and the keys that many share."""
+"""What a description of output files is made of: files, tables of keys or columns, and keys that many files share."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """The text of docs/outputs.md: every file that the workflow writes, with every column and key.
 
-The list of files is here and in `output_files.py`; columns and keys come from the records that are written.
+The list of files is in `output_files`; columns and keys come from the records that are written.
 """
 
 from __future__ import annotations
