@@ -30,7 +30,7 @@ class Manifest(BaseModel):
         mission: the mission it was made for; null if none was given.
         observation_shape: tokens per agent and numbers per token.
         action_names: names of the actions, by number.
-        provenance: see above.
+        provenance: what it was made with.
         created: time of the packaging, UTC.
     """
 
