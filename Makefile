@@ -12,7 +12,7 @@ WITH = $(if $(VENV),. "$(if $(filter /%,$(VENV)),,./)$(VENV)/bin/activate" &&)
 QUIET = $(if $(ARGS),,--quiet rules host reason)
 CORES = $(if $(findstring --profile,$(ARGS)),,-j$(JOBS))
 
-.PHONY: help run test coverage imports setup lint format lock clean-env
+.PHONY: help run test coverage imports setup lint format docs lock clean-env
 .DEFAULT_GOAL := help
 
 help:
@@ -23,6 +23,7 @@ help:
 	@echo 'make setup      only set up .venv from requirements.lock'
 	@echo 'make lint       ruff, mypy, snakefmt, snakemake --lint'
 	@echo 'make format     let ruff and snakefmt rewrite the sources'
+	@echo 'make docs       write the documentation that is generated from the sources'
 	@echo 'make lock       resolve pyproject.toml anew into requirements.lock (needs uv)'
 	@echo 'make clean-env  remove .venv'
 	@echo
@@ -59,6 +60,11 @@ format: setup
 	@$(WITH) ruff check --fix-only --quiet .
 	@$(WITH) ruff format .
 	@$(WITH) snakefmt Snakefile workflow
+
+docs: setup
+	@$(WITH) python -m daf.config.docs
+	@$(WITH) python -m daf.workflow.rulegraph
+	@$(WITH) python docs/generate.py
 
 # Universal: one lock for Linux and macOS. The pins that are there stay unless pyproject.toml forbids them; to
 # renew all, remove the file first.

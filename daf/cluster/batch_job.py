@@ -41,6 +41,8 @@ class SlurmOptions:
     """What to ask Slurm for.
 
     Attributes:
+        partition: default: the cluster's.
+        account: default: yours.
         time_minutes: limit of one run of the job; a longer training goes back into the queue and resumes.
         gpus_per_node: 0 asks for none.
         cpus_per_task: cores of a node's agent; default: one per training process of the node.

@@ -76,6 +76,10 @@ class Failure:
     """One failure of a rank, or of the whole group (`rank` None).
 
     Attributes:
+        cause: why, one of a closed set.
+        reason: the same in words.
+        rank: number of the process; None: the whole group.
+        host: its machine.
         update, agent_steps: how far the rank was, by its heartbeat.
         parts: expected, found, where and hint, if the rank ended with a DafError.
         symptom: the rank failed while it waited for its peers, so the cause is probably theirs.

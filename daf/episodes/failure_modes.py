@@ -29,6 +29,8 @@ class FailureMode:
     """A named way in which episodes went wrong.
 
     Attributes:
+        name: name of the mode.
+        meaning: what it means.
         share: of the episodes that have a result, 0 to 1; of all episodes for `policy failed`.
         example_seeds: environment seeds of the first few such episodes.
     """

@@ -31,6 +31,8 @@ class PolicyTraces:
     """What is drawn of one policy.
 
     Attributes:
+        policy: label of the checkpoint.
+        episode, env_seed, mean_reward: of the animated episode.
         animated: the median episode by mean reward.
         heat_map: episodes on one map, the animated one among them, in the order they were played.
         heat_map_episodes: their numbers.

@@ -14,7 +14,7 @@ class TrialAssignment:
     """A trial of the search, an entry of a rung, or a finalist on a fresh seed.
 
     Attributes:
-        trial: None if no trial takes the entry or the finalist's rank; then `skip` says why.
+        trial: number of the trial; None if no trial takes the entry or the finalist's rank; then `skip` says why.
         seed: of the training; None if nothing is trained, and for a finalist before its fresh seed is known.
         hyperparameters: all that apply.
         rung: of successive halving, from 0.

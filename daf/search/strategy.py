@@ -25,6 +25,10 @@ class SuggestionRequest:
     """Everything that a strategy may know.
 
     Attributes:
+        space: what varies.
+        seed: of the sweep.
+        lag: of the sweep.
+        optimize_direction: whether more or less is better.
         trial: number of the trial that is proposed, from 0.
         results: of trials 0 … trial - lag, in order.
         pending: the proposals of the trials after them, if known.

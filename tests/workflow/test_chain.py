@@ -52,7 +52,7 @@ def test_every_file_of_the_chain_is_there_and_says_where_it_comes_from(finished_
     assert comparison["provenance"]["recipe_digest"]
     page = (out / "comparisons/main/report.html").read_text()
     assert "trained" in page
-    assert "CoGames&#39; scripted &#39;starter&#39;" in page or "CoGames' scripted 'starter'" in page
+    assert "DAF plays its scripted &#39;starter&#39;" in page
     assert (out / "reports/missions/hall.html").stat().st_size > 2000
     validation = json.loads((out / "deployment/trained-seed-1-1.2.3.validation.json").read_text())
     assert validation["is_valid"]
