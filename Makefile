@@ -64,7 +64,7 @@ format: setup
 docs: setup
 	@$(WITH) python -m daf.config.docs
 	@$(WITH) python -m daf.workflow.rulegraph
-	@$(WITH) python docs/generate.py
+	@$(WITH) python -m docs.generator
 
 # Universal: one lock for Linux and macOS. The pins that are there stay unless pyproject.toml forbids them; to
 # renew all, remove the file first.

@@ -61,8 +61,8 @@ def daf_compare_policies(
     Args:
         policies: shorthands, class paths, PolicySpecs or PolicyConfigs; policies of the same name get numbered labels.
         missions: mission names, files or MissionConfigs.
-        episodes_per_mission: episodes per policy and mission; "auto" adds batches until every pair has its verdict (then
-            declare an equivalence_margin, or equal policies will play all episodes); default: as `config` says.
+        episodes_per_mission: episodes per policy and mission; "auto" adds batches until every pair has its verdict
+            (then declare an equivalence_margin, or equal policies will play all episodes); default: as `config` says.
         config: all other settings; its policies and missions are replaced by the two arguments.
         output_dir: folder for the tables (`daf.statistics.results.FILES`) and report.html; None: write nothing.
         workers: processes that play; the numbers do not depend on it.

@@ -6,13 +6,14 @@ import dataclasses
 import importlib
 import inspect
 import re
-import subprocess
-import sys
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 
+from docs.generator import __main__ as generate
+from docs.generator import output_files
+from docs.generator.api_page import PAGES
 from tests.docs.test_specification import NAMES
 
 ROOT = Path(__file__).parents[2]
@@ -20,30 +21,15 @@ DOCS = ROOT / "docs"
 
 
 @pytest.fixture(scope="module")
-def generator() -> ModuleType:
-    """The module behind docs/outputs.md; the programs in docs/ find one another beside themselves."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(str(DOCS))
-        return importlib.import_module("output_files")
-
-
-@pytest.fixture(scope="module")
 def pages() -> dict[str, ModuleType]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(str(DOCS))
-        names = importlib.import_module("api_page").PAGES
-    return {name: importlib.import_module(f"daf.{name}") for name in names}
+    return {name: importlib.import_module(f"daf.{name}") for name in PAGES}
 
 
-def test_the_documents_are_current() -> None:
-    command = [sys.executable, str(DOCS / "generate.py"), "--check"]
-    ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert ran.returncode == 0, ran.stderr
+def test_the_documents_are_current(capsys: pytest.CaptureFixture[str]) -> None:
+    assert generate.main(["--check"]) == 0, capsys.readouterr().err
 
 
 def test_an_outdated_document_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.syspath_prepend(str(DOCS))
-    generate = importlib.import_module("generate")
     monkeypatch.setattr(generate, "DOCS", tmp_path)
     monkeypatch.setattr(generate, "GENERATED", {"page.md": lambda: "new\n"})
     assert generate.main(["--check"]) == 1
@@ -87,9 +73,9 @@ def test_public_names_and_fields_have_meanings(pages: dict[str, ModuleType]) -> 
 # ---- outputs.md -------------------------------------------------------------------------------------------
 
 
-def test_every_key_has_a_type_and_a_meaning(generator: ModuleType) -> None:
-    for files in generator.STAGES.values():
-        for file in (*files, generator.PROVENANCE):
+def test_every_key_has_a_type_and_a_meaning() -> None:
+    for files in output_files.STAGES.values():
+        for file in (*files, output_files.PROVENANCE):
             assert file.purpose
             for keys in file.keys:
                 assert keys.fields
@@ -98,8 +84,8 @@ def test_every_key_has_a_type_and_a_meaning(generator: ModuleType) -> None:
                     assert field.meaning, (file.path, field)
 
 
-def test_outputs_of_rules_are_documented_under_their_rule(generator: ModuleType) -> None:
-    files = [file for files in generator.STAGES.values() for file in files]
+def test_outputs_of_rules_are_documented_under_their_rule() -> None:
+    files = [file for files in output_files.STAGES.values() for file in files]
     outputs = _outputs_of_rules()
     assert len(outputs) > 30
     for rule, path in outputs:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import importlib
 import json
 import re
 from pathlib import Path
@@ -12,9 +11,10 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
+from docs.generator.output_files import PROVENANCE
+from docs.generator.outputs_page import documented_files
 from tests.workflow.tools import snakemake, write_experiment
 
-DOCS = Path(__file__).parents[2] / "docs"
 pytestmark = pytest.mark.slow
 
 HALL: dict[str, Any] = {
@@ -72,9 +72,7 @@ def run(request: pytest.FixtureRequest) -> Path:
 
 @pytest.fixture(scope="module")
 def documented() -> list[tuple[re.Pattern[str], Any]]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(str(DOCS))
-        return list(importlib.import_module("outputs_page").documented_files())
+    return list(documented_files())
 
 
 def files_of(run: Path) -> list[Path]:
@@ -122,9 +120,7 @@ def test_keys_of_nested_mappings_are_documented(run: Path, documented: list[tupl
 
 
 def test_provenance_is_documented(run: Path) -> None:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(str(DOCS))
-        keys, host = importlib.import_module("output_files").PROVENANCE.keys
+    keys, host = PROVENANCE.keys
     records = [json.loads(path.read_text()) for path in files_of(run) if path.suffix == ".json"]
     found = [record["provenance"] for record in records if "provenance" in record]
     assert len(found) >= 10

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from meanings import Field, fields_of
-
 from daf.statistics.results import data_dictionary
 from daf.system.checks import CheckResult
+from docs.generator.meanings import Field, fields_of
 
 
 class Keys(NamedTuple):

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from meanings import fields_of
-from output_types import WITH_PROVENANCE, File, Keys, listed
-
 from daf.config.recipes import TrainingRecipe
 from daf.distributed.failures import Failure
 from daf.distributed.heartbeat import Beat
@@ -15,6 +12,8 @@ from daf.search.assignment import TrialAssignment
 from daf.search.results import TrialResult
 from daf.training.options import RunOptions, TrainingSpec
 from daf.training.outcome import RunDetails, TrainingOutcome
+from docs.generator.meanings import fields_of
+from docs.generator.output_types import WITH_PROVENANCE, File, Keys, listed
 
 LEDGER = listed("""
     objective | number or null | the score in the search that the trial was chosen for

@@ -8,8 +8,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from meanings import Field
-from output_files import INTRODUCTIONS, PROVENANCE, STAGES, File, Keys
+from docs.generator.meanings import Field
+from docs.generator.output_files import INTRODUCTIONS, PROVENANCE, STAGES, File, Keys
 
 HEAD = """# Output files
 

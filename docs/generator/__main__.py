@@ -1,18 +1,17 @@
 """Writes docs/api.md and docs/outputs.md from docstrings and record types, so that they cannot drift.
 
-python docs/generate.py            writes both
-python docs/generate.py --check    exits 1 if one is out of date
+python -m docs.generator            writes both
+python -m docs.generator --check    exits 1 if one is out of date
 """
 
 from __future__ import annotations
 
 import sys
 
-from api_page import api_text
-from outputs_page import outputs_text
-
 from daf.errors import EXIT_FAILED, EXIT_OK
 from daf.system.files import PROJECT, write_text
+from docs.generator.api_page import api_text
+from docs.generator.outputs_page import outputs_text
 
 DOCS = PROJECT / "docs"
 GENERATED = {"api.md": api_text, "outputs.md": outputs_text}

@@ -6,10 +6,6 @@ compares all of them with the files of a real run.
 
 from __future__ import annotations
 
-from meanings import Field, fields_of
-from output_learning import SWEEPS, TRAINING
-from output_types import CHECKS, PROVENANCE, WITH_PROVENANCE, File, Keys, columns, listed
-
 from daf.episodes.failure_modes import FailureMode
 from daf.episodes.table import EPISODE_COLUMNS
 from daf.evaluation.mission import MissionAnalysis, MissionMetadata
@@ -17,6 +13,9 @@ from daf.packaging.endpoints import Deployment
 from daf.packaging.manifest import Manifest
 from daf.packaging.validation import ValidationResult
 from daf.statistics.ranking import Friedman
+from docs.generator.meanings import Field, fields_of
+from docs.generator.output_learning import SWEEPS, TRAINING
+from docs.generator.output_types import CHECKS, PROVENANCE, WITH_PROVENANCE, File, Keys, columns, listed
 
 __all__ = ["INTRODUCTIONS", "PROVENANCE", "STAGES"]
 

@@ -10,8 +10,9 @@ from collections.abc import Callable, Mapping
 from types import ModuleType
 from typing import Any, TypeAliasType, get_origin
 
-from meanings import prose, section_list, sections
 from pydantic import BaseModel
+
+from docs.generator.meanings import prose, section_list, sections
 
 PAGES = (
     "config", "environment_checks", "sweeps", "distributed_training", "mission_analysis", "comparison", "visualization",
