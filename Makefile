@@ -1,11 +1,11 @@
-# Two commands do everything: `make run` and `make test`. Both first set up .venv from requirements.lock, once.
+# Two commands do everything: `make run` and `make test`. Both set up .venv from requirements.lock first, if needed.
 # Written for POSIX sh and GNU make 3.81, which macOS still ships.
 
-# The environment's folder. Empty (make run VENV=) means: use the active environment, conda's for example.
+# The environment's folder. If empty (make run VENV=), the active environment is used, for example conda's.
 VENV = .venv
-# How many cores `make run` gives to Snakemake; a --profile in ARGS decides for itself.
+# How many cores `make run` gives Snakemake; a --profile in ARGS sets its own number.
 JOBS = 4
-# More arguments for the program of the target: make run ARGS="--profile slurm -n", make test ARGS="-k config".
+# Additional arguments for the target's program: make run ARGS="--profile slurm -n", make test ARGS="-k config".
 ARGS =
 
 WITH = $(if $(VENV),. "$(if $(filter /%,$(VENV)),,./)$(VENV)/bin/activate" &&)
@@ -27,8 +27,8 @@ help:
 	@echo 'make lock       resolve pyproject.toml anew into requirements.lock (needs uv)'
 	@echo 'make clean-env  remove .venv'
 	@echo
-	@echo 'VENV=folder     another environment folder; VENV= (empty) uses the active environment'
-	@echo 'PYTHON=path     the Python 3.12 to build it with; JOBS=8 for more cores'
+	@echo 'VENV=folder     use another environment folder; VENV= (empty) uses the active environment'
+	@echo 'PYTHON=path     build it with this Python 3.12; JOBS=8 uses more cores'
 
 run: setup
 	@$(WITH) snakemake $(CORES) $(QUIET) $(ARGS)
@@ -73,7 +73,7 @@ lock:
 		--no-annotate --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" \
 		--quiet pyproject.toml --output-file requirements.lock
 
-# Only what `make setup` made: another folder may hold anything.
+# Remove only what `make setup` created: another folder may hold anything.
 clean-env:
 	@if [ -f "$(VENV)/.daf-stamp" ] || [ -f "$(VENV)/.daf-installing" ]; then rm -rf "$(VENV)"; \
-	elif [ -n "$(VENV)" ] && [ -e "$(VENV)" ]; then echo "$(VENV) was not made by make setup: left alone" >&2; exit 2; fi
+	elif [ -n "$(VENV)" ] && [ -e "$(VENV)" ]; then echo "$(VENV) was not created by make setup and is left alone" >&2; exit 2; fi

@@ -65,14 +65,14 @@ def daf_compare_policies(
             (then declare an equivalence_margin, or equal policies will play all episodes); default: as `config` says.
         config: all other settings; its policies and missions are replaced by the two arguments.
         output_dir: folder for the tables (`daf.statistics.results.FILES`) and report.html; None: write nothing.
-        workers: processes that play; the numbers do not depend on it.
-        max_action_time_ms: wall-clock budget of one action.
+        workers: number of processes that play; results do not depend on it.
+        max_action_time_ms: wall-clock limit per action.
         verbose: print the summary.
         overrides: keys of `DAFComparisonConfig`, e.g. `equivalence_margin=0.5`, `reference="random"` (a label) or
             `normalization={"low": "random", "high": "baseline"}`.
 
     Raises:
-        BadInputError: an unknown mission, policy or keyword, or settings out of range; nothing was played then.
+        BadInputError: an unknown mission, policy or keyword, or settings out of range; nothing has been played.
     """
     check_overrides(daf_compare_policies, overrides)
     if episodes_per_mission is not None:
@@ -94,17 +94,17 @@ def daf_compare_scores(
     verbose: bool = False,
     **overrides: Any,
 ) -> ComparisonResults:
-    """Compare policies from a table of scores, whatever its source, as `daf_compare_policies` would.
+    """Compare policies from a table of scores, whatever its source, in the same way as `daf_compare_policies`.
 
     Args:
         scores: a DataFrame, a .csv or a .parquet file with columns policy, mission, score and, if known, train_seed
-            (or seed: of the training, a number or a name) and episode (counted from 0; the same number is the same
+            (or seed: the training seed, a number or a name) and episode (counted from 0; the same number means the same
             episode for every policy and training seed). Without training seeds, recipes cannot be compared, and the
-            result says so; a policy without them beside others that have them counts as fixed. A missing score is an
-            episode without a result: it is left out and counted. Missions that only some policies played are left out
-            where those policies are compared with others.
-        config: all other settings; its policies and missions count unless the arguments replace them.
-        policies, missions: which to compare, in which order; default: all, in the order of the table.
+            result says so; if only some policies have them, the others count as fixed. A missing score is an episode
+            without a result: it is counted, but otherwise ignored. A comparison of policies ignores missions that not
+            all of them played.
+        config: all other settings; its policies and missions apply unless the arguments replace them.
+        policies, missions: which to compare, in this order; default: all, in table order.
         output_dir, verbose: as in `daf_compare_policies`.
         overrides: keys of `DAFComparisonConfig`, e.g. `reference="x"` or `equivalence_margin=0.5`.
 

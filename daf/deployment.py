@@ -1,7 +1,7 @@
 """Packaging, validating and deploying policies.
 
-A package is a zip that CoGames accepts as a submission, with a manifest beside it. Deploying sends it to a folder
-registry or to a CoGames server.
+A package is a zip that CoGames accepts as a submission, with a manifest next to it. Deploying sends it to a folder
+registry or a CoGames server.
 """
 
 from __future__ import annotations
@@ -50,26 +50,27 @@ def daf_package_policy(
     *,
     options: PackageOptions | None = None,
 ) -> PackageResult:
-    """Write `{output_dir}/{name}-{version}.zip` and its manifest; everything is checked before.
+    """Write `{output_dir}/{name}-{version}.zip` and its manifest, after checking everything.
 
     The zip holds policy_spec.json, the weights, the Python files that the class needs and CoGames does not ship,
     metadata.json, README.md, requirements.txt and VERSION. The same inputs give the same bytes.
 
     Args:
         policy_class_path: shorthand or class path of a MultiAgentPolicy.
-        weights_path: what the policy's `load_policy_data` reads, or a trained model (.safetensors), which is converted
-            to that, since CoGames does not know it; None for a policy without weights.
+        weights_path: a file that the policy's `load_policy_data` reads, or a trained model (.safetensors), which is
+            converted to such a file since CoGames does not support the format; None for a policy without weights.
         name: default: the shorthand or the class's name.
         version: three numbers, default 0.1.0.
         init_kwargs: keyword arguments of the policy class.
-        mission: the mission it was made for: the policy must build and load there, and the manifest records the
-            observation shape and the action names; default: the mission of a trained model, else none.
+        mission: the mission the policy was made for: the policy must build and load there, and the manifest records its
+            observation shape and action names; default: the mission of a trained model, otherwise none.
         options: a description, and further files for the zip.
 
     Raises:
-        PolicyError: no such policy, no policy class, it does not fit the mission, or it cannot save a trained model.
-        CheckpointError: the weights are missing, damaged, or those of another network.
-        BadInputError: a name or version that cannot be used, or a file to include that is missing.
+        PolicyError: no such policy, not a policy class, a policy that does not fit the mission, or one that cannot save
+            a trained model.
+        CheckpointError: the weights are missing, damaged, or belong to a different network.
+        BadInputError: an invalid name or version, or a missing file to include.
     """
     return write_package(
         PackageRequest(
@@ -122,11 +123,11 @@ def daf_deploy_policy(
             the environment variable COGAMES_TOKEN.
         name: name on the server; default: the package's.
         season: tournament season to enter; only for a server. None uploads without entering one.
-        validate: False skips playing, not the check against the manifest.
+        validate: False skips playing, but not the check against the manifest.
 
     Raises:
-        DeploymentError: the package is invalid, the version exists with other content, or the endpoint refuses.
-        BadInputError: an address or name that cannot be used.
+        DeploymentError: the package is invalid, the version exists with different content, or the endpoint refuses.
+        BadInputError: an invalid address or name.
     """
     validation_mission = mission if validate else None
     return deploy_package(Path(package_path), endpoint, name=name, season=season, validation_mission=validation_mission)
@@ -136,6 +137,6 @@ def daf_rollback_deployment(name: str, endpoint: str | Path, to_version: str | N
     """Make an earlier version current again; default: the one before the current one.
 
     Raises:
-        DeploymentError: nothing to go back to, or the endpoint is a CoGames server, which cannot roll back.
+        DeploymentError: no earlier version, or the endpoint is a CoGames server, which cannot roll back.
     """
     return open_endpoint(endpoint).rollback(name, to_version)

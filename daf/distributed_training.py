@@ -1,6 +1,6 @@
 """Training from Python: start a run on one machine or several, watch it, collect its results.
 
-The workflow's `train_policy` trains with the same code.
+The workflow's rule `train_policy` uses the same code.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def daf_launch_distributed_training(
     slurm: SlurmOptions | Mapping[str, Any] | None = None,
     **overrides: Any,
 ) -> TrainingJob:
-    """Start a training in the background. In `{output_dir}/training/{name}/seed-{seed}` it resumes an earlier start.
+    """Start a training run in the background; it resumes any earlier run in `{output_dir}/training/{name}/seed-{seed}`.
 
     Args:
         env_cfg: an environment configuration, or a mission's name or file; default: the configuration's mission.
@@ -63,13 +63,13 @@ def daf_launch_distributed_training(
             time_minutes, gpus_per_node, cpus_per_task, memory_mb), from a login node that shares its files with the
             nodes; default: run here.
         overrides: any other key of `DAFTrainingConfig` (hyperparameters, init_kwargs, processes_per_machine,
-            max_restarts, …), `device` (auto, cpu or cuda), and `stall_seconds`: processes without progress for this
-            long count as hung.
+            max_restarts, …), `device` (auto, cpu or cuda), and `stall_seconds` (processes without progress for this
+            long count as hung).
 
     Raises:
-        UnfitEnvironmentError, SlurmError: there is no Slurm here, or it refuses the job.
-        BadInputError: an unknown mission, policy or hyperparameter, a policy that cannot be trained, or environments
-            that the processes cannot share equally. Nothing is started then.
+        UnfitEnvironmentError, SlurmError: Slurm is not available here, or refuses the job.
+        BadInputError: an unknown mission, policy or hyperparameter, a policy that cannot be trained, or a number of
+            environments that the processes cannot share equally. Nothing has been started.
     """
     options = SlurmOptions.from_mapping(slurm) if isinstance(slurm, Mapping) else slurm
     arguments = {"policy_class_path": policy_class_path, "num_steps": num_steps, "num_machines": num_machines}
@@ -79,17 +79,17 @@ def daf_launch_distributed_training(
 
 
 def daf_monitor_training_job(job: TrainingJob) -> TrainingStatus:
-    """Where a training is now."""
+    """Return the current state of a training run."""
     return job.status()
 
 
 def daf_collect_training_results(job: TrainingJob | str | Path) -> TrainingResults:
-    """The model, the record and the metrics of a finished training.
+    """Return the model, the record and the metrics of a finished training run.
 
     Args:
         job: a job, or the folder of a run's seed.
 
     Raises:
-        BadInputError: there is no finished training.
+        BadInputError: there is no finished training run.
     """
     return collect_results(job.folder if isinstance(job, TrainingJob) else Path(job))

@@ -1,7 +1,7 @@
 """Whether this machine can run an experiment: checked before the first expensive step.
 
 A check never raises: it reports what it found, what it expected and what to do. An error means that the experiment
-cannot run here, a warning that it may suffer.
+cannot run here; a warning, that it may run poorly.
 """
 
 from __future__ import annotations
@@ -46,7 +46,8 @@ def daf_check_environment(
     """Check everything that can be checked cheaply.
 
     Args:
-        missions: names, files or configurations that must resolve; None skips this check, which loads the engine.
+        missions: names, files or configurations that must resolve; None skips this check, which needs to load the
+            engine.
         check_cuda: look for a GPU. Its absence is an error only if the configured device is cuda.
         check_disk: check the disk of the configured output folder.
         config: the device, the output folder, and how much free disk and memory there must be.
@@ -69,7 +70,7 @@ def daf_check_environment(
 
 
 def daf_check_cuda(device: str = "auto") -> CheckResult:
-    """Availability and versions of CUDA; without a GPU this is an error only if `device` is cuda."""
+    """Availability and versions of CUDA; a missing GPU is an error only if `device` is cuda."""
     return machine.check_cuda(device)
 
 
@@ -84,12 +85,12 @@ def daf_check_disk_space(path: str | Path = "daf_output", required_gb: float = D
 
 
 def daf_check_memory(required_gb: float = DEFAULT_MEMORY_GB) -> CheckResult:
-    """Memory this process can still get: the machine's, or less if a cgroup (container, Slurm job) limits it."""
+    """Memory still available to this process: the machine's, or less if a cgroup (container, Slurm job) limits it."""
     return machine.check_memory(required_gb)
 
 
 def daf_check_dependencies(requirements: Sequence[str] | None = None) -> list[CheckResult]:
-    """Installed versions against what DAF asks for; one result per deviation, or a single one that all fit.
+    """Compare installed versions with DAF's requirements; one result per deviation, or a single one if all match.
 
     Args:
         requirements: requirement strings; default: those of the installed distribution, else of pyproject.toml.
@@ -102,6 +103,6 @@ def daf_check_mission_configs(missions: Sequence[str | MissionConfig]) -> list[C
     try:
         from daf.engine.mission_checks import check_missions
     except ImportError as error:
-        hint = "install the environment: the engine is needed to look at missions"
+        hint = "install the environment: the engine is needed to check missions"
         return [CheckResult(name="missions", status="error", found=str(error), expected="the engine", hint=hint)]
     return check_missions(missions)

@@ -1,7 +1,7 @@
 """Errors that carry the fix, and the exit codes of every DAF program.
 
-An error says four things: what was expected, what was found, where, and a hint. Programs print it as text and
-exit with its code; nothing else in DAF decides about exit codes.
+An error has four parts: what was expected, what was found, where, and a hint. Programs print it as text and exit with
+its code; nothing else in DAF sets exit codes.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ class DafError(Exception):
     """A failure with its four parts.
 
     Args:
-        expected: what would have been right.
-        found: what is there instead.
+        expected: what was required.
+        found: what was there instead.
         where: file and key, mission, trial or command.
         hint: what to do about it; may be empty.
     """
@@ -71,7 +71,7 @@ class ConfigError(BadInputError):
         super().__init__(first.expected, first.found, first.where, first.hint)
 
     def __reduce__(self) -> tuple[type[ConfigError], tuple[list[BadInputError]]]:
-        return type(self), (self.problems,)  # worker processes send errors home by pickling them
+        return type(self), (self.problems,)  # worker processes return errors by pickling them
 
     def __str__(self) -> str:
         return "\n".join(str(problem) for problem in self.problems)
@@ -100,11 +100,11 @@ class WorkflowFailedError(DafError):
 
 
 class DeploymentError(DafError):
-    """A package is invalid, or an endpoint refused it."""
+    """A package is invalid, or an endpoint rejected it."""
 
 
 def did_you_mean(name: str, known: Iterable[str], *, list_at_most: int = 12) -> str:
-    """A hint for a misspelt name: the nearest known names, else the known names themselves."""
+    """A hint for a misspelt name: the nearest known names, otherwise all known names."""
     known = sorted(set(known))
     folded = {candidate.lower(): candidate for candidate in known}
     near = [folded[match] for match in difflib.get_close_matches(name.lower(), folded, n=3, cutoff=0.6)]

@@ -1,8 +1,8 @@
 """Messages, timed operations, metrics and progress, to the terminal and to a log file.
 
-One logger per experiment or job. No other module of DAF configures logging, and this one never touches the root
-logger. A terminal gets colours through Rich; a pipe and a log file get the same words as plain lines. Results are
-files and do not go through here.
+Each experiment or job has one logger. No other module of DAF configures logging, and this one never touches the root
+logger. A terminal gets colours through Rich; a pipe or log file gets the same text as plain lines. Results are files
+and are not logged here.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ class MetricSummary:
 
 
 class MetricsCollector:
-    """Numbers by name, in the order they came. Values that are not finite are counted apart, not averaged."""
+    """Numbers by name, in the order recorded. Values that are not finite are counted separately, not averaged."""
 
     def __init__(self) -> None:
         self._values: dict[str, list[float]] = {}
@@ -86,7 +86,7 @@ class MetricsCollector:
         return list(self._values.get(name, []))
 
     def not_finite(self, name: str) -> int:
-        """How many values of this name were NaN or infinite."""
+        """Number of values of this name that were NaN or infinite."""
         return self._not_finite.get(name, 0)
 
     def names(self) -> list[str]:
@@ -166,8 +166,8 @@ class DAFLogger:
     """A named logger with context, timed operations, metrics and progress.
 
     Args:
-        name: what the messages are about; shown in the log file.
-        level: least severe message shown, one of debug, info, warning, error.
+        name: the subject of the messages; shown in the log file.
+        level: lowest severity of messages to show, one of debug, info, warning, error.
         log_file: also append plain lines here; the folder is created.
         stream: where messages appear; default: the process's stderr.
         clock: monotonic seconds, for durations and throttling.
@@ -211,7 +211,7 @@ class DAFLogger:
 
     @contextmanager
     def track_operation(self, name: str, **context: Any) -> Iterator[OperationTracker]:
-        """Time a block; a failure is logged and passed on. Durations appear in the metrics summary."""
+        """Time a block; log a failure and re-raise it. Durations appear in the metrics summary."""
         operation = OperationTracker(name=name, clock=self._clock, context=context)
         self.operations.append(operation)
         self._log(logging.INFO, f"{name} started", context)
@@ -237,7 +237,7 @@ class DAFLogger:
         rows += [
             (operation.name, operation.status, format_duration(operation.duration_s)) for operation in self.operations
         ]
-        text = _table(rows) if self.operations else "no operation was tracked"
+        text = _table(rows) if self.operations else "no operations were tracked"
         metric_rows: list[tuple[str, ...]] = [("metric", "count", "mean", "std", "min", "max", "last")]
         for prefix, collector in [
             ("", self.metrics),
@@ -277,7 +277,7 @@ def create_daf_logger(
 
 
 def session_metadata(name: str) -> dict[str, str]:
-    """Facts that make a log file readable on its own."""
+    """Facts that a reader of the log file needs."""
     from daf import __version__
 
     facts = {
@@ -318,7 +318,7 @@ def _table(rows: Sequence[tuple[str, ...]]) -> str:
 
 def _configured_logger(name: str, level: int, log_file: Path | None, stream: TextIO | None) -> logging.Logger:
     logger = logging.getLogger(f"daf.sessions.{name}")
-    # A parent's handler (or one that a library put on the root) would show every line twice.
+    # A parent's handler (or one that a library added to the root) would show every line twice.
     logger.propagate = False
     logger.setLevel(level)
     for handler in list(logger.handlers):
@@ -334,7 +334,7 @@ def _configured_logger(name: str, level: int, log_file: Path | None, stream: Tex
 
 
 class _PlainFormatter(logging.Formatter):
-    """UTC times, so that the logs of several machines can be read together."""
+    """UTC times, so that logs from several machines can be compared."""
 
     converter = staticmethod(time.gmtime)
     default_time_format = "%Y-%m-%dT%H:%M:%S"
@@ -342,7 +342,7 @@ class _PlainFormatter(logging.Formatter):
 
 
 class _CurrentStderr(logging.StreamHandler[TextIO]):
-    """Writes to whatever sys.stderr is at that moment, since programs and tests replace it."""
+    """Writes to the current sys.stderr, since programs and tests replace it."""
 
     def emit(self, record: logging.LogRecord) -> None:
         self.stream = sys.stderr

@@ -1,4 +1,4 @@
-"""Mission analysis: how a policy fares on a mission, and which missions exist.
+"""Mission analysis: how a policy performs on a mission, and which missions exist.
 
 To compare policies with each other, see `daf.comparison`.
 """
@@ -29,7 +29,7 @@ __all__ = [
     "daf_write_replay",
 ]
 
-DEFAULT_POLICY = "random"  # plays every mission, and shows what a mission pays without any skill
+DEFAULT_POLICY = "random"  # can play every mission, and shows the reward that needs no skill
 DEFAULT_EPISODES = 20
 
 
@@ -70,10 +70,10 @@ def daf_analyze_mission_set(
     episodes: int = DEFAULT_EPISODES,
     **options: Any,
 ) -> dict[str, MissionAnalysis]:
-    """`daf_analyze_mission` for several missions, by name. All missions are checked before the first episode.
+    """Analyze several missions, by name (see `daf_analyze_mission`); all are checked before the first episode.
 
     Raises:
-        BadInputError: two different missions of one name.
+        BadInputError: two different missions with the same name.
         ConfigError: with one problem per mission that does not exist or cannot be built.
     """
     names = daf_validate_mission_set(mission_names)
@@ -81,7 +81,7 @@ def daf_analyze_mission_set(
     for name, mission in zip(names, mission_names, strict=True):
         if missions.setdefault(name, mission) != mission:
             hint = "analyze them one by one"
-            raise BadInputError("missions of different names", f"'{name}' twice", "mission set", hint)
+            raise BadInputError("missions with different names", f"'{name}' twice", "mission set", hint)
     return {name: daf_analyze_mission(mission, policy, episodes, **options) for name, mission in missions.items()}
 
 
@@ -123,8 +123,8 @@ def daf_validate_mission_set(mission_names: Sequence[str | MissionConfig]) -> li
 def daf_discover_missions_from_readme(readme: str | Path | None = None) -> list[str]:
     """List the missions that a document names, in the order of their first mention, without the prefix `evals.`.
 
-    A name that is also a word (`arena`, `empty`, `tutorial`) counts only where it is marked as a name: in backticks,
-    quotes or bold, alone in a table's cell, or after `-m`, `--mission` or `mission:`.
+    A name that is also an ordinary word (`arena`, `empty`, `tutorial`) counts only if marked as a name: in backticks,
+    quotes or bold, alone in a table cell, or after `-m`, `--mission` or `mission:`.
 
     Args:
         readme: a text file; default: the documents that CoGames installs, or all named missions if it installs none.

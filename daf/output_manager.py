@@ -1,7 +1,7 @@
-"""Where results go: one base folder, one subfolder per kind of result.
+"""Where results are stored: one base folder with one subfolder per kind of result.
 
-What lives here: the names of the folders and saving small results as JSON. The workflow's own targets are spelled
-out in the Snakefile; both follow the same layout. Folders appear when something is written, not before.
+This module defines the folder names and saves small results as JSON. The Snakefile lists the workflow's own targets;
+both use the same layout. Folders are created only when something is written.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ FOLDERS = {
     "environment": "machine checks",
 }
 
-# Operation -> folder. Folder names work as well.
+# Operation -> folder. Folder names work, too.
 OPERATIONS = {
     "sweep": "sweeps",
     "comparison": "comparisons",
@@ -100,12 +100,12 @@ class OutputDirectories:
         return {name: self.base / name for name in FOLDERS}
 
     def create(self, folders: Iterable[str] | None = None) -> None:
-        """Create the named folders (default: all of them) for tools that expect them to exist."""
+        """Create the named folders (default: all) for tools that expect them to exist."""
         for name in FOLDERS if folders is None else folders:
             self.of(name).mkdir(parents=True, exist_ok=True)
 
     def of(self, operation: str) -> Path:
-        """The folder of an operation (`sweep`) or of a folder's name (`sweeps`).
+        """The folder of an operation (`sweep`) or with a folder name (`sweeps`).
 
         Raises:
             BadInputError: unknown operation.
@@ -127,7 +127,7 @@ class OutputManager:
         """A path inside an operation's folder.
 
         Raises:
-            BadInputError: unknown operation, or a path that leaves the folder.
+            BadInputError: unknown operation, or a path outside the folder.
         """
         folder = self.dirs.of(operation)
         path = folder.joinpath(*parts)
@@ -136,23 +136,21 @@ class OutputManager:
         return path
 
     def save_json_results(self, results: Any, operation: str = "sweep", filename: str = "results") -> Path:
-        """Write results to `{base}/{folder}/{filename}.json`, whole or not at all, and return the path.
+        """Write results to `{base}/{folder}/{filename}.json`, atomically, and return the path.
 
         Args:
             results: a mapping, a list, a pydantic model, a dataclass, or an object with `to_dict()`; nested ones too.
-            operation: which folder, e.g. sweep, comparison, training.
+            operation: determines the folder, e.g. sweep, comparison, training.
             filename: name or relative path inside the folder; `.json` is added if missing.
 
         Raises:
-            BadInputError: unknown operation, or something inside that JSON cannot hold (the key is named).
+            BadInputError: unknown operation, or a value that JSON cannot represent (the error names its key).
         """
         path = self.path(operation, filename if filename.endswith(".json") else f"{filename}.json")
         plain = to_plain(results)
         if not isinstance(plain, dict | list):
             kind = type(results).__name__
-            raise BadInputError(
-                "results that are a mapping or a list", f"a {kind}", str(path), "wrap the value in a dict"
-            )
+            raise BadInputError("results as a mapping or a list", f"a {kind}", str(path), "wrap the value in a dict")
         write_json(path, plain)
         return path
 
@@ -161,7 +159,7 @@ class OutputManager:
         return read_json(self.path(operation, filename if filename.endswith(".json") else f"{filename}.json"))
 
     def output_info(self) -> str:
-        """The layout, with the number of files and their size per folder, and the free space."""
+        """The layout, with the number and size of files per folder, and the free space."""
         lines = [f"output folder  {self.base_dir.resolve()}"]
         width = max(map(len, FOLDERS)) + 1
         for name, meaning in FOLDERS.items():
@@ -179,5 +177,5 @@ class OutputManager:
 
 
 def get_output_manager(base_dir: str | Path = "./daf_output") -> OutputManager:
-    """A manager for this base folder. Its only state is the path, so several managers of one folder agree."""
+    """Return a manager for this base folder. Its only state is the path, so several managers of a folder agree."""
     return OutputManager(base_dir)

@@ -53,24 +53,24 @@ def daf_launch_sweep(
     warm_start: SweepResults | None = None,
     on_trial: Callable[[TrialResult], None] | None = None,
 ) -> SweepResults:
-    """Run a sweep, or the part of it that is not done yet.
+    """Run a sweep, or the part of it that is not finished yet.
 
     Without `objective`, the workflow trains and evaluates every trial; results are in `cfg.output_dir`, and a second
-    call continues where the first stopped. With `objective`, trials run one after another in this process, nothing
-    is written, and the search space may have any names.
+    call continues where the first stopped. With `objective`, trials run in turn in this process, nothing is written,
+    and the search space may use any names.
 
     Args:
         cfg: the sweep. A grid runs each of its points once and ignores `num_trials`. With `num_finalists`, the best
             trials run again on fresh seeds.
         objective: takes a `Trial`; returns the objective, or a mapping that holds it under `cfg.objective_metric` (or
-            "objective") and may hold other figures, which are kept. If it raises, or returns NaN or infinity, the
-            trial has failed and the sweep goes on.
-        daf: settings of the workflow run (jobs, device, …); `cfg` decides the `output_dir`.
+            "objective") and may hold other numbers, which are kept. If it raises, or returns NaN or infinity, the
+            trial fails and the sweep continues.
+        daf: settings of the workflow run (jobs, device, …); `cfg` sets the `output_dir`.
         missions: your own missions, by the names that `cfg.mission` may use.
-        cores: jobs at once in the workflow; default `daf.max_parallel_jobs`.
+        cores: number of parallel workflow jobs; default `daf.max_parallel_jobs`.
         earlier: with `objective`: results of the same sweep with fewer trials; these are not run again.
         warm_start: with `objective`: another sweep's results to learn from. From files: `cfg.warm_start`.
-        on_trial: with `objective`: called with each result as it comes.
+        on_trial: with `objective`: called with each result as it arrives.
 
     Raises:
         ConfigError, BadInputError: the configuration is wrong, or the first call of `objective` returns neither a
@@ -87,10 +87,10 @@ def daf_launch_sweep(
 def daf_sweep_best_config(results: SweepResults | str | Path) -> TrialResult:
     """The best trial of a sweep, given as results or as a folder; its `hyperparameters` are the best configuration.
 
-    With confirmation runs, it is the finalist that did best on fresh seeds.
+    With confirmation runs, it is the finalist that scored best on fresh seeds.
 
     Raises:
-        DafError: no trial completed; the hint names the commonest reason.
+        DafError: no trial completed; the hint gives the most common reason.
     """
     return best_trial(_as_results(results))
 
@@ -108,7 +108,7 @@ def daf_sweep_analysis(results: SweepResults | str | Path) -> SweepAnalysis:
 def _launch_workflow(
     cfg: DAFSweepConfig, daf: DAFConfig, missions: dict[str, MissionConfig], cores: int | None
 ) -> SweepResults:
-    """Write an experiment with this sweep alone, run it with the workflow, and read the files."""
+    """Write an experiment with only this sweep, run it through the workflow, and read the files."""
     validate_sweep(cfg)
     from daf.workflow.runner import run_workflow
 
@@ -132,7 +132,7 @@ def _launch_workflow(
 
 
 def _reusable(cfg: DAFSweepConfig, earlier: SweepResults | None) -> tuple[TrialResult, ...]:
-    """The earlier results up to the first gap in 0, 1, …; raises BadInputError if they are of another sweep."""
+    """The earlier results up to the first gap in 0, 1, …; raises BadInputError if they belong to another sweep."""
     if earlier is None:
         return ()
     ours, theirs = sweep_recipe(cfg), sweep_recipe(earlier.config)
@@ -144,7 +144,7 @@ def _reusable(cfg: DAFSweepConfig, earlier: SweepResults | None) -> tuple[TrialR
 
 
 def _prior(cfg: DAFSweepConfig, warm_start: SweepResults | None) -> list[TrialResult]:
-    """The other sweep's trials that are points of this space."""
+    """The other sweep's trials that lie in this search space."""
     if warm_start is None:
         return [] if cfg.warm_start is None else read_prior(Path(cfg.warm_start) / TRIALS, cfg)
     other = warm_start.config

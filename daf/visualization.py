@@ -1,6 +1,6 @@
 """Pages and figures from results: the comparison report, training curves, policy means.
 
-The pages and figures are made in `daf.reporting`; numbers are computed elsewhere.
+`daf.reporting` makes the pages and figures; numbers are computed elsewhere.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def daf_export_comparison_html(
     training_metrics: Mapping[str, PathLike] | None = None,
     title: str = "Policy comparison",
 ) -> Path:
-    """Write a comparison as one self-contained HTML page, with its figures under figures/ beside it.
+    """Write a comparison as one self-contained HTML page, with its figures under figures/ next to it.
 
     Args:
         output_path: the page; default daf_output/visualizations/comparison_report.html.
@@ -118,7 +118,7 @@ def _metrics_files(metrics: PathLike | Sequence[PathLike] | Mapping[str, PathLik
             return {folder.parent.name or folder.stem: folder}
         files = sorted(folder.glob("seed-*/metrics.jsonl")) or sorted(folder.glob("metrics.jsonl"))
         if not files:
-            hint = "has the training started?"
+            hint = "has training started?"
             raise BadInputError("metrics.jsonl, or seed-*/metrics.jsonl", "none", str(folder), hint)
         return {file.parent.name: file for file in files}
     files = [Path(file) for file in metrics]

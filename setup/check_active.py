@@ -1,6 +1,6 @@
-"""Does the active environment hold the locked versions? For `make … VENV=`, which installs nothing.
+"""Check that the active environment has the locked versions. Used by `make … VENV=`, which installs nothing.
 
-Runs before anything is known to be installed: the standard library only.
+It runs before anything is known to be installed, so it uses only the standard library.
 """
 
 import re
@@ -8,7 +8,7 @@ import sys
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-# What decides results and how the workflow behaves; the rest follows from the same installation.
+# The packages that determine results and the workflow's behaviour; the rest comes with the same installation.
 DECISIVE = ("cogames", "mettagrid", "torch", "optuna", "snakemake", "snakemake-executor-plugin-slurm", "pufferlib-core")
 
 
@@ -30,7 +30,7 @@ def main() -> int:
         if found != locked[name]:
             problems.append(f"  {name}: {found}, the lock has {locked[name]}")
     if problems:
-        print(f"The active environment ({sys.prefix}) does not hold the locked versions:", file=sys.stderr)
+        print(f"The active environment ({sys.prefix}) does not have the locked versions:", file=sys.stderr)
         print("\n".join(problems), file=sys.stderr)
         print(
             "Run 'conda env update -f environment.yml' in it, or leave out VENV= to let make set up .venv.",

@@ -1,7 +1,6 @@
 #!/bin/sh
-# Print the path of a Python 3.12 that can make virtual environments; else say what was tried, and exit with 2.
-#
-# Every candidate is run, because a name proves nothing: a `python3.12` on the PATH can be a pyenv shim that fails
+# Print the path of a Python 3.12 that can create virtual environments; if there is none, list what was tried and exit 2.
+# Every candidate is run, because its name proves nothing: a `python3.12` on the PATH can be a pyenv shim that fails
 # although pyenv has the version, and Debian's python3 can lack ensurepip.
 #
 # DAF_PYTHON_PLACES replaces the list of usual folders (the tests use it).
@@ -12,8 +11,8 @@ places=${DAF_PYTHON_PLACES-"/usr/bin /usr/local/bin /opt/homebrew/bin /opt/homeb
 home=${HOME:-/nonexistent}
 tried=""
 
-# Old Pythons run this too, so that they can say which version they are. An interpreter inside a virtual
-# environment gives the one it was made from: that one survives when the environment is removed.
+# Old Pythons can run this too, to report their version. An interpreter inside a virtual environment prints the
+# one it was created from, which survives when the environment is removed.
 check='
 import sys
 if sys.version_info[:2] != (3, 12):
@@ -37,9 +36,9 @@ try() {
   $1: no $2"
         return 1
     fi
-    # Output and errors come together: on success it is one line, the path; on failure the first line is the reason.
+    # Output and errors are captured together: the path on success; on failure, the first line is the reason.
     if answer=$("$2" -c "$check" 2>&1 </dev/null); then
-        # A wrapper may say something first; the path is the last line.
+        # A wrapper may print something first; the path is the last line.
         path=$(printf '%s\n' "$answer" | sed -n '$p')
         if [ -x "$path" ]; then
             printf '%s\n' "$path"
@@ -53,7 +52,7 @@ try() {
 }
 
 if [ -n "${PYTHON:-}" ]; then
-    try '$PYTHON' "$PYTHON" || echo "PYTHON=$PYTHON is not a usable Python 3.12; looking further." >&2
+    try '$PYTHON' "$PYTHON" || echo "PYTHON=$PYTHON is not a usable Python 3.12; trying others." >&2
 fi
 
 try 'the PATH' python3.12
@@ -105,14 +104,14 @@ for place in $places; do
 done
 
 cat >&2 <<MESSAGE
-DAF needs Python 3.12 (the CoGames engine is built for no other), and none was found. Tried:$tried
+DAF needs Python 3.12 (the CoGames engine is built for no other version), but none was found. Tried:$tried
 
-Get it in one of these ways, then run the same command again:
+Install it in one of these ways, then run the same command again:
   pyenv:   pyenv install 3.12
   uv:      uv python install 3.12
   conda:   conda env create -f environment.yml && conda activate daf, then make run VENV=
   Debian, Ubuntu:  apt install python3.12 python3.12-venv   (where the release has it)
   macOS:   brew install python@3.12
-Or name one yourself: make run PYTHON=/path/to/python3.12
+Or give its path: make run PYTHON=/path/to/python3.12
 MESSAGE
 exit 2

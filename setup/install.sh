@@ -1,10 +1,9 @@
 #!/bin/sh
-# Make the virtual environment $1 hold exactly requirements.lock and this project; do nothing if it does already.
-# With an empty $1, check the environment that is active instead (conda's, say) and add only the project to it.
-#
-# `.daf-stamp` in the environment says what it was made from and is written last. `.daf-installing` is there while
-# an installation runs: if one is found, the last one was interrupted or failed, and since packages may be half
-# written then, the environment is made anew.
+# Make the virtual environment $1 hold exactly requirements.lock and this project; do nothing if it already does.
+# If $1 is empty, check the active environment instead (for example conda's) and add only the project to it.
+# `.daf-stamp` in the environment records what it was built from and is written last. `.daf-installing` exists while
+# an installation runs. If it is found, the last installation was interrupted or failed; since packages may be
+# half-written, the environment is then rebuilt.
 
 set -eu
 cd "$(dirname "$0")/.."
@@ -18,7 +17,7 @@ digest() {
 
 if [ -z "$venv" ]; then
     python=python
-    command -v python >/dev/null 2>&1 || { say "VENV= means: use the active environment; but it has no python."; exit 2; }
+    command -v python >/dev/null 2>&1 || { say "VENV= uses the active environment, but that has no python."; exit 2; }
     python setup/check_active.py || exit 2
     if ! python -c 'import importlib.metadata as m; m.version("daf")' 2>/dev/null; then
         python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
@@ -30,7 +29,7 @@ case $venv in /*) ;; *) venv=./$venv ;; esac
 stamp=$venv/.daf-stamp
 marker=$venv/.daf-installing
 
-# The folder is part of it: programs in a virtual environment hold its absolute path.
+# The stamp includes the folder: programs in a virtual environment contain its absolute path.
 wanted="requirements.lock $(digest requirements.lock)
 pyproject.toml $(digest pyproject.toml)
 folder $(pwd -P)"
@@ -41,13 +40,13 @@ fi
 
 fresh=yes
 if [ -f "$marker" ]; then
-    say "The last installation into $venv did not finish: starting again."
+    say "The last installation into $venv did not finish; starting over."
     rm -rf "$venv"
 elif [ -f "$stamp" ]; then
     if grep -qxF "folder $(pwd -P)" "$stamp" && "$venv/bin/python" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 12))' 2>/dev/null; then
         fresh=
     else
-        say "$venv was made elsewhere, or its Python is gone: making it anew."
+        say "$venv was made elsewhere, or its Python is gone; rebuilding it."
         rm -rf "$venv"
     fi
 elif [ -e "$venv" ] && [ -n "$(ls -A "$venv" 2>/dev/null)" ]; then
@@ -73,13 +72,13 @@ rm -f "$stamp"
 log=$venv/install.log
 status=$venv/.daf-status
 rm -f "$status"
-# In a pipe the shell keeps only the last exit code, so pip's goes through a file.
+# A pipe keeps only the last exit code, so pip's goes through a file.
 {
     code=0
     "$venv/bin/python" -m pip install --disable-pip-version-check --progress-bar off --require-hashes -r requirements.lock 2>&1 || code=$?
     echo "$code" >"$status"
 } | tee "$log" | awk '
-    # "  Downloading torch-2.9.0-….whl (899.8 MB)": only the long ones are worth a line.
+    # "  Downloading torch-2.9.0-….whl (899.8 MB)": only large downloads are shown.
     /^ *(Downloading|Using cached) / && match($0, /\([0-9.]+ MB\)/) {
         if (substr($0, RSTART + 1, RLENGTH - 5) + 0 >= 100) {
             name = $0; sub(/^ *(Downloading|Using cached) /, "", name); sub(/-(cp|py)[0-9].*/, "", name)
@@ -94,13 +93,13 @@ if [ "$(cat "$status" 2>/dev/null)" != 0 ]; then
     say "The installation failed. The last lines of $log:"
     tail -n 15 "$log" >&2
     say ""
-    say "What usually helps: a working connection to the package index; 9 GB of free disk; Linux with glibc 2.34 or"
-    say "newer (x86_64, aarch64) or macOS on Apple silicon, because mettagrid has wheels for no other system."
+    say "Check that you have a connection to the package index, 9 GB of free disk, and Linux with glibc 2.34 or newer"
+    say "(x86_64, aarch64) or macOS on Apple silicon: mettagrid has wheels for no other system."
     cp "$log" "${TMPDIR:-/tmp}/daf-install.log" 2>/dev/null || true
     exit 1
 fi
 
-# The build backend is in the lock, so nothing is fetched here.
+# The build backend is in the lock, so nothing is downloaded here.
 "$venv/bin/python" -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e . >&2
 
 printf '%s\n' "$wanted" >"$stamp.new"

@@ -1,11 +1,11 @@
-"""A training as a Slurm batch job, started from a login node.
+"""Training as a Slurm batch job, started from a login node.
 
 The job's script runs the launcher on the first node; that starts one agent per node with `srun`. Two minutes before
-the time limit, or before a preemption, Slurm signals the script; the training writes a checkpoint and ends with exit
-code 75, and the script puts the job back into the queue under the same id, unless the job was cancelled.
+the time limit, or before a preemption, Slurm signals the script; training writes a checkpoint and ends with exit code
+75, and the script requeues the job under the same id, unless it was cancelled.
 
 The job's state comes from `squeue`, because `sacct` needs an accounting database and without one never reports an end.
-How the training ended is in a file that the script writes last.
+The script finally writes a file with the exit code.
 """
 
 from __future__ import annotations
@@ -33,12 +33,12 @@ QUEUED = {"PENDING", "CONFIGURING", "REQUEUED", "REQUEUE_HOLD", "SPECIAL_EXIT", 
 
 
 class SlurmError(DafError):
-    """Slurm refused a job."""
+    """Slurm rejected a job."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class SlurmOptions:
-    """What to ask Slurm for.
+    """What to request from Slurm.
 
     Attributes:
         partition: default: the cluster's.
@@ -84,7 +84,7 @@ def batch_script(job_file: Path) -> str:
     command = shlex.join([sys.executable, "-m", "daf.training.launch", "--job", str(job_file)])
     exit_path = shlex.quote(str(exit_file(job_file.parent)))
     return f"""#!/bin/bash
-# Written by DAF. Ends with the launcher's exit code, or puts the job back into the queue.
+# Written by DAF. Ends with the launcher's exit code, or requeues the job.
 cancelled=0
 trap 'signalled=1; cancelled=1; kill -TERM "$launcher"' TERM
 trap 'signalled=1; kill -USR1 "$launcher"' USR1
@@ -108,8 +108,8 @@ exit "$code"
 def submit_command(
     script: Path, name: str, num_machines: int, processes_per_machine: int, options: SlurmOptions
 ) -> list[str]:
-    """The sbatch command line of a training."""
-    folder = str(script.parent).replace("%", "%%")  # a percent sign begins a placeholder
+    """The sbatch command line of a training run."""
+    folder = str(script.parent).replace("%", "%%")  # a percent sign starts a placeholder
     command = ["sbatch", "--parsable", f"--job-name=daf-{name}", f"--nodes={num_machines}", "--ntasks-per-node=1"]
     command += [f"--cpus-per-task={options.cpus_per_task or processes_per_machine}"]
     command += [f"--gpus-per-node={options.gpus_per_node}"] if options.gpus_per_node else []
@@ -126,8 +126,8 @@ def submit(
     """Submit the training that `job_file` describes.
 
     Raises:
-        UnfitEnvironmentError: there is no Slurm here.
-        SlurmError: Slurm refused the job.
+        UnfitEnvironmentError: Slurm is not available here.
+        SlurmError: Slurm rejected the job.
     """
     if shutil.which("sbatch") is None:
         raise UnfitEnvironmentError("Slurm's sbatch on the PATH", "none", "slurm", "leave out `slurm` to train here")
@@ -136,7 +136,7 @@ def submit(
     exit_file(job_file.parent).unlink(missing_ok=True)
     command = submit_command(script, name, num_machines, processes_per_machine, options)
     answer = subprocess.run(command, capture_output=True, text=True, check=False)
-    number = answer.stdout.strip().partition(";")[0]  # a cluster's name may follow
+    number = answer.stdout.strip().partition(";")[0]  # the cluster's name may follow
     if answer.returncode != 0 or not number.isdigit():
         hint = f"see {script} and `sinfo`"
         raise SlurmError("a job id of sbatch", (answer.stderr or answer.stdout).strip(), shlex.join(command), hint)
@@ -162,7 +162,7 @@ class SlurmProcess:
                 self._code = EXIT_REQUEUE
             elif self._code is None and state in FAILED:
                 self._code = EXIT_FAILED
-            elif self._code is None and state == "COMPLETED":  # the file system may show the script's file late
+            elif self._code is None and state == "COMPLETED":  # the file system may show the script's file with a delay
                 self._code = EXIT_OK
         return self._code
 

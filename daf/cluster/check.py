@@ -1,6 +1,6 @@
-"""Whether the cluster has what jobs ask for, checked before the first one is submitted.
+"""Whether the cluster has what jobs request, checked before the first one is submitted.
 
-Slurm itself refuses some wrong requests at submission, one job at a time, and leaves others in the queue for ever.
+Slurm itself rejects some wrong requests at submission, one job at a time, and leaves others in the queue forever.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from typing import Any
 from daf.cluster.inventory import Inventory, NodeGroup, Partition, read_inventory
 from daf.errors import BadInputError, ConfigError, did_you_mean
 
-# The executor plugin looks at the queue every 180 s at the least; squeue must still know a job that has ended by then.
+# The executor plugin checks the queue at least every 180 s; squeue must still know a job that has ended by then.
 MIN_JOB_AGE_SECONDS = 240
 
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """What a kind of job asks for: of each node, except for `nodes` and `minutes`."""
+    """What a kind of job requests: per node, except for `nodes` and `minutes`."""
 
     rule: str
     partition: str
@@ -60,13 +60,13 @@ def _text(value: Any) -> str | None:
 
 
 def check_jobs(jobs: Iterable[tuple[str, int, Mapping[str, Any]]], *, status_command: str | None) -> None:
-    """Compare what jobs (rule, threads, resources) ask for with the cluster.
+    """Compare what jobs (rule, threads, resources) request with the cluster.
 
     The cluster is not queried if no job names a partition.
 
     Args:
-        status_command: the program from which the slurm executor learns the states of jobs, squeue or sacct; None with
-            another executor.
+        status_command: the program that tells the slurm executor the states of jobs, squeue or sacct; None with another
+            executor.
 
     Raises:
         ConfigError: one problem per thing that does not exist.
@@ -84,7 +84,7 @@ def check_modules(required: Iterable[str], environment: Mapping[str, str]) -> No
     """Check that modules are loaded: jobs inherit the environment in which Snakemake was started.
 
     Raises:
-        BadInputError: one is not loaded; `python` matches any version of it.
+        BadInputError: a module is not loaded; `python` matches any version.
     """
     loaded = environment.get("LOADEDMODULES", "").split(":")
     missing = [name for name in required if name not in {*loaded, *(module.partition("/")[0] for module in loaded)}]
@@ -97,7 +97,7 @@ def check_modules(required: Iterable[str], environment: Mapping[str, str]) -> No
 def find_problems(
     requests: Sequence[Request], inventory: Inventory, *, status_command: str | None
 ) -> list[BadInputError]:
-    """What jobs ask for and the cluster does not have, each thing once."""
+    """Report everything that jobs request and the cluster lacks, each thing once."""
     problems = [problem for request in requests for problem in _problems_of(request, inventory)]
     if status_command == "squeue" and inventory.min_job_age_seconds < MIN_JOB_AGE_SECONDS:
         problems.append(
@@ -105,16 +105,16 @@ def find_problems(
                 f"MinJobAge of at least {MIN_JOB_AGE_SECONDS} s, as finished jobs are looked up with squeue",
                 f"{inventory.min_job_age_seconds} s",
                 "scontrol show config",
-                "write `slurm-status-command: sacct` into the profile if the cluster has accounting",
+                "set `slurm-status-command: sacct` in the profile if the cluster has accounting",
             )
         )
     if status_command is not None:
         for name in dict.fromkeys(request.partition for request in requests):
             partition = inventory.partitions.get(name)
             if partition is not None and "CANCEL" in partition.preempt_mode:
-                expected = "jobs that Slurm puts back into the queue after a preemption (PreemptMode=REQUEUE)"
+                expected = "jobs that Slurm requeues after a preemption (PreemptMode=REQUEUE)"
                 found = f"PreemptMode={partition.preempt_mode} of partition '{name}'"
-                hint = "the slurm executor waits for ever for a cancelled job: use --profile profiles/cluster-generic"
+                hint = "the slurm executor waits forever for a cancelled job: use --profile profiles/cluster-generic"
                 problems.append(BadInputError(expected, found, "scontrol show partition", hint))
     return list({str(problem): problem for problem in problems}.values())
 
@@ -152,7 +152,7 @@ def _problems_of(request: Request, inventory: Inventory) -> list[BadInputError]:
 
 
 def _problems_with_nodes(request: Request, partition: Partition) -> list[BadInputError]:
-    """What no node has; if each thing exists, whether enough nodes have all of them."""
+    """Report what no node has; if each thing exists, check that enough nodes have all of them."""
     where, of = f"{{}} of {request.rule}", f"partition '{partition.name}'"
     problems = []
     name, count = _gres(request.gres)
@@ -175,13 +175,13 @@ def _problems_with_nodes(request: Request, partition: Partition) -> list[BadInpu
             hint = (
                 f"set cluster.max_memory_mb to {available}"
                 if resource == "mem_mb"
-                else "ask for fewer processes per machine"
+                else "request fewer processes per machine"
             )
             expected = f"at most {available} {unit}, as nodes of {of} have"
             problems.append(BadInputError(expected, f"{asked}", where.format(resource), hint))
     fit = sum(group.count for group in partition.groups if _fits(request, group))
     if not problems and fit < request.nodes:
-        expected = f"{request.nodes} nodes that have everything the job asks for, in {of}"
+        expected = f"{request.nodes} nodes with everything that the job requests, in {of}"
         hint = "lower num_machines in the experiment, or choose another partition"
         problems.append(BadInputError(expected, f"{fit}", where.format("nodes"), hint))
     return problems

@@ -17,7 +17,7 @@ SINFO_FORMAT = "%R|%a|%l|%D|%c|%m|%G|%f"
 
 @dataclass(frozen=True, kw_only=True)
 class NodeGroup:
-    """Nodes of a partition that are alike, in use or not.
+    """Identical nodes of a partition, in use or not.
 
     Attributes:
         gres: number on each node by name and by name with type, e.g. {"gpu": 4, "gpu:a100": 4}.
@@ -46,8 +46,8 @@ class Inventory:
     """A cluster as its programs describe it.
 
     Attributes:
-        accounts: those of the user; None if there is no accounting, or if it does not answer.
-        qos: all of the cluster; None likewise.
+        accounts: the user's accounts; None if there is no accounting, or it does not answer.
+        qos: all on the cluster; None in the same cases.
         min_job_age_seconds: how long squeue still knows a job that has ended.
     """
 
@@ -58,7 +58,7 @@ class Inventory:
 
 
 def read_inventory(user: str) -> Inventory:
-    """Ask sinfo, scontrol and, where there is accounting, sacctmgr.
+    """Query sinfo, scontrol and, if there is accounting, sacctmgr.
 
     Raises:
         UnfitEnvironmentError: Slurm is not installed or does not answer.
@@ -78,7 +78,7 @@ def read_inventory(user: str) -> Inventory:
             )
             accounts = frozenset(known.split())
             qos = frozenset(ask("sacctmgr", "--noheader", "--parsable2", "list", "qos", "format=name").split())
-        except UnfitEnvironmentError:  # accounting is down: jobs run without it, so it is no reason to stop
+        except UnfitEnvironmentError:  # accounting is down: jobs run without it, so this is not a reason to stop
             pass
     age = re.match(r"\d+", settings.get("MinJobAge", ""))
     return Inventory(

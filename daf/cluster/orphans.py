@@ -1,7 +1,7 @@
 """Jobs that outlived the Snakemake that submitted them, after a kill -9 or a crash of the login node.
 
-A new run does not know them and would submit their work a second time. So it first cancels those that have not started
-and waits for those that are running; their results are then used.
+A new run does not know them and would submit their work again. So it first cancels those that have not started and
+waits for those that are running, and then uses their results.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import NoReturn
 from daf.cluster.inventory import ask
 from daf.cluster.states import ENDED
 
-# What the executor plugin writes into the comment of every job of a rule.
+# The comment that the executor plugin gives every job of a rule.
 COMMENT_PREFIX = "rule_"
 FIRST_POLL_SECONDS, LONGEST_POLL_SECONDS = 2.0, 15.0
 
@@ -41,7 +41,7 @@ class Orphan:
 
 
 def find_orphans(folder: Path) -> list[Orphan]:
-    """This user's jobs that were submitted for rules from `folder` and have not ended.
+    """This user's jobs for rules from `folder` that have not ended.
 
     Raises:
         UnfitEnvironmentError: Slurm does not answer.
@@ -64,10 +64,10 @@ def settle_orphans(folder: Path, say: Callable[[str], object], *, sleep: Callabl
     """Cancel or wait for the orphans of `folder` until none is left.
 
     Args:
-        say: receives one message about the jobs that are waited for.
+        say: receives one message about the jobs being waited for.
 
     Returns:
-        Whether there were any; they may have made new files.
+        Whether there were any; they may have created new files.
     """
     orphans = find_orphans(folder)
     if not orphans:
@@ -83,12 +83,12 @@ def settle_orphans(folder: Path, say: Callable[[str], object], *, sleep: Callabl
         if running and not announced:
             announced = True
             shown = ", ".join(str(orphan) for orphan in running)
-            say(f"Jobs of an earlier run are still running: {shown}. Waiting for them; scancel those you do not need.")
+            say(f"Jobs of an earlier run are still running: {shown}. Waiting for them; scancel any you do not need.")
         sleep(pause)
         pause = min(2 * pause, LONGEST_POLL_SECONDS)
     return True
 
 
 def restart() -> NoReturn:
-    """Replace this process by a new run of the same command."""
+    """Replace this process with a new run of the same command."""
     os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])

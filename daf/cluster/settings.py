@@ -1,7 +1,7 @@
-"""What differs between clusters: the model behind `profiles/slurm/cluster.yaml`, which the profile reads.
+"""Settings that differ between clusters: the model of `profiles/slurm/cluster.yaml`, which the profile reads.
 
-The methods return resource expressions for a profile: Snakemake evaluates each of them per job and attempt. Names go
-in as quoted strings, since an expression like `all` or `max` would be taken for a Python name.
+The methods return resource expressions for a profile, which Snakemake evaluates per job and attempt. Names are quoted,
+since Snakemake would read `all` or `max` as a Python name.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ SlurmName = Annotated[str, Field(pattern=r"^[^\s'\",;]+$")]
 
 
 class ClusterSettings(StrictModel):
-    """Facts of one cluster."""
+    """Settings of one cluster."""
 
-    account: SlurmName | None = Field(None, description="sbatch --account; null: the default one of yours")
-    qos: SlurmName | None = Field(None, description="sbatch --qos; null: the default one")
+    account: SlurmName | None = Field(None, description="sbatch --account; null: your default account")
+    qos: SlurmName | None = Field(None, description="sbatch --qos; null: the default")
     constraint: SlurmName | None = Field(None, description="sbatch --constraint: a feature that nodes must have")
     cpu_partition: SlurmName = Field("cpu", description="where jobs without a GPU run")
     gpu_partition: SlurmName | None = Field("gpu", description="where jobs with GPUs run; null: there are no GPUs")
@@ -31,15 +31,15 @@ class ClusterSettings(StrictModel):
     task_per_gpu: bool = Field(
         False, description="start each training process as a separate Slurm task with its own GPU"
     )
-    trials_per_job: int = Field(1, ge=1, description="trials of a sweep that one job runs, one after another")
-    max_memory_mb: int = Field(ge=1000, description="most memory of one node that a job may ask for, MB")
+    trials_per_job: int = Field(1, ge=1, description="number of a sweep's trials that one job runs in turn")
+    max_memory_mb: int = Field(ge=1000, description="maximum memory per node that a job may request, MB")
     max_minutes: int = Field(ge=10, description="longest time limit that the partitions allow, minutes")
-    scratch: str | None = Field(None, description="folder for temporary files on the nodes; null: their own choice")
+    scratch: str | None = Field(None, description="folder for temporary files on the nodes; null: their default")
     modules: list[str] = Field([], description="environment modules that must be loaded where Snakemake is started")
-    extra: str | None = Field(None, description="more options of sbatch, as on its command line")
+    extra: str | None = Field(None, description="additional sbatch options, as on its command line")
 
     def partition(self, gpu_if: str = "False") -> str:
-        """gpu_partition for the jobs for which the expression is true."""
+        """The gpu_partition for jobs for which the expression is true."""
         return f"{self.gpu_partition!r} if {gpu_if} else {self.cpu_partition!r}"
 
     def gpus(self, count: int | str, only_if: str = "True", otherwise: str = "") -> str:
@@ -47,24 +47,24 @@ class ClusterSettings(StrictModel):
         return f"'{self.gres}:' + str({count}) if {only_if} else {otherwise!r}"
 
     def memory_mb(self, first: int) -> str:
-        """`first` MB per node, and as much again with each attempt, up to what a node has."""
+        """`first` MB per node, increased by as much with each attempt, up to what a node has."""
         return f"min({first} * attempt, {self.max_memory_mb})"
 
     def minutes(self, first: int) -> str:
-        """`first` minutes, and as long again with each attempt, up to what the partitions allow."""
+        """`first` minutes, increased by as much with each attempt, up to what the partitions allow."""
         return f"min({first} * attempt, {self.max_minutes})"
 
 
 def settings_file() -> Path:
-    """The file of the profile in this checkout, or the one that the variable DAF_CLUSTER names."""
+    """The profile's file in this checkout, or the one that the variable DAF_CLUSTER names."""
     named = os.environ.get(VARIABLE)
     return Path(named) if named else PROJECT / "profiles" / "slurm" / "cluster.yaml"
 
 
 def load_cluster() -> ClusterSettings:
-    """The cluster's facts.
+    """Load the cluster's settings.
 
     Raises:
-        ConfigError: the file is missing, or something in it is wrong.
+        ConfigError: the file is missing or has errors.
     """
     return ClusterSettings.from_yaml(settings_file())

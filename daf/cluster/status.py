@@ -1,4 +1,4 @@
-"""The status program of the cluster-generic profile: has a Slurm job succeeded, failed, or is it running?
+"""The status program of the cluster-generic profile: whether a Slurm job has succeeded, failed, or is running.
 
 python -m daf.cluster.status JOB_ID
 """
@@ -13,7 +13,7 @@ from daf.errors import UnfitEnvironmentError
 
 
 def job_status(job_id: str) -> str:
-    """success, failed or running (which includes waiting, and unknown while Slurm does not answer).
+    """Return success, failed or running (which includes waiting, and unknown while Slurm does not answer).
 
     squeue forgets a job some minutes after its end; accounting, if the cluster has it, does not.
     """

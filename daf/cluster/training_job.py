@@ -1,6 +1,6 @@
-"""Trainings in the background, on this machine or as Slurm jobs: start one, watch it, collect its results.
+"""Training in the background, on this machine or as a Slurm job: start it, monitor it, collect its results.
 
-The processes of a training are started by `daf.training.launch`, here or in the batch job.
+`daf.training.launch` starts the training processes, here or in the batch job.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ GRACE_SECONDS = 90.0
 
 
 class TrainingError(DafError):
-    """The training ended without a model."""
+    """Training ended without a model."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingStatus:
-    """Where a training is.
+    """The state of a training run.
 
     Attributes:
         state: queued (in a Slurm queue), running, completed, diverged, interrupted (started again, it resumes from its
@@ -66,10 +66,10 @@ class TrainingResults:
 
 
 class TrainingJob:
-    """A training in the background: a process on this machine, or a Slurm job.
+    """Training in the background: a process on this machine, or a Slurm job.
 
     Attributes:
-        log_file: DAF's messages; those of its processes are in processes.log beside it.
+        log_file: DAF's messages; those of its processes are in processes.log in the same folder.
     """
 
     def __init__(self, training: TrainingSpec, process: subprocess.Popen[bytes] | SlurmProcess) -> None:
@@ -78,7 +78,7 @@ class TrainingJob:
         self._process = process
 
     def wait_for_completion(self, timeout_seconds: float | None = None) -> Path:
-        """Wait for the end and return the path of the model.
+        """Wait for training to end and return the path of the model.
 
         Raises:
             TrainingError: it failed, diverged or was interrupted.
@@ -105,7 +105,7 @@ class TrainingJob:
         return f"{slurm}see {self.folder / PROCESSES_LOG}"
 
     def status(self) -> TrainingStatus:
-        """Where it is now."""
+        """Return its current state."""
         # The growing file is with the trainer's state; the published copy appears at the end.
         path = state_folder(self.folder, self.recipe) / METRICS
         metrics = read_metrics(path) if path.exists() else []
@@ -140,14 +140,14 @@ class TrainingJob:
 
 
 def start_training(training: TrainingSpec, name: str, slurm: SlurmOptions | None) -> TrainingJob:
-    """Start a training in the background.
+    """Start training in the background.
 
     Args:
-        name: of the batch job.
+        name: name of the batch job.
         slurm: submit it as a batch job with these options; None: start it here.
 
     Raises:
-        UnfitEnvironmentError, SlurmError: there is no Slurm here, or it refuses the job.
+        UnfitEnvironmentError, SlurmError: Slurm is not available here, or rejects the job.
     """
     job_file = training.folder / JOB
     training.write(job_file)
@@ -165,15 +165,15 @@ def start_training(training: TrainingSpec, name: str, slurm: SlurmOptions | None
 
 
 def collect_results(folder: Path) -> TrainingResults:
-    """The model, the record and the metrics of a finished training in the folder of a run's seed.
+    """Return the model, the record and the metrics of a finished training run, from the folder of a run's seed.
 
     Raises:
-        BadInputError: there is no finished training.
+        BadInputError: there is no finished training run.
     """
     model = folder / MODEL
     if not model.is_file():
         hint = f"it is still running, diverged or was interrupted: see run.json and {LOG} there"
-        raise BadInputError(f"a finished training ({MODEL})", "no such file", str(folder), hint)
+        raise BadInputError(f"a finished training run ({MODEL})", "no such file", str(folder), hint)
     return TrainingResults(
         folder=folder, model_path=model, run=read_run_record(folder), metrics=read_metrics(folder / METRICS)
     )

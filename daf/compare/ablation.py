@@ -39,13 +39,13 @@ def daf_policy_ablation(
     """Switch off components, one at a time, and compare each variant with the full policy.
 
     Args:
-        policy: a policy, whose init_kwargs are switched; or a training run, whose keys are switched. Variants of a
-            run are trained through the workflow with the same seeds, and with several seeds their recipes are compared.
-        components: each variant's name with the values that replace the full ones: init_kwargs of a policy, such as
+        policy: a policy, whose init_kwargs are replaced; or a training run, whose keys are replaced. The workflow
+            trains the variants of a run with the same seeds; with several seeds, their recipes are compared.
+        components: each variant's name with its replacement values: init_kwargs of a policy, such as
             {"no memory": {"use_memory": False}}, or dotted keys of a run, such as
-            {"no entropy bonus": {"hyperparameters.entropy_coef": 0}}. A list of names or keys switches each off: true
-            becomes false, a number 0.
-        missions: needed for a policy; default for a training run: its own mission.
+            {"no entropy bonus": {"hyperparameters.entropy_coef": 0}}. A list of names or keys switches each of them
+            off: true becomes false, a number becomes 0.
+        missions: required for a policy; default for a training run: its mission.
         output_dir: as in `daf_compare_policies`; for a training run the folder of all files, `daf_output/ablation` by
             default.
         cores: number of jobs at once, for a training run.
@@ -54,7 +54,7 @@ def daf_policy_ablation(
 
     Raises:
         BadInputError: no components, an unknown one, one without an obvious "off", or a bundle, whose arguments are
-            fixed inside it. Nothing was played then.
+            fixed inside it. Nothing has been played.
     """
     if not components:
         raise BadInputError("at least one component", "none", WHERE)
@@ -123,7 +123,7 @@ def _policy_variants(policy: str | PolicySpec | PolicyConfig, components: Compon
 
 
 def _changes(components: Components, values: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """By variant: the values it replaces. Components given as a list are switched off."""
+    """The replacement values by variant. Components given as a list are switched off."""
     if isinstance(components, Mapping):
         return {name: dict(override) for name, override in components.items()}
     changes: dict[str, dict[str, Any]] = {}
@@ -135,12 +135,12 @@ def _changes(components: Components, values: Mapping[str, Any]) -> dict[str, dic
 
 
 def _off(name: str, value: Any) -> Any:
-    hint = f"say what replaces it: {{'variant': {{'{name}': …}}}}"
+    hint = f"specify its replacement: {{'variant': {{'{name}': …}}}}"
     if isinstance(value, bool | int | float):
         if not value:
             raise BadInputError("a component that is on", f"{name} = {value}", WHERE, hint)
         return False if isinstance(value, bool) else type(value)(0)
-    raise BadInputError("true or a number, which have an obvious off", f"{name} = {value!r}", WHERE, hint)
+    raise BadInputError("true or a number, which have an obvious off value", f"{name} = {value!r}", WHERE, hint)
 
 
 # ---- a training run's keys --------------------------------------------------------------------------------
@@ -152,7 +152,7 @@ def ablation_experiment(
     """The experiment that trains the full run and every variant and compares them.
 
     Raises:
-        ConfigError, BadInputError: a key that does not exist, or a value that it does not take.
+        ConfigError, BadInputError: an unknown key, or a value that it does not accept.
     """
     from daf.compare.labels import path_name
 
@@ -200,7 +200,7 @@ def _train_variants(
 
 
 def _replaced(data: Mapping[str, Any], override: Mapping[str, Any]) -> dict[str, Any]:
-    """A copy with the values at dotted keys replaced; the model refuses unknown keys later."""
+    """A copy with the values at dotted keys replaced; the model later rejects unknown keys."""
     changed: dict[str, Any] = {key: dict(v) if isinstance(v, Mapping) else v for key, v in data.items()}
     for path, value in override.items():
         head, _, rest = path.partition(".")

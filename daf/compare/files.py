@@ -1,4 +1,4 @@
-"""Comparisons and their files: episodes from files, results and interim analyses to files."""
+"""Comparisons from and to files: reads episodes, writes results and interim analyses."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def deliver(results: ComparisonResults, output_dir: str | Path | None, verbose: 
 def compare_files(paths: Sequence[str | Path], config: DAFComparisonConfig, folder: str | Path) -> ComparisonResults:
     """Compare the episodes in the workflow's files, and write the results into `folder`.
 
-    Episodes beyond `episodes_per_mission` belong to another comparison of the same policies and are left out.
+    Episodes beyond `episodes_per_mission` belong to another comparison of the same policies and are ignored.
     """
     from daf.episodes.table import read_episodes, read_provenance
     from daf.statistics.units import SLIM_COLUMNS
@@ -56,7 +56,7 @@ def compare_files(paths: Sequence[str | Path], config: DAFComparisonConfig, fold
 
 
 def with_labels(config: DAFComparisonConfig, episodes: pd.DataFrame) -> DAFComparisonConfig:
-    """The configuration with missions and policies as the tables call them."""
+    """The configuration with the names of missions and policies used in the tables."""
     from daf.config.recipes import mission_label, policy_label
 
     present = list(dict.fromkeys(episodes["policy"]))
@@ -85,7 +85,7 @@ def with_labels(config: DAFComparisonConfig, episodes: pd.DataFrame) -> DAFCompa
 def write_interim_analysis(
     paths: Sequence[str | Path], config: DAFComparisonConfig, output: str | Path
 ) -> dict[str, Any]:
-    """Compare the shards played so far, and write whether more are needed."""
+    """Compare the shards played so far, and record whether more are needed."""
     from daf.episodes.table import read_episodes
     from daf.statistics.units import SLIM_COLUMNS
 
@@ -102,4 +102,4 @@ def reason_to_skip(interim_files: Sequence[str | Path]) -> str | None:
     if not states or not all(state["done"] for state in states):
         return None
     episodes = max(state["interim_analyses"][-1]["episodes"] for state in states)
-    return f"not played: every pair had its verdict after {episodes} episodes per policy and mission"
+    return f"not played: every pair had a verdict after {episodes} episodes per policy and mission"

@@ -1,4 +1,4 @@
-"""Comparisons of experiments that are made in memory."""
+"""Comparisons of experiments that are built in memory."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from daf.workflow.runner import run_workflow
 
 
 def run_generated_comparison(experiment: ExperimentConfig, folder: str | Path, *, cores: int = 1) -> ComparisonResults:
-    """Run an experiment with a single comparison through the workflow; its file is `<folder>/experiment.yaml`."""
+    """Run an experiment with a single comparison through the workflow, as `<folder>/experiment.yaml`."""
     path = Path(folder) / "experiment.yaml"
     experiment.to_yaml(path)
     run_workflow(config_path=path, targets=["compare"], cores=cores)

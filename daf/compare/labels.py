@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 
 def unique_labels(labels: Sequence[str]) -> list[str]:
-    """The same labels, with -2, -3, … added to repeated ones, so that two checkpoints of one class stay apart."""
+    """Append -2, -3, … to repeated labels, so that checkpoints of one class remain distinct."""
     taken: set[str] = set()
     unique = []
     for label in labels:

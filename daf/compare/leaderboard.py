@@ -1,10 +1,10 @@
-"""A leaderboard that accumulates: one JSON file, one board per suite and setting, one entry per policy.
+"""A cumulative leaderboard: one JSON file, with one board per suite and setting, and one entry per policy.
 
-Entries are comparable because everything that could make them differ is either in the board's key or refused: the
-suite's missions, the number of episodes, the environment seeds, and the versions of the engine. Figures are raw
+Entries are comparable because everything that could make them incomparable is either part of the board's key or
+refused: the suite's missions, the number of episodes, the environment seeds, and the engine versions. Scores are raw
 rewards, whatever the normalization of a comparison; each interval comes with its confidence level. A policy is
-identified by what decides how it acts (class, arguments, content of the weights, training recipe): entered again, it
-replaces its entry; another policy under the same name gets a numbered name.
+identified by what determines how it acts (class, arguments, content of the weights, training recipe). If it is entered
+again, it replaces its entry; a different policy with the same name gets a numbered name.
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ FORMAT = "daf-leaderboard/1"
 
 
 def read_leaderboard(path: str | Path) -> dict[str, Any]:
-    """The file's content; an empty leaderboard of the installed engine if there is none.
+    """The file's content, or an empty leaderboard for the installed engine if the file does not exist.
 
     Raises:
-        BadInputError: the file is something else.
+        BadInputError: the file is not a leaderboard.
     """
     path = Path(path)
     if not path.is_file():
@@ -48,15 +48,15 @@ def read_leaderboard(path: str | Path) -> dict[str, Any]:
 
 
 def check_engine(path: str | Path) -> None:
-    """Raise BadInputError if the file holds results of other engine versions than are installed."""
+    """Raise BadInputError if the file holds results of engine versions other than those installed."""
     known, installed = read_leaderboard(path)["engine"], _engine()
     if known != installed:
-        hint = "scores of two engine versions are not comparable: take another file"
+        hint = "scores of different engine versions are not comparable: use another file"
         raise BadInputError(f"results of {_words(known)}", f"{_words(installed)} is installed", str(path), hint)
 
 
 def enter(path: str | Path, suite: str, experiment: ExperimentConfig, results: ComparisonResults) -> dict[str, Any]:
-    """Add or replace the entries of a comparison's policies, and write the file and a .csv of it beside it.
+    """Add or replace the entries of a comparison's policies, and write the file and a .csv of it.
 
     Args:
         suite: name of the suite, which is also the comparison's name in `experiment`.
@@ -65,7 +65,7 @@ def enter(path: str | Path, suite: str, experiment: ExperimentConfig, results: C
         The whole content.
 
     Raises:
-        BadInputError: the file holds results of another engine version; it is left as it is.
+        BadInputError: the file holds results of a different engine version; it stays unchanged.
     """
     path = Path(path)
     comparison = experiment.comparisons[suite]
@@ -84,7 +84,7 @@ def enter(path: str | Path, suite: str, experiment: ExperimentConfig, results: C
         content = read_leaderboard(path)
         board = content["boards"].setdefault(key, {"setting": setting, "entries": []})
         if board["setting"] != setting:
-            hint = "the suite's missions or the action time have changed since: take another file"
+            hint = "the suite's missions or the action time have changed since: use another file"
             raise BadInputError(f"the setting of the board '{key}'", "another", str(path), hint)
         for policy in results.policies:
             _replace(board["entries"], _entry(plan, policy, results))
@@ -153,7 +153,7 @@ def _replace(entries: list[dict[str, Any]], entry: dict[str, Any]) -> None:
 
 
 def _rank(entries: list[dict[str, Any]], missions: list[str]) -> None:
-    """Order by mean rank over missions, for missions pay on different scales; ties share a rank."""
+    """Order by mean rank over missions, since reward scales differ between missions; ties share a rank."""
     import numpy as np
 
     from daf.statistics.ranking import ranks_of_scores

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class PlaySettings:
-    """How episodes are played; only the action timeout can change their rewards."""
+    """How episodes are played; only the action time limit can change their rewards."""
 
     workers: int = 1
     device: str = "cpu"
@@ -43,7 +43,7 @@ class Lineup:
 def resolve_lineup(
     policies: Sequence[str | PolicySpec | PolicyConfig | ResolvedPolicy], missions: Sequence[str | MissionConfig]
 ) -> Lineup:
-    """Load policies and missions; policies of the same name get numbered labels.
+    """Load policies and missions; policies with the same name get numbered labels.
 
     Raises:
         BadInputError: an unknown mission or policy.

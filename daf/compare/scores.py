@@ -1,4 +1,4 @@
-"""Comparisons of tables of scores from elsewhere."""
+"""Comparisons of external tables of scores."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def names_as_text(overrides: Mapping[str, Any]) -> dict[str, Any]:
-    """Keywords with names of policies and missions as text, as a table of scores has them."""
+    """Keywords with names of policies and missions as text, as in a table of scores."""
     texts = dict(overrides)
     if texts.get("reference") is not None:
         texts["reference"] = str(texts["reference"])
@@ -55,7 +55,7 @@ def source_name(source: pd.DataFrame | str | Path) -> str:
 
 
 def _fixed_policies(results: ComparisonResults) -> list[str]:
-    """A note on policies without training seeds beside others that have some: the table cannot tell if they learned."""
+    """A note if only some policies have training seeds: the table does not show whether the others were trained."""
     trained = {record.policy: record.trained for record in results.summary}
     fixed = [policy for policy, known in trained.items() if not known]
     if not fixed or len(fixed) == len(trained):

@@ -1,4 +1,4 @@
-"""Settings of a comparison: a configuration, and keywords that override its keys."""
+"""Settings of a comparison: a configuration, with keyword overrides."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from daf.errors import BadInputError, did_you_mean
 def comparison_config(
     function: Callable[..., Any], config: DAFComparisonConfig | None, overrides: Mapping[str, Any], **arguments: Any
 ) -> DAFComparisonConfig:
-    """The configuration of a call: the given one or the defaults, with overrides, with what the arguments say.
+    """The configuration of a call: the given one or the defaults, updated by overrides and arguments.
 
     Args:
         function: the public function that was called; errors name it.
-        arguments: keys that the function's own arguments decide.
+        arguments: keys that the function's own arguments set.
 
     Raises:
-        ConfigError: a value that the configuration refuses.
+        ConfigError: a value that the configuration rejects.
     """
     base = {} if config is None else config.to_dict()
     return DAFComparisonConfig.from_dict({**base, **overrides, **arguments}, source=function.__name__)
 
 
 def check_overrides(function: Callable[..., Any], overrides: Mapping[str, Any]) -> None:
-    """Refuse keywords that are neither parameters of a function nor keys of `DAFComparisonConfig`.
+    """Reject keywords that are neither parameters of a function nor keys of `DAFComparisonConfig`.
 
     Raises:
         BadInputError: such a keyword, with the nearest known one.

@@ -1,7 +1,7 @@
 """Benchmark suites: named sets of real missions, played through the workflow, with a growing leaderboard.
 
-Each suite has its folder. A second call plays only what is missing, so a new policy costs only its own episodes, and an
-interrupted suite resumes where it stopped.
+Each suite has its own folder. A second call plays only what is missing, so adding a policy costs only its episodes, and
+an interrupted suite resumes where it stopped.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ SUITES: dict[str, tuple[str, ...]] = {
         "easy_small_hearts", "easy_medium_hearts", "easy_large_hearts",
     ),
 }  # fmt: skip
-# Every eval but easy_hearts_training, whose map has no room for its agents at any number.
+# Every eval except easy_hearts_training, whose map has no room for any number of agents.
 SUITES["evals"] = (
     *SUITES["resources"], *SUITES["memory"], *SUITES["exploration"], *SUITES["planning"], *SUITES["diagnostic"],
 )  # fmt: skip
@@ -75,22 +75,22 @@ def daf_benchmark_suite(
     verbose: bool = True,
     **settings: Any,
 ) -> ComparisonResults:
-    """Compare policies on a named suite of missions (see `SUITES`) by the workflow, and enter them in a leaderboard.
+    """Compare policies on a named suite of missions (see `SUITES`) through the workflow, and update a leaderboard.
 
     Args:
         policies: shorthands, class paths, PolicySpecs or PolicyConfigs; a mapping names them.
-        output_dir: episodes, comparison and report go to `<output_dir>/<suite>/`; finished files are kept, so a second
-            call plays only what is missing.
-        cores: number of jobs at once.
+        output_dir: episodes, comparison and report are written to `<output_dir>/<suite>/`; finished files are kept, so
+            a second call plays only what is missing.
+        cores: number of parallel jobs.
         leaderboard: the file; default `<output_dir>/leaderboard.json`. See `daf.compare.leaderboard`.
         episodes_per_shard: episodes per job.
-        settings: further keys of `DAFComparisonConfig`, such as `equivalence_margin` or `normalization`. The
+        settings: other keys of `DAFComparisonConfig`, such as `equivalence_margin` or `normalization`. The
             leaderboard always holds raw rewards.
 
     Raises:
-        BadInputError: no suite has this name, or the leaderboard holds results of another engine version; nothing was
-            played then.
-        ConfigError: an unknown policy or a wrong setting; nothing was played.
+        BadInputError: no suite has this name, or the leaderboard holds results of a different engine version; nothing
+            has been played.
+        ConfigError: an unknown policy or a wrong setting; nothing has been played.
         WorkflowFailedError: a job failed.
     """
     from daf.compare.generated import run_generated_comparison
@@ -117,7 +117,7 @@ def _suite_experiment(
     episodes_per_shard: int,
     comparison: Mapping[str, Any],
 ) -> ExperimentConfig:
-    """The experiment whose only comparison is the suite."""
+    """An experiment with the suite as its only comparison."""
     return ExperimentConfig.from_dict(
         {
             "name": f"suite-{suite}",

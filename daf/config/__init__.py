@@ -1,10 +1,10 @@
-"""What an experiment is: typed, checked models of its file, and the recipes that they mean.
+"""The definition of an experiment: typed, validated models of its file, and the recipes derived from them.
 
 experiment       the experiment file: missions, policies, training, comparisons, deployment
 sweep            the part of it that describes a sweep
-hyperparameters  the PPO values of a training
-strict_model     what all models share: unknown keys are errors, mistakes say where
-recipes          what decides a result, and nothing that does not
+hyperparameters  the PPO hyperparameters of a training run
+strict_model     the base of all models: unknown keys are errors, and every error names its place
+recipes          everything that determines a result, and nothing else
 docs             the schema and the tables of config/README.md, generated from the models
 """
 

@@ -1,9 +1,9 @@
-"""Documentation that is generated from the models of `daf.config`, so that it cannot drift.
+"""Generates documentation from the models of `daf.config`, so that it cannot go out of date.
 
     python -m daf.config.docs            writes workflow/schemas/config.schema.yaml and the tables of config/README.md
     python -m daf.config.docs --check    exits 1 and shows the difference if either is out of date
 
-The prose of the README is written by hand; only what stands between the two markers is replaced.
+The prose of the README is written by hand; only the part between the two markers is replaced.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ TABLES: tuple[tuple[str, type[BaseModel]], ...] = (
     ("`missions.<name>`", config.MissionConfig),
     ("`policies.<name>`", config.PolicyConfig),
     ("`sweeps.<name>`", config.DAFSweepConfig),
-    ("`sweeps.<name>.search_space.<knob>` with `type: float`", config.FloatParameter),
-    ("`sweeps.<name>.search_space.<knob>` with `type: int`", config.IntParameter),
-    ("`sweeps.<name>.search_space.<knob>` with `type: categorical`", config.CategoricalParameter),
+    ("`sweeps.<name>.search_space.<parameter>` with `type: float`", config.FloatParameter),
+    ("`sweeps.<name>.search_space.<parameter>` with `type: int`", config.IntParameter),
+    ("`sweeps.<name>.search_space.<parameter>` with `type: categorical`", config.CategoricalParameter),
     ("`sweeps.<name>.halving`", config.HalvingConfig),
     ("`sweeps.<name>.early_stopping`", config.StoppingConfig),
     ("`training.<name>`", config.DAFTrainingConfig),
@@ -62,7 +62,8 @@ def config_schema() -> dict[str, Any]:
     for kind in ("FloatParameter", "IntParameter", "CategoricalParameter"):
         when = definitions[kind]["properties"]["when"]
         values = when["additionalProperties"]
-        when["additionalProperties"] = {"anyOf": [*values["items"]["anyOf"], values]}  # one value stands for a list
+        # One value is short for a list of one.
+        when["additionalProperties"] = {"anyOf": [*values["items"]["anyOf"], values]}
     plain_list = {key: value for key, value in choices.items() if key in ("type", "items", "minItems")}
     mappings = {"anyOf": [{"$ref": f"#/$defs/{kind}Parameter"} for kind in ("Float", "Int", "Categorical")]}
     for kind in ("Float", "Int", "Categorical"):
@@ -75,7 +76,7 @@ def config_schema() -> dict[str, Any]:
 
 
 def _without_titles(node: Any, *, is_names: bool = False) -> Any:
-    """pydantic titles every key with its own name, which tells an editor's user nothing."""
+    """Drop pydantic's titles: each only repeats the name of its key."""
     if isinstance(node, list):
         return [_without_titles(item) for item in node]
     if not isinstance(node, dict):
@@ -110,7 +111,7 @@ def _table(heading: str, model: type[BaseModel]) -> str:
 
 
 _SHORTER_WORDS = {
-    "search_space": "mapping of knobs to a list of choices, or to a mapping with `type` as below",
+    "search_space": "mapping of parameters to a list of choices, or to a mapping with `type` as below",
     "policies": "mapping of names to text or mapping",
     "when": "mapping of names to a value or a list of values",
     "choices": "list of true or false, numbers, text or null",
@@ -118,7 +119,7 @@ _SHORTER_WORDS = {
 
 
 def _type_text(model: type[BaseModel], name: str) -> str:
-    """The value of a key in words, from the JSON schema: `integer ≥ 1`, `one of a, b`, `list of text`."""
+    """Describe the value of a key, from the JSON schema: `integer ≥ 1`, `one of a, b`, `list of text`."""
     if name in _SHORTER_WORDS and model is not config.DAFComparisonConfig:
         return _SHORTER_WORDS[name]
     schema = model.model_json_schema()
@@ -178,7 +179,7 @@ def _cell(text: str) -> str:
 
 
 def readme_text(existing: str) -> str:
-    """The README with its generated part replaced.
+    """Return the README with its generated part replaced.
 
     Raises:
         BadInputError: the markers are missing, doubled or in the wrong order.
@@ -191,7 +192,7 @@ def readme_text(existing: str) -> str:
 
 
 def generated(root: Path = PROJECT) -> dict[Path, str]:
-    """Path below the root → the text that should stand there."""
+    """Map each generated file (path below the root) to its expected text."""
     readme = root / README_PATH
     if not readme.is_file():
         raise BadInputError("the README whose tables are generated", "no such file", str(readme))
@@ -199,7 +200,7 @@ def generated(root: Path = PROJECT) -> dict[Path, str]:
 
 
 def drift(root: Path = PROJECT) -> str:
-    """A unified diff from what stands there to what should; empty if all is up to date."""
+    """Return a unified diff from the files to their expected text; empty if all are up to date."""
     parts = []
     for path, wanted in generated(root).items():
         found = (root / path).read_text(encoding="utf-8") if (root / path).is_file() else ""

@@ -1,9 +1,9 @@
-"""What an experiment is: typed, checked models, and nothing else.
+"""The experiment file as typed, validated models.
 
-Every key a user may write stands here, or for sweeps in `daf.config.sweep`, with its meaning; `config/README.md` and
-`workflow/schemas/config.schema.yaml` are generated from these models (`python -m daf.config.docs`). Models are
-strict: an unknown key is an error with a suggestion. Fields may be assigned and are checked on assignment.
-Machine facts (partitions, memory, GPUs) are not here but in `profiles/`.
+This module defines and describes every key a user may write, except those of sweeps, which are in `daf.config.sweep`.
+`config/README.md` and `workflow/schemas/config.schema.yaml` are generated from these models (`python -m
+daf.config.docs`). Models are strict: an unknown key is an error with a suggestion. Fields can be assigned and are
+validated on assignment. Machine settings (partitions, memory, GPUs) belong in `profiles/`.
 """
 
 from __future__ import annotations
@@ -28,25 +28,25 @@ class DAFConfig(StrictModel):
     """Settings shared by all stages."""
 
     output_dir: Path = Field(Path("daf_output"), description="folder for everything DAF writes")
-    seed: Seed = Field(42, description="root of every random stream that has no seed of its own")
+    seed: Seed = Field(42, description="root seed of every random stream without an explicit seed")
     device: Literal["auto", "cpu", "cuda"] = Field(
-        "auto", description="where networks run; auto takes a GPU if there is one"
+        "auto", description="where networks run; auto uses a GPU if one is available"
     )
-    max_parallel_jobs: int = Field(4, ge=1, description="jobs that the Python API lets the workflow run at once")
+    max_parallel_jobs: int = Field(4, ge=1, description="maximum number of parallel jobs when started from Python")
     min_free_disk_gb: float = Field(
-        2.0, ge=0, description="free space that the environment check demands of output_dir"
+        2.0, ge=0, description="free space in output_dir that the environment check requires"
     )
-    min_free_memory_gb: float = Field(2.0, ge=0, description="free memory that the environment check demands")
-    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least severe message shown")
+    min_free_memory_gb: float = Field(2.0, ge=0, description="free memory that the environment check requires")
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least severe messages to show")
 
 
 # ---- missions and policies --------------------------------------------------------------------------------
 
 
 class MissionConfig(StrictModel):
-    """A mission under a name of your own: another mission or a file, with changes."""
+    """A mission under your own name: an existing mission or a file, with changes."""
 
-    source: str = Field(description="a CoGames mission or eval, one that DAF ships, or a .yaml/.json/.py file")
+    source: str = Field(description="a CoGames mission or eval, a mission shipped with DAF, or a .yaml/.json/.py file")
     variants: list[str] = Field(default_factory=list, description="CoGames variants to apply (see `cogames variants`)")
     num_agents: int | None = Field(None, ge=1, description="number of agents; default: the mission's own")
     max_steps: int | None = Field(None, ge=1, description="episode length in steps; default: the mission's own")
@@ -57,25 +57,25 @@ class MissionConfig(StrictModel):
 
 
 class PolicyConfig(StrictModel):
-    """A policy to evaluate: a class with optional weights, what a training run of this experiment makes, or a team."""
+    """A policy to evaluate: a class with optional weights, the models of a training run in this file, or a team."""
 
     class_path: str | None = Field(None, description="shorthand (`random`, `lstm`, …) or full path of a policy class")
     data_path: Path | None = Field(
         None,
-        description="weights for class_path; without one, a submission bundle (.zip) or a trained model (.safetensors, "
-        "which has its .json beside it)",
+        description="weights for class_path; without class_path, a submission bundle (.zip) or a trained model "
+        "(.safetensors, with its .json next to it)",
     )
     init_kwargs: dict[str, Any] = Field(default_factory=dict, description="keyword arguments of the policy class")
     training: Name | None = Field(None, description="a run under `training`: one policy per training seed")
     policies: dict[str, PositiveShare] = Field(
         default_factory=dict,
-        description="a team: names under `policies`, or shorthands and class paths, with the share of a mission's "
-        "agents that each plays; members that are trained play their training seeds side by side",
+        description="a team: names under `policies`, or shorthands and class paths, each with its share of a mission's "
+        "agents; trained members are matched by training seed",
     )
 
     @classmethod
     def of(cls, policy: Any) -> PolicyConfig:
-        """From how Python code may name a policy: a shorthand, class path or file, a PolicySpec, or itself."""
+        """Convert any form in which Python code may give a policy: shorthand, class path, file or PolicySpec."""
         if isinstance(policy, PolicyConfig):
             return policy
         if isinstance(policy, str):
@@ -93,14 +93,14 @@ class PolicyConfig(StrictModel):
     def _one_kind(self) -> Self:
         described = self.class_path or self.data_path or self.init_kwargs
         if self.policies and (described or self.training):
-            raise ValueError("`policies` stands alone: its members say which class and weights they have")
+            raise ValueError("`policies` excludes the other keys: its members define their class and weights")
         if self.policies and len(self.policies) < 2:
-            raise ValueError("a team has at least two members")
+            raise ValueError("a team needs at least two members")
         if self.training is not None and described:
-            raise ValueError("`training` stands alone: the run says which class, weights and init_kwargs")
+            raise ValueError("`training` excludes the other keys: the run defines the class, weights and init_kwargs")
         if not self.policies and self.training is None and self.class_path is None and self.data_path is None:
             raise ValueError(
-                "one of class_path, data_path (a bundle or a trained model), training or policies (a team) is needed"
+                "one of class_path, data_path (a bundle or a trained model), training or policies (a team) is required"
             )
         return self
 
@@ -109,7 +109,7 @@ class PolicyConfig(StrictModel):
 
 
 class DAFTrainingConfig(StrictModel):
-    """One training run: a policy learns a mission, once per seed."""
+    """One training run: a policy learns a mission, once for each seed."""
 
     mission: str = Field("tutorial.miner", description="mission name or file")
     policy_class_path: str = Field("grid", description="shorthand or class path of a trainable policy")
@@ -117,37 +117,41 @@ class DAFTrainingConfig(StrictModel):
     num_steps: int = Field(600_000, ge=1, description="agent-steps to train for, rounded up to whole updates")
     seeds: list[Seed] = Field([1], min_length=1, description="training seeds; one model each")
     sweep: Name | None = Field(None, description="a sweep whose best hyperparameters replace those given here")
-    hyperparameters: Hyperparameters = Field(default_factory=lambda: Hyperparameters(), description="the knobs of PPO")
-    num_machines: int = Field(1, ge=1, description="machines; each runs one torchrun agent")
+    hyperparameters: Hyperparameters = Field(
+        default_factory=lambda: Hyperparameters(), description="PPO hyperparameters"
+    )
+    num_machines: int = Field(1, ge=1, description="number of machines; each runs one torchrun agent")
     processes_per_machine: int = Field(
         1, ge=1, description="training processes per machine (one per GPU on a GPU node)"
     )
     num_evaluations: int = Field(
         5,
         ge=0,
-        description="held-out evaluations, evenly spaced, one at the end; 0: the last weights are published",
+        description="evenly spaced held-out evaluations, the last at the end of training; 0: publish the final weights",
     )
-    evaluation_episodes: int = Field(8, ge=1, description="episodes of one held-out evaluation")
+    evaluation_episodes: int = Field(8, ge=1, description="episodes per held-out evaluation")
     evaluation_seed: Seed = Field(500_000, description="first episode seed of held-out evaluations")
     objective_metric: str = Field(
         "mean_reward",
-        description="the best held-out one's weights are published: mean_reward, success_rate, or a game statistic",
+        description="held-out metric that selects the published weights: mean_reward, success_rate or a game statistic",
     )
-    optimize_direction: Literal["maximize", "minimize"] = Field("maximize", description="which end is better")
+    optimize_direction: Literal["maximize", "minimize"] = Field(
+        "maximize", description="whether to maximize or minimize the objective"
+    )
     precision: Literal["float32", "bfloat16"] = Field(
-        "float32", description="numbers inside the network; bfloat16 is faster on recent GPUs"
+        "float32", description="precision of the network; bfloat16 is faster on recent GPUs"
     )
     compile_network: bool = Field(False, description="torch.compile: slower to start, faster on a GPU")
     trackers: list[str] = Field(
-        ["tensorboard"], description="what else metrics are sent to: tensorboard, or a library like wandb (offline)"
+        ["tensorboard"], description="where else metrics are logged: tensorboard, or a library such as wandb (offline)"
     )
-    checkpoint_interval_steps: int = Field(100_000, ge=1, description="agent-steps between two checkpoints")
-    max_restarts: int = Field(2, ge=0, description="times the process group is restarted after a crash")
+    checkpoint_interval_steps: int = Field(100_000, ge=1, description="agent-steps between checkpoints")
+    max_restarts: int = Field(2, ge=0, description="maximum number of restarts of the process group after crashes")
 
     @model_validator(mode="after")
     def _distinct_seeds(self) -> Self:
         if len(set(self.seeds)) != len(self.seeds):
-            raise ValueError("seeds must differ from each other")
+            raise ValueError("seeds must be distinct")
         return self
 
     @property
@@ -162,7 +166,7 @@ def _text_or_other(value: Any) -> str:
     return "as text" if isinstance(value, str) else "as value"
 
 
-# One of two kinds, told apart by whether it is text, so that an error speaks of that kind alone.
+# A union of two kinds, distinguished by whether the value is text, so that an error mentions only that kind.
 CountOrAuto = Annotated[
     Annotated[Literal["auto"], Tag("as text")] | Annotated[int, Field(ge=1), Tag("as value")],
     Discriminator(_text_or_other),
@@ -178,10 +182,10 @@ class Normalization(StrictModel):
     RENAMED: ClassVar[Mapping[str, str]] = {"zero": "`low`", "one": "`high`"}
 
     low: PolicyOrRewards = Field(
-        description="what maps to 0: a policy of the comparison, by its mean on each mission, or a reward per mission"
+        description="score that maps to 0: the means of a policy in the comparison, or a reward per mission"
     )
     high: PolicyOrRewards = Field(
-        description="what maps to 1: differs from low on every mission, and is above it if either is a policy"
+        description="score that maps to 1; must differ from low on every mission, and exceed it if either is a policy"
     )
 
 
@@ -200,23 +204,25 @@ class DAFComparisonConfig(StrictModel):
         description="episodes per policy and mission, on the same seeds for all policies; auto: until every pair has a "
         "verdict",
     )
-    max_episodes_per_mission: int = Field(256, ge=4, description="where auto stops if pairs still lack a verdict")
+    max_episodes_per_mission: int = Field(256, ge=4, description="maximum for auto")
     num_interim_analyses: int = Field(
-        4, ge=1, le=20, description="batches of auto, each followed by an interim analysis"
+        4, ge=1, le=20, description="number of batches with auto; an interim analysis follows each"
     )
     reference: str | None = Field(
-        None, description="a policy to compare all others with, and only with it; null: compare every pair"
+        None, description="compare every other policy with this one only; null: compare all pairs"
     )
     normalization: Normalization | None = Field(
         None, description="reference scores that map to 0 and 1 on each mission; null: raw rewards"
     )
-    confidence_level: float = Field(0.95, gt=0.5, lt=1, description="coverage of the intervals")
+    confidence_level: float = Field(0.95, gt=0.5, lt=1, description="confidence level of the intervals")
     num_resamples: int = Field(
-        10_000, ge=100, description="bootstrap and permutation replicates; small p-values among many tests get more"
+        10_000,
+        ge=100,
+        description="bootstrap and permutation replicates; more are drawn for small p-values among many tests",
     )
     equivalence_margin: float | None = Field(None, gt=0, description="largest difference of means that does not matter")
     recipe_test: Literal["welch", "permutation"] = Field(
-        "welch", description="test on means of training seeds; the permutation test needs 4 seeds a side"
+        "welch", description="test on the means of training seeds; the permutation test needs 4 seeds per policy"
     )
     resample_missions: bool = Field(
         False,
@@ -230,7 +236,7 @@ class DAFComparisonConfig(StrictModel):
     def _distinct(self) -> Self:
         for field, values in (("policies", self.policies), ("missions", self.missions)):
             if len(set(values)) != len(values):
-                raise ValueError(f"{field} must differ from each other")
+                raise ValueError(f"{field} must be distinct")
         scale = [] if self.normalization is None else [self.normalization.low, self.normalization.high]
         for key, policy in (("reference", self.reference), *(("normalization", end) for end in scale)):
             if isinstance(policy, str) and policy not in self.policies:
@@ -247,7 +253,7 @@ class DAFComparisonConfig(StrictModel):
 
     @property
     def episodes_cap(self) -> int:
-        """Episodes per policy and mission at the most."""
+        """The maximum number of episodes per policy and mission."""
         return self.max_episodes_per_mission if self.episodes_per_mission == "auto" else self.episodes_per_mission
 
 
@@ -255,16 +261,16 @@ class DAFComparisonConfig(StrictModel):
 
 
 class DAFDeploymentConfig(StrictModel):
-    """The package made of one policy, and where it may be sent."""
+    """The package to build from one policy, and where to deploy it."""
 
     policy: Name | None = Field(
-        None, description="name under `policies`; with `training`, its first seed unless `seed` is set"
+        None, description="name under `policies`; for a trained policy, the first seed unless `seed` is set"
     )
-    seed: Seed | None = Field(None, description="which training seed to package")
+    seed: Seed | None = Field(None, description="training seed to package")
     version: str = Field("0.1.0", pattern=r"^\d+\.\d+\.\d+$", description="version of the package")
-    description: str = Field("", description="one sentence for the package's documentation")
+    description: str = Field("", description="one-sentence description for the package's documentation")
     validation_mission: str = Field("tutorial.miner", description="mission on which the package must load and act")
-    endpoint: str | None = Field(None, description="folder or http(s) address that `deploy_policy` sends to")
+    endpoint: str | None = Field(None, description="folder or http(s) address that `deploy_policy` uploads to")
     season: str | None = Field(None, description="tournament season, for a CoGames server")
 
 
@@ -277,19 +283,19 @@ Replay = Literal["best", "median", "worst"]
 class EvaluationConfig(StrictModel):
     """How episodes are run; nothing here changes their rewards except the action timeout."""
 
-    episodes_per_shard: int = Field(32, ge=1, description="episodes per job and file")
+    episodes_per_shard: int = Field(32, ge=1, description="episodes per job and output file")
     max_action_time_ms: int = Field(
-        10_000, ge=1, description="wall-clock budget of one action; slower ones count as timeouts"
+        10_000, ge=1, description="wall-clock limit per action; slower actions count as timeouts"
     )
     objective_metric: str = Field(
         "mean_reward",
-        description="the objective column of the episodes: mean_reward, success_rate, length, or a statistic of the "
-        "engine",
+        description="metric in the episodes' objective column: mean_reward, success_rate, length, or an engine "
+        "statistic",
     )
     replays: list[Replay] = Field(
         default_factory=list,
-        description="episodes of every policy and mission to write for `cogames replay`, by mean reward; any other can "
-        "be asked for by its file name",
+        description="episodes, by mean reward, to write for `cogames replay`, per policy and mission; "
+        "request any other by its file name",
     )
 
 
@@ -298,26 +304,26 @@ class ExperimentConfig(StrictModel):
 
     SECTIONS_WITH_NAMES: ClassVar[tuple[str, ...]] = ("missions", "policies", "sweeps", "training", "comparisons")
 
-    name: Name = Field("experiment", description="what this experiment is called in reports")
+    name: Name = Field("experiment", description="name of the experiment in reports")
     daf: DAFConfig = Field(default_factory=lambda: DAFConfig(), description="settings shared by all stages")
-    missions: dict[Name, MissionConfig] = Field(default_factory=dict, description="missions under names of your own")
+    missions: dict[Name, MissionConfig] = Field(default_factory=dict, description="missions under your own names")
     policies: dict[Name, PolicyConfig] = Field(default_factory=dict, description="policies to evaluate, by name")
     sweeps: dict[Name, DAFSweepConfig] = Field(default_factory=dict, description="hyperparameter sweeps, by name")
     training: dict[Name, DAFTrainingConfig] = Field(default_factory=dict, description="training runs, by name")
     evaluation: EvaluationConfig = Field(default_factory=lambda: EvaluationConfig(), description="how episodes are run")
     comparisons: dict[Name, DAFComparisonConfig] = Field(default_factory=dict, description="comparisons, by name")
-    deployment: DAFDeploymentConfig | None = Field(None, description="the package to make; null: none")
+    deployment: DAFDeploymentConfig | None = Field(None, description="the package to build; null: none")
 
     @model_validator(mode="before")
     @classmethod
     def _name_sweeps(cls, data: Any) -> Any:
-        """A sweep's name is its key; writing it a second time inside is allowed only if it is the same."""
+        """Take a sweep's name from its key; a `name` inside is allowed only if it is the same."""
         if isinstance(data, dict) and isinstance(data.get("sweeps"), dict):
             data = {**data, "sweeps": {**data["sweeps"]}}
             for name, sweep in data["sweeps"].items():
                 if isinstance(sweep, dict):
                     if sweep.get("name", name) != name:
-                        raise ValueError(f"sweeps.{name}.name is '{sweep['name']}': leave it out, the key is the name")
+                        raise ValueError(f"sweeps.{name}.name is '{sweep['name']}': leave it out; the key is the name")
                     data["sweeps"][name] = {**sweep, "name": name}
         return data
 
@@ -330,7 +336,7 @@ class ExperimentConfig(StrictModel):
         return experiment
 
     def _broken_references(self, source: str) -> list[BadInputError]:
-        """Names that point at nothing inside this file. Missions and policies outside it need the engine to check."""
+        """References to undefined names. Checking missions and policies outside this file needs the engine."""
         problems = []
 
         def check(name: str | None, known: Any, what: str, key: str) -> None:
@@ -340,18 +346,18 @@ class ExperimentConfig(StrictModel):
         for name, sweep in self.sweeps.items():
             if sweep.warm_start and not (Path(sweep.warm_start) / "trials.json").is_file():
                 others = set(self.sweeps) - {name}
-                what = "another sweep of this file, or the folder of a finished sweep"
+                what = "another sweep in this file, or the folder of a finished sweep"
                 check(sweep.warm_start, others, what, f"sweeps.{name}.warm_start")
                 problems += self._broken_warm_start(name, sweep, f"{source}: sweeps.{name}.warm_start")
         for name, run in self.training.items():
-            check(run.sweep, self.sweeps, "the name of a sweep of this file", f"training.{name}.sweep")
+            check(run.sweep, self.sweeps, "the name of a sweep in this file", f"training.{name}.sweep")
         for name, policy in self.policies.items():
             check(
-                policy.training, self.training, "the name of a training run of this file", f"policies.{name}.training"
+                policy.training, self.training, "the name of a training run in this file", f"policies.{name}.training"
             )
         problems += self._broken_teams(source)
         if self.deployment and self.deployment.policy:
-            check(self.deployment.policy, self.policies, "the name of a policy of this file", "deployment.policy")
+            check(self.deployment.policy, self.policies, "the name of a policy in this file", "deployment.policy")
             packaged = self.policies.get(self.deployment.policy)
             if packaged and packaged.policies:
                 hint = f"one of its members: {', '.join(packaged.policies)}"
@@ -369,7 +375,7 @@ class ExperimentConfig(StrictModel):
         for key in ("objective_metric", "optimize_direction"):
             ours, theirs = getattr(sweep, key), getattr(other, key)
             if ours != theirs:
-                yield BadInputError(f"a sweep with {key} '{ours}', as this one", f"'{theirs}'", where)
+                yield BadInputError(f"a sweep with {key} '{ours}', as in this one", f"'{theirs}'", where)
         chain = [name]
         while other is not None and other.name not in chain:
             chain.append(other.name)
@@ -383,7 +389,7 @@ class ExperimentConfig(StrictModel):
             members = {member: self.policies[member] for member in team.policies if member in self.policies}
             for member, config in members.items():
                 if config.policies:
-                    yield BadInputError("members that are no teams themselves", f"'{member}'", where)
+                    yield BadInputError("members that are not teams themselves", f"'{member}'", where)
             runs = {member: self.training.get(config.training or "") for member, config in members.items()}
             seeds = {member: run.seeds for member, run in runs.items() if run is not None}
             if len({tuple(of_member) for of_member in seeds.values()}) > 1:

@@ -1,7 +1,7 @@
-"""Recipes: everything that decides a result, and nothing else, as frozen plain data.
+"""Recipes: everything that determines a result, and nothing else, as frozen plain data.
 
-The workflow puts a recipe into a rule's `params`, result files carry it as provenance, and its digest names trainer
-state: the same recipe means the same result, and a changed recipe never reuses old files.
+The workflow puts a recipe into a rule's `params`, result files record it as provenance, and its digest identifies saved
+trainer state. The same recipe gives the same result, and a changed recipe never reuses old files.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ from daf.system.files import PROJECT, digest, file_sha256
 INIT_KWARGS_PREFIX = "init_kwargs."  # of a searched keyword argument of the policy class
 SHIPPED_MISSIONS = PROJECT / "config" / "missions"
 
-# Raise a number when code in daf/ changes what a stage computes, so that its results are made again: Snakemake does not
-# see changes in imported packages.
+# When code in daf/ changes what a stage computes, raise its number here, so that its results are recomputed: Snakemake
+# does not see changes in imported packages.
 STAGE_VERSIONS = {"check": 1, "propose": 2, "train": 2, "evaluate": 3, "analyze": 5, "compare": 4, "package": 2}
 
 
@@ -39,12 +39,12 @@ class _Frozen(BaseModel):
 
     @property
     def digest(self) -> str:
-        """64 hexadecimal digits that name this recipe."""
+        """64 hexadecimal digits that identify this recipe."""
         return digest(self.to_dict())
 
 
 class MissionRecipe(_Frozen):
-    """A mission, with the content of its file if it has one."""
+    """A mission, with the content of its file, if any."""
 
     name: str
     config: MissionConfig
@@ -52,7 +52,7 @@ class MissionRecipe(_Frozen):
 
     @classmethod
     def of(cls, name: str, missions: dict[str, MissionConfig]) -> MissionRecipe:
-        """The mission that `name` means in an experiment: one it defines itself, else a name or file outside it."""
+        """The mission that `name` refers to in an experiment: one that it defines, else a name or file outside it."""
         config = missions.get(name) or MissionConfig(source=name)
         files = (Path(config.source), SHIPPED_MISSIONS / f"{config.source}.yaml")
         file = next((path for path in files if path.is_file()), None)
@@ -60,12 +60,12 @@ class MissionRecipe(_Frozen):
 
 
 def mission_label(name: str) -> str:
-    """The name of a mission in paths and tables: a file's stem, any other name unchanged."""
+    """The name of a mission in paths and tables: the stem of a file, any other name unchanged."""
     return Path(name).stem if name.endswith((".yaml", ".yml", ".json", ".py")) else name
 
 
 def policy_label(class_path: str | None, data_path: Path | None = None) -> str:
-    """The name in tables of a policy that the configuration does not name: its class, then the stem of its weights."""
+    """The name in tables of a policy without a configured name: its class, then the stem of its weights."""
     parts = ((class_path or "").rpartition(".")[2], data_path.stem if data_path else "")
     return "-".join(part for part in parts if part)
 
@@ -76,14 +76,14 @@ def checkpoint_label(policy: str, train_seed: int | None) -> str:
 
 
 class PolicyRecipe(_Frozen):
-    """Who plays: a policy with one of its training seeds, or a team of such policies.
+    """Who plays: a policy (with one training seed, if trained), or a team of policies.
 
-    Input files hold the weights, in the order of `singles`; the recipe knows them by content.
+    The weights are input files, in the order of `singles`; the recipe identifies them by content.
 
     Attributes:
         label: the policy's name in tables.
-        training: the run that makes the weights.
-        weights_sha256: of the files that the configuration names: weights or bundle, then the description beside them.
+        training: the run that produces the weights.
+        weights_sha256: digests of the files that the configuration names: weights or bundle, then its description.
         members: of a team, with their shares of the agents.
     """
 
@@ -109,12 +109,12 @@ class PolicyRecipe(_Frozen):
         return [member for member, _ in self.members] or [self]
 
     def identity(self) -> dict[str, Any]:
-        """What decides how the policy acts, apart from its names and the training run that makes its weights."""
+        """What determines how the policy acts, except its names and the training run that produces its weights."""
         return self.model_dump(mode="json", include={"class_path", "init_kwargs", "weights_sha256"})
 
 
 class HeldOutRecipe(_Frozen):
-    """Evaluations during training, on episodes outside training; they decide which weights are published."""
+    """Evaluations during training, on held-out episodes; they decide which weights are published."""
 
     num_evaluations: int
     episodes: int
@@ -167,7 +167,7 @@ class EvaluationRecipe(_Frozen):
 
 
 class TrialRecipe(_Frozen):
-    """Everything that decides the result of a trial, except what `daf.search.assignment.TrialAssignment` holds.
+    """Everything that determines the result of a trial, except its `daf.search.assignment.TrialAssignment`.
 
     Attributes:
         training: the fixed part; the assignment replaces its seed and the searched hyperparameters.
@@ -185,16 +185,16 @@ class TrialRecipe(_Frozen):
     stage_version: int = STAGE_VERSIONS["evaluate"]
 
     def training_with(self, hyperparameters: Mapping[str, Any], seed: int) -> TrainingRecipe:
-        """The training of one trial.
+        """Return the training recipe of one trial.
 
         Raises:
-            ConfigError: a hyperparameter that does not exist or a value that it does not take.
+            ConfigError: an unknown hyperparameter, or a value that it does not accept.
         """
         return with_hyperparameters(self.training.model_copy(update={"seed": seed}), hyperparameters)
 
 
 class PromotionRecipe(_Frozen):
-    """Which entries of a rung a bracket's best trials take."""
+    """Which rung entries the best trials of a bracket fill."""
 
     sweep: str
     rung: int
@@ -244,7 +244,7 @@ def held_out_recipe(run: DAFTrainingConfig) -> HeldOutRecipe | None:
 def trial_recipe(
     sweep: DAFSweepConfig, missions: dict[str, MissionConfig], max_action_time_ms: int, *, stop_at_steps: int | None
 ) -> TrialRecipe:
-    """How every trial of a sweep, or of a rung, is trained and scored."""
+    """Return the recipe by which every trial of a sweep, or of a rung, is trained and scored."""
     stopping, held_out = sweep.early_stopping, None
     if stopping is not None:
         held_out = HeldOutRecipe(
@@ -279,7 +279,7 @@ def with_hyperparameters(recipe: TrainingRecipe, values: Mapping[str, Any]) -> T
     """Replace hyperparameters: `init_kwargs.<name>` goes to the policy, every other name to PPO.
 
     Raises:
-        ConfigError: a hyperparameter that does not exist or a value that it does not take.
+        ConfigError: an unknown hyperparameter, or a value that it does not accept.
     """
     prefix = INIT_KWARGS_PREFIX
     kwargs = {name.removeprefix(prefix): value for name, value in values.items() if name.startswith(prefix)}
@@ -317,7 +317,7 @@ def evaluation_recipe(
 
 
 def package_recipe(experiment: ExperimentConfig, policy: PolicyRecipe) -> PackageRecipe:
-    """The package that the experiment's deployment section describes.
+    """Return the recipe of the package that the experiment's deployment section describes.
 
     Raises:
         BadInputError: the experiment has no such section.

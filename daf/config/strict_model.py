@@ -1,6 +1,6 @@
-"""Models that refuse what they do not know, read and write YAML and JSON, and say what is wrong with a value.
+"""Models that reject unknown keys, read and write YAML and JSON, and explain what is wrong with a value.
 
-One problem per wrong value, in four parts: what was expected, what was found, where (file and key), and a hint.
+Every wrong value is one problem with four parts: what was expected, what was found, where (file and key), and a hint.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ from daf.errors import BadInputError, ConfigError, did_you_mean
 from daf.system.files import write_text
 
 NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"
-Name = Annotated[str, Field(pattern=NAME_PATTERN, description="a name that can stand in a file path")]
+Name = Annotated[str, Field(pattern=NAME_PATTERN, description="a name that can be part of a file path")]
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 PositiveShare = Annotated[float, Field(gt=0.0)]
 
 
 class StrictModel(BaseModel):
-    """A model that refuses unknown keys, checks assignments, and reads and writes YAML and JSON.
+    """A model that rejects unknown keys, validates assignments, and reads and writes YAML and JSON.
 
-    `RENAMED` of a subclass maps keys of earlier versions to what they are called now; the error of such a key says so.
+    A subclass's `RENAMED` maps keys of earlier versions to their current names, which the error for such a key gives.
     """
 
     RENAMED: ClassVar[Mapping[str, str]] = {}
@@ -78,7 +78,7 @@ class StrictModel(BaseModel):
         write_text(path, yaml.safe_dump(self.to_dict(), sort_keys=False, allow_unicode=True))
 
     def validate(self) -> Self:  # type: ignore[override]  # pydantic's deprecated classmethod of this name is unused
-        """Check the whole again, nested values included (lists and dicts can be changed in place unnoticed).
+        """Validate the whole model again, nested values included (lists and dicts can be changed in place unnoticed).
 
         Raises:
             ConfigError: with one problem per wrong value.
@@ -92,9 +92,7 @@ class _YamlLoader(yaml.SafeLoader):
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         written = list(node.value)
-        self.flatten_mapping(
-            node
-        )  # resolves `<<:`; what it brings in may be overridden, what is written may not repeat
+        self.flatten_mapping(node)  # resolves `<<:`; merged keys may be overridden, but written keys may not repeat
         seen: set[Any] = set()
         for key_node, _ in written:
             if key_node.tag == "tag:yaml.org,2002:merge":
@@ -161,11 +159,11 @@ _EXPECTED = {
     "string_pattern_mismatch": "text that matches {pattern}",
 }
 
-_TAGS = ("float", "int", "categorical", "as text", "as value")  # of unions: pydantic puts them between the keys
+_TAGS = ("float", "int", "categorical", "as text", "as value")  # union tags, which pydantic inserts between the keys
 
 
 def _problems(model: type[BaseModel], error: ValidationError, source: str) -> list[BadInputError]:
-    """Translate pydantic's report: one problem with its four parts per wrong value."""
+    """Translate pydantic's report into one problem, with its four parts, per wrong value."""
     problems = []
     for item in error.errors():
         location = [str(part) for part in item["loc"]]
@@ -241,7 +239,7 @@ def _renamed_keys(model: type[BaseModel], location: list[str]) -> dict[str, str]
 
 
 def _alternatives(annotation: Any) -> list[Any]:
-    """The members of a union, through any depth of `Annotated`; else the type alone."""
+    """The members of a union, through any depth of `Annotated`; for any other type, only that type."""
     if get_origin(annotation) is Annotated:
         return _alternatives(get_args(annotation)[0])
     if get_origin(annotation) in (Union, UnionType):

@@ -15,7 +15,7 @@ from daf.config.strict_model import Name, Seed, StrictModel
 def _plain(value: Any) -> Any:
     if value is not None and not isinstance(value, bool | int | float | str):
         expected = "a number, text, true, false or null (no lists)"
-        raise PydanticCustomError("literal_error", "no plain value", {"expected": expected})
+        raise PydanticCustomError("literal_error", "not a plain value", {"expected": expected})
     return value
 
 
@@ -30,7 +30,7 @@ def _listed(value: Any) -> Any:
     )
 
 
-# Applies only if every named parameter applies and has one of the listed values.
+# A condition holds only if every named parameter is active and has one of the listed values.
 Condition = Annotated[dict[str, Annotated[list[Choice], Field(min_length=1)]], BeforeValidator(_listed)]
 WHEN = "searched only if other parameters have one of these values: {name: [value, …]}"
 
@@ -41,7 +41,7 @@ class FloatParameter(StrictModel):
     type: Literal["float"] = Field("float", description="a real number")
     low: float = Field(description="smallest value")
     high: float = Field(description="largest value")
-    log: bool = Field(False, description="search the logarithm")
+    log: bool = Field(False, description="search on a logarithmic scale")
     step: float | None = Field(None, gt=0, description="only values low, low + step, …")
     when: Condition = Field(default_factory=dict, description=WHEN)
 
@@ -57,7 +57,7 @@ class IntParameter(StrictModel):
     type: Literal["int"] = Field("int", description="an integer")
     low: int = Field(description="smallest value")
     high: int = Field(description="largest value")
-    log: bool = Field(False, description="search the logarithm")
+    log: bool = Field(False, description="search on a logarithmic scale")
     step: int | None = Field(None, gt=0, description="only values low, low + step, …")
     when: Condition = Field(default_factory=dict, description=WHEN)
 
@@ -108,13 +108,13 @@ SearchParameter = Annotated[
 
 
 class HalvingConfig(StrictModel):
-    """Successive halving (Jamieson and Talwalkar 2016): all trials train briefly, and the best of a bracket go on.
+    """Successive halving (Jamieson and Talwalkar 2016): all trials train briefly; the best of each bracket go on.
 
     Rung 0 takes steps_per_trial / reduction_factor ** (num_rungs - 1) agent-steps, the last rung steps_per_trial.
     """
 
-    num_rungs: int = Field(3, ge=2, le=8, description="rungs; the last one trains for steps_per_trial")
-    reduction_factor: int = Field(3, ge=2, description="one trial in this many goes on to the next rung")
+    num_rungs: int = Field(3, ge=2, le=8, description="number of rungs; the last one trains for steps_per_trial")
+    reduction_factor: int = Field(3, ge=2, description="one in this number of trials continues to the next rung")
     bracket_size: int = Field(32, ge=2, description="consecutive trials that compete with each other")
 
 
@@ -123,8 +123,10 @@ class StoppingConfig(StrictModel):
     of the earlier trials' mean objectives up to the same check.
     """
 
-    num_checks: int = Field(4, ge=2, description="held-out evaluations in a trial, evenly spaced, one at the end")
-    episodes: int = Field(8, ge=1, description="episodes of a check")
+    num_checks: int = Field(
+        4, ge=2, description="evenly spaced held-out evaluations per trial, the last at the end of training"
+    )
+    episodes: int = Field(8, ge=1, description="episodes per check")
     seed: Seed = Field(500_000, description="first episode seed of the checks")
     min_trials: int = Field(
         5, ge=1, description="earlier trials that must have reached a check before it can stop a trial"
@@ -135,7 +137,7 @@ STRATEGY_NAMES = ("grid", "random", "quasi_random", "bayesian")
 
 
 def _known_strategy(name: str) -> str:
-    """One of the names, or a dotted path to the user's own class, which is loaded when the search begins."""
+    """Accept a known name, or a dotted path to the user's own class, which is loaded when the search begins."""
     if name in STRATEGY_NAMES or "." in name:
         return name
     expected = ", ".join(f"'{known}'" for known in STRATEGY_NAMES) + " or the path of a class"
@@ -146,7 +148,7 @@ StrategyName = Annotated[str, AfterValidator(_known_strategy)]
 
 
 class DAFSweepConfig(StrictModel):
-    """A hyperparameter sweep: trials that train and are scored on the same evaluation episodes."""
+    """A hyperparameter sweep: trials that train separately and are scored on the same evaluation episodes."""
 
     name: Name = Field("sweep", description="folder of the sweep; in an experiment, its key under `sweeps`")
     mission: str = Field("training_facility_1", description="mission name or file")
@@ -156,13 +158,14 @@ class DAFSweepConfig(StrictModel):
         default_factory=lambda: Hyperparameters(), description="fixed hyperparameters of PPO"
     )
     search_space: dict[str, SearchParameter] = Field(
-        description="what varies: a key of `hyperparameters`, or `init_kwargs.<name>` of the policy", min_length=1
+        description="what to search: keys of `hyperparameters`, or `init_kwargs.<name>` of the policy class",
+        min_length=1,
     )
     strategy: StrategyName = Field(
         "bayesian",
-        description="how the next trial is chosen: grid, random, quasi_random, bayesian, or the path of your own class",
+        description="how trials are proposed: grid, random, quasi_random, bayesian, or the path of your own class",
     )
-    num_trials: int = Field(16, ge=1, description="number of trials; raising it adds trials and repeats none")
+    num_trials: int = Field(16, ge=1, description="number of trials; raising it adds trials without repeating any")
     steps_per_trial: int = Field(100_000, ge=1, description="agent-steps of training per trial")
     episodes_per_trial: int = Field(8, ge=1, description="evaluation episodes per trial")
     objective_metric: str = Field(
@@ -176,24 +179,24 @@ class DAFSweepConfig(StrictModel):
         ge=1,
         description="trial n sees the results of trials 0 … n − lag; use about twice the number of trials run at once",
     )
-    seed: Seed = Field(42, description="seed of the search and of its trials")
+    seed: Seed = Field(42, description="seed of the search and its trials")
     evaluation_seed: Seed = Field(100_000, description="first episode seed; the same episodes for every trial")
     halving: HalvingConfig | None = Field(None, description="successive halving; null: every trial trains in full")
     early_stopping: StoppingConfig | None = Field(None, description="median stopping; null: no trial stops early")
     num_finalists: int = Field(
-        0, ge=0, description="number of best trials that run again on fresh seeds, which decide among them; 0: none"
+        0, ge=0, description="number of best trials that run again on fresh seeds, which decide the winner; 0: none"
     )
     confirmation_seeds: int = Field(2, ge=1, description="fresh training seeds per finalist")
     max_total_seconds: float | None = Field(
         None,
         gt=0,
-        description="a trial is skipped if the trials it sees have used this many seconds; rungs and finalists still "
-        "run. The only key with which results depend on the clock",
+        description="skip a trial if the trials it sees have used this number of seconds; rungs and finalists still "
+        "run. The only key that makes results depend on the clock",
     )
     warm_start: str | None = Field(
         None, description="another sweep to learn from: its name in this file, or its folder (with a trials.json)"
     )
-    output_dir: Path = Field(Path("daf_output"), description="folder for results when launched from Python")
+    output_dir: Path = Field(Path("daf_output"), description="folder for results of a sweep launched from Python")
 
     @model_validator(mode="after")
     def _one_way_to_stop(self) -> Self:

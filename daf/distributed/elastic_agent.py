@@ -21,10 +21,10 @@ _PR_SET_PDEATHSIG = 1
 
 
 def die_with_parent() -> None:
-    """End this process when its parent ends in any way, so that no orphan writes into a training's folder.
+    """End this process when its parent ends in any way, so that no orphan writes into a run's folder.
 
-    The ranks run in separate sessions, which signals to the agent's session do not reach. Linux only: elsewhere the
-    lock on the training's folder must suffice.
+    The ranks run in separate sessions, which signals to the agent's session do not reach. Works only on Linux;
+    elsewhere the lock on the run's folder must suffice.
     """
     if sys.platform == "linux":
         ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
@@ -51,7 +51,7 @@ def main(arguments: list[str]) -> int:
     except RendezvousTimeoutError:
         reason = "not all machines of the job joined in time"
         failures = [Failure(cause=Cause.WRONG_WORLD_SIZE, reason=reason, host=host_name(), time=time.time())]
-    except SignalException as stopped:  # it has stopped its ranks
+    except SignalException as stopped:  # it has already stopped its ranks
         return 128 + stopped.sigval
     else:
         return 0
@@ -63,12 +63,12 @@ def main(arguments: list[str]) -> int:
 
 
 def _failure(rank: int, exit_code: int, report: dict[str, object] | None) -> Failure:
-    """The failure of a rank, from the rank's own report if it left one."""
+    """The failure of a rank, from the rank's own report, if any."""
     host = host_name()
     if report is None:
         return Failure.of_exit_code(exit_code, rank, host)
     failure = Failure.from_dict(report)
-    # A stalled rank's watchdog names the rank that held it up.
+    # A stalled rank's watchdog names the rank that blocked it.
     return failure if failure.rank is not None else replace(failure, rank=rank, host=host)
 
 

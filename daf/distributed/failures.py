@@ -1,8 +1,8 @@
-"""Why a training failed: a closed set of causes, how each is recognised, and the record of every failure.
+"""Why training failed: a closed set of causes, how each is recognised, and the record of every failure.
 
-A rank that ends with an error writes the reason to the error file that torchrun gives it; its agent adds what only a
-parent sees, the exit code. The launcher picks the failure that the others follow from: the peers of a dead rank fail
-too, in whatever they were waiting for.
+A rank that ends with an error writes the reason to the error file that torchrun provides; its agent adds the exit code,
+which only a parent sees. The launcher picks the failure that caused the others: the peers of a dead rank fail, too, in
+whatever they were waiting for.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ FAILURES = "failures.jsonl"
 
 
 class Cause(StrEnum):
-    """Why a training did not complete; the first two are not failures."""
+    """Why training did not complete; the first two are not failures."""
 
     NON_FINITE = "non_finite"  # status diverged
     SIGNAL = "signal"  # status interrupted
@@ -40,11 +40,11 @@ class Cause(StrEnum):
     ERROR = "error"
 
 
-# What restarting the same processes on the same machines can heal. With a full disk, too little memory or wrong input
-# they would only fail again.
+# Failures that can be fixed by restarting the same processes on the same machines. With a full disk, too little memory
+# or wrong input they would only fail again.
 RESTARTED = frozenset({Cause.RANK_KILLED, Cause.RANK_STALLED, Cause.ERROR})
 
-# Exit codes of ranks and agents, from sysexits.h: they carry the cause even where no file can be written.
+# Exit codes of ranks and agents, from sysexits.h: they convey the cause even if no file can be written.
 EXIT_CODES = {
     Cause.BAD_INPUT: EXIT_BAD_INPUT,
     Cause.RANK_STALLED: 70,
@@ -56,7 +56,7 @@ EXIT_CODES = {
 
 
 class WrongWorldSizeError(DafError):
-    """The process group is not the one that was asked for."""
+    """The process group is not the requested one."""
 
     exit_code = EXIT_CODES[Cause.WRONG_WORLD_SIZE]
 
@@ -103,7 +103,7 @@ class Failure:
 
     @classmethod
     def of_exception(cls, error: BaseException) -> Failure:
-        """What an exception of this process means for the training."""
+        """The failure that an exception in this process represents."""
         parts = (error.expected, error.found, error.where, error.hint) if isinstance(error, DafError) else None
         reason = f"{parts[2]}: expected {parts[0]}, found {parts[1]}" if parts else f"{type(error).__name__}: {error}"
         frames = traceback.extract_tb(error.__traceback__)
@@ -113,7 +113,7 @@ class Failure:
 
     @classmethod
     def of_exit_code(cls, code: int, rank: int | None, host: str | None) -> Failure:
-        """The failure of a rank (or whole agent, `rank` None) that left nothing but its exit code, -n for signal n."""
+        """The failure of a rank (or whole agent, `rank` None) known only by its exit code, -n for signal n."""
         who = f"rank {rank} on {host}" if rank is not None else "the processes"
         if code < 0:
             name = signal.Signals(-code).name if -code in set(signal.Signals) else f"signal {-code}"
@@ -142,7 +142,7 @@ def cause_of(error: BaseException) -> Cause:
         return Cause.BAD_INPUT
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         return Cause.DISK_FULL
-    # torch's class by its name, since this module must not import torch; and its error of the CPU's allocator.
+    # torch's class by name, since this module must not import torch; and the error of its CPU allocator.
     names = {kind.__name__ for kind in type(error).__mro__}
     starved = isinstance(error, OSError) and error.errno == errno.ENOMEM
     if names & {"MemoryError", "OutOfMemoryError"} or starved or "can't allocate memory" in str(error):
@@ -156,7 +156,7 @@ def waits_for_peers(frames: Iterable[traceback.FrameSummary]) -> bool:
 
 
 def write_error_file(failure: Failure) -> None:
-    """Tell the agent why this rank ends; without an agent, do nothing."""
+    """Report to the agent why this rank ends; without an agent, do nothing."""
     path = os.environ.get("TORCHELASTIC_ERROR_FILE")
     if path is None:
         return
@@ -168,7 +168,7 @@ def write_error_file(failure: Failure) -> None:
 
 
 def origin(failures: list[Failure]) -> Failure:
-    """The failure that the others follow from."""
+    """The failure that caused the others."""
     return min(failures, key=lambda failure: (failure.symptom, failure.time))
 
 
@@ -195,7 +195,7 @@ def read_failures(state: Path) -> list[dict[str, Any]]:
     for line in path.read_text().splitlines() if path.exists() else []:
         try:
             failures.append(json.loads(line))
-        except json.JSONDecodeError:  # cut off by a crash or a full disk
+        except json.JSONDecodeError:  # truncated by a crash or a full disk
             continue
     return failures
 

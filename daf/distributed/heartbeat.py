@@ -1,12 +1,12 @@
-"""Finding a rank that hangs: every rank records its progress, and a watchdog in each rank notices a standstill.
+"""Detecting a rank that hangs: every rank records its progress, and a watchdog in each rank notices a stall.
 
-A collective operation waits for its slowest rank for ever, so when one rank hangs, all stand still, and any of them
-can notice. The watchdog that does ends its process; the launcher then ends the others, even a stopped one, and restarts
-the group from the last checkpoint. The heartbeats show which rank held the others up: the one whose process did not
-even wake up, otherwise the one that was not waiting for its peers.
+A collective operation waits forever for its slowest rank, so if one rank hangs, all stall, and any of them can notice.
+The watchdog that notices ends its process; the launcher then ends the others, even a stopped one, and restarts the
+group from the last checkpoint. The heartbeats show which rank blocked the others: the one whose process did not even
+wake up, otherwise the one that was not waiting for its peers.
 
-Time is counted in looks of the watchdog, not by a clock, so a group that was suspended as a whole (by a scheduler, or
-with a laptop) does not count its sleep as a standstill, and clocks of different machines are never compared.
+Time is counted in wake-ups of the watchdog, not by a clock, so the sleep of a group that was suspended as a whole (by a
+scheduler, or with a laptop) does not count as a stall, and clocks of different machines are never compared.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ from typing import Self
 from daf.distributed.failures import Cause, Failure, host_name, waits_for_peers, write_error_file
 
 STALL_SECONDS = 600.0
-# Until its first beat a rank builds environments, replays the running episodes of a checkpoint and may compile the
-# network, so it may take this many times as long.
+# Before its first beat, a rank builds environments, replays the running episodes of a checkpoint and may compile the
+# network, so its first beat is allowed this multiple of the time.
 FIRST_BEAT_FACTOR = 3
 
 
@@ -59,7 +59,7 @@ def read_beats(folder: Path) -> dict[int, Beat]:
     for path in folder.glob("heartbeat-*.json"):
         try:
             beat = Beat(**json.loads(path.read_text()))
-        except (OSError, ValueError, TypeError):  # it has just been removed, or a full disk cut it off
+        except (OSError, ValueError, TypeError):  # it has just been removed, or truncated by a full disk
             continue
         beats[beat.rank] = beat
     return beats
@@ -71,7 +71,7 @@ def clear_beats(folder: Path) -> None:
 
 
 def holding_up(before: dict[int, Beat], after: dict[int, Beat]) -> Beat:
-    """The rank that the others wait for, from two readings a few looks apart."""
+    """The rank that the others wait for, from two readings a few wake-ups apart."""
     asleep = [beat for rank, beat in after.items() if beat.looks >= 0 and before.get(rank) == beat]
     working = [beat for beat in after.values() if not beat.waiting]
     return min(asleep or working or after.values(), key=lambda beat: (beat.update, beat.rank))
@@ -111,7 +111,7 @@ class Heartbeat:
         self._write()
 
     def beat(self, update: int, agent_steps: int) -> None:
-        """Note that the loop made progress. Costs nothing: the watchdog writes it at its next look, within a second."""
+        """Record that the loop made progress. Cheap: the watchdog writes it at its next wake-up, within a second."""
         self._update, self._agent_steps = update, agent_steps
         self._beats += 1
 
@@ -132,7 +132,7 @@ class Heartbeat:
 
     def _give_up(self, idle: float) -> None:
         beats, before = self._beats, read_beats(self.folder)
-        # Long enough for every live rank to write again, and for a network's file system to show it.
+        # Long enough for every live rank to write again, and for a network file system to show it.
         for _ in range(max(3, round(self.stall_seconds / 10 / self._interval))):
             if self._done.wait(self._interval):
                 return
@@ -166,10 +166,10 @@ class Heartbeat:
         )
 
     def _write(self) -> None:
-        """Replace the file in one step, so that no reader sees half of it; it need not survive a crash, so no fsync."""
+        """Replace the file atomically for readers; it need not survive a crash, so there is no fsync."""
         temporary = self.folder / f".heartbeat-{self.rank}.tmp"
         try:
             temporary.write_text(json.dumps(asdict(self._current())))
             os.replace(temporary, self.folder / f"heartbeat-{self.rank}.json")
-        except OSError:  # the next checkpoint reports a full disk
+        except OSError:  # the next checkpoint will report a full disk
             pass

@@ -63,7 +63,7 @@ class Group:
         return gathered
 
     def facts(self, device: torch.device) -> dict[str, Any]:
-        """What really runs, as the processes see it: world size, backend, and one entry per rank.
+        """What actually runs, according to the processes: world size, backend, and one entry per rank.
 
         Each rank's entry has rank, machine (the node's number in a Slurm job, otherwise that of its torchrun agent),
         host, pid, device, name, visible_gpus (CUDA_VISIBLE_DEVICES, None if unset), and gpu: the GPU's unique id, None
@@ -91,7 +91,7 @@ def join_group(expected_world_size: int, device_type: str, *, stall_seconds: flo
         device_type: cpu or cuda, the latter with or without an index.
 
     Raises:
-        WrongWorldSizeError: the size of the group is not the recipe's; training never silently uses fewer processes.
+        WrongWorldSizeError: the group's size differs from the recipe's; training never silently uses fewer processes.
     """
     world_size = int(os.environ.get("WORLD_SIZE", "1"))
     if world_size != expected_world_size:
@@ -103,18 +103,18 @@ def join_group(expected_world_size: int, device_type: str, *, stall_seconds: flo
         )
     if world_size == 1:
         return Group()
-    # The watchdogs notice a standstill first and name its cause; the group's timeout is the second line of defence.
+    # The watchdogs notice a stall first and report its cause; the group's timeout is the second line of defence.
     patience = timedelta(seconds=max(1800.0, 2 * FIRST_BEAT_FACTOR * stall_seconds))
-    # Figures are exchanged on the CPU by gloo, gradients between GPUs by NCCL.
+    # Metrics are exchanged on the CPU by gloo, gradients between GPUs by NCCL.
     dist.init_process_group("cpu:gloo,cuda:nccl" if device_type.startswith("cuda") else "gloo", timeout=patience)
     return Group(rank=dist.get_rank(), world_size=dist.get_world_size())
 
 
 def check_facts(facts: dict[str, Any], *, num_machines: int, processes_per_machine: int) -> None:
-    """Compare what really runs with what was asked for.
+    """Compare what actually runs with what was requested.
 
     Raises:
-        WrongWorldSizeError: another number of machines or of processes on one of them, devices of different kinds, or
+        WrongWorldSizeError: a wrong number of machines, or of processes on one of them, devices of different kinds, or
             two processes on one GPU.
     """
     ranks = facts["ranks"]
@@ -134,7 +134,7 @@ def check_facts(facts: dict[str, Any], *, num_machines: int, processes_per_machi
     for (host, gpu), processes in gpus.items():
         if processes > 1:
             found = f"{processes} processes on {gpu} of {host}"
-            raise WrongWorldSizeError("a GPU for each process", found, "process group", "ask for fewer processes")
+            raise WrongWorldSizeError("a GPU for each process", found, "process group", "request fewer processes")
 
 
 def leave_group(group: Group) -> None:

@@ -1,4 +1,4 @@
-"""Stop signals, in the launcher and in every process of a training."""
+"""Stop signals, in the launcher and in every training process."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Stop:
 
 @contextmanager
 def stop_signals() -> Iterator[Stop]:
-    """Remember SIGTERM and SIGUSR1, which schedulers send before they take a machine away, instead of ending."""
+    """Record SIGTERM and SIGUSR1, which schedulers send before they reclaim a machine, instead of ending."""
     stop = Stop()
 
     def remember(number: int, frame: FrameType | None) -> None:

@@ -1,4 +1,4 @@
-"""torchrun's agents: where they run, the commands that start them, and waiting for their end.
+"""torchrun's agents: where they run, the commands that start them, and waiting for them to end.
 
 One agent per machine starts that machine's ranks and finds its peers through a c10d rendezvous:
 
@@ -6,7 +6,7 @@ One agent per machine starts that machine's ranks and finds its peers through a 
   where a cluster binds each GPU to a separate task;
 - otherwise all agents run on this machine and meet on the loopback interface: the same code, without a network.
 
-Agents restart nothing. The launcher does, because it knows why the ranks ended; each start has a new rendezvous.
+Agents do not restart ranks. The launcher does, because it knows why the ranks ended; each start has a new rendezvous.
 """
 
 from __future__ import annotations
@@ -55,8 +55,8 @@ def agent_commands(
         "--rdzv-backend=c10d",
     ]
     if in_slurm and num_machines * tasks_per_machine > 1:
-        # The head node's address is known inside the allocation only. The port follows from the ids of job and step, so
-        # that neither two jobs on one node nor a restarted group find it taken.
+        # The head node's address is known only inside the allocation. The port is derived from the ids of job and step,
+        # so that it is free for two jobs on one node and for a restarted group.
         script = (
             'head=$(scontrol show hostnames "$SLURM_STEP_NODELIST" | head -n 1); '
             'address=$(scontrol show node "$head" | sed -n "s/.*NodeAddr=\\([^ ]*\\).*/\\1/p" | head -n 1); '
@@ -66,10 +66,10 @@ def agent_commands(
         )
         srun = ["srun", f"--nodes={num_machines}", f"--ntasks={num_machines * tasks_per_machine}"]
         srun += [f"--ntasks-per-node={tasks_per_machine}"]
-        # --overlap: the agents may use the cores of the step that this process runs in. --wait and the zero give the
-        # peers of a failed agent the time to report.
+        # --overlap lets the agents use the cores of this process's step. --wait and the zero give the peers of a failed
+        # agent time to report.
         srun += ["--overlap", "--kill-on-bad-exit=0", f"--wait={LAST_WORDS_SECONDS:.0f}"]
-        # srun does not inherit the number of cores from the job; its default is one.
+        # srun does not inherit the job's number of cores; its default is one.
         cores = environment.get("SLURM_CPUS_PER_TASK") or environment.get("SLURM_CPUS_ON_NODE")
         srun += [f"--cpus-per-task={max(1, int(cores) // tasks_per_machine)}"] if cores else []
         if tasks_per_machine > 1 and "CUDA_VISIBLE_DEVICES" in environment:
@@ -83,7 +83,7 @@ def agent_commands(
 def without_step(environment: Mapping[str, str]) -> dict[str, str]:
     """The environment without the variables of a Slurm step, but with those that name the job.
 
-    A rule runs inside a step with one task; with its variables, srun would take that step's node for the allocation.
+    A rule runs inside a step with one task; with its variables, srun would mistake that step's node for the allocation.
     """
     kept = ("SLURM_CONF", "SLURM_JOB_ID", "SLURM_CLUSTER_NAME")
     return {name: value for name, value in environment.items() if not name.startswith("SLURM_") or name in kept}
@@ -98,7 +98,7 @@ def free_port() -> int:
 
 
 def run_agents(commands: list[list[str]], devices: list[list[str]], stop: Stop) -> list[int]:
-    """Run agents side by side until they end, pass a stop signal on to them, and leave none behind.
+    """Run agents in parallel until they end, forward stop signals to them, and leave none running.
 
     Args:
         devices: for each agent the GPUs it may use; an empty list means all.
@@ -123,8 +123,8 @@ def run_agents(commands: list[list[str]], devices: list[list[str]], stop: Stop) 
                 signalled_at = now
                 for agent in agents:
                     if agent.poll() is None:
-                        # It stops its ranks, and after 30 s kills those that have not ended. Not SIGTERM, upon which
-                        # srun kills the agents at once.
+                        # It stops its ranks, and after 30 s kills those that have not ended. Not SIGTERM, on which srun
+                        # kills the agents immediately.
                         agent.send_signal(signal.SIGUSR1)
             if signalled_at is not None and now - signalled_at > GRACE_SECONDS:
                 for agent in agents:
@@ -132,7 +132,7 @@ def run_agents(commands: list[list[str]], devices: list[list[str]], stop: Stop) 
             time.sleep(POLL_SECONDS)
     finally:
         for agent in agents:
-            _kill(agent)  # what is left of the agent's session; after an error, the agent too
+            _kill(agent)  # the rest of the agent's session; after an error, also the agent
             agent.wait()
     return [agent.returncode for agent in agents]
 

@@ -1,8 +1,8 @@
 """Many episodes of one network in lock step: one forward pass per step for all of them.
 
-An action is drawn with a number that depends on (episode seed, agent, step) alone, and an episode always sits in the
-same row of a batch of fixed size, because the last bits of a matrix product may depend on both. So the numbers are
-the same in any split of the episodes.
+An action is drawn with a random number that depends only on (episode seed, agent, step), and an episode always has the
+same row in a batch of fixed size, because the last bits of a matrix product may depend on both. So results are the same
+for any split of the episodes.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class _Batch:
         self._names, self._agents = factory.interface.all_action_names, factory.num_agents
         self._num_primary = len(factory.interface.action_names)
         self._buffers = AgentBuffers.zeros(EPISODES_PER_BATCH * self._agents, factory.observation_shape)
-        self._buffers.observations.fill(255)  # empty slots see nothing
+        self._buffers.observations.fill(255)  # empty slots have no observations
         self._simulations = {
             slot: factory.build(seed + number, self._buffers.rows(self._rows(slot).start, self._rows(slot).stop))
             for slot, number in slots.items()
@@ -91,8 +91,8 @@ class _Batch:
     def _forward(self, state: State | None) -> tuple[torch.Tensor, State | None]:
         """Logits [rows, actions] and the next state.
 
-        All rows are shown to the network up to SHOWN_TOKENS slots, and those few that use more are taken from a second
-        pass over all slots: what a row gets depends on nothing but itself.
+        The network sees up to SHOWN_TOKENS slots of all rows; the few rows that use more get a second pass over all
+        slots. So the result for a row depends only on that row.
         """
         seen = self._buffers.observations
         usual = self._pass(seen[:, : self._shown], state)
@@ -117,8 +117,8 @@ class _Batch:
         return np.minimum((cumulative <= drawn).sum(axis=1), self._num_primary - 1)
 
     def _not_finite(self, logits: torch.Tensor) -> list[int]:
-        """Slots with an agent whose logits are no numbers."""
-        if bool(torch.isfinite(logits.sum())):  # one number to look at in the usual case
+        """Slots with an agent whose logits are not numbers."""
+        if bool(torch.isfinite(logits.sum())):  # usually only one number to check
             return []
         bad = ~torch.isfinite(logits).all(dim=1).cpu().numpy().reshape(EPISODES_PER_BATCH, self._agents).all(axis=1)
         return np.flatnonzero(bad).tolist()
@@ -142,7 +142,7 @@ def _where(
 
 
 def episode_uniforms(seeds: np.ndarray, step: int, num_agents: int) -> np.ndarray:
-    """Numbers in [0, 1), [episodes, agents] float64, that depend on (episode seed, agent, step) alone.
+    """Numbers in [0, 1), [episodes, agents] float64, that depend only on (episode seed, agent, step).
 
     The finalizer of splitmix64 (Steele et al. 2014) over a mixture of the three.
     """

@@ -1,4 +1,4 @@
-"""Missions that documents name."""
+"""Missions named in documents."""
 
 from __future__ import annotations
 

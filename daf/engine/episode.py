@@ -1,7 +1,7 @@
-"""What is kept of an episode: its results, and the actions from which all of it can be played again.
+"""The stored results of an episode, and the actions from which it can be replayed.
 
-The engine is deterministic, so mission, seed and actions say everything: replays, heat maps and animations are made
-from them later, without the policy (`daf.engine.replays`).
+The engine is deterministic, so mission, seed and actions determine everything: replays, heat maps and animations are
+made from them later, without the policy (`daf.engine.replays`).
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from daf.episodes.success import EpisodeFacts, is_success
 
 @dataclass(frozen=True, kw_only=True)
 class PlayedEpisode:
-    """What one episode left behind, before it becomes a row.
+    """The results of one episode, before it becomes a row.
 
     Attributes:
-        actions: uint8 [2, steps, agents]: indices into `all_action_names` of the primary actions and of the vibes
-            taken beside or instead of them (0: none).
-        agent_policies: which member of a team played each agent; None if there is no team.
+        actions: uint8 [2, steps, agents]: indices into `all_action_names` of the primary actions, and of the vibes
+            chosen in addition or instead (0: none).
+        agent_policies: the team member that played each agent; None without a team.
         failure: why the episode has no result.
     """
 
@@ -41,7 +41,7 @@ class PlayedEpisode:
     failure: str | None = None
 
     def facts(self) -> EpisodeFacts:
-        """What objectives and success expressions look at; not for an episode that failed."""
+        """The values for objectives and success expressions; not available for a failed episode."""
         return EpisodeFacts(
             mean_reward=float(np.mean(self.agent_rewards)),
             length=self.length,
@@ -59,7 +59,7 @@ def finished(
     timeouts: int = 0,
     agent_policies: list[str] | None = None,
 ) -> PlayedEpisode:
-    """The result of a simulation that has ended; `counts` says how often each of `names` was chosen."""
+    """The result of a simulation that has ended; `counts` holds how often each of `names` was chosen."""
     stats = simulation.get_episode_stats()
     return PlayedEpisode(
         agent_rewards=[float(reward) for reward in simulation.get_episode_rewards()],
@@ -115,7 +115,7 @@ def episode_row(episode: PlayedEpisode, mission: Mission, objective_metric: str)
 
 
 def pack_actions(actions: np.ndarray) -> bytes:
-    """uint8 [2, steps, agents] as the episodes table keeps it."""
+    """Pack uint8 [2, steps, agents] for the episodes table."""
     return zlib.compress(np.ascontiguousarray(actions).tobytes(), level=1)
 
 

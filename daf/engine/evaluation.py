@@ -1,13 +1,13 @@
 """Evaluation: episodes of one policy on one mission → rows of the episodes table.
 
-The contract: the same seed gives the same episode and the same numbers, on any number of workers and in any shards.
+The contract: the same seed gives the same episode and the same results, with any number of workers and any shards.
 
 - Networks that DAF knows (`grid`, `lstm`, `stateless`) play many episodes in lock step (`daf.engine.batches`).
 - All other policies play one episode at a time (`daf.engine.rollout`), through `step_batch` if they have it, else one
-  agent after another. They are built anew for every episode, as the engine's own evaluation does it, so that nothing
-  they remember can depend on the order of episodes; python's, numpy's and torch's random numbers are seeded from the
-  episode seed before that.
-- So do the members of teams, each through its single-agent interface.
+  agent after another. They are rebuilt for every episode, as in the engine's own evaluation, so that their state cannot
+  depend on the order of episodes; before that, the random generators of python, numpy and torch are seeded from the
+  episode seed.
+- Members of teams do the same, each through its single-agent interface.
 """
 
 from __future__ import annotations
@@ -51,11 +51,11 @@ class EvaluationOptions:
     """How episodes are scored and how their rows are labelled.
 
     Attributes:
-        max_action_time_ms: wall-clock budget of one action; slower ones count as timeouts.
-        objective_metric: what the objective column holds, see `daf.episodes.objective.episode_objective`.
+        max_action_time_ms: wall-clock limit per action; slower actions count as timeouts.
+        objective_metric: the metric in the objective column, see `daf.episodes.objective.episode_objective`.
         policy_label: default: the policy's own label.
         checkpoint_label: default: the policy's label.
-        train_seed: seed of the training run that made the policy.
+        train_seed: training seed of the policy.
     """
 
     max_action_time_ms: int = 10_000
@@ -85,7 +85,7 @@ def evaluate_policy(
     Args:
         policy: anything that `resolve_player` takes: a policy that plays all agents of the mission, or a team.
         mission: anything that `resolve_mission` takes.
-        workers: processes to share the episodes between; the numbers do not depend on it.
+        workers: number of processes that share the episodes; results do not depend on it.
         on_progress: called with the number of episodes played so far.
 
     Raises:
@@ -180,14 +180,14 @@ def play_episodes(
     """Episodes `numbers` as they finish, with their numbers; episode e has environment seed `seed + e`.
 
     Args:
-        make: gives the policy with its weights: called once for a network that DAF knows, which is left in evaluation
-            mode, and for every episode for any other policy.
+        make: returns the policy with its weights. It is called once for a network that DAF knows (which stays in
+            evaluation mode), and once per episode for any other policy.
 
     Raises:
         PolicyError, CheckpointError: as `make`, the first time it is called.
     """
-    torch.set_num_threads(1)  # small batches: intra-op threads slow them down many times over
-    seed_everything(0)  # a network without weights of its own is the same untrained one everywhere
+    torch.set_num_threads(1)  # with small batches, intra-op threads are many times slower
+    seed_everything(0)  # a network without weights must be the same untrained one everywhere
     policy = make()
     if type(policy) in NETWORK_POLICIES:
         yield from play_in_batches(PolicyNetwork(policy, label), policy, factory, numbers, seed, device)
@@ -227,7 +227,7 @@ def _play_team(
         assignments = team.assignments(factory.num_agents, episode_seed)
         return play_agents(members(), assignments, factory, tokens, episode_seed, max_action_time_ms, names)
 
-    members()  # one that does not fit is an error, not a failed episode
+    members()  # a policy that does not fit is an error, not a failed episode
     yield from _one_by_one(play, factory, numbers, seed)
 
 

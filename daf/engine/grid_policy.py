@@ -1,11 +1,11 @@
 """GridPolicy: a small feed-forward policy that learns quickly on token observations.
 
-An observation is a list of tokens (location, feature, value). The built-in networks flatten them, so what a number
-means depends on how many tokens stand before it. Here every token selects the row of an embedding table that
-belongs to its feature *and* its place, and the rows of an observation are summed: a sparse linear layer over the
-egocentric grid, followed by a small multilayer perceptron.
+An observation is a list of tokens (location, feature, value). The built-in networks flatten them, so the meaning of a
+number depends on how many tokens precede it. Here every token selects the row of an embedding table for its feature
+*and* its location, and the rows of an observation are summed: a sparse linear layer over the egocentric grid, followed
+by a small multilayer perceptron.
 
-This module depends on torch, numpy and mettagrid alone, so that a deployment bundle can carry it as one file.
+This module depends only on torch, numpy and mettagrid, so that a deployment bundle can include it as one file.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ GLOBAL_LOCATION = 254  # location byte of tokens that belong to no cell
 NO_TOKEN = 255  # location byte of unused token slots; they all come last
 GLOBAL_FEATURES = ("episode_completion_pct", "last_action", "last_action_move", "last_reward")
 GLOBAL_PREFIXES = ("lp:", "team:")  # local position and team inventory
-PLACELESS_PREFIXES = ("protocol_",)  # said by an object's tag already; one row each keeps the table small
+PLACELESS_PREFIXES = ("protocol_",)  # an object's tag already implies these; one row each keeps the table small
 
 
 class TokenTable:
-    """Where a token goes in the embedding table and with which weight, as two lookup tables.
+    """The row and weight of each token in the embedding table, as two lookup tables.
 
-    Categorical features (tags, vibes, the last action) get one row per value and weight 1. Numbers get one row and
-    a weight that grows with the logarithm: that something is there counts most, how much of it comes second.
+    Categorical features (tags, vibes, the last action) get one row per value and weight 1. Numbers get one row and a
+    weight that grows with the logarithm: presence matters more than amount.
     """
 
     def __init__(self, interface: PolicyEnvInterface) -> None:
@@ -76,8 +76,8 @@ class TokenTable:
 class _WeightedBagSum(torch.autograd.Function):
     """Sum of weighted table rows per bag, [bags, width], for a table [rows, width].
 
-    The gradient of a bag sum with respect to the table is a bag sum too, with rows and bags in each other's places;
-    on a CPU that is several times faster than the built-in gradient, which adds one token at a time.
+    The gradient of a bag sum with respect to the table is itself a bag sum, with rows and bags exchanged. On a CPU this
+    is several times faster than the built-in gradient, which adds one token at a time.
     """
 
     @staticmethod
@@ -106,7 +106,7 @@ class GridNetwork(nn.Module):
     """Token observations → action logits and value.
 
     Args:
-        interface: what the environment looks like to a policy.
+        interface: the environment's interface to a policy.
         hidden_size: width of every layer.
         embedding_size: width of the token table's rows.
     """
@@ -153,8 +153,8 @@ class GridPolicy(MultiAgentPolicy):
     """Shares one GridNetwork between all agents and samples actions from its logits.
 
     Args:
-        policy_env_info: what the environment looks like to a policy.
-        device: where the network runs.
+        policy_env_info: the environment's interface to a policy.
+        device: the device the network runs on.
         hidden_size, embedding_size: widths of the network.
         greedy: take the most probable action instead of sampling.
         seed: of the action sampling.

@@ -33,5 +33,5 @@ def _check_mission(mission: str | MissionConfig) -> CheckResult:
 def _mission_hint(label: str) -> str:
     try:
         return did_you_mean(label, list_missions())
-    except Exception:  # a hint must never hide the finding it belongs to
+    except Exception:  # a failing hint must never hide its finding
         return ""

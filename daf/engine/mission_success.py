@@ -1,12 +1,12 @@
-"""What counts as success on the missions of CoGames, as far as their purpose is known; data only.
+"""Success criteria for CoGames missions, as far as their purpose is known; data only.
 
-Where a purpose comes from: a mission's description, its rewards, and the documents of CoGames. `success` in a
-configuration goes before these. Expressions are explained in `daf.episodes.success`. Statistics used here:
+Sources of a purpose: a mission's description, its rewards, and the documents of CoGames. A `success` in a configuration
+takes precedence. `daf.episodes.success` explains expressions. Statistics used here:
 
-- `cogs/carbon.deposited`, …: elements that reached the team's hub, itself or through a junction of the team;
+- `cogs/carbon.deposited`, …: elements that reached the team's hub, directly or through one of its junctions;
 - `cogs/carbon.withdrawn`: hearts made at the hub, each for 7 of every element (a ready heart is `heart.withdrawn`);
-- `cogs/aligned.junction.held`: junctions that the team holds, added up over the steps;
-- `junction.aligned_by_agent`, `junction.scrambled_by_agent`, `goal.reached`: what an agent did, in times;
+- `cogs/aligned.junction.held`: junctions that the team holds, summed over steps;
+- `junction.aligned_by_agent`, `junction.scrambled_by_agent`, `goal.reached`: how often an agent did this;
 - `cell.unique_visited`: different cells that an agent stood on.
 """
 
@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, kw_only=True)
 class SuccessRule:
-    """When an episode is a success, and why; `expression` is None where nobody can say."""
+    """When an episode is a success, and why; `expression` is None if unknown."""
 
     expression: str | None
     reason: str
@@ -51,7 +51,7 @@ _FAMILIES: tuple[tuple[tuple[str, ...], SuccessRule], ...] = (
         ("energy_starved",),
         SuccessRule(
             expression=f"{_HOLDS_JUNCTION} and agent_min('energy.amount') > 0",
-            reason="the score is territory as in machina_1, and nobody may end without energy",
+            reason="the score is territory as in machina_1, and no agent may end without energy",
         ),
     ),
     (
@@ -80,14 +80,14 @@ _FAMILIES: tuple[tuple[tuple[str, ...], SuccessRule], ...] = (
         ("tutorial.scout",),
         SuccessRule(
             expression="agent_min('scout.gained') > 0 and agent_mean('cell.unique_visited') >= 150",
-            reason="it teaches to explore with scout gear: everybody took it, and an agent saw an eighth of the cells",
+            reason="it teaches to explore with scout gear: everyone took it, seeing an eighth of the cells on average",
         ),
     ),
     (
         tuple(f"{family}_{tier}" for family in ("distant_resources", "quadrant_buildings") for tier in _TIERS),
         SuccessRule(
             expression=_HEARTS_WORTH,
-            reason="every element lies elsewhere and all are needed: a heart's worth of each of the four was deposited",
+            reason="elements lie far apart and all are needed: a heart's worth of each of the four was deposited",
         ),
     ),
     (

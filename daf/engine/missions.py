@@ -29,7 +29,7 @@ from daf.errors import BadInputError, UnknownMissionError, did_you_mean
 
 GAME = "cogs_vs_clips"
 FILE_SUFFIXES = (".yaml", ".yml", ".json", ".py")
-_LOSSY_YAML = "files written by `cogames make-mission` read back as .json, not as .yaml"
+_LOSSY_YAML = "`cogames make-mission` writes files that can be read as .json, but not as .yaml"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,7 +38,7 @@ class Mission:
 
     Attributes:
         success: when an episode is a success, an expression (`daf.episodes.success`); None: not declared.
-        success_reason: where that comes from, or why there is none.
+        success_reason: the source of the criterion, or why there is none.
     """
 
     name: str
@@ -64,7 +64,7 @@ def shipped_missions() -> list[str]:
 
 @cache
 def list_missions() -> tuple[str, ...]:
-    """Every mission that has a name: CoGames' own with sub-missions, its evals, and those DAF ships."""
+    """Every named mission: CoGames' own with sub-missions, its evals, and those shipped with DAF."""
     game = get_game(GAME)
     names = [mission.name for mission in game.missions]
     names += [f"{mission.name}.{sub}" for mission in game.missions for sub in mission.sub_missions]
@@ -75,11 +75,11 @@ def list_missions() -> tuple[str, ...]:
 def resolve_mission(
     mission: str | Path | MissionConfig | MettaGridConfig | Mission, name: str | None = None
 ) -> Mission:
-    """Turn a name, a file or a configuration into a mission called `name` (default: what it is called already).
+    """Turn a name, a file or a configuration into a mission called `name` (default: its existing name).
 
     Raises:
         UnknownMissionError: no mission and no file has this name.
-        BadInputError: the file is not a mission, or the changes a MissionConfig asks for do not fit.
+        BadInputError: the file is not a mission, or the changes in a MissionConfig do not fit.
     """
     if isinstance(mission, Mission):
         return mission
@@ -165,10 +165,10 @@ def _find_in_cogames(config: MissionConfig) -> Mission:
 
 
 def check_buildable(mission: Mission) -> SimulationFactory:
-    """What builds the mission's episodes; the first one (seed 0) was built to see that it does.
+    """Return the factory of the mission's episodes, after building the first one (seed 0) as a check.
 
     Raises:
-        BadInputError: a mission may resolve and yet have no room for its agents, or name objects it does not define.
+        BadInputError: the mission resolves, but has no room for its agents or names objects that it does not define.
     """
     try:
         factory = SimulationFactory(mission.env_config)

@@ -1,9 +1,9 @@
-"""The files of a trained model: `model.safetensors`, the weights, and `model.json`, which says what they are.
+"""The files of a trained model: `model.safetensors`, the weights, and `model.json`, their description.
 
-The description comes first and the weights last, each whole or not at all: where there are weights, the training is
-complete. Weights without a description beside them are loaded unchecked; with one, they are loaded only into the
-policy class, the engine and the kind of mission that they were trained with. Building policies is the business of
-`daf.engine.policies`, trainer state that of `daf.training.checkpoints`.
+The description is written first and the weights last, each atomically: if there are weights, training is complete.
+Weights without a description next to them are loaded unchecked; with one, they are loaded only into the policy class,
+the engine and the kind of mission that they were trained with. `daf.engine.policies` builds policies, and
+`daf.training.checkpoints` stores trainer state.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ PICKLE_SUFFIXES = (".pt", ".pth", ".ckpt", ".pkl", ".pickle")
 
 
 class ModelDescription(BaseModel):
-    """What model.json holds: observation_shape [tokens, 3], egocentric_shape [height, width], and observation
+    """The content of model.json: observation_shape [tokens, 3], egocentric_shape [height, width], and observation
     features as `id name / normalization`.
 
     Attributes:
@@ -79,7 +79,7 @@ class ModelDescription(BaseModel):
 
 
 def environment_facts(interface: PolicyEnvInterface) -> dict[str, list[Any]]:
-    """What the meaning of a network's inputs and outputs depends on. The number of agents is not part of it."""
+    """What determines the meaning of a network's inputs and outputs. The number of agents does not."""
     return {
         "action_names": list(interface.action_names),
         "vibe_action_names": list(interface.vibe_action_names),
@@ -93,7 +93,7 @@ def environment_facts(interface: PolicyEnvInterface) -> dict[str, list[Any]]:
 
 
 def first_difference(ours: Mapping[str, list[Any]], theirs: Mapping[str, list[Any]]) -> tuple[str, str, str] | None:
-    """The first fact that two environments do not share: its name, ours, and what is otherwise with theirs."""
+    """The first fact in which two environments differ: its name, our value, and how theirs differs."""
     for name, mine in ours.items():
         if mine != theirs[name]:
             return name.replace("_", " "), _brief(mine), _contrast(mine, theirs[name])
@@ -109,7 +109,7 @@ def _brief(values: list[Any]) -> str:
 
 
 def _contrast(ours: list[Any], theirs: list[Any]) -> str:
-    """The other list in brief and, for names, the first ones that only one of the two has."""
+    """The other list in brief and, for names, the first ones that only one of the two contains."""
     if ours and isinstance(ours[0], int):
         return _brief(theirs)
     missing = [f"without '{name}'" for name in ours if name not in theirs][:2]
@@ -129,11 +129,11 @@ def save_model(
     interface: PolicyEnvInterface,
     agent_steps: int,
 ) -> Path:
-    """Publish a trained network; the path of its weights. The same arguments give the same bytes.
+    """Publish a trained network; return the path of its weights. The same arguments give the same bytes.
 
     Args:
         network_state: the network's `state_dict()`.
-        policy_class_path: the whole path of the class, not a shorthand.
+        policy_class_path: the full path of the class, not a shorthand.
         interface: of the mission it was trained on.
     """
     content = weights_bytes(network_state)
@@ -150,7 +150,7 @@ def save_model(
         **environment_facts(interface),
     )
     weights = folder / MODEL
-    weights.unlink(missing_ok=True)  # an older model must not stand beside this one's description
+    weights.unlink(missing_ok=True)  # an older model must not remain next to this one's description
     write_json(folder / DESCRIPTION, description.model_dump(mode="json"))
     write_bytes(weights, content)
     return weights
@@ -183,7 +183,7 @@ def description_path(weights: Path) -> Path:
 
 
 def weights_files(policy: PolicyConfig) -> list[Path]:
-    """The files of a policy from outside: its weights or bundle, then the description beside weights, if any."""
+    """The files of an external policy: its weights or bundle, then the description of its weights, if any."""
     if policy.data_path is None:
         return []
     description = description_path(policy.data_path)
@@ -195,9 +195,9 @@ def load_model_description(path: Path) -> ModelDescription:
     """Read a model.json.
 
     Raises:
-        CheckpointError: it is missing, damaged, or of a format that this version of DAF does not know.
+        CheckpointError: it is missing, damaged, or in a format that this version of DAF does not know.
     """
-    hint = "it is written beside the weights and travels with them"
+    hint = "it is written next to the weights; keep both together"
     if not path.is_file():
         raise CheckpointError("a description of the weights", "no such file", str(path), hint)
     try:
@@ -225,10 +225,10 @@ def read_weights(path: Path, sha256: str | None = None) -> dict[str, Tensor]:
     """The tensors of a safetensors file, on the CPU.
 
     Args:
-        sha256: what the file must have.
+        sha256: the required digest of the file.
 
     Raises:
-        CheckpointError: it has another, or is not a safetensors file.
+        CheckpointError: the digest differs, or it is not a safetensors file.
     """
     import safetensors
     import safetensors.torch
@@ -236,7 +236,7 @@ def read_weights(path: Path, sha256: str | None = None) -> dict[str, Tensor]:
     content = path.read_bytes()
     actual = hashlib.sha256(content).hexdigest()
     if sha256 is not None and actual != sha256:
-        hint = "the weights are damaged, or of another training than the description beside them"
+        hint = "the weights are damaged, or from a different training run than their description"
         raise CheckpointError(f"weights with sha256 {sha256[:16]}…", f"{actual[:16]}…", str(path), hint)
     try:
         return safetensors.torch.load(content)
@@ -247,17 +247,17 @@ def read_weights(path: Path, sha256: str | None = None) -> dict[str, Tensor]:
 def check_description(
     description: ModelDescription, policy_class_path: str, interface: PolicyEnvInterface, where: str
 ) -> None:
-    """Raise unless the weights belong to this policy class, this engine and missions that look like this one.
+    """Raise unless the weights belong to this policy class, this engine and missions with the same interface.
 
     Raises:
-        PolicyError: another class, or a mission with other actions or observations.
-        CheckpointError: another version of the engine.
+        PolicyError: a different class, or a mission with different actions or observations.
+        CheckpointError: a different version of the engine.
     """
     versions = {name: description.engine.get(name, "not recorded") for name in DECIDING_PACKAGES}
     trained = f"trained on {description.mission} with " + ", ".join(f"{name} {versions[name]}" for name in versions)
     if description.policy_class_path != policy_class_path:
         expected = f"the policy class that was trained ({description.policy_class_path})"
-        hint = f"{trained}; leave class_path out, and the class is taken from {DESCRIPTION}"
+        hint = f"{trained}; without class_path, the class is taken from {DESCRIPTION}"
         raise PolicyError(expected, policy_class_path, where, hint)
     installed = engine_stamp()
     for name, version in versions.items():
@@ -269,19 +269,19 @@ def check_description(
     if difference is not None:
         name, expected, found = difference
         hint = f"{trained}; play missions that share observations and actions with that one, or train on this one"
-        raise PolicyError(f"the {name} of the training ({expected})", found, where, hint)
+        raise PolicyError(f"the {name} used in training ({expected})", found, where, hint)
 
 
 def refuse_code(path: Path) -> None:
-    """Raise unless a pickled file holds tensors and plain data alone; a file of another kind is left alone.
+    """Raise unless a pickled file contains only tensors and plain data; ignore files of other kinds.
 
-    Unpickling runs whatever the file names. The loaders of policy classes are other people's code, and torch's
-    protection can be switched off by an argument or an environment variable; so the file is read here first, in the
-    way that runs nothing.
+    Unpickling runs whatever the file names. The loaders of policy classes are third-party code, and torch's protection
+    can be switched off by an argument or an environment variable; so the file is first read here in a way that runs no
+    code.
 
     Raises:
-        CheckpointError: reading it whole would call something.
-        pickle.UnpicklingError, RuntimeError, EOFError: it is damaged, or was not written by torch.save.
+        CheckpointError: unpickling it would call code.
+        pickle.UnpicklingError, RuntimeError, EOFError: it is damaged, or torch.save did not write it.
     """
     import torch
 

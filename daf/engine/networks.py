@@ -1,13 +1,12 @@
 """One interface to the networks of trainable policies, recurrent or not.
 
-The engine's networks differ in how they take their state and in how their evaluation fills unused token slots; a
-network trained on one filling and evaluated on the other is not the same policy. `PolicyNetwork` always shows a
-network what its own evaluation would show it.
+The engine's networks differ in how they receive their state, and in how their evaluation fills unused token slots; a
+network trained with one filling and evaluated with the other is not the same policy. `PolicyNetwork` always shows a
+network exactly what its own evaluation would show it.
 
-Two thirds of an observation's token slots are usually empty, and they come last. `shown_tokens` says how many are
-worth looking at; a network whose first layer is linear over all slots gets the contribution of the others, which is
-constant, as part of that layer's bias. That halves the arithmetic of the built-in networks and changes nothing but
-the last bits.
+Usually two thirds of an observation's token slots are empty, and these come last. `shown_tokens` returns how many
+matter. If a network's first layer is linear over all slots, the constant contribution of the others is added to that
+layer's bias. That halves the arithmetic of the built-in networks and changes only the last bits.
 """
 
 from __future__ import annotations
@@ -40,11 +39,11 @@ class PolicyNetwork:
 
     Attributes:
         recurrent: whether it carries state between steps.
-        can_trim: whether unused token slots at the end need not be shown to it.
+        can_trim: whether it can do without the unused token slots at the end.
 
     Args:
-        precision: `float32`, or `bfloat16` for what autocast calculates in it; weights stay float32.
-        compiled: let torch.compile translate it; all token slots are shown then, so that one shape serves.
+        precision: `float32`, or `bfloat16` for operations that autocast runs in it; weights stay float32.
+        compiled: use torch.compile; the network then always sees all token slots, so that there is only one shape.
 
     Raises:
         PolicyError: the policy has no network.
@@ -131,7 +130,7 @@ class PolicyNetwork:
         if state is None:
             logits, values = self._forward(observations.flatten(0, 1), None)
             return logits.view(agents, horizon, -1), values.view(agents, horizon)
-        # The state is cleared between two calls only, so the segment is cut wherever any agent's episode begins.
+        # The state can be cleared only between calls, so the segment is split wherever any agent's episode begins.
         cuts = [0, *(torch.nonzero(starts[:, 1:].any(dim=0)).flatten() + 1).tolist(), horizon]
         all_logits, all_values = [], []
         for begin, end in pairwise(cuts):
@@ -156,7 +155,7 @@ class PolicyNetwork:
     def _reduced_to(self, shown: int) -> Iterator[None]:
         """The first layer takes a limited number of token slots; the contribution of the others is in its bias.
 
-        The layer's own parameters are out of sight meanwhile; gradients reach them through the reduced ones.
+        Meanwhile the layer's own parameters are replaced; gradients reach them through the reduced ones.
         """
         assert self._encoder is not None
         layer = self._encoder
@@ -165,7 +164,7 @@ class PolicyNetwork:
         unused = (self._unused_token.to(weight) / 255).repeat(self._num_tokens - shown)
         parameters: dict[str, Any] = layer._parameters
         parameters["weight"], parameters["bias"] = weight[:, :inputs], bias + weight[:, inputs:] @ unused
-        layer.in_features = inputs  # the networks shape their input by it
+        layer.in_features = inputs  # the networks reshape their input by it
         try:
             yield
         finally:

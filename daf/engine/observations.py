@@ -1,8 +1,8 @@
-"""Observations for policies that play one agent: the engine's objects, built from raw buffers and only when looked at.
+"""Observations for policies that play one agent: the engine's objects, built lazily from raw buffers.
 
-The engine builds a new object per token, 150 or so per agent and step, which takes longer than the step itself.
-Here a token object is made once for every (location, feature, value) that occurs and then shared, so policies must
-not change tokens (the engine's own are copies of nothing either: they look into its buffer).
+The engine builds a new object per token, about 150 per agent and step, which takes longer than the step itself. Here a
+token object is created once per (location, feature, value) and then shared, so policies must not modify tokens (the
+engine's own are not copies either, but views of its buffer).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ NO_FEATURE = 0xFF
 
 
 class SharedToken(ObservationToken):
-    """A token that remembers where it is."""
+    """A token that caches its location."""
 
     @cached_property
     def location(self) -> Location | None:
@@ -49,7 +49,7 @@ class LazyObservation(AgentObservation):
     """What an agent sees; its tokens are built when a policy first asks for them.
 
     Args:
-        raw: uint8 [tokens, 3], this step's, not to be written to later.
+        raw: uint8 [tokens, 3] of this step; must not be modified later.
     """
 
     def __init__(self, agent_id: int, raw: np.ndarray, table: TokenTable, talk: Sequence[VisibleTalk] = ()) -> None:

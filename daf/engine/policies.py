@@ -1,6 +1,6 @@
 """Policies: shorthands, class paths, weights and bundles → policy objects.
 
-A policy is a `MultiAgentPolicy` (all agents at once) or an `AgentPolicy` (one agent; an instance per agent is made).
+A policy is a `MultiAgentPolicy` (all agents at once) or an `AgentPolicy` (one instance per agent).
 """
 
 from __future__ import annotations
@@ -48,17 +48,17 @@ NOTES = {"baseline": "CoGames has no policy called 'baseline'; DAF plays its scr
 
 @dataclass(frozen=True, kw_only=True)
 class ResolvedPolicy:
-    """A policy that can be built: its class is known to exist and to be a policy, its weights to be a file."""
+    """A policy that can be built: its class exists and is a policy, and its weights are a file."""
 
     label: str
     class_path: str
     data_path: Path | None = None
     init_kwargs: dict[str, Any] = field(default_factory=dict)
-    note: str = ""  # what a reader of the results must know about the name
+    note: str = ""  # what a reader of the results needs to know about the name
     bundle: Path | None = None
 
     def identity(self) -> dict[str, Any]:
-        """What decides how the policy acts, for recipes: the weights by content, not by path."""
+        """What determines how the policy acts, for recipes: the weights by content, not by path."""
         source = self.bundle or self.data_path
         return {
             "class_path": self.class_path,
@@ -78,10 +78,10 @@ def resolve_policy(
 ) -> ResolvedPolicy:
     """Find out which class a policy is and check that it exists.
 
-    Weights that DAF trained say it themselves, in the model.json beside them; init_kwargs given here go before theirs.
+    For weights trained by DAF, their model.json names the class; init_kwargs given here override those in that file.
 
     Raises:
-        PolicyError: unknown name, a class that is not a policy, or an argument that the class does not take.
+        PolicyError: unknown name, a class that is not a policy, or an argument that the class does not accept.
         CheckpointError: weights or bundle missing or damaged.
     """
     if isinstance(policy, ResolvedPolicy):
@@ -89,7 +89,7 @@ def resolve_policy(
     policy = PolicyConfig.of(policy)
     if policy.policies:
         found = f"a team of {', '.join(policy.policies)}"
-        raise PolicyError("a single policy", found, f"policy '{label or 'policies'}'", "teams are only evaluated")
+        raise PolicyError("a single policy", found, f"policy '{label or 'policies'}'", "teams can only be evaluated")
     data_path = policy.data_path
     if data_path is not None and not data_path.exists():
         near = [p.name for p in data_path.parent.glob("*")] if data_path.parent.is_dir() else []
@@ -101,7 +101,7 @@ def resolve_policy(
         description = load_model_description(description_path(data_path))
         name, init_kwargs = description.policy_class_path, description.init_kwargs | init_kwargs
     if name is None:
-        hint = "weights alone are enough only as .safetensors with their .json beside them"
+        hint = "weights without a class must be .safetensors with their .json next to them"
         if data_path is None:
             hint = "a training run is resolved by the workflow"
         raise PolicyError("a policy class", "none", f"policy '{label or data_path}'", hint)
@@ -134,7 +134,7 @@ def load_policy_class(class_path: str, name: str | None = None) -> type[MultiAge
         hint = did_you_mean(class_path, list_policies())
         raise PolicyError("a policy's shorthand or class path", f"'{class_path}'", where, hint)
     if "" not in sys.path and os.getcwd() not in sys.path:
-        sys.path.append(os.getcwd())  # as for the cogames command: a module beside the experiment is found
+        sys.path.append(os.getcwd())  # as in the cogames command, a module in the current folder is found
     try:
         module = importlib.import_module(module_path)
     except ModuleNotFoundError as error:
@@ -157,7 +157,7 @@ def _check_arguments(policy_class: type, init_kwargs: dict[str, Any], name: str)
     parameters = inspect.signature(policy_class).parameters
     if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values()):
         return
-    known = list(parameters)[1:]  # the environment comes first
+    known = list(parameters)[1:]  # the first argument is the environment
     for key in init_kwargs:
         if key not in known:
             hint = did_you_mean(key, known)
@@ -195,19 +195,19 @@ class PerAgentPolicy(MultiAgentPolicy):
 
 
 def build_policy(policy: ResolvedPolicy, interface: PolicyEnvInterface, *, device: str = "cpu") -> MultiAgentPolicy:
-    """Make the policy for an environment and load its weights.
+    """Build the policy for an environment and load its weights.
 
-    Weights in a .safetensors file go into the class's `network()`. Any other file, and all that a bundle holds, is read
-    by the class's own `load_policy_data`, as CoGames does it, but never before `refuse_code` has let it pass.
+    Weights in a .safetensors file are loaded into the class's `network()`. The class's own `load_policy_data` reads any
+    other file and the content of bundles, as in CoGames, but only after `refuse_code` has accepted it.
 
     Raises:
-        PolicyError: the class refuses the environment or the arguments, or the weights were trained with another class
-            or on another kind of mission.
-        CheckpointError: the weights cannot be read, do not fit the network, or belong to another engine.
+        PolicyError: the class rejects the environment or the arguments, or the weights were trained with a different
+            class or on a different kind of mission.
+        CheckpointError: the weights cannot be read, do not fit the network, or belong to a different engine.
     """
     class_path, data_path, init_kwargs = policy.class_path, policy.data_path, dict(policy.init_kwargs)
     if policy.bundle is not None:
-        # The engine caches unpacked bundles by path; a content hash in the path keeps it from serving a stale one.
+        # The engine caches unpacked bundles by path; a content hash in the path prevents it from using a stale one.
         unpacked = Path(tempfile.gettempdir()) / "daf-bundles" / file_sha256(policy.bundle)[:32]
         spec = load_policy_spec_from_path(policy.bundle, device=device, force_dest=unpacked)
         class_path, init_kwargs = spec.class_path, dict(spec.init_kwargs)
@@ -241,8 +241,8 @@ def check_transfer(
 ) -> None:
     """Raise PolicyError unless weights trained on one mission can play another: same actions, same network.
 
-    Observations with other features under the same shape look alike to a network that flattens them, so
-    those are refused too.
+    A network that flattens observations cannot distinguish different features of the same shape, so these are refused,
+    too.
     """
     where = f"policy '{policy.label}' trained on '{source}', played on '{target}'"
     hint = "evaluate it on missions that share observations and actions with the one it was trained on"
@@ -258,7 +258,7 @@ def _load_model(
     place = f"{path}, for {where}"
     network = policy.network()
     if network is None:
-        hint = f"its own load_policy_data reads any file that does not end in {SUFFIX}"
+        hint = f"its load_policy_data reads any file that does not end in {SUFFIX}"
         raise PolicyError("a policy with a network(), to put the weights into", "none", place, hint)
     sha256 = None
     if description_path(path).is_file():
@@ -284,12 +284,12 @@ def _load_foreign_weights(policy: MultiAgentPolicy, path: Path, where: str) -> N
         raise CheckpointError("weights", found, place) from error
     except RuntimeError as error:
         raise _misfit(error, place) from error
-    except Exception as error:  # readers of pickles fail in many ways, and so may a user's class
+    except Exception as error:  # readers of pickles can fail in many ways, and so can a user's class
         raise CheckpointError("weights", f"an unreadable file ({type(error).__name__}: {error})", place) from error
 
 
 def _misfit(error: RuntimeError, place: str) -> CheckpointError:
-    """torch's complaint about weights in one line."""
+    """torch's error about weights, as an error of one line."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
     if "state_dict" not in lines[0]:
         return CheckpointError("weights", f"a damaged file ({lines[0]})", place)

@@ -1,4 +1,4 @@
-"""Episodes played again from their seed and actions, without the policy: replay files, and where agents went."""
+"""Episodes replayed from their seed and actions, without the policy: replay files, and where agents went."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from daf.system.files import write_bytes
 
 @dataclass(frozen=True, kw_only=True)
 class MapObject:
-    """An object on the map, neither agent nor wall, as it was at the start."""
+    """An object on the map at the start, neither agent nor wall."""
 
     type_name: str
     row: int
@@ -31,12 +31,12 @@ class MapObject:
 
 @dataclass(frozen=True, kw_only=True)
 class EpisodeTrace:
-    """Where everything was.
+    """Positions of everything in an episode.
 
     Attributes:
         walls: bool [rows, columns].
         positions: int16 [steps + 1, agents, 2]: row and column before the first step and after every step.
-        rewards: float32 [steps + 1, agents]: earned so far.
+        rewards: float32 [steps + 1, agents]: cumulative.
     """
 
     walls: np.ndarray
@@ -48,15 +48,15 @@ class EpisodeTrace:
 def trace_episode(
     mission: Mission, seed: int, actions: np.ndarray, expected_rewards: Sequence[float] | None = None
 ) -> EpisodeTrace:
-    """Play an episode again and note where agents are.
+    """Replay an episode and record where agents are.
 
     Args:
         seed: the episode's environment seed.
-        actions: uint8 [2, steps, agents], as `unpack_actions` gives them.
+        actions: uint8 [2, steps, agents], as `unpack_actions` returns them.
         expected_rewards: total reward of every agent, as recorded.
 
     Raises:
-        DafError: the episode comes out differently: it was played with another engine or another mission.
+        DafError: the outcome differs: the episode was played with a different engine or mission.
     """
     factory = SimulationFactory(mission.env_config)
     buffers = AgentBuffers.zeros(factory.num_agents, factory.observation_shape)
@@ -94,14 +94,14 @@ def write_replay(
     agent_policies: Sequence[str],
     expected_rewards: Sequence[float] | None = None,
 ) -> None:
-    """Play an episode again and write the file that `cogames replay` shows (name it `….json.z`).
+    """Replay an episode and write the file that `cogames replay` shows (name it `….json.z`).
 
     Args:
         seed, actions, expected_rewards: as for `trace_episode`.
         agent_policies: the name to show for the policy of every agent.
 
     Raises:
-        DafError: the episode comes out differently: it was played with another engine or another mission.
+        DafError: the outcome differs: the episode was played with a different engine or mission.
     """
     writer = InMemoryReplayWriter()
     simulator = Simulator()
@@ -123,6 +123,6 @@ def _check_same(rewards: np.ndarray, expected: Sequence[float] | None, mission: 
     raise DafError(
         f"the recorded rewards {[round(float(reward), 3) for reward in expected]}",
         f"{[round(float(reward), 3) for reward in rewards]}",
-        f"episode seed {seed} of mission '{mission.name}', played again from its actions",
-        "was it played with another engine, or has the mission changed since?",
+        f"episode seed {seed} of mission '{mission.name}', replayed from its actions",
+        "was it played with a different engine, or has the mission changed since?",
     )

@@ -1,7 +1,7 @@
-"""One episode at a time: for policies that are no network that DAF knows.
+"""One episode at a time, for policies other than networks that DAF knows.
 
-Rewards, lengths and statistics are those of the engine's own rollout with the same actions; what is left out is what
-it does for rendering, and it keeps its simulation's arrays where ours are read.
+Rewards, lengths and statistics equal those of the engine's own rollout with the same actions; only its work for
+rendering is omitted, and we read our own arrays instead of its simulation's.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from daf.engine.episode import PlayedEpisode, finished
 from daf.engine.observations import LazyObservation, TokenTable
 from daf.engine.simulation import AgentBuffers, BufferedSimulation, SimulationFactory
 
-STALLED_SECONDS = 120.0  # a single step of a policy that takes longer ends the episode
+STALLED_SECONDS = 120.0  # a policy step that takes longer ends the episode
 
 
 class PolicyStalledError(Exception):
@@ -32,7 +32,7 @@ class PolicyStalledError(Exception):
 
 
 def seed_everything(seed: int) -> None:
-    """Seed the generators that policies draw from unasked: python's, numpy's and torch's."""
+    """Seed the global generators that policies may use: python's, numpy's and torch's."""
     random.seed(seed)
     np.random.seed(seed % 2**32)  # policies use the global generator
     torch.manual_seed(seed)
@@ -65,8 +65,8 @@ def play_step_batch(
     """An episode of a policy that acts on raw buffers, one call per step.
 
     Args:
-        max_action_time_ms: wall-clock budget of an action. A call that takes longer than that for each of its agents
-            counts as a timeout of all of them, and their actions become noops.
+        max_action_time_ms: wall-clock limit per action. A call that takes longer than this per agent counts as a
+            timeout of all its agents, and their actions become noops.
     """
     agents, interface = factory.num_agents, factory.interface
     num_primary, names = len(interface.action_names), interface.all_action_names
@@ -110,7 +110,7 @@ def play_agents(
     """An episode in which agent i is played by `policies[assignments[i]]`, through its single-agent interface.
 
     Args:
-        max_action_time_ms: wall-clock budget of an action; a slower one counts as a timeout and becomes a noop.
+        max_action_time_ms: wall-clock limit per action; a slower one counts as a timeout and becomes a noop.
         member_names: names of the policies, if they are a team.
     """
     interface = factory.interface
@@ -160,7 +160,7 @@ class _AgentSteps:
         self.timeouts = 0
 
     def step(self, groups: Sequence[Sequence[int]]) -> None:
-        """One step of the environment; the agents of a group are asked together if they can be."""
+        """One step of the environment; the agents of a group act together if possible."""
         seen = self._seen()
         chosen: dict[int, tuple[Any, int]] = {}
         for group in groups:
@@ -228,14 +228,14 @@ class _AgentSteps:
         return self._index[name]
 
 
-# ---- policies that do not come back -----------------------------------------------------------------------
+# ---- policies that do not return -----------------------------------------------------------------------
 
 
 @contextmanager
 def _stall_noticed(simulation: Any) -> Iterator[None]:
     """Raise PolicyStalledError inside a step of a policy that takes more than `STALLED_SECONDS`.
 
-    Only python code can be interrupted, and only in a process's main thread.
+    Only Python code can be interrupted, and only in a process's main thread.
     """
     if threading.current_thread() is not threading.main_thread():
         yield

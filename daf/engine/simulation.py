@@ -55,7 +55,7 @@ class AgentBuffers:
 class BufferedSimulation(RawSimulation):
     """The engine's simulation at its first step, with its first observations written into `buffers`.
 
-    The engine has written them once already, into its own buffers, and counted that; statistics leave it out.
+    The engine has already written them once, into its own buffers, and counted that; statistics exclude it.
     """
 
     def __init__(self, raw_config: Any, grid: list[list[str]], seed: int, buffers: AgentBuffers) -> None:
@@ -71,7 +71,7 @@ class BufferedSimulation(RawSimulation):
         )
 
     def objects(self, *ignored_types: str) -> list[dict[str, Any]]:
-        """Everything on the map but objects of some types, as the engine describes it."""
+        """Everything on the map except objects of some types, as the engine describes it."""
         return list(self.grid_objects(-1, -1, -1, -1, list(ignored_types)).values())
 
     def agents(self) -> list[dict[str, Any]]:
@@ -93,7 +93,7 @@ class SimulationFactory:
     """
 
     def __init__(self, env_config: MettaGridConfig) -> None:
-        self.env_config = env_config.model_copy(deep=True)  # conversion fills in defaults; the caller's stays as it is
+        self.env_config = env_config.model_copy(deep=True)  # conversion fills in defaults; the caller's is unchanged
         self.interface = PolicyEnvInterface.from_mg_cfg(self.env_config)
         self._raw_config, self._agent_renames = convert_to_cpp_game_config(self.env_config.game)
 

@@ -20,7 +20,7 @@ class Team:
     """Policies and the shares of a mission's agents that they play.
 
     Attributes:
-        shares: by member in the same order; only their ratios count.
+        shares: one per member, in the same order; only their ratios count.
     """
 
     label: str
@@ -29,11 +29,11 @@ class Team:
 
     @property
     def note(self) -> str:
-        """What a reader of the results must know about the names."""
+        """What a reader of the results needs to know about the names."""
         return "; ".join(dict.fromkeys(member.note for member in self.members if member.note))
 
     def identity(self) -> dict[str, Any]:
-        """What decides how the team acts, for recipes."""
+        """What determines how the team acts, for recipes."""
         return {
             "team": [
                 {"name": member.label, "share": share, **member.identity()}
@@ -55,7 +55,7 @@ class Team:
 
 
 def agents_per_member(team: str, shares: Mapping[str, float], num_agents: int) -> list[int]:
-    """How many agents each member plays, by the engine's own rounding.
+    """How many agents each member plays, with the engine's own rounding.
 
     Raises:
         PolicyError: the mission has too few agents for every member to play one.

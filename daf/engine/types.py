@@ -1,4 +1,4 @@
-"""The engine's types that signatures outside of this package name; imported for type checking only."""
+"""Engine types in signatures outside this package; imported only for type checking."""
 
 from mettagrid.config.mettagrid_config import MettaGridConfig
 from mettagrid.policy.policy import MultiAgentPolicy, PolicySpec

@@ -1,9 +1,9 @@
 """Many environments stepped together in shared buffers, for training.
 
-An environment whose episode ended starts the next one at once. Episode seeds come from the training seed, the
-environment's number and the episode's number alone, so that any number of processes sees the same episodes. The
-state of an environment is its episode's seed and the actions so far: the engine is deterministic, so replaying them
-restores it exactly, for a fraction of the time it took to choose them.
+An environment whose episode has ended starts the next one immediately. Episode seeds depend only on the training seed
+and the numbers of environment and episode, so that any number of processes sees the same episodes. The state of an
+environment is its episode's seed and the actions so far: the engine is deterministic, so replaying them restores it
+exactly, in a fraction of the time it took to choose them.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from daf.episodes.success import EpisodeFacts, is_success
 
 @dataclass(frozen=True, kw_only=True)
 class FinishedEpisode:
-    """What is left of an episode that ended in this step.
+    """The results of an episode that ended in this step.
 
     Attributes:
         environment: its number among this process's environments.
         success: None if the mission declares no success.
-        final_observations: uint8 [agents, tokens, 3] if the episode was cut short (truncated), so that the value of
-            its last state can stand in for the future; None if it really ended.
+        final_observations: uint8 [agents, tokens, 3] if the episode was cut short (truncated), so that the value of its
+            last state can replace the future; None if it really ended.
     """
 
     environment: int
@@ -37,7 +37,7 @@ class FinishedEpisode:
 
 
 def episode_seed(training_seed: int, environment: int, episode: int) -> int:
-    """A seed below 2³¹ that depends on all three numbers and on nothing else."""
+    """A seed below 2³¹ that depends only on these three numbers."""
     text = f"{training_seed}/{environment}/{episode}".encode()
     return int.from_bytes(hashlib.blake2b(text, digest_size=4).digest(), "big") & 0x7FFFFFFF
 
@@ -58,7 +58,7 @@ class VectorEnvironment:
         self.agents_per_env = self.factory.num_agents
         self.num_agents = num_envs * self.agents_per_env
         self.buffers = AgentBuffers.zeros(self.num_agents, self.factory.observation_shape)
-        if pin_memory:  # a GPU fetches such memory without a copy and without waiting
+        if pin_memory:  # a GPU reads pinned memory without an extra copy and without waiting
             import torch
 
             pinned = torch.zeros(self.buffers.observations.shape, dtype=torch.uint8, pin_memory=True)
@@ -78,7 +78,7 @@ class VectorEnvironment:
         return self.factory.build(seed, self.buffers.rows(rows.start, rows.stop))
 
     def blocks(self, agents: int) -> list[range]:
-        """The environments in consecutive blocks of about that many agents, at least one environment each."""
+        """The environments in consecutive blocks of about this number of agents, at least one environment each."""
         size = max(1, agents // self.agents_per_env)
         return [range(first, min(first + size, self.num_envs)) for first in range(0, self.num_envs, size)]
 
@@ -89,11 +89,11 @@ class VectorEnvironment:
     def step(
         self, environments: range | None = None
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray, list[FinishedEpisode]]:
-        """Apply `buffers.actions` in consecutive environments (default: in all).
+        """Apply `buffers.actions` in consecutive environments (default: all).
 
         Returns:
-            rewards [agents] float32, terminated and truncated [agents] bool of these environments (copies: those that
-            ended have already begun anew in the buffers), and the episodes that ended.
+            rewards [agents] float32, terminated and truncated [agents] bool of these environments (copies: in the
+            buffers, environments that ended have already restarted), and the episodes that ended.
         """
         environments = range(self.num_envs) if environments is None else environments
         some, rows = slice(environments.start, environments.stop), self.rows(environments)

@@ -1,8 +1,8 @@
-"""What an episode says: the table of episodes and pure functions of its rows.
+"""The table of episodes, and pure functions of its rows.
 
-table          the columns, reading and writing, provenance inside the file
+table          the table's columns, reading and writing, and the provenance in its file
 statistics     names of the engine's statistics, as columns and in expressions
 success        when an episode counts as a success
-objective      the figure that trials and held-out evaluations are scored by
-failure_modes  how episodes went wrong
+objective      the metric that scores trials and held-out evaluations
+failure_modes  what went wrong in episodes
 """

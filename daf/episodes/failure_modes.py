@@ -1,8 +1,8 @@
-"""Failure modes: what went wrong in episodes, found from the engine's statistics and named.
+"""Failure modes: what went wrong in episodes, derived from the engine's statistics.
 
-Pure functions of the episodes table. A mode is an observation, not a judgement: its share of episodes and some
-episode seeds to look at. What the table cannot tell is not guessed: the engine reports no freezing, and vibes only as
-counts of actions, so a role goes by an agent's number, by which CoGames and its policies hand roles out.
+Pure functions of the episodes table. A mode is an observation, not a judgement: its share of episodes, and some example
+seeds. The module does not guess what the table does not contain. The engine does not report freezing, and reports vibes
+only as counts of actions, so agents' numbers identify roles, as CoGames and its policies assign them.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 Flags = np.ndarray[Any, np.dtype[np.bool_]]
 
 EXAMPLES = 3
-_BOOKKEEPING = ("action.", "cell.", "status.")  # of every agent, whatever it does
+_BOOKKEEPING = ("action.", "cell.", "status.")  # reported for every agent, whatever it does
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,13 +48,13 @@ def find_failure_modes(
     resources: Collection[str] = (),
     max_steps: int = 0,
 ) -> list[FailureMode]:
-    """The modes that occur in an episodes table of one policy on one mission, most frequent first.
+    """Return the modes that occur in an episodes table of one policy on one mission, most frequent first.
 
     Args:
-        statistics: of the same table, if they were read already.
-        resources: of the mission. A mission without any cannot have `never picked up`; those that agents of this
-            table gained or lost are known without being named here.
-        max_steps: the mission's step limit; 0: unknown, then nothing is `timed out`.
+        statistics: the statistics of this table, if already read.
+        resources: the mission's resources. A mission without any cannot have `never picked up`. Resources that agents
+            in this table gained or lost need not be listed.
+        max_steps: the mission's step limit; 0 if unknown, in which case no episode is `timed out`.
     """
     stats = statistics or episode_statistics(episodes)
     played = episodes[episodes["failure"].isna()]
@@ -68,7 +68,7 @@ def find_failure_modes(
     moved = stats.of_agents("cell.unique_visited") > 1
     still = stats.of_agents("status.max_steps_without_motion") >= stats.lengths[:, None] / 2
     add("never moved", "an agent never changed its position", (~moved).any(axis=1))
-    add("stuck", "an agent that had moved did not for half of the episode or more", (moved & still).any(axis=1))
+    add("stuck", "an agent that had moved stood still for at least half of the episode", (moved & still).any(axis=1))
     add(
         "starved or frozen",
         "an agent died, or had no health or energy left at the end",
@@ -77,12 +77,12 @@ def find_failure_modes(
     gained = _flow(stats, "gained").any(axis=1)
     add(
         "never picked up",
-        "no agent gained any resource of the mission",
+        "no agent gained any of the mission's resources",
         ~gained & bool(_goods(stats, resources)),
     )
     add(
         "never deposited",
-        "resources were gained; none were deposited, given away or spent, but for what agents lose at their death",
+        "resources were gained, but none were deposited, given away or spent, except those lost at an agent's death",
         gained & ~_gave(stats) & _can_give(stats),
     )
     idle = _idle(stats)
@@ -108,7 +108,7 @@ def _mode(name: str, meaning: str, seeds: list[int], total: int) -> FailureMode:
     return FailureMode(name=name, meaning=meaning, share=share, example_seeds=seeds[:EXAMPLES])
 
 
-# ---- what agents did; flags [episodes, agents] unless said otherwise ---------------------------------------
+# ---- what agents did; flags [episodes, agents] unless stated otherwise ---------------------------------------
 
 
 def _flow(stats: EpisodeStatistics, kind: str) -> Flags:
@@ -132,13 +132,13 @@ def _starved(stats: EpisodeStatistics) -> Flags:
 
 
 def _can_give(stats: EpisodeStatistics) -> bool:
-    """Whether the mission lets agents put goods anywhere: it counts losses, or its map has a hub."""
+    """Whether the mission lets agents deposit goods: it counts losses, or its map has a hub."""
     hub = any(name.startswith("objects.") and name.endswith("hub") for name in stats.game)
     return hub or any(split_flow(name)[1] == "lost" and split_flow(name)[0] not in BODY for name in stats.agent)
 
 
 def _gave(stats: EpisodeStatistics) -> Flags:
-    """Whether anything was put somewhere, [episodes]. Death takes hearts and gear: it looks the same as giving."""
+    """Whether anything was deposited, [episodes]. Death takes hearts and gear, which looks the same as giving."""
     gave: Flags = (_flow(stats, "lost") & (stats.of_agents("death") == 0)).any(axis=1)
     for name, values in stats.game.items():
         if name.endswith(".deposited"):
@@ -147,7 +147,7 @@ def _gave(stats: EpisodeStatistics) -> Flags:
 
 
 def _idle(stats: EpisodeStatistics) -> Flags:
-    """Agents that neither gained nor lost goods nor did anything else that the mission counts, while another did."""
+    """Agents that did nothing the mission counts (such as gaining or losing goods) while another agent did."""
     of_body = tuple(f"{name}." for name in BODY)
 
     def is_deed(name: str) -> bool:
@@ -160,13 +160,15 @@ def _idle(stats: EpisodeStatistics) -> Flags:
 def _idle_meaning(idle: Flags) -> str:
     times = idle.sum(axis=0)
     agents = ", ".join(f"agent {number} (in {count})" for number, count in enumerate(times) if count)
-    return f"an agent did nothing that the mission counts while another did, by number of episodes: {agents}"
+    return (
+        f"an agent did nothing that the mission counts while another agent did; number of episodes by agent: {agents}"
+    )
 
 
 def _unused(stats: EpisodeStatistics) -> list[tuple[str, float, Flags]]:
     """Actions that no agent chose in an episode: name, share of episodes, flags [episodes].
 
-    Doing nothing is not an ability. The vibes count as one action, since it is unknown which of them mean anything.
+    Doing nothing does not count as an action. All vibes count as one, since it is unknown which of them have an effect.
     """
     counts = {name: values for name, values in stats.actions.items() if not name.startswith("change_vibe_")}
     vibes = [values for name, values in stats.actions.items() if name.startswith("change_vibe_")]

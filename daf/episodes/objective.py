@@ -1,4 +1,4 @@
-"""The objective metric of an episode: what a sweep optimizes and what the published model is chosen by, by name."""
+"""The objective metric of an episode, by name: what a sweep optimizes, and what selects the published model."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from daf.episodes.success import EpisodeFacts
 
 
-# Beside these, the names of the engine's statistics.
+# In addition to these, the names of the engine's statistics.
 OWN_METRICS = ("mean_reward", "success_rate", "length")
 
 
@@ -18,7 +18,7 @@ def episode_objective(facts: EpisodeFacts, success: bool | None, metric: str) ->
 
     Args:
         metric: `mean_reward`, `success_rate` (1 for a success), `length`, or the name of a statistic of the engine: of
-            the game, else the mean over agents.
+            the game, otherwise the mean over agents.
     """
     match metric:
         case "mean_reward":

@@ -1,4 +1,4 @@
-"""The JSON columns of the episodes table as arrays: every text is parsed once, whatever is computed from it later."""
+"""The JSON columns of the episodes table as arrays: each text is parsed only once, whatever is computed from it."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ if TYPE_CHECKING:
 
 Array = np.ndarray[Any, np.dtype[np.float64]]
 
-# What an agent gains and loses without picking anything up or putting anything down.
+# Quantities that an agent gains and loses without picking up or depositing anything.
 BODY = frozenset({"hp", "energy", "solar"})
 
 
 @dataclass(frozen=True, kw_only=True)
 class EpisodeStatistics:
-    """Episodes of one mission that have a result, in the order of the table. What the engine did not report is 0.
+    """Episodes of one mission that have a result, in table order. Statistics that the engine did not report are 0.
 
     Attributes:
         seeds: environment seeds [episodes].
         lengths: steps [episodes].
         agent: statistics of the agents by name, each [episodes, agents].
         game: statistics of the game by name, each [episodes].
-        actions: how often each action was chosen, each [episodes]; an action is there if it could be chosen.
+        actions: how often each action was chosen, each [episodes]; only actions that could be chosen.
     """
 
     seeds: list[int]
@@ -73,7 +73,7 @@ def split_flow(name: str) -> tuple[str, str]:
 
 
 def episode_statistics(episodes: pd.DataFrame) -> EpisodeStatistics:
-    """Read the statistics of an episodes table's rows; episodes that failed have none and are left out.
+    """Read the statistics of an episodes table's rows; failed episodes have none and are omitted.
 
     Raises:
         BadInputError: the episodes differ in their numbers of agents.
@@ -83,7 +83,7 @@ def episode_statistics(episodes: pd.DataFrame) -> EpisodeStatistics:
     numbers = sorted({len(episode) for episode in agents})
     if len(numbers) > 1:
         found = f"{' and '.join(map(str, numbers))} agents"
-        raise BadInputError("episodes of one mission, with equally many agents", found, "episodes table")
+        raise BadInputError("episodes of one mission, all with the same number of agents", found, "episodes table")
     num_agents = numbers[0] if numbers else 0
     flat = _columns([agent for episode in agents for agent in episode])
     return EpisodeStatistics(

@@ -1,8 +1,8 @@
-"""What counts as success: a small expression language over the statistics of one episode.
+"""Success expressions: a small language over the statistics of one episode.
 
 Example: ``agent_sum('heart.gained') >= 4 and length < 200``. Names: ``mean_reward``, ``length`` (steps). Functions:
 ``game('stat')``, and over the agents ``agent_sum``, ``agent_mean``, ``agent_min``, ``agent_max`` with one or more
-statistics, which are added per agent. A statistic that the engine did not report is 0. Nothing else is allowed, so
+statistics, which are added per agent. A statistic that the engine did not report is 0. Everything else is forbidden, so
 an expression from a file cannot run code.
 """
 
@@ -41,7 +41,7 @@ _VARIABLES = ("mean_reward", "length")
 
 @dataclass(frozen=True, kw_only=True)
 class EpisodeFacts:
-    """What an expression may look at."""
+    """The values that an expression may use."""
 
     mean_reward: float
     length: int
@@ -67,7 +67,7 @@ def is_success(expression: str, facts: EpisodeFacts) -> bool:
 
 
 def statistics_in(expression: str) -> tuple[list[str], list[str]]:
-    """The statistics of the game, and those of agents, that a checked expression looks at, by name."""
+    """The names of the game's and the agents' statistics that a checked expression uses."""
     calls = [node for node in ast.walk(ast.parse(expression, mode="eval")) if isinstance(node, ast.Call)]
     names: dict[bool, set[str]] = {True: set(), False: set()}
     for call in calls:

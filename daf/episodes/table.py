@@ -1,7 +1,7 @@
 """The episodes table: one row per checkpoint, mission and environment seed, and its file.
 
-Every number that DAF reports about a policy is computed from these rows. They are kept in parquet files that carry
-their provenance, so that anyone can compute other numbers from them.
+Every number that DAF reports about a policy is computed from these rows. They are stored in parquet files together with
+their provenance, so that anyone can compute further numbers from them.
 """
 
 from __future__ import annotations
@@ -92,10 +92,10 @@ def write_episodes(path: str | Path, frame: pd.DataFrame, provenance: dict[str, 
 
 
 def read_episodes(paths: str | Path | Iterable[str | Path], columns: Sequence[str] | None = None) -> pd.DataFrame:
-    """Read one table or several into one.
+    """Read one or more tables into one.
 
     Args:
-        columns: only these; statistics and actions of many episodes need much memory.
+        columns: read only these; the statistics and actions of many episodes need a lot of memory.
 
     Raises:
         BadInputError: a file is missing or holds no episodes table.

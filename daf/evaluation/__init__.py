@@ -1,7 +1,7 @@
-"""Episodes to files and findings.
+"""Turns episodes into files and findings.
 
-shards    evaluation as the workflow asks for it: shards of episodes with provenance
-mission   how a policy fares on a mission
-replays   an episode again, for `cogames replay`
+shards    evaluation in the workflow: shards of episodes with provenance
+mission   how a policy performs on a mission
+replays   episodes replayed for `cogames replay`
 traces    where agents went
 """

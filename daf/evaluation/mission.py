@@ -1,4 +1,4 @@
-"""How a policy fares on a mission: episodes in, a description out."""
+"""How a policy performs on a mission: turns episodes into a description."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ RESAMPLING_SEED = 0  # of the bootstrap interval; fixed, so that the same episod
 
 @dataclass(frozen=True, kw_only=True)
 class MissionMetadata:
-    """What a mission is.
+    """Facts about a mission.
 
     Attributes:
         name: name of the mission.
@@ -32,7 +32,7 @@ class MissionMetadata:
         observation_shape: tokens per agent and numbers per token.
         resources: what agents can carry.
         success: when an episode is a success, an expression (`daf.episodes.success`); None if none is declared.
-        success_reason: where that comes from, or why there is none.
+        success_reason: the source of the criterion, or why there is none.
     """
 
     name: str
@@ -49,7 +49,7 @@ class MissionMetadata:
 
 @dataclass(frozen=True, kw_only=True)
 class MissionAnalysis:
-    """How one policy fares on one mission. Intervals are (low, high), or None where the data do not determine them.
+    """How one policy performs on one mission. Intervals are (low, high), or None if the data do not determine them.
 
     Attributes:
         mission: name of the mission.
@@ -59,16 +59,16 @@ class MissionAnalysis:
         success: the mission's success expression; None if it declares none.
         success_interval: 95 % interval of the success rate.
         success_rate: share of episodes in which `success` held; None if the mission declares no success.
-        success_unreported: statistics of the success expression that no episode reported, which count as 0: nothing of
-            the kind happened, or the name is wrong.
+        success_unreported: statistics in the success expression that no episode reported, which count as 0: either they
+            did not occur, or the name is wrong.
         mean_reward: mean over episodes of the mean over agents of the total reward.
         reward_interval: 95 % interval of the mean reward.
         variance_interval: 95 % interval of the variance.
         variance_reward: sample variance of the same over episodes.
-        interval_methods: how each interval was made and what it assumes, or why there is none.
+        interval_methods: how each interval was computed and what it assumes, or why there is none.
         failure_modes: most frequent first.
-        resource_usage: steps (all episodes together, and per episode), actions that took longer than allowed, wall
-            seconds and peak memory in MiB of playing (None if a file does not say), and engine resources gained and
+        resource_usage: steps (all episodes together, and per episode), actions that took longer than allowed,
+            wall-clock seconds and peak memory in MiB (None if a file does not record them), and resources gained and
             lost per episode.
         metadata: what the mission is.
     """
@@ -94,7 +94,7 @@ class MissionAnalysis:
         return asdict(self)
 
     def sentence(self) -> str:
-        """One line for people."""
+        """One readable line."""
         parts = [f"{self.policy} on {self.mission}: {self.num_episodes} episodes"]
         if self.mean_reward is not None:
             parts.append(f"mean reward {self.mean_reward:.3f}{_span(self.reward_interval)}")
@@ -117,7 +117,7 @@ def analyze_episodes(
     """Describe the episodes of one policy on one mission; a pure function of the table.
 
     Args:
-        usage: what playing them took, if it is known.
+        usage: time and memory used to play them, if known.
     """
     import numpy as np
 
@@ -179,7 +179,7 @@ def mission_metadata(mission: Any) -> MissionMetadata:
 
 
 def usage_in(provenance_record: Mapping[str, Any]) -> Usage | None:
-    """What playing took, from the provenance of an episodes file: the seconds of all shards, the largest memory."""
+    """Time and memory used, from the provenance of an episodes file: total seconds and peak memory of its shards."""
     shards = [shard.get("usage") for shard in provenance_record.get("shards", [provenance_record])]
     known = [Usage(**shard) for shard in shards if shard]
     if not known or len(known) < len(shards):

@@ -1,4 +1,4 @@
-"""Replays: single episodes of an episodes table, played again and written for `cogames replay`."""
+"""Replays: single episodes of an episodes table, replayed and written for `cogames replay`."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ if TYPE_CHECKING:
 
 
 def pick_episode(episodes: pd.DataFrame, which: str) -> dict[str, Any]:
-    """The row of the best, median or worst episode by mean reward; among equals the one played first.
+    """The row of the best, median or worst episode by mean reward; among equals, the one played first.
 
-    The median of an even number is the lower of the two in the middle.
+    For an even number, the median is the lower of the two middle episodes.
 
     Raises:
-        BadInputError: another word, several policies or missions in the table, or no episode with a result.
+        BadInputError: an unknown choice, several policies or missions in the table, or no episode with a result.
     """
     known = get_args(Replay)
     if which not in known:
@@ -47,16 +47,16 @@ def daf_write_replay(
 
     Args:
         episodes: a table of one policy on one mission, or its parquet file.
-        output: the file to write, called `….json.z`.
+        output: the file to write, named `….json.z`.
         which: best, median or worst, by mean reward.
-        mission: what was played, if its name alone does not say it (changes of a MissionConfig, a mission file).
+        mission: what was played, if its name does not determine it (changes of a MissionConfig, a mission file).
 
     Returns:
         The episode's row of the table.
 
     Raises:
-        BadInputError: no such episode, or a mission that is not known.
-        DafError: the episode comes out differently when played again: another engine, or a mission that has changed.
+        BadInputError: no such episode, or an unknown mission.
+        DafError: the outcome differs when replayed: a different engine, or a changed mission.
     """
     from daf.engine.episode import unpack_actions
     from daf.engine.missions import resolve_mission

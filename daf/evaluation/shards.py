@@ -1,4 +1,4 @@
-"""Evaluation for the workflow: shards of episodes to files, with provenance."""
+"""Evaluation in the workflow: writes shards of episodes to files, with provenance."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ def evaluate_shard(
     """Play the episodes of a recipe and write their rows.
 
     Args:
-        weights: the files of the policy, or of all members of a team in their order: for one that DAF trained
-            model.safetensors and model.json, else the files that the configuration names.
-        workers: processes to share the episodes between.
+        weights: the files of the policy, or of all members of a team in order: model.safetensors and model.json if DAF
+            trained it, otherwise the files that the configuration names.
+        workers: number of processes that share the episodes.
     """
     from daf.engine.evaluation import EvaluationOptions, evaluate_policy
     from daf.engine.missions import resolve_mission
@@ -83,7 +83,7 @@ def evaluate_shard(
 
 
 def merge_shards(shards: Sequence[str], output: str | Path) -> None:
-    """Put shards into one table; its provenance lists theirs."""
+    """Merge shards into one table; its provenance lists theirs."""
     frame = read_episodes(shards).sort_values("episode", ignore_index=True)
     write_episodes(output, frame, {"shards": [read_provenance(path) for path in shards]})
 

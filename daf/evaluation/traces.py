@@ -1,8 +1,7 @@
-"""Which episodes a mission's page draws, played again from the episodes table: the animated one, and those of the heat
-map.
+"""The episodes that a mission's page draws, replayed from the table: the animated one, and those of the heat map.
 
-Paths of agents can only be overlaid on one map, and many missions build a different map from every seed. The heat map
-therefore holds the episodes on the map of the animated one, and says how many they are.
+Paths of agents can be overlaid only on one map, and many missions build a different map from every seed. The heat map
+therefore shows only episodes on the map of the animated one, and states their number.
 """
 
 from __future__ import annotations
@@ -21,23 +20,23 @@ if TYPE_CHECKING:
     from daf.engine.replays import EpisodeTrace
 
 ANIMATED = "median"
-HEAT_MAP_AGENT_STEPS = 200_000  # the most that are played again for a heat map: seconds on common maps
-MAPS_COMPARED = 64  # the most episodes whose maps are compared with the animated one's
-GIVE_UP_AFTER = 16  # maps in a row that are not; building a large map takes seconds
+HEAT_MAP_AGENT_STEPS = 200_000  # maximum number of episodes replayed for a heat map: takes seconds on common maps
+MAPS_COMPARED = 64  # maximum number of episodes whose maps are compared with the animated one's
+GIVE_UP_AFTER = 16  # stop after this number of different maps in a row; building a large map takes seconds
 
 
 @dataclass(frozen=True, kw_only=True)
 class PolicyTraces:
-    """What is drawn of one policy.
+    """What is drawn for one policy.
 
     Attributes:
         policy: label of the checkpoint.
         episode, env_seed, mean_reward: of the animated episode.
         animated: the median episode by mean reward.
-        heat_map: episodes on one map, the animated one among them, in the order they were played.
+        heat_map: episodes on one map, including the animated one, in the order played.
         heat_map_episodes: their numbers.
         num_played: episodes that have a result.
-        one_map: whether every map that was compared is the animated episode's; None if there was no other episode.
+        one_map: whether every compared map equals that of the animated episode; None if there was no other episode.
     """
 
     policy: str
@@ -63,10 +62,10 @@ class PolicyTraces:
 
 
 def trace_policies(frames: Sequence[pd.DataFrame], mission: Mission) -> list[PolicyTraces | None]:
-    """The traces of every policy, one table each; None for a policy all of whose episodes failed.
+    """The traces of every policy, one table each; None for a policy whose episodes all failed.
 
     Raises:
-        DafError: an episode comes out differently when played again: another engine, or another mission.
+        DafError: the outcome of an episode differs when replayed: a different engine or mission.
     """
     import numpy as np
 
@@ -112,7 +111,7 @@ def _trace_policy(
 def _on_the_map_of(
     animated: dict[str, Any], others: list[dict[str, Any]], map_of: Callable[[int], tuple[Any, ...]]
 ) -> tuple[list[dict[str, Any]], bool | None]:
-    """The episodes on the animated one's map, and whether all that were looked at are."""
+    """The episodes on the animated one's map, and whether all examined episodes are on it."""
     found: list[dict[str, Any]] = []
     compared = 0
     for row in evenly(others, MAPS_COMPARED):
@@ -125,7 +124,7 @@ def _on_the_map_of(
 
 
 def evenly(rows: Sequence[Any], count: int) -> list[Any]:
-    """At most `count` of the rows at even distances, the first and the last among them if there are two or more."""
+    """At most `count` evenly spaced rows, including the first and the last if there are two or more."""
     if count >= len(rows):
         return list(rows)
     if count <= 1:
@@ -142,5 +141,5 @@ def _trace(row: dict[str, Any], mission: Mission) -> EpisodeTrace:
 
 
 def _map(trace: EpisodeTrace) -> tuple[Any, ...]:
-    """Equal for equal maps: walls and objects in the same places."""
+    """A key that is equal for equal maps: walls and objects in the same places."""
     return trace.walls.shape, trace.walls.tobytes(), frozenset(trace.objects)

@@ -16,13 +16,13 @@ if TYPE_CHECKING:
 
 
 def run_experiment(config_path: str | Path, *, cores: int = 4, **options: Any) -> ExperimentConfig:
-    """Everything that an experiment file asks for. Options are those of `run_workflow`."""
+    """Run everything in an experiment file. Options are those of `run_workflow`."""
     run_workflow(config_path=config_path, cores=cores, **options)
     return ExperimentConfig.from_yaml(config_path)
 
 
 def run_training_pipeline(config_path: str | Path, *, cores: int = 4) -> dict[str, list[TrainingResults]]:
-    """Train all runs of an experiment: results by run, one per seed."""
+    """Train all runs of an experiment; return results by run, one per seed."""
     from daf.distributed_training import daf_collect_training_results
 
     run_workflow(config_path=config_path, targets=["train"], cores=cores)
@@ -35,7 +35,7 @@ def run_training_pipeline(config_path: str | Path, *, cores: int = 4) -> dict[st
 
 
 def run_sweep_pipeline(config: str | Path | DAFSweepConfig, *, cores: int = 4) -> dict[str, SweepResults]:
-    """Run the sweeps of an experiment file, or one sweep: results by name."""
+    """Run the sweeps of an experiment file, or one sweep; return results by name."""
     from daf.sweeps import daf_launch_sweep, read_sweep
 
     if isinstance(config, DAFSweepConfig):
@@ -47,7 +47,7 @@ def run_sweep_pipeline(config: str | Path | DAFSweepConfig, *, cores: int = 4) -
 
 
 def run_comparison_pipeline(config_path: str | Path, *, cores: int = 4) -> dict[str, ComparisonResults]:
-    """Make all comparisons of an experiment: results by name."""
+    """Make all comparisons of an experiment; return results by name."""
     from daf.statistics.results import ComparisonResults
 
     run_workflow(config_path=config_path, targets=["compare"], cores=cores)
@@ -59,7 +59,7 @@ def run_comparison_pipeline(config_path: str | Path, *, cores: int = 4) -> dict[
 def run_benchmark_pipeline(
     policies: Sequence[Any], suite: str = "quick", episodes_per_mission: int = 32, **options: Any
 ) -> ComparisonResults:
-    """A named suite of missions for some policies, with its leaderboard; see `daf.comparison.daf_benchmark_suite`."""
+    """Run policies on a named suite and update its leaderboard; see `daf.comparison.daf_benchmark_suite`."""
     from daf.compare.suites import daf_benchmark_suite
 
     return daf_benchmark_suite(policies, suite, episodes_per_mission, **options)

@@ -1,7 +1,8 @@
-"""The zip of a package: a CoGames submission bundle that also carries its documentation.
+"""The zip of a package: a CoGames submission bundle that includes its documentation.
 
-The same content gives the same bytes: members are sorted, stored without compression (whose output depends on the
-zlib at hand; weights hardly shrink anyway) and dated 1980. Times and machines go to the manifest beside the zip.
+The same content gives the same bytes: members are sorted, stored without compression (whose output depends on the zlib
+version; weights hardly compress anyway) and dated 1980. Times and machines are recorded in the manifest next to the
+zip.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ RESERVED = (SPEC_NAME, "metadata.json", "README.md", "requirements.txt", "VERSIO
 
 
 def write_zip(path: str | Path, members: Mapping[str, bytes]) -> None:
-    """Write a zip whose bytes depend on nothing but the members."""
+    """Write a zip whose bytes depend only on the members."""
     with atomic_path(path) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive:
         for name in sorted(members):
             info = zipfile.ZipInfo(name, date_time=(1980, 1, 1, 0, 0, 0))
@@ -34,7 +35,7 @@ def json_bytes(value: Any) -> bytes:
 
 
 def policy_spec(class_path: str, weights_name: str | None, init_kwargs: Mapping[str, Any]) -> bytes:
-    """The file that the engine's loader looks for."""
+    """The file that the engine's loader expects."""
     return json_bytes(
         {"class_path": class_path, "data_path": weights_name, "init_kwargs": dict(init_kwargs), "setup_script": None}
     )
@@ -44,7 +45,7 @@ def included_files(paths: Iterable[str | Path]) -> dict[str, bytes]:
     """Extra files and folders, at the top of the bundle under their own names.
 
     Raises:
-        BadInputError: one is missing, or takes a name the bundle needs itself.
+        BadInputError: one is missing, or has a name that the bundle itself needs.
     """
     members: dict[str, bytes] = {}
     for item in map(Path, paths):
@@ -62,7 +63,7 @@ def included_files(paths: Iterable[str | Path]) -> dict[str, bytes]:
 
 
 def readme(metadata: Mapping[str, Any], requirements: Iterable[str]) -> bytes:
-    """Documentation for whoever unpacks the bundle."""
+    """Documentation for users who unpack the bundle."""
     name, version = metadata["name"], metadata["version"]
     shape, actions = metadata["observation_shape"], metadata["action_names"]
     facts = [
@@ -92,6 +93,6 @@ Play it:
 
     cogames run -m {metadata["mission"] or "tutorial.miner"} -p file://$PWD/{name}-{version}.zip
 
-The engine unpacks a bundle once per path. After replacing the zip under the same name, use another path.
+The engine unpacks a bundle only once per path. After replacing the zip under the same name, use another path.
 """
     return text.encode()

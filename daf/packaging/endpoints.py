@@ -1,8 +1,8 @@
-"""Where packages are sent: folder registries and CoGames servers behind one interface.
+"""Endpoints for packages: folder registries and CoGames servers behind one interface.
 
-The server part speaks the five requests of the `cogames upload` command. The token comes from the environment
-variable COGAMES_TOKEN, goes to the server only (never to the storage that receives the zip, never to another host
-through a redirect, never over plain http beyond this machine), and appears in no message.
+The server client makes the same five requests as the `cogames upload` command. The token comes from the environment
+variable COGAMES_TOKEN, is sent only to the server (never to the storage that receives the zip, to another host through
+a redirect, or over plain http beyond this machine), and never appears in a message.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class Deployment:
 
 
 class Endpoint(Protocol):
-    """Something that takes packages and may go back to an earlier one."""
+    """Something that accepts packages, and may be able to roll back to an earlier one."""
 
     def deploy(self, package: Path, manifest: Manifest, *, name: str, season: str | None) -> Deployment: ...
 
@@ -73,11 +73,11 @@ def open_endpoint(address: str | Path) -> Endpoint:
     if parts.scheme in ("http", "https"):
         if parts.scheme == "http" and parts.hostname not in _LOOPBACK:
             raise BadInputError(
-                "an https address", text, "endpoint", "over http, anyone on the way could read the token"
+                "an https address", text, "endpoint", "over http, anyone on the network could read the token"
             )
         if not parts.hostname or "@" in parts.netloc:
             hint = f"put the token into the environment variable {TOKEN_VARIABLE}"
-            raise BadInputError("an address without user or password", f"{parts.scheme}://…", "endpoint", hint)
+            raise BadInputError("an address without user name or password", f"{parts.scheme}://…", "endpoint", hint)
         return CogamesServer(text)
     if parts.scheme == "file":
         return FolderEndpoint(Path(unquote(parts.path)))
@@ -89,7 +89,9 @@ def open_endpoint(address: str | Path) -> Endpoint:
 def require_endpoint(config: DAFDeploymentConfig | None) -> str:
     """The endpoint of the configuration; BadInputError if it names none."""
     if config is None or config.endpoint is None:
-        raise BadInputError("a folder or an http(s) address", "none", "deployment.endpoint", "say where to send it")
+        raise BadInputError(
+            "a folder or an http(s) address", "none", "deployment.endpoint", "set the address to send it to"
+        )
     return config.endpoint
 
 
@@ -104,11 +106,11 @@ def deploy_package(
     """See `daf.deployment.daf_deploy_policy`.
 
     Args:
-        validation_mission: the mission on which the package must play first; None sends it without playing.
+        validation_mission: the mission on which the package must first play; None sends it without playing.
     """
     target = open_endpoint(endpoint)
     if not package.is_file():
-        raise DeploymentError("a package", "no such file", str(package), "make it with daf_package_policy")
+        raise DeploymentError("a package", "no such file", str(package), "create it with daf_package_policy")
     manifest = read_manifest(package)
     if validation_mission is not None:
         require_valid(validate_package(package, validation_mission), hint="nothing was sent")
@@ -143,7 +145,7 @@ class FolderEndpoint:
 
 
 class _NoRedirect(urllib.request.HTTPRedirectHandler):
-    """A redirect would carry the token to whatever host it names."""
+    """Refuse redirects: they would send the token to another host."""
 
     def redirect_request(
         self, req: urllib.request.Request, fp: IO[bytes], code: int, msg: str, headers: Message, newurl: str
@@ -179,7 +181,7 @@ class CogamesServer:
         )
 
     def rollback(self, name: str, to_version: str | None) -> Deployment:
-        hint = "deploy the earlier package again: the server takes the newest upload as the current one"
+        hint = "deploy the earlier package again: the server treats the newest upload as current"
         raise DeploymentError("an endpoint that can roll back", "a CoGames server, which cannot", self._base_url, hint)
 
     def _check_season(self, season: str, token: str) -> None:
@@ -220,7 +222,7 @@ class CogamesServer:
         with open(package, "rb") as stream:
             headers = {"Content-Type": "application/zip", "Content-Length": str(package.stat().st_size)}
             request = urllib.request.Request(url, data=stream, headers=headers, method="PUT")
-            # A presigned address is a secret as well: name the host, not the query.
+            # A presigned address is a secret, too: name the host, not the query.
             self._send(request, f"PUT {parts.scheme}://{parts.netloc}{parts.path}", UPLOAD_TIMEOUT_S, None)
 
     def _send(self, request: urllib.request.Request, where: str, timeout_s: float, token: str | None) -> bytes:
@@ -235,13 +237,13 @@ class CogamesServer:
             raise DeploymentError("status 200", _refusal(error, token), where, _HINTS.get(error.code, "")) from None
         except (urllib.error.URLError, TimeoutError, http.client.HTTPException, OSError) as error:
             reason = getattr(error, "reason", None) or error
-            hint = "is the address right, and the server up?"
+            hint = "is the address right, and is the server up?"
             raise DeploymentError("an answer", f"{type(error).__name__}: {reason}", where, hint) from None
 
 
 _HINTS = {
     401: f"the token in {TOKEN_VARIABLE} is wrong or has expired",
-    403: f"the token in {TOKEN_VARIABLE} may not do this",
+    403: f"the token in {TOKEN_VARIABLE} does not permit this",
     404: "is the address right?",
     413: "the package is too large for the server",
 }

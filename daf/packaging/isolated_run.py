@@ -1,7 +1,7 @@
-"""A program, not a library: load a bundle with the engine's own loader and play, as a stranger's machine would.
+"""A program, not a library: load a bundle with the engine's own loader and play, as on someone else's machine.
 
-Run by `daf.packaging.validation` as `python -I isolated_run.py REQUEST RESULT` from a temporary folder. Stands
-alone on purpose: importing DAF is forbidden here, so that a bundle which secretly needs it fails here.
+`daf.packaging.validation` runs it as `python -I isolated_run.py REQUEST RESULT` in a temporary folder. It deliberately
+does not import DAF, so that a bundle with a hidden dependency on DAF fails here.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class NoDaf:
             return None
         spec = importlib.machinery.PathFinder.find_spec(name, [str(self._root)])
         if spec is None:
-            raise ModuleNotFoundError("the bundle imports DAF but does not carry it", name="daf")
+            raise ModuleNotFoundError("the bundle imports DAF but does not include it", name="daf")
         return spec
 
 
@@ -82,7 +82,7 @@ def main(request_path: str, result_path: str) -> int:
     request = json.loads(Path(request_path).read_text())
     try:
         outcome: dict[str, Any] = {"ok": True, **play(request)}
-    except Exception as error:  # whatever a stranger's policy raises is the finding
+    except Exception as error:  # whatever the policy raises is the finding
         last = traceback.extract_tb(error.__traceback__)[-1]
         place = f"{Path(last.filename).name}:{last.lineno}"
         outcome = {"ok": False, "error": f"{type(error).__name__}: {error}", "place": place}

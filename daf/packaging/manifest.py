@@ -1,4 +1,4 @@
-"""What a package contains, by hash, and what it was made with: the file beside the zip."""
+"""The manifest of a package: its content, by hash, and how it was made."""
 
 from __future__ import annotations
 
@@ -60,14 +60,14 @@ def manifest_path_of(package_path: str | Path) -> Path:
 
 
 def read_manifest(package_path: str | Path) -> Manifest:
-    """The manifest beside a package.
+    """Read the manifest of a package.
 
     Raises:
         DeploymentError: it is missing or is not a manifest.
     """
     path = manifest_path_of(package_path)
     if not path.is_file():
-        hint = "package the policy again; the manifest is written beside the zip and travels with it"
+        hint = "package the policy again; the manifest is written next to the zip; keep both together"
         raise DeploymentError("the package's manifest", "no such file", str(path), hint)
     try:
         return Manifest.model_validate(read_json(path))
@@ -84,7 +84,7 @@ def contents(package_path: str | Path) -> dict[str, str]:
 
 
 def differences(manifest: Manifest, package_path: str | Path) -> list[str]:
-    """How a zip deviates from its manifest; empty if it does not."""
+    """How a zip differs from its manifest; empty if it does not."""
     if file_sha256(package_path) == manifest.sha256:
         return []
     members = contents(package_path)
@@ -95,4 +95,4 @@ def differences(manifest: Manifest, package_path: str | Path) -> list[str]:
     ]
     missing = [f"{name} is missing" for name in sorted(set(manifest.files) - set(members))]
     added = [f"{name} was added" for name in sorted(set(members) - set(manifest.files))]
-    return [*changed, *missing, *added] or ["the archive was written anew with the same files"]
+    return [*changed, *missing, *added] or ["the archive was rewritten with the same files"]

@@ -27,11 +27,11 @@ DEFAULT_VERSION = "0.1.0"
 
 @dataclass(frozen=True, kw_only=True)
 class PackageOptions:
-    """What may be added to a package.
+    """Optional content of a package.
 
     Attributes:
         description: one sentence for the documentation.
-        include: further files and folders for the top of the zip.
+        include: additional files and folders for the top level of the zip.
     """
 
     description: str = ""
@@ -73,7 +73,7 @@ def write_package(request: PackageRequest) -> PackageResult:
     """Write the zip and its manifest.
 
     Raises:
-        DafError: as `daf.deployment.daf_package_policy`; nothing was written then.
+        DafError: as `daf.deployment.daf_package_policy`; nothing has been written.
     """
     checked = _check(request)
     collected = _collect(checked, request.options.include)
@@ -84,8 +84,8 @@ def package_checkpoint(recipe: PackageRecipe, *, weights: Sequence[str], output_
     """Package the policy of a recipe, under the checkpoint's label.
 
     Args:
-        weights: model.safetensors and model.json of a trained policy; else the files that the configuration names, if
-            any.
+        weights: model.safetensors and model.json of a trained policy; otherwise the files that the configuration names,
+            if any.
 
     Raises:
         DafError: as `write_package`.
@@ -118,7 +118,7 @@ def package_checkpoint(recipe: PackageRecipe, *, weights: Sequence[str], output_
 
 @dataclass(frozen=True, kw_only=True)
 class _Checked:
-    """A request that can be met. `model` describes the weights if DAF trained them."""
+    """A checked request. `model` describes the weights if DAF trained them."""
 
     name: str
     version: str
@@ -157,7 +157,7 @@ def _check_weights(path: Path | None) -> None:
 
 
 def _refuse_agent_policy(class_path: str) -> None:
-    """The engine's loader takes only classes that command all agents."""
+    """Check the class: the engine's loader accepts only classes that control all agents."""
     from daf.engine.policies import load_policy_class
 
     policy_class = load_policy_class(class_path)
@@ -227,13 +227,13 @@ def _write(checked: _Checked, collected: _Collected, request: PackageRequest) ->
 
 
 def _identity(checked: _Checked, collected: _Collected, weights_path: Path | None) -> dict[str, Any]:
-    """What decides how the packaged policy acts."""
+    """What determines how the packaged policy acts."""
     weights = None if weights_path is None else file_sha256(weights_path)
     return {"class_path": collected.source.class_path, "init_kwargs": checked.init_kwargs, "weights": weights}
 
 
 def _facts(checked: _Checked, collected: _Collected, policy: str, identity: Mapping[str, Any]) -> dict[str, Any]:
-    """What metadata.json inside the zip and the manifest beside it both say."""
+    """The facts in both metadata.json inside the zip and the manifest next to it."""
     mission = checked.mission.source if isinstance(checked.mission, MissionConfig) else checked.mission
     recipe_digest = checked.model.recipe_digest if checked.model else None
     return {

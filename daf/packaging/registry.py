@@ -4,7 +4,7 @@
     {registry}/{name}/current.json      which version is in use; replaced in one step
     {registry}/{name}/history.jsonl     every deployment and rollback, oldest first
 
-A version never changes once it is there. Writers take turns through a lock file.
+A version never changes once it exists. Writers take turns through a lock file.
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ class FolderRegistry:
         self.folder = Path(folder)
 
     def deploy(self, package: Path, manifest: Manifest) -> Path:
-        """Copy a validated package in and make it current; repeating it with the same content changes nothing.
+        """Add a validated package and make it current; repeating this with the same content changes nothing.
 
         Raises:
-            DeploymentError: this version is there already with other content.
+            DeploymentError: this version already exists with different content.
         """
         home = self.folder / manifest.name
         with self._locked(home):
@@ -56,7 +56,7 @@ class FolderRegistry:
         """Make an earlier version current; default: the one that was in use before the current one.
 
         Raises:
-            DeploymentError: unknown name or version, nothing to go back to, or the stored zip has changed.
+            DeploymentError: unknown name or version, no earlier version, or a changed zip in the registry.
         """
         home = self.folder / name
         if not (home / "current.json").is_file():
@@ -117,11 +117,11 @@ class FolderRegistry:
             raise DeploymentError(f"content {manifest.sha256[:12]}…", f"{sha256[:12]}…", str(target), hint)
 
     def _copy(self, package: Path, target: Path) -> None:
-        """Both files appear together: they are copied to a folder beside it, which is then renamed."""
+        """Both files appear together: they are copied to a temporary folder, which is then renamed."""
         staging = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
         try:
             for source in (package, manifest_path_of(package)):
-                # Named by content of the manifest, whatever the file was called before.
+                # Named by the manifest's content, whatever the file was called before.
                 suffix = ".zip" if source == package else ".manifest.json"
                 copied = staging / f"{target.parent.name}-{target.name}{suffix}"
                 shutil.copyfile(source, copied)
@@ -140,7 +140,7 @@ class FolderRegistry:
             hint = "restore the file, or choose another version"
             raise DeploymentError(f"content {recorded[:12]}… of its manifest", "other content", str(stored), hint)
         event = {"action": action, "version": version, "from": before, "sha256": recorded, "time": utc_now()}
-        # First the history: a crash in between leaves the old version current, and repeating the command heals it.
+        # The history first: a crash in between leaves the old version current, and repeating the command repairs it.
         with open(home / "history.jsonl", "a") as stream:
             stream.write(json.dumps(event, sort_keys=True) + "\n")
             stream.flush()

@@ -1,8 +1,8 @@
-"""The Python files that a policy's class needs and that the engine's packages do not ship.
+"""The Python files that a policy's class needs and that the engine's packages do not include.
 
-Found by reading import statements, not by running them: what a module imports dynamically, or reads from data
-files, must be named in `include`. A module without imports of its own kind travels alone, under a name that holds
-a digest of its text, so that two versions of it never meet under one name in one process.
+They are found by reading import statements, not by running them: dynamic imports and data files must be listed in
+`include`. A module without such imports is packaged alone, under a name that contains a digest of its text, so that two
+versions of it never have the same name in one process.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from pathlib import Path
 from daf.errors import PolicyError
 from daf.system.provenance import DECIDING_PACKAGES
 
-SHIPPED = DECIDING_PACKAGES  # installed wherever a bundle is played
+SHIPPED = DECIDING_PACKAGES  # installed wherever bundles are played
 
 
 @dataclass(frozen=True, kw_only=True)
 class PolicySource:
-    """How the class is found inside the bundle, the files that make it so, and the packages they import."""
+    """The class path inside the bundle, the required files, and the packages that they import."""
 
     class_path: str
     files: dict[str, bytes]
@@ -32,10 +32,10 @@ class PolicySource:
 
 
 def collect_source(class_path: str) -> PolicySource:
-    """Source files for a class path that the caller has found importable.
+    """Collect the source files of an importable class.
 
     Raises:
-        PolicyError: the class has no source file that could travel.
+        PolicyError: the class has no source file that could be packaged.
     """
     module_name, _, class_name = class_path.rpartition(".")
     if module_name.partition(".")[0] in SHIPPED:
@@ -48,7 +48,7 @@ def collect_source(class_path: str) -> PolicySource:
         )
     imports = _imports(module_name, path)
     if not _is_local(module_name):
-        # Somebody else's installed package: a requirement, not a file to copy.
+        # A third-party package: a requirement, not a file to copy.
         return PolicySource(class_path=class_path, files={}, packages=(module_name.partition(".")[0],))
     if not any(_is_local(name) for name in imports):
         content = path.read_bytes()
@@ -81,7 +81,7 @@ def _closure(class_path: str, module_name: str) -> PolicySource:
 
 
 def _imports(module_name: str, path: Path) -> list[str]:
-    """Absolute names of the modules that a file imports, wherever in the file it does."""
+    """Absolute names of the modules that a file imports anywhere."""
     names: list[str] = []
     package = module_name if path.name == "__init__.py" else module_name.rpartition(".")[0]
     for node in ast.walk(ast.parse(path.read_bytes(), filename=str(path))):
@@ -93,7 +93,7 @@ def _imports(module_name: str, path: Path) -> list[str]:
                 anchor = package.split(".")[: len(package.split(".")) - (node.level - 1)]
                 base = ".".join([*anchor, base] if base else anchor)
             names.append(base)
-            # `from package import module` names modules too.
+            # `from package import module` imports modules, too.
             names += [
                 f"{base}.{alias.name}" for alias in node.names if _is_local(base) and _origin(f"{base}.{alias.name}")
             ]

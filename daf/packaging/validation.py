@@ -1,4 +1,4 @@
-"""Whether a package is intact, and whether it plays in a fresh process that knows nothing of DAF."""
+"""Whether a package is intact, and whether it plays in a fresh process without DAF."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ DEFAULT_STEPS = 32
 DEFAULT_TIMEOUT_S = 300.0
 DEFAULT_ACTION_TIME_MS = 10_000
 RUNNER = Path(__file__).with_name("isolated_run.py")
-# All that a fresh process needs of this one's environment; secrets and PYTHONPATH stay here.
+# The only variables that the fresh process gets from this environment: no secrets, no PYTHONPATH.
 _KEPT_VARIABLES = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "LD_LIBRARY_PATH", "SYSTEMROOT")
 
 
@@ -121,7 +121,9 @@ def _check_archive(package: Path) -> tuple[list[CheckResult], Manifest | None]:
     unsafe = [name for name in names if name.startswith("/") or ".." in Path(name).parts]
     if unsafe or len(set(names)) != len(names):
         found = f"'{unsafe[0]}'" if unsafe else "a member twice"
-        return [_check("archive", "error", found, "members inside the archive's folder, each once", again)], None
+        return [
+            _check("archive", "error", found, "members inside the archive's folder, without duplicates", again)
+        ], None
     if SPEC_NAME not in names:
         return [_check("archive", "error", f"no {SPEC_NAME}", "a submission bundle", again)], None
     checks = [_check("archive", "ok", f"{len(names)} members", "a submission bundle")]
@@ -138,7 +140,7 @@ def _check_archive(package: Path) -> tuple[list[CheckResult], Manifest | None]:
 
 
 def _play(package: Path, env: str, steps: int, seed: int, timeout_s: float, max_action_time_ms: int) -> dict[str, Any]:
-    """Run the bundle in a fresh process; `-I` keeps PYTHONPATH, the user's site and the current folder out."""
+    """Run the bundle in a fresh process; `-I` excludes PYTHONPATH, the user's site and the current folder."""
     with tempfile.TemporaryDirectory(prefix="daf-validate-") as name:
         folder = Path(name)
         (folder / "env.json").write_text(env)
@@ -155,7 +157,7 @@ def _play(package: Path, env: str, steps: int, seed: int, timeout_s: float, max_
                 command, cwd=folder, env=variables, capture_output=True, text=True, timeout=timeout_s, check=False
             )
         except subprocess.TimeoutExpired:
-            return {"ok": False, "error": f"not done after {timeout_s:g} s", "place": ""}
+            return {"ok": False, "error": f"not finished after {timeout_s:g} s", "place": ""}
         if not (folder / "result.json").is_file():
             last = (process.stderr.strip().splitlines() or ["no message"])[-1]
             return {"ok": False, "error": f"the process ended with status {process.returncode}: {last}", "place": ""}
@@ -167,7 +169,7 @@ def _judge(outcome: dict[str, Any], manifest: Manifest | None, mission: str) -> 
     expected = f"a policy that loads and acts on {mission}"
     if not outcome["ok"]:
         found = f"{outcome['error']}" + (f" ({outcome['place']})" if outcome["place"] else "")
-        hint = "was it trained on another mission, or does it need files that `include` should name?"
+        hint = "was it trained on another mission, or does `include` lack files that it needs?"
         return [_check("play", "error", found, expected, hint)]
     checks = [_check("play", "ok", f"{outcome['steps']} steps", expected)]
     if manifest is not None and manifest.observation_shape not in (None, outcome["observation_shape"]):
@@ -181,6 +183,6 @@ def _judge(outcome: dict[str, Any], manifest: Manifest | None, mission: str) -> 
         checks.append(_check("action time", "warning", f"{outcome['timeouts']} timeouts", "none", hint))
     acted = {name: count for name, count in outcome["actions"].items() if name != "noop" and count > 0}
     if not acted:
-        hint = "CoGames' own validation refuses such a policy"
+        hint = "CoGames' own validation rejects such a policy"
         checks.append(_check("actions taken", "warning", "only noop, or moves that failed", "some action", hint))
     return checks

@@ -1,7 +1,6 @@
-"""Weights as a bundle holds them: a file that the policy class's own `load_policy_data` reads.
+"""Weights in a bundle: a file that the policy class's own `load_policy_data` reads.
 
-CoGames loads a bundle without DAF, and safetensors is none of its requirements; so trained models are converted by the
-class itself.
+CoGames loads a bundle without DAF and does not require safetensors, so the class itself converts trained models.
 """
 
 from __future__ import annotations
@@ -25,9 +24,9 @@ def weights_for_bundle(policy: ResolvedPolicy, interface: PolicyEnvInterface | N
     """Name and content of the weights in the bundle, checked against the mission if one is given; None without weights.
 
     Raises:
-        PolicyError: the policy does not fit the mission, or its class does not read what it saves.
-        CheckpointError: the weights cannot be read, or are those of another network.
-        BadInputError: weights to convert, but no mission to build the policy for.
+        PolicyError: the policy does not fit the mission, or its class cannot read what it saves.
+        CheckpointError: the weights cannot be read, or belong to a different network.
+        BadInputError: weights to convert, but no mission for building the policy.
     """
     built = None if interface is None else build_policy(policy, interface)
     if policy.data_path is None:
@@ -35,13 +34,13 @@ def weights_for_bundle(policy: ResolvedPolicy, interface: PolicyEnvInterface | N
     if policy.data_path.suffix != SUFFIX:
         return f"weights{policy.data_path.suffix}", policy.data_path.read_bytes()
     if built is None or interface is None:
-        hint = "the policy is built for it to convert the weights; or keep model.json beside them"
+        hint = "converting the weights needs the policy built for a mission; or keep model.json next to them"
         raise BadInputError("a mission", "none", "daf_package_policy: mission", hint)
     with tempfile.TemporaryDirectory(prefix="daf-package-") as folder:
-        path = Path(folder) / "weights.pt"  # torch.save writes this name into the file: always the same one
+        path = Path(folder) / "weights.pt"  # torch.save writes this name into the file, so it must be constant
         built.save_policy_data(str(path))
         if not path.is_file() or not _same(built, build_policy(replace(policy, data_path=path), interface)):
-            found = "it saves nothing" if not path.is_file() else "the network is another one after save and load"
+            found = "it saves nothing" if not path.is_file() else "the network differs after saving and loading"
             expected = "a class whose load_policy_data reads what its save_policy_data writes"
             hint = "CoGames loads a bundle's weights with load_policy_data"
             raise PolicyError(expected, found, f"policy '{policy.class_path}'", hint)

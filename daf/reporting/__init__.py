@@ -1,13 +1,13 @@
-"""How results look: figures and HTML pages. Numbers are made elsewhere and only shown here.
+"""Figures and HTML pages of results. Numbers are computed elsewhere and only displayed here.
 
-page             what all pages share: templates, symbols, rows
+page             shared by all pages: templates, symbols, rows
 comparison_page  the page of a comparison
 mission_page     the page of a mission
 sweep_page       the page of a sweep
 figures          palettes, axes and the figures of one mission
 overall_figures  the figures over all missions
-learning_curves  metrics.jsonl read and drawn
-maps             where agents went
-animation        an episode moving
+learning_curves  plots of metrics.jsonl
+maps             heat maps of agent positions
+animation        an episode as an animation
 templates/       the pages' HTML
 """

@@ -1,7 +1,7 @@
-"""One episode as an animation without a script: CSS keyframes move agents' marks over the map's SVG.
+"""An episode as an animation without JavaScript: CSS keyframes move the agents' marks over the map's SVG.
 
-Where the reader prefers no motion, and in print, the same elements show a still picture: the end of the episode, with
-the ways that agents took. A checkbox before the figures stops and continues the motion.
+If the reader prefers reduced motion, and in print, the same elements show a still picture: the end of the episode with
+the paths that agents took. A checkbox before the figures pauses and resumes the motion.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 MAX_FRAMES = 250
 FRAMES_PER_SECOND = 10
-HOLD_SECONDS = 1.5  # the end stays so long before the episode starts again
+HOLD_SECONDS = 1.5  # how long the end stays before the episode starts again
 GHOSTS = 4  # paler marks that follow an agent, one frame apart
 CHART_HEIGHT = 120  # pixels, below CHART_TOP
 CHART_TOP = 8
@@ -51,7 +51,7 @@ figure:has(.hold:checked) .moves,figure:has(.hold:checked) .step::after{{animati
 
 
 def frame_steps(steps: int) -> list[int]:
-    """The steps that are drawn: 0, every k-th, and the last; k is the least with at most MAX_FRAMES frames."""
+    """The steps to draw: 0, every k-th, and the last; k is the smallest that gives at most MAX_FRAMES frames."""
     return [*range(0, steps, steps_per_frame(steps)), steps]
 
 
@@ -60,17 +60,17 @@ def steps_per_frame(steps: int) -> int:
 
 
 def seconds(steps: int) -> float:
-    """How long an episode's motion takes, without the time its end stays."""
+    """Duration of an episode's motion, excluding the pause at its end."""
     return (len(frame_steps(steps)) - 1) / FRAMES_PER_SECOND
 
 
 def percent_of_loop(step: int, steps: int) -> str:
-    """Where in the loop, which ends with the still end, a step is shown."""
+    """Position of a step in the loop, which includes the pause at its end."""
     return f"{100 * step / steps * seconds(steps) / (seconds(steps) + HOLD_SECONDS):.4g}%"
 
 
 def corners(steps: Sequence[int], points: np.ndarray) -> list[int]:
-    """Indices of frames between which points move in straight lines at constant speed: all others can be left out.
+    """Indices of frames between which points move in straight lines at constant speed; all others can be omitted.
 
     Args:
         steps: of every frame.
@@ -88,10 +88,10 @@ def corners(steps: Sequence[int], points: np.ndarray) -> list[int]:
 
 
 def episode_style(trace: EpisodeTrace, name: str) -> str:
-    """The keyframes of an episode, for the page's style: of agents' places, of the step and of the mean reward so far.
+    """Return the keyframes of an episode, for the page's style: agents' positions, step, and cumulative mean reward.
 
     Args:
-        name: a class around the episode's figures that no other episode of the page has.
+        name: the class around the episode's figures, unique on the page.
     """
     frames = frame_steps(_steps(trace))
     last, loop = frames[-1], seconds(frames[-1]) + HOLD_SECONDS
@@ -104,7 +104,7 @@ def episode_style(trace: EpisodeTrace, name: str) -> str:
     rules[f"{name}-now"] = _keyframes([0, last], np.array([[0], [100]]), lambda point: f"left:{point[0]}%")
     counter = f".{name} .step::after"
     moving = "".join(f".{rule}{{animation-name:{rule}}}" for rule in rules)
-    # A delay of nearly one loop less than nothing: a ghost is where its agent was, from the first moment on.
+    # A negative delay of nearly one loop: from the start, a ghost is where its agent was.
     behind = "".join(f".{name} .g{lag}{{animation-delay:{lag / FRAMES_PER_SECOND - loop:.4g}s}}" for lag in _lags())
     rules[f"{name}-step"] = _keyframes([0, last], np.array([[0], [last]]), lambda point: f"--step:{point[0]}")
     keyframes = "".join(f"@keyframes {rule}{{{steps}}}" for rule, steps in rules.items())
@@ -128,7 +128,7 @@ def _translated(point: list[int]) -> str:
 
 
 def film(trace: EpisodeTrace, window: Window, name: str, ground_name: str, title: str) -> str:
-    """The map with agents on it; it moves by `episode_style`, and without it shows the end and the ways there."""
+    """The map with its agents. `episode_style` animates it; without that it shows the end and the paths."""
     agents = range(trace.positions.shape[1])
     parts = [
         f'<svg class="map" viewBox="{window.view_box}" role="img" aria-label="{escape(title)}">',
@@ -152,7 +152,7 @@ def film(trace: EpisodeTrace, window: Window, name: str, ground_name: str, title
 
 
 def way_path(places: np.ndarray) -> str:
-    """Lines between cells that were left for each other, each drawn once however often it was walked.
+    """Lines between adjacent cells that an agent moved between, each drawn once however often it was walked.
 
     Args:
         places: int [steps + 1, 2], row and column.
@@ -170,7 +170,7 @@ def way_path(places: np.ndarray) -> str:
 
 
 def _runs(places: np.ndarray) -> list[tuple[int, int, int]]:
-    """(line, first, length) of neighbouring places [n, 2] on a line, each (line, where on it)."""
+    """Merge neighbouring places [n, 2], each (line, position), into runs (line, first, length)."""
     places = places[np.lexsort((places[:, 1], places[:, 0]))]
     starts = np.flatnonzero((np.diff(places, axis=0, prepend=-2) != (0, 1)).any(axis=1))
     lengths = np.diff(starts, append=len(places))
@@ -180,7 +180,7 @@ def _runs(places: np.ndarray) -> list[tuple[int, int, int]]:
 
 
 def reward_chart(trace: EpisodeTrace, name: str, title: str) -> str:
-    """Reward earned so far over steps, as HTML: every agent, their mean, and a mark at the step that the map shows."""
+    """Cumulative reward over steps, as HTML: each agent, the mean, and a mark at the step that the map shows."""
     steps = _steps(trace)
     frames = frame_steps(steps)
     mean, scale = _mean_levels(trace, frames)
@@ -207,7 +207,7 @@ def reward_chart(trace: EpisodeTrace, name: str, title: str) -> str:
 
 
 def agent_keys(names: Sequence[str]) -> list[Key]:
-    """The legend of agents; `names` as many as there are agents."""
+    """The legend of agents; `names` has one entry per agent."""
     return [Key(mark=agent_mark(agent, 0.62), name=name) for agent, name in enumerate(names)]
 
 
@@ -221,7 +221,7 @@ def agent_mark(agent: int, radius: float) -> str:
 
 
 def mark_radius(window: Window) -> float:
-    """Cells; large enough to be seen where cells are small."""
+    """Radius in cells, large enough to be visible when cells are small."""
     return max(0.48, max(window.rows, window.columns) / 64)
 
 
@@ -241,7 +241,7 @@ def _lags() -> range:
 
 
 def _mean_levels(trace: EpisodeTrace, frames: Sequence[int]) -> tuple[np.ndarray, Scale]:
-    """Levels of the mean reward so far, and the chart's vertical scale."""
+    """Levels of the cumulative mean reward, and the chart's vertical scale."""
     scale = Scale([0.0, *trace.rewards[frames].astype(float).ravel().tolist()])
     return _levels(trace.rewards[frames].mean(axis=1, dtype=np.float64), scale), scale
 

@@ -1,6 +1,6 @@
 """The comparison report: one HTML file without network access or external scripts, and its figures as SVG files.
 
-The workflow's rule calls `render_report` with a folder that `ComparisonResults.write` made. The page is
+The workflow calls `render_report` with a folder that `ComparisonResults.write` created. The template is
 `templates/comparison.html.j2`.
 """
 
@@ -37,7 +37,7 @@ def render_report(
     """Write the report of a comparison folder.
 
     Args:
-        figures_dir: where the figures also go as SVG files; None: nowhere.
+        figures_dir: folder that also receives the figures as SVG files; None: no files.
         mission_reports: mission analyses, each with at least "mission"; plain values are listed.
         training_metrics: metrics.jsonl by label.
 
@@ -66,7 +66,7 @@ def render_results(
     title: str = "Policy comparison",
     files: Sequence[str] = (),
 ) -> Path:
-    """The same from results in memory; `files` beside the report get links."""
+    """Render results in memory; the report links to `files` in its folder."""
     curves = {label: read_metrics(path) for label, path in (training_metrics or {}).items()}
     page = _context(results, mission_reports or [], curves) | {"title": title, "files": files}
     if figures_dir is not None:
@@ -85,7 +85,7 @@ def _context(
     colours = {policy: index for index, policy in enumerate(results.policies)}
     summary, ranks = to_rows(results.summary), to_rows(results.rank_records)
     pairs = [_pair_row(results, record) for record in results.pairs]
-    if not several:  # the rows of the only mission say it all
+    if not several:  # with one mission, its rows suffice
         summary, pairs, ranks = ([r for r in rows if r["mission"] != OVERALL] for rows in (summary, pairs, ranks))
     scores = results.episode_scores()
     places = [OVERALL, *missions] if several else missions
@@ -119,7 +119,7 @@ def _context(
 
 
 def _pair_row(results: ComparisonResults, record: PairRecord) -> Row:
-    """A pair as the tables show it, with its sentence and the verdict that the sentence states."""
+    """A pair as shown in the tables, with its sentence and the verdict that the sentence states."""
     (row,) = to_rows([record])
     sentence = sentences.verdict_sentence(
         record, level=results.config.confidence_level, missions=len(results.missions), unit=results.unit
@@ -128,7 +128,7 @@ def _pair_row(results: ComparisonResults, record: PairRecord) -> Row:
 
 
 def _verdicts(results: ComparisonResults, summary: list[Row], pairs: list[Row]) -> dict[str, Any]:
-    """The verdicts over all missions (with one mission: on it), those on trained policies first."""
+    """The verdicts over all missions (or on the only one), those on trained policies first."""
     missions = results.missions
     head = OVERALL if len(missions) > 1 else (missions[0] if missions else "")
     checkpoints, recipes = (
@@ -171,7 +171,7 @@ def _overall(results: ComparisonResults, colours: Mapping[str, int]) -> list[Row
         drawn = []
         for statistic, (title, direction) in overall_figures.STATISTICS.items():
             rows = [row for row in aggregates if (row["estimand"], row["statistic"]) == (estimand, statistic)]
-            rows.sort(key=lambda row: row["value"], reverse=direction == "maximize")  # the best first
+            rows.sort(key=lambda row: row["value"], reverse=direction == "maximize")  # best first
             if rows:
                 svg = overall_figures.aggregate_figure(rows, colours, title)
                 drawn.append({"key": statistic, "title": title, "svg": svg})
@@ -221,7 +221,7 @@ def _block(
 
 
 def _report_items(report: Mapping[str, Any]) -> dict[str, Any]:
-    """A mission report for a person: its plain values, and a line for every policy that was analysed."""
+    """A mission report in readable form: its plain values, and a line per analysed policy."""
     analyses: Sequence[Mapping[str, Any]] = report.get("analyses") or []
     plain = {key: value for key, value in report.items() if key not in ("mission", "analyses", "drawn", "provenance")}
     items = _items(plain) + [(str(analysis["policy"]), _analysis_line(analysis)) for analysis in analyses]
@@ -242,7 +242,7 @@ def _items(data: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 
 def _text(value: Any) -> str:
-    """A value as text; long lists are cut."""
+    """A value as text; long lists are shortened."""
     if isinstance(value, list | tuple):
         shown = ", ".join(_text(item) for item in value[:20])
         return shown + (f", … ({len(value)} in all)" if len(value) > 20 else "")

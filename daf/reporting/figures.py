@@ -1,6 +1,6 @@
-"""Figures as SVG text, written by hand so that they follow the width and the colours of the page around them.
+"""Figures as SVG text, generated directly so that they adapt to the width and colours of the surrounding page.
 
-Horizontal positions are percentages and text has a fixed size: the same figure reads well on a phone and on a screen.
+Horizontal positions are percentages and text has a fixed size, so a figure is readable on phones and large screens.
 Colours are CSS variables with light and dark values; `standalone` adds them for a separate file. The same data give
 the same bytes.
 """
@@ -38,7 +38,7 @@ def palette_css(colours: Sequence[str]) -> str:
 
 
 def standalone(svg: str, width: int = 760) -> str:
-    """A separate SVG file: fixed width, white paper (dark where the reader prefers it)."""
+    """A separate SVG file: fixed width, light background (dark if the reader prefers it)."""
     light = f":root{{--fg:#1b1f24;--muted:#5b6470;--line:#dfe3e8;--bg:#fff;{palette_css(LIGHT)}}}"
     dark = f":root{{--fg:#e6e9ee;--muted:#9aa5b1;--line:#343b44;--bg:#15191e;{palette_css(DARK)}}}"
     style = f"<style>{light}@media(prefers-color-scheme:dark){{{dark}}}{STYLE}</style>"
@@ -104,7 +104,7 @@ def axis_lines(scale: Scale, top: int, bottom: int) -> list[str]:
 
 
 def interval_mark(scale: Scale, row: Record, name: str, y: float, colour: str, radius: float = 6.5) -> list[str]:
-    """A value (a dot) on its interval (a bar, if it is known)."""
+    """A value (dot) on its interval (bar, if known)."""
     parts = []
     if is_known(row["interval_low"]):
         low, high = scale(row["interval_low"]), scale(row["interval_high"])
@@ -126,7 +126,7 @@ def interval_figure(
 
     Args:
         rows: summary records of one mission.
-        dots: rewards of single episodes by policy; at most 300 are drawn, evenly chosen.
+        dots: rewards of single episodes by policy; at most 300, evenly spaced, are drawn.
     """
     shown = {name: list(values)[:: max(1, math.ceil(len(values) / MAX_DOTS))] for name, values in dots.items()}
     bounds = [row[key] for row in rows for key in ("mean", "interval_low", "interval_high") if is_known(row[key])]
@@ -150,7 +150,7 @@ def interval_figure(
 
 
 def difference_figure(rows: Sequence[Record], title: str, margin: float | None = None) -> str:
-    """Differences of pairs with intervals against the line of no difference; the margin of equivalence is shaded."""
+    """Differences of pairs with intervals and a line at zero; the equivalence margin is shaded."""
     rows = [row for row in rows if is_known(row["difference"])]
     values = [row[key] for row in rows for key in ("difference", "interval_low", "interval_high") if is_known(row[key])]
     scale = Scale([0.0, *values, *([margin, -margin] if margin else [])])
@@ -177,7 +177,7 @@ def difference_figure(rows: Sequence[Record], title: str, margin: float | None =
 def distribution_figure(
     rewards: Mapping[str, Sequence[float]], colours: Mapping[str, int], title: str, bins: int = 32
 ) -> str:
-    """One histogram of episode rewards per policy over a common axis; heights are shares of the policy's episodes."""
+    """One histogram of episode rewards per policy on a common axis; heights are shares of the policy's episodes."""
     scale = Scale([value for values in rewards.values() for value in values])
     edges = [scale.low + (scale.high - scale.low) * index / bins for index in range(bins + 1)]
     row, tall = 78, 46
@@ -228,7 +228,7 @@ def curve_figure(curves: Mapping[str, Sequence[tuple[float, float]]], title: str
     for tick in nice_ticks(0, end, 4)[1:]:
         anchor, x = "end" if tick > 0.93 * end else "mid", f"{100 * tick / end:.2f}%"
         parts.append(f'<text class="soft small {anchor}" x="{x}" y="{bottom + 18}">{_steps(tick)}</text>')
-    # Lines cannot have percentages; stretched coordinates with strokes that do not stretch come to the same.
+    # Lines cannot use percentages; stretched coordinates with unscaled strokes have the same effect.
     stretched = 'viewBox="0 0 1000 1000" preserveAspectRatio="none"'
     parts.append(f'<svg x="0" y="{top}" width="100%" height="{height}" {stretched}>')
     for index, points in enumerate(curves.values()):

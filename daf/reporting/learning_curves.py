@@ -1,4 +1,4 @@
-"""Learning curves: metrics.jsonl read and drawn."""
+"""Learning curves: reads and plots metrics.jsonl."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def metric_curves(runs: Mapping[str, Sequence[Mapping[str, Any]]], key: str) -> 
 
 
 def training_figures(runs: Mapping[str, Sequence[Mapping[str, Any]]]) -> list[dict[str, str]]:
-    """A figure per metric that any run has, the reward first."""
+    """A figure for each metric that any run has, reward first."""
     found = []
     for key, name in METRICS.items():
         curves = metric_curves(runs, key)

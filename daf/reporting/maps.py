@@ -1,4 +1,4 @@
-"""Figures of a mission's map: its walls and objects, and where agents went, as SVG text.
+"""Figures of a mission's map as SVG text: walls, objects, and where agents went.
 
 Coordinates are cells: column and row, one unit each. Colours are CSS variables with light and dark values, like those
 of `daf.reporting.figures`. The same traces give the same bytes.
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
 HEAT_LIGHT = ("#fbe3a4", "#f9c46b", "#f39c46", "#e06f35", "#bf4436", "#8c2440", "#4f1438")
 HEAT_DARK = ("#572644", "#742a47", "#a3384a", "#cc5142", "#e97b3f", "#f7ae55", "#fde79b")
-LARGE_SIDE = 64  # maps with a longer side are cut to the area where agents went
+LARGE_SIDE = 64  # maps with a longer side are cropped to the area where agents went
 MARGIN = 5  # cells shown around that area
-# Marks of objects in the unit square, drawn from its corner; agents are circles, so none of these is.
+# Marks of objects in the unit square, drawn from its corner. Agents are circles, so no object is.
 SHAPES = (
     "m.14.14h.72v.72h-.72z",
     "m.5.02l.48.48-.48.48-.48-.48z",
@@ -59,7 +59,7 @@ DARK_CSS = palette_css(HEAT_DARK, wall="#4b5561", floor="#10141a")
 
 @dataclass(frozen=True, kw_only=True)
 class Window:
-    """The part of a map that is shown, in cells; `cut` if more is left out than solid wall around the map."""
+    """The visible part of a map, in cells; `cut` if it omits more than solid wall around the map."""
 
     row: int
     column: int
@@ -81,7 +81,7 @@ class Window:
 
 @dataclass(frozen=True, kw_only=True)
 class Key:
-    """An entry of a map's legend: a mark (SVG in the unit square), what it means, and how many there are."""
+    """An entry of a map's legend: a mark (SVG in the unit square), its meaning, and its count."""
 
     mark: str
     name: str
@@ -92,8 +92,7 @@ class Key:
 
 
 def map_window(traces: Sequence[EpisodeTrace]) -> Window:
-    """The part of the traces' common map that is worth showing: all that is open, or of a large map the area where
-    agents went, each with a margin."""
+    """The part of the traces' common map to show, with a margin: its open area or, if large, where agents went."""
     walls = traces[0].walls
     open_rows, open_columns = (np.flatnonzero((~walls).any(axis=axis)) for axis in (1, 0))
     bounds = np.array([_ends(open_rows, 1, walls.shape[0]), _ends(open_columns, 1, walls.shape[1])])
@@ -115,7 +114,7 @@ def _ends(values: np.ndarray, margin: int, size: int) -> tuple[int, int]:
 
 
 def visit_counts(traces: Sequence[EpisodeTrace]) -> np.ndarray:
-    """How many steps ended with an agent on each cell, all agents and episodes together: int64 [rows, columns]."""
+    """Number of steps that ended with an agent on each cell, over all agents and episodes: int64 [rows, columns]."""
     counts = np.zeros(traces[0].walls.shape, dtype=np.int64)
     for trace in traces:
         rows, columns = trace.positions[1:].reshape(-1, 2).T
@@ -129,7 +128,7 @@ def free_cells(trace: EpisodeTrace) -> int:
 
 
 def heat_bounds(most: int) -> list[int]:
-    """Lowest counts of the classes of colour up to `most`: 1, 3, 10, 30, …, or powers of ten if those are too many."""
+    """Lowest counts of the colour classes up to `most`: 1, 3, 10, 30, …, or powers of ten if that is too many."""
     halves = [digit * 10**power for power in range(19) for digit in (1, 3) if digit * 10**power <= most] or [1]
     return halves if len(halves) <= len(HEAT_LIGHT) else halves[::2][: len(HEAT_LIGHT)]
 
@@ -167,13 +166,13 @@ def ground(trace: EpisodeTrace, window: Window, types: Sequence[str], name: str)
 def heat_map(
     counts: np.ndarray, bounds: Sequence[int], most: int, window: Window, ground_svg: str, title: str
 ) -> tuple[str, list[Key]]:
-    """Visits per cell in classes of colour, with the legend that says what a colour means.
+    """Visits per cell in colour classes, and the legend of the colours.
 
     Args:
         counts: int [rows, columns] of the whole map.
         bounds: lowest count of every class, as `heat_bounds` gives them.
         most: the highest count of the last class, on this map or on another with the same colours.
-        ground_svg: what lies under it.
+        ground_svg: the layer below.
     """
     shown = window.of(counts)
     parts = [f'<svg class="map" viewBox="{window.view_box}" role="img" aria-label="{escape(title)}">', ground_svg]
@@ -191,7 +190,7 @@ def heat_map(
 
 
 def _ramp(index: int, classes: int) -> int:
-    """Which of the heat colours a class takes, so that few classes still span all of them."""
+    """The heat colour of a class; a small number of classes still spans the whole range."""
     return len(HEAT_LIGHT) // 2 if classes == 1 else round(index * (len(HEAT_LIGHT) - 1) / (classes - 1))
 
 

@@ -1,4 +1,4 @@
-"""The page of a mission: how every policy fares on it, where its agents went, and how episodes went wrong."""
+"""The page of a mission: how each policy performs, where its agents went, and its failure modes."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def write_mission_report(
     """Analyze every checkpoint's episodes on a mission; write the results as JSON and as a page.
 
     Raises:
-        DafError: an episode comes out differently when it is played again for the page's pictures.
+        DafError: an episode has a different outcome when replayed for the page's figures.
     """
     from daf.engine.missions import resolve_mission
 
@@ -62,9 +62,9 @@ def render_mission_page(
     """Write the page.
 
     Args:
-        analyses: one per policy, all of one mission.
+        analyses: one per policy, all on the same mission.
         frames: the episodes that each analysis describes.
-        traces: what is drawn of them; None where all of them failed.
+        traces: the data for their figures; None if all episodes failed.
     """
     rows = [
         {
@@ -105,7 +105,7 @@ def render_mission_page(
 def _by_policy(
     analyses: Sequence[MissionAnalysis], frames: Sequence[pd.DataFrame], column: str
 ) -> dict[str, list[float]]:
-    """A column's values over episodes that have a result, by policy; policies without any are left out."""
+    """A column's values over episodes with a result, by policy; policies without any are omitted."""
     by_policy = {
         analysis.policy: [float(value) for value in frame.loc[frame["failure"].isna(), column]]
         for analysis, frame in zip(analyses, frames, strict=True)
@@ -114,7 +114,7 @@ def _by_policy(
 
 
 def _pictures(traces: Sequence[PolicyTraces | None]) -> list[dict[str, Any] | None]:
-    """Heat map and animation of every policy, in colours of one scale."""
+    """Heat map and animation of every policy, on one colour scale."""
     counts = [None if traced is None else maps.visit_counts(traced.heat_map) for traced in traces]
     most = max((int(visits.max()) for visits in counts if visits is not None), default=1)
     types = maps.object_types(traced.animated for traced in traces if traced is not None)

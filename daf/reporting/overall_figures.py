@@ -22,7 +22,7 @@ LINE = 26
 
 
 def aggregate_figure(rows: Sequence[Record], colours: Mapping[str, int], title: str) -> str:
-    """One statistic of every policy with its interval, a line each; policies in the order of the rows."""
+    """One statistic with its interval, one line per policy, in the order of the rows."""
     bounds = [row[key] for row in rows for key in ("value", "interval_low", "interval_high") if is_known(row[key])]
     scale = Scale(bounds)
     bottom = 2 * LINE * len(rows)
@@ -39,7 +39,7 @@ def aggregate_figure(rows: Sequence[Record], colours: Mapping[str, int], title: 
 
 
 def profile_figure(rows: Sequence[Record], colours: Mapping[str, int], title: str, height: int = 260) -> str:
-    """Share of scores above each threshold, a line per policy with its band."""
+    """Share of scores above each threshold, one line with a band per policy."""
     by_policy: dict[str, list[Record]] = {}
     for row in rows:
         by_policy.setdefault(row["policy"], []).append(row)
@@ -99,7 +99,7 @@ def cliques(ranks: Sequence[float], difference: float) -> list[tuple[int, int]]:
 
 
 def critical_difference_figure(mean_ranks: Mapping[str, float], difference: float, title: str) -> str:
-    """Policies at their mean ranks; a bar joins those that Nemenyi's test does not tell apart (Demšar 2006)."""
+    """Policies at their mean ranks; bars join those that Nemenyi's test cannot distinguish (Demšar 2006)."""
     ordered = sorted(mean_ranks.items(), key=lambda item: item[1])
     count = len(ordered)
     joined = cliques([rank for _, rank in ordered], difference)
@@ -110,7 +110,7 @@ def critical_difference_figure(mean_ranks: Mapping[str, float], difference: floa
     def x(rank: float) -> str:
         return f"{25 + 50 * (rank - 1) / max(1, count - 1):.2f}%"
 
-    half = (count + 1) // 2  # the better half is named on the left, the others on the right
+    half = (count + 1) // 2  # the better half is labelled on the left, the others on the right
     bottom = names + 22 * half
     parts = [opening(bottom, title)]
     parts.append(f'<line class="bar" x1="{x(1)}" x2="{x(1 + difference)}" y1="10" y2="10" stroke="var(--muted)"/>')

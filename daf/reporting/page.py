@@ -1,4 +1,4 @@
-"""What all pages share: the template environment, names of files, symbols of verdicts."""
+"""Shared by all pages: the template environment, file names, and symbols of verdicts."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SYMBOLS: Mapping[Verdict, str] = {
 
 
 def slug(name: str) -> str:
-    """A name that is valid in a path."""
+    """Convert a name into one that is valid in a path."""
     return re.sub(r"[^A-Za-z0-9._]+", "-", name).strip("-") or "mission"
 
 
@@ -43,5 +43,5 @@ def template(name: str) -> Any:
 
 
 def _sortable(value: Any) -> str:
-    """What a column is sorted by: the full number, empty where unknown."""
+    """The sort key of a cell: the full number, or empty if unknown."""
     return "" if value is None or value != value else str(value)

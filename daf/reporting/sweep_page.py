@@ -1,4 +1,4 @@
-"""The page of a sweep: the best trial, its score on fresh seeds, the parameters that mattered, and the cost."""
+"""The page of a sweep: the best trial, its score on fresh seeds, parameter importance, and cost."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def render_sweep_page(analysis: Mapping[str, Any], output_html: str | Path) -> N
     """Write the page.
 
     Args:
-        analysis: content of analysis.json, its provenance included.
+        analysis: content of analysis.json, including its provenance.
     """
     curve = [(trial["trial"] + 1.0, trial["best"]) for trial in analysis["best_so_far"] if trial["best"] is not None]
     page = {
@@ -40,7 +40,7 @@ def render_sweep_page(analysis: Mapping[str, Any], output_html: str | Path) -> N
 
 
 def search_in_words(analysis: Mapping[str, Any]) -> list[str]:
-    """The result of a search, and what it is worth on fresh seeds."""
+    """The result of a search, and its score on fresh seeds."""
     best, confirmation = analysis["best"], analysis["confirmation"]
     if best is None:
         return ["No trial completed."]
@@ -49,7 +49,7 @@ def search_in_words(analysis: Mapping[str, Any]) -> list[str]:
     if confirmation is None:
         return [
             *sentences,
-            "It did not run again on fresh seeds. The best of many scores is too good on average; by how much is "
+            "It did not run again on fresh seeds. The best of many scores is biased upward; by how much is "
             "unknown here.",
         ]
     sentences = [f"The best trial is trial {best['trial']}: {metric} {objective} in the search."]
@@ -147,12 +147,12 @@ def _along(u: float) -> str:
 
 
 def _share(value: float, scale: figures.Scale) -> float:
-    """Where a value is between the ends of a scale, 0 to 1."""
+    """Position of a value between the ends of a scale, 0 to 1."""
     return (value - scale.low) / (scale.high - scale.low)
 
 
 def _value(value: Any) -> str:
-    """A hyperparameter's value in few digits."""
+    """A hyperparameter's value, rounded to a few digits."""
     return escape(f"{value:.4g}" if isinstance(value, float) else str(value))
 
 

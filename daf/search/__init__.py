@@ -1,7 +1,7 @@
-"""Hyperparameter search: which trials a sweep has, what they try, how they run, and what they show.
+"""Hyperparameter search: a sweep's trials, what they try, how they run, and what they show.
 
 space        what varies, as dimensions that map [0, 1) to values
-strategy     what a strategy is asked, and what strategies share
+strategy     the interface of strategies, and what they share
 bayesian     Bayesian optimization by Optuna, without a database
 proposers    strategies by name, and the proposal of a trial
 history      which results a proposal reads, and in which blocks

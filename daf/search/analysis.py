@@ -1,4 +1,4 @@
-"""What a sweep shows: progress, failures, cost, importance, interactions, slices. Pure; no figures."""
+"""Analysis of a sweep: progress, failures, cost, importance, interactions, slices. Pure functions; no figures."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ FEWEST_TRIALS_FOR_IMPORTANCE = 16
 TRIALS_PER_DIMENSION_FOR_IMPORTANCE = 4
 TRIALS_PER_TERM_OF_INTERACTIONS = 3
 MOST_TICKS = 8  # of listed values on an axis, roughly
-TOP_QUANTILE = 0.25  # with tens of trials, Optuna's tenth would be two or three of them
+TOP_QUANTILE = 0.25  # with tens of trials, Optuna's default of a tenth would be only two or three
 
 
 @dataclass(frozen=True, kw_only=True)
 class SweepAnalysis(Mapping[str, Any]):
-    """Findings as attributes, and by name like a dict.
+    """Findings, as attributes and by name like a dict.
 
     Attributes:
         sweep, strategy, objective_metric, optimize_direction: from the configuration.
         num_trials, num_completed, num_failed, num_skipped: counts of finished trials.
         best: the best trial, as in its result file; None if none completed.
-        confirmation: how the finalists did on fresh seeds, and the optimism of the search (see
+        confirmation: the finalists' scores on fresh seeds, and the optimism of the search (see
             `daf.search.results`); None without such runs.
         best_so_far: per trial in order, `{trial, objective, best}`; `best` is None before the first completed trial.
         failures: reason → numbers of the trials that failed for it.
@@ -113,7 +113,7 @@ def analyze(results: SweepResults) -> SweepAnalysis:
 
 
 def _best_so_far(results: SweepResults) -> list[dict[str, Any]]:
-    """A trial that ended in a lower rung is never better than one that ended in a higher rung."""
+    """Sort key: a trial that ended in a lower rung is never better than one that ended in a higher rung."""
     sign, best, curve = direction_sign(results.config.optimize_direction), None, []
     for trial in results.trials:
         if trial.objective is not None:
@@ -213,7 +213,7 @@ def _parallel_coordinates(results: SweepResults) -> dict[str, Any]:
 
 
 def _by_value(value: Value) -> tuple[float, str]:
-    """Numbers by size, then everything else by its text."""
+    """Sort key: numbers by size, then everything else by its text."""
     if isinstance(value, int | float) and not isinstance(value, bool):
         return (value, "")
     return (float("inf"), str(value))
@@ -256,8 +256,8 @@ def interactions(results: SweepResults) -> list[dict[str, Any]] | None:
 
     Least squares on the parameters' places in [-1, 1]: with x and x² of every parameter, then with the product of one
     pair too. `explained` is how much smaller the residual sum of squares gets, as a share of the objective's total.
-    A second-order term per pair, as in response surfaces (Box and Wilson 1951); a parameter that does not always apply,
-    or whose values have no order, is left out.
+    This is a second-order term per pair, as in response surfaces (Box and Wilson 1951). Parameters that do not always
+    apply, or whose values have no order, are omitted.
     """
     import numpy as np
 

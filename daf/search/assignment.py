@@ -1,4 +1,4 @@
-"""What one job of a sweep trains and scores."""
+"""The assignment of one job in a sweep: what it trains and scores."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ class TrialAssignment:
         seed: of the training; None if nothing is trained, and for a finalist before its fresh seed is known.
         hyperparameters: all that apply.
         rung: of successive halving, from 0.
-        pruning_thresholds: None, or one per check of a trial that may stop early, see `daf.search.budget`.
-        skip: why nothing is run; None: it runs.
+        pruning_thresholds: one per check of a trial that may stop early, otherwise None; see `daf.search.budget`.
+        skip: why nothing runs; None if it runs.
     """
 
     trial: int | None
@@ -42,7 +42,7 @@ class TrialAssignment:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> TrialAssignment:
-        """From what `to_dict` gives; further keys, as proposal.json has them, are left out."""
+        """Read the output of `to_dict`; other keys, such as those of proposal.json, are ignored."""
         thresholds = data["pruning_thresholds"]
         return cls(
             trial=data["trial"],

@@ -1,7 +1,7 @@
 """Bayesian optimization by Optuna, on a study that is rebuilt in memory for every request: no database.
 
-The trials in flight are not in the history, but their proposals follow from it. `Bayesian.suggest` computes them again
-and enters them in the study as running, so that the sampler spreads out without waiting for any of them.
+Trials in flight are not in the history, but their proposals follow from it. `Bayesian.suggest` recomputes these and
+adds them to the study as running, so that the sampler spreads out without waiting for them.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import optuna
     from optuna.distributions import BaseDistribution
 
-GP_LAST_TRIAL = 200  # beyond, the Gaussian process takes seconds per suggestion, TPE milliseconds
+GP_LAST_TRIAL = 200  # beyond this, the Gaussian process takes seconds per suggestion, TPE only milliseconds
 GP_LARGEST_LAG = 12  # every proposal computes lag - 1 others, each with a fit
 FEWEST_DESIGN_POINTS = 5
 
@@ -30,10 +30,11 @@ FEWEST_DESIGN_POINTS = 5
 class Bayesian:
     """Expected improvement under a model of the results so far.
 
-    The first trials are a quasi-random design. A Gaussian process follows while trials are few and parameters mostly
-    numeric, otherwise a multivariate tree of Parzen estimators. A failed trial counts: it has the worst objective seen
-    and violates a constraint, so the search leaves the region where training breaks. Another sweep's trials replace
-    points of the design. A parameter that does not apply gets the middle of its range: the models know no gaps.
+    The first trials are a quasi-random design. Then follows a Gaussian process while trials are few and parameters
+    mostly numeric, otherwise a multivariate tree of Parzen estimators. Failed trials count: they get the worst
+    objective seen and violate a constraint, so the search leaves the region where training breaks. Another sweep's
+    trials replace points of the design. An inactive parameter gets the middle of its range, since the models do not
+    support missing values.
     """
 
     gp_last_trial: int = GP_LAST_TRIAL
@@ -51,7 +52,7 @@ class Bayesian:
         proposals: list[Mapping[str, Value]] = [result.hyperparameters for result in request.results]
         proposals += request.pending
         while len(proposals) <= trial:
-            # A trial in flight saw fewer results than this one, so its request can be repeated exactly.
+            # A trial in flight saw fewer results than this one, so its request can be reproduced exactly.
             number = len(proposals)
             num_seen = visible_trials(number, request.lag)
             proposals.append(
@@ -92,7 +93,7 @@ class Bayesian:
         return space.complete({d.name: _decoded(d, suggested[d.name]) for d in space.free})
 
     def _uses_gp(self, request: SuggestionRequest, number: int) -> bool:
-        """Decided by the trial's number, not by `num_trials`: more trials must not change earlier ones."""
+        """Depends on the trial's number, not on `num_trials`: more trials must not change earlier ones."""
         few = number + len(request.prior) < self.gp_last_trial and request.lag <= self.gp_largest_lag
         return few and request.space.mostly_numeric
 
@@ -106,7 +107,7 @@ class Bayesian:
 
 
 def design_size(space: Space, lag: int) -> int:
-    """Points of the initial design: at least `lag`, since those trials see nothing, and about two per dimension."""
+    """Points of the initial design: at least `lag`, since those trials see no results, and about two per dimension."""
     return max(lag, 2 * len(space.free) + 2, FEWEST_DESIGN_POINTS)
 
 
@@ -114,7 +115,7 @@ def design_size(space: Space, lag: int) -> int:
 
 
 def distribution_of(dimension: Dimension) -> BaseDistribution:
-    """Listed values are coded by their index: Optuna confuses 1, 1.0 and True, and steps of a float drift."""
+    """Listed values are encoded by their index: Optuna confuses 1, 1.0 and True, and steps of a float drift."""
     from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
     if dimension.values:
@@ -126,7 +127,7 @@ def distribution_of(dimension: Dimension) -> BaseDistribution:
 
 
 def encoded(space: Space, values: Mapping[str, Value]) -> dict[str, Any]:
-    """Every free dimension's value for Optuna; the middle for one that does not apply."""
+    """Every free dimension's value for Optuna; the middle for an inactive one."""
 
     def code(dimension: Dimension) -> Any:
         value = values[dimension.name] if dimension.name in values else dimension.from_unit(0.5)
@@ -165,7 +166,7 @@ def _finished_trials(
 
 @contextmanager
 def quiet_optuna() -> Iterator[None]:
-    """Silence Optuna's log lines and experimental warnings; the caller's settings are restored afterwards."""
+    """Silence Optuna's log lines and experimental warnings; restore the caller's settings afterwards."""
     import optuna
 
     verbosity = optuna.logging.get_verbosity()
@@ -180,7 +181,7 @@ def quiet_optuna() -> Iterator[None]:
 
 @contextmanager
 def _one_torch_thread() -> Iterator[None]:
-    """Fit the Gaussian process on one thread on every machine: the order of sums changes their last bits."""
+    """Fit the Gaussian process on one thread on every machine: the order of summation changes the last bits."""
     import torch
 
     threads = torch.get_num_threads()

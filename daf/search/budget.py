@@ -1,4 +1,4 @@
-"""The budget of a trial, from earlier results: thresholds that stop it early, and whether it runs at all."""
+"""The budget of a trial, from earlier results: thresholds for stopping it early, and whether it runs at all."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def pruning_thresholds(results: Sequence[TrialResult], stopping: StoppingConfig)
 
 
 def seconds_used(results: Sequence[TrialResult]) -> float:
-    """Wall clock of the trials that a proposal sees, added up."""
+    """Total wall-clock seconds of the trials that a proposal sees."""
     return sum(trial.seconds or 0.0 for trial in results)
 
 

@@ -1,15 +1,15 @@
-"""The content of a sweep's files, each made from the files before it.
+"""The content of a sweep's files, each derived from the files before it.
 
 OUT/sweeps/{sweep}/trial-0007/proposal.json            what the trial tries          `propose_trial`
-OUT/sweeps/{sweep}/trial-0007/result.json              how it went                   `daf.search.trial`
+OUT/sweeps/{sweep}/trial-0007/result.json              its outcome                     `daf.search.trial`
 OUT/sweeps/{sweep}/history/0000-0015.json              sixteen results in one        `collect_results`
-OUT/sweeps/{sweep}/rung-1/bracket-0.json               which trials train on         `promote_trials`
+OUT/sweeps/{sweep}/rung-1/bracket-0.json               which trials continue         `promote_trials`
 OUT/sweeps/{sweep}/finalists.json                      which run on fresh seeds      `choose_finalists`
 OUT/sweeps/{sweep}/best.json                           the best trial                `select_best`
 OUT/sweeps/{sweep}/trials.json, trials.csv             all trials                    `trials_json`, `write_trials_csv`
 OUT/sweeps/{sweep}/analysis.json                       what the search shows         `daf.search.analysis`
 
-Results are read in one way: `read_results` and `read_prior` give `TrialResult`s.
+Results are read in only one way: `read_results` and `read_prior` return `TrialResult`s.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from daf.search.space import build_space, num_trials_effective
 from daf.search.strategy import stream_seed
 from daf.system.files import digest, read_json, write_text
 
-# Neither proposals nor trials depend on these: changing them repeats nothing.
+# Neither proposals nor trials depend on these: changing them does not rerun anything.
 NOT_IN_RECIPE = ("num_trials", "output_dir", "num_finalists", "confirmation_seeds")
 
 
@@ -44,7 +44,7 @@ def validate_sweep(config: DAFSweepConfig) -> None:
     """Check everything about a search that can be checked before the first trial.
 
     Raises:
-        ConfigError: parameters that are not hyperparameters, or values that a hyperparameter does not take.
+        ConfigError: parameters that are not hyperparameters, or values that a hyperparameter does not accept.
         BadInputError: a grid that is continuous or too large, or a strategy that cannot be loaded.
     """
     build_space(config)
@@ -57,12 +57,12 @@ def sweep_folder(config: DAFSweepConfig) -> Path:
 
 
 def sweep_recipe(config: DAFSweepConfig) -> dict[str, Any]:
-    """What decides a sweep's proposals and results: its configuration without budget, finalists and folder."""
+    """What determines a sweep's proposals and results: its configuration without budget, finalists and folder."""
     return {key: value for key, value in config.to_dict().items() if key not in NOT_IN_RECIPE}
 
 
 def selection_recipe(config: DAFSweepConfig) -> dict[str, Any]:
-    """What decides the choice of the best trial: `sweep_recipe`, and how the best are confirmed."""
+    """What determines the choice of the best trial: `sweep_recipe`, and how the best are confirmed."""
     return {
         **sweep_recipe(config),
         "num_finalists": config.num_finalists,
@@ -76,7 +76,7 @@ def selection_recipe(config: DAFSweepConfig) -> dict[str, Any]:
 def propose_trial(
     config: DAFSweepConfig, trial: int, results: Sequence[TrialResult], *, prior: Sequence[TrialResult] = ()
 ) -> dict[str, Any]:
-    """The content of a trial's proposal.json, the same to the byte wherever it is made.
+    """The content of a trial's proposal.json, byte for byte the same wherever it is computed.
 
     Args:
         trial: number of the trial, from 0.
@@ -84,8 +84,8 @@ def propose_trial(
         prior: finished trials of another sweep to learn from.
 
     Returns:
-        The trial's `TrialAssignment`, beside `sweep`, `strategy`, `results_seen` (how many results of earlier trials),
-        `prior_trials` (how many of another sweep), `recipe` and `recipe_digest`.
+        The trial's `TrialAssignment`, together with `sweep`, `strategy`, `results_seen` (number of results of earlier
+        trials), `prior_trials` (number of trials of another sweep), `recipe` and `recipe_digest`.
 
     Raises:
         BadInputError: a result is missing, or the configuration is wrong.
@@ -121,7 +121,7 @@ def read_assignment(path: str | Path) -> TrialAssignment:
 
 
 def read_results(paths: Sequence[str | Path]) -> list[TrialResult]:
-    """The results in files that hold one result each or a block; an entry that no trial took has no result."""
+    """The results in files that each hold one result or a block; an unfilled rung entry has no result."""
     results: list[TrialResult] = []
     for path in paths:
         content = read_json(path)
@@ -174,14 +174,14 @@ def prior_trials(
     optimize_direction: str | None,
     source: str,
 ) -> list[TrialResult]:
-    """The trials of another sweep that are points of this sweep's space.
+    """The trials of another sweep that lie in this sweep's space.
 
     Args:
         objective_metric, optimize_direction: of the other sweep.
 
     Raises:
-        BadInputError: the other sweep has another objective, so that scores cannot be compared, or none of its trials
-            is a point of this space.
+        BadInputError: the other sweep has a different objective, so scores cannot be compared, or none of its trials
+            lies in this space.
     """
     where = f"sweep '{config.name}': warm_start"
     for key, theirs in (("objective_metric", objective_metric), ("optimize_direction", optimize_direction)):
@@ -193,7 +193,7 @@ def prior_trials(
     if trials and not inside:
         names, known = set(trials[0].hyperparameters), {dimension.name for dimension in space.dimensions}
         hint = f"only one of the two has {', '.join(sorted(names ^ known))}" if names != known else "the ranges differ"
-        raise BadInputError("trials that this search space holds", f"none of {len(trials)} in {source}", where, hint)
+        raise BadInputError("trials in this search space", f"none of {len(trials)} in {source}", where, hint)
     return inside
 
 
@@ -239,7 +239,7 @@ def read_finalist(path: str | Path, rank: int, index: int) -> TrialAssignment:
 
 
 def _assigned(result: TrialResult, seed: int | None, rung: int) -> dict[str, Any]:
-    """What a chosen trial runs next, and the objective that it was chosen for."""
+    """What a chosen trial runs next, and the objective for which it was chosen."""
     assignment = TrialAssignment(trial=result.trial, seed=seed, hyperparameters=result.hyperparameters, rung=rung)
     return {**assignment.to_dict(), "objective": result.objective}
 
@@ -250,7 +250,7 @@ def _nothing_to_run(rung: int, reason: str) -> dict[str, Any]:
 
 
 def confirmation_seeds(config: DAFSweepConfig) -> list[int]:
-    """The training seeds of confirmation runs: other than the trials', the same for every finalist."""
+    """The training seeds of confirmation runs: different from the trials', the same for every finalist."""
     return [stream_seed(config.seed, index, "confirmation") for index in range(config.confirmation_seeds)]
 
 
@@ -260,7 +260,7 @@ def confirmation_seeds(config: DAFSweepConfig) -> list[int]:
 def sweep_results(
     config: DAFSweepConfig, results: Sequence[TrialResult], confirmations: Sequence[TrialResult] = ()
 ) -> SweepResults:
-    """All results of a sweep as one value; a trial that trained on in a higher rung counts with its last result."""
+    """All results of a sweep as one value; a trial that continued in a higher rung counts with its last result."""
     last: dict[int, TrialResult] = {}
     for result in results:
         known = last.get(result.trial)
@@ -295,7 +295,7 @@ def select_best(results: SweepResults) -> BestFile:
 
 
 def write_trials_csv(path: str | Path, results: SweepResults) -> None:
-    """Write one line per trial: figures, then `hyperparameters.<name>`; failed trials have an empty objective.
+    """Write one line per trial: numbers, then `hyperparameters.<name>`; failed trials have an empty objective.
 
     Raises:
         BadInputError: there is no trial.
@@ -338,7 +338,7 @@ def read_sweep(folder: str | Path, config: DAFSweepConfig | None = None) -> Swee
 
 
 def _finalists_in(folder: Path) -> dict[str, int]:
-    """How many finalists a sweep had, and how many seeds; nothing if it had none."""
+    """The numbers of finalists and seeds of a sweep; empty if it had none."""
     path = folder / FINALISTS
     if not path.is_file():
         return {}

@@ -1,8 +1,7 @@
-"""Successive halving as a static graph: the number of entries of a rung is known before anything runs; which trial
-takes an entry is data.
+"""Successive halving as a static graph: the entries of a rung are known in advance; which trials fill them is data.
 
-Consecutive trials form a bracket and compete only with each other, so more trials add brackets and change no finished
-one. Rung 0 of a bracket holds its trials; rung r has an entry for every `reduction_factor ** r` of them.
+Consecutive trials form a bracket and compete only with each other, so more trials add brackets without changing
+finished ones. Rung 0 of a bracket holds its trials; rung r has an entry for every `reduction_factor ** r` of them.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ from daf.search.results import TrialResult, direction_sign, objective_of
 
 
 def steps_of_rung(halving: HalvingConfig, steps_per_trial: int, rung: int) -> int:
-    """Agent-steps that a trial has trained for at the end of a rung, counted from 0."""
+    """Total agent-steps that a trial has trained for at the end of a rung; rungs are counted from 0."""
     shorter: int = halving.reduction_factor ** (halving.num_rungs - 1 - rung)
     return math.ceil(steps_per_trial / shorter)
 
@@ -39,9 +38,7 @@ def bracket_of_entry(halving: HalvingConfig, entry: int, rung: int) -> int:
 
 
 def promoted(results: Sequence[TrialResult], num_entries: int, optimize_direction: str) -> list[TrialResult | None]:
-    """The best completed trials of a rung, best first, the earlier one first among equals; None for entries left
-    over.
-    """
+    """The best completed trials of a rung, best first (among equals, the earlier one); None for unfilled entries."""
     sign = direction_sign(optimize_direction)
     completed = [trial for trial in results if trial.completed]
     ranked = sorted(completed, key=lambda trial: (-sign * objective_of(trial), trial.trial))

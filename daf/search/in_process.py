@@ -1,6 +1,6 @@
 """A sweep of a Python function, one trial after another in this process, without files.
 
-It uses the same strategies with the same lag as the workflow, so it makes the same proposals.
+It uses the same strategies with the same lag as the workflow, so its proposals are the same.
 """
 
 from __future__ import annotations
@@ -57,11 +57,11 @@ def run_in_process(
         ConfigError, BadInputError: the configuration is wrong or needs the workflow, or the first call of `objective`
             returns neither a number nor a mapping that holds one.
     """
-    cfg = cfg.model_copy(deep=True)  # an objective that changes the configuration changes no later trial
+    cfg = cfg.model_copy(deep=True)  # an objective that modifies the configuration must not affect later trials
     build_space(cfg, any_name=True)
     for key in ("halving", "early_stopping"):
         if getattr(cfg, key) is not None:
-            hint = "a function is called once per trial; only the workflow can train a trial in parts"
+            hint = "a function is called only once per trial; only the workflow can train a trial in parts"
             raise BadInputError(f"no {key} with an objective function", "it is set", f"sweep '{cfg.name}'", hint)
     strategy = strategy_named(cfg.strategy)
     results = list(earlier)[: num_trials_effective(cfg)]
@@ -98,15 +98,16 @@ def _skipped(trial: Trial, reason: str) -> TrialResult:
 
 
 def _run(cfg: DAFSweepConfig, trial: Trial, objective: Objective, *, first: bool) -> TrialResult:
-    """Call the objective. A failure inside it is a result, like a diverged training.
+    """Call the objective. A failure inside it is a result, like diverged training.
 
     Args:
-        first: whether an answer that is not a number is an error, a mistake in the function; else the trial has failed.
+        first: if True, a return value that is not a number is an error, a mistake in the function; otherwise the trial
+            fails.
     """
     started = time.perf_counter()
     value: float | None = None
     figures: dict[str, Any] = {}
-    given = replace(trial, hyperparameters=dict(trial.hyperparameters))  # the objective may change its argument
+    given = replace(trial, hyperparameters=dict(trial.hyperparameters))  # the objective may modify its argument
     try:
         returned: Any = objective(given)
     except Exception as error:
@@ -132,7 +133,7 @@ def _run(cfg: DAFSweepConfig, trial: Trial, objective: Objective, *, first: bool
 
 
 def _objective_value(cfg: DAFSweepConfig, trial: Trial, returned: Any) -> tuple[float, dict[str, Any]]:
-    """The number, and the other figures returned beside it."""
+    """The objective, and any other numbers returned with it."""
     where = f"sweep '{cfg.name}', trial {trial.number}: objective function"
     figures = dict(returned) if isinstance(returned, Mapping) else {}
     value = returned

@@ -1,6 +1,6 @@
-"""The static plan of a sweep: every trial, rung, block of results and confirmation run, and which file needs which.
+"""The static plan of a sweep: every trial, rung, block of results and confirmation run, and the files each needs.
 
-All of it follows from the configuration alone. Paths are relative to the sweep's folder, OUT/sweeps/{sweep}.
+All of it follows from the configuration. Paths are relative to the sweep's folder, OUT/sweeps/{sweep}.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from daf.search.space import num_trials_effective
 def results_seen(config: DAFSweepConfig, trial: int) -> range:
     """The trials whose results a proposal reads: 0 … trial - lag.
 
-    Empty if results change nothing: the strategy does not adapt, and there is neither a budget nor a stopping rule.
+    Empty if results have no effect: the strategy does not adapt, and there is neither a budget nor a stopping rule.
     """
     budgeted = config.early_stopping is not None or config.max_total_seconds is not None
     return range(visible_trials(trial, config.lag) if budgeted or strategy_named(config.strategy).adaptive else 0)
@@ -35,7 +35,7 @@ def results_seen(config: DAFSweepConfig, trial: int) -> range:
 
 @dataclass(frozen=True)
 class Batch:
-    """Trials that one job runs, and the files that their proposals read (the last one reads most).
+    """Trials that one job runs, and the files that their proposals read (the last one reads the most).
 
     Attributes:
         results_files: the paths of these files.
@@ -59,10 +59,10 @@ class Batch:
 
 @dataclass(frozen=True)
 class SweepPlan:
-    """What a sweep makes.
+    """What a sweep produces.
 
     Attributes:
-        missions: those that the experiment defines, by name.
+        missions: the experiment's own missions, by name.
         evaluation: the experiment's settings for playing episodes.
     """
 
@@ -77,7 +77,7 @@ class SweepPlan:
         return range(num_trials_effective(self.config))
 
     def results_files(self, trial: int) -> list[str]:
-        """The files that a proposal reads: old results in blocks, the latest results one by one."""
+        """The files that a proposal reads: old results in blocks, the latest results singly."""
         return [history_file(block) for block in blocks_of_history(len(results_seen(self.config, trial)))]
 
     def parts_of_block(self, first: int, last: int) -> list[str]:
@@ -98,8 +98,9 @@ class SweepPlan:
         return trial_recipe(config, self.missions, self.evaluation.max_action_time_ms, stop_at_steps=stop_at_steps)
 
     def batches(self, trials_per_job: int) -> list[Batch]:
-        """Consecutive trials that one job runs, `trials_per_job` or fewer: no trial may read a result of its own batch,
-        so a batch is no longer than the lag.
+        """Consecutive trials that one job runs, at most `trials_per_job`.
+
+        No trial may read a result of its own batch, so a batch is no longer than the lag.
 
         Raises:
             BadInputError: fewer than one trial per job.
@@ -133,7 +134,7 @@ class SweepPlan:
         )
 
     def promotions(self, rung: int, entry: int) -> str:
-        """The file that says which trial takes an entry."""
+        """The file that records which trial fills an entry."""
         return promotions_file(rung, bracket_of_entry(self._halving(), entry, rung))
 
     def results(self) -> list[str]:
@@ -165,7 +166,7 @@ class SweepPlan:
     def confirmation_settings(self, index: int) -> TrialRecipe:
         """How a finalist is trained and scored again: in full, on episodes that scored no trial.
 
-        They follow those of the search: another batch for each training seed, the same for all finalists.
+        They follow those of the search: a different batch for each training seed, the same for all finalists.
         """
         recipe = self.trial_settings()
         evaluation_seed = recipe.evaluation_seed + self.config.episodes_per_trial * (1 + index)

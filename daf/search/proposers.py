@@ -1,8 +1,7 @@
 """Strategies by name, and the proposal of a trial.
 
-A proposal is a function of the sweep's configuration, the trial's number, and the results of trials
-0 … number - lag: nothing else. It is the same in any process, whatever finished first, and however many trials the
-sweep has.
+A proposal depends only on the sweep's configuration, the trial's number, and the results of trials 0 … number - lag. It
+is the same in any process, whichever trial finished first and however many trials the sweep has.
 """
 
 from __future__ import annotations
@@ -35,7 +34,7 @@ class Grid:
 
 @dataclass(frozen=True)
 class Random:
-    """Independent uniform points, or those of a scrambled Sobol sequence, which leave smaller gaps."""
+    """Independent uniform points, or those of a scrambled Sobol sequence, which leaves smaller gaps."""
 
     quasi: bool = False
     adaptive: ClassVar[bool] = False
@@ -61,7 +60,7 @@ def strategy_named(name: str) -> Strategy:
     """The strategy that a configuration names: one of `STRATEGIES`, or an instance of the class at a dotted path.
 
     Raises:
-        BadInputError: there is no such class, or it lacks what `Strategy` asks for.
+        BadInputError: there is no such class, or it does not implement `Strategy`.
     """
     if name in STRATEGIES:
         return STRATEGIES[name]
@@ -95,14 +94,13 @@ def propose(
     """The hyperparameters that a trial tries.
 
     Args:
-        config: the sweep; `num_trials` and the order of `search_space` change no proposal.
+        config: the sweep; `num_trials` and the order of `search_space` do not affect proposals.
         trial_number: from 0.
-        history: results of at least the trials 0 … trial_number - lag, in any order; later ones are ignored. A
-            strategy that does not adapt needs none.
-        pending: the proposals of trials trial_number - lag + 1 … trial_number - 1, if at hand; they save time and
-            change nothing.
-        prior: finished trials of another sweep; those that are not points of this space are left out.
-        strategy: instead of the one that the configuration names.
+        history: results of at least the trials 0 … trial_number - lag, in any order; later ones are ignored. A strategy
+            that does not adapt needs none.
+        pending: the proposals of trials trial_number - lag + 1 … trial_number - 1, if available; they only save time.
+        prior: finished trials of another sweep; those outside this space are ignored.
+        strategy: used instead of the one that the configuration names.
         any_name: allow parameters that are not hyperparameters of DAF.
 
     Raises:

@@ -54,7 +54,7 @@ class TrialResult:
 
     @property
     def skipped(self) -> bool:
-        """Not run, because the budget was spent; says nothing about its hyperparameters."""
+        """Whether the trial did not run because the budget was spent; this says nothing about its hyperparameters."""
         return self.status == "skipped"
 
     @property
@@ -71,7 +71,7 @@ class TrialResult:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any], *, source: str = "trial result") -> TrialResult:
-        """From the content of a result.json; an objective that is missing or not finite makes the trial failed.
+        """Read the content of a result.json; a trial with a missing or non-finite objective counts as failed.
 
         Raises:
             BadInputError: `trial`, `status` or `hyperparameters` is missing, or `status` is unknown.
@@ -127,12 +127,12 @@ class SweepResults:
 
     @property
     def best(self) -> TrialResult | None:
-        """The finalist that did best on fresh seeds, else the best of the search; None if no trial completed."""
+        """The finalist that scored best on fresh seeds, otherwise the search's best; None if no trial completed."""
         return confirmed_trial(self) or self.best_of_search
 
     @property
     def best_of_search(self) -> TrialResult | None:
-        """The completed trial with the best objective in the highest rung, the earliest of equals."""
+        """The completed trial with the best objective in the highest rung; among equals, the earliest."""
         sign = direction_sign(self.config.optimize_direction)
         return max(
             self.completed, key=lambda trial: (trial.rung, sign * objective_of(trial), -trial.trial), default=None
@@ -159,7 +159,7 @@ class SweepResults:
     def of(
         cls, config: DAFSweepConfig, trials: Sequence[TrialResult], confirmations: Sequence[TrialResult] = ()
     ) -> SweepResults:
-        """Sorted, and with a copy of the configuration: later changes to it do not reach the results."""
+        """Sort results and copy the configuration, so that later changes to it do not affect the results."""
         by_number = {trial.trial: trial for trial in trials}
         if len(by_number) < len(trials):
             raise BadInputError("one result per trial", "two for one number", f"sweep '{config.name}'")
@@ -167,14 +167,14 @@ class SweepResults:
         return cls(config=config.model_copy(deep=True), trials=ordered, confirmations=tuple(confirmations))
 
     def trials_frame(self) -> pandas.DataFrame:
-        """`flat_rows` as a table, shape (trials, figures + hyperparameters)."""
+        """`flat_rows` as a table, shape (trials, numbers + hyperparameters)."""
         import pandas
 
         return pandas.DataFrame(flat_rows(self.trials))
 
 
 def flat_rows(trials: Sequence[TrialResult]) -> list[dict[str, Any]]:
-    """One flat row per trial: its figures, then `hyperparameters.<name>` in the order of the names."""
+    """One flat row per trial: its numbers, then `hyperparameters.<name>` in order of name."""
     names = sorted({name for trial in trials for name in trial.hyperparameters})
     return [
         {figure: getattr(trial, figure) for figure in FIGURES}
@@ -184,7 +184,7 @@ def flat_rows(trials: Sequence[TrialResult]) -> list[dict[str, Any]]:
 
 
 def direction_sign(optimize_direction: str) -> int:
-    """+1 if more is better, else -1: times an objective, more is always better."""
+    """+1 if more is better, else -1: multiplied by this, more is always better."""
     return 1 if optimize_direction == "maximize" else -1
 
 
@@ -198,7 +198,7 @@ def best_trial(results: SweepResults) -> TrialResult:
     """The best trial.
 
     Raises:
-        DafError: no trial completed; the hint names the commonest reason.
+        DafError: no trial completed; the hint gives the most common reason.
     """
     if results.best is not None:
         return results.best
@@ -206,27 +206,27 @@ def best_trial(results: SweepResults) -> TrialResult:
     hint = "run the sweep first"
     if reasons:
         commonest = max(dict.fromkeys(reasons), key=reasons.count)
-        hint = f"commonest reason ({reasons.count(commonest)} of {len(reasons)}): {commonest}"
+        hint = f"most common reason ({reasons.count(commonest)} of {len(reasons)}): {commonest}"
     found = f"none of {len(results.trials)} trials completed"
     raise DafError("a sweep with at least one completed trial", found, f"sweep '{results.config.name}'", hint)
 
 
 # ---- confirmation -----------------------------------------------------------------------------------------
-# The best of many noisy scores is too good on average, and more so with more trials. The mean of the same
-# hyperparameters on seeds that the search never saw shows by how much: the optimism of the search.
+# The best of many noisy scores is biased upward, more so with more trials. The mean of the same hyperparameters on
+# seeds that the search never saw shows by how much: the optimism of the search.
 
 
 def finalists_of(results: SweepResults) -> list[TrialResult]:
-    """The best trials of the search, best first: as many as the sweep confirms, or all if fewer completed."""
+    """The best trials of the search, best first: the number that the sweep confirms, or all if fewer completed."""
     sign = direction_sign(results.config.optimize_direction)
     ranked = sorted(results.completed, key=lambda trial: (-trial.rung, -sign * objective_of(trial), trial.trial))
     return ranked[: results.config.num_finalists]
 
 
 def confirmed_trial(results: SweepResults) -> TrialResult | None:
-    """The finalist that did best on fresh seeds; None without confirmation runs.
+    """The finalist that scored best on fresh seeds; None without confirmation runs.
 
-    Fewer failed runs come first, then the better mean; the better rank in the search breaks ties.
+    Fewer failed runs win, then the better mean; the better rank in the search breaks ties.
     """
     sign = direction_sign(results.config.optimize_direction)
     best: tuple[int, float] | None = None
@@ -241,8 +241,8 @@ def confirmed_trial(results: SweepResults) -> TrialResult | None:
 def confirmed_best(results: SweepResults) -> Confirmation | None:
     """How the finalists did on fresh seeds, and the optimism of the search; None without confirmation runs.
 
-    `optimism` is the objective of the search's best trial minus its mean on fresh seeds, signed so that more than 0
-    means that the search promised too much.
+    `optimism` is the objective of the search's best trial minus its mean on fresh seeds, with the sign chosen so that a
+    positive value means that the search was too optimistic.
     """
     chosen = confirmed_trial(results)
     if chosen is None:
@@ -273,7 +273,7 @@ def confirmed_best(results: SweepResults) -> Confirmation | None:
 
 
 def _confirmation_of(results: SweepResults, trial: int) -> tuple[int, float | None]:
-    """How many confirmation runs of a trial failed, and the mean of the others."""
+    """The number of a trial's confirmation runs that failed, and the mean of the others."""
     runs = [run for run in results.confirmations if run.trial == trial]
     values = [objective_of(run) for run in runs if run.completed]
     return len(runs) - len(values), statistics.fmean(values) if values else None

@@ -1,7 +1,7 @@
 """Search spaces: what a sweep varies, as dimensions that map [0, 1) to values.
 
-Here: the space of a sweep's configuration, its checks, its grid, and its number of trials. Not here: which point comes
-next (`daf.search.proposers`). It imports nothing heavy, so that a workflow can use it at parse time.
+This module has the space of a sweep's configuration, its checks, its grid, and its number of trials;
+`daf.search.proposers` chooses the next point. It imports nothing heavy, so that a workflow can use it at parse time.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from daf.errors import BadInputError, ConfigError, did_you_mean
 
 type Value = bool | int | float | str | None
 
-LARGEST_GRID = 100_000  # a larger grid is a mistake, not an experiment
+LARGEST_GRID = 100_000  # a larger grid is considered a mistake
 _SIGNIFICANT_DIGITS = 7
 
 
@@ -28,7 +28,8 @@ class Dimension:
     """One searched parameter: listed `values`, or a range between `low` and `high`, both included.
 
     Attributes:
-        ordered: neighbouring values are alike: true for every range, and for listed numbers that rise or fall.
+        ordered: whether neighbouring values are similar: true for every range, and for listed numbers that rise or
+            fall.
         when: the conditions under which the parameter applies: (name of another parameter, its values).
     """
 
@@ -43,7 +44,7 @@ class Dimension:
 
     @property
     def size(self) -> int | None:
-        """Number of different values; None for a continuous range."""
+        """Number of distinct values; None for a continuous range."""
         if self.values:
             return len(self.values)
         if self.integer:
@@ -51,7 +52,7 @@ class Dimension:
         return 1 if self.low == self.high else None
 
     def at(self, index: int) -> Value:
-        """The value at a place of the grid, 0 ≤ index < size."""
+        """The value at a position of the grid, 0 ≤ index < size."""
         if self.values:
             return self.values[index]
         return int(self.low) + index if self.integer else self.low
@@ -60,13 +61,13 @@ class Dimension:
         """The value at `u` in [0, 1): uniform `u` gives uniform values (of the logarithm, if `log`)."""
         if self.values:
             return self.values[min(int(u * len(self.values)), len(self.values) - 1)]
-        # Each integer owns half a unit on either side, so that both ends are as likely as the rest.
+        # Each integer covers half a unit on either side, so that both ends are as likely as the rest.
         margin = 0.5 if self.integer else 0.0
         low, high = self.low - margin, self.high + margin
         return self.tidy(low * math.exp(u * math.log(high / low)) if self.log else low + u * (high - low))
 
     def to_unit(self, value: Value) -> float:
-        """The place of a value in [0, 1], the middle of all `u` that `from_unit` maps to it, or near enough."""
+        """The position of a value in [0, 1]: (approximately) the middle of all `u` that `from_unit` maps to it."""
         if self.values:
             return (self.index(value) + 0.5) / len(self.values)
         number = float(value)  # type: ignore[arg-type]
@@ -77,9 +78,9 @@ class Dimension:
         return (number - self.low) / (self.high - self.low)
 
     def tidy(self, value: float) -> Value:
-        """The nearest value of a range, floats to a millionth of it.
+        """The nearest value in a range, with floats rounded to a millionth of themselves.
 
-        Seventeen digits of a learning rate mean nothing, and fewer hide last bits in which two machines may differ.
+        Seventeen digits of a learning rate are meaningless, and fewer hide last bits in which machines may differ.
         """
         if self.integer:
             return int(min(max(math.floor(value + 0.5), self.low), self.high))
@@ -90,7 +91,7 @@ class Dimension:
         return min(max(value, self.low), self.high)
 
     def index(self, value: Value) -> int:
-        """The place of a listed value, where `True` is not 1; raises ValueError if it is not listed."""
+        """The position of a listed value, where `True` is not 1; raises ValueError if it is not listed."""
         for place, listed in enumerate(self.values):
             if listed == value and isinstance(listed, bool) == isinstance(value, bool):
                 return place
@@ -106,7 +107,7 @@ class Dimension:
 
 @dataclass(frozen=True, kw_only=True)
 class Space:
-    """Dimensions in the order of their names, so that the order of keys in a file changes nothing."""
+    """Dimensions in order of name, so that the order of keys in a file has no effect."""
 
     dimensions: tuple[Dimension, ...]
 
@@ -128,13 +129,13 @@ class Space:
         return self.complete({d.name: d.from_unit(float(u)) for d, u in zip(self.free, point, strict=True)})
 
     def complete(self, free_values: Mapping[str, Value]) -> dict[str, Value]:
-        """The parameters that apply, in order: the given ones, and the only value of a dimension that has one."""
+        """The active parameters, in order: the given ones, and dimensions with only one value."""
         values = {d.name: free_values[d.name] if d.name in free_values else d.at(0) for d in self.dimensions}
         applying = self.applying(values)
         return {name: value for name, value in values.items() if name in applying}
 
     def applying(self, values: Mapping[str, Value]) -> set[str]:
-        """The parameters whose conditions hold: each other parameter applies too and has one of the values."""
+        """The parameters whose conditions hold: each other parameter is active and has one of the values."""
         by_name = {dimension.name: dimension for dimension in self.dimensions}
 
         def applies(name: str) -> bool:
@@ -179,7 +180,7 @@ class Space:
 
     @cached_property
     def _distinct_points(self) -> list[dict[str, Value]]:
-        """The grid of a space with conditions: points that differ only in parameters that do not apply count once."""
+        """The grid of a space with conditions: points that differ only in inactive parameters count once."""
         points: dict[str, dict[str, Value]] = {}
         for index in range(math.prod(dimension.size or 1 for dimension in self.dimensions)):
             point = self.complete(self._product_point(index))
@@ -198,7 +199,7 @@ class Space:
         return {d.name: d.at(place) for d, place in zip(self.dimensions, reversed(places), strict=True)}
 
     def check(self, hyperparameters: Mapping[str, Any], where: str) -> None:
-        """Raises BadInputError unless exactly the parameters that apply have a value, and this space holds it."""
+        """Raise BadInputError unless exactly the active parameters have values, all within this space."""
         hint = "was the search space changed?"
         known = [dimension.name for dimension in self.dimensions]
         for name in hyperparameters:
@@ -210,7 +211,7 @@ class Space:
             if (name in hyperparameters) != (name in applying):
                 expected, found = f"a value of '{name}'", "none"
                 if name in hyperparameters:
-                    expected, found = f"no value of '{name}' here", repr(hyperparameters[name])
+                    expected, found = f"no value for '{name}' here", repr(hyperparameters[name])
                 raise BadInputError(expected, found, where, hint)
             if name in applying and hyperparameters[name] not in dimension:
                 listed = dimension.values
@@ -219,7 +220,7 @@ class Space:
                 raise BadInputError(expected, found, where, hint)
 
     def holds(self, hyperparameters: Mapping[str, Any]) -> bool:
-        """Whether a trial of another search is a point of this space."""
+        """Whether a trial of another search lies in this space."""
         try:
             self.check(hyperparameters, "")
         except BadInputError:
@@ -240,7 +241,7 @@ def build_space(config: DAFSweepConfig, *, any_name: bool = False) -> Space:
         any_name: allow parameters that are not hyperparameters of DAF (for your own objective function).
 
     Raises:
-        ConfigError: with one problem for every parameter that does not exist or does not take its values.
+        ConfigError: with one problem for every parameter that does not exist or does not accept its values.
     """
     dimensions: list[Dimension] = []
     problems: list[BadInputError] = []
@@ -260,7 +261,7 @@ def build_space(config: DAFSweepConfig, *, any_name: bool = False) -> Space:
 
 
 def _wrong_conditions(config: DAFSweepConfig, dimensions: Sequence[Dimension]) -> list[BadInputError]:
-    """Conditions on parameters or values that do not exist, and circular conditions."""
+    """Report conditions on unknown parameters or values, and circular conditions."""
     problems: list[BadInputError] = []
     by_name = {dimension.name: dimension for dimension in dimensions}
     parents = {dimension.name: [other for other, _ in dimension.when] for dimension in dimensions}
@@ -276,7 +277,7 @@ def _wrong_conditions(config: DAFSweepConfig, dimensions: Sequence[Dimension]) -
                 expected = f"values of '{other}'" + (f", {list(parent.values)}" if parent.values else "")
                 problems += [BadInputError(expected, repr(value), f"{where}.{other}") for value in wrong]
         if _leads_back(dimension.name, parents):
-            problems.append(BadInputError("conditions without a circle", f"a circle through '{dimension.name}'", where))
+            problems.append(BadInputError("conditions without a cycle", f"a cycle through '{dimension.name}'", where))
     return problems
 
 
@@ -316,7 +317,7 @@ def _dimension(name: str, parameter: FloatParameter | IntParameter | Categorical
         dimension = Dimension(name=name, values=tuple(parameter.choices), ordered=ordered, when=when)
         for place, choice in enumerate(parameter.choices):
             if dimension.index(choice) != place:
-                raise BadInputError("choices that differ from each other", f"{choice!r} twice", where)
+                raise BadInputError("distinct choices", f"{choice!r} twice", where)
         return dimension
     if parameter.step is not None:
         values = _steps(parameter.low, parameter.high, parameter.step, where)
@@ -332,7 +333,7 @@ def _dimension(name: str, parameter: FloatParameter | IntParameter | Categorical
 
 
 def _steps(low: float, high: float, step: float, where: str) -> list[Decimal]:
-    """low, low + step, … up to high, in decimal arithmetic: 0.1 + 2 · 0.1 is 0.3, and `high` is met if written so."""
+    """low, low + step, … up to high, in decimal arithmetic: 0.1 + 2 · 0.1 is exactly 0.3, and `high` can be reached."""
     start, width = Decimal(repr(low)), Decimal(repr(step))
     count = int((Decimal(repr(high)) - start) / width) + 1
     if count > LARGEST_GRID:
@@ -361,7 +362,7 @@ def _check_hyperparameter(dimension: Dimension, where: str) -> None:
         if not hint.startswith("did you mean"):
             hint = f"for a keyword argument of the policy class write '{INIT_KWARGS_PREFIX}{name}'; {hint}"
         raise BadInputError("a key of `hyperparameters`, or init_kwargs.<name>", f"'{name}'", where, hint)
-    # Inner points too: 8.0 passes as an integer, but 8.37 does not.
+    # Check inner points, too: 8.0 passes as an integer, but 8.37 does not.
     inner = () if dimension.values else (dimension.from_unit(0.37),)
     samples = dimension.values or (dimension.tidy(dimension.low), dimension.tidy(dimension.high), *inner)
     for value in samples:

@@ -1,4 +1,4 @@
-"""What a strategy is: a small class that answers a `SuggestionRequest` with a point. And what strategies share."""
+"""The interface of a strategy: a small class that answers a `SuggestionRequest` with a point; and shared helpers."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def stream_seed(seed: int, trial: int | None, purpose: str) -> int:
-    """A separate seed below 2**31 for every (sweep seed, trial, purpose): the first bits of a sha256."""
+    """A separate seed below 2**31 for every (sweep seed, trial, purpose): the first bits of a sha256 digest."""
     text = f"daf/{purpose}/{seed}/{'' if trial is None else trial}"
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "big") >> 1
 
@@ -31,8 +31,8 @@ class SuggestionRequest:
         optimize_direction: whether more or less is better.
         trial: number of the trial that is proposed, from 0.
         results: of trials 0 … trial - lag, in order.
-        pending: the proposals of the trials after them, if known.
-        prior: finished trials of another sweep that are points of this space.
+        pending: the proposals of the trials after those, if known.
+        prior: finished trials of another sweep that lie in this space.
     """
 
     space: Space
@@ -54,7 +54,7 @@ class Strategy(Protocol):
         ...
 
     def suggest(self, request: SuggestionRequest) -> dict[str, Value]:
-        """A value for every parameter that applies."""
+        """Return a value for every active parameter."""
         ...
 
 
@@ -66,7 +66,7 @@ def quasi_random_points(space: Space, seed: int, count: int) -> list[dict[str, V
     from scipy.stats import qmc
 
     rng = np.random.default_rng(stream_seed(seed, None, "design"))
-    # In one call and a power of two: single draws would repeat the sequence, and other lengths lose balance.
+    # In one call and with a power of two: single draws would repeat the sequence, and other lengths lose balance.
     sequence = qmc.Sobol(len(space.free), scramble=True, rng=rng)
     points: np.ndarray = sequence.random_base2(max(1, (count - 1).bit_length()))
     return [space.from_unit(point) for point in points[:count].tolist()]

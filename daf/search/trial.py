@@ -1,10 +1,11 @@
 """One trial of a sweep: train with the assigned hyperparameters, then score on the sweep's evaluation episodes.
 
-A diverged or impossible trial is a result with status `failed`, not an error: the study goes on and learns from it. So
-is a trial whose training crashes twice in the same way. A killed rank or a full disk is not the trial's fault.
+A diverged or impossible trial is a result with status `failed`, not an error: the study continues and learns from it.
+The same applies if its training crashes twice in the same way. A killed rank or a full disk is not the trial's fault.
 
-Results are also kept under `state/`, filed under everything that decided them. If a trial is requested again, say
-because the workflow was killed before it noted the result, it is published again without training or scoring.
+Results are also kept under `state/`, indexed by everything that determined them. If a trial is requested again, for
+example because the workflow was killed before it recorded the result, the result is published again without training or
+scoring.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ from daf.training.outcome import TrainingOutcome, read_run_record
 from daf.training.paths import METRICS, MODEL, OUTCOME, STATE
 from daf.training.stopping import StopCondition
 
-# What hyperparameters can do to a training, apart from making it diverge; after other failures the trial is retried.
+# Failures that hyperparameters can cause, apart from divergence; after other failures the trial is retried.
 FAULTS_OF_HYPERPARAMETERS = frozenset({Cause.ERROR, Cause.OUT_OF_MEMORY})
 
 
@@ -44,11 +45,11 @@ class TrialInterruptedError(DafError):
 
 @dataclass(frozen=True, kw_only=True)
 class TrialJob:
-    """How a trial runs here. Decides no result.
+    """How a trial runs here. This does not affect results.
 
     Attributes:
-        label: names the trial in messages.
-        log_file: where the processes of its training write, too.
+        label: name of the trial in messages.
+        log_file: file to which the processes of its training also write.
     """
 
     label: str
@@ -63,7 +64,7 @@ def run_trial(
     """Run a trial and write result.json and curve.jsonl into `folder`.
 
     Args:
-        state: where its training lives; default `folder`/state. A training found there is resumed.
+        state: folder of its training; default `folder`/state. Training found there is resumed.
 
     Returns:
         The content of result.json.
@@ -97,7 +98,7 @@ def propose_and_run(
     folder: Path,
     job: TrialJob,
 ) -> dict[str, Any]:
-    """Write a trial's proposal.json and run it: the work of two rules in one process.
+    """Write a trial's proposal.json and run it: two rules in one process.
 
     Args:
         results: at least those that the trial may see.
@@ -108,7 +109,7 @@ def propose_and_run(
 
 
 def run_promoted_trial(assignment: TrialAssignment, recipe: TrialRecipe, folder: Path, job: TrialJob) -> dict[str, Any]:
-    """Run the trial that takes an entry of a rung; its training continues from the rung before.
+    """Run the trial that fills a rung entry; its training continues from the previous rung.
 
     Args:
         folder: OUT/sweeps/{sweep}/rung-{rung}/entry-{entry}.
@@ -124,20 +125,20 @@ def run_finalist(
 
     Args:
         folder: OUT/sweeps/{sweep}/confirmation/rank-{rank}/seed-{index}.
-        index: of the fresh seed.
+        index: index of the fresh seed.
     """
-    # Beside the trial, so that earlier runs are found again if ranks change.
+    # Next to the trial, so that earlier runs are found again if ranks change.
     home = folder if assignment.trial is None else folder.parents[2] / trial_name(assignment.trial)
     return run_trial(assignment, recipe, folder, job, state=home / f"state-confirmation-{index}")
 
 
 class _CrashedTwiceError(Exception):
-    """The training crashed again in the same way."""
+    """Training crashed again in the same way."""
 
 
 @dataclass(frozen=True)
 class _Trained:
-    """How a training ended, and the folder that holds its model and metrics as they were then."""
+    """How training ended, and the folder with its model and metrics at that time."""
 
     outcome: TrainingOutcome
     folder: Path
@@ -145,7 +146,7 @@ class _Trained:
 
 @dataclass(frozen=True)
 class _TrialRun:
-    """A trial while it runs."""
+    """A running trial."""
 
     assignment: TrialAssignment
     recipe: TrialRecipe
@@ -175,7 +176,7 @@ class _TrialRun:
         result = {
             **self._blank(),
             **facts,
-            # A training that was resumed has taken longer than this process.
+            # Resumed training has taken longer than this process.
             "seconds": max(time.perf_counter() - began, resumed_seconds),
             "provenance": provenance(training.to_dict(), seeds),
         }
@@ -195,7 +196,7 @@ class _TrialRun:
         }
 
     def _facts_of(self, trained: _Trained, training: TrainingRecipe) -> dict[str, Any]:
-        """What a training and the evaluation of its model add to the result."""
+        """What training and the evaluation of its model add to the result."""
         outcome = trained.outcome
         facts: dict[str, Any] = {"agent_steps": outcome.agent_steps, "training_seconds": outcome.seconds or 0.0}
         if training.held_out is not None:
@@ -211,9 +212,9 @@ class _TrialRun:
         return {**facts, "status": "completed", "objective": objective}
 
     def _train(self, training: TrainingRecipe) -> _Trained:
-        """Train, or read how the training ended before.
+        """Train, or read how earlier training ended.
 
-        A training that stops at a step goes on in the next rung and changes its files; a copy keeps them.
+        Training that stops at a step continues in the next rung and changes its files, so a copy is kept.
         """
         at_steps = self.recipe.stop_at_steps
         kept = self.state / f"at-{at_steps}-{training.digest[:16]}"
@@ -233,7 +234,7 @@ class _TrialRun:
         return _Trained(outcome, kept)
 
     def _trained_with_one_retry(self, training: TrainingRecipe) -> TrainingOutcome:
-        """Train, and once more after a failure that the hyperparameters may have caused or chance.
+        """Train, and try once more after a failure caused by either the hyperparameters or chance.
 
         Raises:
             _CrashedTwiceError: the second failure is the same.
@@ -244,12 +245,12 @@ class _TrialRun:
             first = Failure.of_exception(error)
             if first.cause not in FAULTS_OF_HYPERPARAMETERS:
                 raise
-        self.job.logger.warning(f"{self.job.label}: {first.reason}; trying once more, in case it was chance")
+        self.job.logger.warning(f"{self.job.label}: {first.reason}; trying once more, in case it was by chance")
         try:
             return self._run_training(training)
         except Exception as error:
             again = Failure.of_exception(error)
-            # Messages about memory name amounts that vary.
+            # Messages about memory contain amounts that vary.
             same = again.cause is first.cause and (again.cause is Cause.OUT_OF_MEMORY or again.reason == first.reason)
             if not same:
                 raise
@@ -268,7 +269,7 @@ class _TrialRun:
         return run_training(training, self.state, options, stop_condition=stop_condition)
 
     def _score(self, training: TrainingRecipe, weights: Path) -> tuple[float | None, dict[str, Any]]:
-        """The mean objective of the evaluation episodes (None if it is undefined), and figures for the result."""
+        """The mean objective of the evaluation episodes (None if undefined), and numbers for the result."""
         from daf.config import PolicyConfig
         from daf.engine.evaluation import EvaluationOptions, evaluate_policy
         from daf.engine.missions import resolve_mission

@@ -5,9 +5,9 @@ of the data instead of one per replicate, and P(improvement) of a pair is a prod
 table of wins, so a replicate costs a few additions per unit. Counts are small whole numbers, exact in float32.
 
 Units are resampled within missions, independently (Agarwal et al. 2021); with `joint` the units of a policy are drawn
-once for all missions: right when one training seed plays them all, for its results are then no independent units.
-With `missions` the missions are drawn first, with replacement: the replicates then tell what other missions like these
-would give, where they else take the missions as given.
+once for all missions, which is right if one training seed plays all of them, since its results are then not independent
+units. With `missions`, the missions are drawn first, with replacement: the replicates then describe similar missions,
+whereas otherwise they take the missions as given.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from daf.statistics.intervals import Array, Interval, is_constant, t_quantile, u
 Counts = NDArray[np.float32]
 Scores = Sequence[Array]  # one vector of units per mission
 BLOCK = 2_048  # replicates drawn at once; part of the recipe, since a generator's stream is cut into blocks of it
-# Below this many independent units there is no interval: 5 training seeds drawn jointly gave 92 % instead of 95 %.
+# The minimum number of independent units for an interval: 5 training seeds drawn jointly gave 92 % instead of 95 %.
 FEWEST_UNITS = 5
 POOLED = ("mean", "median", "iqm", "optimality_gap")
 MEANS = ("mean", "optimality_gap")  # of missions' means; the others take the units of all missions together
@@ -34,9 +34,9 @@ MEANS = ("mean", "optimality_gap")  # of missions' means; the others take the un
 def draw_counts(
     sizes: Sequence[int], count: int, rng: np.random.Generator, *, joint: bool = False, missions: bool = False
 ) -> Counts:
-    """How often each unit was drawn, missions side by side: (count, sum of sizes).
+    """How often each unit was drawn, with missions concatenated: (count, sum of sizes).
 
-    A mission that was drawn twice has its units drawn twice over; with `joint` they are the same draw's.
+    A mission that was drawn twice has its units drawn twice; with `joint`, from the same draw.
 
     Raises:
         ValueError: `joint` with missions of different sizes.
@@ -134,9 +134,10 @@ def bootstrap_suite(
     Args:
         scores: by policy, then by mission: a vector of units.
         pairs: (index of x, index of y); default all, in the order of `itertools.combinations`.
-        rngs: a generator per policy, so that a further policy changes no other's replicates.
+        rngs: a generator per policy, so that adding a policy does not change the others' replicates.
         joint: draw a policy's units once for all missions.
-        missions: draw the missions of each policy too; not with pairs, which would then be compared on different ones.
+        missions: also draw each policy's missions; not allowed with pairs, which would be compared on different
+            missions.
 
     Returns:
         (statistic → (policies, num_resamples), (pairs, num_resamples)).
@@ -146,7 +147,7 @@ def bootstrap_suite(
     """
     chosen = list(combinations(range(len(scores)), 2)) if pairs is None else list(pairs)
     if missions and chosen:
-        raise ValueError("missions are drawn for each policy by itself: leave pairs empty")
+        raise ValueError("missions are drawn separately for each policy: leave pairs empty")
     pooled = {name: [PooledStatistic(name, policy, target) for policy in scores] for name in statistics}
     replicates = {name: np.empty((len(scores), num_resamples)) for name in statistics}
     improvement = np.empty((len(chosen), num_resamples))
@@ -169,7 +170,7 @@ def bootstrap_suite(
 
 
 def _opponents(scores: Sequence[Scores], pairs: Sequence[tuple[int, int]]) -> list[tuple[int, list[int], list[Counts]]]:
-    """Pairs grouped by their first policy: (it, indices of its pairs, per mission its wins over all of them)."""
+    """Pairs grouped by first policy: (policy, indices of its pairs, its wins over the others per mission)."""
     grouped = []
     for x in dict.fromkeys(first for first, _ in pairs):
         indices = [index for index, pair in enumerate(pairs) if pair[0] == x]
@@ -202,13 +203,13 @@ def _improvement(
 def expanded_levels(
     sizes: Sequence[int], level: float = 0.95, *, joint: bool = False, pooled: bool = False
 ) -> tuple[float, float]:
-    """Quantiles of the replicates that make up for few units.
+    """Quantiles of the replicates that compensate for a small number of units.
 
     A percentile interval is too narrow by sqrt((n - 1) / n) and by the normal in place of Student's t; the expanded
     percentile interval moves its levels outwards by both (Hesterberg 2015, section 5.3). With strata both are those of
     the mean of strata that vary alike, with Satterthwaite's degrees of freedom: strata of few units decide, unless the
     units are `pooled` and weigh by their number. Simulated 95 % intervals over 40 and 6 normal units cover 94.7 % for
-    the mean of missions' means and 95.0 % for the IQM. NaN if a stratum has one unit: nothing tells how it varies.
+    the mean of missions' means and 95.0 % for the IQM. NaN if a stratum has one unit: its variance is unknown.
     """
     n = np.array(sizes[:1] if joint else sizes, dtype=np.float64)
     if n.min() < 2:
@@ -231,13 +232,13 @@ def replicate_interval(
 ) -> Interval:
     """Expanded percentile interval from replicates; `scores` are the samples they were drawn from.
 
-    Unknown where both bounds are the same value: such replicates say nothing about chance. That is common for a
-    P(improvement) near 0 or 1 from few seeds, so that too few intervals tell the truth: simulated, 5 against 5 seeds
-    whose means are one standard deviation apart (P = 0.76), 92 % cover and the rest are unknown; two apart (P = 0.92),
-    62 % cover and 38 % are unknown.
+    Unknown if both bounds are the same value: such replicates say nothing about chance. That is common for a
+    P(improvement) near 0 or 1 from few seeds, so that intervals cover too rarely: simulated, 5 against 5 seeds whose
+    means are one standard deviation apart (P = 0.76), 92 % cover and the rest are unknown; two apart (P = 0.92), 62 %
+    cover and 38 % are unknown.
 
     Args:
-        pooled: of a statistic of all units together, instead of a mean over missions.
+        pooled: the statistic pools all units, instead of averaging over missions.
         missions: the missions were drawn, too.
     """
     (low, high), reason = replicate_levels(scores, level, joint=joint, pooled=pooled, missions=missions)
@@ -255,9 +256,9 @@ def replicate_levels(
 ) -> tuple[tuple[float, float], str]:
     """Quantiles of replicates that bound an interval, or NaN and the reason why there is none.
 
-    A fixed sample (one unit per mission, never resampled) is no reason for "insufficient data" beside one that varies.
+    A fixed sample (one unit per mission, never resampled) does not cause "insufficient data" if the other varies.
     """
-    drawn = [[np.concatenate(sample)] if missions else sample for sample in scores]  # what is drawn from as one
+    drawn = [[np.concatenate(sample)] if missions else sample for sample in scores]  # units drawn as one
     varying = [
         sample for sample, parts in zip(scores, drawn, strict=True) if any(not is_constant(units) for units in parts)
     ]
@@ -266,16 +267,16 @@ def replicate_levels(
     fewest = min(_independent(sample, joint, missions) for sample in varying)
     if fewest < FEWEST_UNITS:
         what = ("missions or training seeds" if joint else "missions") if missions else "units"
-        return (nan, nan), f"{fewest} {what}; {FEWEST_UNITS} are the least for a bootstrap interval"
+        return (nan, nan), f"{fewest} {what}; a bootstrap interval needs at least {FEWEST_UNITS}"
     bounds = [_levels(sample, level, joint=joint, pooled=pooled, missions=missions) for sample in varying]
     low, high = min(b[0] for b in bounds), max(b[1] for b in bounds)
-    return (low, high), "" if isfinite(low) else "a mission has one unit only"
+    return (low, high), "" if isfinite(low) else "a mission has only one unit"
 
 
 def _levels(sample: Scores, level: float, *, joint: bool, pooled: bool = False, missions: bool) -> tuple[float, float]:
-    """Of one sample. Where missions are drawn, their number decides, or that of training seeds if it is smaller.
+    """Quantiles for one sample. If missions are drawn, the smaller number, of missions or training seeds, counts.
 
-    That is careful: simulated 95 % intervals over 5 to 20 normal missions cover 95 to 98 % where missions differ as
+    That is conservative: simulated 95 % intervals over 5 to 20 normal missions cover 95 to 98 % if missions differ as
     much as units (with the missions as given 44 to 48 %), and up to 99 % where units or training seeds differ more.
     """
     if missions:
@@ -284,7 +285,7 @@ def _levels(sample: Scores, level: float, *, joint: bool, pooled: bool = False, 
 
 
 def _independent(sample: Scores, joint: bool, missions: bool) -> int:
-    """How many units are independent of each other: drawn jointly, a seed's results on all missions are one."""
+    """Number of independent units: drawn jointly, a seed's results on all missions are one."""
     if missions:
         return min(len(sample), sample[0].size) if joint else len(sample)
     return sample[0].size if joint else sum(units.size for units in sample)
@@ -300,7 +301,7 @@ def profile_band(
     joint: bool = False,
     missions: bool = False,
 ) -> tuple[Array, Array, Array]:
-    """Performance profile with its pointwise band: share of units above each threshold, missions weighing the same.
+    """Performance profile with its pointwise band: share of units above each threshold, with equal weight per mission.
 
     Returns:
         (share, low, high), each (thresholds,); Agarwal et al. 2021, section 4.2.

@@ -21,13 +21,13 @@ def checkpoint_pair(
 ) -> tuple[PairRecord, Spread | None]:
     """The difference of two policies and its test, not yet adjusted and without a verdict.
 
-    Where all differences of a mission are equal and not 0, the test counts them as one unit, but the standard error
-    treats their mean as known; equivalence and planning, which would rest on that error alone, then stay open.
+    If all differences on a mission are equal and not 0, the test counts them as one unit, but the standard error treats
+    their mean as known; equivalence and planning, which depend only on that error, are then not computed.
 
     Args:
         mission: the record's mission, or "overall".
         missions: the missions it covers.
-        max_resamples: draws of a test whose first draws hardly contradict it.
+        max_resamples: draws of a test if its first draws rarely reach the observed difference.
     """
     level = config.confidence_level
     strata = [units.paired_differences(a, b, name) for name in missions]
@@ -75,7 +75,7 @@ def checkpoint_pair(
 
 
 def _spread(strata: list[Array]) -> Spread | None:
-    """How paired differences vary; None where that is unknown."""
+    """How paired differences vary; None if unknown."""
     error, df = intervals.standard_error(strata)
     if not isfinite(error) or any(intervals.is_constant_shift(stratum) for stratum in strata):
         return None

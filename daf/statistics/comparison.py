@@ -31,7 +31,7 @@ def compare_episodes(
         episodes: columns policy, mission, env_seed and mean_reward; also used if present: checkpoint, train_seed,
             episode, success, length, timeouts, failure. A missing reward is a failed episode.
         config: policies and missions, confidence level, resampling, equivalence margin, reference scores.
-        provenance: recorded unchanged, beside the facts about the computation.
+        provenance: recorded unchanged, together with facts about the computation.
 
     Raises:
         BadInputError: a column is missing, a row occurs twice, a reward is infinite, nothing is left to compare, or

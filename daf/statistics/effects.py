@@ -1,7 +1,7 @@
-"""Standardized effects with intervals, power, and how many units a declared effect needs.
+"""Standardized effects with intervals, power, and the number of units that a declared effect needs.
 
-Observed effects are for reading, not for planning: power is computed for an effect that was declared beforehand, since
-power at the observed effect is only the p-value in other words.
+Observed effects are for interpretation, not for planning: power is computed for an effect declared beforehand, since
+power at the observed effect only restates the p-value.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def noncentral_t_limits(t: float, df: float, level: float = 0.95) -> tuple[float
     def solve(share: float) -> float:
         def gap(noncentrality: float) -> float:
             cdf = float(special.nctdtr(df, noncentrality, t))
-            if not isfinite(cdf):  # scipy gives up far out in either tail
+            if not isfinite(cdf):  # scipy fails far out in either tail
                 cdf = 1.0 if noncentrality < t else 0.0
             return cdf - share
 
@@ -54,7 +54,7 @@ def dz(strata: Sequence[Array], level: float = 0.95) -> tuple[float, Interval]:
     reason = no_variance_reason(strata)
     error, df = standard_error(strata) if strata else (nan, nan)
     if reason or not isfinite(error):
-        return nan, unknown(reason or "a mission has one unit only")
+        return nan, unknown(reason or "a mission has only one unit")
     sd = sqrt(float(np.mean([stratum.var(ddof=1) for stratum in strata])))
     difference = float(mean_of_strata(strata))
     return difference / sd, _scaled(noncentral_t_limits(difference / error, df, level), error / sd)
@@ -63,7 +63,7 @@ def dz(strata: Sequence[Array], level: float = 0.95) -> tuple[float, Interval]:
 def hedges_g(x: Array, y: Array, level: float = 0.95) -> tuple[float, Interval]:
     """Unpaired effect: difference of means over the pooled standard deviation, without small-sample bias."""
     if min(x.size, y.size) < 2:
-        return nan, unknown("two units per side are the least")
+        return nan, unknown("at least two units per side are needed")
     df = x.size + y.size - 2
     pooled = sqrt(((x.size - 1) * float(x.var(ddof=1)) + (y.size - 1) * float(y.var(ddof=1))) / df)
     if pooled == 0:
@@ -106,7 +106,7 @@ def t_power(noncentrality: float, df: float, alpha: float = 0.05) -> float:
     critical = float(special.stdtrit(df, 1 - alpha / 2))
     shift = abs(noncentrality)  # the test is two-sided: both signs have the same power
     below, beyond = (float(special.nctdtr(df, shift, bound)) for bound in (critical, -critical))
-    # scipy gives NaN where a tail is smaller than it can compute: both are 0 then.
+    # scipy gives NaN for a tail too small to compute: both are 0 then.
     return 1 - (below if isfinite(below) else 0.0) + (beyond if isfinite(beyond) else 0.0)
 
 

@@ -1,4 +1,4 @@
-"""What a comparison answers, why not, and the notes that a reader of its figures must not miss."""
+"""Which questions a comparison answers, why it cannot answer the others, and notes for interpreting its numbers."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ if TYPE_CHECKING:
     from daf.statistics.units import Units
 
 ESTIMANDS: Mapping[Estimand, str] = {
-    "checkpoints": "these checkpoints: which of these exact weights scores higher? Unit: the episode, paired by "
+    "checkpoints": "these checkpoints: which of these exact weights score higher? Unit: the episode, paired by "
     "mission and environment seed. Says nothing about training the same recipe again.",
-    "recipes": "these recipes: would training again give the better policy again? Unit: the training seed, whose "
+    "recipes": "these recipes: would retraining produce the better policy again? Unit: the training seed, whose "
     "episodes are averaged first.",
 }
 
@@ -23,7 +23,7 @@ ESTIMANDS: Mapping[Estimand, str] = {
 def explain(
     units: Units, config: DAFComparisonConfig, records: Sequence[PairRecord]
 ) -> tuple[dict[Estimand, dict[str, Any]], list[str]]:
-    """Which estimand is answered, and the notes of the comparison."""
+    """Return whether each estimand is answered, and the notes of the comparison."""
     overall: dict[Estimand, list[PairRecord]] = {
         estimand: [record for record in records if record.estimand == estimand and record.mission == OVERALL]
         for estimand in ESTIMANDS
@@ -44,8 +44,8 @@ def explain(
     ]
     if config.equivalence_margin is None and any(record.verdict == "inconclusive" for record in records):
         notes.append(
-            "No equivalence margin was declared, so 'inconclusive' cannot be told from 'equal'; set equivalence_margin "
-            "to the largest difference that does not matter."
+            "No equivalence margin was declared, so 'inconclusive' cannot be distinguished from 'equal'; set "
+            "equivalence_margin to the largest difference that does not matter."
         )
     notes += _constant_differences(units, overall["checkpoints"])
     notes += _more_units_needed(overall, config)
@@ -57,29 +57,29 @@ def _why_not(estimand: Estimand, units: Units, overall: Sequence[PairRecord]) ->
     if any(record.tested for record in overall):
         return ""
     if estimand == "checkpoints":
-        return "no two policies have episodes that vary on the same environment seeds."
+        return "no two policies have varying results on the same environment seeds."
     trained = {policy: len(units.training_seeds(policy)) for policy in units.policies if units.training_seeds(policy)}
     single = [policy for policy, seeds in trained.items() if seeds == 1]
     if not trained:
-        return "no training seeds are known for these policies, so nothing can be said about training them again."
+        return "no training seeds are known for these policies, so the data say nothing about training them again."
     if single:
         return (
-            f"{' and '.join(single)} {'was' if len(single) == 1 else 'were'} trained with one seed only; how much a "
-            "result varies from training to training is unknown. Train with at least three seeds to ask this question."
+            f"{' and '.join(single)} {'was' if len(single) == 1 else 'were'} trained with only one seed, so how much "
+            "results vary between training runs is unknown. Train with at least three seeds to answer this question."
         )
     if not overall:
-        return "there is no second policy to compare with."
+        return "there is no other policy to compare with."
     return "; ".join(dict.fromkeys(record.reason for record in overall)) + "."
 
 
 def _scale_notes(units: Units, config: DAFComparisonConfig, several_missions: bool) -> list[str]:
-    """Notes on the scale of scores, and on the missions behind figures over missions."""
+    """Notes on the scale of scores, and on the missions behind results over missions."""
     notes = []
     if config.normalization is None:
         if several_missions:
             notes.append(
-                "Overall figures weigh all missions equally and use raw rewards, so a mission that pays more has more "
-                "influence. Declare `normalization` to put all missions on one scale."
+                "Overall figures weigh all missions equally and use raw rewards, so missions with larger rewards have "
+                "more influence. Declare `normalization` to put all missions on one scale."
             )
     else:
         ends = (config.normalization.low, config.normalization.high)
@@ -93,14 +93,14 @@ def _scale_notes(units: Units, config: DAFComparisonConfig, several_missions: bo
     shared = units.missions_of(*(policy for policy in units.policies if units.missions_of(policy)))
     if len(shared) < len(played):
         notes.append(
-            f"Aggregates, profiles and ranks over missions rest on the {len(shared)} of {len(played)} missions that "
+            f"Aggregates, profiles and ranks over missions use only the {len(shared)} of {len(played)} missions that "
             "all policies played."
         )
     return notes
 
 
 def _floors(records: Sequence[PairRecord], several_missions: bool, alpha: float) -> list[str]:
-    """Notes on families of Holm's correction with a test that has too few units to ever be significant first.
+    """Notes on families of Holm's correction in which a test has too few units to be significant at the first step.
 
     The number of draws sets no such bound: it grows with the family (`hypothesis_tests.draws_for_family`).
     """
@@ -119,15 +119,15 @@ def _floors(records: Sequence[PairRecord], several_missions: bool, alpha: float)
             if floor * len(family) > alpha:
                 tests = f"{len(family)} {'pair' if overall else 'test'}{'s' * (len(family) > 1)}"
                 notes.append(
-                    f"With so few {few}, p cannot fall below {floor:.2g} in at least one comparison, before the "
-                    f"correction for {tests}{'' if overall else ' on single missions'}: a lack of verdicts there says "
-                    f"little. {remedy}."
+                    f"With this number of {few}, p cannot fall below {floor:.2g} in at least one comparison, before "
+                    f"the correction for {tests}{'' if overall else ' on single missions'}: a missing verdict there "
+                    f"means little. {remedy}."
                 )
     return notes
 
 
 def _constant_differences(units: Units, overall: Sequence[PairRecord]) -> list[str]:
-    """A note where the test over missions and the interval disagree about how many units a mission has."""
+    """A note for missions on which the overall test and the interval assume different numbers of units."""
     from daf.statistics.intervals import is_constant_shift
 
     pairs_by_mission: dict[str, list[str]] = {}
@@ -144,13 +144,13 @@ def _constant_differences(units: Units, overall: Sequence[PairRecord]) -> list[s
     )
     return [
         f"Policies differ by the same amount in every episode {where}. Over all missions the test counts such a "
-        "mission's episodes as one, since they may be one and the same, but the interval treats the difference there "
-        "as known; equivalence, power and the episodes needed stay open."
+        "mission's episodes as one, since they may all be identical, but the interval treats the difference there "
+        "as known; equivalence, power and the number of episodes needed are not computed."
     ]
 
 
 def _more_units_needed(overall: Mapping[Estimand, Sequence[PairRecord]], config: DAFComparisonConfig) -> list[str]:
-    """How many more units the open pairs need for the declared margin, in a sentence or two per estimand."""
+    """How many more units the undecided pairs need for the declared margin, in a sentence or two per estimand."""
     units: Mapping[Estimand, str] = {"checkpoints": "episodes per mission", "recipes": "training seeds per recipe"}
     notes = []
     for estimand, unit in units.items():
@@ -159,15 +159,15 @@ def _more_units_needed(overall: Mapping[Estimand, Sequence[PairRecord]], config:
         if hopeless:
             notes.append(
                 f"A difference of {config.equivalence_margin:g} is so small compared with the variance seen so far "
-                f"that a billion {unit} would not show it in {len(hopeless)} of {len(open_pairs)} open pairs of "
+                f"that a billion {unit} would not show it in {len(hopeless)} of {len(open_pairs)} undecided pairs of "
                 f"{estimand}."
             )
         needed = [record.more_needed for record in open_pairs if record.more_needed]
         if needed:
             every = "every other" if any(record.more_needed is None for record in open_pairs) else "every"
             notes.append(
-                f"About {max(needed)} more {unit} would give {every} open pair of {estimand} an 80 % chance to show a "
-                f"difference of {config.equivalence_margin:g} at the strictest step of Holm's correction, given the "
-                "variance seen so far."
+                f"About {max(needed)} more {unit} would give {every} undecided pair of {estimand} an 80 % chance of "
+                f"showing a difference of {config.equivalence_margin:g} at the strictest step of Holm's correction, "
+                "given the variance seen so far."
             )
     return notes

@@ -13,9 +13,9 @@ ENVIRONMENT = "cogames"
 def marl_eval_layout(episodes: pd.DataFrame) -> dict[str, Any]:
     """environment → task → algorithm → run → step → metric → one value per evaluation episode.
 
-    One run per checkpoint, `run_1`, `run_2`, … in the order of their names. The episodes of the only evaluation are
-    both under `step_1` (with `step_count` 0, since the table has no number of training steps) and under
-    `absolute_metrics`. Metrics: `return`, and `success` where the mission declares it. Failed episodes are left out.
+    One run per checkpoint, `run_1`, `run_2`, … in the order of their names. The episodes of the single evaluation are
+    under both `step_1` (with `step_count` 0, since the table does not contain the number of training steps) and
+    `absolute_metrics`. Metrics: `return`, and `success` if the mission declares it. Failed episodes are omitted.
     marl-eval requires lower-case names of tasks, and the same number of runs for every algorithm.
     """
     layout: dict[str, Any] = {}

@@ -26,7 +26,7 @@ from daf.statistics.intervals import (
 )
 
 EXACT_LIMIT = 65_536  # labellings enumerated before Monte Carlo takes over
-FEW_HITS = 10  # a test with fewer among its first draws is drawn further
+FEW_HITS = 10  # a test with fewer hits among its first draws continues drawing
 _CHUNK = 4_000_000  # signs held in memory at once, 32 MB as floats
 
 
@@ -34,11 +34,11 @@ _CHUNK = 4_000_000  # signs held in memory at once, 32 MB as floats
 class HypothesisTestResult:
     """The result of a test of a difference of means.
 
-    `p` and `minimum_p` are None when unknown; `minimum_p` is the smallest p the test could have given with this many
-    units (None for tests without such a bound). `reason` is empty unless p is None.
+    `p` and `minimum_p` are None when unknown; `minimum_p` is the smallest p that the test could give with this number
+    of units (None for tests without such a bound). `reason` is empty unless p is None.
     """
 
-    __test__ = False  # not a test case, whatever pytest thinks of the name
+    __test__ = False  # tells pytest that this is not a test case, despite its name
 
     name: str
     difference: float
@@ -91,8 +91,8 @@ def sign_flip_test(
     likely with either sign (Fisher 1935). All sign patterns are enumerated up to 2^16, else `num_resamples` are drawn,
     and up to `max_resamples` if few of those are as extreme (`_monte_carlo`).
 
-    A stratum of several equal differences (two deterministic policies) is flipped as a whole: the seeds changed
-    nothing there, so its episodes are one unit. If all strata are like that, the test says nothing.
+    A stratum of several equal differences (two deterministic policies) is flipped as a whole: the seeds made no
+    difference there, so its episodes are one unit. If all strata are like that, the test is not possible.
     """
     difference = float(mean_of_strata(strata)) if strata and all(stratum.size for stratum in strata) else nan
     name = "sign-flip permutation" + (", stratified by mission" if len(strata) > 1 else "")
@@ -161,7 +161,7 @@ def welch_parts(x: Array, y: Array) -> tuple[float, float]:
 
 def _unpaired_reason(x: Array, y: Array) -> str | None:
     if min(x.size, y.size) < 2:
-        return f"{min(x.size, y.size)} unit on one side; two are the least"
+        return f"{min(x.size, y.size)} unit on one side; at least two are needed"
     if is_constant(x) and is_constant(y):
         return "all values are equal within both sides"
     return None
@@ -213,7 +213,7 @@ def permutation_test(
         return HypothesisTestResult(name="permutation", difference=difference, p=None, minimum_p=None, reason=reason)
     pooled = np.concatenate([x, y])
     labellings = comb(pooled.size, x.size)
-    # With equal sizes every labelling has a mirror image of the same |difference|.
+    # With equal sizes, every labelling has a mirror image with the same |difference|.
     exact_minimum = (2 if x.size == y.size else 1) / labellings
     observed = abs(difference) - 1e-12 * float(np.abs(pooled).max())
 
@@ -252,7 +252,7 @@ def permutation_test(
 
 
 def t_p_value(t: float, df: float) -> float:
-    """Two-sided p of a t statistic; never 0, for that is only underflow."""
+    """Two-sided p of a t statistic; never 0, which would only be underflow."""
     return max(2 * float(special.stdtr(df, -abs(t))), float(np.finfo(float).tiny))
 
 

@@ -5,8 +5,8 @@ estimate is the mean over strata of the mean within a stratum, so that all missi
 decides what the units are (episodes, training seeds). Tests are in `hypothesis_tests.py`, standardized effects in
 `effects.py`.
 
-Where data say nothing about chance (one unit, no variance), an interval is not a point but unknown: its bounds are NaN
-and `method` gives the reason.
+If the data say nothing about chance (one unit, no variance), the interval is not a point but unknown: its bounds are
+NaN, and `method` gives the reason.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ Array = NDArray[np.float64]
 Statistic = Callable[[Sequence[Array]], Array]
 """Maps resampled strata, each (..., units of the stratum), to one value per leading index (...)."""
 
-# Below this many units Student-t covers at least as well as any bootstrap. Simulated 95 % intervals of a mean, 2,000
-# runs each: normal units 95.2/94.6/94.7/95.1 % at 10/30/40/60 against 89.8/93.0/93.5/94.5 % for BCa; gamma(2) units
-# 92.4/93.5/94.0/94.0 % against 88.7/92.5/93.4/93.2 %; above 100 they agree within half a percent.
+# Below this number of units, Student-t covers at least as well as any bootstrap. Simulated 95 % intervals of a mean,
+# 2,000 runs each: normal units 95.2/94.6/94.7/95.1 % at 10/30/40/60 against 89.8/93.0/93.5/94.5 % for BCa; gamma(2)
+# units 92.4/93.5/94.0/94.0 % against 88.7/92.5/93.4/93.2 %; above 100 they agree within half a percent.
 SMALL_SAMPLE = 100
 _CHUNK = 4_000_000  # resampled values held in memory at once
 
@@ -62,7 +62,7 @@ def no_variance_reason(strata: Sequence[Array]) -> str | None:
     if not strata or sum(stratum.size for stratum in strata) == 0:
         return "no units"
     if all(stratum.size < 2 for stratum in strata):
-        return "one unit only" if len(strata) == 1 else "one unit per mission only"
+        return "only one unit" if len(strata) == 1 else "only one unit per mission"
     if all(is_constant(stratum) for stratum in strata):
         return f"all {strata[0].size} values are equal" if len(strata) == 1 else "all values of each mission are equal"
     return None
@@ -72,7 +72,7 @@ def no_variance_reason(strata: Sequence[Array]) -> str | None:
 
 
 def iqm(values: ArrayLike, axis: int = -1) -> Array:
-    """Interquartile mean: the mean of what is left when a quarter is cut from either end (Agarwal et al. 2021).
+    """Interquartile mean: the mean after discarding a quarter from either end (Agarwal et al. 2021).
 
     Cuts floor(n/4) values from each end, as `scipy.stats.trim_mean(values, 0.25)`.
     """
@@ -115,8 +115,8 @@ def t_quantile(level: float, df: float) -> float:
 def standard_error(strata: Sequence[Array]) -> tuple[float, float]:
     """Standard error of the mean over strata, and its degrees of freedom (Satterthwaite 1946).
 
-    With one stratum of n units: s / sqrt(n) and n - 1. A stratum without variance adds nothing to either; a stratum
-    of one unit beside others that vary makes both NaN, for its variance is unknown.
+    With one stratum of n units: s / sqrt(n) and n - 1. A stratum without variance adds nothing to either. A single-unit
+    stratum alongside others that vary makes both NaN, since its variance is unknown.
     """
     if any(stratum.size < 2 for stratum in strata):
         return nan, nan
@@ -135,7 +135,7 @@ def student_t_interval(strata: Sequence[Array], level: float = 0.95) -> Interval
         return unknown(reason)
     error, df = standard_error(strata)
     if not isfinite(error):
-        return unknown("a mission has one unit only")
+        return unknown("a mission has only one unit")
     centre, half = float(mean_of_strata(strata)), t_quantile(level, df) * error
     return Interval(low=centre - half, high=centre + half, method="Student-t")
 
@@ -157,7 +157,7 @@ def wilson_interval(successes: float, n: int, level: float = 0.95) -> Interval:
 def variance_interval(values: Array, level: float = 0.95) -> Interval:
     """Chi-squared interval of a variance: (n - 1) s^2 over the quantiles with n - 1 degrees of freedom.
 
-    It holds for normally distributed values only; unlike the interval of a mean, more of them do not help.
+    It is valid only for normally distributed values; unlike for the interval of a mean, more values do not help.
     """
     reason = no_variance_reason([values])
     if reason:
@@ -195,7 +195,7 @@ def bca_interval(
     """Bias-corrected and accelerated bootstrap, stratified if there are several strata.
 
     Efron and Tibshirani 1993, equations 14.9, 14.10 and 14.15; acceleration over strata from the jackknife within
-    each. Falls back to the percentile bootstrap where the correction is undefined, and says so.
+    each. Falls back to the percentile bootstrap if the correction is undefined, and says so.
     """
     reason = no_variance_reason(strata)
     if reason:

@@ -1,7 +1,7 @@
 """Tables over missions: aggregates of scores, performance profiles, ranks. Records, no files.
 
-All policies are taken on the missions and environment seeds that they share, so that their figures can be compared.
-For checkpoints, environment seeds are resampled within missions, for all policies at once where only ranks matter. For
+All policies are evaluated on the missions and environment seeds that they share, so that their numbers are comparable.
+For checkpoints, environment seeds are resampled within missions (for all policies at once if only ranks matter). For
 recipes, training seeds are resampled jointly for all missions, since the results of one seed on several missions are
 not independent.
 """
@@ -25,7 +25,7 @@ BAND_RESAMPLES = 2_000  # enough for a band; point intervals take config.num_res
 
 
 def _samples(units: Units) -> dict[Estimand, dict[str, Scores]]:
-    """By estimand and policy: per common mission its units.
+    """Units by estimand and policy, per common mission.
 
     Checkpoints need environment seeds that all policies share, recipes a policy with training seeds.
     """
@@ -45,7 +45,7 @@ def _samples(units: Units) -> dict[Estimand, dict[str, Scores]]:
 
 
 def basis_notes(units: Units, config: DAFComparisonConfig) -> list[str]:
-    """Notes on what figures over missions rest on, where that is not all episodes with equal weights of missions."""
+    """Notes if results over missions do not use all episodes, or do not weigh missions equally."""
     present = [policy for policy in units.policies if units.missions_of(policy)]
     missions = units.missions_of(*present) if present else []
     shared = {mission: scores.shape[1] for mission, scores in _shared_episodes(units, present).items()}
@@ -57,7 +57,7 @@ def basis_notes(units: Units, config: DAFComparisonConfig) -> list[str]:
             fewer.append(f"{shared.get(mission, 0)} of {most} on {mission}")
     if fewer:
         notes.append(
-            "Aggregates, profiles and ranks of these checkpoints rest on the environment seeds that all policies "
+            "Aggregates, profiles and ranks of these checkpoints use only the environment seeds that all policies "
             f"share: {', '.join(fewer)}."
         )
     if len(set(shared.values())) > 1:

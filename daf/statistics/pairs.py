@@ -1,7 +1,7 @@
 """All pairs of a comparison: differences, tests adjusted within their families, and verdicts.
 
-Two estimands are kept apart. *Checkpoints*: the unit is the episode, paired by mission and environment seed; claims
-hold for these weights only. *Recipes*: the unit is the training seed; its episodes are averaged first.
+There are two separate estimands. *Checkpoints*: the unit is the episode, paired by mission and environment seed; claims
+hold only for these weights. *Recipes*: the unit is the training seed; its episodes are averaged first.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from daf.statistics.units import Units
 
 @dataclass(frozen=True, kw_only=True)
 class _Row:
-    """What a row of the table is about; `mission` is "overall" where it covers them all."""
+    """The subject of a row of the table; `mission` is "overall" if it covers all missions."""
 
     estimand: Estimand
     a: str
@@ -40,9 +40,9 @@ class _Row:
 def compare_pairs(units: Units, config: DAFComparisonConfig) -> list[PairRecord]:
     """Every pair on every common mission and overall, for both estimands, with adjusted p-values and verdicts.
 
-    Overall records and records of single missions are separate families of Holm's correction, for each estimand. The
-    adjustment by Benjamini and Hochberg over the same families is exploratory and decides nothing. Power and the
-    number of units needed are computed at Holm's first and strictest step.
+    For each estimand, overall records and records of single missions are separate families of Holm's correction. The
+    adjustment by Benjamini and Hochberg over the same families is exploratory and does not affect verdicts. Power and
+    the number of units needed are computed at Holm's first and strictest step.
     """
     alpha, margin = 1 - config.confidence_level, config.equivalence_margin
     rows = _rows(units, config)
@@ -119,7 +119,7 @@ def _conclude(
 
 
 def verdict(record: PairRecord, alpha: float, margin: float | None) -> tuple[Verdict, str]:
-    """The verdict on policy_a of a pair, and the reason where the figures do not tell.
+    """The verdict on policy_a of a pair, and a reason if the numbers do not explain it.
 
     A declared margin has the last word: a difference shown to be smaller than the margin is "equivalent", even if it
     is also shown not to be 0.
@@ -129,7 +129,7 @@ def verdict(record: PairRecord, alpha: float, margin: float | None) -> tuple[Ver
     if margin and record.p_equivalence <= alpha:
         return "equivalent", f"shown to differ by less than the declared {margin:g}"
     if record.minimum_p > alpha:
-        return "insufficient data", f"p cannot fall below {record.minimum_p:.2g} with so few units that differ"
+        return "insufficient data", f"p cannot fall below {record.minimum_p:.2g} with this number of differing units"
     if record.p_holm <= alpha:
         return ("better" if record.difference > 0 else "worse"), ""
     return "inconclusive", ""

@@ -13,7 +13,7 @@ TARGET_POWER = 0.8
 
 @dataclass(frozen=True, kw_only=True)
 class Spread:
-    """How much the units of a pair vary: all that planning needs, and nothing about the difference observed.
+    """The variability of a pair's units: all that planning needs, independent of the observed difference.
 
     Attributes:
         error, df: standard error of the difference and its degrees of freedom.
@@ -36,7 +36,7 @@ class Spread:
 class PowerPlan:
     """Power at the margin, units needed for a power of 80 %, and how many more that is per mission or side.
 
-    Power is NaN and a number None where unknown; numbers above 1e9 count as unknown.
+    Unknown power is NaN, and unknown numbers are None; numbers above 1e9 count as unknown.
     """
 
     power: float = nan
@@ -45,7 +45,7 @@ class PowerPlan:
 
 
 def plan(spread: Spread | None, margin: float | None, alpha: float) -> PowerPlan:
-    """Plan for a declared margin; everything is unknown without a margin or without a known spread."""
+    """Plan for a declared margin; everything is unknown without a margin or a known spread."""
     if not margin or spread is None or not isfinite(spread.error) or spread.error <= 0:
         return PowerPlan()
     power = effects.t_power(margin / spread.error, spread.df, alpha)

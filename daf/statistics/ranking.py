@@ -1,6 +1,6 @@
-"""Ranks of several policies over missions: mean ranks, who is first how often, and Friedman's test.
+"""Ranks of several policies over missions: mean ranks, probability of ranking first, and Friedman's test.
 
-Ranks compare policies over missions with different scales of rewards, without the size of differences.
+Ranks compare policies over missions with different reward scales, ignoring the size of differences.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ MISSIONS_FOR_FRIEDMAN = 6
 class Ranks:
     """Per policy: mean rank over missions (1 = best), its interval, and how often it is first among the replicates.
 
-    Interval and P(first) are NaN where a bootstrap interval of the scores would be unknown.
+    Interval and P(first) are NaN if a bootstrap interval of the scores would be unknown.
     """
 
     mean_rank: Array
@@ -33,7 +33,7 @@ class Ranks:
 
 def ranks_of_scores(scores: Array) -> Array:
     """Ranks along the first axis, 1 for the highest score, ties shared: (policies, ...) → (policies, ...)."""
-    rounded = np.round(scores, 12)  # equal means must not be ranked by their rounding errors
+    rounded = np.round(scores, 12)  # rounding errors must not decide the rank of equal means
     return np.asarray(stats.rankdata(-rounded, axis=0))
 
 
@@ -44,7 +44,7 @@ def bootstrap_ranks(
 
     Args:
         scores_by_mission: one (policies, episodes) array per mission. An episode is resampled for all policies at
-            once, since they met the same environment seeds. P(first) shares a tie among those tied.
+            once, since they met the same environment seeds. P(first) is divided among tied policies.
     """
     policies = scores_by_mission[0].shape[0]
     observed = [scores.mean(axis=1) for scores in scores_by_mission]
@@ -82,16 +82,16 @@ def bootstrap_run_ranks(
     ranks = [ranks_of_scores(np.array([mean[mission] for mean in means])) for mission in missions]
     trained = [list(runs) for runs, known in zip(runs_by_policy, fixed, strict=True) if not known]
     levels = replicate_levels(trained, level, joint=True)[0]
-    if any(runs[0].size < FEWEST_UNITS for runs in trained):  # one seed alone varies as little as a fixed policy
+    if any(runs[0].size < FEWEST_UNITS for runs in trained):  # a single seed varies no more than a fixed policy
         levels = nan, nan
     return _summarize(observed, np.mean(ranks, axis=0), levels)
 
 
 def _summarize(observed: Sequence[Array], replicates: Array, levels: tuple[float, float]) -> Ranks:
-    """From the means of the missions, each (policies,), and replicates of the mean rank (policies, num_resamples).
+    """Compute ranks from the missions' means, each (policies,), and replicates of mean ranks (policies, num_resamples).
 
     Args:
-        levels: quantiles of the replicates that bound the intervals; NaN where resampling says too little.
+        levels: quantiles of the replicates that bound the intervals; NaN if resampling says too little.
     """
     mean_rank = np.mean([ranks_of_scores(means) for means in observed], axis=0)
     if not np.isfinite(levels).all():
@@ -126,7 +126,7 @@ def friedman_test(means_MP: Array, alpha: float = 0.05) -> Friedman | None:
         means_MP: one mean per (mission, policy), without gaps.
 
     Returns:
-        None below 6 missions or 3 policies, where the approximation does not hold, and when all ranks are tied.
+        None if all ranks are tied, and below 6 missions or 3 policies, for which the approximation does not hold.
     """
     missions, policies = means_MP.shape
     if missions < MISSIONS_FOR_FRIEDMAN or policies < 3:

@@ -26,7 +26,7 @@ class Improvements:
         self._replicates: dict[tuple[str, ...], dict[tuple[str, str], Array]] = {}
 
     def interval(self, a: str, b: str, missions: list[str]) -> Interval:
-        """From the replicates of seed means, the seeds of a policy drawn jointly for all missions."""
+        """Compute it from replicates of seed means, drawing a policy's seeds jointly for all missions."""
         key = tuple(missions)
         if key not in self._replicates:
             self._replicates[key] = self._resample(missions)
@@ -59,7 +59,7 @@ class _Estimate:
 
     Attributes:
         error, df: standard error of the difference and its degrees of freedom; NaN if unknown.
-        test: the test's name with the units it is about.
+        test: the test's name with its units.
     """
 
     result: HypothesisTestResult
@@ -121,7 +121,7 @@ def recipe_pair(
 def _two_sample_estimate(
     config: DAFComparisonConfig, x: Array, y: Array, max_resamples: int, rng: np.random.Generator
 ) -> _Estimate:
-    """From the seed means of two trained policies."""
+    """Compare the seed means of two trained policies."""
     level = config.confidence_level
     result = hypothesis_tests.welch_test(x, y)
     if config.recipe_test == "permutation":
@@ -142,7 +142,7 @@ def _two_sample_estimate(
 
 
 def _one_sample_estimate(config: DAFComparisonConfig, x: Array, y: Array, *, a_is_trained: bool) -> _Estimate:
-    """From the seed means of one trained policy and the mean of a fixed one."""
+    """Compare the seed means of a trained policy with the mean of a fixed one."""
     level = config.confidence_level
     sign, runs, fixed = (1.0, x, float(y.mean())) if a_is_trained else (-1.0, y, float(x.mean()))
     gaps = sign * (runs - fixed)
@@ -183,7 +183,7 @@ def _with_estimate(record: PairRecord, estimate: _Estimate, margin: float | None
 
 
 def _spread(estimate: _Estimate, runs: list[Array]) -> Spread | None:
-    """How the seed means of the trained policies vary; None where that is unknown."""
+    """How the seed means of the trained policies vary; None if unknown."""
     if not isfinite(estimate.error):
         return None
     return Spread(
@@ -197,7 +197,7 @@ def _spread(estimate: _Estimate, runs: list[Array]) -> Spread | None:
 
 
 def _too_few_runs(units: Units, runs: dict[str, Array], missions: list[str]) -> str:
-    """Which policies have too few training seeds that played all these missions; empty if none has."""
+    """Name the policies with too few training seeds that played all these missions; empty if there are none."""
     known = {policy: len(units.training_seeds(policy)) for policy in runs}
     played = f"played {missions[0]}" if len(missions) == 1 else f"played all {len(missions)} missions"
     none = [policy for policy, means in runs.items() if known[policy] and not means.size]
@@ -206,6 +206,6 @@ def _too_few_runs(units: Units, runs: dict[str, Array], missions: list[str]) -> 
     reasons = (
         f"no training seed of {' or '.join(none)} {played}" if none else "",
         f"only one training seed of {' and of '.join(one_left)} {played}" if one_left else "",
-        f"{' and '.join(single)} trained with one seed only" if single else "",
+        f"{' and '.join(single)} trained with only one seed" if single else "",
     )
     return "; ".join(reason for reason in reasons if reason)

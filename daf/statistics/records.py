@@ -1,7 +1,7 @@
 """Rows of the tables of a comparison, with the type and the meaning of every column.
 
-A number that is unknown is NaN, in files empty or null. Figures are rewards per agent and episode, or normalized scores
-where the comparison declares reference scores.
+Unknown numbers are NaN; in files they are empty or null. Scores are rewards per agent and episode, or normalized scores
+if the comparison declares reference scores.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from typing import Annotated, Literal
 OVERALL = "overall"  # in the column `mission`: all missions together
 
 Estimand = Literal["checkpoints", "recipes"]
-"""What a comparison is about: these exact weights, or training the same recipe again."""
+"""What a comparison compares: these exact weights, or training the same recipe again."""
 
 Direction = Literal["maximize", "minimize"]
 """Whether higher or lower figures are better."""
 
 Verdict = Literal["better", "worse", "equivalent", "inconclusive", "insufficient data"]
-"""What is concluded about the first policy of a pair."""
+"""The conclusion about the first policy of a pair."""
 
 MIRRORED: Mapping[str, Verdict] = {
     "better": "worse",
@@ -65,7 +65,7 @@ class SummaryRecord:
     recipe_low: Annotated[float, "lower bound of the mean over training seeds"]
     recipe_high: Annotated[float, "upper bound of the mean over training seeds"]
     recipe_method: Annotated[str, "how that interval was computed, or why it is unknown"]
-    mean_reward: Annotated[float, "mean raw reward, also where scores are normalized"]
+    mean_reward: Annotated[float, "mean raw reward, even if scores are normalized"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,17 +95,19 @@ class PairRecord:
     p_improvement_high: Annotated[float, "its upper bound"] = nan
     test: Annotated[str, "name of the test"]
     p: Annotated[float, "two-sided p-value; unknown if no test was possible"] = nan
-    p_holm: Annotated[float, "p-value adjusted by Holm's method within its family; the verdict rests on it"] = nan
+    p_holm: Annotated[float, "p-value adjusted by Holm's method within its family; the basis of the verdict"] = nan
     p_bh: Annotated[float, "p-value adjusted by Benjamini and Hochberg; exploratory"] = nan
-    minimum_p: Annotated[float, "smallest p-value that this number of units can give; unknown: no such bound"] = nan
+    minimum_p: Annotated[float, "smallest p-value that this number of units can give; unknown without such a bound"] = (
+        nan
+    )
     p_equivalence: Annotated[float, "Holm-adjusted p-value of equivalence within the declared margin"] = nan
-    power: Annotated[float, "chance to show a difference of the declared margin, at Holm's strictest step"] = nan
+    power: Annotated[float, "chance of showing a difference of the declared margin, at Holm's strictest step"] = nan
     n_needed: Annotated[int | None, "units (recipes: per side) needed for a power of 80 %"] = None
     more_needed: Annotated[int | None, "further units needed, per mission or side"] = None
     verdict: Annotated[Verdict, "`better`, `worse`, `equivalent`, `inconclusive` or `insufficient data`"] = (
         "insufficient data"
     )
-    reason: Annotated[str, "why the verdict is what it is, where the figures do not tell"] = ""
+    reason: Annotated[str, "reason for the verdict, if the numbers do not explain it"] = ""
 
     @property
     def tested(self) -> bool:
@@ -119,7 +121,7 @@ class AggregateRecord:
 
     estimand: _Estimand
     policy: _Policy
-    statistic: Annotated[str, "`mean`, `median`, `iqm`, or `optimality_gap` where scores are normalized"]
+    statistic: Annotated[str, "`mean`, `median`, `iqm`, or `optimality_gap` if scores are normalized"]
     value: Annotated[float, "its value"]
     interval_low: Annotated[float, "its lower bound"]
     interval_high: Annotated[float, "its upper bound"]

@@ -1,6 +1,6 @@
-"""The result of a comparison: its tables, the sentences they amount to, and the files they are kept in.
+"""The result of a comparison: its tables, its conclusions as sentences, and its files.
 
-Nothing is computed here; `daf.statistics.comparison.compare_episodes` makes these objects.
+Nothing is computed here; `daf.statistics.comparison.compare_episodes` creates these objects.
 """
 
 from __future__ import annotations
@@ -39,8 +39,8 @@ HEADINGS: Mapping[Estimand, str] = {"checkpoints": "These checkpoints", "recipes
 class ComparisonResults:
     """Everything a comparison found.
 
-    Figures are rewards per agent and episode, or normalized scores if `config.normalization` is set. The tables are
-    there as typed records and, under other names, as DataFrames.
+    Figures are rewards per agent and episode, or normalized scores if `config.normalization` is set. The tables exist
+    as typed records and, under other names, as DataFrames.
 
     Attributes:
         summary: one record per policy and mission, and one per policy over all its missions ("overall").
@@ -52,9 +52,9 @@ class ComparisonResults:
         profile_records: per estimand and policy the share of scores above each threshold.
         episodes: one row per checkpoint, mission and environment seed: the raw rewards behind all of the above.
         estimand: per estimand its question, whether it is `answered`, and `why` not.
-        friedman: Friedman's test over missions, where it applies.
+        friedman: Friedman's test over missions, if applicable.
         sequential: with `episodes_per_mission: auto` the interim analyses; else None.
-        notes: what a reader must know, in plain sentences.
+        notes: what a reader needs to know, in plain sentences.
         config, provenance: how it was computed, from what.
     """
 
@@ -102,7 +102,7 @@ class ComparisonResults:
         """The episodes as `daf_compare_scores` takes them."""
         return self.episodes.rename(columns={"mean_reward": "score"})[list(columns_of(ScoreRecord))]
 
-    # ---- what they say ------------------------------------------------------------------------------------
+    # ---- what they mean ------------------------------------------------------------------------------------
 
     @property
     def missions(self) -> list[str]:
@@ -126,7 +126,7 @@ class ComparisonResults:
         return low, high
 
     def episode_scores(self) -> dict[str, dict[str, list[float]]]:
-        """Scores of single episodes by mission and policy, normalized if the figures are."""
+        """Scores of single episodes by mission and policy, normalized if the tables are."""
         frame = self.episodes.dropna(subset=["mean_reward"])
         scores: dict[str, dict[str, list[float]]] = {}
         for (mission, policy), part in frame.groupby(["mission", "policy"], sort=False):
@@ -136,7 +136,7 @@ class ComparisonResults:
         return scores
 
     def headline_records(self, estimand: Estimand = "checkpoints", *, overall_only: bool = True) -> list[PairRecord]:
-        """Pair records without repetition: with one mission, its records and not those over all missions."""
+        """Pair records without repetition: with one mission, its records but not those over all missions."""
         records = [record for record in self.pairs if record.estimand == estimand]
         if len(self.missions) > 1:
             return [record for record in records if record.mission == OVERALL] if overall_only else records
@@ -156,7 +156,7 @@ class ComparisonResults:
 
         level, missions = self.config.confidence_level, len(self.missions)
         shown = [record for record in self.summary if missions > 1 or record.mission != OVERALL]
-        if missions > 3:  # the table has them all
+        if missions > 3:  # the table contains all of them
             shown = [record for record in self.summary if record.mission == OVERALL]
         means = [policy_sentence(record, level=level, missions=missions, unit=self.unit) for record in shown]
         lines = ["Means", *(f"  {sentence}" for sentence in means)]
@@ -231,7 +231,7 @@ class ComparisonResults:
 
     @classmethod
     def read(cls, folder: str | Path) -> Self:
-        """Read what `write` wrote. Raises BadInputError if it is missing or is something else."""
+        """Read what `write` wrote. Raises BadInputError if it is missing or invalid."""
         path = Path(folder) / "comparison.json"
         return cls.from_dict(read_json(path), source=str(path))
 

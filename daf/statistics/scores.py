@@ -1,4 +1,4 @@
-"""Tables of scores from elsewhere: read, checked, and turned into an episodes table."""
+"""External tables of scores: read, validate, and convert into an episodes table."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ if TYPE_CHECKING:
 NAMES = ("policy", "mission")
 NEEDED = (*NAMES, "score")
 OPTIONAL = ("train_seed", "episode")
-ALIAS = "seed"  # what published tables call the training seed
+ALIAS = "seed"  # the name of the training seed in published tables
 RUN = ["policy", "mission", "train_seed"]
-LARGEST = 2**63 - 1  # of the integers that a table holds
+LARGEST = 2**63 - 1  # of the integers in a table
 LARGEST_FLOAT = 2**53  # beyond it, floats skip whole numbers
 
 
 def read_scores(source: pd.DataFrame | str | Path) -> pd.DataFrame:
-    """A table of scores from a DataFrame, a .csv or a .parquet file.
+    """Read a table of scores from a DataFrame, a .csv or a .parquet file.
 
     Raises:
-        BadInputError: no such file, another kind of file, or one that cannot be read.
+        BadInputError: the file is missing, of another kind, or unreadable.
     """
     import pandas as pd
 
@@ -54,16 +54,16 @@ def to_episodes(scores: pd.DataFrame, where: str = "table of scores") -> tuple[p
     """An episodes table from columns policy, mission, score and, if known, train_seed (or seed) and episode.
 
     A missing score is an episode without a result. Without a column `episode`, the rows of each policy, mission and
-    training seed are numbered in their order. Rows with the same mission and episode number are paired; numbers without
-    a common meaning make random pairs, which costs power and nothing else. Training seeds that are names are numbered
-    in the order of their first appearance.
+    training seed are numbered in their order. Rows with the same mission and episode number are paired; if the numbers
+    have no common meaning, pairs are random, which only costs power. Training seeds that are names are numbered in the
+    order of their first appearance.
 
     Returns:
         The episodes table, and notes on how it was read.
 
     Raises:
-        BadInputError: a column is missing or holds something else, a row occurs twice, or training seeds are known for
-            some rows of a policy only.
+        BadInputError: a column is missing or has invalid values, a row occurs twice, or training seeds are known for
+            only some rows of a policy.
     """
     import pandas as pd
 
@@ -100,7 +100,7 @@ def to_episodes(scores: pd.DataFrame, where: str = "table of scores") -> tuple[p
 
 
 def _known_columns(scores: pd.DataFrame, where: str) -> pd.DataFrame:
-    """The columns that count, with `seed` under its other name `train_seed`."""
+    """The relevant columns, with `seed` renamed to `train_seed`."""
     columns = list(scores.columns)
     for name in NEEDED:
         if name not in columns:
@@ -140,11 +140,11 @@ def _episode_numbers(frame: pd.DataFrame, where: str) -> tuple[pd.Series[int], l
     """The episode numbers of the table, else the rows of each policy, mission and training seed numbered."""
     if "episode" not in frame:
         numbers = frame.groupby(RUN, sort=False, dropna=False).cumcount()
-        note = "The table has no column 'episode': rows were numbered in their order; the same number makes a pair."
+        note = "The table has no column 'episode': rows were numbered in order; equal numbers make a pair."
         return numbers, [note] if numbers.max() > 0 else []
     episodes = _whole(frame["episode"], "episode", where)
     if episodes.isna().any():
-        raise BadInputError("an episode number in every row", "none in some", f"{where}: episode")
+        raise BadInputError("an episode number in every row", "some rows without one", f"{where}: episode")
     if (negative := episodes < 0).any():
         row = negative.idxmax()
         raise BadInputError("episode numbers of at least 0", f"{episodes[row]} in row {row}", f"{where}: episode")
@@ -181,7 +181,7 @@ def _whole(values: pd.Series[float], name: str, where: str) -> pd.Series[int]:
             f"whole numbers up to {limit}" if large else "whole numbers",
             f"'{values[row]}' in row {row}",
             f"{where}: {name}",
-            "floats cannot tell larger ones apart; integers without gaps can" if large and not exact else "",
+            "floats cannot represent larger ones exactly; use integers without gaps" if large and not exact else "",
         )
     return numbers.astype("Int64")
 

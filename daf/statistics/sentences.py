@@ -1,4 +1,4 @@
-"""Results in plain words: one sentence per verdict, used by the terminal summary and the report alike."""
+"""Results in plain words: one sentence per verdict, for both the terminal summary and the report."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ UNKNOWN = "\N{EN DASH}"
 
 
 def number(value: float | None, digits: int | None = None) -> str:
-    """A figure with two decimals; one above 10, none above 100, more below 0.01.
+    """Format a number with two decimals; one above 10, none above 100, more below 0.01.
 
-    Figures whose decimals would all be zero become '1.23e−6'; below 1e-12 they are rounding errors and shown as zero.
+    Numbers whose decimals would all be zero become '1.23e−6'; below 1e-12 they are rounding errors and shown as zero.
     """
     if value is None or not isfinite(value):
         return UNKNOWN
@@ -56,7 +56,7 @@ def place(record: PairRecord | SummaryRecord, missions: int) -> str:
 
 
 def basis(record: PairRecord) -> str:
-    """What the sentence rests on: '(paired, 24 episodes)'."""
+    """The data behind a sentence: 'paired, 24 episodes'."""
     if record.estimand == "checkpoints":
         return f"paired, {record.n_a} episodes"
     seeds = [f"{count}" for count in (record.n_a, record.n_b) if count is not None]
@@ -66,7 +66,7 @@ def basis(record: PairRecord) -> str:
 
 
 def mirrored(record: PairRecord) -> PairRecord:
-    """The difference and verdict of a pair, seen from its other policy."""
+    """The difference and verdict of a pair, from the perspective of its other policy."""
     return replace(
         record,
         policy_a=record.policy_b,
@@ -94,7 +94,7 @@ def winner_first(record: PairRecord) -> PairRecord:
 
 
 def verdict_sentence(record: PairRecord, *, level: float, missions: int = 1, unit: str = "reward per agent") -> str:
-    """The verdict on a pair as a sentence; `missions` is the number of missions of the comparison."""
+    """The verdict on a pair as a sentence; `missions` is the number of missions in the comparison."""
     where, grounds = place(record, missions), basis(record)
     record = winner_first(record)
     a, b = record.policy_a, record.policy_b
@@ -119,7 +119,7 @@ def verdict_sentence(record: PairRecord, *, level: float, missions: int = 1, uni
         seen = f"{a} scored {number(abs(record.difference))} {more} than {b} {where}"
         if record.difference == 0:
             seen = f"{a} and {b} scored the same {where}"
-        text = f"{seen}, but the data cannot tell chance from skill: {record.reason} ({grounds})."
+        text = f"{seen}, but the data cannot distinguish chance from skill: {record.reason} ({grounds})."
     return f"T{text[1:]}" if text.startswith("the recipe") else text
 
 

@@ -2,14 +2,14 @@
 
 The chance of a false verdict is spent over the interim analyses: with K of them after equal shares t of the cap,
 analysis k may spend alpha (t_k^2 - t_{k-1}^2), the power family of spending functions with exponent 2 (Kim and DeMets
-1987). Each is a whole comparison at its own level, including intervals, Holm's correction and equivalence. The shares
-add up to alpha, so the chance of any false difference at any analysis is at most alpha, and so is that of any false
-equivalence (Boole's inequality), whatever the tests and their dependence. Of both together it is at most 2 alpha, since
-Holm's correction treats them as separate families, as it does overall pairs and pairs on single missions. Boundaries
-that use the correlation of the analyses would be somewhat less strict.
+1987). Each is a complete comparison at its own level, including intervals, Holm's correction and equivalence. The
+shares add up to alpha, so the chance of any false difference at any analysis is at most alpha, and so is the chance of
+any false equivalence (Boole's inequality), whatever the tests and their dependence. For both together it is at most 2
+alpha, since Holm's correction treats them as separate families, as it does overall pairs and pairs on single missions.
+Boundaries that use the correlation of the analyses would be somewhat less strict.
 
-Interim analyses concern checkpoints: more episodes say more about these weights, but only training seeds say more
-about a recipe.
+Interim analyses concern checkpoints: more episodes are informative about these weights, but only more training seeds
+are informative about a recipe.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def interim_levels(config: DAFComparisonConfig) -> list[float]:
 
 
 def unsettled(results: ComparisonResults) -> list[str]:
-    """Pairs that more episodes may still decide, without those whose difference never varies."""
+    """Pairs that more episodes may still decide, except those whose difference never varies."""
     open_pairs = []
     for record in results.headline_records("checkpoints"):
         constant = not record.tested and (record.n_a or 0) > 1
@@ -58,7 +58,7 @@ def unsettled(results: ComparisonResults) -> list[str]:
 def interim_analyses(
     episodes: pd.DataFrame, config: DAFComparisonConfig, **options: Any
 ) -> Iterator[ComparisonResults]:
-    """The comparison at every interim analysis that the episodes reach, until all pairs are settled.
+    """Compare at every interim analysis that the episodes reach, until all pairs are settled.
 
     Args:
         episodes: an episodes table; the column `episode` decides which analyses include a row.
@@ -111,7 +111,7 @@ def play_until_settled(
 
 def _note(config: DAFComparisonConfig, analyses: Sequence[dict[str, Any]], sizes: Sequence[int]) -> str:
     last = analyses[-1]
-    why = "every pair had its verdict" if not last["unsettled"] else "the cap was reached"
+    why = "every pair had a verdict" if not last["unsettled"] else "the cap was reached"
     return (
         f"Episodes were added until {why}: {last['episodes']} per policy and mission after "
         f"{len(analyses)} of {len(sizes)} interim analyses. The analyses share the "
@@ -121,8 +121,8 @@ def _note(config: DAFComparisonConfig, analyses: Sequence[dict[str, Any]], sizes
 
 
 # ---- in the workflow --------------------------------------------------------------------------------------
-# The batches are known before anything runs. An interim analysis is a file that says whether the comparison is done;
-# the shards of later batches have it among their inputs and, if it is done, hold no episodes and the reason.
+# The batches are known before anything runs. An interim analysis is a file that says whether the comparison is done. It
+# is an input of the shards of later batches; if it says so, these contain no episodes, only the reason.
 
 
 def first_episodes_of_batches(config: DAFComparisonConfig) -> list[int]:

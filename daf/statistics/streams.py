@@ -10,14 +10,14 @@ import numpy as np
 from daf.config import DAFComparisonConfig
 from daf.statistics.records import Estimand
 
-# Part of the names of streams: another name draws other numbers and so changes resampled figures.
+# Part of the names of streams: a different name draws different numbers and so changes resampled results.
 ESTIMAND_KEYS: Mapping[Estimand, str] = {"checkpoints": "A", "recipes": "B"}
 
 
 def stream(config: DAFComparisonConfig, *key: str) -> np.random.Generator:
-    """The random stream of one figure, named by what the figure is about.
+    """The random stream of one result, named by its subject.
 
-    Adding a policy or a mission therefore changes no other estimate, interval or raw p-value, except that small
-    p-values in large families rest on more draws.
+    Adding a policy or a mission therefore does not change any other estimate, interval or raw p-value, except that
+    small p-values in large families use more draws.
     """
     return np.random.default_rng([config.seed, *(zlib.crc32(part.encode()) for part in key)])

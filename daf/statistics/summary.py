@@ -74,7 +74,7 @@ def _summary(
 
 
 def _success(cells: list[Cell], level: float) -> tuple[float, Interval]:
-    """Mean over the missions that declare success of their success rates, and its interval."""
+    """Mean success rate over the missions that declare success, and its interval."""
     declared = [cell.successes for cell in cells if cell.successes[1]]
     episodes = sum(count for _, count in declared)
     rate = float(np.mean([share for share, _ in declared])) if declared else nan

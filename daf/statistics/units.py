@@ -1,9 +1,10 @@
-"""From an episodes table to independent units: what is averaged, what is left out, and the notes on that.
+"""Turns an episodes table into independent units: what is averaged, what is omitted, and notes on that.
 
-Agents are averaged within an episode (the table already holds that mean), checkpoints of one policy are averaged within
-an environment seed. An environment seed counts for a policy only if every checkpoint of the policy has a result there.
-Failed episodes and episodes never played are counted apart, since only failures flatter a policy. Where reference
-scores are declared, every reward is normalized here, so that everything downstream deals with one kind of score.
+Agents are averaged within an episode (the table already contains that mean), and checkpoints of one policy are averaged
+within an environment seed. An environment seed counts for a policy only if every checkpoint of the policy has a result
+there. Failed episodes and episodes never played are counted separately, since only failures bias a policy's scores
+upward. If reference scores are declared, every reward is normalized here, so that all later steps use one kind of
+score.
 """
 
 from __future__ import annotations
@@ -74,7 +75,7 @@ class Cell:
 
 @dataclass(frozen=True, kw_only=True)
 class Units:
-    """All cells, in the order of the configuration, and the notes on how they were made."""
+    """All cells, in the order of the configuration, and notes on how they were computed."""
 
     policies: tuple[str, ...]
     missions: tuple[str, ...]
@@ -100,7 +101,7 @@ class Units:
         return np.array([value - values_b[seed] for seed, value in pairs if seed in values_b])
 
     def run_scores(self, policy: str, missions: list[str]) -> list[Array]:
-        """Units of recipes: per mission a vector over the training seeds that played them all.
+        """Units of recipes: for each mission a vector over the training seeds that played all of them.
 
         A policy without training seeds is fixed: one value per mission, whatever its number of checkpoints.
         """
@@ -123,7 +124,7 @@ class Units:
 
         Raises:
             BadInputError: a reference score is unknown on a mission, both are the same there, or they are reversed
-                there without both being declared as numbers.
+                there although not both are declared as numbers.
         """
         scales = {mission: self._scale(normalization, mission) for mission in self.missions}
         notes = [
@@ -163,13 +164,13 @@ class Units:
             return declared[mission]
         cell = self.cells.get((declared, mission))
         if cell is None:
-            hint = "a policy without episodes gives no reference score: leave the mission out, or declare rewards"
+            hint = "a policy without episodes has no reference score: leave the mission out, or declare rewards"
             raise BadInputError(f"episodes of {declared} on {mission}", "none", f"normalization.{key}", hint)
         return float(cell.episodes.mean())
 
 
 def check_episodes(episodes: pd.DataFrame, policies: list[str], missions: list[str]) -> pd.DataFrame:
-    """A sorted copy of an episodes table with the needed columns and the configured policies and missions only.
+    """A sorted copy of an episodes table with only the needed columns and the configured policies and missions.
 
     Raises:
         BadInputError: a needed column is missing, a row occurs twice, a reward is infinite, or nothing is left.
@@ -193,7 +194,7 @@ def check_episodes(episodes: pd.DataFrame, policies: list[str], missions: list[s
         raise BadInputError(f"episodes of {', '.join(policies)}", f"episodes of {others}", "episodes table")
     frame = slim_frame({name: frame[name] for name in SLIM_COLUMNS})
     if (frame["mission"] == OVERALL).any():
-        hint = "it names the figures over all missions"
+        hint = "this name is reserved for results over all missions"
         raise BadInputError("another name of a mission", f"'{OVERALL}'", "episodes table: mission", hint)
     if np.isinf(frame["mean_reward"]).any():
         raise BadInputError("finite rewards", "an infinite one", "episodes table: mean_reward")
@@ -215,7 +216,7 @@ def check_episodes(episodes: pd.DataFrame, policies: list[str], missions: list[s
             "one checkpoint per policy and training seed",
             f"several of {row['policy']} with training seed {row['train_seed']}",
             "episodes table: checkpoint",
-            "give other checkpoints of one training another policy name",
+            "give other checkpoints of the same training run another policy name",
         )
     for column, order in (("policy", policies), ("mission", missions)):
         frame[column] = pd.Categorical(frame[column], categories=order, ordered=True)
@@ -246,19 +247,19 @@ def collect_units(frame: pd.DataFrame, policies: list[str], missions: list[str])
     for policy in policies:
         of_policy = frame[frame["policy"] == policy]
         if of_policy.empty:
-            notes.append(f"{policy} has no episodes and is left out.")
+            notes.append(f"{policy} has no episodes and is omitted.")
             continue
         checkpoints = list(dict.fromkeys(of_policy["checkpoint"]))
         train_seed = of_policy.groupby("checkpoint", sort=False)["train_seed"].first()
         for mission in missions:
             rows = of_policy[of_policy["mission"] == mission]
             if rows.empty:
-                notes.append(f"{policy} did not play {mission}; comparisons with it leave that mission out.")
+                notes.append(f"{policy} did not play {mission}; comparisons with it omit that mission.")
                 continue
             table = rows.pivot(index="env_seed", columns="checkpoint", values="mean_reward")
             present = [checkpoint for checkpoint in checkpoints if checkpoint in table.columns]
             for absent in sorted(set(checkpoints) - set(present)):
-                notes.append(f"{absent} did not play {mission}; results of {policy} there are its other checkpoints'.")
+                notes.append(f"{absent} did not play {mission}; the results of {policy} there exclude it.")
             table = table[present]
             complete = table.dropna()
             failures = int(rows["mean_reward"].isna().sum())
@@ -267,13 +268,13 @@ def collect_units(frame: pd.DataFrame, policies: list[str], missions: list[str])
                 why = next((str(text) for text in rows["failure"] if text), "no reward was recorded")
                 notes.append(
                     f"{failed} of {len(table)} episodes of {policy} on {mission} have no complete result "
-                    f"(first reason: {why}) and are left out; unless they failed by accident, its figures flatter it."
+                    f"(first reason: {why}) and are omitted; unless they failed by chance, its scores are too high."
                 )
             partly_played = len(table) - len(complete) - failed
             if partly_played:
                 notes.append(
                     f"{partly_played} of {len(table)} episodes of {policy} on {mission} were not played by all of its "
-                    f"{len(present)} checkpoints there and are left out."
+                    f"{len(present)} checkpoints there and are omitted."
                 )
             if complete.empty:
                 if partly_played:

@@ -1,4 +1,4 @@
-"""Checks of a machine or a package, and how they went."""
+"""Results of checks of a machine or a package."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class EnvironmentCheckResult:
         return [str(check) for check in self.checks if check.status == "error"]
 
     def is_healthy(self) -> bool:
-        """True without errors; warnings do not stop an experiment."""
+        """True if there are no errors; warnings do not stop an experiment."""
         return not self.errors
 
     def to_dict(self) -> dict[str, Any]:

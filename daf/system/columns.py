@@ -1,4 +1,4 @@
-"""Tables whose columns derive from a record class: a dataclass whose fields are `Annotated[type, meaning]`."""
+"""Tables with the columns of a record class: a dataclass with fields `Annotated[type, meaning]`."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def _kind(annotation: Any) -> Kind:
 
 
 def make_frame(record: type, rows: Sequence[Any]) -> pd.DataFrame:
-    """Records of a class as a frame with its columns and types; unknown values are missing ones."""
+    """Records of a class as a frame with its columns and types; unknown values become missing."""
     import pandas as pd
 
     return pd.DataFrame(
@@ -67,12 +67,12 @@ def _cell(value: Any) -> Any:
 
 
 def to_rows(records: Iterable[Any]) -> list[dict[str, Any]]:
-    """Records as plain rows, None for whatever is unknown."""
+    """Records as plain rows, with None for unknown values."""
     return [{name: _cell(value) for name, value in asdict(record).items()} for record in records]
 
 
 def from_rows[Row](record: type[Row], rows: Iterable[Mapping[str, Any]]) -> tuple[Row, ...]:
-    """The inverse of `to_rows`: unknown numbers are NaN again."""
+    """The inverse of `to_rows`: unknown numbers become NaN again."""
     numbers = {name for name, column in columns_of(record).items() if column.kind == "number"}
     return tuple(
         record(**{name: nan if value is None and name in numbers else value for name, value in row.items()})

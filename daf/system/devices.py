@@ -1,7 +1,7 @@
-"""Which processor a network runs on, and sharing a machine's GPUs between local jobs.
+"""The device a network runs on, and sharing a machine's GPUs between local jobs.
 
-What lives here: device resolution and leases. A lease is a lock on a file per GPU; the kernel drops it when the
-process ends, however it ends. On a cluster the scheduler hands out GPUs and no lease is needed.
+A lease is a lock on a file per GPU; the kernel releases it when the process ends, however it ends. On a cluster the
+scheduler assigns GPUs, and no lease is needed.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ DEVICES = ("auto", "cpu", "cuda")
 
 
 def resolve_device(device: str = "auto") -> str:
-    """`auto` becomes cuda if there is a usable GPU, else cpu.
+    """Resolve `auto` to cuda if there is a usable GPU, else to cpu.
 
     Raises:
         BadInputError: not a device.
-        UnfitEnvironmentError: cuda was asked for and there is none.
+        UnfitEnvironmentError: cuda was requested but is not available.
     """
     kind, _, index = device.partition(":")
     if kind not in DEVICES or (index and not (kind == "cuda" and index.isdigit())):
@@ -68,15 +68,15 @@ def visible_devices() -> list[str]:
 
 
 def inside_allocation(environment: Mapping[str, str]) -> bool:
-    """Whether a scheduler has handed out this job's GPUs, so that none are to be leased.
+    """Whether a scheduler has assigned this job's GPUs, so that none need to be leased.
 
-    Inside a job two others' devices may carry the same names, as each job's count from 0.
+    Devices of other jobs may have the same names, since each job counts from 0.
     """
     return "SLURM_JOB_ID" in environment and "CUDA_VISIBLE_DEVICES" in environment
 
 
 def lease_folder() -> Path:
-    """Where this user's jobs on this machine keep their leases; TMPDIR may differ between jobs, so not there."""
+    """Where this user's jobs on this machine keep their leases: not in TMPDIR, which may differ between jobs."""
     return Path("/tmp") / f"daf-gpus-{os.getuid()}"
 
 
@@ -93,21 +93,21 @@ def lease_devices(
 ) -> Iterator[list[str]]:
     """Hold `count` of the machine's GPUs; yields their names for a child's CUDA_VISIBLE_DEVICES.
 
-    Nothing global is set. Either all are taken or none, so two jobs that each want two never block each other
-    half-way. Waits until enough are free.
+    Sets nothing global. Takes either all or none, so that two jobs that each want two never deadlock. Waits until
+    enough are free.
 
     Args:
-        count: GPUs wanted; 0 leases nothing.
+        count: number of GPUs; 0 leases nothing.
         lock_dir: folder for the lock files; on a local disk of this machine, shared by its jobs.
         devices: the GPUs to choose from; default: those visible to this process.
-        timeout_s: give up after so long; None waits for ever.
+        timeout_s: give up after this time; None waits forever.
 
     Raises:
         BadInputError: a negative count.
-        UnfitEnvironmentError: fewer than `count` GPUs exist, or none came free in time.
+        UnfitEnvironmentError: fewer than `count` GPUs exist, or not enough became free in time.
     """
     if count < 0:
-        raise BadInputError("a number of devices from 0", str(count), "lease_devices")
+        raise BadInputError("a number of devices of at least 0", str(count), "lease_devices")
     if count == 0:
         yield []
         return

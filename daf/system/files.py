@@ -1,7 +1,7 @@
-"""Files written whole or not at all, and digests of what they hold.
+"""Atomic file writing, and digests of content.
 
-A reader never sees half a file: content goes to a temporary file in the same folder, is flushed to the disk,
-and takes the final name in one step. A crash leaves the old file, or none.
+A reader never sees a partial file: content is written to a temporary file in the same folder, flushed to disk, and
+renamed in one step. A crash leaves the old file, or none.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ PROJECT = Path(__file__).resolve().parents[2]  # the repository: Snakefile, conf
 
 @contextmanager
 def atomic_path(path: str | Path) -> Iterator[Path]:
-    """Yield a temporary path beside `path`; on success it becomes `path`, on any exception it is removed."""
+    """Yield a temporary path next to `path`; on success it becomes `path`, on any exception it is removed."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.parent / f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.tmp{path.suffix}"
@@ -37,7 +37,7 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
 
 
 def _fsync_folder(folder: Path) -> None:
-    """Make the rename itself durable; some network file systems refuse, and then it is as good as it gets."""
+    """Make the rename itself durable, where the file system allows it (some network file systems do not)."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -63,7 +63,7 @@ def write_with(path: str | Path, write: Callable[[Path], object]) -> None:
 
 
 def canonical_json(value: Any) -> str:
-    """One text for one value: sorted keys, no spaces, no NaN. What digests are taken of."""
+    """The canonical text of a value, for digests: sorted keys, no spaces, no NaN."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 

@@ -1,4 +1,4 @@
-"""What a cgroup (a container, a Slurm job) leaves of the machine's memory and processors."""
+"""Limits that a cgroup (a container, a Slurm job) places on memory and processors."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def available_memory(cgroup_root: str | Path = "/sys/fs/cgroup") -> tuple[float, str]:
-    """Bytes this process can still take, and what sets the limit: machine or cgroup."""
+    """Bytes still available to this process, and what sets the limit: machine or cgroup."""
     import psutil
 
     machine = float(psutil.virtual_memory().available)
@@ -25,7 +25,7 @@ def available_memory(cgroup_root: str | Path = "/sys/fs/cgroup") -> tuple[float,
 
 
 def _reclaimable_usage(group: Path) -> float:
-    """Bytes in use that the kernel would not give back under pressure: without the file cache."""
+    """Bytes in use that the kernel could not reclaim under pressure: all but the file cache."""
     used = _read_limit(group, ("memory.current", "memory.usage_in_bytes")) or 0.0
     try:
         stat = dict(line.split() for line in (group / "memory.stat").read_text().splitlines())
@@ -51,7 +51,7 @@ def cgroup_cpu_limit(cgroup_root: str | Path = "/sys/fs/cgroup") -> float | None
 
 
 def _own_cgroups(root: Path, controller: str, membership: str | Path = "/proc/self/cgroup") -> list[Path]:
-    """The folders of this process's cgroup and its ancestors, version 2 or 1: a limit anywhere on the way holds."""
+    """The folders of this process's cgroup and its ancestors, version 2 or 1: a limit in any of them applies."""
     try:
         lines = Path(membership).read_text().splitlines()
     except OSError:

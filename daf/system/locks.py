@@ -1,4 +1,4 @@
-"""One process at a time in a folder. The kernel holds the lock: it goes with the process, however that ends."""
+"""Exclusive use of a folder by one process. The kernel releases the lock when the process ends, however it ends."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from pathlib import Path
 
 @contextmanager
 def exclusive(folder: Path, waiting: Callable[[str], None]) -> Iterator[None]:
-    """Hold the folder; wait for whoever holds it, for example the orphan of a killed workflow.
+    """Lock the folder; wait for any other holder, such as an orphan of a killed workflow.
 
     Args:
-        waiting: told once, if there is somebody to wait for.
+        waiting: called once, with a message, if another process holds the folder.
     """
     folder.mkdir(parents=True, exist_ok=True)
     with open(folder / "lock", "a+") as stream:

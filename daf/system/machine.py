@@ -35,7 +35,7 @@ def check_cpus() -> CheckResult:
 
 
 def check_cuda(device: str) -> CheckResult:
-    """Availability and versions of CUDA; without a GPU this is an error only if `device` is cuda."""
+    """Availability and versions of CUDA; a missing GPU is an error only if `device` is cuda."""
     expected = {"cuda": "a CUDA device", "cpu": "nothing: the configuration uses the CPU"}.get(device, "a GPU or a CPU")
     needed = device.startswith("cuda")
     try:
@@ -83,7 +83,7 @@ def check_disk_space(path: str | Path, required_gb: float) -> CheckResult:
 
 
 def check_memory(required_gb: float) -> CheckResult:
-    """Memory this process can still get: the machine's, or less if a cgroup (container, Slurm job) limits it."""
+    """Memory still available to this process: the machine's, or less if a cgroup (container, Slurm job) limits it."""
     available, source = available_memory()
     found, expected = f"{available / GB:.1f} GB available ({source})", f"at least {required_gb:g} GB"
     if available < required_gb * GB:

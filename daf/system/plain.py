@@ -14,12 +14,12 @@ from daf.errors import BadInputError
 
 
 def to_plain(value: Any, where: str = "results") -> Any:
-    """Data that JSON can hold: models, dataclasses, paths, times, numpy and pandas values are translated.
+    """Convert a value to JSON-ready data, including models, dataclasses, paths, times, numpy and pandas values.
 
-    NaN and infinity, which JSON does not have, become null.
+    NaN and infinity, which JSON lacks, become null.
 
     Raises:
-        BadInputError: a value of another kind; `where` grows to its key.
+        BadInputError: a value of another kind; the error's `where` includes its key.
     """
     if value is None or isinstance(value, str | bool):
         return value.value if isinstance(value, enum.Enum) else value

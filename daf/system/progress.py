@@ -1,4 +1,4 @@
-"""Progress of a long loop as lines, and durations and figures as text."""
+"""Progress of a long loop as lines, and durations and numbers as text."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ class Progress:
         self._closed = False
 
     def update(self, done: int, **figures: Any) -> None:
-        """Say that `done` of `total` units are finished; `figures` are shown as `name value`."""
+        """Report that `done` of `total` units are finished; `figures` are shown as `name value`."""
         if self._closed:
             return
         if self._first_done is None:
-            # A resumed run starts above zero: the speed counts only what this process did.
+            # A resumed run starts above zero: the speed includes only what this process did.
             self._first_done = done if done < self.total else 0
             self._started_s = self._clock() if done > 0 and done < self.total else self._started_s
         self._done, self._figures = done, figures

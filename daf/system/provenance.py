@@ -1,7 +1,7 @@
-"""What a result was made with: recipe, seeds, versions, code, machine, time.
+"""How a result was made: recipe, seeds, versions, code, machine, time.
 
-What lives here: collecting these facts cheaply. Neither torch nor the engine is imported; versions come from the
-installed distributions' metadata. Every result file carries the returned mapping.
+Collecting these facts is cheap: it imports neither torch nor the engine, and takes versions from the metadata of
+installed distributions. Every result file contains the returned mapping.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ from daf.system.files import PROJECT, digest
 from daf.system.plain import to_plain
 
 ENGINE_PACKAGES = ("cogames", "mettagrid", "pufferlib-core", "torch")
-# Of these, the ones that decide what a mission or a network means; the others train it.
+# Of these, the ones that define missions and networks; the others only train networks.
 DECIDING_PACKAGES = ENGINE_PACKAGES[:2]
 
 
 def provenance(recipe: Mapping[str, Any], seeds: Mapping[str, Any]) -> dict[str, Any]:
-    """The facts that let somebody repeat a result, as JSON-ready data.
+    """The facts needed to reproduce a result, as JSON-ready data.
 
     Args:
-        recipe: everything that decides the result; its digest is recorded, not the recipe.
+        recipe: everything that determines the result; only its digest is recorded.
         seeds: seed by purpose, e.g. {"training": 1, "evaluation": 1000}.
     """
     return {
@@ -46,7 +46,7 @@ def utc_now() -> str:
 
 
 def versions() -> dict[str, str | None]:
-    """Python, DAF and the packages that decide what a result means; None for what is not installed."""
+    """Versions of Python, DAF and the packages that determine results; None if not installed."""
     from daf import __version__
 
     own: dict[str, str | None] = {"python": platform.python_version(), "daf": __version__}
@@ -54,7 +54,7 @@ def versions() -> dict[str, str | None]:
 
 
 def engine_stamp() -> dict[str, str]:
-    """Installed versions of the engine's packages, which a mission, a checkpoint or a result belongs to."""
+    """Installed versions of the engine's packages, to which missions, checkpoints and results are tied."""
     return {name: _version(name) or "not installed" for name in ENGINE_PACKAGES}
 
 
@@ -68,8 +68,8 @@ def _version(distribution: str) -> str | None:
 def git_state(folder: str | Path | None = None) -> dict[str, Any] | None:
     """Commit and dirty flag of the checkout that holds DAF (or `folder`); None outside a checkout.
 
-    Dirty means that a file under version control differs from the commit; new files do not count, since results
-    written into the checkout would make every later run dirty.
+    Dirty means that a tracked file differs from the commit. New files do not count, since results written into the
+    checkout would make every later run dirty.
     """
     if folder is not None:
         return _read_git_state(Path(folder))
@@ -79,9 +79,9 @@ def git_state(folder: str | Path | None = None) -> dict[str, Any] | None:
 
 @cache
 def _own_git_state() -> dict[str, Any] | None:
-    """Once per process: the code that is loaded does not change afterwards."""
+    """Computed once per process: loaded code does not change afterwards."""
     folder = PROJECT
-    # Installed into some environment inside an unrelated checkout, DAF is not that checkout's code.
+    # If DAF is installed in an environment inside an unrelated checkout, it is not that checkout's code.
     return _read_git_state(folder) if (folder / ".git").exists() else None
 
 
@@ -94,7 +94,7 @@ def _read_git_state(folder: Path) -> dict[str, Any] | None:
 
 
 def _git(folder: Path, *arguments: str) -> str | None:
-    # Without optional locks, a concurrent `git commit` is never disturbed by our status.
+    # Without optional locks, our `git status` never disturbs a concurrent `git commit`.
     environment = {**os.environ, "GIT_OPTIONAL_LOCKS": "0"}
     command = ["git", "-C", str(folder), *arguments]
     try:
@@ -126,7 +126,7 @@ def available_cpus() -> int:
 
 @cache
 def _cpu_model() -> str:
-    """As the kernel calls it, or the architecture where it does not say."""
+    """The kernel's name for it, or the architecture if the kernel gives none."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:

@@ -12,7 +12,7 @@ from daf.system.files import PROJECT
 
 
 def check_dependencies(requirements: Sequence[str] | None) -> list[CheckResult]:
-    """Installed versions against what DAF asks for; one result per deviation, or a single one that all fit.
+    """Compare installed versions with DAF's requirements; one result per deviation, or a single one if all match.
 
     Args:
         requirements: requirement strings; default: those of the installed distribution, else of pyproject.toml.
@@ -22,7 +22,7 @@ def check_dependencies(requirements: Sequence[str] | None) -> list[CheckResult]:
     lines = project_requirements() if requirements is None else list(requirements)
     if not lines:
         hint = "install DAF with pip, or run it from its checkout"
-        found = "no list of requirements"
+        found = "no requirements"
         return [CheckResult(name="packages", status="warning", found=found, expected="DAF's requirements", hint=hint)]
     problems, fitting = [], 0
     for text in lines:
@@ -48,7 +48,7 @@ def _check_requirement(name: str, specifier: str, contains: Any) -> CheckResult 
         return CheckResult(name=f"package {name}", status="error", found="not installed", expected=expected, hint=hint)
     if contains(installed, prereleases=True):
         return None
-    # An exact pin decides what results mean; a range is only what was tried.
+    # An exact pin determines what results mean; a range only states what was tested.
     status: Status = "error" if specifier.startswith("==") and "," not in specifier else "warning"
     hint = f"pip install '{expected}'"
     return CheckResult(name=f"package {name}", status=status, found=installed, expected=expected, hint=hint)

@@ -1,4 +1,4 @@
-"""What a piece of work used: wall time and memory, from the kernel's own accounts."""
+"""Wall time and memory that a piece of work used, according to the kernel."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Usage:
 
 
 def usage_since(start: float) -> Usage:
-    """What was used since `start`, a value of `time.perf_counter()`."""
+    """Return the usage since `start`, a value of `time.perf_counter()`."""
     seconds = time.perf_counter() - start
     peak = max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
     return Usage(seconds=seconds, peak_memory_mb=peak * _BYTES_PER_UNIT / 2**20)

@@ -6,18 +6,18 @@ learner       minibatches, gradients summed over processes, the optimizer
 trainer       all of that in one process, and its state as plain data
 trainable     whether a policy can be trained on a mission
 loop          update after update: metrics, checkpoints, the published model
-evaluator     evaluations during training, which choose what is published
-stopping      ending a training early, at a step or because it lags behind
-metrics       the figures of an update
+evaluator     evaluations during training, which select the published weights
+stopping      stopping training early, at a step or because it performs poorly
+metrics       the metrics of an update
 metrics_file  metrics.jsonl, written and read
-trackers      the same figures for TensorBoard and libraries like wandb
+trackers      the same metrics for TensorBoard and libraries like wandb
 random_state  the global generators
 checkpoints   trainer state on disk
-paths         the files of a training, by name
-options       how a training runs, and the file that describes a whole training
-outcome       how a training ended, and run.json
+paths         the files of a training run, by name
+options       how training runs, and the file that describes a whole run
+outcome       how training ended, and run.json
 launch        starting one process or a group, and restarting it when it fails
 worker        the program of one process of a group
-run           one seed of a run, as the workflow asks for it
-request       one seed of a run, as Python code asks for it
+run           one seed of a run, for the workflow
+request       one seed of a run, for Python code
 """

@@ -1,7 +1,7 @@
 """Trainer state on disk: complete files only, named by their content; the newest valid one wins.
 
-A checkpoint is `checkpoint-<update>-<first 16 digits of its sha256>.pt`, so damage is detectable. Reading a file
-unpickles nothing but tensors and plain data.
+A checkpoint is `checkpoint-<update>-<first 16 digits of its sha256>.pt`, so damage can be detected. Reading a file
+unpickles only tensors and plain data.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import torch
 from daf.system.files import write_bytes
 
 _NAME = re.compile(r"^checkpoint-(\d{8})-([0-9a-f]{16})\.pt$")
-KEEP = 2  # the newest, and the one before in case the newest turns out to be damaged
+KEEP = 2  # the newest, and the one before it in case the newest is damaged
 
 
 def to_bytes(value: Any) -> bytes:
@@ -29,9 +29,9 @@ def to_bytes(value: Any) -> bytes:
 
 
 def save_checkpoint(folder: Path, update: int, state: dict[str, Any]) -> Path:
-    """Write the state after `update` updates, then remove all other checkpoints except the newest before it.
+    """Write the state after `update` updates, then remove all other checkpoints except the newest one before it.
 
-    Those of later updates are removed too: a run that is at `update` must not resume from them.
+    Those of later updates are removed, too: a run at `update` must not resume from them.
     """
     content = to_bytes(state)
     path = folder / f"{_prefix(update)}-{hashlib.sha256(content).hexdigest()[:16]}.pt"

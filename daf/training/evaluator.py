@@ -1,7 +1,7 @@
 """Evaluations during training, on held-out episodes: they decide which weights are published.
 
-The last weights are often not the best, so those of the best evaluation are published. The best of several noisy
-figures is too good on average, so it does not estimate what the model will score elsewhere.
+The final weights are often not the best, so those of the best evaluation are published. The best of several noisy
+scores is biased upward, so it does not estimate the model's score elsewhere.
 """
 
 from __future__ import annotations
@@ -26,8 +26,9 @@ MAX_ACTION_TIME_MS = 10_000  # for policies that play one agent at a time
 
 
 def check_objective(metric: str, mission: Mission) -> None:
-    """Check that an objective can be measured on a mission. Whether one of the engine's statistics exists is known only
-    once the engine has reported it.
+    """Check that an objective can be measured on a mission.
+
+    Whether an engine statistic exists is known only once the engine has reported it.
 
     Raises:
         BadInputError: episodes never end, the mission defines no success, or the metric is nearly one of DAF's names.
@@ -48,7 +49,7 @@ class Evaluator:
     """Plays the evaluation episodes of a training, shared between its processes.
 
     Args:
-        policy: the one whose network is trained; it plays with its current weights.
+        policy: the policy being trained; it plays with its current weights.
 
     Raises:
         BadInputError: see `check_objective`.
@@ -69,14 +70,15 @@ class Evaluator:
         self._policy, self._label, self._group, self._device = policy, label, group, device
 
     def is_due(self, update: int, num_updates: int) -> bool:
-        """Whether an evaluation follows the update (counted from 1); the last update always has one."""
+        """Whether an evaluation follows an update (counted from 1); the last update always has one."""
         number = self._recipe.num_evaluations
         return any(update == math.ceil(num_updates * part / number) for part in range(1, number + 1))
 
     def evaluate(self) -> dict[str, Any]:
         """Mean objective (None if no episode has one) and mean reward of the current weights.
 
-        The same in every process, for any number of them. No generator that training draws from is touched.
+        The result is the same in every process, for any number of processes. The random generators of training are not
+        used.
         """
         numbers = range(self._recipe.episodes)
         shares = [numbers[rank :: self._group.world_size] for rank in range(self._group.world_size)]
@@ -107,7 +109,7 @@ class Evaluator:
         }
 
     def is_better(self, new: float | None, old: float | None) -> bool:
-        """Whether the newer of two evaluations wins; among equals it does, as its weights have seen more."""
+        """Whether the newer of two evaluations wins; it also wins ties, since its weights have trained longer."""
         if new is None or old is None:
             return old is None
         return new >= old if self._recipe.optimize_direction == "maximize" else new <= old

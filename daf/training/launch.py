@@ -1,7 +1,8 @@
-"""Starts the processes of a training, restarts them when they fail, and reports how it ended.
+"""Starts the processes of a training run, restarts them when they fail, and reports how it ended.
 
-One process runs right here; several run under torchrun (`daf.distributed.torchrun`). Each of their failures has a cause
-(`daf.distributed.failures`); after a killed or stalled rank the group restarts from the last checkpoint, a few times.
+A single process runs here; several run under torchrun (`daf.distributed.torchrun`). Each failure has a cause
+(`daf.distributed.failures`); after a killed or stalled rank, the group restarts from the last checkpoint, up to a
+limit.
 """
 
 from __future__ import annotations
@@ -42,19 +43,19 @@ def run_training(
 ) -> TrainingOutcome:
     """Train a recipe to its end.
 
-    SIGTERM and SIGUSR1 make it write a checkpoint and return with status `interrupted`.
+    On SIGTERM or SIGUSR1 it writes a checkpoint and returns with status `interrupted`.
 
     Args:
-        stop_condition: when a training of one process stops early, with status `paused`; called again, it continues.
+        stop_condition: when single-process training stops early, with status `paused`; another call continues it.
 
     Raises:
-        TrainingFailedError: the processes of a group failed more often than `max_restarts` allows, or in a way that no
-            restart heals; its `cause` and run.json say why.
-        DafError: bad input, or too few GPUs. run.json says so too.
+        TrainingFailedError: the processes of a group failed more often than `max_restarts` allows, or in a way that a
+            restart cannot fix; its `cause` and run.json say why.
+        DafError: bad input, or too few GPUs. run.json records this, too.
     """
     label, machines = options.label, options.num_machines
     if stop_condition is not None and recipe.world_size > 1:
-        raise BadInputError("a training of one process, to stop it early", f"{recipe.world_size} processes", label)
+        raise BadInputError("training in one process, to stop it early", f"{recipe.world_size} processes", label)
     if recipe.world_size % machines:
         raise BadInputError(f"processes that {machines} machines share equally", str(recipe.world_size), label)
     training = TrainingSpec(recipe=recipe, folder=folder, options=options)
@@ -85,7 +86,7 @@ class _GroupFailed(Exception):  # noqa: N818 - carries a failure to `run_trainin
 
 @contextmanager
 def _gpus(training: TrainingSpec) -> Iterator[list[str]]:
-    """GPUs for the exclusive use of this training; none if it needs none, or if a scheduler has assigned them."""
+    """GPUs for the exclusive use of this run; none if it needs none, or if a scheduler has assigned them."""
     kind = resolve_device(training.options.device)
     if kind == "cpu" or inside_allocation(os.environ):
         yield []
@@ -107,7 +108,7 @@ def _run_alone(training: TrainingSpec, gpus: list[str], stop_condition: StopCond
 
 
 def _run_group(training: TrainingSpec, gpus: list[str], logger: DAFLogger) -> TrainingOutcome:
-    """Start the ranks, and restart them after failures that a restart can heal, up to `max_restarts` times."""
+    """Start the ranks, and restart them after failures that a restart can fix, up to `max_restarts` times."""
     options, state = training.options, training.state
     outcome_file = outcome_path(training.folder, training.recipe)
     training.write(state / JOB)
@@ -143,13 +144,13 @@ def _interrupted(training: TrainingSpec, signal_name: str) -> TrainingOutcome:
     return TrainingOutcome(
         status="interrupted",
         cause=Cause.SIGNAL,
-        reason=f"interrupted by {signal_name}; the last checkpoint counts",
+        reason=f"interrupted by {signal_name}; work since the last checkpoint is lost",
         agent_steps=max((beat.agent_steps for beat in read_beats(training.state).values()), default=0),
     )
 
 
 def _failure(training: TrainingSpec, codes: list[int]) -> Failure:
-    """The failure that the others of a group follow from, and how far its rank was."""
+    """The failure that caused the others in a group, and its rank's progress."""
     failures = read_reports(training.state)
     failures += [Failure.of_exit_code(code, None, None) for code in codes if code != EXIT_OK and not failures]
     if not failures:  # every agent exited with 0
@@ -169,25 +170,25 @@ def _record(training: TrainingSpec, failure: Failure) -> None:
 
 
 def _publish_failure(training: TrainingSpec, failure: Failure) -> None:
-    """Write run.json of a training that failed, and remove the model; on a full disk neither may be possible."""
+    """Write run.json of a failed run, and remove the model; on a full disk neither may be possible."""
     try:
-        (training.folder / MODEL).unlink(missing_ok=True)  # another recipe's must not pass for this one's
+        (training.folder / MODEL).unlink(missing_ok=True)  # must not leave another recipe's model in place
         write_run_record(training.folder, training.recipe, TrainingOutcome.of_failure(failure))
     except OSError:
         pass
-    _record(training, failure)  # after run.json, whose `restarts` are the failures that were recovered from
+    _record(training, failure)  # after run.json, whose `restarts` lists the failures that training recovered from
 
 
 _HINTS = {
     Cause.RANK_KILLED: "the kernel kills memory hogs (see dmesg): give the job more memory, or start it again",
     Cause.RANK_STALLED: "see what it was doing there; raise stall_seconds if an update can take that long",
-    Cause.DISK_FULL: "the previous checkpoint is intact: make room and start it again",
+    Cause.DISK_FULL: "the previous checkpoint is intact: free some space and start it again",
     Cause.OUT_OF_MEMORY: "lower num_envs, horizon or minibatch_size, or use more processes; then start it again",
 }
 
 
 def _as_error(training: TrainingSpec, failure: Failure) -> TrainingFailedError:
-    """The failure as an error: the rank's own, if it raised one."""
+    """The failure as an error: the rank's own error, if it raised one."""
     options = training.options
     where = f"training '{options.label}'"
     if failure.parts is not None:
@@ -198,7 +199,7 @@ def _as_error(training: TrainingSpec, failure: Failure) -> TrainingFailedError:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """The program behind a background job: run the whole training that a file describes."""
+    """The program of a background job: run the whole training that a file describes."""
     parser = argparse.ArgumentParser(prog="python -m daf.training.launch", description=main.__doc__)
     parser.add_argument("--job", type=Path, required=True, help="JSON file with a TrainingSpec")
     training = TrainingSpec.read(parser.parse_args(arguments).job)

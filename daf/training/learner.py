@@ -1,4 +1,4 @@
-"""Improving the network on a rollout: minibatches, gradients summed over processes, the optimizer's steps."""
+"""Updating the network on a rollout: minibatches, gradients summed over processes, and optimizer steps."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from daf.training.rollout import Rollout
 
 @dataclass(frozen=True, kw_only=True)
 class Minibatch:
-    """Samples of one gradient step. `advantages` are already normalized if normalization is on.
+    """Samples of one gradient step. `advantages` are already normalized if normalization is enabled.
 
     Attributes:
         observations: uint8 [samples, tokens, 3]; for a recurrent network [agents, horizon, tokens, 3].
         columns: actions, old_log_probs, old_values, advantages and returns, [samples] each.
-        starts, state: of whole agents, for a recurrent network only.
+        starts, state: of whole agents, only for a recurrent network.
         total_samples: over all processes.
     """
 
@@ -65,7 +65,7 @@ class Learner:
         for _ in range(self._hyperparameters.epochs):
             for batch in self._minibatches(rollout, returns):
                 norm, sums = self._gradients(batch)
-                if not math.isfinite(norm):  # the same in every process: the gradients are
+                if not math.isfinite(norm):  # the same in every process, since the gradients are
                     return None
                 totals += sums
                 samples += len(batch.columns["actions"])
@@ -86,7 +86,7 @@ class Learner:
         }
 
     def finite_weights(self) -> bool:
-        """Whether all weights are finite; the same in every process, as the weights are."""
+        """Whether all weights are finite; the same in every process, since the weights are."""
         return all(bool(p.isfinite().all()) for p in self.parameters)
 
     def _minibatches(self, rollout: Rollout, returns: Tensor) -> Iterator[Minibatch]:
@@ -101,7 +101,7 @@ class Learner:
             "returns": returns,
         }
         recurrent = rollout.state is not None
-        # [units, …]: what is shuffled is a unit, an agent's whole segment or a single step.
+        # [units, …]: the unit of shuffling is an agent's whole segment or a single step.
         flat = {name: column.T if recurrent else column.flatten() for name, column in columns.items()}
         units = agents if recurrent else steps * agents
         shuffled = torch.randperm(units, generator=self.shuffling).to(self._device)

@@ -1,9 +1,9 @@
-"""The training loop: rollout, update, evaluation, metrics, checkpoints, and what is published at the end.
+"""The training loop: rollout, update, evaluation, metrics, checkpoints, and publishing at the end.
 
 One function, `train`, runs in every process of a group; each process owns a share of the environments, and gradients
-are summed over processes, so the group computes what one process with all environments would. The loop is a
-function of its recipe: everything random comes from the recipe's seed, and everything the next update depends on is in
-a checkpoint, so a run that was killed and resumed ends with the same weights as one that was not.
+are summed over processes, so the group computes what one process with all environments would. The loop is a function of
+its recipe: all randomness comes from the recipe's seed, and a checkpoint holds everything that the next update depends
+on, so a run that was killed and resumed ends with the same weights as one that was not.
 """
 
 from __future__ import annotations
@@ -54,16 +54,16 @@ def train(
 ) -> TrainingOutcome:
     """Train a recipe in `folder`, resuming from its newest checkpoint.
 
-    What it publishes there: model.safetensors, model.json, run.json and metrics.jsonl.
+    It publishes model.safetensors, model.json, run.json and metrics.jsonl there.
 
-    The model is written last and only if every update was finite. Trainer state and the growing metrics live in
+    The model is written last and only if every update was finite. Trainer state and the growing metrics are in
     `state_folder(folder, recipe)`, so another recipe never resumes them, a finished one publishes its model again
-    without training, and a workflow that removes the outputs of a failed job does not touch them.
+    without training, and a workflow that removes the outputs of a failed job does not remove them.
 
     Args:
-        stop_condition: when to stop early and publish the weights so far; for a training of one process.
+        stop_condition: when to stop early and publish the current weights; only for single-process training.
     """
-    torch.set_num_threads(1)  # small batches: more threads cost more than they bring, and ranks share the cores
+    torch.set_num_threads(1)  # with small batches, more threads cost more than they gain, and ranks share the cores
     trainer = Trainer(recipe, group, device)
     processes = group.facts(device)
     recent = _resume(trainer, folder, options.label, logger, stop_condition)
@@ -93,13 +93,13 @@ def train(
 def _resume(
     trainer: Trainer, folder: Path, label: str, logger: DAFLogger, stop_condition: StopCondition | None
 ) -> RecentRewards:
-    """Restore the newest checkpoint, if there is one that the training may start from; the rewards shown so far."""
+    """Restore the newest checkpoint that training may resume from, if any; return the rewards shown so far."""
     checkpoint = load_newest_checkpoint(state_folder(folder, trainer.recipe), lambda text: logger.warning(text))
     if checkpoint is None:
         return RecentRewards()
     at_steps = stop_condition.at_steps if stop_condition else None
     if at_steps and checkpoint["agent_steps"] - trainer.steps_per_update >= at_steps:
-        logger.warning(f"{label}: the state is past {at_steps:,} agent-steps; training begins anew")
+        logger.warning(f"{label}: the state is past {at_steps:,} agent-steps; training restarts from scratch")
         return RecentRewards()
     trainer.restore(checkpoint)
     finished = trainer.update == trainer.num_updates
@@ -108,7 +108,7 @@ def _resume(
 
 
 class _Reporter:
-    """What the leader of a group keeps and shows of each update: metrics.jsonl, trackers, the progress line."""
+    """What the leader of a group records and shows of each update: metrics.jsonl, trackers, the progress line."""
 
     def __init__(
         self, trainer: Trainer, recent: RecentRewards, folder: Path, options: RunOptions, logger: DAFLogger
@@ -119,7 +119,7 @@ class _Reporter:
         self._trackers: list[Tracker] = []
         self._metrics = MetricsFile(state_folder(folder, trainer.recipe) / METRICS, trainer.update)
         if self._unfinished:
-            for name in (MODEL, DESCRIPTION):  # another recipe's model must not pass for this one's
+            for name in (MODEL, DESCRIPTION):  # must not leave another recipe's model in place
                 (folder / name).unlink(missing_ok=True)
         self._progress = logger.progress(options.label, trainer.num_updates * trainer.steps_per_update, "agent-steps")
         if 0 < self._resumed_at < self._progress.total:
@@ -138,7 +138,7 @@ class _Reporter:
             tracker.finish()
 
     def report(self, figures: dict[str, Any]) -> None:
-        """Record the figures of the update that was just made."""
+        """Record the metrics of the update that has just finished."""
         agent_steps = self._trainer.agent_steps
         self._metrics.append(figures)
         for tracker in self._trackers:
@@ -151,7 +151,7 @@ class _Reporter:
 
 
 class _End(NamedTuple):
-    """Why there are no more updates; `reason` is None for a training that was completed."""
+    """Why there are no more updates; `reason` is None if training completed."""
 
     status: Literal["completed", "paused", "interrupted", "diverged"]
     reason: str | None
@@ -169,7 +169,7 @@ def _run_updates(
     stop: Stop,
     stop_condition: StopCondition | None,
 ) -> _End:
-    """Update after update, with checkpoints, until the training ends, pauses, diverges or is interrupted."""
+    """Run updates, with checkpoints, until training ends, pauses, diverges or is interrupted."""
     group, state = trainer.group, state_folder(folder, trainer.recipe)
     saved_at = trainer.agent_steps
 
@@ -201,7 +201,7 @@ def _run_updates(
 
 
 def one_update(trainer: Trainer, recent: RecentRewards) -> dict[str, Any] | str:
-    """Play, learn, and evaluate if an evaluation is due: the update's metrics, or why it could not be made."""
+    """Play, learn, and evaluate if an evaluation is due; return the update's metrics, or why it failed."""
     group, device = trainer.group, trainer.device
     began = time.perf_counter()
     rollout, episodes = trainer.collect()
@@ -233,7 +233,7 @@ def one_update(trainer: Trainer, recent: RecentRewards) -> dict[str, Any] | str:
 
 
 def _publish(trainer: Trainer, outcome: TrainingOutcome, folder: Path, recent: RecentRewards) -> None:
-    """Write metrics.jsonl, run.json and, if all went well, the model; its weights come last and mark it as complete."""
+    """Write metrics.jsonl, run.json and, on success, the model; its weights come last and mark it as complete."""
     recipe = trainer.recipe
     write_bytes(folder / METRICS, (state_folder(folder, recipe) / METRICS).read_bytes())
     interface = trainer.environment.factory.interface

@@ -1,6 +1,6 @@
-"""The figures of an update, for metrics.jsonl (`daf.training.metrics_file`) and for trackers.
+"""The metrics of an update, for metrics.jsonl (`daf.training.metrics_file`) and for trackers.
 
-Trackers are for people watching; what they show decides nothing.
+Trackers are for human observers; nothing depends on what they show.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ RECENT_EPISODES = 100
 
 
 class Tracker(Protocol):
-    """Something that draws metrics, with the interface of a Weights & Biases run."""
+    """Something that plots metrics, with the interface of a Weights & Biases run."""
 
     def log(self, data: dict[str, float], step: int) -> Any: ...
 
@@ -27,7 +27,7 @@ class Tracker(Protocol):
 
 
 def numbers_of(figures: dict[str, Any]) -> dict[str, float]:
-    """The figures that trackers can draw, nested ones with a slash in their name."""
+    """The metrics that trackers can plot; nested ones have a slash in their name."""
     numbers: dict[str, float] = {}
     for name, value in figures.items():
         if isinstance(value, dict):
@@ -38,7 +38,7 @@ def numbers_of(figures: dict[str, Any]) -> dict[str, float]:
 
 
 class RecentRewards:
-    """Mean reward of the last finished episodes, for people watching."""
+    """Mean reward of the last finished episodes, for human observers."""
 
     def __init__(self, values: Sequence[float] = ()) -> None:
         self.values = list(values)
@@ -57,7 +57,7 @@ class RecentRewards:
 def episode_figures(
     group: Group, episodes: list[FinishedEpisode], objective_metric: str, recent: RecentRewards
 ) -> dict[str, Any]:
-    """Means over the episodes that ended in this update in any process; shaped reward and objective are separate."""
+    """Means over the episodes that ended in this update, in any process; shaped reward and objective are separate."""
     mine = [
         (
             episode.facts.mean_reward,
@@ -85,7 +85,7 @@ def _mean(values: Sequence[float | None]) -> float | None:
 
 
 def action_figures(group: Group, actions: torch.Tensor, names: Sequence[str]) -> dict[str, Any]:
-    """The share of each action by name, and the share of actions that were chosen at all."""
+    """The share of each action by name, and the share of actions that were ever chosen."""
     counts = group.sum(torch.bincount(actions.flatten().cpu(), minlength=len(names)))
     shares = (counts / counts.sum()).tolist()
     return {"actions": dict(zip(names, shares, strict=True)), "action_coverage": float((counts > 0).sum()) / len(names)}

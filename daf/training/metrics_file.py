@@ -1,6 +1,6 @@
-"""metrics.jsonl: one line per update, growing beside the trainer's state, published at the end.
+"""metrics.jsonl: one line per update, growing next to the trainer's state, published at the end.
 
-A resumed run cuts the file back to its checkpoint, so that it never holds an update twice.
+A resumed run truncates the file to its checkpoint, so that it never contains an update twice.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from daf.system.files import atomic_path
 
 
 class MetricsFile:
-    """The growing metrics.jsonl of one recipe. Lines after `update` are dropped: a resumed run makes them again."""
+    """The growing metrics.jsonl of one recipe. Lines after `update` are dropped: a resumed run writes them again."""
 
     def __init__(self, path: Path, update: int) -> None:
         self._path = path
@@ -29,7 +29,7 @@ class MetricsFile:
 
 
 def read_metrics(path: str | Path) -> list[dict[str, Any]]:
-    """The lines of a metrics.jsonl. An incomplete last line, being written or cut short by a crash, is left out.
+    """The lines of a metrics.jsonl. An incomplete last line (still being written, or truncated by a crash) is ignored.
 
     Raises:
         BadInputError: no such file, or a damaged line before the last.

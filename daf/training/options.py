@@ -1,4 +1,4 @@
-"""How a training runs. None of this changes its result: two trainings that differ only here end with the same model."""
+"""How training runs. None of this affects results: two runs that differ only here end with the same model."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _DEFAULTS = DAFTrainingConfig()
 
 
 class RunOptions(BaseModel):
-    """How a training runs.
+    """How training runs.
 
     Attributes:
         label: what messages call the training.
@@ -28,8 +28,8 @@ class RunOptions(BaseModel):
         max_restarts: how often a group of several processes is restarted after a failure.
         stall_seconds: a group without progress for this long counts as stalled; before its first update it may take
             three times as long.
-        trackers: where metrics go besides metrics.jsonl, see `daf.training.trackers`.
-        log_file: where messages go besides the terminal.
+        trackers: where metrics go in addition to metrics.jsonl, see `daf.training.trackers`.
+        log_file: where messages go in addition to the terminal.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -46,7 +46,7 @@ class RunOptions(BaseModel):
 
     @classmethod
     def of(cls, config: DAFTrainingConfig, *, label: str, **others: Any) -> Self:
-        """The options that a run's configuration sets, and others that it does not know."""
+        """The options set by a run's configuration, and others that are not part of it."""
         return cls(
             label=label,
             num_machines=config.num_machines,
@@ -74,7 +74,7 @@ class TrainingSpec(BaseModel):
 
     @property
     def state(self) -> Path:
-        """Where its trainer state lives."""
+        """The folder of its trainer state."""
         return state_folder(self.folder, self.recipe)
 
     def write(self, path: Path) -> None:

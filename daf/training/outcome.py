@@ -1,4 +1,4 @@
-"""How a training ended: its outcome, and run.json, the record of it that is published."""
+"""How training ended: its outcome, and run.json, the published record."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from daf.training.paths import RUN, state_folder
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingOutcome:
-    """How a training ended.
+    """How training ended.
 
     Attributes:
         status: `completed`, `paused` by a stop condition, `interrupted` by a signal, `diverged` (without a model), or
@@ -50,7 +50,7 @@ class TrainingOutcome:
 
 @dataclass(frozen=True, kw_only=True)
 class RunDetails:
-    """What only a training that came to its end knows.
+    """Facts known only once training has ended.
 
     Attributes:
         recent_episode_reward: mean over the last finished episodes.
@@ -70,7 +70,7 @@ class RunDetails:
 def write_run_record(
     folder: Path, recipe: TrainingRecipe, outcome: TrainingOutcome, details: RunDetails | None = None
 ) -> None:
-    """Write run.json; a training that failed has the same keys, with null for what it did not get to know."""
+    """Write run.json; a failed run has the same keys, with null for unknown values."""
     write_json(
         folder / RUN,
         {

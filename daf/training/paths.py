@@ -1,10 +1,10 @@
-"""The files of a training, by name.
+"""The files of a training run, by name.
 
     model.safetensors, model.json, run.json, metrics.jsonl      what it publishes
-    state/{recipe}/                                             what it needs to resume, filed under its recipe
-    job.json, train.log, processes.log, environment.json        of a training that Python code started
+    state/{recipe}/                                             what it needs to resume, by recipe
+    job.json, train.log, processes.log, environment.json        of a run started from Python
 
-The names of the model's two files belong to their format, `daf.engine.model_files`.
+`daf.engine.model_files` defines the names of the model's two files.
 """
 
 from __future__ import annotations
@@ -40,11 +40,10 @@ ENVIRONMENT = "environment.json"
 
 
 def state_folder(folder: Path, recipe: TrainingRecipe) -> Path:
-    """Where a recipe's trainer state and its growing metrics live in a training's folder."""
+    """The folder of a recipe's trainer state and growing metrics inside a run's folder."""
     return folder / STATE / recipe.digest[:16]
 
 
 def outcome_path(folder: Path, recipe: TrainingRecipe) -> Path:
-    """Where the processes of a training record how it ended. It is filed under the recipe, so that no other recipe's
-    outcome is mistaken for it."""
+    """Where training processes record how it ended: by recipe, so that no other recipe's outcome is mistaken for it."""
     return state_folder(folder, recipe) / OUTCOME

@@ -20,10 +20,10 @@ def generalized_advantages(
 
     Args:
         rewards: [T, N], received for the action of step t.
-        values: [T, N], of the observation that the action of step t answered.
+        values: [T, N], of the observation on which the action of step t was based.
         next_values: [T, N], of the state after step t: the following observation's, the value after the horizon in the
             last row, the value of the last state of a truncated episode, and 0 after a real end.
-        done: [T, N] bool, true where step t ended an episode either way; the sum over the future stops there.
+        done: [T, N] bool, true if step t ended an episode either way; the sum over the future stops there.
     """
     deltas = rewards + gamma * next_values - values
     advantages = torch.empty_like(rewards)
@@ -37,7 +37,7 @@ def generalized_advantages(
 
 @dataclass(frozen=True, kw_only=True)
 class LossParts:
-    """Sums over the samples of a minibatch; `total` is what is differentiated. Scalars all."""
+    """Sums over the samples of a minibatch, all scalars; `total` is differentiated."""
 
     total: Tensor
     policy: Tensor
@@ -83,7 +83,7 @@ def ppo_loss(
 
 
 def scheduled_learning_rate(hyperparameters: Hyperparameters, update: int, num_updates: int) -> float:
-    """Learning rate of update 0 … num_updates - 1; the schedules fall towards zero and never rise again."""
+    """Learning rate of update 0 … num_updates - 1; schedules decay towards zero and never rise."""
     progress = min(1.0, update / num_updates)
     match hyperparameters.schedule:
         case "constant":

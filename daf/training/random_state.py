@@ -1,6 +1,7 @@
-"""The global random generators (python, numpy, torch), which a policy's network may draw from unasked.
+"""The global random generators (python, numpy, torch), which a policy's network may use implicitly.
 
-DAF's own streams are explicit generators; these are kept so that a dropout layer, say, is resumed exactly too.
+DAF's own streams are explicit generators; the global ones are saved so that, for example, a dropout layer also resumes
+exactly.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import torch
 
 
 def capture_random_state() -> dict[str, Any]:
-    """Their states as tensors and plain numbers."""
+    """Return their states as tensors and plain numbers."""
     name, keys, position, has_gauss, gauss = np.random.get_state(legacy=True)
     state: dict[str, Any] = {
         "python": random.getstate(),
@@ -38,7 +39,7 @@ def restore_random_state(state: dict[str, Any]) -> None:
 
 @contextmanager
 def random_state_kept() -> Iterator[None]:
-    """Whatever happens inside leaves the generators as they were."""
+    """Restore the generators on exit, whatever happens inside."""
     before = capture_random_state()
     try:
         yield

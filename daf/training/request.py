@@ -1,4 +1,4 @@
-"""A training as Python code asks for it: an environment, a configuration and changes to it become a checked spec."""
+"""Training requested from Python: turns an environment, a configuration and changes to it into a checked spec."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from daf.training.options import RunOptions, TrainingSpec
 from daf.training.paths import ENVIRONMENT, LOG
 
 SOURCE = "daf_launch_distributed_training"
-RUN_KEYS = ("device", "stall_seconds")  # of RunOptions; every other change is to a key of DAFTrainingConfig
+RUN_KEYS = ("device", "stall_seconds")  # keys of RunOptions; every other change applies to a key of DAFTrainingConfig
 
 
 def training_spec(
@@ -36,8 +36,8 @@ def training_spec(
         seed: default: the configuration's first.
 
     Raises:
-        ConfigError: an unknown key or a value that it does not take.
-        BadInputError: what `check_recipe` finds.
+        ConfigError: an unknown key, or a value that it does not accept.
+        BadInputError: see `check_recipe`.
     """
     from daf.training.trainable import check_recipe
 
@@ -72,11 +72,11 @@ def _with_equal_shares(settings: Mapping[str, Any]) -> DAFTrainingConfig:
 
 
 def _mission(env_cfg: Any, folder: Path) -> tuple[str, dict[str, MissionConfig]]:
-    """The mission's name, and its definition if that is known to this call only."""
+    """The mission's name, and its definition if only this call knows it."""
     if isinstance(env_cfg, str):
         return env_cfg, {}
     if isinstance(env_cfg, MissionConfig):
         return "mission", {"mission": env_cfg}
-    path = folder / ENVIRONMENT  # JSON, because not every configuration survives YAML
+    path = folder / ENVIRONMENT  # JSON, because not every configuration survives a YAML round trip
     write_text(path, env_cfg.model_dump_json(indent=1))
     return str(path), {}

@@ -1,11 +1,11 @@
 """Collecting experience: `horizon` steps of all environments of one process, with the current network.
 
-Everything stays on the device of the network, except what the engine reads and writes: observations, rewards and ends
-of episodes come from shared buffers, and the chosen actions go back to them.
+Everything stays on the network's device, except what the engine reads and writes: observations, rewards and episode
+ends come from shared buffers, and the chosen actions are written back to them.
 
-On a CPU the environments are played in blocks, one block after the other for the whole horizon: a block's simulations
-stay in the processor's cache, which halves the cost of a step. With a GPU, two large blocks take turns: while the GPU
-works on one, the simulations of the other advance.
+On a CPU, environments are played in blocks, one block after the other for the whole horizon: a block's simulations stay
+in the processor's cache, which halves the cost of a step. With a GPU, two large blocks alternate: while the GPU works
+on one, the simulations of the other advance.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class Stopwatch:
             self.seconds[phase] = self.seconds.get(phase, 0.0) + time.perf_counter() - began
 
     def take(self) -> dict[str, float]:
-        """Return the seconds so far and start from zero again."""
+        """Return the seconds so far and reset them to zero."""
         taken, self.seconds = self.seconds, {}
         return taken
 
@@ -74,11 +74,11 @@ class ObservationStore:
         self._shown = 0
 
     def put(self, step: int, rows: slice, live: np.ndarray) -> Tensor:
-        """Keep what some agents see in a step, uint8 [agents, tokens, 3]; return what to show to the network."""
-        # Used slots come first, so the last one that is shown tells whether more are needed.
+        """Store some agents' observations in a step, uint8 [agents, tokens, 3]; return what to show to the network."""
+        # Used slots come first, so the last shown slot tells whether more are needed.
         if self._shown == 0 or (live[:, self._shown - 1, 0] != NO_TOKEN).any():
             needed = self._network.shown_tokens(live)
-            if needed > self._shown:  # the earlier steps had nothing there
+            if needed > self._shown:  # earlier steps had no tokens there
                 self._network.clear(self._memory[:, :, self._shown : needed])
                 self._shown = needed
         kept = self._memory[step, rows, : self._shown]
@@ -92,7 +92,7 @@ class ObservationStore:
 
 @dataclass(frozen=True, kw_only=True)
 class _Cut:
-    """An episode that was cut short after `step`: what its agents saw and carried last."""
+    """An episode truncated after `step`: the last observations and states of its agents."""
 
     step: int
     rows: slice
@@ -118,9 +118,9 @@ class Collector:
     """Plays the environments of one process.
 
     Attributes:
-        state: what the network carries into the next step; None if it is not recurrent.
-        starting: bool [agents], an episode begins with the next step; in numpy, since the engine says so.
-        sampling: the generator of the actions, on the CPU whatever the device, so that it can be saved and restored.
+        state: the network's state for the next step; None if it is not recurrent.
+        starting: bool [agents], whether an episode begins with the next step; in numpy, as provided by the engine.
+        sampling: the generator of the actions, always on the CPU, so that it can be saved and restored.
     """
 
     def __init__(
@@ -145,7 +145,7 @@ class Collector:
 
     @torch.no_grad()
     def collect(self) -> tuple[Rollout | None, list[FinishedEpisode]]:
-        """Play `horizon` steps; the rollout (None if its logits were not finite) and the episodes that ended."""
+        """Play `horizon` steps; return the rollout (None if its logits were not finite) and the episodes that ended."""
         environment, hyperparameters, device = self._environment, self._hyperparameters, self._device
         first_state = self.state
         self.state = _cleared(self.state, self.starting)
@@ -153,7 +153,7 @@ class Collector:
         num_actions = len(environment.factory.interface.action_names)
         columns = _Columns(hyperparameters.horizon, environment.num_agents, num_actions, device)
         players = [self._play(block, columns) for block in self._blocks]
-        # Every block yields once per step: zipped, they take turns; chained, they play one after the other.
+        # Every block yields once per step: zipped, they alternate; chained, they play one after the other.
         deque(zip(*players, strict=True) if self._take_turns else chain(*players), maxlen=0)
         if not bool(columns.logits.isfinite().all()):
             return None, columns.episodes
@@ -189,8 +189,8 @@ class Collector:
     def _play(self, block: range, columns: _Columns) -> Iterator[None]:
         """Play `horizon` steps of some environments into their rows of the columns.
 
-        Yields in every step when the network has been asked, and before its answer is waited for. This is the innermost
-        loop: what can be done for all steps at once is not done here.
+        Yields in every step after the network has been called and before waiting for its result. This is the innermost
+        loop: anything that can be done for all steps at once is done elsewhere.
         """
         environment, buffers = self._environment, self._environment.buffers
         rows = environment.rows(block)
@@ -221,7 +221,7 @@ class Collector:
             self.state[0][rows], self.state[1][rows] = state
 
     def _cut(self, step: int, episode: FinishedEpisode, first_row: int, state: State | None) -> _Cut:
-        """What the value of an episode's last state depends on; `state` is that of agents from `first_row` on."""
+        """The inputs to the value of an episode's last state; `state` covers the agents starting at `first_row`."""
         assert episode.final_observations is not None
         rows = self._environment.rows(range(episode.environment, episode.environment + 1))
         own = slice(rows.start - first_row, rows.stop - first_row)
@@ -230,14 +230,14 @@ class Collector:
 
     @torch.no_grad()
     def next_logits(self) -> Tensor:
-        """Logits [agents, actions] for the next observations, without playing on."""
+        """Logits [agents, actions] for the next observations, without continuing to play."""
         logits, _, _ = self._step(
             self._shown(self._environment.buffers.observations), _cleared(self.state, self.starting)
         )
         return logits
 
     def _shown(self, observations: np.ndarray) -> Tensor:
-        """A copy on the device of what the network sees of raw observations [agents, tokens, 3]."""
+        """A copy, on the device, of what the network sees of raw observations [agents, tokens, 3]."""
         shown = torch.from_numpy(observations[:, : self._network.shown_tokens(observations)].copy())
         return self._network.prepare(shown.to(self._device))
 

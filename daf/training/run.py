@@ -1,4 +1,4 @@
-"""One seed of a training run of the workflow, with the best hyperparameters of a sweep if the run names one."""
+"""One seed of a training run in the workflow, with a sweep's best hyperparameters if the run names one."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from daf.training.options import RunOptions
 
 
 class TrainingDivergedError(DafError):
-    """The training ended without a model; run.json says why, and the last good state is kept."""
+    """Training ended without a model; run.json says why, and the last good state is kept."""
 
 
 class TrainingInterruptedError(DafError):
-    """The training was interrupted and wrote a checkpoint."""
+    """Training was interrupted and wrote a checkpoint."""
 
     exit_code = EXIT_REQUEUE
 
@@ -27,7 +27,7 @@ class TrainingInterruptedError(DafError):
 def train_run(
     recipe: Mapping[str, Any], folder: Path, options: RunOptions, *, best: Path | None, logger: DAFLogger
 ) -> None:
-    """Train and leave model.safetensors, model.json, run.json and metrics.jsonl in `folder`.
+    """Train, and write model.safetensors, model.json, run.json and metrics.jsonl to `folder`.
 
     Args:
         recipe: a TrainingRecipe as plain data.

@@ -1,7 +1,7 @@
-"""Stopping a training early so that it can resume: at a step, or because it lags behind.
+"""Stopping training early so that it can resume: at a step, or because it performs poorly.
 
-A stopped training has status `paused`: it publishes its weights like a finished one and keeps its state. The same
-training without the stop condition, or with a later one, resumes from there and ends as if it had never stopped.
+A stopped run has status `paused`: it publishes its weights like a finished one and keeps its state. The same run
+without the stop condition, or with a later one, resumes from there and ends as if it had never stopped.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from typing import Any
 
 @dataclass(frozen=True, kw_only=True)
 class StopCondition:
-    """When a training stops early.
+    """When training stops early.
 
     Attributes:
-        at_steps: it stops after the first update that reaches this many agent-steps; None: at no step.
-        worse_than: for each held-out evaluation a threshold: a training whose best objective so far is worse stops;
-            None: no threshold.
+        at_steps: stop after the first update that reaches this number of agent-steps; None: no such limit.
+        worse_than: a threshold for each held-out evaluation: stop if the best objective so far is worse; None: no
+            threshold.
         maximize: whether more is better.
     """
 
@@ -27,7 +27,7 @@ class StopCondition:
     maximize: bool = True
 
     def reason(self, agent_steps: int, evaluations: Sequence[Mapping[str, Any]]) -> str | None:
-        """Why a training stops at this point; None if it continues."""
+        """Why training stops at this point; None if it continues."""
         if self.at_steps is not None and agent_steps >= self.at_steps:
             return f"{self.at_steps:,} agent-steps reached"
         known: list[float] = []

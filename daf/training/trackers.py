@@ -1,8 +1,8 @@
 """Trackers: TensorBoard's event files, and any library with the interface of Weights & Biases.
 
 A tracker is chosen by name: `tensorboard`, or the import name of a library whose `init(...)` returns a run with
-`log(data, step=…)` and `finish()` (wandb, trackio, swanlab, …). Such runs are started offline; synchronising them
-afterwards is up to the user.
+`log(data, step=…)` and `finish()` (wandb, trackio, swanlab, …). Such runs start offline; users can synchronise them
+afterwards.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class TensorBoardTracker:
     def __init__(self, folder: Path, resumed_at: int) -> None:
         from torch.utils.tensorboard import SummaryWriter
 
-        # Hide what a killed run wrote after its last checkpoint: it is written again.
+        # Hide what a killed run wrote after its last checkpoint: it will be written again.
         self._writer = SummaryWriter(str(folder), purge_step=resumed_at + 1)
 
     def log(self, data: dict[str, float], step: int) -> None:
@@ -39,7 +39,7 @@ class TensorBoardTracker:
 def make_trackers(
     names: Sequence[str], recipe: TrainingRecipe, folder: Path, label: str, resumed_at: int
 ) -> list[Tracker]:
-    """Trackers of a training whose files go to `folder`; a resumed training continues its run.
+    """Trackers of a training run that writes to `folder`; a resumed run continues its trackers.
 
     Raises:
         BadInputError: no such library, or it has no `init`.
@@ -72,7 +72,7 @@ def check_trackers(names: Sequence[str]) -> None:
 
 
 def library_of(name: str) -> Any:
-    """The library behind a tracker's name.
+    """The library of a tracker.
 
     Raises:
         BadInputError: it cannot be imported, or it has no `init`.

@@ -1,4 +1,4 @@
-"""Whether a policy can be trained on a mission: asked before a process starts, and relied on by the trainer."""
+"""Whether a policy can be trained on a mission: checked before a process starts; the trainer relies on it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from daf.errors import BadInputError
 
 
 def environments_per_process(num_envs: int, world_size: int, where: str = "hyperparameters.num_envs") -> int:
-    """Environments of each process.
+    """The number of environments per process.
 
     Raises:
         BadInputError: the processes cannot share them equally.
@@ -35,21 +35,21 @@ def build_trainable(
     """The policy and its network, for an environment.
 
     Args:
-        interface: what the engine tells a policy of the environment (`SimulationFactory.interface`).
+        interface: the environment's interface to a policy (`SimulationFactory.interface`).
 
     Raises:
-        PolicyError: the class refuses the environment or the arguments, or the policy has no network.
+        PolicyError: the class rejects the environment or the arguments, or the policy has no network.
     """
     built = build_policy(policy, interface, device=device)
     return built, PolicyNetwork(built, policy.label, precision=precision, compiled=compiled)
 
 
 def check_recipe(recipe: TrainingRecipe) -> None:
-    """Find what would stop a training at its start.
+    """Find anything that would make training fail at its start.
 
     Raises:
-        BadInputError: an unknown mission or policy, a policy that cannot be trained on the mission, environments that
-            the processes cannot share equally.
+        BadInputError: an unknown mission or policy, a policy that cannot be trained on the mission, or a number of
+            environments that the processes cannot share equally.
     """
     environments_per_process(recipe.hyperparameters.num_envs, recipe.world_size)
     mission = resolve_mission(recipe.mission.config, recipe.mission.name)

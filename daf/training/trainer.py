@@ -1,4 +1,4 @@
-"""The state of one training in one process: environments, network, optimizer, counters, and all of it as plain data."""
+"""The training state in one process: environments, network, optimizer, counters; also as plain data."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from daf.training.trainable import build_trainable, environments_per_process
 
 @dataclass(frozen=True, kw_only=True)
 class Candidate:
-    """Weights that may be published, and the held-out objective that chose them (None: they are the last ones)."""
+    """Weights that may be published, and the held-out objective that selected them (None: the final weights)."""
 
     agent_steps: int
     objective: float | None
@@ -32,14 +32,14 @@ class Candidate:
 
 
 class Trainer:
-    """One process of a training. Everything random comes from the recipe's seed and this process's rank.
+    """One training process. All randomness comes from the recipe's seed and this process's rank.
 
     Attributes:
         evaluations: the held-out evaluations so far, oldest first.
         best: the candidate that the evaluations chose; None before the first of them.
 
     Raises:
-        BadInputError: environments that cannot be shared equally, or a mission on which the evaluations are impossible.
+        BadInputError: environments that cannot be shared equally, or a mission that does not support the evaluations.
     """
 
     def __init__(self, recipe: TrainingRecipe, group: Group, device: torch.device) -> None:
@@ -67,7 +67,7 @@ class Trainer:
         )
         self.network.module.to(device).train()
         own_seed = recipe.seed * 1_000_003 + group.rank
-        torch.manual_seed(own_seed)  # what the network draws while it runs differs between processes
+        torch.manual_seed(own_seed)  # the network's random draws must differ between processes
         self.stopwatch = Stopwatch()
         self._collector = Collector(
             self.environment, self.network, hyperparameters, seed=own_seed, device=device, stopwatch=self.stopwatch
@@ -90,14 +90,14 @@ class Trainer:
         return self._collector.collect()
 
     def learn(self, rollout: Rollout) -> dict[str, float | None] | None:
-        """Improve the network on a rollout; None if a loss, a gradient or a weight was not finite."""
+        """Update the network on a rollout; None if a loss, a gradient or a weight was not finite."""
         learning_rate = scheduled_learning_rate(self.recipe.hyperparameters, self.update, self.num_updates)
         with self.stopwatch.measure("learning"):
             figures = self._learner.learn(rollout, learning_rate)
         return None if figures is None else {"learning_rate": learning_rate, **figures}
 
     def can_act(self) -> bool:
-        """Whether actions can be chosen: weights may be finite, yet too large for that."""
+        """Whether actions can be chosen: weights may be finite but too large."""
         finite = self._learner.finite_weights() and bool(torch.isfinite(self._collector.next_logits()).all())
         return not self.group.any(not finite, self.device)
 
@@ -113,14 +113,14 @@ class Trainer:
         return objective
 
     def candidate(self) -> Candidate:
-        """What to publish: the best of the evaluations or, without any, the last weights."""
+        """What to publish: the best evaluated weights or, without evaluations, the final ones."""
         return self.best or Candidate(agent_steps=self.agent_steps, objective=None, weights=self._weights())
 
     def _weights(self) -> dict[str, torch.Tensor]:
         return {name: value.detach().cpu().clone() for name, value in self.network.module.state_dict().items()}
 
     def state(self) -> dict[str, Any]:
-        """Everything, of all processes, that the next update and the published model depend on."""
+        """Everything, from all processes, that the next update and the published model depend on."""
         environments = self.environment.state()
         mine = {
             "episode": environments["episode"],

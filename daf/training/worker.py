@@ -1,7 +1,7 @@
 """The program that torchrun starts once per process: join the group, train, record how it ended.
 
-Exit codes: 0 completed or diverged (a diverged training is a result), 75 interrupted with a checkpoint; failures have
-those of `daf.distributed.failures.EXIT_CODES` (2 for bad input).
+Exit codes: 0 completed or diverged (divergence is a result), 75 interrupted with a checkpoint; failures use those of
+`daf.distributed.failures.EXIT_CODES` (2 for bad input).
 """
 
 from __future__ import annotations
@@ -50,11 +50,11 @@ def main(arguments: list[str] | None = None) -> int:
 def run_process(
     recipe: TrainingRecipe, folder: Path, options: RunOptions, *, stop_condition: StopCondition | None = None
 ) -> TrainingOutcome:
-    """This process's part of a training, from joining the group to the recorded outcome."""
+    """This process's part of training, from joining the group to recording the outcome."""
     kind = resolve_device(options.device)
     group = join_group(recipe.world_size, kind, stall_seconds=options.stall_seconds)
     device = local_device(kind)
-    # Only the leader reports; the others would say the same.
+    # Only the leader reports; the others would report the same.
     level = "info" if group.is_leader else "warning"
     logger = create_daf_logger(f"train.{group.rank}", level=level, log_file=options.log_file)
     with ExitStack() as stack:

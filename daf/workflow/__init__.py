@@ -4,11 +4,11 @@ plan                 the three static plans of an experiment
 checkpoint_plan      who plays: policies and their checkpoints
 episode_plan         what is played: episodes, shards, interim analyses
 learning_plan        what is learned: training runs and sweeps
-preflight            the check with the engine before there is a graph, once per content
-engine_check         what that check looks at
-lock                 Snakemake's lock, which a killed run leaves behind
+preflight            the check with the engine before the graph is built, once per content
+engine_check         what that check examines
+lock                 removes the lock that a killed Snakemake leaves behind
 runner               the Snakefile, run from Python
-script               what every program in scripts/ does around its one call, and a script run by hand
-snakemake_internals  every use of names that Snakemake does not document
-rulegraph            the picture of the rules in the README
+script               what every program in scripts/ does around its one call, and running a script by hand
+snakemake_internals  every use of undocumented names of Snakemake
+rulegraph            the rule graph in the README
 """

@@ -15,7 +15,7 @@ from daf.system.files import file_sha256
 
 @dataclass(frozen=True, kw_only=True)
 class Checkpoint:
-    """Weights to evaluate: a policy from outside, one training seed of a run, or a team of such.
+    """Weights to evaluate: an external policy, one training seed of a run, or a team of these.
 
     Attributes:
         members: of a team, with their shares of the agents.
@@ -32,7 +32,7 @@ class Checkpoint:
 
     @property
     def training(self) -> str | None:
-        """The run that makes the weights."""
+        """The run that produces the weights."""
         return self.config.training
 
     def singles(self) -> list[Checkpoint]:
@@ -40,7 +40,7 @@ class Checkpoint:
         return [member for member, _ in self.members] or [self]
 
     def recipe(self) -> PolicyRecipe:
-        """Who plays, with weights from outside by content."""
+        """Who plays, with external weights identified by content."""
         return PolicyRecipe(
             label=self.policy,
             train_seed=self.seed,

@@ -1,5 +1,4 @@
-"""What only the engine can tell about an experiment: missions build, policies exist and can be built, trainable ones
-can be trained, searched hyperparameters exist, weights exist and fit.
+"""Checks that need the engine: missions and policies build, policies can be trained, hyperparameters and weights fit.
 
 This module loads the engine; `daf.workflow.preflight` runs it in a separate process.
 """
@@ -25,7 +24,7 @@ from daf.workflow.plan import Plan
 
 
 def check_with_engine(plan: Plan, source: str) -> None:
-    """Check everything that only the engine can tell before a job starts.
+    """Check, before a job starts, everything that needs the engine.
 
     Raises:
         ConfigError: one problem per wrong value.
@@ -43,7 +42,7 @@ def check_with_engine(plan: Plan, source: str) -> None:
 
 
 class _EngineCheck:
-    """The steps of the check. Each reports what is wrong once; later steps skip what an earlier one reported."""
+    """The steps of the check. Each problem is reported once: later steps skip what an earlier one reported."""
 
     def __init__(self, plan: Plan, source: str) -> None:
         self._plan, self._experiment, self._source = plan, plan.experiment, source
@@ -96,7 +95,7 @@ class _EngineCheck:
             self._attempt(f"training.{name}.trackers", check_trackers, run.trackers)
 
     def policies_exist(self) -> None:
-        """The policies from outside, used or not."""
+        """External policies, used or not."""
         plan = self._plan.checkpoints
         declared = {
             checkpoint.label: checkpoint
@@ -111,7 +110,7 @@ class _EngineCheck:
                     )
 
     def episodes_can_be_played(self) -> None:
-        """Every mission builds, and every policy compared on it can play it."""
+        """Check that every mission builds, and that every policy compared on it can play it."""
         plan = self._plan.episodes
         for label, episodes in plan.by_mission.items():
             key = f"comparisons.{_first_with(self._experiment, 'missions', episodes.mission)}.missions"
@@ -130,7 +129,7 @@ class _EngineCheck:
     # ---- parts of steps ---------------------------------------------------------------------------------------
 
     def _attempt[**P, T](self, key: str, action: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T | None:
-        """The action's result; None if it failed, and its problems are then recorded under `key`."""
+        """The action's result, or None if it failed; its problems are recorded under `key`."""
         try:
             return action(*args, **kwargs)
         except ConfigError as error:
@@ -140,7 +139,7 @@ class _EngineCheck:
         return None
 
     def _placed(self, error: DafError, key: str) -> BadInputError:
-        """The same problem, with the key of the configuration before the place that the engine named."""
+        """The same problem, with the configuration's key before the place that the engine named."""
         return BadInputError(error.expected, error.found, f"{self._source}: {key} ({error.where})", error.hint)
 
     def _mission_config(self, mission: str) -> MissionConfig:
@@ -175,7 +174,7 @@ class _EngineCheck:
                 build_policy(policy, interface)
 
     def _transfer(self, run: str, mission: str) -> None:
-        """A policy trained on one mission can only play another that looks the same to its network."""
+        """Check transfer: a policy can only play missions with the same interface as the one it was trained on."""
         home, policy = self._experiment.training[run].mission, self._trainable[f"training.{run}"]
         if policy and home in self._interfaces:
             check_transfer(policy, self._interfaces[home], home, self._interface(mission), mission)

@@ -13,7 +13,7 @@ from daf.workflow.checkpoint_plan import CheckpointPlan
 
 @dataclass(frozen=True, kw_only=True)
 class Episodes:
-    """The episodes that every policy plays on a mission: as many as the most demanding comparison wants."""
+    """The episodes that every policy plays on a mission: enough for the most demanding comparison."""
 
     mission: str  # as written in the configuration
     count: int
@@ -27,7 +27,7 @@ class EpisodePlan:
         by_mission: the episodes on each mission, by its label.
 
     Raises:
-        ConfigError: two comparisons want different episode seeds on one mission, or two missions share a label.
+        ConfigError: two comparisons need different episode seeds on one mission, or two missions share a label.
     """
 
     def __init__(self, experiment: ExperimentConfig, checkpoints: CheckpointPlan) -> None:
@@ -74,7 +74,7 @@ class EpisodePlan:
     def interim_analyses_before(self, mission: str, shard: int) -> list[tuple[str, int]]:
         """The interim analyses that decide whether a shard is played, as (comparison, its number).
 
-        None if a comparison needs the shard in any case; only `episodes_per_mission: auto` has such analyses.
+        None if some comparison always needs the shard; only `episodes_per_mission: auto` has such analyses.
         """
         first = shard * self._experiment.evaluation.episodes_per_shard
         analyses = []

@@ -21,14 +21,14 @@ class LearningPlan:
         return self.experiment.training[name]
 
     def training(self, run: str, seed: int) -> TrainingRecipe:
-        """The recipe of a run; a sweep's best values go into it when they are known."""
+        """The recipe of a run; a sweep's best values are inserted once they are known."""
         return training_recipe(self.run(run), seed, self.experiment.missions)
 
     def sweep(self, name: str) -> DAFSweepConfig:
         return self.experiment.sweeps[name]
 
     def sweep_plan(self, name: str) -> SweepPlan:
-        """The trials of a sweep; the same object each time, since every trial asks."""
+        """The plan of a sweep, cached because every trial needs it."""
         return self._sweep_plans[name]
 
     @cached_property
@@ -47,10 +47,10 @@ class LearningPlan:
 
 
 def take_trials_per_job(config: dict[str, Any]) -> int:
-    """Remove and return how many trials a job runs, which a profile sets in Snakemake's `config`.
+    """Remove and return the number of trials per job, which a profile sets in Snakemake's `config`.
 
     Raises:
-        BadInputError: it is no whole number above 0.
+        BadInputError: it is not a whole number above 0.
     """
     trials_per_job = config.pop("trials_per_job", 1)
     if isinstance(trials_per_job, bool) or not isinstance(trials_per_job, int) or trials_per_job < 1:

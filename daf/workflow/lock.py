@@ -1,4 +1,4 @@
-"""Snakemake's lock, which kill -9 leaves behind: removed when every process that could hold it is known to be dead."""
+"""Removes the lock that kill -9 of Snakemake leaves behind, once every process that could hold it is known dead."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ SNAKEMAKE = Path(".snakemake")
 
 
 def remove_stale_workflow_lock(folder: Path = SNAKEMAKE) -> bool:
-    """Remove Snakemake's lock if all runs that were started here are dead; then sign in as a run.
+    """Remove Snakemake's lock if all runs that were started here are dead; then register this run.
 
-    A run on another machine cannot be looked at, so it counts as alive.
+    A run on another machine cannot be inspected, so it counts as alive.
 
     Returns:
         Whether a lock was removed.
@@ -31,7 +31,7 @@ def remove_stale_workflow_lock(folder: Path = SNAKEMAKE) -> bool:
 
 
 def _entry(pid: int) -> str:
-    """Host, process id and start of the process in milliseconds: process ids are used again."""
+    """Host, process id and start time in milliseconds, since process ids are reused."""
     return f"{socket.gethostname()}+{pid}+{int(psutil.Process(pid).create_time() * 1000)}"
 
 

@@ -1,6 +1,6 @@
 """The static plan of an experiment: who plays, what is played and what is learned, all known before anything runs.
 
-The Snakefile asks the three plans which files to make; none of them reads a result.
+The Snakefile takes from the three plans which files to create; none of them reads a result.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ class Plan:
         learning: what is trained and searched.
 
     Raises:
-        ConfigError: two comparisons want different episode seeds on one mission, or two missions or two policies share
+        ConfigError: two comparisons need different episode seeds on one mission, or two missions or two policies share
             a label.
     """
 
@@ -30,7 +30,7 @@ class Plan:
         self.checkpoints = CheckpointPlan(experiment)
         self.episodes = EpisodePlan(experiment, self.checkpoints)
         self.learning = LearningPlan(experiment)
-        _ = self.checkpoints.by_label  # finds clashing labels now
+        _ = self.checkpoints.by_label  # detects clashing labels now
 
 
 def mission_recipes(experiment: ExperimentConfig) -> list[MissionRecipe]:

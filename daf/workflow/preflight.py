@@ -1,7 +1,7 @@
 """Checking an experiment with the engine before a DAG is built, once per content.
 
-The check loads the engine, which takes seconds; every call of Snakemake would pay for it. So a passed check leaves a
-stamp under .snakemake/ that names everything it depended on. It runs in a separate process, because the engine
+The check loads the engine, which takes seconds and would slow down every call of Snakemake. So a passed check leaves a
+stamp under .snakemake/ that identifies everything it depended on. It runs in a separate process, because the engine
 installs log handlers and imports torch, and neither belongs in Snakemake's process.
 """
 
@@ -25,7 +25,7 @@ KNOWN_PACKAGES = ("daf.", "cogames.", "mettagrid.")
 
 
 def check_once(plan: Plan, source: str) -> None:
-    """Raise ConfigError unless the experiment passes, now or when it was checked before."""
+    """Raise ConfigError unless the experiment passes the check, now or earlier."""
     experiment = plan.experiment
     stamp = stamp_of(experiment)
     if stamp.exists() and not _uses_foreign_code(experiment):
@@ -54,7 +54,7 @@ def stamp_of(experiment: ExperimentConfig) -> Path:
 
 
 def main() -> int:
-    """Check the experiment on standard input; its problems go to standard output as JSON."""
+    """Check the experiment on standard input; write its problems to standard output as JSON."""
     from daf.workflow.engine_check import check_with_engine
 
     request = json.load(sys.stdin)
@@ -70,7 +70,7 @@ def main() -> int:
 
 
 def _content(experiment: ExperimentConfig) -> str:
-    """What the outcome of the check depends on: the experiment, the files it names, the engine, this code."""
+    """Everything that the outcome of the check depends on: the experiment, its files, the engine, this code."""
     weights = [path for policy in experiment.policies.values() for path in weights_files(policy)]
     return digest(
         {
@@ -84,7 +84,7 @@ def _content(experiment: ExperimentConfig) -> str:
 
 
 def _uses_foreign_code(experiment: ExperimentConfig) -> bool:
-    """Whether a policy class is a user's own: its code may change without any file named here changing."""
+    """Whether a policy class is a user's own: its code may change without any of the listed files changing."""
     paths = [policy.class_path or _class_of_weights(policy) for policy in experiment.policies.values()]
     paths += [sweep.policy_class_path for sweep in experiment.sweeps.values()]
     paths += [run.policy_class_path for run in experiment.training.values()]
@@ -94,7 +94,7 @@ def _uses_foreign_code(experiment: ExperimentConfig) -> bool:
 
 
 def _class_of_weights(policy: PolicyConfig) -> str | None:
-    """The class that the description beside trained weights names."""
+    """The class named in the description of trained weights."""
     descriptions = weights_files(policy)[1:]
     return load_model_description(descriptions[0]).policy_class_path if descriptions else None
 

@@ -20,16 +20,16 @@ if TYPE_CHECKING:
 def run_workflow(
     *, config_path: str | Path, targets: Sequence[str] = (), cores: int = 1, dry_run: bool = False, quiet: bool = True
 ) -> None:
-    """Make targets of an experiment; finished files are kept, so a second call goes on where the first stopped.
+    """Make targets of an experiment; finished files are kept, so a second call continues where the first stopped.
 
     It runs in the current folder, like `snakemake` itself; relative paths of the experiment are relative to it.
 
     Args:
         config_path: the experiment file.
         targets: names of rules or files; none means everything.
-        cores: jobs at once.
-        dry_run: show what would run, and run nothing.
-        quiet: show DAF's messages only.
+        cores: number of parallel jobs.
+        dry_run: only show what would run.
+        quiet: show only DAF's messages.
 
     Raises:
         ConfigError: the experiment is wrong; nothing ran.
@@ -56,7 +56,7 @@ def run_workflow(
             f"targets {', '.join(targets) or 'all'} of {config_path}",
             str(error) or type(error).__name__,
             "workflow",
-            "the messages above and the logs under <output_dir>/logs say which rule failed; run again to go on",
+            "the messages above and the logs under <output_dir>/logs say which rule failed; run again to continue",
         ) from error
 
 
@@ -90,5 +90,5 @@ def snakefile() -> Path:
     path = PROJECT / "Snakefile"
     if not path.is_file():
         hint = "install DAF from its repository with `pip install -e .`"
-        raise BadInputError("DAF's Snakefile beside the package", "no such file", str(path), hint)
+        raise BadInputError("DAF's Snakefile next to the package", "no such file", str(path), hint)
     return path

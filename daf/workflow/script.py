@@ -1,8 +1,7 @@
-"""What every program in scripts/ does around its one call: messages to the terminal and the rule's log file, and
-errors as text with the right exit code.
+"""What every program in scripts/ does around its one call: log messages, and errors as text with an exit code.
 
-`python -m daf.workflow.script TARGET` runs the script that makes one file by hand, in this process, so that
-`breakpoint()` works in it and in everything it calls. Make its inputs with Snakemake first.
+`python -m daf.workflow.script TARGET` runs the script of one file by hand, in this process, so that `breakpoint()`
+works in it and in everything it calls. Create its inputs with Snakemake first.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ from daf.logging_config import DAFLogger, create_daf_logger
 
 @dataclass(frozen=True)
 class ScriptContext:
-    """What a script may use beside its rule's `params`, input, and output. None of it decides a result.
+    """What a script may use in addition to its rule's `params`, input, and output. None of it affects results.
 
     Attributes:
         settings: how jobs run here: device, log level.
@@ -51,7 +50,7 @@ def script_context(snakemake: Any) -> Iterator[ScriptContext]:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the script that makes one file."""
+    """Run the script that creates one file."""
     from daf.workflow.runner import open_dag
     from daf.workflow.snakemake_internals import script_that_makes
 

@@ -1,4 +1,4 @@
-"""Every use of names of Snakemake that it does not document, in one place.
+"""Every use of undocumented names of Snakemake, in one place.
 
 tests/workflow/test_snakemake_internals.py fails when Snakemake changes one of them.
 """
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def is_main_process(workflow: Workflow) -> bool:
-    """Whether this is the process that the user started, not that of a job."""
+    """Whether this is the process that the user started, not a job's."""
     return bool(workflow.is_main_process)
 
 
@@ -27,24 +27,24 @@ def submits_jobs(workflow: Workflow) -> bool:
 
 
 def submitted_jobs(workflow: Workflow) -> list[tuple[str, int, Mapping[str, Any]]]:
-    """Rule, threads and resources of every job that is to be submitted."""
+    """Rule, threads and resources of every job to be submitted."""
     jobs = [job for job in workflow.dag.needrun_jobs() if not job.is_local]
     return [(job.rule.name, job.threads, job.resources) for job in jobs]
 
 
 def slurm_status_command(workflow: Workflow) -> str | None:
-    """What the slurm executor asks for the states of jobs, squeue or sacct; None with another executor."""
+    """The program that the slurm executor uses to query job states, squeue or sacct; None with another executor."""
     command: str | None = getattr(workflow.executor_settings, "status_command", None)
     return command
 
 
 def unlock(workflow: Workflow) -> None:
-    """Remove this run's lock, before the process starts again in the same place."""
+    """Remove this run's lock before the process restarts in the same folder."""
     workflow.persistence.unlock()
 
 
 def profile_resources(workflow: Workflow, rule: str) -> Mapping[str, Any]:
-    """What `set-resources` of the profile or the command line gives a rule."""
+    """The resources that `set-resources` in the profile or on the command line gives a rule."""
     resources: Mapping[str, Any] = workflow.resource_settings._parsed_overwrite_resources.get(rule, {})
     return resources
 
@@ -55,10 +55,10 @@ def set_resources(workflow: Workflow, rule: str, resources: Mapping[str, Any]) -
 
 
 def script_that_makes(dag: DAGApi, target: str) -> tuple[Path, Any]:
-    """The script of the rule that makes a file, and the `snakemake` object that its job would get.
+    """The script of the rule that creates a file, and the `snakemake` object that its job would get.
 
     Raises:
-        BadInputError: the target is no file that a script makes, or its inputs are missing.
+        BadInputError: the target is not a file that a script creates, or its inputs are missing.
     """
     from snakemake.iocontainers import Snakemake
 
@@ -67,7 +67,9 @@ def script_that_makes(dag: DAGApi, target: str) -> tuple[Path, Any]:
     workflow._build_dag()
     jobs = [job for job in workflow.dag.jobs if target in map(str, job.output) and job.rule.script]
     if not jobs:
-        raise BadInputError("a file that a script makes", f"'{target}'", "target", "a stage such as `train` is no file")
+        raise BadInputError(
+            "a file that a script creates", f"'{target}'", "target", "a stage such as `train` is not a file"
+        )
     (job,) = jobs
     if missing := [str(path) for path in job.input if not Path(path).exists()]:
         raise BadInputError("the inputs of the script", f"no {missing[0]}", target, f"snakemake {missing[0]}")

@@ -86,7 +86,7 @@ def test_missing_scores_cells_and_missions_are_left_out_visibly() -> None:
     assert "1 of 12 episodes of x on one have no complete result (first reason: the score is missing)" in notes
     assert "1 of 12 episodes of z on one" in notes
     assert "y did not play two" in notes
-    assert "rest on the 1 of 2 missions that all policies played" in notes
+    assert "use only the 1 of 2 missions that all policies played" in notes
     pairs = results.pairwise.query("estimand == 'checkpoints'").set_index(["policy_a", "policy_b", "mission"])["n_a"]
     assert pairs["x", "y", "one"] == pairs["x", "y", "overall"] == 11
     assert pairs["x", "z", "one"] == 10
@@ -107,7 +107,7 @@ def test_one_policy_and_one_mission() -> None:
     assert results.pairwise.empty
     assert results.ranks.empty
     assert "x scores" in str(results)
-    assert "no second policy" in results.estimand["recipes"]["why"]
+    assert "no other policy" in results.estimand["recipes"]["why"]
 
 
 def test_the_order_and_choice_of_policies_is_the_callers() -> None:
@@ -447,7 +447,7 @@ def test_a_margin_far_below_the_spread_leaves_the_number_needed_open() -> None:
     assert set(rows["verdict"]) == {"inconclusive"}
     np.testing.assert_allclose(rows["power"], 0.05, atol=1e-4)
     for key, unit in (("checkpoints", "episodes per mission"), ("recipes", "training seeds per recipe")):
-        text = f"that a billion {unit} would not show it in 1 of 1 open pairs of {key}."
+        text = f"that a billion {unit} would not show it in 1 of 1 undecided pairs of {key}."
         assert any(
             note.startswith("A difference of 1e-06 is so small") and note.endswith(text) for note in results.notes
         )
@@ -483,7 +483,7 @@ def test_the_permutation_test_of_recipes_says_how_small_its_p_can_get() -> None:
     np.testing.assert_allclose(rows["minimum_p"].astype(float), 2 / 70)
     np.testing.assert_allclose(rows["p_holm"].astype(float), 6 / 70)
     assert rows["test"].unique().tolist() == ["permutation (exact) on seed means"]
-    assert any("few training seeds, p cannot fall below 0.029" in note for note in results.notes)
+    assert any("With this number of training seeds, p cannot fall below 0.029" in note for note in results.notes)
     rows = compare(frame).pairwise.query("estimand == 'recipes' and mission == 'overall'")
     assert set(rows["verdict"]) == {"better", "worse"}  # Welch's test can tell
 

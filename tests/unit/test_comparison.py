@@ -108,7 +108,7 @@ def test_one_seed_per_policy_leaves_the_recipes_unanswered_in_plain_words() -> N
     results = compare_episodes(episodes({"t": 3.0, "r": 0.0}, seeds={"t": (1,)}), config("t", "r"))
     assert results.estimand["checkpoints"]["answered"]
     assert not results.estimand["recipes"]["answered"]
-    assert "trained with one seed only" in results.estimand["recipes"]["why"]
+    assert "trained with only one seed" in results.estimand["recipes"]["why"]
     assert pair(results, "recipes")["verdict"] == "insufficient data"
 
 

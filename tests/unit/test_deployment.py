@@ -259,7 +259,10 @@ def test_a_trained_model_that_cannot_be_converted_is_refused(
         daf_package_policy(policy_class, alone, tmp_path / "out", **arguments)
     with pytest.raises(PolicyError, match="the policy class that was trained"):
         daf_package_policy("stateless", model, tmp_path / "out")
-    for name, found in (("load_policy_data", "another one after save and load"), ("save_policy_data", "saves nothing")):
+    for name, found in (
+        ("load_policy_data", "differs after saving and loading"),
+        ("save_policy_data", "saves nothing"),
+    ):
         monkeypatch.setattr(load_policy_class(policy_class), name, lambda self, path: None)
         with pytest.raises(PolicyError, match=found):
             daf_package_policy(policy_class, model, tmp_path / "out", **arguments)

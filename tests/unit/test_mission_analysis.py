@@ -139,7 +139,7 @@ def test_intervals_say_how_they_were_made():
     ("rewards", "mean", "variance", "why"),
     [
         ([2.0, 2.0, 2.0], 2.0, 0.0, "all 3 values are equal"),
-        ([2.0], 2.0, None, "one unit only"),
+        ([2.0], 2.0, None, "only one unit"),
         ([], None, None, "no units"),
     ],
 )

@@ -158,7 +158,7 @@ def test_training_curves_from_a_run_folder(metrics: Path, tmp_path: Path) -> Non
     with pytest.raises(BadInputError, match="episode_reward"):
         daf_plot_training_curves(metrics, tmp_path / "curve.svg", metric="episode_rewrad")
     (tmp_path / "empty").mkdir()
-    with pytest.raises(BadInputError, match="has the training started"):
+    with pytest.raises(BadInputError, match="has training started"):
         daf_plot_training_curves(tmp_path / "empty", tmp_path / "curve.svg")
 
 

@@ -75,9 +75,9 @@ def test_references_inside_the_file(tmp_path: Path) -> None:
         training__hall__sweep="knob", policies__trained={"training": "hal"}, deployment__policy="trainde"
     )
     assert refused(tmp_path, experiment) == [
-        ("training.hall.sweep", "the name of a sweep of this file", "'knob'", "did you mean 'knobs'?"),
-        ("policies.trained.training", "the name of a training run of this file", "'hal'", "did you mean 'hall'?"),
-        ("deployment.policy", "the name of a policy of this file", "'trainde'", "did you mean 'trained' or 'random'?"),
+        ("training.hall.sweep", "the name of a sweep in this file", "'knob'", "did you mean 'knobs'?"),
+        ("policies.trained.training", "the name of a training run in this file", "'hal'", "did you mean 'hall'?"),
+        ("deployment.policy", "the name of a policy in this file", "'trainde'", "did you mean 'trained' or 'random'?"),
     ]
 
 

@@ -115,4 +115,4 @@ def test_a_script_runs_by_hand(tmp_path: Path) -> None:
     assert "episodes.parquet" in early.stderr
     stage = by_hand(tmp_path, "train")
     assert stage.returncode == 2
-    assert "a file that a script makes" in stage.stderr
+    assert "a file that a script creates" in stage.stderr

@@ -208,8 +208,8 @@ def test_what_exists_is_no_problem(fine: Request) -> None:
         ({"memory_mb": 600_000}, "at most 512000 MB", "600000", "cluster.max_memory_mb"),
         ({"minutes": 3000}, "at most 2880 minutes", "3000", "cluster.max_minutes"),
         ({"cpus": 100}, "at most 64 cores", "100", "fewer processes"),
-        ({"gres": "gpu:4", "nodes": 9}, "9 nodes that have everything the job asks for", "8", "num_machines"),
-        ({"gres": "gpu:v100:1", "constraint": "ib"}, "1 nodes that have everything", "0", "another partition"),
+        ({"gres": "gpu:4", "nodes": 9}, "9 nodes with everything that the job requests", "8", "num_machines"),
+        ({"gres": "gpu:v100:1", "constraint": "ib"}, "1 nodes with everything", "0", "another partition"),
     ],
 )
 def test_what_does_not_exist_is_named_once(wrong: dict[str, Any], expected: str, found: str, hint: str) -> None:
@@ -304,7 +304,7 @@ def test_pending_orphans_are_cancelled_and_running_ones_waited_for(
     assert log.read_text() == "scancel --state=PENDING 8\n"
     assert [line.partition(":")[2] for line in said] == [
         " 8",
-        " 7 (a). Waiting for them; scancel those you do not need.",
+        " 7 (a). Waiting for them; scancel any you do not need.",
     ]
     assert slept == [2.0, 4.0]
 

@@ -128,7 +128,7 @@ def test_a_leaderboard_of_another_engine_is_refused_before_anything_is_played(
     board.write_text(json.dumps(content))
     with pytest.raises(BadInputError, match=r"mettagrid 0\.26\.0") as caught:
         suites.daf_benchmark_suite(["noop"], "quick", 8, output_dir=tmp_path, verbose=False)
-    assert "take another file" in str(caught.value)
+    assert "use another file" in str(caught.value)
     assert len(seen) == 1
     assert json.loads(board.read_text()) == content
     board.write_text("[]")

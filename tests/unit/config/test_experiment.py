@@ -114,8 +114,8 @@ def test_a_sweep_is_named_by_its_key() -> None:
 
 def test_policies_are_one_kind() -> None:
     assert PolicyConfig.model_validate("lstm").class_path == "lstm"
-    assert "stands alone" in problem({"policies": {"x": {"training": "t", "class_path": "a"}}}).expected
-    assert "is needed" in problem({"policies": {"x": {}}}).expected
+    assert "excludes the other keys" in problem({"policies": {"x": {"training": "t", "class_path": "a"}}}).expected
+    assert "is required" in problem({"policies": {"x": {}}}).expected
 
 
 def test_search_parameters_of_every_kind() -> None:
@@ -204,11 +204,11 @@ def test_assignments_are_checked_and_a_refused_one_changes_nothing() -> None:
 def test_validate_finds_what_was_changed_in_place() -> None:
     config = DAFTrainingConfig(seeds=[1, 2])
     config.seeds.append(2)
-    with pytest.raises(ConfigError, match="seeds must differ"):
+    with pytest.raises(ConfigError, match="seeds must be distinct"):
         config.validate()
     comparison = DAFComparisonConfig(policies=["a"], missions=["m"])
     comparison.missions.append("m")
-    with pytest.raises(ConfigError, match="missions must differ"):
+    with pytest.raises(ConfigError, match="missions must be distinct"):
         comparison.validate()
     whole = ExperimentConfig.from_dict(experiment())
     whole.training["miner"].sweep = "gone"

@@ -303,7 +303,7 @@ def test_what_the_engine_writes_and_cannot_read_gets_a_hint(tmp_path, source):
     path = tmp_path / "mine.yaml"
     path.write_text(yaml.dump(config.model_dump(mode="yaml"), default_flow_style=False, sort_keys=False))
     error = refused(path)
-    assert error.hint == "files written by `cogames make-mission` read back as .json, not as .yaml"
+    assert error.hint == "`cogames make-mission` writes files that can be read as .json, but not as .yaml"
     path.with_suffix(".json").write_text(config.model_dump_json())
     assert resolve_mission(path.with_suffix(".json")).num_agents == config.game.num_agents
 

@@ -108,7 +108,7 @@ def test_who_is_idle_is_named():
     aligner = idle | {"junction.aligned_by_agent": 1.0}
     rows = [episode(0, [GOOD, idle, GOOD]), episode(1, [GOOD, idle, idle]), episode(2, [GOOD, aligner, GOOD])]
     found = modes(rows)["one role idle"]
-    assert found.meaning.endswith("by number of episodes: agent 1 (in 2), agent 2 (in 1)")
+    assert found.meaning.endswith("number of episodes by agent: agent 1 (in 2), agent 2 (in 1)")
     assert found.example_seeds == [1000, 1001]
     assert "one role idle" not in modes([episode(0, [idle, idle])])  # nobody did anything: that is another mode
 

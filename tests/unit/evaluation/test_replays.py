@@ -95,7 +95,7 @@ def test_a_trace_says_where_agents_were(episodes: pd.DataFrame) -> None:
 def test_an_episode_that_comes_out_differently_is_no_replay(episodes: pd.DataFrame, tmp_path: Path) -> None:
     changed = episodes.head(1).copy()
     changed["agent_rewards"] = [[9.0, 9.0, 9.0, 9.0]]
-    with pytest.raises(DafError, match="played again from its actions"):
+    with pytest.raises(DafError, match="replayed from its actions"):
         daf_write_replay(changed, tmp_path / "a.json.z", mission=MINER)
     assert list(tmp_path.iterdir()) == []
 

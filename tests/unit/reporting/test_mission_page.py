@@ -246,14 +246,14 @@ def test_captions_say_what_is_drawn(tmp_path: Path) -> None:
     for kind in range(4):
         assert f"</svg>kind {kind} <span" in text
     visited, things = np.unique(trace.positions[1:].reshape(-1, 2), axis=0), len(trace.objects)
-    assert f"visited {len(visited)} of {(~trace.walls).sum() - things} cells" in text
+    assert f"visited {len(visited)} of the {(~trace.walls).sum() - things} cells" in text
     assert "Episode 0 (seed 0), the median of 4 by mean reward" in text
     assert "Each frame covers 2 steps, and the episode plays in 15 seconds" in text
 
 
 def test_a_policy_that_never_finished_an_episode_is_said_to(tmp_path: Path) -> None:
     text = write_page(tmp_path / "p.html", {"broken": None, "fine": walk(1, steps=30)}).read_text()
-    assert "All 4 episodes failed: there is nothing to draw." in text
+    assert "All 4 episodes failed, so there is nothing to draw." in text
     assert "ValueError: a bad &lt;action&gt;" in text
     assert text.count('class="map"') == 2
     alone = write_page(tmp_path / "alone.html", {"broken": None}).read_text()

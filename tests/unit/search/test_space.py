@@ -198,7 +198,7 @@ def test_values_that_do_not_apply_are_refused_as_missing_ones_are():
     [
         ({"optimiser": "adam"}, "a parameter of this search space", "'optimiser'"),
         ({"optimizer": "rmsprop"}, "values of 'optimizer', ['adam', 'sgd']", "'rmsprop'"),
-        ({"adam_beta2": 0.99}, "conditions without a circle", "a circle through 'adam_eps'"),
+        ({"adam_beta2": 0.99}, "conditions without a cycle", "a circle through 'adam_eps'"),
     ],
 )
 def test_wrong_conditions_are_named(when, expected, found):

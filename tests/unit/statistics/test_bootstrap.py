@@ -102,7 +102,7 @@ def test_intervals_of_drawn_missions_go_by_the_number_of_missions() -> None:
     assert (found.low, found.high) == pytest.approx((expected.low, expected.high), abs=0.12)
     assert found.method == "percentile bootstrap, expanded, missions resampled"
     few = bootstrap.replicate_interval(replicates["mean"][0], [scores[:4]], missions=True)
-    assert few.method == "insufficient data: 4 missions; 5 are the least for a bootstrap interval"
+    assert few.method == "insufficient data: 4 missions; a bootstrap interval needs at least 5"
     seeds = bootstrap.replicate_interval(replicates["mean"][0], [[s[:3] for s in scores]], missions=True, joint=True)
     assert seeds.method.startswith("insufficient data: 3 missions or training seeds")
     thresholds = np.array([0.0])
@@ -173,7 +173,7 @@ def test_levels_of_missions_of_unequal_size_are_those_of_their_mean() -> None:
     assert bootstrap.expanded_levels([40, 5], pooled=True)[0] == pytest.approx(tail, abs=1e-12)
     assert bootstrap.expanded_levels([7, 7], pooled=True) == pytest.approx(bootstrap.expanded_levels([7, 7]), abs=1e-12)
     assert bootstrap.replicate_interval(np.arange(9.0), [[*scores, np.array([1.0])]]).method == (
-        "insufficient data: a mission has one unit only"
+        "insufficient data: a mission has only one unit"
     )
 
 
@@ -194,7 +194,7 @@ def test_intervals_of_constants_are_unknown_and_fixed_samples_do_not_hide_varyin
     few = [varying[0][:4], varying[0][1:]]
     assert bootstrap.replicate_interval(replicates, [fixed, few]).known
     joint = bootstrap.replicate_interval(replicates, [fixed, few], joint=True)  # 4 seeds, each on two missions
-    assert joint.method == "insufficient data: 4 units; 5 are the least for a bootstrap interval"
+    assert joint.method == "insufficient data: 4 units; a bootstrap interval needs at least 5"
 
 
 def test_profile_weighs_missions_the_same_and_its_band_holds_it() -> None:

@@ -78,7 +78,7 @@ def test_it_stops_at_the_first_analysis_that_settles_every_pair() -> None:
     assert results.config.confidence_level == pytest.approx(1 - 0.05 / 16)
     row = results.headline_records("checkpoints")[0]
     assert (row.verdict, row.n_a) == ("better", 16)
-    assert any("Episodes were added until every pair had its verdict: 16" in note for note in results.notes)
+    assert any("Episodes were added until every pair had a verdict: 16" in note for note in results.notes)
 
 
 def test_an_equal_pair_goes_on_to_the_cap_or_to_equivalence() -> None:
@@ -150,7 +150,7 @@ def test_a_look_says_whether_more_is_needed_and_later_shards_stay_empty(tmp_path
     assert reason_to_skip([]) is None
     assert reason_to_skip([tmp_path / "interim-0.json", tmp_path / "interim-1.json"]) is None
     reason = reason_to_skip([tmp_path / "interim-0.json"])
-    assert reason == "not played: every pair had its verdict after 16 episodes per policy and mission"
+    assert reason == "not played: every pair had a verdict after 16 episodes per policy and mission"
 
     recipe = plan(main={"episodes_per_mission": "auto"}).episodes.recipe("random", "arena", 3)
     write_skipped_shard(recipe, reason, tmp_path / "episodes-3.parquet")

@@ -297,10 +297,10 @@ def test_a_team_of_scripted_policies_is_one_checkpoint():
     [
         ({"mixed": {"policies": {"random": 1}}}, "at least two members"),
         ({"mixed": {"policies": {"random": 1, "noop": 0}}}, "more than 0"),
-        ({"mixed": {"policies": {"random": 1, "noop": 1}, "class_path": "random"}}, "stands alone"),
+        ({"mixed": {"policies": {"random": 1, "noop": 1}, "class_path": "random"}}, "excludes the other keys"),
         (
             {"mixed": {"policies": {"random": 1, "noop": 1}}, "both": {"policies": {"mixed": 1, "noop": 1}}},
-            "members that are no teams",
+            "members that are not teams",
         ),
         (
             {
