@@ -12,16 +12,19 @@ WITH = $(if $(VENV),. "$(if $(filter /%,$(VENV)),,./)$(VENV)/bin/activate" &&)
 QUIET = $(if $(ARGS),,--quiet rules host reason)
 CORES = $(if $(findstring --profile,$(ARGS)),,-j$(JOBS))
 
-.PHONY: help run test setup lint format lock clean-env
+.PHONY: help run test coverage imports setup lint format docs lock clean-env
 .DEFAULT_GOAL := help
 
 help:
-	@echo 'make run        set up .venv and run the default experiment (snakemake -j4); add options with ARGS="…"'
-	@echo 'make test       set up .venv and run the tests; add options with ARGS="-k config"'
+	@echo 'make run        set up .venv and run the default experiment (snakemake -j4); more with ARGS="…"'
+	@echo 'make test       set up .venv and run the tests; more with ARGS="-k config"'
+	@echo 'make coverage   run the quick unit tests and print how much of daf/ they reach, the least covered files first'
+	@echo 'make imports    print the levels of the import graph of daf/, or a circle in it'
 	@echo 'make setup      only set up .venv from requirements.lock'
 	@echo 'make lint       ruff, mypy, snakefmt, snakemake --lint'
 	@echo 'make format     let ruff and snakefmt rewrite the sources'
-	@echo 'make lock       resolve pyproject.toml into requirements.lock again (needs uv)'
+	@echo 'make docs       write the documentation that is generated from the sources'
+	@echo 'make lock       resolve pyproject.toml anew into requirements.lock (needs uv)'
 	@echo 'make clean-env  remove .venv'
 	@echo
 	@echo 'VENV=folder     use another environment folder; VENV= (empty) uses the active environment'
@@ -31,7 +34,16 @@ run: setup
 	@$(WITH) snakemake $(CORES) $(QUIET) $(ARGS)
 
 test: setup
-	@$(WITH) python -m pytest --numprocesses 2 --dist loadfile $(ARGS)
+	@$(WITH) python -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder $(ARGS)
+
+coverage: setup
+	@$(WITH) python -m pytest --numprocesses 2 --dist loadfile -m "not slow and not long" --cov=daf --cov-report= \
+		tests/unit $(ARGS)
+	@$(WITH) python -m coverage report --sort=cover --skip-covered | head -n 22
+	@$(WITH) python -m coverage report --format=total | sed 's/^/all of daf: /; s/$$/ %/'
+
+imports: setup
+	@$(WITH) python -m tests.project.imports
 
 setup:
 	@sh setup/install.sh "$(VENV)"
@@ -49,8 +61,13 @@ format: setup
 	@$(WITH) ruff format .
 	@$(WITH) snakefmt Snakefile workflow
 
-# Universal: one lock for Linux and macOS. Existing pins are kept unless pyproject.toml rules them out; to renew
-# all of them, remove the file first.
+docs: setup
+	@$(WITH) python -m daf.config.docs
+	@$(WITH) python -m daf.workflow.rulegraph
+	@$(WITH) python -m docs.generator
+
+# Universal: one lock for Linux and macOS. The pins that are there stay unless pyproject.toml forbids them; to
+# renew all, remove the file first.
 lock:
 	@uv pip compile --no-config --universal --python-version 3.12 --extra dev --generate-hashes --no-strip-extras \
 		--no-annotate --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" \

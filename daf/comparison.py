@@ -7,9 +7,9 @@ in `daf.statistics`, the report in `daf.visualization`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from daf.compare.ablation import daf_policy_ablation
 from daf.compare.files import deliver
@@ -46,6 +46,7 @@ __all__ = [
 def daf_compare_policies(
     policies: Sequence[str | PolicySpec | PolicyConfig | ResolvedPolicy],
     missions: Sequence[str | MissionConfig],
+    episodes_per_mission: int | Literal["auto"] | None = None,
     *,
     config: DAFComparisonConfig | None = None,
     output_dir: str | Path | None = None,
@@ -53,7 +54,6 @@ def daf_compare_policies(
     device: str = "cpu",
     max_action_time_ms: int = PlaySettings.max_action_time_ms,
     verbose: bool = True,
-    on_progress: Callable[..., None] | None = None,
     **overrides: Any,
 ) -> ComparisonResults:
     """Play the same episodes with every policy and compare them.
@@ -61,25 +61,26 @@ def daf_compare_policies(
     Args:
         policies: shorthands, class paths, PolicySpecs or PolicyConfigs; policies of the same name get numbered labels.
         missions: mission names, files or MissionConfigs.
-        config: all other settings; the two arguments replace its policies and missions.
+        episodes_per_mission: episodes per policy and mission; "auto" adds batches until every pair has its verdict
+            (then declare an equivalence_margin, or equal policies will play all episodes); default: as `config` says.
+        config: all other settings; its policies and missions are replaced by the two arguments.
         output_dir: folder for the tables (`daf.statistics.results.FILES`) and report.html; None: write nothing.
         workers: number of processes that play; results do not depend on it.
         max_action_time_ms: wall-clock limit per action.
         verbose: print the summary.
-        overrides: keys of `DAFComparisonConfig`, e.g. `episodes_per_mission=10`, `equivalence_margin=0.5`,
-            `reference="random"` (a label) or `normalization={"low": "random", "high": "baseline"}`. With
-            `episodes_per_mission="auto"`, declare an equivalence_margin; otherwise equal policies play all episodes.
+        overrides: keys of `DAFComparisonConfig`, e.g. `equivalence_margin=0.5`, `reference="random"` (a label) or
+            `normalization={"low": "random", "high": "baseline"}`.
 
     Raises:
         BadInputError: an unknown mission, policy or keyword, or settings out of range; nothing has been played.
     """
     check_overrides(daf_compare_policies, overrides)
+    if episodes_per_mission is not None:
+        overrides["episodes_per_mission"] = episodes_per_mission
     lineup = resolve_lineup(policies, missions)
     names = [mission.name for mission in lineup.missions]
     full_config = comparison_config(daf_compare_policies, config, overrides, policies=lineup.labels, missions=names)
-    settings = PlaySettings(
-        workers=workers, device=device, max_action_time_ms=max_action_time_ms, on_progress=on_progress
-    )
+    settings = PlaySettings(workers=workers, device=device, max_action_time_ms=max_action_time_ms)
     return deliver(play_comparison(lineup, full_config, settings), output_dir, verbose)
 
 

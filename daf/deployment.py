@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from daf.packaging.endpoints import Deployment, deploy_package, open_endpoint
+from daf.packaging.manifest import Manifest
 from daf.packaging.package import PackageOptions, PackageRequest, PackageResult, write_package
 from daf.packaging.validation import (
     DEFAULT_ACTION_TIME_MS,
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Deployment",
+    "Manifest",
     "PackageOptions",
     "PackageResult",
     "ValidationResult",
@@ -32,7 +34,7 @@ __all__ = [
     "daf_package_policy",
     "daf_rollback_deployment",
     "daf_validate_deployment",
-]  # fmt: skip
+]
 
 DEFAULT_MISSION = "tutorial.miner"
 

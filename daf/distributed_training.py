@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from daf.cluster.batch_job import SlurmOptions
+from daf.cluster.batch_job import SlurmError, SlurmOptions
 from daf.cluster.training_job import (
     TrainingError,
     TrainingJob,
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from daf.engine.types import MettaGridConfig
 
 __all__ = [
+    "SlurmError",
+    "SlurmOptions",
     "TrainingError",
     "TrainingJob",
     "TrainingResults",

@@ -9,6 +9,22 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+__all__ = [
+    "EXIT_BAD_INPUT",
+    "EXIT_FAILED",
+    "EXIT_OK",
+    "EXIT_REQUEUE",
+    "BadInputError",
+    "CheckpointError",
+    "ConfigError",
+    "DafError",
+    "DeploymentError",
+    "PolicyError",
+    "UnfitEnvironmentError",
+    "UnknownMissionError",
+    "WorkflowFailedError",
+]
+
 EXIT_OK = 0
 EXIT_FAILED = 1
 EXIT_BAD_INPUT = 2

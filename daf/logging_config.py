@@ -23,6 +23,15 @@ from typing import Any, TextIO
 from daf.errors import BadInputError, did_you_mean
 from daf.system.progress import Progress, format_duration, format_figure
 
+__all__ = [
+    "DAFLogger",
+    "MetricSummary",
+    "MetricsCollector",
+    "OperationTracker",
+    "Progress",
+    "create_daf_logger",
+]
+
 LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 PROGRESS_INTERVAL_S = 5.0
 
@@ -34,7 +43,15 @@ Clock = Callable[[], float]
 
 @dataclass(frozen=True, kw_only=True)
 class MetricSummary:
-    """Aggregates of one metric; `std` is the sample standard deviation, None for fewer than two values."""
+    """What was recorded under one name; `std` is the sample standard deviation, None for fewer than two values.
+
+    Attributes:
+        name: name of the metric.
+        count: number of values.
+        total, mean: over all values.
+        std: sample standard deviation.
+        minimum, maximum, last: the lowest, the highest, and the latest value.
+    """
 
     name: str
     count: int
@@ -97,7 +114,17 @@ def _summarize(name: str, values: list[float]) -> MetricSummary:
 
 @dataclass(kw_only=True)
 class OperationTracker:
-    """One timed piece of work. `status` is running, completed or failed; `duration_s` grows until the end."""
+    """One timed piece of work. `status` is running, completed or failed; `duration_s` grows until the end.
+
+    Attributes:
+        name: what is timed.
+        clock: monotonic seconds.
+        status: running, completed or failed.
+        error: why it failed.
+        context: what was given to `track_operation`.
+        metrics: what was recorded in it.
+        started_s, ended_s: by the clock.
+    """
 
     name: str
     clock: Clock = field(default=time.monotonic, repr=False)

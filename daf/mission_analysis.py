@@ -11,12 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from daf.config import MissionConfig
+from daf.episodes.failure_modes import FailureMode
 from daf.errors import BadInputError, ConfigError
 from daf.evaluation.mission import MissionAnalysis, MissionMetadata, analyze_episodes, mission_metadata
 from daf.evaluation.replays import daf_write_replay
 from daf.system.resource_usage import usage_since
 
 __all__ = [
+    "FailureMode",
     "MissionAnalysis",
     "MissionMetadata",
     "daf_analyze_mission",

@@ -16,7 +16,9 @@ from daf.errors import BadInputError, did_you_mean
 from daf.system.files import read_json, write_json
 from daf.system.plain import to_plain
 
-# Folder -> its content. The workflow writes its machine check to `environment`.
+__all__ = ["OutputDirectories", "OutputManager", "get_output_manager"]
+
+# Folder -> what it holds. `environment` is where the workflow writes its machine check.
 FOLDERS = {
     "sweeps": "sweep results by session",
     "comparisons": "comparison reports",
@@ -46,7 +48,11 @@ OPERATIONS = {
 
 @dataclass(frozen=True)
 class OutputDirectories:
-    """The paths of the layout under a base folder; looking up a path creates nothing."""
+    """The paths of the layout under a base folder; nothing is created by asking.
+
+    Attributes:
+        base: the base folder.
+    """
 
     base: Path
 

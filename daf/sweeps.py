@@ -10,10 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from daf.config import DAFConfig, DAFSweepConfig, ExperimentConfig, MissionConfig
 from daf.errors import BadInputError
+from daf.search.analysis import SweepAnalysis, analyze
 from daf.search.files import (
     prior_trials,
     read_prior,
@@ -25,12 +25,13 @@ from daf.search.files import (
 from daf.search.in_process import Objective, Trial, run_in_process
 from daf.search.paths import TRIALS
 from daf.search.results import SweepResults, TrialResult, best_trial
-
-if TYPE_CHECKING:
-    from daf.search.analysis import SweepAnalysis
+from daf.search.strategy import Strategy, SuggestionRequest
 
 __all__ = [
     "Objective",
+    "Strategy",
+    "SuggestionRequest",
+    "SweepAnalysis",
     "SweepResults",
     "Trial",
     "TrialResult",
@@ -98,8 +99,6 @@ def daf_sweep_analysis(results: SweepResults | str | Path) -> SweepAnalysis:
     """Progress, failures, cost, importance, interactions and slices of a sweep, given as results or as a folder,
     finished or not.
     """
-    from daf.search.analysis import analyze
-
     return analyze(_as_results(results))
 
 

@@ -16,6 +16,8 @@ from daf.system.files import write_text
 if TYPE_CHECKING:
     from daf.statistics.results import ComparisonResults
 
+__all__ = ["daf_export_comparison_html", "daf_plot_policy_comparison", "daf_plot_training_curves"]
+
 DEFAULT_FOLDER = Path("daf_output") / "visualizations"
 PathLike = str | Path
 

@@ -13,7 +13,7 @@ class BestNeighbour:
 
     def suggest(self, request):
         rng = random.Random(request.seed)
-        completed = [trial for trial in request.completed if trial.objective is not None]
+        completed = [trial for trial in request.results if trial.objective is not None]
         if not completed:
             return {"x": rng.uniform(-5, 5)}
         best = max(completed, key=lambda trial: trial.objective)

@@ -10,7 +10,7 @@ if __name__ == "__main__":
         policy_class_path="grid",
         num_steps=STEPS,
         processes_per_machine=2,
-        output_dir="out/training",
+        output_dir="out",
     )
     model = job.wait_for_completion()
     outcome = distributed_training.daf_collect_training_results(job)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -26,8 +27,15 @@ def find_chromium() -> str | None:
     return next((path for name in CHROMIUM_NAMES if (path := shutil.which(name))), None)
 
 
+@pytest.hookimpl(trylast=True)  # after deselection
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Skip what this machine cannot do, each with its reason in the summary."""
+    """Skip what this machine cannot do, each with its reason in the summary; in several processes, start with the
+    files that take longest, so that none is left at the end for one process alone."""
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        slow = Counter(
+            item.path for item in items if item.get_closest_marker("slow") or item.get_closest_marker("long")
+        )
+        items.sort(key=lambda item: -slow[item.path])
     lacking = {}
     if find_chromium() is None:
         lacking["browser"] = "no Chromium on the PATH"

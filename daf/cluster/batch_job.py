@@ -41,8 +41,10 @@ class SlurmOptions:
     """What to request from Slurm.
 
     Attributes:
-        time_minutes: time limit of one run of the job; longer training is requeued and resumes.
-        gpus_per_node: 0 requests none.
+        partition: default: the cluster's.
+        account: default: yours.
+        time_minutes: limit of one run of the job; a longer training goes back into the queue and resumes.
+        gpus_per_node: 0 asks for none.
         cpus_per_task: cores of a node's agent; default: one per training process of the node.
         memory_mb: of a node; default: the partition's.
     """

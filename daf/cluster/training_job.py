@@ -33,8 +33,11 @@ class TrainingStatus:
     Attributes:
         state: queued (in a Slurm queue), running, completed, diverged, interrupted (started again, it resumes from its
             last checkpoint), or failed.
+        agent_steps: agent-steps trained.
+        total_steps: agent-steps to train for.
         steps_per_second: of the last update.
         episode_reward: mean over the episodes that ended last; None before the first.
+        memory_mb: memory of the first process, in MiB; None before the first update.
     """
 
     state: str
@@ -47,7 +50,14 @@ class TrainingStatus:
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingResults:
-    """The results of a finished training run."""
+    """What a finished training left behind.
+
+    Attributes:
+        folder: of the run's seed.
+        model_path: the published weights.
+        run: the content of run.json.
+        metrics: the lines of metrics.jsonl.
+    """
 
     folder: Path
     model_path: Path

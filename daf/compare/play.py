@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +26,6 @@ class PlaySettings:
     workers: int = 1
     device: str = "cpu"
     max_action_time_ms: int = 10_000
-    on_progress: Callable[..., None] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,7 +93,6 @@ def _play_batch(
             workers=settings.workers,
             device=settings.device,
             options=EvaluationOptions(max_action_time_ms=settings.max_action_time_ms, policy_label=policy.label),
-            on_progress=settings.on_progress,
         )
         for mission in lineup.missions
         for policy in lineup.policies

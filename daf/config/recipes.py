@@ -127,7 +127,17 @@ class TrainingRecipe(_Frozen):
     """One training: one seed of a run, or one trial of a sweep.
 
     Attributes:
-        held_out: None: no evaluations; the final weights are published.
+        mission: the mission, with the digest of its file if it has one.
+        policy_class_path: shorthand or class path of the policy.
+        init_kwargs: keyword arguments of the policy class.
+        hyperparameters: of PPO.
+        num_steps: agent-steps to train for.
+        seed: training seed.
+        world_size: number of processes.
+        held_out: None: no evaluations; the last weights are published.
+        precision: of the network's arithmetic.
+        compile_network: whether torch.compile is used.
+        stage_version: raised when the training code changes results.
     """
 
     mission: MissionRecipe

@@ -36,7 +36,10 @@ class Beat:
     """A rank's last sign of life.
 
     Attributes:
-        place: position of its training thread: file, line and function.
+        rank: number of the process.
+        host: its machine.
+        update, agent_steps: how far it is.
+        place: where its training thread was: file, line and function.
         waiting: whether it was inside a collective operation.
         looks: how often its watchdog has woken up; -1 once the rank has ended.
     """

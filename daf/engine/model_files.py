@@ -40,6 +40,23 @@ PICKLE_SUFFIXES = (".pt", ".pth", ".ckpt", ".pkl", ".pickle")
 class ModelDescription(BaseModel):
     """The content of model.json: observation_shape [tokens, 3], egocentric_shape [height, width], and observation
     features as `id name / normalization`.
+
+    Attributes:
+        format_version: of this file.
+        policy_class_path: path of the policy class whose network has these weights.
+        init_kwargs: keyword arguments of that class.
+        recipe_digest: digest of `recipe`.
+        recipe: everything that decides the model.
+        agent_steps: agent-steps trained when these weights were taken.
+        engine: versions of the engine's packages.
+        mission: the mission it was trained on.
+        action_names: names of the actions, by number.
+        vibe_action_names: names of the actions that change an agent's vibe.
+        observation_shape: tokens per agent and numbers per token.
+        egocentric_shape: height and width of what an agent sees.
+        observation_features: number, name, and normalization of every kind of token.
+        tags: names of the tags that tokens refer to.
+        weights_sha256: of model.safetensors.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

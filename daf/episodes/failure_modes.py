@@ -29,7 +29,9 @@ class FailureMode:
     """A named way in which episodes went wrong.
 
     Attributes:
-        share: share of the episodes that have a result, 0 to 1; for `policy failed`, of all episodes.
+        name: name of the mode.
+        meaning: what it means.
+        share: of the episodes that have a result, 0 to 1; of all episodes for `policy failed`.
         example_seeds: environment seeds of the first few such episodes.
     """
 

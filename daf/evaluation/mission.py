@@ -23,6 +23,14 @@ class MissionMetadata:
     """Facts about a mission.
 
     Attributes:
+        name: name of the mission.
+        description: what CoGames says about it.
+        origin: where its configuration comes from.
+        num_agents: number of agents.
+        max_steps: steps after which an episode ends; 0: never.
+        action_names: names of the actions, by number.
+        observation_shape: tokens per agent and numbers per token.
+        resources: what agents can carry.
         success: when an episode is a success, an expression (`daf.episodes.success`); None if none is declared.
         success_reason: the source of the criterion, or why there is none.
     """
@@ -44,16 +52,25 @@ class MissionAnalysis:
     """How one policy performs on one mission. Intervals are (low, high), or None if the data do not determine them.
 
     Attributes:
+        mission: name of the mission.
+        policy: label of the checkpoint.
+        num_episodes: episodes played.
+        num_failed: those without a result.
+        success: the mission's success expression; None if it declares none.
+        success_interval: 95 % interval of the success rate.
         success_rate: share of episodes in which `success` held; None if the mission declares no success.
         success_unreported: statistics in the success expression that no episode reported, which count as 0: either they
             did not occur, or the name is wrong.
         mean_reward: mean over episodes of the mean over agents of the total reward.
+        reward_interval: 95 % interval of the mean reward.
+        variance_interval: 95 % interval of the variance.
         variance_reward: sample variance of the same over episodes.
         interval_methods: how each interval was computed and what it assumes, or why there is none.
         failure_modes: most frequent first.
         resource_usage: steps (all episodes together, and per episode), actions that took longer than allowed,
             wall-clock seconds and peak memory in MiB (None if a file does not record them), and resources gained and
             lost per episode.
+        metadata: what the mission is.
     """
 
     mission: str

@@ -30,6 +30,8 @@ class PolicyTraces:
     """What is drawn for one policy.
 
     Attributes:
+        policy: label of the checkpoint.
+        episode, env_seed, mean_reward: of the animated episode.
         animated: the median episode by mean reward.
         heat_map: episodes on one map, including the animated one, in the order played.
         heat_map_episodes: their numbers.

@@ -35,7 +35,16 @@ _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 @dataclass(frozen=True, kw_only=True)
 class Deployment:
-    """Where a package is now. `location` is a path or the server's policy version id."""
+    """Where a package is now. `location` is a path or the server's policy version id.
+
+    Attributes:
+        name: name of the package there.
+        version: its version.
+        endpoint: folder or address.
+        location: path of the zip, or the server's id of the policy version.
+        sha256: of the zip.
+        details: what else the endpoint answered.
+    """
 
     name: str
     version: str

@@ -14,7 +14,25 @@ from daf.system.files import file_sha256, read_json
 
 
 class Manifest(BaseModel):
-    """The manifest of one package. `observation_shape` and `action_names` are null if no mission was given."""
+    """The manifest of one package. `observation_shape` and `action_names` are null if no mission was given.
+
+    Attributes:
+        name: name of the package.
+        version: its version, three numbers.
+        sha256: of the zip.
+        size_bytes: of the zip.
+        files: member of the zip → its sha256.
+        class_path: path of the policy class inside the zip.
+        policy: shorthand or class path that was packaged.
+        init_kwargs: keyword arguments of the policy class.
+        engine: versions of the engine's packages.
+        recipe_digest: of the training recipe; of a policy that DAF did not train, of class, arguments, and weights.
+        mission: the mission it was made for; null if none was given.
+        observation_shape: tokens per agent and numbers per token.
+        action_names: names of the actions, by number.
+        provenance: what it was made with.
+        created: time of the packaging, UTC.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

@@ -54,7 +54,14 @@ class PackageRequest:
 
 @dataclass(frozen=True, kw_only=True)
 class PackageResult:
-    """A package on disk."""
+    """A package on disk.
+
+    Attributes:
+        path: the zip.
+        manifest_path: the manifest beside it.
+        sha256: of the zip.
+        manifest: what the zip contains and was made with.
+    """
 
     path: Path
     manifest_path: Path

@@ -31,7 +31,15 @@ _KEPT_VARIABLES = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "LD_LIBRARY_PATH"
 
 @dataclass(frozen=True, kw_only=True)
 class ValidationResult:
-    """The results of all checks. A package is valid if no check is an error; warnings are allowed."""
+    """What was checked. A package is valid if no check is an error; warnings are allowed.
+
+    Attributes:
+        package: path of the package.
+        sha256: of the package; None if there is none.
+        mission: the mission that it played.
+        checks: all checks, in the order they ran.
+        rewards: total reward of every agent in the steps played.
+    """
 
     package: str
     sha256: str | None

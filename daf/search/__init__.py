@@ -8,6 +8,7 @@ history      which results a proposal reads, and in which blocks
 halving      successive halving as a static graph
 budget       median stopping and the time used
 assignment   what one job trains and scores
+records      the keys of the JSON files that have no other type
 results      finished trials as frozen values, the best of them, its confirmation
 plan         every trial, rung, block, and confirmation run of a sweep, and which file needs which
 paths        the files of a sweep, by name

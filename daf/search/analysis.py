@@ -9,6 +9,7 @@ from itertools import combinations
 from typing import Any
 
 from daf.search.bayesian import distribution_of, encoded, quiet_optuna
+from daf.search.records import Confirmation, SearchCost
 from daf.search.results import SweepResults, TrialResult, confirmed_best, direction_sign, objective_of
 from daf.search.space import Dimension, Value, build_space
 
@@ -36,8 +37,9 @@ class SweepAnalysis(Mapping[str, Any]):
         stopped_early: numbers of the trials that median stopping ended before their last step.
         highest_rung: rung of successive halving → numbers of the trials that ended there.
         pareto_trials: completed trials that no other beats in both objective and seconds, cheapest first.
-        importance: parameter → its share, of 1, in whether a trial ranks among the best quarter (PED-ANOVA, Watanabe et
-            al. 2023); None if there are too few trials; `importance_note` then gives the reason.
+        importance: parameter → its share, of 1, in what puts a trial among the best quarter (PED-ANOVA, Watanabe et
+            al. 2023); None if there are too few trials, and then `importance_note` says why.
+        importance_note: why there is no `importance`; else None.
         interactions: pairs of parameters, strongest first: the share of the objective's variance that their product
             explains beyond their separate effects (see `interactions`); None if there are too few trials.
         slices: parameter → `{trial, value, objective}` per trial, by value.
@@ -54,10 +56,10 @@ class SweepAnalysis(Mapping[str, Any]):
     num_failed: int
     num_skipped: int
     best: dict[str, Any] | None
-    confirmation: dict[str, Any] | None
+    confirmation: Confirmation | None
     best_so_far: list[dict[str, Any]]
     failures: dict[str, list[int]]
-    cost: dict[str, float | int | None]
+    cost: SearchCost
     stopped_early: list[int]
     highest_rung: dict[str, list[int]]
     pareto_trials: list[int]
@@ -130,7 +132,7 @@ def _failures(results: SweepResults) -> dict[str, list[int]]:
     return dict(sorted(by_reason.items(), key=lambda item: (-len(item[1]), item[1])))
 
 
-def _cost(results: SweepResults) -> dict[str, float | int | None]:
+def _cost(results: SweepResults) -> SearchCost:
     seconds = [trial.seconds for trial in results.trials if trial.seconds is not None]
     ran = [trial.seconds for trial in results.trials if trial.seconds is not None and trial.status != "skipped"]
     steps = sum(trial.agent_steps or 0 for trial in results.trials)

@@ -14,9 +14,9 @@ class TrialAssignment:
     """A trial of the search, an entry of a rung, or a finalist on a fresh seed.
 
     Attributes:
-        trial: None if no trial fills the entry or the finalist's rank; `skip` then gives the reason.
-        seed: training seed; None if nothing is trained, and for a finalist before its fresh seed is known.
-        hyperparameters: all active ones.
+        trial: number of the trial; None if no trial takes the entry or the finalist's rank; then `skip` says why.
+        seed: of the training; None if nothing is trained, and for a finalist before its fresh seed is known.
+        hyperparameters: all that apply.
         rung: of successive halving, from 0.
         pruning_thresholds: one per check of a trial that may stop early, otherwise None; see `daf.search.budget`.
         skip: why nothing runs; None if it runs.

@@ -30,6 +30,7 @@ from daf.search.halving import promoted
 from daf.search.paths import FINALISTS, PROPOSAL
 from daf.search.plan import SweepPlan, results_seen
 from daf.search.proposers import propose
+from daf.search.records import BestFile, FinalistsFile, HistoryFile, PromotionsFile, TrialsFile
 from daf.search.results import SweepResults, TrialResult, best_trial, confirmed_best, finalists_of, flat_rows
 from daf.search.space import build_space, num_trials_effective
 from daf.search.strategy import stream_seed
@@ -129,8 +130,8 @@ def read_results(paths: Sequence[str | Path]) -> list[TrialResult]:
     return results
 
 
-def collect_results(results: Sequence[TrialResult]) -> dict[str, Any]:
-    """The content of a block of results: what a proposal may know about each trial."""
+def collect_results(results: Sequence[TrialResult]) -> HistoryFile:
+    """The content of a block of results: what a proposal may know of each trial."""
     return {
         "trials": [
             {
@@ -146,8 +147,8 @@ def collect_results(results: Sequence[TrialResult]) -> dict[str, Any]:
     }
 
 
-def trials_json(results: SweepResults) -> dict[str, Any]:
-    """The content of trials.json, from which another sweep can start: what each trial tried and its score."""
+def trials_json(results: SweepResults) -> TrialsFile:
+    """The content of trials.json, from which another sweep may start: what each trial tried and how it scored."""
     config = results.config
     return {
         "sweep": config.name,
@@ -199,9 +200,9 @@ def prior_trials(
 # ---- rungs and finalists -----------------------------------------------------------------------------------
 
 
-def promote_trials(recipe: PromotionRecipe, results: Sequence[TrialResult]) -> dict[str, Any]:
-    """The content of a promotion file: for every rung entry the trial that fills it, best first, or why none does."""
-    empty = _nothing_to_run(recipe.rung, "no trial of the previous rung completed")
+def promote_trials(recipe: PromotionRecipe, results: Sequence[TrialResult]) -> PromotionsFile:
+    """The content of a promotion file: for every entry of a rung the trial that takes it, best first, or why none."""
+    empty = _nothing_to_run(recipe.rung, "no trial of the rung before completed")
     chosen = promoted(results, len(recipe.entries), recipe.optimize_direction)
     return {
         "sweep": recipe.sweep,
@@ -219,7 +220,7 @@ def read_entry(path: str | Path, entry: int) -> TrialAssignment:
     return TrialAssignment.from_dict(read_json(path)["entries"][str(entry)])
 
 
-def choose_finalists(results: SweepResults) -> dict[str, Any]:
+def choose_finalists(results: SweepResults) -> FinalistsFile:
     """The content of finalists.json: the best trials by rank, and the training seeds on which they run again."""
     config = results.config
     ranked = [_assigned(trial, None, 0) for trial in finalists_of(results)]
@@ -270,7 +271,7 @@ def sweep_results(
     return SweepResults.of(config, list(last.values()), confirmations)
 
 
-def select_best(results: SweepResults) -> dict[str, Any]:
+def select_best(results: SweepResults) -> BestFile:
     """The content of best.json: the best trial, the number of trials it was chosen from, and its confirmation.
 
     Raises:

@@ -23,7 +23,13 @@ from daf.search.strategy import stream_seed
 
 @dataclass(frozen=True, kw_only=True)
 class Trial:
-    """What an objective function receives: the hyperparameters to try, and the trial's own seed."""
+    """What an objective function receives: the hyperparameters to try, and the trial's own seed.
+
+    Attributes:
+        number: of the trial, from 0.
+        seed: for everything random in it.
+        hyperparameters: the values to try.
+    """
 
     number: int
     seed: int

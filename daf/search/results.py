@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from daf.config import DAFSweepConfig
 from daf.errors import BadInputError, DafError
+from daf.search.records import Confirmation, FinalistSummary
 from daf.search.space import Value
 
 if TYPE_CHECKING:
@@ -24,10 +25,16 @@ class TrialResult:
     """One finished trial.
 
     Attributes:
-        objective: None if and only if the trial did not complete; `reason` then says why.
-        seconds: wall-clock time of training and evaluation, counted like `agent_steps` from the start of the trial.
-        rung: the last rung of successive halving that the trial reached.
-        extra: the other content of its file: provenance, further numbers.
+        trial: number of the trial, from 0.
+        status: how it ended; a skipped trial did not run, because the budget was spent.
+        hyperparameters: all that it was given.
+        objective: None exactly if the trial did not complete; then `reason` says why.
+        reason: why it failed or was skipped.
+        seconds: wall clock of training and evaluation, counted like `agent_steps` from the trial's beginning.
+        agent_steps: agent-steps trained.
+        seed: training seed.
+        rung: the last one of successive halving that the trial reached.
+        extra: the other content of its file: provenance, further figures.
     """
 
     trial: int
@@ -94,7 +101,13 @@ class TrialResult:
 
 @dataclass(frozen=True, kw_only=True)
 class SweepResults:
-    """A sweep's configuration and its finished trials, by number; `confirmations` are finalists on fresh seeds."""
+    """A sweep's configuration and its finished trials, by number; `confirmations` are finalists on fresh seeds.
+
+    Attributes:
+        config: the sweep.
+        trials: its finished trials, by number.
+        confirmations: runs of the finalists.
+    """
 
     config: DAFSweepConfig
     trials: tuple[TrialResult, ...]
@@ -225,8 +238,8 @@ def confirmed_trial(results: SweepResults) -> TrialResult | None:
     return chosen
 
 
-def confirmed_best(results: SweepResults) -> dict[str, Any] | None:
-    """The finalists' scores on fresh seeds, and the optimism of the search; None without confirmation runs.
+def confirmed_best(results: SweepResults) -> Confirmation | None:
+    """How the finalists did on fresh seeds, and the optimism of the search; None without confirmation runs.
 
     `optimism` is the objective of the search's best trial minus its mean on fresh seeds, with the sign chosen so that a
     positive value means that the search was too optimistic.
@@ -235,7 +248,7 @@ def confirmed_best(results: SweepResults) -> dict[str, Any] | None:
     if chosen is None:
         return None
     sign = direction_sign(results.config.optimize_direction)
-    table = []
+    table: list[FinalistSummary] = []
     for rank, finalist in enumerate(finalists_of(results)):
         failed, mean = _confirmation_of(results, finalist.trial)
         objective = objective_of(finalist)

@@ -104,7 +104,14 @@ def _summarize(observed: Sequence[Array], replicates: Array, levels: tuple[float
 
 @dataclass(frozen=True, kw_only=True)
 class Friedman:
-    """Whether policies differ at all over missions, and the critical difference of mean ranks for a pair."""
+    """Whether policies differ at all over missions, and by how much mean ranks must differ for a pair to differ.
+
+    Attributes:
+        statistic: Friedman's chi-squared.
+        p: its p-value.
+        critical_difference: mean ranks that differ by more differ significantly (Nemenyi).
+        missions: number of missions.
+    """
 
     statistic: float
     p: float

@@ -12,7 +12,15 @@ Status = Literal["ok", "warning", "error"]
 
 @dataclass(frozen=True, kw_only=True)
 class CheckResult:
-    """The result of one check. `hint` is empty if it passed."""
+    """One check. `hint` is empty when all is well.
+
+    Attributes:
+        name: what was checked.
+        status: how it went.
+        found: what was found.
+        expected: what would have been right.
+        hint: what to do about it.
+    """
 
     name: str
     status: Status
@@ -29,7 +37,11 @@ class CheckResult:
 
 @dataclass(frozen=True, kw_only=True)
 class EnvironmentCheckResult:
-    """All checks of one machine, in the order they ran."""
+    """All checks of one machine, in the order they ran.
+
+    Attributes:
+        checks: one per subject; a set of missions or packages has several.
+    """
 
     checks: list[CheckResult]
 

@@ -20,9 +20,11 @@ class RunOptions(BaseModel):
     """How training runs.
 
     Attributes:
-        label: name of the run in messages.
+        label: what messages call the training.
+        num_machines: machines that share the processes.
         task_per_gpu: inside a Slurm allocation, start each process as a separate task with its own GPU.
-        checkpoint_interval_steps: agent-steps between checkpoints.
+        device: `auto`, `cpu`, or `cuda`, also with a number.
+        checkpoint_interval_steps: agent-steps between two checkpoints.
         max_restarts: how often a group of several processes is restarted after a failure.
         stall_seconds: a group without progress for this long counts as stalled; before its first update it may take
             three times as long.
@@ -56,7 +58,13 @@ class RunOptions(BaseModel):
 
 
 class TrainingSpec(BaseModel):
-    """One training run: what to train, where, and how. Processes receive it as a JSON file."""
+    """One training: what to train, where, and how. Processes are started with it in a JSON file.
+
+    Attributes:
+        recipe: everything that decides the model.
+        folder: where the training publishes its files.
+        options: how it runs.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

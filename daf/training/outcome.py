@@ -22,8 +22,10 @@ class TrainingOutcome:
         status: `completed`, `paused` by a stop condition, `interrupted` by a signal, `diverged` (without a model), or
             `failed`.
         cause: why it was interrupted, diverged or failed.
-        seconds: spent on training, over all its starts; None if unknown.
-        processes: what actually ran, see `daf.distributed.process_group.Group.facts`.
+        reason: the same in words.
+        agent_steps: agent-steps trained.
+        seconds: spent on training, in all its starts; None if unknown.
+        processes: what really ran, see `daf.distributed.process_group.Group.facts`.
     """
 
     status: Literal["completed", "paused", "interrupted", "diverged", "failed"]
@@ -54,6 +56,8 @@ class RunDetails:
         recent_episode_reward: mean over the last finished episodes.
         evaluations: held-out evaluations, oldest first.
         published: agent_steps and objective of the published weights; None without a model.
+        observation_shape: tokens per agent and numbers per token.
+        action_names: names of the actions, by number.
     """
 
     recent_episode_reward: float | None = None

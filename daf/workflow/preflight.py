@@ -27,7 +27,7 @@ KNOWN_PACKAGES = ("daf.", "cogames.", "mettagrid.")
 def check_once(plan: Plan, source: str) -> None:
     """Raise ConfigError unless the experiment passes the check, now or earlier."""
     experiment = plan.experiment
-    stamp = STAMPS / f"checked-{_content(experiment)[:32]}"
+    stamp = stamp_of(experiment)
     if stamp.exists() and not _uses_foreign_code(experiment):
         return
     request = json.dumps({"experiment": experiment.to_dict(), "source": source})
@@ -46,6 +46,11 @@ def check_once(plan: Plan, source: str) -> None:
             "an engine that loads", last[0], "checking the experiment", "is the environment complete? `make setup`"
         )
     write_text(stamp, f"{source}\n")
+
+
+def stamp_of(experiment: ExperimentConfig) -> Path:
+    """The file that a passed check of this experiment leaves behind, relative to the working folder."""
+    return STAMPS / f"checked-{_content(experiment)[:32]}"
 
 
 def main() -> int:

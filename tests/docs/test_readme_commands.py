@@ -14,6 +14,10 @@ ROOT = Path(__file__).parents[2]
 DOCUMENTS = [
     ROOT / name for name in ("README.md", "profiles/README.md", "tests/README.md", "daf/orchestrators/README.md")
 ]
+LINKED = [
+    *DOCUMENTS, *sorted((ROOT / "docs").glob("*.md")),
+    *(ROOT / name for name in ("CONTRIBUTING.md", "config/README.md", "examples/README.md", "benchmarks/README.md")),
+]  # fmt: skip
 COMMANDS = [
     line.partition(" # ")[0].strip()
     for document in DOCUMENTS
@@ -29,10 +33,21 @@ def test_make_targets_exist() -> None:
     assert {"run", "test"} <= named <= targets
 
 
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
-def test_files_in_links_exist(document: Path) -> None:
-    for link in re.findall(r"\]\(([^)#]+)\)", document.read_text()):
-        assert link.startswith("https://") or (document.parent / link).exists(), link
+@pytest.mark.parametrize("document", LINKED, ids=lambda path: str(path.relative_to(ROOT)))
+def test_links_resolve(document: Path) -> None:
+    for link, heading in re.findall(r"\]\(([^)#]*)#?([^)]*)\)", document.read_text()):
+        if link.startswith("https://"):
+            continue
+        target = document.parent / link if link else document
+        assert target.exists(), link
+        if heading:
+            assert heading in headings_of(target), f"{link}#{heading}"
+
+
+def headings_of(document: Path) -> set[str]:
+    """The anchors that GitHub gives to the headings of a document."""
+    headings = re.findall(r"^#+ (.+)$", document.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
 @pytest.fixture(scope="module")

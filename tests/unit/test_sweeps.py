@@ -9,6 +9,7 @@ import types
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 import pytest
 
@@ -445,7 +446,7 @@ def test_without_an_objective_the_workflow_runs_the_sweep_as_an_experiment(tmp_p
         assert experiment.daf.output_dir == tmp_path
         write_sweep(experiment.sweeps["lr"], config_path.parent, finished=6)
 
-    fake = types.ModuleType("daf.workflow.runner")
+    fake: Any = types.ModuleType("daf.workflow.runner")
     fake.run_workflow = run_workflow
     monkeypatch.setitem(sys.modules, "daf.workflow.runner", fake)
     config = sweep(output_dir=tmp_path)

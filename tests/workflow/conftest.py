@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import atexit
+import json
 import os
 import shutil
 import sys
 import tempfile
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -37,6 +40,33 @@ def _path_without_slurm(path: str) -> str:
                 (links / program.name).symlink_to(program)
         folders.append(str(links))
     return os.pathsep.join(folders)
+
+
+DryRun = Callable[..., str]
+
+
+@pytest.fixture(scope="session")
+def dry_run(tmp_path_factory: pytest.TempPathFactory) -> DryRun:
+    """`dry_run(experiment, *arguments)`: what a dry-run in a new folder prints, each one run once.
+
+    All use one folder, because they write nothing, and skip the check with the engine.
+    """
+    from tests.workflow.tools import skip_engine_check, snakemake, write_experiment
+
+    folder = tmp_path_factory.mktemp("dry")
+    outputs: dict[str, str] = {}
+
+    def run(experiment: dict[str, Any], *arguments: str) -> str:
+        key = json.dumps([experiment, arguments])
+        if key not in outputs:
+            write_experiment(folder, experiment)
+            skip_engine_check(folder)
+            done = snakemake(folder, "-n", *arguments)
+            assert done.returncode == 0, done.stderr
+            outputs[key] = done.stdout + done.stderr
+        return outputs[key]
+
+    return run
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.workflow.tools import PROJECT, SMALL, job_counts, snakemake, write_experiment
+from tests.workflow.conftest import DryRun
+from tests.workflow.tools import PROJECT, SMALL, job_counts, skip_engine_check, snakemake, write_experiment
 
 TWO_OF_EVERYTHING: dict[str, Any] = copy.deepcopy(SMALL) | {
     "sweeps": dict.fromkeys(("knobs", "knobs.b"), SMALL["sweeps"]["knobs"]),
@@ -27,21 +28,8 @@ TWO_OF_EVERYTHING: dict[str, Any] = copy.deepcopy(SMALL) | {
 }
 
 
-def dry_run(folder: Path, experiment: dict[str, Any], *arguments: str) -> str:
-    write_experiment(folder, experiment)
-    done = snakemake(folder, "-n", *arguments)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """One for all dry-runs: they write nothing, and an experiment that was checked once passes quickly."""
-    return tmp_path_factory.mktemp("dry")
-
-
-def test_no_two_jobs_write_the_same_file(folder: Path) -> None:
-    output = dry_run(folder, TWO_OF_EVERYTHING)
+def test_no_two_jobs_write_the_same_file(dry_run: DryRun) -> None:
+    output = dry_run(TWO_OF_EVERYTHING)
     written = [
         path
         for kind in ("output", "log", "benchmark")
@@ -53,34 +41,35 @@ def test_no_two_jobs_write_the_same_file(folder: Path) -> None:
     assert all(path.startswith("daf_output/") for path in written)
 
 
-def test_all_output_goes_where_the_experiment_says(folder: Path) -> None:
-    output = dry_run(folder, SMALL | {"daf": {"output_dir": "elsewhere/out"}})
+def test_all_output_goes_where_the_experiment_says(dry_run: DryRun) -> None:
+    output = dry_run(SMALL | {"daf": {"output_dir": "elsewhere/out"}})
     assert "daf_output" not in output
     assert "elsewhere/out/sweeps/knobs/trial-0000/result.json" in output
 
 
-def test_every_rule_explains_itself(folder: Path) -> None:
-    write_experiment(folder, SMALL)
-    listed = snakemake(folder, "--list-rules").stdout
+def test_every_rule_explains_itself(tmp_path: Path) -> None:
+    write_experiment(tmp_path, SMALL)
+    skip_engine_check(tmp_path)
+    listed = snakemake(tmp_path, "--list-rules").stdout
     rules = dict(re.findall(r"^(\w+)(?: \((.+)\))?$", listed, re.MULTILINE))
     assert {"check_environment", "run_trial", "train_policy", "evaluate_policy", "deploy_policy"} <= set(rules)
     assert [name for name, sentence in rules.items() if not sentence.endswith(".")] == ["all"]
 
 
-def test_sending_anything_is_never_part_of_everything(folder: Path) -> None:
+def test_sending_anything_is_never_part_of_everything(dry_run: DryRun) -> None:
     experiment = copy.deepcopy(SMALL)
     experiment["deployment"]["endpoint"] = "registry"
-    jobs = job_counts(dry_run(folder, experiment))
+    jobs = job_counts(dry_run(experiment))
     assert "validate_package" in jobs
     assert not {"deploy_policy", "rollback_deployment"} & set(jobs)
     one = "daf_output/deployment/trained-seed-1-1.2.3.deployed.json"
-    assert job_counts(dry_run(folder, experiment, one))["deploy_policy"] == 1
+    assert job_counts(dry_run(experiment, one))["deploy_policy"] == 1
 
 
 @pytest.mark.parametrize("profile", ["slurm", "local-gpu"])
-def test_a_profile_says_where_jobs_run_and_changes_none_of_them(folder: Path, profile: str) -> None:
-    plain = job_counts(dry_run(folder, SMALL))
-    output = dry_run(folder, SMALL, "--profile", str(PROJECT / "profiles" / profile))
+def test_a_profile_says_where_jobs_run_and_changes_none_of_them(dry_run: DryRun, profile: str) -> None:
+    plain = job_counts(dry_run(SMALL))
+    output = dry_run(SMALL, "--profile", str(PROJECT / "profiles" / profile))
     assert job_counts(output) == plain
     resources = re.search(r"^rule run_trial:\n(?:    .+\n)*?    resources: (.+)$", output, re.MULTILINE)
     assert resources is not None
@@ -115,13 +104,14 @@ def test_every_profile_speaks_of_every_rule_that_runs_networks() -> None:
         assert set(profile["set-resources"]) == expected, name
 
 
-def test_the_shim_for_the_catalogue_makes_the_same(folder: Path) -> None:
+def test_the_shim_for_the_catalogue_makes_the_same(dry_run: DryRun, tmp_path: Path) -> None:
     """Snakemake would take the first rule of an included file for the default target."""
-    write_experiment(folder, SMALL)
+    write_experiment(tmp_path, SMALL)
+    skip_engine_check(tmp_path)
     command = [sys.executable, "-m", "snakemake", "--snakefile", str(PROJECT / "workflow" / "Snakefile")]
     command += ["--configfile", "experiment.yaml", "-n"]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True)
-    assert job_counts(done.stdout) == job_counts(dry_run(folder, SMALL))
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert job_counts(done.stdout) == job_counts(dry_run(SMALL))
 
 
 # ---- what a change reruns (on a run that really finished) --------------------------------------------------------
@@ -129,7 +119,11 @@ def test_the_shim_for_the_catalogue_makes_the_same(folder: Path) -> None:
 
 def rerun(folder: Path, *arguments: str, **changes: Any) -> dict[str, int]:
     """The jobs that a changed experiment needs where the original one has finished."""
-    counts = job_counts(dry_run(folder, copy.deepcopy(SMALL) | changes, *arguments))
+    write_experiment(folder, copy.deepcopy(SMALL) | changes)
+    skip_engine_check(folder)
+    done = snakemake(folder, "-n", *arguments)
+    assert done.returncode == 0, done.stderr
+    counts = job_counts(done.stdout)
     return {rule: count for rule, count in counts.items() if rule not in ("total", "all")}
 
 

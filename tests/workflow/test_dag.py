@@ -6,12 +6,12 @@ import copy
 import re
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 import yaml
 
-from tests.workflow.tools import PROJECT, SMALL, job_counts, snakemake, write_experiment
+from tests.workflow.conftest import DryRun
+from tests.workflow.tools import PROJECT, SMALL, job_counts
 
 DEFAULT_JOBS = {
     "check_environment": 1,
@@ -32,29 +32,22 @@ DEFAULT_JOBS = {
 }
 
 
-def dry_run(folder: Path, experiment: dict[str, object], *arguments: str) -> str:
-    write_experiment(folder, experiment)
-    done = snakemake(folder, "-n", *arguments)
-    assert done.returncode == 0, done.stderr
-    return done.stdout + done.stderr
-
-
-def test_the_default_experiment_has_these_jobs(tmp_path: Path) -> None:
+def test_the_default_experiment_has_these_jobs(dry_run: DryRun) -> None:
     experiment = yaml.safe_load((PROJECT / "config" / "config.yaml").read_text())
-    counts = job_counts(dry_run(tmp_path, experiment))
+    counts = job_counts(dry_run(experiment))
     assert {name: count for name, count in counts.items() if name != "total"} == DEFAULT_JOBS
 
 
-def test_one_more_seed_adds_one_training_and_its_evaluations(tmp_path: Path) -> None:
+def test_one_more_seed_adds_one_training_and_its_evaluations(dry_run: DryRun) -> None:
     more = copy.deepcopy(SMALL)
     more["training"]["hall"]["seeds"] = [1, 2]
-    before, after = job_counts(dry_run(tmp_path, SMALL)), job_counts(dry_run(tmp_path, more))
+    before, after = job_counts(dry_run(SMALL)), job_counts(dry_run(more))
     added = {name: after[name] - before[name] for name in after if after[name] != before[name]}
     assert added == {"train_policy": 1, "evaluate_policy": 2, "merge_episodes": 2, "total": 5}
 
 
-def test_slurm_profile_decides_resources_and_keeps_the_default_behaviour(tmp_path: Path) -> None:
-    output = dry_run(tmp_path, SMALL, "--profile", str(PROJECT / "profiles" / "slurm"))
+def test_slurm_profile_decides_resources_and_keeps_the_default_behaviour(dry_run: DryRun) -> None:
+    output = dry_run(SMALL, "--profile", str(PROJECT / "profiles" / "slurm"))
     block = output[output.index("rule run_trial:") :].split("\n\n")[0]
     assert "slurm_partition=gpu" in block
     assert "gres=gpu:1" in block
@@ -77,8 +70,8 @@ def test_the_profile_is_found_right_after_a_clone() -> None:
         ("daf_output/sweeps/knobs/trial-0000/result.json", {"propose_trial", "run_trial"}),
     ],
 )
-def test_a_stage_or_a_file_needs_only_what_it_depends_on(tmp_path: Path, target: str, rules: set[str]) -> None:
-    assert set(job_counts(dry_run(tmp_path, SMALL, target))) - {"total"} == rules
+def test_a_stage_or_a_file_needs_only_what_it_depends_on(dry_run: DryRun, target: str, rules: set[str]) -> None:
+    assert set(job_counts(dry_run(SMALL, target))) - {"total"} == rules
 
 
 def test_no_job_reads_the_environment_check() -> None:

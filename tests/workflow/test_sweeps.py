@@ -19,7 +19,8 @@ from daf.config import ExperimentConfig
 from daf.search.files import propose_trial, read_results
 from daf.search.plan import SweepPlan
 from daf.sweeps import daf_sweep_analysis, daf_sweep_best_config
-from tests.workflow.tools import PROJECT, job_counts, snakemake, write_experiment
+from tests.workflow.conftest import DryRun
+from tests.workflow.tools import PROJECT, job_counts, skip_engine_check, snakemake, write_experiment
 
 HALL = {"mission": "hall", "steps_per_trial": 4000, "episodes_per_trial": 2}
 RATE = {"type": "float", "low": 1e-3, "high": 1e-2, "log": True}
@@ -61,16 +62,15 @@ def batched(folder: Path, number: int, *arguments: str) -> subprocess.CompletedP
 
 
 @pytest.mark.parametrize(("trials", "blocks"), [(60, 2), (300, 18)])
-def test_a_dry_run_shows_every_trial_and_few_blocks(tmp_path: Path, trials: int, blocks: int) -> None:
-    write_experiment(tmp_path, {**EXPERIMENT, "sweeps": {"adaptive": {**ADAPTIVE, "num_trials": trials, "lag": 16}}})
-    done = snakemake(tmp_path, "-n", "sweep")
-    assert done.returncode == 0, done.stderr
-    counts = job_counts(done.stdout)
+def test_a_dry_run_shows_every_trial_and_few_blocks(dry_run: DryRun, trials: int, blocks: int) -> None:
+    experiment = {**EXPERIMENT, "sweeps": {"adaptive": {**ADAPTIVE, "num_trials": trials, "lag": 16}}}
+    counts = job_counts(dry_run(experiment, "sweep"))
     assert (counts["propose_trial"], counts["run_trial"], counts["collect_results"]) == (trials, trials, blocks)
 
 
 def test_a_profile_puts_several_trials_into_a_job_with_the_resources_of_one_rule(tmp_path: Path) -> None:
     write_experiment(tmp_path, {**EXPERIMENT, "sweeps": {"adaptive": ADAPTIVE}})
+    skip_engine_check(tmp_path)
     done = batched(tmp_path, 2, "-n", "sweep")
     counts = job_counts(done.stdout)
     assert {name: number for name, number in counts.items() if name.startswith("run_")} == {

@@ -5,6 +5,7 @@ import yaml
 
 pytest.importorskip("cogames")
 
+from cogames.game import get_game
 from mettagrid.config.mettagrid_config import MettaGridConfig
 
 from daf.config import MissionConfig, PolicyConfig
@@ -197,7 +198,7 @@ def test_variants_change_the_environment():
 
 
 def test_an_unknown_variant_gets_a_suggestion():
-    known = missions.get_game(missions.GAME).variant_registry.all()[0].name
+    known = get_game(missions.GAME).variant_registry.all()[0].name
     error = refused(MissionConfig(source="machina_1", variants=[known + "x"]))
     assert error.found == f"'{known}x'"
     assert f"'{known}'" in error.hint
@@ -295,7 +296,7 @@ def test_a_missing_file_gets_its_neighbour(tmp_path):
     assert refused(tmp_path / "none" / "rom.yaml", UnknownMissionError).hint == ""
 
 
-@pytest.mark.parametrize("source", ["tutorial.miner", "machina_1"])
+@pytest.mark.parametrize("source", ["tutorial.miner", pytest.param("machina_1", marks=pytest.mark.long)])  # 13 s
 def test_what_the_engine_writes_and_cannot_read_gets_a_hint(tmp_path, source):
     """What `cogames make-mission` writes: as YAML it holds tags that no safe reader takes."""
     config = resolve_mission(source).env_config

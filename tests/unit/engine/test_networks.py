@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -261,10 +262,20 @@ def test_a_network_that_cannot_be_asked_is_refused(factory: SimulationFactory) -
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", POLICIES)
+@pytest.mark.parametrize(
+    ("name", "backend"),
+    [
+        ("stateless", "inductor"),
+        *((name, "aot_eager") for name in POLICIES),  # traced and differentiated, but not translated to C++
+        *(pytest.param(name, "inductor", marks=pytest.mark.long) for name in ("grid", "lstm")),  # 40 s each
+    ],
+)
 def test_compiled_networks_and_half_precision_say_about_the_same(
-    name: str, factory: SimulationFactory, played: torch.Tensor
+    name: str, backend: str, factory: SimulationFactory, played: torch.Tensor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(torch, "compile", partial(torch.compile, backend=backend))
+    torch._dynamo.reset()
+    played = played[:, :6]
     torch.manual_seed(0)
     policy = build_policy(resolve_policy(name), factory.interface)
     state = PolicyNetwork(policy, name).initial_state(len(played), CPU)

@@ -40,7 +40,7 @@ def test_members_play_their_shares_and_episodes_are_the_engines_own() -> None:
             [initialize_or_load_policy(interface, PolicySpec(class_path=name)) for name in names],
             [names.index(name) for name in order],
             mission.env_config,
-            seed=row.seed,
+            seed=row.env_seed,
             max_action_time_ms=10_000,
             render_mode="none",
             autostart=False,

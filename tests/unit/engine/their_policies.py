@@ -52,7 +52,7 @@ class Forgetful(AgentPolicy):
 
     episodes = 0
 
-    def reset(self):
+    def reset(self, simulation=None):
         self.episodes += 1
 
     def step(self, obs: AgentObservation) -> Action:

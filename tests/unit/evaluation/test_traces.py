@@ -61,14 +61,14 @@ def test_the_median_is_animated_and_the_heat_map_holds_the_episodes_on_its_map(
     rewards = sorted(frame["mean_reward"])
     assert found.mean_reward == rewards[(EPISODES - 1) // 2]
     row = frame[frame["episode"] == found.episode].iloc[0]
-    assert (found.seed, found.mean_reward) == (row["seed"], row["mean_reward"])
-    own = map_of(mission, found.seed)
-    expected = [seed for seed in frame["seed"] if map_of(mission, seed) == own]
+    assert (found.env_seed, found.mean_reward) == (row["env_seed"], row["mean_reward"])
+    own = map_of(mission, found.env_seed)
+    expected = [seed for seed in frame["env_seed"] if map_of(mission, seed) == own]
     assert 2 <= len(expected) < EPISODES
-    assert expected.index(found.seed) > 0
+    assert expected.index(found.env_seed) > 0
     assert found.heat_map_seeds == expected
     assert found.heat_map_episodes == [seed - 600 for seed in expected]
-    assert found.heat_map[expected.index(found.seed)] is found.animated
+    assert found.heat_map[expected.index(found.env_seed)] is found.animated
     assert (found.one_map, found.num_played) == (False, EPISODES)
     assert found.animated.positions.shape == (STEPS + 1, AGENTS, 2)
     assert found.animated.rewards[-1].mean() == pytest.approx(found.mean_reward)
@@ -104,7 +104,7 @@ def test_no_more_is_played_again_than_the_budget_allows(
 
 
 def test_maps_are_compared_as_long_as_there_is_hope() -> None:
-    rows = [{"episode": number, "seed": number} for number in range(200)]
+    rows = [{"episode": number, "env_seed": number} for number in range(200)]
     asked: list[int] = []
 
     def unequal(seed: int) -> tuple[int]:
@@ -117,7 +117,7 @@ def test_maps_are_compared_as_long_as_there_is_hope() -> None:
     assert (len(found), one_map) == (traces.MAPS_COMPARED, True)
     assert traces._on_the_map_of(rows[0], [], unequal) == ([], None)
     found, one_map = traces._on_the_map_of(rows[0], rows[1:9], lambda seed: (seed % 2,))
-    assert ([row["seed"] for row in found], one_map) == ([2, 4, 6, 8], False)
+    assert ([row["env_seed"] for row in found], one_map) == ([2, 4, 6, 8], False)
 
 
 @pytest.mark.parametrize(
@@ -146,7 +146,7 @@ def test_the_reports_files_say_which_episodes_were_drawn(mission: Mission, frame
     assert report["drawn"] == [
         {
             "policy": "random",
-            "animated": {"episode": found.episode, "seed": found.seed, "mean_reward": found.mean_reward},
+            "animated": {"episode": found.episode, "env_seed": found.env_seed, "mean_reward": found.mean_reward},
             "heat_map": {"episodes": found.heat_map_episodes, "seeds": found.heat_map_seeds},
             "one_map": False,
         }

@@ -7,7 +7,6 @@ so that a point is found again by its number.
 from __future__ import annotations
 
 import errno
-import multiprocessing
 import os
 import random
 import signal
@@ -30,11 +29,9 @@ from daf.training.checkpoints import load_newest_checkpoint
 from daf.training.loop import train
 from daf.training.options import RunOptions
 from daf.training.paths import state_folder
+from tests.unit.training.forked import PROCESSES, start
 
 PACKAGE = str(Path(daf.__file__).parent)
-# Processes are forked from one that has imported everything already: a start costs nothing.
-PROCESSES = multiprocessing.get_context("forkserver")
-PROCESSES.set_forkserver_preload(["daf.training.loop", "pandas"])
 
 RECIPE = TrainingRecipe(
     mission=MissionRecipe.of("short", {"short": MissionConfig(source="training_facility_1", max_steps=9)}),
@@ -88,8 +85,7 @@ def run_to_line(folder: Path, where: str | None, number: int | None, report: Any
 def in_a_process(folder: Path, where: str | None = None, number: int | None = None) -> tuple[int | None, int]:
     """Exit code of a training in a process of its own, and, if it came to its end, how many lines it ran `where`."""
     receiving, sending = PROCESSES.Pipe(duplex=False)
-    process = PROCESSES.Process(target=run_to_line, args=(folder, where, number, sending))
-    process.start()
+    process = start(run_to_line, folder, where, number, sending)
     sending.close()
     process.join(120)
     return process.exitcode, receiving.recv() if process.exitcode == 0 and where else 0
@@ -151,9 +147,9 @@ def test_a_full_disk_costs_nothing_that_was_there(small_disk: Path, tmp_path: Pa
 
 def fill_after_update(folder: Path, filler: Path, update: int) -> None:
     """Train, and fill the disk as soon as the checkpoint of an update is there."""
-    from daf.training import loop
+    from daf.training import checkpoints, loop
 
-    save = loop.save_checkpoint
+    save = checkpoints.save_checkpoint
 
     def save_and_fill(state: Path, number: int, content: dict[str, Any]) -> Path:
         path = save(state, number, content)

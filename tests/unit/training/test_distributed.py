@@ -19,8 +19,8 @@ import torch
 from daf.config import Hyperparameters, MissionConfig
 from daf.config.recipes import MissionRecipe, TrainingRecipe
 from daf.distributed.failures import TrainingFailedError, WrongWorldSizeError, read_failures
-from daf.distributed.process_group import Group, join_group
-from daf.distributed.torchrun import agent_commands, free_port, without_step
+from daf.distributed.process_group import Group, join_group, leave_group
+from daf.distributed.torchrun import agent_commands, without_step
 from daf.distributed_training import (
     TrainingError,
     TrainingJob,
@@ -38,6 +38,7 @@ from daf.training.options import RunOptions, TrainingSpec
 from daf.training.paths import state_folder
 from daf.training.rollout import Rollout
 from daf.training.trainer import Trainer
+from tests.unit.training.forked import start_ranks, train_undisturbed
 
 REPOSITORY = Path(__file__).parents[3]
 SMALL = {"num_envs": 4, "horizon": 16, "minibatch_size": 64}
@@ -62,25 +63,17 @@ def options_of(**changes: Any) -> RunOptions:
 
 # ---- one update, shared -----------------------------------------------------------------------------------
 
-ONE_UPDATE = """
-import json, sys
-import torch
-from pathlib import Path
-from daf.config.recipes import TrainingRecipe
-from daf.distributed.process_group import join_group, leave_group
-from daf.training.rollout import Rollout
-from daf.training.trainer import Trainer
 
-folder = Path(sys.argv[1])
-group = join_group(2, "cpu")
-for name in ("grid", "lstm"):
-    recipe = TrainingRecipe.model_validate(json.loads((folder / f"{name}.json").read_text()))
-    trainer = Trainer(recipe, group, torch.device("cpu"))
-    figures = trainer.learn(Rollout(**torch.load(folder / f"{name}-rollout-{group.rank}.pt", weights_only=True)))
-    learnt = {"weights": trainer.network.module.state_dict(), "figures": figures}
-    torch.save(learnt, folder / f"{name}-learnt-{group.rank}.pt")
-leave_group(group)
-"""
+def learn_from_own_half(folder: Path) -> None:
+    """One rank's part of one update."""
+    group = join_group(2, "cpu")
+    for name in ("grid", "lstm"):
+        recipe = TrainingRecipe.model_validate(read_json(folder / f"{name}.json"))
+        trainer = Trainer(recipe, group, torch.device("cpu"))
+        figures = trainer.learn(Rollout(**torch.load(folder / f"{name}-rollout-{group.rank}.pt", weights_only=True)))
+        learnt = {"weights": trainer.network.module.state_dict(), "figures": figures}
+        torch.save(learnt, folder / f"{name}-learnt-{group.rank}.pt")
+    leave_group(group)
 
 
 def half(rollout: Rollout, number: int) -> dict[str, Any]:
@@ -113,15 +106,10 @@ def test_two_processes_make_the_update_of_one(tmp_path: Path) -> None:
         write_json(tmp_path / f"{name}.json", recipe_of(name, **changes).to_dict())
         figures = trainer.learn(rollout)
         whole[name] = {"weights": trainer.network.module.state_dict(), "figures": figures}
-    address = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port()), "WORLD_SIZE": "2"}
-    processes = [
-        subprocess.Popen(
-            [sys.executable, "-c", ONE_UPDATE, str(tmp_path)],
-            env={**os.environ, **address, "RANK": str(rank), "PYTHONPATH": str(REPOSITORY)},
-        )
-        for rank in range(2)
-    ]
-    assert [process.wait(120) for process in processes] == [0, 0]
+    ranks = start_ranks(learn_from_own_half, tmp_path)
+    for rank in ranks:
+        rank.join(120)
+    assert [rank.exitcode for rank in ranks] == [0, 0]
     for name, expected in whole.items():
         shares = [torch.load(tmp_path / f"{name}-learnt-{rank}.pt", weights_only=True) for rank in range(2)]
         start = Trainer(
@@ -295,18 +283,16 @@ def metrics_of(folder: Path) -> list[dict[str, Any]]:
 
 @pytest.mark.slow
 def test_two_ranks_under_torchrun_train_together_and_repeatably(tmp_path: Path) -> None:
+    """One agent with two processes; two agents with one each train below, where a job is cancelled."""
     recipe = recipe_of("lstm")
-    outcomes = [
-        run_training(recipe, tmp_path / name, options_of(num_machines=machines, checkpoint_interval_steps=300))
-        for name, machines in (("a", 1), ("b", 2))  # one agent with two processes, two agents with one each
-    ]
-    for outcome in outcomes:
-        assert outcome.status == "completed"
-        assert outcome.agent_steps == 4 * UPDATE_STEPS
-        facts = outcome.processes
-        assert (facts["world_size"], facts["backend"]) == (2, "gloo")
-        assert [rank["rank"] for rank in facts["ranks"]] == [0, 1]
-        assert len({rank["pid"] for rank in facts["ranks"]}) == 2
+    outcome = run_training(recipe, tmp_path / "a", options_of(checkpoint_interval_steps=300))
+    assert outcome.status == "completed"
+    assert outcome.agent_steps == 4 * UPDATE_STEPS
+    facts = outcome.processes
+    assert (facts["world_size"], facts["backend"]) == (2, "gloo")
+    assert [rank["rank"] for rank in facts["ranks"]] == [0, 1]
+    assert len({rank["pid"] for rank in facts["ranks"]}) == 2
+    train_undisturbed(recipe, tmp_path / "b")
     assert (tmp_path / "a" / "model.safetensors").read_bytes() == (tmp_path / "b" / "model.safetensors").read_bytes()
     assert metrics_of(tmp_path / "a") == metrics_of(tmp_path / "b")
     assert sum(line["episodes"] for line in metrics_of(tmp_path / "a")) == 4 * (64 // 21)
@@ -340,7 +326,7 @@ def test_a_rank_that_is_killed_is_started_again_from_the_checkpoint(
     tmp_path: Path, started: list[subprocess.Popen[bytes]]
 ) -> None:
     recipe = recipe_of(updates=25)
-    run_training(recipe, tmp_path / "whole", options_of())
+    train_undisturbed(recipe, tmp_path / "whole")
     code = "import sys; from daf.training.launch import main; sys.exit(main(sys.argv[1:]))"
     options = options_of(checkpoint_interval_steps=UPDATE_STEPS, log_file=tmp_path / "log")
     TrainingSpec(recipe=recipe, folder=tmp_path / "cut", options=options).write(tmp_path / "job.json")
@@ -384,32 +370,6 @@ def test_bad_input_in_the_processes_comes_home_at_once(tmp_path: Path) -> None:
 # ---- jobs from Python -------------------------------------------------------------------------------------
 
 
-@pytest.mark.slow
-def test_a_job_on_two_machines_with_an_environment_of_ones_own(tmp_path: Path) -> None:
-    env_cfg = resolve_mission(MissionConfig(source="training_facility_1", max_steps=21)).env_config
-    job = daf_launch_distributed_training(
-        env_cfg=env_cfg,
-        policy_class_path="lstm",
-        num_steps=2 * UPDATE_STEPS,
-        num_machines=2,
-        hyperparameters=SMALL,
-        output_dir=tmp_path,
-        device="cpu",
-    )
-    model = job.wait_for_completion(180)
-    assert model == tmp_path / "training" / "run" / "seed-1" / "model.safetensors"
-    assert read_weights(model)
-    status = daf_monitor_training_job(job)
-    assert (status.state, status.agent_steps, status.total_steps) == ("completed", 2 * UPDATE_STEPS, 2 * UPDATE_STEPS)
-    assert status.steps_per_second is not None
-    assert status.memory_mb is not None
-    results = daf_collect_training_results(job)
-    assert results.model_path == model
-    assert results.run["processes"]["world_size"] == 2
-    assert [line["update"] for line in results.metrics] == [1, 2]
-    assert daf_collect_training_results(job.folder).run == results.run
-
-
 def launch(output_dir: Path, **changes: Any) -> TrainingJob:
     arguments: dict[str, Any] = {
         "env_cfg": "training_facility_1",
@@ -426,8 +386,11 @@ def launch(output_dir: Path, **changes: Any) -> TrainingJob:
 def test_a_cancelled_job_goes_on_where_it_was(
     machines: int, tmp_path: Path, started: list[subprocess.Popen[bytes]]
 ) -> None:
-    long = {"num_steps": 40 * UPDATE_STEPS, "num_machines": machines}
-    launch(tmp_path / "whole", **long).wait_for_completion(180)
+    """On two machines, with an environment of one's own."""
+    long: dict[str, Any] = {"num_steps": 40 * UPDATE_STEPS, "num_machines": machines}
+    if machines == 2:
+        env_cfg = resolve_mission(MissionConfig(source="training_facility_1", max_steps=21)).env_config
+        long |= {"env_cfg": env_cfg, "policy_class_path": "lstm"}
     job = launch(tmp_path / "cut", **long)
     started.append(job._process)
     wait_for(lambda: job.status().agent_steps >= 3 * UPDATE_STEPS, job._process)
@@ -445,9 +408,20 @@ def test_a_cancelled_job_goes_on_where_it_was(
     again = launch(tmp_path / "cut", **long)
     model = again.wait_for_completion(180)
     assert f"resuming at {stopped_at:,} agent-steps" in again.log_file.read_text()
-    whole = tmp_path / "whole" / "training" / "run" / "seed-1"
-    assert model.read_bytes() == (whole / "model.safetensors").read_bytes()
-    assert metrics_of(model.parent) == metrics_of(whole)
+    assert model == tmp_path / "cut" / "training" / "run" / "seed-1" / "model.safetensors"
+    train_undisturbed(again.recipe, tmp_path / "whole")
+    assert model.read_bytes() == (tmp_path / "whole" / "model.safetensors").read_bytes()
+    assert metrics_of(model.parent) == metrics_of(tmp_path / "whole")
+    assert read_weights(model)
+    status = daf_monitor_training_job(again)
+    assert (status.state, status.agent_steps, status.total_steps) == ("completed", 40 * UPDATE_STEPS, 40 * UPDATE_STEPS)
+    assert status.steps_per_second is not None
+    assert status.memory_mb is not None
+    results = daf_collect_training_results(again)
+    assert results.model_path == model
+    assert results.run["processes"]["world_size"] == machines
+    assert [line["update"] for line in results.metrics] == list(range(1, 41))
+    assert daf_collect_training_results(again.folder).run == results.run
 
 
 @pytest.mark.slow

@@ -14,7 +14,7 @@ import torch
 from daf.config import Hyperparameters, MissionConfig, PolicyConfig
 from daf.config.recipes import HeldOutRecipe, MissionRecipe, TrainingRecipe
 from daf.distributed.process_group import Group
-from daf.engine.evaluation import evaluate_policy
+from daf.engine.evaluation import EvaluationOptions, evaluate_policy
 from daf.engine.missions import resolve_mission
 from daf.engine.model_files import read_weights
 from daf.errors import BadInputError
@@ -73,7 +73,8 @@ def test_the_published_weights_are_those_of_the_best_evaluation(direction: str, 
     assert read_json(tmp_path / "model.json")["agent_steps"] == facts["published"]["agent_steps"]
     policy = PolicyConfig(class_path="grid", data_path=tmp_path / "model.safetensors", init_kwargs=recipe.init_kwargs)
     mission, metric = resolve_mission(MISSION.config, "short"), "action.move.success"
-    episodes = evaluate_policy(policy, mission, episodes=4, seed=900, objective_metric=metric)
+    options = EvaluationOptions(objective_metric=metric)
+    episodes = evaluate_policy(policy, mission, episodes=4, seed=900, options=options)
     assert episodes["objective"].mean() == pytest.approx(best, abs=1e-6)
 
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
@@ -27,10 +26,11 @@ from daf.logging_config import create_daf_logger
 from daf.system.files import read_json
 from daf.training import paths
 from daf.training.loop import train
-from daf.training.options import RunOptions, TrainingSpec
+from daf.training.options import RunOptions
 from daf.training.outcome import TrainingOutcome
 from daf.training.paths import outcome_path, state_folder
 from daf.training.trainer import Trainer
+from tests.unit.training.forked import start_worker
 
 CPU = torch.device("cpu")
 UPDATE_STEPS = 4 * 4 * 16  # environments, agents of each, horizon
@@ -265,41 +265,48 @@ def test_another_recipes_model_does_not_pass_for_this_ones(tmp_path: Path, monke
 # ---- as a process of its own ------------------------------------------------------------------------------
 
 
-def start_worker(recipe: TrainingRecipe, folder: Path, checkpoint_steps: int) -> subprocess.Popen[bytes]:
-    options = RunOptions(label="test", device="cpu", checkpoint_interval_steps=checkpoint_steps)
-    TrainingSpec(recipe=recipe, folder=folder, options=options).write(folder / "job.json")
-    command = [sys.executable, "-m", "daf.training.worker", "--job", str(folder / "job.json")]
-    return subprocess.Popen(command, cwd=Path(__file__).parents[3], stderr=subprocess.DEVNULL)
-
-
-def wait_for(condition: Callable[[], bool], process: subprocess.Popen[bytes]) -> None:
+def wait_for(condition: Callable[[], bool], process: BaseProcess) -> None:
     """Until the condition holds; the process must not end before."""
     while not condition():
-        with pytest.raises(subprocess.TimeoutExpired):
-            process.wait(0.01)
+        process.join(0.01)
+        assert process.is_alive()
+
+
+def exit_code(process: BaseProcess) -> int | None:
+    process.join(60)
+    return process.exitcode
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Result:
+    """The result of 30 updates that nothing stopped."""
+    folder = tmp_path_factory.mktemp("whole")
+    run(recipe_of("lstm", updates=30), folder, checkpoint_steps=10**9)
+    return result_of(folder)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1, signal.SIGKILL])
-def test_a_worker_that_is_stopped_ends_with_the_same_bytes(number: signal.Signals, tmp_path: Path) -> None:
+def test_a_worker_that_is_stopped_ends_with_the_same_bytes(
+    number: signal.Signals, whole: Result, tmp_path: Path
+) -> None:
     recipe = recipe_of("lstm", updates=30)
     cut = tmp_path / "cut"
-    run(recipe, tmp_path / "whole", checkpoint_steps=10**9)
     growing = state_folder(cut, recipe) / "metrics.jsonl"
     # Killed, it has to fall back on a checkpoint; told to stop, it writes one.
     worker = start_worker(recipe, cut, 2 * UPDATE_STEPS if number == signal.SIGKILL else 10**9)
     wait_for(lambda: growing.exists() and len(growing.read_text().splitlines()) >= 3, worker)
-    worker.send_signal(number)
-    code = worker.wait(60)
-    assert code == (-signal.SIGKILL if number == signal.SIGKILL else EXIT_REQUEUE)
+    assert worker.pid is not None
+    os.kill(worker.pid, number)
+    assert exit_code(worker) == (-signal.SIGKILL if number == signal.SIGKILL else EXIT_REQUEUE)
     assert not (cut / "model.safetensors").exists()
     if number != signal.SIGKILL:
         outcome = TrainingOutcome.read(outcome_path(cut, recipe))
         assert outcome.status == "interrupted"
         assert outcome.cause is Cause.SIGNAL
         assert outcome.reason == f"interrupted by {number.name}"
-    assert start_worker(recipe, cut, 10**9).wait(60) == EXIT_OK
-    assert result_of(cut) == result_of(tmp_path / "whole")
+    assert exit_code(start_worker(recipe, cut, 10**9)) == EXIT_OK
+    assert result_of(cut) == whole
     assert TrainingOutcome.read(outcome_path(cut, recipe)).status == "completed"
 
 

@@ -34,14 +34,17 @@ from daf.distributed.failures import (
 )
 from daf.distributed.heartbeat import Beat, Heartbeat, holding_up, read_beats
 from daf.distributed.process_group import check_facts
-from daf.distributed.torchrun import Stop, agent_commands, run_agents
+from daf.distributed.signals import Stop
+from daf.distributed.torchrun import agent_commands, run_agents
 from daf.errors import BadInputError, PolicyError
+from daf.system.devices import lease_devices
 from daf.system.files import read_json
 from daf.training import launch as launch_module
 from daf.training import worker as worker_module
 from daf.training.launch import run_training
 from daf.training.options import RunOptions, TrainingSpec
 from daf.training.paths import state_folder
+from tests.unit.training.forked import train_undisturbed
 
 REPOSITORY = Path(__file__).parents[3]
 UPDATE_STEPS = 4 * 4 * 16
@@ -314,7 +317,7 @@ def test_every_agent_gets_gpus_that_no_other_job_has(
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     recipe = recipe_of(world_size=2)
     with (
-        launch_module.lease_devices(1, four_gpus, devices=["0", "1", "2", "3"]) as taken,
+        lease_devices(1, four_gpus, devices=["0", "1", "2", "3"]) as taken,
         pytest.raises(TrainingFailedError),
     ):  # these agents train nothing
         run_training(recipe, tmp_path / "run", options_of(device="auto", num_machines=2, max_restarts=0))
@@ -347,7 +350,7 @@ def test_a_process_alone_trains_on_the_gpu_it_leased(
         raise Trained
 
     monkeypatch.setattr(worker_module, "run_process", run_process)
-    with launch_module.lease_devices(2, four_gpus, devices=["0", "1"]), pytest.raises(Trained):
+    with lease_devices(2, four_gpus, devices=["0", "1"]), pytest.raises(Trained):
         run_training(recipe_of(world_size=1), tmp_path / "run", options_of(device="auto"))
     assert devices == ["cuda:2"]
 
@@ -370,7 +373,7 @@ def started() -> Iterator[list[subprocess.Popen[bytes]]]:
 def whole(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     """The model of 25 updates of two ranks that nothing disturbed."""
     folder = tmp_path_factory.mktemp("whole")
-    run_training(recipe_of(updates=25), folder, options_of())
+    train_undisturbed(recipe_of(updates=25), folder)
     return (folder / "model.safetensors").read_bytes()
 
 
@@ -431,6 +434,7 @@ def test_a_rank_killed_too_often_fails_with_its_cause(tmp_path: Path, started: l
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_a_rank_that_is_stopped_does_not_stop_the_training(
     whole: bytes, tmp_path: Path, started: list[subprocess.Popen[bytes]]
 ) -> None:

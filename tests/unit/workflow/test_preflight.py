@@ -6,6 +6,7 @@ tested in tests/workflow/test_bad_input.py.
 
 import subprocess
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -154,14 +155,14 @@ def calls(tmp_path, monkeypatch):
     """Runs in an empty folder, and records calls of the engine's process instead of starting it."""
     monkeypatch.chdir(tmp_path)
     made = []
+    recorded: Any = type("Calls", (), {"made": made, "code": 0, "stdout": "", "stderr": ""})()
 
     def run(command, **options):
         made.append(command)
-        return subprocess.CompletedProcess(command, calls.code, stdout=calls.stdout, stderr=calls.stderr)
+        return subprocess.CompletedProcess(command, recorded.code, stdout=recorded.stdout, stderr=recorded.stderr)
 
-    calls = type("Calls", (), {"made": made, "code": 0, "stdout": "", "stderr": ""})()
-    monkeypatch.setattr(preflight.subprocess, "run", run)
-    return calls
+    monkeypatch.setattr(subprocess, "run", run)
+    return recorded
 
 
 def checked(calls, **data):
