@@ -24,7 +24,7 @@ help:
 	@echo 'make lint       ruff, mypy, snakefmt, snakemake --lint'
 	@echo 'make format     let ruff and snakefmt rewrite the sources'
 	@echo 'make docs       write the documentation that is generated from the sources'
-	@echo 'make lock       resolve pyproject.toml anew into requirements.lock (needs uv)'
+	@echo 'make lock       update requirements.lock from pyproject.toml (needs uv)'
 	@echo 'make clean-env  remove .venv'
 	@echo
 	@echo 'VENV=folder     use another environment folder; VENV= (empty) uses the active environment'

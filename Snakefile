@@ -1,10 +1,10 @@
-# DAF: from one experiment file to a checked environment, a sweep, trained, compared and packaged policies.
+# DAF: one experiment file defines an environment check, sweeps, training, comparisons and a packaged policy.
 #
 #   snakemake -j4                     everything, on this machine
 #   snakemake -j4 -n                  what would run, and why
 #   snakemake -j4 train               one stage: environment, sweep, train, missions, compare, package
 #   snakemake --profile slurm         everything, on a cluster
-#   snakemake -j4 --configfile x.yaml another experiment (it replaces config/config.yaml, nothing is merged)
+#   snakemake -j4 --configfile x.yaml another experiment (replaces config/config.yaml; nothing is merged)
 #
 # Files: <out>/<stage>/<name>/…, logs and timings under <out>/logs with the same path. <out> is daf.output_dir.
 from snakemake.utils import min_version
@@ -48,8 +48,8 @@ wildcard_constraints:
     version=r"\d+\.\d+\.\d+",
 
 
-# Snakemake's linter demands a `conda:` of every rule. Jobs inherit the environment that Snakemake runs in;
-# environment.yml is the conda way to make it.
+# Snakemake's linter requires a `conda:` in every rule. Jobs inherit the environment that Snakemake runs in;
+# environment.yml creates it with conda.
 include: "workflow/rules/environment.smk"
 
 

@@ -1,13 +1,13 @@
-"""Agent-steps per second of DAF's evaluation against the one that `cogames run` and `cogames scrimmage` call.
+"""Agent-steps per second of DAF's evaluation, compared with the one behind `cogames run` and `cogames scrimmage`.
 
     python benchmarks/evaluation.py [--quick] [--rounds N] [--json]
 
-Same mission, policy, episode length and machine, alternating. The peer plays its episodes in one process, as the
-commands do, with one torch thread, which is its fastest; DAF plays them in one process per core (two at most). Start-up
-and a first short episode are not counted on either side. The ceiling is the bare engine in as many processes, taking
-the actions that DAF's episodes took, one environment at a time: no policy, nothing recorded. Output: a table with the
-median of the rounds; with --json the last line is one JSON object with `ratio` by case. --quick takes one case in
-under 50 seconds.
+Both use the same mission, policy, episode length and machine, in alternation. The peer plays its episodes in one
+process, as these commands do, with one torch thread, which is fastest for it; DAF plays them in one process per core
+(at most two). Start-up and a first short episode are excluded on both sides. The ceiling is the bare engine with the
+same number of processes, repeating the actions of DAF's episodes in one environment at a time, without a policy or
+recording. Output: a table with the median of the rounds; with --json the last line is a JSON object with `ratio` by
+case. --quick runs one case in under 50 seconds.
 """
 
 from __future__ import annotations

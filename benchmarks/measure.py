@@ -1,4 +1,4 @@
-"""What the benchmarks share: a program in a process of its own that reports its speed, and the median of figures."""
+"""Shared by the benchmarks: running a program that reports its speed in a separate process, and medians."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ import numpy as np
 
 
 def median(values: Iterable[float]) -> float:
-    """Numpy's, because a benchmark that imports `statistics` gets the one beside it."""
+    """Numpy's median, because a benchmark that imports `statistics` gets the module of that name in this folder."""
     return float(np.median(list(values)))
 
 
 def speed(program: str, *arguments: object, **environment: str) -> tuple[float, ...]:
-    """The numbers on the last line of a program's output that says SPEED.
+    """Return the numbers on the last line of a program's output that begins with SPEED.
 
     Args:
-        program: Python code; it finds `arguments` in sys.argv[1:].
-        environment: variables set for it.
+        program: Python code; its sys.argv[1:] are `arguments`.
+        environment: environment variables for it.
     """
     command = [sys.executable, "-c", program, *map(str, arguments)]
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=os.environ | environment)

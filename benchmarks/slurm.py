@@ -1,13 +1,12 @@
-"""What a sweep of short trials costs on Slurm, against the best packing of the same trials on the same cores.
-
-And what the controller hears while many jobs are queued.
+"""Cost of a sweep of short trials on Slurm, compared with the best packing of the same trials on the same cores; and
+the controller's load while many jobs are queued.
 
     python benchmarks/slurm.py [--quick] [--json]        as root, with Slurm installed (tests/slurm/install.sh)
 
 A trial trains for about a second. The best packing is the median time of a trial by its own clock, times the number of
-trials, over the number of cores: no start-up, no waiting, no scheduler. That clock is read in the first row, whose jobs
-are as many as there are cores: with more of them trials share cores, and with fewer trials per job each counts imports.
-The cluster is that of the tests, on this machine.
+trials, divided by the number of cores: no start-up, no waiting, no scheduler. That clock is read in the first row,
+which has one job per core: with more jobs, trials share cores, and with fewer trials per job, each includes imports.
+The cluster is the one used by the tests, on this machine.
 """
 
 from __future__ import annotations
@@ -36,7 +35,7 @@ CORES = len(os.sched_getaffinity(0))
 
 
 def sweep(num_trials: int) -> dict[str, Any]:
-    """Trials that are all ready at once."""
+    """A sweep of trials that are all ready at once."""
     return {
         "name": "throughput",
         "missions": {"hall": {"source": "training_facility_1", "max_steps": 20}},
@@ -62,7 +61,7 @@ def trainings(num_jobs: int) -> dict[str, Any]:
 
 
 def command(folder: Path, experiment: dict[str, Any], trials_per_job: int, target: str, *arguments: str) -> list[str]:
-    """Snakemake for a stage of an experiment in a new folder, with a cluster's file of its own."""
+    """The Snakemake command for a stage of an experiment in a new folder, with a separate cluster file."""
     folder.mkdir()
     (folder / "experiment.yaml").write_text(yaml.safe_dump(experiment))
     settings = {"trials_per_job": trials_per_job, "max_memory_mb": 60_000, "max_minutes": 1440}
@@ -94,7 +93,7 @@ def throughput(cluster: Cluster, folder: Path, num_trials: int, trials_per_job: 
 
 
 def queued(cluster: Cluster, folder: Path, num_jobs: int, minutes: float) -> dict[str, Any]:
-    """Submissions and questions per minute while jobs queue for nodes that take none."""
+    """Submissions and queries per minute while jobs queue for nodes that accept none."""
     conf = {**os.environ, "SLURM_CONF": str(cluster.folder / "etc" / "slurm.conf")}
     for node in ("g1", "g2"):
         cluster.run("scontrol", "update", f"NodeName={node}", "State=DRAIN", "Reason=benchmark")
@@ -120,7 +119,7 @@ def queued(cluster: Cluster, folder: Path, num_jobs: int, minutes: float) -> dic
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n\n")[0])
-    parser.add_argument("--quick", action="store_true", help="12 trials in one batch size; nothing about queues")
+    parser.add_argument("--quick", action="store_true", help="12 trials in one batch size; no queue measurements")
     parser.add_argument("--json", action="store_true", help="print one JSON object last")
     options = parser.parse_args()
     reason = lacking()

@@ -1,13 +1,13 @@
-"""Bootstrap of a benchmark suite: DAF against rliable, the same data, statistics and number of replicates.
+"""Bootstrap of a benchmark suite: DAF compared with rliable on the same data, statistics and number of replicates.
 
     python benchmarks/statistics.py [--quick] [--json] [--peer-python PYTHON]
 
 10 policies on 30 missions with 10 training seeds each; 50,000 stratified replicates of the IQM of every policy, and of
-P(improvement) of all 45 pairs, on one core, in CPU seconds. rliable cannot be imported beside pandas 3: its own
-environment is made in a temporary folder, or --peer-python names the interpreter of one. rliable would take hours for
-the whole: it does fewer replicates, for one policy and one pair, and its seconds are scaled up to the same work (its
-time is a loop over replicates; both parts are measured at two sizes, and the slope is taken). --quick lowers DAF's
-replicates too.
+P(improvement) of all 45 pairs, on one core, in CPU seconds. rliable cannot be imported together with pandas 3, so a
+separate environment is created in a temporary folder, or --peer-python names an existing interpreter. rliable would
+take hours for everything: it computes fewer replicates, for one policy and one pair, and its time is extrapolated to
+the same work (it loops over replicates; both parts are measured at two sizes, and the slope is used). --quick lowers
+DAF's replicates too.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ print(json.dumps({
 
 
 def peer_environment(folder: Path) -> str:
-    """An interpreter of its own that has rliable."""
+    """The interpreter of a separate environment that has rliable."""
     subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
     python = str(folder / "bin" / "python")
     subprocess.run([python, "-m", "pip", "install", "--quiet", *PEER_REQUIREMENTS], check=True)

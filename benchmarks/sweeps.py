@@ -1,13 +1,13 @@
-"""What a search costs beside its trials: proposals from files against Optuna on a database, and a trial's fixed cost.
+"""Overhead of a search: proposals from files compared with Optuna on a database, and the fixed cost of a trial.
 
     python benchmarks/sweeps.py [--quick] [--json]
 
-1. One more proposal after n finished trials, four parameters, the same sampler (TPE). DAF reads the files that the
-   proposal of trial n has for input, proposes, and writes proposal.json. The peer does what a worker of
-   `optuna.create_study(storage="sqlite:///…")` does: opens the study, asks, and tells a result. Imports are not
-   counted on either side. `ratio` is the peer's seconds by DAF's.
-2. The processes of a trial: imports of a proposal and of a training, and a whole trial of the smallest training, one
-   update and one episode.
+1. One more proposal after n finished trials, four parameters, the same sampler (TPE). DAF reads the input files of
+trial n's proposal, proposes, and writes proposal.json. The peer does what a worker of
+   `optuna.create_study(storage="sqlite:///…")` does: opens the study, asks, and tells a result. Imports are excluded on
+   both sides. `ratio` is the peer's seconds divided by DAF's.
+2. The processes of a trial: imports for a proposal and for training, and a whole trial with minimal training, one
+update and one episode.
 3. A sweep of such trials through the workflow on two cores, one trial per job and several: seconds per trial.
 
 With --json the last line is one JSON object with `ratio` by history and `seconds` by part. --quick takes under 50
@@ -102,7 +102,7 @@ def request_of(config: DAFSweepConfig, trial: int) -> SuggestionRequest:
 
 
 def write_history(folder: Path, plan: SweepPlan, finished: list[TrialResult]) -> None:
-    """The result files, and the blocks that a proposal of the last trial reads."""
+    """Write the result files, and the blocks that the last trial's proposal reads."""
     for result in finished:
         write_json(folder / trial_result(result.trial), result.to_dict())
     for file in plan.results_files(len(finished)):
@@ -135,7 +135,7 @@ def one_more(storage: str) -> None:
 
 
 def compare(history: int, rounds: int) -> tuple[float, float]:
-    """Seconds of one more proposal: DAF, Optuna on SQLite."""
+    """Seconds for one more proposal: DAF, and Optuna on SQLite."""
     config = DAFSweepConfig(search_space=SPACE, num_trials=history + 1, lag=LAG)
     plan = SweepPlan(config, {})
     finished = results(config, history)
@@ -172,7 +172,7 @@ def process_seconds(rounds: int, *arguments: str) -> dict[str, float]:
 
 
 def workflow_seconds(trials: int, per_job: int) -> dict[str, float]:
-    """Seconds per trial of a sweep through the workflow on two cores, all included."""
+    """Seconds per trial of a sweep through the workflow on two cores, everything included."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         experiment = json.loads(json.dumps(SMALLEST))

@@ -1,12 +1,12 @@
-"""Agent-steps per second of DAF's trainer against `cogames train`, same mission, policy and machine, alternating.
+"""Agent-steps per second of DAF's trainer, compared with `cogames train`: same mission, policy and machine,
+alternating.
 
     python benchmarks/training.py [--quick] [--json]
 
-Both train with 64 environments, one epoch per update and minibatches of 4,096; start-up is not counted on either side:
-the clock runs from the end of the first update to the end of the last. DAF uses one process per core (two at most), the
-peer the one process it has, with as many threads as it likes. Output: a table with the median of the rounds, and where
-DAF's time goes; with --json the last line is one JSON object with `ratio` by case. --quick takes one case in under 50
-seconds.
+Both train with 64 environments, one epoch per update and minibatches of 4,096; start-up is excluded on both sides: the
+clock runs from the end of the first update to the end of the last. DAF uses one process per core (at most two), the
+peer its single process with any number of threads. Output: a table with the median of the rounds, and the breakdown of
+DAF's time; with --json the last line is a JSON object with `ratio` by case. --quick runs one case in under 50 seconds.
 """
 
 from __future__ import annotations

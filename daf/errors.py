@@ -36,7 +36,7 @@ class DafError(Exception):
 
     Args:
         expected: what was required.
-        found: what was there instead.
+        found: what was found instead.
         where: file and key, mission, trial or command.
         hint: what to do about it; may be empty.
     """

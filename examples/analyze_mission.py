@@ -1,4 +1,4 @@
-"""How a policy fares on a mission: success, reward, and how episodes went wrong."""
+"""How a policy performs on a mission: success, reward, and failure modes."""
 
 from daf import mission_analysis
 

@@ -1,4 +1,4 @@
-"""Sweep over a Python function, with a built-in strategy and with one of your own."""
+"""Sweep over a Python function, with a built-in strategy and with your own."""
 
 import random
 

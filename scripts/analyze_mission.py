@@ -1,4 +1,4 @@
-"""Rule analyze_mission: describe how every policy fares on a mission."""
+"""Rule analyze_mission: describe how each policy performs on a mission."""
 
 from daf.config.recipes import MissionRecipe
 from daf.reporting.mission_page import write_mission_report

@@ -1,4 +1,4 @@
-"""Rule check_environment: is this machine fit for the experiment?"""
+"""Rule check_environment: check that this machine can run the experiment."""
 
 from daf.config.recipes import MissionRecipe
 from daf.environment_checks import daf_check_environment

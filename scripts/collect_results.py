@@ -1,4 +1,4 @@
-"""Rule collect_results: put old results of a sweep into one file."""
+"""Rule collect_results: collect old results of a sweep in one file."""
 
 from daf.search.files import collect_results, read_results
 from daf.system.files import write_json

@@ -1,4 +1,4 @@
-"""Rule merge_episodes: put a policy's shards on a mission into one table."""
+"""Rule merge_episodes: merge a policy's shards on a mission into one table."""
 
 from daf.evaluation.shards import merge_shards
 from daf.workflow.script import script_context

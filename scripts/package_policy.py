@@ -1,4 +1,4 @@
-"""Rule package_policy: put weights, code and description of a policy into a submission bundle."""
+"""Rule package_policy: package a policy's weights, code and description as a submission bundle."""
 
 from pathlib import Path
 

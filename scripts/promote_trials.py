@@ -1,4 +1,4 @@
-"""Rule promote_trials: decide which trials of a bracket train on."""
+"""Rule promote_trials: decide which trials of a bracket continue."""
 
 from daf.config.recipes import PromotionRecipe
 from daf.search.files import promote_trials, read_results
@@ -11,4 +11,4 @@ with script_context(snakemake) as context:
     write_json(snakemake.output[0], promotions)
     trials = [entry["trial"] for entry in promotions["entries"].values()]
     bracket = f"rung {recipe.rung} · bracket {recipe.bracket}"
-    context.logger.info(f"sweep {recipe.sweep} · {bracket}: trials {trials} train on")
+    context.logger.info(f"sweep {recipe.sweep} · {bracket}: trials {trials} continue")

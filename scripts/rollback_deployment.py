@@ -1,4 +1,4 @@
-"""Rule rollback_deployment: make an earlier version the endpoint's current one again."""
+"""Rule rollback_deployment: make an earlier version current again at the endpoint."""
 
 from dataclasses import asdict
 

@@ -1,4 +1,4 @@
-"""Rule run_interim_analysis: see whether a comparison that adds episodes until its verdict needs more."""
+"""Rule run_interim_analysis: check whether a comparison that adds episodes until its verdict needs more."""
 
 from daf.compare.files import write_interim_analysis
 from daf.config import DAFComparisonConfig

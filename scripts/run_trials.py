@@ -1,4 +1,4 @@
-"""Rule run_trials_…: propose and run several trials of a sweep, one after another in one process."""
+"""Rule run_trials_…: propose and run several trials of a sweep in turn, in one process."""
 
 from pathlib import Path
 

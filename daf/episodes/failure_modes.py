@@ -26,7 +26,7 @@ _BOOKKEEPING = ("action.", "cell.", "status.")  # reported for every agent, what
 
 @dataclass(frozen=True, kw_only=True)
 class FailureMode:
-    """A named way in which episodes went wrong.
+    """A named way in which episodes failed.
 
     Attributes:
         name: name of the mode.

@@ -58,7 +58,7 @@ class PackageResult:
 
     Attributes:
         path: the zip.
-        manifest_path: the manifest beside it.
+        manifest_path: the manifest next to it.
         sha256: of the zip.
         manifest: what the zip contains and was made with.
     """

@@ -125,7 +125,7 @@ def _best_so_far(results: SweepResults) -> list[dict[str, Any]]:
 
 
 def _failures(results: SweepResults) -> dict[str, list[int]]:
-    """Commonest first."""
+    """Most common first."""
     by_reason: dict[str, list[int]] = {}
     for trial in results.failed:
         by_reason.setdefault(trial.reason or "", []).append(trial.trial)

@@ -113,7 +113,7 @@ def lease_devices(
         return
     names = [str(device) for device in (visible_devices() if devices is None else devices)]
     if len(set(names)) < count:
-        hint = "ask for fewer GPUs, or check CUDA_VISIBLE_DEVICES"
+        hint = "request fewer GPUs, or check CUDA_VISIBLE_DEVICES"
         found = f"{len(set(names))}: {', '.join(names) or 'none'}"
         raise UnfitEnvironmentError(f"{count} visible GPUs", found, "lease_devices", hint)
     folder = Path(lock_dir)

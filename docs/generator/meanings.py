@@ -1,6 +1,6 @@
 """What documentation needs of a class: its fields with types and meanings, and its docstring as Markdown.
 
-A field's meaning stands in one place, in the class: in its `Annotated` type, its pydantic description, or the
+A field's meaning is defined in one place, in the class: in its `Annotated` type, its pydantic description, or the
 "Attributes:" section of the docstring.
 """
 

@@ -48,7 +48,7 @@ SHARD_PROVENANCE = Keys(
     skipped | text | why no episodes were played, with `episodes_per_mission: auto`
     """),
     "The file's metadata holds the provenance (`daf.episodes.table.read_provenance`): that of the shards under the key "
-    "`shards`. A shard's has these keys beside those of [Provenance](#provenance)",
+    "`shards`. A shard's has these keys in addition to those of [Provenance](#provenance)",
 )
 EPISODES = Keys([Field(name, column.kind, column.meaning) for name, column in EPISODE_COLUMNS.items()], noun="Column")
 
@@ -75,7 +75,7 @@ REPORTS = [
     File(
         "reports/missions/{mission}.json",
         "analyze_mission",
-        "How every policy fares on a mission.",
+        "How each policy performs on a mission.",
         (
             Keys([
                 *listed("""
@@ -354,7 +354,7 @@ FROM_PYTHON = [
 INTRODUCTIONS = {
     "Sweeps": """A trial trains in `trial-{trial}/state/`, a finalist on a fresh seed in
 `trial-{trial}/state-confirmation-{seed}/`. Both hold the files of [a training](#training) and, under
-`results/{digest}/`, copies of result.json and curve.jsonl, which are published again if the workflow asks for the same
+`results/{digest}/`, copies of result.json and curve.jsonl, which are published again if the workflow requests the same
 trial again. With `halving`, `at-{steps}-{digest}/` keeps what the training had published at the end of a rung.""",
 }
 

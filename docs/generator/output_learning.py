@@ -1,4 +1,4 @@
-"""The files of sweeps and trainings."""
+"""The files of sweeps and training runs."""
 
 from __future__ import annotations
 
@@ -299,7 +299,7 @@ TRAINING = [
     ),
     _in_training("state/{digest}/agent-{agent}.json", "Failures as one torchrun agent saw them."),
     File(f"{RUN_FOLDER}/train.log", "", "Messages of a training that `daf_launch_distributed_training` started."),
-    File(f"{RUN_FOLDER}/processes.log", "", "What its processes printed beside that."),
+    File(f"{RUN_FOLDER}/processes.log", "", "What else its processes printed."),
     File(f"{RUN_FOLDER}/environment.json", "", "The environment configuration that it was given."),
     File(f"{RUN_FOLDER}/slurm.sh", "", "Its batch script, if Slurm runs it."),
     File(f"{RUN_FOLDER}/slurm-exit-code", "", "The exit code of that batch script."),

@@ -51,7 +51,7 @@ def documented_files() -> Iterator[tuple[re.Pattern[str], File]]:
 
 
 def pattern_of(path: str) -> re.Pattern[str]:
-    """The paths that a documented path stands for."""
+    """The paths that a documented path represents."""
     parts = re.split(r"(\{\w+\}|\*\*)", path)
     return re.compile("".join(_part_pattern(part) for part in parts))
 

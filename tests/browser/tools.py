@@ -16,7 +16,7 @@ PHONE_WIDTH = 400
 
 
 def browse(page: Path, profile: Path, *options: str) -> str:
-    """What Chromium prints for a page; `profile` is a folder of its own for what it keeps."""
+    """What Chromium prints for a page; `profile` is a separate folder for its data."""
     command = [str(find_chromium()), *FLAGS, f"--user-data-dir={profile}", *options, page.as_uri()]
     return subprocess.run(command, capture_output=True, text=True, timeout=120, check=True).stdout
 

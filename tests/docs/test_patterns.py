@@ -1,7 +1,7 @@
 """The patterns and practices that users were promised, run as written (examples/specification).
 
 What a snippet takes for granted is given to it: `cfg`, `daf_launch_sweep`, files. Where it says `(...)`, short
-arguments stand for the dots.
+arguments replace the dots.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def test_analysis_and_export(folder: Path) -> None:
 
 @pytest.mark.slow
 def test_the_same_seed_gives_the_same_sweep_in_both_spellings(folder: Path) -> None:
-    """Through the workflow; the second sweep has a folder of its own, so it really trains again."""
+    """Through the workflow; the second sweep has its own folder, so it really trains again."""
     from daf.config import DAFSweepConfig
     from daf.sweeps import daf_launch_sweep
 

@@ -65,7 +65,7 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.slow
 @pytest.mark.parametrize("command", [line for line in dict.fromkeys(COMMANDS) if "snakemake" in line])
 def test_snakemake_commands_plan(clone: Path, command: str) -> None:
-    """With -n, and the Snakefile given, because a link to it would look for its rules beside the real one."""
+    """With -n, and the Snakefile given, because a link to it would look for its rules next to the real one."""
     planned = command.replace("snakemake", f"snakemake --snakefile {ROOT / 'Snakefile'} -n", 1)
     environment = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
     ran = subprocess.run(planned, shell=True, cwd=clone, env=environment, capture_output=True, text=True, check=False)

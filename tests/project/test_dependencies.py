@@ -62,9 +62,9 @@ NEVER_IMPORTED = {
     "types-pyyaml": "types for mypy",
 }
 NOT_OURS = {
-    "measure": "a module beside the benchmarks",
-    "rliable": "only for making statistics.json anew",
-    "statsmodels": "only for making statistics.json anew",
+    "measure": "a module next to the benchmarks",
+    "rliable": "only for making statistics.json again",
+    "statsmodels": "only for making statistics.json again",
 }
 
 
@@ -94,7 +94,7 @@ def test_every_import_is_declared_and_every_dependency_imported(repository: Path
 def test_every_locked_package_has_one_exact_version_and_hashes(lock_text: str, locked: dict[str, str]) -> None:
     entries = re.sub(r"\\\n", " ", lock_text).splitlines()
     entries = [entry for entry in entries if entry.strip() and not entry.lstrip().startswith("#")]
-    assert len(entries) == len(locked) > 150, "an entry that is no exact pin, or a package with two versions"
+    assert len(entries) == len(locked) > 150, "an entry that is not an exact pin, or a package with two versions"
     for entry in entries:
         assert re.search(r"--hash=sha256:[0-9a-f]{64}", entry), entry[:80]
 
@@ -139,7 +139,7 @@ def test_engine_and_workflow_are_pinned_exactly(project: dict[str, Any]) -> None
 def test_conda_environment_installs_the_lock_and_nothing_else(repository: Path) -> None:
     environment = yaml.safe_load((repository / "environment.yml").read_text())
     pip = [entry for entry in environment["dependencies"] if isinstance(entry, dict)]
-    # An editable install beside hashed requirements makes pip refuse the whole file.
+    # An editable install among hashed requirements makes pip refuse the whole file.
     assert pip == [{"pip": ["-r requirements.lock"]}]
 
 

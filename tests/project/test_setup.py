@@ -1,4 +1,4 @@
-"""`make setup`: the search for an interpreter, and when an environment is made, kept, or made anew.
+"""`make setup`: the search for an interpreter, and when an environment is made, kept, or rebuilt.
 
 Nothing is downloaded here: a stand-in for pip records what it was asked to do.
 """
@@ -150,7 +150,7 @@ def test_an_interpreter_in_a_virtual_environment_stands_for_its_base(
 
 # -- setup/install.sh ------------------------------------------------------------------------------------------
 
-# Stands for a Python 3.12: makes "environments" whose python is itself, and writes down what pip is asked.
+# Acts as a Python 3.12: makes "environments" whose python is itself, and writes down what pip is asked.
 FAKE_PYTHON = """#!/bin/sh
 here=$(dirname "$0")
 case "$1 $2" in

@@ -2,8 +2,8 @@
 
     python tests/slurm/cluster.py FOLDER        start it, say how to use it, stop it after Ctrl-C
 
-Debian's programs (tests/slurm/install.sh) run as root from a folder of their own, and listen on the loopback interface
-only. They end with the process that started them, however that ends. GPUs are character devices without a driver:
+Debian's programs (tests/slurm/install.sh) run as root from a separate folder, and listen only on the loopback
+interface. They end with the process that started them, however that ends. GPUs are character devices without a driver:
 Slurm hands them out and sets CUDA_VISIBLE_DEVICES; nothing can compute on them.
 
 Nodes c1 and c2 are the partition `cpu`, g1 and g2 with two GPUs each are `gpu`; `urgent` has all four and takes nodes
@@ -145,7 +145,7 @@ class Cluster:
             time.sleep(0.1)
 
     def _kill_jobs(self, node: str | None = None) -> None:
-        """SIGKILL to what runs in jobs (on a node), and first to Slurm's process above it, which would tell of it."""
+        """SIGKILL what runs in jobs (on a node), and first Slurm's process above it, which would report it."""
         path, name = f"{self.folder}/bin", f"SLURMD_NODENAME={node or ''}"
         victims, above = set(), set()
         for folder in Path("/proc").iterdir():

@@ -1,4 +1,4 @@
-"""Training from Python as a batch job of its own on the tests' cluster: two nodes, preemption, cancelling."""
+"""Training from Python as a batch job on the tests' cluster: two nodes, preemption, cancelling."""
 
 from __future__ import annotations
 

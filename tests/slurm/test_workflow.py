@@ -121,7 +121,7 @@ def test_jobs_land_where_they_should(finished: Run) -> None:
 
 
 def test_local_rules_run_where_snakemake_runs(finished: Run) -> None:
-    """They are no jobs of Slurm's, and their provenance says so."""
+    """They are not Slurm jobs, and their provenance says so."""
     out = finished.folder / "daf_output"
     host = json.loads((out / "environment/check.json").read_text())["provenance"]["host"]
     assert host["slurm_job_id"] is None
@@ -149,7 +149,7 @@ def test_one_machine_with_two_processes(finished: Run) -> None:
 def test_trainings_that_share_nodes_have_gpus_and_ports_of_their_own(
     cluster: Cluster, start: Callable[..., Run], tmp_path: Path
 ) -> None:
-    """Two trainings on both nodes at once, with a GPU of each."""
+    """Two training runs on both nodes at once, each with a GPU per node."""
     experiment = {key: EXPERIMENT[key] for key in ("name", "missions")}
     training = {"mission": "hall", "num_machines": 2, **TINY, "num_steps": 20_000}
     experiment["training"] = {"left": training, "right": {**training, "seeds": [2]}}
@@ -220,7 +220,7 @@ def test_a_task_for_each_gpu(start: Callable[..., Run], tmp_path: Path, monkeypa
 
 @pytest.mark.long
 def test_a_cluster_without_gpus(start: Callable[..., Run], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Trainings on several machines run in the partition that there is."""
+    """Training on several machines runs in the only partition."""
     settings = "gpu_partition: null\nmax_memory_mb: 60_000\nmax_minutes: 1440\n"
     run, ranks = two_by_two(settings, start, tmp_path, monkeypatch)
     assert ranks == [(0, "c1", None), (0, "c1", None), (1, "c2", None), (1, "c2", None)]

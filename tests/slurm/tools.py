@@ -98,7 +98,7 @@ class Job:
 
     @property
     def options(self) -> list[str]:
-        """The sbatch options that say what is asked for, in their order on the command line."""
+        """The sbatch options with the request, in their order on the command line."""
         words = re.sub(r"--wrap=.*", "", self.submit_line, flags=re.DOTALL).split()
         return words[words.index("-p") :]
 

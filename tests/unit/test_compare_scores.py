@@ -465,7 +465,7 @@ def test_a_mission_whose_difference_never_varies_leaves_equivalence_open_and_is_
     for pair in (("x", "y"), ("x", "z")):  # by a standard error from mission two alone, they would be equivalent
         assert rows.loc[pair, ["p_equivalence", "power", "n_needed", "more_needed"]].isna().all()
         assert rows.loc[pair, "verdict"] == "inconclusive"
-    # Equal scores are no such claim: nothing is taken as known but that there is no difference.
+    # Equal scores make no such claim: only the absence of a difference counts as known.
     assert rows.loc[("y", "z"), "verdict"] == "equivalent"
     notes = [note for note in results.notes if "same amount in every episode" in note]
     assert len(notes) == 1

@@ -220,7 +220,7 @@ def test_weights_of_another_network_are_refused(weights: Path, tmp_path: Path) -
 
 
 def test_a_trained_model_is_packaged_for_cogames_and_plays_there(model: Path, tmp_path: Path) -> None:
-    """With nothing but its files: class, mission and provenance stand in the description."""
+    """With nothing but its files: the description has class, mission and provenance."""
     import torch
 
     from daf.engine.model_files import load_model_description, read_weights
@@ -308,7 +308,7 @@ def write_manifest(path: Path, name: str, version: str) -> Manifest:
 
 
 def fake(folder: Path, version: str, content: bytes = b"x") -> Path:
-    """A package that nobody plays."""
+    """A package that is never played."""
     folder.mkdir(exist_ok=True)
     path = folder / f"p-{version}.zip"
     with zipfile.ZipFile(path, "w") as archive:

@@ -1,4 +1,4 @@
-"""Sweeps: in process with a function of one's own, the content of their files, and what they say afterwards."""
+"""Sweeps: in process with the user's own function, the content of their files, and their analysis."""
 
 import json
 import math

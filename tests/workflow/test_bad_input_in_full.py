@@ -103,8 +103,8 @@ def test_what_only_the_engine_can_tell(tmp_path: Path, monkeypatch: pytest.Monke
     (tmp_path / "code").mkdir()
     (tmp_path / "code" / "module_of_a_user.py").write_text("class NoPolicy:\n    pass\n")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path / "code"))
-    (tmp_path / "damaged.pt").write_bytes(b"this is no checkpoint")
-    (tmp_path / "damaged.zip").write_bytes(b"this is no bundle")
+    (tmp_path / "damaged.pt").write_bytes(b"this is not a checkpoint")
+    (tmp_path / "damaged.zip").write_bytes(b"this is not a bundle")
     (tmp_path / "room.yaml").write_text("sucess: length < 3\nenv: {}\n")
 
     def plays(mission: str, *policies: str) -> dict[str, Any]:

@@ -45,9 +45,9 @@ def test_every_file_of_the_chain_is_there_and_says_where_it_comes_from(finished_
             assert episodes["env_seed"].tolist() == [1_000_000, 1_000_001, 1_000_002, 1_000_003]
             assert episodes["length"].tolist() == [steps] * 4
             assert episodes["failure"].isna().all()
-            made_by = read_provenance(path)["shards"][0]
-            assert made_by["versions"]["mettagrid"]
-            assert len(made_by["recipe_digest"]) == 64
+            provenance = read_provenance(path)["shards"][0]
+            assert provenance["versions"]["mettagrid"]
+            assert len(provenance["recipe_digest"]) == 64
     comparison = json.loads((out / "comparisons/main/comparison.json").read_text())
     assert comparison["provenance"]["recipe_digest"]
     page = (out / "comparisons/main/report.html").read_text()

@@ -75,7 +75,7 @@ def test_a_stage_or_a_file_needs_only_what_it_depends_on(dry_run: DryRun, target
 
 
 def test_no_job_reads_the_environment_check() -> None:
-    """Behind an `ancient` input that is made anew Snakemake misses changed params, and stale results would stay."""
+    """Behind an `ancient` input that is remade, Snakemake misses changed params, and stale results would remain."""
     for path in (PROJECT / "workflow" / "rules").glob("*.smk"):
         assert "ancient(" not in path.read_text(), path.name
 

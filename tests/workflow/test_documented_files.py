@@ -108,7 +108,7 @@ def test_every_column_and_key_is_documented(run: Path, documented: list[tuple[re
 
 
 def test_keys_of_nested_mappings_are_documented(run: Path, documented: list[tuple[re.Pattern[str], Any]]) -> None:
-    """For each mapping that a table of its own describes, named in the table's title: `processes`, `checks`, …"""
+    """For each mapping that a separate table describes, named in the table's title: `processes`, `checks`, …"""
     checked = set()
     for path in files_of(run):
         (file,) = matches(path.relative_to(run / "daf_output").as_posix(), documented)

@@ -82,7 +82,7 @@ def test_the_best_trial_is_the_best(out: Path) -> None:
 
 
 def test_a_trials_objective_is_the_mean_of_its_episodes(out: Path) -> None:
-    """Played again from the trial's weights on the sweep's seeds, in this process."""
+    """Replayed from the trial's weights on the sweep's seeds, in this process."""
     from daf.config import MissionConfig, PolicyConfig
     from daf.engine.evaluation import evaluate_policy
 

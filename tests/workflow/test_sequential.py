@@ -34,7 +34,7 @@ AUTO: dict[str, Any] = {
 def test_all_batches_and_looks_are_planned(dry_run: DryRun) -> None:
     counts = job_counts(dry_run(AUTO, "compare"))
     assert counts["evaluate_policy"] == 8
-    assert counts["run_interim_analysis"] == 3  # the last batch has no look of its own: the comparison is it
+    assert counts["run_interim_analysis"] == 3  # the last batch has no separate analysis: it is the comparison
     fixed = copy.deepcopy(AUTO)
     fixed["comparisons"]["main"]["episodes_per_mission"] = 32
     assert "run_interim_analysis" not in job_counts(dry_run(fixed, "compare"))

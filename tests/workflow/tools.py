@@ -1,4 +1,4 @@
-"""Running the workflow as a user does: the snakemake program, in a folder of its own."""
+"""Running the workflow as a user does: the snakemake program, in a separate folder."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ def load_plan():
         plan = Plan(ExperimentConfig.from_dict(config, source=source))
         if snakemake_internals.is_main_process(workflow):
             if remove_stale_workflow_lock():
-                print("The last run was killed: its lock is removed, and this run goes on from there.", file=sys.stderr)
+                print("The last run was killed. Removed its lock; this run continues from there.", file=sys.stderr)
             check_once(plan, source)
         return plan, trials_per_job
     except DafError as error:
@@ -37,7 +37,7 @@ def load_plan():
 
 
 def before_the_first_submission(workflow):
-    """On a cluster: does what the jobs ask for exist, and does work of a killed run still go on?"""
+    """On a cluster, check that what the jobs request exists, and that no job of a killed run is left."""
     if snakemake_internals.is_main_process(workflow) and snakemake_internals.submits_jobs(workflow):
         try:
             check_modules(load_cluster().modules, os.environ)
@@ -47,7 +47,7 @@ def before_the_first_submission(workflow):
             )
             if settle_orphans(Path.cwd(), partial(print, file=sys.stderr)):
                 snakemake_internals.unlock(workflow)
-                restart()  # what is left to do is planned anew
+                restart()  # plan the remaining work again
         except DafError as error:
             print(f"\n{error}\n", file=sys.stderr)
             sys.exit(error.exit_code)
@@ -68,7 +68,7 @@ def sweep_before_training(wildcards):
 
 
 def weights_to_evaluate(wildcards):
-    """What training runs make, or the files that the configuration names, or nothing for a scripted policy."""
+    """The output of training runs, or the files that the configuration names, or nothing for a scripted policy."""
     player = CHECKPOINTS.by_label[wildcards.checkpoint]
     return [path for single in player.singles() for path in weights_of(single)]
 
@@ -90,7 +90,7 @@ def shards_of_episodes(wildcards):
 
 
 def interim_analyses_before_shard(wildcards):
-    """Where episodes are added until there is a verdict: the interim analyses that decide whether to play this shard."""
+    """The interim analyses that decide whether to play this shard, if episodes are added until there is a verdict."""
     analyses = EPISODES.interim_analyses_before(wildcards.mission, int(wildcards.shard))
     return [f"<out>/comparisons/{comparison}/interim-{interim}.json" for comparison, interim in analyses]
 

@@ -1,4 +1,4 @@
-# Comparisons: statistics first, then the page that shows them.
+# Comparisons: first the statistics, then the page that shows them.
 #
 # REQUIRED INPUTS: <out>/evaluations/{checkpoint}/{mission}/episodes.parquet of all policies and missions
 # OUTPUTS:         <out>/comparisons/{comparison}/summary.csv, pairwise.csv, aggregates.csv, ranks.csv, scores.csv,
@@ -16,7 +16,7 @@ rule compare:
 
 
 rule run_interim_analysis:
-    """See whether a comparison that adds episodes until its verdict needs more."""
+    """Check whether a comparison that adds episodes until its verdict needs more."""
     input:
         episodes=shards_of_interim_analysis,
     output:

@@ -1,4 +1,4 @@
-# Is this machine fit for the experiment?
+# Checks that this machine can run the experiment.
 #
 # REQUIRED INPUTS: none
 # OUTPUTS:         <out>/environment/check.json
@@ -13,16 +13,16 @@ rule environment:
 
 
 rule check_environment:
-    """Check versions, memory, disk, GPU and missions; fail with what to do if something is missing."""
+    """Check versions, memory, disk, GPU and missions; if something is missing, fail and say what to do."""
     output:
         ensure("<out>/environment/check.json", non_empty=True),
     log:
         "<logs>/environment/check.log",
     benchmark:
         "<benchmarks>/environment/check.jsonl"
-    # First, so that a person reads it early. No job takes the file as input: behind an `ancient` input that is being
-    # made anew, Snakemake no longer looks for changed params, and stale results would stay. What must not start is
-    # stopped earlier, by the check before the DAG.
+    # Runs first, so that users see it early. It is not an input of any job: behind an `ancient` input that is being
+    # remade, Snakemake does not look for changed params, and stale results would remain. The check before the DAG stops
+    # what must not start.
     priority: 100
     conda:
         "../../environment.yml"

@@ -3,7 +3,7 @@
 # REQUIRED INPUTS: the weights of the policies that have some
 # OUTPUTS:         <out>/evaluations/{checkpoint}/{mission}/episodes-{shard}.parquet, episodes.parquet
 #                  <out>/reports/missions/{mission}.json, {mission}.html
-#                  <out>/replays/{checkpoint}/{mission}/{replay}.json.z, for those asked for
+#                  <out>/replays/{checkpoint}/{mission}/{replay}.json.z, those requested
 localrules:
     merge_episodes,
 
@@ -38,7 +38,7 @@ rule evaluate_policy:
 
 
 rule merge_episodes:
-    """Put a policy's shards on a mission into one table."""
+    """Merge a policy's shards on a mission into one table."""
     input:
         shards=shards_of_episodes,
     output:
@@ -54,7 +54,7 @@ rule merge_episodes:
 
 
 rule analyze_mission:
-    """Describe how every policy fares on a mission: success, reward, failure modes."""
+    """Describe how each policy performs on a mission: success, reward, failure modes."""
     input:
         episodes=episodes_on_mission,
     output:

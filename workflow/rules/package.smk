@@ -1,4 +1,4 @@
-# The deployment package. Sending it anywhere is never part of `all`: ask for deploy_policy by its file.
+# The deployment package. Sending it anywhere is never part of `all`: request deploy_policy by its file.
 #
 # REQUIRED INPUTS: the weights of the policy that is packaged
 # OUTPUTS:         <out>/deployment/{checkpoint}-{version}.zip, .manifest.json, .validation.json
@@ -11,13 +11,13 @@ localrules:
 
 
 rule package:
-    """Package the policy and prove that the package loads and acts."""
+    """Package the policy and check that the package loads and acts."""
     input:
         package_targets,
 
 
 rule package_policy:
-    """Put weights, code and description of a policy into a submission bundle."""
+    """Package a policy's weights, code and description as a submission bundle."""
     input:
         weights=weights_to_package,
     output:
@@ -75,7 +75,7 @@ rule deploy_policy:
 
 
 rule rollback_deployment:
-    """Make this version, deployed before, the current one of the endpoint again."""
+    """Make this previously deployed version current again at the endpoint."""
     output:
         ensure("<out>/deployment/{checkpoint}-{version}.rolled-back.json", non_empty=True),
     log:

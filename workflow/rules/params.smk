@@ -1,4 +1,5 @@
-# What decides a rule's result, and nothing else: a change here reruns the rule, a change elsewhere does not.
+# Everything that determines a rule's result, and nothing else: a change here reruns the rule, a change elsewhere does
+# not.
 from daf.config.recipes import STAGE_VERSIONS, package_recipe
 from daf.search.files import selection_recipe, sweep_recipe
 

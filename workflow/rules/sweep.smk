@@ -19,7 +19,7 @@ rule sweep:
 
 
 rule collect_results:
-    """Put sixteen results, or sixteen smaller blocks, into one file, so that later proposals read fewer files."""
+    """Collect sixteen results, or sixteen smaller blocks, in one file, so that later proposals read fewer files."""
     input:
         results=parts_of_block,
     output:
@@ -37,7 +37,7 @@ rule collect_results:
 
 
 rule promote_trials:
-    """Decide which trials of a bracket train on in the next rung of successive halving."""
+    """Decide which trials of a bracket continue in the next rung of successive halving."""
     input:
         results=results_before_rung,
     output:
@@ -55,7 +55,7 @@ rule promote_trials:
 
 
 rule run_rung_trial:
-    """Continue the training of the trial that takes an entry, and score it again."""
+    """Continue the training of the trial that fills an entry, and score it again."""
     input:
         promotions=promotions_of_entry,
     output:

@@ -6,7 +6,7 @@ def of_sweep(wildcards, files):
 
 
 def results_seen_by_proposal(wildcards):
-    """Trial n is proposed from the results of trials 0 … n - lag, so the DAG is static and nothing waits for a round."""
+    """Trial n is proposed from the results of trials 0 … n - lag, so the DAG is static and nothing waits for whole rounds."""
     return of_sweep(wildcards, LEARNING.sweep_plan(wildcards.sweep).results_files(int(wildcards.trial)))
 
 

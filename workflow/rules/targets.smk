@@ -1,4 +1,4 @@
-# What the target of each stage asks for. No rules here.
+# The files that the target of each stage requests. No rules here.
 
 
 def sweep_targets(wildcards):

@@ -7,7 +7,7 @@ localrules:
 
 
 rule propose_trial:
-    """Choose a trial's hyperparameters from the results that its number allows."""
+    """Choose a trial's hyperparameters from the results that it may see."""
     input:
         results=results_seen_by_proposal,
         prior=trials_to_start_from,

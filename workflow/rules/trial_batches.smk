@@ -1,5 +1,5 @@
-# Several trials in one job, for machines on which a job costs more than a short trial: see `trials_per_job` in
-# profiles/README.md. The files are byte for byte those of trial.smk; only the jobs that make them differ.
+# Several trials in one job, for clusters where a job costs more than a short trial: see `trials_per_job` in
+# profiles/README.md. The files are byte for byte those of trial.smk; only the jobs that create them differ.
 #
 # REQUIRED INPUTS: none
 # OUTPUTS:         <out>/sweeps/{sweep}/trial-{trial}/proposal.json, result.json, curve.jsonl

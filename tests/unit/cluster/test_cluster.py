@@ -1,4 +1,4 @@
-"""What differs between clusters, what is there, and what becomes of jobs; with stand-ins for Slurm's programs."""
+"""Settings and inventory of clusters, and what happens to jobs; with fakes of Slurm's programs."""
 
 from __future__ import annotations
 

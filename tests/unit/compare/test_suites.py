@@ -1,4 +1,4 @@
-"""Suites, their leaderboard, and ablations: what is asked of the workflow, and what is kept of its results."""
+"""Suites, their leaderboard, and ablations: what the workflow gets, and what is kept of its results."""
 
 from __future__ import annotations
 
@@ -36,9 +36,9 @@ def fake_run(scores: dict[str, float], seen: list[ExperimentConfig]):
             for mission in config.missions
             for seed in range(8)
         ]
-        made_by = provenance({}, {"evaluation": 1})
+        recorded = provenance({}, {"evaluation": 1})
         return compare_episodes(
-            pd.DataFrame(rows), config.model_copy(update={"num_resamples": 200}), provenance=made_by
+            pd.DataFrame(rows), config.model_copy(update={"num_resamples": 200}), provenance=recorded
         )
 
     return run

@@ -216,7 +216,7 @@ def test_batches_of_networks_are_the_same_across_their_boundary(weights: Path) -
 def test_rows_with_many_tokens_do_not_change_their_neighbours(
     name: str, weights: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Crowded observations get a second pass over all slots; alone or beside others the logits are the same."""
+    """Crowded observations get a second pass over all slots; alone or among others, the logits are the same."""
     shown: list[int] = []
     logits: list[np.ndarray] = []
     step, choose = PolicyNetwork.step, batches._Batch._choose

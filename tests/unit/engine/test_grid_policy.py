@@ -176,7 +176,7 @@ def test_an_observation_without_tokens_is_allowed_anywhere_in_a_batch() -> None:
 
 
 def bags(seed: int, num_rows: int = 11) -> tuple[torch.Tensor, ...]:
-    """Rows, offsets, counts and weights of bags of 0 to 6 tokens, with repetitions and rows that nobody uses."""
+    """Rows, offsets, counts and weights of bags of 0 to 6 tokens, with repetitions and unused rows."""
     rng = np.random.default_rng(seed)
     counts = torch.from_numpy(rng.integers(0, 7, 9))
     counts[[0, 4, 8]] = 0

@@ -1,4 +1,4 @@
-"""Missions: names, files and changes → environments; and what a user is told when there is none."""
+"""Missions: names, files and changes → environments; and the errors that users see when there is none."""
 
 import pytest
 import yaml

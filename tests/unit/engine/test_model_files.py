@@ -131,7 +131,7 @@ def test_what_the_description_holds(tmp_path: Path, assembler: PolicyEnvInterfac
 def test_weights_are_the_last_file_to_appear(
     tmp_path: Path, assembler: PolicyEnvInterface, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Also over an older model: its weights must not stand beside the new description."""
+    """Also over an older model: its weights must not remain next to the new description."""
     path = published(tmp_path, assembler)
 
     def full_disk(*arguments: object) -> None:

@@ -1,4 +1,4 @@
-"""Policies: names, classes, weights and bundles → policy objects; and what a user is told when that is impossible."""
+"""Policies: names, classes, weights and bundles → policy objects; and the errors when that is impossible."""
 
 import json
 import zipfile
@@ -206,7 +206,7 @@ def test_missing_weights_get_their_neighbour(weights):
     assert "'model.pt'" in error.hint
 
 
-@pytest.mark.parametrize("content", [b"", b"this is no checkpoint at all"])
+@pytest.mark.parametrize("content", [b"", b"this is not a checkpoint at all"])
 def test_damaged_weights(weights, assembler, content):
     weights.write_bytes(content)
     error = refused(small(data_path=weights), CheckpointError, assembler)

@@ -110,7 +110,7 @@ def test_who_is_idle_is_named():
     found = modes(rows)["one role idle"]
     assert found.meaning.endswith("number of episodes by agent: agent 1 (in 2), agent 2 (in 1)")
     assert found.example_seeds == [1000, 1001]
-    assert "one role idle" not in modes([episode(0, [idle, idle])])  # nobody did anything: that is another mode
+    assert "one role idle" not in modes([episode(0, [idle, idle])])  # no agent did anything: that is another mode
 
 
 def test_the_step_limit_counts_for_episodes_without_success():
@@ -254,7 +254,7 @@ def test_real_episodes_name_the_actions_and_the_idle():
     assert found["action never used"].meaning == (
         "never chosen: move_east (in 100% of episodes), move_west (in 100% of episodes)"
     )
-    assert "agent 2 (in 1)" in found["one role idle"].meaning  # in the other episode, nobody found anything
+    assert "agent 2 (in 1)" in found["one role idle"].meaning  # in the other episode, no agent found anything
 
 
 def test_walking_into_things_is_no_motion():

@@ -40,7 +40,7 @@ FACTS = EpisodeFacts(
         ("110 < length > 100", True),
         ("length != 120", False),
         ("True", True),
-        ("length / game('never.reported') > 1", False),  # a division by zero is no success
+        ("length / game('never.reported') > 1", False),  # a division by zero is not a success
     ],
 )
 def test_value(expression, expected):

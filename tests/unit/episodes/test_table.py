@@ -79,7 +79,7 @@ def test_a_row_of_the_wrong_type_is_not_written(tmp_path):
 def test_files_that_are_no_episodes(tmp_path, kind, found):
     path = tmp_path / "episodes.parquet"
     if kind == "text":
-        path.write_text("this is no parquet file")
+        path.write_text("this is not a parquet file")
     elif kind == "other":
         pd.DataFrame({"a": [1]}).to_parquet(path)
     with pytest.raises(BadInputError) as caught:

@@ -1,4 +1,4 @@
-"""Episodes played again from their actions: the engine's own replay, and where agents were."""
+"""Episodes replayed from their actions: the engine's own replay, and where agents were."""
 
 from __future__ import annotations
 

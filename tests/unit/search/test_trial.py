@@ -163,7 +163,7 @@ def test_an_assignment_survives_json() -> None:
 
 
 def crashing(error: Exception, monkeypatch: pytest.MonkeyPatch, times: int) -> list[int]:
-    """Let the first `times` trainings end with an error; returns a list with an entry per start."""
+    """Let the first `times` training runs end with an error; returns a list with an entry per start."""
     real, starts = launch.run_training, []
 
     def run(*arguments: Any, **more: Any) -> Any:

@@ -62,7 +62,7 @@ def test_ranks_of_few_units_have_neither_interval_nor_chance() -> None:
     for runs, fixed, known in (
         ([enough, enough + 1], [False, False], True),
         ([enough, few], [False, False], False),
-        ([enough, one], [False, False], False),  # one seed only is no fixed policy
+        ([enough, one], [False, False], False),  # a single seed is not a fixed policy
         ([enough, one], [False, True], True),
         ([one, one + 1], [True, True], False),
     ):

@@ -121,7 +121,7 @@ def test_shards_wait_for_the_look_before_their_batch() -> None:
     # Shard 1 holds episodes 8 to 15, so look 0, which sees 10 episodes, needs it.
     seen = made.episodes.shards_of_interim_analysis("main", 0)
     assert [shard for checkpoint, _, shard in seen if checkpoint == "noop"] == [0, 1]
-    for look in range(4):  # no look waits for itself
+    for look in range(4):  # no analysis waits for its own result
         for _, mission, shard in made.episodes.shards_of_interim_analysis("main", look):
             assert all(before < look for _, before in made.episodes.interim_analyses_before(mission, shard))
 

@@ -45,7 +45,7 @@ def test_git_commit_and_dirty_flag(tmp_path: Path) -> None:
     git(tmp_path, "add", ".")
     git(tmp_path, "commit", "-qm", "first")
     assert git_state(tmp_path) == {"commit": git(tmp_path, "rev-parse", "HEAD"), "dirty": False}
-    (tmp_path / "result.json").write_text("{}")  # a new file is no change of the code
+    (tmp_path / "result.json").write_text("{}")  # a new file does not change the code
     assert git_state(tmp_path)["dirty"] is False  # type: ignore[index]
     (tmp_path / "code.py").write_text("2")
     assert git_state(tmp_path)["dirty"] is True  # type: ignore[index]

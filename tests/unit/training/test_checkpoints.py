@@ -89,7 +89,7 @@ def test_a_half_written_file_is_skipped(tmp_path: Path, length: int) -> None:
 def test_damaged_files_do_not_crowd_out_new_states(tmp_path: Path) -> None:
     for update in (8, 9):
         save_checkpoint(tmp_path, update, state(update)).write_bytes(b"no checkpoint")
-    for update in (1, 2, 3):  # the run began anew
+    for update in (1, 2, 3):  # the run started over
         save_checkpoint(tmp_path, update, state(update))
         assert load(tmp_path) == (update, [])
     assert len(list(tmp_path.iterdir())) == KEEP

@@ -83,7 +83,7 @@ def run_to_line(folder: Path, where: str | None, number: int | None, report: Any
 
 
 def in_a_process(folder: Path, where: str | None = None, number: int | None = None) -> tuple[int | None, int]:
-    """Exit code of a training in a process of its own, and, if it came to its end, how many lines it ran `where`."""
+    """Exit code of training in a separate process, and, if it finished, how many lines it ran `where`."""
     receiving, sending = PROCESSES.Pipe(duplex=False)
     process = start(run_to_line, folder, where, number, sending)
     sending.close()

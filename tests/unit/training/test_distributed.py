@@ -1,4 +1,4 @@
-"""Training in several processes: the same update as one process, what torchrun is told, and jobs from Python."""
+"""Training in several processes: the same update as one process, torchrun's commands, and jobs from Python."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def half(rollout: Rollout, number: int) -> dict[str, Any]:
 
 @pytest.mark.slow
 def test_two_processes_make_the_update_of_one(tmp_path: Path) -> None:
-    """Actions are drawn by each process for itself, so the processes are given halves of one rollout to learn from.
+    """Each process draws its own actions, so the processes are given halves of one rollout to learn from.
 
     The halves differ in the spread of their advantages, so a normalization by each process alone would show.
     """
@@ -149,7 +149,7 @@ def test_without_torchrun_a_process_is_alone(monkeypatch: pytest.MonkeyPatch) ->
     assert [rank["pid"] for rank in facts["ranks"]] == [os.getpid()]
 
 
-# ---- what torchrun is told --------------------------------------------------------------------------------
+# ---- torchrun's commands ---------------------------------------------------------------------------------------
 
 
 def test_agents_on_one_machine_meet_on_the_loopback_interface() -> None:
@@ -386,7 +386,7 @@ def launch(output_dir: Path, **changes: Any) -> TrainingJob:
 def test_a_cancelled_job_goes_on_where_it_was(
     machines: int, tmp_path: Path, started: list[subprocess.Popen[bytes]]
 ) -> None:
-    """On two machines, with an environment of one's own."""
+    """On two machines, with the user's own environment."""
     long: dict[str, Any] = {"num_steps": 40 * UPDATE_STEPS, "num_machines": machines}
     if machines == 2:
         env_cfg = resolve_mission(MissionConfig(source="training_facility_1", max_steps=21)).env_config

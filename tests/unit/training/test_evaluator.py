@@ -1,4 +1,4 @@
-"""Held-out evaluations: what they measure, what they leave alone, and that the best weights are published."""
+"""Held-out evaluations: what they measure, what they do not change, and that the best weights are published."""
 
 from __future__ import annotations
 

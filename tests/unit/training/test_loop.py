@@ -95,8 +95,8 @@ def terminate() -> None:
     os.kill(os.getpid(), signal.SIGTERM)
 
 
-class Crash(Exception):  # noqa: N818  # what happens, not what went wrong
-    """Stands for a process that dies without a word."""
+class Crash(Exception):  # noqa: N818  # what happens, not an error
+    """Simulates a process that dies silently."""
 
 
 def crash() -> None:
@@ -262,7 +262,7 @@ def test_another_recipes_model_does_not_pass_for_this_ones(tmp_path: Path, monke
     assert not (tmp_path / "model.safetensors").exists()
 
 
-# ---- as a process of its own ------------------------------------------------------------------------------
+# ---- as a separate process --------------------------------------------------------------------------------
 
 
 def wait_for(condition: Callable[[], bool], process: BaseProcess) -> None:
@@ -360,7 +360,7 @@ def test_the_state_before_the_divergence_is_kept(tmp_path: Path, monkeypatch: py
     assert result_of(tmp_path / "cut") == result_of(tmp_path / "whole")
 
 
-# ---- every knob reaches the result ------------------------------------------------------------------------
+# ---- every hyperparameter affects the result----------------------------------------------------------------
 
 # The change of each, and what must hold for it to act.
 HYPERPARAMETERS: dict[str, tuple[Any, dict[str, Any]]] = {

@@ -148,7 +148,7 @@ def test_the_record_survives_a_line_that_was_cut_off(tmp_path: Path) -> None:
     }  # fmt: skip
 
 
-# ---- what was asked for and what runs ---------------------------------------------------------------------
+# ---- what was requested and what runs ---------------------------------------------------------------------
 
 
 def facts_of(*ranks: tuple[int, str, str, str | None]) -> dict[str, Any]:
@@ -378,7 +378,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> bytes:
 
 
 def start(folder: Path, recipe: TrainingRecipe, **changes: Any) -> subprocess.Popen[bytes]:
-    """The launcher of a training in a process of its own; it checkpoints after every update."""
+    """The launcher of training in a separate process; it checkpoints after every update."""
     options = options_of(**{"checkpoint_interval_steps": UPDATE_STEPS, "log_file": folder / "log", **changes})
     TrainingSpec(recipe=recipe, folder=folder, options=options).write(folder / "job.json")
     command = [sys.executable, "-m", "daf.training.launch", "--job", str(folder / "job.json")]

@@ -174,12 +174,12 @@ def test_weights_count_by_content_not_by_path(tmp_path):
     assert described != model
     (tmp_path / "c.json").write_text("another description")
     assert recipe(tmp_path / "c.safetensors", b"weights") != described
-    (tmp_path / "a.json").write_text("no description: a.pt is no trained model")
+    (tmp_path / "a.json").write_text("no description: a.pt is not a trained model")
     assert recipe(tmp_path / "a.pt", b"weights") == first
 
 
 def test_episodes_are_not_played_again_for_the_sake_of_a_comparison():
-    """Confidence level, resamples and further policies of a comparison are no business of the evaluation."""
+    """Confidence level, resamples and further policies of a comparison do not affect the evaluation."""
     base = plan().episodes.recipe("random", "tutorial.miner", 0).digest
     wider = {**COMPARISON, "confidence_level": 0.9, "num_resamples": 500, "policies": ["random", "noop"]}
     assert plan(comparisons={"main": wider}).episodes.recipe("random", "tutorial.miner", 0).digest == base

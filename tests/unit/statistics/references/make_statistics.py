@@ -1,4 +1,4 @@
-"""Makes statistics.json: what rliable and statsmodels say about fixed numbers. Run it in an environment of its own:
+"""Makes statistics.json: what rliable and statsmodels say about fixed numbers. Run it in a separate environment:
 
     python -m venv peer && peer/bin/pip install rliable==1.2.0 statsmodels==0.15.0 "pandas<3" "numpy<2"
     peer/bin/python tests/unit/references/make_statistics.py > tests/unit/references/statistics.json
