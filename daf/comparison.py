@@ -63,7 +63,7 @@ def daf_compare_policies(
         missions: mission names, files or MissionConfigs.
         episodes_per_mission: episodes per policy and mission; "auto" adds batches until every pair has its verdict
             (then declare an equivalence_margin, or equal policies will play all episodes); default: as `config` says.
-        config: all other settings; its policies and missions are replaced by the two arguments.
+        config: all other settings; the two arguments replace its policies and missions.
         output_dir: folder for the tables (`daf.statistics.results.FILES`) and report.html; None: write nothing.
         workers: number of processes that play; results do not depend on it.
         max_action_time_ms: wall-clock limit per action.

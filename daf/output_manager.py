@@ -18,7 +18,7 @@ from daf.system.plain import to_plain
 
 __all__ = ["OutputDirectories", "OutputManager", "get_output_manager"]
 
-# Folder -> what it holds. `environment` is where the workflow writes its machine check.
+# Folder -> its content. The workflow writes its machine check to `environment`.
 FOLDERS = {
     "sweeps": "sweep results by session",
     "comparisons": "comparison reports",

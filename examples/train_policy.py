@@ -1,4 +1,4 @@
-"""Train the default policy in two processes, and read what the training reports."""
+"""Train the default policy in two processes, and read what training reports."""
 
 from daf import distributed_training
 

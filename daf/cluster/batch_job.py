@@ -43,8 +43,8 @@ class SlurmOptions:
     Attributes:
         partition: default: the cluster's.
         account: default: yours.
-        time_minutes: limit of one run of the job; a longer training goes back into the queue and resumes.
-        gpus_per_node: 0 asks for none.
+        time_minutes: time limit of one run of the job; longer training is requeued and resumes.
+        gpus_per_node: 0 requests none.
         cpus_per_task: cores of a node's agent; default: one per training process of the node.
         memory_mb: of a node; default: the partition's.
     """
@@ -123,7 +123,7 @@ def submit_command(
 def submit(
     job_file: Path, name: str, num_machines: int, processes_per_machine: int, options: SlurmOptions
 ) -> SlurmProcess:
-    """Submit the training that `job_file` describes.
+    """Submit the training run that `job_file` describes.
 
     Raises:
         UnfitEnvironmentError: Slurm is not available here.

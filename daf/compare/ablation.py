@@ -48,7 +48,7 @@ def daf_policy_ablation(
         missions: required for a policy; default for a training run: its mission.
         output_dir: as in `daf_compare_policies`; for a training run the folder of all files, `daf_output/ablation` by
             default.
-        cores: number of jobs at once, for a training run.
+        cores: number of parallel jobs, for a training run.
         options: keys of `DAFComparisonConfig`; for a policy also workers, device and max_action_time_ms as
             in `daf_compare_policies`.
 

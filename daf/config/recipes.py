@@ -124,7 +124,7 @@ class HeldOutRecipe(_Frozen):
 
 
 class TrainingRecipe(_Frozen):
-    """One training: one seed of a run, or one trial of a sweep.
+    """The recipe of training: one seed of a run, or one trial of a sweep.
 
     Attributes:
         mission: the mission, with the digest of its file if it has one.
@@ -134,7 +134,7 @@ class TrainingRecipe(_Frozen):
         num_steps: agent-steps to train for.
         seed: training seed.
         world_size: number of processes.
-        held_out: None: no evaluations; the last weights are published.
+        held_out: None: no evaluations; the final weights are published.
         precision: of the network's arithmetic.
         compile_network: whether torch.compile is used.
         stage_version: raised when the training code changes results.

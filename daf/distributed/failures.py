@@ -80,7 +80,7 @@ class Failure:
         reason: the same in words.
         rank: number of the process; None: the whole group.
         host: its machine.
-        update, agent_steps: how far the rank was, by its heartbeat.
+        update, agent_steps: the rank's progress, according to its heartbeat.
         parts: expected, found, where and hint, if the rank ended with a DafError.
         symptom: the rank failed while it waited for its peers, so the cause is probably theirs.
         time: seconds since the epoch.

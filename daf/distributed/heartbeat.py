@@ -39,7 +39,7 @@ class Beat:
         rank: number of the process.
         host: its machine.
         update, agent_steps: how far it is.
-        place: where its training thread was: file, line and function.
+        place: position of its training thread: file, line and function.
         waiting: whether it was inside a collective operation.
         looks: how often its watchdog has woken up; -1 once the rank has ended.
     """
@@ -81,7 +81,7 @@ class Heartbeat:
     """One rank's heartbeat and watchdog, for as long as the `with` block lasts.
 
     Args:
-        folder: where the ranks of this training keep their heartbeats; shared by all machines.
+        folder: folder for the heartbeats of this run's ranks; shared by all machines.
         stall_seconds: end after this long without a beat (before the first: `FIRST_BEAT_FACTOR` times as long).
         end: ends the process with an exit code.
     """

@@ -31,7 +31,7 @@ class FailureMode:
     Attributes:
         name: name of the mode.
         meaning: what it means.
-        share: of the episodes that have a result, 0 to 1; of all episodes for `policy failed`.
+        share: share of the episodes that have a result, 0 to 1; for `policy failed`, of all episodes.
         example_seeds: environment seeds of the first few such episodes.
     """
 

@@ -37,8 +37,8 @@ class SweepAnalysis(Mapping[str, Any]):
         stopped_early: numbers of the trials that median stopping ended before their last step.
         highest_rung: rung of successive halving → numbers of the trials that ended there.
         pareto_trials: completed trials that no other beats in both objective and seconds, cheapest first.
-        importance: parameter → its share, of 1, in what puts a trial among the best quarter (PED-ANOVA, Watanabe et
-            al. 2023); None if there are too few trials, and then `importance_note` says why.
+        importance: parameter → its share, of 1, in whether a trial ranks among the best quarter (PED-ANOVA, Watanabe et
+            al. 2023); None if there are too few trials; `importance_note` then gives the reason.
         importance_note: why there is no `importance`; else None.
         interactions: pairs of parameters, strongest first: the share of the objective's variance that their product
             explains beyond their separate effects (see `interactions`); None if there are too few trials.

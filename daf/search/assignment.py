@@ -15,8 +15,8 @@ class TrialAssignment:
 
     Attributes:
         trial: number of the trial; None if no trial takes the entry or the finalist's rank; then `skip` says why.
-        seed: of the training; None if nothing is trained, and for a finalist before its fresh seed is known.
-        hyperparameters: all that apply.
+        seed: training seed; None if nothing is trained, and for a finalist before its fresh seed is known.
+        hyperparameters: all active ones.
         rung: of successive halving, from 0.
         pruning_thresholds: one per check of a trial that may stop early, otherwise None; see `daf.search.budget`.
         skip: why nothing runs; None if it runs.

@@ -131,7 +131,7 @@ def read_results(paths: Sequence[str | Path]) -> list[TrialResult]:
 
 
 def collect_results(results: Sequence[TrialResult]) -> HistoryFile:
-    """The content of a block of results: what a proposal may know of each trial."""
+    """The content of a block of results: what a proposal may know about each trial."""
     return {
         "trials": [
             {
@@ -148,7 +148,7 @@ def collect_results(results: Sequence[TrialResult]) -> HistoryFile:
 
 
 def trials_json(results: SweepResults) -> TrialsFile:
-    """The content of trials.json, from which another sweep may start: what each trial tried and how it scored."""
+    """The content of trials.json, from which another sweep can start: what each trial tried and its score."""
     config = results.config
     return {
         "sweep": config.name,
@@ -201,8 +201,8 @@ def prior_trials(
 
 
 def promote_trials(recipe: PromotionRecipe, results: Sequence[TrialResult]) -> PromotionsFile:
-    """The content of a promotion file: for every entry of a rung the trial that takes it, best first, or why none."""
-    empty = _nothing_to_run(recipe.rung, "no trial of the rung before completed")
+    """The content of a promotion file: for every rung entry the trial that fills it, best first, or why none does."""
+    empty = _nothing_to_run(recipe.rung, "no trial of the previous rung completed")
     chosen = promoted(results, len(recipe.entries), recipe.optimize_direction)
     return {
         "sweep": recipe.sweep,

@@ -28,13 +28,13 @@ class TrialResult:
         trial: number of the trial, from 0.
         status: how it ended; a skipped trial did not run, because the budget was spent.
         hyperparameters: all that it was given.
-        objective: None exactly if the trial did not complete; then `reason` says why.
+        objective: None if and only if the trial did not complete; `reason` then says why.
         reason: why it failed or was skipped.
-        seconds: wall clock of training and evaluation, counted like `agent_steps` from the trial's beginning.
+        seconds: wall-clock time of training and evaluation, counted like `agent_steps` from the start of the trial.
         agent_steps: agent-steps trained.
         seed: training seed.
-        rung: the last one of successive halving that the trial reached.
-        extra: the other content of its file: provenance, further figures.
+        rung: the last rung of successive halving that the trial reached.
+        extra: the other content of its file: provenance, further numbers.
     """
 
     trial: int

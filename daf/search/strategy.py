@@ -29,7 +29,7 @@ class SuggestionRequest:
         seed: of the sweep.
         lag: of the sweep.
         optimize_direction: whether more or less is better.
-        trial: number of the trial that is proposed, from 0.
+        trial: number of the proposed trial, from 0.
         results: of trials 0 … trial - lag, in order.
         pending: the proposals of the trials after those, if known.
         prior: finished trials of another sweep that lie in this space.

@@ -46,7 +46,7 @@ def check_objective(metric: str, mission: Mission) -> None:
 
 
 class Evaluator:
-    """Plays the evaluation episodes of a training, shared between its processes.
+    """Plays the evaluation episodes of a training run, shared between its processes.
 
     Args:
         policy: the policy being trained; it plays with its current weights.

@@ -20,11 +20,11 @@ class RunOptions(BaseModel):
     """How training runs.
 
     Attributes:
-        label: what messages call the training.
+        label: name of the run in messages.
         num_machines: machines that share the processes.
         task_per_gpu: inside a Slurm allocation, start each process as a separate task with its own GPU.
         device: `auto`, `cpu`, or `cuda`, also with a number.
-        checkpoint_interval_steps: agent-steps between two checkpoints.
+        checkpoint_interval_steps: agent-steps between checkpoints.
         max_restarts: how often a group of several processes is restarted after a failure.
         stall_seconds: a group without progress for this long counts as stalled; before its first update it may take
             three times as long.
@@ -62,7 +62,7 @@ class TrainingSpec(BaseModel):
 
     Attributes:
         recipe: everything that decides the model.
-        folder: where the training publishes its files.
+        folder: where the run publishes its files.
         options: how it runs.
     """
 

@@ -24,8 +24,8 @@ class TrainingOutcome:
         cause: why it was interrupted, diverged or failed.
         reason: the same in words.
         agent_steps: agent-steps trained.
-        seconds: spent on training, in all its starts; None if unknown.
-        processes: what really ran, see `daf.distributed.process_group.Group.facts`.
+        seconds: spent on training, over all its starts; None if unknown.
+        processes: what actually ran, see `daf.distributed.process_group.Group.facts`.
     """
 
     status: Literal["completed", "paused", "interrupted", "diverged", "failed"]

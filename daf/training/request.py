@@ -26,7 +26,7 @@ def training_spec(
     seed: int | None,
     output_dir: str | Path,
 ) -> TrainingSpec:
-    """The training of one seed in `{output_dir}/training/{name}/seed-{seed}`, ready to start.
+    """The training run of one seed in `{output_dir}/training/{name}/seed-{seed}`, ready to start.
 
     Args:
         env_cfg: an environment configuration of the engine, a MissionConfig, or a mission's name or file; None: the

@@ -353,9 +353,9 @@ FROM_PYTHON = [
 
 INTRODUCTIONS = {
     "Sweeps": """A trial trains in `trial-{trial}/state/`, a finalist on a fresh seed in
-`trial-{trial}/state-confirmation-{seed}/`. Both hold the files of [a training](#training) and, under
+`trial-{trial}/state-confirmation-{seed}/`. Both hold the files of [a training run](#training) and, under
 `results/{digest}/`, copies of result.json and curve.jsonl, which are published again if the workflow requests the same
-trial again. With `halving`, `at-{steps}-{digest}/` keeps what the training had published at the end of a rung.""",
+trial again. With `halving`, `at-{steps}-{digest}/` keeps what training had published at the end of a rung.""",
 }
 
 STAGES = {

@@ -67,7 +67,7 @@ _RESULT_EXTRAS = listed("""
 RESULT = Keys([*fields_of(TrialResult, without=("extra",)), *_RESULT_EXTRAS])
 
 RUN_EXTRAS = listed("""
-    restarts | list of mappings | failures that the training recovered from, see failures.jsonl
+    restarts | list of mappings | failures that training recovered from, see failures.jsonl
     steps_per_second | number or null | agent-steps per second of training
     engine | mapping | versions of the engine's packages
     recipe | mapping | everything that decides the model, see below
@@ -244,7 +244,7 @@ TRAINING = [
     )),
     _in_training(
         "run.json",
-        "How the training went: what ran, held-out evaluations, restarts.",
+        "How training went: what ran, held-out evaluations, restarts.",
         (
             Keys([*fields_of(TrainingOutcome), *fields_of(RunDetails), *RUN_EXTRAS]),
             EVALUATIONS,
@@ -298,7 +298,7 @@ TRAINING = [
         ),
     ),
     _in_training("state/{digest}/agent-{agent}.json", "Failures as one torchrun agent saw them."),
-    File(f"{RUN_FOLDER}/train.log", "", "Messages of a training that `daf_launch_distributed_training` started."),
+    File(f"{RUN_FOLDER}/train.log", "", "Messages of a run that `daf_launch_distributed_training` started."),
     File(f"{RUN_FOLDER}/processes.log", "", "What else its processes printed."),
     File(f"{RUN_FOLDER}/environment.json", "", "The environment configuration that it was given."),
     File(f"{RUN_FOLDER}/slurm.sh", "", "Its batch script, if Slurm runs it."),

@@ -18,7 +18,7 @@ Generated from the records by `make docs`: do not edit by hand. All paths are be
 CSV; times are UTC.
 
 A rule writes its files whole or not at all, so a file that exists is complete. Folders called `state` hold what a
-training needs to resume; nothing else reads them, and you may delete them when the training is complete."""
+training needs to resume; nothing else reads them, and you may delete them when training is complete."""
 
 # Names whose values are known, so that every path matches one pattern only.
 VALUES = {
