@@ -263,7 +263,7 @@ def another_class(facts: dict[str, Any]) -> None:
         (fewer_actions, PolicyError, "the action names used in training (", "with 'move_"),
         (actions_in_another_order, PolicyError, "the action names used in training (", "(in another order)"),
         (another_tag, PolicyError, "the tags used in training (", "without 'type:chest_of_old', with '"),
-        (another_normalization, PolicyError, "the observation features of the", "with '0 agent:group / 10'"),
+        (another_normalization, PolicyError, "the observation features used in", "with '0 agent:group / 10'"),
         (smaller_window, PolicyError, "the egocentric shape used in training (7 x 7)", "9 x 9"),
         (another_vibe, PolicyError, "the vibe action names used in training (1: change_vibe_old)", "without 'change_v"),
         (another_class, PolicyError, f"the policy class that was trained ({LSTM})", GRID),
