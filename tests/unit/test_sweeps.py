@@ -370,7 +370,7 @@ def test_no_completed_trial_is_an_error_with_the_commonest_reason():
     with pytest.raises(DafError) as caught:
         sweep_files.select_best(results_of(sweep(), failed))
     assert caught.value.found == "none of 3 trials completed"
-    assert caught.value.hint == "commonest reason (2 of 3): diverged"
+    assert caught.value.hint == "most common reason (2 of 3): diverged"
 
 
 def test_a_completed_trial_without_a_finite_objective_is_failed():

@@ -185,7 +185,7 @@ def test_a_grid_with_conditions_holds_every_distinct_point_once():
 def test_values_that_do_not_apply_are_refused_as_missing_ones_are():
     space = build_space(conditional())
     space.check({"optimizer": "sgd"}, "here")
-    with pytest.raises(BadInputError, match="no value of 'adam_eps' here"):
+    with pytest.raises(BadInputError, match="no value for 'adam_eps' here"):
         space.check({"optimizer": "sgd", "adam_eps": 1e-6}, "here")
     with pytest.raises(BadInputError, match="a value of 'adam_eps'"):
         space.check({"optimizer": "adamw"}, "here")
@@ -198,7 +198,7 @@ def test_values_that_do_not_apply_are_refused_as_missing_ones_are():
     [
         ({"optimiser": "adam"}, "a parameter of this search space", "'optimiser'"),
         ({"optimizer": "rmsprop"}, "values of 'optimizer', ['adam', 'sgd']", "'rmsprop'"),
-        ({"adam_beta2": 0.99}, "conditions without a cycle", "a circle through 'adam_eps'"),
+        ({"adam_beta2": 0.99}, "conditions without a cycle", "a cycle through 'adam_eps'"),
     ],
 )
 def test_wrong_conditions_are_named(when, expected, found):

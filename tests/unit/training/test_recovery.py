@@ -270,7 +270,7 @@ def test_a_full_disk_has_its_cause_in_run_json(tmp_path: Path, monkeypatch: pyte
     with pytest.raises(TrainingFailedError, match="No space left") as caught:
         run_training(recipe_of(world_size=1), tmp_path, options_of())
     assert caught.value.cause is Cause.DISK_FULL
-    assert "make room" in caught.value.hint
+    assert "free some space" in caught.value.hint
     run = read_json(tmp_path / "run.json")
     assert (run["status"], run["cause"]) == ("failed", "disk_full")
 
