@@ -121,7 +121,7 @@ def _class_entry(value: type, *, with_fields: bool) -> list[str]:
     return [*parts, "**Properties and methods**\n\n" + "\n".join(lines)] if lines else parts
 
 
-def _fields(value: type, text: str) -> str:
+def _fields(value: Any, text: str) -> str:
     """The fields with their types as the source writes them, and the meanings of the section "Attributes:"."""
     meanings = {
         name: meaning
@@ -162,8 +162,12 @@ def _parameters(function: Callable[..., Any]) -> str:
 
 def _parameter(parameter: inspect.Parameter) -> str:
     default = "" if parameter.default is parameter.empty else f"={_default(parameter.default)}"
-    stars = {parameter.VAR_POSITIONAL: "*", parameter.VAR_KEYWORD: "**"}.get(parameter.kind, "")
-    return f"{stars}{parameter.name}{default}"
+    return f"{_stars(parameter)}{parameter.name}{default}"
+
+
+def _stars(parameter: inspect.Parameter) -> str:
+    kinds = {inspect.Parameter.VAR_POSITIONAL: "*", inspect.Parameter.VAR_KEYWORD: "**"}
+    return next((stars for kind, stars in kinds.items() if parameter.kind is kind), "")
 
 
 def _default(value: Any) -> str:
@@ -176,7 +180,8 @@ def _signature(name: str, function: Callable[..., Any]) -> str:
     """The signature, one parameter per line if it does not fit on one."""
     signature = inspect.signature(function)
     returns = "" if signature.return_annotation is signature.empty else f" -> {signature.return_annotation}"
-    lines, marked = [], False
+    lines: list[str] = []
+    marked = False
     for parameter in signature.parameters.values():
         if parameter.kind is parameter.KEYWORD_ONLY and not marked:
             lines, marked = [*lines, "*"], True
@@ -190,10 +195,9 @@ def _signature(name: str, function: Callable[..., Any]) -> str:
 
 
 def _annotated_parameter(parameter: inspect.Parameter) -> str:
-    stars = {parameter.VAR_POSITIONAL: "*", parameter.VAR_KEYWORD: "**"}.get(parameter.kind, "")
     annotation = "" if parameter.annotation is parameter.empty else f": {_type(parameter.annotation)}"
     default = "" if parameter.default is parameter.empty else f" = {_default(parameter.default)}"
-    return f"{stars}{parameter.name}{annotation}{default}"
+    return f"{_stars(parameter)}{parameter.name}{annotation}{default}"
 
 
 def _type(annotation: Any) -> str:

@@ -9,7 +9,8 @@ import re
 from collections.abc import Iterator
 
 from docs.generator.meanings import Field
-from docs.generator.output_files import INTRODUCTIONS, PROVENANCE, STAGES, File, Keys
+from docs.generator.output_files import INTRODUCTIONS, PROVENANCE, STAGES
+from docs.generator.output_types import File, Keys
 
 HEAD = """# Output files
 
