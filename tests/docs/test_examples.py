@@ -25,7 +25,12 @@ PROGRAMS: dict[str, tuple[dict[str, str], str]] = {
     "search_function.py": ({"num_trials=20": "num_trials=8"}, r"BestNeighbour: x = "),
     "train_policy.py": ({"100_000": "8_192"}, r"model\.safetensors: completed, \d+,\d+ agent-steps"),
 }
-SLOW = {"compare_policies.py", "launch_sweep.py", "package_policy.py", "train_policy.py"}
+MARKS = {
+    "compare_policies.py": pytest.mark.slow,
+    "package_policy.py": pytest.mark.slow,
+    "launch_sweep.py": pytest.mark.long,  # test_specification.py runs a sweep and a training, too
+    "train_policy.py": pytest.mark.long,
+}
 
 
 @pytest.fixture
@@ -46,9 +51,7 @@ def test_every_program_is_run_and_listed() -> None:
     assert programs == set(PROGRAMS) == listed
 
 
-@pytest.mark.parametrize(
-    "program", [pytest.param(name, marks=[pytest.mark.slow] if name in SLOW else []) for name in PROGRAMS]
-)
+@pytest.mark.parametrize("program", [pytest.param(name, marks=MARKS.get(name, [])) for name in PROGRAMS])
 def test_the_program_runs(folder: Path, capfd: pytest.CaptureFixture[str], program: str) -> None:
     smaller, printed = PROGRAMS[program]
     files = [folder / program, folder / "sweep.yaml"]
