@@ -2,41 +2,31 @@
 
 from __future__ import annotations
 
-import dataclasses
 import errno
 import json
 import os
-import pickle
 import signal
 import subprocess
 import sys
-import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
-import torch
 
 from daf.config import Hyperparameters, MissionConfig
 from daf.config.recipes import MissionRecipe, TrainingRecipe
 from daf.distributed.elastic_agent import read_reports
 from daf.distributed.failures import (
     Cause,
-    Failure,
     TrainingFailedError,
-    WrongWorldSizeError,
-    cause_of,
-    origin,
     read_failures,
-    record_failure,
 )
-from daf.distributed.heartbeat import Beat, Heartbeat, holding_up, read_beats
-from daf.distributed.process_group import check_facts
+from daf.distributed.heartbeat import read_beats
 from daf.distributed.signals import Stop
 from daf.distributed.torchrun import agent_commands, run_agents
-from daf.errors import BadInputError, PolicyError
+from daf.errors import BadInputError
 from daf.system.devices import lease_devices
 from daf.system.files import read_json
 from daf.training import launch as launch_module
@@ -66,197 +56,12 @@ def options_of(**changes: Any) -> RunOptions:
     return RunOptions(**{"label": "test", "device": "cpu", **changes})
 
 
-# ---- causes -----------------------------------------------------------------------------------------------
-
-
-def chained(error: Exception, source: Exception) -> Exception:
-    error.__cause__ = source
-    return error
-
-
-@pytest.mark.parametrize(
-    ("error", "cause"),
-    [
-        (OSError(errno.ENOSPC, "No space left on device"), Cause.DISK_FULL),
-        (OSError(errno.EDQUOT, "Disk quota exceeded"), Cause.DISK_FULL),
-        (OSError(errno.ENOMEM, "Cannot allocate memory"), Cause.OUT_OF_MEMORY),
-        (OSError(errno.EACCES, "Permission denied"), Cause.ERROR),
-        (MemoryError(), Cause.OUT_OF_MEMORY),
-        (torch.OutOfMemoryError("CUDA out of memory"), Cause.OUT_OF_MEMORY),
-        (RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried"), Cause.OUT_OF_MEMORY),
-        (PolicyError("a", "b", "c"), Cause.BAD_INPUT),
-        (WrongWorldSizeError("a", "b", "c"), Cause.WRONG_WORLD_SIZE),
-        (chained(RuntimeError("checkpoint"), OSError(errno.ENOSPC, "full")), Cause.DISK_FULL),
-        (ZeroDivisionError(), Cause.ERROR),
-    ],
-)
-def test_exceptions_have_causes(error: Exception, cause: Cause) -> None:
-    assert cause_of(error) is cause
-
-
-def test_memory_that_torch_cannot_get_is_recognised() -> None:
-    with pytest.raises(RuntimeError) as caught:
-        torch.empty(2**60, dtype=torch.uint8)
-    assert cause_of(caught.value) is Cause.OUT_OF_MEMORY
-
-
-@pytest.mark.parametrize(
-    ("code", "cause", "words"),
-    [
-        (-9, Cause.RANK_KILLED, "rank 3 on node7 killed by SIGKILL"),
-        (-11, Cause.RANK_KILLED, "SIGSEGV"),
-        (70, Cause.RANK_STALLED, "exit code 70"),
-        (71, Cause.OUT_OF_MEMORY, "exit code 71"),
-        (73, Cause.DISK_FULL, "exit code 73"),
-        (2, Cause.BAD_INPUT, "exit code 2"),
-        (5, Cause.ERROR, "rank 3 on node7 ended with exit code 5"),
-    ],
-)
-def test_a_rank_that_says_nothing_is_judged_by_its_exit_code(code: int, cause: Cause, words: str) -> None:
-    failure = Failure.of_exit_code(code, 3, "node7")
-    assert failure.cause is cause
-    assert words in failure.reason
-
-
-def test_the_failure_that_others_follow_from_is_the_origin() -> None:
-    lost = Failure(cause=Cause.ERROR, reason="connection closed by peer", rank=0, symptom=True, time=5.0)
-    aborted = dataclasses.replace(Failure.of_exit_code(-6, 2, "a"), time=4.0)
-    killed = dataclasses.replace(Failure.of_exit_code(-9, 1, "b"), time=6.0)
-    later = dataclasses.replace(killed, rank=3, time=7.0)
-    assert origin([lost, aborted, later, killed]) is killed
-    assert origin([lost, aborted]) is aborted
-
-
-def test_errors_keep_their_cause_between_processes() -> None:
-    error = TrainingFailedError("a", "b", "c", "d", Cause.BAD_INPUT)
-    again = pickle.loads(pickle.dumps(error))
-    assert (again.expected, again.hint, again.cause, again.exit_code) == ("a", "d", Cause.BAD_INPUT, 2)
-    assert TrainingFailedError("a", "b", "c", "d", Cause.DISK_FULL).exit_code == 1
-
-
-def test_the_record_survives_a_line_that_was_cut_off(tmp_path: Path) -> None:
-    assert read_failures(tmp_path) == []
-    failure = Failure(cause=Cause.RANK_KILLED, reason="one", rank=1, host="a", update=7, agent_steps=1792, time=0.0)
-    record_failure(tmp_path / "state", failure)
-    path = tmp_path / "state" / "failures.jsonl"
-    path.write_text(path.read_text() + '{"cause": "disk\n')
-    record_failure(tmp_path / "state", dataclasses.replace(failure, reason="two"))
-    assert [line["reason"] for line in read_failures(tmp_path / "state")] == ["one", "two"]
-    assert read_failures(tmp_path / "state")[0] == {
-        "cause": "rank_killed", "reason": "one", "rank": 1, "host": "a", "update": 7, "agent_steps": 1792,
-        "at": "1970-01-01T00:00:00+00:00",
-    }  # fmt: skip
-
-
-# ---- what was requested and what runs ---------------------------------------------------------------------
-
-
-def facts_of(*ranks: tuple[int, str, str, str | None]) -> dict[str, Any]:
-    """Facts as gathered from ranks, each (machine, host, device, gpu)."""
-    names = ("machine", "host", "device", "gpu")
-    return {"ranks": [{"rank": rank, **dict(zip(names, facts, strict=True))} for rank, facts in enumerate(ranks)]}
-
-
-CPU0, CPU1 = (0, "a", "cpu", None), (1, "a", "cpu", None)
-GPU0, GPU1 = (0, "a", "cuda:0", "GPU-x"), (0, "a", "cuda:1", "GPU-y")
-
-
-@pytest.mark.parametrize(
-    ("ranks", "machines", "expected", "found"),
-    [
-        ([CPU0, CPU0], 2, "2 machines", "1"),
-        ([CPU0, CPU1], 1, "1 machines", "2"),
-        ([CPU0, CPU0, CPU0, CPU1], 2, "2 processes on machine 0", "3"),
-        ([CPU0, GPU0], 1, "one kind of device", "cpu (rank 0 on a), cuda (rank 1 on a)"),
-        ([GPU0, GPU0], 1, "a GPU for each process", "2 processes on GPU-x of a"),
-    ],
-)
-def test_a_group_unlike_the_one_asked_for_is_an_error(
-    ranks: list[Any], machines: int, expected: str, found: str
-) -> None:
-    with pytest.raises(WrongWorldSizeError) as caught:
-        check_facts(facts_of(*ranks), num_machines=machines, processes_per_machine=len(ranks) // machines)
-    assert expected in caught.value.expected
-    assert caught.value.found == found
-
-
-def test_the_group_asked_for_passes() -> None:
-    check_facts(facts_of(CPU0, CPU0, CPU1, CPU1), num_machines=2, processes_per_machine=2)
-    check_facts(facts_of(GPU0, GPU1), num_machines=1, processes_per_machine=2)
-    # The same device of two hosts is two devices.
-    check_facts(facts_of(GPU0, (1, "b", "cuda:0", "GPU-x")), num_machines=2, processes_per_machine=1)
+# ---- what was requested and what runs -----------------------------------------------------------------
 
 
 def test_processes_that_machines_cannot_share_are_refused(tmp_path: Path) -> None:
     with pytest.raises(BadInputError, match="2 machines share equally"):
         run_training(recipe_of(world_size=3), tmp_path, options_of(num_machines=2))
-
-
-# ---- heartbeats -------------------------------------------------------------------------------------------
-
-
-def beat_of(rank: int, *, update: int = 7, waiting: bool = True, looks: int = 10) -> Beat:
-    return Beat(rank=rank, host="h", update=update, agent_steps=0, place="p", waiting=waiting, looks=looks)
-
-
-def test_the_rank_that_holds_the_others_up() -> None:
-    def chosen(*after: Beat, before: tuple[Beat, ...] = ()) -> int:
-        return holding_up({beat.rank: beat for beat in before}, {beat.rank: beat for beat in after}).rank
-
-    early = (beat_of(0, looks=5), beat_of(1, looks=5), beat_of(2, looks=5))
-    # A stopped process does not look, and is to blame even if its stack was last seen in a collective operation.
-    assert chosen(beat_of(0), beat_of(1, looks=5), beat_of(2, waiting=False), before=early) == 1
-    # One that has ended by itself does not look either.
-    ended = beat_of(0, looks=-1)
-    assert chosen(ended, beat_of(1), beat_of(2, waiting=False), before=(ended, *early[1:])) == 2
-    # All awake: the one that does something else than wait, else the one that is furthest behind.
-    assert chosen(beat_of(0), beat_of(1), beat_of(2, waiting=False), before=early) == 2
-    assert chosen(beat_of(0), beat_of(1, update=6), beat_of(2), before=early) == 1
-
-
-def test_a_loop_that_stands_still_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("TORCHELASTIC_ERROR_FILE", str(tmp_path / "error.json"))
-    ended = threading.Event()
-    codes: list[int] = []
-
-    def end(code: int) -> None:
-        codes.append(code)
-        ended.set()
-        heartbeat._done.set()  # what really ends the process ends the watchdog too
-
-    with Heartbeat(tmp_path, 3, stall_seconds=0.2, end=end) as heartbeat:
-        heartbeat.beat(7, 1792)
-        assert ended.wait(30)
-    assert codes == [70]
-    failure = Failure.from_dict(read_json(tmp_path / "error.json")["daf"])
-    assert (failure.cause, failure.rank) == (Cause.RANK_STALLED, 3)
-    assert "stalled after update 7" in failure.reason
-    assert "threading.py" in failure.reason  # where this test waits
-
-
-def test_a_loop_that_goes_on_is_left_alone_and_its_progress_noted(tmp_path: Path) -> None:
-    codes: list[int] = []
-    with Heartbeat(tmp_path, 0, stall_seconds=1.0, end=codes.append) as heartbeat:
-        for update in range(1, 31):
-            heartbeat.beat(update, update * 256)
-            looks = heartbeat._looks
-            while heartbeat._looks == looks:  # until the watchdog has looked
-                threading.Event().wait(0.01)
-    assert codes == []
-    assert [(beat.update, beat.agent_steps, beat.looks) for beat in read_beats(tmp_path).values()] == [(30, 7680, -1)]
-
-
-def test_the_first_update_may_take_three_times_as_long(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    idle: list[float] = []
-    heartbeat = Heartbeat(tmp_path, 0, stall_seconds=10.0)
-    heartbeat._interval = 1.0
-    monkeypatch.setattr(heartbeat, "_give_up", lambda seconds: (idle.append(seconds), heartbeat._done.set()))
-    monkeypatch.setattr(heartbeat._done, "wait", lambda _: heartbeat._done.is_set())
-    heartbeat._watch()
-    heartbeat._done.clear()
-    heartbeat.beat(1, 256)
-    heartbeat._watch()
-    assert idle == [30.0, 10.0]
 
 
 # ---- a single process -------------------------------------------------------------------------------------

@@ -1,0 +1,72 @@
+"""The process group: its size, one process alone, and whether what runs is what was requested."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import pytest
+import torch
+
+from daf.distributed.failures import (
+    WrongWorldSizeError,
+)
+from daf.distributed.process_group import check_facts, join_group
+
+
+@pytest.mark.parametrize(("asked", "found"), [(2, "1"), (1, "2"), (4, "2")])
+def test_a_group_of_another_size_is_an_error(asked: int, found: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WORLD_SIZE", found)
+    with pytest.raises(WrongWorldSizeError) as caught:
+        join_group(asked, "cpu")
+    assert caught.value.expected == f"{asked} training processes"
+    assert caught.value.found == found
+    assert "machines" in caught.value.hint
+
+
+def test_without_torchrun_a_process_is_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("WORLD_SIZE", raising=False)
+    group = join_group(1, "cpu")
+    assert (group.rank, group.world_size, group.is_leader) == (0, 1, True)
+    values = torch.tensor([1.0, 2.0])
+    assert group.sum(values).tolist() == [1.0, 2.0]
+    assert group.gather("me") == ["me"]
+    facts = group.facts(torch.device("cpu"))
+    assert (facts["world_size"], facts["backend"]) == (1, None)
+    assert [rank["pid"] for rank in facts["ranks"]] == [os.getpid()]
+
+
+def facts_of(*ranks: tuple[int, str, str, str | None]) -> dict[str, Any]:
+    """Facts as gathered from ranks, each (machine, host, device, gpu)."""
+    names = ("machine", "host", "device", "gpu")
+    return {"ranks": [{"rank": rank, **dict(zip(names, facts, strict=True))} for rank, facts in enumerate(ranks)]}
+
+
+CPU0, CPU1 = (0, "a", "cpu", None), (1, "a", "cpu", None)
+GPU0, GPU1 = (0, "a", "cuda:0", "GPU-x"), (0, "a", "cuda:1", "GPU-y")
+
+
+@pytest.mark.parametrize(
+    ("ranks", "machines", "expected", "found"),
+    [
+        ([CPU0, CPU0], 2, "2 machines", "1"),
+        ([CPU0, CPU1], 1, "1 machines", "2"),
+        ([CPU0, CPU0, CPU0, CPU1], 2, "2 processes on machine 0", "3"),
+        ([CPU0, GPU0], 1, "one kind of device", "cpu (rank 0 on a), cuda (rank 1 on a)"),
+        ([GPU0, GPU0], 1, "a GPU for each process", "2 processes on GPU-x of a"),
+    ],
+)
+def test_a_group_unlike_the_one_asked_for_is_an_error(
+    ranks: list[Any], machines: int, expected: str, found: str
+) -> None:
+    with pytest.raises(WrongWorldSizeError) as caught:
+        check_facts(facts_of(*ranks), num_machines=machines, processes_per_machine=len(ranks) // machines)
+    assert expected in caught.value.expected
+    assert caught.value.found == found
+
+
+def test_the_group_asked_for_passes() -> None:
+    check_facts(facts_of(CPU0, CPU0, CPU1, CPU1), num_machines=2, processes_per_machine=2)
+    check_facts(facts_of(GPU0, GPU1), num_machines=1, processes_per_machine=2)
+    # The same device of two hosts is two devices.
+    check_facts(facts_of(GPU0, (1, "b", "cuda:0", "GPU-x")), num_machines=2, processes_per_machine=1)
