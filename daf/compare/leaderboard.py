@@ -28,7 +28,7 @@ from daf.workflow.plan import Plan
 if TYPE_CHECKING:
     import pandas as pd
 
-FORMAT = "daf-leaderboard/1"
+FORMAT = "daf-leaderboard/2"  # 1 identified policies differently
 
 
 def read_leaderboard(path: str | Path) -> dict[str, Any]:
@@ -43,7 +43,7 @@ def read_leaderboard(path: str | Path) -> dict[str, Any]:
     content = read_json(path)
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         actual = content.get("format") if isinstance(content, dict) else type(content).__name__
-        raise BadInputError(f"format '{FORMAT}'", repr(actual), str(path))
+        raise BadInputError(f"format '{FORMAT}'", repr(actual), str(path), "use another file")
     return content
 
 

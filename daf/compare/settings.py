@@ -20,8 +20,12 @@ def comparison_config(
         arguments: keys that the function's own arguments set.
 
     Raises:
+        BadInputError: an override of a key that the function sets itself, and which would have no effect.
         ConfigError: a value that the configuration rejects.
     """
+    for name in arguments:
+        if name in overrides:
+            raise BadInputError("a keyword other than those that the function sets", f"'{name}'", function.__name__)
     base = {} if config is None else config.to_dict()
     return DAFComparisonConfig.from_dict({**base, **overrides, **arguments}, source=function.__name__)
 

@@ -29,6 +29,7 @@ SAME_NUMBERS = (
     "Number the episodes of each training seed from 0: the same number (environment seed) is the same episode."
 )
 NEEDED_COLUMNS = ("policy", "mission", "env_seed", "mean_reward")
+RENAMED_COLUMNS = {"seed": "env_seed", "training_seed": "train_seed"}  # earlier names
 SLIM_COLUMNS = (
     "policy", "checkpoint", "train_seed", "mission", "episode", "env_seed",
     "mean_reward", "success", "length", "timeouts", "failure",
@@ -177,6 +178,9 @@ def check_episodes(episodes: pd.DataFrame, policies: list[str], missions: list[s
     """
     import pandas as pd
 
+    for old, new in RENAMED_COLUMNS.items():
+        if old in episodes.columns and new not in episodes.columns:
+            raise BadInputError(f"a column '{new}'", f"'{old}'", "episodes table", f"`{old}` is now called `{new}`")
     for column in NEEDED_COLUMNS:
         if column not in episodes.columns:
             hint = did_you_mean(column, list(episodes.columns))

@@ -45,7 +45,8 @@ class TrainingOutcome:
     @classmethod
     def read(cls, path: Path) -> Self:
         content = read_json(path)
-        return cls(**{**content, "cause": content["cause"] and Cause(content["cause"])})
+        cause = content.get("cause")  # missing in files of earlier versions, kept at the end of a rung
+        return cls(**{**content, "cause": cause and Cause(cause)})
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import Any
 
@@ -56,3 +57,20 @@ def take_trials_per_job(config: dict[str, Any]) -> int:
     if isinstance(trials_per_job, bool) or not isinstance(trials_per_job, int) or trials_per_job < 1:
         raise BadInputError("at least 1 trial per job", repr(trials_per_job), "trials_per_job of the profile")
     return trials_per_job
+
+
+def refuse_old_profile(resources_of: Callable[[str], Mapping[str, Any]]) -> None:
+    """Refuse settings of earlier profiles that Snakemake would silently ignore.
+
+    Args:
+        resources_of: the resources that the profile's `set-resources` gives a rule.
+
+    Raises:
+        BadInputError: such a setting, with its current name.
+    """
+    if "trials_per_job" in resources_of("run_trial"):
+        hint = "`trials_per_job` is now set under `config` of the profile"
+        raise BadInputError("a resource", "'trials_per_job'", "profile: set-resources: run_trial", hint)
+    if resources_of("run_slot"):
+        hint = "`run_slot` is now called `run_rung_trial`"
+        raise BadInputError("a rule of the workflow", "'run_slot'", "profile: set-resources", hint)

@@ -60,7 +60,7 @@ _RESULT_EXTRAS = listed("""
     training_seconds | number | seconds of training, in all its starts; only if it trained
     episodes | integer | evaluation episodes that have an objective; only if it was scored
     objective_sd | number or null | standard deviation of the objective over these; only if it was scored
-    curve | list of numbers | with `early_stopping`: objective at each check
+    curve | list of (number or null) | with `early_stopping`: objective at each check
     stopped_early | text or null | with `early_stopping`: why it ended before its last step
     provenance | mapping | see [Provenance](#provenance); not if it was skipped
     """)

@@ -18,8 +18,8 @@ Generated from the records by `make docs`: do not edit by hand. All paths are be
 `daf_output/`). `{name}` means a name or a number, `**` any path. Unknown figures are null in JSON and empty in
 CSV; times are UTC.
 
-A rule writes its files whole or not at all, so a file that exists is complete. Folders called `state` hold what a
-training needs to resume; nothing else reads them, and you may delete them when training is complete."""
+A rule writes its files whole or not at all, so a file that exists is complete. Folders called `state` hold what
+training runs need to resume; nothing else reads them, and you may delete them when training is complete."""
 
 # Names whose values are known, so that every path matches one pattern only.
 VALUES = {

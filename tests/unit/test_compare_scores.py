@@ -725,6 +725,8 @@ def test_unknown_keywords_are_refused_by_the_function_they_were_given_to() -> No
             daf_compare_scores(frame, **options)  # type: ignore[arg-type]
         assert str(caught.value).startswith("daf_compare_scores")
         assert hint in str(caught.value)
+    with pytest.raises(BadInputError, match="other than those that the function sets"):  # the table has its episodes
+        daf_compare_scores(frame, episodes_per_mission=2)
     with pytest.raises(BadInputError, match="did you mean 'workers'") as caught:
         daf_compare_policies(["random"], ["arena"], worker=2)
     assert caught.value.where == "daf_compare_policies"

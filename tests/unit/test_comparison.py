@@ -118,6 +118,13 @@ def test_policies_without_training_seeds_have_no_recipe_question() -> None:
     assert "no training seeds are known" in results.estimand["recipes"]["why"]
 
 
+@pytest.mark.parametrize(("old", "new"), [("seed", "env_seed"), ("training_seed", "train_seed")])
+def test_columns_of_earlier_versions_are_refused_with_their_new_names(old: str, new: str) -> None:
+    frame = episodes({"a": 1.0, "b": 0.0}, seeds={"a": (1, 2)}).rename(columns={new: old})
+    with pytest.raises(BadInputError, match=f"`{old}` is now called `{new}`"):
+        compare_episodes(frame, config("a", "b"))
+
+
 def test_recipes_are_compared_by_welch_on_seed_means() -> None:
     seeds = {"x": (1, 2, 3), "y": (1, 2, 3, 4)}
     frame = episodes({"x": 2.0, "y": 0.0}, missions=("m", "k"), seeds=seeds)

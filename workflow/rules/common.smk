@@ -11,7 +11,7 @@ from daf.config import NAME_PATTERN, ExperimentConfig
 from daf.engine.model_files import weights_files
 from daf.errors import DafError
 from daf.workflow import snakemake_internals
-from daf.workflow.learning_plan import take_trials_per_job
+from daf.workflow.learning_plan import refuse_old_profile, take_trials_per_job
 from daf.workflow.lock import remove_stale_workflow_lock
 from daf.workflow.plan import Plan, mission_recipes
 from daf.workflow.preflight import check_once
@@ -24,6 +24,7 @@ def load_plan():
     is a DAG."""
     source = ", ".join(str(path) for path in workflow.configfiles)
     try:
+        refuse_old_profile(partial(snakemake_internals.profile_resources, workflow))
         trials_per_job = take_trials_per_job(config)
         plan = Plan(ExperimentConfig.from_dict(config, source=source))
         if snakemake_internals.is_main_process(workflow):

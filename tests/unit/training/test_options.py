@@ -12,7 +12,7 @@ from daf.config import DAFTrainingConfig, Hyperparameters
 from daf.config.recipes import TrainingRecipe, training_recipe
 from daf.distributed.failures import Cause, Failure
 from daf.errors import BadInputError, ConfigError
-from daf.system.files import read_json
+from daf.system.files import read_json, write_json
 from daf.training.options import RunOptions, TrainingSpec
 from daf.training.outcome import RunDetails, TrainingOutcome, read_run_record, write_run_record
 from daf.training.request import training_spec
@@ -82,6 +82,12 @@ def test_an_outcome_survives_its_file(tmp_path: Path) -> None:
         again = TrainingOutcome.read(tmp_path / "outcome.json")
         assert again == outcome
         assert again.cause is outcome.cause
+
+
+def test_the_outcome_that_an_earlier_version_kept_at_the_end_of_a_rung_is_read(tmp_path: Path) -> None:
+    kept = {"status": "paused", "reason": "64 agent-steps reached", "agent_steps": 64, "seconds": 1.5}
+    write_json(tmp_path / "outcome.json", kept)
+    assert TrainingOutcome.read(tmp_path / "outcome.json") == TrainingOutcome(**kept)
 
 
 def test_run_json_has_the_same_keys_however_a_training_ended(tmp_path: Path) -> None:

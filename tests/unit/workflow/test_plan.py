@@ -7,7 +7,7 @@ import pytest
 
 from daf.config import ExperimentConfig
 from daf.errors import BadInputError, ConfigError
-from daf.workflow.learning_plan import take_trials_per_job
+from daf.workflow.learning_plan import refuse_old_profile, take_trials_per_job
 from daf.workflow.plan import Plan, mission_recipes
 
 COMPARISON = {"policies": ["trained", "random"], "missions": ["tutorial.miner"], "episodes_per_mission": 16}
@@ -232,6 +232,19 @@ def test_trials_per_job_is_no_part_of_the_experiment():
     assert take_trials_per_job(config) == 8
     assert config == {"name": "x"}
     assert take_trials_per_job(config) == 1
+
+
+@pytest.mark.parametrize(
+    ("resources", "words"),
+    [
+        ({"run_trial": {"trials_per_job": 8}}, "`trials_per_job` is now set under `config`"),
+        ({"run_slot": {"mem_mb": 8000}}, "`run_slot` is now called `run_rung_trial`"),
+    ],
+)
+def test_settings_of_earlier_profiles_are_refused_with_their_new_names(resources, words):
+    with pytest.raises(BadInputError, match=words):
+        refuse_old_profile(lambda rule: resources.get(rule, {}))
+    refuse_old_profile(lambda rule: {"mem_mb": 8000} if rule == "run_trial" else {})
 
 
 def test_the_time_for_an_action_decides_trials():
