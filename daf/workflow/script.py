@@ -23,7 +23,7 @@ from daf.logging_config import DAFLogger, create_daf_logger
 
 @dataclass(frozen=True)
 class ScriptContext:
-    """What a script may use in addition to its rule's `params`, input, and output. None of it affects results.
+    """What a script may use in addition to its rule's `params`, input, and output. None of it decides what is computed.
 
     Attributes:
         settings: how jobs run here: device, log level.

@@ -134,6 +134,7 @@ def test_changes_rerun_what_they_decide_and_nothing_else(finished_run: Path, tmp
     folder = Path(shutil.copytree(finished_run, tmp_path / "copy", copy_function=shutil.copy2))
     assert rerun(folder) == {}
     assert rerun(folder, daf={"log_level": "debug", "max_parallel_jobs": 2}) == {}
+    assert rerun(folder, daf={"min_free_disk_gb": 0.5}) == {"check_environment": 1}
 
     comparisons = copy.deepcopy(SMALL["comparisons"])
     comparisons["main"]["confidence_level"] = 0.9

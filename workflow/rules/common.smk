@@ -13,7 +13,7 @@ from daf.errors import DafError
 from daf.workflow import snakemake_internals
 from daf.workflow.learning_plan import refuse_old_profile, take_trials_per_job
 from daf.workflow.lock import remove_stale_workflow_lock
-from daf.workflow.plan import Plan, mission_recipes
+from daf.workflow.plan import Plan
 from daf.workflow.preflight import check_once
 
 NAME = NAME_PATTERN.strip("^$")

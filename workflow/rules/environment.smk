@@ -27,7 +27,7 @@ rule check_environment:
     conda:
         "../../environment.yml"
     params:
-        missions=[mission.to_dict() for mission in mission_recipes(EXPERIMENT)],
+        environment=environment_params,
         stage_version=STAGE_VERSIONS["check"],
     script:
         "../../scripts/check_environment.py"

@@ -49,6 +49,8 @@ rule merge_episodes:
         "<benchmarks>/evaluations/{checkpoint}/{mission}/episodes.jsonl"
     conda:
         "../../environment.yml"
+    params:
+        stage_version=STAGE_VERSIONS["evaluate"],
     script:
         "../../scripts/merge_episodes.py"
 

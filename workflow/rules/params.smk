@@ -2,6 +2,15 @@
 # not.
 from daf.config.recipes import STAGE_VERSIONS, package_recipe
 from daf.search.files import selection_recipe, sweep_recipe
+from daf.workflow.plan import mission_recipes
+
+
+def environment_params(wildcards):
+    demands = ("device", "output_dir", "min_free_disk_gb", "min_free_memory_gb")
+    return {
+        "missions": [mission.to_dict() for mission in mission_recipes(EXPERIMENT)],
+        "demands": {key: value for key, value in EXPERIMENT.daf.to_dict().items() if key in demands},
+    }
 
 
 def sweep_params(wildcards):

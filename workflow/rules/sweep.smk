@@ -91,7 +91,7 @@ rule choose_finalists:
         "../../environment.yml"
     params:
         sweep=selection_params,
-        stage_version=STAGE_VERSIONS["propose"],
+        stage_version=STAGE_VERSIONS["select"],
     script:
         "../../scripts/choose_finalists.py"
 
@@ -148,5 +148,6 @@ rule select_best:
         "../../environment.yml"
     params:
         sweep=selection_params,
+        stage_version=STAGE_VERSIONS["select"],
     script:
         "../../scripts/select_best.py"
