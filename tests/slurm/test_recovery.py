@@ -121,6 +121,8 @@ def test_a_killed_run_is_continued_without_running_anything_twice(
     assert weights(tmp_path) == undisturbed
     assert [job.job_id for job in again.jobs("rule_train_policy_wildcards_long")] == [running]
     assert resumed_at(tmp_path) == []
+    # Accounting hears of a job's end some time after the controller.
+    cluster.wait_for("accounting", lambda: len(again.jobs("rule_train_policy_wildcards_short")) == 2)
     (replaced, replacement) = again.jobs("rule_train_policy_wildcards_short")
     assert replaced.job_id == queued
     assert replaced.state.startswith("CANCELLED")
