@@ -206,6 +206,6 @@ def _too_few_runs(units: Units, runs: dict[str, Array], missions: list[str]) -> 
     reasons = (
         f"no training seed of {' or '.join(none)} {played}" if none else "",
         f"only one training seed of {' and of '.join(one_left)} {played}" if one_left else "",
-        f"{' and '.join(single)} trained with only one seed" if single else "",
+        f"{' and '.join(single)} {'has' if len(single) == 1 else 'have'} only one training seed" if single else "",
     )
     return "; ".join(reason for reason in reasons if reason)

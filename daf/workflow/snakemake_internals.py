@@ -60,11 +60,15 @@ def script_that_makes(dag: DAGApi, target: str) -> tuple[Path, Any]:
     Raises:
         BadInputError: the target is not a file that a script creates, or its inputs are missing.
     """
+    from snakemake.exceptions import MissingRuleException
     from snakemake.iocontainers import Snakemake
 
     workflow = dag.workflow_api._workflow
     workflow._prepare_dag(forceall=False, ignore_incomplete=True, lock_warn_only=True)
-    workflow._build_dag()
+    try:
+        workflow._build_dag()
+    except MissingRuleException:
+        raise BadInputError("a file that a rule creates", f"'{target}'", "target", "see docs/outputs.md") from None
     jobs = [job for job in workflow.dag.jobs if target in map(str, job.output) and job.rule.script]
     if not jobs:
         raise BadInputError(

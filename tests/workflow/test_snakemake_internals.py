@@ -116,3 +116,6 @@ def test_a_script_runs_by_hand(tmp_path: Path) -> None:
     stage = by_hand(tmp_path, "train")
     assert stage.returncode == 2
     assert "a file that a script creates" in stage.stderr
+    unknown = by_hand(tmp_path, "daf_output/nothing.csv")
+    assert unknown.returncode == 2
+    assert "a file that a rule creates" in unknown.stderr
