@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 
+from daf.config import EvaluationConfig
 from daf.config.recipes import HeldOutRecipe
 from daf.distributed.process_group import Group
 from daf.engine.episode import success_of
@@ -22,7 +23,7 @@ from daf.episodes.objective import OWN_METRICS, episode_objective
 from daf.errors import BadInputError, did_you_mean
 from daf.training.random_state import random_state_kept
 
-MAX_ACTION_TIME_MS = 10_000  # for policies that play one agent at a time
+MAX_ACTION_TIME_MS = EvaluationConfig().max_action_time_ms  # for policies that play one agent at a time
 
 
 def check_objective(metric: str, mission: Mission) -> None:
