@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from daf.config import EvaluationConfig
+from daf.config import EvaluationConfig, direction_sign
 from daf.config.recipes import HeldOutRecipe
 from daf.distributed.process_group import Group
 from daf.engine.episode import success_of
@@ -113,4 +113,5 @@ class Evaluator:
         """Whether the newer of two evaluations wins; it also wins ties, since its weights have trained longer."""
         if new is None or old is None:
             return old is None
-        return new >= old if self._recipe.optimize_direction == "maximize" else new <= old
+        sign = direction_sign(self._recipe.optimize_direction)
+        return sign * new >= sign * old
