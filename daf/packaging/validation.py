@@ -16,7 +16,7 @@ from daf.config import EvaluationConfig
 from daf.errors import BadInputError, DeploymentError
 from daf.packaging.bundle import SPEC_NAME
 from daf.packaging.manifest import Manifest, differences, read_manifest
-from daf.system.checks import CheckResult, Status
+from daf.system.checks import CheckResult, Status, messages
 from daf.system.files import file_sha256
 
 if TYPE_CHECKING:
@@ -50,11 +50,11 @@ class ValidationResult:
 
     @property
     def problems(self) -> list[str]:
-        return [str(check) for check in self.checks if check.status == "error"]
+        return messages(self.checks, "error")
 
     @property
     def warnings(self) -> list[str]:
-        return [str(check) for check in self.checks if check.status == "warning"]
+        return messages(self.checks, "warning")
 
     @property
     def is_valid(self) -> bool:
