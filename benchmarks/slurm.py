@@ -40,7 +40,7 @@ def sweep(num_trials: int) -> dict[str, Any]:
         "name": "throughput",
         "missions": {"hall": {"source": "training_facility_1", "max_steps": 20}},
         "sweeps": {
-            "knobs": {
+            "hyperparameters": {
                 "mission": "hall",
                 "search_space": {"learning_rate": {"type": "float", "low": 1e-3, "high": 1e-2, "log": True}},
                 "strategy": "random",
@@ -86,7 +86,8 @@ def throughput(cluster: Cluster, folder: Path, num_trials: int, trials_per_job: 
     if done.returncode:
         raise SystemExit(done.stderr[-4000:])
     own = [
-        json.loads(path.read_text())["seconds"] for path in folder.glob("daf_output/sweeps/knobs/trial-*/result.json")
+        json.loads(path.read_text())["seconds"]
+        for path in folder.glob("daf_output/sweeps/hyperparameters/trial-*/result.json")
     ]
     assert len(own) == num_trials
     return seconds, median(own)

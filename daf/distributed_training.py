@@ -62,18 +62,18 @@ def daf_launch_distributed_training(
         slurm: submit it as a batch job of `num_machines` nodes with these options (`SlurmOptions`: partition, account,
             time_minutes, gpus_per_node, cpus_per_task, memory_mb), from a login node that shares its files with the
             nodes; default: run here.
-        overrides: any other key of `DAFTrainingConfig` (hyperparameters, init_kwargs, processes_per_machine,
-            max_restarts, …), `device` (auto, cpu or cuda), and `stall_seconds` (processes without progress for this
-            long count as hung).
+        overrides: any other key of `DAFTrainingConfig` (`mission` instead of env_cfg, hyperparameters, init_kwargs,
+            processes_per_machine, max_restarts, …), `device` (auto, cpu or cuda), and `stall_seconds` (processes
+            without progress for this long count as hung).
 
     Raises:
         UnfitEnvironmentError, SlurmError: Slurm is not available here, or refuses the job.
         BadInputError: an unknown mission, policy or hyperparameter, a policy that cannot be trained, or a number of
-            environments that the processes cannot share equally. Nothing has been started.
+            environments that the processes cannot share equally, or both env_cfg and mission. Nothing has been started.
     """
     options = SlurmOptions.from_mapping(slurm) if isinstance(slurm, Mapping) else slurm
     arguments = {"policy_class_path": policy_class_path, "num_steps": num_steps, "num_machines": num_machines}
-    changes = {key: value for key, value in {**arguments, **overrides}.items() if value is not None}
+    changes = {key: value for key, value in arguments.items() if value is not None} | overrides
     training = training_spec(env_cfg, config, changes, name=name, seed=seed, output_dir=output_dir)
     return start_training(training, f"{name}-seed-{training.recipe.seed}", options)
 

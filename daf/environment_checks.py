@@ -30,9 +30,6 @@ __all__ = [
     "daf_get_recommended_device",
 ]
 
-DEFAULT_DISK_GB = 2.0
-DEFAULT_MEMORY_GB = 2.0
-
 
 def daf_check_environment(
     missions: Sequence[str | MissionConfig] | None = None,
@@ -79,14 +76,26 @@ def daf_get_recommended_device() -> str:
     return resolve_device("auto")
 
 
-def daf_check_disk_space(path: str | Path = "daf_output", required_gb: float = DEFAULT_DISK_GB) -> CheckResult:
-    """Free space (GB = 10⁹ bytes) where `path` is or will be, and whether it can be written."""
-    return machine.check_disk_space(path, required_gb)
+def daf_check_disk_space(path: str | Path = "daf_output", required_gb: float | None = None) -> CheckResult:
+    """Free space (GB = 10⁹ bytes) where `path` is or will be, and whether it can be written.
+
+    Args:
+        required_gb: default: `min_free_disk_gb` of `DAFConfig`.
+    """
+    from daf.config import DAFConfig
+
+    return machine.check_disk_space(path, DAFConfig().min_free_disk_gb if required_gb is None else required_gb)
 
 
-def daf_check_memory(required_gb: float = DEFAULT_MEMORY_GB) -> CheckResult:
-    """Memory still available to this process: the machine's, or less if a cgroup (container, Slurm job) limits it."""
-    return machine.check_memory(required_gb)
+def daf_check_memory(required_gb: float | None = None) -> CheckResult:
+    """Memory still available to this process: the machine's, or less if a cgroup (container, Slurm job) limits it.
+
+    Args:
+        required_gb: default: `min_free_memory_gb` of `DAFConfig`.
+    """
+    from daf.config import DAFConfig
+
+    return machine.check_memory(DAFConfig().min_free_memory_gb if required_gb is None else required_gb)
 
 
 def daf_check_dependencies(requirements: Sequence[str] | None = None) -> list[CheckResult]:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from daf.errors import BadInputError, did_you_mean
 from daf.system.columns import to_rows
 from daf.system.files import write_text
+from daf.training.paths import METRICS
 
 if TYPE_CHECKING:
     from daf.statistics.results import ComparisonResults
@@ -116,10 +117,10 @@ def _metrics_files(metrics: PathLike | Sequence[PathLike] | Mapping[str, PathLik
         folder = Path(metrics)
         if not folder.is_dir():
             return {folder.parent.name or folder.stem: folder}
-        files = sorted(folder.glob("seed-*/metrics.jsonl")) or sorted(folder.glob("metrics.jsonl"))
+        files = sorted(folder.glob(f"seed-*/{METRICS}")) or sorted(folder.glob(METRICS))
         if not files:
             hint = "has training started?"
-            raise BadInputError("metrics.jsonl, or seed-*/metrics.jsonl", "none", str(folder), hint)
+            raise BadInputError(f"{METRICS}, or seed-*/{METRICS}", "none", str(folder), hint)
         return {file.parent.name: file for file in files}
     files = [Path(file) for file in metrics]
     short = [file.parent.name for file in files]

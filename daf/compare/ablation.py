@@ -29,7 +29,7 @@ def daf_policy_ablation(
     policy: str | PolicySpec | PolicyConfig | DAFTrainingConfig,
     components: Components,
     missions: Sequence[str | MissionConfig] | None = None,
-    episodes_per_mission: int | Literal["auto"] = 32,
+    episodes_per_mission: int | Literal["auto"] | None = None,
     *,
     output_dir: str | Path | None = None,
     cores: int = 1,
@@ -46,6 +46,7 @@ def daf_policy_ablation(
             {"no entropy bonus": {"hyperparameters.entropy_coef": 0}}. A list of names or keys switches each of them
             off: true becomes false, a number becomes 0.
         missions: required for a policy; default for a training run: its mission.
+        episodes_per_mission: as in `daf_compare_policies`; default: that of `DAFComparisonConfig`.
         output_dir: as in `daf_compare_policies`; for a training run the folder of all files, `daf_output/ablation` by
             default.
         cores: number of parallel jobs, for a training run.
@@ -58,14 +59,15 @@ def daf_policy_ablation(
     """
     if not components:
         raise BadInputError("at least one component", "none", WHERE)
+    if episodes_per_mission is not None:
+        options["episodes_per_mission"] = episodes_per_mission
     if isinstance(policy, DAFTrainingConfig):
         sources = [policy.mission] if missions is None else [_mission_name(mission) for mission in missions]
-        settings = {"missions": sources, "episodes_per_mission": episodes_per_mission, **options}
+        settings = {"missions": sources, **options}
         return _train_variants(policy, components, settings, Path(output_dir or "daf_output/ablation"), cores, verbose)
     if missions is None:
         raise BadInputError("missions to play", "none", "daf_policy_ablation: missions")
-    settings = {"episodes_per_mission": episodes_per_mission, **options}
-    return _play_variants(policy, components, missions, settings, output_dir, verbose)
+    return _play_variants(policy, components, missions, options, output_dir, verbose)
 
 
 def _mission_name(mission: str | MissionConfig) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from daf.compare.labels import unique_labels
-from daf.config import DAFComparisonConfig, MissionConfig, PolicyConfig
+from daf.config import DAFComparisonConfig, EvaluationConfig, MissionConfig, PolicyConfig
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -25,7 +25,7 @@ class PlaySettings:
 
     workers: int = 1
     device: str = "cpu"
-    max_action_time_ms: int = 10_000
+    max_action_time_ms: int = EvaluationConfig().max_action_time_ms
 
 
 @dataclass(frozen=True, kw_only=True)

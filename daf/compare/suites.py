@@ -66,12 +66,12 @@ def suite_missions(suite: str) -> list[MissionConfig]:
 def daf_benchmark_suite(
     policies: Sequence[str | PolicySpec | PolicyConfig] | Mapping[str, str | PolicySpec | PolicyConfig],
     suite: str = "quick",
-    episodes_per_mission: int | Literal["auto"] = 32,
+    episodes_per_mission: int | Literal["auto"] | None = None,
     *,
     output_dir: str | Path = "daf_output/benchmarks",
     cores: int = 1,
     leaderboard: str | Path | None = None,
-    episodes_per_shard: int = 32,
+    episodes_per_shard: int | None = None,
     verbose: bool = True,
     **settings: Any,
 ) -> ComparisonResults:
@@ -79,11 +79,12 @@ def daf_benchmark_suite(
 
     Args:
         policies: shorthands, class paths, PolicySpecs or PolicyConfigs; a mapping names them.
+        episodes_per_mission: as in `daf_compare_policies`; default: that of `DAFComparisonConfig`.
         output_dir: episodes, comparison and report are written to `<output_dir>/<suite>/`; finished files are kept, so
             a second call plays only what is missing.
         cores: number of parallel jobs.
         leaderboard: the file; default `<output_dir>/leaderboard.json`. See `daf.compare.leaderboard`.
-        episodes_per_shard: episodes per job.
+        episodes_per_shard: episodes per job; default: that of `EvaluationConfig`.
         settings: other keys of `DAFComparisonConfig`, such as `equivalence_margin` or `normalization`. The
             leaderboard always holds raw rewards.
 
@@ -100,8 +101,10 @@ def daf_benchmark_suite(
     folder = Path(output_dir) / suite
     board = Path(leaderboard) if leaderboard is not None else Path(output_dir) / "leaderboard.json"
     check_engine(board)
-    comparison = {"episodes_per_mission": episodes_per_mission, **settings}
-    experiment = _suite_experiment(suite, missions, named_policies(policies), folder, episodes_per_shard, comparison)
+    if episodes_per_mission is not None:
+        settings["episodes_per_mission"] = episodes_per_mission
+    evaluation = {} if episodes_per_shard is None else {"episodes_per_shard": episodes_per_shard}
+    experiment = _suite_experiment(suite, missions, named_policies(policies), folder, evaluation, settings)
     results = run_generated_comparison(experiment, folder, cores=cores)
     enter(board, suite, experiment, results)
     if verbose:
@@ -114,7 +117,7 @@ def _suite_experiment(
     missions: Sequence[MissionConfig],
     policies: Mapping[str, PolicyConfig],
     folder: Path,
-    episodes_per_shard: int,
+    evaluation: Mapping[str, Any],
     comparison: Mapping[str, Any],
 ) -> ExperimentConfig:
     """An experiment with the suite as its only comparison."""
@@ -124,7 +127,7 @@ def _suite_experiment(
             "daf": {"output_dir": str(folder)},
             "missions": {mission.source: mission.to_dict() for mission in missions if mission.num_agents is not None},
             "policies": {name: policy.to_dict() for name, policy in policies.items()},
-            "evaluation": {"episodes_per_shard": episodes_per_shard},
+            "evaluation": dict(evaluation),
             "comparisons": {
                 suite: {
                     "policies": list(policies),

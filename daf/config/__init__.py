@@ -2,12 +2,14 @@
 
 experiment       the experiment file: missions, policies, training, comparisons, deployment
 sweep            the part of it that describes a sweep
+direction        whether more or less is better
 hyperparameters  the PPO hyperparameters of a training run
 strict_model     the base of all models: unknown keys are errors, and every error names its place
 recipes          everything that determines a result, and nothing else
 docs             the schema and the tables of config/README.md, generated from the models
 """
 
+from daf.config.direction import Direction, direction_sign
 from daf.config.experiment import (
     DAFComparisonConfig,
     DAFConfig,
@@ -41,6 +43,7 @@ __all__ = [
     "DAFDeploymentConfig",
     "DAFSweepConfig",
     "DAFTrainingConfig",
+    "Direction",
     "EvaluationConfig",
     "ExperimentConfig",
     "FloatParameter",
@@ -53,4 +56,5 @@ __all__ = [
     "Replay",
     "StoppingConfig",
     "StrictModel",
+    "direction_sign",
 ]

@@ -14,6 +14,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Discriminator, Field, Tag, model_validator
 
+from daf.config.direction import Direction
 from daf.config.hyperparameters import Hyperparameters
 from daf.config.strict_model import Name, PositiveShare, Seed, StrictModel
 from daf.config.sweep import (
@@ -135,9 +136,7 @@ class DAFTrainingConfig(StrictModel):
         "mean_reward",
         description="held-out metric that selects the published weights: mean_reward, success_rate or a game statistic",
     )
-    optimize_direction: Literal["maximize", "minimize"] = Field(
-        "maximize", description="whether to maximize or minimize the objective"
-    )
+    optimize_direction: Direction = Field("maximize", description="whether to maximize or minimize the objective")
     precision: Literal["float32", "bfloat16"] = Field(
         "float32", description="precision of the network; bfloat16 is faster on recent GPUs"
     )

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from daf.config import (
     DAFSweepConfig,
     DAFTrainingConfig,
+    Direction,
     EvaluationConfig,
     ExperimentConfig,
     Hyperparameters,
@@ -122,7 +123,7 @@ class HeldOutRecipe(_Frozen):
     episodes: int
     seed: int
     objective_metric: str
-    optimize_direction: str
+    optimize_direction: Direction
 
 
 class TrainingRecipe(_Frozen):
@@ -181,7 +182,7 @@ class TrialRecipe(_Frozen):
     episodes: int
     evaluation_seed: int
     objective_metric: str
-    optimize_direction: Literal["maximize", "minimize"]
+    optimize_direction: Direction
     max_action_time_ms: int
     stop_at_steps: int | None = None
     stage_version: int = STAGE_VERSIONS["evaluate"]
@@ -202,7 +203,7 @@ class PromotionRecipe(_Frozen):
     rung: int
     bracket: int
     entries: tuple[int, ...]
-    optimize_direction: Literal["maximize", "minimize"]
+    optimize_direction: Direction
     stage_version: int = STAGE_VERSIONS["propose"]
 
 

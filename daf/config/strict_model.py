@@ -26,6 +26,8 @@ PositiveShare = Annotated[float, Field(gt=0.0)]
 class StrictModel(BaseModel):
     """A model that rejects unknown keys, validates assignments, and reads and writes YAML and JSON.
 
+    The constructor and assignments raise ConfigError as `from_dict` does, with the model's name as the source.
+
     A subclass's `RENAMED` maps keys of earlier versions to their current names, which the error for such a key gives.
     """
 
@@ -38,6 +40,15 @@ class StrictModel(BaseModel):
         allow_inf_nan=False,
         revalidate_instances="always",
     )
+
+    def __init__(self, /, **data: Any) -> None:
+        try:
+            super().__init__(**data)
+        except ValidationError as error:
+            raise ConfigError(_problems(type(self), error, type(self).__name__)) from None
+
+    # Validation of a model inside another must not call __init__, whose ConfigError would end it at the first problem.
+    __init__.__pydantic_base_init__ = True  # type: ignore[attr-defined]
 
     @classmethod
     def from_dict(cls, data: dict[str, Any], *, source: str = "config") -> Self:

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag, model_validator
 from pydantic_core import PydanticCustomError
 
+from daf.config.direction import Direction
 from daf.config.hyperparameters import Hyperparameters
 from daf.config.strict_model import Name, Seed, StrictModel
 
@@ -171,9 +172,7 @@ class DAFSweepConfig(StrictModel):
     objective_metric: str = Field(
         "mean_reward", description="mean_reward, success_rate, or the name of a game statistic"
     )
-    optimize_direction: Literal["maximize", "minimize"] = Field(
-        "maximize", description="whether to maximize or minimize the objective"
-    )
+    optimize_direction: Direction = Field("maximize", description="whether to maximize or minimize the objective")
     lag: int = Field(
         4,
         ge=1,

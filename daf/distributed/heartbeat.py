@@ -41,7 +41,7 @@ class Beat:
         update, agent_steps: how far it is.
         place: position of its training thread: file, line and function.
         waiting: whether it was inside a collective operation.
-        looks: how often its watchdog has woken up; -1 once the rank has ended.
+        wakeups: how often its watchdog has woken up; -1 once the rank has ended.
     """
 
     rank: int
@@ -50,7 +50,7 @@ class Beat:
     agent_steps: int
     place: str
     waiting: bool
-    looks: int
+    wakeups: int
 
 
 def read_beats(folder: Path) -> dict[int, Beat]:
@@ -72,7 +72,7 @@ def clear_beats(folder: Path) -> None:
 
 def holding_up(before: dict[int, Beat], after: dict[int, Beat]) -> Beat:
     """The rank that the others wait for, from two readings a few wake-ups apart."""
-    asleep = [beat for rank, beat in after.items() if beat.looks >= 0 and before.get(rank) == beat]
+    asleep = [beat for rank, beat in after.items() if beat.wakeups >= 0 and before.get(rank) == beat]
     working = [beat for beat in after.values() if not beat.waiting]
     return min(asleep or working or after.values(), key=lambda beat: (beat.update, beat.rank))
 
@@ -92,7 +92,7 @@ class Heartbeat:
         self.folder, self.rank, self.stall_seconds = folder, rank, stall_seconds
         self._end = end
         self._interval = min(1.0, stall_seconds / 10)
-        self._update, self._agent_steps, self._beats, self._looks = 0, 0, 0, 0
+        self._update, self._agent_steps, self._beats, self._wakeups = 0, 0, 0, 0
         self._done = threading.Event()
         self._watched = threading.get_ident()
         self._watchdog = threading.Thread(target=self._watch, name="watchdog", daemon=True)
@@ -107,7 +107,7 @@ class Heartbeat:
     ) -> None:
         self._done.set()
         self._watchdog.join()
-        self._looks = -1
+        self._wakeups = -1
         self._write()
 
     def beat(self, update: int, agent_steps: int) -> None:
@@ -118,7 +118,7 @@ class Heartbeat:
     def _watch(self) -> None:
         seen, idle = 0, 0.0
         while not self._done.wait(self._interval):
-            self._look()
+            self._wake_up()
             if self._beats != seen:
                 seen, idle = self._beats, 0.0
                 continue
@@ -126,8 +126,8 @@ class Heartbeat:
             if idle >= self.stall_seconds * (1 if seen else FIRST_BEAT_FACTOR):
                 self._give_up(idle)
 
-    def _look(self) -> None:
-        self._looks += 1
+    def _wake_up(self) -> None:
+        self._wakeups += 1
         self._write()
 
     def _give_up(self, idle: float) -> None:
@@ -136,7 +136,7 @@ class Heartbeat:
         for _ in range(max(3, round(self.stall_seconds / 10 / self._interval))):
             if self._done.wait(self._interval):
                 return
-            self._look()
+            self._wake_up()
         if self._beats != beats:  # it made progress after all
             return
         culprit = holding_up(before, read_beats(self.folder) | {self.rank: self._current()})
@@ -147,7 +147,7 @@ class Heartbeat:
         failure = Failure(
             cause=Cause.RANK_STALLED, reason=reason, rank=culprit.rank, host=culprit.host, time=time.time()
         )
-        self._looks = -1
+        self._wakeups = -1
         self._write()
         write_error_file(failure)
         self._end(failure.exit_code)
@@ -162,7 +162,7 @@ class Heartbeat:
             agent_steps=self._agent_steps,
             place=f"{here.filename}:{here.lineno} ({here.name})",
             waiting=waits_for_peers(stack),
-            looks=self._looks,
+            wakeups=self._wakeups,
         )
 
     def _write(self) -> None:

@@ -25,6 +25,7 @@ from mettagrid.policy.lstm import LSTMPolicy
 from mettagrid.policy.policy import MultiAgentPolicy
 from mettagrid.policy.stateless import StatelessPolicy
 
+from daf.config import EvaluationConfig
 from daf.engine.batches import EPISODES_PER_BATCH, play_in_batches
 from daf.engine.episode import PlayedEpisode, episode_row, failed
 from daf.engine.grid_policy import GridPolicy
@@ -43,6 +44,8 @@ if TYPE_CHECKING:
 
 PlayNumbers = Callable[[range], Iterator[tuple[int, PlayedEpisode]]]
 
+_DEFAULTS = EvaluationConfig()
+
 NETWORK_POLICIES: tuple[type[MultiAgentPolicy], ...] = (GridPolicy, LSTMPolicy, StatelessPolicy)
 
 
@@ -58,8 +61,8 @@ class EvaluationOptions:
         train_seed: training seed of the policy.
     """
 
-    max_action_time_ms: int = 10_000
-    objective_metric: str = "mean_reward"
+    max_action_time_ms: int = _DEFAULTS.max_action_time_ms
+    objective_metric: str = _DEFAULTS.objective_metric
     policy_label: str | None = None
     checkpoint_label: str | None = None
     train_seed: int | None = None

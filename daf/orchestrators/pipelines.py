@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from daf.config import DAFSweepConfig, ExperimentConfig
 from daf.workflow.runner import run_workflow
@@ -57,7 +57,10 @@ def run_comparison_pipeline(config_path: str | Path, *, cores: int = 4) -> dict[
 
 
 def run_benchmark_pipeline(
-    policies: Sequence[Any], suite: str = "quick", episodes_per_mission: int = 32, **options: Any
+    policies: Sequence[Any],
+    suite: str = "quick",
+    episodes_per_mission: int | Literal["auto"] | None = None,
+    **options: Any,
 ) -> ComparisonResults:
     """Run policies on a named suite and update its leaderboard; see `daf.comparison.daf_benchmark_suite`."""
     from daf.compare.suites import daf_benchmark_suite

@@ -12,10 +12,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from daf.config import EvaluationConfig
 from daf.errors import BadInputError, DeploymentError
 from daf.packaging.bundle import SPEC_NAME
 from daf.packaging.manifest import Manifest, differences, read_manifest
-from daf.system.checks import CheckResult, Status
+from daf.system.checks import CheckResult, Status, messages
 from daf.system.files import file_sha256
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 DEFAULT_STEPS = 32
 DEFAULT_TIMEOUT_S = 300.0
-DEFAULT_ACTION_TIME_MS = 10_000
+DEFAULT_ACTION_TIME_MS = EvaluationConfig().max_action_time_ms
 RUNNER = Path(__file__).with_name("isolated_run.py")
 # The only variables that the fresh process gets from this environment: no secrets, no PYTHONPATH.
 _KEPT_VARIABLES = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "LD_LIBRARY_PATH", "SYSTEMROOT")
@@ -49,11 +50,11 @@ class ValidationResult:
 
     @property
     def problems(self) -> list[str]:
-        return [str(check) for check in self.checks if check.status == "error"]
+        return messages(self.checks, "error")
 
     @property
     def warnings(self) -> list[str]:
-        return [str(check) for check in self.checks if check.status == "warning"]
+        return messages(self.checks, "warning")
 
     @property
     def is_valid(self) -> bool:

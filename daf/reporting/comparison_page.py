@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from daf.config import direction_sign
 from daf.reporting import figures, overall_figures
 from daf.reporting.learning_curves import read_metrics, training_figures
 from daf.reporting.page import slug, template
@@ -171,7 +172,7 @@ def _overall(results: ComparisonResults, colours: Mapping[str, int]) -> list[Row
         drawn = []
         for statistic, (title, direction) in overall_figures.STATISTICS.items():
             rows = [row for row in aggregates if (row["estimand"], row["statistic"]) == (estimand, statistic)]
-            rows.sort(key=lambda row: row["value"], reverse=direction == "maximize")  # best first
+            rows.sort(key=lambda row: row["value"], reverse=direction_sign(direction) > 0)  # best first
             if rows:
                 svg = overall_figures.aggregate_figure(rows, colours, title)
                 drawn.append({"key": statistic, "title": title, "svg": svg})

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from html import escape
 
+from daf.config import Direction
 from daf.reporting.figures import LIGHT, Record, Scale, axis_lines, interval_mark, is_known, opening, tick_text
-from daf.statistics.records import Direction
 from daf.statistics.sentences import number, span
 
 STATISTICS: Mapping[str, tuple[str, Direction]] = {

@@ -7,9 +7,9 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
+from daf.config import direction_sign
 from daf.reporting import figures
 from daf.reporting.page import template
-from daf.search.results import direction_sign
 from daf.statistics.sentences import number
 from daf.system.files import write_text
 

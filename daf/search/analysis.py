@@ -8,9 +8,10 @@ from dataclasses import dataclass, fields
 from itertools import combinations
 from typing import Any
 
+from daf.config import Direction, direction_sign
 from daf.search.bayesian import distribution_of, encoded, quiet_optuna
 from daf.search.records import Confirmation, SearchCost
-from daf.search.results import SweepResults, TrialResult, confirmed_best, direction_sign, objective_of
+from daf.search.results import SweepResults, TrialResult, confirmed_best, objective_of
 from daf.search.space import Dimension, Value, build_space
 
 FEWEST_TRIALS_FOR_IMPORTANCE = 16
@@ -50,7 +51,7 @@ class SweepAnalysis(Mapping[str, Any]):
     sweep: str
     strategy: str
     objective_metric: str
-    optimize_direction: str
+    optimize_direction: Direction
     num_trials: int
     num_completed: int
     num_failed: int

@@ -12,8 +12,9 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from daf.config import Direction, direction_sign
 from daf.search.history import visible_trials
-from daf.search.results import TrialResult, direction_sign
+from daf.search.results import TrialResult
 from daf.search.space import Dimension, Space, Value
 from daf.search.strategy import SuggestionRequest, quasi_random_points, stream_seed
 
@@ -144,7 +145,7 @@ def _finished_trials(
     space: Space,
     results: Sequence[TrialResult],
     distributions: dict[str, BaseDistribution],
-    optimize_direction: str,
+    optimize_direction: Direction,
 ) -> list[optuna.trial.FrozenTrial]:
     from optuna.trial import create_trial
 

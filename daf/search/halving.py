@@ -9,8 +9,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from daf.config import HalvingConfig
-from daf.search.results import TrialResult, direction_sign, objective_of
+from daf.config import Direction, HalvingConfig, direction_sign
+from daf.search.results import TrialResult, objective_of
 
 
 def steps_of_rung(halving: HalvingConfig, steps_per_trial: int, rung: int) -> int:
@@ -37,7 +37,9 @@ def bracket_of_entry(halving: HalvingConfig, entry: int, rung: int) -> int:
     return entry // math.ceil(halving.bracket_size / reduction)
 
 
-def promoted(results: Sequence[TrialResult], num_entries: int, optimize_direction: str) -> list[TrialResult | None]:
+def promoted(
+    results: Sequence[TrialResult], num_entries: int, optimize_direction: Direction
+) -> list[TrialResult | None]:
     """The best completed trials of a rung, best first (among equals, the earlier one); None for unfilled entries."""
     sign = direction_sign(optimize_direction)
     completed = [trial for trial in results if trial.completed]

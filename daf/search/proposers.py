@@ -74,9 +74,9 @@ def strategy_named(name: str) -> Strategy:
         raise BadInputError("a strategy's class", found, where, did_you_mean(name, STRATEGY_NAMES)) from error
     has_suggest = callable(getattr(strategy, "suggest", None))
     if not has_suggest and callable(getattr(strategy, "propose", None)):
-        raise BadInputError(expected, f"a {class_name} with `propose`", where, "`propose` is now called `suggest`")
+        raise BadInputError(expected, f"class {class_name} with `propose`", where, "`propose` is now called `suggest`")
     if not isinstance(getattr(strategy, "adaptive", None), bool) or not has_suggest:
-        raise BadInputError(expected, f"a {class_name}", where, hint)
+        raise BadInputError(expected, f"class {class_name}", where, hint)
     chosen: Strategy = strategy
     return chosen
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal, TypedDict
 
+from daf.config import Direction
 from daf.search.space import Value
 
 
@@ -44,13 +45,13 @@ class TrialsFile(TypedDict):
     Attributes:
         sweep: name of the sweep.
         objective_metric: what the scores measure.
-        optimize_direction: `maximize` or `minimize`.
+        optimize_direction: whether more or less is better.
         trials: one summary per trial.
     """
 
     sweep: str
     objective_metric: str
-    optimize_direction: str
+    optimize_direction: Direction
     trials: list[TrialSummary]
 
 
@@ -131,7 +132,7 @@ class BestFile(TypedDict):
         hyperparameters: the best hyperparameters, which a training run of this sweep takes.
         objective: its score in the search.
         objective_metric: what the score measures.
-        optimize_direction: `maximize` or `minimize`.
+        optimize_direction: whether more or less is better.
         seed: training seed of the trial.
         num_trials: trials that it was chosen from.
         num_completed: those of them that have a score.
@@ -145,7 +146,7 @@ class BestFile(TypedDict):
     hyperparameters: Mapping[str, Value]
     objective: float | None
     objective_metric: str
-    optimize_direction: str
+    optimize_direction: Direction
     seed: int | None
     num_trials: int
     num_completed: int

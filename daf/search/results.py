@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
-from daf.config import DAFSweepConfig
+from daf.config import DAFSweepConfig, direction_sign
 from daf.errors import BadInputError, DafError
 from daf.search.records import Confirmation, FinalistSummary
 from daf.search.space import Value
@@ -181,11 +181,6 @@ def flat_rows(trials: Sequence[TrialResult]) -> list[dict[str, Any]]:
         | {COLUMN_PREFIX + name: trial.hyperparameters.get(name) for name in names}
         for trial in trials
     ]
-
-
-def direction_sign(optimize_direction: str) -> int:
-    """+1 if more is better, else -1: multiplied by this, more is always better."""
-    return 1 if optimize_direction == "maximize" else -1
 
 
 def objective_of(trial: TrialResult) -> float:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Protocol
 
+from daf.config import Direction
 from daf.search.results import TrialResult
 from daf.search.space import Space, Value
 
@@ -38,7 +39,7 @@ class SuggestionRequest:
     space: Space
     seed: int
     lag: int
-    optimize_direction: Literal["maximize", "minimize"]
+    optimize_direction: Direction
     trial: int
     results: tuple[TrialResult, ...] = ()
     pending: tuple[Mapping[str, Value], ...] = ()

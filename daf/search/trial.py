@@ -25,7 +25,7 @@ from daf.logging_config import DAFLogger
 from daf.search.assignment import TrialAssignment
 from daf.search.files import propose_trial, read_assignment
 from daf.search.paths import CURVE, PROPOSAL, RESULT, trial_name
-from daf.search.results import TrialResult, direction_sign
+from daf.search.results import TrialResult
 from daf.statistics.sentences import number
 from daf.system.files import digest, read_json, write_bytes, write_json
 from daf.system.provenance import provenance
@@ -264,7 +264,7 @@ class _TrialRun:
         stop_condition = StopCondition(
             at_steps=self.recipe.stop_at_steps,
             worse_than=self.assignment.pruning_thresholds or (),
-            maximize=direction_sign(self.recipe.optimize_direction) > 0,
+            optimize_direction=self.recipe.optimize_direction,
         )
         return run_training(training, self.state, options, stop_condition=stop_condition)
 

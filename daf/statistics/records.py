@@ -16,9 +16,6 @@ OVERALL = "overall"  # in the column `mission`: all missions together
 Estimand = Literal["checkpoints", "recipes"]
 """What a comparison compares: these exact weights, or training the same recipe again."""
 
-Direction = Literal["maximize", "minimize"]
-"""Whether higher or lower figures are better."""
-
 Verdict = Literal["better", "worse", "equivalent", "inconclusive", "insufficient data"]
 """The conclusion about the first policy of a pair."""
 

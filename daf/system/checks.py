@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
@@ -35,6 +36,11 @@ class CheckResult:
         return f"{text} (expected {self.expected})" + (f"; {self.hint}" if self.hint else "")
 
 
+def messages(checks: Sequence[CheckResult], status: Status) -> list[str]:
+    """The checks with this status, as text."""
+    return [str(check) for check in checks if check.status == status]
+
+
 @dataclass(frozen=True, kw_only=True)
 class EnvironmentCheckResult:
     """All checks of one machine, in the order they ran.
@@ -47,11 +53,11 @@ class EnvironmentCheckResult:
 
     @property
     def warnings(self) -> list[str]:
-        return [str(check) for check in self.checks if check.status == "warning"]
+        return messages(self.checks, "warning")
 
     @property
     def errors(self) -> list[str]:
-        return [str(check) for check in self.checks if check.status == "error"]
+        return messages(self.checks, "error")
 
     def is_healthy(self) -> bool:
         """True if there are no errors; warnings do not stop an experiment."""

@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 
+from daf.config import EvaluationConfig, direction_sign
 from daf.config.recipes import HeldOutRecipe
 from daf.distributed.process_group import Group
 from daf.engine.episode import success_of
@@ -22,7 +23,7 @@ from daf.episodes.objective import OWN_METRICS, episode_objective
 from daf.errors import BadInputError, did_you_mean
 from daf.training.random_state import random_state_kept
 
-MAX_ACTION_TIME_MS = 10_000  # for policies that play one agent at a time
+MAX_ACTION_TIME_MS = EvaluationConfig().max_action_time_ms  # for policies that play one agent at a time
 
 
 def check_objective(metric: str, mission: Mission) -> None:
@@ -112,4 +113,5 @@ class Evaluator:
         """Whether the newer of two evaluations wins; it also wins ties, since its weights have trained longer."""
         if new is None or old is None:
             return old is None
-        return new >= old if self._recipe.optimize_direction == "maximize" else new <= old
+        sign = direction_sign(self._recipe.optimize_direction)
+        return sign * new >= sign * old

@@ -32,16 +32,19 @@ def training_spec(
         env_cfg: an environment configuration of the engine, a MissionConfig, or a mission's name or file; None: the
             configuration's mission.
         config: default: `DAFTrainingConfig()`.
-        changes: values for keys of DAFTrainingConfig, and for `device` and `stall_seconds` of RunOptions.
+        changes: values for keys of DAFTrainingConfig, and for `device` and `stall_seconds` of RunOptions
+            (None: the default).
         seed: default: the configuration's first.
 
     Raises:
         ConfigError: an unknown key, or a value that it does not accept.
-        BadInputError: see `check_recipe`.
+        BadInputError: both `env_cfg` and a `mission`; a run with a sweep; see also `check_recipe`.
     """
     from daf.training.trainable import check_recipe
 
-    how = {key: value for key, value in changes.items() if key in RUN_KEYS}
+    if env_cfg is not None and "mission" in changes:
+        raise BadInputError("env_cfg or mission", "both", f"{SOURCE}: mission", "env_cfg also takes a mission's name")
+    how = {key: value for key, value in changes.items() if key in RUN_KEYS and value is not None}
     settings = {} if config is None else config.model_dump(mode="json", exclude_unset=True)
     settings |= {key: value for key, value in changes.items() if key not in RUN_KEYS}
     settings |= {} if seed is None else {"seeds": [seed]}
@@ -60,8 +63,9 @@ def training_spec(
 
 def _with_equal_shares(settings: Mapping[str, Any]) -> DAFTrainingConfig:
     """The configuration; unless it sets the number of environments, the processes share them equally."""
-    given = settings.get("hyperparameters") or {}
-    given = given.model_dump(mode="json", exclude_unset=True) if isinstance(given, Hyperparameters) else dict(given)
+    given = settings.get("hyperparameters", {})
+    if isinstance(given, Hyperparameters):
+        given = given.model_dump(mode="json", exclude_unset=True)
     run = DAFTrainingConfig.from_dict({**settings, "hyperparameters": given}, source=SOURCE)
     if "num_envs" in given:
         return run

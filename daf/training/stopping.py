@@ -10,6 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from daf.config import Direction, direction_sign
+
 
 @dataclass(frozen=True, kw_only=True)
 class StopCondition:
@@ -19,17 +21,18 @@ class StopCondition:
         at_steps: stop after the first update that reaches this number of agent-steps; None: no such limit.
         worse_than: a threshold for each held-out evaluation: stop if the best objective so far is worse; None: no
             threshold.
-        maximize: whether more is better.
+        optimize_direction: whether more or less of the objective is better.
     """
 
     at_steps: int | None = None
     worse_than: tuple[float | None, ...] = ()
-    maximize: bool = True
+    optimize_direction: Direction = "maximize"
 
     def reason(self, agent_steps: int, evaluations: Sequence[Mapping[str, Any]]) -> str | None:
         """Why training stops at this point; None if it continues."""
         if self.at_steps is not None and agent_steps >= self.at_steps:
             return f"{self.at_steps:,} agent-steps reached"
+        sign = direction_sign(self.optimize_direction)
         known: list[float] = []
         for place, evaluation in enumerate(evaluations):
             objective = evaluation["objective"]
@@ -37,7 +40,7 @@ class StopCondition:
             threshold = self.worse_than[place] if place < len(self.worse_than) else None
             if threshold is None or not known:
                 continue
-            best = max(known) if self.maximize else min(known)
-            if best < threshold if self.maximize else best > threshold:
+            best = sign * max(sign * objective for objective in known)
+            if sign * best < sign * threshold:
                 return f"check {place + 1}: {best:.6g} is worse than the median of earlier trials, {threshold:.6g}"
         return None

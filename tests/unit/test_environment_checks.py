@@ -77,6 +77,13 @@ def test_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert daf_check_disk_space(tmp_path / "file" / "below", 0).status == "error"
 
 
+def test_the_configuration_says_how_much_must_be_free(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: Usage(10e9, 9e9, 1e9))
+    monkeypatch.setattr(machine, "available_memory", lambda: (1e9, "machine"))
+    assert daf_check_disk_space().expected == f"at least {DAFConfig().min_free_disk_gb:g} GB"
+    assert daf_check_memory().expected == f"at least {DAFConfig().min_free_memory_gb:g} GB"
+
+
 def cgroup(monkeypatch: pytest.MonkeyPatch, folders: list[Path]) -> None:
     monkeypatch.setattr(limits, "_own_cgroups", lambda *_: folders)
 

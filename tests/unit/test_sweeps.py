@@ -329,7 +329,10 @@ def test_a_strategy_of_ones_own_by_its_path(monkeypatch):
             sweeps.daf_launch_sweep(sweep(strategy=path), score)
     with pytest.raises(BadInputError) as renamed:
         sweeps.daf_launch_sweep(sweep(strategy="my_search.OldName"), score)
-    assert renamed.value.hint == "`propose` is now called `suggest`"
+    assert (renamed.value.found, renamed.value.hint) == (
+        "class OldName with `propose`",
+        "`propose` is now called `suggest`",
+    )
     for path, words in (
         (".Corner", "Empty module name"),
         ("my_search.BreaksDown", "no licence"),

@@ -12,7 +12,7 @@ from scipy import stats
 
 from daf.compare import ablation, leaderboard, suites
 from daf.comparison import ComparisonResults
-from daf.config import DAFTrainingConfig, ExperimentConfig, PolicyConfig
+from daf.config import DAFComparisonConfig, DAFTrainingConfig, EvaluationConfig, ExperimentConfig, PolicyConfig
 from daf.errors import BadInputError, ConfigError
 from daf.statistics.comparison import compare_episodes
 from daf.system.provenance import provenance
@@ -69,6 +69,18 @@ def test_a_suite_asks_the_workflow_for_its_missions_and_policies(seen: list[Expe
     assert (comparison.episodes_per_mission, comparison.equivalence_margin) == (8, 0.5)
     assert all(mission.num_agents == 4 for mission in experiment.missions.values())
     assert experiment.daf.output_dir == tmp_path / "diagnostic"
+
+
+def test_numbers_of_episodes_default_to_those_of_the_configuration(
+    seen: list[ExperimentConfig], tmp_path: Path
+) -> None:
+    suites.daf_benchmark_suite(["random"], output_dir=tmp_path, verbose=False)
+    suites.daf_benchmark_suite(["random"], output_dir=tmp_path, episodes_per_shard=3, verbose=False)
+    suite, small_shards = seen
+    default = DAFComparisonConfig.model_fields["episodes_per_mission"].default
+    assert suite.comparisons["quick"].episodes_per_mission == default
+    assert suite.evaluation == EvaluationConfig()
+    assert small_shards.evaluation == EvaluationConfig(episodes_per_shard=3)
 
 
 def test_the_leaderboard_accumulates_and_replaces(seen: list[ExperimentConfig], tmp_path: Path) -> None:

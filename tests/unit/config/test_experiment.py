@@ -14,6 +14,7 @@ from daf.config import (
     DAFTrainingConfig,
     ExperimentConfig,
     FloatParameter,
+    HalvingConfig,
     Hyperparameters,
     IntParameter,
     PolicyConfig,
@@ -256,3 +257,23 @@ def test_old_keys_are_refused_with_their_new_names() -> None:
         assert "`num_looks` is now called `num_interim_analyses`" in text
         assert "`anchors` is now called `normalization`, with `low` and `high` for `zero` and `one`" in text
         assert "`zero` is now called `low`" in text
+
+
+def test_a_constructor_explains_every_wrong_keyword() -> None:
+    keywords: dict[str, Any] = {
+        "policies": ["a"], "missions": ["m"], "num_looks": 3, "confidence_levl": 0.9,
+        "normalization": {"zero": "a", "high": {"m": 1.0}},
+    }  # fmt: skip
+    with pytest.raises(ConfigError) as caught:
+        DAFComparisonConfig(**keywords)
+    hints = {problem.where: problem.hint for problem in caught.value.problems}
+    assert hints["DAFComparisonConfig: num_looks"] == "`num_looks` is now called `num_interim_analyses`"
+    assert hints["DAFComparisonConfig: confidence_levl"] == "did you mean 'confidence_level'?"
+    assert hints["DAFComparisonConfig: normalization.zero"] == "`zero` is now called `low`"
+    assert hints["DAFComparisonConfig: normalization.low"] == "this key has no default"
+    config = DAFComparisonConfig(policies=["a"], missions=["m"])
+    with pytest.raises(ConfigError, match="`num_looks` is now called"):
+        config.num_looks = 3  # type: ignore[attr-defined]
+    with pytest.raises(ConfigError) as out_of_range:
+        HalvingConfig(num_rungs=1)
+    assert (out_of_range.value.where, out_of_range.value.expected) == ("HalvingConfig: num_rungs", "at least 2")

@@ -15,19 +15,19 @@ from daf.distributed.heartbeat import Beat, Heartbeat, holding_up, read_beats
 from daf.system.files import read_json
 
 
-def beat_of(rank: int, *, update: int = 7, waiting: bool = True, looks: int = 10) -> Beat:
-    return Beat(rank=rank, host="h", update=update, agent_steps=0, place="p", waiting=waiting, looks=looks)
+def beat_of(rank: int, *, update: int = 7, waiting: bool = True, wakeups: int = 10) -> Beat:
+    return Beat(rank=rank, host="h", update=update, agent_steps=0, place="p", waiting=waiting, wakeups=wakeups)
 
 
 def test_the_rank_that_holds_the_others_up() -> None:
     def chosen(*after: Beat, before: tuple[Beat, ...] = ()) -> int:
         return holding_up({beat.rank: beat for beat in before}, {beat.rank: beat for beat in after}).rank
 
-    early = (beat_of(0, looks=5), beat_of(1, looks=5), beat_of(2, looks=5))
-    # A stopped process does not look, and is to blame even if its stack was last seen in a collective operation.
-    assert chosen(beat_of(0), beat_of(1, looks=5), beat_of(2, waiting=False), before=early) == 1
-    # One that has ended by itself does not look either.
-    ended = beat_of(0, looks=-1)
+    early = (beat_of(0, wakeups=5), beat_of(1, wakeups=5), beat_of(2, wakeups=5))
+    # A stopped process does not wake up, and is to blame even if its stack was last seen in a collective operation.
+    assert chosen(beat_of(0), beat_of(1, wakeups=5), beat_of(2, waiting=False), before=early) == 1
+    # One that has ended by itself does not wake up either.
+    ended = beat_of(0, wakeups=-1)
     assert chosen(ended, beat_of(1), beat_of(2, waiting=False), before=(ended, *early[1:])) == 2
     # All awake: the one that does something else than wait, else the one that is furthest behind.
     assert chosen(beat_of(0), beat_of(1), beat_of(2, waiting=False), before=early) == 2
@@ -59,11 +59,11 @@ def test_a_loop_that_goes_on_is_left_alone_and_its_progress_noted(tmp_path: Path
     with Heartbeat(tmp_path, 0, stall_seconds=1.0, end=codes.append) as heartbeat:
         for update in range(1, 31):
             heartbeat.beat(update, update * 256)
-            looks = heartbeat._looks
-            while heartbeat._looks == looks:  # until the watchdog has looked
+            wakeups = heartbeat._wakeups
+            while heartbeat._wakeups == wakeups:  # until the watchdog has woken up
                 threading.Event().wait(0.01)
     assert codes == []
-    assert [(beat.update, beat.agent_steps, beat.looks) for beat in read_beats(tmp_path).values()] == [(30, 7680, -1)]
+    assert [(beat.update, beat.agent_steps, beat.wakeups) for beat in read_beats(tmp_path).values()] == [(30, 7680, -1)]
 
 
 def test_the_first_update_may_take_three_times_as_long(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

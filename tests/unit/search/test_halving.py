@@ -111,13 +111,13 @@ def test_a_training_pauses_when_its_best_is_worse_than_the_threshold():
     def checks(*values):
         return [{"objective": value} for value in values]
 
-    stop_condition = StopCondition(worse_than=(None, 2.0), maximize=True)
+    stop_condition = StopCondition(worse_than=(None, 2.0))
     assert stop_condition.reason(10, checks(0.0)) is None
     assert stop_condition.reason(10, checks(3.0, 0.0)) is None  # its best so far counts
     assert "check 2: 1 is worse" in (stop_condition.reason(10, checks(0.0, 1.0)) or "")
-    down = StopCondition(worse_than=(2.0,), maximize=False)
+    down = StopCondition(worse_than=(2.0,), optimize_direction="minimize")
     assert down.reason(10, checks(1.0)) is None
-    assert down.reason(10, checks(3.0))
+    assert "check 1: 3 is worse" in (down.reason(10, checks(3.0)) or "")
     assert StopCondition(worse_than=(2.0,)).reason(10, checks(None)) is None
 
 

@@ -320,7 +320,7 @@ def test_what_cannot_work_is_said_before_anything_starts(
 def test_environments_are_shared_equally_by_default(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     started: list[list[str]] = []
     monkeypatch.setattr(subprocess, "Popen", lambda command, **_: started.append(command))
-    job = launch(tmp_path, hyperparameters=None, num_machines=3, processes_per_machine=2)
+    job = launch(tmp_path, hyperparameters={}, num_machines=3, processes_per_machine=2)
     assert job.recipe.hyperparameters.num_envs == 18
     assert job.recipe.world_size == 6
     assert started == [[sys.executable, "-m", "daf.training.launch", "--job", str(job.folder / "job.json")]]

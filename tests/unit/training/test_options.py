@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from daf.config import DAFTrainingConfig, Hyperparameters
 from daf.config.recipes import TrainingRecipe, training_recipe
 from daf.distributed.failures import Cause, Failure
+from daf.distributed_training import daf_launch_distributed_training
 from daf.errors import BadInputError, ConfigError
 from daf.system.files import read_json, write_json
 from daf.training.options import RunOptions, TrainingSpec
@@ -126,6 +127,16 @@ def test_arguments_replace_values_of_a_configuration(tmp_path: Path) -> None:
     assert config.num_steps == 500
 
 
+def test_an_override_may_be_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("daf.distributed_training.start_training", lambda training, *_: training)
+    config = DAFTrainingConfig(mission="training_facility_1", sweep="s", num_steps=500)
+    training: Any = daf_launch_distributed_training(
+        config=config, sweep=None, num_steps=None, device=None, output_dir=tmp_path
+    )
+    assert (training.recipe.mission.name, training.recipe.num_steps) == ("training_facility_1", 500)
+    assert training.options.device == "auto"
+
+
 def test_the_processes_share_the_environments_equally_unless_their_number_is_set(tmp_path: Path) -> None:
     config = DAFTrainingConfig(hyperparameters=Hyperparameters(gamma=0.9))
     training = spec_of(tmp_path, config, num_machines=3, processes_per_machine=2)
@@ -136,7 +147,12 @@ def test_the_processes_share_the_environments_equally_unless_their_number_is_set
 
 @pytest.mark.parametrize(
     ("changes", "words"),
-    [({"num_step": 5}, "did you mean 'num_steps'"), ({"sweep": "s"}, "a run without a sweep")],
+    [
+        ({"num_step": 5}, "did you mean 'num_steps'"),
+        ({"sweep": "s"}, "a run without a sweep"),
+        ({"mission": "tutorial.miner"}, "env_cfg or mission"),
+        ({"hyperparameters": None}, "hyperparameters\n +expected: a mapping"),
+    ],
 )
 def test_what_a_single_training_cannot_take_is_refused(changes: dict[str, Any], words: str, tmp_path: Path) -> None:
     with pytest.raises((ConfigError, BadInputError), match=words):
