@@ -132,9 +132,9 @@ def test_so_are_longer_ones_that_differ_from_each_other(name: str, tmp_path: Pat
 @pytest.mark.long
 @pytest.mark.parametrize("source", MISSIONS)
 def test_so_are_long_episodes(source: str, tmp_path: Path) -> None:
-    mission = on_any_mission(source, max_steps=200)
+    mission = on_any_mission(source, max_steps=100)
     for name in ("noop", "starter", "grid"):
-        assert_equal_to_the_engine(name, mission, tmp_path, episodes=3)
+        assert_equal_to_the_engine(name, mission, tmp_path, episodes=2)
 
 
 def test_rows_say_what_was_played(weights: Path) -> None:
