@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from tests.slurm.cluster import Cluster
@@ -37,6 +38,8 @@ class Run:
             self.process = subprocess.Popen(
                 command, cwd=folder, env={**os.environ, "OMP_NUM_THREADS": "1"}, stdout=stream, stderr=stream,
                 start_new_session=True,
+                # Under nohup or in the background of a script, Ctrl-C is ignored, and children inherit that.
+                preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
             )  # fmt: skip
 
     @property
