@@ -14,8 +14,8 @@ import psutil
 import pytest
 import torch
 
-from daf.config import Hyperparameters, MissionConfig
-from daf.config.recipes import MissionRecipe, TrainingRecipe
+from daf.config import MissionConfig
+from daf.config.recipes import TrainingRecipe
 from daf.distributed.failures import TrainingFailedError, read_failures
 from daf.distributed.process_group import Group, join_group, leave_group
 from daf.distributed_training import (
@@ -31,33 +31,14 @@ from daf.errors import BadInputError, ConfigError, DafError, PolicyError, Unknow
 from daf.system.files import read_json, write_json
 from daf.training import launch as launch_module
 from daf.training.launch import run_training
-from daf.training.options import RunOptions, TrainingSpec
+from daf.training.options import TrainingSpec
 from daf.training.paths import state_folder
 from daf.training.rollout import Rollout
 from daf.training.trainer import Trainer
 from tests.unit.training.forked import start_ranks, train_undisturbed
+from tests.unit.training.small import SMALL, UPDATE_STEPS, options_of, recipe_of
 
 REPOSITORY = Path(__file__).parents[3]
-SMALL = {"num_envs": 4, "horizon": 16, "minibatch_size": 64}
-UPDATE_STEPS = 4 * 4 * 16
-
-
-def recipe_of(policy: str = "grid", *, world_size: int = 2, updates: int = 4, **hyperparameters: Any) -> TrainingRecipe:
-    return TrainingRecipe(
-        mission=MissionRecipe.of("short", {"short": MissionConfig(source="training_facility_1", max_steps=21)}),
-        policy_class_path=policy,
-        init_kwargs={},
-        hyperparameters=Hyperparameters.from_dict({**SMALL, **hyperparameters}),
-        num_steps=updates * UPDATE_STEPS,
-        seed=1,
-        world_size=world_size,
-    )
-
-
-def options_of(**changes: Any) -> RunOptions:
-    return RunOptions(**{"label": "test", "device": "cpu", **changes})
-
-
 # ---- one update, shared -----------------------------------------------------------------------------------
 
 

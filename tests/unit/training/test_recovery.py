@@ -15,8 +15,7 @@ from typing import Any
 import psutil
 import pytest
 
-from daf.config import Hyperparameters, MissionConfig
-from daf.config.recipes import MissionRecipe, TrainingRecipe
+from daf.config.recipes import TrainingRecipe
 from daf.distributed.elastic_agent import read_reports
 from daf.distributed.failures import (
     Cause,
@@ -35,27 +34,9 @@ from daf.training.launch import run_training
 from daf.training.options import RunOptions, TrainingSpec
 from daf.training.paths import state_folder
 from tests.unit.training.forked import train_undisturbed
+from tests.unit.training.small import UPDATE_STEPS, options_of, recipe_of
 
 REPOSITORY = Path(__file__).parents[3]
-UPDATE_STEPS = 4 * 4 * 16
-
-
-def recipe_of(*, world_size: int = 2, updates: int = 4) -> TrainingRecipe:
-    return TrainingRecipe(
-        mission=MissionRecipe.of("short", {"short": MissionConfig(source="training_facility_1", max_steps=21)}),
-        policy_class_path="grid",
-        init_kwargs={},
-        hyperparameters=Hyperparameters.from_dict({"num_envs": 4, "horizon": 16, "minibatch_size": 64}),
-        num_steps=updates * UPDATE_STEPS,
-        seed=1,
-        world_size=world_size,
-    )
-
-
-def options_of(**changes: Any) -> RunOptions:
-    return RunOptions(**{"label": "test", "device": "cpu", **changes})
-
-
 # ---- what was requested and what runs -----------------------------------------------------------------
 
 
