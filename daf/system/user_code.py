@@ -1,0 +1,237 @@
+"""Stamps of the user's code: which files and distributions a class, a function, or a mission file runs.
+
+A stamp goes into the recipe of everything that runs the code, so results follow it: a changed file is a changed recipe.
+DAF's own modules are not stamped (`daf.config.recipes.STAGE_VERSIONS` stand for them), nor is the engine, which every
+installation of DAF pins. Nothing here imports the user's code.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import os
+import re
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from importlib import metadata
+from pathlib import Path
+from typing import Any, NamedTuple, Self
+
+from pydantic import BaseModel, ConfigDict
+
+from daf.system.engine_packages import DECIDING_PACKAGES
+from daf.system.files import digest, known_sha256
+from daf.system.module_files import OWN, ModuleFile, ModuleFinder, read_source, search_path
+
+KEY = "code"  # under which recipes hold a stamp
+# The engine imports the classes that a mission file names under `type`, of map builders and scenes.
+_TYPE = re.compile(rb"""\btype["']?\s*:\s*["']?([A-Za-z_]\w*(?:\.\w+)+)""")
+
+
+class CodeStamp(BaseModel):
+    """The code that a result depends on, beyond DAF and the engine.
+
+    Attributes:
+        files: sha256 of every source file, by its path below the folder in which Python finds it; also of data files
+            that an argument names, by that name.
+        distributions: version of every installed distribution that holds a class, by its name.
+        unfollowed: modules without a source file, whose changes cannot be seen.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    files: dict[str, str] = {}
+    distributions: dict[str, str] = {}
+    unfollowed: tuple[str, ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.files or self.distributions or self.unfollowed)
+
+    @classmethod
+    def merged(cls, stamps: Iterable[CodeStamp]) -> Self:
+        """One stamp for several; of different files with the same name, all but one get their digest as well."""
+        files: dict[str, str] = {}
+        distributions: dict[str, str] = {}
+        unfollowed: set[str] = set()
+        for stamp in stamps:
+            for name, sha256 in stamp.files.items():
+                files[name if files.get(name, sha256) == sha256 else f"{name} ({sha256[:8]})"] = sha256
+            distributions |= stamp.distributions
+            unfollowed |= set(stamp.unfollowed)
+        return cls(
+            files=dict(sorted(files.items())),
+            distributions=dict(sorted(distributions.items())),
+            unfollowed=tuple(sorted(unfollowed)),
+        )
+
+
+NO_CODE = CodeStamp()
+
+
+# ---- stamps of code ------------------------------------------------------------------------------------------
+
+
+def code_of_class(class_path: str | None) -> CodeStamp:
+    """The stamp of the class at a path; empty for a shorthand, and for classes of DAF and the engine."""
+    return code_of_module((class_path or "").rpartition(".")[0])
+
+
+def code_of_module(name: str) -> CodeStamp:
+    """The stamp of a module: its file, and those of all modules that it needs and that are not installed."""
+    if name == "__main__":
+        program = getattr(sys.modules[name], "__file__", None)
+        return code_of_program(program) if program else CodeStamp(unfollowed=(name,))
+    if not name or name.partition(".")[0] in (OWN, *DECIDING_PACKAGES):
+        return NO_CODE
+    return _followed(name)
+
+
+def code_of_program(path: str | Path) -> CodeStamp:
+    """The stamp of a Python file that runs by its path, such as a mission's; modules next to it count, too."""
+    return _followed(Path(path))
+
+
+def code_of_function(function: Callable[..., Any]) -> CodeStamp:
+    """The stamp of a function or callable object. Of one that is defined in a notebook or in the program that runs,
+    only its own text counts, since the rest of that file is not part of it."""
+    while isinstance(function, functools.partial):
+        function = function.func
+    kind = function if hasattr(function, "__qualname__") else type(function)
+    module = str(getattr(kind, "__module__", None) or "__main__")
+    if module != "__main__":
+        return code_of_module(module)
+    name = f"{module}.{kind.__qualname__}"
+    try:
+        return CodeStamp(files={name: digest(inspect.getsource(kind))})
+    except (OSError, TypeError):
+        return CodeStamp(unfollowed=(name,))
+
+
+def code_of_mission_file(path: Path) -> CodeStamp:
+    """The stamp of a mission file with the code that it runs: a program, or classes that a configuration names."""
+    if path.suffix == ".py":
+        return code_of_program(path)
+    named = {match.decode() for match in _TYPE.findall(path.read_bytes())}
+    classes = [code_of_class(name) for name in sorted(named)]
+    return CodeStamp.merged([CodeStamp(files={path.name: known_sha256(path)}), *classes])
+
+
+def data_files(values: Any) -> CodeStamp:
+    """The stamp of the files that arguments name, at any depth of lists and mappings."""
+    files = {text: known_sha256(text) for text in sorted(set(_texts(values))) if os.path.isfile(text)}
+    return CodeStamp(files=files) if files else NO_CODE
+
+
+def _texts(values: Any) -> Iterator[str]:
+    if isinstance(values, str | Path):
+        yield str(values)
+    elif isinstance(values, Mapping | list | tuple):
+        for value in values.values() if isinstance(values, Mapping) else values:
+            yield from _texts(value)
+
+
+class _Remembered(NamedTuple):
+    """A stamp, and the state of all files and folders that decided it."""
+
+    stamp: CodeStamp
+    seen: dict[str, tuple[int, int] | None]
+
+    def is_current(self) -> bool:
+        return all(_state(path) == state for path, state in self.seen.items())
+
+
+# A plan asks for the same few stamps once per job. What is remembered is only used while no file or folder changed.
+_remembered: dict[tuple[str | Path, tuple[str, ...]], _Remembered] = {}
+
+
+def _followed(root: str | Path) -> CodeStamp:
+    key = (root if isinstance(root, str) else root.absolute(), search_path())
+    known = _remembered.get(key)
+    if known is None or not known.is_current():
+        known = _remembered[key] = _follow(root)
+    return known.stamp
+
+
+def _follow(root: str | Path) -> _Remembered:
+    if isinstance(root, Path):
+        finder = ModuleFinder(first=root.absolute().parent)
+        start: ModuleFile | None = ModuleFile(root.stem, root) if root.is_file() else None
+    else:
+        finder = ModuleFinder()
+        start = finder.find(root)
+    paths: list[Path] = []
+    if isinstance(root, str) and not finder.is_local(root) and root.partition(".")[0] in sys.stdlib_module_names:
+        stamp = NO_CODE
+    elif start is None:
+        stamp = CodeStamp(unfollowed=(str(root),))
+    elif isinstance(root, str) and not finder.is_local(root) and (stamp := _distribution_of(root)):
+        pass
+    else:
+        modules = sorted(finder.closure([start]).values(), key=lambda module: module.relative)
+        paths = [module.path for module in modules if module.path is not None]
+        stamp = CodeStamp(
+            files={module.relative: read_source(module.path).sha256 for module in modules if module.path is not None},
+            unfollowed=tuple(module.name for module in modules if not module.has_source),
+        )
+    seen = {str(path): _state(str(path)) for path in (*paths, *finder.folders_seen)}
+    return _Remembered(stamp, seen)
+
+
+def _state(path: str) -> tuple[int, int] | None:
+    try:
+        status = os.stat(path)
+    except OSError:
+        return None
+    return status.st_mtime_ns, status.st_size
+
+
+def _distribution_of(module: str) -> CodeStamp:
+    """The installed distribution that holds a module; empty for the standard library, and for files without one."""
+    top = module.partition(".")[0]
+    try:
+        names = [top] if _holds(metadata.distribution(top), top) else []
+    except metadata.PackageNotFoundError:
+        names = []
+    names = names or metadata.packages_distributions().get(top, [])  # slow, but right for every name
+    return CodeStamp(distributions={name: metadata.version(name) for name in sorted(set(names))})
+
+
+def _holds(distribution: metadata.Distribution, top: str) -> bool:
+    return any(file.parts[0].partition(".")[0] == top for file in distribution.files or ())
+
+
+# ---- stamps in recipes -----------------------------------------------------------------------------------------
+
+
+def code_in(recipe: Any) -> CodeStamp:
+    """All stamps anywhere in a recipe as plain data, in one."""
+    return CodeStamp.merged(_stamps(recipe))
+
+
+def _stamps(value: Any) -> Iterator[CodeStamp]:
+    if isinstance(value, Mapping):
+        for key, item in value.items():
+            if key == KEY and isinstance(item, Mapping) and item.keys() <= CodeStamp.model_fields.keys():
+                yield CodeStamp.model_validate(item)
+            else:
+                yield from _stamps(item)
+    elif isinstance(value, list | tuple):
+        for item in value:
+            yield from _stamps(item)
+
+
+def differences(before: CodeStamp, now: CodeStamp) -> list[str]:
+    """How code has changed, one short clause for each file or distribution."""
+    clauses = []
+    for name in sorted(before.files.keys() | now.files.keys()):
+        if name not in now.files:
+            clauses.append(f"{name} was removed")
+        elif name not in before.files:
+            clauses.append(f"{name} is new")
+        elif before.files[name] != now.files[name]:
+            clauses.append(f"{name} changed")
+    for name in sorted(before.distributions.keys() | now.distributions.keys()):
+        old, new = (stamp.distributions.get(name, "none") for stamp in (before, now))
+        if old != new:
+            clauses.append(f"{name} {old} became {new}")
+    return clauses
