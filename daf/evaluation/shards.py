@@ -16,6 +16,7 @@ from daf.logging_config import DAFLogger
 from daf.system.devices import resolve_device
 from daf.system.provenance import provenance
 from daf.system.resource_usage import usage_since
+from daf.system.user_code import code_in, unfollowed_in_words
 
 if TYPE_CHECKING:
     from daf.engine.policies import ResolvedPolicy
@@ -44,6 +45,8 @@ def evaluate_shard(
     policy, player = recipe.policy, _player(recipe.policy, weights)
     if player.note:
         logger.info(player.note)
+    for warning in unfollowed_in_words(code_in(recipe.to_dict())):
+        logger.warning(warning)
     mission, start = resolve_mission(recipe.mission.config, recipe.mission.name), time.perf_counter()
     title = f"evaluate {policy.checkpoint_label} on {recipe.mission.name}"
     progress = logger.progress(title, recipe.num_episodes, "episodes")

@@ -79,7 +79,7 @@ def file_sha256(path: str | Path) -> str:
 
 
 def known_sha256(path: str | Path) -> str:
-    """As `file_sha256`, but remembered as long as the file's time and size stay the same: plans ask once per job."""
+    """As `file_sha256`, remembered while the file's time and size stay the same, since plans need it once per job."""
     status = os.stat(path)
     return _known_sha256(str(Path(path).absolute()), status.st_mtime_ns, status.st_size)
 

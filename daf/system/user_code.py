@@ -1,8 +1,8 @@
 """Stamps of the user's code: which files and distributions a class, a function, or a mission file runs.
 
 A stamp goes into the recipe of everything that runs the code, so results follow it: a changed file is a changed recipe.
-DAF's own modules are not stamped (`daf.config.recipes.STAGE_VERSIONS` stand for them), nor is the engine, which every
-installation of DAF pins. Nothing here imports the user's code.
+DAF's own modules are not stamped (`daf.config.recipes.STAGE_VERSIONS` counts their versions), nor is the engine, which
+every installation of DAF pins. Nothing here imports the user's code.
 """
 
 from __future__ import annotations
@@ -140,7 +140,7 @@ class _Remembered(NamedTuple):
         return all(_state(path) == state for path, state in self.seen.items())
 
 
-# A plan asks for the same few stamps once per job. What is remembered is only used while no file or folder changed.
+# A plan needs the same few stamps once per job. What is remembered is only used while no file or folder changes.
 _remembered: dict[tuple[str | Path, tuple[str, ...]], _Remembered] = {}
 
 
@@ -218,6 +218,15 @@ def _stamps(value: Any) -> Iterator[CodeStamp]:
     elif isinstance(value, list | tuple):
         for item in value:
             yield from _stamps(item)
+
+
+def unfollowed_in_words(code: CodeStamp) -> list[str]:
+    """One warning per module whose changes cannot be seen."""
+    return [
+        f"module '{name}' has no source file, so DAF cannot see when it changes: results made with it stay until you "
+        "delete them or use `snakemake --forcerun`"
+        for name in code.unfollowed
+    ]
 
 
 def differences(before: CodeStamp, now: CodeStamp) -> list[str]:

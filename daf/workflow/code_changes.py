@@ -33,15 +33,6 @@ def changes_in_words(changes: Iterable[Change]) -> list[str]:
     ]
 
 
-def unfollowed_in_words(code: CodeStamp) -> list[str]:
-    """One warning per module whose changes cannot be seen."""
-    return [
-        f"warning: module '{name}' has no source file that DAF could follow. When it changes, results are not made "
-        "again by themselves: use `snakemake --forcerun RULE`"
-        for name in code.unfollowed
-    ]
-
-
 @lru_cache(maxsize=256)
 def _clauses(before: frozenset[str], now: frozenset[str]) -> tuple[str, ...]:
     """How code differs between params; many jobs of one rule have the same."""

@@ -10,8 +10,9 @@ from daf.cluster.settings import load_cluster
 from daf.config import NAME_PATTERN, ExperimentConfig
 from daf.engine.model_files import weights_files
 from daf.errors import DafError
+from daf.system.user_code import unfollowed_in_words
 from daf.workflow import snakemake_internals
-from daf.workflow.code_changes import changes_in_words, unfollowed_in_words
+from daf.workflow.code_changes import changes_in_words
 from daf.workflow.learning_plan import refuse_old_profile, take_trials_per_job
 from daf.workflow.lock import remove_stale_workflow_lock
 from daf.workflow.plan import Plan, code_of_experiment
@@ -42,7 +43,7 @@ def load_plan():
 def tell_about_code(workflow, plan):
     """Say which of the user's code cannot be followed and, with the jobs to run, which of it has changed."""
     for warning in unfollowed_in_words(code_of_experiment(plan.experiment)):
-        print(warning, file=sys.stderr)
+        print(f"Warning: {warning}.", file=sys.stderr)
 
     def tell_changes():
         for sentence in changes_in_words(snakemake_internals.changed_params(workflow)):
