@@ -1,7 +1,7 @@
 """The files of modules, and what they import, found without importing anything.
 
 Python's own finders import the parents of a module to find it, which would run a user's code in Snakemake's process.
-Here, import statements are read, wherever they stand in a file, and modules are looked up as Python would: in the
+Here, import statements are read, wherever in a file they are, and modules are looked up as Python would: in the
 folders of the path, then by the hooks of editable installs.
 """
 

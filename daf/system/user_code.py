@@ -24,6 +24,8 @@ from daf.system.files import digest, known_sha256
 from daf.system.module_files import OWN, ModuleFile, ModuleFinder, read_source, search_path
 
 KEY = "code"  # under which recipes hold a stamp
+# Where the engine looks for policies with a shorthand, apart from its own packages: `mettagrid.policy.loader`.
+_PACKAGES_WITH_SHORTHANDS = ("cogames_agents.policy", "cog_cyborg.policy", "metta.agent.policy")
 # The engine imports the classes that a mission file names under `type`, of map builders and scenes.
 _TYPE = re.compile(rb"""\btype["']?\s*:\s*["']?([A-Za-z_]\w*(?:\.\w+)+)""")
 
@@ -72,8 +74,11 @@ NO_CODE = CodeStamp()
 
 
 def code_of_class(class_path: str | None) -> CodeStamp:
-    """The stamp of the class at a path; empty for a shorthand, and for classes of DAF and the engine."""
-    return code_of_module((class_path or "").rpartition(".")[0])
+    """The stamp of the class at a path or with a shorthand; empty for classes of DAF and the engine."""
+    module, _, name = (class_path or "").rpartition(".")
+    if module or not name:
+        return code_of_module(module)
+    return _remember(f"shorthand {name}", lambda finder: _modules_with_shorthand(finder, name))
 
 
 def code_of_module(name: str) -> CodeStamp:
@@ -83,12 +88,14 @@ def code_of_module(name: str) -> CodeStamp:
         return code_of_program(program) if program else CodeStamp(unfollowed=(name,))
     if not name or name.partition(".")[0] in (OWN, *DECIDING_PACKAGES):
         return NO_CODE
-    return _followed(name)
+    return _remember(name, lambda finder: [finder.find(name) or name])
 
 
 def code_of_program(path: str | Path) -> CodeStamp:
     """The stamp of a Python file that runs by its path, such as a mission's; modules next to it count, too."""
-    return _followed(Path(path))
+    path = Path(path)
+    root: ModuleFile | str = ModuleFile(path.stem, path) if path.is_file() else str(path)
+    return _remember(path.absolute(), lambda _: [root], first=path.absolute().parent)
 
 
 def code_of_function(function: Callable[..., Any]) -> CodeStamp:
@@ -143,38 +150,61 @@ class _Remembered(NamedTuple):
 # A plan needs the same few stamps once per job. What is remembered is only used while no file or folder changes.
 _remembered: dict[tuple[str | Path, tuple[str, ...]], _Remembered] = {}
 
+Roots = Callable[[ModuleFinder], Iterable[ModuleFile | str]]  # modules, and the names of those that have no file
 
-def _followed(root: str | Path) -> CodeStamp:
-    key = (root if isinstance(root, str) else root.absolute(), search_path())
-    known = _remembered.get(key)
+
+def _remember(key: str | Path, roots: Roots, *, first: Path | None = None) -> CodeStamp:
+    full_key = (key, search_path())
+    known = _remembered.get(full_key)
     if known is None or not known.is_current():
-        known = _remembered[key] = _follow(root)
+        finder = ModuleFinder(first)
+        known = _remembered[full_key] = _follow(finder, list(roots(finder)))
     return known.stamp
 
 
-def _follow(root: str | Path) -> _Remembered:
-    if isinstance(root, Path):
-        finder = ModuleFinder(first=root.absolute().parent)
-        start: ModuleFile | None = ModuleFile(root.stem, root) if root.is_file() else None
-    else:
-        finder = ModuleFinder()
-        start = finder.find(root)
-    paths: list[Path] = []
-    if isinstance(root, str) and not finder.is_local(root) and root.partition(".")[0] in sys.stdlib_module_names:
-        stamp = NO_CODE
-    elif start is None:
-        stamp = CodeStamp(unfollowed=(str(root),))
-    elif isinstance(root, str) and not finder.is_local(root) and (stamp := _distribution_of(root)):
-        pass
-    else:
-        modules = sorted(finder.closure([start]).values(), key=lambda module: module.relative)
-        paths = [module.path for module in modules if module.path is not None]
-        stamp = CodeStamp(
-            files={module.relative: read_source(module.path).sha256 for module in modules if module.path is not None},
-            unfollowed=tuple(module.name for module in modules if not module.has_source),
-        )
-    seen = {str(path): _state(str(path)) for path in (*paths, *finder.folders_seen)}
-    return _Remembered(stamp, seen)
+def _follow(finder: ModuleFinder, roots: list[ModuleFile | str]) -> _Remembered:
+    """The stamp of modules and all that they need. Of an installed module only the distribution counts."""
+    stamps: list[CodeStamp] = []
+    followed: list[ModuleFile] = []
+    for root in roots:
+        name = root if isinstance(root, str) else root.name
+        if isinstance(root, str):
+            stamps.append(NO_CODE if _is_standard(finder, name) else CodeStamp(unfollowed=(name,)))
+        elif finder.is_local(name) or _is_program(finder, root):
+            followed.append(root)
+        elif not _is_standard(finder, name):
+            distribution = _distribution_of(name)
+            stamps.append(distribution)
+            followed += [] if distribution else [root]
+    modules = sorted(finder.closure(followed).values(), key=lambda module: module.relative)
+    paths = {module.relative: module.path for module in modules if module.path is not None}
+    unfollowed = tuple(module.name for module in modules if not module.has_source)
+    files = {name: read_source(path).sha256 for name, path in paths.items()}
+    seen = [str(path) for path in (*paths.values(), *finder.folders_seen)]
+    stamp = CodeStamp.merged([*stamps, CodeStamp(files=files, unfollowed=unfollowed)])
+    return _Remembered(stamp, {path: _state(path) for path in seen})
+
+
+def _is_standard(finder: ModuleFinder, name: str) -> bool:
+    return name.partition(".")[0] in sys.stdlib_module_names and not finder.is_local(name)
+
+
+def _is_program(finder: ModuleFinder, root: ModuleFile) -> bool:
+    """Whether a file runs by its path, whatever module has its name."""
+    found = finder.find(root.name)
+    return found is None or found.path != root.path
+
+
+def _modules_with_shorthand(finder: ModuleFinder, shorthand: str) -> Iterator[ModuleFile]:
+    """The modules outside the engine that mention a shorthand, in the packages where the engine looks for policies."""
+    for name in _PACKAGES_WITH_SHORTHANDS:
+        package = finder.find(name)
+        for folder in () if package is None else package.folders:
+            for path in sorted(Path(folder).rglob("*.py")):
+                if re.search(rf"""["']{re.escape(shorthand)}["']""", path.read_text(errors="replace")):
+                    below = path.relative_to(folder).with_suffix("").parts
+                    found = finder.find(".".join([name, *below]).removesuffix(".__init__"))
+                    yield from () if found is None else (found,)
 
 
 def _state(path: str) -> tuple[int, int] | None:

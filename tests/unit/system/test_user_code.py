@@ -6,11 +6,11 @@ import functools
 import os
 import sys
 from importlib import metadata
+from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
 
 import pytest
 
-from daf.system import module_files
 from daf.system.files import file_sha256
 from daf.system.module_files import ModuleFinder
 from daf.system.user_code import (
@@ -244,7 +244,7 @@ def test_an_installed_distribution_counts_by_version() -> None:
 
 
 def test_a_compiled_module_is_named(home: Path) -> None:
-    (home / f"fast{module_files.EXTENSION_SUFFIXES[0]}").write_bytes(b"not really")
+    (home / f"fast{EXTENSION_SUFFIXES[0]}").write_bytes(b"not really")
     write(home, mine="import fast")
     stamp = code_of_class("mine.Policy")
     assert stamp.unfollowed == ("fast",)
@@ -263,6 +263,23 @@ def test_a_class_of_the_running_program(home: Path, monkeypatch: pytest.MonkeyPa
     assert files_of("__main__.Policy") == {"program.py", "helper.py"}
     monkeypatch.delattr(sys.modules["__main__"], "__file__")  # a notebook
     assert code_of_module("__main__").unfollowed == ("__main__",)
+
+
+def test_a_shorthand_of_the_users_own(home: Path) -> None:
+    """The engine finds it in a package of a certain name, and so does DAF, without importing it."""
+    package(home, "cogames_agents.policy.deep")
+    write(
+        home,
+        cogames_agents__policy__mine="import helper\nclass Mine:\n    short_names = ['walker']",
+        cogames_agents__policy__deep__other="short_names = ['runner']",
+        helper="",
+    )
+    assert files_of("walker") == {"cogames_agents/policy/mine.py", "helper.py"}
+    deep = {f"cogames_agents/policy/deep/{name}.py" for name in ("__init__", "other")}
+    assert files_of("runner") == deep
+    assert code_of_class("lstm") == NO_CODE
+    package(home, "cogames_agents")
+    assert files_of("walker") == {"cogames_agents/__init__.py", "cogames_agents/policy/mine.py", "helper.py"}
 
 
 # ---- missions, functions, data ---------------------------------------------------------------------------------
