@@ -2,6 +2,7 @@
 # not.
 from daf.config.recipes import STAGE_VERSIONS, package_recipe
 from daf.search.files import selection_recipe, strategy_code, sweep_recipe
+from daf.system.user_code import KEY
 from daf.workflow.plan import mission_recipes
 
 
@@ -18,8 +19,8 @@ def sweep_params(wildcards):
 
 
 def strategy_params(wildcards):
-    """Compared with the last run's by Snakemake; the script takes the code itself by its path."""
-    return strategy_code(LEARNING.sweep(wildcards.sweep)).model_dump(mode="json")
+    """The code of the strategy, which the script imports by its path."""
+    return {KEY: strategy_code(LEARNING.sweep(wildcards.sweep)).model_dump(mode="json")}
 
 
 def selection_params(wildcards):
