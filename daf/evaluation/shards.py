@@ -43,6 +43,7 @@ def evaluate_shard(
     from daf.engine.missions import resolve_mission
 
     policy, player = recipe.policy, _player(recipe.policy, weights)
+    identity = player.identity()  # now: a policy that plays may change the current folder
     if player.note:
         logger.info(player.note)
     for warning in unfollowed_in_words(code_in(recipe.to_dict())):
@@ -79,7 +80,7 @@ def evaluate_shard(
             **_provenance(recipe),
             "mission": {"name": mission.name, "success": mission.success},
             "usage": asdict(usage),
-            "policy": player.identity(),
+            "policy": identity,
             "note": player.note,
         },
     )

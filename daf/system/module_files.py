@@ -115,7 +115,10 @@ def search_path() -> tuple[str, ...]:
 
     Snakemake puts the folders of DAF's Snakefiles first on its own path, but not on that of jobs; so they come last.
     """
-    current = os.getcwd()
+    try:
+        current = os.getcwd()
+    except FileNotFoundError:  # it was deleted, so nothing is found in it
+        current = os.devnull
     folders = dict.fromkeys([*(entry or current for entry in sys.path), current])
     added = {str(PROJECT), str(PROJECT / "workflow"), str(PROJECT / "workflow" / "rules")} - {current}
     return (*(folder for folder in folders if folder not in added), *(folder for folder in folders if folder in added))

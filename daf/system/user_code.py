@@ -25,7 +25,12 @@ from daf.system.module_files import OWN, ModuleFile, ModuleFinder, read_source, 
 
 KEY = "code"  # under which recipes hold a stamp
 # Where the engine looks for policies with a shorthand, apart from its own packages: `mettagrid.policy.loader`.
-_PACKAGES_WITH_SHORTHANDS = ("cogames_agents.policy", "cog_cyborg.policy", "metta.agent.policy")
+PACKAGES_WITH_SHORTHANDS = (
+    "metta.agent.policy",
+    "metta.rl.training.cuda_teacher",
+    "cogames_agents.policy",
+    "cog_cyborg.policy",
+)
 # The engine imports the classes that a mission file names under `type`, of map builders and scenes.
 _TYPE = re.compile(rb"""\btype["']?\s*:\s*["']?([A-Za-z_]\w*(?:\.\w+)+)""")
 
@@ -197,7 +202,7 @@ def _is_program(finder: ModuleFinder, root: ModuleFile) -> bool:
 
 def _modules_with_shorthand(finder: ModuleFinder, shorthand: str) -> Iterator[ModuleFile]:
     """The modules outside the engine that mention a shorthand, in the packages where the engine looks for policies."""
-    for name in _PACKAGES_WITH_SHORTHANDS:
+    for name in PACKAGES_WITH_SHORTHANDS:
         package = finder.find(name)
         for folder in () if package is None else package.folders:
             for path in sorted(Path(folder).rglob("*.py")):

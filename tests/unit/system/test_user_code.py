@@ -252,6 +252,17 @@ def test_a_compiled_module_is_named(home: Path) -> None:
     assert "fast" in unfollowed_in_words(stamp)[0]
 
 
+def test_a_current_folder_that_was_deleted_holds_nothing(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(home, mine="")
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    assert files_of("mine.Policy") == {"mine.py"}
+
+
 def test_a_module_that_does_not_exist_is_named() -> None:
     assert code_of_class("nowhere.at_all.Policy").unfollowed == ("nowhere.at_all",)
 
