@@ -44,10 +44,7 @@ def evaluate_shard(
 
     policy, player = recipe.policy, _player(recipe.policy, weights)
     identity = player.identity()  # now: a policy that plays may change the current folder
-    if player.note:
-        logger.info(player.note)
-    for warning in unfollowed_in_words(code_in(recipe.to_dict())):
-        logger.warning(warning)
+    _tell(recipe, player, logger)
     mission, start = resolve_mission(recipe.mission.config, recipe.mission.name), time.perf_counter()
     title = f"evaluate {policy.checkpoint_label} on {recipe.mission.name}"
     progress = logger.progress(title, recipe.num_episodes, "episodes")
@@ -84,6 +81,14 @@ def evaluate_shard(
             "note": player.note,
         },
     )
+
+
+def _tell(recipe: EvaluationRecipe, player: Player, logger: DAFLogger) -> None:
+    """What a reader of the results needs to know about the policy's name and code."""
+    if player.note:
+        logger.info(player.note)
+    for warning in unfollowed_in_words(code_in(recipe.to_dict())):
+        logger.warning(warning)
 
 
 def merge_shards(shards: Sequence[str], output: str | Path) -> None:
