@@ -36,12 +36,12 @@ class Plan:
 
 
 def code_of_experiment(experiment: ExperimentConfig) -> CodeStamp:
-    """The user's code that an experiment runs, except that of its missions: policies, used or not, strategies, and
-    trackers."""
+    """The user's code that an experiment runs: of policies, used or not, missions, strategies, and trackers."""
     plan = CheckpointPlan(experiment)
     names = [*experiment.policies, *(name for c in experiment.comparisons.values() for name in c.policies)]
     checkpoints = [checkpoint for name in dict.fromkeys(names) for checkpoint in plan.of_policy(name)]
     stamps = [single.code() for checkpoint in checkpoints for single in checkpoint.singles()]
+    stamps += [mission.code for mission in mission_recipes(experiment)]
     stamps += [policy_code(run.policy_class_path, run.init_kwargs) for run in experiment.training.values()]
     stamps += [code_of_module(name) for run in experiment.training.values() for name in run.trackers]
     for sweep in experiment.sweeps.values():

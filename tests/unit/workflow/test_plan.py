@@ -2,15 +2,16 @@
 
 import subprocess
 import sys
+from importlib.machinery import EXTENSION_SUFFIXES
 
 import pytest
 
 from daf.config import ExperimentConfig
 from daf.config.recipes import package_recipe, with_hyperparameters
 from daf.errors import BadInputError, ConfigError
-from daf.system.user_code import code_in, differences
+from daf.system.user_code import code_in, differences, unfollowed_in_words
 from daf.workflow.learning_plan import refuse_old_profile, take_trials_per_job
-from daf.workflow.plan import Plan, mission_recipes
+from daf.workflow.plan import Plan, code_of_experiment, mission_recipes
 
 COMPARISON = {"policies": ["trained", "random"], "missions": ["tutorial.miner"], "episodes_per_mission": 16}
 
@@ -409,6 +410,19 @@ def test_every_recipe_follows_the_code_that_it_runs(own, file, followers):
     (own / file).write_text("something else again")  # in words: the file, wherever it is in the recipe
     for name in followers - {"loaded"}:
         assert f"{file} changed" in differences(code_in(after[name].to_dict()), code_in(recipes()[name].to_dict()))
+
+
+def test_code_that_cannot_be_followed_is_named(own):
+    """The Snakefile prints a warning for each such module."""
+    experiment = plan(**OWN).experiment
+    assert set(code_of_experiment(experiment).files) == {"mine.py", "helper.py", "arena_mine.py", "size.py", "t.txt"}
+    assert code_of_experiment(experiment).unfollowed == ()
+    (own / f"compiled{EXTENSION_SUFFIXES[0]}").write_bytes(b"")
+    for file in ("size.py", "helper.py"):
+        (own / file).write_text("import compiled")
+        (warning,) = unfollowed_in_words(code_of_experiment(experiment))
+        assert "'compiled' has no source file" in warning
+        (own / file).write_text("without it")
 
 
 def test_a_value_found_by_a_sweep_is_followed_if_it_names_a_file(own):
