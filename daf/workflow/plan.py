@@ -43,7 +43,8 @@ def code_of_experiment(experiment: ExperimentConfig) -> CodeStamp:
     stamps = [single.code() for checkpoint in checkpoints for single in checkpoint.singles()]
     stamps += [mission.code for mission in mission_recipes(experiment)]
     stamps += [policy_code(run.policy_class_path, run.init_kwargs) for run in experiment.training.values()]
-    stamps += [code_of_module(name) for run in experiment.training.values() for name in run.trackers]
+    trackers = {name for run in experiment.training.values() for name in run.trackers} - {"tensorboard"}
+    stamps += [code_of_module(name) for name in sorted(trackers)]
     for sweep in experiment.sweeps.values():
         stamps += [policy_code(sweep.policy_class_path, sweep.init_kwargs), strategy_code(sweep)]
     return CodeStamp.merged(stamps)

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from daf.system.files import file_sha256
-from daf.system.module_files import ModuleFinder
+from daf.system.files import PROJECT, file_sha256
+from daf.system.module_files import ModuleFinder, search_path
 from daf.system.user_code import (
     NO_CODE,
     CodeStamp,
@@ -124,6 +124,15 @@ def test_the_current_folder_is_searched_last(home: Path, tmp_path: Path) -> None
     stamp = code_of_class("mine.Policy")
     assert set(stamp.files) == {"mine.py", "here.py", "both.py"}
     assert stamp.files["both.py"] == file_sha256(home / "both.py")
+
+
+def test_folders_that_snakemake_adds_for_itself_come_last(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Jobs do not have them, so a module of the user's goes first."""
+    added = [str(PROJECT / "workflow" / "rules"), str(PROJECT)]
+    monkeypatch.setattr(sys, "path", [*added, *(entry for entry in sys.path if entry not in added)])
+    assert search_path()[-2:] == tuple(added)
+    package(home, "tests")  # as DAF's own folder
+    assert files_of("tests.Policy") == {"tests/__init__.py"}
 
 
 def test_a_file_that_puts_its_own_folder_on_the_path(home: Path) -> None:
@@ -310,6 +319,8 @@ def test_a_mission_file_counts_with_the_classes_that_it_names(home: Path, text: 
     write(home, maps="import parts", parts="")
     (home / "m.yaml").write_text(text)
     assert set(code_of_mission_file(home / "m.yaml").files) == {"m.yaml", "maps.py", "parts.py"}
+    (home / "m.yaml").write_text("type: no.class\n")
+    assert code_of_mission_file(home / "m.yaml").unfollowed == ()
 
 
 def test_functions(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
