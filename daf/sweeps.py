@@ -22,10 +22,11 @@ from daf.search.files import (
     sweep_recipe,
     validate_sweep,
 )
-from daf.search.in_process import Objective, Trial, run_in_process
+from daf.search.in_process import Objective, Trial, code_of_search, run_in_process
 from daf.search.paths import TRIALS
 from daf.search.results import SweepResults, TrialResult, best_trial
 from daf.search.strategy import Strategy, SuggestionRequest
+from daf.system.user_code import differences
 
 __all__ = [
     "Objective",
@@ -68,7 +69,8 @@ def daf_launch_sweep(
         daf: settings of the workflow run (jobs, device, …); `cfg` sets the `output_dir`.
         missions: your own missions, by the names that `cfg.mission` may use.
         cores: number of parallel workflow jobs; default `daf.max_parallel_jobs`.
-        earlier: with `objective`: results of the same sweep with fewer trials; these are not run again.
+        earlier: with `objective`: results of the same sweep with fewer trials; these are not run again. Results of
+            another objective function or strategy, or of an edited one, are refused.
         warm_start: with `objective`: another sweep's results to learn from. From files: `cfg.warm_start`.
         on_trial: with `objective`: called with each result as it arrives.
 
@@ -81,7 +83,7 @@ def daf_launch_sweep(
     if objective is None:
         return _launch_workflow(cfg, daf or DAFConfig(), dict(missions or {}), cores)
     prior = _prior(cfg, warm_start)
-    return run_in_process(cfg, objective, earlier=_reusable(cfg, earlier), prior=prior, on_trial=on_trial)
+    return run_in_process(cfg, objective, earlier=_reusable(cfg, objective, earlier), prior=prior, on_trial=on_trial)
 
 
 def daf_sweep_best_config(results: SweepResults | str | Path) -> TrialResult:
@@ -131,15 +133,23 @@ def _launch_workflow(
     return read_sweep(sweep_folder(sweep), cfg)
 
 
-def _reusable(cfg: DAFSweepConfig, earlier: SweepResults | None) -> tuple[TrialResult, ...]:
-    """The earlier results up to the first gap in 0, 1, …; raises BadInputError if they belong to another sweep."""
+def _reusable(cfg: DAFSweepConfig, objective: Objective, earlier: SweepResults | None) -> tuple[TrialResult, ...]:
+    """The earlier results up to the first gap in 0, 1, …; raises BadInputError if they belong to another sweep, or to
+    other code."""
     if earlier is None:
         return ()
+    where = f"sweep '{cfg.name}'"
     ours, theirs = sweep_recipe(cfg), sweep_recipe(earlier.config)
     if ours != theirs:
         differing = ", ".join(key for key in ours if ours[key] != theirs.get(key))
-        where, hint = f"sweep '{cfg.name}'", "only num_trials may differ"
+        hint = "only num_trials may differ"
         raise BadInputError("earlier results of the same sweep", f"another {differing}", where, hint)
+    changes = differences(earlier.code, code_of_search(cfg, objective))
+    if changes:
+        expected = "earlier results of the same objective function and strategy"
+        raise BadInputError(
+            expected, f"{', '.join(changes)} since", where, "leave out `earlier` to run all trials again"
+        )
     return tuple(trial for place, trial in enumerate(earlier.trials) if trial.trial == place)
 
 

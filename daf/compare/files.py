@@ -37,6 +37,7 @@ def compare_files(paths: Sequence[str | Path], config: DAFComparisonConfig, fold
     from daf.episodes.table import read_episodes, read_provenance
     from daf.statistics.units import SLIM_COLUMNS
     from daf.system.provenance import provenance
+    from daf.system.user_code import code_in
 
     episodes = read_episodes(paths, SLIM_COLUMNS)
     labelled = with_labels(config, episodes)
@@ -44,7 +45,8 @@ def compare_files(paths: Sequence[str | Path], config: DAFComparisonConfig, fold
     notes = dict.fromkeys(shard["note"] for shard in shards if shard["note"])
     recipe = {"config": labelled.to_dict(), "episodes": [shard["recipe_digest"] for shard in shards]}
     success = {shard["mission"]["name"]: shard["mission"]["success"] for shard in shards if "mission" in shard}
-    record = provenance(recipe, {"evaluation": config.evaluation_seed, "resampling": config.seed})
+    seeds = {"evaluation": config.evaluation_seed, "resampling": config.seed}
+    record = provenance(recipe, seeds, code=code_in(shards))
     record |= {"success": success}
     if config.episodes_per_mission == "auto":
         *_, results = interim_analyses(episodes, labelled, provenance=record)

@@ -3,8 +3,8 @@
 Entries are comparable because everything that could make them incomparable is either part of the board's key or
 refused: the suite's missions, the number of episodes, the environment seeds, and the engine versions. Scores are raw
 rewards, whatever the normalization of a comparison; each interval comes with its confidence level. A policy is
-identified by what determines how it acts (class, arguments, content of the weights, training recipe). If it is entered
-again, it replaces its entry; a different policy with the same name gets a numbered name.
+identified by what determines how it acts (class and its code, arguments, content of the weights, training recipe). If
+it is entered again, it replaces its entry; a different policy with the same name gets a numbered name.
 """
 
 from __future__ import annotations
@@ -18,17 +18,18 @@ from daf.config.recipes import MissionRecipe
 from daf.errors import BadInputError
 from daf.statistics.records import OVERALL, SummaryRecord
 from daf.statistics.results import ComparisonResults
+from daf.system.engine_packages import DECIDING_PACKAGES
 from daf.system.files import digest, read_json, write_json, write_text
 from daf.system.locks import exclusive
 from daf.system.plain import to_plain
-from daf.system.provenance import DECIDING_PACKAGES, versions
+from daf.system.provenance import versions
 from daf.workflow.checkpoint_plan import Checkpoint
 from daf.workflow.plan import Plan
 
 if TYPE_CHECKING:
     import pandas as pd
 
-FORMAT = "daf-leaderboard/2"  # 1 identified policies differently
+FORMAT = "daf-leaderboard/3"  # 1 identified policies differently, 2 without their code
 
 
 def read_leaderboard(path: str | Path) -> dict[str, Any]:

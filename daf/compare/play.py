@@ -62,6 +62,7 @@ def play_comparison(lineup: Lineup, config: DAFComparisonConfig, settings: PlayS
     """Play the same episodes with every policy and compare them."""
     from daf.statistics.comparison import compare_episodes
     from daf.statistics.sequential import play_until_settled
+    from daf.system.user_code import code_in, unfollowed_in_words
 
     def play(first: int, stop: int) -> pd.DataFrame:
         return _play_batch(lineup, config, settings, first, stop)
@@ -71,7 +72,9 @@ def play_comparison(lineup: Lineup, config: DAFComparisonConfig, settings: PlayS
         results = play_until_settled(play, config, provenance=record)
     else:
         results = compare_episodes(play(0, config.episodes_per_mission), config, provenance=record)
-    notes = dict.fromkeys(f"{policy.note[0].upper()}{policy.note[1:]}." for policy in lineup.policies if policy.note)
+    remarks = [policy.note for policy in lineup.policies if policy.note]
+    remarks += unfollowed_in_words(code_in(record))
+    notes = dict.fromkeys(f"{remark[0].upper()}{remark[1:]}." for remark in remarks)
     return replace(results, notes=(*results.notes, *notes))
 
 

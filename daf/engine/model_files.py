@@ -20,8 +20,9 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from daf.errors import CheckpointError, PolicyError
+from daf.system.engine_packages import DECIDING_PACKAGES
 from daf.system.files import digest, write_bytes, write_json
-from daf.system.provenance import DECIDING_PACKAGES, engine_stamp
+from daf.system.provenance import engine_stamp
 
 if TYPE_CHECKING:
     from mettagrid.policy.policy_env_interface import PolicyEnvInterface
@@ -189,6 +190,32 @@ def weights_files(policy: PolicyConfig) -> list[Path]:
     description = description_path(policy.data_path)
     has_description = policy.data_path.suffix == SUFFIX and description.is_file()
     return [policy.data_path, description] if has_description else [policy.data_path]
+
+
+def class_path_of(policy: PolicyConfig) -> str | None:
+    """The class that an external policy plays with: the one it names, or the one that its weights or bundle name.
+
+    None for a bundle that holds the class itself, and for damaged files: loading them will tell what is wrong.
+    """
+    if policy.class_path is not None or policy.data_path is None:
+        return policy.class_path
+    if description_files := weights_files(policy)[1:]:
+        try:
+            return load_model_description(description_files[0]).policy_class_path
+        except CheckpointError:
+            return None
+    return _class_outside_bundle(policy.data_path)
+
+
+def _class_outside_bundle(path: Path) -> str | None:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            class_path = str(json.loads(archive.read("policy_spec.json"))["class_path"])
+            folder = class_path.rpartition(".")[0].replace(".", "/")
+            inside = {f"{folder}.py", f"{folder}/__init__.py"} & set(archive.namelist())
+    except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile):
+        return None
+    return None if inside else class_path
 
 
 def load_model_description(path: Path) -> ModelDescription:

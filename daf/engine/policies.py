@@ -25,10 +25,11 @@ from mettagrid.policy.prepare_policy_spec import load_policy_spec_from_path
 from pydantic import ValidationError
 
 from daf.config import PolicyConfig
-from daf.config.recipes import policy_label
+from daf.config.recipes import policy_code, policy_label
 from daf.engine.model_files import (
     SUFFIX,
     check_description,
+    class_path_of,
     description_path,
     environment_facts,
     first_difference,
@@ -60,10 +61,12 @@ class ResolvedPolicy:
     def identity(self) -> dict[str, Any]:
         """What determines how the policy acts, for recipes: the weights by content, not by path."""
         source = self.bundle or self.data_path
+        class_path = self.class_path if self.bundle is None else class_path_of(PolicyConfig(data_path=self.bundle))
         return {
             "class_path": self.class_path,
             "init_kwargs": self.init_kwargs,
             "weights_sha256": file_sha256(source) if source else None,
+            "code": policy_code(class_path, self.init_kwargs).model_dump(mode="json"),
         }
 
 

@@ -229,7 +229,12 @@ def _write(checked: _Checked, collected: _Collected, request: PackageRequest) ->
 def _identity(checked: _Checked, collected: _Collected, weights_path: Path | None) -> dict[str, Any]:
     """What determines how the packaged policy acts."""
     weights = None if weights_path is None else file_sha256(weights_path)
-    return {"class_path": collected.source.class_path, "init_kwargs": checked.init_kwargs, "weights": weights}
+    return {
+        "class_path": collected.source.class_path,
+        "init_kwargs": checked.init_kwargs,
+        "weights": weights,
+        "code": checked.policy.identity()["code"],
+    }
 
 
 def _facts(checked: _Checked, collected: _Collected, policy: str, identity: Mapping[str, Any]) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from daf.reporting.page import template
 from daf.statistics.sentences import number
 from daf.system.files import write_json, write_text
 from daf.system.provenance import provenance
+from daf.system.user_code import code_in
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -39,7 +40,8 @@ def write_mission_report(
         analyze_episodes(frame, metadata, usage=usage_in(origin)) for frame, origin in zip(frames, origins, strict=True)
     ]
     traces = trace_policies(frames, mission)
-    provenance_record = provenance(recipe.to_dict(), {}) | {"episodes": origins}
+    code = code_in([recipe.to_dict(), origins])
+    provenance_record = provenance(recipe.to_dict(), {}, code=code) | {"episodes": origins}
     report = {
         "mission": recipe.name,
         "metadata": asdict(metadata),

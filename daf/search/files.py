@@ -35,6 +35,8 @@ from daf.search.results import SweepResults, TrialResult, best_trial, confirmed_
 from daf.search.space import build_space, num_trials_effective
 from daf.search.strategy import stream_seed
 from daf.system.files import digest, read_json, write_text
+from daf.system.provenance import provenance
+from daf.system.user_code import CodeStamp, code_in, code_of_class
 
 # Neither proposals nor trials depend on these: changing them does not rerun anything.
 NOT_IN_RECIPE = ("num_trials", "output_dir", "num_finalists", "confirmation_seeds")
@@ -61,6 +63,11 @@ def sweep_recipe(config: DAFSweepConfig) -> dict[str, Any]:
     return {key: value for key, value in config.to_dict().items() if key not in NOT_IN_RECIPE}
 
 
+def strategy_code(config: DAFSweepConfig) -> CodeStamp:
+    """The code of a user's own strategy, on which proposals depend."""
+    return code_of_class(config.strategy)
+
+
 def selection_recipe(config: DAFSweepConfig) -> dict[str, Any]:
     """What determines the choice of the best trial: `sweep_recipe`, and how the best are confirmed."""
     return {
@@ -85,7 +92,8 @@ def propose_trial(
 
     Returns:
         The trial's `TrialAssignment`, together with `sweep`, `strategy`, `results_seen` (number of results of earlier
-        trials), `prior_trials` (number of trials of another sweep), `recipe` and `recipe_digest`.
+        trials), `prior_trials` (number of trials of another sweep), `code` of the strategy, `recipe` and
+        `recipe_digest`.
 
     Raises:
         BadInputError: a result is missing, or the configuration is wrong.
@@ -107,6 +115,7 @@ def propose_trial(
         "strategy": config.strategy,
         "results_seen": len(trials_seen),
         "prior_trials": len(prior),
+        "code": strategy_code(config).model_dump(mode="json"),
         "recipe": recipe,
         "recipe_digest": digest(recipe),
     }
@@ -292,6 +301,15 @@ def select_best(results: SweepResults) -> BestFile:
         "confirmation": confirmed_best(results),
         "recipe_digest": digest(sweep_recipe(config)),
     }
+
+
+def sweep_provenance(results: SweepResults) -> dict[str, Any]:
+    """How a sweep's results were made, with the code of its strategy and of its trials."""
+    config = results.config
+    ran = [trial.extra.get("provenance") for trial in (*results.trials, *results.confirmations)]
+    code = CodeStamp.merged([strategy_code(config), *map(code_in, ran)])
+    seeds = {"search": config.seed, "evaluation": config.evaluation_seed}
+    return provenance(sweep_recipe(config), seeds, code=code)
 
 
 def write_trials_csv(path: str | Path, results: SweepResults) -> None:

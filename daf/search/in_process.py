@@ -14,11 +14,13 @@ from typing import Any
 from daf.config import DAFSweepConfig
 from daf.errors import BadInputError
 from daf.search.budget import reason_to_skip
+from daf.search.files import strategy_code
 from daf.search.history import visible_trials
 from daf.search.proposers import propose, strategy_named
 from daf.search.results import SweepResults, TrialResult, finalists_of
 from daf.search.space import Value, build_space, num_trials_effective
 from daf.search.strategy import stream_seed
+from daf.system.user_code import CodeStamp, code_of_function
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,7 +65,7 @@ def run_in_process(
         if getattr(cfg, key) is not None:
             hint = "a function is called only once per trial; only the workflow can train a trial in parts"
             raise BadInputError(f"no {key} with an objective function", "it is set", f"sweep '{cfg.name}'", hint)
-    strategy = strategy_named(cfg.strategy)
+    strategy, code = strategy_named(cfg.strategy), code_of_search(cfg, objective)
     results = list(earlier)[: num_trials_effective(cfg)]
     for number in range(len(results), num_trials_effective(cfg)):
         visible = visible_trials(number, cfg.lag)
@@ -83,7 +85,12 @@ def run_in_process(
             seed = stream_seed(cfg.seed, index, "confirmation")
             again = Trial(number=finalist.trial, seed=seed, hyperparameters=finalist.hyperparameters)
             confirmations.append(_run(cfg, again, objective, first=False))
-    return SweepResults.of(cfg, results, confirmations)
+    return SweepResults.of(cfg, results, confirmations, code=code)
+
+
+def code_of_search(cfg: DAFSweepConfig, objective: Objective) -> CodeStamp:
+    """The code on which the results of a sweep in this process depend: the objective function's and the strategy's."""
+    return CodeStamp.merged([code_of_function(objective), strategy_code(cfg)])
 
 
 def _skipped(trial: Trial, reason: str) -> TrialResult:

@@ -12,6 +12,7 @@ from daf.config import DAFSweepConfig, direction_sign
 from daf.errors import BadInputError, DafError
 from daf.search.records import Confirmation, FinalistSummary
 from daf.search.space import Value
+from daf.system.user_code import NO_CODE, CodeStamp
 
 if TYPE_CHECKING:
     import pandas
@@ -107,11 +108,13 @@ class SweepResults:
         config: the sweep.
         trials: its finished trials, by number.
         confirmations: runs of the finalists.
+        code: of the objective function and the strategy, if the sweep ran in this process.
     """
 
     config: DAFSweepConfig
     trials: tuple[TrialResult, ...]
     confirmations: tuple[TrialResult, ...] = ()
+    code: CodeStamp = NO_CODE
 
     @property
     def completed(self) -> tuple[TrialResult, ...]:
@@ -143,6 +146,7 @@ class SweepResults:
             "config": self.config.to_dict(),
             "trials": [trial.to_dict() for trial in self.trials],
             "confirmations": [trial.to_dict() for trial in self.confirmations],
+            "code": self.code.model_dump(mode="json"),
             "best": None if self.best is None else self.best.trial,
         }
 
@@ -153,18 +157,24 @@ class SweepResults:
             [TrialResult.from_dict(trial, source=source) for trial in data.get(key, ())]
             for key in ("trials", "confirmations")
         )
-        return cls.of(config, trials, confirmations)
+        code = CodeStamp.model_validate(data.get("code", {}))
+        return cls.of(config, trials, confirmations, code=code)
 
     @classmethod
     def of(
-        cls, config: DAFSweepConfig, trials: Sequence[TrialResult], confirmations: Sequence[TrialResult] = ()
+        cls,
+        config: DAFSweepConfig,
+        trials: Sequence[TrialResult],
+        confirmations: Sequence[TrialResult] = (),
+        *,
+        code: CodeStamp = NO_CODE,
     ) -> SweepResults:
         """Sort results and copy the configuration, so that later changes to it do not affect the results."""
         by_number = {trial.trial: trial for trial in trials}
         if len(by_number) < len(trials):
             raise BadInputError("one result per trial", "two for one number", f"sweep '{config.name}'")
         ordered = tuple(by_number[number] for number in sorted(by_number))
-        return cls(config=config.model_copy(deep=True), trials=ordered, confirmations=tuple(confirmations))
+        return cls(config=config.model_copy(deep=True), trials=ordered, confirmations=tuple(confirmations), code=code)
 
     def trials_frame(self) -> pandas.DataFrame:
         """`flat_rows` as a table, shape (trials, numbers + hyperparameters)."""

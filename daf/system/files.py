@@ -12,6 +12,7 @@ import os
 import secrets
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -75,6 +76,17 @@ def digest(value: Any) -> str:
 def file_sha256(path: str | Path) -> str:
     with open(path, "rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def known_sha256(path: str | Path) -> str:
+    """As `file_sha256`, remembered while the file's time and size stay the same, since plans need it once per job."""
+    status = os.stat(path)
+    return _known_sha256(str(Path(path).absolute()), status.st_mtime_ns, status.st_size)
+
+
+@lru_cache(maxsize=1024)
+def _known_sha256(path: str, mtime_ns: int, size: int) -> str:
+    return file_sha256(path)
 
 
 def write_json(path: str | Path, value: Mapping[str, Any] | list[Any]) -> None:

@@ -32,6 +32,7 @@ from daf.errors import EXIT_FAILED, EXIT_OK, EXIT_REQUEUE, BadInputError, DafErr
 from daf.logging_config import DAFLogger, create_daf_logger
 from daf.system.devices import inside_allocation, lease_devices, lease_folder, resolve_device, visible_devices
 from daf.system.locks import exclusive
+from daf.system.user_code import unfollowed_in_words
 from daf.training.options import RunOptions, TrainingSpec
 from daf.training.outcome import TrainingOutcome, write_run_record
 from daf.training.paths import JOB, MODEL, RUN, STATE, outcome_path
@@ -60,6 +61,8 @@ def run_training(
         raise BadInputError(f"processes that {machines} machines share equally", str(recipe.world_size), label)
     training = TrainingSpec(recipe=recipe, folder=folder, options=options)
     logger = create_daf_logger("launch", log_file=options.log_file)
+    for warning in unfollowed_in_words(recipe.code):
+        logger.warning(f"{label}: {warning}")
     with exclusive(folder / STATE, logger.warning):
         (folder / RUN).unlink(missing_ok=True)  # an earlier start's record
         try:

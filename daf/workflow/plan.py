@@ -6,7 +6,9 @@ The Snakefile takes from the three plans which files to create; none of them rea
 from __future__ import annotations
 
 from daf.config import ExperimentConfig
-from daf.config.recipes import MissionRecipe
+from daf.config.recipes import MissionRecipe, policy_code
+from daf.search.files import strategy_code
+from daf.system.user_code import CodeStamp, code_of_module
 from daf.workflow.checkpoint_plan import CheckpointPlan
 from daf.workflow.episode_plan import EpisodePlan
 from daf.workflow.learning_plan import LearningPlan
@@ -31,6 +33,21 @@ class Plan:
         self.episodes = EpisodePlan(experiment, self.checkpoints)
         self.learning = LearningPlan(experiment)
         _ = self.checkpoints.by_label  # detects clashing labels now
+
+
+def code_of_experiment(experiment: ExperimentConfig) -> CodeStamp:
+    """The user's code that an experiment runs: of policies, used or not, missions, strategies, and trackers."""
+    plan = CheckpointPlan(experiment)
+    names = [*experiment.policies, *(name for c in experiment.comparisons.values() for name in c.policies)]
+    checkpoints = [checkpoint for name in dict.fromkeys(names) for checkpoint in plan.of_policy(name)]
+    stamps = [single.code() for checkpoint in checkpoints for single in checkpoint.singles()]
+    stamps += [mission.code for mission in mission_recipes(experiment)]
+    stamps += [policy_code(run.policy_class_path, run.init_kwargs) for run in experiment.training.values()]
+    trackers = {name for run in experiment.training.values() for name in run.trackers} - {"tensorboard"}
+    stamps += [code_of_module(name) for name in sorted(trackers)]
+    for sweep in experiment.sweeps.values():
+        stamps += [policy_code(sweep.policy_class_path, sweep.init_kwargs), strategy_code(sweep)]
+    return CodeStamp.merged(stamps)
 
 
 def mission_recipes(experiment: ExperimentConfig) -> list[MissionRecipe]:

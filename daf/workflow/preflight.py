@@ -12,23 +12,22 @@ import subprocess
 import sys
 from pathlib import Path
 
-from daf.config import ExperimentConfig, PolicyConfig
+from daf.config import ExperimentConfig
 from daf.config.recipes import STAGE_VERSIONS
-from daf.engine.model_files import load_model_description, weights_files
+from daf.engine.model_files import weights_files
 from daf.errors import EXIT_BAD_INPUT, BadInputError, ConfigError, DafError
 from daf.system.files import digest, file_sha256, write_text
 from daf.system.provenance import engine_stamp
-from daf.workflow.plan import Plan, mission_recipes
+from daf.workflow.plan import Plan, code_of_experiment, mission_recipes
 
 STAMPS = Path(".snakemake") / "daf"
-KNOWN_PACKAGES = ("daf.", "cogames.", "mettagrid.")
 
 
 def check_once(plan: Plan, source: str) -> None:
     """Raise ConfigError unless the experiment passes the check, now or earlier."""
     experiment = plan.experiment
     stamp = stamp_of(experiment)
-    if stamp.exists() and not _uses_foreign_code(experiment):
+    if stamp.exists() and not code_of_experiment(experiment).unfollowed:
         return
     request = json.dumps({"experiment": experiment.to_dict(), "source": source})
     child = subprocess.run(
@@ -70,33 +69,19 @@ def main() -> int:
 
 
 def _content(experiment: ExperimentConfig) -> str:
-    """Everything that the outcome of the check depends on: the experiment, its files, the engine, this code."""
+    """Everything that the outcome of the check depends on: the experiment, its files, the user's code, the engine, and
+    DAF's code."""
     weights = [path for policy in experiment.policies.values() for path in weights_files(policy)]
     return digest(
         {
             "experiment": experiment.to_dict(),
             "missions": [mission.to_dict() for mission in mission_recipes(experiment)],
             "weights": [file_sha256(path) if path.is_file() else None for path in weights],
+            "code": code_of_experiment(experiment).model_dump(mode="json"),
             "engine": engine_stamp(),
             "stages": STAGE_VERSIONS,
         }
     )
-
-
-def _uses_foreign_code(experiment: ExperimentConfig) -> bool:
-    """Whether a policy class is a user's own: its code may change without any of the listed files changing."""
-    paths = [policy.class_path or _class_of_weights(policy) for policy in experiment.policies.values()]
-    paths += [sweep.policy_class_path for sweep in experiment.sweeps.values()]
-    paths += [run.policy_class_path for run in experiment.training.values()]
-    paths += [member for policy in experiment.policies.values() for member in policy.policies]
-    paths += [name for comparison in experiment.comparisons.values() for name in comparison.policies]
-    return any(path and "." in path and not path.startswith(KNOWN_PACKAGES) for path in paths)
-
-
-def _class_of_weights(policy: PolicyConfig) -> str | None:
-    """The class named in the description of trained weights."""
-    descriptions = weights_files(policy)[1:]
-    return load_model_description(descriptions[0]).policy_class_path if descriptions else None
 
 
 if __name__ == "__main__":

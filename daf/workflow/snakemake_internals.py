@@ -5,7 +5,8 @@ tests/workflow/test_snakemake_internals.py fails when Snakemake changes one of t
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import logging
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -41,6 +42,44 @@ def slurm_status_command(workflow: Workflow) -> str | None:
 def unlock(workflow: Workflow) -> None:
     """Remove this run's lock before the process restarts in the same folder."""
     workflow.persistence.unlock()
+
+
+def changed_params(workflow: Workflow) -> Iterator[tuple[str, set[str], set[str]]]:
+    """Of every job to run that ran before with other params: its rule, and the `repr` of the params before and now."""
+    for job in workflow.dag.needrun_jobs():
+        if change := workflow.persistence.params_changed(job):
+            yield job.rule.name, change.only_old, change.only_new
+
+
+class _AtJobStats(logging.Filter):
+    """Lets everything pass, and calls `tell` at the table of the jobs to run."""
+
+    def __init__(self, tell: Callable[[], None]) -> None:
+        super().__init__()
+        self._tell = tell
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        from snakemake.logging import LogEvent
+
+        if getattr(record, "event", None) is LogEvent.RUN_INFO:
+            self._tell()
+        return True
+
+
+def at_job_stats(tell: Callable[[], None]) -> None:
+    """Call `tell` whenever Snakemake prints the table of the jobs to run: before they run, and around a dry-run."""
+    from snakemake.logging import logger
+
+    for earlier in [known for known in logger.filters if isinstance(known, _AtJobStats)]:
+        logger.removeFilter(earlier)  # of an earlier run in this process
+    logger.addFilter(_AtJobStats(tell))
+
+
+def say(text: str) -> None:
+    """Print among Snakemake's own messages."""
+    from snakemake.logging import logger
+
+    logger.info(text)
 
 
 def profile_resources(workflow: Workflow, rule: str) -> Mapping[str, Any]:

@@ -121,6 +121,7 @@ SWEEPS = [
                 strategy | text | the strategy that suggested the hyperparameters
                 results_seen | integer | results of earlier trials that the proposal was allowed to use
                 prior_trials | integer | results of another sweep that it used (`warm_start`)
+                code | mapping | code of the user's own strategy, see [Provenance](#provenance)
                 recipe | mapping | the sweep's configuration without budget, finalists, and folder
                 recipe_digest | text | digest of `recipe`
                 """),

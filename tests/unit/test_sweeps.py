@@ -158,6 +158,42 @@ def test_extending_a_sweep_runs_only_what_is_new():
         sweeps.daf_launch_sweep(sweep(num_trials=6, seed=7), objective, earlier=short)
 
 
+def test_results_of_an_edited_objective_function_are_refused(tmp_path, monkeypatch):
+    """Its module, or a module that it imports: a function in a file, like one of a strategy's class."""
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "scores_helper.py").write_text("FACTOR = 1")
+    (tmp_path / "own_scores.py").write_text(
+        "from scores_helper import FACTOR\n\ndef objective(trial):\n    return FACTOR * trial.number\n"
+    )
+    from own_scores import objective
+
+    short = sweeps.daf_launch_sweep(sweep(num_trials=2), objective)
+    assert set(short.code.files) == {"own_scores.py", "scores_helper.py"}
+    again = sweeps.SweepResults.from_dict(short.to_dict())
+    assert sweeps.daf_launch_sweep(sweep(num_trials=3), objective, earlier=again).trials[:2] == short.trials
+    (tmp_path / "scores_helper.py").write_text("FACTOR = 10")
+    with pytest.raises(BadInputError, match=r"scores_helper\.py changed since") as caught:
+        sweeps.daf_launch_sweep(sweep(num_trials=3), objective, earlier=short)
+    assert "leave out `earlier`" in caught.value.hint
+    with pytest.raises(BadInputError, match=r"test_sweeps\.py is new"):
+        sweeps.daf_launch_sweep(sweep(num_trials=3), score, earlier=short)
+
+
+def test_results_of_an_edited_strategy_are_refused(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(tmp_path)
+    text = (
+        "class Middle:\n    adaptive = False\n    def suggest(self, request):\n"
+        "        return request.space.from_unit([0.5] * len(request.space.free))\n"
+    )
+    (tmp_path / "own_middle.py").write_text(text)
+    short = sweeps.daf_launch_sweep(sweep(num_trials=2, strategy="own_middle.Middle"), score)
+    recorded = sweep_files.propose_trial(sweep(strategy="own_middle.Middle"), 0, [])["code"]["files"]
+    assert set(recorded) == {"own_middle.py"}
+    (tmp_path / "own_middle.py").write_text(text + "# edited")
+    with pytest.raises(BadInputError, match=r"own_middle\.py changed since"):
+        sweeps.daf_launch_sweep(sweep(num_trials=3, strategy="own_middle.Middle"), score, earlier=short)
+
+
 def test_a_spent_budget_skips_the_trials_that_see_it_and_no_other():
     def objective(trial):
         calls.append(trial.number)

@@ -10,10 +10,12 @@ from daf.cluster.settings import load_cluster
 from daf.config import NAME_PATTERN, ExperimentConfig
 from daf.engine.model_files import weights_files
 from daf.errors import DafError
+from daf.system.user_code import unfollowed_in_words
 from daf.workflow import snakemake_internals
+from daf.workflow.code_changes import changes_in_words
 from daf.workflow.learning_plan import refuse_old_profile, take_trials_per_job
 from daf.workflow.lock import remove_stale_workflow_lock
-from daf.workflow.plan import Plan
+from daf.workflow.plan import Plan, code_of_experiment
 from daf.workflow.preflight import check_once
 
 NAME = NAME_PATTERN.strip("^$")
@@ -31,10 +33,23 @@ def load_plan():
             if remove_stale_workflow_lock():
                 print("The last run was killed. Removed its lock; this run continues from there.", file=sys.stderr)
             check_once(plan, source)
+            tell_about_code(workflow, plan)
         return plan, trials_per_job
     except DafError as error:
         print(f"\n{error}\n", file=sys.stderr)
         sys.exit(error.exit_code)
+
+
+def tell_about_code(workflow, plan):
+    """Say which of the user's code cannot be followed and, with the jobs to run, which of it has changed."""
+    for warning in unfollowed_in_words(code_of_experiment(plan.experiment)):
+        print(f"Warning: {warning}.", file=sys.stderr)
+
+    def tell_changes():
+        for sentence in changes_in_words(snakemake_internals.changed_params(workflow)):
+            snakemake_internals.say(sentence)
+
+    snakemake_internals.at_job_stats(tell_changes)
 
 
 def before_the_first_submission(workflow):

@@ -21,6 +21,7 @@ rule propose_trial:
         "../../environment.yml"
     params:
         sweep=sweep_params,
+        strategy=strategy_params,
         stage_version=STAGE_VERSIONS["propose"],
     script:
         "../../scripts/propose_trial.py"

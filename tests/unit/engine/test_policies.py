@@ -1,6 +1,8 @@
 """Policies: names, classes, weights and bundles → policy objects; and the errors when that is impossible."""
 
+import inspect
 import json
+import re
 import zipfile
 
 import numpy as np
@@ -9,6 +11,7 @@ import pytest
 pytest.importorskip("cogames")
 
 import torch
+from mettagrid.policy.loader import discover_and_register_policies
 from mettagrid.policy.policy import PolicySpec
 from mettagrid.policy.policy_env_interface import PolicyEnvInterface
 
@@ -16,6 +19,7 @@ from daf.config import MissionConfig, PolicyConfig
 from daf.engine.missions import resolve_mission
 from daf.engine.policies import build_policy, check_transfer, list_policies, resolve_policy
 from daf.errors import CheckpointError, PolicyError
+from daf.system.user_code import PACKAGES_WITH_SHORTHANDS
 
 GRID = "daf.engine.grid_policy.GridPolicy"
 MODULE = '''
@@ -339,3 +343,20 @@ def test_the_same_shape_with_other_features_is_refused(assembler):
     other = assembler.model_copy(update={"tags": [*assembler.tags, "chest"]})
     with pytest.raises(PolicyError, match="tags"):
         check_transfer(resolve_policy("grid"), assembler, "a", other, "b")
+
+
+def test_shorthands_are_followed_in_every_package_where_the_engine_looks_for_them():
+    listed = re.findall(r'"([\w.]+)",', inspect.getsource(discover_and_register_policies))
+    assert set(listed) == {"mettagrid.policy", "cogames.policy", *PACKAGES_WITH_SHORTHANDS}
+
+
+def test_identity_follows_the_code_of_the_class(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "walkers_here.py").write_text(
+        "from mettagrid.policy.policy import MultiAgentPolicy\nclass Mine(MultiAgentPolicy):\n    pass\n"
+    )
+    resolved = resolve_policy("walkers_here.Mine")
+    before = resolved.identity()
+    assert set(before["code"]["files"]) == {"walkers_here.py"}
+    (tmp_path / "walkers_here.py").write_text("edited")
+    assert resolved.identity() != before

@@ -53,7 +53,7 @@ def test_every_key_of_a_run_decides_its_recipe_or_its_options() -> None:
     elsewhere = {"seeds", "sweep", "processes_per_machine"}  # the workflow's jobs; the recipe's world size
     renamed = {"num_evaluations", "evaluation_episodes", "evaluation_seed", "objective_metric", "optimize_direction"}
     assert set(DAFTrainingConfig.model_fields) == (
-        (set(TrainingRecipe.model_fields) - {"seed", "world_size", "held_out", "stage_version"})
+        (set(TrainingRecipe.model_fields) - {"seed", "world_size", "held_out", "code", "stage_version"})
         | (set(RunOptions.model_fields) & set(CHANGED))
         | renamed
         | elsewhere

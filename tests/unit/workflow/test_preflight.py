@@ -15,6 +15,7 @@ pytest.importorskip("cogames")
 import torch
 
 from daf.config import ExperimentConfig
+from daf.engine import model_files
 from daf.errors import BadInputError, ConfigError, DafError
 from daf.workflow import preflight
 from daf.workflow.engine_check import check_with_engine
@@ -198,7 +199,7 @@ def test_a_trained_model_counts_with_its_description(calls, tmp_path, monkeypatc
     (tmp_path / "m.safetensors").write_text("weights")
     (tmp_path / "m.json").write_text("grid")
     described = SimpleNamespace(policy_class_path="daf.engine.grid_policy.GridPolicy")
-    monkeypatch.setattr(preflight, "load_model_description", lambda path: described)
+    monkeypatch.setattr(model_files, "load_model_description", lambda path: described)
     data = {
         "policies": {"m": {"data_path": "m.safetensors"}},
         "comparisons": {"c": {**COMPARISON, "policies": ["m"]}},
@@ -207,12 +208,40 @@ def test_a_trained_model_counts_with_its_description(calls, tmp_path, monkeypatc
     assert not checked(calls, **data)
     (tmp_path / "m.json").write_text("grid, edited")
     assert checked(calls, **data)
-    described.policy_class_path = "mine.Policy"  # its code may change without the files
+    described.policy_class_path = "mine.Policy"
+    (tmp_path / "mine.py").write_text("1")
+    assert checked(calls, **data)
+    assert not checked(calls, **data)
+    (tmp_path / "mine.py").write_text("the class of the weights, edited")
     assert checked(calls, **data)
 
 
-def test_a_users_own_code_is_always_checked(calls):
-    data = {"policies": {"p": "mine.Policy"}, "comparisons": {"c": {**COMPARISON, "policies": ["p"]}}}
+@pytest.mark.parametrize(
+    "of",
+    [
+        {"policies": {"p": "mine.Policy"}},
+        {"comparisons": {"c": {**COMPARISON, "policies": ["mine.Policy"]}}},
+        {"policies": {"t": {"policies": {"mine.Policy": 1, "random": 1}}}},
+        {"training": {"a": {**TRAINING, "policy_class_path": "mine.Policy"}}},
+        {"training": {"a": {**TRAINING, "trackers": ["mine"]}}},
+        {"sweeps": {"s": {"policy_class_path": "mine.Policy", "search_space": {"learning_rate": [0.1, 0.2]}}}},
+        {"sweeps": {"s": {"strategy": "mine.Strategy", "search_space": {"learning_rate": [0.1, 0.2]}}}},
+        {"missions": {"m": {"source": "mine.py"}}, "comparisons": {"c": {**COMPARISON, "missions": ["m"]}}},
+    ],
+    ids=["policy", "compared", "member", "training", "tracker", "sweep", "strategy", "mission"],
+)
+def test_a_users_own_code_is_checked_once_until_it_changes(calls, tmp_path, of):
+    (tmp_path / "mine.py").write_text("import helper")
+    (tmp_path / "helper.py").write_text("1")
+    assert checked(calls, **of)
+    assert not checked(calls, **of)
+    (tmp_path / "helper.py").write_text("1, edited")
+    assert checked(calls, **of)
+    assert not checked(calls, **of)
+
+
+def test_code_without_a_source_is_always_checked(calls):
+    data = {"policies": {"p": "nowhere.Policy"}}
     assert checked(calls, **data)
     assert checked(calls, **data)
 
