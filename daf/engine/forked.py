@@ -78,8 +78,8 @@ def call_forked[T](function: Callable[[Note], T], seconds: float) -> T:
 
 
 def _run(function: Callable[[Note], Any], seconds: float, connection: Connection) -> None:
-    sys.stdout.flush()
-    os.dup2(2, 1)  # whatever prints, in Python, in C or in another program
+    os.dup2(2, 1)  # whatever prints, in C or in another program
+    sys.stdout = sys.stderr
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)
     torch.set_num_threads(1)

@@ -156,10 +156,15 @@ def _class_of(policy: MultiAgentPolicy) -> Any:
 
 def _forget_user_modules() -> None:
     """Import the user's modules again: they may have changed since this process, a notebook say, imported them."""
-    for name, module in list(sys.modules.items()):
-        path = getattr(module, "__file__", None)
-        if name != "__main__" and path is not None and path.endswith(".py") and is_user_file(path):
-            del sys.modules[name]
+    for name in [name for name, module in sys.modules.items() if name != "__main__" and _is_users(module)]:
+        del sys.modules[name]
+
+
+def _is_users(module: Any) -> bool:
+    """Whether a module is in a user's Python file, or is a user's folder without one."""
+    file = getattr(module, "__file__", None)
+    places = [file] if file is not None else list(getattr(module, "__path__", []))
+    return any(is_user_file(place) and (file is None or place.endswith(".py")) for place in places)
 
 
 # ---- acting -----------------------------------------------------------------------------------------------------
@@ -191,14 +196,15 @@ def _rehearse_acting(policy: MultiAgentPolicy, factory: SimulationFactory, repor
 def _steps(
     what: str, act: Callable[[str], bool], reset: Callable[[], None], simulation: Any, report: RehearsalReport
 ) -> None:
-    report.attempt(f"reset before {what}", reset)
-    for _ in range(STEPS):
-        if not act(what):
+    for steps in (STEPS, 1):
+        resetting = f"reset before {what}"
+        report.attempt(resetting, reset)
+        if report.failed(resetting):
             return
-        simulation.step()
-    report.attempt(f"reset after {what}", reset)
-    if not report.failed(f"reset after {what}"):
-        act(what)
+        for _ in range(steps):
+            if not act(what):
+                return
+            simulation.step()
 
 
 def _act_on_batch(
