@@ -17,6 +17,7 @@ from daf.engine.model_files import weights_bytes
 from daf.engine.networks import PolicyNetwork, State
 from daf.engine.rehearsal_report import RehearsalReport
 from daf.engine.rollout import seed_everything
+from daf.errors import PolicyError
 
 TOLERANCE = 1e-3  # the last bits depend on the number of rows
 USE_BASE = "extend NetworkPolicy (daf.policies), which does it"
@@ -66,7 +67,8 @@ def rehearse_saving(
         if report.failed("save_policy_data"):
             return
         if not path.is_file():
-            report.add("a file from save_policy_data(path)", "none at that path", report.line_of("save_policy_data"))
+            line = report.line_of("save_policy_data")
+            report.add("a file from save_policy_data(path)", "none at that path", line, USE_BASE)
             return
         seed_everything(1)  # another initial network
         loaded = report.attempt("building it again", again)
@@ -92,7 +94,11 @@ def _network(policy: MultiAgentPolicy, report: RehearsalReport) -> PolicyNetwork
     if policy.network() is not module:
         hint = "make the network once, in __init__: training would change a copy that never acts"
         report.add("the same module from every call of network()", "another one", line, hint)
-    return report.attempt("reading its network", lambda: PolicyNetwork(policy, report.label))
+    try:
+        return PolicyNetwork(policy, report.label)
+    except PolicyError as error:
+        report.add(error.expected, error.found, report.line_of(None, type(module)), error.hint or USE_BASE)
+        return None
 
 
 # ---- outputs and state ------------------------------------------------------------------------------------------

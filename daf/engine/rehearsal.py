@@ -143,7 +143,8 @@ def _rehearse_built(
         again = partial(build_policy, resolved, factory.interface)
         rehearse_network(built, again, observations, report)
         rehearse_saving(built, again, observations, report, required=role.deploys)
-    if not acts_for_one_agent(_class_of(built)) and (role.deploys or role.joins_team or trains):
+    kind = _class_of(built)
+    if acts_on_batches(kind) and not acts_for_one_agent(kind) and (role.deploys or role.joins_team or trains):
         needed = role.deploys or role.joins_team
         purpose = "CoGames plays packages" if role.deploys or not needed else "members of teams act"
         found = f"none: {purpose} through it"

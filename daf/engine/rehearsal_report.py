@@ -55,8 +55,8 @@ class RehearsalReport:
         self, expected: str, found: str, place: str | None = None, hint: str = "", *, is_error: bool = True
     ) -> None:
         path = "" if self._class is None else f"{self._class.__module__}.{self._class.__qualname__}"
-        details = ", ".join(filter(None, (path if path != self.label else "", place)))
-        name = f"policy '{self.label}'" + (f" ({details})" if details else "")
+        name = f"policy '{self.label}'" + (f" ({path})" if path not in ("", self.label) else "")
+        name += f", {place}" if place else ""
         status = "error" if is_error else "warning"
         finding = CheckResult(name=name, status=status, found=found, expected=expected, hint=hint)  # type: ignore[arg-type]
         if (finding.expected, finding.found) not in [(known.expected, known.found) for known in self.findings]:
