@@ -15,7 +15,7 @@ __all__ = ["BatchPolicy", "NetworkPolicy", "daf_check_policy"]
 
 
 def daf_check_policy(policy: Any, mission: Any, *, trainable: bool | None = None) -> list[CheckResult]:
-    """Rehearse a policy on a mission, in a process of its own: build it, act, train, save, load.
+    """Rehearse a policy on a mission, in a separate process: build it, act, train, save, load.
 
     The workflow does the same for every policy of an experiment before its first job.
 

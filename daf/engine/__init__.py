@@ -11,7 +11,7 @@ network_policy   base classes of users' policies: one self-contained module, as 
 rehearsal        what a user's policy must be able to do, tried before the first job
 network_rehearsal  the part for policies that are trained
 rehearsal_report   its findings
-forked           calls in a process of their own
+forked             calls in separate processes
 teams            several policies that share the agents of a mission
 grid_policy      DAF's trainable policy: one self-contained module, so that a bundle can include it
 networks         one interface to the networks of trainable policies

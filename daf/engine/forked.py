@@ -1,4 +1,4 @@
-"""Calls in a process of their own, for user code that may print, change anything, end the process, or never return.
+"""Calls in separate processes, for user code that may print, change anything, end the process, or never return.
 
 The process is a copy of this one, so nothing has to be imported again. Results come back through a private pipe; what
 the code prints goes to standard error.

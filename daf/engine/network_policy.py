@@ -279,6 +279,9 @@ class _TrainableNetwork(nn.Module):
         tensors = tuple(part.unflatten(1, shape) for part, shape in zip(parts, shapes, strict=True))
         return tensors[0] if self._state_is_tensor else tensors
 
+    def named_parameters(self, *arguments: Any, **options: Any) -> Any:
+        return self.inner.named_parameters(*arguments, **options)
+
     def state_dict(self, *arguments: Any, **options: Any) -> Any:
         return self.inner.state_dict(*arguments, **options)
 

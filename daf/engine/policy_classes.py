@@ -1,7 +1,7 @@
 """Names → policy classes.
 
 A class path is imported alone; packages are searched only for shorthands, CoGames' own first. So a broken optional
-package stops nobody who does not use it.
+package does not stop an experiment that uses nothing of it.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 It builds the policy, acts through every interface that the class has, and, if the policy is to be trained, tries what
 training and packaging will do with its network (`daf.engine.network_rehearsal`). All faults are reported, not only the
-first. User code runs in a process of its own.
+first. User code runs in a separate process.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ def check_policy(policy: Any, mission: Any, *, trainable: bool | None = None) ->
 
 
 def resolve_apart(policy: PolicyConfig) -> ResolvedPolicy:
-    """`resolve_policy` in a process of its own.
+    """`resolve_policy` in a separate process.
 
     Raises:
         PolicyError, CheckpointError: as `resolve_policy`, or because the class's module ends the process.

@@ -29,7 +29,7 @@ class RehearsalReport:
         self._failed: set[str] = set()
 
     def name_class(self, policy_class: type) -> None:
-        """From now on, findings name this class."""
+        """Later findings name this class."""
         self._class = policy_class
 
     def attempt[T](self, what: str, action: Callable[[], T]) -> T | None:

@@ -84,7 +84,7 @@ class _EngineCheck:
     # ---- steps ------------------------------------------------------------------------------------------------
 
     def rehearsals(self) -> None:
-        """Policies with a user's code, in processes of their own; later steps do not import them."""
+        """Policies with a user's code, each in a separate process; later steps do not import them."""
         for rehearsal in rehearsals(self._plan):
             factories = [factory for mission in rehearsal.missions if (factory := self._factory_if_any(mission))]
             role = Role(trains=bool(rehearsal.keys), deploys=rehearsal.deploys, joins_team=rehearsal.joins_team)
