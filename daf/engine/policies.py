@@ -32,7 +32,7 @@ from daf.engine.model_files import (
     read_weights,
     refuse_code,
 )
-from daf.engine.policy_classes import check_arguments, class_path_of, list_policies, load_policy_class, takes_agent_id
+from daf.engine.policy_classes import check_arguments, full_class_path, list_policies, load_policy_class, takes_agent_id
 from daf.errors import CheckpointError, PolicyError, did_you_mean
 from daf.system.failure_report import USER_ERRORS, FailureReport
 from daf.system.files import file_sha256
@@ -103,7 +103,7 @@ def resolve_policy(
         if data_path is None:
             hint = "a training run is resolved by the workflow"
         raise PolicyError("a policy class", "none", f"policy '{label or data_path}'", hint)
-    class_path = class_path_of(name)
+    class_path = full_class_path(name)
     policy_class = load_policy_class(class_path, name)
     check_arguments(policy_class, init_kwargs, name)
     return ResolvedPolicy(

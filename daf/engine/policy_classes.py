@@ -57,13 +57,13 @@ policy_registry._POLICY_REGISTRY = _ShortNames(policy_registry._POLICY_REGISTRY)
 
 
 def list_policies() -> list[str]:
-    """Shorthands that `class_path_of` knows."""
+    """Shorthands that `full_class_path` knows."""
     for package in (*OWN_PACKAGES, *OPTIONAL_PACKAGES):
         _import_package(package)
     return sorted({*ALIASES, *policy_registry.get_policy_registry()})
 
 
-def class_path_of(name: str) -> str:
+def full_class_path(name: str) -> str:
     """The class path of a shorthand or class path, whether or not there is such a class."""
     if "." in name:
         return name

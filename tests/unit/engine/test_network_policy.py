@@ -307,3 +307,20 @@ def test_it_learns_what_it_is_paid_for(kind, factory, seen):
         optimizer.step()
     assert shares[-1] > max(0.5, 2 * shares[0])
     assert value_losses[-1] < 0.5 * value_losses[0]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["Scout", "Rememberer"])
+def test_the_trainer_trains_it_and_its_model_plays(name, tmp_path, monkeypatch):
+    """Through the whole trainer: the weights change, the model describes its class, and the same weights play."""
+    from daf.engine.model_files import read_weights
+    from daf.training.launch import run_training
+    from tests.unit.training.small import options_of, recipe_of
+
+    class_path = f"{USERS}.{name}"
+    outcome = run_training(recipe_of(class_path, world_size=1), tmp_path, options_of())
+    assert outcome.status == "completed"
+    weights = read_weights(tmp_path / "model.safetensors")
+    assert set(weights) == set(getattr(networks_of_users, {"Scout": "Bag"}.get(name, "Remembering"))(5).state_dict())
+    frame = rewards(PolicyConfig(data_path=tmp_path / "model.safetensors"))
+    assert len(frame) == 4

@@ -537,3 +537,20 @@ def test_an_agent_that_asks_for_its_number_gets_it(hall):
 def test_the_number_is_not_the_users_to_choose():
     error = refused(PolicyConfig(class_path="tests.unit.engine.broken_policies.Numbered", init_kwargs={"agent_id": 1}))
     assert error.found == "'agent_id'"
+
+
+@pytest.mark.slow
+def test_two_versions_with_one_short_name_play_in_worker_processes(tmp_path, monkeypatch):
+    from daf.engine.evaluation import evaluate_policy
+
+    text = (
+        WALKER.format("walker_of_workers")
+        + "    def step_batch(self, observations, actions):\n        actions[:] = {}\n"
+    )
+    names = [module(tmp_path, monkeypatch, text.format(number), f"w{number}") for number in (1, 2)]
+    mission = MissionConfig(source="training_facility_1", max_steps=5)
+        frame = evaluate_policy(f"{name}.Walker", mission, episodes=2, seed=0, workers=2)
+        assert frame["failure"].isna().all()
+        assert f'"{resolve_mission(mission).name}"' is not None
+        counts = json.loads(frame["action_counts"][0])
+        assert [action for action, count in counts.items() if count] == [["move_north"], ["move_south"]][number - 1]
