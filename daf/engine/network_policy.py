@@ -84,7 +84,8 @@ class NetworkPolicy(BatchPolicy):
     or a tuple of tensors, each [agents, …]. At the beginning of an episode it is zero; in the first call of all, which
     finds out its shape, it is None.
 
-    All agents share the network; actions are sampled from its logits.
+    All agents share the network; actions are sampled from its logits. If unused tokens do not change them, set
+    `ignores_unused_tokens = True`, and trainers may leave those out.
 
     Args:
         policy_env_info: the environment's interface to a policy.
@@ -93,6 +94,8 @@ class NetworkPolicy(BatchPolicy):
         seed: of the action sampling.
         network_options: further arguments of `make_network`.
     """
+
+    ignores_unused_tokens = False
 
     def __init__(
         self,
