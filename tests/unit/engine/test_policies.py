@@ -549,8 +549,7 @@ def test_two_versions_with_one_short_name_play_in_worker_processes(tmp_path, mon
     )
     names = [module(tmp_path, monkeypatch, text.format(number), f"w{number}") for number in (1, 2)]
     mission = MissionConfig(source="training_facility_1", max_steps=5)
+    for name, way in zip(names, ("move_north", "move_south"), strict=True):
         frame = evaluate_policy(f"{name}.Walker", mission, episodes=2, seed=0, workers=2)
         assert frame["failure"].isna().all()
-        assert f'"{resolve_mission(mission).name}"' is not None
-        counts = json.loads(frame["action_counts"][0])
-        assert [action for action, count in counts.items() if count] == [["move_north"], ["move_south"]][number - 1]
+        assert {action for action, count in json.loads(frame["action_counts"][0]).items() if count} == {way}
