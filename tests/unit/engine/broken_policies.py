@@ -205,7 +205,7 @@ class ReturnsOne(NetworkPolicy):
 
 class Crashes(MultiAgentPolicy):
     def step_batch(self, observations, actions):
-        actions[:] = self.missing_attribute
+        actions[:] = self.missing_attribute  # type: ignore[attr-defined]
 
 
 class CrashesLater(MultiAgentPolicy):

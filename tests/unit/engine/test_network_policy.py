@@ -1,5 +1,7 @@
 """Base classes of users' policies: what follows from `make_network` and `step_batch` is consistent, and learns."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -192,7 +194,7 @@ def test_weights_keep_the_names_of_the_users_module(factory):
 
 
 def test_arguments_of_make_network_are_arguments_of_the_class(factory):
-    policy = build_policy(
+    policy: Any = build_policy(
         resolve_policy(PolicyConfig(class_path=f"{USERS}.Scout", init_kwargs={"size": 4, "greedy": True})),
         factory.interface,
     )

@@ -2,6 +2,7 @@
 
 import json
 import zipfile
+from typing import Any
 
 import numpy as np
 import pytest
@@ -530,7 +531,7 @@ def test_only_shorthands_are_searched_for(optional, mine, monkeypatch):
 
 def test_an_agent_that_asks_for_its_number_gets_it(hall):
     numbered = PolicyConfig(class_path="tests.unit.engine.broken_policies.Numbered", init_kwargs={"offset": 1})
-    built = build_policy(resolve_policy(numbered), hall)
+    built: Any = build_policy(resolve_policy(numbered), hall)
     assert [built.agent_policy(number).number for number in range(3)] == [1, 2, 3]
 
 
