@@ -65,6 +65,8 @@ def call_forked[T](function: Callable[[Note], T], seconds: float) -> T:
                 return result
             if kind == "error":
                 raise value
+            if kind == "late":
+                break
             noted = value
         how = f"it did not return within {seconds:g} s"
     except EOFError:  # the other end is closed
@@ -90,6 +92,8 @@ def _run(function: Callable[[Note], Any], seconds: float, connection: Connection
         answer = "result", function(lambda note: connection.send(("note", note)))
     except DafError as error:
         answer = "error", error
+    except TookTooLongError:  # between two calls of user code
+        answer = "late", None
     signal.setitimer(signal.ITIMER_REAL, 0)
     connection.send(answer)
 

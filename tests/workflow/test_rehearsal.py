@@ -80,6 +80,7 @@ def test_scripted_and_trained_policies_of_every_kind_pass(folder: Path) -> None:
     assert "echo" not in done.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("policy", "where", "found"),
     [
@@ -106,6 +107,7 @@ def test_a_strategy_that_ends_the_check_is_named(folder: Path) -> None:
     assert "its process ended with exit code 0" in done.stderr
 
 
+@pytest.mark.slow
 def test_what_only_prevents_deployment_is_a_warning(folder: Path) -> None:
     training = {"a": {"mission": "short", "num_steps": 1000, "policy_class_path": "broken_policies.OnlyBatchTrained"}}
     done = plan(folder, training=training, policies={"p": {"training": "a"}}, comparisons=comparison("p"))
