@@ -5,6 +5,13 @@ mission_checks   whether missions resolve
 documents        missions named in documents
 mission_success  success criteria for CoGames missions
 policies         shorthands, class paths, weights, bundles → policy objects
+policy_classes   names → classes, imported one by one
+loaded_weights   whether a policy uses the weights that it was given
+network_policy   base classes of users' policies: one self-contained module, as grid_policy
+rehearsal        what a user's policy must be able to do, tried before the first job
+network_rehearsal  the part for policies that are trained
+rehearsal_report   its findings
+forked             calls in separate processes
 teams            several policies that share the agents of a mission
 grid_policy      DAF's trainable policy: one self-contained module, so that a bundle can include it
 networks         one interface to the networks of trainable policies

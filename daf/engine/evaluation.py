@@ -2,7 +2,8 @@
 
 The contract: the same seed gives the same episode and the same results, with any number of workers and any shards.
 
-- Networks that DAF knows (`grid`, `lstm`, `stateless`) play many episodes in lock step (`daf.engine.batches`).
+- Networks that DAF knows (`grid`, `lstm`, `stateless`, any `NetworkPolicy`) play many episodes in lock step
+  (`daf.engine.batches`).
 - All other policies play one episode at a time (`daf.engine.rollout`), through `step_batch` if they have it, else one
   agent after another. They are rebuilt for every episode, as in the engine's own evaluation, so that their state cannot
   depend on the order of episodes; before that, the random generators of python, numpy and torch are seeded from the
@@ -30,6 +31,7 @@ from daf.engine.batches import EPISODES_PER_BATCH, play_in_batches
 from daf.engine.episode import PlayedEpisode, episode_row, failed
 from daf.engine.grid_policy import GridPolicy
 from daf.engine.missions import Mission, resolve_mission
+from daf.engine.network_policy import NetworkPolicy
 from daf.engine.networks import PolicyNetwork
 from daf.engine.observations import TokenTable
 from daf.engine.policies import build_policy
@@ -192,7 +194,7 @@ def play_episodes(
     torch.set_num_threads(1)  # with small batches, intra-op threads are many times slower
     seed_everything(0)  # a network without weights must be the same untrained one everywhere
     policy = make()
-    if type(policy) in NETWORK_POLICIES:
+    if _plays_in_batches(policy):
         yield from play_in_batches(PolicyNetwork(policy, label), policy, factory, numbers, seed, device)
         return
     if type(policy).step_batch is not MultiAgentPolicy.step_batch:
@@ -209,6 +211,16 @@ def play_episodes(
         return play_agents([make()], alone, factory, tokens, episode_seed, max_action_time_ms)
 
     yield from _one_by_one(play, factory, numbers, seed)
+
+
+def _plays_in_batches(policy: MultiAgentPolicy) -> bool:
+    """Whether the policy's actions are samples from its network's logits, and nothing else."""
+    if not isinstance(policy, NetworkPolicy):
+        return type(policy) in NETWORK_POLICIES
+    return all(
+        getattr(type(policy), name) is getattr(NetworkPolicy, name)
+        for name in ("network", "step_batch", "step_agents", "agent_policy", "reset", "reset_agent")
+    )
 
 
 def _play_team(

@@ -71,10 +71,7 @@ class PolicyNetwork:
         self._encoder = _flat_encoder(module) if path in _FLAT and not compiled else None
         self.can_trim = self._encoder is not None or bool(getattr(policy, "ignores_unused_tokens", False))
         if self.recurrent:
-            core = next((layer for layer in module.modules() if isinstance(layer, nn.LSTM)), None)
-            if core is None:
-                raise PolicyError("a recurrent policy with an nn.LSTM core", "no such layer", f"policy '{label}'")
-            self._state_shape = (core.num_layers, core.hidden_size)
+            self._state_shapes = _state_shapes(module, label)
         if not callable(getattr(module, "forward_eval", None)):
             found = f"{type(module).__name__} without it"
             raise PolicyError("a network with forward_eval(observations, state)", found, f"policy '{label}'")
@@ -102,8 +99,8 @@ class PolicyNetwork:
     def initial_state(self, num_agents: int, device: torch.device) -> State | None:
         if not self.recurrent:
             return None
-        shape = (num_agents, *self._state_shape)
-        return torch.zeros(shape, device=device), torch.zeros(shape, device=device)
+        hidden, cell = (torch.zeros((num_agents, *shape), device=device) for shape in self._state_shapes)
+        return hidden, cell
 
     def step(self, observations: Tensor, state: State | None) -> tuple[Tensor, Tensor, State | None]:
         """One step of many agents: logits [agents, actions], values [agents], next state.
@@ -170,6 +167,19 @@ class PolicyNetwork:
         finally:
             parameters["weight"], parameters["bias"] = weight, bias
             layer.in_features = all_inputs
+
+
+def _state_shapes(module: nn.Module, label: str) -> tuple[tuple[int, int], tuple[int, int]]:
+    """Layers and numbers of an agent's hidden and cell state: what the network declares, else those of its LSTM."""
+    declared: tuple[tuple[int, int], tuple[int, int]] | None = getattr(module, "state_shapes", None)
+    if declared is not None:
+        return declared
+    core = next((layer for layer in module.modules() if isinstance(layer, nn.LSTM)), None)
+    if core is None:
+        hint = "NetworkPolicy (daf.policies) accepts networks with any state"
+        raise PolicyError("a recurrent policy with an nn.LSTM core", "no such layer", f"policy '{label}'", hint)
+    shape = (core.num_layers, core.hidden_size)
+    return shape, shape
 
 
 def _compiled(module: nn.Module) -> Any:

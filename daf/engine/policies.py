@@ -5,11 +5,8 @@ A policy is a `MultiAgentPolicy` (all agents at once) or an `AgentPolicy` (one i
 
 from __future__ import annotations
 
-import importlib
 import inspect
-import os
 import pickle
-import sys
 import tempfile
 import zipfile
 from collections.abc import Iterable
@@ -17,15 +14,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from mettagrid.policy.loader import discover_and_register_policies
 from mettagrid.policy.policy import AgentPolicy, MultiAgentPolicy, PolicySpec
 from mettagrid.policy.policy_env_interface import PolicyEnvInterface
-from mettagrid.policy.policy_registry import get_policy_registry
 from mettagrid.policy.prepare_policy_spec import load_policy_spec_from_path
 from pydantic import ValidationError
 
 from daf.config import PolicyConfig
 from daf.config.recipes import policy_code, policy_label
+from daf.engine.loaded_weights import holds_tensors, parameters_of, require_used
 from daf.engine.model_files import (
     SUFFIX,
     check_description,
@@ -37,13 +33,21 @@ from daf.engine.model_files import (
     read_weights,
     refuse_code,
 )
+from daf.engine.policy_classes import check_arguments, full_class_path, list_policies, load_policy_class, takes_agent_id
 from daf.errors import CheckpointError, PolicyError, did_you_mean
+from daf.system.failure_report import USER_ERRORS, FailureReport
 from daf.system.files import file_sha256
 
-ALIASES = {
-    "grid": "daf.engine.grid_policy.GridPolicy",
-    "baseline": "cogames.policy.starter_agent.StarterPolicy",
-}
+__all__ = [
+    "ResolvedPolicy",
+    "build_policy",
+    "check_transfer",
+    "is_recurrent",
+    "list_policies",
+    "load_policy_class",
+    "resolve_policy",
+]
+
 NOTES = {"baseline": "CoGames has no policy called 'baseline'; DAF plays its scripted 'starter'"}
 
 
@@ -68,12 +72,6 @@ class ResolvedPolicy:
             "weights_sha256": file_sha256(source) if source else None,
             "code": policy_code(class_path, self.init_kwargs).model_dump(mode="json"),
         }
-
-
-def list_policies() -> list[str]:
-    """Shorthands that `resolve_policy` knows."""
-    discover_and_register_policies()
-    return sorted({*ALIASES, *get_policy_registry()})
 
 
 def resolve_policy(
@@ -108,9 +106,9 @@ def resolve_policy(
         if data_path is None:
             hint = "a training run is resolved by the workflow"
         raise PolicyError("a policy class", "none", f"policy '{label or data_path}'", hint)
-    class_path = ALIASES.get(name) or _registered(name)
+    class_path = full_class_path(name)
     policy_class = load_policy_class(class_path, name)
-    _check_arguments(policy_class, init_kwargs, name)
+    check_arguments(policy_class, init_kwargs, name)
     return ResolvedPolicy(
         label=label or policy_label(name, data_path),
         class_path=class_path,
@@ -118,53 +116,6 @@ def resolve_policy(
         init_kwargs=init_kwargs,
         note=NOTES.get(name, ""),
     )
-
-
-def _registered(name: str) -> str:
-    discover_and_register_policies()
-    return get_policy_registry().get(name, name)
-
-
-def load_policy_class(class_path: str, name: str | None = None) -> type[MultiAgentPolicy] | type[AgentPolicy]:
-    """Import a policy class.
-
-    Raises:
-        PolicyError: the module or class does not exist, its import fails, or it is not a policy.
-    """
-    where = f"policy '{name or class_path}'"
-    module_path, _, class_name = class_path.rpartition(".")
-    if not module_path:
-        hint = did_you_mean(class_path, list_policies())
-        raise PolicyError("a policy's shorthand or class path", f"'{class_path}'", where, hint)
-    if "" not in sys.path and os.getcwd() not in sys.path:
-        sys.path.append(os.getcwd())  # as in the cogames command, a module in the current folder is found
-    try:
-        module = importlib.import_module(module_path)
-    except ModuleNotFoundError as error:
-        hint = f"is the folder that holds '{error.name}' the current one, or on PYTHONPATH?"
-        raise PolicyError("a module that can be imported", str(error), where, hint) from error
-    except Exception as error:  # a user's module may fail in any way
-        raise PolicyError("a module that can be imported", f"{type(error).__name__}: {error}", where) from error
-    policy_class = getattr(module, class_name, None)
-    if policy_class is None:
-        classes = [key for key, value in vars(module).items() if inspect.isclass(value)]
-        hint = did_you_mean(class_name, classes)
-        raise PolicyError(f"a class in {module_path}", f"no '{class_name}'", where, hint)
-    if not (inspect.isclass(policy_class) and issubclass(policy_class, (MultiAgentPolicy, AgentPolicy))):
-        kind = f"class {class_name}" if inspect.isclass(policy_class) else f"a {type(policy_class).__name__}"
-        raise PolicyError("a subclass of MultiAgentPolicy or AgentPolicy", kind, where)
-    return policy_class
-
-
-def _check_arguments(policy_class: type, init_kwargs: dict[str, Any], name: str) -> None:
-    parameters = inspect.signature(policy_class).parameters
-    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values()):
-        return
-    known = list(parameters)[1:]  # the first argument is the environment
-    for key in init_kwargs:
-        if key not in known:
-            hint = did_you_mean(key, known)
-            raise PolicyError(f"an argument of {policy_class.__name__}", f"'{key}'", f"init_kwargs of '{name}'", hint)
 
 
 def _resolve_bundle(path: Path, label: str | None) -> ResolvedPolicy:
@@ -185,7 +136,7 @@ def _resolve_bundle(path: Path, label: str | None) -> ResolvedPolicy:
 
 
 class PerAgentPolicy(MultiAgentPolicy):
-    """Gives every agent its own instance of an AgentPolicy class."""
+    """Gives every agent its own instance of an AgentPolicy class, with its number if the class asks for it."""
 
     def __init__(
         self, policy_env_info: PolicyEnvInterface, agent_class: type[AgentPolicy], init_kwargs: dict[str, Any]
@@ -194,7 +145,8 @@ class PerAgentPolicy(MultiAgentPolicy):
         self._agent_class, self._init_kwargs = agent_class, init_kwargs
 
     def agent_policy(self, agent_id: int) -> AgentPolicy:
-        return self._agent_class(self.policy_env_info, **self._init_kwargs)
+        number = {"agent_id": agent_id} if takes_agent_id(self._agent_class) else {}
+        return self._agent_class(self.policy_env_info, **number, **self._init_kwargs)
 
 
 def build_policy(policy: ResolvedPolicy, interface: PolicyEnvInterface, *, device: str = "cpu") -> MultiAgentPolicy:
@@ -225,14 +177,16 @@ def build_policy(policy: ResolvedPolicy, interface: PolicyEnvInterface, *, devic
             if device != "cpu" and "device" in inspect.signature(policy_class).parameters:
                 init_kwargs.setdefault("device", device)
             built = policy_class(interface, **init_kwargs)
-    except Exception as error:  # a user's class may fail in any way
-        raise PolicyError("a policy that accepts the mission", f"{type(error).__name__}: {error}", where) from error
+    except USER_ERRORS as error:  # a user's class may fail in any way
+        raise PolicyError("a policy that accepts the mission", FailureReport.of(error).cause, where) from error
     if data_path is not None:
+        before = parameters_of(built.network())
         if data_path.suffix == SUFFIX and policy.bundle is None:
             _load_model(built, data_path, class_path, interface, where)
         else:
             _load_foreign_weights(built, data_path, where)
         network = built.network()
+        require_used(network, before, data_path, f"{data_path}, for {where}")
         broken = None if network is None else _non_finite(network.named_parameters())
         if broken:
             raise CheckpointError("finite weights", f"NaN or infinity in {broken}", f"{data_path}, for {where}")
@@ -279,6 +233,9 @@ def _load_foreign_weights(policy: MultiAgentPolicy, path: Path, where: str) -> N
     place = f"{path}, for {where}"
     try:
         refuse_code(path)
+        if type(policy).load_policy_data is MultiAgentPolicy.load_policy_data and holds_tensors(path):
+            found = f"{type(policy).__name__} without load_policy_data"
+            raise CheckpointError("a class that uses the weights", found, place, "write it, or extend NetworkPolicy")
         policy.load_policy_data(str(path))
     except CheckpointError:
         raise
@@ -287,8 +244,8 @@ def _load_foreign_weights(policy: MultiAgentPolicy, path: Path, where: str) -> N
         raise CheckpointError("weights", found, place) from error
     except RuntimeError as error:
         raise _misfit(error, place) from error
-    except Exception as error:  # readers of pickles can fail in many ways, and so can a user's class
-        raise CheckpointError("weights", f"an unreadable file ({type(error).__name__}: {error})", place) from error
+    except USER_ERRORS as error:  # readers of pickles can fail in many ways, and so can a user's class
+        raise CheckpointError("weights", f"an unreadable file ({FailureReport.of(error).cause})", place) from error
 
 
 def _misfit(error: RuntimeError, place: str) -> CheckpointError:

@@ -155,12 +155,13 @@ def _play(package: Path, env: str, steps: int, seed: int, timeout_s: float, max_
         command = [sys.executable, "-I", str(RUNNER), str(folder / "request.json"), str(folder / "result.json")]
         try:
             process = subprocess.run(
-                command, cwd=folder, env=variables, capture_output=True, text=True, timeout=timeout_s, check=False
-            )
+                command, cwd=folder, env=variables, stdin=subprocess.DEVNULL, capture_output=True, timeout=timeout_s,
+                check=False,
+            )  # fmt: skip
         except subprocess.TimeoutExpired:
             return {"ok": False, "error": f"not finished after {timeout_s:g} s", "place": ""}
         if not (folder / "result.json").is_file():
-            last = (process.stderr.strip().splitlines() or ["no message"])[-1]
+            last = (process.stderr.decode(errors="replace").strip().splitlines() or ["no message"])[-1]
             return {"ok": False, "error": f"the process ended with status {process.returncode}: {last}", "place": ""}
         outcome: dict[str, Any] = json.loads((folder / "result.json").read_text())
         return outcome

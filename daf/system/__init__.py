@@ -15,4 +15,5 @@ provenance       the record of how a result was made
 engine_packages  names of the engine's distributions
 module_files     the files of modules and their imports, found without importing
 user_code        stamps of the user's code, by content
+failure_report   what a failure of user code says
 """

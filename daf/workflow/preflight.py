@@ -7,20 +7,41 @@ installs log handlers and imports torch, and neither belongs in Snakemake's proc
 
 from __future__ import annotations
 
-import json
+import signal
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
 
 from daf.config import ExperimentConfig
 from daf.config.recipes import STAGE_VERSIONS
 from daf.engine.model_files import weights_files
-from daf.errors import EXIT_BAD_INPUT, BadInputError, ConfigError, DafError
-from daf.system.files import digest, file_sha256, write_text
+from daf.errors import EXIT_OK, BadInputError, ConfigError, DafError
+from daf.system.files import digest, file_sha256, read_json, write_json, write_text
 from daf.system.provenance import engine_stamp
 from daf.workflow.plan import Plan, code_of_experiment, mission_recipes
 
 STAMPS = Path(".snakemake") / "daf"
+# Files of the check's process: what to check, what it is doing, what it found and what it printed.
+REQUEST, STEP, RESULT, LOG = "request.json", "step.txt", "result.json", "check.log"
+Part = Literal["expected", "found", "where", "hint"]
+
+
+class Outcome(BaseModel):
+    """What the check's process found, as the four parts of errors.
+
+    Attributes:
+        problems: what must be mended before the experiment runs.
+        warnings: what may be mended.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    problems: list[dict[Part, str]]
+    warnings: list[dict[Part, str]]
 
 
 def check_once(plan: Plan, source: str) -> None:
@@ -29,22 +50,38 @@ def check_once(plan: Plan, source: str) -> None:
     stamp = stamp_of(experiment)
     if stamp.exists() and not code_of_experiment(experiment).unfollowed:
         return
-    request = json.dumps({"experiment": experiment.to_dict(), "source": source})
-    child = subprocess.run(
-        [sys.executable, "-P", "-m", "daf.workflow.preflight"],
-        input=request,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if child.returncode == EXIT_BAD_INPUT:
-        raise ConfigError([BadInputError(**problem) for problem in json.loads(child.stdout)])
-    if child.returncode:
-        last = child.stderr.strip().splitlines()[-1:] or [f"exit code {child.returncode}"]
-        raise DafError(
-            "an engine that loads", last[0], "checking the experiment", "is the environment complete? `make setup`"
-        )
+    # Results come back in a file: whatever user code prints, or a library or program that it calls, goes to the log.
+    with tempfile.TemporaryDirectory(prefix="daf-check-") as name:
+        folder = Path(name)
+        write_json(folder / REQUEST, {"experiment": experiment.to_dict(), "source": source})
+        command = [sys.executable, "-P", "-m", "daf.workflow.preflight", str(folder)]
+        with open(folder / LOG, "wb") as log:
+            child = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, check=False)
+        printed = (folder / LOG).read_text(errors="replace")
+        if printed.strip():
+            write_text(STAMPS / LOG, printed)
+        if not (folder / RESULT).is_file():
+            raise _broken_off(folder, source, child.returncode, printed)
+        outcome = Outcome.model_validate_json((folder / RESULT).read_bytes())
+    for warning in outcome.warnings:
+        print(f"Warning: {BadInputError(**warning)}", file=sys.stderr)
+    if outcome.problems:
+        if "Traceback" in printed:
+            print(f"Tracebacks: {STAMPS / LOG}", file=sys.stderr)
+        raise ConfigError([BadInputError(**problem) for problem in outcome.problems])
     write_text(stamp, f"{source}\n")
+
+
+def _broken_off(folder: Path, source: str, code: int, printed: str) -> DafError:
+    """The error of a check without a result."""
+    last = (printed.strip().splitlines() or ["no message"])[-1]
+    ended = f"exit code {code}" if code >= 0 else signal.Signals(-code).name
+    if not (folder / STEP).is_file():
+        hint = "is the environment complete? `make setup`"
+        return DafError("an engine that loads", f"{last} ({ended})", "checking the experiment", hint)
+    step = (folder / STEP).read_text()
+    hint = f"does code that is named there end its process? See {STAMPS / LOG}"
+    return BadInputError("a check that finishes", f"its process ended with {ended}: {last}", f"{source}: {step}", hint)
 
 
 def stamp_of(experiment: ExperimentConfig) -> Path:
@@ -52,20 +89,23 @@ def stamp_of(experiment: ExperimentConfig) -> Path:
     return STAMPS / f"checked-{_content(experiment)[:32]}"
 
 
-def main() -> int:
-    """Check the experiment on standard input; write its problems to standard output as JSON."""
-    from daf.workflow.engine_check import check_with_engine
+def main(arguments: list[str]) -> int:
+    """Check the experiment that a file in the folder describes, and write what was found to another."""
+    from daf.workflow.engine_check import find_problems
 
-    request = json.load(sys.stdin)
+    folder = Path(arguments[0])
+    request = read_json(folder / REQUEST)
     plan = Plan(ExperimentConfig.from_dict(request["experiment"], source=request["source"]))
-    try:
-        check_with_engine(plan, request["source"])
-    except ConfigError as error:
-        parts = ("expected", "found", "where", "hint")
-        problems = [{part: getattr(problem, part) for part in parts} for problem in error.problems]
-        print(json.dumps(problems))
-        return EXIT_BAD_INPUT
-    return 0
+    findings = find_problems(plan, request["source"], lambda step: write_text(folder / STEP, step))
+    outcome = Outcome(problems=_parts(findings.problems), warnings=_parts(findings.warnings))
+    write_text(folder / RESULT, outcome.model_dump_json())
+    return EXIT_OK
+
+
+def _parts(errors: list[BadInputError]) -> list[dict[Part, str]]:
+    return [
+        {"expected": error.expected, "found": error.found, "where": error.where, "hint": error.hint} for error in errors
+    ]
 
 
 def _content(experiment: ExperimentConfig) -> str:
@@ -85,4 +125,4 @@ def _content(experiment: ExperimentConfig) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

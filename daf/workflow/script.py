@@ -19,6 +19,7 @@ from typing import Any
 from daf.config import DAFConfig
 from daf.errors import EXIT_FAILED, DafError
 from daf.logging_config import DAFLogger, create_daf_logger
+from daf.system.failure_report import FailureReport
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,8 @@ def script_context(snakemake: Any) -> Iterator[ScriptContext]:
     try:
         yield ScriptContext(settings, logger)
     except DafError as error:
+        if (report := FailureReport.of(error)).in_user_code:
+            logger.error(report.traceback)
         logger.error(str(error))
         sys.exit(error.exit_code)
     except Exception:

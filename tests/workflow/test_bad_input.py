@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import os
 from pathlib import Path
 
 import pytest
@@ -42,7 +43,7 @@ def test_broken_reference(tmp_path: Path) -> None:
 
 def test_everything_that_only_the_engine_knows_in_one_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "mine.py").write_text("class Thing:\n    pass\n")
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=os.pathsep)
     missing = {"class_path": "grid", "data_path": "weights/model.pt"}
     message = run_wrong(
         tmp_path,
