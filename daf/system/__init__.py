@@ -12,4 +12,6 @@ requirements    installed packages against what DAF requires
 plain           any value as JSON-ready data
 columns         tables with the columns of a record class
 provenance      the record of how a result was made
+failure_report  what a failure of user code says
+process_state   the state of the process that user code may change
 """
