@@ -60,6 +60,7 @@ def run_training(
         raise BadInputError("training in one process, to stop it early", f"{recipe.world_size} processes", label)
     if recipe.world_size % machines:
         raise BadInputError(f"processes that {machines} machines share equally", str(recipe.world_size), label)
+    folder = folder.absolute()  # whatever folder the policy changes to
     training = TrainingSpec(recipe=recipe, folder=folder, options=options)
     logger = create_daf_logger("launch", log_file=options.log_file)
     with exclusive(folder / STATE, logger.warning):

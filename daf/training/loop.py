@@ -72,8 +72,7 @@ def train(
     processes = group.facts(device)
     recent = _resume(trainer, folder, options.label, logger, stop_condition)
     if trainer.update == trainer.num_updates:
-        with state_kept():
-            trainer.evaluate_again()
+        trainer.evaluate_again()
     with ExitStack() as stack:
         stop = stack.enter_context(stop_signals())
         reporter = None
@@ -194,8 +193,7 @@ def _run_updates(
             if trainer.agent_steps > saved_at:
                 save()
             return _End("paused", pause)
-        with state_kept():
-            figures = one_update(trainer, recent)
+        figures = one_update(trainer, recent)
         if isinstance(figures, str):
             return _End("diverged", figures)
         group.beat(trainer.update, trainer.agent_steps)
@@ -211,6 +209,7 @@ def _run_updates(
     return _End("completed", None)
 
 
+@state_kept()
 def one_update(trainer: Trainer, recent: RecentRewards) -> dict[str, Any] | str:
     """Play, learn, and evaluate if an evaluation is due; return the update's metrics, or why it failed."""
     group, device = trainer.group, trainer.device

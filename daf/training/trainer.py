@@ -15,6 +15,7 @@ from daf.distributed.process_group import Group
 from daf.engine.missions import resolve_mission
 from daf.engine.policies import resolve_policy
 from daf.engine.random_state import capture_random_state, restore_random_state
+from daf.engine.user_code import state_kept
 from daf.engine.vector import FinishedEpisode, VectorEnvironment
 from daf.system.failure_report import FailureReport
 from daf.training.evaluator import Evaluator
@@ -109,6 +110,7 @@ class Trainer:
             figures = self._learner.learn(rollout, learning_rate)
         return None if figures is None else {"learning_rate": learning_rate, **figures}
 
+    @state_kept()
     def can_act(self) -> bool:
         """Whether actions can be chosen: weights may be finite but too large."""
         finite = self._learner.finite_weights() and bool(torch.isfinite(self._collector.next_logits()).all())
@@ -128,6 +130,7 @@ class Trainer:
             self.best = Candidate(agent_steps=self.agent_steps, objective=objective, weights=self._weights())
         return objective
 
+    @state_kept()
     def evaluate_again(self) -> None:
         """Repeat the last evaluation, if every episode of all evaluations failed."""
         if self.evaluator is not None and self.failed_evaluation is not None:

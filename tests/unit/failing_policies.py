@@ -135,9 +135,11 @@ class Network(GridNetwork):
         if self._taken <= self._at:
             return logits, values
         if self._how == "meddle":
+            gradients = torch.is_grad_enabled()
             meddle()
-            torch.set_grad_enabled(True)
+            torch.set_grad_enabled(gradients)  # or it would not learn
             torch.set_default_device(None)
+            torch.set_default_dtype(torch.float32)
         if self._how == "slow":
             time.sleep(0.01)
         if self._how == "narrow":
