@@ -91,7 +91,11 @@ def render_mission_page(
         "distributions": figures.distribution_figure(rewards, colours, f"Rewards on {name}") if rows else "",
         "lengths": figures.distribution_figure(lengths, colours, f"Steps per episode on {name}") if ends_differ else "",
         "pictures": pictures,
-        "failures": [frame["failure"].dropna().iloc[:1].tolist() for frame in frames],
+        "failed": [
+            (analysis, f"has no result: all {analysis.num_episodes} episodes failed, the first with")
+            for analysis in analyses
+            if analysis.failed
+        ],
         "provenance": {key: value for key, value in provenance_record.items() if key != "episodes"},
         "style": "".join(
             [figures.STYLE, maps.STYLE, animation.STYLE, *(picture["style"] for picture in pictures if picture)]

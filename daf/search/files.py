@@ -35,6 +35,7 @@ from daf.search.results import SweepResults, TrialResult, best_trial, confirmed_
 from daf.search.space import build_space, num_trials_effective
 from daf.search.strategy import stream_seed
 from daf.system.files import digest, read_json, write_text
+from daf.system.provenance import provenance
 
 # Neither proposals nor trials depend on these: changing them does not rerun anything.
 NOT_IN_RECIPE = ("num_trials", "output_dir", "num_finalists", "confirmation_seeds")
@@ -267,6 +268,11 @@ def _nothing_to_run(rung: int, reason: str) -> dict[str, Any]:
 def confirmation_seeds(config: DAFSweepConfig) -> list[int]:
     """The training seeds of confirmation runs: different from the trials', the same for every finalist."""
     return [stream_seed(config.seed, index, "confirmation") for index in range(config.confirmation_seeds)]
+
+
+def sweep_provenance(config: DAFSweepConfig) -> dict[str, Any]:
+    """How the files of a sweep's end were made."""
+    return provenance(sweep_recipe(config), {"search": config.seed, "evaluation": config.evaluation_seed})
 
 
 # ---- the end of a sweep ------------------------------------------------------------------------------------
