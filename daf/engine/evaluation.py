@@ -12,6 +12,7 @@ The contract: the same seed gives the same episode and the same results, with an
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
@@ -39,7 +40,7 @@ from daf.engine.simulation import SimulationFactory
 from daf.engine.teams import Player, Team, resolve_player
 from daf.engine.user_code import state_kept
 from daf.episodes.table import episodes_frame
-from daf.errors import BadInputError
+from daf.errors import BadInputError, ending_in_one_line
 from daf.system.failure_report import USER_ERRORS, FailureReport
 
 if TYPE_CHECKING:
@@ -114,7 +115,8 @@ def evaluate_policy(
     numbers = range(first_episode, first_episode + episodes)
     play = partial(_play_here, player, mission, seed=seed, device=device, max_action_time_ms=options.max_action_time_ms)
     played: dict[int, PlayedEpisode] = {}
-    with random_state_kept(), state_kept():
+    title = f"evaluation of {label} on {mission.name}"
+    with ending_in_one_line(f"{title}: stopped by Ctrl-C"), random_state_kept(), state_kept():
         for number, episode in _share(play, numbers, workers):
             played[number] = episode
             if options.on_failure is not None and episode.failure is not None:
@@ -148,9 +150,14 @@ def _share(play: PlayNumbers, numbers: range, workers: int) -> Iterator[tuple[in
         shares = [
             numbers[part[0] : part[-1] + 1] for part in np.array_split(np.arange(len(numbers)), workers) if len(part)
         ]
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_end_on_interrupt) as pool:
         for job in [pool.submit(_as_list, play, share) for share in shares]:
             yield from job.result()
+
+
+def _end_on_interrupt() -> None:
+    """Let Ctrl-C, which reaches all processes of a terminal, end this worker without a traceback."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def _as_list(play: PlayNumbers, numbers: range) -> list[Any]:

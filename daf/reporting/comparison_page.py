@@ -145,8 +145,8 @@ def _verdicts(results: ComparisonResults, summary: list[Row], pairs: list[Row]) 
         lead = headline[0]["sentence"]
     else:
         level = results.config.confidence_level
-        record = next((record for record in results.summary if not record.failed), results.summary[0])
-        lead = sentences.policy_sentence(record, level=level, missions=len(missions), unit=results.unit)
+        first = next((record for record in results.summary if not record.failed), results.summary[0])
+        lead = sentences.policy_sentence(first, level=level, missions=len(missions), unit=results.unit)
     matrix = {}
     for record in results.headline_records("checkpoints"):
         for seen in (record, sentences.mirrored(record)):

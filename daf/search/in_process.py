@@ -116,6 +116,8 @@ def _run(cfg: DAFSweepConfig, trial: Trial, objective: Objective, *, first: bool
     try:
         with process_state_kept():
             returned: Any = objective(given)
+    except KeyboardInterrupt:
+        raise
     except USER_ERRORS as error:
         reason = failure = FailureReport.of(error).cause
     else:

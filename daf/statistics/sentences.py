@@ -147,5 +147,5 @@ def failure_sentence(record: SummaryRecord, missions: int = 1) -> str:
 def failure_words(record: SummaryRecord, missions: int = 1) -> str:
     """The same, between the policy and the cause."""
     episodes = f"{record.failures} episode{'' if record.failures == 1 else 's'}"
-    where = f"on all {missions} missions" if record.mission == OVERALL and missions > 1 else place(record, missions)
+    where = f"on any of {missions} missions" if record.mission == OVERALL and missions > 1 else place(record, missions)
     return f"has no result {where}: {episodes} failed, the first with"
