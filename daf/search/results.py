@@ -203,7 +203,7 @@ def best_trial(results: SweepResults) -> TrialResult:
     """
     if results.best is not None:
         return results.best
-    reasons = [trial.reason or "" for trial in results.failed]
+    reasons = [trial.failure or trial.reason or "" for trial in results.failed]
     hint = "run the sweep first"
     if reasons:
         commonest = max(dict.fromkeys(reasons), key=reasons.count)

@@ -20,7 +20,7 @@ from typing import Any
 
 from daf.config import DAFSweepConfig
 from daf.config.recipes import TrainingRecipe, TrialRecipe
-from daf.distributed.failures import Cause, Failure
+from daf.distributed.failures import Cause, Failure, TrainingFailedError
 from daf.errors import EXIT_REQUEUE, BadInputError, DafError
 from daf.logging_config import DAFLogger, FailureLog
 from daf.search.assignment import TrialAssignment
@@ -271,7 +271,8 @@ class _TrialRun:
         except USER_ERRORS as error:
             first = Failure.of_exception(error)
             if first.cause is Cause.USER_CODE:
-                raise _CrashedError(first.reason) from error
+                reason = error.found if isinstance(error, TrainingFailedError) else first.reason
+                raise _CrashedError(reason) from error
             if first.cause not in FAULTS_OF_HYPERPARAMETERS:
                 raise
         self.job.logger.warning(f"{self.job.label}: {first.reason}; trying once more, in case it was by chance")
