@@ -68,7 +68,7 @@ EVALUATION = [
     File(
         "evaluations/check.json",
         "check_evaluations",
-        "The failed episodes of every checkpoint on every mission. It is missing, and the run ends with exit code 1, if "
+        "The failed episodes of every checkpoint on every mission. Missing, and the exit code of the run is 1, if "
         "more failed than `evaluation.max_failed_share`.",
         (
             Keys(

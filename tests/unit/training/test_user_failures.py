@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 
 from daf.config.recipes import HeldOutRecipe, TrainingRecipe
 from daf.distributed.failures import Cause, TrainingFailedError, read_failures
+from daf.distributed.signals import stop_signals
 from daf.errors import EXIT_FAILED, PolicyError
 from daf.system.files import read_json
 from daf.training.checkpoints import load_newest_checkpoint
@@ -17,6 +19,7 @@ from daf.training.launch import main, run_training
 from daf.training.options import TrainingSpec
 from daf.training.paths import state_folder
 from daf.training.run import train_run
+from daf.training.trainer import Trainer
 from tests.unit.engine.test_user_code import FILE, RAISED
 from tests.unit.training.small import UPDATE_STEPS, options_of, recipe_of
 
@@ -136,3 +139,34 @@ def test_a_network_that_changes_the_process_does_not_change_the_training(
     calm = run_training(failing(updates=2, held_out=True), Path("calm"), options_of())
     assert calm.status == "completed"
     assert read_json("run/run.json")["evaluations"] == read_json("calm/run.json")["evaluations"]
+
+
+# ---- Ctrl-C -----------------------------------------------------------------------------------------------
+
+
+def test_ctrl_c_ends_a_training_with_a_checkpoint_from_which_it_continues(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = failing(updates=4)
+    learn = Trainer.learn
+
+    def interrupted(trainer: Trainer, rollout: Any) -> Any:
+        if trainer.update == 1:
+            os.kill(os.getpid(), signal.SIGINT)
+        return learn(trainer, rollout)
+
+    monkeypatch.setattr(Trainer, "learn", interrupted)
+    outcome = run_training(recipe, tmp_path, options_of())
+    assert (outcome.status, outcome.reason) == ("interrupted", "interrupted by SIGINT")
+    assert outcome.agent_steps == 2 * UPDATE_STEPS
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    monkeypatch.setattr(Trainer, "learn", learn)
+    assert run_training(recipe, tmp_path, options_of()).agent_steps == 4 * UPDATE_STEPS
+
+
+def test_a_second_ctrl_c_ends_at_once() -> None:
+    with stop_signals() as stop:
+        signal.raise_signal(signal.SIGINT)
+        assert stop.received == "SIGINT"
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
