@@ -292,11 +292,7 @@ class EvaluationConfig(StrictModel):
         "statistic",
     )
     max_failed_share: float = Field(
-        0.5,
-        ge=0,
-        le=1,
-        description="largest share of a policy's episodes on a mission that may fail; above it, the run makes all "
-        "tables and pages, but ends with exit code 1; 0: none may fail, 1: all may",
+        0.5, ge=0, le=1, description="share of a policy's episodes on a mission that may fail; else the exit code is 1"
     )
     replays: list[Replay] = Field(
         default_factory=list,
