@@ -7,11 +7,14 @@ its code; nothing else in DAF sets exit codes.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 __all__ = [
     "EXIT_BAD_INPUT",
     "EXIT_FAILED",
+    "EXIT_INTERRUPTED",
     "EXIT_OK",
     "EXIT_REQUEUE",
     "BadInputError",
@@ -19,6 +22,7 @@ __all__ = [
     "ConfigError",
     "DafError",
     "DeploymentError",
+    "InterruptedByUser",
     "PolicyError",
     "UnfitEnvironmentError",
     "UnknownMissionError",
@@ -28,6 +32,7 @@ __all__ = [
 EXIT_OK = 0
 EXIT_FAILED = 1
 EXIT_BAD_INPUT = 2
+EXIT_INTERRUPTED = 130  # by Ctrl-C, as shells report it
 EXIT_REQUEUE = 75  # interrupted with a checkpoint: run the same command again (EX_TEMPFAIL of sysexits.h)
 
 
@@ -101,6 +106,30 @@ class WorkflowFailedError(DafError):
 
 class DeploymentError(DafError):
     """A package is invalid, or an endpoint rejected it."""
+
+
+class InterruptedByUser(KeyboardInterrupt, SystemExit):
+    """Ctrl-C, after what was worth keeping has been kept and one line has said so.
+
+    It is a KeyboardInterrupt for everything that handles one, but ends a program without a traceback, with exit code
+    130.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(EXIT_INTERRUPTED)
+        self.code = EXIT_INTERRUPTED
+
+
+@contextmanager
+def ending_in_one_line(message: str) -> Iterator[None]:
+    """On Ctrl-C, print a message to stderr instead of a traceback."""
+    try:
+        yield
+    except InterruptedByUser:
+        raise
+    except KeyboardInterrupt:
+        print(f"\n{message}", file=sys.stderr)
+        raise InterruptedByUser from None
 
 
 def did_you_mean(name: str, known: Iterable[str], *, list_at_most: int = 12) -> str:

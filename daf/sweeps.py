@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from daf.config import DAFConfig, DAFSweepConfig, ExperimentConfig, MissionConfig
-from daf.errors import BadInputError
+from daf.errors import BadInputError, ending_in_one_line
 from daf.search.analysis import SweepAnalysis, analyze
 from daf.search.files import (
     prior_trials,
@@ -83,7 +83,10 @@ def daf_launch_sweep(
     if objective is None:
         return _launch_workflow(cfg, daf or DAFConfig(), dict(missions or {}), cores)
     prior = _prior(cfg, warm_start)
-    return run_in_process(cfg, objective, earlier=_reusable(cfg, objective, earlier), prior=prior, on_trial=on_trial)
+    with ending_in_one_line(f"sweep '{cfg.name}': stopped by Ctrl-C; trials given to on_trial can go on as `earlier`"):
+        return run_in_process(
+            cfg, objective, earlier=_reusable(cfg, objective, earlier), prior=prior, on_trial=on_trial
+        )
 
 
 def daf_sweep_best_config(results: SweepResults | str | Path) -> TrialResult:

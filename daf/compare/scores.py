@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from daf.config import DAFComparisonConfig, Normalization
+from daf.errors import BadInputError
 from daf.system.files import file_sha256
 
 if TYPE_CHECKING:
@@ -43,6 +44,8 @@ def compare_score_table(
     from daf.statistics.comparison import compare_episodes
     from daf.system.provenance import utc_now
 
+    if episodes["mean_reward"].isna().all():
+        raise BadInputError("episodes with rewards", "failed episodes only", source_name(source))
     table: dict[str, Any] = {"source": source_name(source), "rows": len(episodes)}
     if isinstance(source, str | Path):
         table["sha256"] = file_sha256(source)

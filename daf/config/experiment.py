@@ -291,6 +291,9 @@ class EvaluationConfig(StrictModel):
         description="metric in the episodes' objective column: mean_reward, success_rate, length, or an engine "
         "statistic",
     )
+    max_failed_share: float = Field(
+        0.5, ge=0, le=1, description="share of a policy's episodes on a mission that may fail; else the exit code is 1"
+    )
     replays: list[Replay] = Field(
         default_factory=list,
         description="episodes, by mean reward, to write for `cogames replay`, per policy and mission; "

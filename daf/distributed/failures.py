@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from daf.errors import EXIT_BAD_INPUT, EXIT_FAILED, DafError
+from daf.system.failure_report import FailureReport
 
 FAILURES = "failures.jsonl"
 
@@ -37,16 +38,19 @@ class Cause(StrEnum):
     OUT_OF_MEMORY = "out_of_memory"
     WRONG_WORLD_SIZE = "wrong_world_size"
     BAD_INPUT = "bad_input"
+    USER_CODE = "user_code"  # the policy raised an exception, or called sys.exit
+    EVALUATIONS_FAILED = "evaluations_failed"  # every episode of every held-out evaluation
     ERROR = "error"
 
 
-# Failures that can be fixed by restarting the same processes on the same machines. With a full disk, too little memory
-# or wrong input they would only fail again.
+# Failures that can be fixed by restarting the same processes on the same machines. With a full disk, too little memory,
+# wrong input or a mistake in the policy they would only fail again.
 RESTARTED = frozenset({Cause.RANK_KILLED, Cause.RANK_STALLED, Cause.ERROR})
 
 # Exit codes of ranks and agents, from sysexits.h: they convey the cause even if no file can be written.
 EXIT_CODES = {
     Cause.BAD_INPUT: EXIT_BAD_INPUT,
+    Cause.USER_CODE: 65,
     Cause.RANK_STALLED: 70,
     Cause.OUT_OF_MEMORY: 71,
     Cause.DISK_FULL: 73,
@@ -105,10 +109,10 @@ class Failure:
     def of_exception(cls, error: BaseException) -> Failure:
         """The failure that an exception in this process represents."""
         parts = (error.expected, error.found, error.where, error.hint) if isinstance(error, DafError) else None
-        reason = f"{parts[2]}: expected {parts[0]}, found {parts[1]}" if parts else f"{type(error).__name__}: {error}"
+        reason = f"{parts[2]}: expected {parts[0]}, found {parts[1]}" if parts else str(FailureReport.of(error))
         frames = traceback.extract_tb(error.__traceback__)
         cause = cause_of(error)
-        symptom = cause is Cause.ERROR and waits_for_peers(frames)
+        symptom = cause in (Cause.ERROR, Cause.USER_CODE) and waits_for_peers(frames)
         return cls(cause=cause, reason=reason, parts=parts, symptom=symptom, time=time.time())
 
     @classmethod
@@ -147,7 +151,12 @@ def cause_of(error: BaseException) -> Cause:
     starved = isinstance(error, OSError) and error.errno == errno.ENOMEM
     if names & {"MemoryError", "OutOfMemoryError"} or starved or "can't allocate memory" in str(error):
         return Cause.OUT_OF_MEMORY
-    return Cause.ERROR if error.__cause__ is None else cause_of(error.__cause__)
+    if error.__cause__ is not None:
+        return cause_of(error.__cause__)
+    # A policy may meet a failing disk, network or GPU, too; only these may go away by themselves.
+    outside = isinstance(error, OSError) or "AcceleratorError" in names or "CUDA error" in str(error)
+    of_user = isinstance(error, SystemExit) or (FailureReport.of(error).in_user_code and not outside)
+    return Cause.USER_CODE if of_user else Cause.ERROR
 
 
 def waits_for_peers(frames: Iterable[traceback.FrameSummary]) -> bool:

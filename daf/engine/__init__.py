@@ -22,6 +22,8 @@ vector           many environments stepped together, for training
 evaluation       episodes → rows of the episodes table
 batches          many episodes of one network in lock step
 rollout          one episode of any other policy
+user_code        what policies change of this process, restored
+random_state     the global random generators
 episode          the stored results of an episode
 replays          episodes replayed from their seeds and actions
 types            the engine's types, for signatures elsewhere

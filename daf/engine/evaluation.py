@@ -13,6 +13,7 @@ The contract: the same seed gives the same episode and the same results, with an
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
@@ -35,11 +36,14 @@ from daf.engine.network_policy import NetworkPolicy
 from daf.engine.networks import PolicyNetwork
 from daf.engine.observations import TokenTable
 from daf.engine.policies import build_policy
-from daf.engine.rollout import play_agents, play_step_batch, seed_everything
+from daf.engine.random_state import random_state_kept
+from daf.engine.rollout import StepFailedError, play_agents, play_step_batch, seed_everything
 from daf.engine.simulation import SimulationFactory
 from daf.engine.teams import Player, Team, resolve_player
+from daf.engine.user_code import state_kept
 from daf.episodes.table import episodes_frame
-from daf.errors import BadInputError
+from daf.errors import BadInputError, ending_in_one_line
+from daf.system.failure_report import USER_ERRORS, FailureReport
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -61,6 +65,7 @@ class EvaluationOptions:
         policy_label: default: the policy's own label.
         checkpoint_label: default: the policy's label.
         train_seed: training seed of the policy.
+        on_failure: called with the report of every episode that fails; rows contain only its text.
     """
 
     max_action_time_ms: int = _DEFAULTS.max_action_time_ms
@@ -68,6 +73,7 @@ class EvaluationOptions:
     policy_label: str | None = None
     checkpoint_label: str | None = None
     train_seed: int | None = None
+    on_failure: Callable[[FailureReport], None] | None = None
 
 
 DEFAULT_OPTIONS = EvaluationOptions()
@@ -111,10 +117,14 @@ def evaluate_policy(
     numbers = range(first_episode, first_episode + episodes)
     play = partial(_play_here, player, mission, seed=seed, device=device, max_action_time_ms=options.max_action_time_ms)
     played: dict[int, PlayedEpisode] = {}
-    for number, episode in _share(play, numbers, workers):
-        played[number] = episode
-        if on_progress is not None:
-            on_progress(len(played))
+    title = f"evaluation of {label} on {mission.name}"
+    with ending_in_one_line(f"{title}: stopped by Ctrl-C"), random_state_kept(), state_kept():
+        for number, episode in _share(play, numbers, workers):
+            played[number] = episode
+            if options.on_failure is not None and episode.failure is not None:
+                options.on_failure(episode.failure)
+            if on_progress is not None:
+                on_progress(len(played))
     return episodes_frame(
         {
             "policy": label,
@@ -142,9 +152,14 @@ def _share(play: PlayNumbers, numbers: range, workers: int) -> Iterator[tuple[in
         shares = [
             numbers[part[0] : part[-1] + 1] for part in np.array_split(np.arange(len(numbers)), workers) if len(part)
         ]
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_end_on_interrupt) as pool:
         for job in [pool.submit(_as_list, play, share) for share in shares]:
             yield from job.result()
+
+
+def _end_on_interrupt() -> None:
+    """Let Ctrl-C, which reaches all processes of a terminal, end this worker without a traceback."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def _as_list(play: PlayNumbers, numbers: range) -> list[Any]:
@@ -253,7 +268,12 @@ def _one_by_one(
     for number in numbers:
         seed_everything(seed + number)
         try:
-            episode = play(seed + number)
-        except (Exception, SystemExit) as error:  # a user's policy may fail in any way
-            episode = failed(f"{type(error).__name__}: {error}", factory.num_agents)
+            with state_kept():
+                episode = play(seed + number)
+        except StepFailedError as failure:
+            report = FailureReport.of(failure.__cause__ or failure)
+            episode = failed(report.at(step=failure.step, env_seed=seed + number), factory.num_agents)
+        except USER_ERRORS as error:  # while the policy was built or reset
+            report = FailureReport.of(error).at(step=None, env_seed=seed + number)
+            episode = failed(report, factory.num_agents)
         yield number, episode

@@ -61,6 +61,7 @@ class PolicyNetwork:
                 "try 'grid', 'lstm' or 'stateless'",
             )
         self.module: nn.Module = module
+        self._label, self._num_actions = label, len(policy.policy_env_info.action_names)
         self.recurrent = is_recurrent(policy)
         path = f"{type(policy).__module__}.{type(policy).__qualname__}"
         self._num_tokens = int(policy.policy_env_info.observation_shape[0])
@@ -142,11 +143,23 @@ class PolicyNetwork:
     def _forward(self, observations: Tensor, state: dict[str, Tensor] | None) -> tuple[Tensor, Tensor]:
         with torch.autocast(observations.device.type, torch.bfloat16, enabled=self._half):
             if self._encoder is None or observations.shape[-2] == self._num_tokens:
-                outputs: tuple[Tensor, Tensor] = self._whole(observations, state)
-                return outputs
+                return self._checked(self._whole(observations, state), observations)
             with self._reduced_to(observations.shape[-2]):
-                outputs = self._whole(observations, state)
-                return outputs
+                return self._checked(self._whole(observations, state), observations)
+
+    def _checked(self, outputs: Any, observations: Tensor) -> tuple[Tensor, Tensor]:
+        """The outputs, if their sizes are right. The check before training saw only one step of one kind."""
+        rows = observations.shape[:-2].numel()
+        try:
+            logits, values = outputs
+            right = logits.numel() == rows * self._num_actions and values.numel() == rows
+            found = f"{list(logits.shape)} and {list(values.shape)}"
+        except (TypeError, ValueError, AttributeError):
+            right, found = False, f"a {type(outputs).__name__}"
+        if not right:
+            expected = f"logits [{rows}, {self._num_actions}] and values [{rows}] from forward_eval"
+            raise PolicyError(expected, found, f"policy '{self._label}'")
+        return logits, values
 
     @contextmanager
     def _reduced_to(self, shown: int) -> Iterator[None]:

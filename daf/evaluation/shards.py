@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from daf.config import PolicyConfig
 from daf.config.recipes import EvaluationRecipe, PolicyRecipe
 from daf.episodes.table import episodes_frame, read_episodes, read_provenance, write_episodes
-from daf.logging_config import DAFLogger
+from daf.logging_config import DAFLogger, FailureLog
 from daf.system.devices import resolve_device
 from daf.system.provenance import provenance
 from daf.system.resource_usage import usage_since
@@ -48,6 +48,7 @@ def evaluate_shard(
     mission, start = resolve_mission(recipe.mission.config, recipe.mission.name), time.perf_counter()
     title = f"evaluate {policy.checkpoint_label} on {recipe.mission.name}"
     progress = logger.progress(title, recipe.num_episodes, "episodes")
+    failures = FailureLog(logger, title)
     frame = evaluate_policy(
         player,
         mission,
@@ -63,13 +64,12 @@ def evaluate_shard(
             policy_label=policy.label,
             checkpoint_label=policy.checkpoint_label,
             train_seed=policy.train_seed,
+            on_failure=failures.add,
         ),
     )
     usage = usage_since(start)
     progress.done(mean_reward=_mean(frame["mean_reward"].dropna().tolist()))
-    failures = frame["failure"].dropna()
-    if len(failures):
-        logger.warning(f"{len(failures)} of {len(frame)} episodes failed, the first with: {failures.iloc[0]}")
+    failures.summarize(len(frame))
     write_episodes(
         output,
         frame,

@@ -76,7 +76,7 @@ def render_mission_page(
             "interval_high": analysis.reward_interval[1] if analysis.reward_interval else None,
         }
         for analysis in analyses
-        if analysis.mean_reward is not None
+        if analysis.mean_reward is not None or analysis.failed
     ]
     rewards = _by_policy(analyses, frames, "mean_reward")
     lengths = _by_policy(analyses, frames, "length")
@@ -90,10 +90,14 @@ def render_mission_page(
         "metadata": metadata,
         "analyses": analyses,
         "intervals": figures.interval_figure(rows, rewards, colours, f"Reward per agent on {name}") if rows else "",
-        "distributions": figures.distribution_figure(rewards, colours, f"Rewards on {name}") if rows else "",
+        "distributions": figures.distribution_figure(rewards, colours, f"Rewards on {name}") if rewards else "",
         "lengths": figures.distribution_figure(lengths, colours, f"Steps per episode on {name}") if ends_differ else "",
         "pictures": pictures,
-        "failures": [frame["failure"].dropna().iloc[:1].tolist() for frame in frames],
+        "failed": [
+            (analysis, f"has no result: all {analysis.num_episodes} episodes failed, the first with")
+            for analysis in analyses
+            if analysis.failed
+        ],
         "provenance": {key: value for key, value in provenance_record.items() if key != "episodes"},
         "style": "".join(
             [figures.STYLE, maps.STYLE, animation.STYLE, *(picture["style"] for picture in pictures if picture)]

@@ -43,7 +43,7 @@ def search_in_words(analysis: Mapping[str, Any]) -> list[str]:
     """The result of a search, and its score on fresh seeds."""
     best, confirmation = analysis["best"], analysis["confirmation"]
     if best is None:
-        return ["No trial completed."]
+        return ["No trial completed.", *_failures_in_words(analysis)[:1]]
     metric, objective = analysis["objective_metric"], number(best["objective"])
     sentences = [f"The best of {analysis['num_trials']} trials is trial {best['trial']}: {metric} {objective}."]
     if confirmation is None:
@@ -60,6 +60,14 @@ def search_in_words(analysis: Mapping[str, Any]) -> list[str]:
         compared = f"{size} {'better' if optimism > 0 else 'worse'} than" if optimism else "as good as"
         sentences.append(f"Optimism of the search: its best score was {compared} the same trial's mean on fresh seeds.")
     return sentences
+
+
+def _failures_in_words(analysis: Mapping[str, Any]) -> list[str]:
+    """Why trials failed, the most common reason first."""
+    return [
+        f"{len(trials)} of {analysis['num_trials']} trials failed: {reason}"
+        for reason, trials in analysis["failures"].items()
+    ]
 
 
 def parallel_figure(analysis: Mapping[str, Any], height: int = HEIGHT) -> str:

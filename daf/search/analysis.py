@@ -129,7 +129,7 @@ def _failures(results: SweepResults) -> dict[str, list[int]]:
     """Most common first."""
     by_reason: dict[str, list[int]] = {}
     for trial in results.failed:
-        by_reason.setdefault(trial.reason or "", []).append(trial.trial)
+        by_reason.setdefault(trial.failure or trial.reason or "", []).append(trial.trial)
     return dict(sorted(by_reason.items(), key=lambda item: (-len(item[1]), item[1])))
 
 

@@ -27,7 +27,7 @@ from daf.errors import BadInputError
 from daf.search.assignment import TrialAssignment
 from daf.search.budget import pruning_thresholds, reason_to_skip
 from daf.search.halving import promoted
-from daf.search.paths import FINALISTS, PROPOSAL
+from daf.search.paths import FINALISTS, PROPOSAL, RESULT
 from daf.search.plan import SweepPlan, results_seen
 from daf.search.proposers import propose
 from daf.search.records import BestFile, FinalistsFile, HistoryFile, PromotionsFile, TrialsFile
@@ -126,6 +126,12 @@ def read_assignment(path: str | Path) -> TrialAssignment:
     return TrialAssignment.from_dict(read_json(path))
 
 
+def read_lag(path: str | Path) -> int:
+    """The lag of the sweep of a proposal.json."""
+    lag: int = read_json(path)["recipe"]["lag"]
+    return lag
+
+
 # ---- results -----------------------------------------------------------------------------------------------
 
 
@@ -137,6 +143,15 @@ def read_results(paths: Sequence[str | Path]) -> list[TrialResult]:
         records = [record for record in content.get("trials", [content]) if record.get("trial", "missing") is not None]
         results += [TrialResult.from_dict(record, source=str(path)) for record in records]
     return results
+
+
+def finished_trials(folder: Path, recipe_digest: str) -> list[TrialResult]:
+    """The trials with results in a sweep's folder now, if their recipe is the same.
+
+    Only for ending a sweep early: which trials have finished depends on the machine.
+    """
+    results = read_results(sorted(folder.glob(f"trial-*/{RESULT}")))
+    return [result for result in results if result.extra.get("recipe_digest") == recipe_digest]
 
 
 def collect_results(results: Sequence[TrialResult]) -> HistoryFile:

@@ -13,13 +13,15 @@ from typing import Any
 
 from daf.config import DAFSweepConfig
 from daf.errors import BadInputError
-from daf.search.budget import reason_to_skip
+from daf.search.budget import reason_to_end, reason_to_skip
 from daf.search.files import strategy_code
 from daf.search.history import visible_trials
 from daf.search.proposers import propose, strategy_named
 from daf.search.results import SweepResults, TrialResult, finalists_of
 from daf.search.space import Value, build_space, num_trials_effective
 from daf.search.strategy import stream_seed
+from daf.system.failure_report import USER_ERRORS, FailureReport
+from daf.system.process_state import process_state_kept
 from daf.system.user_code import CodeStamp, code_of_function
 
 
@@ -67,13 +69,14 @@ def run_in_process(
             raise BadInputError(f"no {key} with an objective function", "it is set", f"sweep '{cfg.name}'", hint)
     strategy, code = strategy_named(cfg.strategy), code_of_search(cfg, objective)
     results = list(earlier)[: num_trials_effective(cfg)]
+    num_earlier = len(results)
     for number in range(len(results), num_trials_effective(cfg)):
         visible = visible_trials(number, cfg.lag)
         seen = visible if strategy.adaptive else 0
         pending = [result.hyperparameters for result in results[seen:]] if strategy.adaptive else []
         values = propose(cfg, number, results[:seen], pending=pending, prior=prior, strategy=strategy, any_name=True)
         trial = Trial(number=number, seed=stream_seed(cfg.seed, number, "training"), hyperparameters=values)
-        skip = reason_to_skip(cfg, results[:visible])
+        skip = reason_to_skip(cfg, results[:visible]) or reason_to_end(cfg.lag, results[num_earlier:])
         result = _skipped(trial, skip) if skip else _run(cfg, trial, objective, first=number == 0)
         results.append(result)
         if on_trial is not None:
@@ -114,11 +117,16 @@ def _run(cfg: DAFSweepConfig, trial: Trial, objective: Objective, *, first: bool
     started = time.perf_counter()
     value: float | None = None
     figures: dict[str, Any] = {}
+    failure: str | None = None
     given = replace(trial, hyperparameters=dict(trial.hyperparameters))  # the objective may modify its argument
+    reason: str | None
     try:
-        returned: Any = objective(given)
-    except Exception as error:
-        reason: str | None = f"{type(error).__name__}: {error}".rstrip(": ")
+        with process_state_kept():
+            returned: Any = objective(given)
+    except KeyboardInterrupt:
+        raise
+    except USER_ERRORS as error:
+        reason = failure = FailureReport.of(error).cause
     else:
         try:
             value, figures = _objective_value(cfg, trial, returned)
@@ -126,7 +134,7 @@ def _run(cfg: DAFSweepConfig, trial: Trial, objective: Objective, *, first: bool
         except BadInputError as error:
             if first:
                 raise
-            reason = f"expected {error.expected}, found {error.found}"
+            reason = failure = f"expected {error.expected}, found {error.found}"
     return TrialResult(
         trial=trial.number,
         status="completed" if reason is None else "failed",
@@ -135,7 +143,7 @@ def _run(cfg: DAFSweepConfig, trial: Trial, objective: Objective, *, first: bool
         reason=reason,
         seconds=time.perf_counter() - started,
         seed=trial.seed,
-        extra={"figures": figures} if figures else {},
+        extra={**({"figures": figures} if figures else {}), **({"failure": failure} if failure else {})},
     )
 
 

@@ -27,7 +27,7 @@ class TrialResult:
 
     Attributes:
         trial: number of the trial, from 0.
-        status: how it ended; a skipped trial did not run, because the budget was spent.
+        status: how it ended; a skipped trial did not run: the budget was spent, or all trials failed in the same way.
         hyperparameters: all that it was given.
         objective: None if and only if the trial did not complete; `reason` then says why.
         reason: why it failed or was skipped.
@@ -55,8 +55,14 @@ class TrialResult:
 
     @property
     def skipped(self) -> bool:
-        """Whether the trial did not run because the budget was spent; this says nothing about its hyperparameters."""
+        """Whether the trial did not run; this says nothing about its hyperparameters."""
         return self.status == "skipped"
+
+    @property
+    def failure(self) -> str | None:
+        """What failed, if it was code and not divergence: the same text for trials that fail in the same way."""
+        failure: str | None = self.extra.get("failure")
+        return failure
 
     @property
     def curve(self) -> tuple[float | None, ...]:
@@ -207,7 +213,7 @@ def best_trial(results: SweepResults) -> TrialResult:
     """
     if results.best is not None:
         return results.best
-    reasons = [trial.reason or "" for trial in results.failed]
+    reasons = [trial.failure or trial.reason or "" for trial in results.failed]
     hint = "run the sweep first"
     if reasons:
         commonest = max(dict.fromkeys(reasons), key=reasons.count)

@@ -8,6 +8,7 @@ not independent.
 
 from __future__ import annotations
 
+from math import nan
 from typing import Any
 
 import numpy as np
@@ -110,7 +111,24 @@ def aggregate(units: Units, config: DAFComparisonConfig) -> list[AggregateRecord
                     n_units=sum(part.size for part in scores),
                 )
                 records.append(record)
+        records += [
+            _without_result(estimand, policy, name) for policy in units.failed_policies() for name in statistics
+        ]
     return records
+
+
+def _without_result(estimand: Estimand, policy: str, statistic: str) -> AggregateRecord:
+    return AggregateRecord(
+        estimand=estimand,
+        policy=policy,
+        statistic=statistic,
+        value=nan,
+        interval_low=nan,
+        interval_high=nan,
+        interval_method="no episode has a result",
+        n_missions=0,
+        n_units=0,
+    )
 
 
 def profile(units: Units, config: DAFComparisonConfig) -> list[ProfileRecord]:
@@ -158,7 +176,7 @@ def rank_policies(units: Units, config: DAFComparisonConfig) -> tuple[list[RankR
     for name, members in groups:
         rng = stream(config, "ranks", *members)
         ranks = ranking.bootstrap_ranks([shared[mission] for mission in members], rng=rng, **options)
-        records += _rank_records("checkpoints", name, present, ranks)
+        records += _rank_records("checkpoints", name, present, ranks, units.failed_policies())
     if "recipes" in _samples(units):
         missions = units.missions_of(*present)
         fixed = [not units.training_seeds(policy) for policy in present]
@@ -167,7 +185,7 @@ def rank_policies(units: Units, config: DAFComparisonConfig) -> tuple[list[RankR
             runs = [np.array(units.run_scores(policy, members)) for policy in present]
             rngs = [stream(config, "recipe ranks", policy, *members) for policy in present]
             ranks = ranking.bootstrap_run_ranks(runs, fixed=fixed, rngs=rngs, **options)
-            records += _rank_records("recipes", name, present, ranks)
+            records += _rank_records("recipes", name, present, ranks, units.failed_policies())
     means = np.array([scores.mean(axis=1) for scores in shared.values()])
     return records, ranking.friedman_test(means, 1 - config.confidence_level)
 
@@ -184,16 +202,21 @@ def _shared_episodes(units: Units, policies: list[str]) -> dict[str, Array]:
     return shared
 
 
-def _rank_records(estimand: Estimand, mission: str, policies: list[str], ranks: ranking.Ranks) -> list[RankRecord]:
+def _rank_records(
+    estimand: Estimand, mission: str, policies: list[str], ranks: ranking.Ranks, failed: list[str]
+) -> list[RankRecord]:
+    """The ranks of policies, and records without a rank of those that have no result."""
+    unranked = [(policy, nan, nan, nan, nan) for policy in failed]
+    ranked = zip(policies, ranks.mean_rank, ranks.low, ranks.high, ranks.probability_first, strict=True)
     return [
         RankRecord(
             estimand=estimand,
             mission=mission,
             policy=policy,
-            mean_rank=float(ranks.mean_rank[index]),
-            rank_low=float(ranks.low[index]),
-            rank_high=float(ranks.high[index]),
-            p_first=float(ranks.probability_first[index]),
+            mean_rank=float(mean),
+            rank_low=float(low),
+            rank_high=float(high),
+            p_first=float(first),
         )
-        for index, policy in enumerate(policies)
+        for policy, mean, low, high, first in [*ranked, *unranked]
     ]

@@ -57,12 +57,18 @@ class SummaryRecord:
     success_low: Annotated[float, "lower bound of the success rate (Wilson)"]
     success_high: Annotated[float, "upper bound of the success rate (Wilson)"]
     failures: Annotated[int, "episodes without a result, over all checkpoints"]
+    first_failure: Annotated[str | None, "why the first of them failed; null if none failed"] = None
     timeouts: Annotated[int, "actions that took longer than allowed, over all agents and checkpoints"]
     icc: Annotated[float, "share of the variance that lies between training seeds: ICC(1); unknown overall"]
     recipe_low: Annotated[float, "lower bound of the mean over training seeds"]
     recipe_high: Annotated[float, "upper bound of the mean over training seeds"]
     recipe_method: Annotated[str, "how that interval was computed, or why it is unknown"]
     mean_reward: Annotated[float, "mean raw reward, even if scores are normalized"]
+
+    @property
+    def failed(self) -> bool:
+        """Whether the policy played but no episode has a result."""
+        return self.n_episodes == 0 and self.failures > 0
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -31,7 +31,7 @@ from daf.system.plain import to_plain
 if TYPE_CHECKING:
     import pandas as pd
 
-FORMAT = "daf-comparison/3"
+FORMAT = "daf-comparison/4"
 HEADINGS: Mapping[Estimand, str] = {"checkpoints": "These checkpoints", "recipes": "These recipes"}
 
 
@@ -110,6 +110,7 @@ class ComparisonResults:
 
     @property
     def policies(self) -> list[str]:
+        """In the order of the configuration, including those without a result."""
         return list(dict.fromkeys(record.policy for record in self.summary))
 
     @property
@@ -142,6 +143,19 @@ class ComparisonResults:
             return [record for record in records if record.mission == OVERALL] if overall_only else records
         return [record for record in records if record.mission != OVERALL] or records
 
+    @property
+    def failed(self) -> list[SummaryRecord]:
+        """The policies without a result: on all missions, or on single ones."""
+        several = len(self.missions) > 1
+        everywhere = {
+            record.policy for record in self.summary if several and record.failed and record.mission == OVERALL
+        }
+        return [
+            record
+            for record in self.summary
+            if record.failed and (record.mission == OVERALL) == (record.policy in everywhere)
+        ]
+
     def verdicts(self, estimand: Estimand = "checkpoints", *, overall_only: bool = True) -> list[str]:
         """The verdict sentences of one estimand: overall (with one mission: on it), or for every mission too."""
         from daf.statistics.sentences import verdict_sentence
@@ -152,14 +166,17 @@ class ComparisonResults:
         ]
 
     def __str__(self) -> str:
-        from daf.statistics.sentences import policy_sentence
+        from daf.statistics.sentences import failure_sentence, policy_sentence
 
         level, missions = self.config.confidence_level, len(self.missions)
         shown = [record for record in self.summary if missions > 1 or record.mission != OVERALL]
         if missions > 3:  # the table contains all of them
             shown = [record for record in self.summary if record.mission == OVERALL]
+        shown = [record for record in shown if not record.failed]
         means = [policy_sentence(record, level=level, missions=missions, unit=self.unit) for record in shown]
-        lines = ["Means", *(f"  {sentence}" for sentence in means)]
+        lines = ["Failed", *(f"  {failure_sentence(record, missions)}" for record in self.failed), ""]
+        lines = lines if self.failed else []
+        lines += ["Means", *(f"  {sentence}" for sentence in means)] if means else []
         for estimand, heading in HEADINGS.items():
             sentences = self.verdicts(estimand)
             if sentences:

@@ -128,10 +128,24 @@ def _recipe(name: str, training_seeds: int | None) -> str:
 
 
 def policy_sentence(record: SummaryRecord, *, level: float, missions: int = 1, unit: str = "reward per agent") -> str:
-    """The mean of a policy as a sentence."""
+    """The mean of a policy as a sentence, or why it has none."""
+    if record.failed:
+        return failure_sentence(record, missions)
     interval = span(record.interval_low, record.interval_high)
     detail = f"{100 * level:.4g} % interval {interval}" if interval != UNKNOWN else record.interval_method
     return (
         f"{record.policy} scores {number(record.mean)} {unit} {place(record, missions)}, {detail} "
         f"({record.n_episodes} episodes)."
     )
+
+
+def failure_sentence(record: SummaryRecord, missions: int = 1) -> str:
+    """Why a policy has no result."""
+    return f"{record.policy} {failure_words(record, missions)} {record.first_failure}."
+
+
+def failure_words(record: SummaryRecord, missions: int = 1) -> str:
+    """The same, between the policy and the cause."""
+    episodes = f"{record.failures} episode{'' if record.failures == 1 else 's'}"
+    where = f"on any of {missions} missions" if record.mission == OVERALL and missions > 1 else place(record, missions)
+    return f"has no result {where}: {episodes} failed, the first with"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import nan
 
 import numpy as np
@@ -17,15 +18,60 @@ from daf.statistics.units import Cell, Units
 def summarize(units: Units, config: DAFComparisonConfig) -> list[SummaryRecord]:
     """One record per policy and mission, and one per policy over all its missions (means of the missions' means).
 
+    A policy whose episodes all failed has the same records, without scores.
+
     Median, IQM, minimum and maximum of the overall record are taken over all its episodes together.
     """
     records = []
     for policy in units.policies:
-        missions = units.missions_of(policy)
-        records += [_summary(units, config, policy, mission, [mission]) for mission in missions]
+        missions, failed = units.missions_of(policy), units.failed_missions(policy)
+        for mission in units.missions:
+            if mission in missions:
+                records.append(_summary(units, config, policy, mission, [mission]))
+            elif mission in failed:
+                records.append(_failed_summary(units, policy, mission, [mission]))
         if missions:
-            records.append(_summary(units, config, policy, OVERALL, missions))
+            overall = _summary(units, config, policy, OVERALL, missions)
+            lost = [units.failed[policy, mission] for mission in failed]
+            failures = overall.failures + sum(cell.failures for cell in lost)
+            causes = [overall.first_failure, *(cell.cause for cell in lost)]
+            records.append(replace(overall, failures=failures, first_failure=next(filter(None, causes), None)))
+        elif failed:
+            records.append(_failed_summary(units, policy, OVERALL, failed))
     return records
+
+
+def _failed_summary(units: Units, policy: str, mission: str, missions: list[str]) -> SummaryRecord:
+    cells = [units.failed[policy, name] for name in missions]
+    why = "no episode has a result"
+    return SummaryRecord(
+        policy=policy,
+        mission=mission,
+        n_missions=0 if mission == OVERALL else 1,
+        trained=units.was_trained(policy),
+        n_episodes=0,
+        n_train_seeds=0,
+        mean=nan,
+        interval_low=nan,
+        interval_high=nan,
+        interval_method=why,
+        median=nan,
+        sd=nan,
+        iqm=nan,
+        min=nan,
+        max=nan,
+        success_rate=nan,
+        success_low=nan,
+        success_high=nan,
+        failures=sum(cell.failures for cell in cells),
+        first_failure=cells[0].cause,
+        timeouts=sum(cell.timeouts for cell in cells),
+        icc=nan,
+        recipe_low=nan,
+        recipe_high=nan,
+        recipe_method=why,
+        mean_reward=nan,
+    )
 
 
 def _summary(
@@ -64,6 +110,7 @@ def _summary(
         success_low=success.low,
         success_high=success.high,
         failures=sum(cell.failures for cell in cells),
+        first_failure=next((cell.first_failure for cell in cells if cell.first_failure), None),
         timeouts=sum(cell.timeouts for cell in cells),
         icc=intervals.intraclass_correlation(only.rewards_ec.T) if only and only.rewards_ec.shape[1] > 1 else nan,
         recipe_low=recipe.low,

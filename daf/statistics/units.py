@@ -10,7 +10,7 @@ score.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -55,6 +55,7 @@ class Cell:
     successes: tuple[float, int]
     failures: int
     timeouts: int
+    first_failure: str | None = None
     scale: tuple[float, float] = (0.0, 1.0)
 
     @property
@@ -75,13 +76,34 @@ class Cell:
 
 
 @dataclass(frozen=True, kw_only=True)
+class FailedCell:
+    """One policy on one mission without a complete episode.
+
+    Attributes:
+        failures: episodes that failed, over all checkpoints.
+        cause: the first failure.
+        training_seeds: as of a cell.
+    """
+
+    failures: int
+    timeouts: int
+    cause: str
+    training_seeds: tuple[int | None, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Units:
-    """All cells, in the order of the configuration, and notes on how they were computed."""
+    """All cells, in the order of the configuration, and notes on how they were computed.
+
+    Attributes:
+        failed: what would be cells if any episode had a result.
+    """
 
     policies: tuple[str, ...]
     missions: tuple[str, ...]
     cells: dict[tuple[str, str], Cell]
     notes: tuple[str, ...]
+    failed: Mapping[tuple[str, str], FailedCell] = field(default_factory=dict)
 
     def cell(self, policy: str, mission: str) -> Cell | None:
         return self.cells.get((policy, mission))
@@ -89,6 +111,24 @@ class Units:
     def missions_of(self, *policies: str) -> list[str]:
         """Missions on which each of these policies has at least one unit."""
         return [mission for mission in self.missions if all((policy, mission) in self.cells for policy in policies)]
+
+    def played(self, a: str, b: str, mission: str) -> bool:
+        """Whether both policies played the mission, with results or without."""
+        return all((policy, mission) in self.cells or (policy, mission) in self.failed for policy in (a, b))
+
+    def failed_missions(self, policy: str) -> list[str]:
+        """Missions on which the policy played but has no result."""
+        return [mission for mission in self.missions if (policy, mission) in self.failed]
+
+    def failed_policies(self) -> list[str]:
+        """Policies that played but have no result on any mission."""
+        return [name for name in self.policies if self.failed_missions(name) and not self.missions_of(name)]
+
+    def was_trained(self, policy: str) -> bool:
+        """Whether training seeds of the policy are known, with results or without."""
+        cells: dict[tuple[str, str], Cell | FailedCell] = {**self.cells, **self.failed}
+        seeds = [seed for (name, _), cell in cells.items() if name == policy for seed in cell.training_seeds]
+        return any(seed is not None for seed in seeds)
 
     def training_seeds(self, policy: str) -> list[int]:
         seeds = {seed for (name, _), cell in self.cells.items() if name == policy for seed in cell.training_seeds}
@@ -164,6 +204,10 @@ class Units:
         if isinstance(declared, Mapping):
             return declared[mission]
         cell = self.cells.get((declared, mission))
+        if cell is None and (declared, mission) in self.failed:
+            found = f"all failed, the first with {self.failed[declared, mission].cause}"
+            hint = "correct the policy, leave the mission out, or declare rewards"
+            raise BadInputError(f"results of {declared} on {mission}", found, f"normalization.{key}", hint)
         if cell is None:
             hint = "a policy without episodes has no reference score: leave the mission out, or declare rewards"
             raise BadInputError(f"episodes of {declared} on {mission}", "none", f"normalization.{key}", hint)
@@ -244,54 +288,76 @@ def slim_frame(columns: Mapping[str, Any]) -> pd.DataFrame:
 
 def collect_units(frame: pd.DataFrame, policies: list[str], missions: list[str]) -> Units:
     """The cells of a table that `check_episodes` returned."""
-    import pandas as pd
-
     cells: dict[tuple[str, str], Cell] = {}
+    failed: dict[tuple[str, str], FailedCell] = {}
     notes: list[str] = []
     for policy in policies:
         of_policy = frame[frame["policy"] == policy]
         if of_policy.empty:
             notes.append(f"{policy} has no episodes and is omitted.")
             continue
-        checkpoints = list(dict.fromkeys(of_policy["checkpoint"]))
-        train_seed = of_policy.groupby("checkpoint", sort=False)["train_seed"].first()
         for mission in missions:
             rows = of_policy[of_policy["mission"] == mission]
             if rows.empty:
                 notes.append(f"{policy} did not play {mission}; comparisons with it omit that mission.")
                 continue
-            table = rows.pivot(index="env_seed", columns="checkpoint", values="mean_reward")
-            present = [checkpoint for checkpoint in checkpoints if checkpoint in table.columns]
-            for absent in sorted(set(checkpoints) - set(present)):
-                notes.append(f"{absent} did not play {mission}; the results of {policy} there exclude it.")
-            table = table[present]
-            complete = table.dropna()
-            failures = int(rows["mean_reward"].isna().sum())
-            failed = rows.loc[rows["mean_reward"].isna(), "env_seed"].nunique()
-            if failed:
-                why = next((str(text) for text in rows["failure"] if text), "no reward was recorded")
-                notes.append(
-                    f"{failed} of {len(table)} episodes of {policy} on {mission} have no complete result "
-                    f"(first reason: {why}) and are omitted; unless they failed by chance, its scores are too high."
-                )
-            partly_played = len(table) - len(complete) - failed
-            if partly_played:
-                notes.append(
-                    f"{partly_played} of {len(table)} episodes of {policy} on {mission} were not played by all of its "
-                    f"{len(present)} checkpoints there and are omitted."
-                )
-            if complete.empty:
-                if partly_played:
-                    notes.append(f"{policy} has no episode left on {mission}. {SAME_NUMBERS}")
-                continue
-            declared = rows[rows["success"].notna() & rows["env_seed"].isin(complete.index)]
-            share = float(declared["success"].astype(float).mean()) if len(declared) else float("nan")
-            cells[policy, mission] = Cell(
-                rewards_ec=complete.to_numpy(dtype=np.float64),
-                seeds=tuple(int(seed) for seed in complete.index),
-                training_seeds=tuple(None if pd.isna(s := train_seed[name]) else int(s) for name in present),
-                successes=(share, int(declared["env_seed"].nunique())),
-                failures=failures,
-                timeouts=int(rows["timeouts"].fillna(0).sum()),
-            )
-    return Units(policies=tuple(policies), missions=tuple(missions), cells=cells, notes=tuple(notes))
+            cell, remarks = _collect_cell(policy, mission, rows, of_policy)
+            notes += remarks
+            if isinstance(cell, Cell):
+                cells[policy, mission] = cell
+            elif cell is not None:
+                failed[policy, mission] = cell
+    return Units(policies=tuple(policies), missions=tuple(missions), cells=cells, notes=tuple(notes), failed=failed)
+
+
+def _collect_cell(
+    policy: str, mission: str, rows: pd.DataFrame, of_policy: pd.DataFrame
+) -> tuple[Cell | FailedCell | None, list[str]]:
+    """The cell of a policy's rows on a mission, and notes on it; None if no episode is left, for a reason in the notes.
+
+    Args:
+        of_policy: the policy's rows on all missions.
+    """
+    import pandas as pd
+
+    checkpoints = list(dict.fromkeys(of_policy["checkpoint"]))
+    train_seed = of_policy.groupby("checkpoint", sort=False)["train_seed"].first()
+    notes: list[str] = []
+    table = rows.pivot(index="env_seed", columns="checkpoint", values="mean_reward")
+    present = [checkpoint for checkpoint in checkpoints if checkpoint in table.columns]
+    for absent in sorted(set(checkpoints) - set(present)):
+        notes.append(f"{absent} did not play {mission}; the results of {policy} there exclude it.")
+    table = table[present]
+    complete = table.dropna()
+    training_seeds = tuple(None if pd.isna(s := train_seed[name]) else int(s) for name in present)
+    failures, timeouts = int(rows["mean_reward"].isna().sum()), int(rows["timeouts"].fillna(0).sum())
+    why = next((str(text) for text in rows["failure"] if text), None)
+    if complete.empty and why is not None:
+        cell = FailedCell(failures=failures, timeouts=timeouts, cause=why, training_seeds=training_seeds)
+        return cell, notes
+    failed = rows.loc[rows["mean_reward"].isna(), "env_seed"].nunique()
+    if failed:
+        notes.append(
+            f"{failed} of {len(table)} episodes of {policy} on {mission} have no complete result "
+            f"(first reason: {why or 'no reward was recorded'}) and are omitted; unless they failed by chance, its "
+            "scores are too high."
+        )
+    partly_played = len(table) - len(complete) - failed
+    if partly_played:
+        notes.append(
+            f"{partly_played} of {len(table)} episodes of {policy} on {mission} were not played by all of its "
+            f"{len(present)} checkpoints there and are omitted."
+        )
+    if complete.empty:
+        return None, [*notes, f"{policy} has no episode left on {mission}. {SAME_NUMBERS}"] if partly_played else notes
+    declared = rows[rows["success"].notna() & rows["env_seed"].isin(complete.index)]
+    share = float(declared["success"].astype(float).mean()) if len(declared) else float("nan")
+    return Cell(
+        rewards_ec=complete.to_numpy(dtype=np.float64),
+        seeds=tuple(int(seed) for seed in complete.index),
+        training_seeds=training_seeds,
+        successes=(share, int(declared["env_seed"].nunique())),
+        failures=failures,
+        first_failure=why,
+        timeouts=timeouts,
+    ), notes

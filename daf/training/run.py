@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from daf.config.recipes import TrainingRecipe, with_hyperparameters
+from daf.distributed.failures import Cause, TrainingFailedError
 from daf.errors import EXIT_REQUEUE, DafError
 from daf.logging_config import DAFLogger
 from daf.system.files import read_json
@@ -34,7 +35,7 @@ def train_run(
         best: a sweep's best.json.
 
     Raises:
-        TrainingDivergedError, TrainingInterruptedError: there is no model.
+        TrainingDivergedError, TrainingFailedError, TrainingInterruptedError: there is no model.
     """
     label = options.label
     training = TrainingRecipe.model_validate(recipe)
@@ -46,6 +47,10 @@ def train_run(
     if outcome.status == "diverged":
         hint = "lower learning_rate or max_grad_norm; the last good state is kept"
         raise TrainingDivergedError("finite losses and weights", str(outcome.reason), label, hint)
+    if outcome.status == "failed":
+        hint = "correct the policy and run again; the state is kept: with the same code only the evaluation is repeated"
+        cause = outcome.cause or Cause.EVALUATIONS_FAILED
+        raise TrainingFailedError("a held-out episode with a result", str(outcome.reason), label, hint, cause)
     if outcome.status == "interrupted":
         hint = "run the same command again: it resumes from its checkpoint"
         raise TrainingInterruptedError("training to finish", str(outcome.reason), label, hint)

@@ -117,7 +117,8 @@ def test_failed_episodes_are_counted_and_left_out():
     assert (analysis.num_episodes, analysis.num_failed) == (3, 1)
     assert analysis.mean_reward == 2.0
     assert analysis.success_rate == 0.5
-    assert "1 failed" in analysis.sentence()
+    assert analysis.sentence().endswith("1 failed, the first with ValueError: x")
+    assert not analysis.failed
 
 
 def test_no_success_is_declared():
@@ -156,6 +157,7 @@ def test_where_the_data_cannot_say(rewards, mean, variance, why):
 def test_only_failed_episodes():
     analysis = analyze_episodes(table([1.0, 2.0], failures={0, 1}), METADATA)
     assert (analysis.mean_reward, analysis.num_failed) == (None, 2)
+    assert (analysis.failed, analysis.first_failure) == (True, "ValueError: x")
     assert analysis.resource_usage["steps_per_episode"] is None
     assert [mode.name for mode in analysis.failure_modes] == ["policy failed"]
     json.dumps(analysis.to_dict(), allow_nan=False)

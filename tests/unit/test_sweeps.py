@@ -41,6 +41,13 @@ def result(number, objective, *, rate=1e-3, **changes):
     return base | {"trial": number, "objective": objective, "hyperparameters": {"learning_rate": rate}} | changes
 
 
+def line_of(text):
+    """file:line of the first line of this file that ends with this text."""
+    lines = Path(__file__).read_text().splitlines()
+    number = next(number for number, line in enumerate(lines, start=1) if line.endswith(text))
+    return f"{Path(__file__).relative_to(Path.cwd())}:{number}"
+
+
 def results_of(config, contents, confirmations=()):
     trials, again = ([TrialResult.from_dict(content) for content in part] for part in (contents, confirmations))
     return sweep_files.sweep_results(config, trials, again)
@@ -95,13 +102,60 @@ def test_any_names_are_allowed_for_a_function_and_none_for_the_workflow():
 def test_an_objective_that_raises_or_returns_nan_is_a_failed_trial():
     def objective(trial):
         if trial.number == 1:
-            raise ZeroDivisionError("no agents")
+            raise ZeroDivisionError("no agents")  # named by its line
         return math.nan if trial.number == 2 else math.inf if trial.number == 3 else 1.0
 
     results = sweeps.daf_launch_sweep(sweep(), objective)
     reasons = {trial.trial: trial.reason for trial in results.failed}
-    assert reasons == {1: "ZeroDivisionError: no agents", 2: "objective is nan", 3: "objective is inf"}
+    assert reasons.pop(1) == f"ZeroDivisionError: no agents ({line_of('# named by its line')} in objective)"
+    assert reasons == {2: "objective is nan", 3: "objective is inf"}
     assert [trial.objective for trial in results.trials] == [1.0, None, None, None, 1.0, 1.0]
+
+
+def test_a_sweep_ends_after_lag_failures_of_one_cause():
+    def objective(trial):
+        calls.append(trial.number)
+        raise KeyError("reward")
+
+    calls = []
+    results = sweeps.daf_launch_sweep(sweep(lag=3), objective)
+    assert calls == [0, 1, 2]
+    assert [trial.status for trial in results.trials] == ["failed"] * 3 + ["skipped"] * 3
+    assert {trial.reason for trial in results.skipped} == {
+        "the sweep ended, since its first 3 trials failed in the same way"
+    }
+
+
+def test_two_failures_are_needed_to_be_the_same_whatever_the_lag():
+    def objective(trial):
+        sys.exit(0)
+
+    results = sweeps.daf_launch_sweep(sweep(lag=1), objective)
+    assert [trial.status for trial in results.trials] == ["failed"] * 2 + ["skipped"] * 4
+    assert results.failed[0].reason.startswith("SystemExit: 0 (tests/unit/test_sweeps.py:")
+
+
+@pytest.mark.parametrize("kind", ["other causes", "diverged", "one completed"])
+def test_a_sweep_goes_on_where_something_can_be_learned(kind):
+    def objective(trial):
+        if kind == "diverged":
+            return math.nan
+        if kind == "one completed" and trial.number == 0:
+            return 1.0
+        raise ValueError(f"trial {trial.number}" if kind == "other causes" else "wrong")
+
+    results = sweeps.daf_launch_sweep(sweep(lag=2), objective)
+    assert not results.skipped
+
+
+def test_a_sweep_that_goes_on_after_a_correction_does_not_count_earlier_failures():
+    def broken(trial):
+        raise ValueError("wrong")
+
+    config = sweep(lag=2, num_trials=6)
+    first = sweeps.daf_launch_sweep(sweep(lag=2, num_trials=3), broken)
+    results = sweeps.daf_launch_sweep(config, score, earlier=first)
+    assert len(results.completed) == 3
 
 
 @pytest.mark.parametrize(("returned", "found"), [(None, "None"), ("good", "'good'"), ({"reward": 1}, "['reward']")])

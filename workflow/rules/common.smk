@@ -121,6 +121,14 @@ def episodes_on_mission(wildcards):
     return [f"<out>/evaluations/{player}/{mission}/episodes.parquet" for player in EPISODES.players(mission)]
 
 
+def all_episodes(wildcards):
+    return [
+        f"<out>/evaluations/{player}/{mission}/episodes.parquet"
+        for mission in EPISODES.by_mission
+        for player in EPISODES.players(mission)
+    ]
+
+
 def episodes_to_compare(wildcards):
     pairs = EPISODES.pairs(wildcards.comparison)
     return [f"<out>/evaluations/{checkpoint}/{mission}/episodes.parquet" for checkpoint, mission in pairs]

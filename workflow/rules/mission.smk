@@ -2,10 +2,12 @@
 #
 # REQUIRED INPUTS: the weights of the policies that have some
 # OUTPUTS:         <out>/evaluations/{checkpoint}/{mission}/episodes-{shard}.parquet, episodes.parquet
+#                  <out>/evaluations/check.json
 #                  <out>/reports/missions/{mission}.json, {mission}.html
 #                  <out>/replays/{checkpoint}/{mission}/{replay}.json.z, those requested
 localrules:
     merge_episodes,
+    check_evaluations,
 
 
 rule missions:
@@ -53,6 +55,25 @@ rule merge_episodes:
         stage_version=STAGE_VERSIONS["evaluate"],
     script:
         "../../scripts/merge_episodes.py"
+
+
+rule check_evaluations:
+    """End the run with an error if more episodes of a policy failed than declared; nothing else waits for it."""
+    input:
+        episodes=all_episodes,
+    output:
+        ensure("<out>/evaluations/check.json", non_empty=True),
+    log:
+        "<logs>/evaluations/check.log",
+    benchmark:
+        "<benchmarks>/evaluations/check.jsonl"
+    conda:
+        "../../environment.yml"
+    params:
+        max_failed_share=EXPERIMENT.evaluation.max_failed_share,
+        stage_version=STAGE_VERSIONS["evaluate"],
+    script:
+        "../../scripts/check_evaluations.py"
 
 
 rule analyze_mission:

@@ -9,6 +9,7 @@ localrules:
     collect_results,
     promote_trials,
     choose_finalists,
+    describe_sweep,
     select_best,
 
 
@@ -119,13 +120,12 @@ rule confirm_trial:
         "../../scripts/confirm_trial.py"
 
 
-rule select_best:
-    """Choose the best trial and describe the search."""
+rule describe_sweep:
+    """Describe the search: all trials, what they show, and a page; also if every trial failed."""
     input:
         results=results_of_sweep,
         confirmations=confirmations_of_sweep,
     output:
-        best=ensure("<out>/sweeps/{sweep}/best.json", non_empty=True),
         trials=report(
             "<out>/sweeps/{sweep}/trials.csv",
             caption="../report/trials.rst",
@@ -140,6 +140,26 @@ rule select_best:
             category="Sweeps",
             subcategory="{sweep}",
         ),
+    log:
+        "<logs>/sweeps/{sweep}/describe.log",
+    benchmark:
+        "<benchmarks>/sweeps/{sweep}/describe.jsonl"
+    conda:
+        "../../environment.yml"
+    params:
+        sweep=selection_params,
+        stage_version=STAGE_VERSIONS["select"],
+    script:
+        "../../scripts/describe_sweep.py"
+
+
+rule select_best:
+    """Choose the best trial; it fails if there is none."""
+    input:
+        results=results_of_sweep,
+        confirmations=confirmations_of_sweep,
+    output:
+        best=ensure("<out>/sweeps/{sweep}/best.json", non_empty=True),
     log:
         "<logs>/sweeps/{sweep}/best.log",
     benchmark:
