@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from daf.errors import BadInputError, did_you_mean
-from daf.system.files import read_json, write_json
+from daf.system.files import write_json
 from daf.system.plain import to_plain
+from daf.system.readers import read_json
 
 __all__ = ["OutputDirectories", "OutputManager", "get_output_manager"]
 

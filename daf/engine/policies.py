@@ -11,7 +11,6 @@ import os
 import pickle
 import sys
 import tempfile
-import zipfile
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,7 +21,6 @@ from mettagrid.policy.policy import AgentPolicy, MultiAgentPolicy, PolicySpec
 from mettagrid.policy.policy_env_interface import PolicyEnvInterface
 from mettagrid.policy.policy_registry import get_policy_registry
 from mettagrid.policy.prepare_policy_spec import load_policy_spec_from_path
-from pydantic import ValidationError
 
 from daf.config import PolicyConfig
 from daf.config.recipes import policy_label
@@ -36,8 +34,11 @@ from daf.engine.model_files import (
     read_weights,
     refuse_code,
 )
-from daf.errors import CheckpointError, PolicyError, did_you_mean
+from daf.errors import BadInputError, CheckpointError, PolicyError, did_you_mean
+from daf.system.archives import Archive
 from daf.system.files import file_sha256
+from daf.system.readers import parse_json
+from daf.system.validated import validated
 
 ALIASES = {
     "grid": "daf.engine.grid_policy.GridPolicy",
@@ -165,17 +166,13 @@ def _check_arguments(policy_class: type, init_kwargs: dict[str, Any], name: str)
 
 
 def _resolve_bundle(path: Path, label: str | None) -> ResolvedPolicy:
-    if not zipfile.is_zipfile(path):
-        raise CheckpointError("a submission bundle (.zip)", "a file that is not a zip archive", str(path))
-    with zipfile.ZipFile(path) as archive:
-        if "policy_spec.json" not in archive.namelist():
-            raise CheckpointError("policy_spec.json in the bundle", "no such member", str(path))
-        try:
-            spec = PolicySpec.model_validate_json(archive.read("policy_spec.json"))
-        except ValidationError as error:
-            first = error.errors()[0]
-            found = f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
-            raise CheckpointError("a PolicySpec in policy_spec.json", found, str(path)) from error
+    try:
+        archive = Archive(path, "a submission bundle (.zip)")
+        where = f"{path}: policy_spec.json"
+        spec = validated(PolicySpec, parse_json(archive.read("policy_spec.json"), where), where)
+        archive.digests()  # any damage is found now
+    except BadInputError as error:
+        raise CheckpointError(error.expected, error.found, error.where, error.hint) from None
     return ResolvedPolicy(
         label=label or policy_label(None, path), class_path=spec.class_path, init_kwargs=spec.init_kwargs, bundle=path
     )

@@ -9,7 +9,9 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
+
+from pydantic import ConfigDict
 
 from daf.config import direction_sign
 from daf.reporting import figures, overall_figures
@@ -24,6 +26,14 @@ from daf.system.plain import flatten
 
 Row = dict[str, Any]
 MOST_HEADLINES = 6
+
+
+class MissionReport(TypedDict):
+    """What the page reads of a mission's analysis; its other plain values are listed."""
+
+    __pydantic_config__ = ConfigDict(extra="allow")  # type: ignore[misc]
+
+    mission: str
 
 
 def render_report(

@@ -11,9 +11,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
+from pydantic import Field
 
 from daf.config import Normalization
 from daf.episodes.table import EPISODE_COLUMNS
@@ -21,6 +22,8 @@ from daf.errors import BadInputError, did_you_mean
 from daf.statistics.intervals import Array
 from daf.statistics.records import OVERALL
 from daf.system.columns import DTYPES
+from daf.system.readers import FROM_A_RUN
+from daf.system.validated import validated
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -228,15 +231,28 @@ def check_episodes(episodes: pd.DataFrame, policies: list[str], missions: list[s
     return frame.astype({"policy": object, "mission": object})
 
 
-def slim_frame(columns: Mapping[str, Any]) -> pd.DataFrame:
-    """The columns of `SLIM_COLUMNS` with the types of the episodes table; missing texts are None."""
+_CELLS: Mapping[str, Any] = {
+    "text": list[str | None],
+    "integer": list[Annotated[int, Field(ge=-(2**63), lt=2**63)] | None],
+    "number": list[float | None],
+    "boolean": list[bool | None],
+}
+
+
+def slim_frame(columns: Mapping[str, list[Any]], where: str = "episodes") -> pd.DataFrame:
+    """The columns of `SLIM_COLUMNS` with the types of the episodes table; missing texts are None.
+
+    Raises:
+        ConfigError: a column is missing, shorter than the others, or holds a value of another type.
+    """
     import pandas as pd
 
+    kinds = {name: EPISODE_COLUMNS[name].kind for name in SLIM_COLUMNS}
+    cells = {name: validated(_CELLS[kind], columns.get(name), f"{where}.{name}") for name, kind in kinds.items()}
+    if len(lengths := {len(values) for values in cells.values()}) > 1:
+        raise BadInputError("columns of the same length", f"lengths {sorted(lengths)}", where, FROM_A_RUN)
     frame = pd.DataFrame(
-        {
-            name: pd.Series(columns[name], dtype=DTYPES.get(EPISODE_COLUMNS[name].kind, "object"))
-            for name in SLIM_COLUMNS
-        }
+        {name: pd.Series(cells[name], dtype=DTYPES.get(kind, "object")) for name, kind in kinds.items()}
     )
     frame["failure"] = frame["failure"].where(frame["failure"].notna(), None)
     return frame
