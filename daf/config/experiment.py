@@ -82,8 +82,8 @@ class PolicyConfig(StrictModel):
         """Convert any form in which Python code may give a policy: shorthand, class path, file or PolicySpec."""
         if isinstance(policy, PolicyConfig):
             return policy
-        if isinstance(policy, str):
-            is_file = policy.endswith((".zip", ".safetensors"))
+        if isinstance(policy, str | Path):
+            is_file = isinstance(policy, Path) or policy.endswith((".zip", ".safetensors"))
             return cls(data_path=Path(policy)) if is_file else cls(class_path=policy)
         data_path = Path(policy.data_path) if policy.data_path else None
         return cls(class_path=policy.class_path, data_path=data_path, init_kwargs=dict(policy.init_kwargs))

@@ -30,6 +30,9 @@ from daf.system.validated import problems_of
 
 GAME = "cogs_vs_clips"
 FILE_SUFFIXES = (".yaml", ".yml", ".json", ".py")
+LARGEST_SIZE = 2_000  # of a map's sides and of what it holds
+LARGEST_ENGINE_NUMBER = 2**31 - 1
+_SIZES = ("num_agents", "num_tokens", "obs.width", "obs.height")
 _LOSSY_YAML = "`cogames make-mission` writes files that can be read as .json, but not as .yaml"
 
 
@@ -176,7 +179,9 @@ def check_buildable(mission: Mission) -> SimulationFactory:
         factory = SimulationFactory(mission.env_config)
         factory.build(0, AgentBuffers.zeros(factory.num_agents, factory.observation_shape))
     except Exception as error:  # a map builder may fail in any way
-        hint = "does the map have room for that many agents? `num_agents` changes it" if "spawn" in str(error) else ""
+        hint = "do the objects, resources and agents that the map and the rules name exist?"
+        if "spawn" in str(error):
+            hint = "does the map have room for that many agents? `num_agents` changes it"
         where = f"mission '{mission.name}'"
         raise BadInputError("a mission that the engine can build", str(error), where, hint) from error
     return factory
@@ -226,12 +231,29 @@ def _read_mission_file(path: Path) -> MissionFile:
 def _environment(data: dict[str, Any], path: Path) -> MettaGridConfig:
     hint = _LOSSY_YAML if path.suffix != ".json" else "`cogames make-mission` writes files that can be read"
     try:
-        return MettaGridConfig.model_validate(data)
+        env_config = MettaGridConfig.model_validate(data)
     except ValidationError as error:
         raise ConfigError(problems_of(MettaGridConfig, error, str(path), hint)) from None
     except Exception as error:  # validators of the engine's models may meet any value
         found = f"{type(error).__name__}: {error}"
         raise BadInputError("a mettagrid configuration", found, str(path), hint) from error
+    _check_sizes(data, str(path))
+    return env_config
+
+
+def _check_sizes(data: Any, where: str, key: str = "env") -> None:
+    """Refuse sizes with which the engine or a map builder would run out of memory or time, not of patience."""
+    if isinstance(data, dict):
+        for name, value in data.items():
+            _check_sizes(value, where, f"{key}.{name}")
+    elif isinstance(data, list):
+        for index, value in enumerate(data):
+            _check_sizes(value, where, f"{key}.{index}")
+    elif isinstance(data, int | float):
+        largest = LARGEST_SIZE if "map_builder" in key or key.endswith(_SIZES) else LARGEST_ENGINE_NUMBER
+        if abs(data) > largest:
+            hint = "is a digit too many?"
+            raise BadInputError(f"a number up to {largest:,}", f"{data:,}", f"{where}: {key}", hint)
 
 
 def describe(mission: Mission) -> dict[str, Any]:

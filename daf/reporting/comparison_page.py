@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import Any, NotRequired, TypedDict
 
 from pydantic import ConfigDict
 
@@ -28,12 +28,30 @@ Row = dict[str, Any]
 MOST_HEADLINES = 6
 
 
+class _Mode(TypedDict):
+    name: str
+    share: float
+
+
+class AnalysisSummary(TypedDict):
+    """What the page says about one policy on a mission."""
+
+    __pydantic_config__ = ConfigDict(extra="allow")  # type: ignore[misc]
+
+    policy: str
+    num_episodes: int
+    mean_reward: float | None
+    success_rate: float | None
+    failure_modes: list[_Mode]
+
+
 class MissionReport(TypedDict):
     """What the page reads of a mission's analysis; its other plain values are listed."""
 
     __pydantic_config__ = ConfigDict(extra="allow")  # type: ignore[misc]
 
     mission: str
+    analyses: NotRequired[list[AnalysisSummary]]
 
 
 def render_report(

@@ -47,7 +47,7 @@ class Answer(TypedDict):
 class Computation(TypedDict):
     """What readers rely on of how a comparison was computed."""
 
-    normalization: dict[str, tuple[float, float]] | None
+    normalization: dict[str, tuple[float, float]] | str
 
 
 class Origin(TypedDict):
@@ -232,7 +232,7 @@ class ComparisonResults:
     @classmethod
     def from_dict(cls, data: Mapping[str, Any], *, source: str = "comparison") -> Self:
         """Raises BadInputError if this is not the data of a comparison of this format."""
-        from daf.statistics.units import slim_frame
+        from daf.statistics.units import checked_columns, slim_frame
 
         data = validated(dict[str, Any], data, source, FROM_A_RUN)
         if data.get("format") != FORMAT:
@@ -245,7 +245,7 @@ class ComparisonResults:
             rank_records=from_rows(RankRecord, content["ranks"], f"{source}: ranks"),
             aggregate_records=from_rows(AggregateRecord, content["aggregates"], f"{source}: aggregates"),
             profile_records=from_rows(ProfileRecord, content["profiles"], f"{source}: profiles"),
-            episodes=slim_frame(content["episodes"], f"{source}: episodes"),
+            episodes=slim_frame(checked_columns(content["episodes"], f"{source}: episodes")),
             estimand=data["estimand"],
             friedman=content["friedman"],
             sequential=content["sequential"],

@@ -239,20 +239,30 @@ _CELLS: Mapping[str, Any] = {
 }
 
 
-def slim_frame(columns: Mapping[str, list[Any]], where: str = "episodes") -> pd.DataFrame:
-    """The columns of `SLIM_COLUMNS` with the types of the episodes table; missing texts are None.
+def checked_columns(columns: Mapping[str, list[Any]], where: str) -> dict[str, list[Any]]:
+    """The columns of `SLIM_COLUMNS` that a file holds, for `slim_frame`.
 
     Raises:
         ConfigError: a column is missing, shorter than the others, or holds a value of another type.
     """
-    import pandas as pd
-
     kinds = {name: EPISODE_COLUMNS[name].kind for name in SLIM_COLUMNS}
-    cells = {name: validated(_CELLS[kind], columns.get(name), f"{where}.{name}") for name, kind in kinds.items()}
+    cells = {
+        name: validated(_CELLS[kind], columns.get(name), f"{where}.{name}", FROM_A_RUN) for name, kind in kinds.items()
+    }
     if len(lengths := {len(values) for values in cells.values()}) > 1:
         raise BadInputError("columns of the same length", f"lengths {sorted(lengths)}", where, FROM_A_RUN)
+    return cells
+
+
+def slim_frame(columns: Mapping[str, Any]) -> pd.DataFrame:
+    """The columns of `SLIM_COLUMNS` with the types of the episodes table; missing texts are None."""
+    import pandas as pd
+
     frame = pd.DataFrame(
-        {name: pd.Series(cells[name], dtype=DTYPES.get(kind, "object")) for name, kind in kinds.items()}
+        {
+            name: pd.Series(columns[name], dtype=DTYPES.get(EPISODE_COLUMNS[name].kind, "object"))
+            for name in SLIM_COLUMNS
+        }
     )
     frame["failure"] = frame["failure"].where(frame["failure"].notna(), None)
     return frame

@@ -15,6 +15,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from daf.system.readers import reading
+
 PROJECT = Path(__file__).resolve().parents[2]  # the repository: Snakefile, config/, profiles/, scripts/
 
 
@@ -71,7 +73,7 @@ def digest(value: Any) -> str:
 
 
 def file_sha256(path: str | Path) -> str:
-    with open(path, "rb") as stream:
+    with reading("a readable file", path), open(path, "rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 

@@ -59,8 +59,13 @@ def _validate(value: Any) -> Any:
 
 def _validate_if_path(value: Any) -> Any:
     """Names of missions, policies and sweeps stay as they are."""
-    is_path = isinstance(value, str) and (value.startswith(("~", "$")) or ("/" in value and "://" not in value))
-    return _validate(value) if is_path else value
+    if not isinstance(value, str):
+        return value
+    if value.startswith(("~", "$")) or ("/" in value and "://" not in value):
+        return _validate(value)
+    if len(value) > _LONGEST_NAME or not value.isprintable():
+        raise wrong_value(f"a name of at most {_LONGEST_NAME} printable characters", "is it quoted in the right place?")
+    return value
 
 
 UserPath = Annotated[Path, BeforeValidator(_validate)]

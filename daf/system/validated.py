@@ -10,11 +10,13 @@ from types import UnionType
 from typing import Annotated, Any, Union, get_args, get_origin
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic.errors import PydanticInvalidForJsonSchema
 from pydantic_core import PydanticCustomError
 
 from daf.errors import BadInputError, ConfigError, did_you_mean, shorten
 from daf.system.readers import FROM_A_RUN, read_json
 
+MOST_PROBLEMS = 50  # in one message
 WRONG_VALUE = "wrong_value"
 NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"
 
@@ -92,13 +94,14 @@ def problems_of(
 ) -> list[BadInputError]:
     """Translate pydantic's report into one problem, with its four parts, per wrong value."""
     problems = []
-    for item in error.errors():
+    found_errors = error.errors(include_url=False)
+    for item in found_errors[:MOST_PROBLEMS]:
         location = [shorten(str(part), 80) for part in item["loc"] if part not in _TAGS]
         key = ".".join(location) or "(top level)"
         kind, context, value = item["type"], item.get("ctx", {}), item["input"]
         if kind in ("extra_forbidden", "no_such_attribute"):
             expected, found = "a known key", f"'{location[-1]}'"
-            hint = _hint_for_key(model, location)
+            hint = _hint_for_key(model, location) or default_hint or "leave it out"
         elif kind == "missing":
             expected, found, hint = "a value", "nothing", default_hint or "this key has no default"
         else:
@@ -107,6 +110,8 @@ def problems_of(
             found = _shown(value)
             hint = context.get("hint") or _hint_for_value(kind, expected, value) or default_hint
         problems.append(BadInputError(expected, found, f"{source}: {key}", hint or _meaning(model, location)))
+    if (more := len(found_errors) - MOST_PROBLEMS) > 0:
+        problems.append(BadInputError("no further problems", f"{more} more", source, "mend those above first"))
     return problems
 
 
@@ -176,9 +181,17 @@ def _meaning(model: type[BaseModel] | None, location: list[str]) -> str:
     return ""
 
 
+@cache
+def _schema(model: type[BaseModel]) -> dict[str, Any]:
+    try:
+        return model.model_json_schema()
+    except PydanticInvalidForJsonSchema:  # the engine's models hold functions
+        return {}
+
+
 def _schema_nodes(model: type[BaseModel], location: list[str]) -> list[dict[str, Any]]:
     """The parts of a model's JSON schema that describe a place inside it."""
-    schema = model.model_json_schema()
+    schema = _schema(model)
     definitions = schema.get("$defs", {})
     nodes = [schema]
     for part in [*location, None]:

@@ -24,7 +24,7 @@ class TrainingInterruptedError(DafError):
     exit_code = EXIT_REQUEUE
 
 
-class _Best(TypedDict):
+class BestTrial(TypedDict):
     """What training reads of a sweep's best.json."""
 
     trial: int
@@ -46,7 +46,7 @@ def train_run(
     label = options.label
     training = TrainingRecipe.model_validate(recipe)
     if best is not None:
-        trial = read_record(best, _Best, "the best trial of a sweep")
+        trial = read_record(best, BestTrial, "the best trial of a sweep")
         logger.info(f"{label}: hyperparameters of trial {trial['trial']}, {trial['hyperparameters']}")
         training = with_hyperparameters(training, trial["hyperparameters"])
     outcome = run_training(training, folder, options)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import traceback
 from pathlib import Path
 
 from daf.config import ExperimentConfig, PolicyConfig
@@ -21,6 +22,8 @@ from daf.system.provenance import engine_stamp
 from daf.workflow.plan import Plan, mission_recipes
 
 STAMPS = Path(".snakemake") / "daf"
+LOG = STAMPS / "check.log"
+ENGINE_MISSING = 69  # exit code of the check: EX_UNAVAILABLE of sysexits.h
 KNOWN_PACKAGES = ("daf.", "cogames.", "mettagrid.")
 
 
@@ -41,11 +44,20 @@ def check_once(plan: Plan, source: str) -> None:
     if child.returncode == EXIT_BAD_INPUT:
         raise ConfigError([BadInputError(**problem) for problem in json.loads(child.stdout)])
     if child.returncode:
-        last = child.stderr.strip().splitlines()[-1:] or [f"exit code {child.returncode}"]
-        raise DafError(
-            "an engine that loads", last[0], "checking the experiment", "is the environment complete? `make setup`"
-        )
+        raise _unfinished(child.returncode, child.stderr)
     write_text(stamp, f"{source}\n")
+
+
+def _unfinished(code: int, messages: str) -> DafError:
+    """The check ended without a verdict: the engine does not load, or something failed that no check foresaw."""
+    write_text(LOG, messages)
+    last = (messages.strip().splitlines() or ["no message"])[-1]
+    where = "checking the experiment with the engine"
+    if code == ENGINE_MISSING:
+        return DafError("an engine that loads", last, where, f"is the environment complete? `make setup`; see {LOG}")
+    ended = f"signal {-code}" if code < 0 else f"exit code {code}"
+    hint = f"the messages and the traceback are in {LOG}"
+    return DafError("a check that finishes", f"{ended}: {last}", where, hint)
 
 
 def stamp_of(experiment: ExperimentConfig) -> Path:
@@ -55,15 +67,19 @@ def stamp_of(experiment: ExperimentConfig) -> Path:
 
 def main() -> int:
     """Check the experiment on standard input; write its problems to standard output as JSON."""
-    from daf.workflow.engine_check import check_with_engine
-
+    try:
+        from daf.workflow.engine_check import check_with_engine
+    except (ImportError, OSError):
+        traceback.print_exc()
+        return ENGINE_MISSING
     request = json.load(sys.stdin)
     plan = Plan(ExperimentConfig.from_dict(request["experiment"], source=request["source"]))
     try:
         check_with_engine(plan, request["source"])
-    except ConfigError as error:
+    except DafError as error:
         parts = ("expected", "found", "where", "hint")
-        problems = [{part: getattr(problem, part) for part in parts} for problem in error.problems]
+        wrong = error.problems if isinstance(error, ConfigError) else [error]
+        problems = [{part: getattr(problem, part) for part in parts} for problem in wrong]
         print(json.dumps(problems))
         return EXIT_BAD_INPUT
     return 0

@@ -229,7 +229,8 @@ def test_problems_come_back_as_they_are_and_leave_no_stamp(calls, tmp_path):
 
 
 def test_an_engine_that_does_not_load(calls):
-    calls.code, calls.stderr = 1, "Traceback …\nModuleNotFoundError: No module named 'mettagrid'\n"
+    calls.code = preflight.ENGINE_MISSING
+    calls.stderr = "Traceback …\nModuleNotFoundError: No module named 'mettagrid'\n"
     with pytest.raises(DafError) as caught:
         checked(calls, comparisons={"c": COMPARISON})
     assert caught.value.found == "ModuleNotFoundError: No module named 'mettagrid'"
