@@ -14,6 +14,7 @@ from daf.statistics.comparison import compare_episodes
 from daf.statistics.results import ComparisonResults
 from daf.statistics.sequential import interim_analyses
 from daf.system.files import write_json
+from daf.system.user_paths import user_path
 from daf.system.validated import read_record
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ def deliver(results: ComparisonResults, output_dir: str | Path | None, verbose: 
     if output_dir is not None:
         from daf.reporting.comparison_page import render_results
 
-        folder = results.write(output_dir)
+        folder = results.write(user_path(output_dir, "output_dir"))
         render_results(results, folder / "report.html", folder / "figures")
     if verbose:
         print(results)

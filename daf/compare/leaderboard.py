@@ -19,10 +19,10 @@ from daf.errors import BadInputError
 from daf.statistics.records import OVERALL, SummaryRecord
 from daf.statistics.results import ComparisonResults
 from daf.system.files import digest, write_json, write_text
+from daf.system.json_files import read_json
 from daf.system.locks import exclusive
 from daf.system.plain import to_plain
 from daf.system.provenance import DECIDING_PACKAGES, versions
-from daf.system.readers import read_json
 from daf.system.validated import validated
 from daf.workflow.checkpoint_plan import Checkpoint
 from daf.workflow.plan import Plan

@@ -17,9 +17,7 @@ from pydantic import Discriminator, Field, Tag, model_validator
 from daf.config.direction import Direction
 from daf.config.hyperparameters import Hyperparameters
 from daf.config.strict_model import Name, PositiveShare, Seed, StrictModel
-from daf.config.sweep import (
-    DAFSweepConfig,
-)
+from daf.config.sweep import DAFSweepConfig
 from daf.errors import BadInputError, ConfigError, did_you_mean
 from daf.system.user_paths import NameOrPath, UserPath
 
@@ -48,9 +46,7 @@ class DAFConfig(StrictModel):
 class MissionConfig(StrictModel):
     """A mission under your own name: an existing mission or a file, with changes."""
 
-    source: NameOrPath = Field(
-        description="a CoGames mission or eval, a mission shipped with DAF, or a .yaml/.json/.py file"
-    )
+    source: NameOrPath = Field(description="a CoGames mission or eval, a mission of DAF, or a .yaml/.json/.py file")
     variants: list[str] = Field(default_factory=list, description="CoGames variants to apply (see `cogames variants`)")
     num_agents: int | None = Field(None, ge=1, description="number of agents; default: the mission's own")
     max_steps: int | None = Field(None, ge=1, description="episode length in steps; default: the mission's own")
@@ -200,9 +196,7 @@ class DAFComparisonConfig(StrictModel):
         "num_looks": "`num_interim_analyses`",
     }
 
-    policies: list[NameOrPath] = Field(
-        min_length=1, description="names under `policies`, or shorthands and class paths"
-    )
+    policies: list[NameOrPath] = Field(min_length=1, description="names under `policies`, shorthands or class paths")
     missions: list[NameOrPath] = Field(min_length=1, description="mission names or files")
     episodes_per_mission: CountOrAuto = Field(
         32,
@@ -274,9 +268,7 @@ class DAFDeploymentConfig(StrictModel):
     seed: Seed | None = Field(None, description="training seed to package")
     version: str = Field("0.1.0", pattern=r"^\d+\.\d+\.\d+$", description="version of the package")
     description: str = Field("", description="one-sentence description for the package's documentation")
-    validation_mission: NameOrPath = Field(
-        "tutorial.miner", description="mission on which the package must load and act"
-    )
+    validation_mission: NameOrPath = Field("tutorial.miner", description="where the package must load and act")
     endpoint: NameOrPath | None = Field(None, description="folder or http(s) address that `deploy_policy` uploads to")
     season: str | None = Field(None, description="tournament season, for a CoGames server")
 
@@ -348,7 +340,8 @@ class ExperimentConfig(StrictModel):
 
         def check(name: str | None, known: Any, what: str, key: str) -> None:
             if name is not None and name not in known:
-                problems.append(BadInputError(what, f"'{name}'", f"{source}: {key}", did_you_mean(name, known)))
+                hint = did_you_mean(name, known) or "this file defines none"
+                problems.append(BadInputError(what, f"'{name}'", f"{source}: {key}", hint))
 
         for name, sweep in self.sweeps.items():
             if sweep.warm_start and not (Path(sweep.warm_start) / "trials.json").is_file():

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from daf.errors import BadInputError, ConfigError
 from daf.system.files import write_text
-from daf.system.readers import read_json
+from daf.system.json_files import read_json
 from daf.system.user_paths import user_path
 from daf.system.validated import NAME_PATTERN, problems_of
 from daf.system.yaml_files import read_yaml

@@ -22,7 +22,8 @@ from pathlib import Path
 from typing import Any
 
 from daf.errors import EXIT_BAD_INPUT, EXIT_FAILED, BadInputError, DafError
-from daf.system.readers import parse_json, read_text
+from daf.system.json_files import parse_json
+from daf.system.readers import read_text
 from daf.system.validated import validated
 
 FAILURES = "failures.jsonl"

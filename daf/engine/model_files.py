@@ -20,8 +20,9 @@ from pydantic import BaseModel, ConfigDict
 
 from daf.errors import BadInputError, CheckpointError, PolicyError
 from daf.system.files import digest, write_bytes, write_json
+from daf.system.json_files import read_json
 from daf.system.provenance import DECIDING_PACKAGES, engine_stamp
-from daf.system.readers import read_bytes, read_json
+from daf.system.readers import read_bytes
 from daf.system.validated import validated
 
 if TYPE_CHECKING:

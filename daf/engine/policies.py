@@ -37,7 +37,7 @@ from daf.engine.model_files import (
 from daf.errors import BadInputError, CheckpointError, PolicyError, did_you_mean
 from daf.system.archives import Archive
 from daf.system.files import file_sha256
-from daf.system.readers import parse_json
+from daf.system.json_files import parse_json
 from daf.system.validated import validated
 
 ALIASES = {

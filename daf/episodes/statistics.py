@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from daf.errors import BadInputError
-from daf.system.readers import FROM_A_RUN, parse_json
+from daf.system.json_files import parse_json
+from daf.system.readers import FROM_A_RUN
 from daf.system.validated import validated
 
 if TYPE_CHECKING:
@@ -100,7 +101,7 @@ def episode_statistics(episodes: pd.DataFrame) -> EpisodeStatistics:
 
 def _parsed[T](kind: type[T], text: Any, column: str) -> T:
     where = f"episodes table: {column}"
-    return validated(kind, parse_json(text or "null", where), where, FROM_A_RUN)
+    return validated(kind, parse_json(text if isinstance(text, str) else "null", where), where, FROM_A_RUN)
 
 
 def _columns(rows: Sequence[Mapping[str, float]]) -> dict[str, Array]:

@@ -17,7 +17,8 @@ from pydantic import ConfigDict
 from daf.errors import BadInputError
 from daf.system.columns import columns_of
 from daf.system.files import write_with
-from daf.system.readers import FROM_A_RUN, parse_json, reading
+from daf.system.json_files import parse_json
+from daf.system.readers import FROM_A_RUN, reading
 from daf.system.tables import read_parquet, read_parquet_schema
 from daf.system.validated import validated
 

@@ -23,7 +23,7 @@ from daf.packaging.manifest import Manifest, read_manifest
 from daf.packaging.registry import FolderRegistry
 from daf.packaging.validation import require_valid, validate_package
 from daf.system.files import file_sha256
-from daf.system.readers import parse_json
+from daf.system.json_files import parse_json
 from daf.system.user_paths import user_path
 from daf.system.validated import validated
 

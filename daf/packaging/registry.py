@@ -22,8 +22,8 @@ from typing import Any, Literal, TypedDict
 from daf.errors import DeploymentError, did_you_mean
 from daf.packaging.manifest import Manifest, manifest_path_of, read_manifest
 from daf.system.files import file_sha256, write_json
+from daf.system.json_files import read_json_lines
 from daf.system.provenance import utc_now
-from daf.system.readers import read_json_lines
 from daf.system.validated import read_record, validated
 
 _MENDED = "restore the file, or delete it and deploy the package again"

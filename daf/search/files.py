@@ -43,7 +43,8 @@ from daf.search.results import SweepResults, TrialResult, best_trial, confirmed_
 from daf.search.space import build_space, num_trials_effective
 from daf.search.strategy import stream_seed
 from daf.system.files import digest, write_text
-from daf.system.readers import FROM_A_RUN, read_json
+from daf.system.json_files import read_json
+from daf.system.readers import FROM_A_RUN
 from daf.system.validated import read_record, validated
 
 # Neither proposals nor trials depend on these: changing them does not rerun anything.
@@ -201,7 +202,8 @@ def prior_trials(
     for key, theirs in (("objective_metric", objective_metric), ("optimize_direction", optimize_direction)):
         ours = getattr(config, key)
         if theirs != ours:
-            raise BadInputError(f"{key} '{ours}', as in this sweep", f"{theirs!r} in {source}", where)
+            hint = "scores of different objectives cannot be compared: start from another sweep, or change this one's"
+            raise BadInputError(f"{key} '{ours}', as in this sweep", f"{theirs!r} in {source}", where, hint)
     space = build_space(config, any_name=True)
     inside = [trial for trial in trials if space.holds(trial.hyperparameters)]
     if trials and not inside:

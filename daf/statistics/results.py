@@ -26,8 +26,9 @@ from daf.statistics.records import (
 )
 from daf.system.columns import columns_of, from_rows, make_frame, to_rows
 from daf.system.files import write_text, write_with
+from daf.system.json_files import read_json
 from daf.system.plain import to_plain
-from daf.system.readers import FROM_A_RUN, read_json
+from daf.system.readers import FROM_A_RUN
 from daf.system.validated import validated
 
 if TYPE_CHECKING:

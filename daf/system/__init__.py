@@ -1,7 +1,8 @@
 """Services of the machine, independent of what is trained or compared.
 
 files           writing, atomically, and digests
-readers         reading bytes, text and JSON
+readers         reading bytes and text
+json_files      reading JSON
 yaml_files      reading YAML
 archives        reading zip archives
 tables          reading parquet files

@@ -19,8 +19,8 @@ class Archive:
     """An archive whose directory was read and is plausible.
 
     Raises:
-        BadInputError: there is no such file, it is no zip, members repeat or lie outside its folder, or it would unpack
-            to far more than its size.
+        BadInputError: there is no such file, it is not a zip, members repeat or lie outside its folder, or it would
+            unpack to far more than its size.
     """
 
     def __init__(self, path: str | Path, what: str = "a zip archive", hint: str = "") -> None:

@@ -1,21 +1,19 @@
-"""Reading files that people or earlier runs wrote: bytes, text, JSON and JSON lines.
+"""Reading files that people or earlier runs wrote: bytes and text.
 
 Everything that can be wrong with a file is an error in four parts that names the file and, where there is one, the line
-or key. `yaml_files`, `archives` and `tables` do the same for other formats, and `validated` checks the content.
+or key. `json_files`, `yaml_files`, `archives` and `tables` read formats, and `validated` checks the content.
 """
 
 from __future__ import annotations
 
 import errno
-import json
-import math
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
-from daf.errors import BadInputError, ConfigError, DafError, did_you_mean
+from daf.errors import BadInputError, DafError, did_you_mean
 
 MAX_DEPTH = 100  # of nested values: far more than any file of DAF has, far less than what exhausts the stack
 LARGEST_INTEGER = 2**64
@@ -109,78 +107,13 @@ def decode(content: bytes, where: str, what: str = "text") -> str:
     return text.replace("\r\n", "\n")
 
 
-# ---- JSON ---------------------------------------------------------------------------------------------------
-
-
-def read_json(path: str | Path, what: str = "a JSON file", hint: str = "") -> Any:
-    """The content of a JSON file.
-
-    Raises:
-        BadInputError: the file is missing or is not JSON; ConfigError: it has the same key twice.
-    """
-    return parse_json(read_text(path, what), str(path), what, hint)
-
-
-def parse_json(text: str | bytes, where: str, what: str = "JSON", hint: str = "") -> Any:
-    """Parse JSON as JSON is defined: without repeated keys, NaN, infinity, or integers of more than 64 bits."""
-    text = decode(text, where, what) if isinstance(text, bytes) else text
-    repeated: list[str] = []
-
-    def mapping(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        content = dict(pairs)
-        if len(content) < len(pairs):
-            repeated.extend(key for index, (key, _) in enumerate(pairs) if key in dict(pairs[:index]))
-        return content
-
-    try:
-        value = json.loads(
-            text, object_pairs_hook=mapping, parse_int=_integer, parse_float=_number, parse_constant=_refuse_constant
-        )
-        check_structure(value)
-    except json.JSONDecodeError as error:
-        place = f"{error.msg} in line {error.lineno}, column {error.colno}" if text.strip() else "an empty file"
-        raise BadInputError(what, place, where, hint or _json_hint(text)) from None
-    except RecursionError:
-        raise BadInputError(what, f"values nested more than {MAX_DEPTH} deep", where, hint or _FLATTEN) from None
-    except ValueError as error:
-        raise BadInputError(what, str(error), where, hint or "was it written by another program?") from None
-    if repeated:
-        raise ConfigError(_repeated_in_json(text, repeated, where))
-    return value
-
-
-_FLATTEN = "is this a file of DAF? none of them is nested so deeply"
-
-
-def _json_hint(text: str) -> str:
-    if not text.strip():
-        return "was it truncated? write it again"
-    if not text.lstrip().startswith(("{", "[")):
-        return "JSON starts with { or ["
-    return "a comma or bracket may be missing there, or the file was truncated"
-
-
-def _integer(digits: str) -> int:
-    if len(digits) > 21 or abs(int(digits)) > LARGEST_INTEGER:
-        raise ValueError(f"an integer of {len(digits.lstrip('-'))} digits, more than 64 bits")
-    return int(digits)
-
-
-def _number(digits: str) -> float:
-    number = float(digits)
-    if math.isinf(number):
-        raise ValueError(f"the number {digits[:40]}, which is beyond the range of floats")
-    return number
-
-
-def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name}, which JSON does not have")
+# ---- limits ---------------------------------------------------------------------------------------------------
 
 
 def check_structure(value: Any) -> None:
     """Raise RecursionError if values are nested too deeply, ValueError if a text cannot be written as UTF-8."""
     level: list[Any] = [value]
-    for _ in range(MAX_DEPTH + 1):
+    for _ in range(MAX_DEPTH):
         deeper: list[Any] = []
         for item in level:
             if isinstance(item, dict):
@@ -200,40 +133,3 @@ def check_structure(value: Any) -> None:
 def _check_characters(text: str) -> None:
     if not text.isascii() and re.search("[\ud800-\udfff]", text):
         raise ValueError("half of a character (a lone surrogate)")
-
-
-def _repeated_in_json(text: str, keys: list[str], where: str) -> list[BadInputError]:
-    """One problem per repeated key, with its lines, which only the reader of YAML knows: JSON is YAML, too."""
-    from daf.system.yaml_files import repeated_keys
-
-    try:
-        return repeated_keys(text.replace("\t", "    "), where)
-    except BadInputError:
-        return [BadInputError("each key once", f"'{key}' twice", where, "remove one of the two") for key in keys]
-
-
-def read_json_lines(path: str | Path, what: str = "a file with one JSON object per line") -> list[dict[str, Any]]:
-    """The objects of a file with one per line. A damaged last line, still being written or cut by a crash, is ignored.
-
-    Raises:
-        BadInputError: there is no such file, or an earlier line is damaged.
-    """
-    return parse_json_lines(read_text(path, what), str(path))
-
-
-def parse_json_lines(text: str, where: str) -> list[dict[str, Any]]:
-    """The objects in text with one per line, as `read_json_lines`."""
-    records: list[dict[str, Any]] = []
-    lines = [(number, line) for number, line in enumerate(text.split("\n"), start=1) if line.strip()]
-    for number, line in lines:
-        place = f"{where}: line {number}"
-        try:
-            record = parse_json(line, place, "a JSON object")
-            if not isinstance(record, dict):
-                raise BadInputError("a JSON object", f"a {type(record).__name__}", place, FROM_A_RUN)
-        except BadInputError:
-            if number == lines[-1][0]:
-                break
-            raise
-        records.append(record)
-    return records

@@ -12,7 +12,7 @@ from pydantic import BeforeValidator
 from daf.errors import BadInputError
 from daf.system.validated import wrong_value
 
-_VARIABLE = re.compile(r"\$(?:(\w+)|\{(\w+)\})", re.ASCII)
+_VARIABLE = re.compile(r"\$(?:([A-Za-z_]\w*)|\{([A-Za-z_]\w*)\})", re.ASCII)
 _LONGEST_NAME = 255  # of a file, in bytes, on every common file system
 _LONGEST_PATH = 4095
 

@@ -14,7 +14,8 @@ from pydantic.errors import PydanticInvalidForJsonSchema
 from pydantic_core import PydanticCustomError
 
 from daf.errors import BadInputError, ConfigError, did_you_mean, shorten
-from daf.system.readers import FROM_A_RUN, read_json
+from daf.system.json_files import read_json
+from daf.system.readers import FROM_A_RUN
 
 MOST_PROBLEMS = 50  # in one message
 WRONG_VALUE = "wrong_value"

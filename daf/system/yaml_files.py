@@ -96,7 +96,7 @@ class _Loader(yaml.SafeLoader):
         node: yaml.Node | None = super().compose_node(parent, index)
         self._depth -= 1
         if is_alias and id(node) not in self._extents:
-            raise yaml.composer.ComposerError(None, None, "an alias inside the value that it stands for", mark)
+            raise yaml.composer.ComposerError(None, None, "an alias inside the value that it repeats", mark)
         if node is not None and not is_alias:
             inside = [self._extents[id(child)] for child in _children(node)]
             size, levels = 1 + sum(nodes for nodes, _ in inside), 1 + max((depth for _, depth in inside), default=0)

@@ -13,7 +13,8 @@ from typing import Any, NotRequired, TypedDict
 from pydantic import ConfigDict
 
 from daf.system.files import write_text
-from daf.system.readers import FROM_A_RUN, read_json_lines
+from daf.system.json_files import read_json_lines
+from daf.system.readers import FROM_A_RUN
 from daf.system.validated import validated
 
 

@@ -51,7 +51,7 @@ def _inner(value: Any) -> Any:
 
 
 def refuse_repeated_keys(profiles: Iterable[Path]) -> None:
-    """Raise ConfigError if a profile has a key twice; Snakemake would use the last one without a word."""
+    """Raise ConfigError if a profile has a key twice; Snakemake would silently use the last one."""
     problems: list[BadInputError] = []
     for path in profiles:
         # `?if` and `?else` are statements of a profile, and may repeat.

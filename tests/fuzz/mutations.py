@@ -17,9 +17,9 @@ PIECES = [
     b"\xff", b"\xff\xfe", b"\x00", b"\x80", b"\xed\xa0\x80", b"\xef\xbb\xbf", b"\r\n", b"\t", b"\x1b[31m",
     b"[" * 3000, b"{" * 3000, b"{a: " * 300, b"[[[[[[]]]]]]", b"9" * 5000, b"1e999", b"-1e400", b"NaN", b"Infinity",
     b"null", b"true", b"[]", b"{}", b'""', b"''", b"-1", b"0", b"1.5", b"1e4", b"007", b"12:30", b"on", b"1_000",
-    b"2024-01-01", b"~", b"~nobody/x", b"$UNDEFINED_VARIABLE/x", b"&a [*a]", b"*a", b"!!python/object:os.system x",
+    b"2024-01-01", b"~", b"~stranger/x", b"$UNDEFINED_VARIABLE/x", b"&a [*a]", b"*a", b"!!python/object:os.system x",
     b"!!binary aGk=", b"!!set {a}", b"<<: ", b"? [1]\n: 2", b"---\n", b"\\ud800", b"\\u0000", b"a" * 50_000, b": ",
-    b"%",    b"\nname: a\nname: b\n", b'"a": 1, "a": 2,', b"../", b"/", b"\n",
+    b"%", b"\nname: a\nname: b\n", b'"a": 1, "a": 2,', b"../", b"/", b"\n",
 ]  # fmt: skip
 
 
@@ -126,7 +126,8 @@ def documents(document: Any, write: Callable[[Any], bytes]) -> st.SearchStrategy
 
 EXPRESSION_PARTS = [
     "length", "mean_reward", "game('a')", "agent_sum('a', 'b')", "agent_min('x')", " and ", " or ", "not ", " < ",
-    " >= ",    " + ", " * ", " / ", " - ", "(", ")", "1", "0", "1e308", "9" * 400, "**", ".", "lambda: 0", "[]", "'", "\\", "\x00",
+    " >= ", " + ", " * ", " / ", " - ", "(", ")", "1", "0", "1e308", "9" * 400, "**", ".", "lambda: 0", "[]", "'",
+    "\\", "\x00",
     "length.real", "__import__('os')", "agent_sum()", "agent_sum(1)", "f'{length}'", "if", ":=", "\n", "é", "0x10",
     "1_0",
 ]  # fmt: skip

@@ -21,8 +21,8 @@ from daf.engine.model_files import load_model_description, read_weights, save_mo
 from daf.engine.policies import build_policy, resolve_policy
 from daf.errors import CheckpointError, DafError, PolicyError
 from daf.system.files import file_sha256, write_json
+from daf.system.json_files import read_json
 from daf.system.provenance import engine_stamp
-from daf.system.readers import read_json
 
 MISSION = "assembler_2"
 GRID = "daf.engine.grid_policy.GridPolicy"

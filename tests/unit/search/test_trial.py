@@ -17,7 +17,7 @@ from daf.logging_config import create_daf_logger
 from daf.search.assignment import TrialAssignment
 from daf.search.plan import SweepPlan
 from daf.search.trial import TrialJob, propose_and_run, run_finalist, run_promoted_trial, run_trial
-from daf.system.readers import read_json
+from daf.system.json_files import read_json
 from daf.training import launch
 
 UPDATE_STEPS = 4 * 4 * 16  # environments, agents of each, horizon

@@ -14,7 +14,7 @@ from daf.distributed.failures import Cause, Failure
 from daf.distributed_training import daf_launch_distributed_training
 from daf.errors import BadInputError, ConfigError
 from daf.system.files import write_json
-from daf.system.readers import read_json
+from daf.system.json_files import read_json
 from daf.training.options import RunOptions, TrainingSpec
 from daf.training.outcome import RunDetails, TrainingOutcome, read_run_record, write_run_record
 from daf.training.request import training_spec
