@@ -60,7 +60,8 @@ def _adapter(kind: Any) -> TypeAdapter[Any]:
 
 @cache
 def _cached_adapter(kind: Hashable) -> TypeAdapter[Any]:
-    return TypeAdapter(kind)
+    of: Any = kind
+    return TypeAdapter(of)
 
 
 _EXPECTED = {

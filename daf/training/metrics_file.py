@@ -24,7 +24,7 @@ class MetricsFile:
     def __init__(self, path: Path, update: int) -> None:
         self._path = path
         records = read_metrics(path) if path.exists() else []
-        kept = [record for record in records if record["update"] <= update]
+        kept = [record for record in records if record.get("update", update + 1) <= update]
         write_text(path, "".join(_line(record) for record in kept))
 
     def append(self, record: dict[str, Any]) -> None:
@@ -44,8 +44,8 @@ class MetricsLine(TypedDict):
 
     __pydantic_config__ = ConfigDict(extra="allow")  # type: ignore[misc]
 
-    update: int
-    agent_steps: int
+    update: NotRequired[int]
+    agent_steps: NotRequired[int]
     episode_reward: NotRequired[float | None]
 
 
