@@ -16,7 +16,7 @@ from daf.errors import BadInputError, DeploymentError
 from daf.packaging.bundle import SPEC_NAME
 from daf.packaging.manifest import Manifest, differences, read_manifest
 from daf.system.archives import Archive
-from daf.system.checks import CheckResult, Status, messages
+from daf.system.checks import CheckResult, Status, found_and_hint, messages
 from daf.system.files import file_sha256
 from daf.system.validated import read_record, validated
 
@@ -100,7 +100,7 @@ def validate_package(
 def require_valid(result: ValidationResult, hint: str = "") -> None:
     """Raise DeploymentError, with every problem, unless the package is valid."""
     if not result.is_valid:
-        raise DeploymentError("a valid package", "; ".join(result.problems), result.package, hint)
+        raise DeploymentError("a valid package", *found_and_hint(result.problems, result.package, hint))
 
 
 def _check(name: str, status: Status, found: str, expected: str, hint: str = "") -> CheckResult:
