@@ -20,6 +20,7 @@ from daf.packaging.validation import (
     ValidationResult,
     validate_package,
 )
+from daf.system.user_paths import user_path
 
 if TYPE_CHECKING:
     from daf.config import MissionConfig
@@ -75,8 +76,8 @@ def daf_package_policy(
     return write_package(
         PackageRequest(
             policy_class_path=policy_class_path,
-            weights_path=None if weights_path is None else Path(weights_path),
-            output_dir=Path(output_dir),
+            weights_path=None if weights_path is None else user_path(weights_path, "weights_path"),
+            output_dir=user_path(output_dir, "output_dir"),
             name=name,
             version=version,
             init_kwargs=dict(init_kwargs or {}),
@@ -130,7 +131,13 @@ def daf_deploy_policy(
         BadInputError: an invalid address or name.
     """
     validation_mission = mission if validate else None
-    return deploy_package(Path(package_path), endpoint, name=name, season=season, validation_mission=validation_mission)
+    return deploy_package(
+        user_path(package_path, "package_path"),
+        endpoint,
+        name=name,
+        season=season,
+        validation_mission=validation_mission,
+    )
 
 
 def daf_rollback_deployment(name: str, endpoint: str | Path, to_version: str | None = None) -> Deployment:

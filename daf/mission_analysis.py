@@ -16,6 +16,7 @@ from daf.errors import BadInputError, ConfigError
 from daf.evaluation.mission import MissionAnalysis, MissionMetadata, analyze_episodes, mission_metadata
 from daf.evaluation.replays import daf_write_replay
 from daf.system.resource_usage import usage_since
+from daf.system.user_paths import user_path
 
 __all__ = [
     "FailureMode",
@@ -134,4 +135,4 @@ def daf_discover_missions_from_readme(readme: str | Path | None = None) -> list[
     """
     from daf.engine.documents import discover_missions
 
-    return discover_missions(None if readme is None else Path(readme))
+    return discover_missions(None if readme is None else user_path(readme, "readme"))

@@ -27,6 +27,7 @@ from daf.search.paths import TRIALS
 from daf.search.results import SweepResults, TrialResult, best_trial
 from daf.search.strategy import Strategy, SuggestionRequest
 from daf.system.user_code import differences
+from daf.system.user_paths import user_path
 
 __all__ = [
     "Objective",
@@ -174,5 +175,5 @@ def _as_results(results: SweepResults | str | Path) -> SweepResults:
     if isinstance(results, SweepResults):
         return results
     if isinstance(results, str | Path):
-        return read_sweep(results)
+        return read_sweep(user_path(results, "sweep results"))
     raise BadInputError("results of daf_launch_sweep, or a sweep's folder", type(results).__name__, "sweep results")

@@ -14,6 +14,7 @@ from typing import Any
 
 from daf.cluster.batch_job import SlurmOptions, SlurmProcess, submit
 from daf.errors import EXIT_OK, EXIT_REQUEUE, BadInputError, DafError, ending_in_one_line
+from daf.system.readers import read_text
 from daf.training.metrics_file import read_metrics
 from daf.training.options import TrainingSpec
 from daf.training.outcome import read_run_record
@@ -93,7 +94,7 @@ class TrainingJob:
         if code != EXIT_OK:
             state = self.status().state
             hint = "start it again: it resumes from its checkpoint" if code == EXIT_REQUEUE else f"see {self.log_file}"
-            tail = "\n".join(self.log_file.read_text().splitlines()[-5:]) if self.log_file.exists() else ""
+            tail = "\n".join(read_text(self.log_file).splitlines()[-5:]) if self.log_file.exists() else ""
             why = f", {self._failure_reason()}" if state == "failed" else ""
             found = f"{state} (exit code {code}{why})\n{tail}"
             raise TrainingError("training to finish", found, str(self.folder), hint)

@@ -14,6 +14,7 @@ from daf.compare.labels import path_name, unique_labels
 from daf.config import ExperimentConfig, MissionConfig, PolicyConfig
 from daf.config.recipes import policy_label
 from daf.errors import BadInputError, did_you_mean
+from daf.system.user_paths import user_path
 
 if TYPE_CHECKING:
     from daf.engine.types import PolicySpec
@@ -98,8 +99,8 @@ def daf_benchmark_suite(
     from daf.compare.leaderboard import check_engine, enter
 
     missions = suite_missions(suite)
-    folder = Path(output_dir) / suite
-    board = Path(leaderboard) if leaderboard is not None else Path(output_dir) / "leaderboard.json"
+    folder = user_path(output_dir, "output_dir") / suite
+    board = user_path(leaderboard or Path(output_dir) / "leaderboard.json", "leaderboard")
     check_engine(board)
     if episodes_per_mission is not None:
         settings["episodes_per_mission"] = episodes_per_mission

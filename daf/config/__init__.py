@@ -23,7 +23,7 @@ from daf.config.experiment import (
     Replay,
 )
 from daf.config.hyperparameters import Hyperparameters
-from daf.config.strict_model import NAME_PATTERN, StrictModel
+from daf.config.strict_model import StrictModel
 from daf.config.sweep import (
     STRATEGY_NAMES,
     CategoricalParameter,
@@ -33,6 +33,7 @@ from daf.config.sweep import (
     IntParameter,
     StoppingConfig,
 )
+from daf.system.validated import NAME_PATTERN
 
 __all__ = [
     "NAME_PATTERN",

@@ -11,6 +11,7 @@ from pydantic_core import PydanticCustomError
 from daf.config.direction import Direction
 from daf.config.hyperparameters import Hyperparameters
 from daf.config.strict_model import Name, Seed, StrictModel
+from daf.system.user_paths import NameOrPath, UserPath
 
 
 def _plain(value: Any) -> Any:
@@ -152,7 +153,7 @@ class DAFSweepConfig(StrictModel):
     """A hyperparameter sweep: trials that train separately and are scored on the same evaluation episodes."""
 
     name: Name = Field("sweep", description="folder of the sweep; in an experiment, its key under `sweeps`")
-    mission: str = Field("training_facility_1", description="mission name or file")
+    mission: NameOrPath = Field("training_facility_1", description="mission name or file")
     policy_class_path: str = Field("grid", description="shorthand or class path of a trainable policy")
     init_kwargs: dict[str, Any] = Field(default_factory=dict, description="fixed keyword arguments of the policy class")
     hyperparameters: Hyperparameters = Field(
@@ -192,10 +193,10 @@ class DAFSweepConfig(StrictModel):
         description="skip a trial if the trials it sees have used this number of seconds; rungs and finalists still "
         "run. The only key that makes results depend on the clock",
     )
-    warm_start: str | None = Field(
+    warm_start: NameOrPath | None = Field(
         None, description="another sweep to learn from: its name in this file, or its folder (with a trials.json)"
     )
-    output_dir: Path = Field(Path("daf_output"), description="folder for results of a sweep launched from Python")
+    output_dir: UserPath = Field(Path("daf_output"), description="folder for results of a sweep launched from Python")
 
     @model_validator(mode="after")
     def _one_way_to_stop(self) -> Self:

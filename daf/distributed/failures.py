@@ -21,8 +21,11 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from daf.errors import EXIT_BAD_INPUT, EXIT_FAILED, DafError
+from daf.errors import EXIT_BAD_INPUT, EXIT_FAILED, BadInputError, DafError
 from daf.system.failure_report import FailureReport
+from daf.system.json_files import parse_json
+from daf.system.readers import read_text
+from daf.system.validated import validated
 
 FAILURES = "failures.jsonl"
 
@@ -102,8 +105,7 @@ class Failure:
 
     @classmethod
     def from_dict(cls, content: dict[str, Any]) -> Failure:
-        parts = content["parts"]
-        return cls(**{**content, "cause": Cause(content["cause"]), "parts": tuple(parts) if parts else None})
+        return validated(cls, content, "report of a failure")
 
     @classmethod
     def of_exception(cls, error: BaseException) -> Failure:
@@ -201,10 +203,10 @@ def read_failures(state: Path) -> list[dict[str, Any]]:
     """
     path = state / FAILURES
     failures = []
-    for line in path.read_text().splitlines() if path.exists() else []:
+    for line in read_text(path).splitlines() if path.exists() else []:
         try:
-            failures.append(json.loads(line))
-        except json.JSONDecodeError:  # truncated by a crash or a full disk
+            failures.append(validated(dict[str, Any], parse_json(line, str(path)), str(path)))
+        except BadInputError:  # truncated by a crash or a full disk
             continue
     return failures
 

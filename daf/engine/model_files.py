@@ -9,7 +9,6 @@ the engine and the kind of mission that they were trained with. `daf.engine.poli
 from __future__ import annotations
 
 import hashlib
-import json
 import pickle
 import re
 import zipfile
@@ -17,12 +16,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
-from daf.errors import CheckpointError, PolicyError
+from daf.errors import BadInputError, CheckpointError, PolicyError
 from daf.system.engine_packages import DECIDING_PACKAGES
 from daf.system.files import digest, write_bytes, write_json
+from daf.system.json_files import read_json
 from daf.system.provenance import engine_stamp
+from daf.system.readers import read_bytes
+from daf.system.validated import validated
 
 if TYPE_CHECKING:
     from mettagrid.policy.policy_env_interface import PolicyEnvInterface
@@ -224,24 +226,17 @@ def load_model_description(path: Path) -> ModelDescription:
     Raises:
         CheckpointError: it is missing, damaged, or in a format that this version of DAF does not know.
     """
-    hint = "it is written next to the weights; keep both together"
-    if not path.is_file():
-        raise CheckpointError("a description of the weights", "no such file", str(path), hint)
+    what, hint = "a description of the weights", "it is written next to the weights; keep both together"
     try:
-        content = json.loads(path.read_bytes())
-        version = content["format_version"]
+        content = read_json(path, what, hint)
+        version = content.get("format_version", FORMAT_VERSION) if isinstance(content, dict) else FORMAT_VERSION
         if version != FORMAT_VERSION:
             raise CheckpointError(
                 f"a description of format {FORMAT_VERSION}", f"format {version}", str(path), "written by another DAF?"
             )
-        description = ModelDescription.model_validate(content)
-    except ValidationError as error:
-        first = error.errors()[0]
-        what = f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
-        raise CheckpointError("a description of the weights", what, str(path), hint) from error
-    except (ValueError, KeyError, TypeError) as error:
-        what = f"an unreadable file ({type(error).__name__}: {error})"
-        raise CheckpointError("a description of the weights", what, str(path), hint) from error
+        description = validated(ModelDescription, content, str(path), hint)
+    except BadInputError as error:
+        raise CheckpointError(error.expected, error.found, error.where, hint) from None
     if digest(description.recipe) != description.recipe_digest:
         expected = f"a recipe with the digest {description.recipe_digest[:16]}…"
         raise CheckpointError(expected, f"{digest(description.recipe)[:16]}…", str(path), "edited, or damaged")
@@ -257,18 +252,23 @@ def read_weights(path: Path, sha256: str | None = None) -> dict[str, Tensor]:
     Raises:
         CheckpointError: the digest differs, or it is not a safetensors file.
     """
-    import safetensors
     import safetensors.torch
 
-    content = path.read_bytes()
+    try:
+        content = read_bytes(path, "weights in the safetensors format")
+    except BadInputError as error:
+        raise CheckpointError(error.expected, error.found, error.where, error.hint) from None
     actual = hashlib.sha256(content).hexdigest()
     if sha256 is not None and actual != sha256:
         hint = "the weights are damaged, or from a different training run than their description"
         raise CheckpointError(f"weights with sha256 {sha256[:16]}…", f"{actual[:16]}…", str(path), hint)
     try:
         return safetensors.torch.load(content)
-    except (safetensors.SafetensorError, ValueError) as error:
-        raise CheckpointError("weights in the safetensors format", f"a damaged file ({error})", str(path)) from error
+    except Exception as error:  # a damaged header may name any type and shape
+        hint = "copy the file again, or train again"
+        raise CheckpointError(
+            "weights in the safetensors format", f"a damaged file ({error})", str(path), hint
+        ) from error
 
 
 def check_description(

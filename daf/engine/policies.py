@@ -8,7 +8,6 @@ from __future__ import annotations
 import inspect
 import pickle
 import tempfile
-import zipfile
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,7 +16,6 @@ from typing import Any
 from mettagrid.policy.policy import AgentPolicy, MultiAgentPolicy, PolicySpec
 from mettagrid.policy.policy_env_interface import PolicyEnvInterface
 from mettagrid.policy.prepare_policy_spec import load_policy_spec_from_path
-from pydantic import ValidationError
 
 from daf.config import PolicyConfig
 from daf.config.recipes import policy_code, policy_label
@@ -34,9 +32,12 @@ from daf.engine.model_files import (
     refuse_code,
 )
 from daf.engine.policy_classes import check_arguments, full_class_path, list_policies, load_policy_class, takes_agent_id
-from daf.errors import CheckpointError, PolicyError, did_you_mean
+from daf.errors import BadInputError, CheckpointError, PolicyError, did_you_mean
+from daf.system.archives import Archive
 from daf.system.failure_report import USER_ERRORS, FailureReport
 from daf.system.files import file_sha256
+from daf.system.json_files import parse_json
+from daf.system.validated import validated
 
 __all__ = [
     "ResolvedPolicy",
@@ -119,17 +120,13 @@ def resolve_policy(
 
 
 def _resolve_bundle(path: Path, label: str | None) -> ResolvedPolicy:
-    if not zipfile.is_zipfile(path):
-        raise CheckpointError("a submission bundle (.zip)", "a file that is not a zip archive", str(path))
-    with zipfile.ZipFile(path) as archive:
-        if "policy_spec.json" not in archive.namelist():
-            raise CheckpointError("policy_spec.json in the bundle", "no such member", str(path))
-        try:
-            spec = PolicySpec.model_validate_json(archive.read("policy_spec.json"))
-        except ValidationError as error:
-            first = error.errors()[0]
-            found = f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
-            raise CheckpointError("a PolicySpec in policy_spec.json", found, str(path)) from error
+    try:
+        archive = Archive(path, "a submission bundle (.zip)")
+        where = f"{path}: policy_spec.json"
+        spec = validated(PolicySpec, parse_json(archive.read("policy_spec.json"), where), where)
+        archive.digests()  # any damage is found now
+    except BadInputError as error:
+        raise CheckpointError(error.expected, error.found, error.where, error.hint) from None
     return ResolvedPolicy(
         label=label or policy_label(None, path), class_path=spec.class_path, init_kwargs=spec.init_kwargs, bundle=path
     )

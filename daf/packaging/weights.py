@@ -15,6 +15,7 @@ import torch
 from daf.engine.model_files import SUFFIX
 from daf.engine.policies import ResolvedPolicy, build_policy
 from daf.errors import BadInputError, PolicyError
+from daf.system.readers import read_bytes
 
 if TYPE_CHECKING:
     from daf.engine.types import MultiAgentPolicy, PolicyEnvInterface
@@ -32,7 +33,7 @@ def weights_for_bundle(policy: ResolvedPolicy, interface: PolicyEnvInterface | N
     if policy.data_path is None:
         return None
     if policy.data_path.suffix != SUFFIX:
-        return f"weights{policy.data_path.suffix}", policy.data_path.read_bytes()
+        return f"weights{policy.data_path.suffix}", read_bytes(policy.data_path, "weights")
     if built is None or interface is None:
         hint = "converting the weights needs the policy built for a mission; or keep model.json next to them"
         raise BadInputError("a mission", "none", "daf_package_policy: mission", hint)
@@ -44,7 +45,7 @@ def weights_for_bundle(policy: ResolvedPolicy, interface: PolicyEnvInterface | N
             expected = "a class whose load_policy_data reads what its save_policy_data writes"
             hint = "CoGames loads a bundle's weights with load_policy_data"
             raise PolicyError(expected, found, f"policy '{policy.class_path}'", hint)
-        return path.name, path.read_bytes()
+        return path.name, read_bytes(path, "the weights that the class saved")
 
 
 def _same(first: MultiAgentPolicy, second: MultiAgentPolicy) -> bool:

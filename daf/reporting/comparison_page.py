@@ -9,7 +9,9 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NotRequired, TypedDict
+
+from pydantic import ConfigDict
 
 from daf.config import direction_sign
 from daf.reporting import figures, overall_figures
@@ -24,6 +26,32 @@ from daf.system.plain import flatten
 
 Row = dict[str, Any]
 MOST_HEADLINES = 6
+
+
+class _Mode(TypedDict):
+    name: str
+    share: float
+
+
+class AnalysisSummary(TypedDict):
+    """What the page says about one policy on a mission."""
+
+    __pydantic_config__ = ConfigDict(extra="allow")  # type: ignore[misc]
+
+    policy: str
+    num_episodes: int
+    mean_reward: float | None
+    success_rate: float | None
+    failure_modes: list[_Mode]
+
+
+class MissionReport(TypedDict):
+    """What the page reads of a mission's analysis; its other plain values are listed."""
+
+    __pydantic_config__ = ConfigDict(extra="allow")  # type: ignore[misc]
+
+    mission: str
+    analyses: NotRequired[list[AnalysisSummary]]
 
 
 def render_report(

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -30,13 +30,24 @@ from daf.search.halving import promoted
 from daf.search.paths import FINALISTS, PROPOSAL, RESULT
 from daf.search.plan import SweepPlan, results_seen
 from daf.search.proposers import propose
-from daf.search.records import BestFile, FinalistsFile, HistoryFile, PromotionsFile, TrialsFile
+from daf.search.records import (
+    BestFile,
+    FinalistsFile,
+    HistoryFile,
+    PriorTrials,
+    PromotionsFile,
+    ProposalFile,
+    TrialsFile,
+)
 from daf.search.results import SweepResults, TrialResult, best_trial, confirmed_best, finalists_of, flat_rows
 from daf.search.space import build_space, num_trials_effective
 from daf.search.strategy import stream_seed
-from daf.system.files import digest, read_json, write_text
+from daf.system.files import digest, write_text
+from daf.system.json_files import read_json
 from daf.system.provenance import provenance
+from daf.system.readers import FROM_A_RUN
 from daf.system.user_code import CodeStamp, code_in, code_of_class
+from daf.system.validated import read_record, validated
 
 # Neither proposals nor trials depend on these: changing them does not rerun anything.
 NOT_IN_RECIPE = ("num_trials", "output_dir", "num_finalists", "confirmation_seeds")
@@ -123,7 +134,7 @@ def propose_trial(
 
 def read_assignment(path: str | Path) -> TrialAssignment:
     """The assignment in a proposal.json."""
-    return TrialAssignment.from_dict(read_json(path))
+    return TrialAssignment.from_dict(read_json(path, "a proposal.json", FROM_A_RUN), source=str(path))
 
 
 def read_lag(path: str | Path) -> int:
@@ -139,9 +150,13 @@ def read_results(paths: Sequence[str | Path]) -> list[TrialResult]:
     """The results in files that each hold one result or a block; an unfilled rung entry has no result."""
     results: list[TrialResult] = []
     for path in paths:
-        content = read_json(path)
-        records = [record for record in content.get("trials", [content]) if record.get("trial", "missing") is not None]
-        results += [TrialResult.from_dict(record, source=str(path)) for record in records]
+        content = read_record(path, dict[str, Any])
+        records = validated(list[dict[str, Any]], content.get("trials", [content]), f"{path}: trials", FROM_A_RUN)
+        results += [
+            TrialResult.from_dict(record, source=str(path))
+            for record in records
+            if record.get("trial", "missing") is not None
+        ]
     return results
 
 
@@ -184,7 +199,7 @@ def trials_json(results: SweepResults) -> TrialsFile:
 
 def read_prior(path: str | Path, config: DAFSweepConfig) -> list[TrialResult]:
     """As `prior_trials`, from the other sweep's trials.json."""
-    content = read_json(path)
+    content = read_record(path, PriorTrials, "the trials.json of a sweep", "name the folder of a finished sweep")
     trials = [TrialResult.from_dict(record, source=str(path)) for record in content["trials"]]
     metric, direction = content.get("objective_metric"), content.get("optimize_direction")
     return prior_trials(trials, config, objective_metric=metric, optimize_direction=direction, source=str(path))
@@ -211,7 +226,8 @@ def prior_trials(
     for key, theirs in (("objective_metric", objective_metric), ("optimize_direction", optimize_direction)):
         ours = getattr(config, key)
         if theirs != ours:
-            raise BadInputError(f"{key} '{ours}', as in this sweep", f"{theirs!r} in {source}", where)
+            hint = "scores of different objectives cannot be compared: start from another sweep, or change this one's"
+            raise BadInputError(f"{key} '{ours}', as in this sweep", f"{theirs!r} in {source}", where, hint)
     space = build_space(config, any_name=True)
     inside = [trial for trial in trials if space.holds(trial.hyperparameters)]
     if trials and not inside:
@@ -241,7 +257,8 @@ def promote_trials(recipe: PromotionRecipe, results: Sequence[TrialResult]) -> P
 
 def read_entry(path: str | Path, entry: int) -> TrialAssignment:
     """The assignment of a rung's entry, from a promotion file."""
-    return TrialAssignment.from_dict(read_json(path)["entries"][str(entry)])
+    entries = read_record(path, PromotionsFile)["entries"]
+    return TrialAssignment.from_dict(_entry(entries, str(entry), path), source=f"{path}: entries.{entry}")
 
 
 def choose_finalists(results: SweepResults) -> FinalistsFile:
@@ -258,8 +275,16 @@ def choose_finalists(results: SweepResults) -> FinalistsFile:
 
 def read_finalist(path: str | Path, rank: int, index: int) -> TrialAssignment:
     """The assignment of a finalist on one of the fresh seeds, from finalists.json."""
-    content = read_json(path)
-    return replace(TrialAssignment.from_dict(content["finalists"][rank]), seed=content["seeds"][index])
+    content = read_record(path, FinalistsFile)
+    finalist = _entry(dict(enumerate(content["finalists"])), rank, path)
+    assignment = TrialAssignment.from_dict(finalist, source=f"{path}: finalists.{rank}")
+    return replace(assignment, seed=_entry(dict(enumerate(content["seeds"])), index, path))
+
+
+def _entry[Key, Item](entries: Mapping[Key, Item], key: Key, path: str | Path) -> Item:
+    if key not in entries:
+        raise BadInputError(f"an entry {key}", f"{len(entries)} others", str(path), FROM_A_RUN)
+    return entries[key]
 
 
 def _assigned(result: TrialResult, seed: int | None, rung: int) -> dict[str, Any]:
@@ -360,7 +385,8 @@ def read_sweep(folder: str | Path, config: DAFSweepConfig | None = None) -> Swee
     if config is None:
         # The last trial's number, not their count: trials finish in any order.
         num_trials = int(proposals[-1].parent.name.removeprefix("trial-")) + 1
-        content = {**read_json(proposals[0])["recipe"], "num_trials": num_trials, **_finalists_in(folder)}
+        recipe = read_record(proposals[0], ProposalFile)["recipe"]
+        content = {**recipe, "num_trials": num_trials, **_finalists_in(folder)}
         config = DAFSweepConfig.from_dict(content, source=str(proposals[0]))
     plan = SweepPlan(config, {})
 
@@ -375,5 +401,5 @@ def _finalists_in(folder: Path) -> dict[str, int]:
     path = folder / FINALISTS
     if not path.is_file():
         return {}
-    content = read_json(path)
+    content = read_record(path, FinalistsFile)
     return {"num_finalists": len(content["finalists"]), "confirmation_seeds": len(content["seeds"])}

@@ -30,8 +30,10 @@ from daf.search.paths import CURVE, PROPOSAL, RESULT, trial_name
 from daf.search.results import TrialResult
 from daf.statistics.sentences import number
 from daf.system.failure_report import USER_ERRORS, FailureReport
-from daf.system.files import digest, read_json, write_bytes, write_json
+from daf.system.files import digest, write_bytes, write_json
 from daf.system.provenance import provenance
+from daf.system.readers import read_bytes
+from daf.system.validated import read_record
 from daf.training.outcome import TrainingOutcome, read_run_record
 from daf.training.paths import METRICS, MODEL, OUTCOME, STATE
 from daf.training.stopping import StopCondition
@@ -87,13 +89,13 @@ def run_trial(
         write_bytes(kept / CURVE, curve)
         write_json(kept / RESULT, result)
     for name in (CURVE, RESULT):
-        write_bytes(folder / name, (kept / name).read_bytes())
-    published: dict[str, Any] = read_json(folder / RESULT)
-    if published["status"] == "completed":
-        job.logger.info(f"{job.label}: completed, {recipe.objective_metric} {number(published['objective'])}")
+        write_bytes(folder / name, read_bytes(kept / name))
+    published = read_record(folder / RESULT, dict[str, Any])
+    if published.get("status") == "completed":
+        job.logger.info(f"{job.label}: completed, {recipe.objective_metric} {number(published.get('objective'))}")
     else:
-        tell = job.logger.error if published["failure"] else job.logger.info
-        tell(f"{job.label}: {published['status']}, {published['reason']}")
+        tell = job.logger.error if published.get("failure") else job.logger.info
+        tell(f"{job.label}: {published.get('status')}, {published.get('reason')}")
     return published
 
 
@@ -189,7 +191,7 @@ class _TrialRun:
         except (BadInputError, _CrashedError) as error:
             facts["reason"] = facts["failure"] = str(error)
         else:
-            curve = (trained.folder / METRICS).read_bytes()
+            curve = read_bytes(trained.folder / METRICS)
             scoring = time.perf_counter()
             facts = self._facts_of(trained, training)
             resumed_seconds = (trained.outcome.seconds or 0.0) + time.perf_counter() - scoring

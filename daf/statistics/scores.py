@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from daf.errors import BadInputError, did_you_mean
+from daf.system.user_paths import user_path
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,7 +31,7 @@ def read_scores(source: pd.DataFrame | str | Path) -> pd.DataFrame:
 
     if isinstance(source, pd.DataFrame):
         return source
-    path = Path(source)
+    path = user_path(source, "table of scores")
     if not path.is_file():
         raise BadInputError("a table of scores", "no such file", str(path))
     readers = {".csv": _read_csv, ".parquet": pd.read_parquet}

@@ -11,9 +11,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
+from pydantic import Field
 
 from daf.config import Normalization
 from daf.episodes.table import EPISODE_COLUMNS
@@ -21,6 +22,8 @@ from daf.errors import BadInputError, did_you_mean
 from daf.statistics.intervals import Array
 from daf.statistics.records import OVERALL
 from daf.system.columns import DTYPES
+from daf.system.readers import FROM_A_RUN
+from daf.system.validated import validated
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -270,6 +273,29 @@ def check_episodes(episodes: pd.DataFrame, policies: list[str], missions: list[s
         frame[column] = pd.Categorical(frame[column], categories=order, ordered=True)
     frame = frame.sort_values(key, kind="stable").reset_index(drop=True)
     return frame.astype({"policy": object, "mission": object})
+
+
+_CELLS: Mapping[str, Any] = {
+    "text": list[str | None],
+    "integer": list[Annotated[int, Field(ge=-(2**63), lt=2**63)] | None],
+    "number": list[float | None],
+    "boolean": list[bool | None],
+}
+
+
+def checked_columns(columns: Mapping[str, list[Any]], where: str) -> dict[str, list[Any]]:
+    """The columns of `SLIM_COLUMNS` that a file holds, for `slim_frame`.
+
+    Raises:
+        ConfigError: a column is missing, shorter than the others, or holds a value of another type.
+    """
+    kinds = {name: EPISODE_COLUMNS[name].kind for name in SLIM_COLUMNS}
+    cells = {
+        name: validated(_CELLS[kind], columns.get(name), f"{where}.{name}", FROM_A_RUN) for name, kind in kinds.items()
+    }
+    if len(lengths := {len(values) for values in cells.values()}) > 1:
+        raise BadInputError("columns of the same length", f"lengths {sorted(lengths)}", where, FROM_A_RUN)
+    return cells
 
 
 def slim_frame(columns: Mapping[str, Any]) -> pd.DataFrame:

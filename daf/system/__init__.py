@@ -1,6 +1,13 @@
 """Services of the machine, independent of what is trained or compared.
 
-files            reading and writing, atomically
+files            writing, atomically, and digests
+readers          reading bytes and text
+json_files       reading JSON
+yaml_files       reading YAML
+archives         reading zip archives
+tables           reading parquet files
+validated        values checked against a type
+user_paths       paths as people write them
 locks            exclusive use of a folder by one process
 devices          GPUs and processors
 limits           limits of a cgroup on memory and processors

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from daf.errors import UnfitEnvironmentError
+from daf.errors import LONGEST_FOUND, UnfitEnvironmentError
 
 Status = Literal["ok", "warning", "error"]
 
@@ -79,4 +79,14 @@ class EnvironmentCheckResult:
 def require_healthy(result: EnvironmentCheckResult) -> None:
     """Raise UnfitEnvironmentError, with every error and its hint, unless the result is healthy."""
     if not result.is_healthy():
-        raise UnfitEnvironmentError("a machine that can run the experiment", "; ".join(result.errors), "environment")
+        raise UnfitEnvironmentError(
+            "a machine that can run the experiment", *found_and_hint(result.errors, "environment")
+        )
+
+
+def found_and_hint(problems: Sequence[str], where: str, hint: str = "") -> tuple[str, str, str]:
+    """The last three parts of an error about several problems: all of them, in the hint if they are long."""
+    together = "; ".join(problems)
+    if len(together) <= LONGEST_FOUND:
+        return together, where, hint
+    return f"{len(problems)} problems", where, "\n            ".join([*problems, *([hint] if hint else [])])

@@ -24,6 +24,7 @@ from daf.engine.model_files import save_model
 from daf.engine.user_code import state_kept
 from daf.logging_config import DAFLogger, FailureLog
 from daf.system.files import write_bytes
+from daf.system.readers import read_bytes
 from daf.training.checkpoints import load_newest_checkpoint, save_checkpoint
 from daf.training.metrics import (
     RecentRewards,
@@ -245,7 +246,7 @@ def one_update(trainer: Trainer, recent: RecentRewards) -> dict[str, Any] | str:
 def _publish(trainer: Trainer, outcome: TrainingOutcome, folder: Path, recent: RecentRewards) -> None:
     """Write metrics.jsonl, run.json and, on success, the model; its weights come last and mark it as complete."""
     recipe = trainer.recipe
-    write_bytes(folder / METRICS, (state_folder(folder, recipe) / METRICS).read_bytes())
+    write_bytes(folder / METRICS, read_bytes(state_folder(folder, recipe) / METRICS))
     interface = trainer.environment.factory.interface
     published = trainer.candidate() if outcome.status in ("completed", "paused") else None
     chosen = None if published is None else {"agent_steps": published.agent_steps, "objective": published.objective}

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 from daf.config.recipes import TrainingRecipe, with_hyperparameters
 from daf.distributed.failures import Cause, TrainingFailedError
 from daf.errors import EXIT_REQUEUE, DafError
 from daf.logging_config import DAFLogger
-from daf.system.files import read_json
+from daf.system.validated import read_record
 from daf.training.launch import run_training
 from daf.training.options import RunOptions
 
@@ -23,6 +23,13 @@ class TrainingInterruptedError(DafError):
     """Training was interrupted and wrote a checkpoint."""
 
     exit_code = EXIT_REQUEUE
+
+
+class BestTrial(TypedDict):
+    """What training reads of a sweep's best.json."""
+
+    trial: int
+    hyperparameters: dict[str, bool | int | float | str | None]
 
 
 def train_run(
@@ -40,7 +47,7 @@ def train_run(
     label = options.label
     training = TrainingRecipe.model_validate(recipe)
     if best is not None:
-        trial = read_json(best)
+        trial = read_record(best, BestTrial, "the best trial of a sweep")
         logger.info(f"{label}: hyperparameters of trial {trial['trial']}, {trial['hyperparameters']}")
         training = with_hyperparameters(training, trial["hyperparameters"])
     outcome = run_training(training, folder, options)

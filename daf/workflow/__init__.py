@@ -1,5 +1,6 @@
 """The Python half of the Snakefile.
 
+configuration        the experiment's files, and --config
 plan                 the three static plans of an experiment
 checkpoint_plan      who plays: policies and their checkpoints
 episode_plan         what is played: episodes, shards, interim analyses

@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import traceback
 from pathlib import Path
 from typing import Literal
 
@@ -19,14 +20,16 @@ from pydantic import BaseModel, ConfigDict
 from daf.config import ExperimentConfig
 from daf.config.recipes import STAGE_VERSIONS
 from daf.engine.model_files import weights_files
-from daf.errors import EXIT_OK, BadInputError, ConfigError, DafError
-from daf.system.files import digest, file_sha256, read_json, write_json, write_text
+from daf.errors import EXIT_FAILED, EXIT_OK, BadInputError, ConfigError, DafError
+from daf.system.files import digest, file_sha256, write_json, write_text
+from daf.system.json_files import read_json
 from daf.system.provenance import engine_stamp
 from daf.workflow.plan import Plan, code_of_experiment, mission_recipes
 
 STAMPS = Path(".snakemake") / "daf"
 # Files of the check's process: what to check, what it is doing, what it found and what it printed.
 REQUEST, STEP, RESULT, LOG = "request.json", "step.txt", "result.json", "check.log"
+ENGINE_MISSING = 69  # exit code of the check: EX_UNAVAILABLE of sysexits.h
 Part = Literal["expected", "found", "where", "hint"]
 
 
@@ -73,13 +76,17 @@ def check_once(plan: Plan, source: str) -> None:
 
 
 def _broken_off(folder: Path, source: str, code: int, printed: str) -> DafError:
-    """The error of a check without a result."""
+    """The error of a check without a result: no engine, a defect of DAF, or user code that ends its process."""
     last = (printed.strip().splitlines() or ["no message"])[-1]
     ended = f"exit code {code}" if code >= 0 else signal.Signals(-code).name
-    if not (folder / STEP).is_file():
-        hint = "is the environment complete? `make setup`"
-        return DafError("an engine that loads", f"{last} ({ended})", "checking the experiment", hint)
-    step = (folder / STEP).read_text()
+    where = "checking the experiment with the engine"
+    if code == ENGINE_MISSING:
+        hint = f"is the environment complete? `make setup`; see {STAMPS / LOG}"
+        return DafError("an engine that loads", last, where, hint)
+    step = (folder / STEP).read_text() if (folder / STEP).is_file() else where
+    if code == EXIT_FAILED and "Traceback" in printed:
+        hint = f"the messages and the traceback are in {STAMPS / LOG}"
+        return DafError("a check that finishes", f"{ended}: {last}", f"{source}: {step}", hint)
     hint = f"does code that is named there end its process? See {STAMPS / LOG}"
     return BadInputError("a check that finishes", f"its process ended with {ended}: {last}", f"{source}: {step}", hint)
 
@@ -91,8 +98,11 @@ def stamp_of(experiment: ExperimentConfig) -> Path:
 
 def main(arguments: list[str]) -> int:
     """Check the experiment that a file in the folder describes, and write what was found to another."""
-    from daf.workflow.engine_check import find_problems
-
+    try:
+        from daf.workflow.engine_check import find_problems
+    except (ImportError, OSError):
+        traceback.print_exc()
+        return ENGINE_MISSING
     folder = Path(arguments[0])
     request = read_json(folder / REQUEST)
     plan = Plan(ExperimentConfig.from_dict(request["experiment"], source=request["source"]))

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from daf.config import ExperimentConfig
 from daf.errors import BadInputError, WorkflowFailedError, ending_in_one_line
 from daf.system.files import PROJECT
+from daf.system.user_paths import user_path
 from daf.workflow.plan import Plan
 from daf.workflow.preflight import check_once
 
@@ -43,7 +44,7 @@ def run_workflow(
     from snakemake.scheduling.greedy import SchedulerSettings as GreedySettings
     from snakemake.settings.types import ExecutionSettings, SchedulingSettings
 
-    config_path = Path(config_path).resolve()
+    config_path = user_path(config_path, "config_path").resolve()
     snakefile()
     check_once(Plan(ExperimentConfig.from_yaml(config_path)), str(config_path))
     try:

@@ -5,16 +5,21 @@ tests/workflow/test_snakemake_internals.py fails when Snakemake changes one of t
 
 from __future__ import annotations
 
+import argparse
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from daf.errors import BadInputError
+from daf.system.files import PROJECT
 
 if TYPE_CHECKING:
     from snakemake.api import DAGApi
     from snakemake.workflow import Workflow
+
+
+DEFAULT_PROFILE = Path("profiles") / "default"
 
 
 def is_main_process(workflow: Workflow) -> bool:
@@ -80,6 +85,29 @@ def say(text: str) -> None:
     from snakemake.logging import logger
 
     logger.info(text)
+
+
+def command_line_config(workflow: Workflow) -> Mapping[str, Any]:
+    """The values of `--config` on the command line or in the profile."""
+    return dict(workflow.config_settings.config)
+
+
+def profile_files(command: Sequence[str], environment: Mapping[str, str]) -> list[Path]:
+    """The files of the profiles that a command line of Snakemake uses; none if the command is another program."""
+    from snakemake.cli import get_profile_dir
+
+    program, *arguments = command
+    if Path(program).name not in ("snakemake", "__main__.py"):
+        return []
+
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    parser.add_argument("--profile", default=environment.get("SNAKEMAKE_PROFILE"))
+    parser.add_argument("--workflow-profile")
+    named, _ = parser.parse_known_args(arguments)
+    shipped = next((str(folder) for folder in (DEFAULT_PROFILE, PROJECT / DEFAULT_PROFILE) if folder.is_dir()), None)
+    profiles = [named.profile, named.workflow_profile or shipped]
+    found = [get_profile_dir(profile) for profile in profiles if profile not in (None, "", "none")]
+    return [entry[1] for entry in found if entry is not None]
 
 
 def profile_resources(workflow: Workflow, rule: str) -> Mapping[str, Any]:

@@ -362,7 +362,7 @@ def test_damaged_packages_are_invalid_without_playing(package: PackageResult, tm
     content[len(content) // 2] ^= 0xFF
     (tmp_path / "lstm-0.1.0.zip").write_bytes(content)
     result = daf_validate_deployment(tmp_path / "lstm-0.1.0.zip")
-    assert "'weights.pt' is damaged" in result.problems[0]
+    assert "Bad CRC-32 for file 'weights.pt'" in result.problems[0]
 
 
 def test_a_package_that_is_not_its_manifests_is_invalid(tmp_path: Path) -> None:

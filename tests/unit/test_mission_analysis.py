@@ -304,7 +304,7 @@ def test_how_a_text_may_name_missions(tmp_path, text, found):
     assert daf_discover_missions_from_readme(readme) == found
 
 
-@pytest.mark.parametrize(("content", "found"), [(b"\x89PNG\xff\xfe", "not UTF-8 text"), (None, "a folder")])
+@pytest.mark.parametrize(("content", "found"), [(b"\x89PNG\xff\xfe", "not UTF-8"), (None, "a folder")])
 def test_what_is_no_text(tmp_path, content, found):
     path = tmp_path / "README.md"
     if content is None:

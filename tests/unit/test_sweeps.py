@@ -475,7 +475,7 @@ def test_a_completed_trial_without_a_finite_objective_is_failed():
 
 
 def test_a_damaged_result_is_named():
-    with pytest.raises(BadInputError, match="'hyperparameters'"):
+    with pytest.raises(BadInputError, match="trial result: hyperparameters"):
         TrialResult.from_dict({"trial": 0, "status": "completed"})
     with pytest.raises(BadInputError, match="'running'"):
         TrialResult.from_dict(result(0, 1.0, status="running"))

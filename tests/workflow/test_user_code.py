@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from daf.episodes.table import read_provenance
-from daf.system.files import file_sha256, read_json
+from daf.system.files import file_sha256
+from daf.system.json_files import read_json
 from tests.workflow.tools import job_counts, skip_engine_check, snakemake, write_experiment
 
 pytestmark = pytest.mark.slow

@@ -13,6 +13,7 @@ from daf.errors import DafError
 from daf.system.user_code import unfollowed_in_words
 from daf.workflow import snakemake_internals
 from daf.workflow.code_changes import changes_in_words
+from daf.workflow.configuration import read_experiment, refuse_repeated_keys
 from daf.workflow.learning_plan import refuse_old_profile, take_trials_per_job
 from daf.workflow.lock import remove_stale_workflow_lock
 from daf.workflow.plan import Plan, code_of_experiment
@@ -26,8 +27,16 @@ def load_plan():
     is a DAG."""
     source = ", ".join(str(path) for path in workflow.configfiles)
     try:
+        refuse_repeated_keys(snakemake_internals.profile_files(sys.argv, os.environ))
+        # Snakemake's reader drops repeated keys, and takes 1e-4 for text. Jobs get the same object.
+        overrides = snakemake_internals.command_line_config(workflow)
+        meant = read_experiment(workflow.configfiles, overrides)
+        config.clear()
+        config.update(meant)
         refuse_old_profile(partial(snakemake_internals.profile_resources, workflow))
         trials_per_job = take_trials_per_job(config)
+        if overrides.keys() & config.keys():
+            source += " and --config"
         plan = Plan(ExperimentConfig.from_dict(config, source=source))
         if snakemake_internals.is_main_process(workflow):
             if remove_stale_workflow_lock():

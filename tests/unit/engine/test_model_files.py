@@ -21,7 +21,8 @@ from daf.engine.missions import resolve_mission
 from daf.engine.model_files import class_path_of, load_model_description, read_weights, save_model, weights_bytes
 from daf.engine.policies import build_policy, resolve_policy
 from daf.errors import CheckpointError, DafError, PolicyError
-from daf.system.files import file_sha256, read_json, write_json
+from daf.system.files import file_sha256, write_json
+from daf.system.json_files import read_json
 from daf.system.provenance import engine_stamp
 
 MISSION = "assembler_2"
@@ -313,12 +314,12 @@ def test_a_model_does_not_play_another_mission(tmp_path: Path, assembler: Policy
 @pytest.mark.parametrize(
     ("content", "found"),
     [
-        (b"", "an unreadable file"),
-        (b"\xff\xfe", "an unreadable file"),
-        (b"[]", "an unreadable file"),
-        (b"{}", "an unreadable file"),
+        (b"", "an empty file"),
+        (b"\xff\xfe", "UTF-16"),
+        (b"[]", "[] (list)"),
+        (b"{}", "nothing"),
         (b'{"format_version": 2}', "format 2"),
-        (b'{"format_version": 1}', "policy_class_path: Field required"),
+        (b'{"format_version": 1}', "nothing"),
     ],
 )
 def test_damaged_descriptions(content: bytes, found: str, tmp_path: Path, assembler: PolicyEnvInterface) -> None:
@@ -327,7 +328,7 @@ def test_damaged_descriptions(content: bytes, found: str, tmp_path: Path, assemb
     for config in ({}, {"class_path": "grid", "init_kwargs": {"hidden_size": 8}}):
         error = refused(path, CheckpointError, assembler, **config)
         assert found in error.found
-        assert error.where == str(tmp_path / "model.json")
+        assert error.where.partition(": ")[0] == str(tmp_path / "model.json")
 
 
 def test_an_edited_recipe_is_noticed(tmp_path: Path, assembler: PolicyEnvInterface) -> None:

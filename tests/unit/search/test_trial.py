@@ -27,7 +27,8 @@ from daf.search.trial import (
     run_proposed_trial,
     run_trial,
 )
-from daf.system.files import read_json, write_json
+from daf.system.files import write_json
+from daf.system.json_files import read_json
 from daf.training import launch
 
 UPDATE_STEPS = 4 * 4 * 16  # environments, agents of each, horizon

@@ -20,7 +20,7 @@ from daf.engine.model_files import read_weights
 from daf.engine.random_state import capture_random_state, restore_random_state
 from daf.errors import BadInputError
 from daf.logging_config import create_daf_logger
-from daf.system.files import read_json
+from daf.system.json_files import read_json
 from daf.training.evaluator import Evaluator, check_objective
 from daf.training.loop import train
 from daf.training.options import RunOptions

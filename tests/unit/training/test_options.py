@@ -13,7 +13,8 @@ from daf.config.recipes import TrainingRecipe, training_recipe
 from daf.distributed.failures import Cause, Failure
 from daf.distributed_training import daf_launch_distributed_training
 from daf.errors import BadInputError, ConfigError
-from daf.system.files import read_json, write_json
+from daf.system.files import write_json
+from daf.system.json_files import read_json
 from daf.training.options import RunOptions, TrainingSpec
 from daf.training.outcome import RunDetails, TrainingOutcome, read_run_record, write_run_record
 from daf.training.request import training_spec

@@ -27,7 +27,7 @@ from daf.distributed.signals import Stop
 from daf.distributed.torchrun import agent_commands, run_agents
 from daf.errors import BadInputError
 from daf.system.devices import lease_devices
-from daf.system.files import read_json
+from daf.system.json_files import read_json
 from daf.training import launch as launch_module
 from daf.training import worker as worker_module
 from daf.training.launch import run_training

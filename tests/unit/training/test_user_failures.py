@@ -13,7 +13,7 @@ from daf.config.recipes import HeldOutRecipe, TrainingRecipe
 from daf.distributed.failures import Cause, TrainingFailedError, read_failures
 from daf.distributed.signals import stop_signals
 from daf.errors import EXIT_FAILED, PolicyError
-from daf.system.files import read_json
+from daf.system.json_files import read_json
 from daf.training.checkpoints import load_newest_checkpoint
 from daf.training.launch import main, run_training
 from daf.training.options import TrainingSpec

@@ -266,12 +266,21 @@ def test_problems_come_back_as_they_are_and_leave_no_stamp(calls, tmp_path):
 
 
 def test_an_engine_that_does_not_load(calls):
-    calls.code, calls.result = 1, None
+    calls.code, calls.result = preflight.ENGINE_MISSING, None
     calls.printed = "Traceback …\nModuleNotFoundError: No module named 'mettagrid'\n"
     with pytest.raises(DafError) as caught:
         checked(calls, comparisons={"c": COMPARISON})
-    assert caught.value.found == "ModuleNotFoundError: No module named 'mettagrid' (exit code 1)"
+    assert caught.value.found == "ModuleNotFoundError: No module named 'mettagrid'"
     assert caught.value.exit_code == 1
+
+
+def test_a_check_that_fails_in_a_way_nobody_foresaw_blames_neither_the_user_nor_the_environment(calls):
+    calls.code, calls.result, calls.step = 1, None, "comparisons.c"
+    calls.printed = "Traceback …\nKeyError: 'x'\n"
+    with pytest.raises(DafError) as caught:
+        checked(calls, comparisons={"c": COMPARISON})
+    assert (caught.value.found, caught.value.exit_code) == ("exit code 1: KeyError: 'x'", 1)
+    assert caught.value.hint == f"the messages and the traceback are in {preflight.STAMPS / preflight.LOG}"
 
 
 @pytest.mark.parametrize(("code", "ended"), [(0, "exit code 0"), (3, "exit code 3"), (-11, "SIGSEGV")])
