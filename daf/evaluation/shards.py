@@ -47,6 +47,7 @@ def evaluate_shard(
     mission, start = resolve_mission(recipe.mission.config, recipe.mission.name), time.perf_counter()
     title = f"evaluate {policy.checkpoint_label} on {recipe.mission.name}"
     progress = logger.progress(title, recipe.num_episodes, "episodes")
+    progress.update(0)  # the speed counts from here, not from the first finished episode
     frame = evaluate_policy(
         player,
         mission,

@@ -16,7 +16,7 @@ from daf.config import EvaluationConfig
 from daf.errors import BadInputError, DeploymentError
 from daf.packaging.bundle import SPEC_NAME
 from daf.packaging.manifest import Manifest, differences, read_manifest
-from daf.system.checks import CheckResult, Status, messages
+from daf.system.checks import CheckResult, Status, as_lines, messages
 from daf.system.files import file_sha256
 
 if TYPE_CHECKING:
@@ -59,6 +59,10 @@ class ValidationResult:
     @property
     def is_valid(self) -> bool:
         return not self.problems
+
+    def __str__(self) -> str:
+        verdict = "valid" if self.is_valid else "NOT VALID"
+        return f"{self.package}, played on {self.mission}: {verdict}\n{as_lines(self.checks)}"
 
     def to_dict(self) -> dict[str, Any]:
         return {

@@ -277,6 +277,7 @@ class _TrialRun:
 
         recipe = self.recipe
         progress = self.job.logger.progress(f"{self.job.label} evaluation", recipe.episodes, "episodes")
+        progress.update(0)  # the speed counts from here, not from the first finished episode
         episodes = evaluate_policy(
             PolicyConfig(data_path=weights),
             resolve_mission(training.mission.config, training.mission.name),
