@@ -20,7 +20,7 @@ help:
 	@echo 'make test       set up .venv and run the tests; more with ARGS="-k config"'
 	@echo 'make fuzz       try 20,000 damaged inputs of every kind of file; another number with ARGS="--inputs 1000"'
 	@echo 'make coverage   run the quick unit tests and print how much of daf/ they reach, the least covered files first'
-	@echo 'make imports    print the levels of the import graph of daf/, or a circle in it'
+	@echo 'make imports    print the levels of the import graph of daf/, or a cycle in it'
 	@echo 'make setup      only set up .venv from requirements.lock'
 	@echo 'make lint       ruff, mypy, snakefmt, snakemake --lint'
 	@echo 'make format     let ruff and snakefmt rewrite the sources'

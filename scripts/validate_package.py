@@ -11,7 +11,7 @@ from daf.workflow.script import script_context
 with script_context(snakemake) as context:
     mission = PackageRecipe.model_validate(snakemake.params.recipe).mission
     result = daf_validate_deployment(snakemake.input.package, mission.config)
-    context.logger.info(f"validation of {snakemake.input.package}:\n{result}")
+    context.logger.info(str(result))
     require_valid(result)
     record = provenance(
         {"package": result.sha256, "mission": mission.to_dict()}, {}, code=code_in(snakemake.params.recipe)

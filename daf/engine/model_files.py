@@ -19,9 +19,10 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel, ConfigDict
 
 from daf.errors import BadInputError, CheckpointError, PolicyError
+from daf.system.archives import Archive
 from daf.system.engine_packages import DECIDING_PACKAGES
 from daf.system.files import digest, write_bytes, write_json
-from daf.system.json_files import read_json
+from daf.system.json_files import parse_json, read_json
 from daf.system.provenance import engine_stamp
 from daf.system.readers import read_bytes
 from daf.system.validated import validated
@@ -211,13 +212,14 @@ def class_path_of(policy: PolicyConfig) -> str | None:
 
 def _class_outside_bundle(path: Path) -> str | None:
     try:
-        with zipfile.ZipFile(path) as archive:
-            class_path = str(json.loads(archive.read("policy_spec.json"))["class_path"])
-            folder = class_path.rpartition(".")[0].replace(".", "/")
-            inside = {f"{folder}.py", f"{folder}/__init__.py"} & set(archive.namelist())
-    except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile):
+        archive = Archive(path)
+        spec = validated(dict[str, Any], parse_json(archive.read("policy_spec.json"), str(path)), str(path))
+    except BadInputError:
         return None
-    return None if inside else class_path
+    class_path = str(spec.get("class_path", ""))
+    folder = class_path.rpartition(".")[0].replace(".", "/")
+    inside = {f"{folder}.py", f"{folder}/__init__.py"} & set(archive.names)
+    return None if inside else class_path or None
 
 
 def load_model_description(path: Path) -> ModelDescription:

@@ -49,6 +49,7 @@ def evaluate_shard(
     title = f"evaluate {policy.checkpoint_label} on {recipe.mission.name}"
     progress = logger.progress(title, recipe.num_episodes, "episodes")
     failures = FailureLog(logger, title)
+    progress.update(0)  # the speed counts from here, not from the first finished episode
     frame = evaluate_policy(
         player,
         mission,

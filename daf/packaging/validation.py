@@ -16,7 +16,7 @@ from daf.errors import BadInputError, DeploymentError
 from daf.packaging.bundle import SPEC_NAME
 from daf.packaging.manifest import Manifest, differences, read_manifest
 from daf.system.archives import Archive
-from daf.system.checks import CheckResult, Status, found_and_hint, messages
+from daf.system.checks import CheckResult, Status, as_lines, found_and_hint, messages
 from daf.system.files import file_sha256
 from daf.system.validated import read_record, validated
 
@@ -60,6 +60,10 @@ class ValidationResult:
     @property
     def is_valid(self) -> bool:
         return not self.problems
+
+    def __str__(self) -> str:
+        verdict = "valid" if self.is_valid else "NOT VALID"
+        return f"{self.package}, played on {self.mission}: {verdict}\n{as_lines(self.checks)}"
 
     def to_dict(self) -> dict[str, Any]:
         return {

@@ -54,11 +54,14 @@ def search_in_words(analysis: Mapping[str, Any]) -> list[str]:
         ]
     sentences = [f"The best trial is trial {best['trial']}: {metric} {objective} in the search."]
     sentences.append(f"On fresh seeds, which the search never saw, its mean is {number(confirmation['mean'])}.")
-    optimism = confirmation["optimism"]
-    if optimism is not None:
-        size = number(abs(optimism))
-        compared = f"{size} {'better' if optimism > 0 else 'worse'} than" if optimism else "as good as"
-        sentences.append(f"Optimism of the search: its best score was {compared} the same trial's mean on fresh seeds.")
+    first = confirmation["finalists"][0]  # the best of the search
+    if first["optimism"] is not None:
+        which = "It" if first["trial"] == best["trial"] else f"Trial {first['trial']}"
+        score, mean = number(first["search_objective"]), number(first["confirmed_mean"])
+        text = f"{which} had the best score of the search, {score}, and a mean of {mean} on fresh seeds"
+        if first["optimism"] > 0:
+            text += f": the search was too optimistic by {number(first['optimism'])}"
+        sentences.append(f"{text}.")
     return sentences
 
 

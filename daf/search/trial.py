@@ -316,6 +316,7 @@ class _TrialRun:
             self.job.logger.progress(title, recipe.episodes, "episodes"),
             FailureLog(self.job.logger, title),
         )
+        progress.update(0)  # the speed counts from here, not from the first finished episode
         episodes = evaluate_policy(
             PolicyConfig(data_path=weights),
             resolve_mission(training.mission.config, training.mission.name),

@@ -41,6 +41,12 @@ def messages(checks: Sequence[CheckResult], status: Status) -> list[str]:
     return [str(check) for check in checks if check.status == status]
 
 
+def as_lines(checks: Sequence[CheckResult]) -> str:
+    """All checks, one per line."""
+    marks = {"ok": "ok     ", "warning": "WARNING", "error": "ERROR  "}
+    return "\n".join(f"{marks[check.status]}  {check}" for check in checks)
+
+
 @dataclass(frozen=True, kw_only=True)
 class EnvironmentCheckResult:
     """All checks of one machine, in the order they ran.
@@ -72,8 +78,7 @@ class EnvironmentCheckResult:
         }
 
     def __str__(self) -> str:
-        marks = {"ok": "ok     ", "warning": "WARNING", "error": "ERROR  "}
-        return "\n".join(f"{marks[check.status]}  {check}" for check in self.checks)
+        return as_lines(self.checks)
 
 
 def require_healthy(result: EnvironmentCheckResult) -> None:
