@@ -9,7 +9,7 @@ import numpy as np
 from daf.config import DAFComparisonConfig
 from daf.statistics import intervals
 from daf.statistics.intervals import Interval
-from daf.statistics.records import OVERALL, SummaryRecord
+from daf.statistics.records import OVERALL, SummaryRecord, in_scores
 from daf.statistics.streams import stream
 from daf.statistics.units import Cell, Units
 
@@ -22,9 +22,10 @@ def summarize(units: Units, config: DAFComparisonConfig) -> list[SummaryRecord]:
     records = []
     for policy in units.policies:
         missions = units.missions_of(policy)
-        records += [_summary(units, config, policy, mission, [mission]) for mission in missions]
-        if missions:
-            records.append(_summary(units, config, policy, OVERALL, missions))
+        groups = [(mission, [mission]) for mission in missions] + ([(OVERALL, missions)] if missions else [])
+        for mission, members in groups:
+            own = units.in_own_unit(members)
+            records.append(in_scores(_summary(own, config, policy, mission, members), own.unit))
     return records
 
 
@@ -33,7 +34,7 @@ def _summary(
 ) -> SummaryRecord:
     cells = [units.cells[policy, name] for name in missions]
     strata = [cell.episodes for cell in cells]
-    level = config.confidence_level
+    level, resolution = config.confidence_level, units.resolution([policy], missions)
     rng = stream(config, "summary", policy, *missions)
     interval = intervals.mean_interval(strata, level=level, num_resamples=config.num_resamples, rng=rng)
     episodes = np.concatenate(strata)
@@ -51,7 +52,7 @@ def _summary(
         trained=trained,
         n_episodes=int(episodes.size),
         n_train_seeds=int(runs.size),
-        mean=float(intervals.mean_of_strata(strata)),
+        mean=float(intervals.without_rounding(intervals.mean_of_strata(strata), resolution)),
         interval_low=interval.low,
         interval_high=interval.high,
         interval_method=interval.method,
