@@ -5,6 +5,7 @@ sweep            the part of it that describes a sweep
 direction        whether more or less is better
 hyperparameters  the PPO hyperparameters of a training run
 strict_model     the base of all models: unknown keys are errors, and every error names its place
+policy_reference the forms in which Python code may name a policy
 recipes          everything that determines a result, and nothing else
 docs             the schema and the tables of config/README.md, generated from the models
 """

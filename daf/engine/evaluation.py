@@ -13,10 +13,8 @@ The contract: the same seed gives the same episode and the same results, with an
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from multiprocessing import get_context
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -36,6 +34,7 @@ from daf.engine.policies import build_policy
 from daf.engine.rollout import play_agents, play_step_batch, seed_everything
 from daf.engine.simulation import SimulationFactory
 from daf.engine.teams import Player, Team, resolve_player
+from daf.engine.worker_pool import worker_pool
 from daf.episodes.table import episodes_frame
 from daf.errors import BadInputError
 
@@ -109,7 +108,8 @@ def evaluate_policy(
     numbers = range(first_episode, first_episode + episodes)
     play = partial(_play_here, player, mission, seed=seed, device=device, max_action_time_ms=options.max_action_time_ms)
     played: dict[int, PlayedEpisode] = {}
-    for number, episode in _share(play, numbers, workers):
+    classes = [member.class_path for member in (player.members if isinstance(player, Team) else [player])]
+    for number, episode in _share(play, numbers, workers, classes):
         played[number] = episode
         if on_progress is not None:
             on_progress(len(played))
@@ -130,8 +130,10 @@ def evaluate_policy(
 # ---- sharing the work -------------------------------------------------------------------------------------
 
 
-def _share(play: PlayNumbers, numbers: range, workers: int) -> Iterator[tuple[int, PlayedEpisode]]:
-    """Episodes as they finish, with their numbers."""
+def _share(
+    play: PlayNumbers, numbers: range, workers: int, classes: Sequence[str]
+) -> Iterator[tuple[int, PlayedEpisode]]:
+    """Episodes as they finish, with their numbers; `classes` are the paths of the classes that play."""
     if workers == 1 or len(numbers) <= 1:
         yield from play(numbers)
         return
@@ -140,7 +142,7 @@ def _share(play: PlayNumbers, numbers: range, workers: int) -> Iterator[tuple[in
         shares = [
             numbers[part[0] : part[-1] + 1] for part in np.array_split(np.arange(len(numbers)), workers) if len(part)
         ]
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+    with worker_pool(workers, classes) as pool:
         for job in [pool.submit(_as_list, play, share) for share in shares]:
             yield from job.result()
 
