@@ -10,6 +10,7 @@ from daf.cluster.settings import load_cluster
 from daf.config import NAME_PATTERN, ExperimentConfig
 from daf.engine.model_files import weights_files
 from daf.errors import DafError
+from daf.system.files import PROJECT
 from daf.workflow import snakemake_internals
 from daf.workflow.learning_plan import refuse_old_profile, take_trials_per_job
 from daf.workflow.lock import remove_stale_workflow_lock
@@ -17,6 +18,8 @@ from daf.workflow.plan import Plan
 from daf.workflow.preflight import check_once
 
 NAME = NAME_PATTERN.strip("^$")
+# Snakemake formats this path, so a folder `run {v2}` above it needs its braces doubled.
+ENVIRONMENT = str(PROJECT / "environment.yml").replace("{", "{{").replace("}", "}}")
 
 
 def load_plan():

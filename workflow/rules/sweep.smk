@@ -29,7 +29,7 @@ rule collect_results:
     benchmark:
         "<benchmarks>/sweeps/{sweep}/history-{first}-{last}.jsonl"
     conda:
-        "../../environment.yml"
+        ENVIRONMENT
     params:
         stage_version=STAGE_VERSIONS["propose"],
     script:
@@ -47,7 +47,7 @@ rule promote_trials:
     benchmark:
         "<benchmarks>/sweeps/{sweep}/rung-{rung}/bracket-{bracket}.jsonl"
     conda:
-        "../../environment.yml"
+        ENVIRONMENT
     params:
         promotion=promotion_params,
     script:
@@ -66,7 +66,7 @@ rule run_rung_trial:
     benchmark:
         "<benchmarks>/sweeps/{sweep}/rung-{rung}/entry-{entry}.jsonl"
     conda:
-        "../../environment.yml"
+        ENVIRONMENT
     threads: 1
     resources:
         mem_mb=2000,
@@ -88,7 +88,7 @@ rule choose_finalists:
     benchmark:
         "<benchmarks>/sweeps/{sweep}/finalists.jsonl"
     conda:
-        "../../environment.yml"
+        ENVIRONMENT
     params:
         sweep=selection_params,
         stage_version=STAGE_VERSIONS["select"],
@@ -108,7 +108,7 @@ rule confirm_trial:
     benchmark:
         "<benchmarks>/sweeps/{sweep}/confirmation/rank-{rank}/seed-{seed}.jsonl"
     conda:
-        "../../environment.yml"
+        ENVIRONMENT
     threads: 1
     resources:
         mem_mb=2000,
@@ -145,7 +145,7 @@ rule select_best:
     benchmark:
         "<benchmarks>/sweeps/{sweep}/best.jsonl"
     conda:
-        "../../environment.yml"
+        ENVIRONMENT
     params:
         sweep=selection_params,
         stage_version=STAGE_VERSIONS["select"],

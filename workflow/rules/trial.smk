@@ -18,7 +18,7 @@ rule propose_trial:
     benchmark:
         "<benchmarks>/sweeps/{sweep}/trial-{trial}.propose.jsonl"
     conda:
-        "../../environment.yml"
+        ENVIRONMENT
     params:
         sweep=sweep_params,
         stage_version=STAGE_VERSIONS["propose"],
@@ -38,7 +38,7 @@ rule run_trial:
     benchmark:
         "<benchmarks>/sweeps/{sweep}/trial-{trial}.jsonl"
     conda:
-        "../../environment.yml"
+        ENVIRONMENT
     threads: 1
     resources:
         mem_mb=2000,
