@@ -6,6 +6,7 @@ episode_plan         what is played: episodes, shards, interim analyses
 learning_plan        what is learned: training runs and sweeps
 preflight            the check with the engine before the graph is built, once per content
 engine_check         what that check examines
+targets              what a user may request, and errors for what no target can be
 lock                 removes the lock that a killed Snakemake leaves behind
 runner               the Snakefile, run from Python
 script               what every program in scripts/ does around its one call, and running a script by hand

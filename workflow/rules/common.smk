@@ -16,6 +16,7 @@ from daf.workflow.learning_plan import refuse_old_profile, take_trials_per_job
 from daf.workflow.lock import remove_stale_workflow_lock
 from daf.workflow.plan import Plan
 from daf.workflow.preflight import check_once
+from daf.workflow.targets import check_writable, refuse_patterns
 
 NAME = NAME_PATTERN.strip("^$")
 # Snakemake formats this path, so a folder `run {v2}` above it needs its braces doubled.
@@ -33,8 +34,20 @@ def load_plan():
         if snakemake_internals.is_main_process(workflow):
             if remove_stale_workflow_lock():
                 print("The last run was killed. Removed its lock; this run continues from there.", file=sys.stderr)
+            check_writable(plan.experiment.daf.output_dir)
             check_once(plan, source)
         return plan, trials_per_job
+    except DafError as error:
+        print(f"\n{error}\n", file=sys.stderr)
+        sys.exit(error.exit_code)
+
+
+def check_targets(workflow):
+    """Refuse a target that stands for many files, and say which file to request."""
+    try:
+        packaged = CHECKPOINTS.deployed()
+        deployed = (packaged.label, EXPERIMENT.deployment.version) if packaged else None
+        refuse_patterns(*snakemake_internals.targets_and_patterns(workflow), deployed)
     except DafError as error:
         print(f"\n{error}\n", file=sys.stderr)
         sys.exit(error.exit_code)
@@ -73,12 +86,12 @@ def sweep_before_training(wildcards):
 
 def weights_to_evaluate(wildcards):
     """The output of training runs, or the files that the configuration names, or nothing for a scripted policy."""
-    player = CHECKPOINTS.by_label[wildcards.checkpoint]
+    player = CHECKPOINTS.labelled(wildcards.checkpoint)
     return [path for single in player.singles() for path in weights_of(single)]
 
 
 def weights_to_package(wildcards):
-    return weights_of(CHECKPOINTS.deployed())
+    return weights_of(CHECKPOINTS.packaged())
 
 
 def weights_of(checkpoint):

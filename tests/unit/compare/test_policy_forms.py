@@ -116,7 +116,7 @@ def test_a_class_of_the_running_script_goes_to_no_package_and_no_workflow(
     mine = type("Mine", (Still,), {"__module__": "__main__", "__qualname__": "Mine"})
     monkeypatch.setattr(sys.modules["__main__"], "Mine", mine, raising=False)
     assert labels([mine]) == ["Mine"]
-    for refuse in (lambda: daf_package_policy(mine, output_dir=tmp_path), lambda: named_policies([mine])):
+    for refuse in (lambda: daf_package_policy(mine, output_dir=tmp_path), lambda: named_policies({"mine": mine})):
         with pytest.raises(PolicyError) as caught:
             refuse()
         assert caught.value.found == "__main__.Mine"
