@@ -26,6 +26,7 @@ __all__ = [
     "daf_analyze_mission_set",
     "daf_discover_missions_from_readme",
     "daf_get_mission_metadata",
+    "daf_list_statistics",
     "daf_validate_mission_set",
     "daf_write_replay",
 ]
@@ -106,6 +107,24 @@ def daf_get_mission_metadata(mission_name: str | MissionConfig) -> MissionMetada
     from daf.engine.missions import resolve_mission
 
     return mission_metadata(resolve_mission(mission_name))
+
+
+def daf_list_statistics(mission_name: str | MissionConfig, policy: Any = DEFAULT_POLICY) -> dict[str, list[str]]:
+    """The statistics that a `success` expression may name on a mission, as one short run of a policy reports them.
+
+    The engine reports a statistic once it has occurred, so a policy that does more shows more.
+
+    Returns:
+        `game`: names for `game('…')`; `agent`: names for `agent_sum('…')`, `agent_mean`, `agent_min` and `agent_max`.
+
+    Raises:
+        BadInputError: unknown mission or policy.
+    """
+    from daf.engine.evaluation import evaluate_policy
+    from daf.episodes.statistics import episode_statistics
+
+    reported = episode_statistics(evaluate_policy(policy, mission_name, episodes=2, seed=0))
+    return {"game": sorted(reported.game), "agent": sorted(reported.agent)}
 
 
 def daf_validate_mission_set(mission_names: Sequence[str | MissionConfig]) -> list[str]:

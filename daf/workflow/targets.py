@@ -41,7 +41,7 @@ def refuse_patterns(targets: Iterable[str], outputs: Mapping[str, list[str]], de
             if deployed is not None:
                 file = pattern.replace("{checkpoint}", deployed[0]).replace("{version}", deployed[1])
                 hint = f"request a file: snakemake {file}"
-        raise BadInputError("a file, or a rule that stands for a stage", f"rule '{target}'", "target", hint)
+        raise BadInputError("a file, or the rule of a stage", f"rule '{target}'", "target", hint)
 
 
 def check_writable(folder: Path) -> None:

@@ -21,7 +21,7 @@ def test_a_clone_may_lie_in_a_folder_with_braces(name: str, tmp_path: Path) -> N
     clone.mkdir()
     for part in ("Snakefile", "environment.yml"):
         shutil.copy(PROJECT / part, clone / part)
-    for part in ("workflow", "daf", "scripts", "profiles"):
+    for part in ("workflow", "daf", "scripts", "profiles", "config"):
         shutil.copytree(PROJECT / part, clone / part, ignore=shutil.ignore_patterns("__pycache__"))
     write_experiment(clone, SMALL)
     skip_engine_check(clone)

@@ -43,7 +43,7 @@ def load_plan():
 
 
 def check_targets(workflow):
-    """Refuse a target that stands for many files, and say which file to request."""
+    """Refuse a rule with many files as a target, and say which file to request."""
     try:
         packaged = CHECKPOINTS.deployed()
         deployed = (packaged.label, EXPERIMENT.deployment.version) if packaged else None

@@ -16,7 +16,7 @@ def train_targets(wildcards):
 def mission_targets(wildcards):
     reports = [f"<out>/reports/missions/{mission}.html" for mission in EPISODES.by_mission]
     played = [f"{player}/{mission}" for mission in EPISODES.by_mission for player in EPISODES.players(mission)]
-    # Requested by name, so that deleted episodes are played again even if the reports about them remain.
+    # Requested by name, so that deleted episodes are replaced even if the reports about them remain.
     reports += [f"<out>/evaluations/{folder}/episodes.parquet" for folder in played]
     return reports + [
         f"<out>/replays/{folder}/{replay}.json.z" for folder in played for replay in EXPERIMENT.evaluation.replays

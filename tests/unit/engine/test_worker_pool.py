@@ -1,4 +1,4 @@
-"""Scripts that play with several workers: with a main guard they play, without one they are told so."""
+"""Scripts that play with several workers need a main guard; without one, an error says so."""
 
 from __future__ import annotations
 
