@@ -62,8 +62,8 @@ def daf_launch_sweep(
     and the search space may use any names.
 
     Args:
-        cfg: the sweep. A grid runs each of its points once and ignores `num_trials`. With `num_finalists`, the best
-            trials run again on fresh seeds.
+        cfg: the sweep. A grid runs each of its points once. With `num_finalists`, the best trials run again on fresh
+            seeds.
         objective: takes a `Trial`; returns the objective, or a mapping that holds it under `cfg.objective_metric` (or
             "objective") and may hold other numbers, which are kept. If it raises, or returns NaN or infinity, the
             trial fails and the sweep continues.

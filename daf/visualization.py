@@ -75,7 +75,10 @@ def daf_plot_training_curves(
     if not any(curves.values()):
         known = {key for lines in runs.values() for line in lines for key, value in line.items() if value is not None}
         where = ", ".join(str(file) for file in _metrics_files(metrics).values())
-        raise BadInputError(f"lines with '{metric}'", "none", where, did_you_mean(metric, known - {"agent_steps"}))
+        hint = did_you_mean(metric, known - {"agent_steps"})
+        if metric in learning_curves.METRICS:
+            hint = "the name is right, but no update has recorded it yet"
+        raise BadInputError(f"lines with '{metric}'", "none", where or "metrics", hint)
     name = learning_curves.METRICS.get(metric, metric)
     write_text(path, figures.standalone(figures.curve_figure(curves, f"{name} over agent-steps")))
     return path
@@ -122,7 +125,7 @@ def _metrics_files(metrics: PathLike | Sequence[PathLike] | Mapping[str, PathLik
             return {folder.parent.name or folder.stem: folder}
         files = sorted(folder.glob(f"seed-*/{METRICS}")) or sorted(folder.glob(METRICS))
         if not files:
-            hint = "has training started?"
+            hint = "give the folder of a run (training/<run>), or of one of its seeds; has training started?"
             raise BadInputError(f"{METRICS}, or seed-*/{METRICS}", "none", str(folder), hint)
         return {file.parent.name: file for file in files}
     files = [user_path(file, "metrics") for file in metrics]

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from daf.compare.labels import unique_labels
+from daf.compare.labels import check_list, unique_labels
 from daf.config import DAFComparisonConfig, EvaluationConfig, MissionConfig, PolicyConfig
 
 if TYPE_CHECKING:
@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from daf.engine.teams import Player
     from daf.engine.types import PolicySpec
     from daf.statistics.results import ComparisonResults
+
+
+type PlayedPolicy = str | type | PolicySpec | PolicyConfig | ResolvedPolicy | Mapping[str, Any]
+type Policies = Sequence[PlayedPolicy] | Mapping[str, PlayedPolicy]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,19 +44,22 @@ class Lineup:
         return [policy.label for policy in self.policies]
 
 
-def resolve_lineup(
-    policies: Sequence[str | PolicySpec | PolicyConfig | ResolvedPolicy], missions: Sequence[str | MissionConfig]
-) -> Lineup:
-    """Load policies and missions; policies with the same name get numbered labels.
+def resolve_lineup(policies: Policies, missions: Sequence[str | MissionConfig]) -> Lineup:
+    """Load policies and missions; policies with the same name get numbered labels, and those of a mapping its keys.
 
     Raises:
-        BadInputError: an unknown mission or policy.
+        BadInputError: an unknown mission or policy, or one of them instead of a list.
     """
     from daf.engine.missions import resolve_mission
     from daf.engine.teams import resolve_player
 
+    check_list(policies, "policies")
+    check_list(missions, "missions")
     resolved_missions = tuple(resolve_mission(mission) for mission in missions)
-    players = [resolve_player(policy) for policy in policies]
+    if isinstance(policies, Mapping):
+        players = [resolve_player(policy, str(label)) for label, policy in policies.items()]
+    else:
+        players = [resolve_player(policy) for policy in policies]
     labels = unique_labels([player.label for player in players])
     labelled = tuple(replace(player, label=label) for player, label in zip(players, labels, strict=True))
     return Lineup(policies=labelled, missions=resolved_missions)

@@ -38,7 +38,7 @@ def _as_text(end: Any) -> Any:
 
 
 def compare_score_table(
-    episodes: pd.DataFrame, notes: Sequence[str], config: DAFComparisonConfig, source: pd.DataFrame | str | Path
+    episodes: pd.DataFrame, notes: Sequence[str], config: DAFComparisonConfig, source: Any
 ) -> ComparisonResults:
     """Compare a table of scores that `daf.statistics.scores.to_episodes` read from `source`, with its notes."""
     from daf.statistics.comparison import compare_episodes
@@ -53,7 +53,7 @@ def compare_score_table(
     return replace(results, notes=(*results.notes, *notes, *_fixed_policies(results)))
 
 
-def source_name(source: pd.DataFrame | str | Path) -> str:
+def source_name(source: Any) -> str:
     return str(source) if isinstance(source, str | Path) else "table of scores"
 
 

@@ -1,12 +1,13 @@
 """The definition of an experiment: typed, validated models of its file, and the recipes derived from them.
 
-experiment       the experiment file: missions, policies, training, comparisons, deployment
-sweep            the part of it that describes a sweep
-direction        whether more or less is better
-hyperparameters  the PPO hyperparameters of a training run
-strict_model     the base of all models: unknown keys are errors, and every error names its place
-recipes          everything that determines a result, and nothing else
-docs             the schema and the tables of config/README.md, generated from the models
+experiment        the experiment file: missions, policies, training, comparisons, deployment
+sweep             the part of it that describes a sweep
+direction         whether more or less is better
+hyperparameters   the PPO hyperparameters of a training run
+strict_model      the base of all models: unknown keys are errors, and every error names its place
+policy_reference  the forms in which Python code may name a policy
+recipes           everything that determines a result, and nothing else
+docs              the schema and the tables of config/README.md, generated from the models
 """
 
 from daf.config.direction import Direction, direction_sign

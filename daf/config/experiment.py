@@ -16,6 +16,7 @@ from pydantic import Discriminator, Field, Tag, model_validator
 
 from daf.config.direction import Direction
 from daf.config.hyperparameters import Hyperparameters
+from daf.config.policy_reference import policy_fields
 from daf.config.strict_model import Name, PositiveShare, Seed, StrictModel
 from daf.config.sweep import DAFSweepConfig
 from daf.errors import BadInputError, ConfigError, did_you_mean
@@ -75,14 +76,8 @@ class PolicyConfig(StrictModel):
 
     @classmethod
     def of(cls, policy: Any) -> PolicyConfig:
-        """Convert any form in which Python code may give a policy: shorthand, class path, file or PolicySpec."""
-        if isinstance(policy, PolicyConfig):
-            return policy
-        if isinstance(policy, str | Path):
-            is_file = isinstance(policy, Path) or policy.endswith((".zip", ".safetensors"))
-            return cls(data_path=Path(policy)) if is_file else cls(class_path=policy)
-        data_path = Path(policy.data_path) if policy.data_path else None
-        return cls(class_path=policy.class_path, data_path=data_path, init_kwargs=dict(policy.init_kwargs))
+        """Convert any form in which Python code may give a policy, see `policy_fields`."""
+        return policy if isinstance(policy, PolicyConfig) else cls.from_dict(policy_fields(policy), source="policy")
 
     @model_validator(mode="before")
     @classmethod

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import isfinite
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -37,6 +38,9 @@ Condition = Annotated[dict[str, Annotated[list[Choice], Field(min_length=1)]], B
 WHEN = "searched only if other parameters have one of these values: {name: [value, …]}"
 
 
+LARGEST_BOUND = 2**64  # of integers
+
+
 class FloatParameter(StrictModel):
     """A real number between two bounds, both included."""
 
@@ -70,10 +74,14 @@ class IntParameter(StrictModel):
 
 
 def _check_bounds(parameter: FloatParameter | IntParameter) -> None:
+    if max(abs(parameter.low), abs(parameter.high)) > LARGEST_BOUND and isinstance(parameter, IntParameter):
+        raise ValueError("low and high must lie between -2**64 and 2**64")
     if parameter.low > parameter.high:
         raise ValueError(f"low ({parameter.low}) must not be above high ({parameter.high})")
     if parameter.log and parameter.low <= 0:
         raise ValueError(f"log needs low above 0, not {parameter.low}")
+    if not isfinite(parameter.high / parameter.low if parameter.log else parameter.high - parameter.low):
+        raise ValueError(f"{'high / low' if parameter.log else 'high - low'} must be a finite number")
     if parameter.log and parameter.step is not None:
         raise ValueError("log and step exclude each other")
 
@@ -149,6 +157,9 @@ def _known_strategy(name: str) -> str:
 StrategyName = Annotated[str, AfterValidator(_known_strategy)]
 
 
+DEFAULT_TRIALS = 16
+
+
 class DAFSweepConfig(StrictModel):
     """A hyperparameter sweep: trials that train separately and are scored on the same evaluation episodes."""
 
@@ -167,7 +178,12 @@ class DAFSweepConfig(StrictModel):
         "bayesian",
         description="how trials are proposed: grid, random, quasi_random, bayesian, or the path of your own class",
     )
-    num_trials: int = Field(16, ge=1, description="number of trials; raising it adds trials without repeating any")
+    num_trials: int | None = Field(
+        None,
+        ge=1,
+        description=f"number of trials; null: {DEFAULT_TRIALS}, or every point of a grid; raising it adds trials "
+        "without repeating any",
+    )
     steps_per_trial: int = Field(100_000, ge=1, description="agent-steps of training per trial")
     episodes_per_trial: int = Field(8, ge=1, description="evaluation episodes per trial")
     objective_metric: str = Field(

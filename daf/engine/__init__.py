@@ -20,6 +20,7 @@ observations     the engine's observation objects, built from raw buffers
 simulation       engine simulations on shared buffers
 vector           many environments stepped together, for training
 evaluation       episodes → rows of the episodes table
+worker_pool      processes that share the episodes
 batches          many episodes of one network in lock step
 rollout          one episode of any other policy
 user_code        what policies change of this process, restored

@@ -13,12 +13,9 @@ The contract: the same seed gives the same episode and the same results, with an
 
 from __future__ import annotations
 
-import signal
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from multiprocessing import get_context
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -41,6 +38,7 @@ from daf.engine.rollout import StepFailedError, play_agents, play_step_batch, se
 from daf.engine.simulation import SimulationFactory
 from daf.engine.teams import Player, Team, resolve_player
 from daf.engine.user_code import state_kept
+from daf.engine.worker_pool import worker_pool
 from daf.episodes.table import episodes_frame
 from daf.errors import BadInputError, ending_in_one_line
 from daf.system.failure_report import USER_ERRORS, FailureReport
@@ -117,9 +115,10 @@ def evaluate_policy(
     numbers = range(first_episode, first_episode + episodes)
     play = partial(_play_here, player, mission, seed=seed, device=device, max_action_time_ms=options.max_action_time_ms)
     played: dict[int, PlayedEpisode] = {}
+    classes = [member.class_path for member in (player.members if isinstance(player, Team) else [player])]
     title = f"evaluation of {label} on {mission.name}"
     with ending_in_one_line(f"{title}: stopped by Ctrl-C"), random_state_kept(), state_kept():
-        for number, episode in _share(play, numbers, workers):
+        for number, episode in _share(play, numbers, workers, classes):
             played[number] = episode
             if options.on_failure is not None and episode.failure is not None:
                 options.on_failure(episode.failure)
@@ -142,8 +141,10 @@ def evaluate_policy(
 # ---- sharing the work -------------------------------------------------------------------------------------
 
 
-def _share(play: PlayNumbers, numbers: range, workers: int) -> Iterator[tuple[int, PlayedEpisode]]:
-    """Episodes as they finish, with their numbers."""
+def _share(
+    play: PlayNumbers, numbers: range, workers: int, classes: Sequence[str]
+) -> Iterator[tuple[int, PlayedEpisode]]:
+    """Episodes as they finish, with their numbers; `classes` are the paths of the classes that play."""
     if workers == 1 or len(numbers) <= 1:
         yield from play(numbers)
         return
@@ -152,14 +153,9 @@ def _share(play: PlayNumbers, numbers: range, workers: int) -> Iterator[tuple[in
         shares = [
             numbers[part[0] : part[-1] + 1] for part in np.array_split(np.arange(len(numbers)), workers) if len(part)
         ]
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_end_on_interrupt) as pool:
+    with worker_pool(workers, classes) as pool:
         for job in [pool.submit(_as_list, play, share) for share in shares]:
             yield from job.result()
-
-
-def _end_on_interrupt() -> None:
-    """Let Ctrl-C, which reaches all processes of a terminal, end this worker without a traceback."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def _as_list(play: PlayNumbers, numbers: range) -> list[Any]:

@@ -385,8 +385,9 @@ def read_sweep(folder: str | Path, config: DAFSweepConfig | None = None) -> Swee
     if config is None:
         # The last trial's number, not their count: trials finish in any order.
         num_trials = int(proposals[-1].parent.name.removeprefix("trial-")) + 1
-        recipe = read_record(proposals[0], ProposalFile)["recipe"]
-        content = {**recipe, "num_trials": num_trials, **_finalists_in(folder)}
+        content = {**read_record(proposals[0], ProposalFile)["recipe"], **_finalists_in(folder)}
+        if content.get("strategy") != "grid":  # which has as many trials as points
+            content["num_trials"] = num_trials
         config = DAFSweepConfig.from_dict(content, source=str(proposals[0]))
     plan = SweepPlan(config, {})
 

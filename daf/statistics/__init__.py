@@ -20,5 +20,6 @@ explanations      what a comparison answers, and the notes that go with it
 sentences         verdicts as sentences
 results           the results of a comparison, and their files
 scores            tables of scores from elsewhere
+score_files       the forms and files that such tables come in
 export            the layout of marl-eval
 """

@@ -20,7 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
-from daf.statistics.intervals import Array, Interval, is_constant, t_quantile, unknown
+from daf.statistics.effects import wins
+from daf.statistics.intervals import Array, Interval, is_constant, resolution_of, t_quantile, unknown
 
 Counts = NDArray[np.float32]
 Scores = Sequence[Array]  # one vector of units per mission
@@ -107,12 +108,6 @@ class PooledStatistic:
         kept = np.clip(cumulated, cut[:, None], (n - cut)[:, None]).astype(np.float64)
         steps = np.append(-np.diff(self.values), self.values[-1])  # summed by parts
         return np.asarray((kept @ steps - cut * self.values[0]) / (n - 2 * cut))
-
-
-def wins(x: Array, y: Array) -> Counts:
-    """Table of x_i > y_j with ties as half; shape (units of x, units of y)."""
-    table: Counts = ((x[:, None] > y[None, :]) + 0.5 * (x[:, None] == y[None, :])).astype(np.float32)
-    return table
 
 
 # ---- many policies at once --------------------------------------------------------------------------------
@@ -306,8 +301,9 @@ def profile_band(
     Returns:
         (share, low, high), each (thresholds,); Agarwal et al. 2021, section 4.2.
     """
-    # Every unit weighs 1 / (missions x its mission's units).
-    above = np.vstack([(units[:, None] > thresholds[None, :]) / (units.size * len(scores)) for units in scores])
+    # Every unit weighs 1 / (missions x its mission's units). Rounding errors lift no score above a threshold.
+    limits = thresholds + resolution_of(thresholds)
+    above = np.vstack([(units[:, None] > limits[None, :]) / (units.size * len(scores)) for units in scores])
     share = above.sum(axis=0)
     counts = draw_counts([units.size for units in scores], num_resamples, rng, joint=joint, missions=missions)
     replicates = counts @ above

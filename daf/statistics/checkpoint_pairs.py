@@ -38,9 +38,13 @@ def checkpoint_pair(
     )  # fmt: skip
     if not n:
         return replace(record, reason="no mission and environment seed in common"), None
-    rng = stream(config, "pair", a, b, *missions)
+    rng, resolution = stream(config, "pair", a, b, *missions), units.resolution((a, b), missions)
     result = hypothesis_tests.sign_flip_test(
-        strata, num_resamples=config.num_resamples, max_resamples=max_resamples, rng=rng
+        strata,
+        num_resamples=config.num_resamples,
+        max_resamples=max_resamples,
+        resolution=resolution,
+        rng=rng,
     )
     interval = intervals.mean_interval(strata, level=level, num_resamples=config.num_resamples, rng=rng)
     effect, effect_interval = effects.dz(strata, level)
@@ -49,13 +53,13 @@ def checkpoint_pair(
     spread = _spread(strata)
     equivalence = nan
     if spread is not None and config.equivalence_margin:
-        margin = config.equivalence_margin
+        margin = config.equivalence_margin / units.unit
         equivalence = hypothesis_tests.equivalence_p(result.difference, spread.error, spread.df, margin) or nan
     record = replace(
         record,
         mean_a=_common_mean(units, a, b, missions),
         mean_b=_common_mean(units, b, a, missions),
-        difference=result.difference,
+        difference=float(intervals.without_rounding(np.array(result.difference), resolution)),
         interval_low=interval.low,
         interval_high=interval.high,
         interval_method=interval.method,

@@ -15,11 +15,13 @@ from numpy.typing import ArrayLike
 from scipy import special
 
 from daf.statistics.intervals import (
+    ROUNDING,
     Array,
     Interval,
     is_constant,
     mean_of_strata,
     no_variance_reason,
+    resolution_of,
     standard_error,
     t_quantile,
     unknown,
@@ -83,6 +85,7 @@ def sign_flip_test(
     *,
     num_resamples: int = 10_000,
     max_resamples: int | None = None,
+    resolution: float = 0.0,
     rng: np.random.Generator,
 ) -> HypothesisTestResult:
     """Permutation test of paired differences, stratified by mission.
@@ -93,6 +96,9 @@ def sign_flip_test(
 
     A stratum of several equal differences (two deterministic policies) is flipped as a whole: the seeds made no
     difference there, so its episodes are one unit. If all strata are like that, the test is not possible.
+
+    Args:
+        resolution: the size up to which differences are rounding errors of the scores; sums that differ by less tie.
     """
     difference = float(mean_of_strata(strata)) if strata and all(stratum.size for stratum in strata) else nan
     name = "sign-flip permutation" + (", stratified by mission" if len(strata) > 1 else "")
@@ -103,7 +109,7 @@ def sign_flip_test(
         [np.array([stratum.mean()]) if is_constant(stratum) else stratum / stratum.size for stratum in strata]
     ) / len(strata)
     weights = weights[weights != 0]  # flipping a zero changes nothing
-    observed = abs(float(weights.sum())) - 1e-12 * float(np.abs(weights).sum())
+    observed = abs(float(weights.sum())) - max(ROUNDING * float(np.abs(weights).sum()), resolution)
     n = weights.size
     exact_minimum = 2.0 ** (1 - n)
     if 2**n <= EXACT_LIMIT:
@@ -215,7 +221,7 @@ def permutation_test(
     labellings = comb(pooled.size, x.size)
     # With equal sizes, every labelling has a mirror image with the same |difference|.
     exact_minimum = (2 if x.size == y.size else 1) / labellings
-    observed = abs(difference) - 1e-12 * float(np.abs(pooled).max())
+    observed = abs(difference) - resolution_of(pooled)
 
     def distance(chosen: Array) -> Array:
         sums = chosen.sum(axis=1)

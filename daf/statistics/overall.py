@@ -16,7 +16,7 @@ import numpy as np
 from daf.config import DAFComparisonConfig
 from daf.statistics import bootstrap, ranking
 from daf.statistics.bootstrap import Scores
-from daf.statistics.intervals import Array
+from daf.statistics.intervals import Array, resolution_of, without_rounding
 from daf.statistics.records import OVERALL, AggregateRecord, Estimand, ProfileRecord, RankRecord
 from daf.statistics.streams import ESTIMAND_KEYS, stream
 from daf.statistics.units import Units
@@ -186,7 +186,7 @@ def rank_policies(units: Units, config: DAFComparisonConfig) -> tuple[list[RankR
             rngs = [stream(config, "recipe ranks", policy, *members) for policy in present]
             ranks = ranking.bootstrap_run_ranks(runs, fixed=fixed, rngs=rngs, **options)
             records += _rank_records("recipes", name, present, ranks, units.failed_policies())
-    means = np.array([scores.mean(axis=1) for scores in shared.values()])
+    means = np.array([without_rounding(scores.mean(axis=1), resolution_of(scores)) for scores in shared.values()])
     return records, ranking.friedman_test(means, 1 - config.confidence_level)
 
 

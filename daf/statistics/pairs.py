@@ -17,7 +17,7 @@ from daf.statistics import hypothesis_tests
 from daf.statistics.checkpoint_pairs import checkpoint_pair
 from daf.statistics.planning import Spread, plan
 from daf.statistics.recipe_pairs import Improvements, recipe_pair
-from daf.statistics.records import OVERALL, Estimand, PairRecord, Verdict
+from daf.statistics.records import OVERALL, Estimand, PairRecord, Verdict, in_scores
 from daf.statistics.units import Units
 
 
@@ -51,16 +51,17 @@ def compare_pairs(units: Units, config: DAFComparisonConfig) -> list[PairRecord]
     tested: list[tuple[PairRecord, Spread | None]] = []
     for row in rows:
         draws = hypothesis_tests.draws_for_family(config.num_resamples, sizes[row.family], alpha)
+        own = units.in_own_unit(row.missions)
         if row.estimand == "checkpoints":
-            pair = checkpoint_pair(
-                units, config, row.a, row.b, mission=row.mission, missions=row.missions, max_resamples=draws
+            record, spread = checkpoint_pair(
+                own, config, row.a, row.b, mission=row.mission, missions=row.missions, max_resamples=draws
             )
         else:
-            pair = recipe_pair(
-                units, config, row.a, row.b, mission=row.mission, missions=row.missions, max_resamples=draws,
+            record, spread = recipe_pair(
+                own, config, row.a, row.b, mission=row.mission, missions=row.missions, max_resamples=draws,
                 improvements=improvements,
             )  # fmt: skip
-        tested.append(pair)
+        tested.append((in_scores(record, own.unit), spread and spread.in_scores(own.unit)))
     concluded: dict[int, PairRecord] = {}
     for family in sizes:
         members = [index for index, row in enumerate(rows) if row.family == family]

@@ -102,13 +102,14 @@ def recipe_pair(
         rng = stream(config, "recipes", a, b, *missions)
         estimate = _two_sample_estimate(config, runs[a], runs[b], max_resamples, rng)
     else:
-        estimate = _one_sample_estimate(config, runs[a], runs[b], a_is_trained=a in trained)
+        resolution = units.resolution((a, b), missions)
+        estimate = _one_sample_estimate(config, runs[a], runs[b], a_is_trained=a in trained, resolution=resolution)
     better, improvement = intervals.unknown(estimate.result.reason), nan
     if estimate.result.p is not None:
         better = improvements.interval(a, b, missions)
         improvement = effects.probability_of_improvement(*(units.run_scores(policy, missions) for policy in (a, b)))
     record = replace(
-        _with_estimate(record, estimate, config.equivalence_margin),
+        _with_estimate(record, estimate, (config.equivalence_margin or 0.0) / units.unit),
         mean_a=float(runs[a].mean()),
         mean_b=float(runs[b].mean()),
         p_improvement=improvement,
@@ -141,11 +142,13 @@ def _two_sample_estimate(
     )
 
 
-def _one_sample_estimate(config: DAFComparisonConfig, x: Array, y: Array, *, a_is_trained: bool) -> _Estimate:
+def _one_sample_estimate(
+    config: DAFComparisonConfig, x: Array, y: Array, *, a_is_trained: bool, resolution: float
+) -> _Estimate:
     """Compare the seed means of a trained policy with the mean of a fixed one."""
     level = config.confidence_level
     sign, runs, fixed = (1.0, x, float(y.mean())) if a_is_trained else (-1.0, y, float(x.mean()))
-    gaps = sign * (runs - fixed)
+    gaps = sign * intervals.without_rounding(runs - fixed, resolution)
     result = hypothesis_tests.one_sample_t_test(gaps)
     effect, effect_interval = effects.dz([gaps], level)
     error, df = intervals.standard_error([gaps])
@@ -160,7 +163,7 @@ def _one_sample_estimate(config: DAFComparisonConfig, x: Array, y: Array, *, a_i
     )
 
 
-def _with_estimate(record: PairRecord, estimate: _Estimate, margin: float | None) -> PairRecord:
+def _with_estimate(record: PairRecord, estimate: _Estimate, margin: float) -> PairRecord:
     result = estimate.result
     equivalence = nan
     if margin:

@@ -7,7 +7,7 @@ if the comparison declares reference scores.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import nan
 from typing import Annotated, Literal
 
@@ -167,3 +167,17 @@ class ScoreRecord:
     train_seed: Annotated[int | None, "training seed; null if the policy has none"]
     episode: Annotated[int, "number of the episode; the same number is the same episode for every policy"]
     score: Annotated[float, "mean reward per agent; unknown if the episode failed"]
+
+
+IN_UNITS_OF_SCORES: Mapping[type, tuple[str, ...]] = {
+    SummaryRecord: (
+        "mean", "interval_low", "interval_high", "median", "sd", "iqm", "min", "max", "recipe_low", "recipe_high",
+    ),
+    PairRecord: ("mean_a", "mean_b", "difference", "interval_low", "interval_high"),
+}  # fmt: skip
+"""The columns that are multiples of the unit of scores; the others do not depend on it, or are raw rewards."""
+
+
+def in_scores[Record: SummaryRecord | PairRecord](record: Record, unit: float) -> Record:
+    """A record of scores that are multiples of `unit`, as scores."""
+    return replace(record, **{name: unit * getattr(record, name) for name in IN_UNITS_OF_SCORES[type(record)]})

@@ -14,13 +14,13 @@ UNKNOWN = "\N{EN DASH}"
 def number(value: float | None, digits: int | None = None) -> str:
     """Format a number with two decimals; one above 10, none above 100, more below 0.01.
 
-    Numbers whose decimals would all be zero become '1.23e−6'; below 1e-12 they are rounding errors and shown as zero.
+    Numbers whose decimals would all be zero become '1.23e−6', and those from 1e15 on '1.23e15'.
     """
     if value is None or not isfinite(value):
         return UNKNOWN
     if digits is None:
         size = abs(value)
-        if 1e-12 <= size < 5e-5:
+        if 0 < size < 5e-5 or size >= 1e15:
             mantissa, exponent = f"{value:.2e}".split("e")
             return f"{mantissa}e{int(exponent)}".replace("-", MINUS)
         digits = 0 if size >= 100 else 1 if size >= 10 else 2 if size >= 0.01 or size < 5e-5 else 4

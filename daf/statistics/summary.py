@@ -10,7 +10,7 @@ import numpy as np
 from daf.config import DAFComparisonConfig
 from daf.statistics import intervals
 from daf.statistics.intervals import Interval
-from daf.statistics.records import OVERALL, SummaryRecord
+from daf.statistics.records import OVERALL, SummaryRecord, in_scores
 from daf.statistics.streams import stream
 from daf.statistics.units import Cell, Units
 
@@ -27,11 +27,11 @@ def summarize(units: Units, config: DAFComparisonConfig) -> list[SummaryRecord]:
         missions, failed = units.missions_of(policy), units.failed_missions(policy)
         for mission in units.missions:
             if mission in missions:
-                records.append(_summary(units, config, policy, mission, [mission]))
+                records.append(_scored_summary(units, config, policy, mission, [mission]))
             elif mission in failed:
                 records.append(_failed_summary(units, policy, mission, [mission]))
         if missions:
-            overall = _summary(units, config, policy, OVERALL, missions)
+            overall = _scored_summary(units, config, policy, OVERALL, missions)
             lost = [units.failed[policy, mission] for mission in failed]
             failures = overall.failures + sum(cell.failures for cell in lost)
             causes = [overall.first_failure, *(cell.cause for cell in lost)]
@@ -39,6 +39,13 @@ def summarize(units: Units, config: DAFComparisonConfig) -> list[SummaryRecord]:
         elif failed:
             records.append(_failed_summary(units, policy, OVERALL, failed))
     return records
+
+
+def _scored_summary(
+    units: Units, config: DAFComparisonConfig, policy: str, mission: str, members: list[str]
+) -> SummaryRecord:
+    own = units.in_own_unit(members)
+    return in_scores(_summary(own, config, policy, mission, members), own.unit)
 
 
 def _failed_summary(units: Units, policy: str, mission: str, missions: list[str]) -> SummaryRecord:
@@ -79,7 +86,7 @@ def _summary(
 ) -> SummaryRecord:
     cells = [units.cells[policy, name] for name in missions]
     strata = [cell.episodes for cell in cells]
-    level = config.confidence_level
+    level, resolution = config.confidence_level, units.resolution([policy], missions)
     rng = stream(config, "summary", policy, *missions)
     interval = intervals.mean_interval(strata, level=level, num_resamples=config.num_resamples, rng=rng)
     episodes = np.concatenate(strata)
@@ -97,7 +104,7 @@ def _summary(
         trained=trained,
         n_episodes=int(episodes.size),
         n_train_seeds=int(runs.size),
-        mean=float(intervals.mean_of_strata(strata)),
+        mean=float(intervals.without_rounding(intervals.mean_of_strata(strata), resolution)),
         interval_low=interval.low,
         interval_high=interval.high,
         interval_method=interval.method,

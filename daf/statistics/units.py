@@ -9,7 +9,7 @@ score.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -19,7 +19,7 @@ from pydantic import Field
 from daf.config import Normalization
 from daf.episodes.table import EPISODE_COLUMNS
 from daf.errors import BadInputError, did_you_mean
-from daf.statistics.intervals import Array
+from daf.statistics.intervals import ROUNDING, Array, resolution_of, unit_of, without_rounding
 from daf.statistics.records import OVERALL
 from daf.system.columns import DTYPES
 from daf.system.readers import FROM_A_RUN
@@ -32,6 +32,7 @@ SAME_NUMBERS = (
     "Number the episodes of each training seed from 0: the same number (environment seed) is the same episode."
 )
 NEEDED_COLUMNS = ("policy", "mission", "env_seed", "mean_reward")
+FEWEST_DIGITS = 1e-9  # reference scores closer than this, relative to their size, define no scale
 RENAMED_COLUMNS = {"seed": "env_seed", "training_seed": "train_seed"}  # earlier names
 SLIM_COLUMNS = (
     "policy", "checkpoint", "train_seed", "mission", "episode", "env_seed",
@@ -50,6 +51,7 @@ class Cell:
         training_seeds: training seed of each column, None where DAF did not train it.
         successes: mean success rate, and the number of episodes that declare success.
         scale: rewards that map to 0 and 1.
+        unit: what the scores are multiples of.
     """
 
     rewards_ec: Array
@@ -60,22 +62,29 @@ class Cell:
     timeouts: int
     first_failure: str | None = None
     scale: tuple[float, float] = (0.0, 1.0)
+    unit: float = 1.0
 
     @property
     def mean_reward(self) -> float:
         """Mean raw reward."""
         low, high = self.scale
-        return low + (high - low) * float(self.rewards_ec.mean())
+        return low + (high - low) * self.unit * float(self.rewards_ec.mean())
+
+    @property
+    def resolution(self) -> float:
+        """The size up to which differences of scores are rounding errors, also those of the rewards they came from."""
+        low, high = self.scale
+        return resolution_of(self.rewards_ec) + ROUNDING * abs(low / (high - low)) / self.unit
 
     @property
     def episodes(self) -> Array:
         """Units of checkpoints: one value per environment seed."""
-        return self.rewards_ec.mean(axis=1)
+        return without_rounding(self.rewards_ec.mean(axis=1), self.resolution)
 
     @property
     def runs(self) -> Array:
         """Units of recipes: one value per checkpoint."""
-        return self.rewards_ec.mean(axis=0) if self.rewards_ec.size else np.empty(0)
+        return without_rounding(self.rewards_ec.mean(axis=0), self.resolution) if self.rewards_ec.size else np.empty(0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,6 +109,7 @@ class Units:
 
     Attributes:
         failed: what would be cells if any episode had a result.
+        unit: what all scores are multiples of.
     """
 
     policies: tuple[str, ...]
@@ -107,6 +117,7 @@ class Units:
     cells: dict[tuple[str, str], Cell]
     notes: tuple[str, ...]
     failed: Mapping[tuple[str, str], FailedCell] = field(default_factory=dict)
+    unit: float = 1.0
 
     def cell(self, policy: str, mission: str) -> Cell | None:
         return self.cells.get((policy, mission))
@@ -142,7 +153,20 @@ class Units:
         x, y = self.cells[a, mission], self.cells[b, mission]
         values_b = dict(zip(y.seeds, y.episodes, strict=True))
         pairs = zip(x.seeds, x.episodes, strict=True)
-        return np.array([value - values_b[seed] for seed, value in pairs if seed in values_b])
+        differences = np.array([value - values_b[seed] for seed, value in pairs if seed in values_b])
+        return without_rounding(differences, self.resolution((a, b), [mission]))
+
+    def resolution(self, policies: Iterable[str], missions: Sequence[str]) -> float:
+        """The size up to which differences of these policies' means over missions are rounding errors."""
+        cells = [[self.cells[policy, mission] for policy in policies] for mission in missions]
+        return sum(max(cell.resolution for cell in row) for row in cells) / len(cells)
+
+    def in_own_unit(self, missions: Sequence[str]) -> Units:
+        """These missions only, with scores of about 1: divided by a power of two, which is exact."""
+        cells = {key: cell for key, cell in self.cells.items() if key[1] in missions}
+        unit = max((unit_of(cell.rewards_ec) for cell in cells.values() if cell.rewards_ec.any()), default=1.0)
+        scaled = {key: replace(cell, rewards_ec=cell.rewards_ec / unit, unit=unit) for key, cell in cells.items()}
+        return replace(self, cells=scaled, unit=unit)
 
     def run_scores(self, policy: str, missions: list[str]) -> list[Array]:
         """Units of recipes: for each mission a vector over the training seeds that played all of them.
@@ -161,7 +185,9 @@ class Units:
     def run_means(self, policy: str, missions: list[str]) -> Array:
         """Mean over missions per training seed."""
         scores = self.run_scores(policy, missions)
-        return np.mean(scores, axis=0) if scores else np.empty(0)
+        if not scores:
+            return np.empty(0)
+        return without_rounding(np.mean(scores, axis=0), self.resolution([policy], missions))
 
     def normalized(self, normalization: Normalization) -> Units:
         """The same units with normalized rewards.
@@ -191,7 +217,7 @@ class Units:
             return 0.0, 1.0
         low = self._reference_score("low", normalization.low, mission)
         high = self._reference_score("high", normalization.high, mission)
-        if abs(high - low) <= 1e-9 * max(1.0, abs(low)):
+        if abs(high - low) <= FEWEST_DIGITS * max(abs(low), abs(high)):
             hint = "declare other reference scores, or leave the mission out"
             expected = f"two different reference scores on {mission}"
             raise BadInputError(expected, f"both are {low:g}", "normalization", hint)

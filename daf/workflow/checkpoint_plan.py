@@ -12,6 +12,7 @@ from daf.engine.model_files import class_path_of, weights_files
 from daf.errors import BadInputError, ConfigError
 from daf.system.files import known_sha256
 from daf.system.user_code import CodeStamp
+from daf.workflow.targets import look_up
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,6 +96,26 @@ class CheckpointPlan:
                     expected = f"one policy called '{checkpoint.label}'"
                     raise ConfigError([BadInputError(expected, f"{known} and {checkpoint}", "policies", hint)])
         return checkpoints
+
+    def labelled(self, label: str) -> Checkpoint:
+        """The checkpoint that a target's path names.
+
+        Raises:
+            BadInputError: there is none.
+        """
+        return look_up(self.by_label, label, "checkpoint")
+
+    def packaged(self) -> Checkpoint:
+        """The checkpoint to package.
+
+        Raises:
+            BadInputError: the experiment packages none.
+        """
+        checkpoint = self.deployed()
+        if checkpoint is None:
+            hint = "add `deployment: {policy: …}` with the name of a policy"
+            raise BadInputError("a `deployment` section with a policy", "none", "deployment", hint)
+        return checkpoint
 
     def of_policy(self, policy: str) -> Iterator[Checkpoint]:
         """One checkpoint, or one per training seed. A name not under `policies` is a shorthand or class path."""

@@ -5,8 +5,11 @@ The Snakefile takes from the three plans which files to create; none of them rea
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from daf.config import ExperimentConfig
 from daf.config.recipes import MissionRecipe, policy_code
+from daf.errors import BadInputError, ConfigError
 from daf.search.files import strategy_code
 from daf.system.user_code import CodeStamp, code_of_module
 from daf.workflow.checkpoint_plan import CheckpointPlan
@@ -23,11 +26,12 @@ class Plan:
         learning: what is trained and searched.
 
     Raises:
-        ConfigError: two comparisons need different episode seeds on one mission, or two missions or two policies share
-            a label.
+        ConfigError: two comparisons need different episode seeds on one mission, two missions or two policies share a
+            label, or a path has braces.
     """
 
     def __init__(self, experiment: ExperimentConfig) -> None:
+        _refuse_braces(experiment)
         self.experiment = experiment
         self.checkpoints = CheckpointPlan(experiment)
         self.episodes = EpisodePlan(experiment, self.checkpoints)
@@ -48,6 +52,25 @@ def code_of_experiment(experiment: ExperimentConfig) -> CodeStamp:
     for sweep in experiment.sweeps.values():
         stamps += [policy_code(sweep.policy_class_path, sweep.init_kwargs), strategy_code(sweep)]
     return CodeStamp.merged(stamps)
+
+
+def _refuse_braces(experiment: ExperimentConfig) -> None:
+    """Refuse paths that Snakemake would read as patterns.
+
+    Raises:
+        ConfigError: with one problem for every such path.
+    """
+    paths: dict[str, Path | str] = {"daf.output_dir": experiment.daf.output_dir}
+    paths |= {f"policies.{name}.data_path": policy.data_path or "" for name, policy in experiment.policies.items()}
+    paths |= {f"sweeps.{name}.warm_start": sweep.warm_start or "" for name, sweep in experiment.sweeps.items()}
+    hint = "Snakemake reads {name} in a path as a wildcard: rename the file or folder"
+    problems = [
+        BadInputError("a path without braces", str(path), where, hint)
+        for where, path in paths.items()
+        if set("{}") & set(str(path))
+    ]
+    if problems:
+        raise ConfigError(problems)
 
 
 def mission_recipes(experiment: ExperimentConfig) -> list[MissionRecipe]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -36,6 +37,26 @@ def submitted_jobs(workflow: Workflow) -> list[tuple[str, int, Mapping[str, Any]
     """Rule, threads and resources of every job to be submitted."""
     jobs = [job for job in workflow.dag.needrun_jobs() if not job.is_local]
     return [(job.rule.name, job.threads, job.resources) for job in jobs]
+
+
+def targets_and_patterns(workflow: Workflow) -> tuple[set[str], dict[str, list[str]]]:
+    """The targets on the command line, and the output patterns of every rule that has wildcards.
+
+    While the Snakefile is read, Snakemake has not yet handed the targets to the workflow. Without a pattern among the
+    arguments, or in a job, there are no targets.
+    """
+    from snakemake.cli import get_argument_parser
+    from snakemake.io import strip_wildcard_constraints
+
+    patterns = {
+        rule.name: [strip_wildcard_constraints(str(path)) for path in rule.output]
+        for rule in workflow.rules
+        if rule.has_wildcards()
+    }
+    if not is_main_process(workflow) or not patterns.keys() & set(sys.argv):
+        return set(), patterns
+    arguments, _ = get_argument_parser().parse_known_args(sys.argv[1:])
+    return set(arguments.targets), patterns
 
 
 def slurm_status_command(workflow: Workflow) -> str | None:

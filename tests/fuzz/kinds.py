@@ -52,7 +52,8 @@ from daf.search.files import (
 from daf.search.plan import SweepPlan
 from daf.statistics.comparison import compare_episodes
 from daf.statistics.results import ComparisonResults
-from daf.statistics.scores import read_scores, to_episodes
+from daf.statistics.score_files import read_scores
+from daf.statistics.scores import to_episodes
 from daf.system.files import digest
 from daf.system.provenance import engine_stamp
 from daf.system.validated import read_record

@@ -22,7 +22,7 @@ EXCEPTIONS = {
     "daf/engine/model_files.py": "pickles and safetensors, with the errors of their libraries",
     "daf/packaging/isolated_run.py": "a program that runs without DAF",
     "daf/packaging/source.py": "source files that Python has imported",
-    "daf/statistics/scores.py": "dialects of CSV",
+    "daf/statistics/score_files.py": "dialects of CSV",
     "daf/system/limits.py": "files of the kernel",
     "daf/system/provenance.py": "files of the kernel",
     "daf/system/requirements.py": "DAF's own pyproject.toml",

@@ -332,3 +332,24 @@ def test_without_a_text_cogames_own_documents_are_read(monkeypatch):
     assert "machina_1" in found
     monkeypatch.setattr(documents, "installed_documents", list)
     assert daf_discover_missions_from_readme() == list(missions.list_missions())
+
+
+def test_the_statistics_of_a_mission_can_be_listed_for_its_success() -> None:
+    from daf.mission_analysis import daf_list_statistics
+
+    names = daf_list_statistics("training_facility_1", "random")
+    assert names["game"]
+    assert "cell.unique_visited" in names["agent"]
+    assert names["agent"] == sorted(set(names["agent"]))
+
+
+def test_an_analysis_without_a_policy_says_who_plays() -> None:
+    import pytest
+
+    from daf.mission_analysis import daf_analyze_mission, daf_analyze_mission_set
+
+    with pytest.warns(UserWarning, match="analyzed with 'random'"):
+        assert daf_analyze_mission("training_facility_1", episodes=1).policy == "random"
+    with pytest.warns(UserWarning, match="analyzed with 'random'") as caught:
+        daf_analyze_mission_set(["training_facility_1"], episodes=1)
+    assert len([one for one in caught if "analyzed with" in str(one.message)]) == 1

@@ -10,6 +10,7 @@ from daf.cluster.settings import load_cluster
 from daf.config import NAME_PATTERN, ExperimentConfig
 from daf.engine.model_files import weights_files
 from daf.errors import DafError
+from daf.system.files import PROJECT
 from daf.system.user_code import unfollowed_in_words
 from daf.workflow import snakemake_internals
 from daf.workflow.code_changes import changes_in_words
@@ -18,8 +19,11 @@ from daf.workflow.learning_plan import refuse_old_profile, take_trials_per_job
 from daf.workflow.lock import remove_stale_workflow_lock
 from daf.workflow.plan import Plan, code_of_experiment
 from daf.workflow.preflight import check_once
+from daf.workflow.targets import check_writable, refuse_patterns
 
 NAME = NAME_PATTERN.strip("^$")
+# Snakemake formats this path, so a folder `run {v2}` above it needs its braces doubled.
+ENVIRONMENT = str(PROJECT / "environment.yml").replace("{", "{{").replace("}", "}}")
 
 
 def load_plan():
@@ -41,6 +45,7 @@ def load_plan():
         if snakemake_internals.is_main_process(workflow):
             if remove_stale_workflow_lock():
                 print("The last run was killed. Removed its lock; this run continues from there.", file=sys.stderr)
+            check_writable(plan.experiment.daf.output_dir)
             check_once(plan, source)
             tell_about_code(workflow, plan)
         return plan, trials_per_job
@@ -59,6 +64,17 @@ def tell_about_code(workflow, plan):
             snakemake_internals.say(sentence)
 
     snakemake_internals.at_job_stats(tell_changes)
+
+
+def check_targets(workflow):
+    """Refuse a rule with many files as a target, and say which file to request."""
+    try:
+        packaged = CHECKPOINTS.deployed()
+        deployed = (packaged.label, EXPERIMENT.deployment.version) if packaged else None
+        refuse_patterns(*snakemake_internals.targets_and_patterns(workflow), deployed)
+    except DafError as error:
+        print(f"\n{error}\n", file=sys.stderr)
+        sys.exit(error.exit_code)
 
 
 def before_the_first_submission(workflow):
@@ -94,12 +110,12 @@ def sweep_before_training(wildcards):
 
 def weights_to_evaluate(wildcards):
     """The output of training runs, or the files that the configuration names, or nothing for a scripted policy."""
-    player = CHECKPOINTS.by_label[wildcards.checkpoint]
+    player = CHECKPOINTS.labelled(wildcards.checkpoint)
     return [path for single in player.singles() for path in weights_of(single)]
 
 
 def weights_to_package(wildcards):
-    return weights_of(CHECKPOINTS.deployed())
+    return weights_of(CHECKPOINTS.packaged())
 
 
 def weights_of(checkpoint):

@@ -28,7 +28,7 @@ rule evaluate_policy:
     benchmark:
         "<benchmarks>/evaluations/{checkpoint}/{mission}/episodes-{shard}.jsonl"
     conda:
-        "../../environment.yml"
+        ENVIRONMENT
     threads: 1
     resources:
         mem_mb=2000,
@@ -50,7 +50,7 @@ rule merge_episodes:
     benchmark:
         "<benchmarks>/evaluations/{checkpoint}/{mission}/episodes.jsonl"
     conda:
-        "../../environment.yml"
+        ENVIRONMENT
     params:
         stage_version=STAGE_VERSIONS["evaluate"],
     script:
@@ -93,7 +93,7 @@ rule analyze_mission:
     benchmark:
         "<benchmarks>/reports/missions/{mission}.jsonl"
     conda:
-        "../../environment.yml"
+        ENVIRONMENT
     params:
         mission=mission_params,
         stage_version=STAGE_VERSIONS["analyze"],
@@ -112,7 +112,7 @@ rule replay_episode:
     benchmark:
         "<benchmarks>/replays/{checkpoint}/{mission}/{replay}.jsonl"
     conda:
-        "../../environment.yml"
+        ENVIRONMENT
     params:
         mission=mission_params,
         stage_version=STAGE_VERSIONS["analyze"],

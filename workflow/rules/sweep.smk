@@ -30,7 +30,7 @@ rule collect_results:
     benchmark:
         "<benchmarks>/sweeps/{sweep}/history-{first}-{last}.jsonl"
     conda:
-        "../../environment.yml"
+        ENVIRONMENT
     params:
         stage_version=STAGE_VERSIONS["propose"],
     script:
@@ -48,7 +48,7 @@ rule promote_trials:
     benchmark:
         "<benchmarks>/sweeps/{sweep}/rung-{rung}/bracket-{bracket}.jsonl"
     conda:
-        "../../environment.yml"
+        ENVIRONMENT
     params:
         promotion=promotion_params,
     script:
@@ -67,7 +67,7 @@ rule run_rung_trial:
     benchmark:
         "<benchmarks>/sweeps/{sweep}/rung-{rung}/entry-{entry}.jsonl"
     conda:
-        "../../environment.yml"
+        ENVIRONMENT
     threads: 1
     resources:
         mem_mb=2000,
@@ -89,7 +89,7 @@ rule choose_finalists:
     benchmark:
         "<benchmarks>/sweeps/{sweep}/finalists.jsonl"
     conda:
-        "../../environment.yml"
+        ENVIRONMENT
     params:
         sweep=selection_params,
         stage_version=STAGE_VERSIONS["select"],
@@ -109,7 +109,7 @@ rule confirm_trial:
     benchmark:
         "<benchmarks>/sweeps/{sweep}/confirmation/rank-{rank}/seed-{seed}.jsonl"
     conda:
-        "../../environment.yml"
+        ENVIRONMENT
     threads: 1
     resources:
         mem_mb=2000,
@@ -165,7 +165,7 @@ rule select_best:
     benchmark:
         "<benchmarks>/sweeps/{sweep}/best.jsonl"
     conda:
-        "../../environment.yml"
+        ENVIRONMENT
     params:
         sweep=selection_params,
         stage_version=STAGE_VERSIONS["select"],

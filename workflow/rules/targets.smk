@@ -19,12 +19,12 @@ def check_of_episodes():
 
 
 def mission_targets(wildcards):
+    played = [f"{player}/{mission}" for mission in EPISODES.by_mission for player in EPISODES.players(mission)]
     reports = check_of_episodes() + [f"<out>/reports/missions/{mission}.html" for mission in EPISODES.by_mission]
+    # Requested by name, so that deleted episodes are replaced even if the reports about them remain.
+    reports += [f"<out>/evaluations/{folder}/episodes.parquet" for folder in played]
     return reports + [
-        f"<out>/replays/{checkpoint}/{mission}/{replay}.json.z"
-        for mission in EPISODES.by_mission
-        for checkpoint in EPISODES.players(mission)
-        for replay in EXPERIMENT.evaluation.replays
+        f"<out>/replays/{folder}/{replay}.json.z" for folder in played for replay in EXPERIMENT.evaluation.replays
     ]
 
 

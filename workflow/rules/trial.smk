@@ -18,7 +18,7 @@ rule propose_trial:
     benchmark:
         "<benchmarks>/sweeps/{sweep}/trial-{trial}.propose.jsonl"
     conda:
-        "../../environment.yml"
+        ENVIRONMENT
     params:
         sweep=sweep_params,
         strategy=strategy_params,
@@ -39,7 +39,7 @@ rule run_trial:
     benchmark:
         "<benchmarks>/sweeps/{sweep}/trial-{trial}.jsonl"
     conda:
-        "../../environment.yml"
+        ENVIRONMENT
     threads: 1
     resources:
         mem_mb=2000,

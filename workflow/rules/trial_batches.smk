@@ -32,7 +32,7 @@ for sweep in EXPERIMENT.sweeps:
             benchmark:
                 f"<benchmarks>/sweeps/{sweep}/trials-{span}.jsonl"
             conda:
-                "../../environment.yml"
+                ENVIRONMENT
             threads: 1
             resources:
                 mem_mb=2000,

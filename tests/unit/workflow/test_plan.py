@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from importlib.machinery import EXTENSION_SUFFIXES
+from pathlib import Path
 
 import pytest
 
@@ -340,6 +341,28 @@ def test_teams_that_cannot_be(policies, message):
 def test_a_team_cannot_be_packaged():
     with pytest.raises(ConfigError, match="a single policy"):
         team_plan(deployment={"policy": "mixed", "version": "1.0.0", "validation_mission": "tutorial.miner"})
+
+
+def test_paths_that_snakemake_would_read_as_patterns_are_refused_all_at_once(tmp_path: Path) -> None:
+    old = tmp_path / "old {z}"
+    old.mkdir()
+    (old / "trials.json").write_text("{}")
+    space = {"learning_rate": [0.001, 0.002]}
+    experiment = ExperimentConfig.from_dict(
+        {
+            "daf": {"output_dir": "out {x}"},
+            "policies": {"mine": {"data_path": "w {y}/model.zip"}},
+            "sweeps": {"s": {"search_space": space, "warm_start": str(old)}},
+        }
+    )
+    with pytest.raises(ConfigError) as caught:
+        Plan(experiment)
+    assert [problem.where for problem in caught.value.problems] == [
+        "daf.output_dir",
+        "policies.mine.data_path",
+        "sweeps.s.warm_start",
+    ]
+    assert "wildcard" in caught.value.hint
 
 
 # ---- the user's code in recipes ----------------------------------------------------------------------------------
