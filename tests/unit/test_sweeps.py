@@ -75,7 +75,7 @@ def test_the_module_is_light():
 
 
 def test_a_grid_runs_each_point_once_and_the_best_is_found():
-    config = sweep({"learning_rate": [1e-3, 1e-2, 1e-1], "gamma": [0.9, 0.99]}, strategy="grid", num_trials=2)
+    config = sweep({"learning_rate": [1e-3, 1e-2, 1e-1], "gamma": [0.9, 0.99]}, strategy="grid", num_trials=None)
     results = sweeps.daf_launch_sweep(config, score)
     points = [(t.hyperparameters["gamma"], t.hyperparameters["learning_rate"]) for t in results.trials]
     assert points == [(g, lr) for g in (0.9, 0.99) for lr in (1e-3, 1e-2, 1e-1)]
