@@ -125,7 +125,7 @@ def code_of_mission_file(path: Path) -> CodeStamp:
         return code_of_program(path)
     named = {match.decode() for match in _TYPE.findall(path.read_bytes())}
     classes = [code_of_class(name) for name in sorted(named)]
-    classes = [stamp for stamp in classes if stamp.files or stamp.distributions]  # others may be no classes at all
+    classes = [stamp for stamp in classes if stamp.files or stamp.distributions]  # other text is not a class
     return CodeStamp.merged([CodeStamp(files={path.name: known_sha256(path)}), *classes])
 
 
