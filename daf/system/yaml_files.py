@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 
 import yaml
 
-from daf.errors import BadInputError, ConfigError
+from daf.errors import BadInputError, ConfigError, shorten
 from daf.system.readers import LARGEST_INTEGER, MAX_DEPTH, check_structure, read_text
 
 MAX_NODES = 1_000_000  # after aliases are expanded
@@ -215,7 +215,9 @@ def _repeated(root: yaml.Node | None, where: str, ignored_prefix: str | None = N
                 continue
             line = key.start_mark.line + 1
             if key.value in lines:
-                found = f"'{key.value}' in line {lines[key.value]} and again in line {line}"
+                first = lines[key.value]
+                again = f"twice in line {line}" if first == line else f"in line {first} and again in line {line}"
+                found = f"'{shorten(key.value, 80)}' {again}"
                 hint = "only the last one would count: remove one, or merge the two"
                 yield BadInputError("each key once", found, where, hint)
             lines.setdefault(key.value, line)

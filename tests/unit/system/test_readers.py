@@ -91,7 +91,7 @@ def test_keys_written_twice_in_json_are_all_named_with_their_lines(tmp_path: Pat
         read_json(path)
     assert [problem.found for problem in caught.value.problems] == [
         "'a' in line 1 and again in line 3",
-        "'c' in line 2 and again in line 2",
+        "'c' twice in line 2",
     ]
 
 
