@@ -19,11 +19,11 @@ from daf.search.files import (
     read_prior,
     read_sweep,
     sweep_folder,
-    sweep_recipe,
     validate_sweep,
 )
 from daf.search.in_process import Objective, Trial, code_of_search, run_in_process
 from daf.search.paths import TRIALS
+from daf.search.recipe import sweep_recipe
 from daf.search.results import SweepResults, TrialResult, best_trial
 from daf.search.strategy import Strategy, SuggestionRequest
 from daf.system.user_code import differences

@@ -39,7 +39,7 @@ def compare_files(paths: Sequence[str | Path], config: DAFComparisonConfig, fold
     Episodes beyond `episodes_per_mission` belong to another comparison of the same policies and are ignored.
     """
     from daf.episodes.table import read_episodes, read_shard_records
-    from daf.statistics.units import SLIM_COLUMNS
+    from daf.statistics.checked_episodes import SLIM_COLUMNS
     from daf.system.provenance import provenance
     from daf.system.user_code import code_in
 
@@ -93,7 +93,7 @@ def write_interim_analysis(
 ) -> dict[str, Any]:
     """Compare the shards played so far, and record whether more are needed."""
     from daf.episodes.table import read_episodes
-    from daf.statistics.units import SLIM_COLUMNS
+    from daf.statistics.checked_episodes import SLIM_COLUMNS
 
     episodes = read_episodes(paths, SLIM_COLUMNS)
     *_, last = interim_analyses(episodes, with_labels(config, episodes))

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from daf.errors import CheckpointError
+from daf.system.readers import read_bytes
 
 SHOWN = 3
 
@@ -62,7 +63,7 @@ def _content(path: Path) -> Any:
     import safetensors.torch
 
     try:
-        return safetensors.torch.load(path.read_bytes())
+        return safetensors.torch.load(read_bytes(path))
     except (OSError, ValueError, safetensors.SafetensorError):
         pass
     try:

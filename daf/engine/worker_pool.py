@@ -13,6 +13,7 @@ from pathlib import Path
 
 from daf.config.policy_reference import MAIN, check_importable
 from daf.errors import EXIT_BAD_INPUT, BadInputError, DafError
+from daf.system.readers import read_bytes
 
 GUARD = f'if __name__ == "{MAIN}":'
 
@@ -39,7 +40,7 @@ def worker_pool(workers: int, class_paths: Sequence[str]) -> Iterator[ProcessPoo
         with ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_end_on_interrupt) as pool:
             yield pool
     except BrokenProcessPool as error:
-        if script is not None and MAIN not in script.read_text(encoding="utf-8", errors="replace"):
+        if script is not None and MAIN.encode() not in read_bytes(script):
             hint = f"put the code that starts workers under `{GUARD}`, or play with workers=1"
             found = "none: each worker imports the script and would run it again"
             raise BadInputError(

@@ -30,6 +30,7 @@ from daf.search.halving import promoted
 from daf.search.paths import FINALISTS, PROPOSAL, RESULT
 from daf.search.plan import SweepPlan, results_seen
 from daf.search.proposers import propose
+from daf.search.recipe import strategy_code, sweep_recipe
 from daf.search.records import (
     BestFile,
     FinalistsFile,
@@ -46,11 +47,8 @@ from daf.system.files import digest, write_text
 from daf.system.json_files import read_json
 from daf.system.provenance import provenance
 from daf.system.readers import FROM_A_RUN
-from daf.system.user_code import CodeStamp, code_in, code_of_class
+from daf.system.user_code import CodeStamp, code_in
 from daf.system.validated import read_record, validated
-
-# Neither proposals nor trials depend on these: changing them does not rerun anything.
-NOT_IN_RECIPE = ("num_trials", "output_dir", "num_finalists", "confirmation_seeds")
 
 
 def validate_sweep(config: DAFSweepConfig) -> None:
@@ -67,25 +65,6 @@ def validate_sweep(config: DAFSweepConfig) -> None:
 
 def sweep_folder(config: DAFSweepConfig) -> Path:
     return config.output_dir / "sweeps" / config.name
-
-
-def sweep_recipe(config: DAFSweepConfig) -> dict[str, Any]:
-    """What determines a sweep's proposals and results: its configuration without budget, finalists and folder."""
-    return {key: value for key, value in config.to_dict().items() if key not in NOT_IN_RECIPE}
-
-
-def strategy_code(config: DAFSweepConfig) -> CodeStamp:
-    """The code of a user's own strategy, on which proposals depend."""
-    return code_of_class(config.strategy)
-
-
-def selection_recipe(config: DAFSweepConfig) -> dict[str, Any]:
-    """What determines the choice of the best trial: `sweep_recipe`, and how the best are confirmed."""
-    return {
-        **sweep_recipe(config),
-        "num_finalists": config.num_finalists,
-        "confirmation_seeds": config.confirmation_seeds,
-    }
 
 
 # ---- proposals ---------------------------------------------------------------------------------------------

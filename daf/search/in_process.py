@@ -14,9 +14,9 @@ from typing import Any
 from daf.config import DAFSweepConfig
 from daf.errors import BadInputError
 from daf.search.budget import reason_to_end, reason_to_skip
-from daf.search.files import strategy_code
 from daf.search.history import visible_trials
 from daf.search.proposers import propose, strategy_named
+from daf.search.recipe import strategy_code
 from daf.search.results import SweepResults, TrialResult, finalists_of
 from daf.search.space import Value, build_space, num_trials_effective
 from daf.search.strategy import stream_seed

@@ -1,6 +1,7 @@
 """Statistics of policy comparison, from arrays to verdicts. Random numbers come from named streams only.
 
 records           rows of the tables: every column with its type and meaning
+checked_episodes  an episodes table from anywhere, checked
 units             independent units of an episodes table
 intervals         means and their intervals
 bootstrap         many policies over many missions at once

@@ -39,10 +39,11 @@ def compare_episodes(
             the reference scores define no scale.
     """
     from daf.statistics import overall, units
+    from daf.statistics.checked_episodes import check_episodes
     from daf.statistics.pairs import compare_pairs
     from daf.statistics.summary import summarize
 
-    frame = units.check_episodes(episodes, config.policies, config.missions)
+    frame = check_episodes(episodes, config.policies, config.missions)
     collected = units.collect_units(frame, config.policies, config.missions)
     if not collected.cells and not collected.failed:
         reasons = " ".join(collected.notes)

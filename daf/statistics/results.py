@@ -250,7 +250,7 @@ class ComparisonResults:
     @classmethod
     def from_dict(cls, data: Mapping[str, Any], *, source: str = "comparison") -> Self:
         """Raises BadInputError if this is not the data of a comparison of this format."""
-        from daf.statistics.units import checked_columns, slim_frame
+        from daf.statistics.checked_episodes import checked_columns, slim_frame
 
         data = validated(dict[str, Any], data, source, FROM_A_RUN)
         if data.get("format") != FORMAT:
@@ -309,7 +309,7 @@ def data_dictionary() -> dict[str, dict[str, tuple[str, str]]]:
     comparison.json, `episodes` with the columns of `daf.episodes.table` that a comparison needs.
     """
     from daf.episodes.table import EPISODE_COLUMNS
-    from daf.statistics.units import SLIM_COLUMNS
+    from daf.statistics.checked_episodes import SLIM_COLUMNS
 
     records = {
         "summary": SummaryRecord,

@@ -33,6 +33,7 @@ from typing import NamedTuple
 
 from daf.system.engine_packages import DECIDING_PACKAGES
 from daf.system.files import PROJECT
+from daf.system.readers import read_bytes
 
 OWN = "daf"
 _LOADERS = (
@@ -93,7 +94,7 @@ def read_source(path: Path) -> Source:
 
 @lru_cache(maxsize=4096)
 def _read_source(path: Path, mtime_ns: int, size: int) -> Source:
-    content = path.read_bytes()
+    content = read_bytes(path, "a Python file")
     parsed = tuple(_import_statements(content)) if path.suffix in SOURCE_SUFFIXES else ()
     return Source(hashlib.sha256(content).hexdigest(), parsed)
 

@@ -22,6 +22,7 @@ from pydantic import BaseModel, ConfigDict
 from daf.system.engine_packages import DECIDING_PACKAGES
 from daf.system.files import digest, known_sha256
 from daf.system.module_files import OWN, ModuleFile, ModuleFinder, read_source, search_path
+from daf.system.readers import read_bytes
 
 KEY = "code"  # under which recipes hold a stamp
 # Where the engine looks for policies with a shorthand, apart from its own packages: `mettagrid.policy.loader`.
@@ -123,9 +124,9 @@ def code_of_mission_file(path: Path) -> CodeStamp:
     """The stamp of a mission file with the code that it runs: a program, or classes that a configuration names."""
     if path.suffix == ".py":
         return code_of_program(path)
-    named = {match.decode() for match in _TYPE.findall(path.read_bytes())}
+    named = {match.decode() for match in _TYPE.findall(read_bytes(path, "a mission file"))}
     classes = [code_of_class(name) for name in sorted(named)]
-    classes = [stamp for stamp in classes if stamp.files or stamp.distributions]  # other text is not a class
+    classes = [stamp for stamp in classes if stamp.files or stamp.distributions]  # other text names none
     return CodeStamp.merged([CodeStamp(files={path.name: known_sha256(path)}), *classes])
 
 
@@ -207,7 +208,7 @@ def _modules_with_shorthand(finder: ModuleFinder, shorthand: str) -> Iterator[Mo
         package = finder.find(name)
         for folder in () if package is None else package.folders:
             for path in sorted(Path(folder).rglob("*.py")):
-                if re.search(rf"""["']{re.escape(shorthand)}["']""", path.read_text(errors="replace")):
+                if re.search(rf"""["']{re.escape(shorthand)}["']""", read_bytes(path).decode(errors="replace")):
                     below = path.relative_to(folder).with_suffix("").parts
                     found = finder.find(".".join([name, *below]).removesuffix(".__init__"))
                     yield from () if found is None else (found,)

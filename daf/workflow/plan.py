@@ -10,7 +10,7 @@ from pathlib import Path
 from daf.config import ExperimentConfig
 from daf.config.recipes import MissionRecipe, policy_code
 from daf.errors import BadInputError, ConfigError
-from daf.search.files import strategy_code
+from daf.search.recipe import strategy_code
 from daf.system.user_code import CodeStamp, code_of_module
 from daf.workflow.checkpoint_plan import CheckpointPlan
 from daf.workflow.episode_plan import EpisodePlan

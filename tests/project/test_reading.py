@@ -19,6 +19,8 @@ EXCEPTIONS = {
     "daf/config/docs.py": "documents of the repository",
     "daf/engine/documents.py": "documents that CoGames installs",
     "daf/engine/grid_policy.py": "its interface to CoGames; `refuse_code` has read the file before",
+    "daf/engine/loaded_weights.py": "pickles, after `refuse_code` has read them",
+    "daf/engine/network_policy.py": "its interface to CoGames; `refuse_code` has read the file before",
     "daf/engine/model_files.py": "pickles and safetensors, with the errors of their libraries",
     "daf/packaging/isolated_run.py": "a program that runs without DAF",
     "daf/packaging/source.py": "source files that Python has imported",

@@ -1,5 +1,6 @@
 """Sweeps: in process with the user's own function, the content of their files, and their analysis."""
 
+import importlib
 import json
 import math
 import shutil
@@ -219,7 +220,7 @@ def test_results_of_an_edited_objective_function_are_refused(tmp_path, monkeypat
     (tmp_path / "own_scores.py").write_text(
         "from scores_helper import FACTOR\n\ndef objective(trial):\n    return FACTOR * trial.number\n"
     )
-    from own_scores import objective
+    objective = importlib.import_module("own_scores").objective
 
     short = sweeps.daf_launch_sweep(sweep(num_trials=2), objective)
     assert set(short.code.files) == {"own_scores.py", "scores_helper.py"}

@@ -1,7 +1,7 @@
 # Everything that determines a rule's result, and nothing else: a change here reruns the rule, a change elsewhere does
 # not.
 from daf.config.recipes import STAGE_VERSIONS, package_recipe
-from daf.search.files import selection_recipe, strategy_code, sweep_recipe
+from daf.search.recipe import selection_recipe, strategy_code, sweep_recipe
 from daf.system.user_code import KEY
 from daf.workflow.plan import mission_recipes
 
