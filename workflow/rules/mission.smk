@@ -68,7 +68,7 @@ rule check_evaluations:
     benchmark:
         "<benchmarks>/evaluations/check.jsonl"
     conda:
-        "../../environment.yml"
+        ENVIRONMENT
     params:
         max_failed_share=EXPERIMENT.evaluation.max_failed_share,
         stage_version=STAGE_VERSIONS["evaluate"],

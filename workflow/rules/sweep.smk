@@ -145,7 +145,7 @@ rule describe_sweep:
     benchmark:
         "<benchmarks>/sweeps/{sweep}/describe.jsonl"
     conda:
-        "../../environment.yml"
+        ENVIRONMENT
     params:
         sweep=selection_params,
         stage_version=STAGE_VERSIONS["select"],
