@@ -179,7 +179,7 @@ def analyze_episodes(
 
 
 def _unreported(success: str, statistics: EpisodeStatistics) -> dict[str, str]:
-    missing = {}
+    missing: dict[str, str] = {}
     for used, reported in zip(statistics_in(success), (statistics.game, statistics.agent), strict=True):
         missing |= {name: did_you_mean(name, reported, list_at_most=0) for name in used if name not in reported}
     return missing
