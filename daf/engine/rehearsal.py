@@ -212,8 +212,12 @@ def _act_on_batch(
     policy: MultiAgentPolicy, buffers: AgentBuffers, num_actions: int, report: RehearsalReport, what: str
 ) -> bool:
     chosen = np.zeros(len(buffers.actions), dtype=np.int32)
-    report.attempt(what, lambda: policy.step_batch(buffers.observations.copy(), chosen))
+    returned = report.attempt(what, lambda: policy.step_batch(buffers.observations.copy(), chosen))
     if report.failed(what):
+        return False
+    if returned is not None and not chosen.any():
+        found = f"a returned {type(returned).__name__}, and all actions 0"
+        report.add("actions, written into the second argument", found, report.line_of("step_batch"), "actions[:] = …")
         return False
     illegal = chosen[(chosen < 0) | (chosen >= num_actions)]
     if len(illegal):

@@ -53,4 +53,4 @@ def reason_to_end(lag: int, finished: Sequence[TrialResult]) -> str | None:
     enough = max(2, lag)
     if len(failures) < enough or not same_cause(failures):
         return None
-    return f"the sweep ended, since its first {enough} trials failed in the same way"
+    return f"the sweep ended, since {enough} trials failed in the same way and none completed"

@@ -17,14 +17,16 @@ from daf.errors import DafError
 
 MOST_CHARACTERS = 200  # of an exception's message
 
-_DAF = str(Path(__file__).resolve().parents[1])
+_PROJECT = Path(__file__).resolve().parents[2]
+# The package, and the scripts of the rules, which Snakemake runs from copies in its own folder.
+_DAF = (str(_PROJECT / "daf"), str(_PROJECT / "scripts"), str(Path(".snakemake", "scripts").absolute()))
 _INSTALLED = tuple(
     path for key in ("stdlib", "platstdlib", "purelib", "platlib") if (path := sysconfig.get_path(key)) is not None
 )
 
 # What code that DAF calls may raise: everything but KeyboardInterrupt, which is the person at the keyboard. A call of
 # sys.exit ends the code that makes it, not DAF.
-USER_ERRORS = (Exception, SystemExit)
+USER_ERRORS = (Exception, SystemExit, GeneratorExit)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,4 +124,4 @@ def shown_path(filename: str) -> str:
 
 def is_user_file(filename: str) -> bool:
     """Whether a file belongs neither to DAF nor to an installed distribution."""
-    return not filename.startswith((_DAF, *_INSTALLED, "<fr"))
+    return not filename.startswith((*_DAF, *_INSTALLED, "<fr"))

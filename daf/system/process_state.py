@@ -24,12 +24,13 @@ _SIGNALS = sorted(signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP})
 
 @contextmanager
 def process_state_kept() -> Iterator[None]:
-    """Restore on exit, whatever happens inside: the current folder, environment variables, locale, numpy's error
+    """Restore on exit, whatever happens inside: the current folder, umask, environment variables, locale, numpy's error
     handling, warning filters, signal handlers, recursion limit, standard streams and the hook for uncaught exceptions.
     """
     import numpy as np  # the Snakefile imports modules that import this one
 
-    folder = _current_folder()
+    folder, umask = _current_folder(), os.umask(0o077)
+    os.umask(umask)  # it can only be read by setting it
     variables = dict(os.environ)
     spoken = locale.setlocale(locale.LC_ALL)
     errors, error_call = np.geterr(), np.geterrcall()
@@ -41,6 +42,7 @@ def process_state_kept() -> Iterator[None]:
     finally:
         if folder is not None and _current_folder() != folder:
             os.chdir(folder)
+        os.umask(umask)
         if os.environ != variables:
             _restore_environment(variables)
         if locale.setlocale(locale.LC_ALL) != spoken:

@@ -70,7 +70,7 @@ def check_once(plan: Plan, source: str) -> None:
         print(f"Warning: {BadInputError(**warning)}", file=sys.stderr)
     if outcome.problems:
         if "Traceback" in printed:
-            print(f"Tracebacks: {STAMPS / LOG}", file=sys.stderr)
+            print(f"Details: {STAMPS / LOG}", file=sys.stderr)
         raise ConfigError([BadInputError(**problem) for problem in outcome.problems])
     write_text(stamp, f"{source}\n")
 

@@ -54,6 +54,7 @@ class UnprintableError(Exception):
 def meddle() -> None:
     """Change everything of the process that DAF must not depend on."""
     os.chdir("/")
+    os.umask(0o777)
     os.environ["DAF_TEST_MEDDLED"] = "1"
     os.environ.pop("HOME", None)
     locale.setlocale(locale.LC_ALL, "C.UTF-8")

@@ -123,7 +123,7 @@ def test_a_sweep_ends_after_lag_failures_of_one_cause():
     assert calls == [0, 1, 2]
     assert [trial.status for trial in results.trials] == ["failed"] * 3 + ["skipped"] * 3
     assert {trial.reason for trial in results.skipped} == {
-        "the sweep ended, since its first 3 trials failed in the same way"
+        "the sweep ended, since 3 trials failed in the same way and none completed"
     }
 
 

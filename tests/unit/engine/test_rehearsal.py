@@ -112,6 +112,7 @@ ACTING = {
     "Crashes": ("step_batch without an exception", "no attribute 'missing_attribute'", " in step_batch"),
     "CrashesLater": ("step_batch without an exception", "ValueError", " in step_batch"),
     "Illegal": ("actions from 0 to", "999", "broken_policies.py:"),
+    "ReturnsActions": ("actions, written into the second argument", "a returned list", "broken_policies.py:"),
     "IllegalName": ("an Action named noop", "'fly'", "broken_policies.py:"),
     "ReturnsNothing": ("an Action named noop", "a NoneType", "broken_policies.py:"),
     "BadReset": ("reset before step_batch without an exception", "RuntimeError: not now", " in reset"),

@@ -118,8 +118,11 @@ def test_an_error_of_daf_about_user_code_names_the_users_line() -> None:
 
 
 def state() -> dict[str, Any]:
+    umask = os.umask(0o077)
+    os.umask(umask)
     return {
         "folder": os.getcwd(),
+        "umask": umask,
         "environment": dict(os.environ),
         "locale": locale.setlocale(locale.LC_ALL),
         "numpy": np.geterr(),

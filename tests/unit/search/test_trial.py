@@ -209,7 +209,7 @@ def test_the_sweep_ends_after_lag_trials_that_fail_in_the_same_way(tmp_path: Pat
     write_json(tmp_path / "trial-0007/result.json", {**again.to_dict(), "trial": 7})
     skipped = run_proposed(sweep, 1, tmp_path)
     assert skipped["status"] == "skipped"
-    assert skipped["reason"] == "the sweep ended, since its first 2 trials failed in the same way"
+    assert skipped["reason"] == "the sweep ended, since 2 trials failed in the same way and none completed"
 
 
 def test_results_of_other_code_or_hyperparameters_do_not_end_a_sweep(tmp_path: Path) -> None:

@@ -10,7 +10,9 @@ from typing import Any
 
 import pytest
 
-from daf.errors import EXIT_FAILED, EXIT_INTERRUPTED
+from daf.errors import EXIT_FAILED, EXIT_INTERRUPTED, DafError
+from daf.system.failure_report import FailureReport
+from daf.system.files import PROJECT
 from daf.workflow.script import script_context
 
 
@@ -38,6 +40,16 @@ def test_any_other_exception_is_logged_with_its_traceback(tmp_path: Path) -> Non
         raise ValueError("wrong")
     assert caught.value.code == EXIT_FAILED
     assert "Traceback" in (tmp_path / "rule.log").read_text()
+
+
+@pytest.mark.parametrize("name", ["scripts/x.py", ".snakemake/scripts/tmp1.x.py"])
+def test_a_script_of_a_rule_is_not_the_users_code(name: str) -> None:
+    """Snakemake runs it from a copy in its own folder; an error of DAF there needs no traceback."""
+    path = (PROJECT if name.startswith("scripts") else Path.cwd()) / name
+    with pytest.raises(DafError) as caught:
+        exec(compile("from daf.errors import DafError\nraise DafError('a', 'b', 'c')", str(path), "exec"), {})
+    caught.value.__traceback__ = caught.value.__traceback__.tb_next  # type: ignore[union-attr]  # without this file
+    assert not FailureReport.of(caught.value).in_user_code
 
 
 @pytest.mark.parametrize("handled", [True, False])
