@@ -141,8 +141,9 @@ def _from_csv(text: str, separators: str, where: str) -> pd.DataFrame:
     """A CSV in which "None" or "NA" is a missing number, but an ordinary name in columns of names."""
     import pandas as pd
 
-    lines = text.splitlines()
-    separator = _separator(next((line for line in lines if line.strip()), ""), separators)
+    lines = [line for line in text.splitlines() if line.strip()]
+    separator = _separator(lines[0] if lines else "", separators)
+    _check_fields(lines, separator, where)
     table = pd.read_csv(io.StringIO(text), sep=separator, dtype=str, keep_default_na=False, skipinitialspace=True)
     headers = _known_headers(list(table.columns))
     names = {column for column in table.columns if headers.get(column, column) in NAMES}
@@ -150,6 +151,20 @@ def _from_csv(text: str, separators: str, where: str) -> pd.DataFrame:
     decimal = _decimal_mark(table[scores[0]], separator, where) if scores else "."
     frame = pd.read_csv(io.StringIO(text), sep=separator, decimal=decimal, skipinitialspace=True)
     return frame.assign(**{column: table[column] for column in frame.columns if column in names})
+
+
+def _check_fields(lines: Sequence[str], separator: str, where: str) -> None:
+    """Refuse a known column that repeats, and rows with more fields than the header, which pandas would shift."""
+    rows = csv.reader(lines, delimiter=separator)
+    header = next(rows, [])
+    names = [name.strip().lower() for name in header]
+    if repeated := [name for name in KNOWN if names.count(name) > 1]:
+        raise BadInputError("each column once", f"'{repeated[0]}' twice", f"{where}: header", "rename one of them")
+    for number, row in enumerate(rows, start=1):
+        if len(row) > len(header):
+            found = f"{len(row)} in row {number}: {separator.join(row)}"
+            hint = "scores with a decimal comma need another separator, such as ;" if separator == "," else ""
+            raise BadInputError(f"{len(header)} fields, as the header has", found, where, hint)
 
 
 def _separator(header: str, separators: str) -> str:

@@ -105,17 +105,17 @@ class CheckpointPlan:
         """
         return look_up(self.by_label, label, "checkpoint")
 
-    def packaged(self) -> Checkpoint:
-        """The checkpoint to package.
+    def packaged(self, label: str | None = None) -> Checkpoint:
+        """The checkpoint to package, which must have this label if one is given.
 
         Raises:
-            BadInputError: the experiment packages none.
+            BadInputError: the experiment packages none, or another one.
         """
         checkpoint = self.deployed()
         if checkpoint is None:
             hint = "add `deployment: {policy: …}` with the name of a policy"
             raise BadInputError("a `deployment` section with a policy", "none", "deployment", hint)
-        return checkpoint
+        return checkpoint if label is None else look_up({checkpoint.label: checkpoint}, label, "package")
 
     def of_policy(self, policy: str) -> Iterator[Checkpoint]:
         """One checkpoint, or one per training seed. A name not under `policies` is a shorthand or class path."""

@@ -93,7 +93,8 @@ class EpisodePlan:
 
     def shards_of_interim_analysis(self, comparison: str, interim: int) -> list[tuple[str, str, int]]:
         """(checkpoint, mission, shard) of all episodes that an interim analysis sees."""
-        shards = self._shards_of(interim_sizes(self.comparison(comparison))[interim])
+        sizes = {str(number): size for number, size in enumerate(interim_sizes(self.comparison(comparison)))}
+        shards = self._shards_of(look_up(sizes, str(interim), f"interim analysis of comparison '{comparison}'"))
         return [(checkpoint, mission, shard) for checkpoint, mission in self.pairs(comparison) for shard in shards]
 
 

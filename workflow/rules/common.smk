@@ -115,7 +115,7 @@ def weights_to_evaluate(wildcards):
 
 
 def weights_to_package(wildcards):
-    return weights_of(CHECKPOINTS.packaged())
+    return weights_of(CHECKPOINTS.packaged(wildcards.checkpoint))
 
 
 def weights_of(checkpoint):

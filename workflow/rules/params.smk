@@ -60,7 +60,7 @@ def mission_params(wildcards):
 
 
 def package_params(wildcards):
-    return package_recipe(EXPERIMENT, CHECKPOINTS.packaged().recipe()).to_dict()
+    return package_recipe(EXPERIMENT, CHECKPOINTS.packaged(wildcards.checkpoint).recipe()).to_dict()
 
 
 def deployment_params(wildcards):

@@ -149,6 +149,9 @@ def test_anything_else_is_refused_in_four_parts(source: Any, expected: str, foun
         ("deep.json", b"[" * 100_000, "nested more than 100 deep"),
         ("cut.csv.gz", gzip.compress(CSV.encode(), mtime=0)[:30], "a damaged file"),
         ("scores.xlsx", b"PK", "'.xlsx'"),
+        ("comma.csv", b"policy,mission,score\na,m,1,5\nb,m,2,5\n", "4 in row 1: a,m,1,5"),
+        ("tail.csv", b"policy,mission,score\na,m,1,\nb,m,2\n", "4 in row 1"),
+        ("twice.csv", b"policy,mission,score,Score\na,m,1,2\n", "'score' twice"),
         ("nonames.csv", b"a;b;c\n1;2;3\n", "a column 'policy'"),
     ],
 )

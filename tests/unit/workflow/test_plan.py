@@ -462,3 +462,16 @@ def test_the_leaderboard_knows_an_edited_policy_from_the_one_before(own):
     assert identity() == before
     (own / "helper.py").write_text("edited")
     assert identity() != before
+
+
+def test_another_package_than_the_experiments_is_refused(own: Path) -> None:
+    checkpoints = plan(**OWN).checkpoints
+    assert checkpoints.packaged("mine").label == "mine"
+    with pytest.raises(BadInputError) as caught:
+        checkpoints.packaged("mines")
+    assert (caught.value.found, caught.value.hint) == ("'mines'", "did you mean 'mine'?")
+
+
+def test_an_interim_analysis_that_a_comparison_does_not_have_is_refused(own: Path) -> None:
+    with pytest.raises(BadInputError, match="interim analysis of comparison 'main'"):
+        plan(**OWN).episodes.shards_of_interim_analysis("main", 1)
