@@ -212,7 +212,8 @@ def _act_on_batch(
     policy: MultiAgentPolicy, buffers: AgentBuffers, num_actions: int, report: RehearsalReport, what: str
 ) -> bool:
     chosen = np.zeros(len(buffers.actions), dtype=np.int32)
-    returned = report.attempt(what, lambda: policy.step_batch(buffers.observations.copy(), chosen))
+    act: Any = policy.step_batch  # whose return value must be None, but may not be
+    returned = report.attempt(what, lambda: act(buffers.observations.copy(), chosen))
     if report.failed(what):
         return False
     if returned is not None and not chosen.any():

@@ -156,7 +156,7 @@ def test_what_only_the_engine_can_tell(tmp_path: Path, monkeypatch: pytest.Monke
         ("policies.no_module", "a module that can be imported", "No module named 'modul_of_a_user'", "PYTHONPATH"),
         ("policies.missing", "weights", "no such file", ""),
         ("policies.damaged", "weights", "an unreadable file", ""),
-        ("policies.damaged_bundle", "a submission bundle (.zip)", "a file that is not a zip archive", ""),
+        ("policies.damaged_bundle", "a submission bundle (.zip)", "a damaged file", "copy or download"),
         ("policies.misspelt", "an argument of GridPolicy", "'hiden_size'", "did you mean 'hidden_size'?"),
         ("comparisons.a.missions", "the name of a mission", "'tutorial.minre'", "did you mean 'tutorial.miner'"),
         ("comparisons.b.missions", "a mission file", "no such file", ""),
