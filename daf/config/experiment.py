@@ -223,6 +223,11 @@ class DAFComparisonConfig(StrictModel):
     recipe_test: Literal["welch", "permutation"] = Field(
         "welch", description="test on the means of training seeds; the permutation test needs 4 seeds per policy"
     )
+    recipe_claim: Literal["general", "these_episodes"] = Field(
+        "general",
+        description="what a comparison of recipes claims: other trainings on other episodes of these missions "
+        "(general), or other trainings on exactly the episodes played (these_episodes)",
+    )
     resample_missions: bool = Field(
         False,
         description="resample missions too, so that intervals of aggregates and profiles generalize to similar "

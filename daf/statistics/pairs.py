@@ -20,6 +20,8 @@ from daf.statistics.recipe_pairs import Improvements, recipe_pair
 from daf.statistics.records import OVERALL, Estimand, PairRecord, Verdict
 from daf.statistics.units import Units
 
+FEWEST_SEEDS = 3  # from 2 against 2, up to half of all verdicts would be false
+
 
 @dataclass(frozen=True, kw_only=True)
 class _Row:
@@ -126,6 +128,9 @@ def verdict(record: PairRecord, alpha: float, margin: float | None) -> tuple[Ver
     """
     if not record.tested:
         return "insufficient data", record.reason or "no test was possible"
+    seeds = [count for count in (record.n_a, record.n_b) if count is not None]
+    if record.estimand == "recipes" and min(seeds) < FEWEST_SEEDS:
+        return "insufficient data", f"{min(seeds)} training seeds cannot show how much trainings vary; train at least 3"
     if margin and record.p_equivalence <= alpha:
         return "equivalent", f"shown to differ by less than the declared {margin:g}"
     if record.minimum_p > alpha:

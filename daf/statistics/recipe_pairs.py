@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
-from math import isfinite, nan
+from math import isfinite, nan, sqrt
 
 import numpy as np
 
 from daf.config import DAFComparisonConfig
 from daf.statistics import bootstrap, effects, hypothesis_tests, intervals
+from daf.statistics.cautions import join_cautions, seed_cautions
+from daf.statistics.crossed import RecipeVariance, RunTable, recipe_variance
 from daf.statistics.hypothesis_tests import HypothesisTestResult
 from daf.statistics.intervals import Array, Interval
 from daf.statistics.planning import Spread
 from daf.statistics.records import PairRecord
 from daf.statistics.streams import stream
 from daf.statistics.units import Units
+
+FEW_SEEDS = 10  # up to this number on a side, Welch's test has to be confirmed
 
 
 class Improvements:
@@ -55,20 +60,14 @@ class Improvements:
 
 @dataclass(frozen=True, kw_only=True)
 class _Estimate:
-    """The difference of two recipes.
-
-    Attributes:
-        error, df: standard error of the difference and its degrees of freedom; NaN if unknown.
-        test: the test's name with its units.
-    """
+    """The difference of two recipes: its test, interval, standardized effect and cautions."""
 
     result: HypothesisTestResult
     interval: Interval
     effect: float
     effect_interval: Interval
-    error: float
-    df: float
-    test: str
+    variance: RecipeVariance
+    caution: str
 
 
 def recipe_pair(
@@ -84,87 +83,135 @@ def recipe_pair(
 ) -> tuple[PairRecord, Spread | None]:
     """The difference of two recipes and its test, not yet adjusted and without a verdict.
 
-    A policy without training seeds counts as fixed. Arguments as for `checkpoint_pairs.checkpoint_pair`.
+    A policy without training seeds is fixed: its weights are known, but not what it scores on other episodes.
+    Arguments as for `checkpoint_pairs.checkpoint_pair`.
     """
-    runs = {policy: units.run_means(policy, missions) if missions else np.empty(0) for policy in (a, b)}
+    tables = {policy: units.run_table(policy, missions) if missions else None for policy in (a, b)}
+    runs = {policy: np.empty(0) if table is None else table.run_means for policy, table in tables.items()}
     trained = [policy for policy in (a, b) if units.training_seeds(policy)]
     n_a, n_b = (int(runs[policy].size) if policy in trained else None for policy in (a, b))
     two_samples = len(trained) == 2
     record = PairRecord(
         estimand="recipes", mission=mission, n_missions=len(missions), policy_a=a, policy_b=b, paired=False,
-        n_a=n_a, n_b=n_b, effect_name="g" if two_samples else "dz",
+        n_a=n_a, n_b=n_b, effect_name="d" if two_samples else "dz", claim=config.recipe_claim,
         test="Welch t-test" if two_samples else "one-sample t-test",
         reason=_too_few_runs(units, runs, missions) if missions else "no mission in common",
     )  # fmt: skip
-    if not (runs[a].size and runs[b].size):
+    table_a, table_b = tables[a], tables[b]
+    if table_a is None or table_b is None:
         return record, None
-    if two_samples:
-        rng = stream(config, "recipes", a, b, *missions)
-        estimate = _two_sample_estimate(config, runs[a], runs[b], max_resamples, rng)
-    else:
-        estimate = _one_sample_estimate(config, runs[a], runs[b], a_is_trained=a in trained)
-    better, improvement = intervals.unknown(estimate.result.reason), nan
+    rng = stream(config, "recipes", a, b, *missions)
+    estimate = _estimate(config, table_a, table_b, max_resamples, rng)
+    record = _with_estimate(record, estimate, config.equivalence_margin)
+    record = replace(record, mean_a=float(runs[a].mean()), mean_b=float(runs[b].mean()))
     if estimate.result.p is not None:
         better = improvements.interval(a, b, missions)
-        improvement = effects.probability_of_improvement(*(units.run_scores(policy, missions) for policy in (a, b)))
-    record = replace(
-        _with_estimate(record, estimate, config.equivalence_margin),
-        mean_a=float(runs[a].mean()),
-        mean_b=float(runs[b].mean()),
-        p_improvement=improvement,
-        p_improvement_low=better.low,
-        p_improvement_high=better.high,
-    )
+        record = replace(
+            record,
+            p_improvement=effects.probability_of_improvement(
+                *(units.run_scores(policy, missions) for policy in (a, b))
+            ),
+            p_improvement_low=better.low,
+            p_improvement_high=better.high,
+        )
     return record, _spread(estimate, [runs[policy] for policy in trained])
 
 
-def _two_sample_estimate(
-    config: DAFComparisonConfig, x: Array, y: Array, max_resamples: int, rng: np.random.Generator
+def _estimate(
+    config: DAFComparisonConfig, a: RunTable, b: RunTable, max_resamples: int, rng: np.random.Generator
 ) -> _Estimate:
-    """Compare the seed means of two trained policies."""
+    """Compare the means of two policies, at least one of them trained."""
     level = config.confidence_level
-    result = hypothesis_tests.welch_test(x, y)
-    if config.recipe_test == "permutation":
-        result = hypothesis_tests.permutation_test(
-            x, y, num_resamples=config.num_resamples, max_resamples=max_resamples, rng=rng
-        )
-    effect, effect_interval = effects.hedges_g(x, y, level)
-    error, df = hypothesis_tests.welch_parts(x, y) if min(x.size, y.size) > 1 else (nan, nan)
+    difference = float(a.run_means.mean() - b.run_means.mean())
+    samples = [table.run_means for table in (a, b) if table.trained]
+    variance = recipe_variance(a, b, general=config.recipe_claim == "general")
+    name = _test_name(variance, two_samples=len(samples) == 2)
+    fewest = min(runs.size for runs in samples)
+    reason = f"{fewest} unit on one side; at least two are needed" if fewest < 2 and len(samples) == 2 else ""
+    reason = reason or ("only one unit" if fewest < 2 else "")
+    if not reason and not variance.own.error > 0:
+        reason = "all values are equal within both sides" if len(samples) == 2 else f"all {fewest} values are equal"
+    if reason:
+        result = HypothesisTestResult(name=name, difference=difference, p=None, minimum_p=None, reason=reason)
+        return _Estimate(result=result, interval=intervals.unknown(reason), effect=nan,
+                         effect_interval=intervals.unknown(reason), variance=variance, caution="")  # fmt: skip
+    weakest = variance.weakest(difference)
+    p = hypothesis_tests.t_p_value(difference / weakest.error, weakest.df)
+    result = HypothesisTestResult(name=name, difference=difference, p=p, minimum_p=None)
+    result, caution = _with_permutation(config, result, samples, max_resamples, rng)
+    half = variance.half_width(level)
+    sd = float(np.sqrt(np.mean([runs.var(ddof=1) for runs in samples])))
+    widest = variance.widest(level)
+    effect, effect_interval = effects.standardized(difference, widest.error, widest.df, sd, level)
     return _Estimate(
         result=result,
-        interval=hypothesis_tests.welch_interval(x, y, level),
+        interval=Interval(low=difference - half, high=difference + half, method=_method(variance, len(samples))),
         effect=effect,
         effect_interval=effect_interval,
-        error=error,
-        df=df,
-        test=f"{result.name} on seed means",
+        variance=variance,
+        caution=join_cautions([*seed_cautions(a, b), caution]),
     )
 
 
-def _one_sample_estimate(config: DAFComparisonConfig, x: Array, y: Array, *, a_is_trained: bool) -> _Estimate:
-    """Compare the seed means of a trained policy with the mean of a fixed one."""
-    level = config.confidence_level
-    sign, runs, fixed = (1.0, x, float(y.mean())) if a_is_trained else (-1.0, y, float(x.mean()))
-    gaps = sign * (runs - fixed)
-    result = hypothesis_tests.one_sample_t_test(gaps)
-    effect, effect_interval = effects.dz([gaps], level)
-    error, df = intervals.standard_error([gaps])
-    return _Estimate(
-        result=result,
-        interval=intervals.student_t_interval([gaps], level),
-        effect=effect,
-        effect_interval=effect_interval,
-        error=error,
-        df=df,
-        test=f"{result.name} of seed means against a fixed policy",
+def _test_name(variance: RecipeVariance, *, two_samples: bool) -> str:
+    if variance.general:
+        return "t-test of training seeds and episodes" + ("" if two_samples else " against a fixed policy")
+    if two_samples:
+        return "Welch t-test on seed means"
+    return "one-sample t-test of seed means against a fixed policy"
+
+
+def _method(variance: RecipeVariance, samples: int) -> str:
+    if variance.general:
+        return "crossed random effects, Satterthwaite"
+    return "Welch" if samples == 2 else "Student-t"
+
+
+def _with_permutation(
+    config: DAFComparisonConfig,
+    result: HypothesisTestResult,
+    samples: Sequence[Array],
+    max_resamples: int,
+    rng: np.random.Generator,
+) -> tuple[HypothesisTestResult, str]:
+    """The result with the permutation test, if it is chosen or has to confirm one from few training seeds.
+
+    Welch's test is wrong too often for few seeds of uneven spread; a permutation test that could reject, but does not,
+    overrules it.
+    """
+    alpha = 1 - config.confidence_level
+    chosen = config.recipe_test == "permutation"
+    welch_p = result.p if result.p is not None else 1.0
+    few = len(samples) == 2 and min(runs.size for runs in samples) <= FEW_SEEDS
+    if len(samples) < 2 or not (chosen or (few and welch_p <= alpha)):
+        return result, ""
+    permuted = hypothesis_tests.permutation_test(
+        samples[0], samples[1], num_resamples=config.num_resamples, max_resamples=max_resamples, rng=rng
     )
+    if permuted.p is None:
+        return result, ""
+    p = max(welch_p, permuted.p)
+    if chosen:
+        name = f"{permuted.name} on seed means"
+        return replace(result, name=name, p=p, minimum_p=permuted.minimum_p), ""
+    if permuted.p <= alpha or (permuted.minimum_p or 0.0) > alpha:
+        return result, ""
+    caution = (
+        f"the t-test alone finds a difference (p = {welch_p:.2g}), but a studentized permutation test of the same "
+        f"training seeds does not (p = {permuted.p:.2g}), and the larger p counts"
+    )
+    return replace(result, name=f"{result.name}, confirmed by permutation", p=p), caution
 
 
 def _with_estimate(record: PairRecord, estimate: _Estimate, margin: float | None) -> PairRecord:
-    result = estimate.result
+    result, variance = estimate.result, estimate.variance
+    weakest = variance.weakest(result.difference) if result.p is not None else variance.own
     equivalence = nan
-    if margin:
-        equivalence = hypothesis_tests.equivalence_p(result.difference, estimate.error, estimate.df, margin) or nan
+    if margin and result.p is not None:
+        tests = (
+            hypothesis_tests.equivalence_p(result.difference, one.error, one.df, margin) for one in variance.errors
+        )
+        equivalence = max((p for p in tests if p is not None), default=nan)
     return replace(
         record,
         difference=result.difference,
@@ -174,23 +221,38 @@ def _with_estimate(record: PairRecord, estimate: _Estimate, margin: float | None
         effect=estimate.effect,
         effect_low=estimate.effect_interval.low,
         effect_high=estimate.effect_interval.high,
-        test=estimate.test,
+        test=result.name,
+        t=nan if result.p is None else result.difference / weakest.error,
+        df=nan if result.p is None else weakest.df,
         p=nan if result.p is None else result.p,
         minimum_p=nan if result.minimum_p is None else result.minimum_p,
         p_equivalence=equivalence,
+        caution=estimate.caution,
         reason=record.reason or result.reason,
     )
 
 
 def _spread(estimate: _Estimate, runs: list[Array]) -> Spread | None:
     """How the seed means of the trained policies vary; None if unknown."""
-    if not isfinite(estimate.error):
+    variance = estimate.variance
+    if not isfinite(variance.own.error):
         return None
+    sd = float(np.sqrt(np.mean([means.var(ddof=1) for means in runs])))
+    if not sd > 0:
+        return None
+    sides, widest = len(runs), variance.widest(0.95)
+    environments = variance.environments * (variance.own.error / sd) ** 2  # what more seeds leave, in sd squared
+
+    def needed(effect: float, power: float, alpha: float) -> float:
+        return effects.smallest_n(
+            lambda n: effects.t_power(effect / sqrt(environments + sides / n), sides * (n - 1), alpha), effect, power
+        )
+
     return Spread(
-        error=estimate.error,
-        df=estimate.df,
-        sd=float(np.sqrt(np.mean([means.var(ddof=1) for means in runs]))),
-        units_needed=effects.two_sample_size if len(runs) == 2 else effects.paired_sample_size,
+        error=widest.error,
+        df=widest.df,
+        sd=sd,
+        units_needed=needed,
         groups=1,
         fewest=min(means.size for means in runs),
     )

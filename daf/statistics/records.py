@@ -19,6 +19,9 @@ Estimand = Literal["checkpoints", "recipes"]
 Verdict = Literal["better", "worse", "equivalent", "inconclusive", "insufficient data"]
 """The conclusion about the first policy of a pair."""
 
+Claim = Literal["general", "these_episodes"]
+"""What a comparison of recipes generalizes to: episodes of these missions, or only those played."""
+
 MIRRORED: Mapping[str, Verdict] = {
     "better": "worse",
     "worse": "better",
@@ -83,7 +86,9 @@ class PairRecord:
     interval_low: Annotated[float, "lower bound of the difference, not adjusted for the number of pairs"] = nan
     interval_high: Annotated[float, "upper bound of the difference, not adjusted for the number of pairs"] = nan
     interval_method: Annotated[str | None, "how the interval was computed, or why it is unknown"] = None
-    effect_name: Annotated[str, "standardized effect: `dz` (paired or one-sample) or `g` (Hedges, two samples)"]
+    effect_name: Annotated[
+        str, "standardized effect: `dz` (paired, one-sample) or `d` (by the average sd of two samples)"
+    ]
     effect: Annotated[float, "its value"] = nan
     effect_low: Annotated[float, "its lower bound"] = nan
     effect_high: Annotated[float, "its upper bound"] = nan
@@ -91,6 +96,8 @@ class PairRecord:
     p_improvement_low: Annotated[float, "its lower bound"] = nan
     p_improvement_high: Annotated[float, "its upper bound"] = nan
     test: Annotated[str, "name of the test"]
+    t: Annotated[float, "its t statistic: difference over standard error; unknown for other tests"] = nan
+    df: Annotated[float, "its degrees of freedom (Satterthwaite)"] = nan
     p: Annotated[float, "two-sided p-value; unknown if no test was possible"] = nan
     p_holm: Annotated[float, "p-value adjusted by Holm's method within its family; the basis of the verdict"] = nan
     p_bh: Annotated[float, "p-value adjusted by Benjamini and Hochberg; exploratory"] = nan
@@ -104,6 +111,8 @@ class PairRecord:
     verdict: Annotated[Verdict, "`better`, `worse`, `equivalent`, `inconclusive` or `insufficient data`"] = (
         "insufficient data"
     )
+    claim: Annotated[Claim, "`general` (episodes like these) or `these_episodes` (exactly those played)"] = "general"
+    caution: Annotated[str, "what in these data makes the verdict less reliable than its p-value; empty: nothing"] = ""
     reason: Annotated[str, "reason for the verdict, if the numbers do not explain it"] = ""
 
     @property

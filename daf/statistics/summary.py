@@ -8,6 +8,7 @@ import numpy as np
 
 from daf.config import DAFComparisonConfig
 from daf.statistics import intervals
+from daf.statistics.crossed import recipe_variance
 from daf.statistics.intervals import Interval
 from daf.statistics.records import OVERALL, SummaryRecord
 from daf.statistics.streams import stream
@@ -43,7 +44,7 @@ def _summary(
     runs = units.run_means(policy, missions) if trained else np.empty(0)
     recipe = intervals.unknown("no training seed of this policy is known")
     if trained:
-        recipe = intervals.student_t_interval([runs], level)
+        recipe = _recipe_interval(units, config, policy, missions)
     return SummaryRecord(
         policy=policy,
         mission=mission,
@@ -71,6 +72,19 @@ def _summary(
         recipe_method=recipe.method,
         mean_reward=float(np.mean([cell.mean_reward for cell in cells])),
     )
+
+
+def _recipe_interval(units: Units, config: DAFComparisonConfig, policy: str, missions: list[str]) -> Interval:
+    """Interval of the mean of a recipe, for the configured claim."""
+    table = units.run_table(policy, missions)
+    runs = np.empty(0) if table is None else table.run_means
+    if table is None or runs.size < 2:
+        return intervals.student_t_interval([runs])  # unknown, with the reason
+    variance = recipe_variance(table, general=config.recipe_claim == "general")
+    if not variance.general or variance.own.error == 0:
+        return intervals.student_t_interval([runs], config.confidence_level)
+    centre, half = float(runs.mean()), variance.half_width(config.confidence_level)
+    return Interval(low=centre - half, high=centre + half, method="crossed random effects, Satterthwaite")
 
 
 def _success(cells: list[Cell], level: float) -> tuple[float, Interval]:

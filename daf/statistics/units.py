@@ -18,6 +18,7 @@ import numpy as np
 from daf.config import Normalization
 from daf.episodes.table import EPISODE_COLUMNS
 from daf.errors import BadInputError, did_you_mean
+from daf.statistics.crossed import RunTable
 from daf.statistics.intervals import Array
 from daf.statistics.records import OVERALL
 from daf.system.columns import DTYPES
@@ -114,6 +115,23 @@ class Units:
         by_seed = [dict(zip(cell.training_seeds, cell.runs, strict=True)) for cell in cells]
         common = [seed for seed in by_seed[0] if seed is not None and all(seed in runs for runs in by_seed)]
         return [np.array([runs[seed] for seed in common]) for runs in by_seed]
+
+    def run_table(self, policy: str, missions: list[str]) -> RunTable | None:
+        """The scores behind `run_scores`, by environment seed; None if there are none."""
+        runs = self.run_scores(policy, missions)
+        if not runs or not runs[0].size:
+            return None
+        cells, trained = [self.cells[policy, mission] for mission in missions], bool(self.training_seeds(policy))
+        if not trained:
+            scores = [cell.episodes[:, None] for cell in cells]
+        else:
+            common = set.intersection(*(set(cell.training_seeds) for cell in cells)) - {None}
+            order = [seed for seed in cells[0].training_seeds if seed in common]
+            places = [{seed: column for column, seed in enumerate(cell.training_seeds)} for cell in cells]
+            scores = [
+                cell.rewards_ec[:, [place[seed] for seed in order]] for cell, place in zip(cells, places, strict=True)
+            ]
+        return RunTable(scores=scores, environments=[cell.seeds for cell in cells], trained=trained)
 
     def run_means(self, policy: str, missions: list[str]) -> Array:
         """Mean over missions per training seed."""

@@ -398,7 +398,7 @@ def test_planning_is_for_the_first_step_of_holms_correction() -> None:
     # 4 policies are 6 pairs overall and 12 on two missions; `same` is `w` again, so that two tests say nothing.
     frame = table({"w": 0.3, "x": 0.1, "y": 0.0}, seeds=(1, 2, 3, 4), episodes=10)
     frame = pd.concat([frame, frame[frame.policy == "w"].assign(policy="same")])
-    margin, found = 0.3, compare(frame, equivalence_margin=0.3).pairwise
+    margin, found = 0.3, compare(frame, equivalence_margin=0.3, recipe_claim="these_episodes").pairwise
     assert (
         found["p"].isna().sum() == 3
     )  # the comparison of checkpoints only, `w` and `same`: overall and on two missions
@@ -430,7 +430,8 @@ def test_planning_is_for_the_first_step_of_holms_correction() -> None:
 def test_planning_against_a_fixed_policy_counts_the_seeds_of_the_other() -> None:
     frame = table({"x": 0.1, "fixed": 0.0}, missions=("one",), seeds=(1, 2, 3), episodes=20)
     fixed = frame[(frame.policy == "fixed") & (frame.seed == 1)].assign(seed=None)
-    results = compare(pd.concat([frame[frame.policy == "x"], fixed]), equivalence_margin=0.05)
+    both = pd.concat([frame[frame.policy == "x"], fixed])
+    results = compare(both, equivalence_margin=0.05, recipe_claim="these_episodes")
     row = results.pairwise.query("estimand == 'recipes' and mission == 'overall'").iloc[0]
     sd = frame[frame.policy == "x"].groupby("seed")["score"].mean().std()
     assert row["power"] == pytest.approx(power_of_t(0.05 / sd * np.sqrt(3), 2, 0.05), abs=1e-9)
@@ -482,7 +483,7 @@ def test_the_permutation_test_of_recipes_says_how_small_its_p_can_get() -> None:
     np.testing.assert_allclose(rows["p"].astype(float), 2 / 70)
     np.testing.assert_allclose(rows["minimum_p"].astype(float), 2 / 70)
     np.testing.assert_allclose(rows["p_holm"].astype(float), 6 / 70)
-    assert rows["test"].unique().tolist() == ["permutation (exact) on seed means"]
+    assert rows["test"].unique().tolist() == ["studentized permutation (exact) on seed means"]
     assert any("With this number of training seeds, p cannot fall below 0.029" in note for note in results.notes)
     rows = compare(frame).pairwise.query("estimand == 'recipes' and mission == 'overall'")
     assert set(rows["verdict"]) == {"better", "worse"}  # Welch's test can tell

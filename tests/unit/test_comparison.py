@@ -128,7 +128,8 @@ def test_columns_of_earlier_versions_are_refused_with_their_new_names(old: str, 
 def test_recipes_are_compared_by_welch_on_seed_means() -> None:
     seeds = {"x": (1, 2, 3), "y": (1, 2, 3, 4)}
     frame = episodes({"x": 2.0, "y": 0.0}, missions=("m", "k"), seeds=seeds)
-    row = pair(compare_episodes(frame, config("x", "y", missions=("m", "k"))), "recipes")
+    settings = config("x", "y", missions=("m", "k"), recipe_claim="these_episodes")
+    row = pair(compare_episodes(frame, settings), "recipes")
     runs = frame.groupby(["policy", "train_seed"])["mean_reward"].mean()
     expected = stats.ttest_ind(runs["x"], runs["y"], equal_var=False)
     assert row["p"] == pytest.approx(expected.pvalue, abs=1e-9)
@@ -137,7 +138,7 @@ def test_recipes_are_compared_by_welch_on_seed_means() -> None:
 
 def test_a_recipe_against_a_fixed_policy_is_a_one_sample_test() -> None:
     frame = episodes({"x": 2.0, "r": 0.0}, seeds={"x": (1, 2, 3)})
-    row = pair(compare_episodes(frame, config("r", "x")), "recipes")
+    row = pair(compare_episodes(frame, config("r", "x", recipe_claim="these_episodes")), "recipes")
     runs = frame[frame.policy == "x"].groupby("train_seed")["mean_reward"].mean()
     fixed = frame.loc[frame.policy == "r", "mean_reward"].mean()
     assert row["p"] == pytest.approx(stats.ttest_1samp(runs, fixed).pvalue, abs=1e-9)

@@ -1,0 +1,111 @@
+"""Training seeds and environment seeds as crossed random effects."""
+
+from __future__ import annotations
+
+from math import sqrt
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from daf.statistics.crossed import RunTable, recipe_variance
+
+RNG = np.random.default_rng
+
+
+def table(scores: np.ndarray, *, trained: bool = True, first: int = 0) -> RunTable:
+    """One mission with environment seeds from `first`; scores (environments, training seeds)."""
+    return RunTable(scores=[scores], environments=[tuple(range(first, first + len(scores)))], trained=trained)
+
+
+def mean_squares(x: np.ndarray) -> tuple[float, float, float]:
+    """Of rows, columns and rest, from the sums of squares of a two-way table."""
+    rows, columns = x.shape
+    total = (x**2).sum() - x.sum() ** 2 / x.size
+    between_rows = (x.sum(axis=1) ** 2).sum() / columns - x.sum() ** 2 / x.size
+    between_columns = (x.sum(axis=0) ** 2).sum() / rows - x.sum() ** 2 / x.size
+    rest = (total - between_rows - between_columns) / (rows - 1) / (columns - 1)
+    return between_rows / (rows - 1), between_columns / (columns - 1), rest
+
+
+def test_the_variance_of_one_recipe_is_that_of_a_two_way_table() -> None:
+    x = RNG(3).normal(0, 1, (12, 1)) + RNG(1).normal(0, 1, 5) + RNG(2).normal(0, 1, (12, 5))
+    rows, columns, rest = mean_squares(x)
+    found = recipe_variance(table(x))
+    total = (rows + columns - rest) / x.size
+    assert found.own.error == pytest.approx(sqrt(total))
+    df = (total * x.size) ** 2 / (rows**2 / 11 + columns**2 / 4 + rest**2 / 44)
+    assert found.own.df == pytest.approx(df)
+    assert found.environments == pytest.approx((rows - rest) / x.size / total)
+
+
+def test_one_score_per_run_is_welchs_test() -> None:
+    x, y = RNG(1).normal(0, 1, (1, 5)), RNG(2).normal(0, 3, (1, 9))
+    found, expected = recipe_variance(table(x), table(y)), stats.ttest_ind(x[0], y[0], equal_var=False)
+    assert not found.general
+    assert found.own.df == pytest.approx(expected.df)
+    assert (x.mean() - y.mean()) / found.own.error == pytest.approx(expected.statistic)
+
+
+def test_these_episodes_leave_the_environments_out() -> None:
+    x, y = RNG(1).normal(0, 1, (16, 5)), RNG(2).normal(0, 3, (16, 1))
+    found = recipe_variance(table(x), table(y, trained=False), general=False)
+    assert len(found.errors) == 1
+    assert found.own.error == pytest.approx(stats.sem(x.mean(axis=0)))
+    assert found.own.df == pytest.approx(4)
+
+
+def test_what_environments_do_to_both_policies_does_not_count() -> None:
+    x, y = RNG(1).normal(0, 1, (16, 5)), RNG(2).normal(0, 1, (16, 4))
+    shared = RNG(3).normal(0, 50, (16, 1))
+    found, alone = recipe_variance(table(x + shared), table(y + shared)), recipe_variance(table(x), table(y))
+    assert found.own.error == pytest.approx(alone.own.error, rel=1e-9)
+    unpaired = recipe_variance(table(x + shared), table(y + shared, first=100))
+    assert unpaired.own.error > 10 * found.own.error
+
+
+def test_partly_shared_environments_lie_between() -> None:
+    shared = RNG(3).normal(0, 5, (24, 1))
+    x, y = RNG(1).normal(0, 1, (24, 5)) + shared, RNG(2).normal(0, 1, (24, 4)) + shared
+    errors = [recipe_variance(table(x[:16]), table(y[first : first + 16], first=first)).own.error for first in (0, 8)]
+    disjoint = recipe_variance(table(x[:8]), table(y[16:], first=16)).own.error
+    assert errors[0] < errors[1] < disjoint
+
+
+def test_a_fixed_policys_episodes_are_a_sample() -> None:
+    x, y = RNG(1).normal(0, 1, (16, 5)) + RNG(4).normal(0, 1, 5), RNG(2).normal(0, 3, (16, 1))
+    found = recipe_variance(table(x), table(y, trained=False))
+    differences = x.mean(axis=1) - y[:, 0]
+    seeds, rest = stats.sem(x.mean(axis=0)) ** 2, mean_squares(x)[2] / x.size
+    assert found.own.error == pytest.approx(sqrt(stats.sem(differences) ** 2 + seeds - rest))
+
+
+def test_alike_seeds_do_not_borrow_the_degrees_of_freedom_of_episodes() -> None:
+    x = RNG(1).normal(0, 1, (200, 3))
+    x -= x.mean(axis=0) - np.array([0.0, 0.01, -0.01])
+    found = recipe_variance(table(x))
+    assert found.own.df > 100
+    assert found.weakest(1.0).df == pytest.approx(2)
+    assert found.half_width(0.95) == max(one.half_width(0.95) for one in found.errors)
+
+
+def test_one_training_seed_leaves_the_variance_unknown() -> None:
+    found = recipe_variance(table(RNG(1).normal(0, 1, (16, 1))), table(RNG(1).normal(0, 1, (16, 5))))
+    assert np.isnan(found.own.error)
+
+
+@pytest.mark.parametrize(("seeds", "interaction"), [((5, 0), 0.0), ((20, 0), 0.0), ((8, 8), 1.0)])
+def test_nulls_are_rarely_rejected(seeds: tuple[int, int], interaction: float) -> None:
+    rng, runs, false, conditional = RNG(7), 400, 0, 0
+    for _ in range(runs):
+        shared, tables = rng.normal(0, 1, (16, 1)), []
+        for count in seeds:
+            skill = rng.normal(0, 0.3 if count else 0.0, max(1, count))
+            own = rng.normal(0, interaction, (16, 1))
+            noise = rng.normal(0, 1, (16, max(1, count)))
+            tables.append(table(shared + skill + own + noise, trained=count > 0))
+        difference = abs(tables[0].run_means.mean() - tables[1].run_means.mean())
+        false += difference > recipe_variance(*tables).half_width(0.95)
+        conditional += difference > recipe_variance(*tables, general=False).half_width(0.95)
+    assert false / runs <= 0.06 + 3 * sqrt(0.05 * 0.95 / runs)
+    assert conditional / runs > 0.12  # what the claim about these episodes would do
