@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from daf.statistics.crossed import RunTable
-from daf.statistics.intervals import Array, is_constant
+from daf.statistics.intervals import Array, is_constant, mean_of_strata, skewness_of_mean, standard_error
 
 FEW_RUNS = 10  # up to this number of training seeds, their spread and shape are hardly known
 UNEQUAL = 3.0  # ratio of standard deviations from which few seeds mislead Welch's test
 GAP = 0.6  # share of the range between two neighbours from which seeds look like two groups
+RARE_EPISODES = 100  # with so many, an event of 5 % has been seen with a chance of over 99 %
+STEADY = 0.25  # a policy's scores are steady if they vary by less than this share of the difference
+SKEWED = 0.25  # skewness of a mean from which even Hall's transformed t allows up to 9 % false verdicts
 
 
 def join_cautions(cautions: Sequence[str]) -> str:
@@ -44,3 +47,33 @@ def seed_cautions(*tables: RunTable) -> list[str]:
 def _two_groups(runs: Array) -> bool:
     """Whether one gap takes most of the range."""
     return bool(runs.size > 3 and not is_constant(runs) and np.diff(np.sort(runs)).max() > GAP * np.ptp(runs))
+
+
+def episode_cautions(scores: Mapping[str, Sequence[Array]], differences: Sequence[Array]) -> list[str]:
+    """What makes paired episodes unreliable.
+
+    Args:
+        scores: by policy, the scores on each mission.
+        differences: paired differences on each mission.
+    """
+    n = sum(stratum.size for stratum in differences)
+    if n >= RARE_EPISODES:
+        return []
+    cautions = []
+    difference = abs(float(mean_of_strata(differences)))
+    steady = [
+        policy
+        for policy, missions in scores.items()
+        if difference > 0 and all(float(units.std()) < STEADY * difference for units in missions)
+    ]
+    if steady:
+        share = 1 - 0.05 ** (1 / n)
+        cautions.append(
+            f"{' and '.join(steady)} scored almost the same in every episode, and {n} episodes may miss an event that "
+            f"happens in up to {100 * share:.2g} % of them: one that changes the score by more than "
+            f"{difference / share:.3g} would change the verdict"
+        )
+    error, _ = standard_error(differences)
+    if error > 0 and abs(skewness_of_mean(differences, error)) > SKEWED:
+        cautions.append(f"the paired differences are skewed, and with {n} of them p may be too small")
+    return cautions

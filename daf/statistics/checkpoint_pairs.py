@@ -9,6 +9,7 @@ import numpy as np
 
 from daf.config import DAFComparisonConfig
 from daf.statistics import effects, hypothesis_tests, intervals
+from daf.statistics.cautions import episode_cautions, join_cautions
 from daf.statistics.intervals import Array
 from daf.statistics.planning import Spread
 from daf.statistics.records import PairRecord
@@ -21,6 +22,7 @@ def checkpoint_pair(
 ) -> tuple[PairRecord, Spread | None]:
     """The difference of two policies and its test, not yet adjusted and without a verdict.
 
+    The larger p of two tests counts: sign flips are exact for symmetric differences, Hall's test is for skewed ones.
     If all differences on a mission are equal and not 0, the test counts them as one unit, but the standard error treats
     their mean as known; equivalence and planning, which depend only on that error, are then not computed.
 
@@ -42,15 +44,21 @@ def checkpoint_pair(
     result = hypothesis_tests.sign_flip_test(
         strata, num_resamples=config.num_resamples, max_resamples=max_resamples, rng=rng
     )
-    interval = intervals.mean_interval(strata, level=level, num_resamples=config.num_resamples, rng=rng)
+    skewed = hypothesis_tests.hall_test(strata)
+    if result.p is not None and skewed.p is not None and skewed.p > result.p:
+        result = replace(result, name=skewed.name, p=skewed.p)
+    interval = intervals.mean_interval(strata, level)
     effect, effect_interval = effects.dz(strata, level)
     improvement = effects.paired_probability_of_improvement(strata)
-    improvement_interval = intervals.wilson_interval(improvement * n, n, level)
+    improvement_interval = intervals.combined_wilson_interval(
+        [effects.paired_probability_of_improvement([stratum]) for stratum in strata],
+        [stratum.size for stratum in strata],
+        level,
+    )
     spread = _spread(strata)
     equivalence = nan
     if spread is not None and config.equivalence_margin:
-        margin = config.equivalence_margin
-        equivalence = hypothesis_tests.equivalence_p(result.difference, spread.error, spread.df, margin) or nan
+        equivalence = hypothesis_tests.hall_equivalence_p(strata, config.equivalence_margin) or nan
     record = replace(
         record,
         mean_a=_common_mean(units, a, b, missions),
@@ -69,9 +77,16 @@ def checkpoint_pair(
         p=nan if result.p is None else result.p,
         minimum_p=nan if result.minimum_p is None else result.minimum_p,
         p_equivalence=equivalence,
+        caution=join_cautions(_cautions(units, a, b, missions, strata)),
         reason=result.reason,
     )
     return record, spread
+
+
+def _cautions(units: Units, a: str, b: str, missions: list[str], strata: list[Array]) -> list[str]:
+    """What makes these paired episodes unreliable."""
+    scores = {policy: [units.cells[policy, mission].episodes for mission in missions] for policy in (a, b)}
+    return episode_cautions(scores, strata)
 
 
 def _spread(strata: list[Array]) -> Spread | None:

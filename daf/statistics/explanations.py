@@ -47,6 +47,7 @@ def explain(
             "No equivalence margin was declared, so 'inconclusive' cannot be distinguished from 'equal'; set "
             "equivalence_margin to the largest difference that does not matter."
         )
+    notes += _recipe_claim(units, config, overall["recipes"])
     notes += _constant_differences(units, overall["checkpoints"])
     notes += _more_units_needed(overall, config)
     return answers, notes
@@ -70,6 +71,27 @@ def _why_not(estimand: Estimand, units: Units, overall: Sequence[PairRecord]) ->
     if not overall:
         return "there is no other policy to compare with."
     return "; ".join(dict.fromkeys(record.reason for record in overall)) + "."
+
+
+def _recipe_claim(units: Units, config: DAFComparisonConfig, overall: Sequence[PairRecord]) -> list[str]:
+    """What the question about recipes generalizes to."""
+    if not any(record.tested for record in overall):
+        return []
+    if all(len(cell.seeds) == 1 for cell in units.cells.values()):
+        return [
+            "Every training run has one score per mission: what another evaluation would change is part of the spread "
+            "between runs."
+        ]
+    if config.recipe_claim == "general":
+        return [
+            "Recipes are compared for other trainings and other episodes of these missions: the spread between "
+            "training seeds and between environment seeds counts. `recipe_claim: these_episodes` asks about exactly "
+            "the episodes played."
+        ]
+    return [
+        "Recipes are compared for other trainings on exactly the episodes played (`recipe_claim: these_episodes`): the "
+        "mean of a fixed policy on them counts as known, and other episodes may decide differently."
+    ]
 
 
 def _scale_notes(units: Units, config: DAFComparisonConfig, several_missions: bool) -> list[str]:

@@ -17,9 +17,11 @@ from scipy import special
 from daf.statistics.intervals import (
     Array,
     Interval,
+    hall_transformed,
     is_constant,
     mean_of_strata,
     no_variance_reason,
+    skewness_of_mean,
     standard_error,
     t_quantile,
     unknown,
@@ -145,6 +147,31 @@ def _count_flips(weights: Array, observed: float, draws: int, rng: np.random.Gen
             sums += table[rng.integers(0, 256, sums.size, dtype=np.uint8)]
         hits += int((np.abs(sums) >= observed).sum())
     return hits
+
+
+def hall_test(strata: Sequence[Array]) -> HypothesisTestResult:
+    """Test of the mean over strata by Hall's transformed t statistic, for skewed units."""
+    difference = float(mean_of_strata(strata)) if strata and all(stratum.size for stratum in strata) else nan
+    name, reason = "Hall's transformed t-test", no_variance_reason(strata)
+    error, df = standard_error(strata)
+    if reason or not isfinite(error):
+        reason = reason or "a mission has only one unit"
+        return HypothesisTestResult(name=name, difference=difference, p=None, minimum_p=None, reason=reason)
+    transformed = hall_transformed(difference / error, skewness_of_mean(strata, error))
+    return HypothesisTestResult(name=name, difference=difference, p=t_p_value(transformed, df), minimum_p=None)
+
+
+def hall_equivalence_p(strata: Sequence[Array], margin: float) -> float | None:
+    """`equivalence_p` for skewed units: the larger p of Student's and of Hall's transformed t statistic."""
+    error, df = standard_error(strata)
+    difference = float(mean_of_strata(strata))
+    student = equivalence_p(difference, error, df, margin)
+    if student is None:
+        return None
+    skewness = skewness_of_mean(strata, error)
+    above_lower = float(special.stdtr(df, -hall_transformed((difference + margin) / error, skewness)))
+    below_upper = float(special.stdtr(df, hall_transformed((difference - margin) / error, skewness)))
+    return max(student, above_lower, below_upper)
 
 
 # ---- unpaired: seed means ---------------------------------------------------------------------------------

@@ -31,7 +31,7 @@ from daf.system.plain import to_plain
 if TYPE_CHECKING:
     import pandas as pd
 
-FORMAT = "daf-comparison/3"
+FORMAT = "daf-comparison/4"
 HEADINGS: Mapping[Estimand, str] = {"checkpoints": "These checkpoints", "recipes": "These recipes"}
 
 

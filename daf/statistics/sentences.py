@@ -120,6 +120,8 @@ def verdict_sentence(record: PairRecord, *, level: float, missions: int = 1, uni
         if record.difference == 0:
             seen = f"{a} and {b} scored the same {where}"
         text = f"{seen}, but the data cannot distinguish chance from skill: {record.reason} ({grounds})."
+    if record.caution and record.tested:
+        text = f"{text} Caution: {record.caution}."
     return f"T{text[1:]}" if text.startswith("the recipe") else text
 
 

@@ -11,7 +11,6 @@ from daf.statistics import intervals
 from daf.statistics.crossed import recipe_variance
 from daf.statistics.intervals import Interval
 from daf.statistics.records import OVERALL, SummaryRecord
-from daf.statistics.streams import stream
 from daf.statistics.units import Cell, Units
 
 
@@ -35,8 +34,7 @@ def _summary(
     cells = [units.cells[policy, name] for name in missions]
     strata = [cell.episodes for cell in cells]
     level = config.confidence_level
-    rng = stream(config, "summary", policy, *missions)
-    interval = intervals.mean_interval(strata, level=level, num_resamples=config.num_resamples, rng=rng)
+    interval = intervals.mean_interval(strata, level)
     episodes = np.concatenate(strata)
     only = cells[0] if len(cells) == 1 else None
     success_rate, success = _success(cells, level)
@@ -90,6 +88,7 @@ def _recipe_interval(units: Units, config: DAFComparisonConfig, policy: str, mis
 def _success(cells: list[Cell], level: float) -> tuple[float, Interval]:
     """Mean success rate over the missions that declare success, and its interval."""
     declared = [cell.successes for cell in cells if cell.successes[1]]
-    episodes = sum(count for _, count in declared)
     rate = float(np.mean([share for share, _ in declared])) if declared else nan
-    return rate, intervals.wilson_interval(rate * episodes, episodes, level)
+    return rate, intervals.combined_wilson_interval(
+        [share for share, _ in declared], [count for _, count in declared], level
+    )

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from itertools import product
+from itertools import combinations, product
 
 import numpy as np
 import pytest
 from scipy import stats
 
-from daf.statistics import effects, hypothesis_tests
+from daf.statistics import effects, hypothesis_tests, intervals
 
 RNG = np.random.default_rng
 
@@ -163,6 +163,39 @@ def test_false_positives_of_the_sign_flip_test_stay_at_the_level() -> None:
         hypothesis_tests.sign_flip_test([rng.normal(0, 1, 5), rng.normal(0, 3, 5)], rng=rng) for _ in range(runs)
     ]
     assert 0.037 <= sum(result.p <= 0.05 for result in results) / runs <= 0.060
+
+
+def test_equivalence_of_skewed_differences_takes_the_larger_p() -> None:
+    values = RNG(2).lognormal(0, 1, 20) - 1.6
+    error, df = stats.sem(values), 19
+    student = hypothesis_tests.equivalence_p(values.mean(), error, df, 1.0)
+    found = hypothesis_tests.hall_equivalence_p([values], 1.0)
+    assert found is not None
+    assert student is not None
+    assert found > student
+    # By duality: p is alpha where the interval at 1 - 2 alpha touches the margin.
+    assert intervals.hall_interval([values], 1 - 2 * found).high == pytest.approx(1.0, abs=1e-6)
+
+
+def test_the_permutation_test_is_studentized() -> None:
+    x, y = np.array([3.0, 9.0, 4.0]), np.array([1.0, 1.2, 0.8, 1.1, 0.9])
+    pooled = np.concatenate([x, y])
+    values = []
+    for chosen in combinations(range(8), 3):
+        rest = [place for place in range(8) if place not in chosen]
+        values.append(abs(stats.ttest_ind(pooled[list(chosen)], pooled[rest], equal_var=False).statistic))
+    observed = abs(stats.ttest_ind(x, y, equal_var=False).statistic)
+    expected = np.mean(np.array(values) >= observed * (1 - 1e-9))
+    assert hypothesis_tests.permutation_test(x, y, rng=RNG(1)).p == pytest.approx(expected)
+
+
+def test_the_permutation_test_holds_for_unequal_numbers_and_variances() -> None:
+    rng, runs = RNG(11), 300
+    false = sum(
+        (hypothesis_tests.permutation_test(rng.normal(0, 4, 5), rng.normal(0, 1, 20), rng=rng).p or 1) <= 0.05
+        for _ in range(runs)
+    )
+    assert false / runs < 0.11  # 26 to 32 % without studentizing
 
 
 # ---- effects and power ------------------------------------------------------------------------------------
