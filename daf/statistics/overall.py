@@ -62,8 +62,8 @@ def basis_notes(units: Units, config: DAFComparisonConfig) -> list[str]:
         )
     if len(set(shared.values())) > 1:
         notes.append(
-            "Missions differ in their number of episodes. IQM and median over missions pool all episodes, so a mission "
-            "with more episodes weighs more there; means give each mission the same weight."
+            "Missions differ in their number of episodes. The IQM over missions pools all episodes, so a mission with "
+            "more episodes weighs more there; means and medians give each mission the same weight."
         )
     if config.resample_missions:
         notes.append(
@@ -95,7 +95,7 @@ def aggregate(units: Units, config: DAFComparisonConfig) -> list[AggregateRecord
                     [scores],
                     config.confidence_level,
                     joint=joint,
-                    pooled=name not in bootstrap.MEANS,
+                    pooled=name not in bootstrap.BY_MISSION,
                     missions=config.resample_missions,
                 )
                 record = AggregateRecord(

@@ -51,7 +51,7 @@ class SummaryRecord:
     interval_low: Annotated[float, "lower bound of the mean, for these checkpoints"]
     interval_high: Annotated[float, "upper bound of the mean, for these checkpoints"]
     interval_method: Annotated[str, "how the interval was computed, or why it is unknown"]
-    median: Annotated[float, "median over episodes; overall: over the episodes of all missions together"]
+    median: Annotated[float, "median over episodes; overall: median of the missions' means"]
     sd: Annotated[float, "standard deviation over episodes; unknown overall"]
     iqm: Annotated[float, "interquartile mean over episodes; overall: over the episodes of all missions together"]
     min: Annotated[float, "lowest score of an episode"]
@@ -127,7 +127,9 @@ class AggregateRecord:
 
     estimand: _Estimand
     policy: _Policy
-    statistic: Annotated[str, "`mean`, `median`, `iqm`, or `optimality_gap` if scores are normalized"]
+    statistic: Annotated[
+        str, "`mean`, `median` (of missions' means), `iqm`, or `optimality_gap` if scores are normalized"
+    ]
     value: Annotated[float, "its value"]
     interval_low: Annotated[float, "its lower bound"]
     interval_high: Annotated[float, "its upper bound"]

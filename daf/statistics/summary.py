@@ -17,7 +17,7 @@ from daf.statistics.units import Cell, Units
 def summarize(units: Units, config: DAFComparisonConfig) -> list[SummaryRecord]:
     """One record per policy and mission, and one per policy over all its missions (means of the missions' means).
 
-    Median, IQM, minimum and maximum of the overall record are taken over all its episodes together.
+    The overall median is that of the missions' means; IQM, minimum and maximum are taken over all episodes together.
     """
     records = []
     for policy in units.policies:
@@ -54,7 +54,7 @@ def _summary(
         interval_low=interval.low,
         interval_high=interval.high,
         interval_method=interval.method,
-        median=float(np.median(episodes)),
+        median=float(np.median(episodes if only else [units.mean() for units in strata])),
         sd=float(episodes.std(ddof=1)) if only and episodes.size > 1 else nan,
         iqm=float(intervals.iqm(episodes)),
         min=float(episodes.min()),
