@@ -112,7 +112,7 @@ def lognormal(n: int, sigma: float = 1.0) -> Callable[[np.random.Generator], Arr
 
 
 def failing(n: int, share: float = 0.2, size: float = 10.0) -> Callable[[np.random.Generator], Array]:
-    """Trainings that fail now and then, of mean 0."""
+    """Training runs that fail now and then, of mean 0."""
     return lambda rng: size * (share - (rng.random(n) < share)) + rng.normal(0, 0.1 * size, n)
 
 

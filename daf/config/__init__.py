@@ -3,6 +3,7 @@
 experiment       the experiment file: missions, policies, training, comparisons, deployment
 sweep            the part of it that describes a sweep
 direction        whether more or less is better
+normalization    reference scores of a comparison
 hyperparameters  the PPO hyperparameters of a training run
 strict_model     the base of all models: unknown keys are errors, and every error names its place
 recipes          everything that determines a result, and nothing else
@@ -18,11 +19,12 @@ from daf.config.experiment import (
     EvaluationConfig,
     ExperimentConfig,
     MissionConfig,
-    Normalization,
     PolicyConfig,
+    Primary,
     Replay,
 )
 from daf.config.hyperparameters import Hyperparameters
+from daf.config.normalization import Normalization
 from daf.config.strict_model import NAME_PATTERN, StrictModel
 from daf.config.sweep import (
     STRATEGY_NAMES,
@@ -53,6 +55,7 @@ __all__ = [
     "MissionConfig",
     "Normalization",
     "PolicyConfig",
+    "Primary",
     "Replay",
     "StoppingConfig",
     "StrictModel",

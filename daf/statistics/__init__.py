@@ -6,6 +6,7 @@ intervals         means and their intervals
 bootstrap         many policies over many missions at once
 hypothesis_tests  p-values and corrections
 crossed           variance of recipes' means, by training seeds and environment seeds
+recipe_bootstrap  many recipes at once, for other training seeds and environment seeds
 effects           standardized effects, power
 ranking           ranks, and the probability of being first
 streams           one random stream per figure
@@ -13,6 +14,7 @@ summary           how each policy scored on each mission
 checkpoint_pairs  a pair of policies, by paired episodes
 recipe_pairs      a pair of policies, by training seeds
 cautions          what in the data makes a verdict less reliable than its p-value
+primary           the quantity that decides, and where others contradict it
 planning          power of a pair, and how many more units it needs
 pairs             all pairs: adjusted p-values and verdicts
 overall           all missions together: aggregates, ranks, profiles

@@ -12,7 +12,7 @@ from daf.statistics.intervals import Array, is_constant, mean_of_strata, skewnes
 FEW_RUNS = 10  # up to this number of training seeds, their spread and shape are hardly known
 UNEQUAL = 3.0  # ratio of standard deviations from which few seeds mislead Welch's test
 GAP = 0.6  # share of the range between two neighbours from which seeds look like two groups
-RARE_EPISODES = 100  # with so many, an event of 5 % has been seen with a chance of over 99 %
+RARE_EPISODES = 100  # among them, an event of 5 % has been seen with a chance of over 99 %
 STEADY = 0.25  # a policy's scores are steady if they vary by less than this share of the difference
 SKEWED = 0.25  # skewness of a mean from which even Hall's transformed t allows up to 9 % false verdicts
 
@@ -23,7 +23,9 @@ def join_cautions(cautions: Sequence[str]) -> str:
 
 def seed_cautions(*tables: RunTable) -> list[str]:
     """What makes a comparison of these training seeds unreliable."""
-    samples = [table.run_means for table in tables if table.trained]
+    samples = [runs for table in tables if table.trained and len(table.samples) == 1 for runs in table.samples]
+    if not samples:
+        return []
     fewest = min(runs.size for runs in samples)
     if fewest > FEW_RUNS:
         return []
@@ -38,7 +40,7 @@ def seed_cautions(*tables: RunTable) -> list[str]:
             "them decide"
         )
     if any(_two_groups(runs) for runs in samples):
-        cautions.append("the training seeds of one side fall into two groups, as if some trainings had failed")
+        cautions.append("the training seeds of one side fall into two groups, as if some training runs had failed")
     if fewest <= 3:
         cautions.append(f"only {fewest} training seeds on one side: a rare failed training may be missing from them")
     return cautions

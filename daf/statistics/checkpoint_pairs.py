@@ -8,9 +8,9 @@ from math import isfinite, nan
 import numpy as np
 
 from daf.config import DAFComparisonConfig
-from daf.statistics import effects, hypothesis_tests, intervals
+from daf.statistics import effects, hypothesis_tests, intervals, primary
 from daf.statistics.cautions import episode_cautions, join_cautions
-from daf.statistics.intervals import Array
+from daf.statistics.intervals import Array, Interval
 from daf.statistics.planning import Spread
 from daf.statistics.records import PairRecord
 from daf.statistics.streams import stream
@@ -50,19 +50,15 @@ def checkpoint_pair(
     interval = intervals.mean_interval(strata, level)
     effect, effect_interval = effects.dz(strata, level)
     improvement = effects.paired_probability_of_improvement(strata)
-    improvement_interval = intervals.combined_wilson_interval(
-        [effects.paired_probability_of_improvement([stratum]) for stratum in strata],
-        [stratum.size for stratum in strata],
-        level,
-    )
+    improvement_interval = _improvement_interval(strata, level)
     spread = _spread(strata)
     equivalence = nan
     if spread is not None and config.equivalence_margin:
         equivalence = hypothesis_tests.hall_equivalence_p(strata, config.equivalence_margin) or nan
     record = replace(
         record,
-        mean_a=_common_mean(units, a, b, missions),
-        mean_b=_common_mean(units, b, a, missions),
+        mean_a=float(intervals.mean_of_strata(_common_scores(units, a, b, missions))),
+        mean_b=float(intervals.mean_of_strata(_common_scores(units, b, a, missions))),
         difference=result.difference,
         interval_low=interval.low,
         interval_high=interval.high,
@@ -80,7 +76,33 @@ def checkpoint_pair(
         caution=join_cautions(_cautions(units, a, b, missions, strata)),
         reason=result.reason,
     )
-    return record, spread
+    return _with_primary(units, config, record, missions, strata, max_resamples), spread
+
+
+def _with_primary(
+    units: Units,
+    config: DAFComparisonConfig,
+    record: PairRecord,
+    missions: list[str],
+    strata: list[Array],
+    max_resamples: int,
+) -> PairRecord:
+    """The record with the difference of IQMs, and with the test of the primary quantity."""
+    a, b = record.policy_a, record.policy_b
+    x, y = (_common_scores(units, one, other, missions) for one, other in ((a, b), (b, a)))
+    difference, interval, error, df = primary.paired_iqm(x, y, config.confidence_level)
+    record = replace(record, iqm_difference=difference, iqm_low=interval.low, iqm_high=interval.high)
+    if config.primary == "iqm":
+        return primary.by_iqm(record, error, df, config.equivalence_margin)
+    if config.primary == "probability_of_improvement":
+        rng = stream(config, "signs", a, b, *missions)
+        return primary.by_improvement(record, strata, max_resamples, config.num_resamples, rng)
+    return record
+
+
+def _improvement_interval(strata: list[Array], level: float) -> Interval:
+    shares = [effects.paired_probability_of_improvement([stratum]) for stratum in strata]
+    return intervals.combined_wilson_interval(shares, [stratum.size for stratum in strata], level)
 
 
 def _cautions(units: Units, a: str, b: str, missions: list[str], strata: list[Array]) -> list[str]:
@@ -104,11 +126,10 @@ def _spread(strata: list[Array]) -> Spread | None:
     )
 
 
-def _common_mean(units: Units, policy: str, other: str, missions: list[str]) -> float:
-    """Mean of a policy over the environment seeds that both policies have."""
-    means = []
+def _common_scores(units: Units, policy: str, other: str, missions: list[str]) -> list[Array]:
+    """Scores of a policy per mission, on the environment seeds that both policies have."""
+    scores = []
     for mission in missions:
         cell, seeds = units.cells[policy, mission], set(units.cells[other, mission].seeds)
-        values = [value for seed, value in zip(cell.seeds, cell.episodes, strict=True) if seed in seeds]
-        means.append(float(np.mean(values)))
-    return float(np.mean(means))
+        scores.append(cell.episodes[[seed in seeds for seed in cell.seeds]])
+    return scores

@@ -9,8 +9,8 @@ and noise). Policies that play the same environment seeds share them, so only wh
 with the degrees of freedom of Satterthwaite (1946): the first two terms contain the rest, which is subtracted once. A
 fixed policy has no term of training seeds; its episodes' sampling error is in that of the environments.
 
-The claim is then general: other trainings, on other episodes of the same missions. A claim about the episodes played
-leaves the last two terms out, and so takes a fixed policy's mean as known.
+The claim is then general: other training runs, on other episodes of the same missions. A claim about the episodes
+played leaves the last two terms out, and so takes a fixed policy's mean as known.
 """
 
 from __future__ import annotations
@@ -30,20 +30,36 @@ class RunTable:
     """The scores of one policy on several missions.
 
     Attributes:
-        scores: per mission (environment seeds, training seeds); the training seeds are the same on all missions, and a
-            fixed policy has one column.
+        scores: per mission (environment seeds, training seeds); a fixed policy has one column.
         environments: per mission the environment seed of each row, ascending.
         trained: whether the columns are training seeds.
+        joint: whether the columns are the same training runs on all missions; else each mission has separate ones.
     """
 
     scores: Sequence[Array]
     environments: Sequence[tuple[int, ...]]
     trained: bool
+    joint: bool = True
 
     @property
-    def run_means(self) -> Array:
-        """Mean over missions per training seed."""
-        return np.asarray(np.mean([scores.mean(axis=0) for scores in self.scores], axis=0))
+    def samples(self) -> list[Array]:
+        """Independent samples of run scores, whose mean of means is the policy's: of all missions, or of each."""
+        runs = [scores.mean(axis=0) for scores in self.scores]
+        return [np.asarray(np.mean(runs, axis=0))] if self.joint else runs
+
+    @property
+    def mean(self) -> float:
+        return float(np.mean([runs.mean() for runs in self.samples]))
+
+    @property
+    def fewest(self) -> int:
+        """Training runs of the sample that has fewest."""
+        return min(runs.size for runs in self.samples)
+
+    @property
+    def sd(self) -> float:
+        """Standard deviation of a run's score (over missions: within them)."""
+        return sqrt(float(np.mean([runs.var(ddof=1) for runs in self.samples])))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,7 +77,7 @@ class StandardError:
 class RecipeVariance:
     """What is known about the standard error.
 
-    A general claim implies one about these episodes, and one about these trainings. Each has an error of its own with
+    A general claim implies one about these episodes, and one about these training runs. Each has a separate error with
     other degrees of freedom, and the claim holds if all three do: with 3 training seeds that happen to be alike, the
     degrees of freedom of many episodes would otherwise make p far too small.
 
@@ -126,10 +142,10 @@ def recipe_variance(*policies: RunTable, general: bool = True) -> RecipeVariance
     be smaller by chance.
     """
     trained = [policy for policy in policies if policy.trained]
-    if not policies or any(policy.run_means.size < 2 for policy in trained):
+    if not policies or any(policy.fewest < 2 for policy in trained):
         return RecipeVariance(errors=(StandardError(error=nan, df=nan),))
-    means = [policy.run_means for policy in trained]
-    seeds = _terms([(runs.var(ddof=1) / runs.size, runs.size - 1) for runs in means])
+    samples = [(runs, len(policy.samples)) for policy in trained for runs in policy.samples]
+    seeds = _terms([(runs.var(ddof=1) / runs.size / count**2, runs.size - 1) for runs, count in samples])
     missions = range(len(policies[0].scores))
     found = [_environment_term(policies, mission) for mission in missions] if general else []
     environments = _terms([term for term in found if term is not None])
@@ -147,6 +163,15 @@ def recipe_variance(*policies: RunTable, general: bool = True) -> RecipeVariance
         own = StandardError(error=sqrt(total), df=max(1.0, df))
     share = min(1.0, beyond / total) if total else 0.0
     return RecipeVariance(errors=(own, *parts), environments=share, general=True)
+
+
+def environment_share(table: RunTable, mission: int) -> float:
+    """The share of the variance of environments' means on a mission that seed means do not contain already."""
+    found = _environment_term([table], mission)
+    if found is None or found[0] == 0:
+        return 0.0
+    rest = _rest_term(table, mission) if table.trained and table.scores[mission].shape[1] > 1 else None
+    return max(0.0, 1 - rest[0] / found[0]) if rest else 1.0
 
 
 def _environment_term(policies: Sequence[RunTable], mission: int) -> tuple[float, float] | None:

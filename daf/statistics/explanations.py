@@ -48,6 +48,7 @@ def explain(
             "equivalence_margin to the largest difference that does not matter."
         )
     notes += _recipe_claim(units, config, overall["recipes"])
+    notes += _unused_runs(units, overall["recipes"])
     notes += _constant_differences(units, overall["checkpoints"])
     notes += _more_units_needed(overall, config)
     return answers, notes
@@ -84,13 +85,33 @@ def _recipe_claim(units: Units, config: DAFComparisonConfig, overall: Sequence[P
         ]
     if config.recipe_claim == "general":
         return [
-            "Recipes are compared for other trainings and other episodes of these missions: the spread between "
+            "Recipes are compared for other training runs and other episodes of these missions: the spread between "
             "training seeds and between environment seeds counts. `recipe_claim: these_episodes` asks about exactly "
             "the episodes played."
         ]
     return [
-        "Recipes are compared for other trainings on exactly the episodes played (`recipe_claim: these_episodes`): the "
-        "mean of a fixed policy on them counts as known, and other episodes may decide differently."
+        "Recipes are compared for other training runs on exactly the episodes played (`recipe_claim: "
+        "these_episodes`): the mean of a fixed policy on them counts as known, and other episodes may decide "
+        "differently."
+    ]
+
+
+def _unused_runs(units: Units, overall: Sequence[PairRecord]) -> list[str]:
+    """A note if recipes over missions do not use every training run that the data contain."""
+    policies = dict.fromkeys(policy for record in overall for policy in (record.policy_a, record.policy_b))
+    shares = []
+    for policy in policies:
+        missions = units.missions_of(*policies)
+        if units.training_seeds(policy) and missions:
+            used = sum(runs.size for runs in units.run_scores(policy, missions))
+            present = sum(cell.runs.size for (name, _), cell in units.cells.items() if name == policy)
+            if used < present:
+                shares.append(f"{used} of {present} run scores of {policy}")
+    if not shares:
+        return []
+    return [
+        f"Over missions, recipes use only training seeds that played all of them: {', '.join(shares)}. If each mission "
+        "has separate training runs, declare `trainings: per_mission`, which uses all."
     ]
 
 
@@ -179,6 +200,8 @@ def _more_units_needed(overall: Mapping[Estimand, Sequence[PairRecord]], config:
         open_pairs = [record for record in overall[estimand] if record.verdict == "inconclusive"]
         hopeless = [record for record in open_pairs if isfinite(record.power) and record.n_needed is None]
         if hopeless:
+            if estimand == "recipes" and config.recipe_claim == "general":
+                unit += ", on this number of episodes,"
             notes.append(
                 f"A difference of {config.equivalence_margin:g} is so small compared with the variance seen so far "
                 f"that a billion {unit} would not show it in {len(hopeless)} of {len(open_pairs)} undecided pairs of "

@@ -13,12 +13,13 @@ from typing import Any
 import numpy as np
 
 from daf.config import DAFComparisonConfig
-from daf.statistics import bootstrap, ranking
+from daf.statistics import bootstrap, ranking, recipe_bootstrap
 from daf.statistics.bootstrap import Scores
+from daf.statistics.crossed import RunTable
 from daf.statistics.intervals import Array
 from daf.statistics.records import OVERALL, AggregateRecord, Estimand, ProfileRecord, RankRecord
-from daf.statistics.streams import ESTIMAND_KEYS, stream
-from daf.statistics.units import Units
+from daf.statistics.streams import ESTIMAND_KEYS, environment_streams, stream
+from daf.statistics.units import Units, crossed_tables
 
 NUM_THRESHOLDS = 51
 BAND_RESAMPLES = 2_000  # enough for a band; point intervals take config.num_resamples (Agarwal et al. 2021)
@@ -78,7 +79,13 @@ def aggregate(units: Units, config: DAFComparisonConfig) -> list[AggregateRecord
     statistics = [name for name in bootstrap.POOLED if name != "optimality_gap" or config.normalization is not None]
     records: list[AggregateRecord] = []
     for estimand, samples in _samples(units).items():
-        joint = estimand == "recipes"
+        joint = estimand == "recipes" and not units.runs_per_mission
+        missions = units.missions_of(*samples)
+        crossed = crossed_tables(units, config, list(samples), missions) if joint else None
+        if crossed is not None and not config.resample_missions:
+            for policy, table in crossed.items():
+                records += _crossed_aggregates(config, policy, table, missions, statistics)
+            continue
         replicates, _ = bootstrap.bootstrap_suite(
             list(samples.values()),
             statistics=statistics,
@@ -113,6 +120,35 @@ def aggregate(units: Units, config: DAFComparisonConfig) -> list[AggregateRecord
     return records
 
 
+def _crossed_aggregates(
+    config: DAFComparisonConfig, policy: str, table: RunTable, missions: list[str], statistics: list[str]
+) -> list[AggregateRecord]:
+    """The aggregates of a recipe, for other training seeds and other environment seeds."""
+    shifts = recipe_bootstrap.environment_shifts(table, config.num_resamples, environment_streams(config, missions))
+    replicates = {name: np.empty(config.num_resamples) for name in statistics}
+    rng = stream(config, "aggregate", ESTIMAND_KEYS["recipes"], policy)
+    for rows, runs in recipe_bootstrap.run_replicates(table, config.num_resamples, rng, shifts):
+        for name in statistics:
+            replicates[name][rows] = recipe_bootstrap.pooled_statistic(name, runs)
+    observed = np.array([scores.mean(axis=0) for scores in table.scores])
+    records = []
+    for name in statistics:
+        interval = recipe_bootstrap.crossed_interval(replicates[name], [table], config.confidence_level)
+        record = AggregateRecord(
+            estimand="recipes",
+            policy=policy,
+            statistic=name,
+            value=float(recipe_bootstrap.pooled_statistic(name, observed)),
+            interval_low=interval.low,
+            interval_high=interval.high,
+            interval_method=interval.method,
+            n_missions=len(missions),
+            n_units=observed.size,
+        )
+        records.append(record)
+    return records
+
+
 def profile(units: Units, config: DAFComparisonConfig) -> list[ProfileRecord]:
     """Performance profiles of all policies at common thresholds, with pointwise bands."""
     records: list[ProfileRecord] = []
@@ -126,7 +162,7 @@ def profile(units: Units, config: DAFComparisonConfig) -> list[ProfileRecord]:
                 level=config.confidence_level,
                 num_resamples=min(BAND_RESAMPLES, config.num_resamples),
                 rng=stream(config, "profile", ESTIMAND_KEYS[estimand], policy),
-                joint=estimand == "recipes",
+                joint=estimand == "recipes" and not units.runs_per_mission,
                 missions=config.resample_missions,
             )
             records += [
@@ -164,12 +200,28 @@ def rank_policies(units: Units, config: DAFComparisonConfig) -> tuple[list[RankR
         fixed = [not units.training_seeds(policy) for policy in present]
         groups = [(mission, [mission]) for mission in missions] + [(OVERALL, missions)]
         for name, members in groups:
-            runs = [np.array(units.run_scores(policy, members)) for policy in present]
+            runs = [units.run_scores(policy, members) for policy in present]
             rngs = [stream(config, "recipe ranks", policy, *members) for policy in present]
-            ranks = ranking.bootstrap_run_ranks(runs, fixed=fixed, rngs=rngs, **options)
+            shifts = _environment_shifts(units, config, present, members)
+            ranks = ranking.bootstrap_run_ranks(
+                runs, fixed=fixed, rngs=rngs, shifts=shifts, joint=not units.runs_per_mission, **options
+            )
             records += _rank_records("recipes", name, present, ranks)
     means = np.array([scores.mean(axis=1) for scores in shared.values()])
     return records, ranking.friedman_test(means, 1 - config.confidence_level)
+
+
+def _environment_shifts(
+    units: Units, config: DAFComparisonConfig, policies: list[str], missions: list[str]
+) -> list[Array] | None:
+    """By policy, what other environment seeds would do; None if the claim is about these, or they are unknown."""
+    tables = crossed_tables(units, config, policies, missions)
+    if tables is None:
+        return None
+    return [
+        recipe_bootstrap.environment_shifts(table, config.num_resamples, environment_streams(config, missions))
+        for table in tables.values()
+    ]
 
 
 def _shared_episodes(units: Units, policies: list[str]) -> dict[str, Array]:

@@ -10,52 +10,105 @@ from math import isfinite, nan, sqrt
 import numpy as np
 
 from daf.config import DAFComparisonConfig
-from daf.statistics import bootstrap, effects, hypothesis_tests, intervals
+from daf.statistics import bootstrap, effects, hypothesis_tests, intervals, primary, recipe_bootstrap
 from daf.statistics.cautions import join_cautions, seed_cautions
 from daf.statistics.crossed import RecipeVariance, RunTable, recipe_variance
 from daf.statistics.hypothesis_tests import HypothesisTestResult
 from daf.statistics.intervals import Array, Interval
 from daf.statistics.planning import Spread
 from daf.statistics.records import PairRecord
-from daf.statistics.streams import stream
-from daf.statistics.units import Units
+from daf.statistics.streams import environment_streams, stream
+from daf.statistics.units import Units, crossed_tables
 
 FEW_SEEDS = 10  # up to this number on a side, Welch's test has to be confirmed
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Replicates:
+    """Resamples of all policies on the same missions: P(improvement) by pair, IQM by policy."""
+
+    improvement: dict[tuple[str, str], Array]
+    iqm: dict[str, Array]
+    tables: dict[str, RunTable] | None = None
+
+
 class Improvements:
-    """P(improvement) of recipes for all pairs on the same missions, from resamples that all pairs share."""
+    """P(improvement) and IQM of recipes for all pairs on the same missions, from resamples that all pairs share."""
 
     def __init__(self, units: Units, config: DAFComparisonConfig, policies: list[str]) -> None:
         self._units, self._config, self._policies = units, config, policies
-        self._replicates: dict[tuple[str, ...], dict[tuple[str, str], Array]] = {}
+        self._replicates: dict[tuple[str, ...], _Replicates] = {}
 
-    def interval(self, a: str, b: str, missions: list[str]) -> Interval:
-        """Compute it from replicates of seed means, drawing a policy's seeds jointly for all missions."""
+    def of(self, missions: list[str]) -> _Replicates:
         key = tuple(missions)
         if key not in self._replicates:
-            self._replicates[key] = self._resample(missions)
-        sample = [self._units.run_scores(policy, missions) for policy in (a, b)]
-        return bootstrap.replicate_interval(
-            self._replicates[key][a, b], sample, self._config.confidence_level, joint=True
-        )
+            tables = crossed_tables(self._units, self._config, self._policies, missions)
+            self._replicates[key] = self._resample(missions) if tables is None else self._crossed(missions, tables)
+        return self._replicates[key]
 
-    def _resample(self, missions: list[str]) -> dict[tuple[str, str], Array]:
-        scores = {policy: self._units.run_scores(policy, missions) for policy in self._policies}
-        able = [policy for policy, runs in scores.items() if runs and runs[0].size]
-        indices = list(combinations(range(len(able)), 2))
+    def interval(self, a: str, b: str, missions: list[str]) -> Interval:
+        """Of P(improvement), drawing a policy's seeds jointly for all missions."""
+        return self._interval(self.of(missions).improvement[a, b], a, b, missions)
+
+    def iqm_replicates(self, a: str, b: str, missions: list[str]) -> Array:
+        found = self.of(missions).iqm
+        return found[a] - found[b]
+
+    def iqm_interval(self, a: str, b: str, missions: list[str]) -> Interval:
+        """Of the difference of IQM."""
+        return self._interval(self.iqm_replicates(a, b, missions), a, b, missions)
+
+    def _interval(self, replicates: Array, a: str, b: str, missions: list[str]) -> Interval:
+        tables, level = self.of(missions).tables, self._config.confidence_level
+        if tables is not None:
+            return recipe_bootstrap.crossed_interval(replicates, [tables[a], tables[b]], level)
+        sample = [self._units.run_scores(policy, missions) for policy in (a, b)]
+        return bootstrap.replicate_interval(replicates, sample, level, joint=not self._units.runs_per_mission)
+
+    def _pairs(self, able: list[str]) -> list[tuple[int, int]]:
         if self._config.reference in able:
             first = able.index(self._config.reference)
-            indices = [(first, other) for other in range(len(able)) if other != first]
-        _, replicates = bootstrap.bootstrap_suite(
+            return [(first, other) for other in range(len(able)) if other != first]
+        return list(combinations(range(len(able)), 2))
+
+    def _resample(self, missions: list[str]) -> _Replicates:
+        scores = {policy: self._units.run_scores(policy, missions) for policy in self._policies}
+        able = [policy for policy, runs in scores.items() if runs and runs[0].size]
+        indices = self._pairs(able)
+        pooled, replicates = bootstrap.bootstrap_suite(
             [scores[policy] for policy in able],
-            statistics=(),
+            statistics=("iqm",),
             pairs=indices,
             num_resamples=self._config.num_resamples,
             rngs=[stream(self._config, "improvement", policy, *missions) for policy in able],
-            joint=True,
+            joint=not self._units.runs_per_mission,
         )
-        return {(able[x], able[y]): values for (x, y), values in zip(indices, replicates, strict=True)}
+        return _Replicates(
+            improvement={(able[x], able[y]): values for (x, y), values in zip(indices, replicates, strict=True)},
+            iqm=dict(zip(able, pooled["iqm"], strict=True)),
+        )
+
+    def _crossed(self, missions: list[str], tables: dict[str, RunTable]) -> _Replicates:
+        able, count = list(tables), self._config.num_resamples
+        indices = self._pairs(able)
+        blocks = [
+            recipe_bootstrap.run_replicates(
+                table,
+                count,
+                stream(self._config, "improvement", policy, *missions),
+                recipe_bootstrap.environment_shifts(table, count, environment_streams(self._config, missions)),
+            )
+            for policy, table in tables.items()
+        ]
+        improvement = {(able[x], able[y]): np.empty(count) for x, y in indices}
+        iqm = {policy: np.empty(count) for policy in able}
+        for drawn in zip(*blocks, strict=True):
+            rows = drawn[0][0]
+            for policy, (_, runs) in zip(able, drawn, strict=True):
+                iqm[policy][rows] = recipe_bootstrap.pooled_statistic("iqm", runs)
+            for x, y in indices:
+                improvement[able[x], able[y]][rows] = recipe_bootstrap.improvement(drawn[x][1], drawn[y][1])
+        return _Replicates(improvement=improvement, iqm=iqm, tables=tables)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,9 +140,9 @@ def recipe_pair(
     Arguments as for `checkpoint_pairs.checkpoint_pair`.
     """
     tables = {policy: units.run_table(policy, missions) if missions else None for policy in (a, b)}
-    runs = {policy: np.empty(0) if table is None else table.run_means for policy, table in tables.items()}
+    runs = {name: 0 if table is None else sum(part.size for part in table.samples) for name, table in tables.items()}
     trained = [policy for policy in (a, b) if units.training_seeds(policy)]
-    n_a, n_b = (int(runs[policy].size) if policy in trained else None for policy in (a, b))
+    n_a, n_b = (runs[policy] if policy in trained else None for policy in (a, b))
     two_samples = len(trained) == 2
     record = PairRecord(
         estimand="recipes", mission=mission, n_missions=len(missions), policy_a=a, policy_b=b, paired=False,
@@ -103,18 +156,27 @@ def recipe_pair(
     rng = stream(config, "recipes", a, b, *missions)
     estimate = _estimate(config, table_a, table_b, max_resamples, rng)
     record = _with_estimate(record, estimate, config.equivalence_margin)
-    record = replace(record, mean_a=float(runs[a].mean()), mean_b=float(runs[b].mean()))
+    record = replace(record, mean_a=table_a.mean, mean_b=table_b.mean)
     if estimate.result.p is not None:
-        better = improvements.interval(a, b, missions)
+        samples = [units.run_scores(policy, missions) for policy in (a, b)]
+        better, iqm = improvements.interval(a, b, missions), improvements.iqm_interval(a, b, missions)
+        pooled = [float(intervals.iqm(np.concatenate(sample))) for sample in samples]
         record = replace(
             record,
-            p_improvement=effects.probability_of_improvement(
-                *(units.run_scores(policy, missions) for policy in (a, b))
-            ),
+            p_improvement=effects.probability_of_improvement(*samples),
             p_improvement_low=better.low,
             p_improvement_high=better.high,
+            iqm_difference=pooled[0] - pooled[1],
+            iqm_low=iqm.low,
+            iqm_high=iqm.high,
         )
-    return record, _spread(estimate, [runs[policy] for policy in trained])
+        if config.primary != "mean":
+            if config.primary == "iqm":
+                replicates, known = improvements.iqm_replicates(a, b, missions), iqm.known
+            else:
+                replicates, known = improvements.of(missions).improvement[a, b] - 0.5, better.known
+            record = primary.from_replicates(record, config.primary, replicates, known=known)
+    return record, _spread(estimate, [table for table in (table_a, table_b) if table.trained])
 
 
 def _estimate(
@@ -122,15 +184,12 @@ def _estimate(
 ) -> _Estimate:
     """Compare the means of two policies, at least one of them trained."""
     level = config.confidence_level
-    difference = float(a.run_means.mean() - b.run_means.mean())
-    samples = [table.run_means for table in (a, b) if table.trained]
+    difference = a.mean - b.mean
+    trained = [table for table in (a, b) if table.trained]
+    samples = [table.samples[0] for table in trained if len(table.samples) == 1]
     variance = recipe_variance(a, b, general=config.recipe_claim == "general")
-    name = _test_name(variance, two_samples=len(samples) == 2)
-    fewest = min(runs.size for runs in samples)
-    reason = f"{fewest} unit on one side; at least two are needed" if fewest < 2 and len(samples) == 2 else ""
-    reason = reason or ("only one unit" if fewest < 2 else "")
-    if not reason and not variance.own.error > 0:
-        reason = "all values are equal within both sides" if len(samples) == 2 else f"all {fewest} values are equal"
+    name = _test_name(variance, two_samples=len(trained) == 2)
+    reason = _no_test_reason(variance, trained)
     if reason:
         result = HypothesisTestResult(name=name, difference=difference, p=None, minimum_p=None, reason=reason)
         return _Estimate(result=result, interval=intervals.unknown(reason), effect=nan,
@@ -140,17 +199,28 @@ def _estimate(
     result = HypothesisTestResult(name=name, difference=difference, p=p, minimum_p=None)
     result, caution = _with_permutation(config, result, samples, max_resamples, rng)
     half = variance.half_width(level)
-    sd = float(np.sqrt(np.mean([runs.var(ddof=1) for runs in samples])))
+    sd = sqrt(float(np.mean([table.sd**2 for table in trained])))
     widest = variance.widest(level)
     effect, effect_interval = effects.standardized(difference, widest.error, widest.df, sd, level)
     return _Estimate(
         result=result,
-        interval=Interval(low=difference - half, high=difference + half, method=_method(variance, len(samples))),
+        interval=Interval(low=difference - half, high=difference + half, method=_method(variance, len(trained))),
         effect=effect,
         effect_interval=effect_interval,
         variance=variance,
         caution=join_cautions([*seed_cautions(a, b), caution]),
     )
+
+
+def _no_test_reason(variance: RecipeVariance, trained: Sequence[RunTable]) -> str:
+    fewest = min(table.fewest for table in trained)
+    if fewest < 2:
+        several = any(len(table.samples) > 1 for table in trained)
+        where = "on one mission" if several else "on one side"
+        return "only one unit" if len(trained) == 1 else f"{fewest} unit {where}; at least two are needed"
+    if not variance.own.error > 0:
+        return "all values are equal within both sides" if len(trained) == 2 else f"all {fewest} values are equal"
+    return ""
 
 
 def _test_name(variance: RecipeVariance, *, two_samples: bool) -> str:
@@ -232,20 +302,24 @@ def _with_estimate(record: PairRecord, estimate: _Estimate, margin: float | None
     )
 
 
-def _spread(estimate: _Estimate, runs: list[Array]) -> Spread | None:
+def _spread(estimate: _Estimate, trained: list[RunTable]) -> Spread | None:
     """How the seed means of the trained policies vary; None if unknown."""
     variance = estimate.variance
     if not isfinite(variance.own.error):
         return None
-    sd = float(np.sqrt(np.mean([means.var(ddof=1) for means in runs])))
+    sd = sqrt(float(np.mean([table.sd**2 for table in trained])))
     if not sd > 0:
         return None
-    sides, widest = len(runs), variance.widest(0.95)
+    sides, strata, widest = len(trained), len(trained[0].samples), variance.widest(0.95)
     environments = variance.environments * (variance.own.error / sd) ** 2  # what more seeds leave, in sd squared
 
     def needed(effect: float, power: float, alpha: float) -> float:
         return effects.smallest_n(
-            lambda n: effects.t_power(effect / sqrt(environments + sides / n), sides * (n - 1), alpha), effect, power
+            lambda n: effects.t_power(
+                effect / sqrt(environments + sides / strata / n), sides * strata * (n - 1), alpha
+            ),
+            effect,
+            power,
         )
 
     return Spread(
@@ -254,17 +328,17 @@ def _spread(estimate: _Estimate, runs: list[Array]) -> Spread | None:
         sd=sd,
         units_needed=needed,
         groups=1,
-        fewest=min(means.size for means in runs),
+        fewest=min(table.fewest for table in trained),
     )
 
 
-def _too_few_runs(units: Units, runs: dict[str, Array], missions: list[str]) -> str:
+def _too_few_runs(units: Units, runs: dict[str, int], missions: list[str]) -> str:
     """Name the policies with too few training seeds that played all these missions; empty if there are none."""
     known = {policy: len(units.training_seeds(policy)) for policy in runs}
     played = f"played {missions[0]}" if len(missions) == 1 else f"played all {len(missions)} missions"
-    none = [policy for policy, means in runs.items() if known[policy] and not means.size]
-    one_left = [policy for policy, means in runs.items() if known[policy] > 1 and means.size == 1]
-    single = [policy for policy, means in runs.items() if known[policy] == 1 and means.size == 1]
+    none = [policy for policy, count in runs.items() if known[policy] and not count]
+    one_left = [policy for policy, count in runs.items() if known[policy] > 1 and count == 1]
+    single = [policy for policy, count in runs.items() if known[policy] == 1 and count == 1]
     reasons = (
         f"no training seed of {' or '.join(none)} {played}" if none else "",
         f"only one training seed of {' and of '.join(one_left)} {played}" if one_left else "",

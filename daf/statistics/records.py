@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from math import nan
 from typing import Annotated, Literal
 
+from daf.config import Primary
+
 OVERALL = "overall"  # in the column `mission`: all missions together
 
 Estimand = Literal["checkpoints", "recipes"]
@@ -95,6 +97,10 @@ class PairRecord:
     p_improvement: Annotated[float, "chance that a unit of policy_a beats one of policy_b; ties count half"] = nan
     p_improvement_low: Annotated[float, "its lower bound"] = nan
     p_improvement_high: Annotated[float, "its upper bound"] = nan
+    iqm_difference: Annotated[float, "IQM of policy_a minus that of policy_b, units of all missions together"] = nan
+    iqm_low: Annotated[float, "its lower bound"] = nan
+    iqm_high: Annotated[float, "its upper bound"] = nan
+    primary: Annotated[Primary, "quantity that is tested: `mean`, `iqm` or `probability_of_improvement`"] = "mean"
     test: Annotated[str, "name of the test"]
     t: Annotated[float, "its t statistic: difference over standard error; unknown for other tests"] = nan
     df: Annotated[float, "its degrees of freedom (Satterthwaite)"] = nan
@@ -112,6 +118,7 @@ class PairRecord:
         "insufficient data"
     )
     claim: Annotated[Claim, "`general` (episodes like these) or `these_episodes` (exactly those played)"] = "general"
+    contradicted_by: Annotated[str, "quantities that point the other way than a verdict `better` or `worse`"] = ""
     caution: Annotated[str, "what in these data makes the verdict less reliable than its p-value; empty: nothing"] = ""
     reason: Annotated[str, "reason for the verdict, if the numbers do not explain it"] = ""
 

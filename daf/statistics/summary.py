@@ -8,7 +8,7 @@ import numpy as np
 
 from daf.config import DAFComparisonConfig
 from daf.statistics import intervals
-from daf.statistics.crossed import recipe_variance
+from daf.statistics.crossed import RunTable, recipe_variance
 from daf.statistics.intervals import Interval
 from daf.statistics.records import OVERALL, SummaryRecord
 from daf.statistics.units import Cell, Units
@@ -39,17 +39,17 @@ def _summary(
     only = cells[0] if len(cells) == 1 else None
     success_rate, success = _success(cells, level)
     trained = bool(units.training_seeds(policy))
-    runs = units.run_means(policy, missions) if trained else np.empty(0)
+    table = units.run_table(policy, missions) if trained else None
     recipe = intervals.unknown("no training seed of this policy is known")
     if trained:
-        recipe = _recipe_interval(units, config, policy, missions)
+        recipe = _recipe_interval(table, config)
     return SummaryRecord(
         policy=policy,
         mission=mission,
         n_missions=len(missions),
         trained=trained,
         n_episodes=int(episodes.size),
-        n_train_seeds=int(runs.size),
+        n_train_seeds=0 if table is None else sum(runs.size for runs in table.samples),
         mean=float(intervals.mean_of_strata(strata)),
         interval_low=interval.low,
         interval_high=interval.high,
@@ -72,17 +72,15 @@ def _summary(
     )
 
 
-def _recipe_interval(units: Units, config: DAFComparisonConfig, policy: str, missions: list[str]) -> Interval:
+def _recipe_interval(table: RunTable | None, config: DAFComparisonConfig) -> Interval:
     """Interval of the mean of a recipe, for the configured claim."""
-    table = units.run_table(policy, missions)
-    runs = np.empty(0) if table is None else table.run_means
-    if table is None or runs.size < 2:
-        return intervals.student_t_interval([runs])  # unknown, with the reason
+    if table is None or table.fewest < 2:
+        return intervals.student_t_interval([] if table is None else table.samples)  # unknown, with the reason
     variance = recipe_variance(table, general=config.recipe_claim == "general")
     if not variance.general or variance.own.error == 0:
-        return intervals.student_t_interval([runs], config.confidence_level)
-    centre, half = float(runs.mean()), variance.half_width(config.confidence_level)
-    return Interval(low=centre - half, high=centre + half, method="crossed random effects, Satterthwaite")
+        return intervals.student_t_interval(table.samples, config.confidence_level)
+    half = variance.half_width(config.confidence_level)
+    return Interval(low=table.mean - half, high=table.mean + half, method="crossed random effects, Satterthwaite")
 
 
 def _success(cells: list[Cell], level: float) -> tuple[float, Interval]:

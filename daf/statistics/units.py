@@ -9,13 +9,13 @@ score.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from daf.config import Normalization
+from daf.config import DAFComparisonConfig, Normalization
 from daf.episodes.table import EPISODE_COLUMNS
 from daf.errors import BadInputError, did_you_mean
 from daf.statistics.crossed import RunTable
@@ -83,6 +83,7 @@ class Units:
     missions: tuple[str, ...]
     cells: dict[tuple[str, str], Cell]
     notes: tuple[str, ...]
+    runs_per_mission: bool = False
 
     def cell(self, policy: str, mission: str) -> Cell | None:
         return self.cells.get((policy, mission))
@@ -105,6 +106,7 @@ class Units:
     def run_scores(self, policy: str, missions: list[str]) -> list[Array]:
         """Units of recipes: for each mission a vector over the training seeds that played all of them.
 
+        If each mission has separate training runs, the vectors contain all of a mission's.
         A policy without training seeds is fixed: one value per mission, whatever its number of checkpoints.
         """
         cells = [self.cells[policy, mission] for mission in missions if (policy, mission) in self.cells]
@@ -112,6 +114,8 @@ class Units:
             return []
         if not self.training_seeds(policy):
             return [np.array([cell.runs.mean()]) for cell in cells]
+        if self.runs_per_mission:
+            return [cell.runs for cell in cells]
         by_seed = [dict(zip(cell.training_seeds, cell.runs, strict=True)) for cell in cells]
         common = [seed for seed in by_seed[0] if seed is not None and all(seed in runs for runs in by_seed)]
         return [np.array([runs[seed] for seed in common]) for runs in by_seed]
@@ -122,8 +126,11 @@ class Units:
         if not runs or not runs[0].size:
             return None
         cells, trained = [self.cells[policy, mission] for mission in missions], bool(self.training_seeds(policy))
+        joint = not self.runs_per_mission
         if not trained:
             scores = [cell.episodes[:, None] for cell in cells]
+        elif not joint:
+            scores = [cell.rewards_ec for cell in cells]
         else:
             common = set.intersection(*(set(cell.training_seeds) for cell in cells)) - {None}
             order = [seed for seed in cells[0].training_seeds if seed in common]
@@ -131,12 +138,7 @@ class Units:
             scores = [
                 cell.rewards_ec[:, [place[seed] for seed in order]] for cell, place in zip(cells, places, strict=True)
             ]
-        return RunTable(scores=scores, environments=[cell.seeds for cell in cells], trained=trained)
-
-    def run_means(self, policy: str, missions: list[str]) -> Array:
-        """Mean over missions per training seed."""
-        scores = self.run_scores(policy, missions)
-        return np.mean(scores, axis=0) if scores else np.empty(0)
+        return RunTable(scores=scores, environments=[cell.seeds for cell in cells], trained=trained, joint=joint)
 
     def normalized(self, normalization: Normalization) -> Units:
         """The same units with normalized rewards.
@@ -186,6 +188,17 @@ class Units:
             hint = "a policy without episodes has no reference score: leave the mission out, or declare rewards"
             raise BadInputError(f"episodes of {declared} on {mission}", "none", f"normalization.{key}", hint)
         return float(cell.episodes.mean())
+
+
+def crossed_tables(
+    units: Units, config: DAFComparisonConfig, policies: Sequence[str], missions: list[str]
+) -> dict[str, RunTable] | None:
+    """The scores of these policies if environment seeds count for recipes and several are known; else None."""
+    if config.recipe_claim != "general" or units.runs_per_mission:
+        return None
+    tables = {policy: table for policy in policies if (table := units.run_table(policy, missions)) is not None}
+    several = any(len(seeds) > 1 for table in tables.values() for seeds in table.environments)
+    return tables if several else None
 
 
 def check_episodes(episodes: pd.DataFrame, policies: list[str], missions: list[str]) -> pd.DataFrame:

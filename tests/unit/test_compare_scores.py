@@ -447,7 +447,10 @@ def test_a_margin_far_below_the_spread_leaves_the_number_needed_open() -> None:
     assert rows[["n_needed", "more_needed"]].isna().all(axis=None)
     assert set(rows["verdict"]) == {"inconclusive"}
     np.testing.assert_allclose(rows["power"], 0.05, atol=1e-4)
-    for key, unit in (("checkpoints", "episodes per mission"), ("recipes", "training seeds per recipe")):
+    for key, unit in (
+        ("checkpoints", "episodes per mission"),
+        ("recipes", "training seeds per recipe, on this number of episodes,"),
+    ):
         text = f"that a billion {unit} would not show it in 1 of 1 undecided pairs of {key}."
         assert any(
             note.startswith("A difference of 1e-06 is so small") and note.endswith(text) for note in results.notes

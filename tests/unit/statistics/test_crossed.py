@@ -5,9 +5,11 @@ from __future__ import annotations
 from math import sqrt
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import stats
 
+from daf.comparison import daf_compare_scores
 from daf.statistics.crossed import RunTable, recipe_variance
 
 RNG = np.random.default_rng
@@ -104,8 +106,65 @@ def test_nulls_are_rarely_rejected(seeds: tuple[int, int], interaction: float) -
             own = rng.normal(0, interaction, (16, 1))
             noise = rng.normal(0, 1, (16, max(1, count)))
             tables.append(table(shared + skill + own + noise, trained=count > 0))
-        difference = abs(tables[0].run_means.mean() - tables[1].run_means.mean())
+        difference = abs(tables[0].mean - tables[1].mean)
         false += difference > recipe_variance(*tables).half_width(0.95)
         conditional += difference > recipe_variance(*tables, general=False).half_width(0.95)
     assert false / runs <= 0.06 + 3 * sqrt(0.05 * 0.95 / runs)
     assert conditional / runs > 0.12  # what the claim about these episodes would do
+
+
+# ---- separate training runs on every mission --------------------------------------------------------------
+
+
+def incomplete(rng: np.random.Generator, *, missing: int = 0, runs: int = 4, missions: int = 8) -> pd.DataFrame:
+    """One score per (policy, mission, training seed), every run separate."""
+    rows = [
+        (policy, f"m{mission}", seed, rng.normal())
+        for policy in "ab"
+        for mission in range(missions)
+        for seed in range(runs)
+    ]
+    frame = pd.DataFrame(rows, columns=["policy", "mission", "seed", "score"])
+    return frame.drop(rng.choice(len(frame), missing, replace=False)).reset_index(drop=True)
+
+
+def overall(frame: pd.DataFrame, **options: object) -> tuple[pd.Series, tuple[str, ...]]:
+    results = daf_compare_scores(frame, num_resamples=200, **options)
+    return results.pairwise.query("estimand == 'recipes' and mission == 'overall'").iloc[0], results.notes
+
+
+def test_separate_runs_are_strata_by_mission() -> None:
+    frame = incomplete(RNG(4), missing=7)
+    row, notes = overall(frame, trainings="per_mission")
+    cells = frame.groupby(["policy", "mission"])["score"]
+    variances = cells.var() / cells.size() / 64
+    df = variances.sum() ** 2 / (variances**2 / (cells.size() - 1)).sum()
+    difference = cells.mean()["a"].mean() - cells.mean()["b"].mean()
+    assert row["difference"] == pytest.approx(difference)
+    assert row["t"] == pytest.approx(difference / np.sqrt(variances.sum()))
+    assert row["df"] == pytest.approx(df)
+    assert row["n_a"] + row["n_b"] == len(frame)
+    assert not any("only training seeds that played all" in note for note in notes)
+
+
+def test_runs_that_a_comparison_does_not_use_are_counted() -> None:
+    frame = incomplete(RNG(4))
+    frame = frame.drop(frame[(frame.policy == "a") & (frame.mission == "m3") & (frame.seed == 1)].index)
+    row, notes = overall(frame)
+    assert row["n_a"] == 3
+    assert any("24 of 31 run scores of a." in note and "trainings: per_mission" in note for note in notes)
+
+
+def test_separate_runs_below_five_per_mission_have_intervals() -> None:
+    results = daf_compare_scores(incomplete(RNG(4), runs=3), num_resamples=400, trainings="per_mission")
+    assert results.aggregates.query("estimand == 'recipes'")[["interval_low", "interval_high"]].notna().all(axis=None)
+    assert results.ranks.query("estimand == 'recipes' and mission == 'overall'")["rank_low"].notna().all()
+
+
+def test_a_policy_with_few_seeds_keeps_the_ranks_of_the_others() -> None:
+    frame = incomplete(RNG(4), runs=6)
+    few = frame[(frame.policy == "a") & (frame.seed < 3)].assign(policy="few")
+    results = daf_compare_scores(pd.concat([frame, few]), num_resamples=400)
+    ranks = results.ranks.query("estimand == 'recipes' and mission == 'overall'").set_index("policy")["rank_low"]
+    assert ranks[["a", "b"]].notna().all()
+    assert np.isnan(ranks["few"])

@@ -62,6 +62,11 @@ def expect_share(hits: int, runs: int, low: float, high: float) -> None:
     assert low - slack <= hits / runs <= high + slack, hits / runs
 
 
+def run_means(units: Units, policy: str) -> np.ndarray:
+    """Mean over missions per training seed."""
+    return np.mean(units.run_scores(policy, list(units.missions)), axis=0)
+
+
 # ---- family-wise error ------------------------------------------------------------------------------------
 
 
@@ -81,7 +86,7 @@ def test_adjusted_p_of_six_identical_policies_are_rarely_small(estimand: str, te
     for _ in range(runs):
         units, raw = identical(rng, estimand), []
         for a, b in combinations(units.policies, 2):
-            x, y = (units.run_means(policy, list(units.missions)) for policy in (a, b))
+            x, y = (run_means(units, policy) for policy in (a, b))
             if estimand == "checkpoints":
                 strata = [units.paired_differences(a, b, mission) for mission in units.missions]
                 raw.append(hypothesis_tests.sign_flip_test(strata, num_resamples=400, rng=rng).p)
