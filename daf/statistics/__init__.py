@@ -3,6 +3,7 @@
 records           rows of the tables: every column with its type and meaning
 units             independent units of an episodes table
 intervals         means and their intervals
+large_samples     normal limits of many units
 bootstrap         many policies over many missions at once
 hypothesis_tests  p-values and corrections
 crossed           variance of recipes' means, by training seeds and environment seeds

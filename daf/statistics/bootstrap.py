@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from scipy import special
 
 from daf.statistics.intervals import Array, Interval, is_constant, t_quantile, unknown
+from daf.statistics.large_samples import LARGE, large_profile_band
 
 Counts = NDArray[np.float32]
 Scores = Sequence[Array]  # one vector of units per mission
@@ -325,6 +326,8 @@ def profile_band(
     Returns:
         (share, low, high), each (thresholds,); Agarwal et al. 2021, section 4.2.
     """
+    if not missions and not joint and sum(units.size for units in scores) > LARGE:
+        return large_profile_band(scores, thresholds, level)
     # Every unit weighs 1 / (missions x its mission's units).
     above = np.vstack([(units[:, None] > thresholds[None, :]) / (units.size * len(scores)) for units in scores])
     share = above.sum(axis=0)

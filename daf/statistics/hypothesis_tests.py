@@ -28,6 +28,9 @@ from daf.statistics.intervals import (
 )
 
 EXACT_LIMIT = 65_536  # labellings enumerated before Monte Carlo takes over
+MANY_UNITS = 5_000  # above, a sum of signs is normal to within the error of any number of draws
+SMALL_PART = 0.1  # of the norm: so small must the largest unit be for that
+FEW_UNITS = 500  # above, signs are drawn in bytes
 FEW_HITS = 10  # a test with fewer hits among its first draws continues drawing
 _CHUNK = 4_000_000  # signs held in memory at once, 32 MB as floats
 
@@ -91,7 +94,8 @@ def sign_flip_test(
 
     The statistic is the mean over strata of the mean difference; under the null hypothesis each difference is as
     likely with either sign (Fisher 1935). All sign patterns are enumerated up to 2^16, else `num_resamples` are drawn,
-    and up to `max_resamples` if few of those are as extreme (`_monte_carlo`).
+    and up to `max_resamples` if few of those are as extreme (`_monte_carlo`); above 5,000 units their normal limit is
+    taken.
 
     A stratum of several equal differences (two deterministic policies) is flipped as a whole: the seeds made no
     difference there, so its episodes are one unit. If all strata are like that, the test is not possible.
@@ -107,6 +111,12 @@ def sign_flip_test(
     weights = weights[weights != 0]  # flipping a zero changes nothing
     observed = abs(float(weights.sum())) - 1e-12 * float(np.abs(weights).sum())
     n = weights.size
+    norm = float(np.sqrt((weights**2).sum()))
+    if n > MANY_UNITS and float(np.abs(weights).max()) < SMALL_PART * norm:
+        p = max(2 * float(special.ndtr(-abs(float(weights.sum())) / norm)), float(np.finfo(float).tiny))
+        return HypothesisTestResult(
+            name=f"{name} (normal limit)", difference=difference, p=p, minimum_p=float(np.finfo(float).tiny)
+        )
     exact_minimum = 2.0 ** (1 - n)
     if 2**n <= EXACT_LIMIT:
         signs = 1 - 2.0 * ((np.arange(2**n)[:, None] >> np.arange(n)) & 1)
@@ -114,6 +124,8 @@ def sign_flip_test(
         return HypothesisTestResult(name=f"{name} (exact)", difference=difference, p=p, minimum_p=exact_minimum)
 
     def first(draws: int) -> int:
+        if n > FEW_UNITS:
+            return _count_flips(weights, observed, draws, rng)
         hits, rows = 0, max(1, _CHUNK // n)
         for start in range(0, draws, rows):
             count = min(rows, draws - start)

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from daf.config import DAFComparisonConfig
-from daf.statistics import bootstrap, ranking, recipe_bootstrap
+from daf.statistics import bootstrap, large_samples, ranking, recipe_bootstrap
 from daf.statistics.bootstrap import Scores
 from daf.statistics.crossed import RunTable
 from daf.statistics.intervals import Array
@@ -83,8 +83,14 @@ def aggregate(units: Units, config: DAFComparisonConfig) -> list[AggregateRecord
         missions = units.missions_of(*samples)
         crossed = crossed_tables(units, config, list(samples), missions) if joint else None
         if crossed is not None and not config.resample_missions:
-            for policy, table in crossed.items():
-                records += _crossed_aggregates(config, policy, table, missions, statistics)
+            shifts = recipe_bootstrap.environment_shifts(
+                list(crossed.values()), config.num_resamples, environment_streams(config, missions)
+            )
+            for (policy, table), shift in zip(crossed.items(), shifts, strict=True):
+                records += _crossed_aggregates(config, policy, table, shift, statistics)
+            continue
+        if not joint and not config.resample_missions and _is_large(samples):
+            records += _large_aggregates(config, estimand, samples, statistics)
             continue
         replicates, _ = bootstrap.bootstrap_suite(
             list(samples.values()),
@@ -120,11 +126,38 @@ def aggregate(units: Units, config: DAFComparisonConfig) -> list[AggregateRecord
     return records
 
 
+def _is_large(samples: dict[str, Scores]) -> bool:
+    return max(sum(part.size for part in scores) for scores in samples.values()) > large_samples.LARGE
+
+
+def _large_aggregates(
+    config: DAFComparisonConfig, estimand: Estimand, samples: dict[str, Scores], statistics: list[str]
+) -> list[AggregateRecord]:
+    """The aggregates of many units, from their normal limits."""
+    records = []
+    for policy, scores in samples.items():
+        rng = stream(config, "aggregate", ESTIMAND_KEYS[estimand], policy)
+        for name in statistics:
+            interval = large_samples.interval(name, scores, config.confidence_level, rng)
+            record = AggregateRecord(
+                estimand=estimand,
+                policy=policy,
+                statistic=name,
+                value=large_samples.estimate(name, scores),
+                interval_low=interval.low,
+                interval_high=interval.high,
+                interval_method=interval.method,
+                n_missions=len(scores),
+                n_units=sum(part.size for part in scores),
+            )
+            records.append(record)
+    return records
+
+
 def _crossed_aggregates(
-    config: DAFComparisonConfig, policy: str, table: RunTable, missions: list[str], statistics: list[str]
+    config: DAFComparisonConfig, policy: str, table: RunTable, shifts: Array, statistics: list[str]
 ) -> list[AggregateRecord]:
     """The aggregates of a recipe, for other training seeds and other environment seeds."""
-    shifts = recipe_bootstrap.environment_shifts(table, config.num_resamples, environment_streams(config, missions))
     replicates = {name: np.empty(config.num_resamples) for name in statistics}
     rng = stream(config, "aggregate", ESTIMAND_KEYS["recipes"], policy)
     for rows, runs in recipe_bootstrap.run_replicates(table, config.num_resamples, rng, shifts):
@@ -142,7 +175,7 @@ def _crossed_aggregates(
             interval_low=interval.low,
             interval_high=interval.high,
             interval_method=interval.method,
-            n_missions=len(missions),
+            n_missions=len(table.scores),
             n_units=observed.size,
         )
         records.append(record)
@@ -218,10 +251,9 @@ def _environment_shifts(
     tables = crossed_tables(units, config, policies, missions)
     if tables is None:
         return None
-    return [
-        recipe_bootstrap.environment_shifts(table, config.num_resamples, environment_streams(config, missions))
-        for table in tables.values()
-    ]
+    return recipe_bootstrap.environment_shifts(
+        list(tables.values()), config.num_resamples, environment_streams(config, missions)
+    )
 
 
 def _shared_episodes(units: Units, policies: list[str]) -> dict[str, Array]:

@@ -16,6 +16,7 @@ from daf.statistics.bootstrap import FEWEST_UNITS, replicate_levels
 from daf.statistics.intervals import Array
 
 MISSIONS_FOR_FRIEDMAN = 6
+MANY_EPISODES = 1_000  # on a mission, above which resampled means are drawn from their normal limit
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,6 +52,10 @@ def bootstrap_ranks(
     replicates = np.zeros((policies, num_resamples))
     for scores in scores_by_mission:
         n = scores.shape[1]
+        if n > MANY_EPISODES:  # the means are normal
+            drawn = rng.multivariate_normal(scores.mean(axis=1), np.cov(scores) / n, num_resamples, method="eigh")
+            replicates += ranks_of_scores(drawn.T) / len(scores_by_mission)
+            continue
         # The counts of a resample are multinomial; one matrix product then gives all its means.
         counts = rng.multinomial(n, np.full(n, 1 / n), size=num_resamples).astype(np.float64)
         replicates += ranks_of_scores(scores @ counts.T / n) / len(scores_by_mission)

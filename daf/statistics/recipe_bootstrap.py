@@ -20,22 +20,30 @@ from daf.statistics.intervals import Array, Interval, iqm, is_constant, unknown
 WEIGHTS = 128  # environment seeds whose numbers differ by a multiple share a weight, which keeps large tables fast
 
 
-def environment_shifts(table: RunTable, num_resamples: int, rngs: Sequence[np.random.Generator]) -> Array:
-    """What other environment seeds would add to the means of a policy: (num_resamples, missions).
+def environment_shifts(
+    tables: Sequence[RunTable], num_resamples: int, rngs: Sequence[np.random.Generator]
+) -> list[Array]:
+    """What other environment seeds would add to the means of each policy: (num_resamples, missions).
 
     Args:
-        rngs: a generator per mission, in the same state for every policy.
+        rngs: a generator per mission.
     """
     columns = []
     for mission, rng in enumerate(rngs):
-        means = table.scores[mission].mean(axis=1)
-        n, weights = means.size, np.zeros(WEIGHTS)
-        if n > 1:
-            places = np.array([seed % WEIGHTS for seed in table.environments[mission]])
-            np.add.at(weights, places, (means - means.mean()) / sqrt(n * (n - 1)))
-            weights *= sqrt(environment_share(table, mission))
-        columns.append(rng.standard_normal((num_resamples, WEIGHTS)) @ weights)
-    return np.array(columns).T
+        weights = np.array([_environment_weights(table, mission) for table in tables])
+        columns.append(rng.standard_normal((num_resamples, WEIGHTS)) @ weights.T)
+    return list(np.moveaxis(np.array(columns), (0, 1, 2), (2, 1, 0)))
+
+
+def _environment_weights(table: RunTable, mission: int) -> Array:
+    """The deviations of a mission's environments that share a random weight: (WEIGHTS,)."""
+    means = table.scores[mission].mean(axis=1)
+    n = means.size
+    if n < 2:
+        return np.zeros(WEIGHTS)
+    places = np.array(table.environments[mission]) % WEIGHTS
+    deviations = (means - means.mean()) / sqrt(n * (n - 1))
+    return np.bincount(places, deviations, WEIGHTS) * sqrt(environment_share(table, mission))
 
 
 def run_replicates(

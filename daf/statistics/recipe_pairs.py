@@ -91,14 +91,12 @@ class Improvements:
     def _crossed(self, missions: list[str], tables: dict[str, RunTable]) -> _Replicates:
         able, count = list(tables), self._config.num_resamples
         indices = self._pairs(able)
+        shifts = recipe_bootstrap.environment_shifts(
+            list(tables.values()), count, environment_streams(self._config, missions)
+        )
         blocks = [
-            recipe_bootstrap.run_replicates(
-                table,
-                count,
-                stream(self._config, "improvement", policy, *missions),
-                recipe_bootstrap.environment_shifts(table, count, environment_streams(self._config, missions)),
-            )
-            for policy, table in tables.items()
+            recipe_bootstrap.run_replicates(table, count, stream(self._config, "improvement", policy, *missions), shift)
+            for (policy, table), shift in zip(tables.items(), shifts, strict=True)
         ]
         improvement = {(able[x], able[y]): np.empty(count) for x, y in indices}
         iqm = {policy: np.empty(count) for policy in able}
