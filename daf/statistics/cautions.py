@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from math import sqrt
 
 import numpy as np
 
@@ -10,6 +11,7 @@ from daf.statistics.crossed import RunTable
 from daf.statistics.intervals import Array, is_constant, mean_of_strata, skewness_of_mean, standard_error
 
 FEW_RUNS = 10  # up to this number of training seeds, their spread and shape are hardly known
+MANY_RUNS = 100  # from this number, skewness hardly matters
 UNEQUAL = 3.0  # ratio of standard deviations from which few seeds mislead Welch's test
 GAP = 0.6  # share of the range between two neighbours from which seeds look like two groups
 RARE_EPISODES = 100  # among them, an event of 5 % has been seen with a chance of over 99 %
@@ -27,9 +29,15 @@ def seed_cautions(*tables: RunTable) -> list[str]:
     if not samples:
         return []
     fewest = min(runs.size for runs in samples)
-    if fewest > FEW_RUNS:
-        return []
     cautions = []
+    lopsided = [runs.size for runs in samples if _is_skewed(runs)]
+    if lopsided:
+        cautions.append(
+            f"the scores of the {lopsided[0]} training seeds of one side are skewed, and p may be up to three times "
+            "too small"
+        )
+    if fewest > FEW_RUNS:
+        return cautions
     spreads = [float(runs.std(ddof=1)) for runs in samples if runs.size > 1]
     alike = [runs.size for runs in samples if is_constant(runs)]
     if alike:
@@ -44,6 +52,16 @@ def seed_cautions(*tables: RunTable) -> list[str]:
     if fewest <= 3:
         cautions.append(f"only {fewest} training seeds on one side: a rare failed training may be missing from them")
     return cautions
+
+
+def _is_skewed(runs: Array) -> bool:
+    """Whether few seeds are so skewed that Welch's test rejects too often, beyond what chance makes of normal ones."""
+    n = runs.size
+    if is_constant(runs) or not 4 < n < MANY_RUNS:
+        return False
+    error, _ = standard_error([runs])
+    by_chance = sqrt(6 * (n - 1) / ((n - 2) * (n + 1) * (n + 3)))  # standard error of a normal sample's, of its mean
+    return bool(abs(skewness_of_mean([runs], error)) > max(SKEWED, 1.5 * by_chance))
 
 
 def _two_groups(runs: Array) -> bool:

@@ -47,14 +47,14 @@ def checkpoint_pair(
     skewed = hypothesis_tests.hall_test(strata)
     if result.p is not None and skewed.p is not None and skewed.p > result.p:
         result = replace(result, name=skewed.name, p=skewed.p)
-    interval = intervals.mean_interval(strata, level)
+    varying = [units.paired_differences(a, b, name, spread=True) for name in missions]
+    interval = intervals.mean_interval(varying, level)
     effect, effect_interval = effects.dz(strata, level)
-    improvement = effects.paired_probability_of_improvement(strata)
-    improvement_interval = _improvement_interval(strata, level)
-    spread = _spread(strata)
+    improvement = _improvement_interval(strata, level)
+    spread = _spread(varying)
     equivalence = nan
     if spread is not None and config.equivalence_margin:
-        equivalence = hypothesis_tests.hall_equivalence_p(strata, config.equivalence_margin) or nan
+        equivalence = hypothesis_tests.hall_equivalence_p(varying, config.equivalence_margin) or nan
     record = replace(
         record,
         mean_a=float(intervals.mean_of_strata(_common_scores(units, a, b, missions))),
@@ -66,9 +66,9 @@ def checkpoint_pair(
         effect=effect,
         effect_low=effect_interval.low,
         effect_high=effect_interval.high,
-        p_improvement=improvement,
-        p_improvement_low=improvement_interval.low,
-        p_improvement_high=improvement_interval.high,
+        p_improvement=effects.paired_probability_of_improvement(strata),
+        p_improvement_low=improvement.low,
+        p_improvement_high=improvement.high,
         test=result.name,
         p=nan if result.p is None else result.p,
         minimum_p=nan if result.minimum_p is None else result.minimum_p,

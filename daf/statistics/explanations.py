@@ -129,8 +129,9 @@ def _scale_notes(units: Units, config: DAFComparisonConfig, several_missions: bo
         policies = [end for end in ends if isinstance(end, str)]
         if policies:
             notes.append(
-                f"The scale is set by the scores of {' and '.join(policies)} on these episodes; intervals treat it as "
-                "known."
+                f"The scale is set by the scores of {' and '.join(policies)} on these episodes. Intervals of means and "
+                "of their differences allow for its sampling error where the policies share environment seeds; "
+                "aggregates and profiles of checkpoints treat it as known."
             )
     played = {mission for _, mission in units.cells}
     shared = units.missions_of(*(policy for policy in units.policies if units.missions_of(policy)))

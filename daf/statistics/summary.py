@@ -34,7 +34,7 @@ def _summary(
     cells = [units.cells[policy, name] for name in missions]
     strata = [cell.episodes for cell in cells]
     level = config.confidence_level
-    interval = intervals.mean_interval(strata, level)
+    interval = intervals.mean_interval([cell.spread_ec.mean(axis=1) for cell in cells], level)
     episodes = np.concatenate(strata)
     only = cells[0] if len(cells) == 1 else None
     success_rate, success = _success(cells, level)

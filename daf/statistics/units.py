@@ -48,6 +48,8 @@ class Cell:
         training_seeds: training seed of each column, None where DAF did not train it.
         successes: mean success rate, and the number of episodes that declare success.
         scale: rewards that map to 0 and 1.
+        linear_ec: the scores with what each environment seed does to the scale, if policies set it: of the same means,
+            and with the spread that normalized means have (delta method). None: the scale is known.
     """
 
     rewards_ec: Array
@@ -57,6 +59,7 @@ class Cell:
     failures: int
     timeouts: int
     scale: tuple[float, float] = (0.0, 1.0)
+    linear_ec: Array | None = None
 
     @property
     def mean_reward(self) -> float:
@@ -68,6 +71,11 @@ class Cell:
     def episodes(self) -> Array:
         """Units of checkpoints: one value per environment seed."""
         return self.rewards_ec.mean(axis=1)
+
+    @property
+    def spread_ec(self) -> Array:
+        """Scores for the variance of means."""
+        return self.rewards_ec if self.linear_ec is None else self.linear_ec
 
     @property
     def runs(self) -> Array:
@@ -96,11 +104,12 @@ class Units:
         seeds = {seed for (name, _), cell in self.cells.items() if name == policy for seed in cell.training_seeds}
         return sorted(seed for seed in seeds if seed is not None)
 
-    def paired_differences(self, a: str, b: str, mission: str) -> Array:
-        """a minus b over the environment seeds that both have."""
+    def paired_differences(self, a: str, b: str, mission: str, *, spread: bool = False) -> Array:
+        """a minus b over the environment seeds that both have; with `spread`, of the scores for variances."""
         x, y = self.cells[a, mission], self.cells[b, mission]
-        values_b = dict(zip(y.seeds, y.episodes, strict=True))
-        pairs = zip(x.seeds, x.episodes, strict=True)
+        of_a, of_b = ((cell.spread_ec.mean(axis=1) if spread else cell.episodes) for cell in (x, y))
+        values_b = dict(zip(y.seeds, of_b, strict=True))
+        pairs = zip(x.seeds, of_a, strict=True)
         return np.array([value - values_b[seed] for seed, value in pairs if seed in values_b])
 
     def run_scores(self, policy: str, missions: list[str]) -> list[Array]:
@@ -128,15 +137,15 @@ class Units:
         cells, trained = [self.cells[policy, mission] for mission in missions], bool(self.training_seeds(policy))
         joint = not self.runs_per_mission
         if not trained:
-            scores = [cell.episodes[:, None] for cell in cells]
+            scores = [cell.spread_ec.mean(axis=1)[:, None] for cell in cells]
         elif not joint:
-            scores = [cell.rewards_ec for cell in cells]
+            scores = [cell.spread_ec for cell in cells]
         else:
             common = set.intersection(*(set(cell.training_seeds) for cell in cells)) - {None}
             order = [seed for seed in cells[0].training_seeds if seed in common]
             places = [{seed: column for column, seed in enumerate(cell.training_seeds)} for cell in cells]
             scores = [
-                cell.rewards_ec[:, [place[seed] for seed in order]] for cell, place in zip(cells, places, strict=True)
+                cell.spread_ec[:, [place[seed] for seed in order]] for cell, place in zip(cells, places, strict=True)
             ]
         return RunTable(scores=scores, environments=[cell.seeds for cell in cells], trained=trained, joint=joint)
 
@@ -158,10 +167,34 @@ class Units:
                 cell,
                 rewards_ec=(cell.rewards_ec - scales[mission][0]) / (scales[mission][1] - scales[mission][0]),
                 scale=scales[mission],
+                linear_ec=self._linear(normalization, cell, mission, scales[mission]),
             )
             for (policy, mission), cell in self.cells.items()
         }
         return replace(self, cells=cells, notes=(*self.notes, *notes))
+
+    def _linear(
+        self, normalization: Normalization, cell: Cell, mission: str, scale: tuple[float, float]
+    ) -> Array | None:
+        """Normalized scores of a cell with the scale's own variation by environment seed, as far as policies set it.
+
+        None if no policy sets it, or if it did not play all of the cell's environment seeds.
+        """
+        ends = []
+        for declared, value in zip((normalization.low, normalization.high), scale, strict=True):
+            if isinstance(declared, Mapping):
+                ends.append(np.full(len(cell.seeds), value))
+                continue
+            reference = self.cells[declared, mission]
+            by_seed = dict(zip(reference.seeds, reference.episodes, strict=True))
+            if any(seed not in by_seed for seed in cell.seeds):
+                return None
+            values = np.array([by_seed[seed] for seed in cell.seeds])
+            ends.append(values - values.mean() + value)
+        low, high = scale
+        mean = (float(cell.rewards_ec.mean()) - low) / (high - low)
+        moved = (1 - mean) * (ends[0] - low) + mean * (ends[1] - high)
+        return np.asarray((cell.rewards_ec - low - moved[:, None]) / (high - low))
 
     def _scale(self, normalization: Normalization, mission: str) -> tuple[float, float]:
         if not any(played == mission for _, played in self.cells):

@@ -11,6 +11,7 @@ from scipy import stats
 
 from daf.comparison import daf_compare_scores
 from daf.statistics.crossed import RunTable, recipe_variance
+from daf.statistics.intervals import mean_interval
 
 RNG = np.random.default_rng
 
@@ -168,3 +169,23 @@ def test_a_policy_with_few_seeds_keeps_the_ranks_of_the_others() -> None:
     ranks = results.ranks.query("estimand == 'recipes' and mission == 'overall'").set_index("policy")["rank_low"]
     assert ranks[["a", "b"]].notna().all()
     assert np.isnan(ranks["few"])
+
+
+# ---- a scale that policies set ----------------------------------------------------------------------------
+
+
+def test_normalized_means_have_the_error_of_their_scale() -> None:
+    rng, rows = RNG(2), []
+    for policy, mean in (("low", 0.0), ("high", 4.0), ("x", 3.0)):
+        rows += [(policy, "m", episode, mean + rng.normal()) for episode in range(24)]
+    frame = pd.DataFrame(rows, columns=["policy", "mission", "episode", "score"])
+    found = daf_compare_scores(frame, normalization={"low": "low", "high": "high"}, num_resamples=100)
+    row = found.summary_statistics.query("policy == 'x' and mission == 'm'").iloc[0]
+    x, low, high = (frame.loc[frame.policy == policy, "score"].to_numpy() for policy in ("x", "low", "high"))
+    mean = (x.mean() - low.mean()) / (high.mean() - low.mean())
+    ratio = (x - low - mean * (high - low)) / (high.mean() - low.mean()) + mean  # the delta method
+    expected = mean_interval([ratio])
+    assert row["mean"] == pytest.approx(mean)
+    assert (row["interval_low"], row["interval_high"]) == pytest.approx((expected.low, expected.high))
+    known = mean_interval([(x - low.mean()) / (high.mean() - low.mean())])
+    assert row["interval_low"] != pytest.approx(known.low, abs=1e-3)
