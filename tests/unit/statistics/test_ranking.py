@@ -57,6 +57,12 @@ def test_run_ranks_resample_training_seeds_for_all_missions_at_once() -> None:
     assert found.probability_first.sum() == pytest.approx(1)
 
 
+def test_resamples_of_few_seeds_vary_as_much_as_the_mean_does() -> None:
+    runs = [np.array([0.0, 1.0, 4.0])]
+    drawn = ranking._resampled_means(runs, 20_000, np.random.default_rng(1), joint=True)
+    assert drawn.std() == pytest.approx(runs[0].std(ddof=1) / np.sqrt(3), rel=0.03)
+
+
 def test_ranks_of_few_units_have_neither_interval_nor_chance() -> None:
     rng = np.random.default_rng(4)
     enough, few, one = (list(rng.normal(0, 1, (2, seeds))) for seeds in (5, 4, 1))
