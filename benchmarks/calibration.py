@@ -1,6 +1,6 @@
 """Calibration: how often verdicts are false and intervals cover, for data of known truth.
 
-    python benchmarks/calibration.py [--runs 2000] [--only NAME] [--json]
+    python benchmarks/calibration.py [--quick] [--runs 2000] [--only NAME] [--json]
 
 Every scenario draws tables of scores whose true difference is known, and compares them with `daf_compare_scores`, as a
 user would. A verdict "better" or "worse" is false if the true difference is 0; "equivalent" is false if the true
@@ -40,7 +40,7 @@ class Scenario:
             true difference is 0 without a shift of "a".
         trained: policies with training seeds.
         margin: a true difference for power, and the equivalence margin.
-        caution: why no method holds here, or empty.
+        caution: why no method holds here, or empty; the row is then marked by an asterisk.
     """
 
     estimand: str
@@ -222,7 +222,6 @@ class Shares:
 
     false: float
     coverage: float
-    effect_coverage: float
     false_equivalence: float
     power: float
     cautioned: float
@@ -255,7 +254,7 @@ def measure(scenario: Scenario, runs: int, seed: int = 1) -> Shares:
             powerful += shifted.verdict == "better"
     half = (runs + 1) // 2
     return Shares(
-        false=false / runs, coverage=float(np.mean(covered)) if covered else nan, effect_coverage=nan,
+        false=false / runs, coverage=float(np.mean(covered)) if covered else nan,
         false_equivalence=equivalent / half, power=powerful / half, cautioned=cautioned / max(1, false), runs=runs,
     )  # fmt: skip
 
@@ -263,6 +262,7 @@ def measure(scenario: Scenario, runs: int, seed: int = 1) -> Shares:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runs", type=int, default=2000, help="data sets per scenario")
+    parser.add_argument("--quick", action="store_true", help="5 data sets per scenario, which only shows that it runs")
     parser.add_argument("--only", default="", help="scenarios whose name contains this")
     parser.add_argument("--json", action="store_true", help="print one JSON object last")
     options = parser.parse_args()
@@ -271,10 +271,11 @@ def main() -> None:
     for name, scenario in SCENARIOS.items():
         if options.only not in name:
             continue
-        found = rows[name] = measure(scenario, options.runs)
-        error = 100 * sqrt(max(found.false * (1 - found.false), 0.25 / options.runs) / options.runs)
+        found = rows[name] = measure(scenario, 5 if options.quick else options.runs)
+        error = 100 * sqrt(max(found.false * (1 - found.false), 0.25 / found.runs) / found.runs)
+        title = name + " *" * bool(scenario.caution)
         print(
-            f"{name:<42}{100 * found.false:>6.1f} ±{error:>4.1f}{100 * found.coverage:>12.1f}"
+            f"{title:<42}{100 * found.false:>6.1f} ±{error:>4.1f}{100 * found.coverage:>12.1f}"
             f"{100 * found.false_equivalence:>16.1f}{100 * found.power:>9.0f}{100 * found.cautioned:>13.0f}",
             flush=True,
         )

@@ -12,9 +12,9 @@ RNG = np.random.default_rng
 DRAWS = 6000
 
 
-def table(seed: int, *, seeds: int = 20, environments: int = 30, seed_sd: float = 1.0) -> RunTable:
+def table(seed: int, *, seeds: int = 20, environments: int = 30, seed_sd: float = 1.0, env_sd: float = 2.0) -> RunTable:
     rng = RNG(seed)
-    shared = RNG(99).normal(0, 2, (2, environments, 1))
+    shared = RNG(99).normal(0, env_sd, (2, environments, 1))
     skill = rng.normal(0, seed_sd, seeds)
     scores = list(shared + skill + rng.normal(0, 1.5, (2, environments, seeds)))
     return RunTable(scores=scores, environments=[tuple(range(environments))] * 2, trained=seeds > 1)
@@ -29,7 +29,7 @@ def replicates(tables: list[RunTable]) -> list[np.ndarray]:
     ]
 
 
-@pytest.mark.parametrize("options", [{}, {"seed_sd": 0.1}, {"seeds": 1}])
+@pytest.mark.parametrize("options", [{}, {"seed_sd": 0.1}, {"seeds": 1}, {"seed_sd": 0.1, "env_sd": 0.1}])
 def test_resampled_means_vary_as_the_closed_form_says(options: dict[str, float]) -> None:
     one = table(1, **options)
     (drawn,) = replicates([one])
