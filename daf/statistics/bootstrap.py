@@ -120,6 +120,8 @@ class PooledStatistic:
         sizes = counts @ self.members
         sums = counts @ (self.values[:, None] * self.members)
         means = np.where(sizes > 0, sums / np.where(sizes > 0, sizes, 1.0), np.inf)
+        if (sizes == self.members.sum(axis=0)).all():  # every mission once
+            return np.asarray(np.median(means, axis=1))
         order = np.argsort(means, axis=1)
         ordered = np.take_along_axis(means, order, axis=1)
         reached = np.cumsum(np.take_along_axis(np.rint(sizes / self.members.sum(axis=0)), order, axis=1), axis=1)

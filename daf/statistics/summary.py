@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import nan
 
 import numpy as np
@@ -35,6 +36,9 @@ def _summary(
     strata = [cell.episodes for cell in cells]
     level = config.confidence_level
     interval = intervals.mean_interval([cell.spread_ec.mean(axis=1) for cell in cells], level)
+    scale = config.normalization
+    if not interval.known and scale is not None and policy in (scale.low, scale.high):
+        interval = replace(interval, method="this policy sets the scale, so its score is certain")
     episodes = np.concatenate(strata)
     only = cells[0] if len(cells) == 1 else None
     success_rate, success = _success(cells, level)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -100,9 +101,15 @@ class Units:
         """Missions on which each of these policies has at least one unit."""
         return [mission for mission in self.missions if all((policy, mission) in self.cells for policy in policies)]
 
+    @cached_property
+    def _training_seeds(self) -> dict[str, list[int]]:
+        seeds: dict[str, set[int]] = {}
+        for (policy, _), cell in self.cells.items():
+            seeds.setdefault(policy, set()).update(seed for seed in cell.training_seeds if seed is not None)
+        return {policy: sorted(known) for policy, known in seeds.items()}
+
     def training_seeds(self, policy: str) -> list[int]:
-        seeds = {seed for (name, _), cell in self.cells.items() if name == policy for seed in cell.training_seeds}
-        return sorted(seed for seed in seeds if seed is not None)
+        return self._training_seeds.get(policy, [])
 
     def paired_differences(self, a: str, b: str, mission: str, *, spread: bool = False) -> Array:
         """a minus b over the environment seeds that both have; with `spread`, of the scores for variances."""
