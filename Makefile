@@ -12,14 +12,15 @@ WITH = $(if $(VENV),. "$(if $(filter /%,$(VENV)),,./)$(VENV)/bin/activate" &&)
 QUIET = $(if $(ARGS),,--quiet rules host reason)
 CORES = $(if $(findstring --profile,$(ARGS)),,-j$(JOBS))
 
-.PHONY: help run test coverage imports setup lint format docs lock clean-env
+.PHONY: help run test fuzz coverage imports setup lint format docs lock clean-env
 .DEFAULT_GOAL := help
 
 help:
 	@echo 'make run        set up .venv and run the default experiment (snakemake -j4); more with ARGS="…"'
 	@echo 'make test       set up .venv and run the tests; more with ARGS="-k config"'
+	@echo 'make fuzz       try 20,000 damaged inputs of every kind of file; another number with ARGS="--inputs 1000"'
 	@echo 'make coverage   run the quick unit tests and print how much of daf/ they reach, the least covered files first'
-	@echo 'make imports    print the levels of the import graph of daf/, or a circle in it'
+	@echo 'make imports    print the levels of the import graph of daf/, or a cycle in it'
 	@echo 'make setup      only set up .venv from requirements.lock'
 	@echo 'make lint       ruff, mypy, snakefmt, snakemake --lint'
 	@echo 'make format     let ruff and snakefmt rewrite the sources'
@@ -35,6 +36,9 @@ run: setup
 
 test: setup
 	@$(WITH) python -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder $(ARGS)
+
+fuzz: setup
+	@$(WITH) python -m tests.fuzz $(ARGS)
 
 coverage: setup
 	@$(WITH) python -m pytest --numprocesses 2 --dist loadfile -m "not slow and not long" --cov=daf --cov-report= \

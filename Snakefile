@@ -69,6 +69,9 @@ include: "workflow/rules/compare.smk"
 include: "workflow/rules/package.smk"
 
 
+check_targets(workflow)
+
+
 report: "workflow/report/workflow.rst"
 
 

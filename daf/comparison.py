@@ -7,18 +7,18 @@ in `daf.statistics`, the report in `daf.visualization`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from daf.compare.ablation import daf_policy_ablation
 from daf.compare.files import deliver
 from daf.compare.labels import unique_labels
-from daf.compare.play import PlaySettings, play_comparison, resolve_lineup
+from daf.compare.play import PlaySettings, Policies, play_comparison, resolve_lineup
 from daf.compare.scores import compare_score_table, names_as_text, source_name
 from daf.compare.settings import check_overrides, comparison_config
 from daf.compare.suites import SUITES, daf_benchmark_suite, suite_missions
-from daf.config import DAFComparisonConfig, MissionConfig, PolicyConfig
+from daf.config import DAFComparisonConfig, MissionConfig
 from daf.statistics.comparison import compare_episodes
 from daf.statistics.explanations import ESTIMANDS
 from daf.statistics.results import ComparisonResults
@@ -26,8 +26,6 @@ from daf.statistics.results import ComparisonResults
 if TYPE_CHECKING:
     import pandas as pd
 
-    from daf.engine.policies import ResolvedPolicy
-    from daf.engine.types import PolicySpec
 
 __all__ = [
     "ESTIMANDS",
@@ -44,7 +42,7 @@ __all__ = [
 
 
 def daf_compare_policies(
-    policies: Sequence[str | PolicySpec | PolicyConfig | ResolvedPolicy],
+    policies: Policies,
     missions: Sequence[str | MissionConfig],
     episodes_per_mission: int | Literal["auto"] | None = None,
     *,
@@ -59,7 +57,8 @@ def daf_compare_policies(
     """Play the same episodes with every policy and compare them.
 
     Args:
-        policies: shorthands, class paths, PolicySpecs or PolicyConfigs; policies of the same name get numbered labels.
+        policies: shorthands, class paths, classes, PolicySpecs or PolicyConfigs; policies of the same name get numbered
+            labels. A dictionary names them: label to policy.
         missions: mission names, files or MissionConfigs.
         episodes_per_mission: episodes per policy and mission; "auto" adds batches until every pair has its verdict
             (then declare an equivalence_margin, or equal policies will play all episodes); default: as `config` says.
@@ -85,7 +84,7 @@ def daf_compare_policies(
 
 
 def daf_compare_scores(
-    scores: pd.DataFrame | str | Path,
+    scores: pd.DataFrame | str | Path | Iterable[Any] | Mapping[str, Any],
     *,
     config: DAFComparisonConfig | None = None,
     policies: Sequence[str | int] | None = None,
@@ -97,7 +96,8 @@ def daf_compare_scores(
     """Compare policies from a table of scores, whatever its source, in the same way as `daf_compare_policies`.
 
     Args:
-        scores: a DataFrame, a .csv or a .parquet file with columns policy, mission, score and, if known, train_seed
+        scores: a DataFrame, rows (dictionaries, for example), or a .csv, .tsv, .json, .jsonl or .parquet file (also the
+            JSON of marl-eval), with columns policy, mission, score and, if known, train_seed
             (or seed: the training seed, a number or a name) and episode (counted from 0; the same number means the same
             episode for every policy and training seed). Without training seeds, recipes cannot be compared, and the
             result says so; if only some policies have them, the others count as fixed. A missing score is an episode
@@ -112,7 +112,8 @@ def daf_compare_scores(
         BadInputError: an unknown keyword, a missing or wrong column, a row that occurs twice, an infinite score, or
             nothing left to compare.
     """
-    from daf.statistics.scores import read_scores, to_episodes
+    from daf.statistics.score_files import read_scores
+    from daf.statistics.scores import to_episodes
 
     check_overrides(daf_compare_scores, overrides)
     episodes, notes = to_episodes(read_scores(scores), source_name(scores))

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from daf.config.policy_reference import check_importable, class_path_of
 from daf.packaging.endpoints import Deployment, deploy_package, open_endpoint
 from daf.packaging.manifest import Manifest
 from daf.packaging.package import PackageOptions, PackageRequest, PackageResult, write_package
@@ -20,6 +21,7 @@ from daf.packaging.validation import (
     ValidationResult,
     validate_package,
 )
+from daf.system.user_paths import user_path
 
 if TYPE_CHECKING:
     from daf.config import MissionConfig
@@ -40,7 +42,7 @@ DEFAULT_MISSION = "tutorial.miner"
 
 
 def daf_package_policy(
-    policy_class_path: str = "lstm",
+    policy_class_path: str | type = "lstm",
     weights_path: str | Path | None = None,
     output_dir: str | Path = "deployment_packages",
     name: str | None = None,
@@ -56,7 +58,7 @@ def daf_package_policy(
     metadata.json, README.md, requirements.txt and VERSION. The same inputs give the same bytes.
 
     Args:
-        policy_class_path: shorthand or class path of a MultiAgentPolicy.
+        policy_class_path: shorthand, class path or class of a MultiAgentPolicy.
         weights_path: a file that the policy's `load_policy_data` reads, or a trained model (.safetensors), which is
             converted to such a file since CoGames does not support the format; None for a policy without weights.
         name: default: the shorthand or the class's name.
@@ -74,9 +76,9 @@ def daf_package_policy(
     """
     return write_package(
         PackageRequest(
-            policy_class_path=policy_class_path,
-            weights_path=None if weights_path is None else Path(weights_path),
-            output_dir=Path(output_dir),
+            policy_class_path=_class_path(policy_class_path),
+            weights_path=None if weights_path is None else user_path(weights_path, "weights_path"),
+            output_dir=user_path(output_dir, "output_dir"),
             name=name,
             version=version,
             init_kwargs=dict(init_kwargs or {}),
@@ -84,6 +86,12 @@ def daf_package_policy(
             options=options or PackageOptions(),
         )
     )
+
+
+def _class_path(policy: str | type) -> str:
+    class_path = class_path_of(policy) if isinstance(policy, type) else policy
+    check_importable(class_path, "a package")
+    return class_path
 
 
 def daf_validate_deployment(
@@ -130,7 +138,13 @@ def daf_deploy_policy(
         BadInputError: an invalid address or name.
     """
     validation_mission = mission if validate else None
-    return deploy_package(Path(package_path), endpoint, name=name, season=season, validation_mission=validation_mission)
+    return deploy_package(
+        user_path(package_path, "package_path"),
+        endpoint,
+        name=name,
+        season=season,
+        validation_mission=validation_mission,
+    )
 
 
 def daf_rollback_deployment(name: str, endpoint: str | Path, to_version: str | None = None) -> Deployment:

@@ -19,6 +19,7 @@ from daf.cluster.training_job import (
     start_training,
 )
 from daf.config import DAFTrainingConfig, MissionConfig
+from daf.system.user_paths import user_path
 from daf.training.request import training_spec
 
 if TYPE_CHECKING:
@@ -92,4 +93,4 @@ def daf_collect_training_results(job: TrainingJob | str | Path) -> TrainingResul
     Raises:
         BadInputError: there is no finished training run.
     """
-    return collect_results(job.folder if isinstance(job, TrainingJob) else Path(job))
+    return collect_results(job.folder if isinstance(job, TrainingJob) else user_path(job, "job"))

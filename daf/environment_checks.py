@@ -14,6 +14,7 @@ from daf.system import machine
 from daf.system import requirements as packages
 from daf.system.checks import CheckResult, EnvironmentCheckResult
 from daf.system.devices import resolve_device
+from daf.system.user_paths import user_path
 
 if TYPE_CHECKING:
     from daf.config import DAFConfig, MissionConfig
@@ -84,7 +85,9 @@ def daf_check_disk_space(path: str | Path = "daf_output", required_gb: float | N
     """
     from daf.config import DAFConfig
 
-    return machine.check_disk_space(path, DAFConfig().min_free_disk_gb if required_gb is None else required_gb)
+    return machine.check_disk_space(
+        user_path(path), DAFConfig().min_free_disk_gb if required_gb is None else required_gb
+    )
 
 
 def daf_check_memory(required_gb: float | None = None) -> CheckResult:

@@ -21,10 +21,12 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from daf.errors import BadInputError, did_you_mean
+from daf.system.failure_report import FailureReport
 from daf.system.progress import Progress, format_duration, format_figure
 
 __all__ = [
     "DAFLogger",
+    "FailureLog",
     "MetricSummary",
     "MetricsCollector",
     "OperationTracker",
@@ -274,6 +276,30 @@ def create_daf_logger(
 ) -> DAFLogger:
     """A logger of this name; calling it again replaces the handlers of the first call instead of doubling them."""
     return DAFLogger(name, level=level, log_file=log_file, stream=stream, clock=clock)
+
+
+class FailureLog:
+    """Failures of user code in one piece of work: every cause with its traceback once, at the end how many there were.
+
+    Attributes:
+        first: the first of them.
+    """
+
+    def __init__(self, logger: DAFLogger, what: str) -> None:
+        self._logger, self._what = logger, what
+        self._causes: dict[str, int] = {}
+        self.first: FailureReport | None = None
+
+    def add(self, report: FailureReport) -> None:
+        self.first = self.first or report
+        if report.cause not in self._causes:
+            self._logger.error(f"{self._what}: {report}\n{report.traceback}".rstrip())
+        self._causes[report.cause] = self._causes.get(report.cause, 0) + 1
+
+    def summarize(self, total: int) -> None:
+        """Say how many of `total` episodes failed, if any, and of what."""
+        for cause, count in self._causes.items():
+            self._logger.error(f"{self._what}: {count} of {total} episodes failed: {cause}")
 
 
 def session_metadata(name: str) -> dict[str, str]:

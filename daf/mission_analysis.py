@@ -6,6 +6,7 @@ To compare policies with each other, see `daf.comparison`.
 from __future__ import annotations
 
 import time
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from daf.errors import BadInputError, ConfigError
 from daf.evaluation.mission import MissionAnalysis, MissionMetadata, analyze_episodes, mission_metadata
 from daf.evaluation.replays import daf_write_replay
 from daf.system.resource_usage import usage_since
+from daf.system.user_paths import user_path
 
 __all__ = [
     "FailureMode",
@@ -25,6 +27,7 @@ __all__ = [
     "daf_analyze_mission_set",
     "daf_discover_missions_from_readme",
     "daf_get_mission_metadata",
+    "daf_list_statistics",
     "daf_validate_mission_set",
     "daf_write_replay",
 ]
@@ -35,7 +38,7 @@ DEFAULT_EPISODES = 20
 
 def daf_analyze_mission(
     mission_name: str | MissionConfig,
-    policy: Any = DEFAULT_POLICY,
+    policy: Any = None,
     episodes: int = DEFAULT_EPISODES,
     *,
     seed: int = 0,
@@ -46,7 +49,8 @@ def daf_analyze_mission(
 
     Args:
         mission_name: a mission's name or file, or a MissionConfig.
-        policy: shorthand, class path, bundle, PolicyConfig or PolicySpec; by default `random`.
+        policy: shorthand, class path, class, bundle, PolicyConfig or PolicySpec; without one `random` plays, and a
+            warning says so.
         seed: environment seed of the first episode.
 
     Raises:
@@ -59,6 +63,7 @@ def daf_analyze_mission(
         raise BadInputError("at least one episode", str(episodes), "daf_analyze_mission: episodes")
     mission = resolve_mission(mission_name)
     check_buildable(mission)
+    policy = _given(policy)
     start = time.perf_counter()
     frame = evaluate_policy(policy, mission, episodes=episodes, seed=seed, workers=workers, device=device)
     return analyze_episodes(frame, mission_metadata(mission), usage=usage_since(start))
@@ -66,7 +71,7 @@ def daf_analyze_mission(
 
 def daf_analyze_mission_set(
     mission_names: Sequence[str | MissionConfig],
-    policy: Any = DEFAULT_POLICY,
+    policy: Any = None,
     episodes: int = DEFAULT_EPISODES,
     **options: Any,
 ) -> dict[str, MissionAnalysis]:
@@ -77,12 +82,21 @@ def daf_analyze_mission_set(
         ConfigError: with one problem per mission that does not exist or cannot be built.
     """
     names = daf_validate_mission_set(mission_names)
+    policy = _given(policy)
     missions: dict[str, str | MissionConfig] = {}
     for name, mission in zip(names, mission_names, strict=True):
         if missions.setdefault(name, mission) != mission:
             hint = "analyze them one by one"
             raise BadInputError("missions with different names", f"'{name}' twice", "mission set", hint)
     return {name: daf_analyze_mission(mission, policy, episodes, **options) for name, mission in missions.items()}
+
+
+def _given(policy: Any) -> Any:
+    if policy is not None:
+        return policy
+    text = f"no policy was given, so the missions are analyzed with '{DEFAULT_POLICY}': pass policy=… for your own"
+    warnings.warn(text, stacklevel=3)
+    return DEFAULT_POLICY
 
 
 def daf_get_mission_metadata(mission_name: str | MissionConfig) -> MissionMetadata:
@@ -94,6 +108,24 @@ def daf_get_mission_metadata(mission_name: str | MissionConfig) -> MissionMetada
     from daf.engine.missions import resolve_mission
 
     return mission_metadata(resolve_mission(mission_name))
+
+
+def daf_list_statistics(mission_name: str | MissionConfig, policy: Any = DEFAULT_POLICY) -> dict[str, list[str]]:
+    """The statistics that a `success` expression may name on a mission, as one short run of a policy reports them.
+
+    The engine reports a statistic once it has occurred, so a policy that does more shows more.
+
+    Returns:
+        `game`: names for `game('…')`; `agent`: names for `agent_sum('…')`, `agent_mean`, `agent_min` and `agent_max`.
+
+    Raises:
+        BadInputError: unknown mission or policy.
+    """
+    from daf.engine.evaluation import evaluate_policy
+    from daf.episodes.statistics import episode_statistics
+
+    reported = episode_statistics(evaluate_policy(policy, mission_name, episodes=2, seed=0))
+    return {"game": sorted(reported.game), "agent": sorted(reported.agent)}
 
 
 def daf_validate_mission_set(mission_names: Sequence[str | MissionConfig]) -> list[str]:
@@ -134,4 +166,4 @@ def daf_discover_missions_from_readme(readme: str | Path | None = None) -> list[
     """
     from daf.engine.documents import discover_missions
 
-    return discover_missions(None if readme is None else Path(readme))
+    return discover_missions(None if readme is None else user_path(readme, "readme"))

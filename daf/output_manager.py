@@ -13,8 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from daf.errors import BadInputError, did_you_mean
-from daf.system.files import read_json, write_json
+from daf.system.files import write_json
+from daf.system.json_files import read_json
 from daf.system.plain import to_plain
+from daf.system.user_paths import user_path
 
 __all__ = ["OutputDirectories", "OutputManager", "get_output_manager"]
 
@@ -120,7 +122,7 @@ class OutputManager:
     """Reads and writes results of operations under one base folder."""
 
     def __init__(self, base_dir: str | Path = "./daf_output") -> None:
-        self.base_dir = Path(base_dir)
+        self.base_dir = user_path(base_dir, "base_dir")
         self.dirs = OutputDirectories(self.base_dir)
 
     def path(self, operation: str, *parts: str | Path) -> Path:

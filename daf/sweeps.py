@@ -12,20 +12,22 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from daf.config import DAFConfig, DAFSweepConfig, ExperimentConfig, MissionConfig
-from daf.errors import BadInputError
+from daf.errors import BadInputError, ending_in_one_line
 from daf.search.analysis import SweepAnalysis, analyze
 from daf.search.files import (
     prior_trials,
     read_prior,
     read_sweep,
     sweep_folder,
-    sweep_recipe,
     validate_sweep,
 )
-from daf.search.in_process import Objective, Trial, run_in_process
+from daf.search.in_process import Objective, Trial, code_of_search, run_in_process
 from daf.search.paths import TRIALS
+from daf.search.recipe import sweep_recipe
 from daf.search.results import SweepResults, TrialResult, best_trial
 from daf.search.strategy import Strategy, SuggestionRequest
+from daf.system.user_code import differences
+from daf.system.user_paths import user_path
 
 __all__ = [
     "Objective",
@@ -60,15 +62,16 @@ def daf_launch_sweep(
     and the search space may use any names.
 
     Args:
-        cfg: the sweep. A grid runs each of its points once and ignores `num_trials`. With `num_finalists`, the best
-            trials run again on fresh seeds.
+        cfg: the sweep. A grid runs each of its points once. With `num_finalists`, the best trials run again on fresh
+            seeds.
         objective: takes a `Trial`; returns the objective, or a mapping that holds it under `cfg.objective_metric` (or
             "objective") and may hold other numbers, which are kept. If it raises, or returns NaN or infinity, the
             trial fails and the sweep continues.
         daf: settings of the workflow run (jobs, device, …); `cfg` sets the `output_dir`.
         missions: your own missions, by the names that `cfg.mission` may use.
         cores: number of parallel workflow jobs; default `daf.max_parallel_jobs`.
-        earlier: with `objective`: results of the same sweep with fewer trials; these are not run again.
+        earlier: with `objective`: results of the same sweep with fewer trials; these are not run again. Results of
+            another objective function or strategy, or of an edited one, are refused.
         warm_start: with `objective`: another sweep's results to learn from. From files: `cfg.warm_start`.
         on_trial: with `objective`: called with each result as it arrives.
 
@@ -81,7 +84,10 @@ def daf_launch_sweep(
     if objective is None:
         return _launch_workflow(cfg, daf or DAFConfig(), dict(missions or {}), cores)
     prior = _prior(cfg, warm_start)
-    return run_in_process(cfg, objective, earlier=_reusable(cfg, earlier), prior=prior, on_trial=on_trial)
+    with ending_in_one_line(f"sweep '{cfg.name}': stopped by Ctrl-C; trials given to on_trial can go on as `earlier`"):
+        return run_in_process(
+            cfg, objective, earlier=_reusable(cfg, objective, earlier), prior=prior, on_trial=on_trial
+        )
 
 
 def daf_sweep_best_config(results: SweepResults | str | Path) -> TrialResult:
@@ -131,15 +137,23 @@ def _launch_workflow(
     return read_sweep(sweep_folder(sweep), cfg)
 
 
-def _reusable(cfg: DAFSweepConfig, earlier: SweepResults | None) -> tuple[TrialResult, ...]:
-    """The earlier results up to the first gap in 0, 1, …; raises BadInputError if they belong to another sweep."""
+def _reusable(cfg: DAFSweepConfig, objective: Objective, earlier: SweepResults | None) -> tuple[TrialResult, ...]:
+    """The earlier results up to the first gap in 0, 1, …; raises BadInputError if they belong to another sweep, or to
+    other code."""
     if earlier is None:
         return ()
+    where = f"sweep '{cfg.name}'"
     ours, theirs = sweep_recipe(cfg), sweep_recipe(earlier.config)
     if ours != theirs:
         differing = ", ".join(key for key in ours if ours[key] != theirs.get(key))
-        where, hint = f"sweep '{cfg.name}'", "only num_trials may differ"
+        hint = "only num_trials may differ"
         raise BadInputError("earlier results of the same sweep", f"another {differing}", where, hint)
+    changes = differences(earlier.code, code_of_search(cfg, objective))
+    if changes:
+        expected = "earlier results of the same objective function and strategy"
+        raise BadInputError(
+            expected, f"{', '.join(changes)} since", where, "leave out `earlier` to run all trials again"
+        )
     return tuple(trial for place, trial in enumerate(earlier.trials) if trial.trial == place)
 
 
@@ -161,5 +175,5 @@ def _as_results(results: SweepResults | str | Path) -> SweepResults:
     if isinstance(results, SweepResults):
         return results
     if isinstance(results, str | Path):
-        return read_sweep(results)
+        return read_sweep(user_path(results, "sweep results"))
     raise BadInputError("results of daf_launch_sweep, or a sweep's folder", type(results).__name__, "sweep results")

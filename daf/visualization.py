@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from daf.errors import BadInputError, did_you_mean
 from daf.system.columns import to_rows
 from daf.system.files import write_text
+from daf.system.user_paths import user_path
 from daf.training.paths import METRICS
 
 if TYPE_CHECKING:
@@ -41,7 +42,9 @@ def daf_export_comparison_html(
     """
     from daf.reporting.comparison_page import render_results
 
-    path = Path(output_path) if output_path is not None else DEFAULT_FOLDER / "comparison_report.html"
+    path = (
+        user_path(output_path, "output_path") if output_path is not None else DEFAULT_FOLDER / "comparison_report.html"
+    )
     if path.suffix.lower() not in (".html", ".htm"):
         raise BadInputError("a path that ends in .html", path.name, "output_path")
     return render_results(results, path, path.parent / "figures", training_metrics=training_metrics, title=title)
@@ -72,7 +75,10 @@ def daf_plot_training_curves(
     if not any(curves.values()):
         known = {key for lines in runs.values() for line in lines for key, value in line.items() if value is not None}
         where = ", ".join(str(file) for file in _metrics_files(metrics).values())
-        raise BadInputError(f"lines with '{metric}'", "none", where, did_you_mean(metric, known - {"agent_steps"}))
+        hint = did_you_mean(metric, known - {"agent_steps"})
+        if metric in learning_curves.METRICS:
+            hint = "the name is right, but no update has recorded it yet"
+        raise BadInputError(f"lines with '{metric}'", "none", where or "metrics", hint)
     name = learning_curves.METRICS.get(metric, metric)
     write_text(path, figures.standalone(figures.curve_figure(curves, f"{name} over agent-steps")))
     return path
@@ -103,7 +109,7 @@ def daf_plot_policy_comparison(
 
 
 def _svg_path(output_path: PathLike | None, default: str) -> Path:
-    path = Path(output_path) if output_path is not None else DEFAULT_FOLDER / default
+    path = user_path(output_path, "output_path") if output_path is not None else DEFAULT_FOLDER / default
     if path.suffix.lower() != ".svg":
         raise BadInputError("a path that ends in .svg", path.name, "output_path")
     return path
@@ -112,17 +118,17 @@ def _svg_path(output_path: PathLike | None, default: str) -> Path:
 def _metrics_files(metrics: PathLike | Sequence[PathLike] | Mapping[str, PathLike]) -> dict[str, Path]:
     """Files by label; the label is the folder that distinguishes them (seed-1 of training/miner/seed-1)."""
     if isinstance(metrics, Mapping):
-        return {label: Path(file) for label, file in metrics.items()}
+        return {label: user_path(file, "metrics") for label, file in metrics.items()}
     if isinstance(metrics, str | Path):
-        folder = Path(metrics)
+        folder = user_path(metrics, "metrics")
         if not folder.is_dir():
             return {folder.parent.name or folder.stem: folder}
         files = sorted(folder.glob(f"seed-*/{METRICS}")) or sorted(folder.glob(METRICS))
         if not files:
-            hint = "has training started?"
+            hint = "give the folder of a run (training/<run>), or of one of its seeds; has training started?"
             raise BadInputError(f"{METRICS}, or seed-*/{METRICS}", "none", str(folder), hint)
         return {file.parent.name: file for file in files}
-    files = [Path(file) for file in metrics]
+    files = [user_path(file, "metrics") for file in metrics]
     short = [file.parent.name for file in files]
     labels = short if len(set(short)) == len(short) else ["/".join(file.parent.parts[-2:]) for file in files]
     if len(set(labels)) != len(labels):

@@ -1,13 +1,14 @@
 """The two kinds of policies: one object for all agents, or one per agent."""
 
 import numpy as np
-from mettagrid.policy.policy import AgentPolicy, MultiAgentPolicy
+from mettagrid.policy.policy import AgentPolicy
 from mettagrid.types import Action
 
 from daf import mission_analysis
+from daf.policies import BatchPolicy
 
 
-class Wanderer(MultiAgentPolicy):
+class Wanderer(BatchPolicy):
     """All agents at once: walks one way for some steps, then another."""
 
     def __init__(self, policy_env_info, seed=42, stride=5):

@@ -5,6 +5,5 @@ from daf.workflow.script import script_context
 
 with script_context(snakemake) as context:
     merge_shards(list(snakemake.input.shards), snakemake.output[0])
-    context.logger.info(
-        f"{snakemake.wildcards.checkpoint} on {snakemake.wildcards.mission}: {len(snakemake.input.shards)} shards"
-    )
+    wildcards, count = snakemake.wildcards, len(snakemake.input.shards)
+    context.logger.info(f"{wildcards.checkpoint} on {wildcards.mission}: merged {count} shard{'s' * (count != 1)}")

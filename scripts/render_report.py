@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from daf.reporting.comparison_page import render_report
-from daf.system.files import read_json
+from daf.reporting.comparison_page import MissionReport, render_report
+from daf.system.validated import read_record
 from daf.workflow.script import script_context
 
 with script_context(snakemake) as context:
@@ -11,7 +11,7 @@ with script_context(snakemake) as context:
         Path(snakemake.input.comparison).parent,
         snakemake.output.page,
         snakemake.output.figures,
-        mission_reports=[read_json(path) for path in snakemake.input.missions],
+        mission_reports=[read_record(path, MissionReport) for path in snakemake.input.missions],
         training_metrics={" ".join(Path(path).parts[-3:-1]): path for path in snakemake.input.metrics},
         title=snakemake.params.title,
     )

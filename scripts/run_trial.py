@@ -3,13 +3,12 @@
 from pathlib import Path
 
 from daf.config.recipes import TrialRecipe
-from daf.search.files import read_assignment
-from daf.search.trial import TrialJob, run_trial
+from daf.search.trial import TrialJob, run_proposed_trial
 from daf.workflow.script import script_context
 
 with script_context(snakemake) as context:
-    run_trial(
-        read_assignment(snakemake.input.proposal),
+    run_proposed_trial(
+        Path(snakemake.input.proposal),
         TrialRecipe.model_validate(snakemake.params.trial),
         Path(snakemake.output.result).parent,
         TrialJob(

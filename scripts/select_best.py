@@ -1,25 +1,14 @@
-"""Rule select_best: choose the best trial and describe the search."""
+"""Rule select_best: choose the best trial."""
 
 from daf.config import DAFSweepConfig
-from daf.reporting.sweep_page import render_sweep_page, search_in_words
-from daf.search.analysis import analyze
-from daf.search.files import read_results, select_best, sweep_recipe, sweep_results, trials_json, write_trials_csv
+from daf.search.files import read_results, select_best, sweep_provenance, sweep_results
 from daf.system.files import write_json
-from daf.system.provenance import provenance
 from daf.workflow.script import script_context
 
 with script_context(snakemake) as context:
     config = DAFSweepConfig.from_dict(snakemake.params.sweep)
     searched, confirmations = read_results(snakemake.input.results), read_results(snakemake.input.confirmations)
     results = sweep_results(config, searched, confirmations)
-    facts = provenance(sweep_recipe(config), {"search": config.seed, "evaluation": config.evaluation_seed})
-    best = {**select_best(results), "provenance": facts}
-    analysis = {**analyze(results).to_dict(), "provenance": facts}
-    write_trials_csv(snakemake.output.trials, results)
-    write_json(snakemake.output.table, trials_json(results))
-    write_json(snakemake.output.analysis, analysis)
-    render_sweep_page(analysis, snakemake.output.page)
-    write_json(snakemake.output.best, best)
-    for sentence in search_in_words(analysis):
-        context.logger.info(f"sweep {config.name}: {sentence}")
+    best = select_best(results)
+    write_json(snakemake.output.best, {**best, "provenance": sweep_provenance(results)})
     context.logger.info(f"sweep {config.name}: {best['hyperparameters']}")

@@ -57,7 +57,7 @@ fi
 
 if [ -n "$fresh" ]; then
     python=$(sh setup/find-python.sh)
-    say "Setting up ${venv#./} with $python (first time: about 4 minutes, 7.5 GB)…"
+    say "Setting up ${venv#./} with $python (first time: about 4 minutes, 8.5 GB)…"
     free=$(df -Pk . | awk 'NR == 2 { print int($4 / 1048576) }')
     [ "${free:-99}" -ge 9 ] || say "  only $free GB are free here; it may not fit"
     mkdir -p "$venv"

@@ -25,6 +25,8 @@ from typing import Any, Self
 from daf.cluster.states import FAILED, STOPPED
 from daf.errors import EXIT_FAILED, EXIT_OK, EXIT_REQUEUE, BadInputError, DafError, UnfitEnvironmentError, did_you_mean
 from daf.system.files import write_text
+from daf.system.readers import read_text
+from daf.system.validated import validated
 from daf.training.paths import PROCESSES_LOG
 
 WARNING_SECONDS = 120
@@ -168,7 +170,7 @@ class SlurmProcess:
 
     def _exit_code(self) -> int | None:
         path = exit_file(self.folder)
-        return int(path.read_text()) if path.exists() else None
+        return validated(int, read_text(path).strip(), str(path)) if path.exists() else None
 
     def state(self) -> str | None:
         """Slurm's name for the job's state; None if it does not answer at the moment."""

@@ -14,6 +14,7 @@ from pydantic import Field
 
 from daf.config import StrictModel
 from daf.system.files import PROJECT
+from daf.system.user_paths import user_path
 
 VARIABLE = "DAF_CLUSTER"
 SlurmName = Annotated[str, Field(pattern=r"^[^\s'\",;]+$")]
@@ -58,7 +59,7 @@ class ClusterSettings(StrictModel):
 def settings_file() -> Path:
     """The profile's file in this checkout, or the one that the variable DAF_CLUSTER names."""
     named = os.environ.get(VARIABLE)
-    return Path(named) if named else PROJECT / "profiles" / "slurm" / "cluster.yaml"
+    return user_path(named, VARIABLE) if named else PROJECT / "profiles" / "slurm" / "cluster.yaml"
 
 
 def load_cluster() -> ClusterSettings:

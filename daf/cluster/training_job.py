@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from daf.cluster.batch_job import SlurmOptions, SlurmProcess, submit
-from daf.errors import EXIT_OK, EXIT_REQUEUE, BadInputError, DafError
+from daf.errors import EXIT_OK, EXIT_REQUEUE, BadInputError, DafError, ending_in_one_line
+from daf.system.readers import read_text
 from daf.training.metrics_file import read_metrics
 from daf.training.options import TrainingSpec
 from daf.training.outcome import read_run_record
@@ -78,24 +79,33 @@ class TrainingJob:
         self._process = process
 
     def wait_for_completion(self, timeout_seconds: float | None = None) -> Path:
-        """Wait for training to end and return the path of the model.
+        """Wait for training to end and return the path of the model. Ctrl-C stops it; it writes a checkpoint first.
 
         Raises:
             TrainingError: it failed, diverged or was interrupted.
             TimeoutError: it is still running after `timeout_seconds`.
         """
+        message = f"training in {self.folder}: stopped by Ctrl-C with a checkpoint; start it again to continue"
         try:
-            code = self._process.wait(timeout_seconds)
+            with ending_in_one_line(message):
+                code = self._wait_or_stop(timeout_seconds)
         except subprocess.TimeoutExpired:
             raise TimeoutError(f"training in {self.folder} is still running after {timeout_seconds} s") from None
         if code != EXIT_OK:
             state = self.status().state
             hint = "start it again: it resumes from its checkpoint" if code == EXIT_REQUEUE else f"see {self.log_file}"
-            tail = "\n".join(self.log_file.read_text().splitlines()[-5:]) if self.log_file.exists() else ""
+            tail = "\n".join(read_text(self.log_file).splitlines()[-5:]) if self.log_file.exists() else ""
             why = f", {self._failure_reason()}" if state == "failed" else ""
             found = f"{state} (exit code {code}{why})\n{tail}"
             raise TrainingError("training to finish", found, str(self.folder), hint)
         return self.folder / MODEL
+
+    def _wait_or_stop(self, timeout_seconds: float | None) -> int:
+        try:
+            return self._process.wait(timeout_seconds)
+        except KeyboardInterrupt:
+            self.cancel()
+            raise
 
     def _failure_reason(self) -> str:
         record = read_run_record(self.folder)

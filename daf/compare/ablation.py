@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from daf.config import DAFTrainingConfig, ExperimentConfig, MissionConfig, PolicyConfig
 from daf.errors import BadInputError, ConfigError, did_you_mean
 from daf.system.plain import flatten
+from daf.system.user_paths import user_path
 
 if TYPE_CHECKING:
     from daf.engine.policies import ResolvedPolicy
@@ -64,7 +65,9 @@ def daf_policy_ablation(
     if isinstance(policy, DAFTrainingConfig):
         sources = [policy.mission] if missions is None else [_mission_name(mission) for mission in missions]
         settings = {"missions": sources, **options}
-        return _train_variants(policy, components, settings, Path(output_dir or "daf_output/ablation"), cores, verbose)
+        return _train_variants(
+            policy, components, settings, user_path(output_dir or "daf_output/ablation", "output_dir"), cores, verbose
+        )
     if missions is None:
         raise BadInputError("missions to play", "none", "daf_policy_ablation: missions")
     return _play_variants(policy, components, missions, options, output_dir, verbose)

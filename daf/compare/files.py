@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypedDict
+
+from pydantic import Field
 
 from daf.config import DAFComparisonConfig, Normalization
 from daf.statistics.comparison import compare_episodes
 from daf.statistics.results import ComparisonResults
 from daf.statistics.sequential import interim_analyses
-from daf.system.files import read_json, write_json
+from daf.system.files import write_json
+from daf.system.user_paths import user_path
+from daf.system.validated import read_record
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,7 +26,7 @@ def deliver(results: ComparisonResults, output_dir: str | Path | None, verbose: 
     if output_dir is not None:
         from daf.reporting.comparison_page import render_results
 
-        folder = results.write(output_dir)
+        folder = results.write(user_path(output_dir, "output_dir"))
         render_results(results, folder / "report.html", folder / "figures")
     if verbose:
         print(results)
@@ -34,17 +38,19 @@ def compare_files(paths: Sequence[str | Path], config: DAFComparisonConfig, fold
 
     Episodes beyond `episodes_per_mission` belong to another comparison of the same policies and are ignored.
     """
-    from daf.episodes.table import read_episodes, read_provenance
-    from daf.statistics.units import SLIM_COLUMNS
+    from daf.episodes.table import read_episodes, read_shard_records
+    from daf.statistics.checked_episodes import SLIM_COLUMNS
     from daf.system.provenance import provenance
+    from daf.system.user_code import code_in
 
     episodes = read_episodes(paths, SLIM_COLUMNS)
     labelled = with_labels(config, episodes)
-    shards = [shard for path in paths for shard in read_provenance(path)["shards"]]
+    shards = [shard for path in paths for shard in read_shard_records(path)]
     notes = dict.fromkeys(shard["note"] for shard in shards if shard["note"])
     recipe = {"config": labelled.to_dict(), "episodes": [shard["recipe_digest"] for shard in shards]}
     success = {shard["mission"]["name"]: shard["mission"]["success"] for shard in shards if "mission" in shard}
-    record = provenance(recipe, {"evaluation": config.evaluation_seed, "resampling": config.seed})
+    seeds = {"evaluation": config.evaluation_seed, "resampling": config.seed}
+    record = provenance(recipe, seeds, code=code_in(shards))
     record |= {"success": success}
     if config.episodes_per_mission == "auto":
         *_, results = interim_analyses(episodes, labelled, provenance=record)
@@ -87,7 +93,7 @@ def write_interim_analysis(
 ) -> dict[str, Any]:
     """Compare the shards played so far, and record whether more are needed."""
     from daf.episodes.table import read_episodes
-    from daf.statistics.units import SLIM_COLUMNS
+    from daf.statistics.checked_episodes import SLIM_COLUMNS
 
     episodes = read_episodes(paths, SLIM_COLUMNS)
     *_, last = interim_analyses(episodes, with_labels(config, episodes))
@@ -96,9 +102,25 @@ def write_interim_analysis(
     return sequential
 
 
+class _InterimEntry(TypedDict):
+    episodes: int
+
+
+class InterimFile(TypedDict):
+    """What a later batch of episodes asks an interim analysis.
+
+    Attributes:
+        done: whether every pair has a verdict.
+        interim_analyses: the analyses so far; `episodes` is the number per policy and mission.
+    """
+
+    done: bool
+    interim_analyses: Annotated[list[_InterimEntry], Field(min_length=1)]
+
+
 def reason_to_skip(interim_files: Sequence[str | Path]) -> str | None:
     """Why a later batch needs no episodes; None if a comparison still needs them, or there was no interim analysis."""
-    states = [read_json(path) for path in interim_files]
+    states = [read_record(path, InterimFile, "an interim analysis") for path in interim_files]
     if not states or not all(state["done"] for state in states):
         return None
     episodes = max(state["interim_analyses"][-1]["episodes"] for state in states)

@@ -3,32 +3,67 @@
 Entries are comparable because everything that could make them incomparable is either part of the board's key or
 refused: the suite's missions, the number of episodes, the environment seeds, and the engine versions. Scores are raw
 rewards, whatever the normalization of a comparison; each interval comes with its confidence level. A policy is
-identified by what determines how it acts (class, arguments, content of the weights, training recipe). If it is entered
-again, it replaces its entry; a different policy with the same name gets a numbered name.
+identified by what determines how it acts (class and its code, arguments, content of the weights, training recipe). If
+it is entered again, it replaces its entry; a different policy with the same name gets a numbered name.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NotRequired, TypedDict
 
 from daf.config import ExperimentConfig
 from daf.config.recipes import MissionRecipe
 from daf.errors import BadInputError
 from daf.statistics.records import OVERALL, SummaryRecord
 from daf.statistics.results import ComparisonResults
-from daf.system.files import digest, read_json, write_json, write_text
+from daf.system.engine_packages import DECIDING_PACKAGES
+from daf.system.files import digest, write_json, write_text
+from daf.system.json_files import read_json
 from daf.system.locks import exclusive
 from daf.system.plain import to_plain
-from daf.system.provenance import DECIDING_PACKAGES, versions
+from daf.system.provenance import versions
+from daf.system.validated import validated
 from daf.workflow.checkpoint_plan import Checkpoint
 from daf.workflow.plan import Plan
 
 if TYPE_CHECKING:
     import pandas as pd
 
-FORMAT = "daf-leaderboard/2"  # 1 identified policies differently
+FORMAT = "daf-leaderboard/3"  # 1 identified policies differently, 2 without their code
+
+
+class Figures(TypedDict):
+    """What readers rely on of an entry's figures on one mission, in raw rewards."""
+
+    mean: float | None
+
+
+class Entry(TypedDict):
+    """What readers rely on of one policy's entry."""
+
+    policy: str
+    identity: str
+    missions: dict[str, Figures]
+    provenance: dict[str, Any]
+    mean_rank: NotRequired[float]
+    mean: NotRequired[float | None]
+
+
+class Board(TypedDict):
+    """The entries of one suite and setting."""
+
+    setting: dict[str, Any]
+    entries: list[Entry]
+
+
+class LeaderboardFile(TypedDict):
+    """A leaderboard: boards by name, and the engine that they belong to."""
+
+    format: str
+    engine: dict[str, str | None]
+    boards: dict[str, Board]
 
 
 def read_leaderboard(path: str | Path) -> dict[str, Any]:
@@ -40,10 +75,12 @@ def read_leaderboard(path: str | Path) -> dict[str, Any]:
     path = Path(path)
     if not path.is_file():
         return {"format": FORMAT, "engine": _engine(), "boards": {}}
-    content = read_json(path)
+    hint = "restore the file from a copy, or use another one"
+    content = read_json(path, "a leaderboard", hint)
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         actual = content.get("format") if isinstance(content, dict) else type(content).__name__
         raise BadInputError(f"format '{FORMAT}'", repr(actual), str(path), "use another file")
+    validated(LeaderboardFile, content, str(path), hint)
     return content
 
 
@@ -173,7 +210,7 @@ def _table(content: dict[str, Any]) -> pd.DataFrame:
         {
             "board": key, "place": place, "policy": entry["policy"], "mean_rank": entry["mean_rank"],
             "mean": entry["mean"], **{name: figures["mean"] for name, figures in entry["missions"].items()},
-            "created": entry["provenance"]["created"],
+            "created": entry["provenance"].get("created"),
         }
         for key, board in content["boards"].items()
         for place, entry in enumerate(board["entries"], start=1)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from daf.compare.labels import unique_labels
+from daf.compare.labels import check_list, unique_labels
 from daf.config import DAFComparisonConfig, EvaluationConfig, MissionConfig, PolicyConfig
 
 if TYPE_CHECKING:
@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from daf.engine.teams import Player
     from daf.engine.types import PolicySpec
     from daf.statistics.results import ComparisonResults
+
+
+type PlayedPolicy = str | type | PolicySpec | PolicyConfig | ResolvedPolicy | Mapping[str, Any]
+type Policies = Sequence[PlayedPolicy] | Mapping[str, PlayedPolicy]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,19 +44,22 @@ class Lineup:
         return [policy.label for policy in self.policies]
 
 
-def resolve_lineup(
-    policies: Sequence[str | PolicySpec | PolicyConfig | ResolvedPolicy], missions: Sequence[str | MissionConfig]
-) -> Lineup:
-    """Load policies and missions; policies with the same name get numbered labels.
+def resolve_lineup(policies: Policies, missions: Sequence[str | MissionConfig]) -> Lineup:
+    """Load policies and missions; policies with the same name get numbered labels, and those of a mapping its keys.
 
     Raises:
-        BadInputError: an unknown mission or policy.
+        BadInputError: an unknown mission or policy, or one of them instead of a list.
     """
     from daf.engine.missions import resolve_mission
     from daf.engine.teams import resolve_player
 
+    check_list(policies, "policies")
+    check_list(missions, "missions")
     resolved_missions = tuple(resolve_mission(mission) for mission in missions)
-    players = [resolve_player(policy) for policy in policies]
+    if isinstance(policies, Mapping):
+        players = [resolve_player(policy, str(label)) for label, policy in policies.items()]
+    else:
+        players = [resolve_player(policy) for policy in policies]
     labels = unique_labels([player.label for player in players])
     labelled = tuple(replace(player, label=label) for player, label in zip(players, labels, strict=True))
     return Lineup(policies=labelled, missions=resolved_missions)
@@ -62,6 +69,7 @@ def play_comparison(lineup: Lineup, config: DAFComparisonConfig, settings: PlayS
     """Play the same episodes with every policy and compare them."""
     from daf.statistics.comparison import compare_episodes
     from daf.statistics.sequential import play_until_settled
+    from daf.system.user_code import code_in, unfollowed_in_words
 
     def play(first: int, stop: int) -> pd.DataFrame:
         return _play_batch(lineup, config, settings, first, stop)
@@ -71,7 +79,9 @@ def play_comparison(lineup: Lineup, config: DAFComparisonConfig, settings: PlayS
         results = play_until_settled(play, config, provenance=record)
     else:
         results = compare_episodes(play(0, config.episodes_per_mission), config, provenance=record)
-    notes = dict.fromkeys(f"{policy.note[0].upper()}{policy.note[1:]}." for policy in lineup.policies if policy.note)
+    remarks = [policy.note for policy in lineup.policies if policy.note]
+    remarks += unfollowed_in_words(code_in(record))
+    notes = dict.fromkeys(f"{remark[0].upper()}{remark[1:]}." for remark in remarks)
     return replace(results, notes=(*results.notes, *notes))
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from daf.config import DAFComparisonConfig, Normalization
+from daf.errors import BadInputError
 from daf.system.files import file_sha256
 
 if TYPE_CHECKING:
@@ -37,12 +38,14 @@ def _as_text(end: Any) -> Any:
 
 
 def compare_score_table(
-    episodes: pd.DataFrame, notes: Sequence[str], config: DAFComparisonConfig, source: pd.DataFrame | str | Path
+    episodes: pd.DataFrame, notes: Sequence[str], config: DAFComparisonConfig, source: Any
 ) -> ComparisonResults:
     """Compare a table of scores that `daf.statistics.scores.to_episodes` read from `source`, with its notes."""
     from daf.statistics.comparison import compare_episodes
     from daf.system.provenance import utc_now
 
+    if episodes["mean_reward"].isna().all():
+        raise BadInputError("episodes with rewards", "failed episodes only", source_name(source))
     table: dict[str, Any] = {"source": source_name(source), "rows": len(episodes)}
     if isinstance(source, str | Path):
         table["sha256"] = file_sha256(source)
@@ -50,7 +53,7 @@ def compare_score_table(
     return replace(results, notes=(*results.notes, *notes, *_fixed_policies(results)))
 
 
-def source_name(source: pd.DataFrame | str | Path) -> str:
+def source_name(source: Any) -> str:
     return str(source) if isinstance(source, str | Path) else "table of scores"
 
 

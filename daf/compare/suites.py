@@ -10,10 +10,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from daf.compare.labels import path_name, unique_labels
+from daf.compare.labels import check_list, path_name, unique_labels
 from daf.config import ExperimentConfig, MissionConfig, PolicyConfig
+from daf.config.policy_reference import check_importable
 from daf.config.recipes import policy_label
 from daf.errors import BadInputError, did_you_mean
+from daf.system.user_paths import user_path
 
 if TYPE_CHECKING:
     from daf.engine.types import PolicySpec
@@ -98,8 +100,8 @@ def daf_benchmark_suite(
     from daf.compare.leaderboard import check_engine, enter
 
     missions = suite_missions(suite)
-    folder = Path(output_dir) / suite
-    board = Path(leaderboard) if leaderboard is not None else Path(output_dir) / "leaderboard.json"
+    folder = user_path(output_dir, "output_dir") / suite
+    board = user_path(leaderboard or Path(output_dir) / "leaderboard.json", "leaderboard")
     check_engine(board)
     if episodes_per_mission is not None:
         settings["episodes_per_mission"] = episodes_per_mission
@@ -143,9 +145,16 @@ def _suite_experiment(
 def named_policies(
     policies: Sequence[str | PolicySpec | PolicyConfig] | Mapping[str, str | PolicySpec | PolicyConfig],
 ) -> dict[str, PolicyConfig]:
-    """Policies under unique names that are valid in file paths."""
+    """Policies under unique names that are valid in file paths.
+
+    Raises:
+        PolicyError: something that names no policy, or a class that the workflow's processes cannot import.
+    """
+    check_list(policies, "policies")
+    configs = [PolicyConfig.of(policy) for policy in (policies.values() if isinstance(policies, Mapping) else policies)]
+    for config in configs:
+        check_importable(config.class_path, "the workflow")
     if isinstance(policies, Mapping):
-        return {name: PolicyConfig.of(policy) for name, policy in policies.items()}
-    configs = [PolicyConfig.of(policy) for policy in policies]
+        return dict(zip(policies, configs, strict=True))
     labels = [path_name(policy_label(config.class_path, config.data_path)) for config in configs]
     return dict(zip(unique_labels(labels), configs, strict=True))

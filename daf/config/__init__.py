@@ -1,13 +1,14 @@
 """The definition of an experiment: typed, validated models of its file, and the recipes derived from them.
 
-experiment       the experiment file: missions, policies, training, comparisons, deployment
-sweep            the part of it that describes a sweep
-direction        whether more or less is better
-normalization    reference scores of a comparison
-hyperparameters  the PPO hyperparameters of a training run
-strict_model     the base of all models: unknown keys are errors, and every error names its place
-recipes          everything that determines a result, and nothing else
-docs             the schema and the tables of config/README.md, generated from the models
+experiment        the experiment file: missions, policies, training, comparisons, deployment
+sweep             the part of it that describes a sweep
+direction         whether more or less is better
+normalization     reference scores of a comparison
+hyperparameters   the PPO hyperparameters of a training run
+strict_model      the base of all models: unknown keys are errors, and every error names its place
+policy_reference  the forms in which Python code may name a policy
+recipes           everything that determines a result, and nothing else
+docs              the schema and the tables of config/README.md, generated from the models
 """
 
 from daf.config.direction import Direction, direction_sign
@@ -25,7 +26,7 @@ from daf.config.experiment import (
 )
 from daf.config.hyperparameters import Hyperparameters
 from daf.config.normalization import Normalization
-from daf.config.strict_model import NAME_PATTERN, StrictModel
+from daf.config.strict_model import StrictModel
 from daf.config.sweep import (
     STRATEGY_NAMES,
     CategoricalParameter,
@@ -35,6 +36,7 @@ from daf.config.sweep import (
     IntParameter,
     StoppingConfig,
 )
+from daf.system.validated import NAME_PATTERN
 
 __all__ = [
     "NAME_PATTERN",

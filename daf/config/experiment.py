@@ -17,11 +17,11 @@ from pydantic import Field, model_validator
 from daf.config.direction import Direction
 from daf.config.hyperparameters import Hyperparameters
 from daf.config.normalization import CountOrAuto, Normalization
+from daf.config.policy_reference import policy_fields
 from daf.config.strict_model import Name, PositiveShare, Seed, StrictModel
-from daf.config.sweep import (
-    DAFSweepConfig,
-)
+from daf.config.sweep import DAFSweepConfig
 from daf.errors import BadInputError, ConfigError, did_you_mean
+from daf.system.user_paths import NameOrPath, UserPath
 
 # ---- global settings --------------------------------------------------------------------------------------
 
@@ -29,7 +29,7 @@ from daf.errors import BadInputError, ConfigError, did_you_mean
 class DAFConfig(StrictModel):
     """Settings shared by all stages."""
 
-    output_dir: Path = Field(Path("daf_output"), description="folder for everything DAF writes")
+    output_dir: UserPath = Field(Path("daf_output"), description="folder for everything DAF writes")
     seed: Seed = Field(42, description="root seed of every random stream without an explicit seed")
     device: Literal["auto", "cpu", "cuda"] = Field(
         "auto", description="where networks run; auto uses a GPU if one is available"
@@ -48,7 +48,7 @@ class DAFConfig(StrictModel):
 class MissionConfig(StrictModel):
     """A mission under your own name: an existing mission or a file, with changes."""
 
-    source: str = Field(description="a CoGames mission or eval, a mission shipped with DAF, or a .yaml/.json/.py file")
+    source: NameOrPath = Field(description="a CoGames mission or eval, a mission of DAF, or a .yaml/.json/.py file")
     variants: list[str] = Field(default_factory=list, description="CoGames variants to apply (see `cogames variants`)")
     num_agents: int | None = Field(None, ge=1, description="number of agents; default: the mission's own")
     max_steps: int | None = Field(None, ge=1, description="episode length in steps; default: the mission's own")
@@ -62,14 +62,14 @@ class PolicyConfig(StrictModel):
     """A policy to evaluate: a class with optional weights, the models of a training run in this file, or a team."""
 
     class_path: str | None = Field(None, description="shorthand (`random`, `lstm`, …) or full path of a policy class")
-    data_path: Path | None = Field(
+    data_path: UserPath | None = Field(
         None,
         description="weights for class_path; without class_path, a submission bundle (.zip) or a trained model "
         "(.safetensors, with its .json next to it)",
     )
     init_kwargs: dict[str, Any] = Field(default_factory=dict, description="keyword arguments of the policy class")
     training: Name | None = Field(None, description="a run under `training`: one policy per training seed")
-    policies: dict[str, PositiveShare] = Field(
+    policies: dict[NameOrPath, PositiveShare] = Field(
         default_factory=dict,
         description="a team: names under `policies`, or shorthands and class paths, each with its share of a mission's "
         "agents; trained members are matched by training seed",
@@ -77,14 +77,8 @@ class PolicyConfig(StrictModel):
 
     @classmethod
     def of(cls, policy: Any) -> PolicyConfig:
-        """Convert any form in which Python code may give a policy: shorthand, class path, file or PolicySpec."""
-        if isinstance(policy, PolicyConfig):
-            return policy
-        if isinstance(policy, str):
-            is_file = policy.endswith((".zip", ".safetensors"))
-            return cls(data_path=Path(policy)) if is_file else cls(class_path=policy)
-        data_path = Path(policy.data_path) if policy.data_path else None
-        return cls(class_path=policy.class_path, data_path=data_path, init_kwargs=dict(policy.init_kwargs))
+        """Convert any form in which Python code may give a policy, see `policy_fields`."""
+        return policy if isinstance(policy, PolicyConfig) else cls.from_dict(policy_fields(policy), source="policy")
 
     @model_validator(mode="before")
     @classmethod
@@ -113,7 +107,7 @@ class PolicyConfig(StrictModel):
 class DAFTrainingConfig(StrictModel):
     """One training run: a policy learns a mission, once for each seed."""
 
-    mission: str = Field("tutorial.miner", description="mission name or file")
+    mission: NameOrPath = Field("tutorial.miner", description="mission name or file")
     policy_class_path: str = Field("grid", description="shorthand or class path of a trainable policy")
     init_kwargs: dict[str, Any] = Field(default_factory=dict, description="keyword arguments of the policy class")
     num_steps: int = Field(600_000, ge=1, description="agent-steps to train for, rounded up to whole updates")
@@ -174,8 +168,8 @@ class DAFComparisonConfig(StrictModel):
         "num_looks": "`num_interim_analyses`",
     }
 
-    policies: list[str] = Field(min_length=1, description="names under `policies`, or shorthands and class paths")
-    missions: list[str] = Field(min_length=1, description="mission names or files")
+    policies: list[NameOrPath] = Field(min_length=1, description="names under `policies`, shorthands or class paths")
+    missions: list[NameOrPath] = Field(min_length=1, description="mission names or files")
     episodes_per_mission: CountOrAuto = Field(
         32,
         description="episodes per policy and mission, on the same seeds for all policies; auto: until every pair has a "
@@ -185,7 +179,7 @@ class DAFComparisonConfig(StrictModel):
     num_interim_analyses: int = Field(
         4, ge=1, le=20, description="number of batches with auto; an interim analysis follows each"
     )
-    reference: str | None = Field(
+    reference: NameOrPath | None = Field(
         None, description="compare every other policy with this one only; null: compare all pairs"
     )
     normalization: Normalization | None = Field(
@@ -261,8 +255,8 @@ class DAFDeploymentConfig(StrictModel):
     seed: Seed | None = Field(None, description="training seed to package")
     version: str = Field("0.1.0", pattern=r"^\d+\.\d+\.\d+$", description="version of the package")
     description: str = Field("", description="one-sentence description for the package's documentation")
-    validation_mission: str = Field("tutorial.miner", description="mission on which the package must load and act")
-    endpoint: str | None = Field(None, description="folder or http(s) address that `deploy_policy` uploads to")
+    validation_mission: NameOrPath = Field("tutorial.miner", description="where the package must load and act")
+    endpoint: NameOrPath | None = Field(None, description="folder or http(s) address that `deploy_policy` uploads to")
     season: str | None = Field(None, description="tournament season, for a CoGames server")
 
 
@@ -283,6 +277,9 @@ class EvaluationConfig(StrictModel):
         "mean_reward",
         description="metric in the episodes' objective column: mean_reward, success_rate, length, or an engine "
         "statistic",
+    )
+    max_failed_share: float = Field(
+        0.5, ge=0, le=1, description="share of a policy's episodes on a mission that may fail; else the exit code is 1"
     )
     replays: list[Replay] = Field(
         default_factory=list,
@@ -333,7 +330,8 @@ class ExperimentConfig(StrictModel):
 
         def check(name: str | None, known: Any, what: str, key: str) -> None:
             if name is not None and name not in known:
-                problems.append(BadInputError(what, f"'{name}'", f"{source}: {key}", did_you_mean(name, known)))
+                hint = did_you_mean(name, known) or "this file defines none"
+                problems.append(BadInputError(what, f"'{name}'", f"{source}: {key}", hint))
 
         for name, sweep in self.sweeps.items():
             if sweep.warm_start and not (Path(sweep.warm_start) / "trials.json").is_file():

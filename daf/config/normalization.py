@@ -8,6 +8,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Discriminator, Field, Tag
 
 from daf.config.strict_model import StrictModel
+from daf.system.user_paths import NameOrPath
 
 
 def _text_or_other(value: Any) -> str:
@@ -20,7 +21,8 @@ CountOrAuto = Annotated[
     Discriminator(_text_or_other),
 ]
 PolicyOrRewards = Annotated[
-    Annotated[str, Tag("as text")] | Annotated[dict[str, float], Tag("as value")], Discriminator(_text_or_other)
+    Annotated[NameOrPath, Tag("as text")] | Annotated[dict[NameOrPath, float], Tag("as value")],
+    Discriminator(_text_or_other),
 ]
 
 

@@ -22,7 +22,8 @@ from daf.config import (
     MissionConfig,
 )
 from daf.errors import BadInputError
-from daf.system.files import PROJECT, digest, file_sha256
+from daf.system.files import PROJECT, digest, known_sha256
+from daf.system.user_code import NO_CODE, CodeStamp, code_of_class, code_of_mission_file, data_files
 
 INIT_KWARGS_PREFIX = "init_kwargs."  # of a searched keyword argument of the policy class
 SHIPPED_MISSIONS = PROJECT / "config" / "missions"
@@ -30,7 +31,7 @@ SHIPPED_MISSIONS = PROJECT / "config" / "missions"
 # When code in daf/ changes what a stage computes, raise its number here, so that its results are recomputed: Snakemake
 # does not see changes in imported packages.
 STAGE_VERSIONS = {
-    "check": 1, "propose": 2, "select": 1, "train": 2, "evaluate": 3, "analyze": 5, "compare": 4, "package": 2,
+    "check": 1, "propose": 2, "select": 2, "train": 2, "evaluate": 4, "analyze": 7, "compare": 7, "package": 2,
 }  # fmt: skip
 
 
@@ -47,11 +48,12 @@ class _Frozen(BaseModel):
 
 
 class MissionRecipe(_Frozen):
-    """A mission, with the content of its file, if any."""
+    """A mission, with the content of its file, if any, and the code that the file runs."""
 
     name: str
     config: MissionConfig
     sha256: str | None
+    code: CodeStamp = NO_CODE
 
     @classmethod
     def of(cls, name: str, missions: dict[str, MissionConfig]) -> MissionRecipe:
@@ -59,7 +61,10 @@ class MissionRecipe(_Frozen):
         config = missions.get(name) or MissionConfig(source=name)
         files = (Path(config.source), SHIPPED_MISSIONS / f"{config.source}.yaml")
         file = next((path for path in files if path.is_file()), None)
-        return cls(name=mission_label(name), config=config, sha256=file_sha256(file) if file else None)
+        if file is None:
+            return cls(name=mission_label(name), config=config, sha256=None)
+        code = NO_CODE if file.parent == SHIPPED_MISSIONS else code_of_mission_file(file)
+        return cls(name=mission_label(name), config=config, sha256=known_sha256(file), code=code)
 
 
 def mission_label(name: str) -> str:
@@ -88,6 +93,7 @@ class PolicyRecipe(_Frozen):
         training: the run that produces the weights.
         weights_sha256: digests of the files that the configuration names: weights or bundle, then its description.
         members: of a team, with their shares of the agents.
+        code: of the class, with the files that init_kwargs name.
     """
 
     label: str
@@ -97,6 +103,7 @@ class PolicyRecipe(_Frozen):
     training: str | None = None
     weights_sha256: tuple[str, ...] = ()
     members: tuple[tuple[PolicyRecipe, float], ...] = ()
+    code: CodeStamp = NO_CODE
 
     @property
     def checkpoint_label(self) -> str:
@@ -113,7 +120,7 @@ class PolicyRecipe(_Frozen):
 
     def identity(self) -> dict[str, Any]:
         """What determines how the policy acts, except its names and the training run that produces its weights."""
-        return self.model_dump(mode="json", include={"class_path", "init_kwargs", "weights_sha256"})
+        return self.model_dump(mode="json", include={"class_path", "init_kwargs", "weights_sha256", "code"})
 
 
 class HeldOutRecipe(_Frozen):
@@ -140,6 +147,7 @@ class TrainingRecipe(_Frozen):
         held_out: None: no evaluations; the final weights are published.
         precision: of the network's arithmetic.
         compile_network: whether torch.compile is used.
+        code: of the policy class, with the files that init_kwargs name.
         stage_version: raised when the training code changes results.
     """
 
@@ -153,6 +161,7 @@ class TrainingRecipe(_Frozen):
     held_out: HeldOutRecipe | None = None
     precision: str = "float32"
     compile_network: bool = False
+    code: CodeStamp = NO_CODE
     stage_version: int = STAGE_VERSIONS["train"]
 
 
@@ -229,7 +238,13 @@ def training_recipe(run: DAFTrainingConfig, seed: int, missions: dict[str, Missi
         held_out=held_out_recipe(run),
         precision=run.precision,
         compile_network=run.compile_network,
+        code=policy_code(run.policy_class_path, run.init_kwargs),
     )
+
+
+def policy_code(class_path: str | None, arguments: Any = None) -> CodeStamp:
+    """The code of a policy class, with the files that its arguments name."""
+    return CodeStamp.merged([code_of_class(class_path), data_files(arguments)])
 
 
 def held_out_recipe(run: DAFTrainingConfig) -> HeldOutRecipe | None:
@@ -257,6 +272,7 @@ def trial_recipe(
             objective_metric=sweep.objective_metric,
             optimize_direction=sweep.optimize_direction,
         )
+    searched = [parameter.choices for parameter in sweep.search_space.values() if parameter.type == "categorical"]
     training = TrainingRecipe(
         mission=MissionRecipe.of(sweep.mission, missions),
         policy_class_path=sweep.policy_class_path,
@@ -266,6 +282,7 @@ def trial_recipe(
         seed=sweep.seed,
         world_size=1,
         held_out=held_out,
+        code=policy_code(sweep.policy_class_path, [sweep.init_kwargs, searched]),
     )
     return TrialRecipe(
         training=training,
@@ -290,6 +307,7 @@ def with_hyperparameters(recipe: TrainingRecipe, values: Mapping[str, Any]) -> T
     return recipe.model_copy(
         update={
             "init_kwargs": {**recipe.init_kwargs, **kwargs},
+            "code": CodeStamp.merged([recipe.code, data_files(kwargs)]),
             "hyperparameters": Hyperparameters.from_dict(
                 {**recipe.hyperparameters.to_dict(), **of_ppo}, source="hyperparameters"
             ),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import isfinite
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -11,6 +12,7 @@ from pydantic_core import PydanticCustomError
 from daf.config.direction import Direction
 from daf.config.hyperparameters import Hyperparameters
 from daf.config.strict_model import Name, Seed, StrictModel
+from daf.system.user_paths import NameOrPath, UserPath
 
 
 def _plain(value: Any) -> Any:
@@ -34,6 +36,9 @@ def _listed(value: Any) -> Any:
 # A condition holds only if every named parameter is active and has one of the listed values.
 Condition = Annotated[dict[str, Annotated[list[Choice], Field(min_length=1)]], BeforeValidator(_listed)]
 WHEN = "searched only if other parameters have one of these values: {name: [value, …]}"
+
+
+LARGEST_BOUND = 2**64  # of integers
 
 
 class FloatParameter(StrictModel):
@@ -69,10 +74,14 @@ class IntParameter(StrictModel):
 
 
 def _check_bounds(parameter: FloatParameter | IntParameter) -> None:
+    if max(abs(parameter.low), abs(parameter.high)) > LARGEST_BOUND and isinstance(parameter, IntParameter):
+        raise ValueError("low and high must lie between -2**64 and 2**64")
     if parameter.low > parameter.high:
         raise ValueError(f"low ({parameter.low}) must not be above high ({parameter.high})")
     if parameter.log and parameter.low <= 0:
         raise ValueError(f"log needs low above 0, not {parameter.low}")
+    if not isfinite(parameter.high / parameter.low if parameter.log else parameter.high - parameter.low):
+        raise ValueError(f"{'high / low' if parameter.log else 'high - low'} must be a finite number")
     if parameter.log and parameter.step is not None:
         raise ValueError("log and step exclude each other")
 
@@ -148,11 +157,14 @@ def _known_strategy(name: str) -> str:
 StrategyName = Annotated[str, AfterValidator(_known_strategy)]
 
 
+DEFAULT_TRIALS = 16
+
+
 class DAFSweepConfig(StrictModel):
     """A hyperparameter sweep: trials that train separately and are scored on the same evaluation episodes."""
 
     name: Name = Field("sweep", description="folder of the sweep; in an experiment, its key under `sweeps`")
-    mission: str = Field("training_facility_1", description="mission name or file")
+    mission: NameOrPath = Field("training_facility_1", description="mission name or file")
     policy_class_path: str = Field("grid", description="shorthand or class path of a trainable policy")
     init_kwargs: dict[str, Any] = Field(default_factory=dict, description="fixed keyword arguments of the policy class")
     hyperparameters: Hyperparameters = Field(
@@ -166,7 +178,12 @@ class DAFSweepConfig(StrictModel):
         "bayesian",
         description="how trials are proposed: grid, random, quasi_random, bayesian, or the path of your own class",
     )
-    num_trials: int = Field(16, ge=1, description="number of trials; raising it adds trials without repeating any")
+    num_trials: int | None = Field(
+        None,
+        ge=1,
+        description=f"number of trials; null: {DEFAULT_TRIALS}, or every point of a grid; raising it adds trials "
+        "without repeating any",
+    )
     steps_per_trial: int = Field(100_000, ge=1, description="agent-steps of training per trial")
     episodes_per_trial: int = Field(8, ge=1, description="evaluation episodes per trial")
     objective_metric: str = Field(
@@ -192,10 +209,10 @@ class DAFSweepConfig(StrictModel):
         description="skip a trial if the trials it sees have used this number of seconds; rungs and finalists still "
         "run. The only key that makes results depend on the clock",
     )
-    warm_start: str | None = Field(
+    warm_start: NameOrPath | None = Field(
         None, description="another sweep to learn from: its name in this file, or its folder (with a trials.json)"
     )
-    output_dir: Path = Field(Path("daf_output"), description="folder for results of a sweep launched from Python")
+    output_dir: UserPath = Field(Path("daf_output"), description="folder for results of a sweep launched from Python")
 
     @model_validator(mode="after")
     def _one_way_to_stop(self) -> Self:

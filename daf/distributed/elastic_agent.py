@@ -15,7 +15,8 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 from daf.distributed.failures import Cause, Failure, host_name, origin
-from daf.system.files import read_json, write_json
+from daf.system.files import write_json
+from daf.system.validated import read_record
 
 _PR_SET_PDEATHSIG = 1
 
@@ -78,7 +79,8 @@ def write_reports(folder: Path, failures: list[Failure]) -> None:
 
 def read_reports(folder: Path) -> list[Failure]:
     """The failures that the agents of the last start reported."""
-    return [Failure.from_dict(entry) for path in sorted(folder.glob("agent-*.json")) for entry in read_json(path)]
+    paths = sorted(folder.glob("agent-*.json"))
+    return [failure for path in paths for failure in read_record(path, list[Failure])]
 
 
 def clear_reports(folder: Path) -> None:

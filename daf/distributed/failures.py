@@ -21,7 +21,11 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from daf.errors import EXIT_BAD_INPUT, EXIT_FAILED, DafError
+from daf.errors import EXIT_BAD_INPUT, EXIT_FAILED, BadInputError, DafError
+from daf.system.failure_report import FailureReport
+from daf.system.json_files import parse_json
+from daf.system.readers import read_text
+from daf.system.validated import validated
 
 FAILURES = "failures.jsonl"
 
@@ -37,16 +41,19 @@ class Cause(StrEnum):
     OUT_OF_MEMORY = "out_of_memory"
     WRONG_WORLD_SIZE = "wrong_world_size"
     BAD_INPUT = "bad_input"
+    USER_CODE = "user_code"  # the policy raised an exception, or called sys.exit
+    EVALUATIONS_FAILED = "evaluations_failed"  # every episode of every held-out evaluation
     ERROR = "error"
 
 
-# Failures that can be fixed by restarting the same processes on the same machines. With a full disk, too little memory
-# or wrong input they would only fail again.
+# Failures that can be fixed by restarting the same processes on the same machines. With a full disk, too little memory,
+# wrong input or a mistake in the policy they would only fail again.
 RESTARTED = frozenset({Cause.RANK_KILLED, Cause.RANK_STALLED, Cause.ERROR})
 
 # Exit codes of ranks and agents, from sysexits.h: they convey the cause even if no file can be written.
 EXIT_CODES = {
     Cause.BAD_INPUT: EXIT_BAD_INPUT,
+    Cause.USER_CODE: 65,
     Cause.RANK_STALLED: 70,
     Cause.OUT_OF_MEMORY: 71,
     Cause.DISK_FULL: 73,
@@ -98,17 +105,16 @@ class Failure:
 
     @classmethod
     def from_dict(cls, content: dict[str, Any]) -> Failure:
-        parts = content["parts"]
-        return cls(**{**content, "cause": Cause(content["cause"]), "parts": tuple(parts) if parts else None})
+        return validated(cls, content, "report of a failure")
 
     @classmethod
     def of_exception(cls, error: BaseException) -> Failure:
         """The failure that an exception in this process represents."""
         parts = (error.expected, error.found, error.where, error.hint) if isinstance(error, DafError) else None
-        reason = f"{parts[2]}: expected {parts[0]}, found {parts[1]}" if parts else f"{type(error).__name__}: {error}"
+        reason = f"{parts[2]}: expected {parts[0]}, found {parts[1]}" if parts else str(FailureReport.of(error))
         frames = traceback.extract_tb(error.__traceback__)
         cause = cause_of(error)
-        symptom = cause is Cause.ERROR and waits_for_peers(frames)
+        symptom = cause in (Cause.ERROR, Cause.USER_CODE) and waits_for_peers(frames)
         return cls(cause=cause, reason=reason, parts=parts, symptom=symptom, time=time.time())
 
     @classmethod
@@ -147,7 +153,12 @@ def cause_of(error: BaseException) -> Cause:
     starved = isinstance(error, OSError) and error.errno == errno.ENOMEM
     if names & {"MemoryError", "OutOfMemoryError"} or starved or "can't allocate memory" in str(error):
         return Cause.OUT_OF_MEMORY
-    return Cause.ERROR if error.__cause__ is None else cause_of(error.__cause__)
+    if error.__cause__ is not None:
+        return cause_of(error.__cause__)
+    # A policy may meet a failing disk, network or GPU, too; only these may go away by themselves.
+    outside = isinstance(error, OSError) or "AcceleratorError" in names or "CUDA error" in str(error)
+    of_user = isinstance(error, SystemExit) or (FailureReport.of(error).in_user_code and not outside)
+    return Cause.USER_CODE if of_user else Cause.ERROR
 
 
 def waits_for_peers(frames: Iterable[traceback.FrameSummary]) -> bool:
@@ -192,10 +203,10 @@ def read_failures(state: Path) -> list[dict[str, Any]]:
     """
     path = state / FAILURES
     failures = []
-    for line in path.read_text().splitlines() if path.exists() else []:
+    for line in read_text(path).splitlines() if path.exists() else []:
         try:
-            failures.append(json.loads(line))
-        except json.JSONDecodeError:  # truncated by a crash or a full disk
+            failures.append(validated(dict[str, Any], parse_json(line, str(path)), str(path)))
+        except BadInputError:  # truncated by a crash or a full disk
             continue
     return failures
 

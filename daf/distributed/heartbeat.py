@@ -24,6 +24,8 @@ from types import TracebackType
 from typing import Self
 
 from daf.distributed.failures import Cause, Failure, host_name, waits_for_peers, write_error_file
+from daf.errors import BadInputError
+from daf.system.validated import read_record
 
 STALL_SECONDS = 600.0
 # Before its first beat, a rank builds environments, replays the running episodes of a checkpoint and may compile the
@@ -58,8 +60,8 @@ def read_beats(folder: Path) -> dict[int, Beat]:
     beats = {}
     for path in folder.glob("heartbeat-*.json"):
         try:
-            beat = Beat(**json.loads(path.read_text()))
-        except (OSError, ValueError, TypeError):  # it has just been removed, or truncated by a full disk
+            beat = read_record(path, Beat)
+        except BadInputError:  # it has just been removed, or truncated by a full disk
             continue
         beats[beat.rank] = beat
     return beats

@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from types import FrameType
 
+_STOPPING = (signal.SIGTERM, signal.SIGUSR1, signal.SIGINT)
+
 
 @dataclass
 class Stop:
@@ -20,14 +22,19 @@ class Stop:
 
 @contextmanager
 def stop_signals() -> Iterator[Stop]:
-    """Record SIGTERM and SIGUSR1, which schedulers send before they reclaim a machine, instead of ending."""
+    """Record SIGTERM and SIGUSR1, which schedulers send before they reclaim a machine, and Ctrl-C, instead of ending.
+
+    A second Ctrl-C ends at once, as ever.
+    """
     stop = Stop()
 
     def remember(number: int, frame: FrameType | None) -> None:
+        if stop.received is not None and number == signal.SIGINT:
+            raise KeyboardInterrupt
         if stop.received is None:
             stop.received, stop.at = signal.Signals(number).name, time.monotonic()
 
-    previous = {number: signal.signal(number, remember) for number in (signal.SIGTERM, signal.SIGUSR1)}
+    previous = {number: signal.signal(number, remember) for number in _STOPPING}
     try:
         yield stop
     finally:

@@ -5,6 +5,13 @@ mission_checks   whether missions resolve
 documents        missions named in documents
 mission_success  success criteria for CoGames missions
 policies         shorthands, class paths, weights, bundles → policy objects
+policy_classes   names → classes, imported one by one
+loaded_weights   whether a policy uses the weights that it was given
+network_policy   base classes of users' policies: one self-contained module, as grid_policy
+rehearsal        what a user's policy must be able to do, tried before the first job
+network_rehearsal  the part for policies that are trained
+rehearsal_report   its findings
+forked             calls in separate processes
 teams            several policies that share the agents of a mission
 grid_policy      DAF's trainable policy: one self-contained module, so that a bundle can include it
 networks         one interface to the networks of trainable policies
@@ -13,8 +20,11 @@ observations     the engine's observation objects, built from raw buffers
 simulation       engine simulations on shared buffers
 vector           many environments stepped together, for training
 evaluation       episodes → rows of the episodes table
+worker_pool      processes that share the episodes
 batches          many episodes of one network in lock step
 rollout          one episode of any other policy
+user_code        what policies change of this process, restored
+random_state     the global random generators
 episode          the stored results of an episode
 replays          episodes replayed from their seeds and actions
 types            the engine's types, for signatures elsewhere

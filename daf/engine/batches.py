@@ -16,6 +16,7 @@ from mettagrid.policy.policy import MultiAgentPolicy
 from daf.engine.episode import PlayedEpisode, failed, finished
 from daf.engine.networks import NO_TOKEN, PolicyNetwork, State
 from daf.engine.simulation import AgentBuffers, SimulationFactory
+from daf.system.failure_report import FailureReport
 
 EPISODES_PER_BATCH = 16
 SHOWN_TOKENS = 256  # most observations use less than half of the slots
@@ -77,7 +78,9 @@ class _Batch:
             logits, state = self._forward(state)
             for slot in self._not_finite(logits):
                 if running.pop(slot, None) is not None:
-                    yield slot, failed(f"PolicyError: action logits are NaN or infinite at step {step}", self._agents)
+                    report = FailureReport(error="PolicyError: action logits are NaN or infinite")
+                    report = report.at(step=step, env_seed=int(self._seeds[slot]))
+                    yield slot, failed(report, self._agents)
             buffers.actions[:] = self._actions[step] = self._choose(logits, step)
             step += 1
             for simulation in running.values():

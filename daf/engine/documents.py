@@ -7,7 +7,7 @@ from importlib import metadata
 from pathlib import Path
 
 from daf.engine.missions import list_missions
-from daf.errors import BadInputError
+from daf.system.readers import read_text
 
 _NAME = re.compile(r"(?<![\w.])(?:evals\.)?(?P<name>[A-Za-z]\w*(?:\.\w+)*)")
 _OPENING = re.compile(r"""([`"'|]|\*\*)\s*$""")
@@ -18,7 +18,7 @@ _ANNOUNCING = re.compile(r"(-m|--mission|\bmissions?\s*[:=])[\s=]*$")
 def discover_missions(readme: Path | None) -> list[str]:
     """See `daf.mission_analysis.daf_discover_missions_from_readme`."""
     known = list_missions()
-    texts = installed_documents() if readme is None else [_read_text(readme)]
+    texts = installed_documents() if readme is None else [read_text(readme)]
     if readme is None and not texts:
         return list(known)
     mentions = [name for text in texts for name in _mentions(text.replace(r"\_", "_"), frozenset(known))]
@@ -46,12 +46,3 @@ def _mentions(text: str, known: frozenset[str]) -> list[str]:
         if marked or not name.isalpha():
             names.append(name)
     return names
-
-
-def _read_text(path: Path) -> str:
-    if not path.is_file():
-        raise BadInputError("a text file", "a folder" if path.is_dir() else "no such file", str(path))
-    try:
-        return path.read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        raise BadInputError("a text file", f"bytes that are not UTF-8 text: {error.reason}", str(path)) from error

@@ -17,6 +17,7 @@ import numpy as np
 from daf.engine.missions import Mission
 from daf.episodes.objective import episode_objective
 from daf.episodes.success import EpisodeFacts, is_success
+from daf.system.failure_report import FailureReport
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,7 +39,7 @@ class PlayedEpisode:
     agent_stats: list[dict[str, float]]
     actions: np.ndarray
     agent_policies: list[str] | None = None
-    failure: str | None = None
+    failure: FailureReport | None = None
 
     def facts(self) -> EpisodeFacts:
         """The values for objectives and success expressions; not available for a failed episode."""
@@ -73,7 +74,7 @@ def finished(
     )
 
 
-def failed(failure: str, num_agents: int) -> PlayedEpisode:
+def failed(failure: FailureReport, num_agents: int) -> PlayedEpisode:
     """An episode without a result."""
     return PlayedEpisode(
         agent_rewards=[],
@@ -106,7 +107,7 @@ def episode_row(episode: PlayedEpisode, mission: Mission, objective_metric: str)
         "success": success,
         "length": episode.length,
         "timeouts": episode.timeouts,
-        "failure": episode.failure,
+        "failure": None if episode.failure is None else str(episode.failure),
         "action_counts": json.dumps(episode.action_counts, sort_keys=True),
         "game_stats": json.dumps(episode.game_stats, sort_keys=True),
         "agent_stats": json.dumps(episode.agent_stats, sort_keys=True),

@@ -2,7 +2,8 @@
 
 The contract: the same seed gives the same episode and the same results, with any number of workers and any shards.
 
-- Networks that DAF knows (`grid`, `lstm`, `stateless`) play many episodes in lock step (`daf.engine.batches`).
+- Networks that DAF knows (`grid`, `lstm`, `stateless`, any `NetworkPolicy`) play many episodes in lock step
+  (`daf.engine.batches`).
 - All other policies play one episode at a time (`daf.engine.rollout`), through `step_batch` if they have it, else one
   agent after another. They are rebuilt for every episode, as in the engine's own evaluation, so that their state cannot
   depend on the order of episodes; before that, the random generators of python, numpy and torch are seeded from the
@@ -13,10 +14,8 @@ The contract: the same seed gives the same episode and the same results, with an
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from multiprocessing import get_context
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -30,14 +29,19 @@ from daf.engine.batches import EPISODES_PER_BATCH, play_in_batches
 from daf.engine.episode import PlayedEpisode, episode_row, failed
 from daf.engine.grid_policy import GridPolicy
 from daf.engine.missions import Mission, resolve_mission
+from daf.engine.network_policy import NetworkPolicy
 from daf.engine.networks import PolicyNetwork
 from daf.engine.observations import TokenTable
 from daf.engine.policies import build_policy
-from daf.engine.rollout import play_agents, play_step_batch, seed_everything
+from daf.engine.random_state import random_state_kept
+from daf.engine.rollout import StepFailedError, play_agents, play_step_batch, seed_everything
 from daf.engine.simulation import SimulationFactory
 from daf.engine.teams import Player, Team, resolve_player
+from daf.engine.user_code import state_kept
+from daf.engine.worker_pool import worker_pool
 from daf.episodes.table import episodes_frame
-from daf.errors import BadInputError
+from daf.errors import BadInputError, ending_in_one_line
+from daf.system.failure_report import USER_ERRORS, FailureReport
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -59,6 +63,7 @@ class EvaluationOptions:
         policy_label: default: the policy's own label.
         checkpoint_label: default: the policy's label.
         train_seed: training seed of the policy.
+        on_failure: called with the report of every episode that fails; rows contain only its text.
     """
 
     max_action_time_ms: int = _DEFAULTS.max_action_time_ms
@@ -66,6 +71,7 @@ class EvaluationOptions:
     policy_label: str | None = None
     checkpoint_label: str | None = None
     train_seed: int | None = None
+    on_failure: Callable[[FailureReport], None] | None = None
 
 
 DEFAULT_OPTIONS = EvaluationOptions()
@@ -109,10 +115,15 @@ def evaluate_policy(
     numbers = range(first_episode, first_episode + episodes)
     play = partial(_play_here, player, mission, seed=seed, device=device, max_action_time_ms=options.max_action_time_ms)
     played: dict[int, PlayedEpisode] = {}
-    for number, episode in _share(play, numbers, workers):
-        played[number] = episode
-        if on_progress is not None:
-            on_progress(len(played))
+    classes = [member.class_path for member in (player.members if isinstance(player, Team) else [player])]
+    title = f"evaluation of {label} on {mission.name}"
+    with ending_in_one_line(f"{title}: stopped by Ctrl-C"), random_state_kept(), state_kept():
+        for number, episode in _share(play, numbers, workers, classes):
+            played[number] = episode
+            if options.on_failure is not None and episode.failure is not None:
+                options.on_failure(episode.failure)
+            if on_progress is not None:
+                on_progress(len(played))
     return episodes_frame(
         {
             "policy": label,
@@ -130,8 +141,10 @@ def evaluate_policy(
 # ---- sharing the work -------------------------------------------------------------------------------------
 
 
-def _share(play: PlayNumbers, numbers: range, workers: int) -> Iterator[tuple[int, PlayedEpisode]]:
-    """Episodes as they finish, with their numbers."""
+def _share(
+    play: PlayNumbers, numbers: range, workers: int, classes: Sequence[str]
+) -> Iterator[tuple[int, PlayedEpisode]]:
+    """Episodes as they finish, with their numbers; `classes` are the paths of the classes that play."""
     if workers == 1 or len(numbers) <= 1:
         yield from play(numbers)
         return
@@ -140,7 +153,7 @@ def _share(play: PlayNumbers, numbers: range, workers: int) -> Iterator[tuple[in
         shares = [
             numbers[part[0] : part[-1] + 1] for part in np.array_split(np.arange(len(numbers)), workers) if len(part)
         ]
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+    with worker_pool(workers, classes) as pool:
         for job in [pool.submit(_as_list, play, share) for share in shares]:
             yield from job.result()
 
@@ -192,7 +205,7 @@ def play_episodes(
     torch.set_num_threads(1)  # with small batches, intra-op threads are many times slower
     seed_everything(0)  # a network without weights must be the same untrained one everywhere
     policy = make()
-    if type(policy) in NETWORK_POLICIES:
+    if _plays_in_batches(policy):
         yield from play_in_batches(PolicyNetwork(policy, label), policy, factory, numbers, seed, device)
         return
     if type(policy).step_batch is not MultiAgentPolicy.step_batch:
@@ -209,6 +222,16 @@ def play_episodes(
         return play_agents([make()], alone, factory, tokens, episode_seed, max_action_time_ms)
 
     yield from _one_by_one(play, factory, numbers, seed)
+
+
+def _plays_in_batches(policy: MultiAgentPolicy) -> bool:
+    """Whether the policy's actions are samples from its network's logits, and nothing else."""
+    if not isinstance(policy, NetworkPolicy):
+        return type(policy) in NETWORK_POLICIES
+    return all(
+        getattr(type(policy), name) is getattr(NetworkPolicy, name)
+        for name in ("network", "step_batch", "step_agents", "agent_policy", "reset", "reset_agent")
+    )
 
 
 def _play_team(
@@ -241,7 +264,12 @@ def _one_by_one(
     for number in numbers:
         seed_everything(seed + number)
         try:
-            episode = play(seed + number)
-        except (Exception, SystemExit) as error:  # a user's policy may fail in any way
-            episode = failed(f"{type(error).__name__}: {error}", factory.num_agents)
+            with state_kept():
+                episode = play(seed + number)
+        except StepFailedError as failure:
+            report = FailureReport.of(failure.__cause__ or failure)
+            episode = failed(report.at(step=failure.step, env_seed=seed + number), factory.num_agents)
+        except USER_ERRORS as error:  # while the policy was built or reset
+            report = FailureReport.of(error).at(step=None, env_seed=seed + number)
+            episode = failed(report, factory.num_agents)
         yield number, episode

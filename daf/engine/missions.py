@@ -7,28 +7,32 @@ configuration, or DAF's form of it: `description`, `success` and the configurati
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-import yaml
 from cogames.cli.mission import apply_cogs_override, find_mission, load_mission_config_from_python
 from cogames.game import get_game
 from mettagrid.config.mettagrid_config import MettaGridConfig
 from mettagrid.policy.policy_env_interface import PolicyEnvInterface
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
-from daf.config import MissionConfig
+from daf.config import MissionConfig, StrictModel
 from daf.config.recipes import SHIPPED_MISSIONS
+from daf.config.strict_model import read_mapping
 from daf.engine.mission_success import MISSION_SUCCESS, UNKNOWN
 from daf.engine.simulation import AgentBuffers, SimulationFactory
 from daf.episodes.success import check_success_expression
-from daf.errors import BadInputError, UnknownMissionError, did_you_mean
+from daf.errors import BadInputError, ConfigError, UnknownMissionError, did_you_mean
+from daf.system.user_paths import user_path
+from daf.system.validated import problems_of
 
 GAME = "cogs_vs_clips"
 FILE_SUFFIXES = (".yaml", ".yml", ".json", ".py")
+LARGEST_SIZE = 2_000  # of a map's sides and of what it holds
+LARGEST_ENGINE_NUMBER = 2**31 - 1
+_SIZES = ("num_agents", "num_tokens", "obs.width", "obs.height")
 _LOSSY_YAML = "`cogames make-mission` writes files that can be read as .json, but not as .yaml"
 
 
@@ -111,7 +115,8 @@ def _find(mission: MissionConfig) -> Mission:
     source = mission.source
     if source.endswith(FILE_SUFFIXES):
         _refuse_cogames_options(mission)
-        return _load_file(Path(source), name=Path(source).stem, origin=source)
+        path = user_path(source, "mission file")
+        return _load_file(path, name=path.stem, origin=source)
     shipped = SHIPPED_MISSIONS / f"{source}.yaml"
     if source in shipped_missions():
         _refuse_cogames_options(mission)
@@ -174,7 +179,9 @@ def check_buildable(mission: Mission) -> SimulationFactory:
         factory = SimulationFactory(mission.env_config)
         factory.build(0, AgentBuffers.zeros(factory.num_agents, factory.observation_shape))
     except Exception as error:  # a map builder may fail in any way
-        hint = "does the map have room for that many agents? `num_agents` changes it" if "spawn" in str(error) else ""
+        hint = "do the objects, resources and agents that the map and the rules name exist?"
+        if "spawn" in str(error):
+            hint = "does the map have room for that many agents? `num_agents` changes it"
         where = f"mission '{mission.name}'"
         raise BadInputError("a mission that the engine can build", str(error), where, hint) from error
     return factory
@@ -192,35 +199,61 @@ def _load_file(path: Path, *, name: str, origin: str) -> Mission:
                 "a mission file with get_config()", f"{type(error).__name__}: {error}", str(path)
             ) from error
         return Mission(name=name, env_config=env_config, description="", success=None, origin=origin)
-    try:
-        data = json.loads(path.read_text()) if path.suffix == ".json" else yaml.safe_load(path.read_text())
-    except (json.JSONDecodeError, yaml.YAMLError) as error:
-        hint = _LOSSY_YAML if "python/" in str(error) else ""
-        raise BadInputError("a JSON or YAML file", " ".join(str(error).split()), str(path), hint) from error
-    if not isinstance(data, dict):
-        raise BadInputError("a mapping", f"a {type(data).__name__}", str(path))
-    wrapper: dict[str, Any] = {"env": data}
-    if "env" in data:
-        wrapper = data
-        unknown = sorted(set(data) - {"description", "success", "env"})
-        if unknown:
-            hint = did_you_mean(unknown[0], ["description", "success", "env"])
-            raise BadInputError("description, success and env", f"'{unknown[0]}'", str(path), hint)
-    try:
-        env_config = MettaGridConfig(**wrapper["env"])
-    except (ValidationError, TypeError) as error:
-        first = error.errors()[0] if isinstance(error, ValidationError) else {"loc": (), "msg": str(error)}
-        place = ".".join(str(part) for part in first["loc"])
-        hint = _LOSSY_YAML if path.suffix != ".json" else ""
-        raise BadInputError("a mettagrid configuration", f"{place}: {first['msg']}", str(path), hint) from error
+    file = _read_mission_file(path)
     return Mission(
         name=name,
-        env_config=env_config,
-        description=str(wrapper.get("description", "")).strip(),
-        success=wrapper.get("success"),
-        success_reason="declared in the mission's file" if wrapper.get("success") else "its file declares none",
+        env_config=_environment(file.env, path),
+        description=file.description.strip(),
+        success=file.success,
+        success_reason="declared in the mission's file" if file.success else "its file declares none",
         origin=origin,
     )
+
+
+class MissionFile(StrictModel):
+    """DAF's form of a mission file."""
+
+    description: str = Field("", description="what the agents do, in a sentence")
+    success: str | None = Field(None, description="when an episode is a success: an expression over its statistics")
+    env: dict[str, Any] = Field(description="the mettagrid configuration")
+
+
+def _read_mission_file(path: Path) -> MissionFile:
+    try:
+        data = read_mapping(path)
+    except BadInputError as error:
+        if "python/" in error.found:
+            raise BadInputError(error.expected, error.found, error.where, _LOSSY_YAML) from None
+        raise
+    return MissionFile.from_dict(data if "env" in data else {"env": data}, source=str(path))
+
+
+def _environment(data: dict[str, Any], path: Path) -> MettaGridConfig:
+    hint = _LOSSY_YAML if path.suffix != ".json" else "`cogames make-mission` writes files that can be read"
+    try:
+        env_config = MettaGridConfig.model_validate(data)
+    except ValidationError as error:
+        raise ConfigError(problems_of(MettaGridConfig, error, str(path), hint)) from None
+    except Exception as error:  # validators of the engine's models may meet any value
+        found = f"{type(error).__name__}: {error}"
+        raise BadInputError("a mettagrid configuration", found, str(path), hint) from error
+    _check_sizes(data, str(path))
+    return env_config
+
+
+def _check_sizes(data: Any, where: str, key: str = "env") -> None:
+    """Refuse sizes with which the engine or a map builder would run out of memory or time, not of patience."""
+    if isinstance(data, dict):
+        for name, value in data.items():
+            _check_sizes(value, where, f"{key}.{name}")
+    elif isinstance(data, list):
+        for index, value in enumerate(data):
+            _check_sizes(value, where, f"{key}.{index}")
+    elif isinstance(data, int | float):
+        largest = LARGEST_SIZE if "map_builder" in key or key.endswith(_SIZES) else LARGEST_ENGINE_NUMBER
+        if abs(data) > largest:
+            hint = "is a digit too many?"
+            raise BadInputError(f"a number up to {largest:,}", f"{data:,}", f"{where}: {key}", hint)
 
 
 def describe(mission: Mission) -> dict[str, Any]:

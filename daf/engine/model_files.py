@@ -9,7 +9,6 @@ the engine and the kind of mission that they were trained with. `daf.engine.poli
 from __future__ import annotations
 
 import hashlib
-import json
 import pickle
 import re
 import zipfile
@@ -17,11 +16,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
-from daf.errors import CheckpointError, PolicyError
+from daf.errors import BadInputError, CheckpointError, PolicyError
+from daf.system.archives import Archive
+from daf.system.engine_packages import DECIDING_PACKAGES
 from daf.system.files import digest, write_bytes, write_json
-from daf.system.provenance import DECIDING_PACKAGES, engine_stamp
+from daf.system.json_files import parse_json, read_json
+from daf.system.provenance import engine_stamp
+from daf.system.readers import read_bytes
+from daf.system.validated import validated
 
 if TYPE_CHECKING:
     from mettagrid.policy.policy_env_interface import PolicyEnvInterface
@@ -191,30 +195,50 @@ def weights_files(policy: PolicyConfig) -> list[Path]:
     return [policy.data_path, description] if has_description else [policy.data_path]
 
 
+def class_path_of(policy: PolicyConfig) -> str | None:
+    """The class that an external policy plays with: the one it names, or the one that its weights or bundle name.
+
+    None for a bundle that holds the class itself, and for damaged files: loading them will tell what is wrong.
+    """
+    if policy.class_path is not None or policy.data_path is None:
+        return policy.class_path
+    if description_files := weights_files(policy)[1:]:
+        try:
+            return load_model_description(description_files[0]).policy_class_path
+        except CheckpointError:
+            return None
+    return _class_outside_bundle(policy.data_path)
+
+
+def _class_outside_bundle(path: Path) -> str | None:
+    try:
+        archive = Archive(path)
+        spec = validated(dict[str, Any], parse_json(archive.read("policy_spec.json"), str(path)), str(path))
+    except BadInputError:
+        return None
+    class_path = str(spec.get("class_path", ""))
+    folder = class_path.rpartition(".")[0].replace(".", "/")
+    inside = {f"{folder}.py", f"{folder}/__init__.py"} & set(archive.names)
+    return None if inside else class_path or None
+
+
 def load_model_description(path: Path) -> ModelDescription:
     """Read a model.json.
 
     Raises:
         CheckpointError: it is missing, damaged, or in a format that this version of DAF does not know.
     """
-    hint = "it is written next to the weights; keep both together"
-    if not path.is_file():
-        raise CheckpointError("a description of the weights", "no such file", str(path), hint)
+    what, hint = "a description of the weights", "it is written next to the weights; keep both together"
     try:
-        content = json.loads(path.read_bytes())
-        version = content["format_version"]
+        content = read_json(path, what, hint)
+        version = content.get("format_version", FORMAT_VERSION) if isinstance(content, dict) else FORMAT_VERSION
         if version != FORMAT_VERSION:
             raise CheckpointError(
                 f"a description of format {FORMAT_VERSION}", f"format {version}", str(path), "written by another DAF?"
             )
-        description = ModelDescription.model_validate(content)
-    except ValidationError as error:
-        first = error.errors()[0]
-        what = f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
-        raise CheckpointError("a description of the weights", what, str(path), hint) from error
-    except (ValueError, KeyError, TypeError) as error:
-        what = f"an unreadable file ({type(error).__name__}: {error})"
-        raise CheckpointError("a description of the weights", what, str(path), hint) from error
+        description = validated(ModelDescription, content, str(path), hint)
+    except BadInputError as error:
+        raise CheckpointError(error.expected, error.found, error.where, hint) from None
     if digest(description.recipe) != description.recipe_digest:
         expected = f"a recipe with the digest {description.recipe_digest[:16]}…"
         raise CheckpointError(expected, f"{digest(description.recipe)[:16]}…", str(path), "edited, or damaged")
@@ -230,18 +254,23 @@ def read_weights(path: Path, sha256: str | None = None) -> dict[str, Tensor]:
     Raises:
         CheckpointError: the digest differs, or it is not a safetensors file.
     """
-    import safetensors
     import safetensors.torch
 
-    content = path.read_bytes()
+    try:
+        content = read_bytes(path, "weights in the safetensors format")
+    except BadInputError as error:
+        raise CheckpointError(error.expected, error.found, error.where, error.hint) from None
     actual = hashlib.sha256(content).hexdigest()
     if sha256 is not None and actual != sha256:
         hint = "the weights are damaged, or from a different training run than their description"
         raise CheckpointError(f"weights with sha256 {sha256[:16]}…", f"{actual[:16]}…", str(path), hint)
     try:
         return safetensors.torch.load(content)
-    except (safetensors.SafetensorError, ValueError) as error:
-        raise CheckpointError("weights in the safetensors format", f"a damaged file ({error})", str(path)) from error
+    except Exception as error:  # a damaged header may name any type and shape
+        hint = "copy the file again, or train again"
+        raise CheckpointError(
+            "weights in the safetensors format", f"a damaged file ({error})", str(path), hint
+        ) from error
 
 
 def check_description(

@@ -61,6 +61,7 @@ class PolicyNetwork:
                 "try 'grid', 'lstm' or 'stateless'",
             )
         self.module: nn.Module = module
+        self._label, self._num_actions = label, len(policy.policy_env_info.action_names)
         self.recurrent = is_recurrent(policy)
         path = f"{type(policy).__module__}.{type(policy).__qualname__}"
         self._num_tokens = int(policy.policy_env_info.observation_shape[0])
@@ -71,10 +72,7 @@ class PolicyNetwork:
         self._encoder = _flat_encoder(module) if path in _FLAT and not compiled else None
         self.can_trim = self._encoder is not None or bool(getattr(policy, "ignores_unused_tokens", False))
         if self.recurrent:
-            core = next((layer for layer in module.modules() if isinstance(layer, nn.LSTM)), None)
-            if core is None:
-                raise PolicyError("a recurrent policy with an nn.LSTM core", "no such layer", f"policy '{label}'")
-            self._state_shape = (core.num_layers, core.hidden_size)
+            self._state_shapes = _state_shapes(module, label)
         if not callable(getattr(module, "forward_eval", None)):
             found = f"{type(module).__name__} without it"
             raise PolicyError("a network with forward_eval(observations, state)", found, f"policy '{label}'")
@@ -102,8 +100,8 @@ class PolicyNetwork:
     def initial_state(self, num_agents: int, device: torch.device) -> State | None:
         if not self.recurrent:
             return None
-        shape = (num_agents, *self._state_shape)
-        return torch.zeros(shape, device=device), torch.zeros(shape, device=device)
+        hidden, cell = (torch.zeros((num_agents, *shape), device=device) for shape in self._state_shapes)
+        return hidden, cell
 
     def step(self, observations: Tensor, state: State | None) -> tuple[Tensor, Tensor, State | None]:
         """One step of many agents: logits [agents, actions], values [agents], next state.
@@ -145,11 +143,23 @@ class PolicyNetwork:
     def _forward(self, observations: Tensor, state: dict[str, Tensor] | None) -> tuple[Tensor, Tensor]:
         with torch.autocast(observations.device.type, torch.bfloat16, enabled=self._half):
             if self._encoder is None or observations.shape[-2] == self._num_tokens:
-                outputs: tuple[Tensor, Tensor] = self._whole(observations, state)
-                return outputs
+                return self._checked(self._whole(observations, state), observations)
             with self._reduced_to(observations.shape[-2]):
-                outputs = self._whole(observations, state)
-                return outputs
+                return self._checked(self._whole(observations, state), observations)
+
+    def _checked(self, outputs: Any, observations: Tensor) -> tuple[Tensor, Tensor]:
+        """The outputs, if their sizes are right. The check before training saw only one step of one kind."""
+        rows = observations.shape[:-2].numel()
+        try:
+            logits, values = outputs
+            right = logits.numel() == rows * self._num_actions and values.numel() == rows
+            found = f"{list(logits.shape)} and {list(values.shape)}"
+        except (TypeError, ValueError, AttributeError):
+            right, found = False, f"a {type(outputs).__name__}"
+        if not right:
+            expected = f"logits [{rows}, {self._num_actions}] and values [{rows}] from forward_eval"
+            raise PolicyError(expected, found, f"policy '{self._label}'")
+        return logits, values
 
     @contextmanager
     def _reduced_to(self, shown: int) -> Iterator[None]:
@@ -170,6 +180,19 @@ class PolicyNetwork:
         finally:
             parameters["weight"], parameters["bias"] = weight, bias
             layer.in_features = all_inputs
+
+
+def _state_shapes(module: nn.Module, label: str) -> tuple[tuple[int, int], tuple[int, int]]:
+    """Layers and numbers of an agent's hidden and cell state: what the network declares, else those of its LSTM."""
+    declared: tuple[tuple[int, int], tuple[int, int]] | None = getattr(module, "state_shapes", None)
+    if declared is not None:
+        return declared
+    core = next((layer for layer in module.modules() if isinstance(layer, nn.LSTM)), None)
+    if core is None:
+        hint = "NetworkPolicy (daf.policies) accepts networks with any state"
+        raise PolicyError("a recurrent policy with an nn.LSTM core", "no such layer", f"policy '{label}'", hint)
+    shape = (core.num_layers, core.hidden_size)
+    return shape, shape
 
 
 def _compiled(module: nn.Module) -> Any:

@@ -5,30 +5,25 @@ A policy is a `MultiAgentPolicy` (all agents at once) or an `AgentPolicy` (one i
 
 from __future__ import annotations
 
-import importlib
 import inspect
-import os
 import pickle
-import sys
 import tempfile
-import zipfile
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from mettagrid.policy.loader import discover_and_register_policies
 from mettagrid.policy.policy import AgentPolicy, MultiAgentPolicy, PolicySpec
 from mettagrid.policy.policy_env_interface import PolicyEnvInterface
-from mettagrid.policy.policy_registry import get_policy_registry
 from mettagrid.policy.prepare_policy_spec import load_policy_spec_from_path
-from pydantic import ValidationError
 
 from daf.config import PolicyConfig
-from daf.config.recipes import policy_label
+from daf.config.recipes import policy_code, policy_label
+from daf.engine.loaded_weights import holds_tensors, parameters_of, require_used
 from daf.engine.model_files import (
     SUFFIX,
     check_description,
+    class_path_of,
     description_path,
     environment_facts,
     first_difference,
@@ -36,13 +31,24 @@ from daf.engine.model_files import (
     read_weights,
     refuse_code,
 )
-from daf.errors import CheckpointError, PolicyError, did_you_mean
+from daf.engine.policy_classes import check_arguments, full_class_path, list_policies, load_policy_class, takes_agent_id
+from daf.errors import BadInputError, CheckpointError, PolicyError, did_you_mean
+from daf.system.archives import Archive
+from daf.system.failure_report import USER_ERRORS, FailureReport
 from daf.system.files import file_sha256
+from daf.system.json_files import parse_json
+from daf.system.validated import validated
 
-ALIASES = {
-    "grid": "daf.engine.grid_policy.GridPolicy",
-    "baseline": "cogames.policy.starter_agent.StarterPolicy",
-}
+__all__ = [
+    "ResolvedPolicy",
+    "build_policy",
+    "check_transfer",
+    "is_recurrent",
+    "list_policies",
+    "load_policy_class",
+    "resolve_policy",
+]
+
 NOTES = {"baseline": "CoGames has no policy called 'baseline'; DAF plays its scripted 'starter'"}
 
 
@@ -60,17 +66,13 @@ class ResolvedPolicy:
     def identity(self) -> dict[str, Any]:
         """What determines how the policy acts, for recipes: the weights by content, not by path."""
         source = self.bundle or self.data_path
+        class_path = self.class_path if self.bundle is None else class_path_of(PolicyConfig(data_path=self.bundle))
         return {
             "class_path": self.class_path,
             "init_kwargs": self.init_kwargs,
             "weights_sha256": file_sha256(source) if source else None,
+            "code": policy_code(class_path, self.init_kwargs).model_dump(mode="json"),
         }
-
-
-def list_policies() -> list[str]:
-    """Shorthands that `resolve_policy` knows."""
-    discover_and_register_policies()
-    return sorted({*ALIASES, *get_policy_registry()})
 
 
 def resolve_policy(
@@ -105,9 +107,9 @@ def resolve_policy(
         if data_path is None:
             hint = "a training run is resolved by the workflow"
         raise PolicyError("a policy class", "none", f"policy '{label or data_path}'", hint)
-    class_path = ALIASES.get(name) or _registered(name)
+    class_path = full_class_path(name)
     policy_class = load_policy_class(class_path, name)
-    _check_arguments(policy_class, init_kwargs, name)
+    check_arguments(policy_class, init_kwargs, name)
     return ResolvedPolicy(
         label=label or policy_label(name, data_path),
         class_path=class_path,
@@ -117,72 +119,21 @@ def resolve_policy(
     )
 
 
-def _registered(name: str) -> str:
-    discover_and_register_policies()
-    return get_policy_registry().get(name, name)
-
-
-def load_policy_class(class_path: str, name: str | None = None) -> type[MultiAgentPolicy] | type[AgentPolicy]:
-    """Import a policy class.
-
-    Raises:
-        PolicyError: the module or class does not exist, its import fails, or it is not a policy.
-    """
-    where = f"policy '{name or class_path}'"
-    module_path, _, class_name = class_path.rpartition(".")
-    if not module_path:
-        hint = did_you_mean(class_path, list_policies())
-        raise PolicyError("a policy's shorthand or class path", f"'{class_path}'", where, hint)
-    if "" not in sys.path and os.getcwd() not in sys.path:
-        sys.path.append(os.getcwd())  # as in the cogames command, a module in the current folder is found
-    try:
-        module = importlib.import_module(module_path)
-    except ModuleNotFoundError as error:
-        hint = f"is the folder that holds '{error.name}' the current one, or on PYTHONPATH?"
-        raise PolicyError("a module that can be imported", str(error), where, hint) from error
-    except Exception as error:  # a user's module may fail in any way
-        raise PolicyError("a module that can be imported", f"{type(error).__name__}: {error}", where) from error
-    policy_class = getattr(module, class_name, None)
-    if policy_class is None:
-        classes = [key for key, value in vars(module).items() if inspect.isclass(value)]
-        hint = did_you_mean(class_name, classes)
-        raise PolicyError(f"a class in {module_path}", f"no '{class_name}'", where, hint)
-    if not (inspect.isclass(policy_class) and issubclass(policy_class, (MultiAgentPolicy, AgentPolicy))):
-        kind = f"class {class_name}" if inspect.isclass(policy_class) else f"a {type(policy_class).__name__}"
-        raise PolicyError("a subclass of MultiAgentPolicy or AgentPolicy", kind, where)
-    return policy_class
-
-
-def _check_arguments(policy_class: type, init_kwargs: dict[str, Any], name: str) -> None:
-    parameters = inspect.signature(policy_class).parameters
-    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values()):
-        return
-    known = list(parameters)[1:]  # the first argument is the environment
-    for key in init_kwargs:
-        if key not in known:
-            hint = did_you_mean(key, known)
-            raise PolicyError(f"an argument of {policy_class.__name__}", f"'{key}'", f"init_kwargs of '{name}'", hint)
-
-
 def _resolve_bundle(path: Path, label: str | None) -> ResolvedPolicy:
-    if not zipfile.is_zipfile(path):
-        raise CheckpointError("a submission bundle (.zip)", "a file that is not a zip archive", str(path))
-    with zipfile.ZipFile(path) as archive:
-        if "policy_spec.json" not in archive.namelist():
-            raise CheckpointError("policy_spec.json in the bundle", "no such member", str(path))
-        try:
-            spec = PolicySpec.model_validate_json(archive.read("policy_spec.json"))
-        except ValidationError as error:
-            first = error.errors()[0]
-            found = f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
-            raise CheckpointError("a PolicySpec in policy_spec.json", found, str(path)) from error
+    try:
+        archive = Archive(path, "a submission bundle (.zip)")
+        where = f"{path}: policy_spec.json"
+        spec = validated(PolicySpec, parse_json(archive.read("policy_spec.json"), where), where)
+        archive.digests()  # any damage is found now
+    except BadInputError as error:
+        raise CheckpointError(error.expected, error.found, error.where, error.hint) from None
     return ResolvedPolicy(
         label=label or policy_label(None, path), class_path=spec.class_path, init_kwargs=spec.init_kwargs, bundle=path
     )
 
 
 class PerAgentPolicy(MultiAgentPolicy):
-    """Gives every agent its own instance of an AgentPolicy class."""
+    """Gives every agent its own instance of an AgentPolicy class, with its number if the class asks for it."""
 
     def __init__(
         self, policy_env_info: PolicyEnvInterface, agent_class: type[AgentPolicy], init_kwargs: dict[str, Any]
@@ -191,7 +142,8 @@ class PerAgentPolicy(MultiAgentPolicy):
         self._agent_class, self._init_kwargs = agent_class, init_kwargs
 
     def agent_policy(self, agent_id: int) -> AgentPolicy:
-        return self._agent_class(self.policy_env_info, **self._init_kwargs)
+        number = {"agent_id": agent_id} if takes_agent_id(self._agent_class) else {}
+        return self._agent_class(self.policy_env_info, **number, **self._init_kwargs)
 
 
 def build_policy(policy: ResolvedPolicy, interface: PolicyEnvInterface, *, device: str = "cpu") -> MultiAgentPolicy:
@@ -222,14 +174,16 @@ def build_policy(policy: ResolvedPolicy, interface: PolicyEnvInterface, *, devic
             if device != "cpu" and "device" in inspect.signature(policy_class).parameters:
                 init_kwargs.setdefault("device", device)
             built = policy_class(interface, **init_kwargs)
-    except Exception as error:  # a user's class may fail in any way
-        raise PolicyError("a policy that accepts the mission", f"{type(error).__name__}: {error}", where) from error
+    except USER_ERRORS as error:  # a user's class may fail in any way
+        raise PolicyError("a policy that accepts the mission", FailureReport.of(error).cause, where) from error
     if data_path is not None:
+        before = parameters_of(built.network())
         if data_path.suffix == SUFFIX and policy.bundle is None:
             _load_model(built, data_path, class_path, interface, where)
         else:
             _load_foreign_weights(built, data_path, where)
         network = built.network()
+        require_used(network, before, data_path, f"{data_path}, for {where}")
         broken = None if network is None else _non_finite(network.named_parameters())
         if broken:
             raise CheckpointError("finite weights", f"NaN or infinity in {broken}", f"{data_path}, for {where}")
@@ -276,6 +230,9 @@ def _load_foreign_weights(policy: MultiAgentPolicy, path: Path, where: str) -> N
     place = f"{path}, for {where}"
     try:
         refuse_code(path)
+        if type(policy).load_policy_data is MultiAgentPolicy.load_policy_data and holds_tensors(path):
+            found = f"{type(policy).__name__} without load_policy_data"
+            raise CheckpointError("a class that uses the weights", found, place, "write it, or extend NetworkPolicy")
         policy.load_policy_data(str(path))
     except CheckpointError:
         raise
@@ -284,8 +241,8 @@ def _load_foreign_weights(policy: MultiAgentPolicy, path: Path, where: str) -> N
         raise CheckpointError("weights", found, place) from error
     except RuntimeError as error:
         raise _misfit(error, place) from error
-    except Exception as error:  # readers of pickles can fail in many ways, and so can a user's class
-        raise CheckpointError("weights", f"an unreadable file ({type(error).__name__}: {error})", place) from error
+    except USER_ERRORS as error:  # readers of pickles can fail in many ways, and so can a user's class
+        raise CheckpointError("weights", f"an unreadable file ({FailureReport.of(error).cause})", place) from error
 
 
 def _misfit(error: RuntimeError, place: str) -> CheckpointError:

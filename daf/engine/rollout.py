@@ -23,12 +23,21 @@ from mettagrid.simulator.talk import TalkChannel
 from daf.engine.episode import PlayedEpisode, finished
 from daf.engine.observations import LazyObservation, TokenTable
 from daf.engine.simulation import AgentBuffers, BufferedSimulation, SimulationFactory
+from daf.system.failure_report import USER_ERRORS
 
 STALLED_SECONDS = 120.0  # a policy step that takes longer ends the episode
 
 
 class PolicyStalledError(Exception):
     """A policy did not return from a step."""
+
+
+class StepFailedError(Exception):
+    """An episode failed at `step`; its cause is what the policy raised."""
+
+    def __init__(self, step: int) -> None:
+        super().__init__(step)
+        self.step = step
 
 
 def seed_everything(seed: int) -> None:
@@ -77,7 +86,7 @@ def play_step_batch(
     chosen = np.zeros(agents, dtype=np.int32)
     noop, timeouts = names.index(factory.env_config.game.actions.noop.Noop().name), 0
     budget_ns = max(max_action_time_ms, policy.minimum_action_timeout_ms) * 1_000_000 * agents
-    with _stall_noticed(simulation):
+    with _failing_step_named(simulation), _stall_noticed(simulation):
         while not (buffers.terminals.all() or buffers.truncations.all()):
             began = time.perf_counter_ns()
             policy.step_batch(buffers.observations, chosen)
@@ -124,7 +133,7 @@ def play_agents(
         agent.reset()
     groups = [[agent for agent, of in enumerate(assignments) if of == member] for member in dict.fromkeys(assignments)]
     steps = _AgentSteps(agents, factory, tokens, buffers, simulation, budget_ms)
-    with _stall_noticed(simulation):
+    with _failing_step_named(simulation), _stall_noticed(simulation):
         while not (buffers.terminals.all() or buffers.truncations.all()):
             steps.step(groups)
     return finished(
@@ -228,7 +237,16 @@ class _AgentSteps:
         return self._index[name]
 
 
-# ---- policies that do not return -----------------------------------------------------------------------
+# ---- policies that fail, or do not return --------------------------------------------------------------
+
+
+@contextmanager
+def _failing_step_named(simulation: Any) -> Iterator[None]:
+    """Add the step to whatever a policy raises."""
+    try:
+        yield
+    except USER_ERRORS as error:
+        raise StepFailedError(simulation.current_step) from error
 
 
 @contextmanager
@@ -245,7 +263,7 @@ def _stall_noticed(simulation: Any) -> Iterator[None]:
     def look(_signal: int, _frame: Any) -> None:
         nonlocal last_step
         if simulation.current_step == last_step:
-            raise PolicyStalledError(f"no action within {STALLED_SECONDS:g} s at step {last_step}")
+            raise PolicyStalledError(f"no action within {STALLED_SECONDS:g} s")
         last_step = simulation.current_step
 
     before = signal.signal(signal.SIGALRM, look)

@@ -83,7 +83,7 @@ def resolve_player(policy: Any, label: str | None = None) -> Player:
         return policy
     if isinstance(policy, PolicyConfig) and policy.policies:
         policy = policy.policies
-    if not isinstance(policy, Mapping):
+    if not isinstance(policy, Mapping) or PolicyConfig.model_fields.keys() & policy.keys():
         return resolve_policy(policy, label)
     for member, share in policy.items():
         if isinstance(share, bool) or not isinstance(share, int | float) or not 0 < share < math.inf:

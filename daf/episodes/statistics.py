@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
@@ -11,10 +10,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from daf.errors import BadInputError
+from daf.system.json_files import parse_json
+from daf.system.readers import FROM_A_RUN
+from daf.system.validated import validated
 
 if TYPE_CHECKING:
     import pandas as pd
 
+Numbers = dict[str, float]
 Array = np.ndarray[Any, np.dtype[np.float64]]
 
 # Quantities that an agent gains and loses without picking up or depositing anything.
@@ -79,7 +82,7 @@ def episode_statistics(episodes: pd.DataFrame) -> EpisodeStatistics:
         BadInputError: the episodes differ in their numbers of agents.
     """
     played = episodes[episodes["failure"].isna()]
-    agents: list[list[dict[str, float]]] = [json.loads(text) for text in played["agent_stats"]]
+    agents = [_parsed(list[Numbers], text, "agent_stats") for text in played["agent_stats"]]
     numbers = sorted({len(episode) for episode in agents})
     if len(numbers) > 1:
         found = f"{' and '.join(map(str, numbers))} agents"
@@ -90,10 +93,15 @@ def episode_statistics(episodes: pd.DataFrame) -> EpisodeStatistics:
         seeds=[int(seed) for seed in played["env_seed"]],
         lengths=played["length"].to_numpy(dtype=float),
         agent={name: values.reshape(len(agents), num_agents) for name, values in flat.items()},
-        game=_columns([json.loads(text) for text in played["game_stats"]]),
-        actions=_columns([json.loads(text) for text in played["action_counts"]]),
+        game=_columns([_parsed(Numbers, text, "game_stats") for text in played["game_stats"]]),
+        actions=_columns([_parsed(Numbers, text, "action_counts") for text in played["action_counts"]]),
         num_agents=num_agents,
     )
+
+
+def _parsed[T](kind: type[T], text: Any, column: str) -> T:
+    where = f"episodes table: {column}"
+    return validated(kind, parse_json(text if isinstance(text, str) else "null", where), where, FROM_A_RUN)
 
 
 def _columns(rows: Sequence[Mapping[str, float]]) -> dict[str, Array]:

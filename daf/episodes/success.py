@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import ast
 import operator
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -39,6 +40,11 @@ _FUNCTIONS = ("game", *_AGENT)
 _VARIABLES = ("mean_reward", "length")
 
 
+MAX_CHARACTERS = 10_000
+MAX_LEVELS = 200  # of nested operations: an expression is checked and evaluated recursively
+LARGEST_NUMBER = 1e100
+
+
 @dataclass(frozen=True, kw_only=True)
 class EpisodeFacts:
     """The values that an expression may use."""
@@ -51,11 +57,26 @@ class EpisodeFacts:
 
 def check_success_expression(expression: str, where: str) -> None:
     """Raise BadInputError, naming `where`, unless `expression` is valid."""
+    if len(expression) > MAX_CHARACTERS:
+        expected = f"an expression of at most {MAX_CHARACTERS:,} characters"
+        raise BadInputError(expected, f"{len(expression):,}: {expression}", where, "leave out what does not decide")
     try:
-        tree = ast.parse(expression, mode="eval")
-    except SyntaxError as error:
-        raise BadInputError("an expression", f"{expression!r}: {error.msg}", where, __doc__.split("\n\n")[1]) from None
+        with warnings.catch_warnings(action="ignore"):  # of the compiler, about code that is refused below
+            tree = ast.parse(expression, mode="eval")
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        problem = getattr(error, "msg", None) or str(error) or "nested too deeply"
+        raise BadInputError("an expression", f"{problem}: {expression!r}", where, __doc__.split("\n\n")[1]) from None
+    if _levels(tree) > MAX_LEVELS:
+        expected = f"an expression nested at most {MAX_LEVELS} levels"
+        raise BadInputError(expected, expression, where, "a sum of many terms is nested, too: shorten it")
     _check(tree.body, expression, where)
+
+
+def _levels(tree: ast.AST) -> int:
+    levels, level = 0, [tree]
+    while level:
+        levels, level = levels + 1, [child for node in level for child in ast.iter_child_nodes(node)]
+    return levels
 
 
 def is_success(expression: str, facts: EpisodeFacts) -> bool:
@@ -89,8 +110,9 @@ def _check(node: ast.AST, expression: str, where: str) -> None:
             _check(right, expression, where)
         case ast.UnaryOp(op=ast.Not() | ast.USub(), operand=operand):
             _check(operand, expression, where)
-        case ast.Constant(value=bool() | int() | float()):
-            pass
+        case ast.Constant(value=bool() | int() | float() as number):
+            if abs(number) > LARGEST_NUMBER:
+                raise BadInputError(f"numbers up to {LARGEST_NUMBER:g}", str(number), where, "is a digit too many?")
         case ast.Name(id=name) if name in _VARIABLES:
             pass
         case ast.Name(id=name):
@@ -102,7 +124,8 @@ def _check(node: ast.AST, expression: str, where: str) -> None:
             if not args or not all(isinstance(arg, ast.Constant) and isinstance(arg.value, str) for arg in args):
                 raise BadInputError(f"{name}('statistic', …)", ast.unparse(node), where, "quote statistics")
         case _:
-            raise BadInputError("comparisons, and, or, not, + - * / and numbers", ast.unparse(node), where)
+            hint = __doc__.split("\n\n")[1]
+            raise BadInputError("comparisons, and, or, not, + - * / and numbers", ast.unparse(node), where, hint)
 
 
 def _value(node: ast.AST, facts: EpisodeFacts) -> float:
@@ -121,7 +144,7 @@ def _value(node: ast.AST, facts: EpisodeFacts) -> float:
         case ast.UnaryOp(operand=operand):
             return -_value(operand, facts)
         case ast.Constant(value=bool() | int() | float() as value):
-            return value
+            return float(value)  # products of integers would outgrow floats
         case ast.Name(id=name):
             return float(getattr(facts, name))
         case ast.Call(func=ast.Name(id=name), args=args):

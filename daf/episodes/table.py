@@ -10,11 +10,17 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NotRequired, TypedDict
+
+from pydantic import ConfigDict
 
 from daf.errors import BadInputError
 from daf.system.columns import columns_of
 from daf.system.files import write_with
+from daf.system.json_files import parse_json
+from daf.system.readers import FROM_A_RUN, reading
+from daf.system.tables import read_parquet, read_parquet_schema
+from daf.system.validated import validated
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -88,7 +94,7 @@ def write_episodes(path: str | Path, frame: pd.DataFrame, provenance: dict[str, 
 
     table = pa.Table.from_pandas(frame, schema=episode_schema(), preserve_index=False)
     table = table.replace_schema_metadata({PROVENANCE_KEY: json.dumps(provenance, sort_keys=True).encode()})
-    write_with(path, lambda temporary: pq.write_table(table, temporary))
+    write_with(path, lambda temporary: pq.write_table(table, temporary, write_page_checksum=True))
 
 
 def read_episodes(paths: str | Path | Iterable[str | Path], columns: Sequence[str] | None = None) -> pd.DataFrame:
@@ -102,44 +108,61 @@ def read_episodes(paths: str | Path | Iterable[str | Path], columns: Sequence[st
     """
     import pyarrow as pa
 
-    return _to_pandas(pa.concat_tables([_read(Path(path), columns) for path in _listed(paths)]))
+    return _to_pandas(pa.concat_tables([_read(path, columns) for path in _listed(paths)]))
 
 
 def read_provenance(path: str | Path) -> dict[str, Any]:
     """The provenance that `write_episodes` stored."""
-    metadata = _schema(Path(path)).metadata or {}
+    metadata = _schema(path).metadata or {}
     if PROVENANCE_KEY not in metadata:
-        raise BadInputError("an episodes table written by DAF", "no provenance in the file", str(path))
-    provenance: dict[str, Any] = json.loads(metadata[PROVENANCE_KEY])
-    return provenance
+        hint = "a table that another program wrote is read by daf_compare_scores"
+        raise BadInputError("an episodes table written by DAF", "no provenance in the file", str(path), hint)
+    where = f"{path}: provenance"
+    return validated(dict[str, Any], parse_json(metadata[PROVENANCE_KEY], where), where, FROM_A_RUN)
+
+
+class ShardRecord(TypedDict):
+    """What the provenance of one shard says; other keys are kept.
+
+    Attributes:
+        note: what a reader of the results needs to know about the policy; empty: nothing.
+        recipe_digest: digest of what determines the episodes.
+        mission: the mission's `name` and `success` expression.
+    """
+
+    __pydantic_config__ = ConfigDict(extra="allow")  # type: ignore[misc]
+
+    note: str | None
+    recipe_digest: str
+    mission: NotRequired[dict[str, Any]]
+
+
+def read_shard_records(path: str | Path) -> list[ShardRecord]:
+    """The provenance of every shard in a merged table."""
+    return validated(list[ShardRecord], read_provenance(path).get("shards"), f"{path}: provenance", FROM_A_RUN)
 
 
 def _listed(paths: str | Path | Iterable[str | Path]) -> list[str | Path]:
     return [paths] if isinstance(paths, str | Path) else list(paths)
 
 
-def _read(path: Path, columns: Sequence[str] | None) -> pa.Table:
-    import pyarrow.parquet as pq
+def _read(path: str | Path, columns: Sequence[str] | None) -> pa.Table:
+    import pyarrow as pa
 
     _schema(path)
-    return pq.read_table(path, columns=None if columns is None else list(columns))
+    names = list(EPISODE_COLUMNS if columns is None else columns)
+    table = read_parquet(path, names, "an episodes table")
+    with reading("the columns of an episodes table", path, FROM_A_RUN):
+        return table.select(names).cast(pa.schema([episode_schema().field(name) for name in names]))
 
 
-def _schema(path: Path) -> pa.Schema:
+def _schema(path: str | Path) -> pa.Schema:
     """The columns and metadata of an episodes table.
 
     Raises:
         BadInputError: the file is missing or holds something else.
     """
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    if not path.is_file():
-        raise BadInputError("an episodes table", "no such file", str(path))
-    try:
-        schema = pq.read_schema(path)
-    except pa.ArrowInvalid as error:
-        raise BadInputError("a parquet file", str(error), str(path)) from error
+    schema = read_parquet_schema(path, "an episodes table")
     missing = [name for name in EPISODE_COLUMNS if name not in schema.names]
     if missing:
         hint = "was it written by an older version of DAF? evaluate again"

@@ -53,6 +53,7 @@ class MissionAnalysis:
         policy: label of the checkpoint.
         num_episodes: episodes played.
         num_failed: those without a result.
+        first_failure: why the first of them failed; None if none did.
         success: the mission's success expression; None if it declares none.
         success_interval: 95 % interval of the success rate.
         success_rate: share of episodes in which `success` held; None if the mission declares no success.
@@ -74,6 +75,7 @@ class MissionAnalysis:
     policy: str
     num_episodes: int
     num_failed: int
+    first_failure: str | None
     success: str | None
     success_rate: float | None
     success_interval: tuple[float, float] | None
@@ -86,6 +88,11 @@ class MissionAnalysis:
     failure_modes: list[FailureMode]
     resource_usage: dict[str, Any]
     metadata: MissionMetadata
+
+    @property
+    def failed(self) -> bool:
+        """Whether the policy played but no episode has a result."""
+        return 0 < self.num_episodes == self.num_failed
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -100,7 +107,7 @@ class MissionAnalysis:
             if self.success_unreported:
                 parts.append(f"no episode reported {', '.join(map(repr, self.success_unreported))}")
         if self.num_failed:
-            parts.append(f"{self.num_failed} failed")
+            parts.append(f"{self.num_failed} failed, the first with {self.first_failure}")
         return ", ".join(parts)
 
 
@@ -135,6 +142,7 @@ def analyze_episodes(
         policy=", ".join(dict.fromkeys(episodes["checkpoint"])),
         num_episodes=len(episodes),
         num_failed=len(episodes) - len(played),
+        first_failure=next(iter(episodes["failure"].dropna()), None),
         success=metadata.success,
         success_rate=float(successes.mean()) if len(successes) else None,
         success_interval=bounds["success"],

@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any
 from daf.config import PolicyConfig
 from daf.config.recipes import EvaluationRecipe, PolicyRecipe
 from daf.episodes.table import episodes_frame, read_episodes, read_provenance, write_episodes
-from daf.logging_config import DAFLogger
+from daf.logging_config import DAFLogger, FailureLog
 from daf.system.devices import resolve_device
 from daf.system.provenance import provenance
 from daf.system.resource_usage import usage_since
+from daf.system.user_code import code_in, unfollowed_in_words
 
 if TYPE_CHECKING:
     from daf.engine.policies import ResolvedPolicy
@@ -42,11 +43,13 @@ def evaluate_shard(
     from daf.engine.missions import resolve_mission
 
     policy, player = recipe.policy, _player(recipe.policy, weights)
-    if player.note:
-        logger.info(player.note)
+    identity = player.identity()  # now: a policy that plays may change the current folder
+    _tell(recipe, player, logger)
     mission, start = resolve_mission(recipe.mission.config, recipe.mission.name), time.perf_counter()
     title = f"evaluate {policy.checkpoint_label} on {recipe.mission.name}"
     progress = logger.progress(title, recipe.num_episodes, "episodes")
+    failures = FailureLog(logger, title)
+    progress.update(0)  # the speed counts from here, not from the first finished episode
     frame = evaluate_policy(
         player,
         mission,
@@ -62,13 +65,12 @@ def evaluate_shard(
             policy_label=policy.label,
             checkpoint_label=policy.checkpoint_label,
             train_seed=policy.train_seed,
+            on_failure=failures.add,
         ),
     )
     usage = usage_since(start)
     progress.done(mean_reward=_mean(frame["mean_reward"].dropna().tolist()))
-    failures = frame["failure"].dropna()
-    if len(failures):
-        logger.warning(f"{len(failures)} of {len(frame)} episodes failed, the first with: {failures.iloc[0]}")
+    failures.summarize(len(frame))
     write_episodes(
         output,
         frame,
@@ -76,10 +78,18 @@ def evaluate_shard(
             **_provenance(recipe),
             "mission": {"name": mission.name, "success": mission.success},
             "usage": asdict(usage),
-            "policy": player.identity(),
+            "policy": identity,
             "note": player.note,
         },
     )
+
+
+def _tell(recipe: EvaluationRecipe, player: Player, logger: DAFLogger) -> None:
+    """What a reader of the results needs to know about the policy's name and code."""
+    if player.note:
+        logger.info(player.note)
+    for warning in unfollowed_in_words(code_in(recipe.to_dict())):
+        logger.warning(warning)
 
 
 def merge_shards(shards: Sequence[str], output: str | Path) -> None:

@@ -13,8 +13,9 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from daf.errors import BadInputError
+from daf.errors import BadInputError, did_you_mean
 from daf.system.files import atomic_path
+from daf.system.readers import read_bytes
 
 SPEC_NAME = "policy_spec.json"
 RESERVED = (SPEC_NAME, "metadata.json", "README.md", "requirements.txt", "VERSION")
@@ -50,7 +51,9 @@ def included_files(paths: Iterable[str | Path]) -> dict[str, bytes]:
     members: dict[str, bytes] = {}
     for item in map(Path, paths):
         if not item.exists():
-            raise BadInputError("a file or folder to include", "no such file", str(item))
+            near = [path.name for path in item.parent.glob("*")] if item.parent.is_dir() else []
+            hint = did_you_mean(item.name, near)
+            raise BadInputError("a file or folder to include", "no such file", str(item), hint)
         files = sorted(path for path in item.rglob("*") if path.is_file()) if item.is_dir() else [item]
         for path in files:
             if "__pycache__" in path.parts:
@@ -58,7 +61,7 @@ def included_files(paths: Iterable[str | Path]) -> dict[str, bytes]:
             name = path.relative_to(item.parent).as_posix()
             if name in RESERVED or name in members:
                 raise BadInputError("a name that is free in the bundle", f"'{name}'", str(path), "rename the file")
-            members[name] = path.read_bytes()
+            members[name] = read_bytes(path, "a file to include")
     return members
 
 

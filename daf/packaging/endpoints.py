@@ -15,7 +15,7 @@ import urllib.request
 from dataclasses import dataclass, field
 from email.message import Message
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, Protocol
+from typing import IO, TYPE_CHECKING, Any, Protocol, TypedDict
 from urllib.parse import quote, unquote, urlsplit
 
 from daf.errors import BadInputError, DeploymentError, did_you_mean
@@ -23,6 +23,9 @@ from daf.packaging.manifest import Manifest, read_manifest
 from daf.packaging.registry import FolderRegistry
 from daf.packaging.validation import require_valid, validate_package
 from daf.system.files import file_sha256
+from daf.system.json_files import parse_json
+from daf.system.user_paths import user_path
+from daf.system.validated import validated
 
 if TYPE_CHECKING:
     from daf.config import DAFDeploymentConfig, MissionConfig
@@ -83,7 +86,7 @@ def open_endpoint(address: str | Path) -> Endpoint:
         return FolderEndpoint(Path(unquote(parts.path)))
     if "://" in text:
         raise BadInputError("a folder, file:// or http(s):// address", f"'{text}'", "endpoint")
-    return FolderEndpoint(Path(text).expanduser())
+    return FolderEndpoint(user_path(text, "endpoint"))
 
 
 def require_endpoint(config: DAFDeploymentConfig | None) -> str:
@@ -210,8 +213,8 @@ class CogamesServer:
         request = urllib.request.Request(self._base_url + path, data=data, headers=headers, method=method)
         content = self._send(request, f"{method} {self._base_url}{path}", REQUEST_TIMEOUT_S, token)
         try:
-            return json.loads(content)
-        except json.JSONDecodeError:
+            return parse_json(content, self._base_url)
+        except BadInputError:
             where = f"{method} {self._base_url}{path}"
             raise DeploymentError("a JSON answer", "something else", where, "is this a CoGames server?") from None
 
@@ -249,10 +252,14 @@ _HINTS = {
 }
 
 
+class _Refusal(TypedDict):
+    detail: Any
+
+
 def _refusal(error: urllib.error.HTTPError, token: str | None) -> str:
     try:
-        detail = json.loads(error.read(4096))["detail"]
-    except (ValueError, KeyError, TypeError, OSError):
+        detail = validated(_Refusal, parse_json(error.read(4096), "answer"), "answer")["detail"]
+    except (BadInputError, OSError):
         detail = error.reason
     text = f"status {error.code}: {detail}"
     return text.replace(token, "***") if token else text

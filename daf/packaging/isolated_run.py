@@ -82,7 +82,8 @@ def main(request_path: str, result_path: str) -> int:
     request = json.loads(Path(request_path).read_text())
     try:
         outcome: dict[str, Any] = {"ok": True, **play(request)}
-    except Exception as error:  # whatever the policy raises is the finding
+    except (Exception, SystemExit) as error:  # whatever the policy raises is the finding
+        traceback.print_exc()
         last = traceback.extract_tb(error.__traceback__)[-1]
         place = f"{Path(last.filename).name}:{last.lineno}"
         outcome = {"ok": False, "error": f"{type(error).__name__}: {error}", "place": place}

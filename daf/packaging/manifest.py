@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
-import zipfile
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
-from daf.errors import DeploymentError
-from daf.system.files import file_sha256, read_json
+from daf.errors import BadInputError, DeploymentError
+from daf.system.archives import Archive
+from daf.system.files import file_sha256
+from daf.system.validated import read_record
 
 
 class Manifest(BaseModel):
@@ -66,21 +66,16 @@ def read_manifest(package_path: str | Path) -> Manifest:
         DeploymentError: it is missing or is not a manifest.
     """
     path = manifest_path_of(package_path)
-    if not path.is_file():
-        hint = "package the policy again; the manifest is written next to the zip; keep both together"
-        raise DeploymentError("the package's manifest", "no such file", str(path), hint)
+    hint = "package the policy again; the manifest is written next to the zip; keep both together"
     try:
-        return Manifest.model_validate(read_json(path))
-    except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(map(str, first["loc"]))
-        raise DeploymentError("a package manifest", f"{place}: {first['msg']}", str(path)) from None
+        return read_record(path, Manifest, "the package's manifest", hint)
+    except BadInputError as error:
+        raise DeploymentError(error.expected, error.found, error.where, hint) from None
 
 
 def contents(package_path: str | Path) -> dict[str, str]:
-    """sha256 of every member of a zip; raises zipfile.BadZipFile if it is damaged."""
-    with zipfile.ZipFile(package_path) as archive:
-        return {name: hashlib.sha256(archive.read(name)).hexdigest() for name in sorted(archive.namelist())}
+    """sha256 of every member of a zip; raises BadInputError if it is damaged."""
+    return Archive(package_path, "a package").digests()
 
 
 def differences(manifest: Manifest, package_path: str | Path) -> list[str]:

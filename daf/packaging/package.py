@@ -157,14 +157,18 @@ def _check_weights(path: Path | None) -> None:
 
 
 def _refuse_agent_policy(class_path: str) -> None:
-    """Check the class: the engine's loader accepts only classes that control all agents."""
-    from daf.engine.policies import load_policy_class
+    """Check the class: the engine's loader accepts only classes that control all agents, and plays them one by one."""
+    from daf.engine.policy_classes import acts_for_one_agent, load_policy_class
 
     policy_class = load_policy_class(class_path)
     if "agent_policy" not in dir(policy_class):
         hint = "wrap it: a MultiAgentPolicy whose agent_policy(id) returns it"
         found = f"{policy_class.__name__}, a policy of one agent"
         raise PolicyError("a subclass of MultiAgentPolicy", found, f"policy '{class_path}'", hint)
+    if not acts_for_one_agent(policy_class):
+        hint = "extend BatchPolicy or NetworkPolicy (daf.policies), which have it"
+        found = f"{policy_class.__name__} without it"
+        raise PolicyError("a class with agent_policy(agent_id)", found, f"policy '{class_path}'", hint)
 
 
 # ---- collect ----------------------------------------------------------------------------------------------
@@ -229,7 +233,12 @@ def _write(checked: _Checked, collected: _Collected, request: PackageRequest) ->
 def _identity(checked: _Checked, collected: _Collected, weights_path: Path | None) -> dict[str, Any]:
     """What determines how the packaged policy acts."""
     weights = None if weights_path is None else file_sha256(weights_path)
-    return {"class_path": collected.source.class_path, "init_kwargs": checked.init_kwargs, "weights": weights}
+    return {
+        "class_path": collected.source.class_path,
+        "init_kwargs": checked.init_kwargs,
+        "weights": weights,
+        "code": checked.policy.identity()["code"],
+    }
 
 
 def _facts(checked: _Checked, collected: _Collected, policy: str, identity: Mapping[str, Any]) -> dict[str, Any]:

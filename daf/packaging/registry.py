@@ -17,12 +17,41 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, TypedDict
 
 from daf.errors import DeploymentError, did_you_mean
-from daf.packaging.manifest import Manifest, manifest_path_of
-from daf.system.files import file_sha256, read_json, write_json
+from daf.packaging.manifest import Manifest, manifest_path_of, read_manifest
+from daf.system.files import file_sha256, write_json
+from daf.system.json_files import read_json_lines
 from daf.system.provenance import utc_now
+from daf.system.validated import read_record, validated
+
+_MENDED = "restore the file, or delete it and deploy the package again"
+
+
+class Pointer(TypedDict):
+    """The content of current.json.
+
+    Attributes:
+        name: name of the package.
+        version: the version in use.
+        sha256: of its zip.
+        package: path of its zip, relative to the registry.
+        since: when it came into use.
+    """
+
+    name: str
+    version: str
+    sha256: str
+    package: str
+    since: str
+
+
+class _Event(TypedDict):
+    """What readers of a line of history.jsonl rely on."""
+
+    action: Literal["deploy", "rollback"]
+    version: str
 
 
 class FolderRegistry:
@@ -64,7 +93,7 @@ class FolderRegistry:
             hint = did_you_mean(name, known) or "nothing is deployed here"
             raise DeploymentError("a deployed policy", f"'{name}'", str(self.folder), hint)
         with self._locked(home):
-            current = read_json(home / "current.json")
+            current = read_record(home / "current.json", Pointer, "a registry's pointer", _MENDED)
             target = to_version or self._previous(home, current["version"])
             where = f"{home}"
             if target is None:
@@ -89,10 +118,15 @@ class FolderRegistry:
 
     def history(self, name: str) -> list[dict[str, Any]]:
         path = self.folder / name / "history.jsonl"
-        return [json.loads(line) for line in path.read_text().splitlines()] if path.is_file() else []
+        if not path.is_file():
+            return []
+        events = read_json_lines(path, "the history of a registry")
+        validated(list[_Event], events, str(path), _MENDED)
+        return events
 
     def _current(self, home: Path) -> dict[str, Any] | None:
-        return read_json(home / "current.json") if (home / "current.json").is_file() else None
+        path = home / "current.json"
+        return dict(read_record(path, Pointer, "a registry's pointer", _MENDED)) if path.is_file() else None
 
     def _previous(self, home: Path, current: str) -> str | None:
         """Replays the history as a stack: deploying pushes, rolling back pops down to its target."""
@@ -135,7 +169,7 @@ class FolderRegistry:
 
     def _point(self, home: Path, name: str, version: str, action: str, before: str | None) -> dict[str, Any]:
         stored = self._zip_of(name, version)
-        recorded = read_json(manifest_path_of(stored))["sha256"]
+        recorded = read_manifest(stored).sha256
         if file_sha256(stored) != recorded:
             hint = "restore the file, or choose another version"
             raise DeploymentError(f"content {recorded[:12]}… of its manifest", "other content", str(stored), hint)

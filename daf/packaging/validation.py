@@ -7,17 +7,18 @@ import os
 import subprocess
 import sys
 import tempfile
-import zipfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
 from daf.config import EvaluationConfig
 from daf.errors import BadInputError, DeploymentError
 from daf.packaging.bundle import SPEC_NAME
 from daf.packaging.manifest import Manifest, differences, read_manifest
-from daf.system.checks import CheckResult, Status, messages
+from daf.system.archives import Archive
+from daf.system.checks import CheckResult, Status, as_lines, found_and_hint, messages
 from daf.system.files import file_sha256
+from daf.system.validated import read_record, validated
 
 if TYPE_CHECKING:
     from daf.config import MissionConfig
@@ -60,6 +61,10 @@ class ValidationResult:
     def is_valid(self) -> bool:
         return not self.problems
 
+    def __str__(self) -> str:
+        verdict = "valid" if self.is_valid else "NOT VALID"
+        return f"{self.package}, played on {self.mission}: {verdict}\n{as_lines(self.checks)}"
+
     def to_dict(self) -> dict[str, Any]:
         return {
             "package": self.package, "sha256": self.sha256, "mission": self.mission, "is_valid": self.is_valid,
@@ -99,7 +104,7 @@ def validate_package(
 def require_valid(result: ValidationResult, hint: str = "") -> None:
     """Raise DeploymentError, with every problem, unless the package is valid."""
     if not result.is_valid:
-        raise DeploymentError("a valid package", "; ".join(result.problems), result.package, hint)
+        raise DeploymentError("a valid package", *found_and_hint(result.problems, result.package, hint))
 
 
 def _check(name: str, status: Status, found: str, expected: str, hint: str = "") -> CheckResult:
@@ -108,23 +113,12 @@ def _check(name: str, status: Status, found: str, expected: str, hint: str = "")
 
 def _check_archive(package: Path) -> tuple[list[CheckResult], Manifest | None]:
     again = "package the policy again"
-    if not package.is_file():
-        return [_check("archive", "error", "no such file", f"a package at {package}")], None
     try:
-        with zipfile.ZipFile(package) as archive:
-            names, damaged = archive.namelist(), archive.testzip()
-    except (zipfile.BadZipFile, EOFError, OSError) as error:
-        return [_check("archive", "error", f"{error}", "a zip archive", again)], None
-    if damaged is not None:
-        return [
-            _check("archive", "error", f"'{damaged}' is damaged", "members that match their checksums", again)
-        ], None
-    unsafe = [name for name in names if name.startswith("/") or ".." in Path(name).parts]
-    if unsafe or len(set(names)) != len(names):
-        found = f"'{unsafe[0]}'" if unsafe else "a member twice"
-        return [
-            _check("archive", "error", found, "members inside the archive's folder, without duplicates", again)
-        ], None
+        archive = Archive(package, f"a package at {package}", again)
+        archive.digests()  # any damage is found now
+    except BadInputError as error:
+        return [_check("archive", "error", error.found, error.expected, error.hint)], None
+    names = archive.names
     if SPEC_NAME not in names:
         return [_check("archive", "error", f"no {SPEC_NAME}", "a submission bundle", again)], None
     checks = [_check("archive", "ok", f"{len(names)} members", "a submission bundle")]
@@ -155,15 +149,40 @@ def _play(package: Path, env: str, steps: int, seed: int, timeout_s: float, max_
         command = [sys.executable, "-I", str(RUNNER), str(folder / "request.json"), str(folder / "result.json")]
         try:
             process = subprocess.run(
-                command, cwd=folder, env=variables, capture_output=True, text=True, timeout=timeout_s, check=False
-            )
+                command, cwd=folder, env=variables, stdin=subprocess.DEVNULL, capture_output=True, timeout=timeout_s,
+                check=False,
+            )  # fmt: skip
         except subprocess.TimeoutExpired:
             return {"ok": False, "error": f"not finished after {timeout_s:g} s", "place": ""}
         if not (folder / "result.json").is_file():
-            last = (process.stderr.strip().splitlines() or ["no message"])[-1]
+            last = (process.stderr.decode(errors="replace").strip().splitlines() or ["no message"])[-1]
             return {"ok": False, "error": f"the process ended with status {process.returncode}: {last}", "place": ""}
-        outcome: dict[str, Any] = json.loads((folder / "result.json").read_text())
+        try:
+            outcome = read_record(folder / "result.json", dict[str, Any])
+            validated(_Played if outcome.get("ok") is True else _Failed, outcome, "result")
+        except BadInputError as error:  # the policy's own process wrote it
+            return {"ok": False, "error": f"it damaged the record of its episode: {error.found}", "place": ""}
         return outcome
+
+
+class _Failed(TypedDict):
+    """What `isolated_run` records of a policy that failed."""
+
+    ok: Literal[False]
+    error: str
+    place: str
+
+
+class _Played(TypedDict):
+    """What `isolated_run` records of an episode."""
+
+    ok: Literal[True]
+    steps: int
+    rewards: list[float]
+    timeouts: int
+    actions: dict[str, float]
+    observation_shape: list[int]
+    action_names: list[str]
 
 
 def _judge(outcome: dict[str, Any], manifest: Manifest | None, mission: str) -> list[CheckResult]:

@@ -14,7 +14,8 @@ import torch
 
 from daf.engine.model_files import SUFFIX
 from daf.engine.policies import ResolvedPolicy, build_policy
-from daf.errors import BadInputError, PolicyError
+from daf.errors import BadInputError, CheckpointError, PolicyError
+from daf.system.readers import read_bytes
 
 if TYPE_CHECKING:
     from daf.engine.types import MultiAgentPolicy, PolicyEnvInterface
@@ -32,19 +33,26 @@ def weights_for_bundle(policy: ResolvedPolicy, interface: PolicyEnvInterface | N
     if policy.data_path is None:
         return None
     if policy.data_path.suffix != SUFFIX:
-        return f"weights{policy.data_path.suffix}", policy.data_path.read_bytes()
+        return f"weights{policy.data_path.suffix}", read_bytes(policy.data_path, "weights")
     if built is None or interface is None:
         hint = "converting the weights needs the policy built for a mission; or keep model.json next to them"
         raise BadInputError("a mission", "none", "daf_package_policy: mission", hint)
     with tempfile.TemporaryDirectory(prefix="daf-package-") as folder:
         path = Path(folder) / "weights.pt"  # torch.save writes this name into the file, so it must be constant
         built.save_policy_data(str(path))
-        if not path.is_file() or not _same(built, build_policy(replace(policy, data_path=path), interface)):
+        if not path.is_file() or not _reads_back(built, replace(policy, data_path=path), interface):
             found = "it saves nothing" if not path.is_file() else "the network differs after saving and loading"
             expected = "a class whose load_policy_data reads what its save_policy_data writes"
             hint = "CoGames loads a bundle's weights with load_policy_data"
             raise PolicyError(expected, found, f"policy '{policy.class_path}'", hint)
-        return path.name, path.read_bytes()
+        return path.name, read_bytes(path, "the weights that the class saved")
+
+
+def _reads_back(built: MultiAgentPolicy, saved: ResolvedPolicy, interface: PolicyEnvInterface) -> bool:
+    try:
+        return _same(built, build_policy(saved, interface))
+    except CheckpointError:  # it leaves parameters at their initial values
+        return False
 
 
 def _same(first: MultiAgentPolicy, second: MultiAgentPolicy) -> bool:

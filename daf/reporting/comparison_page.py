@@ -9,7 +9,9 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NotRequired, TypedDict
+
+from pydantic import ConfigDict
 
 from daf.config import direction_sign
 from daf.reporting import figures, overall_figures
@@ -24,6 +26,32 @@ from daf.system.plain import flatten
 
 Row = dict[str, Any]
 MOST_HEADLINES = 6
+
+
+class _Mode(TypedDict):
+    name: str
+    share: float
+
+
+class AnalysisSummary(TypedDict):
+    """What the page says about one policy on a mission."""
+
+    __pydantic_config__ = ConfigDict(extra="allow")  # type: ignore[misc]
+
+    policy: str
+    num_episodes: int
+    mean_reward: float | None
+    success_rate: float | None
+    failure_modes: list[_Mode]
+
+
+class MissionReport(TypedDict):
+    """What the page reads of a mission's analysis; its other plain values are listed."""
+
+    __pydantic_config__ = ConfigDict(extra="allow")  # type: ignore[misc]
+
+    mission: str
+    analyses: NotRequired[list[AnalysisSummary]]
 
 
 def render_report(
@@ -95,6 +123,7 @@ def _context(
     curve_figures = training_figures(curves)
     return {
         "results": results,
+        "failed": [(record, sentences.failure_words(record, len(missions))) for record in results.failed],
         "level": level,
         "headings": HEADINGS,
         "policies": results.policies,
@@ -116,6 +145,7 @@ def _context(
         "dark": figures.palette_css(figures.DARK),
         "has_success": any(row["success_rate"] is not None for row in summary),
         "episodes_total": len(results.episodes),
+        "episodes_failed": int(results.episodes["mean_reward"].isna().sum()),
     }
 
 
@@ -136,13 +166,15 @@ def _verdicts(results: ComparisonResults, summary: list[Row], pairs: list[Row]) 
         [row for row in pairs if row["estimand"] == estimand and row["mission"] == head] for estimand in HEADINGS
     )
     trained = {row["policy"] for row in summary if row["trained"]}
-    headline = [row for row in checkpoints if {row["policy_a"], row["policy_b"]} & trained] or checkpoints
+    with_results = [row for row in checkpoints if row["n_a"] != 0]
+    headline = [row for row in with_results if {row["policy_a"], row["policy_b"]} & trained] or with_results
     headline = headline[:MOST_HEADLINES]
     if headline:
         lead = headline[0]["sentence"]
     else:
         level = results.config.confidence_level
-        lead = sentences.policy_sentence(results.summary[0], level=level, missions=len(missions), unit=results.unit)
+        first = next((record for record in results.summary if not record.failed), results.summary[0])
+        lead = sentences.policy_sentence(first, level=level, missions=len(missions), unit=results.unit)
     matrix = {}
     for record in results.headline_records("checkpoints"):
         for seen in (record, sentences.mirrored(record)):
@@ -172,6 +204,7 @@ def _overall(results: ComparisonResults, colours: Mapping[str, int]) -> list[Row
         drawn = []
         for statistic, (title, direction) in overall_figures.STATISTICS.items():
             rows = [row for row in aggregates if (row["estimand"], row["statistic"]) == (estimand, statistic)]
+            rows = [row for row in rows if row["value"] is not None]
             rows.sort(key=lambda row: row["value"], reverse=direction_sign(direction) > 0)  # best first
             if rows:
                 svg = overall_figures.aggregate_figure(rows, colours, title)
@@ -180,8 +213,9 @@ def _overall(results: ComparisonResults, colours: Mapping[str, int]) -> list[Row
         svg = overall_figures.profile_figure(rows, colours, "Profiles")
         drawn.append({"key": "profile", "title": "Performance profile", "svg": svg})
         if estimand == "checkpoints" and results.friedman:
+            ranks = [r for r in results.rank_records if (r.estimand, r.mission) == (estimand, OVERALL)]
             svg = overall_figures.critical_difference_figure(
-                {r.policy: r.mean_rank for r in results.rank_records if (r.estimand, r.mission) == (estimand, OVERALL)},
+                {record.policy: record.mean_rank for record in ranks if math.isfinite(record.mean_rank)},
                 results.friedman["critical_difference"],
                 "Mean ranks with critical difference",
             )

@@ -28,6 +28,7 @@ STYLE = """
 .figure .end{text-anchor:end} .figure .mid{text-anchor:middle} .figure .band{fill:var(--muted);opacity:.13}
 .figure text{paint-order:stroke;stroke:var(--bg);stroke-width:5px;stroke-linejoin:round}
 .figure .dot{opacity:.28} .figure .bar{stroke-width:4;stroke-linecap:round}
+.figure .failed{fill:var(--worse,#b3261e)}
 .figure .mean{stroke:var(--bg);stroke-width:2}
 .figure .curve{fill:none;stroke-width:1.8;vector-effect:non-scaling-stroke;stroke-linejoin:round}
 """
@@ -125,7 +126,7 @@ def interval_figure(
     """Mean (dot), interval (bar) and single episodes (faint dots) per policy.
 
     Args:
-        rows: summary records of one mission.
+        rows: summary records of one mission; those without a mean are shown as failed.
         dots: rewards of single episodes by policy; at most 300, evenly spaced, are drawn.
     """
     shown = {name: list(values)[:: max(1, math.ceil(len(values) / MAX_DOTS))] for name, values in dots.items()}
@@ -139,6 +140,10 @@ def interval_figure(
         interval = span(row["interval_low"], row["interval_high"])
         known = is_known(row["interval_low"])
         value = f"{number(row['mean'])} ({interval})" if known else f"{number(row['mean'])}, no interval"
+        if not is_known(row["mean"]):
+            parts.append(f'<text class="name failed" x="16" y="{top + 14}">{escape(row["policy"])}</text>')
+            parts.append(f'<text class="end failed" x="100%" y="{top + 14}">failed in every episode</text>')
+            continue
         parts.append(f'<rect x="0" y="{top + 4}" width="10" height="10" rx="2" fill="{colour}"/>')
         parts.append(f'<text class="name" x="16" y="{top + 14}">{escape(row["policy"])}</text>')
         parts.append(f'<text class="soft end" x="100%" y="{top + 14}">{value}</text>')

@@ -25,7 +25,11 @@ METRICS = {
 def metric_curves(runs: Mapping[str, Sequence[Mapping[str, Any]]], key: str) -> dict[str, list[tuple[float, float]]]:
     """(agent-steps, value) by label for one metric, without missing values."""
     return {
-        label: [(float(line["agent_steps"]), float(line[key])) for line in lines if line.get(key) is not None]
+        label: [
+            (float(line["agent_steps"]), float(line[key]))
+            for line in lines
+            if line.get(key) is not None and "agent_steps" in line
+        ]
         for label, lines in runs.items()
     }
 

@@ -16,6 +16,7 @@ from daf.reporting.page import template
 from daf.statistics.sentences import number
 from daf.system.files import write_json, write_text
 from daf.system.provenance import provenance
+from daf.system.user_code import code_in
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -39,7 +40,8 @@ def write_mission_report(
         analyze_episodes(frame, metadata, usage=usage_in(origin)) for frame, origin in zip(frames, origins, strict=True)
     ]
     traces = trace_policies(frames, mission)
-    provenance_record = provenance(recipe.to_dict(), {}) | {"episodes": origins}
+    code = code_in([recipe.to_dict(), origins])
+    provenance_record = provenance(recipe.to_dict(), {}, code=code) | {"episodes": origins}
     report = {
         "mission": recipe.name,
         "metadata": asdict(metadata),
@@ -74,7 +76,7 @@ def render_mission_page(
             "interval_high": analysis.reward_interval[1] if analysis.reward_interval else None,
         }
         for analysis in analyses
-        if analysis.mean_reward is not None
+        if analysis.mean_reward is not None or analysis.failed
     ]
     rewards = _by_policy(analyses, frames, "mean_reward")
     lengths = _by_policy(analyses, frames, "length")
@@ -88,10 +90,14 @@ def render_mission_page(
         "metadata": metadata,
         "analyses": analyses,
         "intervals": figures.interval_figure(rows, rewards, colours, f"Reward per agent on {name}") if rows else "",
-        "distributions": figures.distribution_figure(rewards, colours, f"Rewards on {name}") if rows else "",
+        "distributions": figures.distribution_figure(rewards, colours, f"Rewards on {name}") if rewards else "",
         "lengths": figures.distribution_figure(lengths, colours, f"Steps per episode on {name}") if ends_differ else "",
         "pictures": pictures,
-        "failures": [frame["failure"].dropna().iloc[:1].tolist() for frame in frames],
+        "failed": [
+            (analysis, f"has no result: all {analysis.num_episodes} episodes failed, the first with")
+            for analysis in analyses
+            if analysis.failed
+        ],
         "provenance": {key: value for key, value in provenance_record.items() if key != "episodes"},
         "style": "".join(
             [figures.STYLE, maps.STYLE, animation.STYLE, *(picture["style"] for picture in pictures if picture)]

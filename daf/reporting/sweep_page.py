@@ -43,7 +43,7 @@ def search_in_words(analysis: Mapping[str, Any]) -> list[str]:
     """The result of a search, and its score on fresh seeds."""
     best, confirmation = analysis["best"], analysis["confirmation"]
     if best is None:
-        return ["No trial completed."]
+        return ["No trial completed.", *_failures_in_words(analysis)[:1]]
     metric, objective = analysis["objective_metric"], number(best["objective"])
     sentences = [f"The best of {analysis['num_trials']} trials is trial {best['trial']}: {metric} {objective}."]
     if confirmation is None:
@@ -54,12 +54,23 @@ def search_in_words(analysis: Mapping[str, Any]) -> list[str]:
         ]
     sentences = [f"The best trial is trial {best['trial']}: {metric} {objective} in the search."]
     sentences.append(f"On fresh seeds, which the search never saw, its mean is {number(confirmation['mean'])}.")
-    optimism = confirmation["optimism"]
-    if optimism is not None:
-        size = number(abs(optimism))
-        compared = f"{size} {'better' if optimism > 0 else 'worse'} than" if optimism else "as good as"
-        sentences.append(f"Optimism of the search: its best score was {compared} the same trial's mean on fresh seeds.")
+    first = confirmation["finalists"][0]  # the best of the search
+    if first["optimism"] is not None:
+        which = "It" if first["trial"] == best["trial"] else f"Trial {first['trial']}"
+        score, mean = number(first["search_objective"]), number(first["confirmed_mean"])
+        text = f"{which} had the best score of the search, {score}, and a mean of {mean} on fresh seeds"
+        if first["optimism"] > 0:
+            text += f": the search was too optimistic by {number(first['optimism'])}"
+        sentences.append(f"{text}.")
     return sentences
+
+
+def _failures_in_words(analysis: Mapping[str, Any]) -> list[str]:
+    """Why trials failed, the most common reason first."""
+    return [
+        f"{len(trials)} of {analysis['num_trials']} trials failed: {reason}"
+        for reason, trials in analysis["failures"].items()
+    ]
 
 
 def parallel_figure(analysis: Mapping[str, Any], height: int = HEIGHT) -> str:

@@ -12,6 +12,7 @@ records      the keys of the JSON files that have no other type
 results      finished trials as frozen values, the best of them, its confirmation
 plan         every trial, rung, block, and confirmation run of a sweep, and which file needs which
 paths        the files of a sweep, by name
+recipe       what determines a sweep's proposals, results and best trial
 files        the content of these files
 trial        one trial: train, then score
 in_process   a sweep of a Python function

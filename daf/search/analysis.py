@@ -129,7 +129,7 @@ def _failures(results: SweepResults) -> dict[str, list[int]]:
     """Most common first."""
     by_reason: dict[str, list[int]] = {}
     for trial in results.failed:
-        by_reason.setdefault(trial.reason or "", []).append(trial.trial)
+        by_reason.setdefault(trial.failure or trial.reason or "", []).append(trial.trial)
     return dict(sorted(by_reason.items(), key=lambda item: (-len(item[1]), item[1])))
 
 
@@ -262,6 +262,8 @@ def interactions(results: SweepResults) -> list[dict[str, Any]] | None:
     """
     import numpy as np
 
+    from daf.statistics.intervals import is_constant, unit_of
+
     space = build_space(results.config, any_name=True)
     dimensions = [dimension for dimension in space.free if dimension.ordered and not dimension.when]
     trials = [trial for trial in results.completed if space.holds(trial.hyperparameters)]
@@ -269,9 +271,10 @@ def interactions(results: SweepResults) -> list[dict[str, Any]] | None:
         return None
     places = np.array([[2 * d.to_unit(t.hyperparameters[d.name]) - 1 for d in dimensions] for t in trials])
     y = np.array([objective_of(trial) for trial in trials])  # [trials]
-    total = float(((y - y.mean()) ** 2).sum())
-    if total == 0.0:
+    if is_constant(y):
         return None
+    y = y / unit_of(y)  # so that squares neither overflow nor vanish
+    total = float(((y - y.mean()) ** 2).sum())
     alone = np.column_stack([np.ones(len(y)), places, places**2])  # [trials, 1 + 2 parameters]
 
     def residual(terms: Any) -> float:

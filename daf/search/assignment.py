@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from daf.search.space import Value
+from daf.system.readers import FROM_A_RUN
+from daf.system.validated import validated
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,14 +43,10 @@ class TrialAssignment:
         }
 
     @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> TrialAssignment:
-        """Read the output of `to_dict`; other keys, such as those of proposal.json, are ignored."""
-        thresholds = data["pruning_thresholds"]
-        return cls(
-            trial=data["trial"],
-            seed=data["seed"],
-            hyperparameters=dict(data["hyperparameters"]),
-            rung=data["rung"],
-            pruning_thresholds=None if thresholds is None else tuple(thresholds),
-            skip=data["skip"],
-        )
+    def from_dict(cls, data: Mapping[str, Any], *, source: str = "assignment") -> TrialAssignment:
+        """Read the output of `to_dict`; other keys, such as those of proposal.json, are ignored.
+
+        Raises:
+            ConfigError: a key is missing, or its value is of another type.
+        """
+        return validated(cls, data, source, FROM_A_RUN)

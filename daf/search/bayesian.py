@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from daf.config import Direction, direction_sign
 from daf.search.history import visible_trials
 from daf.search.results import TrialResult
-from daf.search.space import Dimension, Space, Value
+from daf.search.space import LARGEST_GRID, Dimension, Space, Value
 from daf.search.strategy import SuggestionRequest, quasi_random_points, stream_seed
 
 if TYPE_CHECKING:
@@ -116,12 +116,18 @@ def design_size(space: Space, lag: int) -> int:
 
 
 def distribution_of(dimension: Dimension) -> BaseDistribution:
-    """Listed values are encoded by their index: Optuna confuses 1, 1.0 and True, and steps of a float drift."""
+    """Listed values are encoded by their index: Optuna confuses 1, 1.0 and True, and steps of a float drift.
+
+    A wide range of integers is searched as the real numbers that round to them, since the Gaussian process lists every
+    value of an integer.
+    """
     from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
     if dimension.values:
         last = len(dimension.values) - 1
         return IntDistribution(0, last) if dimension.ordered else CategoricalDistribution(tuple(range(last + 1)))
+    if dimension.integer and int(dimension.high) - int(dimension.low) >= LARGEST_GRID:
+        return FloatDistribution(dimension.low - 0.5, dimension.high + 0.5, log=dimension.log)
     if dimension.integer:
         return IntDistribution(int(dimension.low), int(dimension.high), log=dimension.log)
     return FloatDistribution(dimension.low, dimension.high, log=dimension.log)
@@ -147,15 +153,19 @@ def _finished_trials(
     distributions: dict[str, BaseDistribution],
     optimize_direction: Direction,
 ) -> list[optuna.trial.FrozenTrial]:
+    import numpy as np
     from optuna.trial import create_trial
+
+    from daf.statistics.intervals import unit_of
 
     sign = direction_sign(optimize_direction)
     objectives = [result.objective for result in results if result.objective is not None]
     worst = min(objectives, key=lambda objective: sign * objective, default=0.0)
+    unit = unit_of(np.array(objectives))  # the Gaussian process takes variances below 1e-20 for rounding errors
     any_failed = len(objectives) < len(results)
     return [
         create_trial(
-            value=worst if result.objective is None else result.objective,
+            value=(worst if result.objective is None else result.objective) / unit,
             params=encoded(space, result.hyperparameters),
             distributions=distributions,
             # At most 0 is feasible. A constraint costs a second fit, so there is none unless a trial failed.

@@ -1,4 +1,4 @@
-"""The budget of a trial, from earlier results: thresholds for stopping it early, and whether it runs at all."""
+"""What earlier results decide about a trial: thresholds for stopping it early, and whether it runs at all."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from daf.config import DAFSweepConfig, StoppingConfig
 from daf.search.results import TrialResult
+from daf.system.failure_report import same_cause
 
 
 def pruning_thresholds(results: Sequence[TrialResult], stopping: StoppingConfig) -> tuple[float | None, ...]:
@@ -38,3 +39,18 @@ def reason_to_skip(config: DAFSweepConfig, results: Sequence[TrialResult]) -> st
     if limit is None or not (seconds_used(results) >= limit or any(trial.skipped for trial in results)):
         return None
     return f"the budget is spent: max_total_seconds is {limit:g}"
+
+
+def reason_to_end(lag: int, finished: Sequence[TrialResult]) -> str | None:
+    """Why no further trial of a sweep runs, after `lag` (at least two) trials that failed in the same way; else None.
+
+    Only a sweep without a completed trial ends: where some hyperparameters work, the others are worth learning about.
+    Divergence is such a result, not a failure of the code.
+    """
+    if any(trial.completed for trial in finished):
+        return None
+    failures = [trial.failure for trial in finished if trial.failure is not None]
+    enough = max(2, lag)
+    if len(failures) < enough or not same_cause(failures):
+        return None
+    return f"the sweep ended, since its first {enough} trials failed in the same way"

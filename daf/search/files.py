@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -27,17 +27,28 @@ from daf.errors import BadInputError
 from daf.search.assignment import TrialAssignment
 from daf.search.budget import pruning_thresholds, reason_to_skip
 from daf.search.halving import promoted
-from daf.search.paths import FINALISTS, PROPOSAL
+from daf.search.paths import FINALISTS, PROPOSAL, RESULT
 from daf.search.plan import SweepPlan, results_seen
 from daf.search.proposers import propose
-from daf.search.records import BestFile, FinalistsFile, HistoryFile, PromotionsFile, TrialsFile
+from daf.search.recipe import strategy_code, sweep_recipe
+from daf.search.records import (
+    BestFile,
+    FinalistsFile,
+    HistoryFile,
+    PriorTrials,
+    PromotionsFile,
+    ProposalFile,
+    TrialsFile,
+)
 from daf.search.results import SweepResults, TrialResult, best_trial, confirmed_best, finalists_of, flat_rows
 from daf.search.space import build_space, num_trials_effective
 from daf.search.strategy import stream_seed
-from daf.system.files import digest, read_json, write_text
-
-# Neither proposals nor trials depend on these: changing them does not rerun anything.
-NOT_IN_RECIPE = ("num_trials", "output_dir", "num_finalists", "confirmation_seeds")
+from daf.system.files import digest, write_text
+from daf.system.json_files import read_json
+from daf.system.provenance import provenance
+from daf.system.readers import FROM_A_RUN
+from daf.system.user_code import CodeStamp, code_in
+from daf.system.validated import read_record, validated
 
 
 def validate_sweep(config: DAFSweepConfig) -> None:
@@ -56,20 +67,6 @@ def sweep_folder(config: DAFSweepConfig) -> Path:
     return config.output_dir / "sweeps" / config.name
 
 
-def sweep_recipe(config: DAFSweepConfig) -> dict[str, Any]:
-    """What determines a sweep's proposals and results: its configuration without budget, finalists and folder."""
-    return {key: value for key, value in config.to_dict().items() if key not in NOT_IN_RECIPE}
-
-
-def selection_recipe(config: DAFSweepConfig) -> dict[str, Any]:
-    """What determines the choice of the best trial: `sweep_recipe`, and how the best are confirmed."""
-    return {
-        **sweep_recipe(config),
-        "num_finalists": config.num_finalists,
-        "confirmation_seeds": config.confirmation_seeds,
-    }
-
-
 # ---- proposals ---------------------------------------------------------------------------------------------
 
 
@@ -85,7 +82,8 @@ def propose_trial(
 
     Returns:
         The trial's `TrialAssignment`, together with `sweep`, `strategy`, `results_seen` (number of results of earlier
-        trials), `prior_trials` (number of trials of another sweep), `recipe` and `recipe_digest`.
+        trials), `prior_trials` (number of trials of another sweep), `code` of the strategy, `recipe` and
+        `recipe_digest`.
 
     Raises:
         BadInputError: a result is missing, or the configuration is wrong.
@@ -107,6 +105,7 @@ def propose_trial(
         "strategy": config.strategy,
         "results_seen": len(trials_seen),
         "prior_trials": len(prior),
+        "code": strategy_code(config).model_dump(mode="json"),
         "recipe": recipe,
         "recipe_digest": digest(recipe),
     }
@@ -114,7 +113,13 @@ def propose_trial(
 
 def read_assignment(path: str | Path) -> TrialAssignment:
     """The assignment in a proposal.json."""
-    return TrialAssignment.from_dict(read_json(path))
+    return TrialAssignment.from_dict(read_json(path, "a proposal.json", FROM_A_RUN), source=str(path))
+
+
+def read_lag(path: str | Path) -> int:
+    """The lag of the sweep of a proposal.json."""
+    lag: int = read_json(path)["recipe"]["lag"]
+    return lag
 
 
 # ---- results -----------------------------------------------------------------------------------------------
@@ -124,10 +129,23 @@ def read_results(paths: Sequence[str | Path]) -> list[TrialResult]:
     """The results in files that each hold one result or a block; an unfilled rung entry has no result."""
     results: list[TrialResult] = []
     for path in paths:
-        content = read_json(path)
-        records = [record for record in content.get("trials", [content]) if record.get("trial", "missing") is not None]
-        results += [TrialResult.from_dict(record, source=str(path)) for record in records]
+        content = read_record(path, dict[str, Any])
+        records = validated(list[dict[str, Any]], content.get("trials", [content]), f"{path}: trials", FROM_A_RUN)
+        results += [
+            TrialResult.from_dict(record, source=str(path))
+            for record in records
+            if record.get("trial", "missing") is not None
+        ]
     return results
+
+
+def finished_trials(folder: Path, recipe_digest: str) -> list[TrialResult]:
+    """The trials with results in a sweep's folder now, if their recipe is the same.
+
+    Only for ending a sweep early: which trials have finished depends on the machine.
+    """
+    results = read_results(sorted(folder.glob(f"trial-*/{RESULT}")))
+    return [result for result in results if result.extra.get("recipe_digest") == recipe_digest]
 
 
 def collect_results(results: Sequence[TrialResult]) -> HistoryFile:
@@ -160,7 +178,7 @@ def trials_json(results: SweepResults) -> TrialsFile:
 
 def read_prior(path: str | Path, config: DAFSweepConfig) -> list[TrialResult]:
     """As `prior_trials`, from the other sweep's trials.json."""
-    content = read_json(path)
+    content = read_record(path, PriorTrials, "the trials.json of a sweep", "name the folder of a finished sweep")
     trials = [TrialResult.from_dict(record, source=str(path)) for record in content["trials"]]
     metric, direction = content.get("objective_metric"), content.get("optimize_direction")
     return prior_trials(trials, config, objective_metric=metric, optimize_direction=direction, source=str(path))
@@ -187,7 +205,8 @@ def prior_trials(
     for key, theirs in (("objective_metric", objective_metric), ("optimize_direction", optimize_direction)):
         ours = getattr(config, key)
         if theirs != ours:
-            raise BadInputError(f"{key} '{ours}', as in this sweep", f"{theirs!r} in {source}", where)
+            hint = "scores of different objectives cannot be compared: start from another sweep, or change this one's"
+            raise BadInputError(f"{key} '{ours}', as in this sweep", f"{theirs!r} in {source}", where, hint)
     space = build_space(config, any_name=True)
     inside = [trial for trial in trials if space.holds(trial.hyperparameters)]
     if trials and not inside:
@@ -217,7 +236,8 @@ def promote_trials(recipe: PromotionRecipe, results: Sequence[TrialResult]) -> P
 
 def read_entry(path: str | Path, entry: int) -> TrialAssignment:
     """The assignment of a rung's entry, from a promotion file."""
-    return TrialAssignment.from_dict(read_json(path)["entries"][str(entry)])
+    entries = read_record(path, PromotionsFile)["entries"]
+    return TrialAssignment.from_dict(_entry(entries, str(entry), path), source=f"{path}: entries.{entry}")
 
 
 def choose_finalists(results: SweepResults) -> FinalistsFile:
@@ -234,8 +254,16 @@ def choose_finalists(results: SweepResults) -> FinalistsFile:
 
 def read_finalist(path: str | Path, rank: int, index: int) -> TrialAssignment:
     """The assignment of a finalist on one of the fresh seeds, from finalists.json."""
-    content = read_json(path)
-    return replace(TrialAssignment.from_dict(content["finalists"][rank]), seed=content["seeds"][index])
+    content = read_record(path, FinalistsFile)
+    finalist = _entry(dict(enumerate(content["finalists"])), rank, path)
+    assignment = TrialAssignment.from_dict(finalist, source=f"{path}: finalists.{rank}")
+    return replace(assignment, seed=_entry(dict(enumerate(content["seeds"])), index, path))
+
+
+def _entry[Key, Item](entries: Mapping[Key, Item], key: Key, path: str | Path) -> Item:
+    if key not in entries:
+        raise BadInputError(f"an entry {key}", f"{len(entries)} others", str(path), FROM_A_RUN)
+    return entries[key]
 
 
 def _assigned(result: TrialResult, seed: int | None, rung: int) -> dict[str, Any]:
@@ -294,6 +322,15 @@ def select_best(results: SweepResults) -> BestFile:
     }
 
 
+def sweep_provenance(results: SweepResults) -> dict[str, Any]:
+    """How a sweep's results were made, with the code of its strategy and of its trials."""
+    config = results.config
+    ran = [trial.extra.get("provenance") for trial in (*results.trials, *results.confirmations)]
+    code = CodeStamp.merged([strategy_code(config), *map(code_in, ran)])
+    seeds = {"search": config.seed, "evaluation": config.evaluation_seed}
+    return provenance(sweep_recipe(config), seeds, code=code)
+
+
 def write_trials_csv(path: str | Path, results: SweepResults) -> None:
     """Write one line per trial: numbers, then `hyperparameters.<name>`; failed trials have an empty objective.
 
@@ -327,7 +364,9 @@ def read_sweep(folder: str | Path, config: DAFSweepConfig | None = None) -> Swee
     if config is None:
         # The last trial's number, not their count: trials finish in any order.
         num_trials = int(proposals[-1].parent.name.removeprefix("trial-")) + 1
-        content = {**read_json(proposals[0])["recipe"], "num_trials": num_trials, **_finalists_in(folder)}
+        content = {**read_record(proposals[0], ProposalFile)["recipe"], **_finalists_in(folder)}
+        if content.get("strategy") != "grid":  # which has as many trials as points
+            content["num_trials"] = num_trials
         config = DAFSweepConfig.from_dict(content, source=str(proposals[0]))
     plan = SweepPlan(config, {})
 
@@ -342,5 +381,5 @@ def _finalists_in(folder: Path) -> dict[str, int]:
     path = folder / FINALISTS
     if not path.is_file():
         return {}
-    content = read_json(path)
+    content = read_record(path, FinalistsFile)
     return {"num_finalists": len(content["finalists"]), "confirmation_seeds": len(content["seeds"])}

@@ -13,12 +13,16 @@ from typing import Any
 
 from daf.config import DAFSweepConfig
 from daf.errors import BadInputError
-from daf.search.budget import reason_to_skip
+from daf.search.budget import reason_to_end, reason_to_skip
 from daf.search.history import visible_trials
 from daf.search.proposers import propose, strategy_named
+from daf.search.recipe import strategy_code
 from daf.search.results import SweepResults, TrialResult, finalists_of
 from daf.search.space import Value, build_space, num_trials_effective
 from daf.search.strategy import stream_seed
+from daf.system.failure_report import USER_ERRORS, FailureReport
+from daf.system.process_state import process_state_kept
+from daf.system.user_code import CodeStamp, code_of_function
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,15 +67,16 @@ def run_in_process(
         if getattr(cfg, key) is not None:
             hint = "a function is called only once per trial; only the workflow can train a trial in parts"
             raise BadInputError(f"no {key} with an objective function", "it is set", f"sweep '{cfg.name}'", hint)
-    strategy = strategy_named(cfg.strategy)
+    strategy, code = strategy_named(cfg.strategy), code_of_search(cfg, objective)
     results = list(earlier)[: num_trials_effective(cfg)]
+    num_earlier = len(results)
     for number in range(len(results), num_trials_effective(cfg)):
         visible = visible_trials(number, cfg.lag)
         seen = visible if strategy.adaptive else 0
         pending = [result.hyperparameters for result in results[seen:]] if strategy.adaptive else []
         values = propose(cfg, number, results[:seen], pending=pending, prior=prior, strategy=strategy, any_name=True)
         trial = Trial(number=number, seed=stream_seed(cfg.seed, number, "training"), hyperparameters=values)
-        skip = reason_to_skip(cfg, results[:visible])
+        skip = reason_to_skip(cfg, results[:visible]) or reason_to_end(cfg.lag, results[num_earlier:])
         result = _skipped(trial, skip) if skip else _run(cfg, trial, objective, first=number == 0)
         results.append(result)
         if on_trial is not None:
@@ -83,7 +88,12 @@ def run_in_process(
             seed = stream_seed(cfg.seed, index, "confirmation")
             again = Trial(number=finalist.trial, seed=seed, hyperparameters=finalist.hyperparameters)
             confirmations.append(_run(cfg, again, objective, first=False))
-    return SweepResults.of(cfg, results, confirmations)
+    return SweepResults.of(cfg, results, confirmations, code=code)
+
+
+def code_of_search(cfg: DAFSweepConfig, objective: Objective) -> CodeStamp:
+    """The code on which the results of a sweep in this process depend: the objective function's and the strategy's."""
+    return CodeStamp.merged([code_of_function(objective), strategy_code(cfg)])
 
 
 def _skipped(trial: Trial, reason: str) -> TrialResult:
@@ -107,11 +117,16 @@ def _run(cfg: DAFSweepConfig, trial: Trial, objective: Objective, *, first: bool
     started = time.perf_counter()
     value: float | None = None
     figures: dict[str, Any] = {}
+    failure: str | None = None
     given = replace(trial, hyperparameters=dict(trial.hyperparameters))  # the objective may modify its argument
+    reason: str | None
     try:
-        returned: Any = objective(given)
-    except Exception as error:
-        reason: str | None = f"{type(error).__name__}: {error}".rstrip(": ")
+        with process_state_kept():
+            returned: Any = objective(given)
+    except KeyboardInterrupt:
+        raise
+    except USER_ERRORS as error:
+        reason = failure = FailureReport.of(error).cause
     else:
         try:
             value, figures = _objective_value(cfg, trial, returned)
@@ -119,7 +134,7 @@ def _run(cfg: DAFSweepConfig, trial: Trial, objective: Objective, *, first: bool
         except BadInputError as error:
             if first:
                 raise
-            reason = f"expected {error.expected}, found {error.found}"
+            reason = failure = f"expected {error.expected}, found {error.found}"
     return TrialResult(
         trial=trial.number,
         status="completed" if reason is None else "failed",
@@ -128,7 +143,7 @@ def _run(cfg: DAFSweepConfig, trial: Trial, objective: Objective, *, first: bool
         reason=reason,
         seconds=time.perf_counter() - started,
         seed=trial.seed,
-        extra={"figures": figures} if figures else {},
+        extra={**({"figures": figures} if figures else {}), **({"failure": failure} if failure else {})},
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal, TypedDict
+from typing import Any, Literal, NotRequired, TypedDict
 
 from daf.config import Direction
 from daf.search.space import Value
@@ -53,6 +53,30 @@ class TrialsFile(TypedDict):
     objective_metric: str
     optimize_direction: Direction
     trials: list[TrialSummary]
+
+
+class PriorTrials(TypedDict):
+    """What another sweep reads of a `TrialsFile`, also of one that was put together by hand.
+
+    Attributes:
+        objective_metric: what the scores measure.
+        optimize_direction: whether more or less is better.
+        trials: one record per trial.
+    """
+
+    objective_metric: NotRequired[str | None]
+    optimize_direction: NotRequired[str | None]
+    trials: list[dict[str, Any]]
+
+
+class ProposalFile(TypedDict):
+    """What a sweep reads of a proposal.json, besides its `TrialAssignment`.
+
+    Attributes:
+        recipe: what determines the sweep's proposals and results.
+    """
+
+    recipe: dict[str, Any]
 
 
 class PromotionsFile(TypedDict):

@@ -5,19 +5,31 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Literal, NotRequired, TypedDict
 
 from daf.config import DAFSweepConfig, direction_sign
 from daf.errors import BadInputError, DafError
 from daf.search.records import Confirmation, FinalistSummary
 from daf.search.space import Value
+from daf.system.readers import FROM_A_RUN
+from daf.system.user_code import NO_CODE, CodeStamp
+from daf.system.validated import validated
 
 if TYPE_CHECKING:
     import pandas
 
 FIGURES = ("trial", "status", "objective", "reason", "seconds", "agent_steps", "seed", "rung")
 COLUMN_PREFIX = "hyperparameters."
+_Curve: Any = list[float | None] | None
+
+
+class _Sweep(TypedDict):
+    """What `SweepResults.to_dict` writes."""
+
+    config: dict[str, Any]
+    trials: list[dict[str, Any]]
+    confirmations: NotRequired[list[dict[str, Any]]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,7 +38,7 @@ class TrialResult:
 
     Attributes:
         trial: number of the trial, from 0.
-        status: how it ended; a skipped trial did not run, because the budget was spent.
+        status: how it ended; a skipped trial did not run: the budget was spent, or all trials failed in the same way.
         hyperparameters: all that it was given.
         objective: None if and only if the trial did not complete; `reason` then says why.
         reason: why it failed or was skipped.
@@ -54,8 +66,14 @@ class TrialResult:
 
     @property
     def skipped(self) -> bool:
-        """Whether the trial did not run because the budget was spent; this says nothing about its hyperparameters."""
+        """Whether the trial did not run; this says nothing about its hyperparameters."""
         return self.status == "skipped"
+
+    @property
+    def failure(self) -> str | None:
+        """What failed, if it was code and not divergence: the same text for trials that fail in the same way."""
+        failure: str | None = self.extra.get("failure")
+        return failure
 
     @property
     def curve(self) -> tuple[float | None, ...]:
@@ -74,28 +92,20 @@ class TrialResult:
         """Read the content of a result.json; a trial with a missing or non-finite objective counts as failed.
 
         Raises:
-            BadInputError: `trial`, `status` or `hyperparameters` is missing, or `status` is unknown.
+            ConfigError: `trial`, `status` or `hyperparameters` is missing, or a value is of another type.
         """
-        for key in ("trial", "status", "hyperparameters"):
-            if key not in data:
-                raise BadInputError(f"a key '{key}'", "none", source)
-        status, reason = data["status"], data.get("reason")
-        objective: float | None = data.get("objective")
-        if status not in ("completed", "failed", "skipped"):
-            raise BadInputError("'completed', 'failed' or 'skipped'", repr(status), f"{source}: status")
+        content = validated(dict[str, Any], data, source, FROM_A_RUN)
+        own = {key: content.pop(key) for key in (*FIGURES, "hyperparameters") if key in content}
+        result = validated(cls, {**own, "extra": content}, source, FROM_A_RUN)
+        validated(_Curve, content.get("curve"), f"{source}: curve", FROM_A_RUN)
+        status, reason, objective = result.status, result.reason, result.objective
         if status == "completed" and (objective is None or not math.isfinite(objective)):
             status, reason = "failed", f"objective is {'missing' if objective is None else objective}"
-        return cls(
-            trial=int(data["trial"]),
+        return replace(
+            result,
             status=status,
-            hyperparameters=dict(data["hyperparameters"]),
-            objective=float(objective) if status == "completed" and objective is not None else None,
+            objective=objective if status == "completed" else None,
             reason=None if status == "completed" else reason or "no reason recorded",
-            seconds=data.get("seconds"),
-            agent_steps=data.get("agent_steps"),
-            seed=data.get("seed"),
-            rung=data.get("rung", 0),
-            extra={key: value for key, value in data.items() if key not in FIGURES and key != "hyperparameters"},
         )
 
 
@@ -107,11 +117,13 @@ class SweepResults:
         config: the sweep.
         trials: its finished trials, by number.
         confirmations: runs of the finalists.
+        code: of the objective function and the strategy, if the sweep ran in this process.
     """
 
     config: DAFSweepConfig
     trials: tuple[TrialResult, ...]
     confirmations: tuple[TrialResult, ...] = ()
+    code: CodeStamp = NO_CODE
 
     @property
     def completed(self) -> tuple[TrialResult, ...]:
@@ -143,28 +155,36 @@ class SweepResults:
             "config": self.config.to_dict(),
             "trials": [trial.to_dict() for trial in self.trials],
             "confirmations": [trial.to_dict() for trial in self.confirmations],
+            "code": self.code.model_dump(mode="json"),
             "best": None if self.best is None else self.best.trial,
         }
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any], *, source: str = "sweep results") -> SweepResults:
-        config = DAFSweepConfig.from_dict(dict(data["config"]), source=source)
+        content = validated(_Sweep, data, source, FROM_A_RUN)
+        config = DAFSweepConfig.from_dict(content["config"], source=f"{source}: config")
         trials, confirmations = (
-            [TrialResult.from_dict(trial, source=source) for trial in data.get(key, ())]
-            for key in ("trials", "confirmations")
+            [TrialResult.from_dict(trial, source=f"{source}: {key}") for trial in records]
+            for key, records in (("trials", content["trials"]), ("confirmations", content.get("confirmations", [])))
         )
-        return cls.of(config, trials, confirmations)
+        code = CodeStamp.model_validate(data.get("code", {}))
+        return cls.of(config, trials, confirmations, code=code)
 
     @classmethod
     def of(
-        cls, config: DAFSweepConfig, trials: Sequence[TrialResult], confirmations: Sequence[TrialResult] = ()
+        cls,
+        config: DAFSweepConfig,
+        trials: Sequence[TrialResult],
+        confirmations: Sequence[TrialResult] = (),
+        *,
+        code: CodeStamp = NO_CODE,
     ) -> SweepResults:
         """Sort results and copy the configuration, so that later changes to it do not affect the results."""
         by_number = {trial.trial: trial for trial in trials}
         if len(by_number) < len(trials):
             raise BadInputError("one result per trial", "two for one number", f"sweep '{config.name}'")
         ordered = tuple(by_number[number] for number in sorted(by_number))
-        return cls(config=config.model_copy(deep=True), trials=ordered, confirmations=tuple(confirmations))
+        return cls(config=config.model_copy(deep=True), trials=ordered, confirmations=tuple(confirmations), code=code)
 
     def trials_frame(self) -> pandas.DataFrame:
         """`flat_rows` as a table, shape (trials, numbers + hyperparameters)."""
@@ -197,7 +217,7 @@ def best_trial(results: SweepResults) -> TrialResult:
     """
     if results.best is not None:
         return results.best
-    reasons = [trial.reason or "" for trial in results.failed]
+    reasons = [trial.failure or trial.reason or "" for trial in results.failed]
     hint = "run the sweep first"
     if reasons:
         commonest = max(dict.fromkeys(reasons), key=reasons.count)

@@ -15,11 +15,12 @@ from typing import Any
 
 from daf.config import CategoricalParameter, DAFSweepConfig, FloatParameter, Hyperparameters, IntParameter
 from daf.config.recipes import INIT_KWARGS_PREFIX
+from daf.config.sweep import DEFAULT_TRIALS
 from daf.errors import BadInputError, ConfigError, did_you_mean
 
 type Value = bool | int | float | str | None
 
-LARGEST_GRID = 100_000  # a larger grid is considered a mistake
+LARGEST_GRID = 100_000  # a larger grid is considered a mistake, and a larger range of integers is not listed
 _SIGNIFICANT_DIGITS = 7
 
 
@@ -302,12 +303,24 @@ def searched_arguments(names: Iterable[str]) -> list[str]:
 def num_trials_effective(config: DAFSweepConfig) -> int:
     """The number of trials a sweep runs.
 
-    A grid runs each of its points once and ignores `num_trials`; other strategies run `num_trials`.
+    A grid runs each of its points once; other strategies run `num_trials`.
 
     Raises:
-        BadInputError: strategy 'grid' on a continuous parameter, or on more than `LARGEST_GRID` points.
+        BadInputError: strategy 'grid' on a continuous parameter, on more than `LARGEST_GRID` points, or on more than
+            `num_trials`: its first points would be a corner of the space.
     """
-    return build_space(config, any_name=True).grid_size() if config.strategy == "grid" else config.num_trials
+    if config.strategy != "grid":
+        return config.num_trials or DEFAULT_TRIALS
+    size = build_space(config, any_name=True).grid_size()
+    if config.num_trials is not None and config.num_trials < size:
+        raise BadInputError(
+            f"num_trials of at least {size:,}, the number of points of the grid",
+            f"{config.num_trials:,}",
+            f"sweep '{config.name}': num_trials",
+            "leave num_trials out to try every point, list fewer values, or use strategy 'quasi_random', which "
+            "spreads any number of trials over the space",
+        )
+    return size
 
 
 def _dimension(name: str, parameter: FloatParameter | IntParameter | CategoricalParameter, where: str) -> Dimension:
@@ -337,7 +350,7 @@ def _steps(low: float, high: float, step: float, where: str) -> list[Decimal]:
     start, width = Decimal(repr(low)), Decimal(repr(step))
     count = int((Decimal(repr(high)) - start) / width) + 1
     if count > LARGEST_GRID:
-        found = f"{count:,} steps of {step:g}"
+        found = f"{count:,} steps of {step:g}" if count < 10**15 else f"{Decimal(count):.2g} steps of {step:g}"
         raise BadInputError(f"at most {LARGEST_GRID:,} values", found, where, "give it a larger `step`, or none")
     return [start + i * width for i in range(count)]
 

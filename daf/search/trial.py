@@ -1,7 +1,8 @@
 """One trial of a sweep: train with the assigned hyperparameters, then score on the sweep's evaluation episodes.
 
 A diverged or impossible trial is a result with status `failed`, not an error: the study continues and learns from it.
-The same applies if its training crashes twice in the same way. A killed rank or a full disk is not the trial's fault.
+The same applies if the policy raises an exception, or if training crashes twice in the same way. A killed rank or a
+full disk is not the trial's fault. If all trials fail in the same way, the study ends (`daf.search.budget`).
 
 Results are also kept under `state/`, indexed by everything that determined them. If a trial is requested again, for
 example because the workflow was killed before it recorded the result, the result is published again without training or
@@ -13,22 +14,26 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from daf.config import DAFSweepConfig
 from daf.config.recipes import TrainingRecipe, TrialRecipe
-from daf.distributed.failures import Cause, Failure
+from daf.distributed.failures import Cause, Failure, TrainingFailedError
 from daf.errors import EXIT_REQUEUE, BadInputError, DafError
-from daf.logging_config import DAFLogger
+from daf.logging_config import DAFLogger, FailureLog
 from daf.search.assignment import TrialAssignment
-from daf.search.files import propose_trial, read_assignment
+from daf.search.budget import reason_to_end
+from daf.search.files import finished_trials, propose_trial, read_assignment, read_lag
 from daf.search.paths import CURVE, PROPOSAL, RESULT, trial_name
 from daf.search.results import TrialResult
 from daf.statistics.sentences import number
-from daf.system.files import digest, read_json, write_bytes, write_json
+from daf.system.failure_report import USER_ERRORS, FailureReport
+from daf.system.files import digest, write_bytes, write_json
 from daf.system.provenance import provenance
+from daf.system.readers import read_bytes
+from daf.system.validated import read_record
 from daf.training.outcome import TrainingOutcome, read_run_record
 from daf.training.paths import METRICS, MODEL, OUTCOME, STATE
 from daf.training.stopping import StopCondition
@@ -79,14 +84,32 @@ def run_trial(
         job.logger.info(f"{job.label}: finished before, published again")
     else:
         result, curve = _TrialRun(assignment, recipe, state, job).result()
+        # Whoever repeats a trial after a failure of its code has corrected something.
+        kept = folder if result["failure"] else kept
         write_bytes(kept / CURVE, curve)
         write_json(kept / RESULT, result)
     for name in (CURVE, RESULT):
-        write_bytes(folder / name, (kept / name).read_bytes())
-    published: dict[str, Any] = read_json(folder / RESULT)
-    objective = f"{recipe.objective_metric} {number(published['objective'])}"
-    job.logger.info(f"{job.label}: {published['status']}, {objective}")
+        write_bytes(folder / name, read_bytes(kept / name))
+    published = read_record(folder / RESULT, dict[str, Any])
+    if published.get("status") == "completed":
+        job.logger.info(f"{job.label}: completed, {recipe.objective_metric} {number(published.get('objective'))}")
+    else:
+        tell = job.logger.error if published.get("failure") else job.logger.info
+        tell(f"{job.label}: {published.get('status')}, {published.get('reason')}")
     return published
+
+
+def run_proposed_trial(proposal: Path, recipe: TrialRecipe, folder: Path, job: TrialJob) -> dict[str, Any]:
+    """Run the trial of a proposal.json, unless the sweep has ended because its trials fail in the same way.
+
+    Args:
+        folder: OUT/sweeps/{sweep}/trial-{trial}.
+    """
+    assignment = read_assignment(proposal)
+    if assignment.skip is None:
+        finished = finished_trials(folder.parent, recipe.digest)
+        assignment = replace(assignment, skip=reason_to_end(read_lag(proposal), finished))
+    return run_trial(assignment, recipe, folder, job)
 
 
 def propose_and_run(
@@ -105,7 +128,7 @@ def propose_and_run(
         prior: finished trials of another sweep to learn from.
     """
     write_json(folder / PROPOSAL, propose_trial(config, trial, results, prior=prior))
-    return run_trial(read_assignment(folder / PROPOSAL), recipe, folder, job)
+    return run_proposed_trial(folder / PROPOSAL, recipe, folder, job)
 
 
 def run_promoted_trial(assignment: TrialAssignment, recipe: TrialRecipe, folder: Path, job: TrialJob) -> dict[str, Any]:
@@ -132,8 +155,8 @@ def run_finalist(
     return run_trial(assignment, recipe, folder, job, state=home / f"state-confirmation-{index}")
 
 
-class _CrashedTwiceError(Exception):
-    """Training crashed again in the same way."""
+class _CrashedError(Exception):
+    """Training crashed because of the policy's code, or twice in the same way."""
 
 
 @dataclass(frozen=True)
@@ -165,10 +188,10 @@ class _TrialRun:
         try:
             training = self.recipe.training_with(assignment.hyperparameters, assignment.seed)
             trained = self._train(training)
-        except (BadInputError, _CrashedTwiceError) as error:
-            facts["reason"] = str(error)
+        except (BadInputError, _CrashedError) as error:
+            facts["reason"] = facts["failure"] = str(error)
         else:
-            curve = (trained.folder / METRICS).read_bytes()
+            curve = read_bytes(trained.folder / METRICS)
             scoring = time.perf_counter()
             facts = self._facts_of(trained, training)
             resumed_seconds = (trained.outcome.seconds or 0.0) + time.perf_counter() - scoring
@@ -191,6 +214,8 @@ class _TrialRun:
             "reason": None,
             "objective": None,
             "objective_metric": self.recipe.objective_metric,
+            "failure": None,
+            "recipe_digest": self.recipe.digest,
             "agent_steps": 0,
             "rung": self.assignment.rung,
         }
@@ -204,11 +229,15 @@ class _TrialRun:
             facts["curve"] = [evaluation["objective"] for evaluation in evaluations]
             facts["stopped_early"] = outcome.reason if outcome.status == "paused" else None
         if outcome.status not in ("completed", "paused"):
-            return {**facts, "reason": f"{outcome.status}: {outcome.reason}"}
-        objective, figures = self._score(training, trained.folder / MODEL)
+            failure = outcome.reason if outcome.status == "failed" else None
+            return {**facts, "reason": f"{outcome.status}: {outcome.reason}", "failure": failure}
+        objective, figures, first = self._score(training, trained.folder / MODEL)
         facts |= figures
         if objective is None:
-            return {**facts, "reason": f"no episode has a {self.recipe.objective_metric}"}
+            none = f"no episode has a {self.recipe.objective_metric}"
+            if first is None:
+                return {**facts, "reason": none, "failure": none}
+            return {**facts, "reason": f"all evaluation episodes failed: {first}", "failure": first.cause}
         return {**facts, "status": "completed", "objective": objective}
 
     def _train(self, training: TrainingRecipe) -> _Trained:
@@ -237,12 +266,15 @@ class _TrialRun:
         """Train, and try once more after a failure caused by either the hyperparameters or chance.
 
         Raises:
-            _CrashedTwiceError: the second failure is the same.
+            _CrashedError: the policy's code failed, or the second failure is the same.
         """
         try:
             return self._run_training(training)
-        except Exception as error:
+        except USER_ERRORS as error:
             first = Failure.of_exception(error)
+            if first.cause is Cause.USER_CODE:
+                reason = error.found if isinstance(error, TrainingFailedError) else first.reason
+                raise _CrashedError(reason) from error
             if first.cause not in FAULTS_OF_HYPERPARAMETERS:
                 raise
         self.job.logger.warning(f"{self.job.label}: {first.reason}; trying once more, in case it was by chance")
@@ -254,7 +286,7 @@ class _TrialRun:
             same = again.cause is first.cause and (again.cause is Cause.OUT_OF_MEMORY or again.reason == first.reason)
             if not same:
                 raise
-            raise _CrashedTwiceError(f"twice: {again.reason}") from error
+            raise _CrashedError(f"twice: {again.reason}") from error
 
     def _run_training(self, training: TrainingRecipe) -> TrainingOutcome:
         from daf.training.launch import run_training
@@ -268,15 +300,23 @@ class _TrialRun:
         )
         return run_training(training, self.state, options, stop_condition=stop_condition)
 
-    def _score(self, training: TrainingRecipe, weights: Path) -> tuple[float | None, dict[str, Any]]:
-        """The mean objective of the evaluation episodes (None if undefined), and numbers for the result."""
+    def _score(
+        self, training: TrainingRecipe, weights: Path
+    ) -> tuple[float | None, dict[str, Any], FailureReport | None]:
+        """The mean objective of the evaluation episodes (None if undefined), numbers for the result, and why the first
+        episode that failed did so."""
         from daf.config import PolicyConfig
         from daf.engine.evaluation import EvaluationOptions, evaluate_policy
         from daf.engine.missions import resolve_mission
         from daf.system.devices import resolve_device
 
         recipe = self.recipe
-        progress = self.job.logger.progress(f"{self.job.label} evaluation", recipe.episodes, "episodes")
+        title = f"{self.job.label} evaluation"
+        progress, failures = (
+            self.job.logger.progress(title, recipe.episodes, "episodes"),
+            FailureLog(self.job.logger, title),
+        )
+        progress.update(0)  # the speed counts from here, not from the first finished episode
         episodes = evaluate_policy(
             PolicyConfig(data_path=weights),
             resolve_mission(training.mission.config, training.mission.name),
@@ -284,10 +324,16 @@ class _TrialRun:
             seed=recipe.evaluation_seed,
             device=resolve_device(self.job.device),
             options=EvaluationOptions(
-                max_action_time_ms=recipe.max_action_time_ms, objective_metric=recipe.objective_metric
+                max_action_time_ms=recipe.max_action_time_ms,
+                objective_metric=recipe.objective_metric,
+                on_failure=failures.add,
             ),
             on_progress=progress.update,
         )
         values = episodes["objective"].dropna()
-        figures = {"episodes": len(values), "objective_sd": float(values.std()) if len(values) > 1 else None}
-        return (float(values.mean()) if len(values) else None), figures
+        figures = {
+            "episodes": len(values),
+            "failed_episodes": int(episodes["failure"].notna().sum()),
+            "objective_sd": float(values.std()) if len(values) > 1 else None,
+        }
+        return (float(values.mean()) if len(values) else None), figures, failures.first

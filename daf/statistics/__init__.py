@@ -1,6 +1,7 @@
 """Statistics of policy comparison, from arrays to verdicts. Random numbers come from named streams only.
 
 records           rows of the tables: every column with its type and meaning
+checked_episodes  an episodes table from anywhere, checked
 units             independent units of an episodes table
 intervals         means and their intervals
 large_samples     normal limits of many units
@@ -25,5 +26,6 @@ explanations      what a comparison answers, and the notes that go with it
 sentences         verdicts as sentences
 results           the results of a comparison, and their files
 scores            tables of scores from elsewhere
+score_files       the forms and files that such tables come in
 export            the layout of marl-eval
 """

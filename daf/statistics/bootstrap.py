@@ -20,7 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
-from daf.statistics.intervals import Array, Interval, is_constant, t_quantile, unknown
+from daf.statistics.effects import wins
+from daf.statistics.intervals import Array, Interval, is_constant, resolution_of, t_quantile, unknown
 from daf.statistics.large_samples import LARGE, large_profile_band
 
 Counts = NDArray[np.float32]
@@ -129,12 +130,6 @@ class PooledStatistic:
         middle = [np.argmax(reached > place, axis=1) for place in ((missions - 1) // 2, missions // 2)]
         rows = np.arange(len(ordered))
         return np.asarray((ordered[rows, middle[0]] + ordered[rows, middle[1]]) / 2)
-
-
-def wins(x: Array, y: Array) -> Counts:
-    """Table of x_i > y_j with ties as half; shape (units of x, units of y)."""
-    table: Counts = ((x[:, None] > y[None, :]) + 0.5 * (x[:, None] == y[None, :])).astype(np.float32)
-    return table
 
 
 # ---- many policies at once --------------------------------------------------------------------------------
@@ -330,8 +325,9 @@ def profile_band(
     """
     if not missions and not joint and sum(units.size for units in scores) > LARGE:
         return large_profile_band(scores, thresholds, level)
-    # Every unit weighs 1 / (missions x its mission's units).
-    above = np.vstack([(units[:, None] > thresholds[None, :]) / (units.size * len(scores)) for units in scores])
+    # Every unit weighs 1 / (missions x its mission's units). Rounding errors lift no score above a threshold.
+    limits = thresholds + resolution_of(thresholds)
+    above = np.vstack([(units[:, None] > limits[None, :]) / (units.size * len(scores)) for units in scores])
     share = above.sum(axis=0)
     counts = draw_counts([units.size for units in scores], num_resamples, rng, joint=joint, missions=missions)
     replicates = counts @ above

@@ -69,12 +69,15 @@ def _two_groups(runs: Array) -> bool:
     return bool(runs.size > 3 and not is_constant(runs) and np.diff(np.sort(runs)).max() > GAP * np.ptp(runs))
 
 
-def episode_cautions(scores: Mapping[str, Sequence[Array]], differences: Sequence[Array]) -> list[str]:
+def episode_cautions(
+    scores: Mapping[str, Sequence[Array]], differences: Sequence[Array], unit: float = 1.0
+) -> list[str]:
     """What makes paired episodes unreliable.
 
     Args:
         scores: by policy, the scores on each mission.
         differences: paired differences on each mission.
+        unit: what both are multiples of.
     """
     n = sum(stratum.size for stratum in differences)
     if n >= RARE_EPISODES:
@@ -91,9 +94,9 @@ def episode_cautions(scores: Mapping[str, Sequence[Array]], differences: Sequenc
         cautions.append(
             f"{' and '.join(steady)} scored almost the same in every episode, and {n} episodes may miss an event that "
             f"happens in up to {100 * share:.2g} % of them: one that changes the score by more than "
-            f"{difference / share:.3g} would change the verdict"
+            f"{unit * difference / share:.3g} would change the verdict"
         )
     error, _ = standard_error(differences)
-    if error > 0 and abs(skewness_of_mean(differences, error)) > SKEWED:
+    if not all(is_constant(stratum) for stratum in differences) and abs(skewness_of_mean(differences, error)) > SKEWED:
         cautions.append(f"the paired differences are skewed, and with {n} of them p may be too small")
     return cautions

@@ -40,10 +40,9 @@ def checkpoint_pair(
     )  # fmt: skip
     if not n:
         return replace(record, reason="no mission and environment seed in common"), None
-    rng = stream(config, "pair", a, b, *missions)
-    result = hypothesis_tests.sign_flip_test(
-        strata, num_resamples=config.num_resamples, max_resamples=max_resamples, rng=rng
-    )
+    rng, resolution = stream(config, "pair", a, b, *missions), units.resolution((a, b), missions)
+    options = {"num_resamples": config.num_resamples, "max_resamples": max_resamples}
+    result = hypothesis_tests.sign_flip_test(strata, resolution=resolution, rng=rng, **options)
     skewed = hypothesis_tests.hall_test(strata)
     if result.p is not None and skewed.p is not None and skewed.p > result.p:
         result = replace(result, name=skewed.name, p=skewed.p)
@@ -51,15 +50,15 @@ def checkpoint_pair(
     interval = intervals.mean_interval(varying, level)
     effect, effect_interval = effects.dz(strata, level)
     improvement = _improvement_interval(strata, level)
-    spread = _spread(varying)
+    spread, margin = _spread(varying), (config.equivalence_margin or 0.0) / units.unit
     equivalence = nan
-    if spread is not None and config.equivalence_margin:
-        equivalence = hypothesis_tests.hall_equivalence_p(varying, config.equivalence_margin) or nan
+    if spread is not None and margin:
+        equivalence = hypothesis_tests.hall_equivalence_p(varying, margin) or nan
     record = replace(
         record,
         mean_a=float(intervals.mean_of_strata(_common_scores(units, a, b, missions))),
         mean_b=float(intervals.mean_of_strata(_common_scores(units, b, a, missions))),
-        difference=result.difference,
+        difference=float(intervals.without_rounding(np.array(result.difference), resolution)),
         interval_low=interval.low,
         interval_high=interval.high,
         interval_method=interval.method,
@@ -90,10 +89,11 @@ def _with_primary(
     """The record with the difference of IQMs, and with the test of the primary quantity."""
     a, b = record.policy_a, record.policy_b
     x, y = (_common_scores(units, one, other, missions) for one, other in ((a, b), (b, a)))
-    difference, interval, error, df = primary.paired_iqm(x, y, config.confidence_level)
+    resolution = units.resolution((a, b), missions)
+    difference, interval, error, df = primary.paired_iqm(x, y, config.confidence_level, resolution)
     record = replace(record, iqm_difference=difference, iqm_low=interval.low, iqm_high=interval.high)
     if config.primary == "iqm":
-        return primary.by_iqm(record, error, df, config.equivalence_margin)
+        return primary.by_iqm(record, error, df, (config.equivalence_margin or 0.0) / units.unit)
     if config.primary == "probability_of_improvement":
         rng = stream(config, "signs", a, b, *missions)
         return primary.by_improvement(record, strata, max_resamples, config.num_resamples, rng)
@@ -108,7 +108,7 @@ def _improvement_interval(strata: list[Array], level: float) -> Interval:
 def _cautions(units: Units, a: str, b: str, missions: list[str], strata: list[Array]) -> list[str]:
     """What makes these paired episodes unreliable."""
     scores = {policy: [units.cells[policy, mission].episodes for mission in missions] for policy in (a, b)}
-    return episode_cautions(scores, strata)
+    return episode_cautions(scores, strata, units.unit)
 
 
 def _spread(strata: list[Array]) -> Spread | None:

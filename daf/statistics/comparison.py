@@ -30,6 +30,7 @@ def compare_episodes(
     Args:
         episodes: columns policy, mission, env_seed and mean_reward; also used if present: checkpoint, train_seed,
             episode, success, length, timeouts, failure. A missing reward is a failed episode.
+            A policy whose episodes all failed, and say why in `failure`, has records without scores.
         config: policies and missions, confidence level, resampling, equivalence margin, reference scores.
         provenance: recorded unchanged, together with facts about the computation.
 
@@ -38,12 +39,13 @@ def compare_episodes(
             the reference scores define no scale.
     """
     from daf.statistics import overall, units
+    from daf.statistics.checked_episodes import check_episodes
     from daf.statistics.pairs import compare_pairs
     from daf.statistics.summary import summarize
 
-    frame = units.check_episodes(episodes, config.policies, config.missions)
+    frame = check_episodes(episodes, config.policies, config.missions)
     collected = units.collect_units(frame, config.policies, config.missions)
-    if not collected.cells:
+    if not collected.cells and not collected.failed:
         reasons = " ".join(collected.notes)
         if frame["mean_reward"].isna().all():
             raise BadInputError("episodes with rewards", "failed episodes only", "episodes table", reasons)

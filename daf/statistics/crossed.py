@@ -16,13 +16,13 @@ played leaves the last two terms out, and so takes a fixed policy's mean as know
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import nan, sqrt
 
 import numpy as np
 
 from daf.statistics.hypothesis_tests import t_p_value
-from daf.statistics.intervals import Array, t_quantile
+from daf.statistics.intervals import Array, t_quantile, unit_of, variance, without_rounding
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +32,7 @@ class RunTable:
     Attributes:
         scores: per mission (environment seeds, training seeds); a fixed policy has one column.
         environments: per mission the environment seed of each row, ascending.
+        resolutions: per mission the size up to which differences of scores are rounding errors; default: 0.
         trained: whether the columns are training seeds.
         joint: whether the columns are the same training runs on all missions; else each mission has separate ones.
     """
@@ -40,12 +41,33 @@ class RunTable:
     environments: Sequence[tuple[int, ...]]
     trained: bool
     joint: bool = True
+    resolutions: Sequence[float] = ()
+
+    @property
+    def resolution(self) -> float:
+        """The size up to which differences of means over missions are rounding errors."""
+        return float(np.mean(self.resolutions)) if self.resolutions else 0.0
+
+    def resolution_on(self, mission: int) -> float:
+        return self.resolutions[mission] if self.resolutions else 0.0
 
     @property
     def samples(self) -> list[Array]:
         """Independent samples of run scores, whose mean of means is the policy's: of all missions, or of each."""
         runs = [scores.mean(axis=0) for scores in self.scores]
-        return [np.asarray(np.mean(runs, axis=0))] if self.joint else runs
+        if self.joint:
+            return [without_rounding(np.mean(runs, axis=0), self.resolution)]
+        return [without_rounding(part, self.resolution_on(mission)) for mission, part in enumerate(runs)]
+
+    def alone_in_own_unit(self, mission: int) -> RunTable:
+        """The scores of one mission, divided by a power of two so that they are about 1."""
+        unit = unit_of(self.scores[mission])
+        return replace(
+            self,
+            scores=[self.scores[mission] / unit],
+            environments=[self.environments[mission]],
+            resolutions=[self.resolution_on(mission) / unit],
+        )
 
     @property
     def mean(self) -> float:
@@ -59,7 +81,7 @@ class RunTable:
     @property
     def sd(self) -> float:
         """Standard deviation of a run's score (over missions: within them)."""
-        return sqrt(float(np.mean([runs.var(ddof=1) for runs in self.samples])))
+        return sqrt(float(np.mean([variance(runs) for runs in self.samples])))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,7 +167,7 @@ def recipe_variance(*policies: RunTable, general: bool = True) -> RecipeVariance
     if not policies or any(policy.fewest < 2 for policy in trained):
         return RecipeVariance(errors=(StandardError(error=nan, df=nan),))
     samples = [(runs, len(policy.samples)) for policy in trained for runs in policy.samples]
-    seeds = _terms([(runs.var(ddof=1) / runs.size / count**2, runs.size - 1) for runs, count in samples])
+    seeds = _terms([(variance(runs) / runs.size / count**2, runs.size - 1) for runs, count in samples])
     missions = range(len(policies[0].scores))
     found = [_environment_term(policies, mission) for mission in missions] if general else []
     environments = _terms([term for term in found if term is not None])
@@ -167,11 +189,17 @@ def recipe_variance(*policies: RunTable, general: bool = True) -> RecipeVariance
 
 def environment_share(table: RunTable, mission: int) -> float:
     """The share of the variance of environments' means on a mission that seed means do not contain already."""
-    found = _environment_term([table], mission)
+    own = table.alone_in_own_unit(mission)
+    found = _environment_term([own], 0)
     if found is None or found[0] == 0:
         return 0.0
-    rest = _rest_term(table, mission) if table.trained and table.scores[mission].shape[1] > 1 else None
+    rest = _rest_term(own, 0) if own.trained and own.scores[0].shape[1] > 1 else None
     return max(0.0, 1 - rest[0] / found[0]) if rest else 1.0
+
+
+def environment_means(table: RunTable, mission: int) -> Array:
+    """Mean scores of a mission's environment seeds."""
+    return without_rounding(table.scores[mission].mean(axis=1), table.resolution_on(mission))
 
 
 def _environment_term(policies: Sequence[RunTable], mission: int) -> tuple[float, float] | None:
@@ -181,25 +209,26 @@ def _environment_term(policies: Sequence[RunTable], mission: int) -> tuple[float
     """
     weight = len(policies[0].scores) ** 2
     columns = [
-        dict(zip(policy.environments[mission], policy.scores[mission].mean(axis=1), strict=True)) for policy in policies
+        dict(zip(policy.environments[mission], environment_means(policy, mission), strict=True)) for policy in policies
     ]
     varying = [column for column in columns if len(column) > 1]
     if not varying:
         return None
-    alone = [(np.var(list(column.values()), ddof=1) / len(column), len(column) - 1) for column in varying]
-    total = sum(variance for variance, _ in alone)
+    alone = [(variance(np.array(list(column.values()))) / len(column), len(column) - 1) for column in varying]
+    total = sum(part for part, _ in alone)
     df: float = min(df for _, df in alone)
     if len(varying) == 2:
         x, y = varying
         common = [seed for seed in x if seed in y]
         if len(common) == len(x) == len(y):
-            differences = np.array([x[seed] - y[seed] for seed in common])
-            return float(differences.var(ddof=1)) / len(x) / weight, len(x) - 1
+            resolution = max(policy.resolution_on(mission) for policy in policies)
+            differences = without_rounding(np.array([x[seed] - y[seed] for seed in common]), resolution)
+            return variance(differences) / len(x) / weight, len(x) - 1
         if len(common) > 1:
             pairs = np.array([[x[seed], y[seed]] for seed in common])
             shared = float(np.cov(pairs.T)[0, 1]) * 2 * len(common) / (len(x) * len(y))
             return max(0.0, float(total - shared)) / weight, min(df, len(common) - 1)
-        spent = sum(variance**2 / one for variance, one in alone)
+        spent = sum(part**2 / one for part, one in alone)
         df = float(total**2 / spent) if spent else df
     return float(total) / weight, df
 
@@ -211,5 +240,6 @@ def _rest_term(policy: RunTable, mission: int) -> tuple[float, float] | None:
     if rows < 2:
         return None
     rest = scores - scores.mean(axis=0) - scores.mean(axis=1, keepdims=True) + scores.mean()
+    rest = without_rounding(rest, policy.resolution_on(mission))
     df = (rows - 1) * (columns - 1)
     return float((rest**2).sum()) / df / (rows * columns * len(policy.scores) ** 2), df

@@ -10,9 +10,18 @@ from collections.abc import Callable, Sequence
 from math import exp, isfinite, nan, sqrt
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import optimize, special
 
-from daf.statistics.intervals import Array, Interval, mean_of_strata, no_variance_reason, standard_error, unknown
+from daf.statistics.intervals import (
+    Array,
+    Interval,
+    mean_of_strata,
+    no_variance_reason,
+    resolution_of,
+    standard_error,
+    unknown,
+)
 
 
 def hedges_correction(df: float) -> float:
@@ -87,10 +96,22 @@ def probability_of_improvement(x_by_task: Sequence[Array], y_by_task: Sequence[A
     """Mean over tasks of P(X > Y) + P(X = Y) / 2 for runs drawn independently (Agarwal et al. 2021, section 4.3)."""
     shares = []
     for x, y in zip(x_by_task, y_by_task, strict=True):
-        ordered = np.sort(y)
-        below = np.searchsorted(ordered, x, side="left") + np.searchsorted(ordered, x, side="right")
+        ordered, tie = np.sort(y), _tie(x, y)
+        below = np.searchsorted(ordered, x - tie, side="left") + np.searchsorted(ordered, x + tie, side="right")
         shares.append(float(below.sum()) / (2 * x.size * y.size))
     return float(np.mean(shares))
+
+
+def wins(x: Array, y: Array) -> NDArray[np.float32]:
+    """Table of x_i > y_j with ties as half; shape (units of x, units of y)."""
+    gaps, tie = x[:, None] - y[None, :], _tie(x, y)
+    table: NDArray[np.float32] = ((gaps > tie) + 0.5 * (np.abs(gaps) <= tie)).astype(np.float32)
+    return table
+
+
+def _tie(x: Array, y: Array) -> float:
+    """The largest difference of units that counts as a tie: means of equal scores may differ by rounding errors."""
+    return max(resolution_of(x), resolution_of(y))
 
 
 def paired_probability_of_improvement(strata: Sequence[Array]) -> float:

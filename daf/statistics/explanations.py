@@ -58,10 +58,24 @@ def _why_not(estimand: Estimand, units: Units, overall: Sequence[PairRecord]) ->
     """Why an estimand is not answered; empty if it is."""
     if any(record.tested for record in overall):
         return ""
+    if not units.cells and units.failed:
+        return "every policy failed in every episode."
+    lost = units.failed_policies()
+    failed = f"{' and '.join(lost)} failed in every episode"
     if estimand == "checkpoints":
-        return "no two policies have varying results on the same environment seeds."
+        others = "no two other policies" if lost else "no two policies"
+        reason = f"{others} have varying results on the same environment seeds."
+        return f"{failed}, and {reason}" if lost else reason
     trained = {policy: len(units.training_seeds(policy)) for policy in units.policies if units.training_seeds(policy)}
     single = [policy for policy, seeds in trained.items() if seeds == 1]
+    trained_and_lost = [policy for policy in lost if units.was_trained(policy)]
+    if trained_and_lost and len(trained) < 2:
+        rest = (
+            "no training seeds are known for the other policies"
+            if not trained
+            else f"only {next(iter(trained))} is left"
+        )
+        return f"{failed}, so nothing is known about training {' and '.join(trained_and_lost)} again; {rest}."
     if not trained:
         return "no training seeds are known for these policies, so the data say nothing about training them again."
     if single:

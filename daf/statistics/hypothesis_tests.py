@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike
 from scipy import special
 
 from daf.statistics.intervals import (
+    ROUNDING,
     Array,
     Interval,
     hall_transformed,
@@ -88,6 +89,7 @@ def sign_flip_test(
     *,
     num_resamples: int = 10_000,
     max_resamples: int | None = None,
+    resolution: float = 0.0,
     rng: np.random.Generator,
 ) -> HypothesisTestResult:
     """Permutation test of paired differences, stratified by mission.
@@ -99,6 +101,9 @@ def sign_flip_test(
 
     A stratum of several equal differences (two deterministic policies) is flipped as a whole: the seeds made no
     difference there, so its episodes are one unit. If all strata are like that, the test is not possible.
+
+    Args:
+        resolution: the size up to which differences are rounding errors of the scores; sums that differ by less tie.
     """
     difference = float(mean_of_strata(strata)) if strata and all(stratum.size for stratum in strata) else nan
     name = "sign-flip permutation" + (", stratified by mission" if len(strata) > 1 else "")
@@ -109,7 +114,7 @@ def sign_flip_test(
         [np.array([stratum.mean()]) if is_constant(stratum) else stratum / stratum.size for stratum in strata]
     ) / len(strata)
     weights = weights[weights != 0]  # flipping a zero changes nothing
-    observed = abs(float(weights.sum())) - 1e-12 * float(np.abs(weights).sum())
+    observed = abs(float(weights.sum())) - max(ROUNDING * float(np.abs(weights).sum()), resolution)
     n = weights.size
     norm = float(np.sqrt((weights**2).sum()))
     if n > MANY_UNITS and float(np.abs(weights).max()) < SMALL_PART * norm:
@@ -123,19 +128,13 @@ def sign_flip_test(
         p = float((np.abs(signs @ weights) >= observed).mean())
         return HypothesisTestResult(name=f"{name} (exact)", difference=difference, p=p, minimum_p=exact_minimum)
 
-    def first(draws: int) -> int:
-        if n > FEW_UNITS:
-            return _count_flips(weights, observed, draws, rng)
-        hits, rows = 0, max(1, _CHUNK // n)
-        for start in range(0, draws, rows):
-            count = min(rows, draws - start)
-            signs = 1 - 2.0 * rng.integers(0, 2, (count, n), dtype=np.int8)
-            hits += int((np.abs(signs @ weights) >= observed).sum())
-        return hits
-
+    count_first = _count_flips if n > FEW_UNITS else _count_single_flips
     further_rng = rng.spawn(1)[0]
     p, draws = _monte_carlo(
-        first, lambda draws: _count_flips(weights, observed, draws, further_rng), num_resamples, max_resamples
+        lambda draws: count_first(weights, observed, draws, rng),
+        lambda draws: _count_flips(weights, observed, draws, further_rng),
+        num_resamples,
+        max_resamples,
     )
     return HypothesisTestResult(
         name=f"{name} ({draws:,} draws)",
@@ -143,6 +142,16 @@ def sign_flip_test(
         p=p,
         minimum_p=max(exact_minimum, 1 / (1 + max(num_resamples, max_resamples or 0))),
     )
+
+
+def _count_single_flips(weights: Array, observed: float, draws: int, rng: np.random.Generator) -> int:
+    """As `_count_flips`, with a random number for every sign."""
+    hits, rows = 0, max(1, _CHUNK // weights.size)
+    for start in range(0, draws, rows):
+        count = min(rows, draws - start)
+        signs = 1 - 2.0 * rng.integers(0, 2, (count, weights.size), dtype=np.int8)
+        hits += int((np.abs(signs @ weights) >= observed).sum())
+    return hits
 
 
 def _count_flips(weights: Array, observed: float, draws: int, rng: np.random.Generator) -> int:

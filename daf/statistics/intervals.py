@@ -13,13 +13,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import isfinite, nan, sqrt
+from math import frexp, isfinite, ldexp, nan, sqrt
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
 Array = NDArray[np.float64]
+ROUNDING = 1e-12  # differences this small, relative to the numbers they come from, are rounding errors
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,14 +40,45 @@ def unknown(reason: str) -> Interval:
     return Interval(low=nan, high=nan, method=f"insufficient data: {reason}")
 
 
+def unit_of(values: Array) -> float:
+    """The largest power of two that is not above the largest absolute value; 1 if there is none.
+
+    Dividing by it is exact and brings the values to about 1, whatever their unit, so that their squares and cubes
+    neither overflow nor vanish.
+    """
+    largest = float(np.abs(values).max(initial=0.0))
+    return ldexp(0.5, frexp(largest)[1]) if largest > 0 else 1.0
+
+
+def resolution_of(values: Array) -> float:
+    """The size up to which differences of these values are rounding errors."""
+    return ROUNDING * float(np.abs(values).max(initial=0.0))
+
+
 def is_constant(values: Array) -> bool:
     """Whether all units are equal up to rounding; true for one unit and for none."""
-    return values.size < 2 or float(np.ptp(values)) <= 1e-12 * max(1.0, float(np.abs(values).max()))
+    return values.size < 2 or float(np.ptp(values)) <= resolution_of(values)
+
+
+def variance(values: Array) -> float:
+    """Variance of a sample; exactly 0 if all units are equal up to rounding."""
+    return 0.0 if is_constant(values) else float(values.var(ddof=1))
 
 
 def is_constant_shift(differences: Array) -> bool:
-    """Whether several differences are all equal and not 0, up to rounding."""
-    return differences.size > 1 and is_constant(differences) and not is_constant(np.append(differences, 0.0))
+    """Whether several differences are all equal, up to rounding, and not 0."""
+    return differences.size > 1 and is_constant(differences) and bool(differences.any())
+
+
+def without_rounding(values: Array, resolution: float) -> Array:
+    """The values, except that those that are 0, or all equal, up to `resolution` are exactly so.
+
+    A difference of two scores has the rounding errors of the scores, so they can only be recognized by the scores'
+    size, which is lost in the difference.
+    """
+    if values.size and float(np.ptp(values)) <= resolution:
+        values = np.full(values.shape, values.mean() if np.ptp(values) else values.flat[0])
+    return np.where(np.abs(values) <= resolution, 0.0, values)
 
 
 def no_variance_reason(strata: Sequence[Array]) -> str | None:
@@ -88,7 +120,7 @@ def intraclass_correlation(values_GU: ArrayLike) -> float:
     """
     table = np.asarray(values_GU, dtype=np.float64)
     groups, units = table.shape
-    if groups < 2 or units < 2:
+    if groups < 2 or units < 2 or is_constant(table):
         return nan
     between = units * float(table.mean(axis=1).var(ddof=1))
     within = float(table.var(axis=1, ddof=1).mean())
@@ -112,7 +144,7 @@ def standard_error(strata: Sequence[Array]) -> tuple[float, float]:
     """
     if any(stratum.size < 2 for stratum in strata):
         return nan, nan
-    variances = np.array([stratum.var(ddof=1) / stratum.size for stratum in strata]) / len(strata) ** 2
+    variances = np.array([variance(stratum) / stratum.size for stratum in strata]) / len(strata) ** 2
     total = float(variances.sum())
     if total == 0:
         return 0.0, nan

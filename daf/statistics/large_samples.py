@@ -7,12 +7,13 @@ the influence of each unit gives in closed form.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from math import sqrt
 
 import numpy as np
 from scipy import special
 
-from daf.statistics.intervals import Array, Interval, iqm, is_constant, standard_error, unknown
+from daf.statistics.intervals import Array, Interval, iqm, is_constant, resolution_of, standard_error, unit_of, unknown
 
 LARGE = 5_000  # units from which normal limits are taken
 DRAWS = 10_000
@@ -34,6 +35,14 @@ def interval(
     Args:
         rng: for the median over missions, which is not normal: its missions' means are.
     """
+    unit = max(unit_of(part) for part in scores)  # squares of scores must neither overflow nor vanish
+    found = _interval_in_own_unit(name, [part / unit for part in scores], level, rng, target / unit)
+    return replace(found, low=unit * found.low, high=unit * found.high)
+
+
+def _interval_in_own_unit(
+    name: str, scores: Sequence[Array], level: float, rng: np.random.Generator, target: float
+) -> Interval:
     values = _values(name, scores, target)
     if all(is_constant(part) for part in values) or min(part.size for part in values) < 2:
         return unknown("no units that vary")
@@ -65,9 +74,10 @@ def _error(name: str, values: Sequence[Array]) -> float:
 
 def large_profile_band(scores: Sequence[Array], thresholds: Array, level: float) -> tuple[Array, Array, Array]:
     """`bootstrap.profile_band` from the normal limit of shares."""
+    limits = thresholds + resolution_of(thresholds)
     share, variance = np.zeros(thresholds.shape), np.zeros(thresholds.shape)
     for part in scores:
-        above = 1 - np.searchsorted(np.sort(part), thresholds, side="right") / part.size
+        above = 1 - np.searchsorted(np.sort(part), limits, side="right") / part.size
         share += above / len(scores)
         variance += above * (1 - above) / part.size / len(scores) ** 2
     half = float(special.ndtri(0.5 + level / 2)) * np.sqrt(variance)

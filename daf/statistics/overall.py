@@ -8,6 +8,7 @@ not independent.
 
 from __future__ import annotations
 
+from math import nan
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from daf.config import DAFComparisonConfig
 from daf.statistics import bootstrap, large_samples, ranking, recipe_bootstrap
 from daf.statistics.bootstrap import Scores
 from daf.statistics.crossed import RunTable
-from daf.statistics.intervals import Array
+from daf.statistics.intervals import Array, resolution_of, without_rounding
 from daf.statistics.records import OVERALL, AggregateRecord, Estimand, ProfileRecord, RankRecord
 from daf.statistics.streams import ESTIMAND_KEYS, environment_streams, stream
 from daf.statistics.units import Units, crossed_tables
@@ -88,41 +89,57 @@ def aggregate(units: Units, config: DAFComparisonConfig) -> list[AggregateRecord
             )
             for (policy, table), shift in zip(crossed.items(), shifts, strict=True):
                 records += _crossed_aggregates(config, policy, table, shift, statistics)
-            continue
-        if not joint and not config.resample_missions and _is_large(samples):
+        elif not joint and not config.resample_missions and _is_large(samples):
             records += _large_aggregates(config, estimand, samples, statistics)
-            continue
-        replicates, _ = bootstrap.bootstrap_suite(
-            list(samples.values()),
-            statistics=statistics,
-            pairs=[],
-            num_resamples=config.num_resamples,
-            rngs=[stream(config, "aggregate", ESTIMAND_KEYS[estimand], policy) for policy in samples],
-            joint=joint,
-            missions=config.resample_missions,
-        )
-        for index, (policy, scores) in enumerate(samples.items()):
-            for name in statistics:
-                interval = bootstrap.replicate_interval(
-                    replicates[name][index],
-                    [scores],
-                    config.confidence_level,
-                    joint=joint,
-                    pooled=name not in bootstrap.BY_MISSION,
-                    missions=config.resample_missions,
-                )
-                record = AggregateRecord(
-                    estimand=estimand,
-                    policy=policy,
-                    statistic=name,
-                    value=bootstrap.PooledStatistic(name, scores).estimate,
-                    interval_low=interval.low,
-                    interval_high=interval.high,
-                    interval_method=interval.method,
-                    n_missions=len(scores),
-                    n_units=sum(part.size for part in scores),
-                )
-                records.append(record)
+        else:
+            records += _resampled_aggregates(config, estimand, samples, statistics, joint=joint)
+        records += [
+            _without_result(estimand, policy, name) for policy in units.failed_policies() for name in statistics
+        ]
+    return records
+
+
+def _resampled_aggregates(
+    config: DAFComparisonConfig,
+    estimand: Estimand,
+    samples: dict[str, Scores],
+    statistics: list[str],
+    *,
+    joint: bool,
+) -> list[AggregateRecord]:
+    """The aggregates of units that are resampled within missions, or jointly for all."""
+    records = []
+    replicates, _ = bootstrap.bootstrap_suite(
+        list(samples.values()),
+        statistics=statistics,
+        pairs=[],
+        num_resamples=config.num_resamples,
+        rngs=[stream(config, "aggregate", ESTIMAND_KEYS[estimand], policy) for policy in samples],
+        joint=joint,
+        missions=config.resample_missions,
+    )
+    for index, (policy, scores) in enumerate(samples.items()):
+        for name in statistics:
+            interval = bootstrap.replicate_interval(
+                replicates[name][index],
+                [scores],
+                config.confidence_level,
+                joint=joint,
+                pooled=name not in bootstrap.BY_MISSION,
+                missions=config.resample_missions,
+            )
+            record = AggregateRecord(
+                estimand=estimand,
+                policy=policy,
+                statistic=name,
+                value=bootstrap.PooledStatistic(name, scores).estimate,
+                interval_low=interval.low,
+                interval_high=interval.high,
+                interval_method=interval.method,
+                n_missions=len(scores),
+                n_units=sum(part.size for part in scores),
+            )
+            records.append(record)
     return records
 
 
@@ -182,6 +199,20 @@ def _crossed_aggregates(
     return records
 
 
+def _without_result(estimand: Estimand, policy: str, statistic: str) -> AggregateRecord:
+    return AggregateRecord(
+        estimand=estimand,
+        policy=policy,
+        statistic=statistic,
+        value=nan,
+        interval_low=nan,
+        interval_high=nan,
+        interval_method="no episode has a result",
+        n_missions=0,
+        n_units=0,
+    )
+
+
 def profile(units: Units, config: DAFComparisonConfig) -> list[ProfileRecord]:
     """Performance profiles of all policies at common thresholds, with pointwise bands."""
     records: list[ProfileRecord] = []
@@ -227,7 +258,7 @@ def rank_policies(units: Units, config: DAFComparisonConfig) -> tuple[list[RankR
     for name, members in groups:
         rng = stream(config, "ranks", *members)
         ranks = ranking.bootstrap_ranks([shared[mission] for mission in members], rng=rng, **options)
-        records += _rank_records("checkpoints", name, present, ranks)
+        records += _rank_records("checkpoints", name, present, ranks, units.failed_policies())
     if "recipes" in _samples(units):
         missions = units.missions_of(*present)
         fixed = [not units.training_seeds(policy) for policy in present]
@@ -239,8 +270,8 @@ def rank_policies(units: Units, config: DAFComparisonConfig) -> tuple[list[RankR
             ranks = ranking.bootstrap_run_ranks(
                 runs, fixed=fixed, rngs=rngs, shifts=shifts, joint=not units.runs_per_mission, **options
             )
-            records += _rank_records("recipes", name, present, ranks)
-    means = np.array([scores.mean(axis=1) for scores in shared.values()])
+            records += _rank_records("recipes", name, present, ranks, units.failed_policies())
+    means = np.array([without_rounding(scores.mean(axis=1), resolution_of(scores)) for scores in shared.values()])
     return records, ranking.friedman_test(means, 1 - config.confidence_level)
 
 
@@ -268,16 +299,21 @@ def _shared_episodes(units: Units, policies: list[str]) -> dict[str, Array]:
     return shared
 
 
-def _rank_records(estimand: Estimand, mission: str, policies: list[str], ranks: ranking.Ranks) -> list[RankRecord]:
+def _rank_records(
+    estimand: Estimand, mission: str, policies: list[str], ranks: ranking.Ranks, failed: list[str]
+) -> list[RankRecord]:
+    """The ranks of policies, and records without a rank of those that have no result."""
+    unranked = [(policy, nan, nan, nan, nan) for policy in failed]
+    ranked = zip(policies, ranks.mean_rank, ranks.low, ranks.high, ranks.probability_first, strict=True)
     return [
         RankRecord(
             estimand=estimand,
             mission=mission,
             policy=policy,
-            mean_rank=float(ranks.mean_rank[index]),
-            rank_low=float(ranks.low[index]),
-            rank_high=float(ranks.high[index]),
-            p_first=float(ranks.probability_first[index]),
+            mean_rank=float(mean),
+            rank_low=float(low),
+            rank_high=float(high),
+            p_first=float(first),
         )
-        for index, policy in enumerate(policies)
+        for policy, mean, low, high, first in [*ranked, *unranked]
     ]

@@ -19,7 +19,7 @@ from daf.statistics.checkpoint_pairs import checkpoint_pair
 from daf.statistics.planning import Spread, plan
 from daf.statistics.primary import advantage, contradiction_text, contradictions
 from daf.statistics.recipe_pairs import Improvements, recipe_pair
-from daf.statistics.records import OVERALL, Estimand, PairRecord, Verdict
+from daf.statistics.records import OVERALL, Estimand, PairRecord, Verdict, in_scores
 from daf.statistics.units import Units
 
 FEWEST_SEEDS = 3  # from 2 against 2, up to half of all verdicts would be false
@@ -55,37 +55,66 @@ def compare_pairs(units: Units, config: DAFComparisonConfig) -> list[PairRecord]
     tested: list[tuple[PairRecord, Spread | None]] = []
     for row in rows:
         draws = hypothesis_tests.draws_for_family(config.num_resamples, sizes[row.family], alpha)
+        own = units.in_own_unit(row.missions)
         if row.estimand == "checkpoints":
-            pair = checkpoint_pair(
-                units, config, row.a, row.b, mission=row.mission, missions=row.missions, max_resamples=draws
+            record, spread = checkpoint_pair(
+                own, config, row.a, row.b, mission=row.mission, missions=row.missions, max_resamples=draws
             )
         else:
-            pair = recipe_pair(
-                units, config, row.a, row.b, mission=row.mission, missions=row.missions, max_resamples=draws,
+            record, spread = recipe_pair(
+                own, config, row.a, row.b, mission=row.mission, missions=row.missions, max_resamples=draws,
                 improvements=improvements,
             )  # fmt: skip
-        tested.append(pair)
+        tested.append((in_scores(record, own.unit), spread and spread.in_scores(own.unit)))
     concluded: dict[int, PairRecord] = {}
     for family in sizes:
         members = [index for index, row in enumerate(rows) if row.family == family]
         records = _conclude([tested[index] for index in members], alpha, margin)
         concluded |= dict(zip(members, records, strict=True))
-    return [concluded[index] for index in range(len(rows))]
+    return [*(concluded[index] for index in range(len(rows))), *_failed_pairs(units, config)]
+
+
+def _failed_pairs(units: Units, config: DAFComparisonConfig) -> list[PairRecord]:
+    """The pairs of policies without a result, on every mission that both played, and over all missions.
+
+    They are outside of all families: there was nothing to test.
+    """
+    records = []
+    for a, b in _pairs(units.policies, config):
+        lost = {
+            mission: [policy for policy in (a, b) if (policy, mission) in units.failed] for mission in units.missions
+        }
+        without = [mission for mission, failed in lost.items() if failed and units.played(a, b, mission)]
+        if without and not units.missions_of(a, b):
+            without.append(OVERALL)
+            lost[OVERALL] = [policy for policy in (a, b) if units.failed_missions(policy)]
+        records += [
+            PairRecord(
+                estimand="checkpoints", mission=mission, n_missions=0 if mission == OVERALL else 1, policy_a=a,
+                policy_b=b, paired=True, n_a=0, n_b=0, effect_name="dz", test="none",
+                reason=f"{' and '.join(lost[mission])} failed in every episode",
+            )
+            for mission in without
+        ]  # fmt: skip
+    return records
 
 
 def _present(units: Units) -> list[str]:
     return [policy for policy in units.policies if units.missions_of(policy)]
 
 
+def _pairs(policies: Sequence[str], config: DAFComparisonConfig) -> list[tuple[str, str]]:
+    """Every pair, or every pair with the reference."""
+    if config.reference is None:
+        return list(combinations(policies, 2))
+    others = [policy for policy in policies if policy != config.reference]
+    return [(config.reference, other) for other in others if config.reference in policies]
+
+
 def _rows(units: Units, config: DAFComparisonConfig) -> list[_Row]:
     """The rows of the table, in order: every pair, or every pair with the reference."""
-    present = _present(units)
-    pairs = list(combinations(present, 2))
-    if config.reference is not None:
-        others = [policy for policy in present if policy != config.reference]
-        pairs = [(config.reference, other) for other in others if config.reference in present]
     rows = []
-    for a, b in pairs:
+    for a, b in _pairs(_present(units), config):
         groups: list[tuple[Estimand, list[str]]] = [
             ("checkpoints", [m for m in units.missions_of(a, b) if units.paired_differences(a, b, m).size])
         ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import ceil, isfinite, nan
 
 from daf.statistics import effects
@@ -30,6 +30,10 @@ class Spread:
     units_needed: Callable[[float, float, float], float]
     groups: int
     fewest: int
+
+    def in_scores(self, unit: float) -> Spread:
+        """The spread of scores that are multiples of `unit`, as scores."""
+        return replace(self, error=self.error * unit, sd=self.sd * unit)
 
 
 @dataclass(frozen=True, kw_only=True)

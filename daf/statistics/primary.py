@@ -15,7 +15,16 @@ from scipy import special
 
 from daf.config import Primary
 from daf.statistics import hypothesis_tests
-from daf.statistics.intervals import Array, Interval, iqm, is_constant, t_quantile, unknown
+from daf.statistics.intervals import (
+    ROUNDING,
+    Array,
+    Interval,
+    iqm,
+    is_constant,
+    t_quantile,
+    unknown,
+    without_rounding,
+)
 from daf.statistics.records import PairRecord
 
 NAMES = {"mean": "mean", "iqm": "IQM", "probability_of_improvement": "probability of improvement"}
@@ -33,7 +42,14 @@ def estimate_of(record: PairRecord) -> tuple[float, float, float]:
 
 def advantage(record: PairRecord) -> float:
     """The primary quantity, above 0 if policy_a is ahead."""
-    return estimate_of(record)[0] - (0.5 if record.primary == "probability_of_improvement" else 0.0)
+    estimate = estimate_of(record)[0]
+    return _beyond_half(estimate) if record.primary == "probability_of_improvement" else estimate
+
+
+def _beyond_half(probability: float) -> float:
+    """A probability less one half; 0 if only rounding errors of a mean over missions are left."""
+    gap = probability - 0.5
+    return 0.0 if abs(gap) <= ROUNDING else gap
 
 
 def contradictions(record: PairRecord) -> list[str]:
@@ -41,10 +57,10 @@ def contradictions(record: PairRecord) -> list[str]:
     gaps = {
         "mean": record.difference,
         "iqm": record.iqm_difference,
-        "probability_of_improvement": record.p_improvement - 0.5,
+        "probability_of_improvement": _beyond_half(record.p_improvement),
     }
-    ahead = advantage(record)
-    return [name for name, gap in gaps.items() if isfinite(gap) and gap * ahead < 0]
+    ahead = np.sign(advantage(record))
+    return [name for name, gap in gaps.items() if isfinite(gap) and np.sign(gap) * ahead < 0]
 
 
 def contradiction_text(record: PairRecord, names: Sequence[str]) -> str:
@@ -63,23 +79,33 @@ def contradiction_text(record: PairRecord, names: Sequence[str]) -> str:
 # ---- paired episodes --------------------------------------------------------------------------------------
 
 
-def paired_iqm(x: Sequence[Array], y: Sequence[Array], level: float) -> tuple[float, Interval, float, float]:
+def paired_iqm(
+    x: Sequence[Array], y: Sequence[Array], level: float, resolution: float = 0.0
+) -> tuple[float, Interval, float, float]:
     """Difference of the IQMs of paired units pooled over missions: value, interval, standard error and df.
 
     Yuen's test of dependent samples (Wilcox 2012, section 5.9.5) from winsorized values, with the variance within
     missions.
+
+    Args:
+        resolution: the size up to which differences are rounding errors of the scores.
     """
-    difference = float(iqm(np.concatenate(x)) - iqm(np.concatenate(y)))
+    difference = iqm_difference(np.concatenate(x), np.concatenate(y), resolution)
     n = sum(part.size for part in x)
     kept = n - 2 * (n // 4)
     winsorized = [_winsorized(x), _winsorized(y)]
-    gaps = [one - other for one, other in zip(*winsorized, strict=True)]
+    gaps = [without_rounding(one - other, resolution) for one, other in zip(*winsorized, strict=True)]
     if kept < 2 or all(is_constant(part) for part in gaps):
         return difference, unknown("the differences do not vary"), nan, nan
     squares = sum(float(((part - part.mean()) ** 2).sum()) for part in gaps)
     error = sqrt(squares / (kept * (kept - 1)))
     half = t_quantile(level, kept - 1) * error
     return difference, Interval(low=difference - half, high=difference + half, method="Yuen"), error, kept - 1.0
+
+
+def iqm_difference(x: Array, y: Array, resolution: float) -> float:
+    """IQM of x minus that of y; 0 if they differ by rounding errors only."""
+    return float(without_rounding(iqm(x) - iqm(y), resolution))
 
 
 def _winsorized(parts: Sequence[Array]) -> list[Array]:

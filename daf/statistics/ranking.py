@@ -13,7 +13,7 @@ import numpy as np
 from scipy import stats
 
 from daf.statistics.bootstrap import FEWEST_UNITS, replicate_levels
-from daf.statistics.intervals import Array
+from daf.statistics.intervals import ROUNDING, Array, resolution_of, unit_of
 
 MISSIONS_FOR_FRIEDMAN = 6
 MANY_EPISODES = 1_000  # on a mission, above which resampled means are drawn from their normal limit
@@ -32,10 +32,24 @@ class Ranks:
     probability_first: Array
 
 
-def ranks_of_scores(scores: Array) -> Array:
-    """Ranks along the first axis, 1 for the highest score, ties shared: (policies, ...) → (policies, ...)."""
-    rounded = np.round(scores, 12)  # rounding errors must not decide the rank of equal means
-    return np.asarray(stats.rankdata(-rounded, axis=0))
+def ranks_of_scores(scores: Array, resolution: float | None = None) -> Array:
+    """Ranks along the first axis, 1 for the highest score, ties shared: (policies, ...) → (policies, ...).
+
+    Args:
+        scores: -inf ranks last.
+        resolution: the size up to which differences are rounding errors, which must not decide the rank of equal
+            means; default: as for the largest score of each column.
+    """
+    largest = np.abs(np.where(np.isfinite(scores), scores, 0.0)).max(axis=0)
+    limit = ROUNDING * largest if resolution is None else np.full(largest.shape, resolution)
+    order = np.argsort(-scores, axis=0)
+    descending = np.take_along_axis(scores, order, axis=0)
+    places = np.zeros(scores.shape, np.intp)
+    with np.errstate(invalid="ignore"):  # two of -inf tie
+        places[1:] = np.cumsum(descending[:-1] - descending[1:] > limit, axis=0)
+    tied = np.empty_like(places)
+    np.put_along_axis(tied, order, places, axis=0)
+    return np.asarray(stats.rankdata(tied, axis=0))
 
 
 def bootstrap_ranks(
@@ -53,14 +67,16 @@ def bootstrap_ranks(
     for scores in scores_by_mission:
         n = scores.shape[1]
         if n > MANY_EPISODES:  # the means are normal
-            drawn = rng.multivariate_normal(scores.mean(axis=1), np.cov(scores) / n, num_resamples, method="eigh")
-            replicates += ranks_of_scores(drawn.T) / len(scores_by_mission)
+            own = scores / unit_of(scores)
+            drawn = rng.multivariate_normal(own.mean(axis=1), np.cov(own) / n, num_resamples, method="eigh")
+            replicates += ranks_of_scores(drawn.T, resolution_of(own)) / len(scores_by_mission)
             continue
         # The counts of a resample are multinomial; one matrix product then gives all its means.
         counts = rng.multinomial(n, np.full(n, 1 / n), size=num_resamples).astype(np.float64)
-        replicates += ranks_of_scores(scores @ counts.T / n) / len(scores_by_mission)
+        replicates += ranks_of_scores(scores @ counts.T / n, resolution_of(scores)) / len(scores_by_mission)
     samples = [[scores[policy] for scores in scores_by_mission] for policy in range(policies)]
-    return _summarize(observed, replicates, replicate_levels(samples, level)[0])
+    ranks = [ranks_of_scores(m, resolution_of(s)) for m, s in zip(observed, scores_by_mission, strict=True)]
+    return _summarize(ranks, replicates, replicate_levels(samples, level)[0])
 
 
 def bootstrap_run_ranks(
@@ -91,8 +107,12 @@ def bootstrap_run_ranks(
     if shifts is not None:
         means = [mean + shift.T for mean, shift in zip(means, shifts, strict=True)]
     missions = range(len(means[0]))
-    observed = [np.array([runs[mission].mean() for runs in runs_by_policy]) for mission in missions]
-    ranks = [ranks_of_scores(np.array([mean[mission] for mean in means])) for mission in missions]
+    resolutions = [max(resolution_of(runs[mission]) for runs in runs_by_policy) for mission in missions]
+    observed = [
+        ranks_of_scores(np.array([runs[mission].mean() for runs in runs_by_policy]), resolutions[mission])
+        for mission in missions
+    ]
+    ranks = [ranks_of_scores(np.array([mean[mission] for mean in means]), resolutions[mission]) for mission in missions]
     trained = [runs for runs, known in zip(runs_by_policy, fixed, strict=True) if not known]
     few = np.array(
         [
@@ -128,12 +148,12 @@ def _resampled_means(runs: Sequence[Array], num_resamples: int, rng: np.random.G
 
 
 def _summarize(observed: Sequence[Array], replicates: Array, levels: tuple[float, float]) -> Ranks:
-    """Compute ranks from the missions' means, each (policies,), and replicates of mean ranks (policies, num_resamples).
+    """Mean ranks from those on each mission, each (policies,), and from replicates of them (policies, num_resamples).
 
     Args:
         levels: quantiles of the replicates that bound the intervals; NaN if resampling says too little.
     """
-    mean_rank = np.mean([ranks_of_scores(means) for means in observed], axis=0)
+    mean_rank = np.mean(observed, axis=0)
     if not np.isfinite(levels).all():
         unknown = np.full(mean_rank.shape, nan)
         return Ranks(mean_rank=mean_rank, low=unknown, high=unknown, probability_first=unknown)

@@ -14,8 +14,8 @@ from math import nan, sqrt
 import numpy as np
 
 from daf.statistics.bootstrap import BLOCK, FEWEST_UNITS, expanded_levels
-from daf.statistics.crossed import RunTable, environment_share
-from daf.statistics.intervals import Array, Interval, iqm, is_constant, unknown
+from daf.statistics.crossed import RunTable, environment_means, environment_share
+from daf.statistics.intervals import Array, Interval, iqm, is_constant, resolution_of, unknown
 
 WEIGHTS = 128  # environment seeds whose numbers differ by a multiple share a weight, which keeps large tables fast
 
@@ -37,12 +37,12 @@ def environment_shifts(
 
 def _environment_weights(table: RunTable, mission: int) -> Array:
     """The deviations of a mission's environments that share a random weight: (WEIGHTS,)."""
-    means = table.scores[mission].mean(axis=1)
+    means = environment_means(table, mission)
     n = means.size
     if n < 2:
         return np.zeros(WEIGHTS)
     places = np.array(table.environments[mission]) % WEIGHTS
-    deviations = (means - means.mean()) / sqrt(n * (n - 1))
+    deviations = np.zeros(n) if is_constant(means) else (means - means.mean()) / sqrt(n * (n - 1))
     return np.bincount(places, deviations, WEIGHTS) * sqrt(environment_share(table, mission))
 
 
@@ -74,7 +74,8 @@ def improvement(x: Array, y: Array) -> Array:
     total = np.zeros(len(x))
     for mission in range(x.shape[1]):
         gaps = x[:, mission, :, None] - y[:, mission, None, :]
-        total += ((gaps > 0).mean(axis=(1, 2)) + (gaps >= 0).mean(axis=(1, 2))) / 2
+        tie = max(resolution_of(x[:, mission]), resolution_of(y[:, mission]))
+        total += ((gaps > tie).mean(axis=(1, 2)) + (gaps >= -tie).mean(axis=(1, 2))) / 2
     return np.asarray(total / x.shape[1])
 
 

@@ -33,7 +33,10 @@ class _Replicates:
 
 
 class Improvements:
-    """P(improvement) and IQM of recipes for all pairs on the same missions, from resamples that all pairs share."""
+    """P(improvement) and IQM of recipes for all pairs on the same missions, from resamples that all pairs share.
+
+    As pairs are, missions are compared in their own unit (`Units.in_own_unit`).
+    """
 
     def __init__(self, units: Units, config: DAFComparisonConfig, policies: list[str]) -> None:
         self._units, self._config, self._policies = units, config, policies
@@ -42,8 +45,10 @@ class Improvements:
     def of(self, missions: list[str]) -> _Replicates:
         key = tuple(missions)
         if key not in self._replicates:
-            tables = crossed_tables(self._units, self._config, self._policies, missions)
-            self._replicates[key] = self._resample(missions) if tables is None else self._crossed(missions, tables)
+            units = self._units.in_own_unit(missions)
+            tables = crossed_tables(units, self._config, self._policies, missions)
+            found = self._resample(units, missions) if tables is None else self._crossed(missions, tables)
+            self._replicates[key] = found
         return self._replicates[key]
 
     def interval(self, a: str, b: str, missions: list[str]) -> Interval:
@@ -52,7 +57,8 @@ class Improvements:
 
     def iqm_replicates(self, a: str, b: str, missions: list[str]) -> Array:
         found = self.of(missions).iqm
-        return found[a] - found[b]
+        resolution = max(intervals.resolution_of(found[policy]) for policy in (a, b))
+        return intervals.without_rounding(found[a] - found[b], resolution)
 
     def iqm_interval(self, a: str, b: str, missions: list[str]) -> Interval:
         """Of the difference of IQM."""
@@ -71,8 +77,8 @@ class Improvements:
             return [(first, other) for other in range(len(able)) if other != first]
         return list(combinations(range(len(able)), 2))
 
-    def _resample(self, missions: list[str]) -> _Replicates:
-        scores = {policy: self._units.run_scores(policy, missions) for policy in self._policies}
+    def _resample(self, units: Units, missions: list[str]) -> _Replicates:
+        scores = {policy: units.run_scores(policy, missions) for policy in self._policies}
         able = [policy for policy, runs in scores.items() if runs and runs[0].size]
         indices = self._pairs(able)
         pooled, replicates = bootstrap.bootstrap_suite(
@@ -153,18 +159,18 @@ def recipe_pair(
         return record, None
     rng = stream(config, "recipes", a, b, *missions)
     estimate = _estimate(config, table_a, table_b, max_resamples, rng)
-    record = _with_estimate(record, estimate, config.equivalence_margin)
+    record = _with_estimate(record, estimate, (config.equivalence_margin or 0.0) / units.unit)
     record = replace(record, mean_a=table_a.mean, mean_b=table_b.mean)
     if estimate.result.p is not None:
         samples = [units.run_scores(policy, missions) for policy in (a, b)]
         better, iqm = improvements.interval(a, b, missions), improvements.iqm_interval(a, b, missions)
-        pooled = [float(intervals.iqm(np.concatenate(sample))) for sample in samples]
+        pooled, resolution = [np.concatenate(sample) for sample in samples], units.resolution((a, b), missions)
         record = replace(
             record,
             p_improvement=effects.probability_of_improvement(*samples),
             p_improvement_low=better.low,
             p_improvement_high=better.high,
-            iqm_difference=pooled[0] - pooled[1],
+            iqm_difference=primary.iqm_difference(pooled[0], pooled[1], resolution),
             iqm_low=iqm.low,
             iqm_high=iqm.high,
         )
@@ -182,7 +188,8 @@ def _estimate(
 ) -> _Estimate:
     """Compare the means of two policies, at least one of them trained."""
     level = config.confidence_level
-    difference = a.mean - b.mean
+    resolution = max(a.resolution, b.resolution)
+    difference = float(intervals.without_rounding(np.array(a.mean - b.mean), resolution))
     trained = [table for table in (a, b) if table.trained]
     samples = [table.samples[0] for table in trained if len(table.samples) == 1]
     variance = recipe_variance(a, b, general=config.recipe_claim == "general")
@@ -271,7 +278,7 @@ def _with_permutation(
     return replace(result, name=f"{result.name}, confirmed by permutation", p=p), caution
 
 
-def _with_estimate(record: PairRecord, estimate: _Estimate, margin: float | None) -> PairRecord:
+def _with_estimate(record: PairRecord, estimate: _Estimate, margin: float) -> PairRecord:
     result, variance = estimate.result, estimate.variance
     weakest = variance.weakest(result.difference) if result.p is not None else variance.own
     equivalence = nan

@@ -7,7 +7,7 @@ if the comparison declares reference scores.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import nan
 from typing import Annotated, Literal
 
@@ -62,12 +62,18 @@ class SummaryRecord:
     success_low: Annotated[float, "lower bound of the success rate (Wilson)"]
     success_high: Annotated[float, "upper bound of the success rate (Wilson)"]
     failures: Annotated[int, "episodes without a result, over all checkpoints"]
+    first_failure: Annotated[str | None, "why the first of them failed; null if none failed"] = None
     timeouts: Annotated[int, "actions that took longer than allowed, over all agents and checkpoints"]
     icc: Annotated[float, "share of the variance that lies between training seeds: ICC(1); unknown overall"]
     recipe_low: Annotated[float, "lower bound of the mean over training seeds"]
     recipe_high: Annotated[float, "upper bound of the mean over training seeds"]
     recipe_method: Annotated[str, "how that interval was computed, or why it is unknown"]
     mean_reward: Annotated[float, "mean raw reward, even if scores are normalized"]
+
+    @property
+    def failed(self) -> bool:
+        """Whether the policy played but no episode has a result."""
+        return self.n_episodes == 0 and self.failures > 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -179,3 +185,19 @@ class ScoreRecord:
     train_seed: Annotated[int | None, "training seed; null if the policy has none"]
     episode: Annotated[int, "number of the episode; the same number is the same episode for every policy"]
     score: Annotated[float, "mean reward per agent; unknown if the episode failed"]
+
+
+IN_UNITS_OF_SCORES: Mapping[type, tuple[str, ...]] = {
+    SummaryRecord: (
+        "mean", "interval_low", "interval_high", "median", "sd", "iqm", "min", "max", "recipe_low", "recipe_high",
+    ),
+    PairRecord: (
+        "mean_a", "mean_b", "difference", "interval_low", "interval_high", "iqm_difference", "iqm_low", "iqm_high",
+    ),
+}  # fmt: skip
+"""The columns that are multiples of the unit of scores; the others do not depend on it, or are raw rewards."""
+
+
+def in_scores[Record: SummaryRecord | PairRecord](record: Record, unit: float) -> Record:
+    """A record of scores that are multiples of `unit`, as scores."""
+    return replace(record, **{name: unit * getattr(record, name) for name in IN_UNITS_OF_SCORES[type(record)]})

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, TypedDict
 
 from daf.config import DAFComparisonConfig
 from daf.errors import BadInputError
@@ -25,14 +25,54 @@ from daf.statistics.records import (
     SummaryRecord,
 )
 from daf.system.columns import columns_of, from_rows, make_frame, to_rows
-from daf.system.files import read_json, write_text, write_with
+from daf.system.files import write_text, write_with
+from daf.system.json_files import read_json
 from daf.system.plain import to_plain
+from daf.system.readers import FROM_A_RUN
+from daf.system.validated import validated
 
 if TYPE_CHECKING:
     import pandas as pd
 
-FORMAT = "daf-comparison/4"
+FORMAT = "daf-comparison/5"
 HEADINGS: Mapping[Estimand, str] = {"checkpoints": "These checkpoints", "recipes": "These recipes"}
+
+
+class Answer(TypedDict):
+    """What one estimand asks, and whether the data answer it."""
+
+    answered: bool
+    why: str | None
+
+
+class Computation(TypedDict):
+    """What readers rely on of how a comparison was computed."""
+
+    normalization: dict[str, tuple[float, float]] | str
+
+
+class Origin(TypedDict):
+    """What readers rely on of a comparison's provenance."""
+
+    computation: Computation
+
+
+class ComparisonFile(TypedDict):
+    """comparison.json, its tables as rows that `from_rows` checks."""
+
+    format: str
+    config: dict[str, Any]
+    estimand: dict[Estimand, Answer]
+    friedman: dict[str, Any] | None
+    sequential: dict[str, Any] | None
+    notes: list[str]
+    provenance: Origin
+    summary_statistics: list[dict[str, Any]]
+    pairwise: list[dict[str, Any]]
+    ranks: list[dict[str, Any]]
+    aggregates: list[dict[str, Any]]
+    profiles: list[dict[str, Any]]
+    episodes: dict[str, list[Any]]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -110,6 +150,7 @@ class ComparisonResults:
 
     @property
     def policies(self) -> list[str]:
+        """In the order of the configuration, including those without a result."""
         return list(dict.fromkeys(record.policy for record in self.summary))
 
     @property
@@ -142,6 +183,19 @@ class ComparisonResults:
             return [record for record in records if record.mission == OVERALL] if overall_only else records
         return [record for record in records if record.mission != OVERALL] or records
 
+    @property
+    def failed(self) -> list[SummaryRecord]:
+        """The policies without a result: on all missions, or on single ones."""
+        several = len(self.missions) > 1
+        everywhere = {
+            record.policy for record in self.summary if several and record.failed and record.mission == OVERALL
+        }
+        return [
+            record
+            for record in self.summary
+            if record.failed and (record.mission == OVERALL) == (record.policy in everywhere)
+        ]
+
     def verdicts(self, estimand: Estimand = "checkpoints", *, overall_only: bool = True) -> list[str]:
         """The verdict sentences of one estimand: overall (with one mission: on it), or for every mission too."""
         from daf.statistics.sentences import verdict_sentence
@@ -152,14 +206,17 @@ class ComparisonResults:
         ]
 
     def __str__(self) -> str:
-        from daf.statistics.sentences import policy_sentence
+        from daf.statistics.sentences import failure_sentence, policy_sentence
 
         level, missions = self.config.confidence_level, len(self.missions)
         shown = [record for record in self.summary if missions > 1 or record.mission != OVERALL]
         if missions > 3:  # the table contains all of them
             shown = [record for record in self.summary if record.mission == OVERALL]
+        shown = [record for record in shown if not record.failed]
         means = [policy_sentence(record, level=level, missions=missions, unit=self.unit) for record in shown]
-        lines = ["Means", *(f"  {sentence}" for sentence in means)]
+        lines = ["Failed", *(f"  {failure_sentence(record, missions)}" for record in self.failed), ""]
+        lines = lines if self.failed else []
+        lines += ["Means", *(f"  {sentence}" for sentence in means)] if means else []
         for estimand, heading in HEADINGS.items():
             sentences = self.verdicts(estimand)
             if sentences:
@@ -193,23 +250,26 @@ class ComparisonResults:
     @classmethod
     def from_dict(cls, data: Mapping[str, Any], *, source: str = "comparison") -> Self:
         """Raises BadInputError if this is not the data of a comparison of this format."""
-        from daf.statistics.units import slim_frame
+        from daf.statistics.checked_episodes import checked_columns, slim_frame
 
+        data = validated(dict[str, Any], data, source, FROM_A_RUN)
         if data.get("format") != FORMAT:
-            raise BadInputError(f"format '{FORMAT}'", repr(data.get("format")), source)
+            hint = "another version of DAF wrote it: compare again"
+            raise BadInputError(f"format '{FORMAT}'", repr(data.get("format")), source, hint)
+        content = validated(ComparisonFile, data, source, FROM_A_RUN)
         return cls(
-            summary=from_rows(SummaryRecord, data["summary_statistics"]),
-            pairs=from_rows(PairRecord, data["pairwise"]),
-            rank_records=from_rows(RankRecord, data["ranks"]),
-            aggregate_records=from_rows(AggregateRecord, data["aggregates"]),
-            profile_records=from_rows(ProfileRecord, data["profiles"]),
-            episodes=slim_frame(data["episodes"]),
-            estimand=dict(data["estimand"]),
-            friedman=data["friedman"],
-            sequential=data["sequential"],
-            notes=tuple(data["notes"]),
-            config=DAFComparisonConfig.from_dict(data["config"], source=f"{source}: config"),
-            provenance=dict(data["provenance"]),
+            summary=from_rows(SummaryRecord, content["summary_statistics"], f"{source}: summary_statistics"),
+            pairs=from_rows(PairRecord, content["pairwise"], f"{source}: pairwise"),
+            rank_records=from_rows(RankRecord, content["ranks"], f"{source}: ranks"),
+            aggregate_records=from_rows(AggregateRecord, content["aggregates"], f"{source}: aggregates"),
+            profile_records=from_rows(ProfileRecord, content["profiles"], f"{source}: profiles"),
+            episodes=slim_frame(checked_columns(content["episodes"], f"{source}: episodes")),
+            estimand=data["estimand"],
+            friedman=content["friedman"],
+            sequential=content["sequential"],
+            notes=tuple(content["notes"]),
+            config=DAFComparisonConfig.from_dict(content["config"], source=f"{source}: config"),
+            provenance=data["provenance"],
         )
 
     def write(self, folder: str | Path) -> Path:
@@ -233,7 +293,7 @@ class ComparisonResults:
     def read(cls, folder: str | Path) -> Self:
         """Read what `write` wrote. Raises BadInputError if it is missing or invalid."""
         path = Path(folder) / "comparison.json"
-        return cls.from_dict(read_json(path), source=str(path))
+        return cls.from_dict(read_json(path, "a comparison", FROM_A_RUN), source=str(path))
 
 
 FILES = (
@@ -249,7 +309,7 @@ def data_dictionary() -> dict[str, dict[str, tuple[str, str]]]:
     comparison.json, `episodes` with the columns of `daf.episodes.table` that a comparison needs.
     """
     from daf.episodes.table import EPISODE_COLUMNS
-    from daf.statistics.units import SLIM_COLUMNS
+    from daf.statistics.checked_episodes import SLIM_COLUMNS
 
     records = {
         "summary": SummaryRecord,

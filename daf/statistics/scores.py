@@ -1,53 +1,19 @@
-"""External tables of scores: read, validate, and convert into an episodes table."""
+"""External tables of scores: validated, and converted into an episodes table."""
 
 from __future__ import annotations
 
 from math import inf
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from daf.errors import BadInputError, did_you_mean
+from daf.statistics.score_files import ALIAS, NAMES, NEEDED, OPTIONAL
 
 if TYPE_CHECKING:
     import pandas as pd
 
-NAMES = ("policy", "mission")
-NEEDED = (*NAMES, "score")
-OPTIONAL = ("train_seed", "episode")
-ALIAS = "seed"  # the name of the training seed in published tables
 RUN = ["policy", "mission", "train_seed"]
 LARGEST = 2**63 - 1  # of the integers in a table
 LARGEST_FLOAT = 2**53  # beyond it, floats skip whole numbers
-
-
-def read_scores(source: pd.DataFrame | str | Path) -> pd.DataFrame:
-    """Read a table of scores from a DataFrame, a .csv or a .parquet file.
-
-    Raises:
-        BadInputError: the file is missing, of another kind, or unreadable.
-    """
-    import pandas as pd
-
-    if isinstance(source, pd.DataFrame):
-        return source
-    path = Path(source)
-    if not path.is_file():
-        raise BadInputError("a table of scores", "no such file", str(path))
-    readers = {".csv": _read_csv, ".parquet": pd.read_parquet}
-    if path.suffix not in readers:
-        raise BadInputError("a .csv or .parquet file", f"'{path.suffix}'", str(path))
-    try:
-        return readers[path.suffix](path)
-    except (ValueError, OSError) as error:  # pandas and pyarrow raise their own kinds of ValueError
-        raise BadInputError(f"a {path.suffix} file", str(error), str(path)) from error
-
-
-def _read_csv(path: Path) -> pd.DataFrame:
-    """A .csv in which "None" or "NA" is a missing number, but an ordinary name in columns of names."""
-    import pandas as pd
-
-    names = pd.read_csv(path, usecols=lambda name: name in NAMES, dtype=str, keep_default_na=False)
-    return pd.read_csv(path).assign(**{name: names[name] for name in names.columns})
 
 
 def to_episodes(scores: pd.DataFrame, where: str = "table of scores") -> tuple[pd.DataFrame, list[str]]:
@@ -72,7 +38,7 @@ def to_episodes(scores: pd.DataFrame, where: str = "table of scores") -> tuple[p
         nameless = frame[name].isna() | (frame[name].astype(str).str.strip() == "")
         if nameless.any():
             raise BadInputError(f"a {name} in every row", f"none in row {nameless.idxmax()}", where)
-        frame[name] = frame[name].astype(str)
+        frame[name] = frame[name].astype(str).str.strip()
     frame["score"] = _numbers(frame["score"], "score", where).astype("float64")
     frame["train_seed"], seed_notes = _train_seeds(frame, ALIAS if ALIAS in scores.columns else "train_seed", where)
     frame["episode"], episode_notes = _episode_numbers(frame, where)

@@ -15,13 +15,13 @@ UNKNOWN = "\N{EN DASH}"
 def number(value: float | None, digits: int | None = None) -> str:
     """Format a number with two decimals; one above 10, none above 100, more below 0.01.
 
-    Numbers whose decimals would all be zero become '1.23e−6'; below 1e-12 they are rounding errors and shown as zero.
+    Numbers whose decimals would all be zero become '1.23e−6', and those from 1e15 on '1.23e15'.
     """
     if value is None or not isfinite(value):
         return UNKNOWN
     if digits is None:
         size = abs(value)
-        if 1e-12 <= size < 5e-5:
+        if 0 < size < 5e-5 or size >= 1e15:
             mantissa, exponent = f"{value:.2e}".split("e")
             return f"{mantissa}e{int(exponent)}".replace("-", MINUS)
         digits = 0 if size >= 100 else 1 if size >= 10 else 2 if size >= 0.01 or size < 5e-5 else 4
@@ -147,10 +147,24 @@ def _recipe(name: str, training_seeds: int | None) -> str:
 
 
 def policy_sentence(record: SummaryRecord, *, level: float, missions: int = 1, unit: str = "reward per agent") -> str:
-    """The mean of a policy as a sentence."""
+    """The mean of a policy as a sentence, or why it has none."""
+    if record.failed:
+        return failure_sentence(record, missions)
     interval = span(record.interval_low, record.interval_high)
     detail = f"{100 * level:.4g} % interval {interval}" if interval != UNKNOWN else record.interval_method
     return (
         f"{record.policy} scores {number(record.mean)} {unit} {place(record, missions)}, {detail} "
         f"({record.n_episodes} episodes)."
     )
+
+
+def failure_sentence(record: SummaryRecord, missions: int = 1) -> str:
+    """Why a policy has no result."""
+    return f"{record.policy} {failure_words(record, missions)} {record.first_failure}."
+
+
+def failure_words(record: SummaryRecord, missions: int = 1) -> str:
+    """The same, between the policy and the cause."""
+    episodes = f"{record.failures} episode{'' if record.failures == 1 else 's'}"
+    where = f"on any of {missions} missions" if record.mission == OVERALL and missions > 1 else place(record, missions)
+    return f"has no result {where}: {episodes} failed, the first with"

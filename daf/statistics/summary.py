@@ -11,22 +11,74 @@ from daf.config import DAFComparisonConfig
 from daf.statistics import intervals
 from daf.statistics.crossed import RunTable, recipe_variance
 from daf.statistics.intervals import Interval
-from daf.statistics.records import OVERALL, SummaryRecord
+from daf.statistics.records import OVERALL, SummaryRecord, in_scores
 from daf.statistics.units import Cell, Units
 
 
 def summarize(units: Units, config: DAFComparisonConfig) -> list[SummaryRecord]:
     """One record per policy and mission, and one per policy over all its missions (means of the missions' means).
 
+    A policy whose episodes all failed has the same records, without scores.
+
     The overall median is that of the missions' means; IQM, minimum and maximum are taken over all episodes together.
     """
     records = []
     for policy in units.policies:
-        missions = units.missions_of(policy)
-        records += [_summary(units, config, policy, mission, [mission]) for mission in missions]
+        missions, failed = units.missions_of(policy), units.failed_missions(policy)
+        for mission in units.missions:
+            if mission in missions:
+                records.append(_scored_summary(units, config, policy, mission, [mission]))
+            elif mission in failed:
+                records.append(_failed_summary(units, policy, mission, [mission]))
         if missions:
-            records.append(_summary(units, config, policy, OVERALL, missions))
+            overall = _scored_summary(units, config, policy, OVERALL, missions)
+            lost = [units.failed[policy, mission] for mission in failed]
+            failures = overall.failures + sum(cell.failures for cell in lost)
+            causes = [overall.first_failure, *(cell.cause for cell in lost)]
+            records.append(replace(overall, failures=failures, first_failure=next(filter(None, causes), None)))
+        elif failed:
+            records.append(_failed_summary(units, policy, OVERALL, failed))
     return records
+
+
+def _scored_summary(
+    units: Units, config: DAFComparisonConfig, policy: str, mission: str, members: list[str]
+) -> SummaryRecord:
+    own = units.in_own_unit(members)
+    return in_scores(_summary(own, config, policy, mission, members), own.unit)
+
+
+def _failed_summary(units: Units, policy: str, mission: str, missions: list[str]) -> SummaryRecord:
+    cells = [units.failed[policy, name] for name in missions]
+    why = "no episode has a result"
+    return SummaryRecord(
+        policy=policy,
+        mission=mission,
+        n_missions=0 if mission == OVERALL else 1,
+        trained=units.was_trained(policy),
+        n_episodes=0,
+        n_train_seeds=0,
+        mean=nan,
+        interval_low=nan,
+        interval_high=nan,
+        interval_method=why,
+        median=nan,
+        sd=nan,
+        iqm=nan,
+        min=nan,
+        max=nan,
+        success_rate=nan,
+        success_low=nan,
+        success_high=nan,
+        failures=sum(cell.failures for cell in cells),
+        first_failure=cells[0].cause,
+        timeouts=sum(cell.timeouts for cell in cells),
+        icc=nan,
+        recipe_low=nan,
+        recipe_high=nan,
+        recipe_method=why,
+        mean_reward=nan,
+    )
 
 
 def _summary(
@@ -34,8 +86,8 @@ def _summary(
 ) -> SummaryRecord:
     cells = [units.cells[policy, name] for name in missions]
     strata = [cell.episodes for cell in cells]
-    level = config.confidence_level
-    interval = intervals.mean_interval([cell.spread_ec.mean(axis=1) for cell in cells], level)
+    level, resolution = config.confidence_level, units.resolution([policy], missions)
+    interval = intervals.mean_interval([cell.spread_episodes for cell in cells], level)
     scale = config.normalization
     if not interval.known and scale is not None and policy in (scale.low, scale.high):
         interval = replace(interval, method="this policy sets the scale, so its score is certain")
@@ -54,7 +106,7 @@ def _summary(
         trained=trained,
         n_episodes=int(episodes.size),
         n_train_seeds=0 if table is None else sum(runs.size for runs in table.samples),
-        mean=float(intervals.mean_of_strata(strata)),
+        mean=float(intervals.without_rounding(intervals.mean_of_strata(strata), resolution)),
         interval_low=interval.low,
         interval_high=interval.high,
         interval_method=interval.method,
@@ -67,6 +119,7 @@ def _summary(
         success_low=success.low,
         success_high=success.high,
         failures=sum(cell.failures for cell in cells),
+        first_failure=next((cell.first_failure for cell in cells if cell.first_failure), None),
         timeouts=sum(cell.timeouts for cell in cells),
         icc=intervals.intraclass_correlation(only.rewards_ec.T) if only and only.rewards_ec.shape[1] > 1 else nan,
         recipe_low=recipe.low,

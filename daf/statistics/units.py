@@ -9,33 +9,25 @@ score.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from daf.config import DAFComparisonConfig, Normalization
-from daf.episodes.table import EPISODE_COLUMNS
-from daf.errors import BadInputError, did_you_mean
+from daf.errors import BadInputError
 from daf.statistics.crossed import RunTable
-from daf.statistics.intervals import Array
-from daf.statistics.records import OVERALL
-from daf.system.columns import DTYPES
+from daf.statistics.intervals import ROUNDING, Array, resolution_of, unit_of, without_rounding
 
 if TYPE_CHECKING:
     import pandas as pd
 
+FEWEST_DIGITS = 1e-9  # reference scores closer than this, relative to their size, define no scale
 SAME_NUMBERS = (
     "Number the episodes of each training seed from 0: the same number (environment seed) is the same episode."
 )
-NEEDED_COLUMNS = ("policy", "mission", "env_seed", "mean_reward")
-RENAMED_COLUMNS = {"seed": "env_seed", "training_seed": "train_seed"}  # earlier names
-SLIM_COLUMNS = (
-    "policy", "checkpoint", "train_seed", "mission", "episode", "env_seed",
-    "mean_reward", "success", "length", "timeouts", "failure",
-)  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,6 +43,7 @@ class Cell:
         scale: rewards that map to 0 and 1.
         linear_ec: the scores with what each environment seed does to the scale, if policies set it: of the same means,
             and with the spread that normalized means have (delta method). None: the scale is known.
+        unit: what the scores are multiples of.
     """
 
     rewards_ec: Array
@@ -59,19 +52,32 @@ class Cell:
     successes: tuple[float, int]
     failures: int
     timeouts: int
+    first_failure: str | None = None
     scale: tuple[float, float] = (0.0, 1.0)
     linear_ec: Array | None = None
+    unit: float = 1.0
 
     @property
     def mean_reward(self) -> float:
         """Mean raw reward."""
         low, high = self.scale
-        return low + (high - low) * float(self.rewards_ec.mean())
+        return low + (high - low) * self.unit * float(self.rewards_ec.mean())
+
+    def in_unit(self, unit: float) -> Cell:
+        """The same scores as multiples of `unit`, a power of two."""
+        linear = None if self.linear_ec is None else self.linear_ec / unit
+        return replace(self, rewards_ec=self.rewards_ec / unit, linear_ec=linear, unit=unit)
+
+    @property
+    def resolution(self) -> float:
+        """The size up to which differences of scores are rounding errors, also those of the rewards they came from."""
+        low, high = self.scale
+        return resolution_of(self.rewards_ec) + ROUNDING * abs(low / (high - low)) / self.unit
 
     @property
     def episodes(self) -> Array:
         """Units of checkpoints: one value per environment seed."""
-        return self.rewards_ec.mean(axis=1)
+        return without_rounding(self.rewards_ec.mean(axis=1), self.resolution)
 
     @property
     def spread_ec(self) -> Array:
@@ -79,20 +85,48 @@ class Cell:
         return self.rewards_ec if self.linear_ec is None else self.linear_ec
 
     @property
+    def spread_episodes(self) -> Array:
+        """Units of checkpoints for the variance of means."""
+        return without_rounding(self.spread_ec.mean(axis=1), self.resolution)
+
+    @property
     def runs(self) -> Array:
         """Units of recipes: one value per checkpoint."""
-        return self.rewards_ec.mean(axis=0) if self.rewards_ec.size else np.empty(0)
+        return without_rounding(self.rewards_ec.mean(axis=0), self.resolution) if self.rewards_ec.size else np.empty(0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class FailedCell:
+    """One policy on one mission without a complete episode.
+
+    Attributes:
+        failures: episodes that failed, over all checkpoints.
+        cause: the first failure.
+        training_seeds: as of a cell.
+    """
+
+    failures: int
+    timeouts: int
+    cause: str
+    training_seeds: tuple[int | None, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Units:
-    """All cells, in the order of the configuration, and notes on how they were computed."""
+    """All cells, in the order of the configuration, and notes on how they were computed.
+
+    Attributes:
+        failed: what would be cells if any episode had a result.
+        unit: what all scores are multiples of.
+    """
 
     policies: tuple[str, ...]
     missions: tuple[str, ...]
     cells: dict[tuple[str, str], Cell]
     notes: tuple[str, ...]
     runs_per_mission: bool = False
+    failed: Mapping[tuple[str, str], FailedCell] = field(default_factory=dict)
+    unit: float = 1.0
 
     def cell(self, policy: str, mission: str) -> Cell | None:
         return self.cells.get((policy, mission))
@@ -100,6 +134,24 @@ class Units:
     def missions_of(self, *policies: str) -> list[str]:
         """Missions on which each of these policies has at least one unit."""
         return [mission for mission in self.missions if all((policy, mission) in self.cells for policy in policies)]
+
+    def played(self, a: str, b: str, mission: str) -> bool:
+        """Whether both policies played the mission, with results or without."""
+        return all((policy, mission) in self.cells or (policy, mission) in self.failed for policy in (a, b))
+
+    def failed_missions(self, policy: str) -> list[str]:
+        """Missions on which the policy played but has no result."""
+        return [mission for mission in self.missions if (policy, mission) in self.failed]
+
+    def failed_policies(self) -> list[str]:
+        """Policies that played but have no result on any mission."""
+        return [name for name in self.policies if self.failed_missions(name) and not self.missions_of(name)]
+
+    def was_trained(self, policy: str) -> bool:
+        """Whether training seeds of the policy are known, with results or without."""
+        cells: dict[tuple[str, str], Cell | FailedCell] = {**self.cells, **self.failed}
+        seeds = [seed for (name, _), cell in cells.items() if name == policy for seed in cell.training_seeds]
+        return any(seed is not None for seed in seeds)
 
     @cached_property
     def _training_seeds(self) -> dict[str, list[int]]:
@@ -114,10 +166,22 @@ class Units:
     def paired_differences(self, a: str, b: str, mission: str, *, spread: bool = False) -> Array:
         """a minus b over the environment seeds that both have; with `spread`, of the scores for variances."""
         x, y = self.cells[a, mission], self.cells[b, mission]
-        of_a, of_b = ((cell.spread_ec.mean(axis=1) if spread else cell.episodes) for cell in (x, y))
+        of_a, of_b = (cell.spread_episodes if spread else cell.episodes for cell in (x, y))
         values_b = dict(zip(y.seeds, of_b, strict=True))
         pairs = zip(x.seeds, of_a, strict=True)
-        return np.array([value - values_b[seed] for seed, value in pairs if seed in values_b])
+        differences = np.array([value - values_b[seed] for seed, value in pairs if seed in values_b])
+        return without_rounding(differences, self.resolution((a, b), [mission]))
+
+    def resolution(self, policies: Iterable[str], missions: Sequence[str]) -> float:
+        """The size up to which differences of these policies' means over missions are rounding errors."""
+        cells = [[self.cells[policy, mission] for policy in policies] for mission in missions]
+        return sum(max(cell.resolution for cell in row) for row in cells) / len(cells)
+
+    def in_own_unit(self, missions: Sequence[str]) -> Units:
+        """These missions only, with scores of about 1: divided by a power of two, which is exact."""
+        cells = {key: cell for key, cell in self.cells.items() if key[1] in missions}
+        unit = max((unit_of(cell.rewards_ec) for cell in cells.values() if cell.rewards_ec.any()), default=1.0)
+        return replace(self, cells={key: cell.in_unit(unit) for key, cell in cells.items()}, unit=unit)
 
     def run_scores(self, policy: str, missions: list[str]) -> list[Array]:
         """Units of recipes: for each mission a vector over the training seeds that played all of them.
@@ -154,7 +218,13 @@ class Units:
             scores = [
                 cell.spread_ec[:, [place[seed] for seed in order]] for cell, place in zip(cells, places, strict=True)
             ]
-        return RunTable(scores=scores, environments=[cell.seeds for cell in cells], trained=trained, joint=joint)
+        return RunTable(
+            scores=scores,
+            environments=[cell.seeds for cell in cells],
+            resolutions=[cell.resolution for cell in cells],
+            trained=trained,
+            joint=joint,
+        )
 
     def normalized(self, normalization: Normalization) -> Units:
         """The same units with normalized rewards.
@@ -208,7 +278,7 @@ class Units:
             return 0.0, 1.0
         low = self._reference_score("low", normalization.low, mission)
         high = self._reference_score("high", normalization.high, mission)
-        if abs(high - low) <= 1e-9 * max(1.0, abs(low)):
+        if abs(high - low) <= FEWEST_DIGITS * max(abs(low), abs(high)):
             hint = "declare other reference scores, or leave the mission out"
             expected = f"two different reference scores on {mission}"
             raise BadInputError(expected, f"both are {low:g}", "normalization", hint)
@@ -224,6 +294,10 @@ class Units:
         if isinstance(declared, Mapping):
             return declared[mission]
         cell = self.cells.get((declared, mission))
+        if cell is None and (declared, mission) in self.failed:
+            found = f"all failed, the first with {self.failed[declared, mission].cause}"
+            hint = "correct the policy, leave the mission out, or declare rewards"
+            raise BadInputError(f"results of {declared} on {mission}", found, f"normalization.{key}", hint)
         if cell is None:
             hint = "a policy without episodes has no reference score: leave the mission out, or declare rewards"
             raise BadInputError(f"episodes of {declared} on {mission}", "none", f"normalization.{key}", hint)
@@ -241,128 +315,78 @@ def crossed_tables(
     return tables if several else None
 
 
-def check_episodes(episodes: pd.DataFrame, policies: list[str], missions: list[str]) -> pd.DataFrame:
-    """A sorted copy of an episodes table with only the needed columns and the configured policies and missions.
-
-    Raises:
-        BadInputError: a needed column is missing, a row occurs twice, a reward is infinite, or nothing is left.
-    """
-    import pandas as pd
-
-    for old, new in RENAMED_COLUMNS.items():
-        if old in episodes.columns and new not in episodes.columns:
-            raise BadInputError(f"a column '{new}'", f"'{old}'", "episodes table", f"`{old}` is now called `{new}`")
-    for column in NEEDED_COLUMNS:
-        if column not in episodes.columns:
-            hint = did_you_mean(column, list(episodes.columns))
-            raise BadInputError(f"a column '{column}'", "none", "episodes table", hint)
-    frame = episodes.copy(deep=False)
-    defaults = {"checkpoint": frame["policy"], "train_seed": None, "episode": frame["env_seed"], "success": None,
-                "length": None, "timeouts": 0, "failure": None}  # fmt: skip
-    for column, value in defaults.items():
-        if column not in frame.columns:
-            frame[column] = value
-    chosen = frame["policy"].isin(policies) & frame["mission"].isin(missions)
-    frame = frame.loc[chosen, list(SLIM_COLUMNS)].reset_index(drop=True)
-    if frame.empty:
-        others = ", ".join(sorted(set(map(str, episodes["policy"])))) or "no rows"
-        raise BadInputError(f"episodes of {', '.join(policies)}", f"episodes of {others}", "episodes table")
-    frame = slim_frame({name: frame[name] for name in SLIM_COLUMNS})
-    if (frame["mission"] == OVERALL).any():
-        hint = "this name is reserved for results over all missions"
-        raise BadInputError("another name of a mission", f"'{OVERALL}'", "episodes table: mission", hint)
-    if np.isinf(frame["mean_reward"]).any():
-        raise BadInputError("finite rewards", "an infinite one", "episodes table: mean_reward")
-    key = ["policy", "checkpoint", "mission", "env_seed"]
-    twice = frame[frame.duplicated(key)]
-    if not twice.empty:
-        row = twice.iloc[0]
-        raise BadInputError(
-            "one row per checkpoint, mission and environment seed",
-            f"{row['checkpoint']} on {row['mission']} with seed {row['env_seed']} twice",
-            "episodes table",
-            "was a shard read twice?",
-        )
-    trained = frame.loc[frame["train_seed"].notna(), ["policy", "checkpoint", "train_seed"]].drop_duplicates()
-    clash = trained[trained.duplicated(["policy", "train_seed"])]
-    if not clash.empty:
-        row = clash.iloc[0]
-        raise BadInputError(
-            "one checkpoint per policy and training seed",
-            f"several of {row['policy']} with training seed {row['train_seed']}",
-            "episodes table: checkpoint",
-            "give other checkpoints of the same training run another policy name",
-        )
-    for column, order in (("policy", policies), ("mission", missions)):
-        frame[column] = pd.Categorical(frame[column], categories=order, ordered=True)
-    frame = frame.sort_values(key, kind="stable").reset_index(drop=True)
-    return frame.astype({"policy": object, "mission": object})
-
-
-def slim_frame(columns: Mapping[str, Any]) -> pd.DataFrame:
-    """The columns of `SLIM_COLUMNS` with the types of the episodes table; missing texts are None."""
-    import pandas as pd
-
-    frame = pd.DataFrame(
-        {
-            name: pd.Series(columns[name], dtype=DTYPES.get(EPISODE_COLUMNS[name].kind, "object"))
-            for name in SLIM_COLUMNS
-        }
-    )
-    frame["failure"] = frame["failure"].where(frame["failure"].notna(), None)
-    return frame
-
-
 def collect_units(frame: pd.DataFrame, policies: list[str], missions: list[str]) -> Units:
     """The cells of a table that `check_episodes` returned."""
-    import pandas as pd
-
     cells: dict[tuple[str, str], Cell] = {}
+    failed: dict[tuple[str, str], FailedCell] = {}
     notes: list[str] = []
     for policy in policies:
         of_policy = frame[frame["policy"] == policy]
         if of_policy.empty:
             notes.append(f"{policy} has no episodes and is omitted.")
             continue
-        checkpoints = list(dict.fromkeys(of_policy["checkpoint"]))
-        train_seed = of_policy.groupby("checkpoint", sort=False)["train_seed"].first()
         for mission in missions:
             rows = of_policy[of_policy["mission"] == mission]
             if rows.empty:
                 notes.append(f"{policy} did not play {mission}; comparisons with it omit that mission.")
                 continue
-            table = rows.pivot(index="env_seed", columns="checkpoint", values="mean_reward")
-            present = [checkpoint for checkpoint in checkpoints if checkpoint in table.columns]
-            for absent in sorted(set(checkpoints) - set(present)):
-                notes.append(f"{absent} did not play {mission}; the results of {policy} there exclude it.")
-            table = table[present]
-            complete = table.dropna()
-            failures = int(rows["mean_reward"].isna().sum())
-            failed = rows.loc[rows["mean_reward"].isna(), "env_seed"].nunique()
-            if failed:
-                why = next((str(text) for text in rows["failure"] if text), "no reward was recorded")
-                notes.append(
-                    f"{failed} of {len(table)} episodes of {policy} on {mission} have no complete result "
-                    f"(first reason: {why}) and are omitted; unless they failed by chance, its scores are too high."
-                )
-            partly_played = len(table) - len(complete) - failed
-            if partly_played:
-                notes.append(
-                    f"{partly_played} of {len(table)} episodes of {policy} on {mission} were not played by all of its "
-                    f"{len(present)} checkpoints there and are omitted."
-                )
-            if complete.empty:
-                if partly_played:
-                    notes.append(f"{policy} has no episode left on {mission}. {SAME_NUMBERS}")
-                continue
-            declared = rows[rows["success"].notna() & rows["env_seed"].isin(complete.index)]
-            share = float(declared["success"].astype(float).mean()) if len(declared) else float("nan")
-            cells[policy, mission] = Cell(
-                rewards_ec=complete.to_numpy(dtype=np.float64),
-                seeds=tuple(int(seed) for seed in complete.index),
-                training_seeds=tuple(None if pd.isna(s := train_seed[name]) else int(s) for name in present),
-                successes=(share, int(declared["env_seed"].nunique())),
-                failures=failures,
-                timeouts=int(rows["timeouts"].fillna(0).sum()),
-            )
-    return Units(policies=tuple(policies), missions=tuple(missions), cells=cells, notes=tuple(notes))
+            cell, remarks = _collect_cell(policy, mission, rows, of_policy)
+            notes += remarks
+            if isinstance(cell, Cell):
+                cells[policy, mission] = cell
+            elif cell is not None:
+                failed[policy, mission] = cell
+    return Units(policies=tuple(policies), missions=tuple(missions), cells=cells, notes=tuple(notes), failed=failed)
+
+
+def _collect_cell(
+    policy: str, mission: str, rows: pd.DataFrame, of_policy: pd.DataFrame
+) -> tuple[Cell | FailedCell | None, list[str]]:
+    """The cell of a policy's rows on a mission, and notes on it; None if no episode is left, for a reason in the notes.
+
+    Args:
+        of_policy: the policy's rows on all missions.
+    """
+    import pandas as pd
+
+    checkpoints = list(dict.fromkeys(of_policy["checkpoint"]))
+    train_seed = of_policy.groupby("checkpoint", sort=False)["train_seed"].first()
+    notes: list[str] = []
+    table = rows.pivot(index="env_seed", columns="checkpoint", values="mean_reward")
+    present = [checkpoint for checkpoint in checkpoints if checkpoint in table.columns]
+    for absent in sorted(set(checkpoints) - set(present)):
+        notes.append(f"{absent} did not play {mission}; the results of {policy} there exclude it.")
+    table = table[present]
+    complete = table.dropna()
+    training_seeds = tuple(None if pd.isna(s := train_seed[name]) else int(s) for name in present)
+    failures, timeouts = int(rows["mean_reward"].isna().sum()), int(rows["timeouts"].fillna(0).sum())
+    why = next((str(text) for text in rows["failure"] if text), None)
+    if complete.empty and why is not None:
+        cell = FailedCell(failures=failures, timeouts=timeouts, cause=why, training_seeds=training_seeds)
+        return cell, notes
+    failed = rows.loc[rows["mean_reward"].isna(), "env_seed"].nunique()
+    if failed:
+        notes.append(
+            f"{failed} of {len(table)} episodes of {policy} on {mission} have no complete result "
+            f"(first reason: {why or 'no reward was recorded'}) and are omitted; unless they failed by chance, its "
+            "scores are too high."
+        )
+    partly_played = len(table) - len(complete) - failed
+    if partly_played:
+        notes.append(
+            f"{partly_played} of {len(table)} episodes of {policy} on {mission} were not played by all of its "
+            f"{len(present)} checkpoints there and are omitted."
+        )
+    if complete.empty:
+        return None, [*notes, f"{policy} has no episode left on {mission}. {SAME_NUMBERS}"] if partly_played else notes
+    declared = rows[rows["success"].notna() & rows["env_seed"].isin(complete.index)]
+    share = float(declared["success"].astype(float).mean()) if len(declared) else float("nan")
+    return Cell(
+        rewards_ec=complete.to_numpy(dtype=np.float64),
+        seeds=tuple(int(seed) for seed in complete.index),
+        training_seeds=training_seeds,
+        successes=(share, int(declared["env_seed"].nunique())),
+        failures=failures,
+        first_failure=why,
+        timeouts=timeouts,
+    ), notes

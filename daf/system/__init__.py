@@ -1,15 +1,27 @@
 """Services of the machine, independent of what is trained or compared.
 
-files           reading and writing, atomically
-locks           exclusive use of a folder by one process
-devices         GPUs and processors
-limits          limits of a cgroup on memory and processors
-resource_usage  the time and memory used
-progress        progress of a loop, as lines
-checks          results of checks of a machine or a package
-machine         checks of Python, processors, GPU, disk and memory
-requirements    installed packages against what DAF requires
-plain           any value as JSON-ready data
-columns         tables with the columns of a record class
-provenance      the record of how a result was made
+files            writing, atomically, and digests
+readers          reading bytes and text
+json_files       reading JSON
+yaml_files       reading YAML
+archives         reading zip archives
+tables           reading parquet files
+validated        values checked against a type
+user_paths       paths as people write them
+locks            exclusive use of a folder by one process
+devices          GPUs and processors
+limits           limits of a cgroup on memory and processors
+resource_usage   the time and memory used
+progress         progress of a loop, as lines
+checks           results of checks of a machine or a package
+machine          checks of Python, processors, GPU, disk and memory
+requirements     installed packages against what DAF requires
+plain            any value as JSON-ready data
+columns          tables with the columns of a record class
+provenance       the record of how a result was made
+engine_packages  names of the engine's distributions
+module_files     the files of modules and their imports, found without importing
+user_code        stamps of the user's code, by content
+failure_report   what a failure of user code says
+process_state    the state of the process that user code may change
 """

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from daf.errors import UnfitEnvironmentError
+from daf.errors import LONGEST_FOUND, UnfitEnvironmentError
 
 Status = Literal["ok", "warning", "error"]
 
@@ -41,6 +41,12 @@ def messages(checks: Sequence[CheckResult], status: Status) -> list[str]:
     return [str(check) for check in checks if check.status == status]
 
 
+def as_lines(checks: Sequence[CheckResult]) -> str:
+    """All checks, one per line."""
+    marks = {"ok": "ok     ", "warning": "WARNING", "error": "ERROR  "}
+    return "\n".join(f"{marks[check.status]}  {check}" for check in checks)
+
+
 @dataclass(frozen=True, kw_only=True)
 class EnvironmentCheckResult:
     """All checks of one machine, in the order they ran.
@@ -72,11 +78,20 @@ class EnvironmentCheckResult:
         }
 
     def __str__(self) -> str:
-        marks = {"ok": "ok     ", "warning": "WARNING", "error": "ERROR  "}
-        return "\n".join(f"{marks[check.status]}  {check}" for check in self.checks)
+        return as_lines(self.checks)
 
 
 def require_healthy(result: EnvironmentCheckResult) -> None:
     """Raise UnfitEnvironmentError, with every error and its hint, unless the result is healthy."""
     if not result.is_healthy():
-        raise UnfitEnvironmentError("a machine that can run the experiment", "; ".join(result.errors), "environment")
+        raise UnfitEnvironmentError(
+            "a machine that can run the experiment", *found_and_hint(result.errors, "environment")
+        )
+
+
+def found_and_hint(problems: Sequence[str], where: str, hint: str = "") -> tuple[str, str, str]:
+    """The last three parts of an error about several problems: all of them, in the hint if they are long."""
+    together = "; ".join(problems)
+    if len(together) <= LONGEST_FOUND:
+        return together, where, hint
+    return f"{len(problems)} problems", where, "\n            ".join([*problems, *([hint] if hint else [])])

@@ -8,6 +8,9 @@ from math import isfinite, nan
 from types import NoneType
 from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
+from daf.system.readers import FROM_A_RUN
+from daf.system.validated import validated
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -71,10 +74,12 @@ def to_rows(records: Iterable[Any]) -> list[dict[str, Any]]:
     return [{name: _cell(value) for name, value in asdict(record).items()} for record in records]
 
 
-def from_rows[Row](record: type[Row], rows: Iterable[Mapping[str, Any]]) -> tuple[Row, ...]:
-    """The inverse of `to_rows`: unknown numbers become NaN again."""
+def from_rows[Row](record: type[Row], rows: Iterable[Mapping[str, Any]], where: str = "table") -> tuple[Row, ...]:
+    """The inverse of `to_rows`: unknown numbers become NaN again.
+
+    Raises:
+        ConfigError: a column is missing, or a value is not one of its column's type; the errors name `where`.
+    """
     numbers = {name for name, column in columns_of(record).items() if column.kind == "number"}
-    return tuple(
-        record(**{name: nan if value is None and name in numbers else value for name, value in row.items()})
-        for row in rows
-    )
+    known = [{name: nan if value is None and name in numbers else value for name, value in row.items()} for row in rows]
+    return tuple(validated(list[record], known, where, FROM_A_RUN))  # type: ignore[valid-type]

@@ -1,4 +1,4 @@
-"""Atomic file writing, and digests of content.
+"""Atomic file writing, and digests of content; `readers` reads.
 
 A reader never sees a partial file: content is written to a temporary file in the same folder, flushed to disk, and
 renamed in one step. A crash leaves the old file, or none.
@@ -12,10 +12,11 @@ import os
 import secrets
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from daf.errors import BadInputError
+from daf.system.readers import reading
 
 PROJECT = Path(__file__).resolve().parents[2]  # the repository: Snakefile, config/, profiles/, scripts/
 
@@ -73,25 +74,21 @@ def digest(value: Any) -> str:
 
 
 def file_sha256(path: str | Path) -> str:
-    with open(path, "rb") as stream:
+    with reading("a readable file", path), open(path, "rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def known_sha256(path: str | Path) -> str:
+    """As `file_sha256`, remembered while the file's time and size stay the same, since plans need it once per job."""
+    status = os.stat(path)
+    return _known_sha256(str(Path(path).absolute()), status.st_mtime_ns, status.st_size)
+
+
+@lru_cache(maxsize=1024)
+def _known_sha256(path: str, mtime_ns: int, size: int) -> str:
+    return file_sha256(path)
 
 
 def write_json(path: str | Path, value: Mapping[str, Any] | list[Any]) -> None:
     """Readable JSON with a stable key order; NaN and infinity are errors, since JSON has no such numbers."""
     write_text(path, json.dumps(value, indent=2, sort_keys=True, allow_nan=False) + "\n")
-
-
-def read_json(path: str | Path) -> Any:
-    """Parse a JSON file.
-
-    Raises:
-        BadInputError: the file is missing or is not JSON.
-    """
-    path = Path(path)
-    if not path.is_file():
-        raise BadInputError("a JSON file", "no such file", str(path))
-    try:
-        return json.loads(path.read_text())
-    except json.JSONDecodeError as error:
-        raise BadInputError("JSON", f"{error.msg} at line {error.lineno}", str(path)) from error

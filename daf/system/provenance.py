@@ -16,23 +16,24 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from daf.system.engine_packages import ENGINE_PACKAGES
 from daf.system.files import PROJECT, digest
 from daf.system.plain import to_plain
-
-ENGINE_PACKAGES = ("cogames", "mettagrid", "pufferlib-core", "torch")
-# Of these, the ones that define missions and networks; the others only train networks.
-DECIDING_PACKAGES = ENGINE_PACKAGES[:2]
+from daf.system.user_code import CodeStamp, code_in
 
 
-def provenance(recipe: Mapping[str, Any], seeds: Mapping[str, Any]) -> dict[str, Any]:
+def provenance(recipe: Mapping[str, Any], seeds: Mapping[str, Any], *, code: CodeStamp | None = None) -> dict[str, Any]:
     """The facts needed to reproduce a result, as JSON-ready data.
 
     Args:
         recipe: everything that determines the result; only its digest is recorded.
         seeds: seed by purpose, e.g. {"training": 1, "evaluation": 1000}.
+        code: the user's code that ran; default: all stamps in the recipe.
     """
+    plain = to_plain(recipe)
     return {
-        "recipe_digest": digest(to_plain(recipe)),
+        "recipe_digest": digest(plain),
+        "code": (code_in(plain) if code is None else code).model_dump(mode="json"),
         "seeds": to_plain(seeds),
         "versions": versions(),
         "git": git_state(),

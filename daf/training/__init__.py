@@ -11,7 +11,6 @@ stopping      stopping training early, at a step or because it performs poorly
 metrics       the metrics of an update
 metrics_file  metrics.jsonl, written and read
 trackers      the same metrics for TensorBoard and libraries like wandb
-random_state  the global generators
 checkpoints   trainer state on disk
 paths         the files of a training run, by name
 options       how training runs, and the file that describes a whole run

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import math
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -18,10 +19,11 @@ from daf.distributed.process_group import Group
 from daf.engine.episode import success_of
 from daf.engine.evaluation import play_episodes
 from daf.engine.missions import Mission
+from daf.engine.random_state import random_state_kept
 from daf.engine.simulation import SimulationFactory
 from daf.episodes.objective import OWN_METRICS, episode_objective
 from daf.errors import BadInputError, did_you_mean
-from daf.training.random_state import random_state_kept
+from daf.system.failure_report import FailureReport
 
 MAX_ACTION_TIME_MS = EvaluationConfig().max_action_time_ms  # for policies that play one agent at a time
 
@@ -51,6 +53,7 @@ class Evaluator:
 
     Args:
         policy: the policy being trained; it plays with its current weights.
+        on_failure: called with the report of every episode that fails in this process.
 
     Raises:
         BadInputError: see `check_objective`.
@@ -65,10 +68,12 @@ class Evaluator:
         label: str,
         group: Group,
         device: torch.device,
+        on_failure: Callable[[FailureReport], None] = lambda report: None,
     ) -> None:
         check_objective(recipe.objective_metric, mission)
         self._recipe, self._mission, self._factory = recipe, mission, factory
         self._policy, self._label, self._group, self._device = policy, label, group, device
+        self._on_failure = on_failure
 
     def is_due(self, update: int, num_updates: int) -> bool:
         """Whether an evaluation follows an update (counted from 1); the last update always has one."""
@@ -76,7 +81,8 @@ class Evaluator:
         return any(update == math.ceil(num_updates * part / number) for part in range(1, number + 1))
 
     def evaluate(self) -> dict[str, Any]:
-        """Mean objective (None if no episode has one) and mean reward of the current weights.
+        """Mean objective (None if no episode has one) and mean reward of the current weights; also the number of
+        episodes with a result, of those that failed, and the first failure.
 
         The result is the same in every process, for any number of processes. The random generators of training are not
         used.
@@ -84,6 +90,7 @@ class Evaluator:
         numbers = range(self._recipe.episodes)
         shares = [numbers[rank :: self._group.world_size] for rank in range(self._group.world_size)]
         mine: list[tuple[int, float | None, float]] = []
+        failures: list[tuple[int, str]] = []
         with random_state_kept():
             for number, episode in play_episodes(
                 lambda: self._policy,
@@ -99,14 +106,21 @@ class Evaluator:
                     success = success_of(episode, self._mission)
                     objective = episode_objective(facts, success, self._recipe.objective_metric)
                     mine.append((number, objective, facts.mean_reward))
+                else:
+                    failures.append((number, str(episode.failure)))
+                    self._on_failure(episode.failure)
         self._policy.network().train()
-        played = sorted(entry for share in self._group.gather(mine) for entry in share)
+        shares_played, shares_failed = zip(*self._group.gather((mine, failures)), strict=True)
+        played = sorted(entry for share in shares_played for entry in share)
+        failed = sorted(entry for share in shares_failed for entry in share)
         objectives = [objective for _, objective, _ in played if objective is not None]
         rewards = [reward for _, _, reward in played]
         return {
             "objective": sum(objectives) / len(objectives) if objectives else None,
             "mean_reward": sum(rewards) / len(rewards) if rewards else None,
             "episodes": len(played),
+            "failed": len(failed),
+            "failure": failed[0][1] if failed else None,
         }
 
     def is_better(self, new: float | None, old: float | None) -> bool:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -31,7 +32,9 @@ from daf.distributed.torchrun import agent_commands, run_agents
 from daf.errors import EXIT_FAILED, EXIT_OK, EXIT_REQUEUE, BadInputError, DafError
 from daf.logging_config import DAFLogger, create_daf_logger
 from daf.system.devices import inside_allocation, lease_devices, lease_folder, resolve_device, visible_devices
+from daf.system.failure_report import USER_ERRORS
 from daf.system.locks import exclusive
+from daf.system.user_code import unfollowed_in_words
 from daf.training.options import RunOptions, TrainingSpec
 from daf.training.outcome import TrainingOutcome, write_run_record
 from daf.training.paths import JOB, MODEL, RUN, STATE, outcome_path
@@ -58,8 +61,11 @@ def run_training(
         raise BadInputError("training in one process, to stop it early", f"{recipe.world_size} processes", label)
     if recipe.world_size % machines:
         raise BadInputError(f"processes that {machines} machines share equally", str(recipe.world_size), label)
+    folder = folder.absolute()  # whatever folder the policy changes to
     training = TrainingSpec(recipe=recipe, folder=folder, options=options)
     logger = create_daf_logger("launch", log_file=options.log_file)
+    for warning in unfollowed_in_words(recipe.code):
+        logger.warning(f"{label}: {warning}")
     with exclusive(folder / STATE, logger.warning):
         (folder / RUN).unlink(missing_ok=True)  # an earlier start's record
         try:
@@ -70,9 +76,11 @@ def run_training(
         except _GroupFailed as failed:
             _publish_failure(training, failed.failure)
             raise _as_error(training, failed.failure) from None
-        except Exception as error:
+        except USER_ERRORS as error:
             failure = Failure.of_exception(error)
             _publish_failure(training, failure)
+            if failure.cause is Cause.USER_CODE:
+                logger.error("".join(traceback.format_exception(error)).rstrip())
             if isinstance(error, DafError) or failure.cause is Cause.ERROR:
                 raise
             raise _as_error(training, failure) from error
@@ -183,6 +191,7 @@ _HINTS = {
     Cause.RANK_KILLED: "the kernel kills memory hogs (see dmesg): give the job more memory, or start it again",
     Cause.RANK_STALLED: "see what it was doing there; raise stall_seconds if an update can take that long",
     Cause.DISK_FULL: "the previous checkpoint is intact: free some space and start it again",
+    Cause.USER_CODE: "the traceback is in the log; correct the policy and run it again",
     Cause.OUT_OF_MEMORY: "lower num_envs, horizon or minibatch_size, or use more processes; then start it again",
 }
 

@@ -21,8 +21,10 @@ from daf.distributed.failures import Cause
 from daf.distributed.process_group import Group
 from daf.distributed.signals import Stop, stop_signals
 from daf.engine.model_files import save_model
-from daf.logging_config import DAFLogger
+from daf.engine.user_code import state_kept
+from daf.logging_config import DAFLogger, FailureLog
 from daf.system.files import write_bytes
+from daf.system.readers import read_bytes
 from daf.training.checkpoints import load_newest_checkpoint, save_checkpoint
 from daf.training.metrics import (
     RecentRewards,
@@ -56,17 +58,22 @@ def train(
 
     It publishes model.safetensors, model.json, run.json and metrics.jsonl there.
 
-    The model is written last and only if every update was finite. Trainer state and the growing metrics are in
-    `state_folder(folder, recipe)`, so another recipe never resumes them, a finished one publishes its model again
-    without training, and a workflow that removes the outputs of a failed job does not remove them.
+    The model is written last, only if every update was finite, and with held-out evaluations only if an episode of them
+    had a result. Trainer state and the growing metrics are in `state_folder(folder, recipe)`, so another recipe never
+    resumes them, a finished one publishes its model again without training, and a workflow that removes the outputs of
+    a failed job does not remove them.
 
     Args:
         stop_condition: when to stop early and publish the current weights; only for single-process training.
     """
     torch.set_num_threads(1)  # with small batches, more threads cost more than they gain, and ranks share the cores
-    trainer = Trainer(recipe, group, device)
+    failures = FailureLog(logger, f"{options.label}, held-out evaluation")
+    with state_kept():
+        trainer = Trainer(recipe, group, device, failures.add)
     processes = group.facts(device)
     recent = _resume(trainer, folder, options.label, logger, stop_condition)
+    if trainer.update == trainer.num_updates:
+        trainer.evaluate_again()
     with ExitStack() as stack:
         stop = stack.enter_context(stop_signals())
         reporter = None
@@ -77,6 +84,9 @@ def train(
         reporter.done()
     if end.status in ("completed", "paused") and not trainer.can_act():
         end = _End("diverged", "weights or action logits not finite at the end")
+    if end.status in ("completed", "paused") and (failed := trainer.failed_evaluation):
+        reason = f"every episode of every held-out evaluation failed, the first with {failed['failure']}"
+        end = _End("failed", reason)
     outcome = TrainingOutcome(
         status=end.status,
         cause=_CAUSES.get(end.status),
@@ -153,11 +163,11 @@ class _Reporter:
 class _End(NamedTuple):
     """Why there are no more updates; `reason` is None if training completed."""
 
-    status: Literal["completed", "paused", "interrupted", "diverged"]
+    status: Literal["completed", "paused", "interrupted", "diverged", "failed"]
     reason: str | None
 
 
-_CAUSES = {"interrupted": Cause.SIGNAL, "diverged": Cause.NON_FINITE}
+_CAUSES = {"interrupted": Cause.SIGNAL, "diverged": Cause.NON_FINITE, "failed": Cause.EVALUATIONS_FAILED}
 
 
 def _run_updates(
@@ -200,6 +210,7 @@ def _run_updates(
     return _End("completed", None)
 
 
+@state_kept()
 def one_update(trainer: Trainer, recent: RecentRewards) -> dict[str, Any] | str:
     """Play, learn, and evaluate if an evaluation is due; return the update's metrics, or why it failed."""
     group, device = trainer.group, trainer.device
@@ -235,7 +246,7 @@ def one_update(trainer: Trainer, recent: RecentRewards) -> dict[str, Any] | str:
 def _publish(trainer: Trainer, outcome: TrainingOutcome, folder: Path, recent: RecentRewards) -> None:
     """Write metrics.jsonl, run.json and, on success, the model; its weights come last and mark it as complete."""
     recipe = trainer.recipe
-    write_bytes(folder / METRICS, (state_folder(folder, recipe) / METRICS).read_bytes())
+    write_bytes(folder / METRICS, read_bytes(state_folder(folder, recipe) / METRICS))
     interface = trainer.environment.factory.interface
     published = trainer.candidate() if outcome.status in ("completed", "paused") else None
     chosen = None if published is None else {"agent_steps": published.agent_steps, "objective": published.objective}

@@ -6,11 +6,16 @@ A resumed run truncates the file to its checkpoint, so that it never contains an
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NotRequired, TypedDict
 
-from daf.errors import BadInputError
-from daf.system.files import atomic_path
+from pydantic import ConfigDict
+
+from daf.system.files import write_text
+from daf.system.json_files import read_json_lines
+from daf.system.readers import FROM_A_RUN
+from daf.system.validated import validated
 
 
 class MetricsFile:
@@ -18,14 +23,30 @@ class MetricsFile:
 
     def __init__(self, path: Path, update: int) -> None:
         self._path = path
-        lines = _lines(path) if path.exists() else []
-        kept = [line for line, record in zip(lines, _intact_records(lines), strict=False) if record["update"] <= update]
-        with atomic_path(path) as temporary:
-            temporary.write_text("".join(line + "\n" for line in kept))
+        records = read_metrics(path) if path.exists() else []
+        kept = [record for record in records if record.get("update", update + 1) <= update]
+        write_text(path, "".join(_line(record) for record in kept))
 
     def append(self, record: dict[str, Any]) -> None:
         with self._path.open("a") as stream:
-            stream.write(json.dumps(record, allow_nan=False) + "\n")
+            stream.write(_line(record))
+
+
+def _line(record: Mapping[str, Any]) -> str:
+    return json.dumps(record, allow_nan=False) + "\n"
+
+
+Figure = float | None
+
+
+class MetricsLine(TypedDict):
+    """What readers of a line rely on; its other values are numbers, null, or numbers by name."""
+
+    __pydantic_config__ = ConfigDict(extra="allow")  # type: ignore[misc]
+
+    update: NotRequired[int]
+    agent_steps: NotRequired[int]
+    episode_reward: NotRequired[float | None]
 
 
 def read_metrics(path: str | Path) -> list[dict[str, Any]]:
@@ -34,27 +55,7 @@ def read_metrics(path: str | Path) -> list[dict[str, Any]]:
     Raises:
         BadInputError: no such file, or a damaged line before the last.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise BadInputError("a metrics.jsonl", "no such file", str(path))
-    lines = _lines(path)
-    records = _intact_records(lines)
-    if len(records) < len(lines) - 1:
-        raise BadInputError("one JSON object per line", "a damaged line", f"{path}: line {len(records) + 1}")
-    return records
-
-
-def _lines(path: Path) -> list[str]:
-    return [line for line in path.read_text().splitlines() if line.strip()]
-
-
-def _intact_records(lines: list[str]) -> list[dict[str, Any]]:
-    """The records before the first damaged line."""
-    records = []
-    for line in lines:
-        try:
-            record = json.loads(line)
-        except json.JSONDecodeError:
-            break
-        records.append(record)
+    records = read_json_lines(path, "a metrics.jsonl")
+    validated(list[MetricsLine], records, str(path), FROM_A_RUN)
+    validated(list[dict[str, Figure | dict[str, Figure]]], records, str(path), FROM_A_RUN)
     return records

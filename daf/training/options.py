@@ -10,7 +10,8 @@ from pydantic import BaseModel, ConfigDict
 from daf.config import DAFTrainingConfig
 from daf.config.recipes import TrainingRecipe
 from daf.distributed.heartbeat import STALL_SECONDS
-from daf.system.files import read_json, write_json
+from daf.system.files import write_json
+from daf.system.validated import read_record
 from daf.training.paths import state_folder
 
 _DEFAULTS = DAFTrainingConfig()
@@ -82,4 +83,4 @@ class TrainingSpec(BaseModel):
 
     @classmethod
     def read(cls, path: Path) -> Self:
-        return cls.model_validate(read_json(path))
+        return read_record(path, cls)

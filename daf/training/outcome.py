@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Literal, NotRequired, Self, TypedDict
 
 from daf.config.recipes import TrainingRecipe
 from daf.distributed.failures import Cause, Failure, read_failures
-from daf.system.files import read_json, write_json
+from daf.system.files import write_json
 from daf.system.provenance import engine_stamp, provenance
+from daf.system.readers import FROM_A_RUN
+from daf.system.validated import read_record, validated
 from daf.training.paths import RUN, state_folder
 
 
@@ -44,9 +46,7 @@ class TrainingOutcome:
 
     @classmethod
     def read(cls, path: Path) -> Self:
-        content = read_json(path)
-        cause = content.get("cause")  # missing in files of earlier versions, kept at the end of a rung
-        return cls(**{**content, "cause": cause and Cause(cause)})
+        return read_record(path, cls, "how training ended")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,7 +87,29 @@ def write_run_record(
 
 
 def read_run_record(folder: Path) -> dict[str, Any]:
-    """The content of run.json; empty if there is none."""
+    """The content of run.json; empty if there is none.
+
+    Raises:
+        BadInputError: it is damaged, or not the record of a run.
+    """
     path = folder / RUN
-    content: dict[str, Any] = read_json(path) if path.exists() else {}
+    if not path.exists():
+        return {}
+    content = read_record(path, dict[str, Any], "the record of a training run")
+    validated(_Recorded, content, str(path), FROM_A_RUN)
     return content
+
+
+class _Recorded(TypedDict):
+    """What readers of run.json rely on."""
+
+    status: Literal["completed", "paused", "interrupted", "diverged", "failed"]
+    cause: NotRequired[Cause | None]
+    reason: NotRequired[str | None]
+    agent_steps: NotRequired[int]
+    seconds: NotRequired[float | None]
+    processes: NotRequired[dict[str, Any]]
+    evaluations: NotRequired[list[dict[str, Any]]]
+    published: NotRequired[dict[str, Any] | None]
+    restarts: NotRequired[list[dict[str, Any]]]
+    steps_per_second: NotRequired[float | None]

@@ -10,6 +10,7 @@ from daf.config import DAFTrainingConfig, Hyperparameters, MissionConfig
 from daf.config.recipes import training_recipe
 from daf.errors import BadInputError
 from daf.system.files import write_text
+from daf.system.user_paths import user_path
 from daf.training.options import RunOptions, TrainingSpec
 from daf.training.paths import ENVIRONMENT, LOG
 
@@ -53,7 +54,7 @@ def training_spec(
         hint = "give `hyperparameters` the values that the sweep found"
         raise BadInputError("a run without a sweep", f"sweep '{run.sweep}'", f"{SOURCE}: sweep", hint)
     seed = run.seeds[0]
-    folder = Path(output_dir).resolve() / "training" / name / f"seed-{seed}"
+    folder = user_path(output_dir, "output_dir").resolve() / "training" / name / f"seed-{seed}"
     mission, missions = (run.mission, {}) if env_cfg is None else _mission(env_cfg, folder)
     recipe = training_recipe(run.model_copy(update={"mission": mission}), seed, missions)
     check_recipe(recipe)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 from daf.config.recipes import TrainingRecipe, with_hyperparameters
+from daf.distributed.failures import Cause, TrainingFailedError
 from daf.errors import EXIT_REQUEUE, DafError
 from daf.logging_config import DAFLogger
-from daf.system.files import read_json
+from daf.system.validated import read_record
 from daf.training.launch import run_training
 from daf.training.options import RunOptions
 
@@ -24,6 +25,13 @@ class TrainingInterruptedError(DafError):
     exit_code = EXIT_REQUEUE
 
 
+class BestTrial(TypedDict):
+    """What training reads of a sweep's best.json."""
+
+    trial: int
+    hyperparameters: dict[str, bool | int | float | str | None]
+
+
 def train_run(
     recipe: Mapping[str, Any], folder: Path, options: RunOptions, *, best: Path | None, logger: DAFLogger
 ) -> None:
@@ -34,18 +42,22 @@ def train_run(
         best: a sweep's best.json.
 
     Raises:
-        TrainingDivergedError, TrainingInterruptedError: there is no model.
+        TrainingDivergedError, TrainingFailedError, TrainingInterruptedError: there is no model.
     """
     label = options.label
     training = TrainingRecipe.model_validate(recipe)
     if best is not None:
-        trial = read_json(best)
+        trial = read_record(best, BestTrial, "the best trial of a sweep")
         logger.info(f"{label}: hyperparameters of trial {trial['trial']}, {trial['hyperparameters']}")
         training = with_hyperparameters(training, trial["hyperparameters"])
     outcome = run_training(training, folder, options)
     if outcome.status == "diverged":
         hint = "lower learning_rate or max_grad_norm; the last good state is kept"
         raise TrainingDivergedError("finite losses and weights", str(outcome.reason), label, hint)
+    if outcome.status == "failed":
+        hint = "correct the policy and run again; the state is kept: with the same code only the evaluation is repeated"
+        cause = outcome.cause or Cause.EVALUATIONS_FAILED
+        raise TrainingFailedError("a held-out episode with a result", str(outcome.reason), label, hint, cause)
     if outcome.status == "interrupted":
         hint = "run the same command again: it resumes from its checkpoint"
         raise TrainingInterruptedError("training to finish", str(outcome.reason), label, hint)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,11 +14,13 @@ from daf.config.recipes import TrainingRecipe
 from daf.distributed.process_group import Group
 from daf.engine.missions import resolve_mission
 from daf.engine.policies import resolve_policy
+from daf.engine.random_state import capture_random_state, restore_random_state
+from daf.engine.user_code import state_kept
 from daf.engine.vector import FinishedEpisode, VectorEnvironment
+from daf.system.failure_report import FailureReport
 from daf.training.evaluator import Evaluator
 from daf.training.learner import Learner
 from daf.training.ppo import scheduled_learning_rate
-from daf.training.random_state import capture_random_state, restore_random_state
 from daf.training.rollout import Collector, Rollout, Stopwatch
 from daf.training.trainable import build_trainable, environments_per_process
 
@@ -38,11 +41,20 @@ class Trainer:
         evaluations: the held-out evaluations so far, oldest first.
         best: the candidate that the evaluations chose; None before the first of them.
 
+    Args:
+        on_failure: called with the report of every held-out episode that fails in this process.
+
     Raises:
         BadInputError: environments that cannot be shared equally, or a mission that does not support the evaluations.
     """
 
-    def __init__(self, recipe: TrainingRecipe, group: Group, device: torch.device) -> None:
+    def __init__(
+        self,
+        recipe: TrainingRecipe,
+        group: Group,
+        device: torch.device,
+        on_failure: Callable[[FailureReport], None] = lambda report: None,
+    ) -> None:
         hyperparameters = recipe.hyperparameters
         self.recipe, self.group, self.device = recipe, group, device
         share = environments_per_process(hyperparameters.num_envs, group.world_size)
@@ -76,7 +88,9 @@ class Trainer:
         self.parameters = self._learner.parameters
         self.evaluator = None
         if recipe.held_out is not None:
-            self.evaluator = Evaluator(recipe.held_out, mission, factory, built, policy.label, group, device)
+            self.evaluator = Evaluator(
+                recipe.held_out, mission, factory, built, policy.label, group, device, on_failure
+            )
         self.evaluations: list[dict[str, Any]] = []
         self.best: Candidate | None = None
         self.update = 0
@@ -96,6 +110,7 @@ class Trainer:
             figures = self._learner.learn(rollout, learning_rate)
         return None if figures is None else {"learning_rate": learning_rate, **figures}
 
+    @state_kept()
     def can_act(self) -> bool:
         """Whether actions can be chosen: weights may be finite but too large."""
         finite = self._learner.finite_weights() and bool(torch.isfinite(self._collector.next_logits()).all())
@@ -105,12 +120,27 @@ class Trainer:
         """After an update: the held-out objective, if an evaluation is due; it also updates `best`."""
         if self.evaluator is None or not self.evaluator.is_due(self.update, self.num_updates) or not self.can_act():
             return None
-        result = self.evaluator.evaluate()
+        return self._evaluate(self.evaluator)
+
+    def _evaluate(self, evaluator: Evaluator) -> float | None:
+        result = evaluator.evaluate()
         self.evaluations.append({"update": self.update, "agent_steps": self.agent_steps, **result})
         objective: float | None = result["objective"]
-        if self.best is None or self.evaluator.is_better(objective, self.best.objective):
+        if self.best is None or evaluator.is_better(objective, self.best.objective):
             self.best = Candidate(agent_steps=self.agent_steps, objective=objective, weights=self._weights())
         return objective
+
+    @state_kept()
+    def evaluate_again(self) -> None:
+        """Repeat the last evaluation, if every episode of all evaluations failed."""
+        if self.evaluator is not None and self.failed_evaluation is not None:
+            self._evaluate(self.evaluator)
+
+    @property
+    def failed_evaluation(self) -> dict[str, Any] | None:
+        """The first evaluation, if every episode of all evaluations failed."""
+        failed = self.evaluations and not any(evaluation["episodes"] for evaluation in self.evaluations)
+        return self.evaluations[0] if failed else None
 
     def candidate(self) -> Candidate:
         """What to publish: the best evaluated weights or, without evaluations, the final ones."""

@@ -6,11 +6,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
-from daf.config import ExperimentConfig, PolicyConfig
-from daf.config.recipes import PolicyRecipe, checkpoint_label, policy_label
-from daf.engine.model_files import weights_files
+from daf.config import DAFTrainingConfig, ExperimentConfig, PolicyConfig
+from daf.config.recipes import PolicyRecipe, checkpoint_label, policy_code, policy_label
+from daf.engine.model_files import class_path_of, weights_files
 from daf.errors import BadInputError, ConfigError
-from daf.system.files import file_sha256
+from daf.system.files import known_sha256
+from daf.system.user_code import CodeStamp
+from daf.workflow.targets import look_up
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,12 +20,14 @@ class Checkpoint:
     """Weights to evaluate: an external policy, one training seed of a run, or a team of these.
 
     Attributes:
+        run: the training run that produces the weights.
         members: of a team, with their shares of the agents.
     """
 
     policy: str
     config: PolicyConfig
     seed: int | None = None
+    run: DAFTrainingConfig | None = None
     members: tuple[tuple[Checkpoint, float], ...] = ()
 
     @property
@@ -32,23 +36,30 @@ class Checkpoint:
 
     @property
     def training(self) -> str | None:
-        """The run that produces the weights."""
+        """The name of the run that produces the weights."""
         return self.config.training
 
     def singles(self) -> list[Checkpoint]:
         """The members of a team, or the checkpoint itself."""
         return [member for member, _ in self.members] or [self]
 
+    def code(self) -> CodeStamp:
+        """The code of its class, with the files that arguments name; that of a team is its members'."""
+        if self.run is not None:
+            return policy_code(self.run.policy_class_path, self.run.init_kwargs)
+        return policy_code(class_path_of(self.config), self.config.init_kwargs)
+
     def recipe(self) -> PolicyRecipe:
-        """Who plays, with external weights identified by content."""
+        """Who plays, with external weights and code identified by content."""
         return PolicyRecipe(
             label=self.policy,
             train_seed=self.seed,
             class_path=self.config.class_path,
             init_kwargs=self.config.init_kwargs,
             training=self.training,
-            weights_sha256=tuple(file_sha256(path) for path in weights_files(self.config)),
+            weights_sha256=tuple(known_sha256(path) for path in weights_files(self.config)),
             members=tuple((member.recipe(), share) for member, share in self.members),
+            code=self.code(),
         )
 
     def __str__(self) -> str:
@@ -86,6 +97,26 @@ class CheckpointPlan:
                     raise ConfigError([BadInputError(expected, f"{known} and {checkpoint}", "policies", hint)])
         return checkpoints
 
+    def labelled(self, label: str) -> Checkpoint:
+        """The checkpoint that a target's path names.
+
+        Raises:
+            BadInputError: there is none.
+        """
+        return look_up(self.by_label, label, "checkpoint")
+
+    def packaged(self) -> Checkpoint:
+        """The checkpoint to package.
+
+        Raises:
+            BadInputError: the experiment packages none.
+        """
+        checkpoint = self.deployed()
+        if checkpoint is None:
+            hint = "add `deployment: {policy: …}` with the name of a policy"
+            raise BadInputError("a `deployment` section with a policy", "none", "deployment", hint)
+        return checkpoint
+
     def of_policy(self, policy: str) -> Iterator[Checkpoint]:
         """One checkpoint, or one per training seed. A name not under `policies` is a shorthand or class path."""
         config = self._policies.get(policy) or PolicyConfig(class_path=policy)
@@ -95,8 +126,9 @@ class CheckpointPlan:
         elif config.training is None:
             yield Checkpoint(policy=label, config=config)
         else:
-            for seed in self._training[config.training].seeds:
-                yield Checkpoint(policy=label, config=config, seed=seed)
+            run = self._training[config.training]
+            for seed in run.seeds:
+                yield Checkpoint(policy=label, config=config, seed=seed, run=run)
 
     def _teams(self, label: str, config: PolicyConfig) -> Iterator[Checkpoint]:
         """One team, or one per training seed of its trained members, which all have the same seeds."""

@@ -5,22 +5,36 @@ This module loads the engine; `daf.workflow.preflight` runs it in a separate pro
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from daf.config import DAFSweepConfig, DAFTrainingConfig, ExperimentConfig, MissionConfig, PolicyConfig
 from daf.config.recipes import MissionRecipe, held_out_recipe
 from daf.engine.missions import check_buildable, resolve_mission
 from daf.engine.policies import ResolvedPolicy, build_policy, check_transfer, resolve_policy
+from daf.engine.rehearsal import Role, rehearse, resolve_apart
+from daf.engine.simulation import SimulationFactory
 from daf.engine.teams import agents_per_member
-from daf.errors import BadInputError, CheckpointError, ConfigError, DafError
+from daf.errors import BadInputError, CheckpointError, ConfigError, DafError, PolicyError
 from daf.search.files import validate_sweep
 from daf.search.space import searched_arguments
+from daf.system.failure_report import USER_ERRORS, FailureReport
 from daf.training.evaluator import check_objective
 from daf.training.trackers import check_trackers
 from daf.training.trainable import build_trainable, environments_per_process
 from daf.workflow.checkpoint_plan import Checkpoint
 from daf.workflow.plan import Plan
+from daf.workflow.rehearsal_plan import rehearsals, runs_user_code
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What is wrong with an experiment: problems must be mended before it runs, warnings may be."""
+
+    problems: list[BadInputError]
+    warnings: list[BadInputError]
 
 
 def check_with_engine(plan: Plan, source: str) -> None:
@@ -29,7 +43,19 @@ def check_with_engine(plan: Plan, source: str) -> None:
     Raises:
         ConfigError: one problem per wrong value.
     """
-    check = _EngineCheck(plan, source)
+    findings = find_problems(plan, source)
+    if findings.problems:
+        raise ConfigError(findings.problems)
+
+
+def find_problems(plan: Plan, source: str, note: Callable[[str], None] = lambda _: None) -> Findings:
+    """Everything that is wrong, each fault once.
+
+    Args:
+        note: called with what is checked next, for the case that user code ends the process.
+    """
+    check = _EngineCheck(plan, source, note)
+    check.rehearsals()
     check.search_spaces()
     check.trainings_start()
     check.sweeps()
@@ -37,22 +63,44 @@ def check_with_engine(plan: Plan, source: str) -> None:
     check.policies_exist()
     check.episodes_can_be_played()
     check.package_can_be_validated()
-    if check.problems:
-        raise ConfigError(list({str(problem): problem for problem in check.problems}.values()))
+    problems, warnings = (
+        list({str(problem): problem for problem in found}.values()) for found in (check.problems, check.warnings)
+    )
+    return Findings(problems, warnings)
 
 
 class _EngineCheck:
     """The steps of the check. Each problem is reported once: later steps skip what an earlier one reported."""
 
-    def __init__(self, plan: Plan, source: str) -> None:
-        self._plan, self._experiment, self._source = plan, plan.experiment, source
+    def __init__(self, plan: Plan, source: str, note: Callable[[str], None]) -> None:
+        self._plan, self._experiment, self._source, self._note = plan, plan.experiment, source, note
         self.problems: list[BadInputError] = []
-        self._interfaces: dict[str, Any] = {}  # of every mission that builds
+        self.warnings: list[BadInputError] = []
+        self._factories: dict[str, SimulationFactory] = {}  # of every mission that builds
         # The policies by configuration key or by checkpoint label; None where a problem was reported.
         self._trainable: dict[str, ResolvedPolicy | None] = {}
         self._playable: dict[str, ResolvedPolicy | None] = {}
 
     # ---- steps ------------------------------------------------------------------------------------------------
+
+    def rehearsals(self) -> None:
+        """Policies with a user's code, each in a separate process; later steps do not import them."""
+        for rehearsal in rehearsals(self._plan):
+            factories = [factory for mission in rehearsal.missions if (factory := self._factory_if_any(mission))]
+            role = Role(trains=bool(rehearsal.keys), deploys=rehearsal.deploys, joins_team=rehearsal.joins_team)
+            owner, label = rehearsal.owner, rehearsal.label
+            key = self._key_of(owner) if owner else f"{rehearsal.keys[0]}.policy_class_path"
+            self._note(key)
+            rehearsed = rehearse(rehearsal.config, factories, role, label)
+            for finding in rehearsed.findings:
+                error = PolicyError(finding.expected, finding.found, finding.name, finding.hint)
+                found = self.problems if finding.status == "error" else self.warnings
+                found.append(self._placed(error, key))
+            policy = rehearsed.policy if rehearsed.passed else None
+            for learner in rehearsal.keys:
+                self._trainable[learner] = policy
+            if label:
+                self._playable[label] = policy
 
     def search_spaces(self) -> None:
         for name, sweep in self._experiment.sweeps.items():
@@ -67,9 +115,10 @@ class _EngineCheck:
         for key, config in learners.items():
             interface = self._attempt(f"{key}.mission", self._interface, config.mission)
             policy = PolicyConfig(class_path=config.policy_class_path, init_kwargs=config.init_kwargs)
-            resolved = self._trainable[key] = self._attempt(f"{key}.policy_class_path", resolve_policy, policy)
-            if interface and resolved:
-                self._attempt(f"{key}.policy_class_path", build_trainable, resolved, interface)
+            if key not in self._trainable:
+                resolved = self._trainable[key] = self._attempt(f"{key}.policy_class_path", resolve_policy, policy)
+                if interface and resolved:
+                    self._attempt(f"{key}.policy_class_path", build_trainable, resolved, interface)
             world_size = config.world_size if isinstance(config, DAFTrainingConfig) else 1
             try:
                 where = f"{self._source}: {key}.hyperparameters.num_envs"
@@ -83,7 +132,8 @@ class _EngineCheck:
             arguments = {**sweep.init_kwargs, **dict.fromkeys(searched_arguments(sweep.search_space))}
             policy = PolicyConfig(class_path=sweep.policy_class_path, init_kwargs=arguments)
             if self._trainable[f"sweeps.{name}"]:
-                self._attempt(f"sweeps.{name}.search_space", resolve_policy, policy)
+                resolve = resolve_apart if runs_user_code(policy) else resolve_policy
+                self._attempt(f"sweeps.{name}.search_space", resolve, policy)
             self._check_objective(f"sweeps.{name}", sweep.mission, sweep.objective_metric)
 
     def trainings(self) -> None:
@@ -130,12 +180,19 @@ class _EngineCheck:
 
     def _attempt[**P, T](self, key: str, action: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T | None:
         """The action's result, or None if it failed; its problems are recorded under `key`."""
+        self._note(key)
         try:
             return action(*args, **kwargs)
         except ConfigError as error:
             self.problems.extend(self._placed(problem, key) for problem in error.problems)
         except (BadInputError, CheckpointError) as error:
             self.problems.append(self._placed(error, key))
+        except USER_ERRORS as error:
+            failure = FailureReport.of(error)
+            if not failure.in_user_code:
+                raise
+            traceback.print_exception(error)
+            self.problems.append(BadInputError("code without an exception", failure.cause, f"{self._source}: {key}"))
         return None
 
     def _placed(self, error: DafError, key: str) -> BadInputError:
@@ -145,14 +202,23 @@ class _EngineCheck:
     def _mission_config(self, mission: str) -> MissionConfig:
         return MissionRecipe.of(mission, self._experiment.missions).config
 
+    def _factory(self, mission: str) -> SimulationFactory:
+        if mission not in self._factories:
+            self._factories[mission] = check_buildable(resolve_mission(self._mission_config(mission)))
+        return self._factories[mission]
+
+    def _factory_if_any(self, mission: str) -> SimulationFactory | None:
+        """None if the mission is wrong, which a later step reports under its own key."""
+        try:
+            return self._factory(mission)
+        except (BadInputError, *USER_ERRORS):
+            return None
+
     def _interface(self, mission: str) -> Any:
-        if mission not in self._interfaces:
-            resolved = resolve_mission(self._mission_config(mission))
-            self._interfaces[mission] = check_buildable(resolved).interface
-        return self._interfaces[mission]
+        return self._factory(mission).interface
 
     def _check_objective(self, key: str, mission: str, metric: str) -> None:
-        if mission in self._interfaces:
+        if mission in self._factories:
             resolved = resolve_mission(self._mission_config(mission), mission)
             self._attempt(f"{key}.objective_metric", check_objective, metric, resolved)
 
@@ -170,14 +236,14 @@ class _EngineCheck:
             policy = self._playable.get(single.label)
             if single.training is not None:
                 self._transfer(single.training, mission)
-            elif policy:
+            elif policy and not runs_user_code(single.config):
                 build_policy(policy, interface)
 
     def _transfer(self, run: str, mission: str) -> None:
         """Check transfer: a policy can only play missions with the same interface as the one it was trained on."""
         home, policy = self._experiment.training[run].mission, self._trainable[f"training.{run}"]
-        if policy and home in self._interfaces:
-            check_transfer(policy, self._interfaces[home], home, self._interface(mission), mission)
+        if policy and home in self._factories:
+            check_transfer(policy, self._interface(home), home, self._interface(mission), mission)
 
 
 def _first_with(experiment: ExperimentConfig, field: str, value: str) -> str:

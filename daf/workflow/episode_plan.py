@@ -9,6 +9,7 @@ from daf.config.recipes import EvaluationRecipe, MissionRecipe, evaluation_recip
 from daf.errors import BadInputError, ConfigError
 from daf.statistics.sequential import first_episodes_of_batches, interim_sizes
 from daf.workflow.checkpoint_plan import CheckpointPlan
+from daf.workflow.targets import look_up
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,25 +36,28 @@ class EpisodePlan:
         self.by_mission = _episodes_by_mission(experiment)
 
     def comparison(self, name: str) -> DAFComparisonConfig:
-        return self._experiment.comparisons[name]
+        return look_up(self._experiment.comparisons, name, "comparison")
 
     def mission_recipe(self, mission: str) -> MissionRecipe:
         """The mission with this label."""
-        return MissionRecipe.of(self.by_mission[mission].mission, self._experiment.missions)
+        return MissionRecipe.of(self._episodes(mission).mission, self._experiment.missions)
+
+    def _episodes(self, mission: str) -> Episodes:
+        return look_up(self.by_mission, mission, "mission in a comparison")
 
     def shards(self, mission: str) -> range:
         """Numbers of a mission's shards."""
-        return self._shards_of(self.by_mission[mission].count)
+        return self._shards_of(self._episodes(mission).count)
 
     def _shards_of(self, num_episodes: int) -> range:
         return range(-(-num_episodes // self._experiment.evaluation.episodes_per_shard))
 
     def recipe(self, checkpoint: str, mission: str, shard: int) -> EvaluationRecipe:
         """The episodes of one shard."""
-        episodes = self.by_mission[mission]
+        episodes = self._episodes(mission)
         return evaluation_recipe(
             self._experiment,
-            policy=self._checkpoints.by_label[checkpoint].recipe(),
+            policy=self._checkpoints.labelled(checkpoint).recipe(),
             mission=episodes.mission,
             shard=shard,
             num_episodes=episodes.count,

@@ -10,6 +10,7 @@ from daf.config import DAFSweepConfig, DAFTrainingConfig, ExperimentConfig
 from daf.config.recipes import TrainingRecipe, training_recipe
 from daf.errors import BadInputError
 from daf.search.plan import SweepPlan
+from daf.workflow.targets import look_up
 
 
 class LearningPlan:
@@ -19,18 +20,18 @@ class LearningPlan:
         self.experiment = experiment
 
     def run(self, name: str) -> DAFTrainingConfig:
-        return self.experiment.training[name]
+        return look_up(self.experiment.training, name, "training run")
 
     def training(self, run: str, seed: int) -> TrainingRecipe:
         """The recipe of a run; a sweep's best values are inserted once they are known."""
         return training_recipe(self.run(run), seed, self.experiment.missions)
 
     def sweep(self, name: str) -> DAFSweepConfig:
-        return self.experiment.sweeps[name]
+        return look_up(self.experiment.sweeps, name, "sweep")
 
     def sweep_plan(self, name: str) -> SweepPlan:
         """The plan of a sweep, cached because every trial needs it."""
-        return self._sweep_plans[name]
+        return look_up(self._sweep_plans, name, "sweep")
 
     @cached_property
     def _sweep_plans(self) -> dict[str, SweepPlan]:

@@ -5,8 +5,13 @@ The Snakefile takes from the three plans which files to create; none of them rea
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from daf.config import ExperimentConfig
-from daf.config.recipes import MissionRecipe
+from daf.config.recipes import MissionRecipe, policy_code
+from daf.errors import BadInputError, ConfigError
+from daf.search.recipe import strategy_code
+from daf.system.user_code import CodeStamp, code_of_module
 from daf.workflow.checkpoint_plan import CheckpointPlan
 from daf.workflow.episode_plan import EpisodePlan
 from daf.workflow.learning_plan import LearningPlan
@@ -21,16 +26,51 @@ class Plan:
         learning: what is trained and searched.
 
     Raises:
-        ConfigError: two comparisons need different episode seeds on one mission, or two missions or two policies share
-            a label.
+        ConfigError: two comparisons need different episode seeds on one mission, two missions or two policies share a
+            label, or a path has braces.
     """
 
     def __init__(self, experiment: ExperimentConfig) -> None:
+        _refuse_braces(experiment)
         self.experiment = experiment
         self.checkpoints = CheckpointPlan(experiment)
         self.episodes = EpisodePlan(experiment, self.checkpoints)
         self.learning = LearningPlan(experiment)
         _ = self.checkpoints.by_label  # detects clashing labels now
+
+
+def code_of_experiment(experiment: ExperimentConfig) -> CodeStamp:
+    """The user's code that an experiment runs: of policies, used or not, missions, strategies, and trackers."""
+    plan = CheckpointPlan(experiment)
+    names = [*experiment.policies, *(name for c in experiment.comparisons.values() for name in c.policies)]
+    checkpoints = [checkpoint for name in dict.fromkeys(names) for checkpoint in plan.of_policy(name)]
+    stamps = [single.code() for checkpoint in checkpoints for single in checkpoint.singles()]
+    stamps += [mission.code for mission in mission_recipes(experiment)]
+    stamps += [policy_code(run.policy_class_path, run.init_kwargs) for run in experiment.training.values()]
+    trackers = {name for run in experiment.training.values() for name in run.trackers} - {"tensorboard"}
+    stamps += [code_of_module(name) for name in sorted(trackers)]
+    for sweep in experiment.sweeps.values():
+        stamps += [policy_code(sweep.policy_class_path, sweep.init_kwargs), strategy_code(sweep)]
+    return CodeStamp.merged(stamps)
+
+
+def _refuse_braces(experiment: ExperimentConfig) -> None:
+    """Refuse paths that Snakemake would read as patterns.
+
+    Raises:
+        ConfigError: with one problem for every such path.
+    """
+    paths: dict[str, Path | str] = {"daf.output_dir": experiment.daf.output_dir}
+    paths |= {f"policies.{name}.data_path": policy.data_path or "" for name, policy in experiment.policies.items()}
+    paths |= {f"sweeps.{name}.warm_start": sweep.warm_start or "" for name, sweep in experiment.sweeps.items()}
+    hint = "Snakemake reads {name} in a path as a wildcard: rename the file or folder"
+    problems = [
+        BadInputError("a path without braces", str(path), where, hint)
+        for where, path in paths.items()
+        if set("{}") & set(str(path))
+    ]
+    if problems:
+        raise ConfigError(problems)
 
 
 def mission_recipes(experiment: ExperimentConfig) -> list[MissionRecipe]:

@@ -7,45 +7,88 @@ installs log handlers and imports torch, and neither belongs in Snakemake's proc
 
 from __future__ import annotations
 
-import json
+import signal
 import subprocess
 import sys
+import tempfile
+import traceback
 from pathlib import Path
+from typing import Literal
 
-from daf.config import ExperimentConfig, PolicyConfig
+from pydantic import BaseModel, ConfigDict
+
+from daf.config import ExperimentConfig
 from daf.config.recipes import STAGE_VERSIONS
-from daf.engine.model_files import load_model_description, weights_files
-from daf.errors import EXIT_BAD_INPUT, BadInputError, ConfigError, DafError
-from daf.system.files import digest, file_sha256, write_text
+from daf.engine.model_files import weights_files
+from daf.errors import EXIT_FAILED, EXIT_OK, BadInputError, ConfigError, DafError
+from daf.system.files import digest, file_sha256, write_json, write_text
+from daf.system.json_files import read_json
 from daf.system.provenance import engine_stamp
-from daf.workflow.plan import Plan, mission_recipes
+from daf.workflow.plan import Plan, code_of_experiment, mission_recipes
 
 STAMPS = Path(".snakemake") / "daf"
-KNOWN_PACKAGES = ("daf.", "cogames.", "mettagrid.")
+# Files of the check's process: what to check, what it is doing, what it found and what it printed.
+REQUEST, STEP, RESULT, LOG = "request.json", "step.txt", "result.json", "check.log"
+ENGINE_MISSING = 69  # exit code of the check: EX_UNAVAILABLE of sysexits.h
+Part = Literal["expected", "found", "where", "hint"]
+
+
+class Outcome(BaseModel):
+    """What the check's process found, as the four parts of errors.
+
+    Attributes:
+        problems: what must be mended before the experiment runs.
+        warnings: what may be mended.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    problems: list[dict[Part, str]]
+    warnings: list[dict[Part, str]]
 
 
 def check_once(plan: Plan, source: str) -> None:
     """Raise ConfigError unless the experiment passes the check, now or earlier."""
     experiment = plan.experiment
     stamp = stamp_of(experiment)
-    if stamp.exists() and not _uses_foreign_code(experiment):
+    if stamp.exists() and not code_of_experiment(experiment).unfollowed:
         return
-    request = json.dumps({"experiment": experiment.to_dict(), "source": source})
-    child = subprocess.run(
-        [sys.executable, "-P", "-m", "daf.workflow.preflight"],
-        input=request,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if child.returncode == EXIT_BAD_INPUT:
-        raise ConfigError([BadInputError(**problem) for problem in json.loads(child.stdout)])
-    if child.returncode:
-        last = child.stderr.strip().splitlines()[-1:] or [f"exit code {child.returncode}"]
-        raise DafError(
-            "an engine that loads", last[0], "checking the experiment", "is the environment complete? `make setup`"
-        )
+    # Results come back in a file: whatever user code prints, or a library or program that it calls, goes to the log.
+    with tempfile.TemporaryDirectory(prefix="daf-check-") as name:
+        folder = Path(name)
+        write_json(folder / REQUEST, {"experiment": experiment.to_dict(), "source": source})
+        command = [sys.executable, "-P", "-m", "daf.workflow.preflight", str(folder)]
+        with open(folder / LOG, "wb") as log:
+            child = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, check=False)
+        printed = (folder / LOG).read_text(errors="replace")
+        if printed.strip():
+            write_text(STAMPS / LOG, printed)
+        if not (folder / RESULT).is_file():
+            raise _broken_off(folder, source, child.returncode, printed)
+        outcome = Outcome.model_validate_json((folder / RESULT).read_bytes())
+    for warning in outcome.warnings:
+        print(f"Warning: {BadInputError(**warning)}", file=sys.stderr)
+    if outcome.problems:
+        if "Traceback" in printed:
+            print(f"Tracebacks: {STAMPS / LOG}", file=sys.stderr)
+        raise ConfigError([BadInputError(**problem) for problem in outcome.problems])
     write_text(stamp, f"{source}\n")
+
+
+def _broken_off(folder: Path, source: str, code: int, printed: str) -> DafError:
+    """The error of a check without a result: no engine, a defect of DAF, or user code that ends its process."""
+    last = (printed.strip().splitlines() or ["no message"])[-1]
+    ended = f"exit code {code}" if code >= 0 else signal.Signals(-code).name
+    where = "checking the experiment with the engine"
+    if code == ENGINE_MISSING:
+        hint = f"is the environment complete? `make setup`; see {STAMPS / LOG}"
+        return DafError("an engine that loads", last, where, hint)
+    step = (folder / STEP).read_text() if (folder / STEP).is_file() else where
+    if code == EXIT_FAILED and "Traceback" in printed:
+        hint = f"the messages and the traceback are in {STAMPS / LOG}"
+        return DafError("a check that finishes", f"{ended}: {last}", f"{source}: {step}", hint)
+    hint = f"does code that is named there end its process? See {STAMPS / LOG}"
+    return BadInputError("a check that finishes", f"its process ended with {ended}: {last}", f"{source}: {step}", hint)
 
 
 def stamp_of(experiment: ExperimentConfig) -> Path:
@@ -53,51 +96,43 @@ def stamp_of(experiment: ExperimentConfig) -> Path:
     return STAMPS / f"checked-{_content(experiment)[:32]}"
 
 
-def main() -> int:
-    """Check the experiment on standard input; write its problems to standard output as JSON."""
-    from daf.workflow.engine_check import check_with_engine
-
-    request = json.load(sys.stdin)
-    plan = Plan(ExperimentConfig.from_dict(request["experiment"], source=request["source"]))
+def main(arguments: list[str]) -> int:
+    """Check the experiment that a file in the folder describes, and write what was found to another."""
     try:
-        check_with_engine(plan, request["source"])
-    except ConfigError as error:
-        parts = ("expected", "found", "where", "hint")
-        problems = [{part: getattr(problem, part) for part in parts} for problem in error.problems]
-        print(json.dumps(problems))
-        return EXIT_BAD_INPUT
-    return 0
+        from daf.workflow.engine_check import find_problems
+    except (ImportError, OSError):
+        traceback.print_exc()
+        return ENGINE_MISSING
+    folder = Path(arguments[0])
+    request = read_json(folder / REQUEST)
+    plan = Plan(ExperimentConfig.from_dict(request["experiment"], source=request["source"]))
+    findings = find_problems(plan, request["source"], lambda step: write_text(folder / STEP, step))
+    outcome = Outcome(problems=_parts(findings.problems), warnings=_parts(findings.warnings))
+    write_text(folder / RESULT, outcome.model_dump_json())
+    return EXIT_OK
+
+
+def _parts(errors: list[BadInputError]) -> list[dict[Part, str]]:
+    return [
+        {"expected": error.expected, "found": error.found, "where": error.where, "hint": error.hint} for error in errors
+    ]
 
 
 def _content(experiment: ExperimentConfig) -> str:
-    """Everything that the outcome of the check depends on: the experiment, its files, the engine, this code."""
+    """Everything that the outcome of the check depends on: the experiment, its files, the user's code, the engine, and
+    DAF's code."""
     weights = [path for policy in experiment.policies.values() for path in weights_files(policy)]
     return digest(
         {
             "experiment": experiment.to_dict(),
             "missions": [mission.to_dict() for mission in mission_recipes(experiment)],
             "weights": [file_sha256(path) if path.is_file() else None for path in weights],
+            "code": code_of_experiment(experiment).model_dump(mode="json"),
             "engine": engine_stamp(),
             "stages": STAGE_VERSIONS,
         }
     )
 
 
-def _uses_foreign_code(experiment: ExperimentConfig) -> bool:
-    """Whether a policy class is a user's own: its code may change without any of the listed files changing."""
-    paths = [policy.class_path or _class_of_weights(policy) for policy in experiment.policies.values()]
-    paths += [sweep.policy_class_path for sweep in experiment.sweeps.values()]
-    paths += [run.policy_class_path for run in experiment.training.values()]
-    paths += [member for policy in experiment.policies.values() for member in policy.policies]
-    paths += [name for comparison in experiment.comparisons.values() for name in comparison.policies]
-    return any(path and "." in path and not path.startswith(KNOWN_PACKAGES) for path in paths)
-
-
-def _class_of_weights(policy: PolicyConfig) -> str | None:
-    """The class named in the description of trained weights."""
-    descriptions = weights_files(policy)[1:]
-    return load_model_description(descriptions[0]).policy_class_path if descriptions else None
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import signal
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 from typing import TYPE_CHECKING
 
 from daf.config import ExperimentConfig
-from daf.errors import BadInputError, WorkflowFailedError
+from daf.errors import BadInputError, WorkflowFailedError, ending_in_one_line
 from daf.system.files import PROJECT
+from daf.system.user_paths import user_path
 from daf.workflow.plan import Plan
 from daf.workflow.preflight import check_once
 
@@ -40,11 +44,11 @@ def run_workflow(
     from snakemake.scheduling.greedy import SchedulerSettings as GreedySettings
     from snakemake.settings.types import ExecutionSettings, SchedulingSettings
 
-    config_path = Path(config_path).resolve()
+    config_path = user_path(config_path, "config_path").resolve()
     snakefile()
     check_once(Plan(ExperimentConfig.from_yaml(config_path)), str(config_path))
     try:
-        with open_dag(config_path, targets, cores=cores, quiet=quiet) as dag:
+        with _interrupts_noticed() as interrupts, open_dag(config_path, targets, cores=cores, quiet=quiet) as dag:
             dag.execute_workflow(
                 executor="dryrun" if dry_run else "local",
                 execution_settings=ExecutionSettings(keep_going=True),
@@ -52,12 +56,34 @@ def run_workflow(
                 scheduler_settings=GreedySettings(),
             )
     except (WorkflowError, SystemExit) as error:
+        if interrupts:
+            with ending_in_one_line("interrupted by Ctrl-C; finished files are kept, and training has a checkpoint"):
+                raise KeyboardInterrupt from None
         raise WorkflowFailedError(
             f"targets {', '.join(targets) or 'all'} of {config_path}",
             str(error) or type(error).__name__,
             "workflow",
             "the messages above and the logs under <output_dir>/logs say which rule failed; run again to continue",
         ) from error
+
+
+@contextmanager
+def _interrupts_noticed() -> Iterator[list[int]]:
+    """A list that gets an entry with every Ctrl-C: Snakemake stops its jobs, but reports only that it failed."""
+    noticed: list[int] = []
+    if threading.current_thread() is not threading.main_thread():
+        yield noticed
+        return
+
+    def notice(number: int, frame: FrameType | None) -> None:
+        noticed.append(number)
+        signal.default_int_handler(number, frame)
+
+    before = signal.signal(signal.SIGINT, notice)
+    try:
+        yield noticed
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 @contextmanager

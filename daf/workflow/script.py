@@ -7,18 +7,20 @@ works in it and in everything it calls. Create its inputs with Snakemake first.
 from __future__ import annotations
 
 import argparse
+import io
 import runpy
 import sys
 import traceback
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from daf.config import DAFConfig
-from daf.errors import EXIT_FAILED, DafError
+from daf.errors import EXIT_FAILED, EXIT_INTERRUPTED, DafError
 from daf.logging_config import DAFLogger, create_daf_logger
+from daf.system.failure_report import FailureReport
 
 
 @dataclass(frozen=True)
@@ -40,13 +42,35 @@ def script_context(snakemake: Any) -> Iterator[ScriptContext]:
     settings = DAFConfig.from_dict(dict(snakemake.config.get("daf") or {}))
     logger = create_daf_logger(snakemake.rule, level=settings.log_level, log_file=str(snakemake.log[0]))
     try:
-        yield ScriptContext(settings, logger)
+        with open(snakemake.log[0], "a", encoding="utf-8") as log, redirect_stdout(_Both(sys.stdout, log)):
+            yield ScriptContext(settings, logger)
     except DafError as error:
+        if (report := FailureReport.of(error)).in_user_code:
+            logger.error(report.traceback)
         logger.error(str(error))
         sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        logger.warning("interrupted by Ctrl-C; run again to continue")
+        sys.exit(EXIT_INTERRUPTED)
     except Exception:
         logger.error(traceback.format_exc())
         sys.exit(EXIT_FAILED)
+
+
+class _Both(io.TextIOBase):
+    """What user code prints, on the terminal and in the log."""
+
+    def __init__(self, *streams: TextIO) -> None:
+        self._streams = streams
+
+    def write(self, text: str) -> int:
+        for stream in self._streams:
+            stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        for stream in self._streams:
+            stream.flush()
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -5,15 +5,22 @@ tests/workflow/test_snakemake_internals.py fails when Snakemake changes one of t
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import argparse
+import logging
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from daf.errors import BadInputError
+from daf.system.files import PROJECT
 
 if TYPE_CHECKING:
     from snakemake.api import DAGApi
     from snakemake.workflow import Workflow
+
+
+DEFAULT_PROFILE = Path("profiles") / "default"
 
 
 def is_main_process(workflow: Workflow) -> bool:
@@ -32,6 +39,26 @@ def submitted_jobs(workflow: Workflow) -> list[tuple[str, int, Mapping[str, Any]
     return [(job.rule.name, job.threads, job.resources) for job in jobs]
 
 
+def targets_and_patterns(workflow: Workflow) -> tuple[set[str], dict[str, list[str]]]:
+    """The targets on the command line, and the output patterns of every rule that has wildcards.
+
+    While the Snakefile is read, Snakemake has not yet handed the targets to the workflow. Without a pattern among the
+    arguments, or in a job, there are no targets.
+    """
+    from snakemake.cli import get_argument_parser
+    from snakemake.io import strip_wildcard_constraints
+
+    patterns = {
+        rule.name: [strip_wildcard_constraints(str(path)) for path in rule.output]
+        for rule in workflow.rules
+        if rule.has_wildcards()
+    }
+    if not is_main_process(workflow) or not patterns.keys() & set(sys.argv):
+        return set(), patterns
+    arguments, _ = get_argument_parser().parse_known_args(sys.argv[1:])
+    return set(arguments.targets), patterns
+
+
 def slurm_status_command(workflow: Workflow) -> str | None:
     """The program that the slurm executor uses to query job states, squeue or sacct; None with another executor."""
     command: str | None = getattr(workflow.executor_settings, "status_command", None)
@@ -41,6 +68,67 @@ def slurm_status_command(workflow: Workflow) -> str | None:
 def unlock(workflow: Workflow) -> None:
     """Remove this run's lock before the process restarts in the same folder."""
     workflow.persistence.unlock()
+
+
+def changed_params(workflow: Workflow) -> Iterator[tuple[str, set[str], set[str]]]:
+    """Of every job to run that ran before with other params: its rule, and the `repr` of the params before and now."""
+    for job in workflow.dag.needrun_jobs():
+        if change := workflow.persistence.params_changed(job):
+            yield job.rule.name, change.only_old, change.only_new
+
+
+class _AtJobStats(logging.Filter):
+    """Lets everything pass, and calls `tell` at the table of the jobs to run."""
+
+    def __init__(self, tell: Callable[[], None]) -> None:
+        super().__init__()
+        self._tell = tell
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        from snakemake.logging import LogEvent
+
+        if getattr(record, "event", None) is LogEvent.RUN_INFO:
+            self._tell()
+        return True
+
+
+def at_job_stats(tell: Callable[[], None]) -> None:
+    """Call `tell` whenever Snakemake prints the table of the jobs to run: before they run, and around a dry-run."""
+    from snakemake.logging import logger
+
+    for earlier in [known for known in logger.filters if isinstance(known, _AtJobStats)]:
+        logger.removeFilter(earlier)  # of an earlier run in this process
+    logger.addFilter(_AtJobStats(tell))
+
+
+def say(text: str) -> None:
+    """Print among Snakemake's own messages."""
+    from snakemake.logging import logger
+
+    logger.info(text)
+
+
+def command_line_config(workflow: Workflow) -> Mapping[str, Any]:
+    """The values of `--config` on the command line or in the profile."""
+    return dict(workflow.config_settings.config)
+
+
+def profile_files(command: Sequence[str], environment: Mapping[str, str]) -> list[Path]:
+    """The files of the profiles that a command line of Snakemake uses; none if the command is another program."""
+    from snakemake.cli import get_profile_dir
+
+    program, *arguments = command
+    if Path(program).name not in ("snakemake", "__main__.py"):
+        return []
+
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    parser.add_argument("--profile", default=environment.get("SNAKEMAKE_PROFILE"))
+    parser.add_argument("--workflow-profile")
+    named, _ = parser.parse_known_args(arguments)
+    shipped = next((str(folder) for folder in (DEFAULT_PROFILE, PROJECT / DEFAULT_PROFILE) if folder.is_dir()), None)
+    profiles = [named.profile, named.workflow_profile or shipped]
+    found = [get_profile_dir(profile) for profile in profiles if profile not in (None, "", "none")]
+    return [entry[1] for entry in found if entry is not None]
 
 
 def profile_resources(workflow: Workflow, rule: str) -> Mapping[str, Any]:

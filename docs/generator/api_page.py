@@ -15,8 +15,8 @@ from pydantic import BaseModel
 from docs.generator.meanings import prose, section_list, sections
 
 PAGES = (
-    "config", "environment_checks", "sweeps", "distributed_training", "mission_analysis", "comparison", "visualization",
-    "deployment", "orchestrators", "logging_config", "output_manager", "errors",
+    "config", "environment_checks", "policies", "sweeps", "distributed_training", "mission_analysis", "comparison",
+    "visualization", "deployment", "orchestrators", "logging_config", "output_manager", "errors",
 )  # fmt: skip
 LINE = 100
 HEAD = """# Python API

@@ -9,6 +9,7 @@ from __future__ import annotations
 from daf.episodes.failure_modes import FailureMode
 from daf.episodes.table import EPISODE_COLUMNS
 from daf.evaluation.mission import MissionAnalysis, MissionMetadata
+from daf.evaluation.tolerance import FailedEpisodes
 from daf.packaging.endpoints import Deployment
 from daf.packaging.manifest import Manifest
 from daf.packaging.validation import ValidationResult
@@ -63,6 +64,21 @@ EVALUATION = [
         "evaluations/{checkpoint}/{mission}/episodes-{shard}.parquet",
         "evaluate_policy",
         "The same for the episodes of one job; empty if they were not needed.",
+    ),
+    File(
+        "evaluations/check.json",
+        "check_evaluations",
+        "The failed episodes of every checkpoint on every mission. Missing, and the exit code of the run is 1, if "
+        "more failed than `evaluation.max_failed_share`.",
+        (
+            Keys(
+                listed("""
+                max_failed_share | number | the declared tolerance
+                evaluations | list of mappings | one per checkpoint and mission, see below
+                """)
+            ),
+            Keys(fields_of(FailedEpisodes), "Each entry of `evaluations`"),
+        ),
     ),
     File(
         "replays/{checkpoint}/{mission}/{replay}.json.z",

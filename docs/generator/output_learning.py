@@ -58,7 +58,10 @@ METRICS = Keys(
 _RESULT_EXTRAS = listed("""
     objective_metric | text | what the objective measures
     training_seconds | number | seconds of training, in all its starts; only if it trained
+    failure | text or null | what failed, if it was code and not divergence; the same text for trials that fail alike
+    recipe_digest | text | identifies everything that decides the result but the trial's hyperparameters and seed
     episodes | integer | evaluation episodes that have an objective; only if it was scored
+    failed_episodes | integer | evaluation episodes without a result; only if it was scored
     objective_sd | number or null | standard deviation of the objective over these; only if it was scored
     curve | list of (number or null) | with `early_stopping`: objective at each check
     stopped_early | text or null | with `early_stopping`: why it ended before its last step
@@ -103,6 +106,8 @@ EVALUATIONS = Keys(
     objective | number or null | mean objective; null if no episode has one
     mean_reward | number or null | mean reward
     episodes | integer | episodes that have a result
+    failed | integer | episodes that failed
+    failure | text or null | why the first of them failed
     """),
     "Each entry of `evaluations`",
 )
@@ -121,6 +126,7 @@ SWEEPS = [
                 strategy | text | the strategy that suggested the hyperparameters
                 results_seen | integer | results of earlier trials that the proposal was allowed to use
                 prior_trials | integer | results of another sweep that it used (`warm_start`)
+                code | mapping | code of the user's own strategy, see [Provenance](#provenance)
                 recipe | mapping | the sweep's configuration without budget, finalists, and folder
                 recipe_digest | text | digest of `recipe`
                 """),
@@ -187,7 +193,7 @@ SWEEPS = [
     ),
     File(
         "sweeps/{sweep}/trials.csv",
-        "select_best",
+        "describe_sweep",
         "A table of all trials, for people.",
         (
             Keys(
@@ -201,7 +207,7 @@ SWEEPS = [
     ),
     File(
         "sweeps/{sweep}/trials.json",
-        "select_best",
+        "describe_sweep",
         "What every trial tried and how it scored; `warm_start` of another sweep reads it.",
         (
             Keys(fields_of(records.TrialsFile)),
@@ -210,7 +216,7 @@ SWEEPS = [
     ),
     File(
         "sweeps/{sweep}/analysis.json",
-        "select_best",
+        "describe_sweep",
         "What the search shows: progress, cost, importance. `report.html` draws it.",
         (
             Keys([*fields_of(SweepAnalysis), *WITH_PROVENANCE]),
@@ -218,7 +224,7 @@ SWEEPS = [
             *CONFIRMATION,
         ),
     ),
-    File("sweeps/{sweep}/report.html", "select_best", "The same as a page that needs no other file."),
+    File("sweeps/{sweep}/report.html", "describe_sweep", "The same as a page that needs no other file."),
     File("sweeps/{sweep}/experiment.yaml", "", "The experiment that `daf_launch_sweep` made of a single sweep."),
 ]  # fmt: skip
 

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from daf.statistics.results import data_dictionary
 from daf.system.checks import CheckResult
+from daf.system.user_code import CodeStamp
 from docs.generator.meanings import Field, fields_of
 
 
@@ -57,6 +58,7 @@ PROVENANCE = File(
         Keys(
             listed("""
             recipe_digest | text | sha256 of everything that decides the result
+            code | mapping | the user's code that ran, see below
             seeds | mapping | seeds by purpose: `training`, `evaluation`, `search`, `resampling`, `first_episode`
             versions | mapping | Python, DAF, the engine's packages, torch, numpy; null: not installed
             git | mapping or null | `commit` of DAF's checkout, and whether it was `dirty`; null outside a checkout
@@ -75,6 +77,7 @@ PROVENANCE = File(
             """),
             "Keys of `host`",
         ),
+        Keys(fields_of(CodeStamp), "Keys of `code`, which leave out DAF and the engine"),
     ),
 )
 

@@ -44,7 +44,7 @@ def test_every_promised_name_is_public(pages: dict[str, ModuleType]) -> None:
     table = re.findall(r"^\| `daf\.(\w+)` \| (.+) \|$", (ROOT / "README.md").read_text(), re.MULTILINE)
     promised = {page: set(names.split()) for page, names in NAMES.items()}
     for page, names in table:
-        promised[page] |= set(re.findall(r"`(\w+)`", names))
+        promised.setdefault(page, set()).update(re.findall(r"`(\w+)`", names))
     for page, names in promised.items():
         assert names <= set(pages[page].__all__), page
 

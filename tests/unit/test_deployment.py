@@ -173,6 +173,91 @@ def test_a_users_package_travels_whole_and_plays(tmp_path: Path, monkeypatch: py
     assert result.is_valid, result.problems
 
 
+USERS = """
+import torch
+from torch import nn
+
+from daf.policies import BatchPolicy, NetworkPolicy
+
+
+class Wanderer(BatchPolicy):
+    steps = 0
+
+    def step_batch(self, observations, actions):
+        assert len(observations) == self.policy_env_info.num_agents  # one call per step for all agents
+        print("stepping")
+        self.steps += 1
+        actions[:] = 1 + self.steps // 3 % 4
+
+
+class Net(nn.Module):
+    def __init__(self, num_actions):
+        super().__init__()
+        self.embed, self.core = nn.Embedding(256, 8), nn.GRUCell(8, 8)
+        self.logits, self.value = nn.Linear(8, num_actions), nn.Linear(8, 1)
+
+    def forward(self, observations, state=None):
+        state = self.core(self.embed(observations[..., 1].long()).mean(dim=1), state)
+        return self.logits(state), self.value(state), state
+
+
+class Learner(NetworkPolicy):
+    def make_network(self, info):
+        return Net(len(info.action_names))
+
+
+class Quits(Wanderer):
+    def step_batch(self, observations, actions):
+        print("\\udcff cannot be decoded".encode("utf-8", "surrogatepass"), flush=True)
+        raise SystemExit(0)
+"""
+
+
+@pytest.fixture
+def users(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    name = f"users_{abs(hash(str(tmp_path)))}"
+    (tmp_path / f"{name}.py").write_text(USERS)
+    monkeypatch.syspath_prepend(tmp_path)
+    return name
+
+
+@pytest.mark.slow
+def test_policies_of_dafs_base_classes_play_without_daf(users: str, tmp_path: Path) -> None:
+    """The bundle includes the page and what it imports, not the rest of DAF; a recurrent network has its weights."""
+    from daf.engine.missions import resolve_mission
+    from daf.engine.policies import build_policy, resolve_policy
+    from daf.engine.simulation import SimulationFactory
+
+    interface = SimulationFactory(resolve_mission(MISSION).env_config).interface
+    weights = tmp_path / "w.pt"
+    build_policy(resolve_policy(f"{users}.Learner"), interface).save_policy_data(str(weights))
+    scripted = daf_package_policy(f"{users}.Wanderer", None, tmp_path / "out", "wanderer", mission=MISSION)
+    trained = daf_package_policy(f"{users}.Learner", weights, tmp_path / "out", "learner", mission=MISSION)
+    for package in (scripted, trained):
+        python = {name for name in package.manifest.files if name.endswith(".py")}
+        assert python == {
+            "daf/__init__.py", "daf/engine/__init__.py", "daf/engine/network_policy.py", "daf/errors.py",
+            "daf/policies.py", "daf/system/__init__.py", "daf/system/checks.py", f"{users}.py",
+        }  # fmt: skip
+        result = daf_validate_deployment(package.path, MISSION, steps=12)
+        assert result.is_valid, result.problems
+
+
+@pytest.mark.slow
+def test_a_package_that_ends_the_process_is_invalid(users: str, tmp_path: Path) -> None:
+    package = daf_package_policy(f"{users}.Quits", None, tmp_path / "out", "quits", mission=MISSION)
+    result = daf_validate_deployment(package.path, MISSION, steps=4)
+    assert "SystemExit: 0" in result.problems[0]
+    assert f"{users}.py:" in result.problems[0]
+
+
+def test_a_policy_without_the_interface_of_agents_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(PolicyError, match=r"agent_policy\(agent_id\)") as caught:
+        daf_package_policy("tests.unit.engine.broken_policies.OnlyBatch", None, tmp_path / "out", mission=MISSION)
+    assert "BatchPolicy" in caught.value.hint
+    assert not (tmp_path / "out").exists()
+
+
 def test_dafs_own_policy_travels_without_daf() -> None:
     source = collect_source("daf.engine.grid_policy.GridPolicy")
     assert len(source.files) == 1
@@ -277,7 +362,7 @@ def test_damaged_packages_are_invalid_without_playing(package: PackageResult, tm
     content[len(content) // 2] ^= 0xFF
     (tmp_path / "lstm-0.1.0.zip").write_bytes(content)
     result = daf_validate_deployment(tmp_path / "lstm-0.1.0.zip")
-    assert "'weights.pt' is damaged" in result.problems[0]
+    assert "Bad CRC-32 for file 'weights.pt'" in result.problems[0]
 
 
 def test_a_package_that_is_not_its_manifests_is_invalid(tmp_path: Path) -> None:

@@ -117,7 +117,8 @@ def test_failed_episodes_are_counted_and_left_out():
     assert (analysis.num_episodes, analysis.num_failed) == (3, 1)
     assert analysis.mean_reward == 2.0
     assert analysis.success_rate == 0.5
-    assert "1 failed" in analysis.sentence()
+    assert analysis.sentence().endswith("1 failed, the first with ValueError: x")
+    assert not analysis.failed
 
 
 def test_no_success_is_declared():
@@ -156,6 +157,7 @@ def test_where_the_data_cannot_say(rewards, mean, variance, why):
 def test_only_failed_episodes():
     analysis = analyze_episodes(table([1.0, 2.0], failures={0, 1}), METADATA)
     assert (analysis.mean_reward, analysis.num_failed) == (None, 2)
+    assert (analysis.failed, analysis.first_failure) == (True, "ValueError: x")
     assert analysis.resource_usage["steps_per_episode"] is None
     assert [mode.name for mode in analysis.failure_modes] == ["policy failed"]
     json.dumps(analysis.to_dict(), allow_nan=False)
@@ -302,7 +304,7 @@ def test_how_a_text_may_name_missions(tmp_path, text, found):
     assert daf_discover_missions_from_readme(readme) == found
 
 
-@pytest.mark.parametrize(("content", "found"), [(b"\x89PNG\xff\xfe", "not UTF-8 text"), (None, "a folder")])
+@pytest.mark.parametrize(("content", "found"), [(b"\x89PNG\xff\xfe", "not UTF-8"), (None, "a folder")])
 def test_what_is_no_text(tmp_path, content, found):
     path = tmp_path / "README.md"
     if content is None:
@@ -330,3 +332,24 @@ def test_without_a_text_cogames_own_documents_are_read(monkeypatch):
     assert "machina_1" in found
     monkeypatch.setattr(documents, "installed_documents", list)
     assert daf_discover_missions_from_readme() == list(missions.list_missions())
+
+
+def test_the_statistics_of_a_mission_can_be_listed_for_its_success() -> None:
+    from daf.mission_analysis import daf_list_statistics
+
+    names = daf_list_statistics("training_facility_1", "random")
+    assert names["game"]
+    assert "cell.unique_visited" in names["agent"]
+    assert names["agent"] == sorted(set(names["agent"]))
+
+
+def test_an_analysis_without_a_policy_says_who_plays() -> None:
+    import pytest
+
+    from daf.mission_analysis import daf_analyze_mission, daf_analyze_mission_set
+
+    with pytest.warns(UserWarning, match="analyzed with 'random'"):
+        assert daf_analyze_mission("training_facility_1", episodes=1).policy == "random"
+    with pytest.warns(UserWarning, match="analyzed with 'random'") as caught:
+        daf_analyze_mission_set(["training_facility_1"], episodes=1)
+    assert len([one for one in caught if "analyzed with" in str(one.message)]) == 1

@@ -1,5 +1,6 @@
 """Sweeps: in process with the user's own function, the content of their files, and their analysis."""
 
+import importlib
 import json
 import math
 import shutil
@@ -41,6 +42,13 @@ def result(number, objective, *, rate=1e-3, **changes):
     return base | {"trial": number, "objective": objective, "hyperparameters": {"learning_rate": rate}} | changes
 
 
+def line_of(text):
+    """file:line of the first line of this file that ends with this text."""
+    lines = Path(__file__).read_text().splitlines()
+    number = next(number for number, line in enumerate(lines, start=1) if line.endswith(text))
+    return f"{Path(__file__).relative_to(Path.cwd())}:{number}"
+
+
 def results_of(config, contents, confirmations=()):
     trials, again = ([TrialResult.from_dict(content) for content in part] for part in (contents, confirmations))
     return sweep_files.sweep_results(config, trials, again)
@@ -68,7 +76,7 @@ def test_the_module_is_light():
 
 
 def test_a_grid_runs_each_point_once_and_the_best_is_found():
-    config = sweep({"learning_rate": [1e-3, 1e-2, 1e-1], "gamma": [0.9, 0.99]}, strategy="grid", num_trials=2)
+    config = sweep({"learning_rate": [1e-3, 1e-2, 1e-1], "gamma": [0.9, 0.99]}, strategy="grid", num_trials=None)
     results = sweeps.daf_launch_sweep(config, score)
     points = [(t.hyperparameters["gamma"], t.hyperparameters["learning_rate"]) for t in results.trials]
     assert points == [(g, lr) for g in (0.9, 0.99) for lr in (1e-3, 1e-2, 1e-1)]
@@ -95,13 +103,60 @@ def test_any_names_are_allowed_for_a_function_and_none_for_the_workflow():
 def test_an_objective_that_raises_or_returns_nan_is_a_failed_trial():
     def objective(trial):
         if trial.number == 1:
-            raise ZeroDivisionError("no agents")
+            raise ZeroDivisionError("no agents")  # named by its line
         return math.nan if trial.number == 2 else math.inf if trial.number == 3 else 1.0
 
     results = sweeps.daf_launch_sweep(sweep(), objective)
     reasons = {trial.trial: trial.reason for trial in results.failed}
-    assert reasons == {1: "ZeroDivisionError: no agents", 2: "objective is nan", 3: "objective is inf"}
+    assert reasons.pop(1) == f"ZeroDivisionError: no agents ({line_of('# named by its line')} in objective)"
+    assert reasons == {2: "objective is nan", 3: "objective is inf"}
     assert [trial.objective for trial in results.trials] == [1.0, None, None, None, 1.0, 1.0]
+
+
+def test_a_sweep_ends_after_lag_failures_of_one_cause():
+    def objective(trial):
+        calls.append(trial.number)
+        raise KeyError("reward")
+
+    calls = []
+    results = sweeps.daf_launch_sweep(sweep(lag=3), objective)
+    assert calls == [0, 1, 2]
+    assert [trial.status for trial in results.trials] == ["failed"] * 3 + ["skipped"] * 3
+    assert {trial.reason for trial in results.skipped} == {
+        "the sweep ended, since its first 3 trials failed in the same way"
+    }
+
+
+def test_two_failures_are_needed_to_be_the_same_whatever_the_lag():
+    def objective(trial):
+        sys.exit(0)
+
+    results = sweeps.daf_launch_sweep(sweep(lag=1), objective)
+    assert [trial.status for trial in results.trials] == ["failed"] * 2 + ["skipped"] * 4
+    assert results.failed[0].reason.startswith("SystemExit: 0 (tests/unit/test_sweeps.py:")
+
+
+@pytest.mark.parametrize("kind", ["other causes", "diverged", "one completed"])
+def test_a_sweep_goes_on_where_something_can_be_learned(kind):
+    def objective(trial):
+        if kind == "diverged":
+            return math.nan
+        if kind == "one completed" and trial.number == 0:
+            return 1.0
+        raise ValueError(f"trial {trial.number}" if kind == "other causes" else "wrong")
+
+    results = sweeps.daf_launch_sweep(sweep(lag=2), objective)
+    assert not results.skipped
+
+
+def test_a_sweep_that_goes_on_after_a_correction_does_not_count_earlier_failures():
+    def broken(trial):
+        raise ValueError("wrong")
+
+    config = sweep(lag=2, num_trials=6)
+    first = sweeps.daf_launch_sweep(sweep(lag=2, num_trials=3), broken)
+    results = sweeps.daf_launch_sweep(config, score, earlier=first)
+    assert len(results.completed) == 3
 
 
 @pytest.mark.parametrize(("returned", "found"), [(None, "None"), ("good", "'good'"), ({"reward": 1}, "['reward']")])
@@ -156,6 +211,42 @@ def test_extending_a_sweep_runs_only_what_is_new():
     assert long.trials[:4] == short.trials
     with pytest.raises(BadInputError, match="another seed"):
         sweeps.daf_launch_sweep(sweep(num_trials=6, seed=7), objective, earlier=short)
+
+
+def test_results_of_an_edited_objective_function_are_refused(tmp_path, monkeypatch):
+    """Its module, or a module that it imports: a function in a file, like one of a strategy's class."""
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "scores_helper.py").write_text("FACTOR = 1")
+    (tmp_path / "own_scores.py").write_text(
+        "from scores_helper import FACTOR\n\ndef objective(trial):\n    return FACTOR * trial.number\n"
+    )
+    objective = importlib.import_module("own_scores").objective
+
+    short = sweeps.daf_launch_sweep(sweep(num_trials=2), objective)
+    assert set(short.code.files) == {"own_scores.py", "scores_helper.py"}
+    again = sweeps.SweepResults.from_dict(short.to_dict())
+    assert sweeps.daf_launch_sweep(sweep(num_trials=3), objective, earlier=again).trials[:2] == short.trials
+    (tmp_path / "scores_helper.py").write_text("FACTOR = 10")
+    with pytest.raises(BadInputError, match=r"scores_helper\.py changed since") as caught:
+        sweeps.daf_launch_sweep(sweep(num_trials=3), objective, earlier=short)
+    assert "leave out `earlier`" in caught.value.hint
+    with pytest.raises(BadInputError, match=r"test_sweeps\.py is new"):
+        sweeps.daf_launch_sweep(sweep(num_trials=3), score, earlier=short)
+
+
+def test_results_of_an_edited_strategy_are_refused(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(tmp_path)
+    text = (
+        "class Middle:\n    adaptive = False\n    def suggest(self, request):\n"
+        "        return request.space.from_unit([0.5] * len(request.space.free))\n"
+    )
+    (tmp_path / "own_middle.py").write_text(text)
+    short = sweeps.daf_launch_sweep(sweep(num_trials=2, strategy="own_middle.Middle"), score)
+    recorded = sweep_files.propose_trial(sweep(strategy="own_middle.Middle"), 0, [])["code"]["files"]
+    assert set(recorded) == {"own_middle.py"}
+    (tmp_path / "own_middle.py").write_text(text + "# edited")
+    with pytest.raises(BadInputError, match=r"own_middle\.py changed since"):
+        sweeps.daf_launch_sweep(sweep(num_trials=3, strategy="own_middle.Middle"), score, earlier=short)
 
 
 def test_a_spent_budget_skips_the_trials_that_see_it_and_no_other():
@@ -385,7 +476,7 @@ def test_a_completed_trial_without_a_finite_objective_is_failed():
 
 
 def test_a_damaged_result_is_named():
-    with pytest.raises(BadInputError, match="'hyperparameters'"):
+    with pytest.raises(BadInputError, match="trial result: hyperparameters"):
         TrialResult.from_dict({"trial": 0, "status": "completed"})
     with pytest.raises(BadInputError, match="'running'"):
         TrialResult.from_dict(result(0, 1.0, status="running"))

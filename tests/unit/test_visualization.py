@@ -175,8 +175,8 @@ def test_numbers_read_well() -> None:
     assert [number(value) for value in (7.891, 12.34, 1234.5, -0.25, 0.0, -0.0001, None)] == [
         "7.89", "12.3", "1,234", "\N{MINUS SIGN}0.25", "0.00", "\N{MINUS SIGN}0.0001", "\N{EN DASH}",
     ]  # fmt: skip
-    assert [number(value) for value in (-1.234e-6, 4.9e-5, 3e-16, 6e-5)] == [
-        "\N{MINUS SIGN}1.23e\N{MINUS SIGN}6", "4.90e\N{MINUS SIGN}5", "0.00", "0.0001",
+    assert [number(value) for value in (-1.234e-6, 4.9e-5, 6e-5, 9e-101, 4.05e200)] == [
+        "\N{MINUS SIGN}1.23e\N{MINUS SIGN}6", "4.90e\N{MINUS SIGN}5", "0.0001", "9.00e\N{MINUS SIGN}101", "4.05e200",
     ]  # fmt: skip
     assert [p_value(value) for value in (1e-9, 0.0123, 0.5)] == ["< 0.001", "0.012", "0.50"]
     assert nice_ticks(-0.3, 10.2) == [0, 2.5, 5, 7.5, 10]

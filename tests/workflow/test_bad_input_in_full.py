@@ -60,12 +60,22 @@ def test_what_the_file_alone_tells(tmp_path: Path) -> None:
         missions__hall__max_step=4,
     )
     assert sorted(refused(tmp_path, experiment)) == [
-        ("comparisons.main.confidence_level", "less than 1.0", "95 (int)", ""),
+        (
+            "comparisons.main.confidence_level",
+            "less than 1.0",
+            "95 (int)",
+            "`confidence_level` is: confidence level of the intervals",
+        ),
         ("daf.log_level", "'debug', 'info', 'warning' or 'error'", "'inof' (str)", "did you mean 'info'?"),
-        ("daf.seed", "an integer", "'many' (str)", ""),
+        ("daf.seed", "an integer", "'many' (str)", "write a plain number, without quotes, unit or colons"),
         ("missions.hall.max_step", "a known key", "'max_step'", "did you mean 'max_steps'?"),
         ("sweeps.knobs.num_trails", "a known key", "'num_trails'", "did you mean 'num_trials' or 'num_finalists'?"),
-        ("training.hall.num_steps", "at least 1", "-1 (int)", ""),
+        (
+            "training.hall.num_steps",
+            "at least 1",
+            "-1 (int)",
+            "`num_steps` is: agent-steps to train for, rounded up to whole updates",
+        ),
         ("trainnig", "a known key", "'trainnig'", "did you mean 'training'?"),
     ]
 

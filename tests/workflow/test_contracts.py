@@ -145,6 +145,7 @@ def test_changes_rerun_what_they_decide_and_nothing_else(finished_run: Path, tmp
     assert rerun(folder, comparisons=comparisons) == {
         "evaluate_policy": 2,
         "merge_episodes": 2,
+        "check_evaluations": 1,
         "analyze_mission": 2,
         "compare_policies": 1,
         "render_report": 1,
@@ -152,7 +153,7 @@ def test_changes_rerun_what_they_decide_and_nothing_else(finished_run: Path, tmp
 
     sweeps = copy.deepcopy(SMALL["sweeps"])
     sweeps["knobs"]["num_trials"] = 2  # fewer: only the choice among them
-    assert rerun(folder, "sweep", sweeps=sweeps) == {"select_best": 1, "sweep": 1}
+    assert rerun(folder, "sweep", sweeps=sweeps) == {"describe_sweep": 1, "select_best": 1, "sweep": 1}
 
     slower = rerun(folder, "sweep", evaluation={**SMALL.get("evaluation", {}), "max_action_time_ms": 5_000})
     assert slower["run_trial"] == SMALL["sweeps"]["knobs"]["num_trials"]

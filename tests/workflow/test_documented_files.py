@@ -120,7 +120,7 @@ def test_keys_of_nested_mappings_are_documented(run: Path, documented: list[tupl
 
 
 def test_provenance_is_documented(run: Path) -> None:
-    keys, host = PROVENANCE.keys
+    keys, host, code = PROVENANCE.keys
     records = [json.loads(path.read_text()) for path in files_of(run) if path.suffix == ".json"]
     found = [record["provenance"] for record in records if "provenance" in record]
     assert len(found) >= 10
@@ -129,6 +129,7 @@ def test_provenance_is_documented(run: Path) -> None:
         assert added <= {"success", "computation", "episodes"}  # explained where they are written
         assert set(record) >= {field.name for field in keys.fields}
         assert set(record["host"]) == {field.name for field in host.fields}
+        assert set(record["code"]) == {field.name for field in code.fields}
 
 
 def names_in(path: Path) -> list[set[str]]:

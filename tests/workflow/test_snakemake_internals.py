@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import re
 import subprocess
 import sys
@@ -85,6 +86,23 @@ def test_the_slurm_executor_has_a_status_command() -> None:
 class _Workflow:
     def __init__(self, executor_settings: object) -> None:
         self.executor_settings = executor_settings
+
+
+def test_the_table_of_jobs_is_noticed_once_per_run() -> None:
+    from snakemake.logging import LogEvent, logger
+
+    told: list[str] = []
+    before = list(logger.filters)
+    try:
+        snakemake_internals.at_job_stats(lambda: told.append("an earlier run in this process"))
+        snakemake_internals.at_job_stats(lambda: told.append("this run"))
+        for event in (LogEvent.RUN_INFO, LogEvent.JOB_INFO):
+            record = logging.LogRecord("snakemake", logging.INFO, "", 0, "", None, None)
+            record.event = event
+            assert logger.filter(record)
+    finally:
+        logger.filters[:] = before
+    assert told == ["this run"]
 
 
 def test_no_other_file_uses_such_names() -> None:

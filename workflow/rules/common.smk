@@ -10,13 +10,20 @@ from daf.cluster.settings import load_cluster
 from daf.config import NAME_PATTERN, ExperimentConfig
 from daf.engine.model_files import weights_files
 from daf.errors import DafError
+from daf.system.files import PROJECT
+from daf.system.user_code import unfollowed_in_words
 from daf.workflow import snakemake_internals
+from daf.workflow.code_changes import changes_in_words
+from daf.workflow.configuration import read_experiment, refuse_repeated_keys
 from daf.workflow.learning_plan import refuse_old_profile, take_trials_per_job
 from daf.workflow.lock import remove_stale_workflow_lock
-from daf.workflow.plan import Plan
+from daf.workflow.plan import Plan, code_of_experiment
 from daf.workflow.preflight import check_once
+from daf.workflow.targets import check_writable, refuse_patterns
 
 NAME = NAME_PATTERN.strip("^$")
+# Snakemake formats this path, so a folder `run {v2}` above it needs its braces doubled.
+ENVIRONMENT = str(PROJECT / "environment.yml").replace("{", "{{").replace("}", "}}")
 
 
 def load_plan():
@@ -24,14 +31,47 @@ def load_plan():
     is a DAG."""
     source = ", ".join(str(path) for path in workflow.configfiles)
     try:
+        refuse_repeated_keys(snakemake_internals.profile_files(sys.argv, os.environ))
+        # Snakemake's reader drops repeated keys, and takes 1e-4 for text. Jobs get the same object.
+        overrides = snakemake_internals.command_line_config(workflow)
+        meant = read_experiment(workflow.configfiles, overrides)
+        config.clear()
+        config.update(meant)
         refuse_old_profile(partial(snakemake_internals.profile_resources, workflow))
         trials_per_job = take_trials_per_job(config)
+        if overrides.keys() & config.keys():
+            source += " and --config"
         plan = Plan(ExperimentConfig.from_dict(config, source=source))
         if snakemake_internals.is_main_process(workflow):
             if remove_stale_workflow_lock():
                 print("The last run was killed. Removed its lock; this run continues from there.", file=sys.stderr)
+            check_writable(plan.experiment.daf.output_dir)
             check_once(plan, source)
+            tell_about_code(workflow, plan)
         return plan, trials_per_job
+    except DafError as error:
+        print(f"\n{error}\n", file=sys.stderr)
+        sys.exit(error.exit_code)
+
+
+def tell_about_code(workflow, plan):
+    """Say which of the user's code cannot be followed and, with the jobs to run, which of it has changed."""
+    for warning in unfollowed_in_words(code_of_experiment(plan.experiment)):
+        print(f"Warning: {warning}.", file=sys.stderr)
+
+    def tell_changes():
+        for sentence in changes_in_words(snakemake_internals.changed_params(workflow)):
+            snakemake_internals.say(sentence)
+
+    snakemake_internals.at_job_stats(tell_changes)
+
+
+def check_targets(workflow):
+    """Refuse a rule with many files as a target, and say which file to request."""
+    try:
+        packaged = CHECKPOINTS.deployed()
+        deployed = (packaged.label, EXPERIMENT.deployment.version) if packaged else None
+        refuse_patterns(*snakemake_internals.targets_and_patterns(workflow), deployed)
     except DafError as error:
         print(f"\n{error}\n", file=sys.stderr)
         sys.exit(error.exit_code)
@@ -70,12 +110,12 @@ def sweep_before_training(wildcards):
 
 def weights_to_evaluate(wildcards):
     """The output of training runs, or the files that the configuration names, or nothing for a scripted policy."""
-    player = CHECKPOINTS.by_label[wildcards.checkpoint]
+    player = CHECKPOINTS.labelled(wildcards.checkpoint)
     return [path for single in player.singles() for path in weights_of(single)]
 
 
 def weights_to_package(wildcards):
-    return weights_of(CHECKPOINTS.deployed())
+    return weights_of(CHECKPOINTS.packaged())
 
 
 def weights_of(checkpoint):
@@ -104,6 +144,14 @@ def shards_of_interim_analysis(wildcards):
 def episodes_on_mission(wildcards):
     mission = wildcards.mission
     return [f"<out>/evaluations/{player}/{mission}/episodes.parquet" for player in EPISODES.players(mission)]
+
+
+def all_episodes(wildcards):
+    return [
+        f"<out>/evaluations/{player}/{mission}/episodes.parquet"
+        for mission in EPISODES.by_mission
+        for player in EPISODES.players(mission)
+    ]
 
 
 def episodes_to_compare(wildcards):

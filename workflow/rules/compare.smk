@@ -26,7 +26,7 @@ rule run_interim_analysis:
     benchmark:
         "<benchmarks>/comparisons/{comparison}/interim-{interim}.jsonl"
     conda:
-        "../../environment.yml"
+        ENVIRONMENT
     params:
         comparison=comparison_params,
         stage_version=STAGE_VERSIONS["compare"],
@@ -61,7 +61,7 @@ rule compare_policies:
     benchmark:
         "<benchmarks>/comparisons/{comparison}/compare.jsonl"
     conda:
-        "../../environment.yml"
+        ENVIRONMENT
     params:
         comparison=comparison_params,
         stage_version=STAGE_VERSIONS["compare"],
@@ -88,7 +88,7 @@ rule render_report:
     benchmark:
         "<benchmarks>/comparisons/{comparison}/report.jsonl"
     conda:
-        "../../environment.yml"
+        ENVIRONMENT
     params:
         title=EXPERIMENT.name,
         stage_version=STAGE_VERSIONS["compare"],

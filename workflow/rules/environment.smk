@@ -25,7 +25,7 @@ rule check_environment:
     # what must not start.
     priority: 100
     conda:
-        "../../environment.yml"
+        ENVIRONMENT
     params:
         environment=environment_params,
         stage_version=STAGE_VERSIONS["check"],

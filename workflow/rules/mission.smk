@@ -2,10 +2,12 @@
 #
 # REQUIRED INPUTS: the weights of the policies that have some
 # OUTPUTS:         <out>/evaluations/{checkpoint}/{mission}/episodes-{shard}.parquet, episodes.parquet
+#                  <out>/evaluations/check.json
 #                  <out>/reports/missions/{mission}.json, {mission}.html
 #                  <out>/replays/{checkpoint}/{mission}/{replay}.json.z, those requested
 localrules:
     merge_episodes,
+    check_evaluations,
 
 
 rule missions:
@@ -26,7 +28,7 @@ rule evaluate_policy:
     benchmark:
         "<benchmarks>/evaluations/{checkpoint}/{mission}/episodes-{shard}.jsonl"
     conda:
-        "../../environment.yml"
+        ENVIRONMENT
     threads: 1
     resources:
         mem_mb=2000,
@@ -48,11 +50,30 @@ rule merge_episodes:
     benchmark:
         "<benchmarks>/evaluations/{checkpoint}/{mission}/episodes.jsonl"
     conda:
-        "../../environment.yml"
+        ENVIRONMENT
     params:
         stage_version=STAGE_VERSIONS["evaluate"],
     script:
         "../../scripts/merge_episodes.py"
+
+
+rule check_evaluations:
+    """End the run with an error if more episodes of a policy failed than declared; nothing else waits for it."""
+    input:
+        episodes=all_episodes,
+    output:
+        ensure("<out>/evaluations/check.json", non_empty=True),
+    log:
+        "<logs>/evaluations/check.log",
+    benchmark:
+        "<benchmarks>/evaluations/check.jsonl"
+    conda:
+        ENVIRONMENT
+    params:
+        max_failed_share=EXPERIMENT.evaluation.max_failed_share,
+        stage_version=STAGE_VERSIONS["evaluate"],
+    script:
+        "../../scripts/check_evaluations.py"
 
 
 rule analyze_mission:
@@ -72,7 +93,7 @@ rule analyze_mission:
     benchmark:
         "<benchmarks>/reports/missions/{mission}.jsonl"
     conda:
-        "../../environment.yml"
+        ENVIRONMENT
     params:
         mission=mission_params,
         stage_version=STAGE_VERSIONS["analyze"],
@@ -91,7 +112,7 @@ rule replay_episode:
     benchmark:
         "<benchmarks>/replays/{checkpoint}/{mission}/{replay}.jsonl"
     conda:
-        "../../environment.yml"
+        ENVIRONMENT
     params:
         mission=mission_params,
         stage_version=STAGE_VERSIONS["analyze"],

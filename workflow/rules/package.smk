@@ -28,7 +28,7 @@ rule package_policy:
     benchmark:
         "<benchmarks>/deployment/{checkpoint}-{version}.package.jsonl"
     conda:
-        "../../environment.yml"
+        ENVIRONMENT
     params:
         recipe=package_params,
     script:
@@ -47,7 +47,7 @@ rule validate_package:
     benchmark:
         "<benchmarks>/deployment/{checkpoint}-{version}.validate.jsonl"
     conda:
-        "../../environment.yml"
+        ENVIRONMENT
     params:
         recipe=package_params,
     script:
@@ -66,7 +66,7 @@ rule deploy_policy:
     benchmark:
         "<benchmarks>/deployment/{checkpoint}-{version}.deploy.jsonl"
     conda:
-        "../../environment.yml"
+        ENVIRONMENT
     params:
         deployment=deployment_params,
         stage_version=STAGE_VERSIONS["package"],
@@ -83,7 +83,7 @@ rule rollback_deployment:
     benchmark:
         "<benchmarks>/deployment/{checkpoint}-{version}.rollback.jsonl"
     conda:
-        "../../environment.yml"
+        ENVIRONMENT
     params:
         deployment=deployment_params,
         stage_version=STAGE_VERSIONS["package"],

@@ -1,7 +1,8 @@
 # Everything that determines a rule's result, and nothing else: a change here reruns the rule, a change elsewhere does
 # not.
 from daf.config.recipes import STAGE_VERSIONS, package_recipe
-from daf.search.files import selection_recipe, sweep_recipe
+from daf.search.recipe import selection_recipe, strategy_code, sweep_recipe
+from daf.system.user_code import KEY
 from daf.workflow.plan import mission_recipes
 
 
@@ -15,6 +16,11 @@ def environment_params(wildcards):
 
 def sweep_params(wildcards):
     return sweep_recipe(LEARNING.sweep(wildcards.sweep))
+
+
+def strategy_params(wildcards):
+    """The code of the strategy, which the script imports by its path."""
+    return {KEY: strategy_code(LEARNING.sweep(wildcards.sweep)).model_dump(mode="json")}
 
 
 def selection_params(wildcards):
@@ -54,7 +60,7 @@ def mission_params(wildcards):
 
 
 def package_params(wildcards):
-    return package_recipe(EXPERIMENT, CHECKPOINTS.deployed().recipe()).to_dict()
+    return package_recipe(EXPERIMENT, CHECKPOINTS.packaged().recipe()).to_dict()
 
 
 def deployment_params(wildcards):

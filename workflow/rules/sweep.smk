@@ -9,6 +9,7 @@ localrules:
     collect_results,
     promote_trials,
     choose_finalists,
+    describe_sweep,
     select_best,
 
 
@@ -29,7 +30,7 @@ rule collect_results:
     benchmark:
         "<benchmarks>/sweeps/{sweep}/history-{first}-{last}.jsonl"
     conda:
-        "../../environment.yml"
+        ENVIRONMENT
     params:
         stage_version=STAGE_VERSIONS["propose"],
     script:
@@ -47,7 +48,7 @@ rule promote_trials:
     benchmark:
         "<benchmarks>/sweeps/{sweep}/rung-{rung}/bracket-{bracket}.jsonl"
     conda:
-        "../../environment.yml"
+        ENVIRONMENT
     params:
         promotion=promotion_params,
     script:
@@ -66,7 +67,7 @@ rule run_rung_trial:
     benchmark:
         "<benchmarks>/sweeps/{sweep}/rung-{rung}/entry-{entry}.jsonl"
     conda:
-        "../../environment.yml"
+        ENVIRONMENT
     threads: 1
     resources:
         mem_mb=2000,
@@ -88,7 +89,7 @@ rule choose_finalists:
     benchmark:
         "<benchmarks>/sweeps/{sweep}/finalists.jsonl"
     conda:
-        "../../environment.yml"
+        ENVIRONMENT
     params:
         sweep=selection_params,
         stage_version=STAGE_VERSIONS["select"],
@@ -108,7 +109,7 @@ rule confirm_trial:
     benchmark:
         "<benchmarks>/sweeps/{sweep}/confirmation/rank-{rank}/seed-{seed}.jsonl"
     conda:
-        "../../environment.yml"
+        ENVIRONMENT
     threads: 1
     resources:
         mem_mb=2000,
@@ -119,13 +120,12 @@ rule confirm_trial:
         "../../scripts/confirm_trial.py"
 
 
-rule select_best:
-    """Choose the best trial and describe the search."""
+rule describe_sweep:
+    """Describe the search: all trials, what they show, and a page; also if every trial failed."""
     input:
         results=results_of_sweep,
         confirmations=confirmations_of_sweep,
     output:
-        best=ensure("<out>/sweeps/{sweep}/best.json", non_empty=True),
         trials=report(
             "<out>/sweeps/{sweep}/trials.csv",
             caption="../report/trials.rst",
@@ -141,11 +141,31 @@ rule select_best:
             subcategory="{sweep}",
         ),
     log:
+        "<logs>/sweeps/{sweep}/describe.log",
+    benchmark:
+        "<benchmarks>/sweeps/{sweep}/describe.jsonl"
+    conda:
+        ENVIRONMENT
+    params:
+        sweep=selection_params,
+        stage_version=STAGE_VERSIONS["select"],
+    script:
+        "../../scripts/describe_sweep.py"
+
+
+rule select_best:
+    """Choose the best trial; it fails if there is none."""
+    input:
+        results=results_of_sweep,
+        confirmations=confirmations_of_sweep,
+    output:
+        best=ensure("<out>/sweeps/{sweep}/best.json", non_empty=True),
+    log:
         "<logs>/sweeps/{sweep}/best.log",
     benchmark:
         "<benchmarks>/sweeps/{sweep}/best.jsonl"
     conda:
-        "../../environment.yml"
+        ENVIRONMENT
     params:
         sweep=selection_params,
         stage_version=STAGE_VERSIONS["select"],

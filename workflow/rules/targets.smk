@@ -2,7 +2,7 @@
 
 
 def sweep_targets(wildcards):
-    return [f"<out>/sweeps/{sweep}/best.json" for sweep in EXPERIMENT.sweeps]
+    return [f"<out>/sweeps/{sweep}/{file}" for sweep in EXPERIMENT.sweeps for file in ("report.html", "best.json")]
 
 
 def train_targets(wildcards):
@@ -13,18 +13,25 @@ def train_targets(wildcards):
     ]
 
 
+def check_of_episodes():
+    """The file that is missing, and the run's exit code 1, if too many episodes failed."""
+    return ["<out>/evaluations/check.json"] if EPISODES.by_mission else []
+
+
 def mission_targets(wildcards):
-    reports = [f"<out>/reports/missions/{mission}.html" for mission in EPISODES.by_mission]
+    played = [f"{player}/{mission}" for mission in EPISODES.by_mission for player in EPISODES.players(mission)]
+    reports = check_of_episodes() + [f"<out>/reports/missions/{mission}.html" for mission in EPISODES.by_mission]
+    # Requested by name, so that deleted episodes are replaced even if the reports about them remain.
+    reports += [f"<out>/evaluations/{folder}/episodes.parquet" for folder in played]
     return reports + [
-        f"<out>/replays/{checkpoint}/{mission}/{replay}.json.z"
-        for mission in EPISODES.by_mission
-        for checkpoint in EPISODES.players(mission)
-        for replay in EXPERIMENT.evaluation.replays
+        f"<out>/replays/{folder}/{replay}.json.z" for folder in played for replay in EXPERIMENT.evaluation.replays
     ]
 
 
 def compare_targets(wildcards):
-    return [f"<out>/comparisons/{comparison}/report.html" for comparison in EXPERIMENT.comparisons]
+    return [
+        f"<out>/comparisons/{comparison}/report.html" for comparison in EXPERIMENT.comparisons
+    ] + check_of_episodes()
 
 
 def package_targets(wildcards):

@@ -22,7 +22,7 @@ rule train_policy:
     benchmark:
         "<benchmarks>/training/{run}/seed-{seed}.jsonl"
     conda:
-        "../../environment.yml"
+        ENVIRONMENT
     threads: training_processes
     resources:
         mem_mb=4000,

@@ -18,9 +18,10 @@ rule propose_trial:
     benchmark:
         "<benchmarks>/sweeps/{sweep}/trial-{trial}.propose.jsonl"
     conda:
-        "../../environment.yml"
+        ENVIRONMENT
     params:
         sweep=sweep_params,
+        strategy=strategy_params,
         stage_version=STAGE_VERSIONS["propose"],
     script:
         "../../scripts/propose_trial.py"
@@ -38,7 +39,7 @@ rule run_trial:
     benchmark:
         "<benchmarks>/sweeps/{sweep}/trial-{trial}.jsonl"
     conda:
-        "../../environment.yml"
+        ENVIRONMENT
     threads: 1
     resources:
         mem_mb=2000,

@@ -32,7 +32,7 @@ for sweep in EXPERIMENT.sweeps:
             benchmark:
                 f"<benchmarks>/sweeps/{sweep}/trials-{span}.jsonl"
             conda:
-                "../../environment.yml"
+                ENVIRONMENT
             threads: 1
             resources:
                 mem_mb=2000,
@@ -41,6 +41,7 @@ for sweep in EXPERIMENT.sweeps:
                 sweep_name=sweep,
                 first=batch.first,
                 sweep=sweep_recipe(LEARNING.sweep(sweep)),
+                strategy={KEY: strategy_code(LEARNING.sweep(sweep)).model_dump(mode="json")},
                 trial=LEARNING.sweep_plan(sweep).trial_settings().to_dict(),
                 stage_version=STAGE_VERSIONS["propose"],
             script:

@@ -144,7 +144,7 @@ def test_a_leaderboard_of_another_engine_is_refused_before_anything_is_played(
     assert len(seen) == 1
     assert json.loads(board.read_text()) == content
     board.write_text("[]")
-    with pytest.raises(BadInputError, match="daf-leaderboard/2"):
+    with pytest.raises(BadInputError, match="daf-leaderboard/3"):
         leaderboard.check_engine(board)
 
 

@@ -9,6 +9,7 @@ import yaml
 
 from daf.config import ExperimentConfig, docs
 from daf.errors import ConfigError
+from daf.system.yaml_files import parse_yaml
 
 
 def test_the_committed_files_are_up_to_date() -> None:
@@ -97,8 +98,6 @@ def test_the_examples_of_the_readme_are_valid(repository: Path) -> None:
     path = repository / docs.README_PATH
     data: dict[str, Any] = {}
     for block in blocks:
-        from daf.config.strict_model import _YamlLoader
-
-        data |= yaml.load(block, Loader=_YamlLoader) or {}
+        data |= parse_yaml(block, str(path)) or {}
     assert set(data) == {"policies", "sweeps", "training", "comparisons"}
     ExperimentConfig.from_dict(data, source=str(path))

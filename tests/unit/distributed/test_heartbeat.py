@@ -12,7 +12,7 @@ from daf.distributed.failures import (
     Failure,
 )
 from daf.distributed.heartbeat import Beat, Heartbeat, holding_up, read_beats
-from daf.system.files import read_json
+from daf.system.json_files import read_json
 
 
 def beat_of(rank: int, *, update: int = 7, waiting: bool = True, wakeups: int = 10) -> Beat:

@@ -282,6 +282,13 @@ def test_sampled_actions_follow_the_networks_probabilities(tmp_path: Path) -> No
     assert stats.chisquare(counts[order], wanted * counts.sum()).pvalue > 1e-3
 
 
+def line_of(text: str) -> str:
+    """file:line of the only line of their_policies.py that has this text."""
+    path = Path(sys.modules["their_policies"].__file__ or "")
+    (number,) = [n for n, line in enumerate(path.read_text().splitlines(), start=1) if text in line]
+    return f"{path}:{number}"
+
+
 # ---- users' own policies ----------------------------------------------------------------------------------
 
 
@@ -311,7 +318,12 @@ def test_an_episode_that_fails_is_a_row_and_the_others_are_kept() -> None:
     assert set(doomed) == {True, False}
     assert frame["failure"].notna().tolist() == doomed
     number = doomed.index(True)
-    assert frame["failure"][number] == "RuntimeError: no idea what to do"
+    seed = SEED + number
+    frame_of_user = line_of("no idea what to do")
+    assert (
+        frame["failure"][number]
+        == f"RuntimeError: no idea what to do ({frame_of_user} in compute_action, step 5, seed {seed})"
+    )
     failed, fine = rows(frame)[number], rows(frame)[doomed.index(False)]
     assert failed["mean_reward"] is None
     assert failed["success"] is None
@@ -332,20 +344,23 @@ def test_nothing_is_remembered_from_one_episode_to_the_next() -> None:
 def test_a_policy_that_never_answers_ends_its_episode_only(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rollout, "STALLED_SECONDS", 0.05)
     frame = evaluate_policy("their_policies.Stuck", short("training_facility_1", 5), episodes=2, seed=SEED)
-    assert frame["failure"].tolist() == ["PolicyStalledError: no action within 0.05 s at step 0"] * 2
+    for seed, failure in zip((SEED, SEED + 1), frame["failure"], strict=True):
+        assert failure.startswith("PolicyStalledError: no action within 0.05 s (")
+        assert failure.endswith(f" in compute_action, step 0, seed {seed})")
     assert signal.getsignal(signal.SIGALRM) is signal.SIG_DFL
 
 
 def test_an_agent_that_fails_is_a_row_too() -> None:
     frame = evaluate_policy("their_policies.FragileAgent", short("training_facility_1", 5), episodes=2, seed=0)
-    assert frame["failure"].tolist() == ["KeyError: 'lost'"] * 2
+    line = line_of("lost")
+    assert frame["failure"].tolist() == [f"KeyError: 'lost' ({line} in step, step 0, seed {seed})" for seed in (0, 1)]
 
 
 @pytest.mark.parametrize("action", [-1, 5, 1000])
 def test_an_illegal_action_is_recorded(action: int) -> None:
     policy = PolicyConfig(class_path="their_policies.Illegal", init_kwargs={"seed": action})
     frame = evaluate_policy(policy, short("training_facility_1", 5), episodes=1, seed=0)
-    assert frame["failure"][0] == f"ValueError: illegal action {action}, expected 0 to 4"
+    assert frame["failure"][0] == f"ValueError: illegal action {action}, expected 0 to 4 (step 0, seed 0)"
     assert frame["mean_reward"].isna().all()
 
 
@@ -380,7 +395,8 @@ def test_logits_that_are_not_numbers_are_a_failed_episode(weights: Path) -> None
     broken["embedding"][:] = 3e38
     torch.save(broken, weights)
     frame = evaluate_policy(subject("grid", weights), short("training_facility_1", 5), episodes=2, seed=0)
-    assert frame["failure"].tolist() == ["PolicyError: action logits are NaN or infinite at step 0"] * 2
+    text = "PolicyError: action logits are NaN or infinite (step 0, seed {})"
+    assert frame["failure"].tolist() == [text.format(seed) for seed in (0, 1)]
 
 
 # ---- the numbers that actions are drawn with --------------------------------------------------------------

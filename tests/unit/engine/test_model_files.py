@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pickle
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,10 +18,11 @@ from daf.config import Hyperparameters, MissionConfig, PolicyConfig
 from daf.config.recipes import MissionRecipe, TrainingRecipe
 from daf.engine import model_files
 from daf.engine.missions import resolve_mission
-from daf.engine.model_files import load_model_description, read_weights, save_model, weights_bytes
+from daf.engine.model_files import class_path_of, load_model_description, read_weights, save_model, weights_bytes
 from daf.engine.policies import build_policy, resolve_policy
 from daf.errors import CheckpointError, DafError, PolicyError
-from daf.system.files import file_sha256, read_json, write_json
+from daf.system.files import file_sha256, write_json
+from daf.system.json_files import read_json
 from daf.system.provenance import engine_stamp
 
 MISSION = "assembler_2"
@@ -312,12 +314,12 @@ def test_a_model_does_not_play_another_mission(tmp_path: Path, assembler: Policy
 @pytest.mark.parametrize(
     ("content", "found"),
     [
-        (b"", "an unreadable file"),
-        (b"\xff\xfe", "an unreadable file"),
-        (b"[]", "an unreadable file"),
-        (b"{}", "an unreadable file"),
+        (b"", "an empty file"),
+        (b"\xff\xfe", "UTF-16"),
+        (b"[]", "[] (list)"),
+        (b"{}", "nothing"),
         (b'{"format_version": 2}', "format 2"),
-        (b'{"format_version": 1}', "policy_class_path: Field required"),
+        (b'{"format_version": 1}', "nothing"),
     ],
 )
 def test_damaged_descriptions(content: bytes, found: str, tmp_path: Path, assembler: PolicyEnvInterface) -> None:
@@ -326,7 +328,7 @@ def test_damaged_descriptions(content: bytes, found: str, tmp_path: Path, assemb
     for config in ({}, {"class_path": "grid", "init_kwargs": {"hidden_size": 8}}):
         error = refused(path, CheckpointError, assembler, **config)
         assert found in error.found
-        assert error.where == str(tmp_path / "model.json")
+        assert error.where.partition(": ")[0] == str(tmp_path / "model.json")
 
 
 def test_an_edited_recipe_is_noticed(tmp_path: Path, assembler: PolicyEnvInterface) -> None:
@@ -433,3 +435,37 @@ def test_files_of_a_users_own_format_are_the_classs_business(
     (tmp_path / "rules.json").write_text(json.dumps([1, 2]))
     config = PolicyConfig(class_path="text_policy.Text", data_path=tmp_path / "rules.json")
     assert build_policy(resolve_policy(config), assembler).data == "[1, 2]"  # type: ignore[attr-defined]
+
+
+# ---- the class that weights and bundles play with ---------------------------------------------------------------
+
+
+def test_the_class_of_weights_is_the_one_that_their_description_names(
+    tmp_path: Path, assembler: PolicyEnvInterface
+) -> None:
+    weights = published(tmp_path, assembler)
+    assert class_path_of(PolicyConfig(data_path=weights)) == GRID
+    assert class_path_of(PolicyConfig(class_path="lstm", data_path=weights)) == "lstm"
+    (tmp_path / "model.json").write_text("{}")
+    assert class_path_of(PolicyConfig(data_path=weights)) is None  # loading them says what is wrong
+
+
+@pytest.mark.parametrize(
+    ("members", "class_path"),
+    [
+        (("mine.py",), None),
+        (("pkg/__init__.py", "mine/__init__.py"), None),
+        (("other.py",), "mine.Policy"),
+    ],
+)
+def test_the_class_of_a_bundle_counts_unless_the_bundle_holds_it(
+    members: tuple[str, ...], class_path: str | None, tmp_path: Path
+) -> None:
+    path = tmp_path / "bundle.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("policy_spec.json", '{"class_path": "mine.Policy"}')
+        for member in members:
+            archive.writestr(member, "")
+    assert class_path_of(PolicyConfig(data_path=path)) == class_path
+    path.write_bytes(b"no zip")
+    assert class_path_of(PolicyConfig(data_path=path)) is None

@@ -1,7 +1,10 @@
 """Policies: names, classes, weights and bundles → policy objects; and the errors when that is impossible."""
 
+import inspect
 import json
+import re
 import zipfile
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,6 +12,7 @@ import pytest
 pytest.importorskip("cogames")
 
 import torch
+from mettagrid.policy.loader import discover_and_register_policies
 from mettagrid.policy.policy import PolicySpec
 from mettagrid.policy.policy_env_interface import PolicyEnvInterface
 
@@ -16,6 +20,7 @@ from daf.config import MissionConfig, PolicyConfig
 from daf.engine.missions import resolve_mission
 from daf.engine.policies import build_policy, check_transfer, list_policies, resolve_policy
 from daf.errors import CheckpointError, PolicyError
+from daf.system.user_code import PACKAGES_WITH_SHORTHANDS
 
 GRID = "daf.engine.grid_policy.GridPolicy"
 MODULE = '''
@@ -169,7 +174,8 @@ def test_a_module_that_breaks_on_import(tmp_path, monkeypatch):
 def test_a_class_that_refuses_the_mission(mine, assembler):
     error = refused(f"{mine}.Refuses", interface=assembler)
     assert error.expected == "a policy that accepts the mission"
-    assert error.found == "ValueError: only for arenas"
+    assert error.found.startswith("ValueError: only for arenas (")
+    assert error.found.endswith(f"{mine}.py:25 in __init__)")
 
 
 def test_arguments_that_a_class_does_not_take(mine):
@@ -292,7 +298,7 @@ def test_an_overwritten_bundle_is_not_served_stale(tmp_path, weights, assembler)
 
 @pytest.mark.parametrize(
     ("members", "found"),
-    [(None, "not a zip archive"), ({}, "no such member"), ({"policy_spec.json": "{}"}, "class_path")],
+    [(None, "not a zip file"), ({}, "no such member"), ({"policy_spec.json": "{}"}, "class_path")],
 )
 def test_files_that_are_no_bundle(tmp_path, members, found):
     path = tmp_path / "x.zip"
@@ -303,8 +309,8 @@ def test_files_that_are_no_bundle(tmp_path, members, found):
             for name, content in members.items():
                 archive.writestr(name, content)
     error = refused(str(path), CheckpointError)
-    assert found in error.found
-    assert error.where == str(path)
+    assert found in error.found + error.where
+    assert error.where.startswith(str(path))
 
 
 # ---- transfer --------------------------------------------------------------------------------------------------
@@ -339,3 +345,233 @@ def test_the_same_shape_with_other_features_is_refused(assembler):
     other = assembler.model_copy(update={"tags": [*assembler.tags, "chest"]})
     with pytest.raises(PolicyError, match="tags"):
         check_transfer(resolve_policy("grid"), assembler, "a", other, "b")
+
+
+def test_shorthands_are_followed_in_every_package_where_the_engine_looks_for_them():
+    listed = re.findall(r'"([\w.]+)",', inspect.getsource(discover_and_register_policies))
+    assert set(listed) == {"mettagrid.policy", "cogames.policy", *PACKAGES_WITH_SHORTHANDS}
+
+
+def test_identity_follows_the_code_of_the_class(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "walkers_here.py").write_text(
+        "from mettagrid.policy.policy import MultiAgentPolicy\nclass Mine(MultiAgentPolicy):\n    pass\n"
+    )
+    resolved = resolve_policy("walkers_here.Mine")
+    before = resolved.identity()
+    assert set(before["code"]["files"]) == {"walkers_here.py"}
+    (tmp_path / "walkers_here.py").write_text("edited")
+    assert resolved.identity() != before
+
+
+# ---- weights that a class does not use ---------------------------------------------------------------------------
+
+LENIENT = """
+import torch
+from daf.policies import NetworkPolicy
+from tests.unit.engine.networks_of_users import Bag, Remembering, Scout
+
+class Lenient(Scout):
+    def load_policy_data(self, path):
+        self.network().load_state_dict(torch.load(path, weights_only=True), strict=False)
+
+class LenientRememberer(NetworkPolicy):
+    def make_network(self, info):
+        return Remembering(len(info.action_names))
+
+    load_policy_data = Lenient.load_policy_data
+
+class Ignores(Scout):
+    def load_policy_data(self, path):
+        pass
+
+class Halves(Scout):
+    def load_policy_data(self, path):
+        state = {name: value.half() for name, value in torch.load(path, weights_only=True)["model"].items()}
+        self.network().load_state_dict(state)
+"""
+
+
+@pytest.fixture
+def lenient(tmp_path, monkeypatch):
+    name = f"lenient_{abs(hash(str(tmp_path)))}"
+    (tmp_path / f"{name}.py").write_text(LENIENT)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    return name
+
+
+def saved(tmp_path, state):
+    torch.save(state, tmp_path / "w.pt")
+    return tmp_path / "w.pt"
+
+
+def scouts_weights(hall):
+    torch.manual_seed(7)
+    return build_policy(resolve_policy("tests.unit.engine.networks_of_users.Scout"), hall).network().state_dict()
+
+
+def test_a_checkpoint_that_a_class_ignores_does_not_play(lenient, weights, assembler):
+    """Neither of another network, nor of the right one."""
+    for name in ("Lenient", "Ignores"):
+        error = refused(PolicyConfig(class_path=f"{lenient}.{name}", data_path=weights), CheckpointError, assembler)
+        assert error.expected == "weights for every parameter of the network"
+        assert error.found.startswith("6 of 6 keep their initial values (features.weight, values.weight, logits.weight")
+        assert "strict=False" in error.hint
+        assert str(weights) in error.where
+
+
+def test_a_checkpoint_that_fits_a_part_does_not_play(lenient, tmp_path, hall):
+    path = saved(tmp_path, scouts_weights(hall))
+    error = refused(PolicyConfig(class_path=f"{lenient}.LenientRememberer", data_path=path), CheckpointError, hall)
+    assert error.found.startswith("4 of 10 keep their initial values (core.weight_ih, ")
+
+
+def test_a_class_may_convert_what_it_loads(lenient, tmp_path, hall):
+    path = saved(tmp_path, {"model": scouts_weights(hall), "step": 3})
+    assert build_policy(resolve_policy(PolicyConfig(class_path=f"{lenient}.Halves", data_path=path)), hall)
+
+
+def test_weights_that_equal_the_initial_ones_are_used(lenient, tmp_path, hall):
+    path = saved(tmp_path, scouts_weights(hall))
+    torch.manual_seed(7)
+    build_policy(resolve_policy(PolicyConfig(class_path=f"{lenient}.Lenient", data_path=path)), hall)
+
+
+def test_a_class_that_cannot_load_gets_no_checkpoint(mine, weights, assembler):
+    error = refused(PolicyConfig(class_path=f"{mine}.Team", data_path=weights), CheckpointError, assembler)
+    assert error.found == "Team without load_policy_data"
+
+
+# ---- classes are imported alone, and may do anything at import ---------------------------------------------------
+
+
+def module(tmp_path, monkeypatch, text, name="user"):
+    name = f"{name}_{abs(hash(str(tmp_path)))}"
+    (tmp_path / f"{name}.py").write_text(text)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    return name
+
+
+@pytest.mark.parametrize("code", ["0", "1", "2", "'a message'", ""])
+def test_a_module_that_ends_the_program(tmp_path, monkeypatch, code):
+    name = module(tmp_path, monkeypatch, f"import sys\n\ndef check():\n    sys.exit({code})\n\ncheck()\n")
+    error = refused(f"{name}.Policy")
+    assert error.found.startswith(f"{name} ends the program: SystemExit")
+    assert error.found.endswith(f"{name}.py:4 in check)")
+
+
+def test_a_class_that_ends_the_program(tmp_path, monkeypatch, assembler):
+    text = MODULE + "\nclass Quits(Team):\n    def __init__(self, info):\n        raise SystemExit(0)\n"
+    error = refused(f"{module(tmp_path, monkeypatch, text)}.Quits", interface=assembler)
+    assert error.found.startswith("SystemExit: 0 (")
+
+
+def test_ctrl_c_stays_what_it_is(tmp_path, monkeypatch):
+    with pytest.raises(KeyboardInterrupt):
+        resolve_policy(f"{module(tmp_path, monkeypatch, 'raise KeyboardInterrupt')}.Policy")
+
+
+def test_the_place_of_an_error_is_the_users(tmp_path, monkeypatch):
+    name = module(tmp_path, monkeypatch, "import json\n\nTABLES = json.loads('{')\n")
+    assert refused(f"{name}.Policy").found.endswith(f"{name}.py:3 in <module>)")
+
+
+def test_a_missing_library_is_not_a_missing_module(tmp_path, monkeypatch):
+    name = module(tmp_path, monkeypatch, "import a_library_that_is_not_there\n")
+    error = refused(f"{name}.Policy")
+    assert error.hint == "install 'a_library_that_is_not_there'?"
+    assert f"{name}.py:1" in error.found
+
+
+WALKER = """
+from mettagrid.policy.policy import MultiAgentPolicy
+
+class Walker(MultiAgentPolicy):
+    short_names = ["{}"]
+"""
+
+
+def test_two_versions_of_a_class_may_have_the_same_short_name(tmp_path, monkeypatch):
+    names = [module(tmp_path, monkeypatch, WALKER.format("shared_name"), version) for version in ("v1", "v2")]
+    paths = [resolve_policy(f"{name}.Walker").class_path for name in names]
+    assert paths == [f"{name}.Walker" for name in names]
+
+
+def test_a_version_may_extend_the_other(tmp_path, monkeypatch):
+    old = module(tmp_path, monkeypatch, WALKER.format("extended_name"), "old")
+    text = f'from {old} import Walker as Old\n\nclass Walker(Old):\n    short_names = ["extended_name"]\n'
+    assert resolve_policy(f"{module(tmp_path, monkeypatch, text, 'new')}.Walker")
+
+
+def test_the_engines_short_names_stay_the_engines(tmp_path, monkeypatch):
+    resolve_policy(f"{module(tmp_path, monkeypatch, WALKER.format('random'))}.Walker")
+    assert resolve_policy("random").class_path.startswith("mettagrid.")
+
+
+@pytest.fixture
+def optional(tmp_path, monkeypatch):
+    """An optional package of policies, one of which raises, one of which ends the program; and one that is well."""
+    import sys
+
+    from daf.engine import policy_classes
+
+    folder = tmp_path / "cogames_agents" / "policy"
+    folder.mkdir(parents=True)
+    for place in (folder, folder.parent):
+        (place / "__init__.py").write_text("")
+    (folder / "broken.py").write_text("raise ValueError('not here')\n")
+    (folder / "exits.py").write_text("raise SystemExit(0)\n")
+    (folder / "well.py").write_text(WALKER.format("wellwalker"))
+    monkeypatch.syspath_prepend(str(tmp_path))
+    policy_classes._import_package.cache_clear()
+    yield
+    policy_classes._import_package.cache_clear()
+    for name in [name for name in sys.modules if name.startswith("cogames_agents")]:
+        del sys.modules[name]
+
+
+def test_a_broken_optional_package_stops_only_what_needs_it(optional, mine):
+    assert resolve_policy("random")
+    assert resolve_policy(f"{mine}.Team")
+    assert resolve_policy("wellwalker").class_path == "cogames_agents.policy.well.Walker"
+    error = refused("brokenwalker")
+    assert "cogames_agents.policy.broken cannot be imported: ValueError: not here" in error.hint
+    assert "cogames_agents.policy.exits cannot be imported: SystemExit: 0" in error.hint
+
+
+def test_only_shorthands_are_searched_for(optional, mine, monkeypatch):
+    import sys
+
+    resolve_policy(f"{mine}.Team")
+    resolve_policy("grid")
+    assert "cogames_agents" not in sys.modules
+
+
+# ---- agents that ask for their number ----------------------------------------------------------------------------
+
+
+def test_an_agent_that_asks_for_its_number_gets_it(hall):
+    numbered = PolicyConfig(class_path="tests.unit.engine.broken_policies.Numbered", init_kwargs={"offset": 1})
+    built: Any = build_policy(resolve_policy(numbered), hall)
+    assert [built.agent_policy(number).number for number in range(3)] == [1, 2, 3]
+
+
+def test_the_number_is_not_the_users_to_choose():
+    error = refused(PolicyConfig(class_path="tests.unit.engine.broken_policies.Numbered", init_kwargs={"agent_id": 1}))
+    assert error.found == "'agent_id'"
+
+
+@pytest.mark.slow
+def test_two_versions_with_one_short_name_play_in_worker_processes(tmp_path, monkeypatch):
+    from daf.engine.evaluation import evaluate_policy
+
+    text = (
+        WALKER.format("walker_of_workers")
+        + "    def step_batch(self, observations, actions):\n        actions[:] = {}\n"
+    )
+    names = [module(tmp_path, monkeypatch, text.format(number), f"w{number}") for number in (1, 2)]
+    mission = MissionConfig(source="training_facility_1", max_steps=5)
+    for name, way in zip(names, ("move_north", "move_south"), strict=True):
+        frame = evaluate_policy(f"{name}.Walker", mission, episodes=2, seed=0, workers=2)
+        assert frame["failure"].isna().all()
+        assert {action for action, count in json.loads(frame["action_counts"][0]).items() if count} == {way}

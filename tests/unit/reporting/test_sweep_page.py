@@ -35,16 +35,21 @@ def page_of(findings, folder):
 
 def test_the_optimism_of_the_search_stands_first(tmp_path):
     text = page_of(analysis(num_finalists=2, confirmation_seeds=1), tmp_path)
-    sentence = "Optimism of the search: its best score was 1.00 better than the same trial's mean on fresh seeds."
+    sentence = "the search was too optimistic by 1.00."
     assert sentence in unescape(re.sub(r"1\.0+", "1.00", text))
-    assert text.index("Optimism") < text.index("Progress")
+    assert text.index("too optimistic") < text.index("Progress")
     assert "it did not run again on fresh seeds" not in text.lower()
 
 
 def test_without_fresh_seeds_the_page_says_so_and_failures_are_listed(tmp_path):
     text = page_of(analysis(), tmp_path)
     assert "It did not run again on fresh seeds" in text
-    assert "ValueError: no agents &amp; no reward (trials 3)" in text
+    row = re.search(
+        r'<tr class="failed"><td>(.*?)</td><td class="t wrap">(.*?)</td><td class="t wrap">(.*?)</td>', text
+    )
+    count, reason, trials = row.groups()
+    assert (count, trials) == ("1", "3")
+    assert reason.startswith("ValueError: no agents &amp; no reward (tests/unit/reporting/test_sweep_page.py:")
     assert "<a>" not in text
     assert not re.search(r"""(?:src|href)=["']""", text)
 
@@ -53,6 +58,17 @@ def test_a_sweep_without_a_completed_trial_has_a_page_too(tmp_path):
     config = DAFSweepConfig(search_space=SPACE, strategy="random", num_trials=2)
     findings = daf_sweep_analysis(daf_launch_sweep(config, lambda trial: float("nan"))).to_dict()
     assert "No trial completed." in page_of(findings, tmp_path)
+
+
+def test_the_cause_of_a_sweep_that_ended_is_said_once_and_in_red(tmp_path):
+    def objective(trial):
+        raise ValueError("no <reward>")
+
+    config = DAFSweepConfig(search_space=SPACE, strategy="random", num_trials=9, lag=3)
+    text = page_of(daf_sweep_analysis(daf_launch_sweep(config, objective)).to_dict(), tmp_path)
+    assert "9 trials, strategy random: 0 completed, 3 failed, 6 skipped." in text
+    alert = text[text.index('class="card failed" role="alert"') :].partition("</section>")[0]
+    assert alert.count("3 of 9 trials failed: ValueError: no &lt;reward&gt; (tests/") == 1
 
 
 def completed(findings):

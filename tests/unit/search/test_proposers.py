@@ -348,3 +348,25 @@ def test_bayesian_has_at_most_a_third_of_the_regret_of_random(space, function, m
     }
     print(regret)
     assert regret["bayesian"] <= regret["random"] / 3
+
+
+@pytest.mark.parametrize("strategy", ["bayesian"])
+def test_the_unit_of_the_objective_does_not_matter(strategy):
+    """Optuna's Gaussian process would take objectives of 1e-12 for equal, and square those of 1e200."""
+    from daf.sweeps import daf_launch_sweep, daf_sweep_analysis
+
+    space = {name: {"type": "float", "low": -1, "high": 1} for name in ("x", "y")}
+    config = DAFSweepConfig(search_space=space, strategy=strategy, num_trials=20, lag=1)
+
+    def results(unit):
+        def objective(trial):
+            x, y = trial.hyperparameters["x"], trial.hyperparameters["y"]
+            return unit * (x * y - x**2 + 0.3)
+
+        return daf_launch_sweep(config, objective)
+
+    plain = results(1.0)
+    for unit in (2.0**-300, 2.0**-40, 2.0**600):
+        scaled = results(unit)
+        assert [t.hyperparameters for t in scaled.trials] == [t.hyperparameters for t in plain.trials]
+        assert daf_sweep_analysis(scaled).interactions == daf_sweep_analysis(plain).interactions

@@ -222,3 +222,98 @@ def test_to_unit_is_where_from_unit_comes_from(name):
     for u in (0.05, 0.4, 0.99):
         value = dimension.from_unit(u)
         assert dimension.from_unit(min(dimension.to_unit(value), 1 - 1e-12)) == value
+
+
+# ---- wide ranges, and grids against the budget -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("strategy", ["random", "quasi_random", "bayesian"])
+@pytest.mark.parametrize(
+    "parameter",
+    [
+        {"type": "int", "low": 0, "high": 2**31 - 1},
+        {"type": "int", "low": 1, "high": 2**31 - 1, "log": True},
+        {"type": "int", "low": -(2**63), "high": 2**63 - 1},
+        {"type": "float", "low": -8e307, "high": 8e307},
+        {"type": "float", "low": 0, "high": 1e-320},
+        {"type": "float", "low": 1e-150, "high": 1e150, "log": True},
+    ],
+)
+def test_wide_ranges_are_searched_without_listing_them(parameter, strategy, monkeypatch):
+    """A Gaussian process lists every value of an integer, here up to 2**64 of them."""
+    import numpy as np
+
+    from daf.sweeps import daf_launch_sweep, daf_sweep_analysis
+
+    arange = np.arange
+
+    def small_arange(*args, **options):
+        assert all(abs(bound) <= 10 * LARGEST_GRID for bound in args if isinstance(bound, int | float | np.number))
+        return arange(*args, **options)
+
+    monkeypatch.setattr(np, "arange", small_arange)
+    config = sweep({"x": parameter}, strategy=strategy, num_trials=9, lag=1)
+    results = daf_launch_sweep(config, lambda trial: abs(trial.hyperparameters["x"] / parameter["high"] - 0.3))
+    (dimension,) = build_space(config, any_name=True).dimensions
+    values = [trial.hyperparameters["x"] for trial in results.trials]
+    assert all(value in dimension for value in values)
+    assert len(set(values)) > 5
+    assert {type(value) for value in values} == {int if parameter["type"] == "int" else float}
+    daf_sweep_analysis(results)
+
+
+@pytest.mark.parametrize(
+    ("parameter", "expected"),
+    [
+        ({"type": "float", "low": -1.7e308, "high": 1.7e308}, "high - low must be a finite number"),
+        ({"type": "float", "low": 1e-320, "high": 1e308, "log": True}, "high / low must be a finite number"),
+        ({"type": "float", "low": 0, "high": float("inf")}, "a finite number"),
+        ({"type": "int", "low": 0, "high": 10**400}, "between -2**64 and 2**64"),
+        ({"type": "int", "low": -(10**400), "high": 0}, "between -2**64 and 2**64"),
+        ({"type": "float", "low": 0, "high": 1e308, "step": 1e-320}, "at most 100,000 values"),
+    ],
+)
+def test_absurd_ranges_are_refused(parameter, expected):
+    with pytest.raises(ConfigError) as caught:
+        build_space(sweep({"x": parameter}), any_name=True)
+    assert expected in caught.value.expected
+    assert len(str(caught.value)) < 500
+
+
+GRID = {"learning_rate": [1e-4, 1e-3, 1e-2], "epochs": [1, 2]}
+
+
+@pytest.mark.parametrize("space", [GRID, {"gamma": {"type": "float", "low": 0.9, "high": 0.95, "step": 0.01}}])
+def test_a_grid_beyond_the_budget_is_refused_with_both_numbers(space):
+    for few in (1, 5):
+        with pytest.raises(BadInputError) as caught:
+            num_trials_effective(sweep(space, strategy="grid", num_trials=few, name="mine"))
+        assert "at least 6" in caught.value.expected
+        assert caught.value.found == str(few)
+        assert caught.value.where == "sweep 'mine': num_trials"
+        assert "leave num_trials out" in caught.value.hint
+    for enough in (None, 6, 1000):
+        assert num_trials_effective(sweep(space, strategy="grid", num_trials=enough)) == 6
+
+
+def test_a_default_number_of_trials_is_no_contradiction_even_from_a_file():
+    big = sweep({"epochs": {"type": "int", "low": 1, "high": 30}}, strategy="grid")
+    assert num_trials_effective(DAFSweepConfig.from_dict(big.to_dict())) == 30
+    assert num_trials_effective(sweep(GRID, strategy="random")) == 16
+
+
+def test_every_way_to_run_a_grid_minds_the_budget(tmp_path):
+    from daf.search.files import validate_sweep
+    from daf.search.plan import SweepPlan
+    from daf.sweeps import daf_launch_sweep
+
+    config = sweep(GRID, strategy="grid", num_trials=2, output_dir=tmp_path)
+    halved = sweep(GRID, strategy="grid", num_trials=2, halving={"num_rungs": 2})
+    for run in (
+        lambda: daf_launch_sweep(config, lambda trial: 0.0),
+        lambda: daf_launch_sweep(config),
+        lambda: validate_sweep(halved),
+        lambda: SweepPlan(halved, {}).trials,
+    ):
+        with pytest.raises(BadInputError, match="num_trials of at least 6"):
+            run()

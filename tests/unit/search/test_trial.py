@@ -15,9 +15,20 @@ from daf.distributed.failures import Cause, TrainingFailedError
 from daf.engine.model_files import MODEL
 from daf.logging_config import create_daf_logger
 from daf.search.assignment import TrialAssignment
+from daf.search.files import propose_trial
+from daf.search.paths import trial_name
 from daf.search.plan import SweepPlan
-from daf.search.trial import TrialJob, propose_and_run, run_finalist, run_promoted_trial, run_trial
-from daf.system.files import read_json
+from daf.search.results import TrialResult
+from daf.search.trial import (
+    TrialJob,
+    propose_and_run,
+    run_finalist,
+    run_promoted_trial,
+    run_proposed_trial,
+    run_trial,
+)
+from daf.system.files import write_json
+from daf.system.json_files import read_json
 from daf.training import launch
 
 UPDATE_STEPS = 4 * 4 * 16  # environments, agents of each, horizon
@@ -157,6 +168,67 @@ def test_what_decides_a_trial_is_in_its_recipe(tmp_path: Path, monkeypatch: pyte
         run_trial(assignment(), recipe.model_copy(update={"max_action_time_ms": 1}), tmp_path, JOB)
 
 
+# ---- trials whose code fails --------------------------------------------------------------------------------
+
+
+def failing_plan(**changes: Any) -> SweepPlan:
+    """Trials of a policy that fails as `changes` say."""
+    kwargs = {"hidden_size": 16, "embedding_size": 8, **changes}
+    return plan(policy_class_path="tests.unit.failing_policies.Trainee", init_kwargs=kwargs, lag=2)
+
+
+def run_proposed(sweep: SweepPlan, trial: int, folder: Path) -> dict[str, Any]:
+    """One trial as the workflow runs it."""
+    here = folder / trial_name(trial)
+    write_json(here / "proposal.json", propose_trial(sweep.config, trial, []))
+    return run_proposed_trial(here / "proposal.json", sweep.trial_settings(), here, JOB)
+
+
+def test_an_exception_of_the_policy_is_the_result_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real, starts = launch.run_training, []
+    monkeypatch.setattr(launch, "run_training", lambda *a, **more: starts.append(1) or real(*a, **more))
+    result = run_trial(assignment(), failing_plan(network="raise", at=40).trial_settings(), tmp_path, JOB)
+    assert (result["status"], result["objective"]) == ("failed", None)
+    assert result["reason"] == result["failure"]
+    assert result["reason"].startswith("TeapotError: short and stout (tests/unit/failing_policies.py:")
+    assert len(starts) == 1
+
+
+def test_a_trial_whose_evaluation_fails_says_why(tmp_path: Path) -> None:
+    result = run_trial(assignment(), failing_plan(step="exit 0").trial_settings(), tmp_path, JOB)
+    assert (result["status"], result["episodes"], result["failed_episodes"]) == ("failed", 0, 2)
+    assert result["reason"].startswith("all evaluation episodes failed: SystemExit: 0 (tests/unit/failing_policies.py:")
+    assert result["reason"].endswith(f", step 0, seed {plan().config.evaluation_seed})")
+    assert result["failure"].endswith(" in fail)")  # without the step and the seed
+
+
+def test_the_sweep_ends_after_lag_trials_that_fail_in_the_same_way(tmp_path: Path) -> None:
+    sweep = failing_plan(network="raise", at=40)
+    assert run_proposed(sweep, 0, tmp_path)["status"] == "failed"
+    again = TrialResult.from_dict(read_json(tmp_path / "trial-0000/result.json"))
+    write_json(tmp_path / "trial-0007/result.json", {**again.to_dict(), "trial": 7})
+    skipped = run_proposed(sweep, 1, tmp_path)
+    assert skipped["status"] == "skipped"
+    assert skipped["reason"] == "the sweep ended, since its first 2 trials failed in the same way"
+
+
+def test_results_of_other_code_or_hyperparameters_do_not_end_a_sweep(tmp_path: Path) -> None:
+    sweep = failing_plan(network="raise", at=40)
+    result = run_proposed(sweep, 0, tmp_path)
+    for number in (5, 6):  # left by an earlier recipe
+        write_json(tmp_path / f"trial-000{number}/result.json", {**result, "trial": number, "recipe_digest": "other"})
+    assert run_proposed(sweep, 1, tmp_path)["status"] == "failed"
+
+
+def test_a_failure_of_code_is_not_published_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from tests.unit import failing_policies
+
+    settings = failing_plan(network="raise", at=40).trial_settings()
+    assert run_trial(assignment(), settings, tmp_path, JOB)["status"] == "failed"
+    monkeypatch.setattr(failing_policies, "fail", lambda how: None)  # corrected
+    assert run_trial(assignment(), settings, tmp_path, JOB)["status"] == "completed"
+
+
 def test_an_assignment_survives_json() -> None:
     for original in (assignment(), assignment(rung=1, pruning_thresholds=(1.0, None)), assignment(skip="the budget")):
         assert TrialAssignment.from_dict(json.loads(json.dumps(original.to_dict()))) == original
@@ -177,16 +249,16 @@ def crashing(error: Exception, monkeypatch: pytest.MonkeyPatch, times: int) -> l
 
 
 def test_a_training_that_crashes_twice_alike_is_a_failed_trial(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    starts = crashing(RuntimeError("svd did not converge"), monkeypatch, times=2)
+    starts = crashing(OSError("the network is down"), monkeypatch, times=2)
     result = run_trial(assignment(), plan().trial_settings(), tmp_path, JOB)
     assert (result["status"], result["objective"]) == ("failed", None)
-    assert result["reason"] == "twice: RuntimeError: svd did not converge"
+    assert result["reason"].startswith("twice: OSError: the network is down")
     assert len(starts) == 2
     assert (tmp_path / "curve.jsonl").read_bytes() == b""
 
 
 def test_a_training_that_crashed_by_chance_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    crashing(RuntimeError("a hiccup"), monkeypatch, times=1)
+    crashing(OSError("a hiccup"), monkeypatch, times=1)
     assert run_trial(assignment(), plan().trial_settings(), tmp_path, JOB)["status"] == "completed"
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from daf.errors import BadInputError
-from daf.system import files
+from daf.system import files, json_files
 
 
 def test_a_failed_write_leaves_the_old_file_and_no_rubbish(tmp_path: Path) -> None:
@@ -57,10 +57,10 @@ def test_json_has_no_nan(tmp_path: Path, number: float) -> None:
 def test_json_round_trip_and_errors(tmp_path: Path) -> None:
     path = tmp_path / "x.json"
     files.write_json(path, {"b": 1, "a": [None, "ä"]})
-    assert files.read_json(path) == {"a": [None, "ä"], "b": 1}
+    assert json_files.read_json(path) == {"a": [None, "ä"], "b": 1}
     assert list(json.loads(path.read_text())) == ["a", "b"]
     path.write_text('{"a": 1,\n oops}')
     with pytest.raises(BadInputError, match="line 2"):
-        files.read_json(path)
+        json_files.read_json(path)
     with pytest.raises(BadInputError, match="no such file"):
-        files.read_json(tmp_path / "missing.json")
+        json_files.read_json(tmp_path / "missing.json")

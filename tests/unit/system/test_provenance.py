@@ -10,6 +10,7 @@ from pathlib import Path
 from daf.system import provenance as module
 from daf.system.files import digest
 from daf.system.provenance import git_state, host_facts, provenance, versions
+from daf.system.user_code import CodeStamp
 
 
 def git(folder: Path, *arguments: str) -> str:
@@ -26,6 +27,14 @@ def test_the_record_is_json_and_its_digest_depends_on_the_recipe_alone() -> None
     assert first["seeds"] == {"training": 1}
     assert first["created"].endswith("+00:00")
     json.dumps(first, allow_nan=False)
+
+
+def test_the_record_lists_the_code_in_the_recipe() -> None:
+    code = CodeStamp(files={"mine.py": "1" * 64}, unfollowed=("compiled",))
+    nothing = {"files": {}, "distributions": {}, "unfollowed": []}
+    assert provenance({"lr": 0.1}, {})["code"] == nothing
+    assert provenance({"policy": {"code": code.model_dump()}}, {})["code"] == code.model_dump(mode="json")
+    assert provenance({}, {}, code=code)["code"] == code.model_dump(mode="json")
 
 
 def test_versions_come_from_metadata() -> None:

@@ -28,7 +28,8 @@ from daf.distributed_training import (
 from daf.engine.missions import resolve_mission
 from daf.engine.model_files import read_weights
 from daf.errors import BadInputError, ConfigError, DafError, PolicyError, UnknownMissionError
-from daf.system.files import read_json, write_json
+from daf.system.files import write_json
+from daf.system.json_files import read_json
 from daf.training import launch as launch_module
 from daf.training.launch import run_training
 from daf.training.options import TrainingSpec

@@ -17,14 +17,14 @@ from daf.distributed.process_group import Group
 from daf.engine.evaluation import EvaluationOptions, evaluate_policy
 from daf.engine.missions import resolve_mission
 from daf.engine.model_files import read_weights
+from daf.engine.random_state import capture_random_state, restore_random_state
 from daf.errors import BadInputError
 from daf.logging_config import create_daf_logger
-from daf.system.files import read_json
+from daf.system.json_files import read_json
 from daf.training.evaluator import Evaluator, check_objective
 from daf.training.loop import train
 from daf.training.options import RunOptions
 from daf.training.outcome import TrainingOutcome
-from daf.training.random_state import capture_random_state, restore_random_state
 from daf.training.trainer import Trainer
 
 CPU = torch.device("cpu")
@@ -113,8 +113,8 @@ def test_the_share_of_a_process_is_part_of_the_whole(monkeypatch: pytest.MonkeyP
     for rank in range(2):
         group = Group(rank=rank, world_size=2)
         Evaluator(recipe.held_out, mission, factory, trainer.evaluator._policy, "p", group, CPU).evaluate()
-    assert [[number for number, *_ in share] for share in gathered] == [[0, 2, 4], [1, 3]]
-    rewards = [reward for share in gathered for _, _, reward in share]
+    assert [[number for number, *_ in share] for share, _ in gathered] == [[0, 2, 4], [1, 3]]
+    rewards = [reward for share, _ in gathered for _, _, reward in share]
     assert sum(rewards) / 5 == pytest.approx(whole["mean_reward"])
 
 

@@ -23,7 +23,7 @@ from daf.engine.model_files import load_model_description, read_weights
 from daf.engine.vector import VectorEnvironment
 from daf.errors import EXIT_OK, EXIT_REQUEUE, BadInputError
 from daf.logging_config import create_daf_logger
-from daf.system.files import read_json
+from daf.system.json_files import read_json
 from daf.training import paths
 from daf.training.loop import train
 from daf.training.options import RunOptions

@@ -13,7 +13,8 @@ from daf.config.recipes import TrainingRecipe, training_recipe
 from daf.distributed.failures import Cause, Failure
 from daf.distributed_training import daf_launch_distributed_training
 from daf.errors import BadInputError, ConfigError
-from daf.system.files import read_json, write_json
+from daf.system.files import write_json
+from daf.system.json_files import read_json
 from daf.training.options import RunOptions, TrainingSpec
 from daf.training.outcome import RunDetails, TrainingOutcome, read_run_record, write_run_record
 from daf.training.request import training_spec
@@ -53,7 +54,7 @@ def test_every_key_of_a_run_decides_its_recipe_or_its_options() -> None:
     elsewhere = {"seeds", "sweep", "processes_per_machine"}  # the workflow's jobs; the recipe's world size
     renamed = {"num_evaluations", "evaluation_episodes", "evaluation_seed", "objective_metric", "optimize_direction"}
     assert set(DAFTrainingConfig.model_fields) == (
-        (set(TrainingRecipe.model_fields) - {"seed", "world_size", "held_out", "stage_version"})
+        (set(TrainingRecipe.model_fields) - {"seed", "world_size", "held_out", "code", "stage_version"})
         | (set(RunOptions.model_fields) & set(CHANGED))
         | renamed
         | elsewhere

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import errno
 import json
+import operator
 import os
 import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,9 +27,9 @@ from daf.distributed.failures import (
 from daf.distributed.heartbeat import read_beats
 from daf.distributed.signals import Stop
 from daf.distributed.torchrun import agent_commands, run_agents
-from daf.errors import BadInputError
+from daf.errors import BadInputError, DafError
 from daf.system.devices import lease_devices
-from daf.system.files import read_json
+from daf.system.json_files import read_json
 from daf.training import launch as launch_module
 from daf.training import worker as worker_module
 from daf.training.launch import run_training
@@ -62,14 +64,15 @@ def test_a_full_disk_has_its_cause_in_run_json(tmp_path: Path, monkeypatch: pyte
 
 
 def test_an_error_of_a_single_process_stays_what_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def wrong(*_: Any, **__: Any) -> None:
-        raise ZeroDivisionError("by zero")
-
-    monkeypatch.setattr(worker_module, "train", wrong)
-    with pytest.raises(ZeroDivisionError):
+    monkeypatch.setattr(worker_module, "train", lambda *_, **__: {}["gone"])
+    with pytest.raises(DafError, match=r"KeyError: 'gone' \(tests/unit/training/test_recovery\.py:\d+ in <lambda>\)"):
         run_training(recipe_of(world_size=1), tmp_path, options_of())
     run = read_json(tmp_path / "run.json")
-    assert (run["cause"], run["reason"]) == ("error", "ZeroDivisionError: by zero")
+    assert run["cause"] == "user_code"  # this file is the last that belongs neither to DAF nor to a distribution
+    monkeypatch.setattr(worker_module, "train", partial(operator.truediv, 1, 0))
+    with pytest.raises(TypeError):
+        run_training(recipe_of(world_size=1), tmp_path, options_of())
+    assert read_json(tmp_path / "run.json")["cause"] == "error"
 
 
 # ---- GPUs -------------------------------------------------------------------------------------------------
@@ -128,7 +131,7 @@ def test_a_process_alone_trains_on_the_gpu_it_leased(
 ) -> None:
     devices: list[str] = []
 
-    class Trained(Exception):  # noqa: N818
+    class Trained(BaseException):
         pass
 
     def run_process(recipe: TrainingRecipe, folder: Path, options: RunOptions, **_: Any) -> None:

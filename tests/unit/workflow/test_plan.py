@@ -2,13 +2,17 @@
 
 import subprocess
 import sys
+from importlib.machinery import EXTENSION_SUFFIXES
+from pathlib import Path
 
 import pytest
 
 from daf.config import ExperimentConfig
+from daf.config.recipes import package_recipe, with_hyperparameters
 from daf.errors import BadInputError, ConfigError
+from daf.system.user_code import code_in, differences, unfollowed_in_words
 from daf.workflow.learning_plan import refuse_old_profile, take_trials_per_job
-from daf.workflow.plan import Plan, mission_recipes
+from daf.workflow.plan import Plan, code_of_experiment, mission_recipes
 
 COMPARISON = {"policies": ["trained", "random"], "missions": ["tutorial.miner"], "episodes_per_mission": 16}
 
@@ -337,3 +341,124 @@ def test_teams_that_cannot_be(policies, message):
 def test_a_team_cannot_be_packaged():
     with pytest.raises(ConfigError, match="a single policy"):
         team_plan(deployment={"policy": "mixed", "version": "1.0.0", "validation_mission": "tutorial.miner"})
+
+
+def test_paths_that_snakemake_would_read_as_patterns_are_refused_all_at_once(tmp_path: Path) -> None:
+    old = tmp_path / "old {z}"
+    old.mkdir()
+    (old / "trials.json").write_text("{}")
+    space = {"learning_rate": [0.001, 0.002]}
+    experiment = ExperimentConfig.from_dict(
+        {
+            "daf": {"output_dir": "out {x}"},
+            "policies": {"mine": {"data_path": "w {y}/model.zip"}},
+            "sweeps": {"s": {"search_space": space, "warm_start": str(old)}},
+        }
+    )
+    with pytest.raises(ConfigError) as caught:
+        Plan(experiment)
+    assert [problem.where for problem in caught.value.problems] == [
+        "daf.output_dir",
+        "policies.mine.data_path",
+        "sweeps.s.warm_start",
+    ]
+    assert "wildcard" in caught.value.hint
+
+
+# ---- the user's code in recipes ----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def own(tmp_path, monkeypatch):
+    """A folder on the path with a policy, its helper, and a mission with its own."""
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    texts = {"mine.py": "import helper", "helper.py": "1", "arena_mine.py": "import size", "size.py": "1", "t.txt": "1"}
+    for name, text in texts.items():
+        (tmp_path / name).write_text(text)
+    return tmp_path
+
+
+MINE = {"class_path": "mine.Policy", "init_kwargs": {"table": "t.txt"}}
+OWN = {"training": {"a": {"policy_class_path": "mine.Policy", "mission": "arena_mine.py"}}} | {
+    "policies": {
+        "mine": MINE,
+        "trained": {"training": "a"},
+        "team": {"policies": {"mine": 1, "random": 1}},
+        "loaded": {"class_path": "mine.Policy", "data_path": "t.txt"},
+    },
+    "sweeps": {
+        "s": {
+            "policy_class_path": "mine.Policy",
+            "search_space": {"init_kwargs.table": ["t.txt", "none"], "learning_rate": [0.1, 0.2]},
+        }
+    },
+    "comparisons": {
+        "main": {**COMPARISON, "policies": ["mine", "trained", "team", "loaded", "random"], "missions": ["own"]}
+    },
+    "missions": {"own": {"source": "arena_mine.py"}},
+    "deployment": {"policy": "mine", "validation_mission": "own"},
+}
+
+
+def recipes():
+    """Every recipe of the experiment, by what it makes."""
+    made = plan(**OWN)
+    evaluations = {label: made.episodes.recipe(label, "own", 0) for label in made.checkpoints.by_label}
+    package = package_recipe(made.experiment, made.checkpoints.deployed().recipe())
+    trial, mission = made.learning.sweep_plan("s").trial_settings(), made.episodes.mission_recipe("own")
+    training = made.learning.training("a", 1)
+    return evaluations | {"package": package, "trial": trial, "training": training, "mission": mission}
+
+
+ON_MISSION = {"mine", "trained-seed-1", "team", "loaded", "random", "package", "mission", "training"}
+WITH_CLASS = {"mine", "trained-seed-1", "team", "loaded", "package", "trial", "training"}
+
+
+@pytest.mark.parametrize(
+    ("file", "followers"),
+    [
+        ("mine.py", WITH_CLASS),
+        ("helper.py", WITH_CLASS),
+        ("arena_mine.py", ON_MISSION),
+        ("size.py", ON_MISSION),
+        ("t.txt", {"mine", "team", "package", "trial", "loaded"}),
+    ],
+)
+def test_every_recipe_follows_the_code_that_it_runs(own, file, followers):
+    before = recipes()
+    (own / file).write_text("edited")
+    after = recipes()
+    assert {name for name in before if before[name] != after[name]} == followers
+    (own / file).write_text("something else again")  # in words: the file, wherever it is in the recipe
+    for name in followers - {"loaded"}:
+        assert f"{file} changed" in differences(code_in(after[name].to_dict()), code_in(recipes()[name].to_dict()))
+
+
+def test_code_that_cannot_be_followed_is_named(own):
+    """The Snakefile prints a warning for each such module."""
+    experiment = plan(**OWN).experiment
+    assert set(code_of_experiment(experiment).files) == {"mine.py", "helper.py", "arena_mine.py", "size.py", "t.txt"}
+    assert code_of_experiment(experiment).unfollowed == ()
+    (own / f"compiled{EXTENSION_SUFFIXES[0]}").write_bytes(b"")
+    for file in ("size.py", "helper.py"):
+        (own / file).write_text("import compiled")
+        (warning,) = unfollowed_in_words(code_of_experiment(experiment))
+        assert "'compiled' has no source file" in warning
+        (own / file).write_text("without it")
+
+
+def test_a_value_found_by_a_sweep_is_followed_if_it_names_a_file(own):
+    recipe = plan(**OWN).learning.training("a", 1)
+    assert "t.txt" not in recipe.code.files
+    assert "t.txt" in with_hyperparameters(recipe, {"init_kwargs.table": "t.txt"}).code.files
+
+
+def test_the_leaderboard_knows_an_edited_policy_from_the_one_before(own):
+    def identity():
+        return plan(**OWN).checkpoints.by_label["mine"].recipe().identity()
+
+    before = identity()
+    assert identity() == before
+    (own / "helper.py").write_text("edited")
+    assert identity() != before

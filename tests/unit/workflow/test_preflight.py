@@ -4,7 +4,9 @@
 tested in tests/workflow/test_bad_input.py.
 """
 
+import json
 import subprocess
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -15,6 +17,7 @@ pytest.importorskip("cogames")
 import torch
 
 from daf.config import ExperimentConfig
+from daf.engine import model_files
 from daf.errors import BadInputError, ConfigError, DafError
 from daf.workflow import preflight
 from daf.workflow.engine_check import check_with_engine
@@ -155,11 +158,17 @@ def calls(tmp_path, monkeypatch):
     """Runs in an empty folder, and records calls of the engine's process instead of starting it."""
     monkeypatch.chdir(tmp_path)
     made = []
-    recorded: Any = type("Calls", (), {"made": made, "code": 0, "stdout": "", "stderr": ""})()
+    passed = {"problems": [], "warnings": []}
+    recorded: Any = type("Calls", (), {"made": made, "code": 0, "printed": "", "result": passed, "step": None})()
 
-    def run(command, **options):
+    def run(command, stdout, **options):
         made.append(command)
-        return subprocess.CompletedProcess(command, recorded.code, stdout=recorded.stdout, stderr=recorded.stderr)
+        stdout.write(recorded.printed.encode())
+        stdout.flush()
+        for name, content in ((preflight.RESULT, recorded.result), (preflight.STEP, recorded.step)):
+            if content is not None:
+                Path(command[-1], name).write_text(content if name == preflight.STEP else json.dumps(content))
+        return subprocess.CompletedProcess(command, recorded.code)
 
     monkeypatch.setattr(subprocess, "run", run)
     return recorded
@@ -198,7 +207,7 @@ def test_a_trained_model_counts_with_its_description(calls, tmp_path, monkeypatc
     (tmp_path / "m.safetensors").write_text("weights")
     (tmp_path / "m.json").write_text("grid")
     described = SimpleNamespace(policy_class_path="daf.engine.grid_policy.GridPolicy")
-    monkeypatch.setattr(preflight, "load_model_description", lambda path: described)
+    monkeypatch.setattr(model_files, "load_model_description", lambda path: described)
     data = {
         "policies": {"m": {"data_path": "m.safetensors"}},
         "comparisons": {"c": {**COMPARISON, "policies": ["m"]}},
@@ -207,33 +216,90 @@ def test_a_trained_model_counts_with_its_description(calls, tmp_path, monkeypatc
     assert not checked(calls, **data)
     (tmp_path / "m.json").write_text("grid, edited")
     assert checked(calls, **data)
-    described.policy_class_path = "mine.Policy"  # its code may change without the files
+    described.policy_class_path = "mine.Policy"
+    (tmp_path / "mine.py").write_text("1")
+    assert checked(calls, **data)
+    assert not checked(calls, **data)
+    (tmp_path / "mine.py").write_text("the class of the weights, edited")
     assert checked(calls, **data)
 
 
-def test_a_users_own_code_is_always_checked(calls):
-    data = {"policies": {"p": "mine.Policy"}, "comparisons": {"c": {**COMPARISON, "policies": ["p"]}}}
+@pytest.mark.parametrize(
+    "of",
+    [
+        {"policies": {"p": "mine.Policy"}},
+        {"comparisons": {"c": {**COMPARISON, "policies": ["mine.Policy"]}}},
+        {"policies": {"t": {"policies": {"mine.Policy": 1, "random": 1}}}},
+        {"training": {"a": {**TRAINING, "policy_class_path": "mine.Policy"}}},
+        {"training": {"a": {**TRAINING, "trackers": ["mine"]}}},
+        {"sweeps": {"s": {"policy_class_path": "mine.Policy", "search_space": {"learning_rate": [0.1, 0.2]}}}},
+        {"sweeps": {"s": {"strategy": "mine.Strategy", "search_space": {"learning_rate": [0.1, 0.2]}}}},
+        {"missions": {"m": {"source": "mine.py"}}, "comparisons": {"c": {**COMPARISON, "missions": ["m"]}}},
+    ],
+    ids=["policy", "compared", "member", "training", "tracker", "sweep", "strategy", "mission"],
+)
+def test_a_users_own_code_is_checked_once_until_it_changes(calls, tmp_path, of):
+    (tmp_path / "mine.py").write_text("import helper")
+    (tmp_path / "helper.py").write_text("1")
+    assert checked(calls, **of)
+    assert not checked(calls, **of)
+    (tmp_path / "helper.py").write_text("1, edited")
+    assert checked(calls, **of)
+    assert not checked(calls, **of)
+
+
+def test_code_without_a_source_is_always_checked(calls):
+    data = {"policies": {"p": "nowhere.Policy"}}
     assert checked(calls, **data)
     assert checked(calls, **data)
 
 
 def test_problems_come_back_as_they_are_and_leave_no_stamp(calls, tmp_path):
-    calls.code = 2
-    calls.stdout = '[{"expected": "a", "found": "b", "where": "c", "hint": "d"}]'
+    calls.result = {"problems": [{"expected": "a", "found": "b", "where": "c", "hint": "d"}], "warnings": []}
+    calls.printed = "}{ whatever user code prints"
     for _ in range(2):
         with pytest.raises(ConfigError) as caught:
             checked(calls, comparisons={"c": COMPARISON})
         assert str(caught.value) == str(BadInputError("a", "b", "c", "d"))
     assert len(calls.made) == 2
-    assert not (tmp_path / ".snakemake").exists()
+    assert [path.name for path in (tmp_path / ".snakemake" / "daf").iterdir()] == [preflight.LOG]
 
 
 def test_an_engine_that_does_not_load(calls):
-    calls.code, calls.stderr = 1, "Traceback …\nModuleNotFoundError: No module named 'mettagrid'\n"
+    calls.code, calls.result = preflight.ENGINE_MISSING, None
+    calls.printed = "Traceback …\nModuleNotFoundError: No module named 'mettagrid'\n"
     with pytest.raises(DafError) as caught:
         checked(calls, comparisons={"c": COMPARISON})
     assert caught.value.found == "ModuleNotFoundError: No module named 'mettagrid'"
     assert caught.value.exit_code == 1
+
+
+def test_a_check_that_fails_in_a_way_nobody_foresaw_blames_neither_the_user_nor_the_environment(calls):
+    calls.code, calls.result, calls.step = 1, None, "comparisons.c"
+    calls.printed = "Traceback …\nKeyError: 'x'\n"
+    with pytest.raises(DafError) as caught:
+        checked(calls, comparisons={"c": COMPARISON})
+    assert (caught.value.found, caught.value.exit_code) == ("exit code 1: KeyError: 'x'", 1)
+    assert caught.value.hint == f"the messages and the traceback are in {preflight.STAMPS / preflight.LOG}"
+
+
+@pytest.mark.parametrize(("code", "ended"), [(0, "exit code 0"), (3, "exit code 3"), (-11, "SIGSEGV")])
+def test_a_check_that_user_code_ends(calls, code, ended):
+    """Whatever its exit code, without a result it has not passed; the step names the culprit."""
+    calls.code, calls.result, calls.step = code, None, "sweeps.s.search_space"
+    calls.printed = "bye\n"
+    with pytest.raises(BadInputError) as caught:
+        checked(calls, comparisons={"c": COMPARISON})
+    assert caught.value.where == "x.yaml: sweeps.s.search_space"
+    assert caught.value.found == f"its process ended with {ended}: bye"
+    assert "check.log" in caught.value.hint
+
+
+def test_warnings_are_printed_and_do_not_stop(calls, capsys):
+    calls.result = {"problems": [], "warnings": [{"expected": "a", "found": "b", "where": "c", "hint": "d"}]}
+    assert checked(calls, comparisons={"c": COMPARISON})
+    assert "Warning: c\n  expected: a" in capsys.readouterr().err
+    assert not checked(calls, comparisons={"c": COMPARISON})
 
 
 def test_a_sweep_of_an_argument_that_the_policy_lacks():

@@ -1,0 +1,83 @@
+"""Failed episodes against the declared tolerance, over all evaluations of an experiment."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from daf.episodes.table import read_episodes
+from daf.errors import DafError
+
+COLUMNS = ("policy", "checkpoint", "mission", "failure")
+
+
+class EpisodesFailedError(DafError):
+    """More of a policy's episodes failed than declared; tables and pages exist all the same."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class FailedEpisodes:
+    """How many episodes of one checkpoint failed on one mission.
+
+    Attributes:
+        policy: name of the policy.
+        checkpoint: the policy, with its training seed if it has one.
+        mission: name of the mission.
+        episodes: number of episodes played.
+        failed: number of those without a result.
+        first_failure: why the first of them failed; None if none did.
+    """
+
+    policy: str
+    checkpoint: str
+    mission: str
+    episodes: int
+    failed: int
+    first_failure: str | None
+
+    @property
+    def share(self) -> float:
+        return self.failed / self.episodes if self.episodes else 0.0
+
+
+def count_failures(paths: Sequence[str | Path]) -> list[FailedEpisodes]:
+    """The failed episodes in tables of one checkpoint on one mission each; empty tables are left out."""
+    frames = [read_episodes(path, COLUMNS) for path in paths]
+    return [
+        FailedEpisodes(
+            policy=str(frame["policy"].iloc[0]),
+            checkpoint=str(frame["checkpoint"].iloc[0]),
+            mission=str(frame["mission"].iloc[0]),
+            episodes=len(frame),
+            failed=int(frame["failure"].notna().sum()),
+            first_failure=next(iter(frame["failure"].dropna()), None),
+        )
+        for frame in frames
+        if len(frame)
+    ]
+
+
+def check_failures(paths: Sequence[str | Path], max_failed_share: float) -> dict[str, Any]:
+    """The content of check.json: the failed episodes of every checkpoint on every mission.
+
+    Raises:
+        EpisodesFailedError: the share of failed episodes of a checkpoint on a mission is above `max_failed_share`; the
+            error names all of them, with their causes.
+    """
+    counts = count_failures(paths)
+    beyond = [count for count in counts if count.share > max_failed_share]
+    if beyond:
+        found = "".join(
+            f"\n    {count.checkpoint} on {count.mission}: {count.failed} of {count.episodes} failed, the first with "
+            f"{count.first_failure}"
+            for count in beyond
+        )
+        raise EpisodesFailedError(
+            f"at most {max_failed_share:.0%} of a policy's episodes on a mission to fail",
+            found,
+            "evaluation.max_failed_share",
+            "tables and pages are made with what there is; correct the policy and run again, or declare a higher share",
+        )
+    return {"max_failed_share": max_failed_share, "evaluations": [asdict(count) for count in counts]}

@@ -1,0 +1,37 @@
+"""Your own policies: base classes that do everything but the decision, and a check that runs before training does.
+
+A policy may also extend mettagrid's `MultiAgentPolicy` or `AgentPolicy` directly.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+from daf.engine.network_policy import BatchPolicy, NetworkPolicy
+from daf.system.checks import CheckResult
+
+__all__ = ["BatchPolicy", "NetworkPolicy", "daf_check_policy"]
+
+
+def daf_check_policy(policy: Any, mission: Any, *, trainable: bool | None = None) -> list[CheckResult]:
+    """Rehearse a policy on a mission, in a separate process: build it, act, train, save, load.
+
+    The workflow does the same for every policy of an experiment before its first job.
+
+    Args:
+        policy: class path, shorthand, weights or PolicyConfig.
+        mission: a mission's name or file, or a MissionConfig.
+        trainable: whether it must be possible to train it; by default, if it has a network.
+
+    Returns:
+        Everything that is wrong, each with its place in the code and a remedy; none if all is well. A fault that only
+        prevents deployment is a warning.
+
+    Raises:
+        BadInputError: unknown mission.
+    """
+    # Imported by name: a bundle includes this page and every module that it imports.
+    rehearsal = importlib.import_module("daf.engine.rehearsal")
+    findings: list[CheckResult] = rehearsal.check_policy(policy, mission, trainable=trainable)
+    return findings

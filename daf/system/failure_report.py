@@ -1,0 +1,125 @@
+"""What a failure of user code says: the exception, the line of the user's code, the step and the environment seed.
+
+There is one record and one text for all of DAF: rows of episodes, results of trials, run.json, messages and pages show
+`str(report)`; messages to a log add `report.traceback`.
+"""
+
+from __future__ import annotations
+
+import re
+import sysconfig
+import traceback
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from daf.errors import DafError
+
+MOST_CHARACTERS = 200  # of an exception's message
+
+_DAF = str(Path(__file__).resolve().parents[1])
+_INSTALLED = tuple(
+    path for key in ("stdlib", "platstdlib", "purelib", "platlib") if (path := sysconfig.get_path(key)) is not None
+)
+
+# What code that DAF calls may raise: everything but KeyboardInterrupt, which is the person at the keyboard. A call of
+# sys.exit ends the code that makes it, not DAF.
+USER_ERRORS = (Exception, SystemExit)
+
+
+@dataclass(frozen=True, kw_only=True)
+class FailureReport:
+    """The first cause of a failure.
+
+    Attributes:
+        error: type and message of the exception, in one line.
+        frame: the last line of the user's code in the traceback, as `file:line in function`; otherwise of the code that
+            DAF called; None if DAF raised the exception itself.
+        in_user_code: whether `frame` is outside of DAF and of all installed distributions.
+        step: of the episode.
+        env_seed: of the episode.
+        traceback: for logs.
+    """
+
+    error: str
+    frame: str | None = None
+    in_user_code: bool = False
+    step: int | None = None
+    env_seed: int | None = None
+    traceback: str = ""
+
+    @classmethod
+    def of(cls, error: BaseException) -> FailureReport:
+        """Describe an exception; one that DAF raised because of another has the frame of that one."""
+        frame, in_user_code = _frame(error)
+        return cls(
+            error=_one_line(error),
+            frame=frame,
+            in_user_code=in_user_code,
+            traceback="".join(traceback.format_exception(error)),
+        )
+
+    def at(self, *, step: int | None, env_seed: int | None) -> FailureReport:
+        """The same, in this step of an episode."""
+        return replace(self, step=step, env_seed=env_seed)
+
+    @property
+    def cause(self) -> str:
+        """The part that is the same for all episodes that fail in the same way."""
+        return f"{self.error} ({self.frame})" if self.frame else self.error
+
+    def __str__(self) -> str:
+        places = [self.frame] if self.frame else []
+        places += [] if self.step is None else [f"step {self.step}"]
+        places += [] if self.env_seed is None else [f"seed {self.env_seed}"]
+        return f"{self.error} ({', '.join(places)})" if places else self.error
+
+
+def same_cause(causes: Sequence[str]) -> bool:
+    """Whether all texts name one cause; addresses of objects, which differ from call to call, do not count."""
+    return len({re.sub(r"0x[0-9a-f]{4,}", "0x…", cause) for cause in causes}) == 1
+
+
+def _one_line(error: BaseException) -> str:
+    name = type(error).__name__
+    if isinstance(error, DafError):
+        return f"{name}: {error.where}: expected {error.expected}, found {error.found}"
+    try:
+        message = " ".join(str(error).split())
+    except Exception:  # the exception's own text may fail, too
+        message = "(its message cannot be shown)"
+    if len(message) > MOST_CHARACTERS:
+        message = f"{message[: MOST_CHARACTERS - 1]}…"
+    return f"{name}: {message}" if message else name
+
+
+def _frame(error: BaseException) -> tuple[str | None, bool]:
+    """The last frame in the user's code, and True; else the last one in an installed distribution, and False."""
+    chain: list[BaseException] = [error]
+    while (cause := chain[-1].__cause__) is not None and cause not in chain:
+        chain.append(cause)
+    called = None
+    for link in reversed(chain):  # the first cause first
+        frames = [frame for frame in traceback.extract_tb(link.__traceback__) if not frame.filename.startswith("<fr")]
+        others = [frame for frame in frames if not frame.filename.startswith(_DAF)]
+        own = [frame for frame in others if not frame.filename.startswith(_INSTALLED)]
+        if own:
+            return _place(own[-1]), True
+        if others and called is None:
+            called = _place(others[-1])
+    return called, False
+
+
+def _place(frame: traceback.FrameSummary) -> str:
+    return f"{shown_path(frame.filename)}:{frame.lineno} in {frame.name}"
+
+
+def shown_path(filename: str) -> str:
+    """A file as messages name it: relative to the current folder if it is below that."""
+    path = Path(filename)
+    return str(path.relative_to(Path.cwd()) if path.is_absolute() and path.is_relative_to(Path.cwd()) else path)
+
+
+def is_user_file(filename: str) -> bool:
+    """Whether a file belongs neither to DAF nor to an installed distribution."""
+    return not filename.startswith((_DAF, *_INSTALLED, "<fr"))

@@ -1,0 +1,84 @@
+"""The state of this process that user code may change, and how it is restored.
+
+A policy that changes the current folder, the locale, numpy's error handling or a signal handler changes them for DAF,
+too. So DAF calls user code inside `process_state_kept`: once per episode, per update of training, and per object that
+is built, never once per step.
+"""
+
+from __future__ import annotations
+
+import locale
+import os
+import signal
+import sys
+import threading
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+Handler = Any  # what signal.getsignal returns
+
+_SIGNALS = sorted(signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP})
+
+
+@contextmanager
+def process_state_kept() -> Iterator[None]:
+    """Restore on exit, whatever happens inside: the current folder, environment variables, locale, numpy's error
+    handling, warning filters, signal handlers, recursion limit, standard streams and the hook for uncaught exceptions.
+    """
+    import numpy as np  # the Snakefile imports modules that import this one
+
+    folder = _current_folder()
+    variables = dict(os.environ)
+    spoken = locale.setlocale(locale.LC_ALL)
+    errors, error_call = np.geterr(), np.geterrcall()
+    filters = list(warnings.filters)
+    handlers = _handlers()
+    limit, streams, hook = sys.getrecursionlimit(), (sys.stdin, sys.stdout, sys.stderr), sys.excepthook
+    try:
+        yield
+    finally:
+        if folder is not None and _current_folder() != folder:
+            os.chdir(folder)
+        if os.environ != variables:
+            _restore_environment(variables)
+        if locale.setlocale(locale.LC_ALL) != spoken:
+            locale.setlocale(locale.LC_ALL, spoken)
+        np.seterr(**errors)
+        np.seterrcall(error_call)
+        if list(warnings.filters) != filters:
+            warnings.filters[:] = filters  # type: ignore[index]
+            warnings._filters_mutated()  # type: ignore[attr-defined]
+        _restore_handlers(handlers)
+        if sys.getrecursionlimit() != limit:
+            sys.setrecursionlimit(limit)
+        sys.stdin, sys.stdout, sys.stderr = streams
+        sys.excepthook = hook
+
+
+def _current_folder() -> str | None:
+    """None if it has been removed."""
+    try:
+        return os.getcwd()
+    except FileNotFoundError:
+        return None
+
+
+def _restore_environment(variables: dict[str, str]) -> None:
+    for name in set(os.environ) - set(variables):
+        del os.environ[name]
+    os.environ.update(variables)
+
+
+def _handlers() -> dict[int, Handler]:
+    """The handlers that Python set; only the main thread may set any."""
+    if threading.current_thread() is not threading.main_thread():
+        return {}
+    return {number: handler for number in _SIGNALS if (handler := signal.getsignal(number)) is not None}
+
+
+def _restore_handlers(handlers: dict[int, Handler]) -> None:
+    for number, handler in handlers.items():
+        if signal.getsignal(number) is not handler:
+            signal.signal(number, handler)

@@ -1,0 +1,238 @@
+"""Values checked against a type, and what is wrong with each of them, in four parts."""
+
+from __future__ import annotations
+
+import reprlib
+from collections.abc import Hashable
+from functools import cache
+from pathlib import Path
+from types import UnionType
+from typing import Annotated, Any, Union, get_args, get_origin
+
+from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic.errors import PydanticInvalidForJsonSchema
+from pydantic_core import PydanticCustomError
+
+from daf.errors import BadInputError, ConfigError, did_you_mean, shorten
+from daf.system.json_files import read_json
+from daf.system.readers import FROM_A_RUN
+
+MOST_PROBLEMS = 50  # in one message
+WRONG_VALUE = "wrong_value"
+NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"
+
+
+def wrong_value(expected: str, hint: str = "") -> PydanticCustomError:
+    """What a validator of a field raises, with the parts that only it knows."""
+    return PydanticCustomError(WRONG_VALUE, "{expected}", {"expected": expected, "hint": hint})
+
+
+def validated[T](kind: type[T], data: Any, where: str, hint: str = "") -> T:
+    """The data as a value of this type: a model, a dataclass, a TypedDict, a list of them.
+
+    Args:
+        where: the file or other source of the data.
+        hint: what to do about a problem that has no hint.
+
+    Raises:
+        ConfigError: one problem per wrong value, each with its key.
+    """
+    try:
+        value: T = _adapter(kind).validate_python(data)
+    except ValidationError as error:
+        model = kind if isinstance(kind, type) and issubclass(kind, BaseModel) else None
+        raise ConfigError(problems_of(model, error, where, hint)) from None
+    return value
+
+
+def read_record[T](path: str | Path, kind: type[T], what: str = "a JSON file", hint: str = FROM_A_RUN) -> T:
+    """The content of a JSON file that DAF wrote, as a value of this type.
+
+    Raises:
+        BadInputError: the file is missing or damaged; ConfigError: a value is missing or of another type.
+    """
+    return validated(kind, read_json(path, what, hint), str(path), hint)
+
+
+def _adapter(kind: Any) -> TypeAdapter[Any]:
+    return _cached_adapter(kind)
+
+
+@cache
+def _cached_adapter(kind: Hashable) -> TypeAdapter[Any]:
+    of: Any = kind
+    return TypeAdapter(of)
+
+
+_EXPECTED = {
+    "int_type": "an integer",
+    "int_parsing": "an integer",
+    "int_from_float": "an integer",
+    "float_type": "a number",
+    "float_parsing": "a number",
+    "finite_number": "a finite number",
+    "bool_type": "true or false",
+    "bool_parsing": "true or false",
+    "string_type": "text",
+    "list_type": "a list",
+    "dict_type": "a mapping",
+    "model_type": "a mapping",
+    "model_attributes_type": "a mapping",
+    "path_type": "a path",
+    "greater_than": "more than {gt}",
+    "greater_than_equal": "at least {ge}",
+    "less_than": "less than {lt}",
+    "less_than_equal": "at most {le}",
+    "too_short": "at least {min_length} entries",
+    "literal_error": "{expected}",
+    "string_pattern_mismatch": "text that matches {pattern}",
+}
+
+_TAGS = ("float", "int", "categorical", "as text", "as value")  # union tags, which pydantic inserts between the keys
+
+
+def problems_of(
+    model: type[BaseModel] | None, error: ValidationError, source: str, default_hint: str = ""
+) -> list[BadInputError]:
+    """Translate pydantic's report into one problem, with its four parts, per wrong value."""
+    problems = []
+    found_errors = error.errors(include_url=False)
+    for item in found_errors[:MOST_PROBLEMS]:
+        location = [shorten(str(part), 80) for part in item["loc"] if part not in _TAGS]
+        key = ".".join(location) or "(top level)"
+        kind, context, value = item["type"], item.get("ctx", {}), item["input"]
+        if kind in ("extra_forbidden", "no_such_attribute"):
+            expected, found = "a known key", f"'{location[-1]}'"
+            hint = _hint_for_key(model, location) or default_hint or "leave it out"
+        elif kind == "missing":
+            expected, found, hint = "a value", "nothing", default_hint or "this key has no default"
+        else:
+            message = item["msg"].removeprefix("Value error, ").removeprefix("Assertion failed, ")
+            expected = _EXPECTED[kind].format(**context) if kind in _EXPECTED else shorten(message)
+            found = _shown(value)
+            hint = context.get("hint") or _hint_for_value(kind, expected, value) or default_hint
+        problems.append(BadInputError(expected, found, f"{source}: {key}", hint or _meaning(model, location)))
+    if (more := len(found_errors) - MOST_PROBLEMS) > 0:
+        problems.append(BadInputError("no further problems", f"{more} more", source, "mend those above first"))
+    return problems
+
+
+class _Shown(reprlib.Repr):
+    """Parts of a value, however large it is."""
+
+    def __init__(self) -> None:
+        super().__init__(maxlevel=4, maxdict=8, maxlist=8, maxtuple=8, maxset=8, maxstring=80, maxother=80)
+
+    def repr_int(self, x: int, level: int) -> str:
+        return repr(x) if abs(x) < 10**40 else f"an integer of {x.bit_length()} bits"
+
+
+def _shown(value: Any) -> str:
+    return f"{shorten(_Shown().repr(value), 80)} ({type(value).__name__})"
+
+
+# ---- hints --------------------------------------------------------------------------------------------------
+
+
+def _hint_for_value(kind: str, expected: str, value: Any) -> str:
+    """What to do about a value of the wrong type; YAML takes some text for other things."""
+    if kind == "literal_error" and isinstance(value, str):
+        return did_you_mean(value, _literals(expected))
+    if kind == "string_type":
+        if isinstance(value, bool):
+            return "YAML reads on, off, yes, no, true and false as truth values: put the text in quotes"
+        if isinstance(value, int | float):
+            return "YAML reads this as a number: put the text in quotes"
+        return "write one text, not a list or mapping" if isinstance(value, list | dict) else ""
+    if kind in ("int_type", "int_parsing", "float_type", "float_parsing") and isinstance(value, str):
+        return "write a plain number, without quotes, unit or colons"
+    if kind == "int_from_float":
+        return "write a whole number"
+    if kind in ("bool_type", "bool_parsing"):
+        return "write true or false, without quotes"
+    if kind == "list_type":
+        return "put it in brackets, as in [a, b], even if there is only one"
+    if kind in ("dict_type", "model_type", "model_attributes_type"):
+        return "write `key: value` lines, indented below the key"
+    if kind == "string_pattern_mismatch" and expected.endswith(NAME_PATTERN):
+        return "use letters, digits, _, . and - only, starting with a letter or digit: it becomes part of a path"
+    return ""
+
+
+def _literals(expected: str) -> list[str]:
+    return [part.strip("' ") for part in expected.replace(" or ", ", ").split(",")]
+
+
+def _hint_for_key(model: type[BaseModel] | None, location: list[str]) -> str:
+    if model is None:
+        return ""
+    renamed = _renamed_keys(model, location[:-1])
+    if location[-1] in renamed:
+        return f"`{location[-1]}` is now called {renamed[location[-1]]}"
+    known = sorted({key for node in _schema_nodes(model, location[:-1]) for key in node.get("properties", {})})
+    return did_you_mean(location[-1], known)
+
+
+def _meaning(model: type[BaseModel] | None, location: list[str]) -> str:
+    """What the key, or the nearest key around it that is described, means."""
+    for length in range(len(location), 0, -1):
+        for node in [] if model is None else _schema_nodes(model, location[: length - 1]):
+            meaning = node.get("properties", {}).get(location[length - 1], {}).get("description")
+            if meaning:
+                return f"`{location[length - 1]}` is: {meaning}"
+    return ""
+
+
+@cache
+def _schema(model: type[BaseModel]) -> dict[str, Any]:
+    try:
+        return model.model_json_schema()
+    except PydanticInvalidForJsonSchema:  # the engine's models hold functions
+        return {}
+
+
+def _schema_nodes(model: type[BaseModel], location: list[str]) -> list[dict[str, Any]]:
+    """The parts of a model's JSON schema that describe a place inside it."""
+    schema = _schema(model)
+    definitions = schema.get("$defs", {})
+    nodes = [schema]
+    for part in [*location, None]:
+        resolved: list[dict[str, Any]] = []
+        while nodes:
+            node = nodes.pop()
+            if "$ref" in node:
+                nodes.append(definitions[node["$ref"].rsplit("/", 1)[1]])
+            else:
+                nodes.extend([*node.get("anyOf", []), *node.get("oneOf", [])])
+                resolved.append(node)
+        if part is None:
+            return resolved
+        for node in resolved:
+            children = [node.get("properties", {}).get(part), node.get("additionalProperties"), node.get("items")]
+            children += node.get("patternProperties", {}).values()
+            nodes.extend(child for child in children if isinstance(child, dict))
+    return []
+
+
+def _renamed_keys(model: type[BaseModel], location: list[str]) -> dict[str, str]:
+    """`RENAMED` of the models at a place inside a model, found by walking its fields."""
+    types: list[Any] = [model]
+    for part in location:
+        children: list[Any] = []
+        for kind in types:
+            if isinstance(kind, type) and issubclass(kind, BaseModel):
+                field = kind.model_fields.get(part)
+                children += _alternatives(field.annotation) if field else []
+            elif get_origin(kind) in (dict, list):
+                children += _alternatives(get_args(kind)[-1])
+        types = children
+    return {old: new for kind in types for old, new in getattr(kind, "RENAMED", {}).items()}
+
+
+def _alternatives(annotation: Any) -> list[Any]:
+    """The members of a union, through any depth of `Annotated`; for any other type, only that type."""
+    if get_origin(annotation) is Annotated:
+        return _alternatives(get_args(annotation)[0])
+    if get_origin(annotation) in (Union, UnionType):
+        return [kind for member in get_args(annotation) for kind in _alternatives(member)]
+    return [annotation]

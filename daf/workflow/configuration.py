@@ -1,0 +1,60 @@
+"""The experiment's configuration as its author wrote it: Snakemake's own reader is YAML 1.1 and drops repeated keys."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from daf.config.strict_model import read_mapping
+from daf.errors import BadInputError, ConfigError
+from daf.system.readers import read_text
+from daf.system.yaml_files import plain_value, repeated_keys
+
+
+def read_experiment(paths: Sequence[str | Path], overrides: Mapping[str, Any]) -> dict[str, Any]:
+    """The content of the configuration files, later ones over earlier ones, with the values of `--config` on top.
+
+    Raises:
+        ConfigError: a file is unreadable, or has keys twice; all files' problems in one list.
+    """
+    content: dict[str, Any] = {}
+    problems: list[BadInputError] = []
+    for path in paths:
+        try:
+            content = _merged(content, read_mapping(path))
+        except ConfigError as error:
+            problems += error.problems
+    if problems:
+        raise ConfigError(problems)
+    return _merged(content, {key: _meant(value) for key, value in overrides.items()})
+
+
+def _merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    """Mappings are merged key by key, anything else is replaced, as Snakemake does."""
+    merged = dict(below)
+    for key, value in above.items():
+        known = merged.get(key)
+        merged[key] = _merged(known, value) if isinstance(known, Mapping) and isinstance(value, Mapping) else value
+    return merged
+
+
+def _meant(value: Any) -> Any:
+    """A value of `--config`, inside which Snakemake leaves every number as text."""
+    if isinstance(value, Mapping):
+        return {str(key): _inner(item) for key, item in value.items()}
+    return [_inner(item) for item in value] if isinstance(value, list) else value
+
+
+def _inner(value: Any) -> Any:
+    return plain_value(value) if isinstance(value, str) else _meant(value)
+
+
+def refuse_repeated_keys(profiles: Iterable[Path]) -> None:
+    """Raise ConfigError if a profile has a key twice; Snakemake would silently use the last one."""
+    problems: list[BadInputError] = []
+    for path in profiles:
+        # `?if` and `?else` are statements of a profile, and may repeat.
+        problems += repeated_keys(read_text(path, "a profile"), str(path), ignored_prefix="?")
+    if problems:
+        raise ConfigError(problems)

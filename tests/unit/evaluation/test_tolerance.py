@@ -1,0 +1,72 @@
+"""Failed episodes against the declared tolerance."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from daf.episodes.table import episodes_frame, write_episodes
+from daf.errors import EXIT_FAILED
+from daf.evaluation.tolerance import EpisodesFailedError, check_failures
+
+
+def table(folder: Path, policy: str, failures: Sequence[str | None], mission: str = "hall") -> Path:
+    rows = [
+        {
+            "policy": policy,
+            "checkpoint": f"{policy}-seed-1",
+            "mission": mission,
+            "episode": number,
+            "env_seed": number,
+            "failure": failure,
+        }
+        for number, failure in enumerate(failures)
+    ]
+    path = folder / f"{policy}-{mission}.parquet"
+    write_episodes(path, episodes_frame(rows), {"shards": []})
+    return path
+
+
+def test_all_policies_beyond_the_tolerance_are_named_with_their_first_cause(tmp_path: Path) -> None:
+    paths = [
+        table(tmp_path, "broken", ["ValueError: a (p.py:3 in step, step 0, seed 0)", "ValueError: b"]),
+        table(tmp_path, "fine", [None, None]),
+        table(tmp_path, "shaky", ["KeyError: 'x'", None]),  # half is not more than half
+        table(tmp_path, "broken", ["SystemExit: 0"], mission="long"),
+    ]
+    with pytest.raises(EpisodesFailedError) as caught:
+        check_failures(paths, 0.5)
+    assert caught.value.exit_code == EXIT_FAILED
+    assert caught.value.found.split("\n    ")[1:] == [
+        "broken-seed-1 on hall: 2 of 2 failed, the first with ValueError: a (p.py:3 in step, step 0, seed 0)",
+        "broken-seed-1 on long: 1 of 1 failed, the first with SystemExit: 0",
+    ]
+
+
+@pytest.mark.parametrize(("share", "fails"), [(0.0, True), (0.24, True), (0.25, False), (1.0, False)])
+def test_the_declared_share_itself_is_tolerated(share: float, fails: bool, tmp_path: Path) -> None:
+    path = table(tmp_path, "shaky", [None, "KeyError: 'x'", None, None])
+    if fails:
+        with pytest.raises(EpisodesFailedError):
+            check_failures([path], share)
+    else:
+        (count,) = check_failures([path], share)["evaluations"]
+        assert (count["episodes"], count["failed"], count["first_failure"]) == (4, 1, "KeyError: 'x'")
+
+
+def test_everything_may_fail_if_declared_and_nothing_may_be_played(tmp_path: Path) -> None:
+    assert check_failures([table(tmp_path, "broken", ["E"]), table(tmp_path, "skipped", [])], 1.0) == {
+        "max_failed_share": 1.0,
+        "evaluations": [
+            {
+                "policy": "broken",
+                "checkpoint": "broken-seed-1",
+                "mission": "hall",
+                "episodes": 1,
+                "failed": 1,
+                "first_failure": "E",
+            }
+        ],
+    }

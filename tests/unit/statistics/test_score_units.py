@@ -1,0 +1,147 @@
+"""Scores in another unit: no verdict, p-value, rank or effect depends on it, and everything in scores scales."""
+
+from __future__ import annotations
+
+import math
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from daf.comparison import ComparisonResults, daf_compare_scores
+from daf.statistics import effects, hypothesis_tests, intervals, ranking
+from daf.statistics.records import IN_UNITS_OF_SCORES, PairRecord, SummaryRecord
+from daf.system.columns import columns_of
+
+UNITS = (1e-100, 1e-60, 1e-12, 1e-9, 0.1, 7.0, 1e12, 1e150, 1e200, 1e300)
+DIFFERENT_BY_UNIT = {
+    SummaryRecord: {*IN_UNITS_OF_SCORES[SummaryRecord], "mean_reward"},
+    PairRecord: set(IN_UNITS_OF_SCORES[PairRecord]),
+}
+
+
+def table(kind: str) -> pd.DataFrame:
+    rng = np.random.default_rng(5)
+    rows = []
+    for number, policy in enumerate(("slow", "middling", "fast")):
+        for mission in ("one", "two"):
+            for seed in range(5):
+                for episode in range(7):
+                    score = rng.normal() + number
+                    if kind == "ties":  # many equal scores and equal sums: rounding errors could decide every tie
+                        score = float(rng.integers(0, 4) + number)
+                    if kind == "constant":
+                        score = float(number) + 0.1 * (seed % 2)
+                    if kind == "far from zero":
+                        score = 1000 + 0.1 * round(score)
+                    if kind == "cancelling":
+                        score = 0.1 * (episode % 3 - 1) + (number == 2) * rng.normal()
+                    rows.append((policy, mission, seed, episode, score))
+    return pd.DataFrame(rows, columns=["policy", "mission", "seed", "episode", "score"])
+
+
+def compare(frame: pd.DataFrame, unit: float, **options: Any) -> ComparisonResults:
+    scaled = frame.assign(score=frame["score"] * unit)
+    return daf_compare_scores(scaled, num_resamples=200, equivalence_margin=0.5 * unit, **options)
+
+
+def assert_same(ours: ComparisonResults, theirs: ComparisonResults, unit: float) -> None:
+    assert ours.friedman == theirs.friedman
+    for name in ("pairs", "summary", "rank_records", "aggregate_records", "profile_records"):
+        ours_records, their_records = getattr(ours, name), getattr(theirs, name)
+        assert len(ours_records) == len(their_records)
+        for record, reference in zip(ours_records, their_records, strict=True):
+            scores = {PairRecord: 1, SummaryRecord: 1}.get(type(record))
+            for column in columns_of(type(record)):
+                value, expected = getattr(record, column), getattr(reference, column)
+                scaled = column in (DIFFERENT_BY_UNIT[type(record)] if scores else ("value", "threshold"))
+                if name == "aggregate_records" and column.startswith("interval_"):
+                    scaled = not isinstance(value, str)
+                if not isinstance(value, float) or math.isnan(expected):
+                    if column in ("reason", "caution"):  # texts name the margin and differences
+                        value, expected = (re.sub(r"-?\d[\d.e+-]*", "#", text) for text in (value, expected))
+                    assert value == expected or (isinstance(value, float) and math.isnan(value)), (name, column)
+                    continue
+                size = unit if scaled else 1.0
+                assert value / size == pytest.approx(expected, rel=1e-7, abs=1e-12), (name, column, unit)
+
+
+@pytest.mark.parametrize("kind", ["normal", "ties", "constant", "far from zero", "cancelling"])
+@pytest.mark.parametrize("seeds", [True, False])
+def test_results_do_not_depend_on_the_unit_of_scores(kind: str, seeds: bool) -> None:
+    frame = table(kind)
+    if not seeds:
+        frame = frame[frame["seed"] == 0].drop(columns="seed")
+    reference = compare(frame, 1.0)
+    for unit in UNITS:
+        assert_same(compare(frame, unit), reference, unit)
+
+
+@pytest.mark.parametrize("unit", UNITS)
+def test_normalized_scores_do_not_depend_on_the_unit_of_rewards(unit: float) -> None:
+    frame = table("ties")
+    ends = {"low": "slow", "high": "fast"}
+    margin = {"num_resamples": 200, "equivalence_margin": 0.5, "normalization": ends}
+    reference = daf_compare_scores(frame, **margin)
+    scaled = daf_compare_scores(frame.assign(score=frame["score"] * unit), **margin)
+    assert [record.verdict for record in scaled.pairs] == [record.verdict for record in reference.pairs]
+    for record, expected in zip(scaled.pairs, reference.pairs, strict=True):
+        assert record.p == pytest.approx(expected.p, nan_ok=True)
+        assert record.difference == pytest.approx(expected.difference, nan_ok=True, abs=1e-9)
+    assert scaled.summary[0].mean_reward / unit == pytest.approx(reference.summary[0].mean_reward, abs=1e-9)
+
+
+def test_missions_may_have_units_of_their_own() -> None:
+    """A mission is judged by its own scores, however large those of another one are."""
+    frame = table("normal")
+    small = frame.assign(score=frame["score"] * frame["mission"].map({"one": 1e-100, "two": 1e100}))
+    reference, mixed = compare(frame, 1.0), daf_compare_scores(small, num_resamples=200)
+    for mission in ("one", "two"):
+        ours = [r for r in mixed.pairs if r.mission == mission]
+        theirs = [r for r in reference.pairs if r.mission == mission]
+        assert [r.p for r in ours] == pytest.approx([r.p for r in theirs])
+        assert [r.effect for r in ours] == pytest.approx([r.effect for r in theirs])
+
+
+@pytest.mark.parametrize("unit", [1e-100, 1e-12, 1e200, 1e300])
+def test_pages_show_scores_in_any_unit(unit: float, tmp_path: Path) -> None:
+    results = compare(table("normal"), unit, output_dir=tmp_path)
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    exponent = str(math.floor(math.log10(unit))).replace("-", "\N{MINUS SIGN}")
+    assert f"e{exponent}" in page
+    assert "nan" not in page.split("<svg", 1)[1].partition("</svg>")[0]
+    assert f"e{exponent} points" in str(results)
+    assert len(str(results)) < 10_000  # no numbers of 200 digits
+
+
+def test_rounding_errors_are_no_difference() -> None:
+    """0.1 + 0.2 is not 0.3, and the difference is 1e-17 in any unit that is not a power of two."""
+    rows = [("a", "m", e, 0.1 + 0.2 if e % 2 else 0.3) for e in range(12)]
+    rows += [("b", "m", e, 0.3) for e in range(12)]
+    for unit in (1.0, 1e-12, 1e6, 1e200):
+        frame = pd.DataFrame(rows, columns=["policy", "mission", "episode", "score"])
+        (record, *_) = compare(frame, unit).pairs
+        assert (record.verdict, record.difference, record.p_improvement) == ("insufficient data", 0.0, 0.5)
+
+
+def test_the_unit_is_a_power_of_two_and_may_be_extreme() -> None:
+    for largest in (5e-324, 1e-310, 1e-12, 1.0, 1.5, 4.0, 1e300, 1.7e308):
+        unit = intervals.unit_of(np.array([largest, -largest / 2]))
+        assert math.frexp(unit)[0] == 0.5
+        assert 1 <= largest / unit < 2
+    assert intervals.unit_of(np.zeros(3)) == intervals.unit_of(np.empty(0)) == 1.0
+
+
+@pytest.mark.parametrize("unit", UNITS)
+def test_single_statistics_tolerate_ties_in_any_unit(unit: float) -> None:
+    x, y = np.array([0.1 + 0.2, 0.7]) * unit, np.array([0.3, 0.3]) * unit
+    assert effects.probability_of_improvement([x], [y]) == effects.wins(x, y).mean() == 0.75
+    np.testing.assert_array_equal(ranking.ranks_of_scores(np.array([x[0], y[0], x[1]])), [2.5, 2.5, 1])
+    assert intervals.is_constant(np.array([x[0], y[0]]))
+    assert not intervals.is_constant(x)
+    assert hypothesis_tests.welch_test(np.array([x[0], y[0]]), y).p is None
+    test = hypothesis_tests.permutation_test(x, y, rng=np.random.default_rng(0))
+    assert test.p == 1.0

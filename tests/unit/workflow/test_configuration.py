@@ -1,0 +1,54 @@
+"""The experiment's files as written, with the values of `--config` on top."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from daf.errors import ConfigError
+from daf.system.files import PROJECT
+from daf.workflow.configuration import read_experiment, refuse_repeated_keys
+from daf.workflow.snakemake_internals import profile_files
+
+
+def written(folder: Path, name: str, text: str) -> Path:
+    path = folder / name
+    path.write_text(text)
+    return path
+
+
+def test_later_files_and_the_command_line_override_single_keys(tmp_path: Path) -> None:
+    below = written(tmp_path, "a.yaml", "name: a\ndaf: {seed: 1, device: cpu}\ntraining: {t: {num_steps: 1e5}}\n")
+    above = written(tmp_path, "b.json", '{"daf": {"seed": 2}}')
+    overrides = {"name": "b", "training": {"t": {"num_steps": "2e5", "seeds": ["1", "2"], "sweep": "null"}}}
+    assert read_experiment([below, above], overrides) == {
+        "name": "b",
+        "daf": {"seed": 2, "device": "cpu"},
+        "training": {"t": {"num_steps": 200_000.0, "seeds": [1, 2], "sweep": None}},
+    }
+
+
+def test_repeated_keys_of_all_files_are_one_list(tmp_path: Path) -> None:
+    paths = [
+        written(tmp_path, "a.yaml", "name: a\nname: b\n"),
+        written(tmp_path, "b.yaml", "daf:\n  seed: 1\n  seed: 2\n"),
+        written(tmp_path, "c.json", '{"name": 1, "name": 2}'),
+    ]
+    with pytest.raises(ConfigError) as caught:
+        read_experiment(paths, {})
+    assert [problem.where for problem in caught.value.problems] == [str(path) for path in paths]
+
+
+def test_profiles_of_a_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    default = PROJECT / "profiles" / "default" / "config.v9+.yaml"
+    slurm = PROJECT / "profiles" / "slurm" / "config.v9+.yaml"
+    assert profile_files(["snakemake", "-j1"], {}) == [default]
+    assert profile_files(["snakemake", "--profile", str(slurm.parent)], {}) == [slurm, default]
+    assert profile_files(["snakemake"], {"SNAKEMAKE_PROFILE": str(slurm.parent)}) == [slurm, default]
+    assert profile_files(["pytest", "--profile"], {}) == []
+    refuse_repeated_keys([slurm, default])
+    broken = written(tmp_path, "p.yaml", "cores: 2\ncores: 4\n")
+    with pytest.raises(ConfigError, match="'cores' in line 1 and again in line 2"):
+        refuse_repeated_keys([broken])

@@ -1,0 +1,52 @@
+"""What a script of the workflow does around its body: logs, exit codes, what user code prints."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from daf.errors import EXIT_FAILED, EXIT_INTERRUPTED
+from daf.workflow.script import script_context
+
+
+def job(folder: Path) -> Any:
+    return SimpleNamespace(config={}, rule="evaluate_policy", log=[str(folder / "rule.log")])
+
+
+def test_what_user_code_prints_is_in_the_log_and_on_the_terminal(tmp_path: Path, capsys: Any) -> None:
+    with script_context(job(tmp_path)):
+        print("step", 1)
+    assert "step 1\n" in (tmp_path / "rule.log").read_text()
+    assert capsys.readouterr().out == "step 1\n"
+
+
+def test_ctrl_c_is_one_line_and_its_exit_code(tmp_path: Path, capsys: Any) -> None:
+    with pytest.raises(SystemExit) as caught, script_context(job(tmp_path)):
+        raise KeyboardInterrupt
+    assert caught.value.code == EXIT_INTERRUPTED
+    assert "interrupted by Ctrl-C" in capsys.readouterr().err
+    assert "Traceback" not in (tmp_path / "rule.log").read_text()
+
+
+def test_any_other_exception_is_logged_with_its_traceback(tmp_path: Path) -> None:
+    with pytest.raises(SystemExit) as caught, script_context(job(tmp_path)):
+        raise ValueError("wrong")
+    assert caught.value.code == EXIT_FAILED
+    assert "Traceback" in (tmp_path / "rule.log").read_text()
+
+
+@pytest.mark.parametrize("handled", [True, False])
+def test_an_interrupt_can_be_handled_and_otherwise_ends_a_program_in_one_line(handled: bool) -> None:
+    body = "raise KeyboardInterrupt"
+    program = f"from daf.errors import ending_in_one_line\nwith ending_in_one_line('kept'): {body}"
+    if handled:
+        lines = program.splitlines()
+        program = f"{lines[0]}\ntry:\n    {lines[1]}\nexcept KeyboardInterrupt: print('handled')"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert done.stderr == "\nkept\n"
+    assert (done.returncode, done.stdout) == ((0, "handled\n") if handled else (EXIT_INTERRUPTED, ""))
