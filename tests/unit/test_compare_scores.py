@@ -44,7 +44,7 @@ def test_a_table_gives_the_same_from_a_frame_csv_and_parquet(tmp_path: Path) -> 
     for path in (tmp_path / "scores.csv", str(tmp_path / "scores.parquet")):
         again = compare(path)
         for name in ("summary_statistics", "pairwise", "ranks", "aggregates", "profiles", "episodes"):
-            pd.testing.assert_frame_equal(getattr(again, name), getattr(whole, name))
+            pd.testing.assert_frame_equal(getattr(again, name), getattr(whole, name), check_exact=True)
     assert whole.estimand["checkpoints"]["answered"]
     assert whole.estimand["recipes"]["answered"]
     row = whole.pairwise.query("estimand == 'recipes' and mission == 'overall'").iloc[0]

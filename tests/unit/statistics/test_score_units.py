@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 from daf.comparison import ComparisonResults, daf_compare_scores
-from daf.statistics import effects, hypothesis_tests, intervals, ranking
+from daf.statistics import effects, hypothesis_tests, intervals, large_samples, ranking
 from daf.statistics.records import IN_UNITS_OF_SCORES, PairRecord, SummaryRecord
 from daf.system.columns import columns_of
 
@@ -78,6 +78,57 @@ def test_results_do_not_depend_on_the_unit_of_scores(kind: str, seeds: bool) -> 
     reference = compare(frame, 1.0)
     for unit in UNITS:
         assert_same(compare(frame, unit), reference, unit)
+
+
+@pytest.mark.parametrize("kind", ["normal", "ties", "cancelling"])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"primary": "iqm"},
+        {"primary": "probability_of_improvement"},
+        {"trainings": "per_mission"},
+        {"recipe_claim": "these_episodes"},
+        {"recipe_test": "permutation"},
+    ],
+    ids=lambda options: "-".join(options.values()),
+)
+def test_no_way_to_decide_depends_on_the_unit_of_scores(options: dict[str, str], kind: str) -> None:
+    frame = table(kind)
+    reference = compare(frame, 1.0, **options)
+    for unit in (1e-100, 7.0, 1e200):
+        assert_same(compare(frame, unit, **options), reference, unit)
+
+
+def test_normal_limits_do_not_depend_on_the_unit_of_scores() -> None:
+    rng = np.random.default_rng(3)
+    episodes = np.arange(large_samples.LARGE + 1)
+    parts = [
+        pd.DataFrame(
+            {"policy": policy, "mission": "one", "episode": episodes, "score": rng.normal(mean, 1, episodes.size)}
+        )
+        for policy, mean in (("slow", 0.0), ("fast", 0.01))
+    ]
+    frame = pd.concat(parts).assign(mission="one")
+    reference = compare(frame, 1.0)
+    assert {record.interval_method for record in reference.aggregate_records} >= {"normal limit"}
+    for unit in (1e-100, 7.0, 1e200):
+        assert_same(compare(frame, unit), reference, unit)
+
+
+def test_equal_seeds_do_not_differ_by_rounding_errors() -> None:
+    """Sums of 0.1 depend on their number and order; seeds and recipes that score alike stay alike in any unit."""
+    rows = [
+        (policy, mission, seed, episode, 0.1 * (1 + (episode + seed) % 3))
+        for policy in ("a", "b")
+        for mission in ("one", "two")
+        for seed in range(5)
+        for episode in range(9)
+    ]
+    frame = pd.DataFrame(rows, columns=["policy", "mission", "seed", "episode", "score"])
+    for unit in (1.0, 1e-12, 7.0, 1e200):
+        recipes = [record for record in compare(frame, unit).pairs if record.estimand == "recipes"]
+        assert {(r.verdict, r.difference) for r in recipes} == {("insufficient data", 0.0)}
+        assert {r.reason for r in recipes} == {"all values are equal within both sides"}
 
 
 @pytest.mark.parametrize("unit", UNITS)
