@@ -145,14 +145,14 @@ def shorten(text: str, limit: int = LONGEST_FOUND) -> str:
 
 
 def did_you_mean(name: str, known: Iterable[str], *, list_at_most: int = 12) -> str:
-    """A hint for a misspelt name: the nearest known names, otherwise all known names."""
+    """A hint for a misspelt name: the nearest known names, otherwise at most `list_at_most` of the known names."""
     known = sorted(set(known))
     name = name[:LONGEST_FOUND]  # comparing takes time that grows with the square of the length
     folded = {candidate.lower(): candidate for candidate in known}
     near = [folded[match] for match in difflib.get_close_matches(name.lower(), folded, n=3, cutoff=0.6)]
     if near:
         return "did you mean " + " or ".join(f"'{candidate}'" for candidate in near) + "?"
-    if not known:
+    if not known or list_at_most == 0:
         return ""
     shown = ", ".join(known[:list_at_most])
     more = len(known) - list_at_most

@@ -124,8 +124,7 @@ def daf_list_statistics(mission_name: str | MissionConfig, policy: Any = DEFAULT
     from daf.engine.evaluation import evaluate_policy
     from daf.episodes.statistics import episode_statistics
 
-    reported = episode_statistics(evaluate_policy(policy, mission_name, episodes=2, seed=0))
-    return {"game": sorted(reported.game), "agent": sorted(reported.agent)}
+    return episode_statistics(evaluate_policy(policy, mission_name, episodes=2, seed=0)).names()
 
 
 def daf_validate_mission_set(mission_names: Sequence[str | MissionConfig]) -> list[str]:

@@ -55,6 +55,10 @@ class EpisodeStatistics:
         """The agents' statistics whose names are selected, added up, [episodes, agents]."""
         return reduce(np.add, (values for name, values in self.agent.items() if selects(name)), self._zeros())
 
+    def names(self) -> dict[str, list[str]]:
+        """The statistics that a `success` expression may name: `game` for `game('…')`, `agent` for the others."""
+        return {"game": sorted(self.game), "agent": sorted(self.agent)}
+
     def _zeros(self) -> Array:
         return np.zeros((self.num_episodes, self.num_agents))
 

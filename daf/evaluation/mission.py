@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from daf.episodes.failure_modes import FailureMode, find_failure_modes
 from daf.episodes.statistics import EpisodeStatistics, episode_statistics
 from daf.episodes.success import statistics_in
+from daf.errors import did_you_mean
 from daf.system.resource_usage import Usage
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ class MissionAnalysis:
         success_interval: 95 % interval of the success rate.
         success_rate: share of episodes in which `success` held; None if the mission declares no success.
         success_unreported: statistics in the success expression that no episode reported, which count as 0: either they
-            did not occur, or the name is wrong.
+            did not occur, or the name is wrong; for each, which reported names are near.
         mean_reward: mean over episodes of the mean over agents of the total reward.
         reward_interval: 95 % interval of the mean reward.
         variance_interval: 95 % interval of the variance.
@@ -79,7 +80,7 @@ class MissionAnalysis:
     success: str | None
     success_rate: float | None
     success_interval: tuple[float, float] | None
-    success_unreported: list[str]
+    success_unreported: dict[str, str]
     mean_reward: float | None
     reward_interval: tuple[float, float] | None
     variance_reward: float | None
@@ -105,7 +106,10 @@ class MissionAnalysis:
         if self.success_rate is not None:
             parts.append(f"success {self.success_rate:.0%}{_span(self.success_interval)} of {self.success}")
             if self.success_unreported:
-                parts.append(f"no episode reported {', '.join(map(repr, self.success_unreported))}")
+                unreported = (
+                    f"'{name}' ({hint})" if hint else f"'{name}'" for name, hint in self.success_unreported.items()
+                )
+                parts.append(f"no episode reported {', '.join(unreported)}, which counts as 0")
         if self.num_failed:
             parts.append(f"{self.num_failed} failed, the first with {self.first_failure}")
         return ", ".join(parts)
@@ -146,7 +150,7 @@ def analyze_episodes(
         success=metadata.success,
         success_rate=float(successes.mean()) if len(successes) else None,
         success_interval=bounds["success"],
-        success_unreported=_unreported(metadata.success, statistics) if metadata.success and len(successes) else [],
+        success_unreported=_unreported(metadata.success, statistics) if metadata.success and len(successes) else {},
         mean_reward=float(rewards.mean()) if n else None,
         reward_interval=bounds["reward"],
         variance_reward=float(rewards.var(ddof=1)) if n > 1 else None,
@@ -170,10 +174,11 @@ def analyze_episodes(
     )
 
 
-def _unreported(success: str, statistics: EpisodeStatistics) -> list[str]:
-    of_game, of_agents = statistics_in(success)
-    missing = [name for name in of_game if name not in statistics.game]
-    return missing + [name for name in of_agents if name not in statistics.agent]
+def _unreported(success: str, statistics: EpisodeStatistics) -> dict[str, str]:
+    missing: dict[str, str] = {}
+    for used, reported in zip(statistics_in(success), (statistics.game, statistics.agent), strict=True):
+        missing |= {name: did_you_mean(name, reported, list_at_most=0) for name in used if name not in reported}
+    return missing
 
 
 def mission_metadata(mission: Any) -> MissionMetadata:

@@ -69,15 +69,16 @@ def check_failures(paths: Sequence[str | Path], max_failed_share: float) -> dict
     counts = count_failures(paths)
     beyond = [count for count in counts if count.share > max_failed_share]
     if beyond:
-        found = "".join(
+        causes = "".join(
             f"\n    {count.checkpoint} on {count.mission}: {count.failed} of {count.episodes} failed, the first with "
             f"{count.first_failure}"
             for count in beyond
         )
         raise EpisodesFailedError(
             f"at most {max_failed_share:.0%} of a policy's episodes on a mission to fail",
-            found,
+            f"more in {len(beyond)} of {len(counts)} evaluations",
             "evaluation.max_failed_share",
-            "tables and pages are made with what there is; correct the policy and run again, or declare a higher share",
+            "tables and pages are made with what there is; correct the policy and run again, or declare a higher share"
+            f"{causes}",
         )
     return {"max_failed_share": max_failed_share, "evaluations": [asdict(count) for count in counts]}

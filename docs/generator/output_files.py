@@ -132,6 +132,20 @@ REPORTS = [
         "analyze_mission",
         "The same as a page, with a heat map and an animation of the median episode.",
     ),
+    File(
+        "reports/statistics/{mission}.json",
+        "list_statistics",
+        "On request: the statistics that a `success` expression may name, as the mission's episodes reported them.",
+        (
+            Keys(
+                listed("""
+                game | list of texts | names for `game('…')`
+                agent | list of texts | names for `agent_sum('…')`, `agent_mean`, `agent_min`, and `agent_max`
+                provenance | mapping | `episodes`: the [provenance](#provenance) of every episodes table
+                """)
+            ),
+        ),
+    ),
 ]  # fmt: skip
 
 COMPARISON = "comparisons/{comparison}"

@@ -201,6 +201,7 @@ def two_by_two(
     return run, sorted((rank["machine"], rank["host"], rank["visible_gpus"]) for rank in ranks)
 
 
+@pytest.mark.long
 def test_a_task_for_each_gpu(start: Callable[..., Run], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where a cluster binds each GPU to a task; and the account, options and temporary folder of its file."""
     settings = (

@@ -91,9 +91,13 @@ def test_numbers_against_numpy_and_scipy():
 def test_statistics_that_no_episode_reported_are_named():
     success = "agent_sum('carbon.gained', 'carbon.gaind') > 0 and game('hearts') >= 0"
     analysis = analyze_episodes(table(REWARDS, [False] * 8), dataclasses.replace(METADATA, success=success))
-    assert analysis.success_unreported == ["hearts", "carbon.gaind"]
-    assert "no episode reported 'hearts', 'carbon.gaind'" in analysis.sentence()
-    assert analyze_episodes(table(REWARDS, [False] * 8), METADATA).success_unreported == []
+    assert analysis.success_unreported == {
+        "hearts": "",
+        "carbon.gaind": "did you mean 'carbon.gained' or 'carbon.lost'?",
+    }
+    hint = "did you mean 'carbon.gained' or 'carbon.lost'?"
+    assert f"no episode reported 'hearts', 'carbon.gaind' ({hint}), which counts as 0" in analysis.sentence()
+    assert analyze_episodes(table(REWARDS, [False] * 8), METADATA).success_unreported == {}
 
 
 def test_usage_of_resources():

@@ -103,6 +103,7 @@ def test_tracebacks_and_what_policies_print_are_in_the_logs(played: tuple[Path, 
     assert (logs / "mover/hall/episodes-0.log").read_text().count("moving\n") == 20
 
 
+@pytest.mark.long
 def test_a_declared_tolerance_repeats_only_the_check(played: tuple[Path, Any]) -> None:
     folder, _ = played
     prepare(folder, {**EXPERIMENT, "evaluation": {"max_failed_share": 1.0}})
@@ -113,6 +114,7 @@ def test_a_declared_tolerance_repeats_only_the_check(played: tuple[Path, Any]) -
     assert [count["failed"] for count in check["evaluations"]] == [2, 2, 0]
 
 
+@pytest.mark.long
 def test_a_sweep_whose_trials_all_fail_ends_and_has_a_page(tmp_path: Path) -> None:
     prepare(tmp_path, {"missions": EXPERIMENT["missions"], "sweeps": {"lr": SWEEP}})
     done = snakemake(tmp_path, "-j1", "sweep")

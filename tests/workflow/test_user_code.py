@@ -15,7 +15,7 @@ from daf.system.files import file_sha256
 from daf.system.json_files import read_json
 from tests.workflow.tools import job_counts, skip_engine_check, snakemake, write_experiment
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.long
 
 CODE = {
     "base.py": """
@@ -98,8 +98,11 @@ EXPERIMENT: dict[str, Any] = {
     },
     "deployment": {"policy": "walker", "version": "1.0.0", "validation_mission": "short"},
 }
-COMPARED = {"merge_episodes": 1, "analyze_mission": 1, "compare_policies": 1, "render_report": 1}
+COMPARED = {
+    "merge_episodes": 1, "analyze_mission": 1, "check_evaluations": 1, "compare_policies": 1, "render_report": 1,
+}  # fmt: skip
 PLAYED = {"evaluate_policy": 1} | COMPARED
+SEARCHED = {"run_trial": 1, "describe_sweep": 1, "select_best": 1}
 PACKAGED = {"package_policy": 1, "validate_package": 1}
 COMMENT = "\n# edited\n"
 # What is edited, to what, and what is made again.
@@ -108,8 +111,8 @@ EDITS: dict[str, tuple[str, str, dict[str, int]]] = {
     "base class": ("base.py", COMMENT, PLAYED | PACKAGED | {"evaluate_policy": 2, "merge_episodes": 2}),
     "data file that an argument names": ("table.txt", " ", PLAYED),
     "team member that is also packaged": ("walker.py", COMMENT, PLAYED | PACKAGED),
-    "policy that is trained": ("learner.py", COMMENT, {"run_trial": 1, "select_best": 1, "train_policy": 1} | PLAYED),
-    "strategy": ("my_strategy.py", COMMENT, {"propose_trial": 1, "run_trial": 1, "select_best": 1}),
+    "policy that is trained": ("learner.py", COMMENT, SEARCHED | {"train_policy": 1} | PLAYED),
+    "strategy": ("my_strategy.py", COMMENT, SEARCHED | {"propose_trial": 1}),
     "helper of a mission": ("size.py", COMMENT, {"check_environment": 1} | PLAYED),
     "mission": ("arena_mine.py", COMMENT, {"check_environment": 1} | PLAYED),
 }  # fmt: skip

@@ -4,10 +4,12 @@
 # OUTPUTS:         <out>/evaluations/{checkpoint}/{mission}/episodes-{shard}.parquet, episodes.parquet
 #                  <out>/evaluations/check.json
 #                  <out>/reports/missions/{mission}.json, {mission}.html
+#                  <out>/reports/statistics/{mission}.json, on request
 #                  <out>/replays/{checkpoint}/{mission}/{replay}.json.z, those requested
 localrules:
     merge_episodes,
     check_evaluations,
+    list_statistics,
 
 
 rule missions:
@@ -99,6 +101,24 @@ rule analyze_mission:
         stage_version=STAGE_VERSIONS["analyze"],
     script:
         "../../scripts/analyze_mission.py"
+
+
+rule list_statistics:
+    """List the statistics that a mission's `success` expression may name, as its episodes reported them."""
+    input:
+        episodes=episodes_on_mission,
+    output:
+        ensure("<out>/reports/statistics/{mission}.json", non_empty=True),
+    log:
+        "<logs>/reports/statistics/{mission}.log",
+    benchmark:
+        "<benchmarks>/reports/statistics/{mission}.jsonl"
+    conda:
+        ENVIRONMENT
+    params:
+        stage_version=STAGE_VERSIONS["analyze"],
+    script:
+        "../../scripts/list_statistics.py"
 
 
 rule replay_episode:

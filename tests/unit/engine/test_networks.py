@@ -265,9 +265,8 @@ def test_a_network_that_cannot_be_asked_is_refused(factory: SimulationFactory) -
 @pytest.mark.parametrize(
     ("name", "backend"),
     [
-        ("stateless", "inductor"),
         *((name, "aot_eager") for name in POLICIES),  # traced and differentiated, but not translated to C++
-        *(pytest.param(name, "inductor", marks=pytest.mark.long) for name in ("grid", "lstm")),  # 40 s each
+        *(pytest.param(name, "inductor", marks=pytest.mark.long) for name in POLICIES),  # 40 s each
     ],
 )
 def test_compiled_networks_and_half_precision_say_about_the_same(

@@ -39,7 +39,8 @@ def test_all_policies_beyond_the_tolerance_are_named_with_their_first_cause(tmp_
     with pytest.raises(EpisodesFailedError) as caught:
         check_failures(paths, 0.5)
     assert caught.value.exit_code == EXIT_FAILED
-    assert caught.value.found.split("\n    ")[1:] == [
+    assert caught.value.found == "more in 2 of 4 evaluations"
+    assert caught.value.hint.split("\n    ")[1:] == [
         "broken-seed-1 on hall: 2 of 2 failed, the first with ValueError: a (p.py:3 in step, step 0, seed 0)",
         "broken-seed-1 on long: 1 of 1 failed, the first with SystemExit: 0",
     ]
