@@ -3,6 +3,7 @@
 experiment        the experiment file: missions, policies, training, comparisons, deployment
 sweep             the part of it that describes a sweep
 direction         whether more or less is better
+normalization     reference scores of a comparison
 hyperparameters   the PPO hyperparameters of a training run
 strict_model      the base of all models: unknown keys are errors, and every error names its place
 policy_reference  the forms in which Python code may name a policy
@@ -19,11 +20,12 @@ from daf.config.experiment import (
     EvaluationConfig,
     ExperimentConfig,
     MissionConfig,
-    Normalization,
     PolicyConfig,
+    Primary,
     Replay,
 )
 from daf.config.hyperparameters import Hyperparameters
+from daf.config.normalization import Normalization
 from daf.config.strict_model import StrictModel
 from daf.config.sweep import (
     STRATEGY_NAMES,
@@ -55,6 +57,7 @@ __all__ = [
     "MissionConfig",
     "Normalization",
     "PolicyConfig",
+    "Primary",
     "Replay",
     "StoppingConfig",
     "StrictModel",

@@ -10,12 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
-from pydantic import Discriminator, Field, Tag, model_validator
+from pydantic import Field, model_validator
 
 from daf.config.direction import Direction
 from daf.config.hyperparameters import Hyperparameters
+from daf.config.normalization import CountOrAuto, Normalization
 from daf.config.policy_reference import policy_fields
 from daf.config.strict_model import Name, PositiveShare, Seed, StrictModel
 from daf.config.sweep import DAFSweepConfig
@@ -155,32 +156,8 @@ class DAFTrainingConfig(StrictModel):
 # ---- comparison -------------------------------------------------------------------------------------------
 
 
-def _text_or_other(value: Any) -> str:
-    return "as text" if isinstance(value, str) else "as value"
-
-
-# A union of two kinds, distinguished by whether the value is text, so that an error mentions only that kind.
-CountOrAuto = Annotated[
-    Annotated[Literal["auto"], Tag("as text")] | Annotated[int, Field(ge=1), Tag("as value")],
-    Discriminator(_text_or_other),
-]
-PolicyOrRewards = Annotated[
-    Annotated[NameOrPath, Tag("as text")] | Annotated[dict[NameOrPath, float], Tag("as value")],
-    Discriminator(_text_or_other),
-]
-
-
-class Normalization(StrictModel):
-    """Reference scores: the rewards that map to 0 and 1 on each mission, declared before looking at the results."""
-
-    RENAMED: ClassVar[Mapping[str, str]] = {"zero": "`low`", "one": "`high`"}
-
-    low: PolicyOrRewards = Field(
-        description="score that maps to 0: the means of a policy in the comparison, or a reward per mission"
-    )
-    high: PolicyOrRewards = Field(
-        description="score that maps to 1; must differ from low on every mission, and exceed it if either is a policy"
-    )
+Primary = Literal["mean", "iqm", "probability_of_improvement"]
+"""The quantity that decides a verdict."""
 
 
 class DAFComparisonConfig(StrictModel):
@@ -217,6 +194,21 @@ class DAFComparisonConfig(StrictModel):
     equivalence_margin: float | None = Field(None, gt=0, description="largest difference of means that does not matter")
     recipe_test: Literal["welch", "permutation"] = Field(
         "welch", description="test on the means of training seeds; the permutation test needs 4 seeds per policy"
+    )
+    recipe_claim: Literal["general", "these_episodes"] = Field(
+        "general",
+        description="what a comparison of recipes is about: other training runs on other episodes of these "
+        "missions (general), or on exactly the episodes played (these_episodes)",
+    )
+    primary: Primary = Field(
+        "mean",
+        description="quantity that decides verdicts, to be declared before seeing results; pairs on which the others "
+        "point the other way carry a caution",
+    )
+    trainings: Literal["across_missions", "per_mission"] = Field(
+        "across_missions",
+        description="whether one training run plays all missions, or each (mission, training seed) of a table is a "
+        "separate run, as in most published tables",
     )
     resample_missions: bool = Field(
         False,

@@ -16,9 +16,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-RESAMPLING_SEED = 0  # of the bootstrap interval; fixed, so that the same episodes give the same interval
-
-
 @dataclass(frozen=True, kw_only=True)
 class MissionMetadata:
     """Facts about a mission.
@@ -130,7 +127,6 @@ def analyze_episodes(
     Args:
         usage: time and memory used to play them, if known.
     """
-    import numpy as np
 
     from daf.statistics.intervals import mean_interval, variance_interval, wilson_interval
 
@@ -141,7 +137,7 @@ def analyze_episodes(
     n = len(rewards)
     intervals = {
         "success": wilson_interval(float(successes.sum()), len(successes)),
-        "reward": mean_interval([rewards], rng=np.random.default_rng(RESAMPLING_SEED)),
+        "reward": mean_interval([rewards]),
         "variance": variance_interval(rewards),
     }
     bounds = {name: (interval.low, interval.high) if interval.known else None for name, interval in intervals.items()}

@@ -4,14 +4,19 @@ records           rows of the tables: every column with its type and meaning
 checked_episodes  an episodes table from anywhere, checked
 units             independent units of an episodes table
 intervals         means and their intervals
+large_samples     normal limits of many units
 bootstrap         many policies over many missions at once
 hypothesis_tests  p-values and corrections
+crossed           variance of recipes' means, by training seeds and environment seeds
+recipe_bootstrap  many recipes at once, for other training seeds and environment seeds
 effects           standardized effects, power
 ranking           ranks, and the probability of being first
 streams           one random stream per figure
 summary           how each policy scored on each mission
 checkpoint_pairs  a pair of policies, by paired episodes
 recipe_pairs      a pair of policies, by training seeds
+cautions          what in the data makes a verdict less reliable than its p-value
+primary           the quantity that decides, and where others contradict it
 planning          power of a pair, and how many more units it needs
 pairs             all pairs: adjusted p-values and verdicts
 overall           all missions together: aggregates, ranks, profiles

@@ -8,8 +8,9 @@ from math import isfinite, nan
 import numpy as np
 
 from daf.config import DAFComparisonConfig
-from daf.statistics import effects, hypothesis_tests, intervals
-from daf.statistics.intervals import Array
+from daf.statistics import effects, hypothesis_tests, intervals, primary
+from daf.statistics.cautions import episode_cautions, join_cautions
+from daf.statistics.intervals import Array, Interval
 from daf.statistics.planning import Spread
 from daf.statistics.records import PairRecord
 from daf.statistics.streams import stream
@@ -21,6 +22,7 @@ def checkpoint_pair(
 ) -> tuple[PairRecord, Spread | None]:
     """The difference of two policies and its test, not yet adjusted and without a verdict.
 
+    The larger p of two tests counts: sign flips are exact for symmetric differences, Hall's test is for skewed ones.
     If all differences on a mission are equal and not 0, the test counts them as one unit, but the standard error treats
     their mean as known; equivalence and planning, which depend only on that error, are then not computed.
 
@@ -39,26 +41,23 @@ def checkpoint_pair(
     if not n:
         return replace(record, reason="no mission and environment seed in common"), None
     rng, resolution = stream(config, "pair", a, b, *missions), units.resolution((a, b), missions)
-    result = hypothesis_tests.sign_flip_test(
-        strata,
-        num_resamples=config.num_resamples,
-        max_resamples=max_resamples,
-        resolution=resolution,
-        rng=rng,
-    )
-    interval = intervals.mean_interval(strata, level=level, num_resamples=config.num_resamples, rng=rng)
+    options = {"num_resamples": config.num_resamples, "max_resamples": max_resamples}
+    result = hypothesis_tests.sign_flip_test(strata, resolution=resolution, rng=rng, **options)
+    skewed = hypothesis_tests.hall_test(strata)
+    if result.p is not None and skewed.p is not None and skewed.p > result.p:
+        result = replace(result, name=skewed.name, p=skewed.p)
+    varying = [units.paired_differences(a, b, name, spread=True) for name in missions]
+    interval = intervals.mean_interval(varying, level)
     effect, effect_interval = effects.dz(strata, level)
-    improvement = effects.paired_probability_of_improvement(strata)
-    improvement_interval = intervals.wilson_interval(improvement * n, n, level)
-    spread = _spread(strata)
+    improvement = _improvement_interval(strata, level)
+    spread, margin = _spread(varying), (config.equivalence_margin or 0.0) / units.unit
     equivalence = nan
-    if spread is not None and config.equivalence_margin:
-        margin = config.equivalence_margin / units.unit
-        equivalence = hypothesis_tests.equivalence_p(result.difference, spread.error, spread.df, margin) or nan
+    if spread is not None and margin:
+        equivalence = hypothesis_tests.hall_equivalence_p(varying, margin) or nan
     record = replace(
         record,
-        mean_a=_common_mean(units, a, b, missions),
-        mean_b=_common_mean(units, b, a, missions),
+        mean_a=float(intervals.mean_of_strata(_common_scores(units, a, b, missions))),
+        mean_b=float(intervals.mean_of_strata(_common_scores(units, b, a, missions))),
         difference=float(intervals.without_rounding(np.array(result.difference), resolution)),
         interval_low=interval.low,
         interval_high=interval.high,
@@ -66,16 +65,50 @@ def checkpoint_pair(
         effect=effect,
         effect_low=effect_interval.low,
         effect_high=effect_interval.high,
-        p_improvement=improvement,
-        p_improvement_low=improvement_interval.low,
-        p_improvement_high=improvement_interval.high,
+        p_improvement=effects.paired_probability_of_improvement(strata),
+        p_improvement_low=improvement.low,
+        p_improvement_high=improvement.high,
         test=result.name,
         p=nan if result.p is None else result.p,
         minimum_p=nan if result.minimum_p is None else result.minimum_p,
         p_equivalence=equivalence,
+        caution=join_cautions(_cautions(units, a, b, missions, strata)),
         reason=result.reason,
     )
-    return record, spread
+    return _with_primary(units, config, record, missions, strata, max_resamples), spread
+
+
+def _with_primary(
+    units: Units,
+    config: DAFComparisonConfig,
+    record: PairRecord,
+    missions: list[str],
+    strata: list[Array],
+    max_resamples: int,
+) -> PairRecord:
+    """The record with the difference of IQMs, and with the test of the primary quantity."""
+    a, b = record.policy_a, record.policy_b
+    x, y = (_common_scores(units, one, other, missions) for one, other in ((a, b), (b, a)))
+    resolution = units.resolution((a, b), missions)
+    difference, interval, error, df = primary.paired_iqm(x, y, config.confidence_level, resolution)
+    record = replace(record, iqm_difference=difference, iqm_low=interval.low, iqm_high=interval.high)
+    if config.primary == "iqm":
+        return primary.by_iqm(record, error, df, (config.equivalence_margin or 0.0) / units.unit)
+    if config.primary == "probability_of_improvement":
+        rng = stream(config, "signs", a, b, *missions)
+        return primary.by_improvement(record, strata, max_resamples, config.num_resamples, rng)
+    return record
+
+
+def _improvement_interval(strata: list[Array], level: float) -> Interval:
+    shares = [effects.paired_probability_of_improvement([stratum]) for stratum in strata]
+    return intervals.combined_wilson_interval(shares, [stratum.size for stratum in strata], level)
+
+
+def _cautions(units: Units, a: str, b: str, missions: list[str], strata: list[Array]) -> list[str]:
+    """What makes these paired episodes unreliable."""
+    scores = {policy: [units.cells[policy, mission].episodes for mission in missions] for policy in (a, b)}
+    return episode_cautions(scores, strata, units.unit)
 
 
 def _spread(strata: list[Array]) -> Spread | None:
@@ -93,11 +126,10 @@ def _spread(strata: list[Array]) -> Spread | None:
     )
 
 
-def _common_mean(units: Units, policy: str, other: str, missions: list[str]) -> float:
-    """Mean of a policy over the environment seeds that both policies have."""
-    means = []
+def _common_scores(units: Units, policy: str, other: str, missions: list[str]) -> list[Array]:
+    """Scores of a policy per mission, on the environment seeds that both policies have."""
+    scores = []
     for mission in missions:
         cell, seeds = units.cells[policy, mission], set(units.cells[other, mission].seeds)
-        values = [value for seed, value in zip(cell.seeds, cell.episodes, strict=True) if seed in seeds]
-        means.append(float(np.mean(values)))
-    return float(np.mean(means))
+        scores.append(cell.episodes[[seed in seeds for seed in cell.seeds]])
+    return scores

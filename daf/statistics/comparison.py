@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 from daf.config import DAFComparisonConfig
@@ -53,6 +53,7 @@ def compare_episodes(
         raise BadInputError("episodes with results of all checkpoints of a policy", none, "episodes table", reasons)
     if config.normalization is not None:
         collected = collected.normalized(config.normalization)
+    collected = replace(collected, runs_per_mission=config.trainings == "per_mission")
     pairs = compare_pairs(collected, config)
     ranks, friedman = overall.rank_policies(collected, config)
     estimand, notes = explain(collected, config, pairs)

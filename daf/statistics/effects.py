@@ -16,7 +16,6 @@ from scipy import optimize, special
 from daf.statistics.intervals import (
     Array,
     Interval,
-    is_constant,
     mean_of_strata,
     no_variance_reason,
     resolution_of,
@@ -70,18 +69,18 @@ def dz(strata: Sequence[Array], level: float = 0.95) -> tuple[float, Interval]:
     return difference / sd, _scaled(noncentral_t_limits(difference / error, df, level), error / sd)
 
 
-def hedges_g(x: Array, y: Array, level: float = 0.95) -> tuple[float, Interval]:
-    """Unpaired effect: difference of means over the pooled standard deviation, without small-sample bias."""
-    if min(x.size, y.size) < 2:
-        return nan, unknown("at least two units per side are needed")
-    if is_constant(x) and is_constant(y):
-        return nan, unknown("all values are equal within both sides")
-    df = x.size + y.size - 2
-    pooled = sqrt(((x.size - 1) * float(x.var(ddof=1)) + (y.size - 1) * float(y.var(ddof=1))) / df)
-    scale = sqrt(1 / x.size + 1 / y.size)
-    correction = hedges_correction(df)
-    d = float(x.mean() - y.mean()) / pooled
-    return d * correction, _scaled(noncentral_t_limits(d / scale, df, level), scale * correction)
+def standardized(difference: float, error: float, df: float, sd: float, level: float = 0.95) -> tuple[float, Interval]:
+    """A difference of means in standard deviations, without small-sample bias, from its own standard error.
+
+    The noncentral t distribution of difference / error is inverted, so the interval excludes 0 exactly if the test of
+    that t rejects. With the average `sd` of two samples and Welch's error, neither assumes equal variances, as Hedges'
+    g does (compare Bonett 2008, equation 8).
+    """
+    if not (isfinite(error) and error > 0 and sd > 0):
+        return nan, unknown("the units do not vary")
+    correction = hedges_correction(df) if df > 1 else 1.0
+    limits = noncentral_t_limits(difference / error, df, level)
+    return difference / sd * correction, _scaled(limits, error / sd * correction)
 
 
 def _scaled(limits: tuple[float, float], factor: float) -> Interval:
@@ -144,15 +143,16 @@ def two_sample_power(effect: float, n_per_arm: float, alpha: float = 0.05) -> fl
 
 def paired_sample_size(effect: float, power: float = 0.8, alpha: float = 0.05) -> float:
     """Pairs needed (not rounded) to find a true dz of `effect` with this power; NaN above 1e9."""
-    return _smallest_n(lambda n: paired_power(effect, n, alpha), effect, power)
+    return smallest_n(lambda n: paired_power(effect, n, alpha), effect, power)
 
 
 def two_sample_size(effect: float, power: float = 0.8, alpha: float = 0.05) -> float:
     """Units per arm needed (not rounded) to find a true d of `effect` with this power; NaN above 1e9."""
-    return _smallest_n(lambda n: two_sample_power(effect, n, alpha), effect, power)
+    return smallest_n(lambda n: two_sample_power(effect, n, alpha), effect, power)
 
 
-def _smallest_n(power_of: Callable[[float], float], effect: float, power: float) -> float:
+def smallest_n(power_of: Callable[[float], float], effect: float, power: float) -> float:
+    """The number of units (not rounded, at least 2) at which `power_of` reaches a power; NaN above 1e9."""
     if effect == 0:
         raise ValueError("no number of units shows an effect of 0")
     low, high = 2.0, 4.0

@@ -47,6 +47,8 @@ def explain(
             "No equivalence margin was declared, so 'inconclusive' cannot be distinguished from 'equal'; set "
             "equivalence_margin to the largest difference that does not matter."
         )
+    notes += _recipe_claim(units, config, overall["recipes"])
+    notes += _unused_runs(units, overall["recipes"])
     notes += _constant_differences(units, overall["checkpoints"])
     notes += _more_units_needed(overall, config)
     return answers, notes
@@ -86,6 +88,47 @@ def _why_not(estimand: Estimand, units: Units, overall: Sequence[PairRecord]) ->
     return "; ".join(dict.fromkeys(record.reason for record in overall)) + "."
 
 
+def _recipe_claim(units: Units, config: DAFComparisonConfig, overall: Sequence[PairRecord]) -> list[str]:
+    """What the question about recipes generalizes to."""
+    if not any(record.tested for record in overall):
+        return []
+    if all(len(cell.seeds) == 1 for cell in units.cells.values()):
+        return [
+            "Every training run has one score per mission: what another evaluation would change is part of the spread "
+            "between runs."
+        ]
+    if config.recipe_claim == "general":
+        return [
+            "Recipes are compared for other training runs and other episodes of these missions: the spread between "
+            "training seeds and between environment seeds counts. `recipe_claim: these_episodes` asks about exactly "
+            "the episodes played."
+        ]
+    return [
+        "Recipes are compared for other training runs on exactly the episodes played (`recipe_claim: "
+        "these_episodes`): the mean of a fixed policy on them counts as known, and other episodes may decide "
+        "differently."
+    ]
+
+
+def _unused_runs(units: Units, overall: Sequence[PairRecord]) -> list[str]:
+    """A note if recipes over missions do not use every training run that the data contain."""
+    policies = dict.fromkeys(policy for record in overall for policy in (record.policy_a, record.policy_b))
+    shares = []
+    for policy in policies:
+        missions = units.missions_of(*policies)
+        if units.training_seeds(policy) and missions:
+            used = sum(runs.size for runs in units.run_scores(policy, missions))
+            present = sum(cell.runs.size for (name, _), cell in units.cells.items() if name == policy)
+            if used < present:
+                shares.append(f"{used} of {present} run scores of {policy}")
+    if not shares:
+        return []
+    return [
+        f"Over missions, recipes use only training seeds that played all of them: {', '.join(shares)}. If each mission "
+        "has separate training runs, declare `trainings: per_mission`, which uses all."
+    ]
+
+
 def _scale_notes(units: Units, config: DAFComparisonConfig, several_missions: bool) -> list[str]:
     """Notes on the scale of scores, and on the missions behind results over missions."""
     notes = []
@@ -100,8 +143,9 @@ def _scale_notes(units: Units, config: DAFComparisonConfig, several_missions: bo
         policies = [end for end in ends if isinstance(end, str)]
         if policies:
             notes.append(
-                f"The scale is set by the scores of {' and '.join(policies)} on these episodes; intervals treat it as "
-                "known."
+                f"The scale is set by the scores of {' and '.join(policies)} on these episodes. Intervals of means and "
+                "of their differences allow for its sampling error where the policies share environment seeds; "
+                "aggregates and profiles of checkpoints treat it as known."
             )
     played = {mission for _, mission in units.cells}
     shared = units.missions_of(*(policy for policy in units.policies if units.missions_of(policy)))
@@ -171,6 +215,8 @@ def _more_units_needed(overall: Mapping[Estimand, Sequence[PairRecord]], config:
         open_pairs = [record for record in overall[estimand] if record.verdict == "inconclusive"]
         hopeless = [record for record in open_pairs if isfinite(record.power) and record.n_needed is None]
         if hopeless:
+            if estimand == "recipes" and config.recipe_claim == "general":
+                unit += ", on this number of episodes,"
             notes.append(
                 f"A difference of {config.equivalence_margin:g} is so small compared with the variance seen so far "
                 f"that a billion {unit} would not show it in {len(hopeless)} of {len(open_pairs)} undecided pairs of "

@@ -18,16 +18,20 @@ from daf.statistics.intervals import (
     ROUNDING,
     Array,
     Interval,
+    hall_transformed,
     is_constant,
     mean_of_strata,
     no_variance_reason,
-    resolution_of,
+    skewness_of_mean,
     standard_error,
     t_quantile,
     unknown,
 )
 
 EXACT_LIMIT = 65_536  # labellings enumerated before Monte Carlo takes over
+MANY_UNITS = 5_000  # above, a sum of signs is normal to within the error of any number of draws
+SMALL_PART = 0.1  # of the norm: so small must the largest unit be for that
+FEW_UNITS = 500  # above, signs are drawn in bytes
 FEW_HITS = 10  # a test with fewer hits among its first draws continues drawing
 _CHUNK = 4_000_000  # signs held in memory at once, 32 MB as floats
 
@@ -92,7 +96,8 @@ def sign_flip_test(
 
     The statistic is the mean over strata of the mean difference; under the null hypothesis each difference is as
     likely with either sign (Fisher 1935). All sign patterns are enumerated up to 2^16, else `num_resamples` are drawn,
-    and up to `max_resamples` if few of those are as extreme (`_monte_carlo`).
+    and up to `max_resamples` if few of those are as extreme (`_monte_carlo`); above 5,000 units their normal limit is
+    taken.
 
     A stratum of several equal differences (two deterministic policies) is flipped as a whole: the seeds made no
     difference there, so its episodes are one unit. If all strata are like that, the test is not possible.
@@ -111,23 +116,25 @@ def sign_flip_test(
     weights = weights[weights != 0]  # flipping a zero changes nothing
     observed = abs(float(weights.sum())) - max(ROUNDING * float(np.abs(weights).sum()), resolution)
     n = weights.size
+    norm = float(np.sqrt((weights**2).sum()))
+    if n > MANY_UNITS and float(np.abs(weights).max()) < SMALL_PART * norm:
+        p = max(2 * float(special.ndtr(-abs(float(weights.sum())) / norm)), float(np.finfo(float).tiny))
+        return HypothesisTestResult(
+            name=f"{name} (normal limit)", difference=difference, p=p, minimum_p=float(np.finfo(float).tiny)
+        )
     exact_minimum = 2.0 ** (1 - n)
     if 2**n <= EXACT_LIMIT:
         signs = 1 - 2.0 * ((np.arange(2**n)[:, None] >> np.arange(n)) & 1)
         p = float((np.abs(signs @ weights) >= observed).mean())
         return HypothesisTestResult(name=f"{name} (exact)", difference=difference, p=p, minimum_p=exact_minimum)
 
-    def first(draws: int) -> int:
-        hits, rows = 0, max(1, _CHUNK // n)
-        for start in range(0, draws, rows):
-            count = min(rows, draws - start)
-            signs = 1 - 2.0 * rng.integers(0, 2, (count, n), dtype=np.int8)
-            hits += int((np.abs(signs @ weights) >= observed).sum())
-        return hits
-
+    count_first = _count_flips if n > FEW_UNITS else _count_single_flips
     further_rng = rng.spawn(1)[0]
     p, draws = _monte_carlo(
-        first, lambda draws: _count_flips(weights, observed, draws, further_rng), num_resamples, max_resamples
+        lambda draws: count_first(weights, observed, draws, rng),
+        lambda draws: _count_flips(weights, observed, draws, further_rng),
+        num_resamples,
+        max_resamples,
     )
     return HypothesisTestResult(
         name=f"{name} ({draws:,} draws)",
@@ -135,6 +142,16 @@ def sign_flip_test(
         p=p,
         minimum_p=max(exact_minimum, 1 / (1 + max(num_resamples, max_resamples or 0))),
     )
+
+
+def _count_single_flips(weights: Array, observed: float, draws: int, rng: np.random.Generator) -> int:
+    """As `_count_flips`, with a random number for every sign."""
+    hits, rows = 0, max(1, _CHUNK // weights.size)
+    for start in range(0, draws, rows):
+        count = min(rows, draws - start)
+        signs = 1 - 2.0 * rng.integers(0, 2, (count, weights.size), dtype=np.int8)
+        hits += int((np.abs(signs @ weights) >= observed).sum())
+    return hits
 
 
 def _count_flips(weights: Array, observed: float, draws: int, rng: np.random.Generator) -> int:
@@ -151,6 +168,31 @@ def _count_flips(weights: Array, observed: float, draws: int, rng: np.random.Gen
             sums += table[rng.integers(0, 256, sums.size, dtype=np.uint8)]
         hits += int((np.abs(sums) >= observed).sum())
     return hits
+
+
+def hall_test(strata: Sequence[Array]) -> HypothesisTestResult:
+    """Test of the mean over strata by Hall's transformed t statistic, for skewed units."""
+    difference = float(mean_of_strata(strata)) if strata and all(stratum.size for stratum in strata) else nan
+    name, reason = "Hall's transformed t-test", no_variance_reason(strata)
+    error, df = standard_error(strata)
+    if reason or not isfinite(error):
+        reason = reason or "a mission has only one unit"
+        return HypothesisTestResult(name=name, difference=difference, p=None, minimum_p=None, reason=reason)
+    transformed = hall_transformed(difference / error, skewness_of_mean(strata, error))
+    return HypothesisTestResult(name=name, difference=difference, p=t_p_value(transformed, df), minimum_p=None)
+
+
+def hall_equivalence_p(strata: Sequence[Array], margin: float) -> float | None:
+    """`equivalence_p` for skewed units: the larger p of Student's and of Hall's transformed t statistic."""
+    error, df = standard_error(strata)
+    difference = float(mean_of_strata(strata))
+    student = equivalence_p(difference, error, df, margin)
+    if student is None:
+        return None
+    skewness = skewness_of_mean(strata, error)
+    above_lower = float(special.stdtr(df, -hall_transformed((difference + margin) / error, skewness)))
+    below_upper = float(special.stdtr(df, hall_transformed((difference - margin) / error, skewness)))
+    return max(student, above_lower, below_upper)
 
 
 # ---- unpaired: seed means ---------------------------------------------------------------------------------
@@ -209,34 +251,34 @@ def one_sample_t_test(x: Array, reference: float = 0.0) -> HypothesisTestResult:
 def permutation_test(
     x: Array, y: Array, *, num_resamples: int = 10_000, max_resamples: int | None = None, rng: np.random.Generator
 ) -> HypothesisTestResult:
-    """Permutation test of two independent samples on |difference of means|.
+    """Permutation test of two independent samples on Welch's |t|.
 
-    Exact up to 65,536 labellings, else as many draws as `sign_flip_test` makes.
+    Studentized, it holds asymptotically if only the means are equal, and exactly if the distributions are (Janssen
+    1997; Chung and Romano 2013); on the difference of means it would be wrong for unequal numbers and variances. Exact
+    up to 65,536 labellings, else as many draws as `sign_flip_test` makes.
     """
     difference = float(x.mean() - y.mean()) if x.size and y.size else nan
+    name = "studentized permutation"
     reason = _unpaired_reason(x, y)
     if reason:
-        return HypothesisTestResult(name="permutation", difference=difference, p=None, minimum_p=None, reason=reason)
+        return HypothesisTestResult(name=name, difference=difference, p=None, minimum_p=None, reason=reason)
     pooled = np.concatenate([x, y])
+    centred = (pooled - pooled.mean()) / float(np.abs(pooled - pooled.mean()).max())
     labellings = comb(pooled.size, x.size)
-    # With equal sizes, every labelling has a mirror image with the same |difference|.
+    # With equal sizes, every labelling has a mirror image with the same |t|.
     exact_minimum = (2 if x.size == y.size else 1) / labellings
-    observed = abs(difference) - resolution_of(pooled)
-
-    def distance(chosen: Array) -> Array:
-        sums = chosen.sum(axis=1)
-        return np.asarray(np.abs(sums / x.size - (pooled.sum() - sums) / y.size))
+    observed = float(_squared_t(centred[None, : x.size], centred)[0]) * (1 - 1e-9)
 
     if labellings <= EXACT_LIMIT:
-        chosen = pooled[np.array(list(combinations(range(pooled.size), x.size)))]
-        p = float((distance(chosen) >= observed).mean())
-        return HypothesisTestResult(name="permutation (exact)", difference=difference, p=p, minimum_p=exact_minimum)
+        chosen = centred[np.array(list(combinations(range(pooled.size), x.size)))]
+        p = float((_squared_t(chosen, centred) >= observed).mean())
+        return HypothesisTestResult(name=f"{name} (exact)", difference=difference, p=p, minimum_p=exact_minimum)
 
     def count_hits(draws: int, rng: np.random.Generator) -> int:
         hits, rows = 0, max(1, _CHUNK // (2 * pooled.size))  # values before and after, 16 MB each
         for start in range(0, draws, rows):
-            values = np.tile(pooled, (min(rows, draws - start), 1))
-            hits += int((distance(rng.permuted(values, axis=1)[:, : x.size]) >= observed).sum())
+            values = np.tile(centred, (min(rows, draws - start), 1))
+            hits += int((_squared_t(rng.permuted(values, axis=1)[:, : x.size], centred) >= observed).sum())
         return hits
 
     further_rng = rng.spawn(1)[0]
@@ -247,11 +289,25 @@ def permutation_test(
         max_resamples,
     )
     return HypothesisTestResult(
-        name=f"permutation ({draws:,} draws)",
+        name=f"{name} ({draws:,} draws)",
         difference=difference,
         p=p,
         minimum_p=max(exact_minimum, 1 / (1 + max(num_resamples, max_resamples or 0))),
     )
+
+
+def _squared_t(chosen: Array, pooled: Array) -> Array:
+    """Welch's t squared of every labelling; `chosen` (labellings, units of x) are values of `pooled`, of mean 0.
+
+    Without variance on either side it is infinite.
+    """
+    n, rest = chosen.shape[1], pooled.size - chosen.shape[1]
+    sums, squares = chosen.sum(axis=1), (chosen**2).sum(axis=1)
+    others, other_squares = pooled.sum() - sums, (pooled**2).sum() - squares
+    errors = (squares - sums**2 / n) / n / (n - 1) + (other_squares - others**2 / rest) / rest / (rest - 1)
+    difference = sums / n - others / rest
+    varying = errors > 1e-14  # values are scaled to 1: below, it is rounding
+    return np.where(varying, difference**2 / np.where(varying, errors, 1.0), np.where(difference == 0, 0.0, np.inf))
 
 
 # ---- shared parts -----------------------------------------------------------------------------------------

@@ -14,12 +14,13 @@ from typing import Any
 import numpy as np
 
 from daf.config import DAFComparisonConfig
-from daf.statistics import bootstrap, ranking
+from daf.statistics import bootstrap, large_samples, ranking, recipe_bootstrap
 from daf.statistics.bootstrap import Scores
+from daf.statistics.crossed import RunTable
 from daf.statistics.intervals import Array, resolution_of, without_rounding
 from daf.statistics.records import OVERALL, AggregateRecord, Estimand, ProfileRecord, RankRecord
-from daf.statistics.streams import ESTIMAND_KEYS, stream
-from daf.statistics.units import Units
+from daf.statistics.streams import ESTIMAND_KEYS, environment_streams, stream
+from daf.statistics.units import Units, crossed_tables
 
 NUM_THRESHOLDS = 51
 BAND_RESAMPLES = 2_000  # enough for a band; point intervals take config.num_resamples (Agarwal et al. 2021)
@@ -63,8 +64,8 @@ def basis_notes(units: Units, config: DAFComparisonConfig) -> list[str]:
         )
     if len(set(shared.values())) > 1:
         notes.append(
-            "Missions differ in their number of episodes. IQM and median over missions pool all episodes, so a mission "
-            "with more episodes weighs more there; means give each mission the same weight."
+            "Missions differ in their number of episodes. The IQM over missions pools all episodes, so a mission with "
+            "more episodes weighs more there; means and medians give each mission the same weight."
         )
     if config.resample_missions:
         notes.append(
@@ -79,41 +80,122 @@ def aggregate(units: Units, config: DAFComparisonConfig) -> list[AggregateRecord
     statistics = [name for name in bootstrap.POOLED if name != "optimality_gap" or config.normalization is not None]
     records: list[AggregateRecord] = []
     for estimand, samples in _samples(units).items():
-        joint = estimand == "recipes"
-        replicates, _ = bootstrap.bootstrap_suite(
-            list(samples.values()),
-            statistics=statistics,
-            pairs=[],
-            num_resamples=config.num_resamples,
-            rngs=[stream(config, "aggregate", ESTIMAND_KEYS[estimand], policy) for policy in samples],
-            joint=joint,
-            missions=config.resample_missions,
-        )
-        for index, (policy, scores) in enumerate(samples.items()):
-            for name in statistics:
-                interval = bootstrap.replicate_interval(
-                    replicates[name][index],
-                    [scores],
-                    config.confidence_level,
-                    joint=joint,
-                    pooled=name not in bootstrap.MEANS,
-                    missions=config.resample_missions,
-                )
-                record = AggregateRecord(
-                    estimand=estimand,
-                    policy=policy,
-                    statistic=name,
-                    value=bootstrap.PooledStatistic(name, scores).estimate,
-                    interval_low=interval.low,
-                    interval_high=interval.high,
-                    interval_method=interval.method,
-                    n_missions=len(scores),
-                    n_units=sum(part.size for part in scores),
-                )
-                records.append(record)
+        joint = estimand == "recipes" and not units.runs_per_mission
+        missions = units.missions_of(*samples)
+        crossed = crossed_tables(units, config, list(samples), missions) if joint else None
+        if crossed is not None and not config.resample_missions:
+            shifts = recipe_bootstrap.environment_shifts(
+                list(crossed.values()), config.num_resamples, environment_streams(config, missions)
+            )
+            for (policy, table), shift in zip(crossed.items(), shifts, strict=True):
+                records += _crossed_aggregates(config, policy, table, shift, statistics)
+        elif not joint and not config.resample_missions and _is_large(samples):
+            records += _large_aggregates(config, estimand, samples, statistics)
+        else:
+            records += _resampled_aggregates(config, estimand, samples, statistics, joint=joint)
         records += [
             _without_result(estimand, policy, name) for policy in units.failed_policies() for name in statistics
         ]
+    return records
+
+
+def _resampled_aggregates(
+    config: DAFComparisonConfig,
+    estimand: Estimand,
+    samples: dict[str, Scores],
+    statistics: list[str],
+    *,
+    joint: bool,
+) -> list[AggregateRecord]:
+    """The aggregates of units that are resampled within missions, or jointly for all."""
+    records = []
+    replicates, _ = bootstrap.bootstrap_suite(
+        list(samples.values()),
+        statistics=statistics,
+        pairs=[],
+        num_resamples=config.num_resamples,
+        rngs=[stream(config, "aggregate", ESTIMAND_KEYS[estimand], policy) for policy in samples],
+        joint=joint,
+        missions=config.resample_missions,
+    )
+    for index, (policy, scores) in enumerate(samples.items()):
+        for name in statistics:
+            interval = bootstrap.replicate_interval(
+                replicates[name][index],
+                [scores],
+                config.confidence_level,
+                joint=joint,
+                pooled=name not in bootstrap.BY_MISSION,
+                missions=config.resample_missions,
+            )
+            record = AggregateRecord(
+                estimand=estimand,
+                policy=policy,
+                statistic=name,
+                value=bootstrap.PooledStatistic(name, scores).estimate,
+                interval_low=interval.low,
+                interval_high=interval.high,
+                interval_method=interval.method,
+                n_missions=len(scores),
+                n_units=sum(part.size for part in scores),
+            )
+            records.append(record)
+    return records
+
+
+def _is_large(samples: dict[str, Scores]) -> bool:
+    return max(sum(part.size for part in scores) for scores in samples.values()) > large_samples.LARGE
+
+
+def _large_aggregates(
+    config: DAFComparisonConfig, estimand: Estimand, samples: dict[str, Scores], statistics: list[str]
+) -> list[AggregateRecord]:
+    """The aggregates of many units, from their normal limits."""
+    records = []
+    for policy, scores in samples.items():
+        rng = stream(config, "aggregate", ESTIMAND_KEYS[estimand], policy)
+        for name in statistics:
+            interval = large_samples.interval(name, scores, config.confidence_level, rng)
+            record = AggregateRecord(
+                estimand=estimand,
+                policy=policy,
+                statistic=name,
+                value=large_samples.estimate(name, scores),
+                interval_low=interval.low,
+                interval_high=interval.high,
+                interval_method=interval.method,
+                n_missions=len(scores),
+                n_units=sum(part.size for part in scores),
+            )
+            records.append(record)
+    return records
+
+
+def _crossed_aggregates(
+    config: DAFComparisonConfig, policy: str, table: RunTable, shifts: Array, statistics: list[str]
+) -> list[AggregateRecord]:
+    """The aggregates of a recipe, for other training seeds and other environment seeds."""
+    replicates = {name: np.empty(config.num_resamples) for name in statistics}
+    rng = stream(config, "aggregate", ESTIMAND_KEYS["recipes"], policy)
+    for rows, runs in recipe_bootstrap.run_replicates(table, config.num_resamples, rng, shifts):
+        for name in statistics:
+            replicates[name][rows] = recipe_bootstrap.pooled_statistic(name, runs)
+    observed = np.array([scores.mean(axis=0) for scores in table.scores])
+    records = []
+    for name in statistics:
+        interval = recipe_bootstrap.crossed_interval(replicates[name], [table], config.confidence_level)
+        record = AggregateRecord(
+            estimand="recipes",
+            policy=policy,
+            statistic=name,
+            value=float(recipe_bootstrap.pooled_statistic(name, observed)),
+            interval_low=interval.low,
+            interval_high=interval.high,
+            interval_method=interval.method,
+            n_missions=len(table.scores),
+            n_units=observed.size,
+        )
+        records.append(record)
     return records
 
 
@@ -144,7 +226,7 @@ def profile(units: Units, config: DAFComparisonConfig) -> list[ProfileRecord]:
                 level=config.confidence_level,
                 num_resamples=min(BAND_RESAMPLES, config.num_resamples),
                 rng=stream(config, "profile", ESTIMAND_KEYS[estimand], policy),
-                joint=estimand == "recipes",
+                joint=estimand == "recipes" and not units.runs_per_mission,
                 missions=config.resample_missions,
             )
             records += [
@@ -182,12 +264,27 @@ def rank_policies(units: Units, config: DAFComparisonConfig) -> tuple[list[RankR
         fixed = [not units.training_seeds(policy) for policy in present]
         groups = [(mission, [mission]) for mission in missions] + [(OVERALL, missions)]
         for name, members in groups:
-            runs = [np.array(units.run_scores(policy, members)) for policy in present]
+            runs = [units.run_scores(policy, members) for policy in present]
             rngs = [stream(config, "recipe ranks", policy, *members) for policy in present]
-            ranks = ranking.bootstrap_run_ranks(runs, fixed=fixed, rngs=rngs, **options)
+            shifts = _environment_shifts(units, config, present, members)
+            ranks = ranking.bootstrap_run_ranks(
+                runs, fixed=fixed, rngs=rngs, shifts=shifts, joint=not units.runs_per_mission, **options
+            )
             records += _rank_records("recipes", name, present, ranks, units.failed_policies())
     means = np.array([without_rounding(scores.mean(axis=1), resolution_of(scores)) for scores in shared.values()])
     return records, ranking.friedman_test(means, 1 - config.confidence_level)
+
+
+def _environment_shifts(
+    units: Units, config: DAFComparisonConfig, policies: list[str], missions: list[str]
+) -> list[Array] | None:
+    """By policy, what other environment seeds would do; None if the claim is about these, or they are unknown."""
+    tables = crossed_tables(units, config, policies, missions)
+    if tables is None:
+        return None
+    return recipe_bootstrap.environment_shifts(
+        list(tables.values()), config.num_resamples, environment_streams(config, missions)
+    )
 
 
 def _shared_episodes(units: Units, policies: list[str]) -> dict[str, Array]:

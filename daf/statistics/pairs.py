@@ -14,11 +14,15 @@ from math import isfinite
 
 from daf.config import DAFComparisonConfig
 from daf.statistics import hypothesis_tests
+from daf.statistics.cautions import join_cautions
 from daf.statistics.checkpoint_pairs import checkpoint_pair
 from daf.statistics.planning import Spread, plan
+from daf.statistics.primary import advantage, contradiction_text, contradictions
 from daf.statistics.recipe_pairs import Improvements, recipe_pair
 from daf.statistics.records import OVERALL, Estimand, PairRecord, Verdict, in_scores
 from daf.statistics.units import Units
+
+FEWEST_SEEDS = 3  # from 2 against 2, up to half of all verdicts would be false
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -143,7 +147,14 @@ def _conclude(
             p_holm=float(p_holm), p_bh=float(p_bh), p_equivalence=float(p_equivalence),
         )  # fmt: skip
         conclusion, reason = verdict(adjusted, alpha, margin)
-        concluded.append(replace(adjusted, verdict=conclusion, reason=record.reason or reason))
+        against = contradictions(record) if conclusion in ("better", "worse") else []
+        caution = join_cautions([record.caution, contradiction_text(record, against)])
+        concluded.append(
+            replace(
+                adjusted, verdict=conclusion, reason=record.reason or reason,
+                contradicted_by=", ".join(against), caution=caution,
+            )
+        )  # fmt: skip
     return concluded
 
 
@@ -155,10 +166,16 @@ def verdict(record: PairRecord, alpha: float, margin: float | None) -> tuple[Ver
     """
     if not record.tested:
         return "insufficient data", record.reason or "no test was possible"
+    seeds = [count for count in (record.n_a, record.n_b) if count is not None]
+    if record.estimand == "recipes" and min(seeds) < FEWEST_SEEDS:
+        return (
+            "insufficient data",
+            f"{min(seeds)} training seeds cannot show how much runs vary; train at least 3",
+        )
     if margin and record.p_equivalence <= alpha:
         return "equivalent", f"shown to differ by less than the declared {margin:g}"
     if record.minimum_p > alpha:
         return "insufficient data", f"p cannot fall below {record.minimum_p:.2g} with this number of differing units"
     if record.p_holm <= alpha:
-        return ("better" if record.difference > 0 else "worse"), ""
+        return ("better" if advantage(record) > 0 else "worse"), ""
     return "inconclusive", ""

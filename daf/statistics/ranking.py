@@ -13,9 +13,10 @@ import numpy as np
 from scipy import stats
 
 from daf.statistics.bootstrap import FEWEST_UNITS, replicate_levels
-from daf.statistics.intervals import ROUNDING, Array, resolution_of
+from daf.statistics.intervals import ROUNDING, Array, resolution_of, unit_of
 
 MISSIONS_FOR_FRIEDMAN = 6
+MANY_EPISODES = 1_000  # on a mission, above which resampled means are drawn from their normal limit
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,6 +66,11 @@ def bootstrap_ranks(
     replicates = np.zeros((policies, num_resamples))
     for scores in scores_by_mission:
         n = scores.shape[1]
+        if n > MANY_EPISODES:  # the means are normal
+            own = scores / unit_of(scores)
+            drawn = rng.multivariate_normal(own.mean(axis=1), np.cov(own) / n, num_resamples, method="eigh")
+            replicates += ranks_of_scores(drawn.T, resolution_of(own)) / len(scores_by_mission)
+            continue
         # The counts of a resample are multinomial; one matrix product then gives all its means.
         counts = rng.multinomial(n, np.full(n, 1 / n), size=num_resamples).astype(np.float64)
         replicates += ranks_of_scores(scores @ counts.T / n, resolution_of(scores)) / len(scores_by_mission)
@@ -74,24 +80,32 @@ def bootstrap_ranks(
 
 
 def bootstrap_run_ranks(
-    runs_by_policy: Sequence[Array],
+    runs_by_policy: Sequence[Sequence[Array]],
     *,
     fixed: Sequence[bool],
     level: float = 0.95,
     num_resamples: int = 10_000,
     rngs: Sequence[np.random.Generator],
+    shifts: Sequence[Array] | None = None,
+    joint: bool = True,
 ) -> Ranks:
     """Mean ranks over missions, with expanded percentile intervals from resampled training seeds.
 
+    A policy with fewer than 5 training runs has no interval; its resamples, which vary too little, are widened, so that
+    the others keep theirs.
+
     Args:
-        runs_by_policy: one (missions, training seeds) array per policy; a seed is resampled for all missions at once.
-        fixed: by policy, whether it has no training seeds; such a policy has a single column.
+        runs_by_policy: by policy and mission a vector over training seeds.
+        fixed: by policy, whether it has no training seeds; such a policy has one value per mission.
         rngs: a generator per policy.
+        shifts: by policy, what other environment seeds would add to each replicate: (num_resamples, missions).
+        joint: whether a seed is resampled for all missions at once.
     """
-    means = []  # per policy (missions, num_resamples)
-    for runs, rng in zip(runs_by_policy, rngs, strict=True):
-        n = runs.shape[1]
-        means.append(runs @ rng.multinomial(n, np.full(n, 1 / n), size=num_resamples).T / n)
+    means = [
+        _resampled_means(runs, num_resamples, rng, joint=joint) for runs, rng in zip(runs_by_policy, rngs, strict=True)
+    ]
+    if shifts is not None:
+        means = [mean + shift.T for mean, shift in zip(means, shifts, strict=True)]
     missions = range(len(means[0]))
     resolutions = [max(resolution_of(runs[mission]) for runs in runs_by_policy) for mission in missions]
     observed = [
@@ -99,11 +113,38 @@ def bootstrap_run_ranks(
         for mission in missions
     ]
     ranks = [ranks_of_scores(np.array([mean[mission] for mean in means]), resolutions[mission]) for mission in missions]
-    trained = [list(runs) for runs, known in zip(runs_by_policy, fixed, strict=True) if not known]
-    levels = replicate_levels(trained, level, joint=True)[0]
-    if any(runs[0].size < FEWEST_UNITS for runs in trained):  # a single seed varies no more than a fixed policy
-        levels = nan, nan
-    return _summarize(observed, np.mean(ranks, axis=0), levels)
+    trained = [runs for runs, known in zip(runs_by_policy, fixed, strict=True) if not known]
+    few = np.array(
+        [
+            not known and _independent(runs, joint) < FEWEST_UNITS
+            for runs, known in zip(runs_by_policy, fixed, strict=True)
+        ]
+    )
+    able = [list(runs) for runs in trained if _independent(runs, joint) >= FEWEST_UNITS]
+    levels = replicate_levels(able, level, joint=joint)[0]
+    if any(part.size < 2 for runs in trained for part in runs):
+        levels = nan, nan  # how much that policy varies is unknown, and all ranks depend on it
+    found = _summarize(observed, np.mean(ranks, axis=0), levels)
+    low, high, first = (np.where(few, nan, values) for values in (found.low, found.high, found.probability_first))
+    return Ranks(mean_rank=found.mean_rank, low=low, high=high, probability_first=first)
+
+
+def _independent(runs: Sequence[Array], joint: bool) -> int:
+    """Number of independent training runs."""
+    return runs[0].size if joint else sum(part.size for part in runs)
+
+
+def _resampled_means(runs: Sequence[Array], num_resamples: int, rng: np.random.Generator, *, joint: bool) -> Array:
+    """Means of resampled training runs: (missions, num_resamples)."""
+
+    def counts(n: int) -> Array:
+        return rng.multinomial(n, np.full(n, 1 / n), size=num_resamples).T / n
+
+    means = np.array(runs) @ counts(runs[0].size) if joint else np.array([part @ counts(part.size) for part in runs])
+    for mission, part in enumerate(runs):
+        if 1 < part.size < FEWEST_UNITS:
+            means[mission] = part.mean() + (means[mission] - part.mean()) * sqrt(part.size / (part.size - 1))
+    return means
 
 
 def _summarize(observed: Sequence[Array], replicates: Array, levels: tuple[float, float]) -> Ranks:

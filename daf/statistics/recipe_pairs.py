@@ -2,73 +2,129 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
-from math import isfinite, nan
+from math import isfinite, nan, sqrt
 
 import numpy as np
 
 from daf.config import DAFComparisonConfig
-from daf.statistics import bootstrap, effects, hypothesis_tests, intervals
+from daf.statistics import bootstrap, effects, hypothesis_tests, intervals, primary, recipe_bootstrap
+from daf.statistics.cautions import join_cautions, seed_cautions
+from daf.statistics.crossed import RecipeVariance, RunTable, recipe_variance
 from daf.statistics.hypothesis_tests import HypothesisTestResult
 from daf.statistics.intervals import Array, Interval
 from daf.statistics.planning import Spread
 from daf.statistics.records import PairRecord
-from daf.statistics.streams import stream
-from daf.statistics.units import Units
+from daf.statistics.streams import environment_streams, stream
+from daf.statistics.units import Units, crossed_tables
+
+FEW_SEEDS = 10  # up to this number on a side, Welch's test has to be confirmed
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Replicates:
+    """Resamples of all policies on the same missions: P(improvement) by pair, IQM by policy."""
+
+    improvement: dict[tuple[str, str], Array]
+    iqm: dict[str, Array]
+    tables: dict[str, RunTable] | None = None
 
 
 class Improvements:
-    """P(improvement) of recipes for all pairs on the same missions, from resamples that all pairs share."""
+    """P(improvement) and IQM of recipes for all pairs on the same missions, from resamples that all pairs share.
+
+    As pairs are, missions are compared in their own unit (`Units.in_own_unit`).
+    """
 
     def __init__(self, units: Units, config: DAFComparisonConfig, policies: list[str]) -> None:
         self._units, self._config, self._policies = units, config, policies
-        self._replicates: dict[tuple[str, ...], dict[tuple[str, str], Array]] = {}
+        self._replicates: dict[tuple[str, ...], _Replicates] = {}
 
-    def interval(self, a: str, b: str, missions: list[str]) -> Interval:
-        """Compute it from replicates of seed means, drawing a policy's seeds jointly for all missions."""
+    def of(self, missions: list[str]) -> _Replicates:
         key = tuple(missions)
         if key not in self._replicates:
-            self._replicates[key] = self._resample(missions)
-        sample = [self._units.run_scores(policy, missions) for policy in (a, b)]
-        return bootstrap.replicate_interval(
-            self._replicates[key][a, b], sample, self._config.confidence_level, joint=True
-        )
+            units = self._units.in_own_unit(missions)
+            tables = crossed_tables(units, self._config, self._policies, missions)
+            found = self._resample(units, missions) if tables is None else self._crossed(missions, tables)
+            self._replicates[key] = found
+        return self._replicates[key]
 
-    def _resample(self, missions: list[str]) -> dict[tuple[str, str], Array]:
-        scores = {policy: self._units.run_scores(policy, missions) for policy in self._policies}
-        able = [policy for policy, runs in scores.items() if runs and runs[0].size]
-        indices = list(combinations(range(len(able)), 2))
+    def interval(self, a: str, b: str, missions: list[str]) -> Interval:
+        """Of P(improvement), drawing a policy's seeds jointly for all missions."""
+        return self._interval(self.of(missions).improvement[a, b], a, b, missions)
+
+    def iqm_replicates(self, a: str, b: str, missions: list[str]) -> Array:
+        found = self.of(missions).iqm
+        resolution = max(intervals.resolution_of(found[policy]) for policy in (a, b))
+        return intervals.without_rounding(found[a] - found[b], resolution)
+
+    def iqm_interval(self, a: str, b: str, missions: list[str]) -> Interval:
+        """Of the difference of IQM."""
+        return self._interval(self.iqm_replicates(a, b, missions), a, b, missions)
+
+    def _interval(self, replicates: Array, a: str, b: str, missions: list[str]) -> Interval:
+        tables, level = self.of(missions).tables, self._config.confidence_level
+        if tables is not None:
+            return recipe_bootstrap.crossed_interval(replicates, [tables[a], tables[b]], level)
+        sample = [self._units.run_scores(policy, missions) for policy in (a, b)]
+        return bootstrap.replicate_interval(replicates, sample, level, joint=not self._units.runs_per_mission)
+
+    def _pairs(self, able: list[str]) -> list[tuple[int, int]]:
         if self._config.reference in able:
             first = able.index(self._config.reference)
-            indices = [(first, other) for other in range(len(able)) if other != first]
-        _, replicates = bootstrap.bootstrap_suite(
+            return [(first, other) for other in range(len(able)) if other != first]
+        return list(combinations(range(len(able)), 2))
+
+    def _resample(self, units: Units, missions: list[str]) -> _Replicates:
+        scores = {policy: units.run_scores(policy, missions) for policy in self._policies}
+        able = [policy for policy, runs in scores.items() if runs and runs[0].size]
+        indices = self._pairs(able)
+        pooled, replicates = bootstrap.bootstrap_suite(
             [scores[policy] for policy in able],
-            statistics=(),
+            statistics=("iqm",),
             pairs=indices,
             num_resamples=self._config.num_resamples,
             rngs=[stream(self._config, "improvement", policy, *missions) for policy in able],
-            joint=True,
+            joint=not self._units.runs_per_mission,
         )
-        return {(able[x], able[y]): values for (x, y), values in zip(indices, replicates, strict=True)}
+        return _Replicates(
+            improvement={(able[x], able[y]): values for (x, y), values in zip(indices, replicates, strict=True)},
+            iqm=dict(zip(able, pooled["iqm"], strict=True)),
+        )
+
+    def _crossed(self, missions: list[str], tables: dict[str, RunTable]) -> _Replicates:
+        able, count = list(tables), self._config.num_resamples
+        indices = self._pairs(able)
+        shifts = recipe_bootstrap.environment_shifts(
+            list(tables.values()), count, environment_streams(self._config, missions)
+        )
+        blocks = [
+            recipe_bootstrap.run_replicates(table, count, stream(self._config, "improvement", policy, *missions), shift)
+            for (policy, table), shift in zip(tables.items(), shifts, strict=True)
+        ]
+        improvement = {(able[x], able[y]): np.empty(count) for x, y in indices}
+        iqm = {policy: np.empty(count) for policy in able}
+        for drawn in zip(*blocks, strict=True):
+            rows = drawn[0][0]
+            for policy, (_, runs) in zip(able, drawn, strict=True):
+                iqm[policy][rows] = recipe_bootstrap.pooled_statistic("iqm", runs)
+            for x, y in indices:
+                improvement[able[x], able[y]][rows] = recipe_bootstrap.improvement(drawn[x][1], drawn[y][1])
+        return _Replicates(improvement=improvement, iqm=iqm, tables=tables)
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Estimate:
-    """The difference of two recipes.
-
-    Attributes:
-        error, df: standard error of the difference and its degrees of freedom; NaN if unknown.
-        test: the test's name with its units.
-    """
+    """The difference of two recipes: its test, interval, standardized effect and cautions."""
 
     result: HypothesisTestResult
     interval: Interval
     effect: float
     effect_interval: Interval
-    error: float
-    df: float
-    test: str
+    variance: RecipeVariance
+    caution: str
 
 
 def recipe_pair(
@@ -84,90 +140,153 @@ def recipe_pair(
 ) -> tuple[PairRecord, Spread | None]:
     """The difference of two recipes and its test, not yet adjusted and without a verdict.
 
-    A policy without training seeds counts as fixed. Arguments as for `checkpoint_pairs.checkpoint_pair`.
+    A policy without training seeds is fixed: its weights are known, but not what it scores on other episodes.
+    Arguments as for `checkpoint_pairs.checkpoint_pair`.
     """
-    runs = {policy: units.run_means(policy, missions) if missions else np.empty(0) for policy in (a, b)}
+    tables = {policy: units.run_table(policy, missions) if missions else None for policy in (a, b)}
+    runs = {name: 0 if table is None else sum(part.size for part in table.samples) for name, table in tables.items()}
     trained = [policy for policy in (a, b) if units.training_seeds(policy)]
-    n_a, n_b = (int(runs[policy].size) if policy in trained else None for policy in (a, b))
+    n_a, n_b = (runs[policy] if policy in trained else None for policy in (a, b))
     two_samples = len(trained) == 2
     record = PairRecord(
         estimand="recipes", mission=mission, n_missions=len(missions), policy_a=a, policy_b=b, paired=False,
-        n_a=n_a, n_b=n_b, effect_name="g" if two_samples else "dz",
+        n_a=n_a, n_b=n_b, effect_name="d" if two_samples else "dz", claim=config.recipe_claim,
         test="Welch t-test" if two_samples else "one-sample t-test",
         reason=_too_few_runs(units, runs, missions) if missions else "no mission in common",
     )  # fmt: skip
-    if not (runs[a].size and runs[b].size):
+    table_a, table_b = tables[a], tables[b]
+    if table_a is None or table_b is None:
         return record, None
-    if two_samples:
-        rng = stream(config, "recipes", a, b, *missions)
-        estimate = _two_sample_estimate(config, runs[a], runs[b], max_resamples, rng)
-    else:
-        resolution = units.resolution((a, b), missions)
-        estimate = _one_sample_estimate(config, runs[a], runs[b], a_is_trained=a in trained, resolution=resolution)
-    better, improvement = intervals.unknown(estimate.result.reason), nan
+    rng = stream(config, "recipes", a, b, *missions)
+    estimate = _estimate(config, table_a, table_b, max_resamples, rng)
+    record = _with_estimate(record, estimate, (config.equivalence_margin or 0.0) / units.unit)
+    record = replace(record, mean_a=table_a.mean, mean_b=table_b.mean)
     if estimate.result.p is not None:
-        better = improvements.interval(a, b, missions)
-        improvement = effects.probability_of_improvement(*(units.run_scores(policy, missions) for policy in (a, b)))
-    record = replace(
-        _with_estimate(record, estimate, (config.equivalence_margin or 0.0) / units.unit),
-        mean_a=float(runs[a].mean()),
-        mean_b=float(runs[b].mean()),
-        p_improvement=improvement,
-        p_improvement_low=better.low,
-        p_improvement_high=better.high,
-    )
-    return record, _spread(estimate, [runs[policy] for policy in trained])
-
-
-def _two_sample_estimate(
-    config: DAFComparisonConfig, x: Array, y: Array, max_resamples: int, rng: np.random.Generator
-) -> _Estimate:
-    """Compare the seed means of two trained policies."""
-    level = config.confidence_level
-    result = hypothesis_tests.welch_test(x, y)
-    if config.recipe_test == "permutation":
-        result = hypothesis_tests.permutation_test(
-            x, y, num_resamples=config.num_resamples, max_resamples=max_resamples, rng=rng
+        samples = [units.run_scores(policy, missions) for policy in (a, b)]
+        better, iqm = improvements.interval(a, b, missions), improvements.iqm_interval(a, b, missions)
+        pooled, resolution = [np.concatenate(sample) for sample in samples], units.resolution((a, b), missions)
+        record = replace(
+            record,
+            p_improvement=effects.probability_of_improvement(*samples),
+            p_improvement_low=better.low,
+            p_improvement_high=better.high,
+            iqm_difference=primary.iqm_difference(pooled[0], pooled[1], resolution),
+            iqm_low=iqm.low,
+            iqm_high=iqm.high,
         )
-    effect, effect_interval = effects.hedges_g(x, y, level)
-    error, df = hypothesis_tests.welch_parts(x, y) if min(x.size, y.size) > 1 else (nan, nan)
-    return _Estimate(
-        result=result,
-        interval=hypothesis_tests.welch_interval(x, y, level),
-        effect=effect,
-        effect_interval=effect_interval,
-        error=error,
-        df=df,
-        test=f"{result.name} on seed means",
-    )
+        if config.primary != "mean":
+            if config.primary == "iqm":
+                replicates, known = improvements.iqm_replicates(a, b, missions), iqm.known
+            else:
+                replicates, known = improvements.of(missions).improvement[a, b] - 0.5, better.known
+            record = primary.from_replicates(record, config.primary, replicates, known=known)
+    return record, _spread(estimate, [table for table in (table_a, table_b) if table.trained])
 
 
-def _one_sample_estimate(
-    config: DAFComparisonConfig, x: Array, y: Array, *, a_is_trained: bool, resolution: float
+def _estimate(
+    config: DAFComparisonConfig, a: RunTable, b: RunTable, max_resamples: int, rng: np.random.Generator
 ) -> _Estimate:
-    """Compare the seed means of a trained policy with the mean of a fixed one."""
+    """Compare the means of two policies, at least one of them trained."""
     level = config.confidence_level
-    sign, runs, fixed = (1.0, x, float(y.mean())) if a_is_trained else (-1.0, y, float(x.mean()))
-    gaps = sign * intervals.without_rounding(runs - fixed, resolution)
-    result = hypothesis_tests.one_sample_t_test(gaps)
-    effect, effect_interval = effects.dz([gaps], level)
-    error, df = intervals.standard_error([gaps])
+    resolution = max(a.resolution, b.resolution)
+    difference = float(intervals.without_rounding(np.array(a.mean - b.mean), resolution))
+    trained = [table for table in (a, b) if table.trained]
+    samples = [table.samples[0] for table in trained if len(table.samples) == 1]
+    variance = recipe_variance(a, b, general=config.recipe_claim == "general")
+    name = _test_name(variance, two_samples=len(trained) == 2)
+    reason = _no_test_reason(variance, trained)
+    if reason:
+        result = HypothesisTestResult(name=name, difference=difference, p=None, minimum_p=None, reason=reason)
+        return _Estimate(result=result, interval=intervals.unknown(reason), effect=nan,
+                         effect_interval=intervals.unknown(reason), variance=variance, caution="")  # fmt: skip
+    weakest = variance.weakest(difference)
+    p = hypothesis_tests.t_p_value(difference / weakest.error, weakest.df)
+    result = HypothesisTestResult(name=name, difference=difference, p=p, minimum_p=None)
+    result, caution = _with_permutation(config, result, samples, max_resamples, rng)
+    half = variance.half_width(level)
+    sd = sqrt(float(np.mean([table.sd**2 for table in trained])))
+    widest = variance.widest(level)
+    effect, effect_interval = effects.standardized(difference, widest.error, widest.df, sd, level)
     return _Estimate(
         result=result,
-        interval=intervals.student_t_interval([gaps], level),
+        interval=Interval(low=difference - half, high=difference + half, method=_method(variance, len(trained))),
         effect=effect,
         effect_interval=effect_interval,
-        error=error,
-        df=df,
-        test=f"{result.name} of seed means against a fixed policy",
+        variance=variance,
+        caution=join_cautions([*seed_cautions(a, b), caution]),
     )
+
+
+def _no_test_reason(variance: RecipeVariance, trained: Sequence[RunTable]) -> str:
+    fewest = min(table.fewest for table in trained)
+    if fewest < 2:
+        several = any(len(table.samples) > 1 for table in trained)
+        where = "on one mission" if several else "on one side"
+        return "only one unit" if len(trained) == 1 else f"{fewest} unit {where}; at least two are needed"
+    if not variance.own.error > 0:
+        return "all values are equal within both sides" if len(trained) == 2 else f"all {fewest} values are equal"
+    return ""
+
+
+def _test_name(variance: RecipeVariance, *, two_samples: bool) -> str:
+    if variance.general:
+        return "t-test of training seeds and episodes" + ("" if two_samples else " against a fixed policy")
+    if two_samples:
+        return "Welch t-test on seed means"
+    return "one-sample t-test of seed means against a fixed policy"
+
+
+def _method(variance: RecipeVariance, samples: int) -> str:
+    if variance.general:
+        return "crossed random effects, Satterthwaite"
+    return "Welch" if samples == 2 else "Student-t"
+
+
+def _with_permutation(
+    config: DAFComparisonConfig,
+    result: HypothesisTestResult,
+    samples: Sequence[Array],
+    max_resamples: int,
+    rng: np.random.Generator,
+) -> tuple[HypothesisTestResult, str]:
+    """The result with the permutation test, if it is chosen or has to confirm one from few training seeds.
+
+    Welch's test is wrong too often for few seeds of uneven spread; a permutation test that could reject, but does not,
+    overrules it.
+    """
+    alpha = 1 - config.confidence_level
+    chosen = config.recipe_test == "permutation"
+    welch_p = result.p if result.p is not None else 1.0
+    few = len(samples) == 2 and min(runs.size for runs in samples) <= FEW_SEEDS
+    if len(samples) < 2 or not (chosen or (few and welch_p <= alpha)):
+        return result, ""
+    permuted = hypothesis_tests.permutation_test(
+        samples[0], samples[1], num_resamples=config.num_resamples, max_resamples=max_resamples, rng=rng
+    )
+    if permuted.p is None:
+        return result, ""
+    p = max(welch_p, permuted.p)
+    if chosen:
+        name = f"{permuted.name} on seed means"
+        return replace(result, name=name, p=p, minimum_p=permuted.minimum_p), ""
+    if permuted.p <= alpha or (permuted.minimum_p or 0.0) > alpha:
+        return result, ""
+    caution = (
+        f"the t-test alone finds a difference (p = {welch_p:.2g}), but a studentized permutation test of the same "
+        f"training seeds does not (p = {permuted.p:.2g}), and the larger p counts"
+    )
+    return replace(result, name=f"{result.name}, confirmed by permutation", p=p), caution
 
 
 def _with_estimate(record: PairRecord, estimate: _Estimate, margin: float) -> PairRecord:
-    result = estimate.result
+    result, variance = estimate.result, estimate.variance
+    weakest = variance.weakest(result.difference) if result.p is not None else variance.own
     equivalence = nan
-    if margin:
-        equivalence = hypothesis_tests.equivalence_p(result.difference, estimate.error, estimate.df, margin) or nan
+    if margin and result.p is not None:
+        tests = (
+            hypothesis_tests.equivalence_p(result.difference, one.error, one.df, margin) for one in variance.errors
+        )
+        equivalence = max((p for p in tests if p is not None), default=nan)
     return replace(
         record,
         difference=result.difference,
@@ -177,35 +296,54 @@ def _with_estimate(record: PairRecord, estimate: _Estimate, margin: float) -> Pa
         effect=estimate.effect,
         effect_low=estimate.effect_interval.low,
         effect_high=estimate.effect_interval.high,
-        test=estimate.test,
+        test=result.name,
+        t=nan if result.p is None else result.difference / weakest.error,
+        df=nan if result.p is None else weakest.df,
         p=nan if result.p is None else result.p,
         minimum_p=nan if result.minimum_p is None else result.minimum_p,
         p_equivalence=equivalence,
+        caution=estimate.caution,
         reason=record.reason or result.reason,
     )
 
 
-def _spread(estimate: _Estimate, runs: list[Array]) -> Spread | None:
+def _spread(estimate: _Estimate, trained: list[RunTable]) -> Spread | None:
     """How the seed means of the trained policies vary; None if unknown."""
-    if not isfinite(estimate.error):
+    variance = estimate.variance
+    if not isfinite(variance.own.error):
         return None
+    sd = sqrt(float(np.mean([table.sd**2 for table in trained])))
+    if not sd > 0:
+        return None
+    sides, strata, widest = len(trained), len(trained[0].samples), variance.widest(0.95)
+    environments = variance.environments * (variance.own.error / sd) ** 2  # what more seeds leave, in sd squared
+
+    def needed(effect: float, power: float, alpha: float) -> float:
+        return effects.smallest_n(
+            lambda n: effects.t_power(
+                effect / sqrt(environments + sides / strata / n), sides * strata * (n - 1), alpha
+            ),
+            effect,
+            power,
+        )
+
     return Spread(
-        error=estimate.error,
-        df=estimate.df,
-        sd=float(np.sqrt(np.mean([means.var(ddof=1) for means in runs]))),
-        units_needed=effects.two_sample_size if len(runs) == 2 else effects.paired_sample_size,
+        error=widest.error,
+        df=widest.df,
+        sd=sd,
+        units_needed=needed,
         groups=1,
-        fewest=min(means.size for means in runs),
+        fewest=min(table.fewest for table in trained),
     )
 
 
-def _too_few_runs(units: Units, runs: dict[str, Array], missions: list[str]) -> str:
+def _too_few_runs(units: Units, runs: dict[str, int], missions: list[str]) -> str:
     """Name the policies with too few training seeds that played all these missions; empty if there are none."""
     known = {policy: len(units.training_seeds(policy)) for policy in runs}
     played = f"played {missions[0]}" if len(missions) == 1 else f"played all {len(missions)} missions"
-    none = [policy for policy, means in runs.items() if known[policy] and not means.size]
-    one_left = [policy for policy, means in runs.items() if known[policy] > 1 and means.size == 1]
-    single = [policy for policy, means in runs.items() if known[policy] == 1 and means.size == 1]
+    none = [policy for policy, count in runs.items() if known[policy] and not count]
+    one_left = [policy for policy, count in runs.items() if known[policy] > 1 and count == 1]
+    single = [policy for policy, count in runs.items() if known[policy] == 1 and count == 1]
     reasons = (
         f"no training seed of {' or '.join(none)} {played}" if none else "",
         f"only one training seed of {' and of '.join(one_left)} {played}" if one_left else "",

@@ -11,6 +11,8 @@ from dataclasses import dataclass, replace
 from math import nan
 from typing import Annotated, Literal
 
+from daf.config import Primary
+
 OVERALL = "overall"  # in the column `mission`: all missions together
 
 Estimand = Literal["checkpoints", "recipes"]
@@ -18,6 +20,9 @@ Estimand = Literal["checkpoints", "recipes"]
 
 Verdict = Literal["better", "worse", "equivalent", "inconclusive", "insufficient data"]
 """The conclusion about the first policy of a pair."""
+
+Claim = Literal["general", "these_episodes"]
+"""What a comparison of recipes generalizes to: episodes of these missions, or only those played."""
 
 MIRRORED: Mapping[str, Verdict] = {
     "better": "worse",
@@ -48,7 +53,7 @@ class SummaryRecord:
     interval_low: Annotated[float, "lower bound of the mean, for these checkpoints"]
     interval_high: Annotated[float, "upper bound of the mean, for these checkpoints"]
     interval_method: Annotated[str, "how the interval was computed, or why it is unknown"]
-    median: Annotated[float, "median over episodes; overall: over the episodes of all missions together"]
+    median: Annotated[float, "median over episodes; overall: median of the missions' means"]
     sd: Annotated[float, "standard deviation over episodes; unknown overall"]
     iqm: Annotated[float, "interquartile mean over episodes; overall: over the episodes of all missions together"]
     min: Annotated[float, "lowest score of an episode"]
@@ -89,14 +94,22 @@ class PairRecord:
     interval_low: Annotated[float, "lower bound of the difference, not adjusted for the number of pairs"] = nan
     interval_high: Annotated[float, "upper bound of the difference, not adjusted for the number of pairs"] = nan
     interval_method: Annotated[str | None, "how the interval was computed, or why it is unknown"] = None
-    effect_name: Annotated[str, "standardized effect: `dz` (paired or one-sample) or `g` (Hedges, two samples)"]
+    effect_name: Annotated[
+        str, "standardized effect: `dz` (paired, one-sample) or `d` (by the average sd of two samples)"
+    ]
     effect: Annotated[float, "its value"] = nan
     effect_low: Annotated[float, "its lower bound"] = nan
     effect_high: Annotated[float, "its upper bound"] = nan
     p_improvement: Annotated[float, "chance that a unit of policy_a beats one of policy_b; ties count half"] = nan
     p_improvement_low: Annotated[float, "its lower bound"] = nan
     p_improvement_high: Annotated[float, "its upper bound"] = nan
+    iqm_difference: Annotated[float, "IQM of policy_a minus that of policy_b, units of all missions together"] = nan
+    iqm_low: Annotated[float, "its lower bound"] = nan
+    iqm_high: Annotated[float, "its upper bound"] = nan
+    primary: Annotated[Primary, "quantity that is tested: `mean`, `iqm` or `probability_of_improvement`"] = "mean"
     test: Annotated[str, "name of the test"]
+    t: Annotated[float, "its t statistic: difference over standard error; unknown for other tests"] = nan
+    df: Annotated[float, "its degrees of freedom (Satterthwaite)"] = nan
     p: Annotated[float, "two-sided p-value; unknown if no test was possible"] = nan
     p_holm: Annotated[float, "p-value adjusted by Holm's method within its family; the basis of the verdict"] = nan
     p_bh: Annotated[float, "p-value adjusted by Benjamini and Hochberg; exploratory"] = nan
@@ -110,6 +123,9 @@ class PairRecord:
     verdict: Annotated[Verdict, "`better`, `worse`, `equivalent`, `inconclusive` or `insufficient data`"] = (
         "insufficient data"
     )
+    claim: Annotated[Claim, "`general` (episodes like these) or `these_episodes` (exactly those played)"] = "general"
+    contradicted_by: Annotated[str, "quantities that point the other way than a verdict `better` or `worse`"] = ""
+    caution: Annotated[str, "what in these data makes the verdict less reliable than its p-value; empty: nothing"] = ""
     reason: Annotated[str, "reason for the verdict, if the numbers do not explain it"] = ""
 
     @property
@@ -124,7 +140,9 @@ class AggregateRecord:
 
     estimand: _Estimand
     policy: _Policy
-    statistic: Annotated[str, "`mean`, `median`, `iqm`, or `optimality_gap` if scores are normalized"]
+    statistic: Annotated[
+        str, "`mean`, `median` (of missions' means), `iqm`, or `optimality_gap` if scores are normalized"
+    ]
     value: Annotated[float, "its value"]
     interval_low: Annotated[float, "its lower bound"]
     interval_high: Annotated[float, "its upper bound"]
@@ -173,7 +191,9 @@ IN_UNITS_OF_SCORES: Mapping[type, tuple[str, ...]] = {
     SummaryRecord: (
         "mean", "interval_low", "interval_high", "median", "sd", "iqm", "min", "max", "recipe_low", "recipe_high",
     ),
-    PairRecord: ("mean_a", "mean_b", "difference", "interval_low", "interval_high"),
+    PairRecord: (
+        "mean_a", "mean_b", "difference", "interval_low", "interval_high", "iqm_difference", "iqm_low", "iqm_high",
+    ),
 }  # fmt: skip
 """The columns that are multiples of the unit of scores; the others do not depend on it, or are raw rewards."""
 

@@ -34,7 +34,7 @@ from daf.system.validated import validated
 if TYPE_CHECKING:
     import pandas as pd
 
-FORMAT = "daf-comparison/4"
+FORMAT = "daf-comparison/5"
 HEADINGS: Mapping[Estimand, str] = {"checkpoints": "These checkpoints", "recipes": "These recipes"}
 
 

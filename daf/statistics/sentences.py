@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from math import isfinite
 
+from daf.statistics.primary import estimate_of
 from daf.statistics.records import MIRRORED, OVERALL, PairRecord, SummaryRecord
 
 MINUS = "\N{MINUS SIGN}"
@@ -81,6 +82,9 @@ def mirrored(record: PairRecord) -> PairRecord:
         effect=-record.effect,
         effect_low=-record.effect_high,
         effect_high=-record.effect_low,
+        iqm_difference=-record.iqm_difference,
+        iqm_low=-record.iqm_high,
+        iqm_high=-record.iqm_low,
         p_improvement=1 - record.p_improvement,
         p_improvement_low=1 - record.p_improvement_high,
         p_improvement_high=1 - record.p_improvement_low,
@@ -100,10 +104,13 @@ def verdict_sentence(record: PairRecord, *, level: float, missions: int = 1, uni
     a, b = record.policy_a, record.policy_b
     if record.estimand == "recipes":
         a, b = _recipe(a, record.n_a), _recipe(b, record.n_b)
-    bounds = span(record.interval_low, record.interval_high)
+    value, low, high = estimate_of(record)
+    bounds = span(low, high)
     interval = f"{100 * level:.4g} % interval {bounds}" if bounds != UNKNOWN else "no interval"
-    difference = number(record.difference)
-    if record.verdict == "better":
+    difference, unit = number(value), f"{unit} of the IQM" if record.primary == "iqm" else unit
+    if record.primary == "probability_of_improvement":
+        text = _improvement_sentence(record, a, b, where, interval, grounds)
+    elif record.verdict == "better":
         text = f"{a} beats {b} {where} by {difference} {unit}, {interval} ({grounds})."
     elif record.verdict == "equivalent":
         text = f"{a} and {b} are equivalent {where}: they differ by {difference}, {interval} ({grounds})."
@@ -120,7 +127,19 @@ def verdict_sentence(record: PairRecord, *, level: float, missions: int = 1, uni
         if record.difference == 0:
             seen = f"{a} and {b} scored the same {where}"
         text = f"{seen}, but the data cannot distinguish chance from skill: {record.reason} ({grounds})."
+    if record.caution and record.tested:
+        text = f"{text} Caution: {record.caution}."
     return f"T{text[1:]}" if text.startswith("the recipe") else text
+
+
+def _improvement_sentence(record: PairRecord, a: str, b: str, where: str, interval: str, grounds: str) -> str:
+    """The verdict if the probability of improvement decides."""
+    chance = f"the probability that {a} scores higher than {b} {where} is {number(record.p_improvement)}, {interval}"
+    if record.verdict == "insufficient data":
+        return f"{a} and {b} cannot be compared {where}: {record.reason} ({grounds})."
+    if record.verdict == "better":
+        return f"{a} beats {b} {where}: {chance} ({grounds})."
+    return f"No difference between {a} and {b} is shown {where}: {chance} ({grounds}, p = {p_value(record.p_holm)})."
 
 
 def _recipe(name: str, training_seeds: int | None) -> str:

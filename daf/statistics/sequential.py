@@ -46,11 +46,14 @@ def interim_levels(config: DAFComparisonConfig) -> list[float]:
 
 
 def unsettled(results: ComparisonResults) -> list[str]:
-    """Pairs that more episodes may still decide: their differences vary, and neither policy failed in all episodes."""
+    """Pairs that more episodes may still decide: their differences vary, and neither policy failed in all episodes.
+
+    A verdict with a caution is not settled: the first episodes may lack an event that decides.
+    """
     open_pairs = []
     for record in results.headline_records("checkpoints"):
         constant = not record.tested and (record.n_a or 0) > 1
-        if record.verdict not in SETTLED and not constant and record.n_a != 0:
+        if (record.verdict not in SETTLED or record.caution) and not constant and record.n_a != 0:
             open_pairs.append(f"{record.policy_a} and {record.policy_b}")
     return open_pairs
 

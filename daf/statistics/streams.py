@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -21,3 +21,8 @@ def stream(config: DAFComparisonConfig, *key: str) -> np.random.Generator:
     small p-values in large families use more draws.
     """
     return np.random.default_rng([config.seed, *(zlib.crc32(part.encode()) for part in key)])
+
+
+def environment_streams(config: DAFComparisonConfig, missions: Sequence[str]) -> list[np.random.Generator]:
+    """For each mission the stream of what other environment seeds would do, which all policies share."""
+    return [stream(config, "environments", mission) for mission in missions]

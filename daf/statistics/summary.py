@@ -9,9 +9,9 @@ import numpy as np
 
 from daf.config import DAFComparisonConfig
 from daf.statistics import intervals
+from daf.statistics.crossed import RunTable, recipe_variance
 from daf.statistics.intervals import Interval
 from daf.statistics.records import OVERALL, SummaryRecord, in_scores
-from daf.statistics.streams import stream
 from daf.statistics.units import Cell, Units
 
 
@@ -20,7 +20,7 @@ def summarize(units: Units, config: DAFComparisonConfig) -> list[SummaryRecord]:
 
     A policy whose episodes all failed has the same records, without scores.
 
-    Median, IQM, minimum and maximum of the overall record are taken over all its episodes together.
+    The overall median is that of the missions' means; IQM, minimum and maximum are taken over all episodes together.
     """
     records = []
     for policy in units.policies:
@@ -87,28 +87,30 @@ def _summary(
     cells = [units.cells[policy, name] for name in missions]
     strata = [cell.episodes for cell in cells]
     level, resolution = config.confidence_level, units.resolution([policy], missions)
-    rng = stream(config, "summary", policy, *missions)
-    interval = intervals.mean_interval(strata, level=level, num_resamples=config.num_resamples, rng=rng)
+    interval = intervals.mean_interval([cell.spread_episodes for cell in cells], level)
+    scale = config.normalization
+    if not interval.known and scale is not None and policy in (scale.low, scale.high):
+        interval = replace(interval, method="this policy sets the scale, so its score is certain")
     episodes = np.concatenate(strata)
     only = cells[0] if len(cells) == 1 else None
     success_rate, success = _success(cells, level)
     trained = bool(units.training_seeds(policy))
-    runs = units.run_means(policy, missions) if trained else np.empty(0)
+    table = units.run_table(policy, missions) if trained else None
     recipe = intervals.unknown("no training seed of this policy is known")
     if trained:
-        recipe = intervals.student_t_interval([runs], level)
+        recipe = _recipe_interval(table, config)
     return SummaryRecord(
         policy=policy,
         mission=mission,
         n_missions=len(missions),
         trained=trained,
         n_episodes=int(episodes.size),
-        n_train_seeds=int(runs.size),
+        n_train_seeds=0 if table is None else sum(runs.size for runs in table.samples),
         mean=float(intervals.without_rounding(intervals.mean_of_strata(strata), resolution)),
         interval_low=interval.low,
         interval_high=interval.high,
         interval_method=interval.method,
-        median=float(np.median(episodes)),
+        median=float(np.median(episodes if only else [units.mean() for units in strata])),
         sd=float(episodes.std(ddof=1)) if only and episodes.size > 1 else nan,
         iqm=float(intervals.iqm(episodes)),
         min=float(episodes.min()),
@@ -127,9 +129,21 @@ def _summary(
     )
 
 
+def _recipe_interval(table: RunTable | None, config: DAFComparisonConfig) -> Interval:
+    """Interval of the mean of a recipe, for the configured claim."""
+    if table is None or table.fewest < 2:
+        return intervals.student_t_interval([] if table is None else table.samples)  # unknown, with the reason
+    variance = recipe_variance(table, general=config.recipe_claim == "general")
+    if not variance.general or variance.own.error == 0:
+        return intervals.student_t_interval(table.samples, config.confidence_level)
+    half = variance.half_width(config.confidence_level)
+    return Interval(low=table.mean - half, high=table.mean + half, method="crossed random effects, Satterthwaite")
+
+
 def _success(cells: list[Cell], level: float) -> tuple[float, Interval]:
     """Mean success rate over the missions that declare success, and its interval."""
     declared = [cell.successes for cell in cells if cell.successes[1]]
-    episodes = sum(count for _, count in declared)
     rate = float(np.mean([share for share, _ in declared])) if declared else nan
-    return rate, intervals.wilson_interval(rate * episodes, episodes, level)
+    return rate, intervals.combined_wilson_interval(
+        [share for share, _ in declared], [count for _, count in declared], level
+    )

@@ -11,12 +11,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from daf.config import Normalization
+from daf.config import DAFComparisonConfig, Normalization
 from daf.errors import BadInputError
+from daf.statistics.crossed import RunTable
 from daf.statistics.intervals import ROUNDING, Array, resolution_of, unit_of, without_rounding
 
 if TYPE_CHECKING:
@@ -39,6 +41,8 @@ class Cell:
         training_seeds: training seed of each column, None where DAF did not train it.
         successes: mean success rate, and the number of episodes that declare success.
         scale: rewards that map to 0 and 1.
+        linear_ec: the scores with what each environment seed does to the scale, if policies set it: of the same means,
+            and with the spread that normalized means have (delta method). None: the scale is known.
         unit: what the scores are multiples of.
     """
 
@@ -50,6 +54,7 @@ class Cell:
     timeouts: int
     first_failure: str | None = None
     scale: tuple[float, float] = (0.0, 1.0)
+    linear_ec: Array | None = None
     unit: float = 1.0
 
     @property
@@ -57,6 +62,11 @@ class Cell:
         """Mean raw reward."""
         low, high = self.scale
         return low + (high - low) * self.unit * float(self.rewards_ec.mean())
+
+    def in_unit(self, unit: float) -> Cell:
+        """The same scores as multiples of `unit`, a power of two."""
+        linear = None if self.linear_ec is None else self.linear_ec / unit
+        return replace(self, rewards_ec=self.rewards_ec / unit, linear_ec=linear, unit=unit)
 
     @property
     def resolution(self) -> float:
@@ -68,6 +78,16 @@ class Cell:
     def episodes(self) -> Array:
         """Units of checkpoints: one value per environment seed."""
         return without_rounding(self.rewards_ec.mean(axis=1), self.resolution)
+
+    @property
+    def spread_ec(self) -> Array:
+        """Scores for the variance of means."""
+        return self.rewards_ec if self.linear_ec is None else self.linear_ec
+
+    @property
+    def spread_episodes(self) -> Array:
+        """Units of checkpoints for the variance of means."""
+        return without_rounding(self.spread_ec.mean(axis=1), self.resolution)
 
     @property
     def runs(self) -> Array:
@@ -104,6 +124,7 @@ class Units:
     missions: tuple[str, ...]
     cells: dict[tuple[str, str], Cell]
     notes: tuple[str, ...]
+    runs_per_mission: bool = False
     failed: Mapping[tuple[str, str], FailedCell] = field(default_factory=dict)
     unit: float = 1.0
 
@@ -132,15 +153,22 @@ class Units:
         seeds = [seed for (name, _), cell in cells.items() if name == policy for seed in cell.training_seeds]
         return any(seed is not None for seed in seeds)
 
-    def training_seeds(self, policy: str) -> list[int]:
-        seeds = {seed for (name, _), cell in self.cells.items() if name == policy for seed in cell.training_seeds}
-        return sorted(seed for seed in seeds if seed is not None)
+    @cached_property
+    def _training_seeds(self) -> dict[str, list[int]]:
+        seeds: dict[str, set[int]] = {}
+        for (policy, _), cell in self.cells.items():
+            seeds.setdefault(policy, set()).update(seed for seed in cell.training_seeds if seed is not None)
+        return {policy: sorted(known) for policy, known in seeds.items()}
 
-    def paired_differences(self, a: str, b: str, mission: str) -> Array:
-        """a minus b over the environment seeds that both have."""
+    def training_seeds(self, policy: str) -> list[int]:
+        return self._training_seeds.get(policy, [])
+
+    def paired_differences(self, a: str, b: str, mission: str, *, spread: bool = False) -> Array:
+        """a minus b over the environment seeds that both have; with `spread`, of the scores for variances."""
         x, y = self.cells[a, mission], self.cells[b, mission]
-        values_b = dict(zip(y.seeds, y.episodes, strict=True))
-        pairs = zip(x.seeds, x.episodes, strict=True)
+        of_a, of_b = (cell.spread_episodes if spread else cell.episodes for cell in (x, y))
+        values_b = dict(zip(y.seeds, of_b, strict=True))
+        pairs = zip(x.seeds, of_a, strict=True)
         differences = np.array([value - values_b[seed] for seed, value in pairs if seed in values_b])
         return without_rounding(differences, self.resolution((a, b), [mission]))
 
@@ -153,12 +181,12 @@ class Units:
         """These missions only, with scores of about 1: divided by a power of two, which is exact."""
         cells = {key: cell for key, cell in self.cells.items() if key[1] in missions}
         unit = max((unit_of(cell.rewards_ec) for cell in cells.values() if cell.rewards_ec.any()), default=1.0)
-        scaled = {key: replace(cell, rewards_ec=cell.rewards_ec / unit, unit=unit) for key, cell in cells.items()}
-        return replace(self, cells=scaled, unit=unit)
+        return replace(self, cells={key: cell.in_unit(unit) for key, cell in cells.items()}, unit=unit)
 
     def run_scores(self, policy: str, missions: list[str]) -> list[Array]:
         """Units of recipes: for each mission a vector over the training seeds that played all of them.
 
+        If each mission has separate training runs, the vectors contain all of a mission's.
         A policy without training seeds is fixed: one value per mission, whatever its number of checkpoints.
         """
         cells = [self.cells[policy, mission] for mission in missions if (policy, mission) in self.cells]
@@ -166,16 +194,37 @@ class Units:
             return []
         if not self.training_seeds(policy):
             return [np.array([cell.runs.mean()]) for cell in cells]
+        if self.runs_per_mission:
+            return [cell.runs for cell in cells]
         by_seed = [dict(zip(cell.training_seeds, cell.runs, strict=True)) for cell in cells]
         common = [seed for seed in by_seed[0] if seed is not None and all(seed in runs for runs in by_seed)]
         return [np.array([runs[seed] for seed in common]) for runs in by_seed]
 
-    def run_means(self, policy: str, missions: list[str]) -> Array:
-        """Mean over missions per training seed."""
-        scores = self.run_scores(policy, missions)
-        if not scores:
-            return np.empty(0)
-        return without_rounding(np.mean(scores, axis=0), self.resolution([policy], missions))
+    def run_table(self, policy: str, missions: list[str]) -> RunTable | None:
+        """The scores behind `run_scores`, by environment seed; None if there are none."""
+        runs = self.run_scores(policy, missions)
+        if not runs or not runs[0].size:
+            return None
+        cells, trained = [self.cells[policy, mission] for mission in missions], bool(self.training_seeds(policy))
+        joint = not self.runs_per_mission
+        if not trained:
+            scores = [cell.spread_ec.mean(axis=1)[:, None] for cell in cells]
+        elif not joint:
+            scores = [cell.spread_ec for cell in cells]
+        else:
+            common = set.intersection(*(set(cell.training_seeds) for cell in cells)) - {None}
+            order = [seed for seed in cells[0].training_seeds if seed in common]
+            places = [{seed: column for column, seed in enumerate(cell.training_seeds)} for cell in cells]
+            scores = [
+                cell.spread_ec[:, [place[seed] for seed in order]] for cell, place in zip(cells, places, strict=True)
+            ]
+        return RunTable(
+            scores=scores,
+            environments=[cell.seeds for cell in cells],
+            resolutions=[cell.resolution for cell in cells],
+            trained=trained,
+            joint=joint,
+        )
 
     def normalized(self, normalization: Normalization) -> Units:
         """The same units with normalized rewards.
@@ -195,10 +244,34 @@ class Units:
                 cell,
                 rewards_ec=(cell.rewards_ec - scales[mission][0]) / (scales[mission][1] - scales[mission][0]),
                 scale=scales[mission],
+                linear_ec=self._linear(normalization, cell, mission, scales[mission]),
             )
             for (policy, mission), cell in self.cells.items()
         }
         return replace(self, cells=cells, notes=(*self.notes, *notes))
+
+    def _linear(
+        self, normalization: Normalization, cell: Cell, mission: str, scale: tuple[float, float]
+    ) -> Array | None:
+        """Normalized scores of a cell with the scale's own variation by environment seed, as far as policies set it.
+
+        None if no policy sets it, or if it did not play all of the cell's environment seeds.
+        """
+        ends = []
+        for declared, value in zip((normalization.low, normalization.high), scale, strict=True):
+            if isinstance(declared, Mapping):
+                ends.append(np.full(len(cell.seeds), value))
+                continue
+            reference = self.cells[declared, mission]
+            by_seed = dict(zip(reference.seeds, reference.episodes, strict=True))
+            if any(seed not in by_seed for seed in cell.seeds):
+                return None
+            values = np.array([by_seed[seed] for seed in cell.seeds])
+            ends.append(values - values.mean() + value)
+        low, high = scale
+        mean = (float(cell.rewards_ec.mean()) - low) / (high - low)
+        moved = (1 - mean) * (ends[0] - low) + mean * (ends[1] - high)
+        return np.asarray((cell.rewards_ec - low - moved[:, None]) / (high - low))
 
     def _scale(self, normalization: Normalization, mission: str) -> tuple[float, float]:
         if not any(played == mission for _, played in self.cells):
@@ -229,6 +302,17 @@ class Units:
             hint = "a policy without episodes has no reference score: leave the mission out, or declare rewards"
             raise BadInputError(f"episodes of {declared} on {mission}", "none", f"normalization.{key}", hint)
         return float(cell.episodes.mean())
+
+
+def crossed_tables(
+    units: Units, config: DAFComparisonConfig, policies: Sequence[str], missions: list[str]
+) -> dict[str, RunTable] | None:
+    """The scores of these policies if environment seeds count for recipes and several are known; else None."""
+    if config.recipe_claim != "general" or units.runs_per_mission:
+        return None
+    tables = {policy: table for policy in policies if (table := units.run_table(policy, missions)) is not None}
+    several = any(len(seeds) > 1 for table in tables.values() for seeds in table.environments)
+    return tables if several else None
 
 
 def collect_units(frame: pd.DataFrame, policies: list[str], missions: list[str]) -> Units:

@@ -18,6 +18,8 @@ from daf.comparison import SUITES, ComparisonResults, suite_missions
 from daf.config import DAFComparisonConfig
 from daf.errors import BadInputError
 from daf.statistics.comparison import compare_episodes
+from daf.statistics.hypothesis_tests import hall_equivalence_p
+from daf.statistics.intervals import hall_interval
 from daf.statistics.records import Estimand, PairRecord
 from daf.statistics.results import data_dictionary
 from daf.statistics.sentences import mirrored
@@ -70,7 +72,9 @@ def test_checkpoints_are_compared_pair_by_pair() -> None:
     bounds = expected.confidence_interval()
     assert row["verdict"] == "better"
     assert row["difference"] == pytest.approx((table["good"] - table["bad"]).mean(), abs=1e-12)
-    assert (row["interval_low"], row["interval_high"]) == pytest.approx((bounds.low, bounds.high), abs=1e-9)
+    hall = hall_interval([(table["good"] - table["bad"]).to_numpy()])
+    both = min(bounds.low, hall.low), max(bounds.high, hall.high)
+    assert (row["interval_low"], row["interval_high"]) == pytest.approx(both, abs=1e-9)
     assert row["n_a"] == 24
     turned = pair(compare_episodes(frame, config("bad", "good")))
     assert turned["verdict"] == "worse"
@@ -128,7 +132,8 @@ def test_columns_of_earlier_versions_are_refused_with_their_new_names(old: str, 
 def test_recipes_are_compared_by_welch_on_seed_means() -> None:
     seeds = {"x": (1, 2, 3), "y": (1, 2, 3, 4)}
     frame = episodes({"x": 2.0, "y": 0.0}, missions=("m", "k"), seeds=seeds)
-    row = pair(compare_episodes(frame, config("x", "y", missions=("m", "k"))), "recipes")
+    settings = config("x", "y", missions=("m", "k"), recipe_claim="these_episodes")
+    row = pair(compare_episodes(frame, settings), "recipes")
     runs = frame.groupby(["policy", "train_seed"])["mean_reward"].mean()
     expected = stats.ttest_ind(runs["x"], runs["y"], equal_var=False)
     assert row["p"] == pytest.approx(expected.pvalue, abs=1e-9)
@@ -137,7 +142,7 @@ def test_recipes_are_compared_by_welch_on_seed_means() -> None:
 
 def test_a_recipe_against_a_fixed_policy_is_a_one_sample_test() -> None:
     frame = episodes({"x": 2.0, "r": 0.0}, seeds={"x": (1, 2, 3)})
-    row = pair(compare_episodes(frame, config("r", "x")), "recipes")
+    row = pair(compare_episodes(frame, config("r", "x", recipe_claim="these_episodes")), "recipes")
     runs = frame[frame.policy == "x"].groupby("train_seed")["mean_reward"].mean()
     fixed = frame.loc[frame.policy == "r", "mean_reward"].mean()
     assert row["p"] == pytest.approx(stats.ttest_1samp(runs, fixed).pvalue, abs=1e-9)
@@ -170,7 +175,7 @@ def test_equivalence_is_corrected_for_its_family_too() -> None:
     for a, b in (("a", "b"), ("a", "c"), ("b", "c")):
         d = table[a] - table[b]
         sides = (stats.ttest_1samp(d, -0.5, alternative="greater"), stats.ttest_1samp(d, 0.5, alternative="less"))
-        raw.append(max(side.pvalue for side in sides))
+        raw.append(max(hall_equivalence_p([d.to_numpy()], 0.5), *(side.pvalue for side in sides)))
     order = np.argsort(raw)
     expected = np.empty(3)
     expected[order] = np.minimum(np.maximum.accumulate(np.array(raw)[order] * [3, 2, 1]), 1)
@@ -274,7 +279,7 @@ def test_results_survive_their_files(tmp_path: Path) -> None:
     assert "NaN" not in (tmp_path / "comparison.json").read_text()
     assert json.loads((tmp_path / "comparison.json").read_text())["provenance"]["git"] == {"commit": "abc"}
     assert len(pd.read_csv(tmp_path / "pairwise.csv")) == len(results.pairwise)
-    with pytest.raises(BadInputError, match=r"daf-comparison/4"):
+    with pytest.raises(BadInputError, match=r"daf-comparison/5"):
         ComparisonResults.from_dict({"format": "else"})
 
 

@@ -135,7 +135,7 @@ def test_intervals_say_how_they_were_made():
     methods = analyze_episodes(table(REWARDS, [True] * 8), METADATA).interval_methods
     assert methods == {
         "success_interval": "95 %, Wilson",
-        "reward_interval": "95 %, Student-t",
+        "reward_interval": "95 %, Student-t and Hall's transformed t",
         "variance_interval": "95 %, chi-squared, assumes normally distributed values",
     }
 

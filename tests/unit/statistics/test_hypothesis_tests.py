@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from itertools import product
+from itertools import combinations, product
 
 import numpy as np
 import pytest
 from scipy import stats
 
-from daf.statistics import effects, hypothesis_tests
+from daf.statistics import effects, hypothesis_tests, intervals
 
 RNG = np.random.default_rng
 
@@ -165,18 +165,66 @@ def test_false_positives_of_the_sign_flip_test_stay_at_the_level() -> None:
     assert 0.037 <= sum(result.p <= 0.05 for result in results) / runs <= 0.060
 
 
+def test_equivalence_of_skewed_differences_takes_the_larger_p() -> None:
+    values = RNG(2).lognormal(0, 1, 20) - 1.6
+    error, df = stats.sem(values), 19
+    student = hypothesis_tests.equivalence_p(values.mean(), error, df, 1.0)
+    found = hypothesis_tests.hall_equivalence_p([values], 1.0)
+    assert found is not None
+    assert student is not None
+    assert found > student
+    # By duality: p is alpha where the interval at 1 - 2 alpha touches the margin.
+    assert intervals.hall_interval([values], 1 - 2 * found).high == pytest.approx(1.0, abs=1e-6)
+
+
+def test_the_permutation_test_is_studentized() -> None:
+    x, y = np.array([3.0, 9.0, 4.0]), np.array([1.0, 1.2, 0.8, 1.1, 0.9])
+    pooled = np.concatenate([x, y])
+    values = []
+    for chosen in combinations(range(8), 3):
+        rest = [place for place in range(8) if place not in chosen]
+        values.append(abs(stats.ttest_ind(pooled[list(chosen)], pooled[rest], equal_var=False).statistic))
+    observed = abs(stats.ttest_ind(x, y, equal_var=False).statistic)
+    expected = np.mean(np.array(values) >= observed * (1 - 1e-9))
+    assert hypothesis_tests.permutation_test(x, y, rng=RNG(1)).p == pytest.approx(expected)
+
+
+def test_the_permutation_test_holds_for_unequal_numbers_and_variances() -> None:
+    rng, runs = RNG(11), 300
+    false = sum(
+        (hypothesis_tests.permutation_test(rng.normal(0, 4, 5), rng.normal(0, 1, 20), rng=rng).p or 1) <= 0.05
+        for _ in range(runs)
+    )
+    assert false / runs < 0.11  # 26 to 32 % without studentizing
+
+
 # ---- effects and power ------------------------------------------------------------------------------------
 
 
-def test_hedges_g_by_hand() -> None:
+def test_the_effect_of_two_samples_by_hand() -> None:
     x, y = np.array([3.0, 4.0, 5.0, 7.0]), np.array([1.0, 2.0, 4.0])
-    pooled = np.sqrt((3 * x.var(ddof=1) + 2 * y.var(ddof=1)) / 5)
-    d = (x.mean() - y.mean()) / pooled
-    g, interval = effects.hedges_g(x, y)
-    assert g == pytest.approx(d * 0.8408, abs=1e-3)  # J(5) of Hedges' table
-    t, scale = stats.ttest_ind(x, y).statistic, np.sqrt(1 / 4 + 1 / 3) * g / d
-    assert stats.nct.cdf(t, 5, interval.low / scale) == pytest.approx(0.975, abs=1e-9)
-    assert stats.nct.cdf(t, 5, interval.high / scale) == pytest.approx(0.025, abs=1e-9)
+    welch = stats.ttest_ind(x, y, equal_var=False)
+    sd = np.sqrt((x.var(ddof=1) + y.var(ddof=1)) / 2)
+    error = (x.mean() - y.mean()) / welch.statistic
+    d, interval = effects.standardized(x.mean() - y.mean(), error, welch.df, sd)
+    correction = effects.hedges_correction(welch.df)
+    assert d == pytest.approx((x.mean() - y.mean()) / sd * correction)
+    scale = error / sd * correction
+    assert stats.nct.cdf(welch.statistic, welch.df, interval.low / scale) == pytest.approx(0.975, abs=1e-9)
+    assert stats.nct.cdf(welch.statistic, welch.df, interval.high / scale) == pytest.approx(0.025, abs=1e-9)
+
+
+def test_the_effect_under_unequal_variances_is_covered_and_agrees_with_welch() -> None:
+    rng, runs, covered = RNG(5), 400, 0
+    for _ in range(runs):
+        x, y = rng.normal(2, 4, 6), rng.normal(0, 1, 20)
+        error, df = hypothesis_tests.welch_parts(x, y)
+        sd = np.sqrt((x.var(ddof=1) + y.var(ddof=1)) / 2)
+        _, interval = effects.standardized(x.mean() - y.mean(), error, df, sd)
+        covered += interval.low <= 2 / np.sqrt(17 / 2) <= interval.high
+        significant = stats.ttest_ind(x, y, equal_var=False).pvalue <= 0.05
+        assert significant == (not interval.low <= 0 <= interval.high)
+    assert 0.92 <= covered / runs <= 0.98
 
 
 def test_dz_interval_inverts_the_noncentral_t_and_mirrors() -> None:
@@ -198,7 +246,7 @@ def test_effects_far_from_zero_keep_their_interval() -> None:
 
 def test_effects_without_variance_are_unknown() -> None:
     assert not effects.dz([np.full(9, 2.0)])[1].known
-    assert not effects.hedges_g(np.full(3, 2.0), np.full(3, 1.0))[1].known
+    assert not effects.standardized(1.0, 0.0, 4.0, 0.0)[1].known
 
 
 def test_probability_of_improvement_check_value() -> None:

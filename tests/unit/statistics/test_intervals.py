@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from daf.statistics import intervals
-from daf.statistics.intervals import bca_interval, iqm, student_t_interval, wilson_interval
+from daf.statistics import hypothesis_tests, intervals
+from daf.statistics.intervals import hall_interval, iqm, student_t_interval, wilson_interval
 
 
 def sample(n: int, seed: int = 0) -> np.ndarray:
@@ -34,41 +34,6 @@ def test_two_strata_of_one_size_are_welchs_interval_of_the_sum() -> None:
     assert (2 * found.low, 2 * found.high) == pytest.approx((expected.low, expected.high), abs=1e-9)
 
 
-def test_bca_is_scipys_on_the_same_resamples() -> None:
-    values = sample(40)
-    interval = bca_interval([values], num_resamples=999, rng=np.random.default_rng(7))
-    expected = stats.bootstrap(
-        (values,), np.mean, n_resamples=999, method="BCa", rng=np.random.default_rng(7)
-    ).confidence_interval
-    assert (interval.low, interval.high) == pytest.approx((expected.low, expected.high), abs=1e-9)
-
-
-def test_bca_over_strata_is_scipys_for_two_samples() -> None:
-    x, y = sample(15, 1), sample(20, 2)
-    found = bca_interval([x, y], num_resamples=500, rng=np.random.default_rng(3))
-    expected = stats.bootstrap(
-        (x, y), lambda a, b, axis: (a.mean(axis) + b.mean(axis)) / 2, n_resamples=500, method="BCa",
-        rng=np.random.default_rng(3),
-    ).confidence_interval  # fmt: skip
-    assert (found.low, found.high) == pytest.approx((expected.low, expected.high), abs=1e-9)
-
-
-def test_bca_counts_ties_half_as_scipy_does() -> None:
-    values = np.array([0.0, 0, 0, 0, 0, 0, 0, 1, 1, 3])
-    found = bca_interval([values], num_resamples=999, rng=np.random.default_rng(7))
-    expected = stats.bootstrap(
-        (values,), np.mean, n_resamples=999, method="BCa", rng=np.random.default_rng(7)
-    ).confidence_interval
-    assert (found.low, found.high) == pytest.approx((expected.low, expected.high), abs=1e-9)
-
-
-def test_the_same_generator_gives_the_same_replicates_whatever_the_chunk(monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = intervals.bootstrap_replicates([sample(10)], intervals.mean_of_strata, 100, np.random.default_rng(1))
-    monkeypatch.setattr(intervals, "_CHUNK", 30)
-    parts = intervals.bootstrap_replicates([sample(10)], intervals.mean_of_strata, 100, np.random.default_rng(1))
-    np.testing.assert_array_equal(whole, parts)
-
-
 @pytest.mark.parametrize(("k", "n"), [(0, 10), (3, 10), (10, 10), (45, 50)])
 def test_wilson_is_scipys(k: int, n: int) -> None:
     expected = stats.binomtest(k, n).proportion_ci(0.95, method="wilson")
@@ -78,8 +43,7 @@ def test_wilson_is_scipys(k: int, n: int) -> None:
 
 @pytest.mark.parametrize("strata", [[], [np.array([1.0])], [np.full(24, -0.25)], [np.full(5, 1.0), np.full(5, 2.0)]])
 def test_no_variance_gives_no_interval_but_a_reason(strata: list[np.ndarray]) -> None:
-    rng = np.random.default_rng(0)
-    for found in (student_t_interval(strata), bca_interval(strata, rng=rng)):
+    for found in (student_t_interval(strata), hall_interval(strata), intervals.mean_interval(strata)):
         assert not found.known
         assert found.method.startswith("insufficient data: ")
 
@@ -88,11 +52,65 @@ def test_a_stratum_of_one_unit_leaves_the_variance_unknown() -> None:
     assert not student_t_interval([sample(5), sample(1)]).known
 
 
-def test_mean_interval_changes_its_method_at_a_hundred_units() -> None:
-    rng = np.random.default_rng(0)
-    assert intervals.mean_interval([sample(99)], rng=rng).method == "Student-t"
-    assert intervals.mean_interval([sample(100)], rng=rng).method == "BCa bootstrap"
-    assert intervals.mean_interval([sample(100), sample(99)], rng=rng).method == "Student-t"
+def test_mean_interval_spans_student_t_and_hall() -> None:
+    strata = [sample(20), sample(9, 1)]
+    student, hall = student_t_interval(strata, 0.9), hall_interval(strata, 0.9)
+    found = intervals.mean_interval(strata, 0.9)
+    assert (found.low, found.high) == (student.low, hall.high)
+    assert student.high < hall.high  # towards the long tail
+    assert student.low < hall.low
+
+
+@pytest.mark.parametrize("level", [0.8, 0.95])
+def test_halls_interval_inverts_his_transformed_t(level: float) -> None:
+    # Hall 1992: sqrt(n) (W + c W^2 / 3 + c^2 W^3 / 27 + c / 6n) with W = (mean - mu) / s is about Student's.
+    values = sample(15)
+    n, s = values.size, values.std(ddof=1)
+    skewness = stats.skew(values, bias=False)
+    found = hall_interval([values], level)
+    for bound, quantile in ((found.low, 0.5 + level / 2), (found.high, 0.5 - level / 2)):
+        w = (values.mean() - bound) / s
+        transformed = np.sqrt(n) * (w + skewness * w**2 / 3 + skewness**2 * w**3 / 27 + skewness / (6 * n))
+        assert transformed == pytest.approx(stats.t.ppf(quantile, n - 1), abs=1e-9)
+
+
+def test_halls_test_rejects_exactly_what_his_interval_excludes() -> None:
+    rng = np.random.default_rng(3)
+    for _ in range(50):
+        strata = [rng.lognormal(0, 1, 12) - 1.6, rng.normal(0.1, 1, 8)]
+        interval, result = hall_interval(strata), hypothesis_tests.hall_test(strata)
+        assert result.p is not None
+        assert (result.p <= 0.05) == (not interval.low <= 0 <= interval.high)
+
+
+def test_skewed_units_are_covered_where_student_t_fails() -> None:
+    rng, runs, student, both = np.random.default_rng(1), 600, 0, 0
+    for _ in range(runs):
+        strata = [rng.lognormal(0, 1, 16) - np.exp(0.5) for _ in range(2)]
+        for count, found in enumerate((student_t_interval(strata), intervals.mean_interval(strata))):
+            covered = found.low <= 0 <= found.high
+            student, both = (student + covered, both) if count == 0 else (student, both + covered)
+    assert student / runs < 0.92
+    assert both / runs > 0.925
+
+
+def test_shares_of_missions_with_unequal_counts() -> None:
+    one = intervals.combined_wilson_interval([0.3], [10], 0.9)
+    assert (one.low, one.high) == (wilson_interval(3, 10, 0.9).low, wilson_interval(3, 10, 0.9).high)
+    # Newcombe's interval of a difference (1998, method 10: 56/70 - 48/80 is .2, .0524 to .3339) by symmetry: the mean
+    # of p1 and 1 - p2 is (1 + p1 - p2) / 2.
+    found = intervals.combined_wilson_interval([56 / 70, 32 / 80], [70, 80])
+    assert (2 * found.low - 1, 2 * found.high - 1) == pytest.approx((0.0524, 0.3339), abs=5e-5)
+
+
+@pytest.mark.parametrize(("few", "many"), [(4, 64), (4, 200), (16, 16)])
+def test_shares_of_missions_with_unequal_counts_are_covered(few: int, many: int) -> None:
+    rng, runs, hits = np.random.default_rng(few + many), 600, 0
+    for _ in range(runs):
+        shares = [rng.binomial(few, 0.5) / few, rng.binomial(many, 0.7) / many]
+        found = intervals.combined_wilson_interval(shares, [few, many])
+        hits += found.low <= 0.6 <= found.high
+    assert hits / runs > 0.92
 
 
 def test_icc_of_a_textbook_table() -> None:

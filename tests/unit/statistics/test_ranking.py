@@ -48,7 +48,8 @@ def test_critical_difference_of_demsar() -> None:
 def test_run_ranks_resample_training_seeds_for_all_missions_at_once() -> None:
     # a is better with seed 1 and worse with seed 2, on both missions alike: its mean rank is either 1 or 2 or tied on
     # both at once, never 1.5 by being first on one mission and second on the other.
-    a, fixed = np.array([[4.0, 0, 0, 0, 0], [8.0, 0, 0, 0, 0]]), np.array([[0.5], [1.0]])
+    a = [np.array([4.0, 0, 0, 0, 0]), np.array([8.0, 0, 0, 0, 0])]
+    fixed = [np.array([0.5]), np.array([1.0])]
     rngs = [np.random.default_rng(1), np.random.default_rng(2)]
     found = ranking.bootstrap_run_ranks([a, fixed], fixed=[False, True], num_resamples=4000, rngs=rngs)
     np.testing.assert_array_equal(found.mean_rank, [1, 2])
@@ -56,21 +57,28 @@ def test_run_ranks_resample_training_seeds_for_all_missions_at_once() -> None:
     assert found.probability_first.sum() == pytest.approx(1)
 
 
+def test_resamples_of_few_seeds_vary_as_much_as_the_mean_does() -> None:
+    runs = [np.array([0.0, 1.0, 4.0])]
+    drawn = ranking._resampled_means(runs, 20_000, np.random.default_rng(1), joint=True)
+    assert drawn.std() == pytest.approx(runs[0].std(ddof=1) / np.sqrt(3), rel=0.03)
+
+
 def test_ranks_of_few_units_have_neither_interval_nor_chance() -> None:
     rng = np.random.default_rng(4)
-    enough, few, one = (rng.normal(0, 1, (2, seeds)) for seeds in (5, 4, 1))
+    enough, few, one = (list(rng.normal(0, 1, (2, seeds))) for seeds in (5, 4, 1))
+    other, fixed_too = [units + 1 for units in enough], [units + 1 for units in one]
     for runs, fixed, known in (
-        ([enough, enough + 1], [False, False], True),
-        ([enough, few], [False, False], False),
-        ([enough, one], [False, False], False),  # a single seed is not a fixed policy
-        ([enough, one], [False, True], True),
-        ([one, one + 1], [True, True], False),
+        ([enough, other], [False, False], [True, True]),
+        ([enough, few], [False, False], [True, False]),
+        ([enough, one], [False, False], [False, False]),  # a single seed is not a fixed policy
+        ([enough, one], [False, True], [True, True]),
+        ([one, fixed_too], [True, True], [False, False]),
     ):
         rngs = [np.random.default_rng(seed) for seed in (1, 2)]
         found = ranking.bootstrap_run_ranks(runs, fixed=fixed, num_resamples=300, rngs=rngs)
         assert np.isfinite(found.mean_rank).all()
         for figures in (found.low, found.high, found.probability_first):
-            assert (np.isfinite(figures) if known else np.isnan(figures)).all()
+            assert np.isfinite(figures).tolist() == known
     episodes = rng.normal(0, 1, (2, 4))
     assert np.isnan(ranking.bootstrap_ranks([episodes], num_resamples=300, rng=rng).probability_first).all()
     assert np.isfinite(ranking.bootstrap_ranks([episodes] * 2, num_resamples=300, rng=rng).low).all()

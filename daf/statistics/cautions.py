@@ -1,0 +1,102 @@
+"""Cautions: where no test holds with few units, what in the data at hand says so."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from math import sqrt
+
+import numpy as np
+
+from daf.statistics.crossed import RunTable
+from daf.statistics.intervals import Array, is_constant, mean_of_strata, skewness_of_mean, standard_error
+
+FEW_RUNS = 10  # up to this number of training seeds, their spread and shape are hardly known
+MANY_RUNS = 100  # from this number, skewness hardly matters
+UNEQUAL = 3.0  # ratio of standard deviations from which few seeds mislead Welch's test
+GAP = 0.6  # share of the range between two neighbours from which seeds look like two groups
+RARE_EPISODES = 100  # among them, an event of 5 % has been seen with a chance of over 99 %
+STEADY = 0.25  # a policy's scores are steady if they vary by less than this share of the difference
+SKEWED = 0.25  # skewness of a mean from which even Hall's transformed t allows up to 9 % false verdicts
+
+
+def join_cautions(cautions: Sequence[str]) -> str:
+    return "; ".join(dict.fromkeys(caution for caution in cautions if caution))
+
+
+def seed_cautions(*tables: RunTable) -> list[str]:
+    """What makes a comparison of these training seeds unreliable."""
+    samples = [runs for table in tables if table.trained and len(table.samples) == 1 for runs in table.samples]
+    if not samples:
+        return []
+    fewest = min(runs.size for runs in samples)
+    cautions = []
+    lopsided = [runs.size for runs in samples if _is_skewed(runs)]
+    if lopsided:
+        cautions.append(
+            f"the scores of the {lopsided[0]} training seeds of one side are skewed, and p may be up to three times "
+            "too small"
+        )
+    if fewest > FEW_RUNS:
+        return cautions
+    spreads = [float(runs.std(ddof=1)) for runs in samples if runs.size > 1]
+    alike = [runs.size for runs in samples if is_constant(runs)]
+    if alike:
+        cautions.append(f"all {alike[0]} training seeds of one side score alike, so how much they vary is not known")
+    elif len(spreads) == 2 and max(spreads) > UNEQUAL * min(spreads):
+        cautions.append(
+            f"one side's training seeds vary {max(spreads) / min(spreads):.0f} times as much as the other's, so few of "
+            "them decide"
+        )
+    if any(_two_groups(runs) for runs in samples):
+        cautions.append("the training seeds of one side fall into two groups, as if some training runs had failed")
+    if fewest <= 3:
+        cautions.append(f"only {fewest} training seeds on one side: a rare failed training may be missing from them")
+    return cautions
+
+
+def _is_skewed(runs: Array) -> bool:
+    """Whether few seeds are so skewed that Welch's test rejects too often, beyond what chance makes of normal ones."""
+    n = runs.size
+    if is_constant(runs) or not 4 < n < MANY_RUNS:
+        return False
+    error, _ = standard_error([runs])
+    by_chance = sqrt(6 * (n - 1) / ((n - 2) * (n + 1) * (n + 3)))  # standard error of a normal sample's, of its mean
+    return bool(abs(skewness_of_mean([runs], error)) > max(SKEWED, 1.5 * by_chance))
+
+
+def _two_groups(runs: Array) -> bool:
+    """Whether one gap takes most of the range."""
+    return bool(runs.size > 3 and not is_constant(runs) and np.diff(np.sort(runs)).max() > GAP * np.ptp(runs))
+
+
+def episode_cautions(
+    scores: Mapping[str, Sequence[Array]], differences: Sequence[Array], unit: float = 1.0
+) -> list[str]:
+    """What makes paired episodes unreliable.
+
+    Args:
+        scores: by policy, the scores on each mission.
+        differences: paired differences on each mission.
+        unit: what both are multiples of.
+    """
+    n = sum(stratum.size for stratum in differences)
+    if n >= RARE_EPISODES:
+        return []
+    cautions = []
+    difference = abs(float(mean_of_strata(differences)))
+    steady = [
+        policy
+        for policy, missions in scores.items()
+        if difference > 0 and all(float(units.std()) < STEADY * difference for units in missions)
+    ]
+    if steady:
+        share = 1 - 0.05 ** (1 / n)
+        cautions.append(
+            f"{' and '.join(steady)} scored almost the same in every episode, and {n} episodes may miss an event that "
+            f"happens in up to {100 * share:.2g} % of them: one that changes the score by more than "
+            f"{unit * difference / share:.3g} would change the verdict"
+        )
+    error, _ = standard_error(differences)
+    if not all(is_constant(stratum) for stratum in differences) and abs(skewness_of_mean(differences, error)) > SKEWED:
+        cautions.append(f"the paired differences are skewed, and with {n} of them p may be too small")
+    return cautions

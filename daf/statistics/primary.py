@@ -1,0 +1,197 @@
+"""The quantity that decides: the mean, the IQM, or the probability of improvement; and where they contradict.
+
+Each has its own test. Verdicts on means stay beside IQM and probability of improvement, and a pair on which these point
+the other way is flagged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from math import comb, isfinite, nan, sqrt
+
+import numpy as np
+from scipy import special
+
+from daf.config import Primary
+from daf.statistics import hypothesis_tests
+from daf.statistics.intervals import (
+    ROUNDING,
+    Array,
+    Interval,
+    iqm,
+    is_constant,
+    t_quantile,
+    unknown,
+    without_rounding,
+)
+from daf.statistics.records import PairRecord
+
+NAMES = {"mean": "mean", "iqm": "IQM", "probability_of_improvement": "probability of improvement"}
+FEW_BEYOND = 10  # replicates beyond 0 from which their share is a p-value
+
+
+def estimate_of(record: PairRecord) -> tuple[float, float, float]:
+    """The primary quantity of a pair with its interval; 0, or one half of a probability, means equal."""
+    if record.primary == "iqm":
+        return record.iqm_difference, record.iqm_low, record.iqm_high
+    if record.primary == "probability_of_improvement":
+        return record.p_improvement, record.p_improvement_low, record.p_improvement_high
+    return record.difference, record.interval_low, record.interval_high
+
+
+def advantage(record: PairRecord) -> float:
+    """The primary quantity, above 0 if policy_a is ahead."""
+    estimate = estimate_of(record)[0]
+    return _beyond_half(estimate) if record.primary == "probability_of_improvement" else estimate
+
+
+def _beyond_half(probability: float) -> float:
+    """A probability less one half; 0 if only rounding errors of a mean over missions are left."""
+    gap = probability - 0.5
+    return 0.0 if abs(gap) <= ROUNDING else gap
+
+
+def contradictions(record: PairRecord) -> list[str]:
+    """The quantities that point the other way than the primary one."""
+    gaps = {
+        "mean": record.difference,
+        "iqm": record.iqm_difference,
+        "probability_of_improvement": _beyond_half(record.p_improvement),
+    }
+    ahead = np.sign(advantage(record))
+    return [name for name, gap in gaps.items() if isfinite(gap) and np.sign(gap) * ahead < 0]
+
+
+def contradiction_text(record: PairRecord, names: Sequence[str]) -> str:
+    """What contradicts a verdict, for a caution."""
+    figures = {
+        "mean": f"the means differ by {record.difference:.3g}",
+        "iqm": f"the IQMs differ by {record.iqm_difference:.3g}",
+        "probability_of_improvement": f"the probability of improvement is {100 * record.p_improvement:.0f} %",
+    }
+    if not names:
+        return ""
+    shown = " and ".join(figures[name] for name in names)
+    return f"this verdict is about the {NAMES[record.primary]}, but {shown} ({record.policy_a} over {record.policy_b})"
+
+
+# ---- paired episodes --------------------------------------------------------------------------------------
+
+
+def paired_iqm(
+    x: Sequence[Array], y: Sequence[Array], level: float, resolution: float = 0.0
+) -> tuple[float, Interval, float, float]:
+    """Difference of the IQMs of paired units pooled over missions: value, interval, standard error and df.
+
+    Yuen's test of dependent samples (Wilcox 2012, section 5.9.5) from winsorized values, with the variance within
+    missions.
+
+    Args:
+        resolution: the size up to which differences are rounding errors of the scores.
+    """
+    difference = iqm_difference(np.concatenate(x), np.concatenate(y), resolution)
+    n = sum(part.size for part in x)
+    kept = n - 2 * (n // 4)
+    winsorized = [_winsorized(x), _winsorized(y)]
+    gaps = [without_rounding(one - other, resolution) for one, other in zip(*winsorized, strict=True)]
+    if kept < 2 or all(is_constant(part) for part in gaps):
+        return difference, unknown("the differences do not vary"), nan, nan
+    squares = sum(float(((part - part.mean()) ** 2).sum()) for part in gaps)
+    error = sqrt(squares / (kept * (kept - 1)))
+    half = t_quantile(level, kept - 1) * error
+    return difference, Interval(low=difference - half, high=difference + half, method="Yuen"), error, kept - 1.0
+
+
+def iqm_difference(x: Array, y: Array, resolution: float) -> float:
+    """IQM of x minus that of y; 0 if they differ by rounding errors only."""
+    return float(without_rounding(iqm(x) - iqm(y), resolution))
+
+
+def _winsorized(parts: Sequence[Array]) -> list[Array]:
+    ordered = np.sort(np.concatenate(parts))
+    cut = ordered.size // 4
+    return [np.clip(part, ordered[cut], ordered[ordered.size - cut - 1]) for part in parts]
+
+
+def by_iqm(record: PairRecord, error: float, df: float, margin: float | None) -> PairRecord:
+    """The record of paired episodes with the test of the IQM as its test."""
+    if not error > 0:
+        return _untested(record, "iqm", "the differences do not vary")
+    t = record.iqm_difference / error
+    equivalence = hypothesis_tests.equivalence_p(record.iqm_difference, error, df, margin) if margin else None
+    p = hypothesis_tests.t_p_value(t, df)
+    return replace(
+        record, primary="iqm", test="Yuen's test of IQMs", t=t, df=df, p=p, minimum_p=nan,
+        p_equivalence=nan if equivalence is None else equivalence, reason="",
+    )  # fmt: skip
+
+
+def by_improvement(
+    record: PairRecord, strata: Sequence[Array], max_resamples: int, num_resamples: int, rng: np.random.Generator
+) -> PairRecord:
+    """The record of paired episodes with a sign test, stratified by mission, as its test."""
+    signs = [np.sign(stratum) for stratum in strata]
+    if all(np.all(sign == 0) for sign in signs):
+        return _untested(record, "probability_of_improvement", "all pairs are ties")
+    if any(is_constant(sign) and sign.size > 1 for sign in signs):
+        # A sign is one of three values: that all are alike is strong evidence, not a lack of variance.
+        n = sum(int(np.count_nonzero(sign)) for sign in signs)
+        wins = sum(int((sign > 0).sum()) for sign in signs)
+        p = min(1.0, 2 * float(special.bdtr(min(wins, n - wins), n, 0.5)))
+        test, minimum = "sign test", 2.0 ** (1 - n)
+    else:
+        result = hypothesis_tests.sign_flip_test(
+            signs, num_resamples=num_resamples, max_resamples=max_resamples, rng=rng
+        )
+        if result.p is None:
+            return _untested(record, "probability_of_improvement", result.reason)
+        p, test, minimum = result.p, f"sign test: {result.name}", result.minimum_p or nan
+    return replace(
+        record, primary="probability_of_improvement", test=test, t=nan, df=nan, p=p, minimum_p=minimum,
+        p_equivalence=nan, reason="",
+    )  # fmt: skip
+
+
+def _untested(record: PairRecord, name: Primary, reason: str) -> PairRecord:
+    return replace(
+        record, primary=name, test=f"test of the {NAMES[name]}", t=nan, df=nan, p=nan, minimum_p=nan,
+        p_equivalence=nan, reason=record.reason or reason,
+    )  # fmt: skip
+
+
+# ---- training seeds ---------------------------------------------------------------------------------------
+
+
+def from_replicates(record: PairRecord, name: Primary, replicates: Array, *, known: bool) -> PairRecord:
+    """The record of recipes with a bootstrap test of `name` as its test: the level at which the interval touches 0.
+
+    The interval is an expanded percentile interval, so its tails are those of Student's t with seeds - 1 degrees of
+    freedom; beyond the last few replicates, the tails of the normal distribution continue them.
+    """
+    if not known:
+        return _separated(record, name)
+    seeds = min(count for count in (record.n_a, record.n_b) if count is not None)
+    beyond = (float((replicates < 0).sum()) + float((replicates <= 0).sum())) / 2
+    share = min(beyond, replicates.size - beyond) / (replicates.size + 1)
+    least = FEW_BEYOND / (replicates.size + 1)
+    z = float(special.ndtri(max(share, least)))
+    if share < least:
+        z = min(z, -abs(float(replicates.mean())) / float(replicates.std()))
+    p = min(1.0, hypothesis_tests.t_p_value(z * sqrt((seeds - 1) / seeds), seeds - 1))
+    return replace(
+        record, primary=name, test=f"bootstrap test of the {NAMES[name]}", t=nan, df=nan, p=p, minimum_p=nan,
+        p_equivalence=nan,
+    )  # fmt: skip
+
+
+def _separated(record: PairRecord, name: Primary) -> PairRecord:
+    """Without a bootstrap interval: an exact test if every training seed of one side is ahead on every mission."""
+    counts = [count for count in (record.n_a, record.n_b) if count is not None]
+    if name == "iqm" or len(counts) < 2 or record.p_improvement not in (0.0, 1.0):
+        return _untested(record, name, "too few training seeds for a bootstrap test")
+    p = min(1.0, 2 / comb(sum(counts), counts[0]))
+    return replace(
+        record, primary=name, test="permutation of training seeds (complete separation)", t=nan, df=nan, p=p,
+        minimum_p=p, p_equivalence=nan,
+    )  # fmt: skip

@@ -1,0 +1,101 @@
+"""Bootstrap of recipes for other training seeds and other environment seeds.
+
+Training seeds are drawn as in `bootstrap`. What other environment seeds would do to a policy's mean on a mission is
+added to each replicate as a shift: the environments' deviations, each with a random normal weight. All policies take
+the same weight for the same environment seed, so what it does to all of them alike cancels in their differences. Seed
+means already vary by noise within episodes; the shift is reduced by that part (`crossed.environment_share`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from math import nan, sqrt
+
+import numpy as np
+
+from daf.statistics.bootstrap import BLOCK, FEWEST_UNITS, expanded_levels
+from daf.statistics.crossed import RunTable, environment_means, environment_share
+from daf.statistics.intervals import Array, Interval, iqm, is_constant, resolution_of, unknown
+
+WEIGHTS = 128  # environment seeds whose numbers differ by a multiple share a weight, which keeps large tables fast
+
+
+def environment_shifts(
+    tables: Sequence[RunTable], num_resamples: int, rngs: Sequence[np.random.Generator]
+) -> list[Array]:
+    """What other environment seeds would add to the means of each policy: (num_resamples, missions).
+
+    Args:
+        rngs: a generator per mission.
+    """
+    columns = []
+    for mission, rng in enumerate(rngs):
+        weights = np.array([_environment_weights(table, mission) for table in tables])
+        columns.append(rng.standard_normal((num_resamples, WEIGHTS)) @ weights.T)
+    return list(np.moveaxis(np.array(columns), (0, 1, 2), (2, 1, 0)))
+
+
+def _environment_weights(table: RunTable, mission: int) -> Array:
+    """The deviations of a mission's environments that share a random weight: (WEIGHTS,)."""
+    means = environment_means(table, mission)
+    n = means.size
+    if n < 2:
+        return np.zeros(WEIGHTS)
+    places = np.array(table.environments[mission]) % WEIGHTS
+    deviations = np.zeros(n) if is_constant(means) else (means - means.mean()) / sqrt(n * (n - 1))
+    return np.bincount(places, deviations, WEIGHTS) * sqrt(environment_share(table, mission))
+
+
+def run_replicates(
+    table: RunTable, num_resamples: int, rng: np.random.Generator, shifts: Array | None = None
+) -> Iterator[tuple[slice, Array]]:
+    """Resampled run scores, block by block: (rows, (rows, missions, training seeds))."""
+    runs = np.array([scores.mean(axis=0) for scores in table.scores])
+    for start in range(0, num_resamples, BLOCK):
+        rows = slice(start, min(start + BLOCK, num_resamples))
+        chosen = rng.integers(0, runs.shape[1], (rows.stop - rows.start, runs.shape[1]))
+        drawn = np.moveaxis(runs[:, chosen], 0, 1)
+        yield rows, drawn if shifts is None else drawn + shifts[rows, :, None]
+
+
+def pooled_statistic(name: str, runs: Array, target: float = 1.0) -> Array:
+    """A statistic of `bootstrap.POOLED` of run scores (..., missions, training seeds)."""
+    if name == "mean":
+        return np.asarray(runs.mean(axis=(-1, -2)))
+    if name == "median":
+        return np.asarray(np.median(runs.mean(axis=-1), axis=-1))
+    if name == "optimality_gap":
+        return np.asarray((target - np.minimum(runs, target)).mean(axis=(-1, -2)))
+    return iqm(runs.reshape(*runs.shape[:-2], -1))
+
+
+def improvement(x: Array, y: Array) -> Array:
+    """P(x > y) with ties as half, mean over missions, of run scores (rows, missions, training seeds)."""
+    total = np.zeros(len(x))
+    for mission in range(x.shape[1]):
+        gaps = x[:, mission, :, None] - y[:, mission, None, :]
+        tie = max(resolution_of(x[:, mission]), resolution_of(y[:, mission]))
+        total += ((gaps > tie).mean(axis=(1, 2)) + (gaps >= -tie).mean(axis=(1, 2))) / 2
+    return np.asarray(total / x.shape[1])
+
+
+def crossed_levels(tables: Sequence[RunTable], level: float) -> tuple[tuple[float, float], str]:
+    """Quantiles of replicates that bound an interval, or NaN and the reason why there is none."""
+    sizes = [
+        table.scores[0].shape[1] if table.trained else min(len(seeds) for seeds in table.environments)
+        for table in tables
+    ]
+    if min(sizes) < FEWEST_UNITS:
+        return (nan, nan), f"{min(sizes)} units; a bootstrap interval needs at least {FEWEST_UNITS}"
+    return expanded_levels([min(sizes)], level), ""
+
+
+def crossed_interval(replicates: Array, tables: Sequence[RunTable], level: float) -> Interval:
+    """Expanded percentile interval from replicates of these policies."""
+    levels, reason = crossed_levels(tables, level)
+    if reason:
+        return unknown(reason)
+    low, high = np.quantile(replicates, levels)
+    if is_constant(np.array([low, high])):
+        return unknown("all resamples give the same value")
+    return Interval(low=float(low), high=float(high), method="percentile bootstrap of seeds and episodes, expanded")
