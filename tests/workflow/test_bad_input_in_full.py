@@ -161,7 +161,7 @@ def test_what_only_the_engine_can_tell(tmp_path: Path, monkeypatch: pytest.Monke
         ("comparisons.a.missions", "the name of a mission", "'tutorial.minre'", "did you mean 'tutorial.miner'"),
         ("comparisons.b.missions", "a mission file", "no such file", ""),
         ("comparisons.c.missions", "the name of a CoGames variant", "'smal_50'", "did you mean 'small_50'"),
-        ("comparisons.d.missions", "description, success and env", "'sucess'", "did you mean 'success'?"),
+        ("comparisons.d.missions", "a known key", "'sucess'", "did you mean 'success'?"),
         ("comparisons.e.missions", "a mission that the engine can build", "500 exceeds available spawn", "room"),
         ("comparisons.f.policies", "a policy's shorthand or class path", "'undeclarde'", ""),
         ("policies.trained", "the same observation shape on both missions (128 x 3)", "64 x 3", "evaluate it on"),
