@@ -109,6 +109,17 @@ def _import_statements(content: bytes) -> Iterator[Import]:
             yield from (Import(alias.name) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             yield Import(node.module or "", node.level, tuple(alias.name for alias in node.names))
+        elif isinstance(node, ast.Call) and (name := _imported_by_call(node)):
+            yield Import(name)
+
+
+def _imported_by_call(call: ast.Call) -> str | None:
+    """The module of `importlib.import_module("name")` or `__import__("name")`; None for any other call or argument."""
+    function = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", None)
+    if function not in ("import_module", "__import__") or not call.args or not isinstance(call.args[0], ast.Constant):
+        return None
+    name = call.args[0].value
+    return name if isinstance(name, str) and not name.startswith(".") else None
 
 
 def search_path() -> tuple[str, ...]:

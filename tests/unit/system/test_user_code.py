@@ -82,6 +82,8 @@ def test_a_module_and_its_siblings_are_stamped_by_content(home: Path) -> None:
         "try:\n    from pkg.sub import helper\nexcept ImportError:\n    helper = None",
         "def act():\n    from . import helper",
         "class A:\n    def f(self):\n        import pkg.sub.helper",
+        "import importlib\nhelper = importlib.import_module('pkg.sub.helper')",
+        "helper = __import__('pkg.sub.helper', fromlist=['X'])",
     ],
 )
 def test_imports_are_followed_in_every_form_and_place(home: Path, statement: str) -> None:
