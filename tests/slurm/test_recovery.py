@@ -144,6 +144,7 @@ def test_a_preempted_job_goes_on_elsewhere_under_its_id(
     assert steps >= 5 * UPDATE_STEPS
 
 
+@pytest.mark.long
 def test_a_cancelled_job_saves_and_is_submitted_again(
     cluster: Cluster, start: Start, tmp_path: Path, undisturbed: bytes
 ) -> None:
@@ -159,6 +160,7 @@ def test_a_cancelled_job_saves_and_is_submitted_again(
     assert steps >= 5 * UPDATE_STEPS
 
 
+@pytest.mark.long
 def test_too_little_memory_is_answered_with_more(start: Start, tmp_path: Path, undisturbed: bytes) -> None:
     run = start(tmp_path, experiment(), "--set-resources", "train_policy:mem_mb=300 * attempt ** 3")
     run.succeeds()

@@ -146,6 +146,7 @@ def test_one_machine_with_two_processes(finished: Run) -> None:
     ] * 2
 
 
+@pytest.mark.long
 def test_trainings_that_share_nodes_have_gpus_and_ports_of_their_own(
     cluster: Cluster, start: Callable[..., Run], tmp_path: Path
 ) -> None:
