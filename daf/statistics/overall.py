@@ -8,6 +8,7 @@ not independent.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import nan
 from typing import Any
 
@@ -17,7 +18,7 @@ from daf.config import DAFComparisonConfig
 from daf.statistics import bootstrap, large_samples, ranking, recipe_bootstrap
 from daf.statistics.bootstrap import Scores
 from daf.statistics.crossed import RunTable
-from daf.statistics.intervals import Array, resolution_of, without_rounding
+from daf.statistics.intervals import Array, Interval, resolution_of, without_rounding
 from daf.statistics.records import OVERALL, AggregateRecord, Estimand, ProfileRecord, RankRecord
 from daf.statistics.streams import ESTIMAND_KEYS, environment_streams, stream
 from daf.statistics.units import Units, crossed_tables
@@ -128,19 +129,26 @@ def _resampled_aggregates(
                 pooled=name not in bootstrap.BY_MISSION,
                 missions=config.resample_missions,
             )
-            record = AggregateRecord(
-                estimand=estimand,
-                policy=policy,
-                statistic=name,
-                value=bootstrap.PooledStatistic(name, scores).estimate,
-                interval_low=interval.low,
-                interval_high=interval.high,
-                interval_method=interval.method,
-                n_missions=len(scores),
-                n_units=sum(part.size for part in scores),
-            )
-            records.append(record)
+            value = bootstrap.PooledStatistic(name, scores).estimate
+            records.append(_aggregate(estimand, policy, name, value, interval, scores))
     return records
+
+
+def _aggregate(
+    estimand: Estimand, policy: str, statistic: str, value: float, interval: Interval, scores: Sequence[Array]
+) -> AggregateRecord:
+    """One statistic of a policy's scores, one array for each mission."""
+    return AggregateRecord(
+        estimand=estimand,
+        policy=policy,
+        statistic=statistic,
+        value=value,
+        interval_low=interval.low,
+        interval_high=interval.high,
+        interval_method=interval.method,
+        n_missions=len(scores),
+        n_units=sum(part.size for part in scores),
+    )
 
 
 def _is_large(samples: dict[str, Scores]) -> bool:
@@ -156,18 +164,8 @@ def _large_aggregates(
         rng = stream(config, "aggregate", ESTIMAND_KEYS[estimand], policy)
         for name in statistics:
             interval = large_samples.interval(name, scores, config.confidence_level, rng)
-            record = AggregateRecord(
-                estimand=estimand,
-                policy=policy,
-                statistic=name,
-                value=large_samples.estimate(name, scores),
-                interval_low=interval.low,
-                interval_high=interval.high,
-                interval_method=interval.method,
-                n_missions=len(scores),
-                n_units=sum(part.size for part in scores),
-            )
-            records.append(record)
+            value = large_samples.estimate(name, scores)
+            records.append(_aggregate(estimand, policy, name, value, interval, scores))
     return records
 
 
@@ -184,18 +182,8 @@ def _crossed_aggregates(
     records = []
     for name in statistics:
         interval = recipe_bootstrap.crossed_interval(replicates[name], [table], config.confidence_level)
-        record = AggregateRecord(
-            estimand="recipes",
-            policy=policy,
-            statistic=name,
-            value=float(recipe_bootstrap.pooled_statistic(name, observed)),
-            interval_low=interval.low,
-            interval_high=interval.high,
-            interval_method=interval.method,
-            n_missions=len(table.scores),
-            n_units=observed.size,
-        )
-        records.append(record)
+        value = float(recipe_bootstrap.pooled_statistic(name, observed))
+        records.append(_aggregate("recipes", policy, name, value, interval, list(observed)))
     return records
 
 

@@ -104,7 +104,7 @@ def _frame(error: BaseException) -> tuple[str | None, bool]:
     for link in reversed(chain):  # the first cause first
         frames = [frame for frame in traceback.extract_tb(link.__traceback__) if not frame.filename.startswith("<fr")]
         others = [frame for frame in frames if not frame.filename.startswith(_DAF)]
-        own = [frame for frame in others if not frame.filename.startswith(_INSTALLED)]
+        own = [frame for frame in others if is_user_file(frame.filename)]
         if own:
             return _place(own[-1]), True
         if others and called is None:
