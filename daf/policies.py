@@ -13,6 +13,9 @@ from daf.system.checks import CheckResult
 
 __all__ = ["BatchPolicy", "NetworkPolicy", "daf_check_policy"]
 
+# Imported by this name only when it is used: a bundle includes this page and every module that its text imports.
+REHEARSAL = "daf.engine.rehearsal"
+
 
 def daf_check_policy(policy: Any, mission: Any, *, trainable: bool | None = None) -> list[CheckResult]:
     """Rehearse a policy on a mission, in a separate process: build it, act, train, save, load.
@@ -31,7 +34,6 @@ def daf_check_policy(policy: Any, mission: Any, *, trainable: bool | None = None
     Raises:
         BadInputError: unknown mission.
     """
-    # Imported by name: a bundle includes this page and every module that it imports.
-    rehearsal = importlib.import_module("daf.engine.rehearsal")
+    rehearsal = importlib.import_module(REHEARSAL)
     findings: list[CheckResult] = rehearsal.check_policy(policy, mission, trainable=trainable)
     return findings
