@@ -50,7 +50,7 @@ def test_analysis_and_export(folder: Path) -> None:
     assert "<svg" in page.read_text()
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_same_seed_gives_the_same_sweep_in_both_spellings(folder: Path) -> None:
     """Through the workflow; the second sweep has its own folder, so it really trains again."""
     from daf.config import DAFSweepConfig

@@ -12,7 +12,7 @@ from tests.slurm.test_workflow import EXPERIMENT, TINY
 from tests.slurm.tools import Run
 from tests.workflow.tools import PROJECT, write_experiment
 
-pytestmark = [pytest.mark.slurm, pytest.mark.slow]
+pytestmark = [pytest.mark.slurm, pytest.mark.long]
 
 
 def test_the_executor_for_any_scheduler_submits_with_sbatch(cluster: Cluster, tmp_path: Path) -> None:

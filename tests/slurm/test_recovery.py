@@ -95,6 +95,7 @@ def resumed_at(folder: Path) -> list[int]:
     return [int(steps.replace(",", "")) for steps in re.findall(r"resuming at ([\d,]+) agent-steps", messages(folder))]
 
 
+@pytest.mark.long
 def test_a_killed_run_is_continued_without_running_anything_twice(
     cluster: Cluster, start: Start, tmp_path: Path, undisturbed: bytes
 ) -> None:

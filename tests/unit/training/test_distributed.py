@@ -122,7 +122,7 @@ def metrics_of(folder: Path) -> list[dict[str, Any]]:
 
 @pytest.mark.slow
 def test_two_ranks_under_torchrun_train_together_and_repeatably(tmp_path: Path) -> None:
-    """One agent with two processes; two agents with one each train below, where a job is cancelled."""
+    """One agent with two processes; two agents with one each train in the examples of the specification."""
     recipe = recipe_of("lstm")
     outcome = run_training(recipe, tmp_path / "a", options_of(checkpoint_interval_steps=300))
     assert outcome.status == "completed"
@@ -221,7 +221,7 @@ def launch(output_dir: Path, **changes: Any) -> TrainingJob:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("machines", [1, 2])
+@pytest.mark.parametrize("machines", [1, pytest.param(2, marks=pytest.mark.long)])
 def test_a_cancelled_job_goes_on_where_it_was(
     machines: int, tmp_path: Path, started: list[subprocess.Popen[bytes]]
 ) -> None:
