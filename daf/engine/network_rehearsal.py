@@ -93,6 +93,7 @@ def _network(policy: MultiAgentPolicy, report: RehearsalReport) -> PolicyNetwork
         hint = "return the torch.nn.Module itself"
         report.add("a torch module from network()", f"a {type(module).__name__}", line, hint)
         return None
+    report.network = module
     if policy.network() is not module:
         hint = "make the network once, in __init__: training would change a copy that never acts"
         report.add("the same module from every call of network()", "another one", line, hint)
@@ -125,7 +126,7 @@ def _rehearse_outputs(policy: MultiAgentPolicy, network: PolicyNetwork, seen: Te
         )
         report.add("(logits, values) from forward_eval", found, line, hint)
         return False
-    before = len(report.findings)
+    before = report.faults
     for what, output, shapes in (
         ("logits", outputs[0], [(agents, num_actions)]),
         ("values", outputs[1], [(agents, 1), (agents,)]),
@@ -144,9 +145,9 @@ def _rehearse_outputs(policy: MultiAgentPolicy, network: PolicyNetwork, seen: Te
             report.add(f"finite {what}", "NaN or infinity", line, _FINITE)
     if carried is not None and state is not None:
         _check_state(carried, state, line, report)
-    if len(report.findings) == before:
+    if report.faults == before:
         _check_rows(network, seen, state, line, report)
-    return len(report.findings) == before
+    return report.faults == before
 
 
 def _check_state(carried: dict[str, Tensor], state: State, line: str | None, report: RehearsalReport) -> None:
@@ -282,4 +283,4 @@ def _logits(network: PolicyNetwork, seen: Tensor, state: State | None) -> Tensor
 
 
 def _close(first: Tensor, second: Tensor) -> bool:
-    return first.shape == second.shape and torch.allclose(first, second, rtol=TOLERANCE, atol=TOLERANCE)
+    return first.shape == second.shape and torch.allclose(first, second, rtol=TOLERANCE, atol=TOLERANCE, equal_nan=True)

@@ -190,7 +190,7 @@ def _rehearse_acting(policy: MultiAgentPolicy, factory: SimulationFactory, repor
     buffers = AgentBuffers.zeros(factory.num_agents, factory.observation_shape)
     simulation = factory.build(0, buffers)
     first = buffers.observations.copy()
-    kind, findings_before = _class_of(policy), len(report.findings)
+    kind, faults_before = _class_of(policy), report.faults
     if not (acts_on_batches(kind) or acts_for_one_agent(kind)):
         found = "neither of them: the class cannot act"
         report.add("step_batch or agent_policy", found, report.line_of(None), USE_BASE)
@@ -199,7 +199,7 @@ def _rehearse_acting(policy: MultiAgentPolicy, factory: SimulationFactory, repor
         act = partial(_act_on_batch, policy, buffers, len(factory.interface.all_action_names), report)
         _steps("step_batch", act, policy.reset, simulation, report)
     same_code = isinstance(policy, BatchPolicy) and kind.agent_policy is BatchPolicy.agent_policy
-    if acts_for_one_agent(kind) and not (same_code and len(report.findings) > findings_before):
+    if acts_for_one_agent(kind) and not (same_code and report.faults > faults_before):
         agent = report.attempt("agent_policy(0)", partial(policy.agent_policy, 0))
         if agent is None and not report.failed("agent_policy(0)"):
             report.add(

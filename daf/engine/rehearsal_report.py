@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import traceback
 from collections.abc import Callable
@@ -36,11 +37,15 @@ class RehearsalReport:
 
     Attributes:
         label: of the policy.
-        findings: errors and warnings, in the order in which they were found.
+        findings: errors and warnings, in the order in which they were found, each once.
+        faults: how many times something was found wrong.
+        network: of the policy, once it is known.
     """
 
     def __init__(self, label: str, note: Note = lambda _: None) -> None:
         self.findings: list[CheckResult] = []
+        self.faults = 0
+        self.network: Any = None
         self.label, self._note = label, note
         self._class: type | None = None
         self._failed: set[str] = set()
@@ -71,14 +76,17 @@ class RehearsalReport:
     def add_exception(self, expected: str, error: BaseException, method: str, owner: Any = None) -> None:
         """A finding about what user code raised, or about what DAF raised when it called a method of the user's."""
         self._log(error)
-        failure = FailureReport.of(error)
+        failure, method = FailureReport.of(error), _called(error) or method
         contract = next((link for link in chain_of(error) if isinstance(link, NetworkContractError)), None)
         place = failure.frame if failure.in_user_code else self.line_of(method, owner)
+        if method == "forward_eval" and self.network is not None and not failure.in_user_code:
+            place = self.line_of_network(self.network)
         if contract is not None:
             self.add(contract.expected, contract.found, place, contract.hint)
             return
         cause = (type(error).__name__, place)
-        if failure.in_user_code and cause in self._causes:
+        if place is not None and cause in self._causes:
+            self.faults += 1
             return  # one fault that several interfaces meet
         self._causes.add(cause)
         found = failure.error if failure.in_user_code else failure.cause
@@ -96,6 +104,7 @@ class RehearsalReport:
             failure = FailureReport.of(cause)
             probed = "_probe" in [frame.name for frame in traceback.extract_tb(cause.__traceback__)]
             method = "make_network" if probed or isinstance(cause, NotImplementedError) else "__init__"
+            method = _called(cause) or method
             place = failure.frame if failure.in_user_code else self.line_of(method)
             hint = error.hint or _remedy(cause, failure.in_user_code, method)
             if probed and not failure.in_user_code:
@@ -109,6 +118,7 @@ class RehearsalReport:
     def add(
         self, expected: str, found: str, place: str | None = None, hint: str = "", *, is_error: bool = True
     ) -> None:
+        self.faults += 1
         path = "" if self._class is None else f"{self._class.__module__}.{self._class.__qualname__}"
         name = f"policy '{self.label}'" + (f" ({path})" if path not in ("", self.label) else "")
         name += f", {place}" if place else ""
@@ -146,6 +156,16 @@ def _method_in(what: str) -> str:
     words = what.replace("(0)", "").replace("()", "").replace(".", " ").replace("reset before", "").split()
     named = [word for word in words if word in SIGNATURES]
     return "reset" if what.startswith("reset") else named[-1] if named else "__init__"
+
+
+def _called(error: BaseException) -> str | None:
+    """The method whose arguments do not fit, as Python's message names it."""
+    named = (
+        re.match(r"(?:[\w<>.]*\.)?(\w+)\(\) (?:takes|missing|got)", str(error))
+        if isinstance(error, TypeError)
+        else None
+    )
+    return named[1] if named and named[1] in SIGNATURES else None
 
 
 def _remedy(error: BaseException, in_user_code: bool, method: str) -> str:

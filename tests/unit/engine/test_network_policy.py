@@ -151,7 +151,7 @@ def test_logits_that_are_not_numbers_are_refused(factory, seen):
     policy = made(Scout, factory)
     with torch.no_grad():
         policy.network().inner.logits.bias.fill_(float("nan"))
-    with pytest.raises(ValueError, match="Bag.forward: expected finite logits, found NaN or infinity"):
+    with pytest.raises(ValueError, match=r"Bag\.forward: expected finite logits, found NaN or infinity"):
         acted(policy, seen)
 
 
@@ -243,7 +243,7 @@ def test_make_network_must_return_a_module(factory):
     class Missing(NetworkPolicy):
         pass
 
-    with pytest.raises(TypeError, match="Wrong.make_network: expected a torch module, found a int"):
+    with pytest.raises(TypeError, match=r"Wrong\.make_network: expected a torch module, found a int"):
         Wrong(factory.interface)
     with pytest.raises(NotImplementedError, match="Missing needs make_network"):
         Missing(factory.interface)
