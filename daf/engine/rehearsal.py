@@ -17,6 +17,7 @@ import numpy as np
 from mettagrid.policy.policy import MultiAgentPolicy
 
 from daf.config import PolicyConfig
+from daf.config.recipes import policy_code
 from daf.engine.forked import CallEndedError, Note, call_forked
 from daf.engine.missions import check_buildable, resolve_mission
 from daf.engine.network_policy import BatchPolicy
@@ -30,6 +31,7 @@ from daf.engine.simulation import AgentBuffers, SimulationFactory
 from daf.errors import DafError, PolicyError
 from daf.system.checks import CheckResult
 from daf.system.failure_report import is_user_file
+from daf.system.loaded_files import escaping, files_noted, in_words
 
 MOST_SECONDS = 120.0  # for one policy; usually it takes less than one
 STEPS = 2
@@ -114,7 +116,20 @@ def _rehearse_here(
 ) -> Rehearsed:
     _forget_user_modules()
     report = RehearsalReport(label or _name(policy), note)
-    resolved = None
+    with files_noted() as used:
+        resolved = _rehearse_all(policy, label, factories, role, report)
+    if resolved is not None and report.faults == 0 and resolved.bundle is None:
+        escaped = escaping(used, policy_code(resolved.class_path, resolved.init_kwargs))
+        if escaped:
+            expected, found, hint = in_words(escaped)
+            report.add(expected, found, report.line_of(None), hint, is_error=False)
+    return Rehearsed(findings=report.findings, policy=resolved)
+
+
+def _rehearse_all(
+    policy: Any, label: str | None, factories: Sequence[SimulationFactory], role: Role, report: RehearsalReport
+) -> ResolvedPolicy | None:
+    resolved, note = None, report.note
     try:
         note("importing it")
         resolved = resolve_policy(policy, label)
@@ -133,7 +148,7 @@ def _rehearse_here(
         report.add_build_error(error)
     except RAISED as error:
         report.add_exception("a policy that can be tried out", error, "__init__")
-    return Rehearsed(findings=report.findings, policy=resolved)
+    return resolved
 
 
 def _is_initialized(built: MultiAgentPolicy, report: RehearsalReport) -> bool:

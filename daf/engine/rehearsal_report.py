@@ -37,6 +37,7 @@ class RehearsalReport:
 
     Attributes:
         label: of the policy.
+        note: called with what is tried next.
         findings: errors and warnings, in the order in which they were found, each once.
         faults: how many times something was found wrong.
         network: of the policy, once it is known.
@@ -46,7 +47,7 @@ class RehearsalReport:
         self.findings: list[CheckResult] = []
         self.faults = 0
         self.network: Any = None
-        self.label, self._note = label, note
+        self.label, self.note = label, note
         self._class: type | None = None
         self._failed: set[str] = set()
         self._causes: set[tuple[str, str | None]] = set()
@@ -62,7 +63,7 @@ class RehearsalReport:
             what: the method that is called, in words that contain its name.
             owner: whose method it is; default: the policy's.
         """
-        self._note(f"calling {what}")
+        self.note(f"calling {what}")
         try:
             return action()
         except DafError as error:
