@@ -116,9 +116,11 @@ def _rehearse_here(
 ) -> Rehearsed:
     _forget_user_modules()
     report = RehearsalReport(label or _name(policy), note)
+    path = list(sys.path)
     with files_noted() as used:
         resolved = _rehearse_all(policy, label, factories, role, report)
     if resolved is not None and report.faults == 0 and resolved.bundle is None:
+        sys.path[:] = path  # stamps are made in processes that the user's code has not changed
         escaped = escaping(used, policy_code(resolved.class_path, resolved.init_kwargs))
         if escaped:
             expected, found, hint = in_words(escaped)

@@ -22,11 +22,11 @@ from daf.search.files import validate_sweep
 from daf.search.recipe import strategy_code
 from daf.search.space import searched_arguments
 from daf.system.failure_report import USER_ERRORS, FailureReport
+from daf.system.loaded_files import escaping, files_noted, in_words
+from daf.system.user_code import CodeStamp
 from daf.training.evaluator import check_objective
 from daf.training.trackers import check_trackers
 from daf.training.trainable import build_trainable, environments_per_process
-from daf.system.loaded_files import escaping, files_noted, in_words
-from daf.system.user_code import CodeStamp
 from daf.workflow.checkpoint_plan import Checkpoint
 from daf.workflow.plan import Plan
 from daf.workflow.rehearsal_plan import rehearsals, runs_user_code
@@ -107,9 +107,10 @@ class _EngineCheck:
 
     def search_spaces(self) -> None:
         for name, sweep in self._experiment.sweeps.items():
+            code = strategy_code(sweep)  # before the strategy may change sys.path
             with files_noted() as used:
                 self._attempt(f"sweeps.{name}.search_space", validate_sweep, sweep)
-            self._warn_about(used, strategy_code(sweep), f"sweeps.{name}.strategy", f"strategy '{sweep.strategy}'")
+            self._warn_about(used, code, f"sweeps.{name}.strategy", f"strategy '{sweep.strategy}'")
 
     def trainings_start(self) -> None:
         """The missions and networks of all sweeps and runs, and their processes."""
