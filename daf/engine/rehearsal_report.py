@@ -144,7 +144,8 @@ class RehearsalReport:
     def line_of_network(self, module: Any) -> str | None:
         """`file:line` of the user's code that computes the outputs, otherwise of what makes the network."""
         made = (place_of(self._class, name) for name in ("make_network", "network"))
-        return place_in_network(module) or next(filter(None, made), None) or self.line_of(None)
+        own = place_in_network(module) or place_of_class(type(getattr(module, "inner", module)))
+        return own or next(filter(None, made), None) or self.line_of(None)
 
     def _log(self, error: BaseException) -> None:
         print(f"\npolicy '{self.label}':", file=sys.stderr)
