@@ -99,7 +99,7 @@ def _sha256(name: str) -> str:
 
 
 class _Job:
-    """Modules that were loaded before a job began; None outside of jobs, where a program has modules of its own."""
+    """Modules that were loaded before a job began; None outside of jobs, where programs load their modules, too."""
 
     modules_before: set[str] | None = None
 
