@@ -176,7 +176,7 @@ def _remedy(error: BaseException, in_user_code: bool, method: str) -> str:
     if isinstance(error, SystemExit | GeneratorExit):
         return ENDS
     if isinstance(error, KeyboardInterrupt):
-        return "the policy raised it, nobody pressed Ctrl-C: raise another exception"
+        return "the policy raised it, it was not Ctrl-C: raise another exception"
     if isinstance(error, TookTooLongError):
         return "is there an endless loop, or does it wait for something?"
     if isinstance(error, NotImplementedError) and "make_network" in text:

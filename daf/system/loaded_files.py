@@ -105,7 +105,7 @@ class _Job:
 
 
 def job_begins() -> None:
-    """From now on, modules of the user are those of the policies, missions and strategies of a job."""
+    """Modules of the user that are loaded after this call are those of the policies, missions and strategies of a job."""
     _Job.modules_before = set(sys.modules)
 
 

@@ -1,4 +1,4 @@
-"""Files that a policy uses although nobody can see it in the source are named before the first job."""
+"""Files that a policy uses although the source does not show it are named before the first job."""
 
 import json
 
