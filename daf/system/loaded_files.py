@@ -105,7 +105,7 @@ class _Job:
 
 
 def job_begins() -> None:
-    """Modules of the user that are loaded after this call are those of the policies, missions and strategies of a job."""
+    """Modules of the user loaded after this call are those of a job's policies, missions and strategies."""
     _Job.modules_before = set(sys.modules)
 
 
