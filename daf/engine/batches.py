@@ -14,7 +14,7 @@ import torch
 from mettagrid.policy.policy import MultiAgentPolicy
 
 from daf.engine.episode import PlayedEpisode, failed, finished
-from daf.engine.networks import NO_TOKEN, PolicyNetwork, State
+from daf.engine.networks import NO_TOKEN, PolicyNetwork, State, place_in_network
 from daf.engine.simulation import AgentBuffers, SimulationFactory
 from daf.system.failure_report import FailureReport
 
@@ -78,7 +78,9 @@ class _Batch:
             logits, state = self._forward(state)
             for slot in self._not_finite(logits):
                 if running.pop(slot, None) is not None:
-                    report = FailureReport(error="PolicyError: action logits are NaN or infinite")
+                    place = place_in_network(self._network.module)
+                    error = "PolicyError: action logits are NaN or infinite"
+                    report = FailureReport(error=error, frame=place, in_user_code=place is not None)
                     report = report.at(step=step, env_seed=int(self._seeds[slot]))
                     yield slot, failed(report, self._agents)
             buffers.actions[:] = self._actions[step] = self._choose(logits, step)

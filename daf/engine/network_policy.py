@@ -23,6 +23,20 @@ NO_TOKEN = 255  # location byte of unused token slots; they all come last
 PROBED_AGENTS = 3  # more than one, and unlike usual numbers of layers
 
 
+class NetworkContractError(ValueError, TypeError):
+    """A user's network does not do what `NetworkPolicy` asks of it.
+
+    Attributes:
+        expected, found, hint: the parts of an error in DAF.
+        blamed: methods whose code may be wrong, as objects and names; the first that a user wrote is meant.
+    """
+
+    def __init__(self, expected: str, found: str, hint: str, culprit: object, method: str = "forward") -> None:
+        super().__init__(f"{type(culprit).__name__}.{method}: expected {expected}, found {found}")
+        self.expected, self.found, self.hint = expected, found, hint
+        self.blamed: tuple[tuple[object, str], ...] = ((culprit, method),)
+
+
 class BatchPolicy(MultiAgentPolicy):
     """A policy that acts for many agents in one call.
 
@@ -110,10 +124,14 @@ class NetworkPolicy(BatchPolicy):
         self._device = torch.device(device)
         network: Any = self.make_network(policy_env_info, **network_options)
         if not isinstance(network, nn.Module):
-            kind = type(network).__name__
-            raise TypeError(f"make_network must return a torch module, but {type(self).__name__}'s returns {kind}")
+            hint = "return the module, an instance of a subclass of torch.nn.Module"
+            raise NetworkContractError("a torch module", _kind(network), hint, self, "make_network")
         num_actions, shape = len(policy_env_info.action_names), tuple(policy_env_info.observation_shape)
-        self._network = _TrainableNetwork(network.to(self._device), num_actions, shape, self._device)
+        try:
+            self._network = _TrainableNetwork(network.to(self._device), num_actions, shape, self._device)
+        except NetworkContractError as error:
+            error.blamed += ((self, "make_network"),)  # the module may be one of torch's own
+            raise
         self._random = np.random.default_rng(seed)
         self._state: Tensor | None = None  # [agents, 1, numbers]
         self.greedy = greedy
@@ -159,7 +177,8 @@ class NetworkPolicy(BatchPolicy):
             shown = torch.from_numpy(np.array(observations)).to(self._device)
             logits = self._network.forward_eval(shown, state)[0].double().cpu()
         if not bool(logits.isfinite().all()):
-            raise ValueError("action logits are NaN or infinite")
+            hint = "check the network for divisions by zero, logarithms and roots; scale observations, which go to 255"
+            raise NetworkContractError("finite logits", "NaN or infinity", hint, self._network.inner)
         if self._state is not None and state is not None:
             self._state[list(agent_ids)] = state["lstm_h"]
         if self.greedy:
@@ -226,29 +245,31 @@ class _TrainableNetwork(nn.Module):
         with torch.no_grad():
             outputs = self.inner(blank, None) if self._takes_state else self.inner(blank)
         self.inner.train(was_training)
-        name = type(self.inner).__name__
-        expected = f"{name} must return (logits, values) or (logits, values, state)"
         if not isinstance(outputs, tuple) or len(outputs) not in (2, 3):
-            kind = f"a tuple of {len(outputs)}" if isinstance(outputs, tuple) else f"a {type(outputs).__name__}"
-            raise TypeError(f"{expected}, not {kind}")
+            expected = "(logits, values) or (logits, values, state) from the network"
+            hint = "return a tuple: forward(observations) → (logits, values)"
+            raise NetworkContractError(expected, _kind(outputs), hint, self.inner)
         for what, output, shapes in (
             ("logits", outputs[0], [(PROBED_AGENTS, self._num_actions)]),
             ("values", outputs[1], [(PROBED_AGENTS,), (PROBED_AGENTS, 1)]),
         ):
             if not isinstance(output, Tensor) or tuple(output.shape) not in shapes or not output.is_floating_point():
-                wanted = " or ".join(str(list(shape)) for shape in shapes)
-                raise ValueError(
-                    f"{what} of {name} must be floats {wanted} for {PROBED_AGENTS} agents, not {_kind(output)}"
-                )
+                expected = f"{what} of floats {' or '.join(str(list(shape)) for shape in shapes)}"
+                hint = "logits are [agents, actions], values [agents] or [agents, 1]"
+                raise NetworkContractError(expected, _kind(output), hint, self.inner)
         if len(outputs) == 3:
             if not self._takes_state:
-                raise TypeError(f"{name} returns a state, so its forward must take one: forward(observations, state)")
+                hint = "forward(observations, state): the state is None in the first call"
+                raise NetworkContractError(
+                    "a forward that takes the state it returns", "no such argument", hint, self.inner
+                )
             self._state_is_tensor = isinstance(outputs[2], Tensor)
-            state = [outputs[2]] if self._state_is_tensor else list(outputs[2])
+            state = [outputs[2]] if self._state_is_tensor or not _is_sequence(outputs[2]) else list(outputs[2])
             for tensor in state:
                 if not isinstance(tensor, Tensor) or tensor.dim() < 2 or len(tensor) != PROBED_AGENTS:
-                    wanted = f"one tensor or a tuple of tensors [{PROBED_AGENTS}, …] for {PROBED_AGENTS} agents"
-                    raise ValueError(f"the state of {name} must be {wanted}, not {_kind(tensor)}")
+                    expected = f"a state of one tensor or a tuple of tensors, each [{PROBED_AGENTS}, …]"
+                    hint = "the first dimension counts agents, unlike that of torch.nn.GRU: [layers, agents, …]"
+                    raise NetworkContractError(expected, _kind(tensor), hint, self.inner)
             self._state_shapes = [tensor.shape[1:] for tensor in state]
 
     def forward(self, observations: Tensor, state: Any = None) -> tuple[Tensor, Tensor]:
@@ -292,7 +313,13 @@ class _TrainableNetwork(nn.Module):
         return self.inner.load_state_dict(*arguments, **options)
 
 
+def _is_sequence(value: object) -> bool:
+    return isinstance(value, list | tuple)
+
+
 def _kind(value: object) -> str:
     if isinstance(value, Tensor):
         return f"{str(value.dtype).removeprefix('torch.')} {list(value.shape)}"
+    if isinstance(value, tuple):
+        return f"a tuple of {len(value)}"
     return f"a {type(value).__name__}"

@@ -21,6 +21,7 @@ from daf.errors import PolicyError
 
 TOLERANCE = 1e-3  # the last bits depend on the number of rows
 USE_BASE = "extend NetworkPolicy (daf.policies), which does it"
+_FINITE = "check for divisions by zero, logarithms and roots; scale observations, which go to 255"
 Build = Callable[[], MultiAgentPolicy]
 
 
@@ -89,15 +90,17 @@ def _network(policy: MultiAgentPolicy, report: RehearsalReport) -> PolicyNetwork
         report.add("a torch module from network()", "None: the policy cannot be trained", line, USE_BASE)
         return None
     if not isinstance(module, nn.Module):
-        report.add("a torch module from network()", f"a {type(module).__name__}", line)
+        hint = "return the torch.nn.Module itself"
+        report.add("a torch module from network()", f"a {type(module).__name__}", line, hint)
         return None
+    report.network = module
     if policy.network() is not module:
         hint = "make the network once, in __init__: training would change a copy that never acts"
         report.add("the same module from every call of network()", "another one", line, hint)
     try:
         return PolicyNetwork(policy, report.label)
     except PolicyError as error:
-        report.add(error.expected, error.found, report.line_of(None, type(module)), error.hint or USE_BASE)
+        report.add(error.expected, error.found, report.line_of_network(module), error.hint or USE_BASE)
         return None
 
 
@@ -111,31 +114,40 @@ def _rehearse_outputs(policy: MultiAgentPolicy, network: PolicyNetwork, seen: Te
     carried = None if state is None else {"lstm_h": state[0].clone(), "lstm_c": state[1].clone()}
     module: Any = network.module
     outputs = report.attempt("forward_eval", lambda: module.forward_eval(seen.clone(), carried))
-    line = report.line_of("forward_eval", type(module))
+    line = report.line_of_network(module)
     if report.failed("forward_eval"):
         return False
     if not (isinstance(outputs, tuple) and len(outputs) == 2):
         found = f"a tuple of {len(outputs)}" if isinstance(outputs, tuple) else f"a {type(outputs).__name__}"
-        hint = "the next state belongs into the dictionary `state`" if network.recurrent else ""
+        hint = (
+            "the next state belongs into the dictionary `state`"
+            if network.recurrent
+            else "return exactly these two tensors, as a tuple"
+        )
         report.add("(logits, values) from forward_eval", found, line, hint)
         return False
-    before = len(report.findings)
+    before = report.faults
     for what, output, shapes in (
         ("logits", outputs[0], [(agents, num_actions)]),
         ("values", outputs[1], [(agents, 1), (agents,)]),
     ):
         expected = f"{what} of floats {' or '.join(str(list(shape)) for shape in shapes)} for {agents} agents"
         if not isinstance(output, Tensor):
-            report.add(expected, f"a {type(output).__name__}", line)
+            report.add(expected, f"a {type(output).__name__}", line, "return torch tensors")
         elif tuple(output.shape) not in shapes or not output.is_floating_point():
-            report.add(expected, f"{str(output.dtype).removeprefix('torch.')} {list(output.shape)}", line)
+            report.add(
+                expected,
+                f"{str(output.dtype).removeprefix('torch.')} {list(output.shape)}",
+                line,
+                "a row per agent, a column per action",
+            )
         elif not bool(output.isfinite().all()):
-            report.add(f"finite {what}", "NaN or infinity", line)
+            report.add(f"finite {what}", "NaN or infinity", line, _FINITE)
     if carried is not None and state is not None:
         _check_state(carried, state, line, report)
-    if len(report.findings) == before:
+    if report.faults == before:
         _check_rows(network, seen, state, line, report)
-    return len(report.findings) == before
+    return report.faults == before
 
 
 def _check_state(carried: dict[str, Tensor], state: State, line: str | None, report: RehearsalReport) -> None:
@@ -143,7 +155,8 @@ def _check_state(carried: dict[str, Tensor], state: State, line: str | None, rep
         new = carried[name]
         if new.shape != old.shape or new.dtype != old.dtype:
             found = f"{str(new.dtype).removeprefix('torch.')} {list(new.shape)}"
-            report.add(f"a next state['{name}'] of float32 {list(old.shape)}", found, line)
+            hint = "keep the shape and the type of the state that was passed"
+            report.add(f"a next state['{name}'] of float32 {list(old.shape)}", found, line, hint)
     if all(torch.equal(carried[name], old) for name, old in zip(carried, state, strict=True)):
         hint = "write the next state into the dictionary: state['lstm_h'], state['lstm_c'] = …"
         report.add("a state that changes with a step", "the one that was passed", line, hint)
@@ -184,7 +197,7 @@ def _rehearse_sequence(policy: MultiAgentPolicy, network: PolicyNetwork, seen: T
     logits = outputs[0]
     same = logits.shape == (agents, 3, first.shape[1])
     if not (same and _close(logits[:, 0], first) and _close(logits[:, 1], second) and _close(logits[0, 2], first[0])):
-        line = report.line_of("forward_eval", type(network.module))
+        line = report.line_of_network(network.module)
         expected = "the same logits for a segment [agents, steps, tokens, 3] as step by step"
         report.add(expected, "other ones", line, "outputs are [agents * steps, …], the steps of an agent together")
 
@@ -196,9 +209,10 @@ def _rehearse_gradients(network: PolicyNetwork, seen: Tensor, report: RehearsalR
     network.module.train()
     state = network.initial_state(len(seen), seen.device)
     parameters = [parameter for parameter in network.module.parameters() if parameter.requires_grad]
-    line = report.line_of("forward_eval", type(network.module))
+    line = report.line_of_network(network.module)
     if not parameters:
-        report.add("a network with parameters to train", "none that requires a gradient", line)
+        hint = "assign layers and nn.Parameter to attributes of the module; keep no layers in lists or dictionaries"
+        report.add("a network with parameters to train", "none that requires a gradient", line, hint)
         return
 
     def gradients(number: int) -> list[Tensor | None]:
@@ -218,7 +232,7 @@ def _rehearse_gradients(network: PolicyNetwork, seen: Tensor, report: RehearsalR
             hint = "no .detach(), .numpy(), .data or torch.no_grad() on the way"
             report.add(f"{name} with a gradient", "none reaches a parameter", line, hint)
         elif not all(bool(gradient.isfinite().all()) for gradient in used):
-            report.add(f"finite gradients of the {name}", "NaN or infinity", line)
+            report.add(f"finite gradients of the {name}", "NaN or infinity", line, _FINITE)
     network.module.eval()
 
 
@@ -236,7 +250,7 @@ def _rehearse_weights(network: PolicyNetwork, again: Build, seen: Tensor, report
         loaded.module.eval()
         state = network.initial_state(len(seen), seen.device)
         if not _close(_logits(network, seen, state), _logits(loaded, seen, state)):
-            line = report.line_of(None, type(network.module))
+            line = report.line_of_network(network.module)
             hint = "everything that decides the outputs must be a parameter or a buffer"
             report.add("the same logits from the same state_dict()", "other ones", line, hint)
 
@@ -269,4 +283,4 @@ def _logits(network: PolicyNetwork, seen: Tensor, state: State | None) -> Tensor
 
 
 def _close(first: Tensor, second: Tensor) -> bool:
-    return first.shape == second.shape and torch.allclose(first, second, rtol=TOLERANCE, atol=TOLERANCE)
+    return first.shape == second.shape and torch.allclose(first, second, rtol=TOLERANCE, atol=TOLERANCE, equal_nan=True)

@@ -23,6 +23,7 @@ from torch import Tensor, nn
 
 from daf.engine.policies import is_recurrent
 from daf.errors import PolicyError
+from daf.system.failure_report import place_of
 
 NO_TOKEN = 255
 # Policy classes whose own evaluation pads observations with [255, 0, 0] instead of the raw [255, 255, 255].
@@ -193,6 +194,12 @@ def _state_shapes(module: nn.Module, label: str) -> tuple[tuple[int, int], tuple
         raise PolicyError("a recurrent policy with an nn.LSTM core", "no such layer", f"policy '{label}'", hint)
     shape = (core.num_layers, core.hidden_size)
     return shape, shape
+
+
+def place_in_network(module: object) -> str | None:
+    """`file:line in method` of what a user's network computes, if a user wrote it."""
+    inner = getattr(module, "inner", module)  # of NetworkPolicy
+    return place_of(inner, "forward_eval") or place_of(inner, "forward")
 
 
 def _compiled(module: nn.Module) -> Any:

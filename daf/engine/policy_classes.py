@@ -20,7 +20,7 @@ from mettagrid.policy import policy_registry
 from mettagrid.policy.policy import AgentPolicy, MultiAgentPolicy
 
 from daf.errors import PolicyError, did_you_mean
-from daf.system.failure_report import USER_ERRORS, FailureReport
+from daf.system.failure_report import USER_ERRORS, FailureReport, place_of_class
 
 ALIASES = {
     "grid": "daf.engine.grid_policy.GridPolicy",
@@ -122,7 +122,11 @@ def load_policy_class(class_path: str, name: str | None = None) -> PolicyClass:
         raise PolicyError(f"a class in {module_path}", f"no '{class_name}'", where, hint)
     if not (inspect.isclass(policy_class) and issubclass(policy_class, (MultiAgentPolicy, AgentPolicy))):
         kind = f"class {class_name}" if inspect.isclass(policy_class) else f"a {type(policy_class).__name__}"
-        raise PolicyError("a subclass of MultiAgentPolicy or AgentPolicy", kind, where)
+        place = place_of_class(policy_class)
+        hint = "extend BatchPolicy or NetworkPolicy (daf.policies), or one of those two (mettagrid.policy.policy)"
+        raise PolicyError(
+            "a subclass of MultiAgentPolicy or AgentPolicy", kind, f"{where}, {place}" if place else where, hint
+        )
     return policy_class
 
 
@@ -142,7 +146,8 @@ def _import_module(module_path: str, where: str) -> ModuleType:
         found = f"{module_path} ends the program: {FailureReport.of(error).cause}"
         raise PolicyError(expected, found, where, "raise an exception that says what is missing instead") from error
     except Exception as error:  # a user's module may fail in any way
-        raise PolicyError(expected, FailureReport.of(error).cause, where) from error
+        hint = f"fix the module: `python -c 'import {module_path}'` has the traceback"
+        raise PolicyError(expected, FailureReport.of(error).cause, where, hint) from error
 
 
 def check_arguments(policy_class: PolicyClass, init_kwargs: dict[str, Any], name: str) -> None:

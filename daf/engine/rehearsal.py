@@ -17,22 +17,24 @@ import numpy as np
 from mettagrid.policy.policy import MultiAgentPolicy
 
 from daf.config import PolicyConfig
+from daf.config.recipes import policy_code
 from daf.engine.forked import CallEndedError, Note, call_forked
 from daf.engine.missions import check_buildable, resolve_mission
+from daf.engine.network_policy import BatchPolicy
 from daf.engine.network_rehearsal import rehearse_network, rehearse_saving
 from daf.engine.observations import LazyObservation, TokenTable
 from daf.engine.policies import PerAgentPolicy, ResolvedPolicy, build_policy, resolve_policy
-from daf.engine.policy_classes import acts_for_one_agent, acts_on_batches
-from daf.engine.rehearsal_report import RehearsalReport
+from daf.engine.policy_classes import acts_for_one_agent, acts_on_batches, load_policy_class
+from daf.engine.rehearsal_report import ENDS, RAISED, RehearsalReport
 from daf.engine.rollout import seed_everything
 from daf.engine.simulation import AgentBuffers, SimulationFactory
 from daf.errors import DafError, PolicyError
 from daf.system.checks import CheckResult
 from daf.system.failure_report import is_user_file
+from daf.system.loaded_files import escaping, files_noted, in_words
 
 MOST_SECONDS = 120.0  # for one policy; usually it takes less than one
 STEPS = 2
-_ENDS = "user code must not end the process: raise an exception instead"
 USE_BASE = "extend BatchPolicy or NetworkPolicy (daf.policies), which have it"
 
 
@@ -83,7 +85,7 @@ def resolve_apart(policy: PolicyConfig) -> ResolvedPolicy:
     try:
         return call_forked(lambda note: resolve_policy(policy), MOST_SECONDS)
     except CallEndedError as error:
-        raise PolicyError("a module that can be imported", error.how, f"policy '{_name(policy)}'", _ENDS) from error
+        raise PolicyError("a module that can be imported", error.how, f"policy '{_name(policy)}'", ENDS) from error
 
 
 def rehearse(policy: Any, factories: Sequence[SimulationFactory], role: Role, label: str | None = None) -> Rehearsed:
@@ -98,7 +100,7 @@ def rehearse(policy: Any, factories: Sequence[SimulationFactory], role: Role, la
         return call_forked(partial(_rehearse_here, policy, label, factories, role), MOST_SECONDS)
     except CallEndedError as error:
         report = RehearsalReport(label or _name(policy))
-        report.add("an answer", f"{error.how} while {error.noted or 'starting'}", hint=_ENDS)
+        report.add("an answer", f"{error.how} while {error.noted or 'starting'}", hint=ENDS)
         return Rehearsed(findings=report.findings)
 
 
@@ -114,22 +116,51 @@ def _rehearse_here(
 ) -> Rehearsed:
     _forget_user_modules()
     report = RehearsalReport(label or _name(policy), note)
-    resolved = None
+    path = list(sys.path)
+    with files_noted() as used:
+        resolved = _rehearse_all(policy, label, factories, role, report)
+    if resolved is not None and report.faults == 0 and resolved.bundle is None:
+        sys.path[:] = path  # stamps are made in processes that the user's code has not changed
+        escaped = escaping(used, policy_code(resolved.class_path, resolved.init_kwargs))
+        if escaped:
+            expected, found, hint = in_words(escaped)
+            report.add(expected, found, report.line_of(None), hint, is_error=False)
+    return Rehearsed(findings=report.findings, policy=resolved)
+
+
+def _rehearse_all(
+    policy: Any, label: str | None, factories: Sequence[SimulationFactory], role: Role, report: RehearsalReport
+) -> ResolvedPolicy | None:
+    resolved, note = None, report.note
     try:
         note("importing it")
         resolved = resolve_policy(policy, label)
+        if resolved.bundle is None:
+            report.name_class(load_policy_class(resolved.class_path, resolved.label))
         built = None
         for factory in reversed(factories):
             note("building it")
             seed_everything(0)
             built = build_policy(resolved, factory.interface)
-    except DafError as error:
-        report.add_error(error)
-    else:
         if built is not None:
             report.name_class(_class_of(built))
-            _rehearse_built(built, resolved, factories[0], role, report)
-    return Rehearsed(findings=report.findings, policy=resolved)
+            if _is_initialized(built, report):
+                _rehearse_built(built, resolved, factories[0], role, report)
+    except DafError as error:
+        report.add_build_error(error)
+    except RAISED as error:
+        report.add_exception("a policy that can be tried out", error, "__init__")
+    return resolved
+
+
+def _is_initialized(built: MultiAgentPolicy, report: RehearsalReport) -> bool:
+    """Whether the constructor of the base class ran; without it, nothing knows the environment."""
+    agent = built.agent_policy(0) if isinstance(built, PerAgentPolicy) else built
+    try:
+        return agent.policy_env_info is not None
+    except AttributeError as error:
+        report.add_exception("a policy that knows its environment", error, "__init__")
+        return False
 
 
 def _rehearse_built(
@@ -176,7 +207,7 @@ def _rehearse_acting(policy: MultiAgentPolicy, factory: SimulationFactory, repor
     buffers = AgentBuffers.zeros(factory.num_agents, factory.observation_shape)
     simulation = factory.build(0, buffers)
     first = buffers.observations.copy()
-    kind = _class_of(policy)
+    kind, faults_before = _class_of(policy), report.faults
     if not (acts_on_batches(kind) or acts_for_one_agent(kind)):
         found = "neither of them: the class cannot act"
         report.add("step_batch or agent_policy", found, report.line_of(None), USE_BASE)
@@ -184,22 +215,33 @@ def _rehearse_acting(policy: MultiAgentPolicy, factory: SimulationFactory, repor
     if acts_on_batches(kind):
         act = partial(_act_on_batch, policy, buffers, len(factory.interface.all_action_names), report)
         _steps("step_batch", act, policy.reset, simulation, report)
-    if acts_for_one_agent(kind):
+    same_code = isinstance(policy, BatchPolicy) and kind.agent_policy is BatchPolicy.agent_policy
+    if acts_for_one_agent(kind) and not (same_code and report.faults > faults_before):
         agent = report.attempt("agent_policy(0)", partial(policy.agent_policy, 0))
         if agent is None and not report.failed("agent_policy(0)"):
-            report.add("an AgentPolicy from agent_policy(0)", "None", report.line_of("agent_policy"), "return one")
+            report.add(
+                "an AgentPolicy from agent_policy(0)",
+                "None",
+                report.line_of("agent_policy"),
+                "return one, or " + USE_BASE,
+            )
         if agent is not None:
             act = partial(_act_alone, agent, buffers, TokenTable(factory.env_config), factory, report)
-            _steps("agent_policy(0).step", act, agent.reset, simulation, report)
+            _steps("agent_policy(0).step", act, agent.reset, simulation, report, agent)
     return first
 
 
 def _steps(
-    what: str, act: Callable[[str], bool], reset: Callable[[], None], simulation: Any, report: RehearsalReport
+    what: str,
+    act: Callable[[str], bool],
+    reset: Callable[[], None],
+    simulation: Any,
+    report: RehearsalReport,
+    owner: Any = None,
 ) -> None:
     for steps in (STEPS, 1):
         resetting = f"reset before {what}"
-        report.attempt(resetting, reset)
+        report.attempt(resetting, reset, owner=owner)
         if report.failed(resetting):
             return
         for _ in range(steps):
@@ -222,7 +264,9 @@ def _act_on_batch(
         return False
     illegal = chosen[(chosen < 0) | (chosen >= num_actions)]
     if len(illegal):
-        report.add(f"actions from 0 to {num_actions - 1}", str(int(illegal[0])), report.line_of("step_batch"))
+        found = str(int(illegal[0])) + (" (was it NaN?)" if illegal[0] == np.iinfo(np.int32).min else "")
+        hint = "write numbers of actions: positions in policy_env_info.all_action_names"
+        report.add(f"actions from 0 to {num_actions - 1}", found, report.line_of("step_batch"), hint)
         return False
     return True
 
@@ -236,13 +280,14 @@ def _act_alone(
     what: str,
 ) -> bool:
     seen = LazyObservation(0, buffers.observations[0].copy(), tokens)
-    action = report.attempt(what, lambda: agent.step(seen))
+    action = report.attempt(what, lambda: agent.step(seen), owner=agent)
     if report.failed(what):
         return False
     names = factory.interface.all_action_names
     name = action if isinstance(action, str) else getattr(action, "name", None)
     if name not in names:
         found = f"'{name}'" if isinstance(name, str) else f"a {type(action).__name__}"
-        report.add(f"an Action named {', '.join(names[:4])}, …", found, report.line_of("step", type(agent)))
+        hint = "return Action(name=…) with a name from policy_env_info.all_action_names"
+        report.add(f"an Action named {', '.join(names[:4])}, …", found, report.line_of("step", agent), hint)
         return False
     return True

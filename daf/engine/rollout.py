@@ -17,13 +17,15 @@ from typing import Any
 import numpy as np
 import torch
 from mettagrid.policy.policy import AgentPolicy, MultiAgentPolicy
+from mettagrid.simulator import Action
 from mettagrid.simulator.interface import Location, VisibleTalk
 from mettagrid.simulator.talk import TalkChannel
 
 from daf.engine.episode import PlayedEpisode, finished
 from daf.engine.observations import LazyObservation, TokenTable
 from daf.engine.simulation import AgentBuffers, BufferedSimulation, SimulationFactory
-from daf.system.failure_report import USER_ERRORS
+from daf.errors import shorten
+from daf.system.failure_report import USER_ERRORS, blaming
 
 STALLED_SECONDS = 120.0  # a policy step that takes longer ends the episode
 
@@ -95,13 +97,18 @@ def play_step_batch(
                 chosen[:] = noop
             illegal = chosen[(chosen < 0) | (chosen >= len(names))]
             if len(illegal):
-                raise ValueError(f"illegal action {int(illegal[0])}, expected 0 to {len(names) - 1}")
+                raise _illegal_number(int(illegal[0]), len(names), policy)
             recorder.counts += np.bincount(chosen, minlength=len(names))
             buffers.actions[:] = np.where(chosen < num_primary, chosen, 0)
             buffers.vibe_actions[:] = np.where(chosen < num_primary, 0, chosen)
             recorder.record(buffers)
             simulation.step()
     return finished(simulation, names, recorder.counts, recorder.actions(), timeouts=timeouts)
+
+
+def _illegal_number(number: int, num_actions: int, policy: MultiAgentPolicy) -> ValueError:
+    found = f"{number} (was it NaN?)" if number == np.iinfo(np.int32).min else str(number)
+    return blaming(ValueError(f"illegal action {found}, expected 0 to {num_actions - 1}"), policy, "step_batch")
 
 
 # ---- policies that play one agent -------------------------------------------------------------------------
@@ -218,22 +225,26 @@ class _AgentSteps:
         if took_ns > self._budget_ns:
             self.timeouts += 1
             action = self._noop
+        if not isinstance(action, str | Action):
+            error = TypeError(f"expected an Action, found {shorten(repr(action))}, a {type(action).__name__}")
+            raise blaming(error, self._agents[agent], "step")
         name, vibe = (action, None) if isinstance(action, str) else (action.name, action.vibe)
         if not isinstance(action, str) and action.talk is not None:
             self._talk.queue(agent, action.talk, current_step=self._simulation.current_step)
-        index = self._number(name)
+        index = self._number(name, agent)
         self.recorder.counts[index] += 1
         is_vibe = index >= self._num_primary
         self._buffers.actions[agent] = 0 if is_vibe else index
         self._buffers.vibe_actions[agent] = index if is_vibe else 0
         if vibe is not None:  # both at once
-            beside = self._number(vibe)
+            beside = self._number(vibe, agent)
             self._buffers.actions[agent], self._buffers.vibe_actions[agent] = index, beside
             self.recorder.counts[beside] += 1
 
-    def _number(self, name: str) -> int:
+    def _number(self, name: str, agent: int) -> int:
         if name not in self._index:
-            raise ValueError(f"illegal action '{name}', expected one of {', '.join(self._index)}")
+            error = ValueError(f"illegal action '{name}', expected one of {', '.join(self._index)}")
+            raise blaming(error, self._agents[agent], "step")
         return self._index[name]
 
 

@@ -8,6 +8,7 @@ archives         reading zip archives
 tables           reading parquet files
 validated        values checked against a type
 user_paths       paths as people write them
+loaded_files     files that user code really runs and reads, which a stamp may not follow
 locks            exclusive use of a folder by one process
 devices          GPUs and processors
 limits           limits of a cgroup on memory and processors

@@ -6,12 +6,14 @@ There is one record and one text for all of DAF: rows of episodes, results of tr
 
 from __future__ import annotations
 
+import inspect
 import re
 import sysconfig
 import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from daf.errors import DafError
 
@@ -97,11 +99,12 @@ def _one_line(error: BaseException) -> str:
 
 def _frame(error: BaseException) -> tuple[str | None, bool]:
     """The last frame in the user's code, and True; else the last one in an installed distribution, and False."""
-    chain: list[BaseException] = [error]
-    while (cause := chain[-1].__cause__) is not None and cause not in chain:
-        chain.append(cause)
     called = None
-    for link in reversed(chain):  # the first cause first
+    for link in reversed(chain_of(error)):  # the first cause first
+        if isinstance(link, SyntaxError) and link.filename and is_user_file(link.filename):
+            return f"{shown_path(link.filename)}:{link.lineno}", True
+        if blamed := _blamed(link):
+            return blamed, True
         frames = [frame for frame in traceback.extract_tb(link.__traceback__) if not frame.filename.startswith("<fr")]
         others = [frame for frame in frames if not frame.filename.startswith(_DAF)]
         own = [frame for frame in others if is_user_file(frame.filename)]
@@ -110,6 +113,43 @@ def _frame(error: BaseException) -> tuple[str | None, bool]:
         if others and called is None:
             called = _place(others[-1])
     return called, False
+
+
+def chain_of(error: BaseException) -> list[BaseException]:
+    """An exception, its cause, the cause of that, and so on."""
+    chain: list[BaseException] = [error]
+    while (cause := chain[-1].__cause__) is not None and cause not in chain:
+        chain.append(cause)
+    return chain
+
+
+def blaming[E: BaseException](error: E, owner: object, method: str) -> E:
+    """The error, which DAF raises about what a method of the user's code returned or left behind."""
+    error.blamed = ((owner, method),)  # type: ignore[attr-defined]
+    return error
+
+
+def _blamed(error: BaseException) -> str | None:
+    places = (place_of(owner, method) for owner, method in getattr(error, "blamed", ()))
+    return next((place for place in places if place), None)
+
+
+def place_of(owner: object, method: str) -> str | None:
+    """`file:line in method` of an object's or a class's method, if a user wrote it."""
+    function = getattr(owner, method, None)
+    code = None if function is None else getattr(inspect.unwrap(function), "__code__", None)
+    if code is None or not is_user_file(code.co_filename):
+        return None
+    return f"{shown_path(code.co_filename)}:{code.co_firstlineno} in {method}"
+
+
+def place_of_class(kind: Any) -> str | None:
+    """`file:line` of a class, if a user wrote it."""
+    try:
+        file, line = inspect.getsourcefile(kind), inspect.getsourcelines(kind)[1]
+    except (OSError, TypeError):  # no source
+        return None
+    return f"{shown_path(file)}:{line}" if file and is_user_file(file) else None
 
 
 def _place(frame: traceback.FrameSummary) -> str:

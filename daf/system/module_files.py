@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import ast
 import hashlib
-import importlib.util
 import os
 import site
 import sys
@@ -235,10 +234,12 @@ def _absolute(statement: Import, package: str) -> str:
 
 def _by_import_hooks(name: str) -> ModuleFile | None:
     """A top-level module that only an import hook finds, such as that of an editable install; none of them runs it."""
-    try:
-        spec = importlib.util.find_spec(name)
-    except (ImportError, ValueError, AttributeError):
-        return None
+    spec = None
+    for finder in sys.meta_path:  # importlib.util.find_spec would take a loaded module as found, wherever it came from
+        try:
+            spec = spec or finder.find_spec(name, None)
+        except (ImportError, ValueError, AttributeError):
+            continue
     if spec is None:
         return None
     folders = tuple(spec.submodule_search_locations or ())

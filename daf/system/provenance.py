@@ -18,6 +18,7 @@ from typing import Any
 
 from daf.system.engine_packages import ENGINE_PACKAGES
 from daf.system.files import PROJECT, digest
+from daf.system.loaded_files import with_escaping_modules
 from daf.system.plain import to_plain
 from daf.system.user_code import CodeStamp, code_in
 
@@ -33,7 +34,7 @@ def provenance(recipe: Mapping[str, Any], seeds: Mapping[str, Any], *, code: Cod
     plain = to_plain(recipe)
     return {
         "recipe_digest": digest(plain),
-        "code": (code_in(plain) if code is None else code).model_dump(mode="json"),
+        "code": with_escaping_modules(code_in(plain) if code is None else code).model_dump(mode="json"),
         "seeds": to_plain(seeds),
         "versions": versions(),
         "git": git_state(),

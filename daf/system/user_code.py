@@ -43,7 +43,8 @@ class CodeStamp(BaseModel):
         files: sha256 of every source file, by its path below the folder in which Python finds it; also of data files
             that an argument names, by that name.
         distributions: version of every installed distribution that holds a class, by its name.
-        unfollowed: modules without a source file, whose changes cannot be seen.
+        unfollowed: modules without a source file, whose changes cannot be seen; in provenance also source files that
+            were loaded unseen (`daf.system.loaded_files`).
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

@@ -6,7 +6,7 @@ This module loads the engine; `daf.workflow.preflight` runs it in a separate pro
 from __future__ import annotations
 
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,8 +19,11 @@ from daf.engine.simulation import SimulationFactory
 from daf.engine.teams import agents_per_member
 from daf.errors import BadInputError, CheckpointError, ConfigError, DafError, PolicyError
 from daf.search.files import validate_sweep
+from daf.search.recipe import strategy_code
 from daf.search.space import searched_arguments
 from daf.system.failure_report import USER_ERRORS, FailureReport
+from daf.system.loaded_files import escaping, files_noted, in_words
+from daf.system.user_code import CodeStamp
 from daf.training.evaluator import check_objective
 from daf.training.trackers import check_trackers
 from daf.training.trainable import build_trainable, environments_per_process
@@ -104,7 +107,10 @@ class _EngineCheck:
 
     def search_spaces(self) -> None:
         for name, sweep in self._experiment.sweeps.items():
-            self._attempt(f"sweeps.{name}.search_space", validate_sweep, sweep)
+            code = strategy_code(sweep)  # before the strategy may change sys.path
+            with files_noted() as used:
+                self._attempt(f"sweeps.{name}.search_space", validate_sweep, sweep)
+            self._warn_about(used, code, f"sweeps.{name}.strategy", f"strategy '{sweep.strategy}'")
 
     def trainings_start(self) -> None:
         """The missions and networks of all sweeps and runs, and their processes."""
@@ -204,8 +210,17 @@ class _EngineCheck:
 
     def _factory(self, mission: str) -> SimulationFactory:
         if mission not in self._factories:
-            self._factories[mission] = check_buildable(resolve_mission(self._mission_config(mission)))
+            recipe = MissionRecipe.of(mission, self._experiment.missions)
+            with files_noted() as used:
+                self._factories[mission] = check_buildable(resolve_mission(recipe.config))
+            self._warn_about(used, recipe.code, f"missions.{mission}", f"mission '{mission}'")
         return self._factories[mission]
+
+    def _warn_about(self, used: Iterable[str], code: CodeStamp, key: str, what: str) -> None:
+        """Warn about files that a mission or a strategy uses although its stamp does not follow them."""
+        if code and (escaped := escaping(used, code)):
+            expected, found, hint = in_words(escaped)
+            self.warnings.append(BadInputError(expected, found, f"{self._source}: {key} ({what})", hint))
 
     def _factory_if_any(self, mission: str) -> SimulationFactory | None:
         """None if the mission is wrong, which a later step reports under its own key."""

@@ -21,6 +21,7 @@ from daf.config import DAFConfig
 from daf.errors import EXIT_FAILED, EXIT_INTERRUPTED, DafError
 from daf.logging_config import DAFLogger, create_daf_logger
 from daf.system.failure_report import FailureReport
+from daf.system.loaded_files import job_begins
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,7 @@ def script_context(snakemake: Any) -> Iterator[ScriptContext]:
     """Settings and a logger for the body of a script; a failure in the body is logged and ends the program."""
     settings = DAFConfig.from_dict(dict(snakemake.config.get("daf") or {}))
     logger = create_daf_logger(snakemake.rule, level=settings.log_level, log_file=str(snakemake.log[0]))
+    job_begins()
     try:
         with open(snakemake.log[0], "a", encoding="utf-8") as log, redirect_stdout(_Both(sys.stdout, log)):
             yield ScriptContext(settings, logger)

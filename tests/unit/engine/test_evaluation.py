@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import signal
 import sys
@@ -360,7 +361,9 @@ def test_an_agent_that_fails_is_a_row_too() -> None:
 def test_an_illegal_action_is_recorded(action: int) -> None:
     policy = PolicyConfig(class_path="their_policies.Illegal", init_kwargs={"seed": action})
     frame = evaluate_policy(policy, short("training_facility_1", 5), episodes=1, seed=0)
-    assert frame["failure"][0] == f"ValueError: illegal action {action}, expected 0 to 4 (step 0, seed 0)"
+    failure = frame["failure"][0]
+    assert failure.startswith(f"ValueError: illegal action {action}, expected 0 to 4 (")
+    assert re.search(r"their_policies\.py:\d+ in step_batch, step 0, seed 0\)$", failure)
     assert frame["mean_reward"].isna().all()
 
 

@@ -151,7 +151,7 @@ def test_logits_that_are_not_numbers_are_refused(factory, seen):
     policy = made(Scout, factory)
     with torch.no_grad():
         policy.network().inner.logits.bias.fill_(float("nan"))
-    with pytest.raises(ValueError, match="NaN or infinite"):
+    with pytest.raises(ValueError, match=r"Bag\.forward: expected finite logits, found NaN or infinity"):
         acted(policy, seen)
 
 
@@ -216,18 +216,18 @@ def zeros(*shape):
 @pytest.mark.parametrize(
     ("outputs", "message"),
     [
-        (lambda x: zeros(3, 5), r"must return \(logits, values\) or .*, not a Tensor"),
-        (lambda x: (zeros(3, 5),), "not a tuple of 1"),
+        (lambda x: zeros(3, 5), r"Bag.forward: expected \(logits, values\) or .*, found float32 \[3, 5\]"),
+        (lambda x: (zeros(3, 5),), "found a tuple of 1"),
         (
             lambda x: (zeros(3, 4), zeros(3)),
-            r"logits of Bag must be floats \[3, 5\] for 3 agents, not float32 \[3, 4\]",
+            r"Bag.forward: expected logits of floats \[3, 5\], found float32 \[3, 4\]",
         ),
-        (lambda x: (zeros(3, 5).long(), zeros(3)), r"not int64 \[3, 5\]"),
-        (lambda x: (zeros(3, 5), zeros(1)), r"values of Bag must be floats \[3\] or \[3, 1\] .*, not float32 \[1\]"),
-        (lambda x: (zeros(3, 5), None), "not a NoneType"),
-        (lambda x: (zeros(3, 5), zeros(3), zeros(3, 2)), "its forward must take one"),
-        (lambda x, s: (zeros(3, 5), zeros(3), zeros(1, 3, 2)), r"the state of Bag must be .*, not float32 \[1, 3, 2\]"),
-        (lambda x, s: (zeros(3, 5), zeros(3), (zeros(3, 2), 1)), "not a int"),
+        (lambda x: (zeros(3, 5).long(), zeros(3)), r"found int64 \[3, 5\]"),
+        (lambda x: (zeros(3, 5), zeros(1)), r"values of floats \[3\] or \[3, 1\], found float32 \[1\]"),
+        (lambda x: (zeros(3, 5), None), "found a NoneType"),
+        (lambda x: (zeros(3, 5), zeros(3), zeros(3, 2)), "expected a forward that takes the state it returns"),
+        (lambda x, s: (zeros(3, 5), zeros(3), zeros(1, 3, 2)), r"expected a state of .*, found float32 \[1, 3, 2\]"),
+        (lambda x, s: (zeros(3, 5), zeros(3), (zeros(3, 2), 1)), "found a int"),
     ],
 )
 def test_networks_that_return_something_else(factory, outputs, message):
@@ -243,7 +243,7 @@ def test_make_network_must_return_a_module(factory):
     class Missing(NetworkPolicy):
         pass
 
-    with pytest.raises(TypeError, match="Wrong's returns int"):
+    with pytest.raises(TypeError, match=r"Wrong\.make_network: expected a torch module, found a int"):
         Wrong(factory.interface)
     with pytest.raises(NotImplementedError, match="Missing needs make_network"):
         Missing(factory.interface)

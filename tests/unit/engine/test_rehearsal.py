@@ -80,7 +80,7 @@ NETWORKS = {
     "LosesItsState": ("a state that changes with a step", "the one that was passed", "broken_policies.py:"),
     "RecurrentWithoutLstm": ("a recurrent policy with an nn.LSTM core", "no such layer", ""),
     "ForgetsATensor": ("the same logits from the same state_dict()", "other ones", "broken_policies.py:"),
-    "ReturnsOne": ("a policy that accepts the mission", "Flatten must return (logits, values)", ""),
+    "ReturnsOne": ("(logits, values) or (logits, values, state)", "uint8 [3, 384]", "broken_policies.py:"),
 }
 
 
