@@ -29,7 +29,7 @@ WHERE = "daf_policy_ablation: components"
 
 @checked_arguments
 def daf_policy_ablation(
-    policy: str | PolicySpec | PolicyConfig | DAFTrainingConfig,
+    policy: Any,
     components: Components,
     missions: Sequence[str | MissionConfig] | None = None,
     episodes_per_mission: int | Literal["auto"] | None = None,

@@ -68,7 +68,7 @@ def suite_missions(suite: str) -> list[MissionConfig]:
 
 @checked_arguments
 def daf_benchmark_suite(
-    policies: Sequence[str | PolicySpec | PolicyConfig] | Mapping[str, str | PolicySpec | PolicyConfig],
+    policies: Sequence[Any] | Mapping[str, Any],
     suite: str = "quick",
     episodes_per_mission: int | Literal["auto"] | None = None,
     *,

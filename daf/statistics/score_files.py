@@ -241,6 +241,8 @@ def _level(content: Any, where: str, *place: object) -> Mapping[str, Any]:
 
 
 def _last_returns(steps: Mapping[str, Any], where: str) -> list[Any]:
+    if not steps:
+        raise BadInputError(f"{ABSOLUTE}, or steps", "neither", where, "leave out a run that was not evaluated")
     last = max((step for step in steps if step != ABSOLUTE), key=lambda step: _count(steps[step]), default="")
     counted = ABSOLUTE if steps.get(ABSOLUTE) or not last else last
     metrics = _level(steps.get(counted) or {}, f"{where} / {counted}")

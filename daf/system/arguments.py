@@ -52,7 +52,8 @@ def check_argument(value: Any, kind: Any, where: str) -> None:
         hint = "put it in brackets"
     elif isinstance(value, str) and any(option in (int, float) for option in _options(kind)):
         hint = "write the number without quotes"
-    raise BadInputError(_in_words(kind), f"{shorten(repr(value), 80)} ({type(value).__name__})", where, hint)
+    name = where.rpartition(": ")[2].replace("_names", "s")
+    raise BadInputError(_in_words(kind, name), f"{shorten(repr(value), 80)} ({type(value).__name__})", where, hint)
 
 
 @cache
@@ -124,7 +125,8 @@ def _fits_one(value: Any, kind: Any) -> bool:
 
 def _is_list(kind: Any) -> bool:
     origin = get_origin(kind) or kind
-    return isinstance(origin, type) and issubclass(origin, Iterable) and not issubclass(origin, Mapping | str)
+    is_collection = isinstance(origin, type) and origin.__module__ in ("collections.abc", "builtins")
+    return is_collection and issubclass(origin, Iterable) and not issubclass(origin, Mapping | str | bytes)
 
 
 def _fits_list(value: Any, members: tuple[Any, ...]) -> bool:
@@ -136,18 +138,18 @@ def _fits_list(value: Any, members: tuple[Any, ...]) -> bool:
     return not members or not isinstance(value, Collection) or all(_fits(item, members[0]) for item in value)
 
 
-def _in_words(kind: Any) -> str:
+def _in_words(kind: Any, name: str) -> str:
     options = [option for option in _options(kind) if option is not NoneType]
-    words = list(dict.fromkeys(_in_word(option) for option in options or [NoneType]))
+    words = list(dict.fromkeys(_in_word(option, name) for option in options or [NoneType]))
     return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} or {words[-1]}"
 
 
-def _in_word(kind: Any) -> str:
+def _in_word(kind: Any, name: str) -> str:
     members = get_args(kind)
     if get_origin(kind) is Literal:
         return " or ".join(f"'{member}'" for member in members)
     if _is_list(kind):
-        return f"a list of these: {_in_words(members[0])}" if members and members[0] is not Any else "a list"
+        return f"a list of {name}" if name.endswith("s") else "a list"
     origin = get_origin(kind) or kind
     if isinstance(origin, type) and issubclass(origin, Mapping):
         return "a mapping"

@@ -166,7 +166,7 @@ def test_ambiguous_and_damaged_files_are_named(name: str, data: bytes, part: str
     assert caught.value.where.startswith(str(path))
 
 
-def marl_eval(steps: Any) -> dict[str, Any]:
+def marl_eval_runs(steps: Any) -> dict[str, Any]:
     return {"environment": {"task": {policy: {"seed_1": steps} for policy in ("a", "b")}}}
 
 
@@ -177,19 +177,19 @@ def marl_eval(steps: Any) -> dict[str, Any]:
         ({"absolute_metrics": {"return": []}}, r"absolute_metrics / return\n  expected: at least one score"),
         ({"absolute_metrics": {}}, "metrics in absolute_metrics"),
         ({"absolute_metrics": None}, "metrics in absolute_metrics"),
-        ({}, "metrics in absolute_metrics"),
+        ({}, "absolute_metrics, or steps"),
         ({"step_1": {"step_count": 1}}, "or in the last step"),
     ],
 )
 def test_a_run_of_marl_eval_without_scores_is_named(steps: dict[str, Any], message: str) -> None:
     with pytest.raises(BadInputError, match=message):
-        read_scores(marl_eval(steps))
+        read_scores(marl_eval_runs(steps))
 
 
 def test_absolute_metrics_are_noted() -> None:
-    _, notes = to_episodes(read_scores(marl_eval({"absolute_metrics": {"return": [1.0, 2.0]}})))
+    _, notes = to_episodes(read_scores(marl_eval_runs({"absolute_metrics": {"return": [1.0, 2.0]}})))
     assert notes[0] == "The scores of 2 runs are marl-eval's absolute metrics: of a run's best policy."
-    _, notes = to_episodes(read_scores(marl_eval({"step_1": {"step_count": 1, "return": [1.0, 2.0]}})))
+    _, notes = to_episodes(read_scores(marl_eval_runs({"step_1": {"step_count": 1, "return": [1.0, 2.0]}})))
     assert not any("absolute" in note for note in notes)
 
 
