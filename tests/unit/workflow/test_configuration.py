@@ -8,7 +8,7 @@ import pytest
 
 from daf.errors import ConfigError
 from daf.system.files import PROJECT
-from daf.workflow.configuration import read_experiment, refuse_repeated_keys
+from daf.workflow.configuration import read_experiment, refuse_repeated_keys, require_readable
 from daf.workflow.snakemake_internals import profile_files
 
 
