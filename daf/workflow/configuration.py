@@ -50,6 +50,16 @@ def _merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any
     return merged
 
 
+def refuse_repeated_overrides(texts: Iterable[str]) -> None:
+    """Raise ConfigError if the value of a `name=value` of `--config` has a key twice; Snakemake keeps only the last."""
+    problems: list[BadInputError] = []
+    for name, separator, value in (text.partition("=") for text in texts):
+        if separator and value.lstrip().startswith(("{", "[")):
+            problems += repeated_keys(value, f"--config {name}")
+    if problems:
+        raise ConfigError(problems)
+
+
 def _meant(value: Any) -> Any:
     """A value of `--config`, inside which Snakemake leaves every number as text."""
     if isinstance(value, Mapping):

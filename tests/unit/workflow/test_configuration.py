@@ -8,7 +8,12 @@ import pytest
 
 from daf.errors import ConfigError
 from daf.system.files import PROJECT
-from daf.workflow.configuration import read_experiment, refuse_repeated_keys, require_readable
+from daf.workflow.configuration import (
+    read_experiment,
+    refuse_repeated_keys,
+    refuse_repeated_overrides,
+    require_readable,
+)
 from daf.workflow.snakemake_internals import profile_files
 
 
@@ -65,3 +70,11 @@ def test_an_unreadable_default_configuration_ends_before_snakemake_reads_it(
         require_readable(path)
     assert caught.value.code == 2
     assert "  expected: " in capsys.readouterr().err
+
+
+def test_a_key_of_a_nested_override_may_not_repeat() -> None:
+    refuse_repeated_overrides(["daf={seed: 1, device: cpu}", "name=a=b", "name"])
+    with pytest.raises(
+        ConfigError, match="--config daf\n  expected: each key once\n  found:    'seed' twice in line 1"
+    ):
+        refuse_repeated_overrides(["daf={seed: 1, seed: 2}"])
