@@ -9,9 +9,13 @@
 # Files: <out>/<stage>/<name>/…, logs and timings under <out>/logs with the same path. <out> is daf.output_dir.
 from snakemake.utils import min_version
 
+from daf.workflow.configuration import require_readable
+
 min_version("9.12")
 
 if not workflow.configfiles:
+    # Snakemake's own reader ends in a traceback. Files of --configfile it has read before this one.
+    require_readable("config/config.yaml")
 
     configfile: "config/config.yaml"
 

@@ -22,6 +22,7 @@ from daf.config import DAFComparisonConfig, MissionConfig
 from daf.statistics.comparison import compare_episodes
 from daf.statistics.explanations import ESTIMANDS
 from daf.statistics.results import ComparisonResults
+from daf.system.arguments import checked_arguments
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -41,6 +42,7 @@ __all__ = [
 ]
 
 
+@checked_arguments
 def daf_compare_policies(
     policies: Policies,
     missions: Sequence[str | MissionConfig],
@@ -83,6 +85,7 @@ def daf_compare_policies(
     return deliver(play_comparison(lineup, full_config, settings), output_dir, verbose)
 
 
+@checked_arguments
 def daf_compare_scores(
     scores: pd.DataFrame | str | Path | Iterable[Any] | Mapping[str, Any],
     *,

@@ -21,6 +21,7 @@ from daf.packaging.validation import (
     ValidationResult,
     validate_package,
 )
+from daf.system.arguments import checked_arguments
 from daf.system.user_paths import user_path
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ __all__ = [
 DEFAULT_MISSION = "tutorial.miner"
 
 
+@checked_arguments
 def daf_package_policy(
     policy_class_path: str | type = "lstm",
     weights_path: str | Path | None = None,
@@ -94,6 +96,7 @@ def _class_path(policy: str | type) -> str:
     return class_path
 
 
+@checked_arguments
 def daf_validate_deployment(
     package_path: str | Path,
     mission: str | MissionConfig = DEFAULT_MISSION,
@@ -115,6 +118,7 @@ def daf_validate_deployment(
     )
 
 
+@checked_arguments
 def daf_deploy_policy(
     package_path: str | Path,
     endpoint: str | Path,
@@ -147,6 +151,7 @@ def daf_deploy_policy(
     )
 
 
+@checked_arguments
 def daf_rollback_deployment(name: str, endpoint: str | Path, to_version: str | None = None) -> Deployment:
     """Make an earlier version current again; default: the one before the current one.
 

@@ -19,6 +19,7 @@ from daf.cluster.training_job import (
     start_training,
 )
 from daf.config import DAFTrainingConfig, MissionConfig
+from daf.system.arguments import checked_arguments
 from daf.system.user_paths import user_path
 from daf.training.request import training_spec
 
@@ -38,6 +39,7 @@ __all__ = [
 ]
 
 
+@checked_arguments
 def daf_launch_distributed_training(
     env_cfg: MettaGridConfig | MissionConfig | str | None = None,
     policy_class_path: str | None = None,
@@ -79,11 +81,13 @@ def daf_launch_distributed_training(
     return start_training(training, f"{name}-seed-{training.recipe.seed}", options)
 
 
+@checked_arguments
 def daf_monitor_training_job(job: TrainingJob) -> TrainingStatus:
     """Return the current state of a training run."""
     return job.status()
 
 
+@checked_arguments
 def daf_collect_training_results(job: TrainingJob | str | Path) -> TrainingResults:
     """Return the model, the record and the metrics of a finished training run.
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from daf.system import machine
 from daf.system import requirements as packages
+from daf.system.arguments import checked_arguments
 from daf.system.checks import CheckResult, EnvironmentCheckResult
 from daf.system.devices import resolve_device
 from daf.system.user_paths import user_path
@@ -32,6 +33,7 @@ __all__ = [
 ]
 
 
+@checked_arguments
 def daf_check_environment(
     missions: Sequence[str | MissionConfig] | None = None,
     check_cuda: bool = True,
@@ -67,6 +69,7 @@ def daf_check_environment(
     return EnvironmentCheckResult(checks=checks)
 
 
+@checked_arguments
 def daf_check_cuda(device: str = "auto") -> CheckResult:
     """Availability and versions of CUDA; a missing GPU is an error only if `device` is cuda."""
     return machine.check_cuda(device)
@@ -77,6 +80,7 @@ def daf_get_recommended_device() -> str:
     return resolve_device("auto")
 
 
+@checked_arguments
 def daf_check_disk_space(path: str | Path = "daf_output", required_gb: float | None = None) -> CheckResult:
     """Free space (GB = 10⁹ bytes) where `path` is or will be, and whether it can be written.
 
@@ -90,6 +94,7 @@ def daf_check_disk_space(path: str | Path = "daf_output", required_gb: float | N
     )
 
 
+@checked_arguments
 def daf_check_memory(required_gb: float | None = None) -> CheckResult:
     """Memory still available to this process: the machine's, or less if a cgroup (container, Slurm job) limits it.
 
@@ -101,6 +106,7 @@ def daf_check_memory(required_gb: float | None = None) -> CheckResult:
     return machine.check_memory(DAFConfig().min_free_memory_gb if required_gb is None else required_gb)
 
 
+@checked_arguments
 def daf_check_dependencies(requirements: Sequence[str] | None = None) -> list[CheckResult]:
     """Compare installed versions with DAF's requirements; one result per deviation, or a single one if all match.
 
@@ -110,6 +116,7 @@ def daf_check_dependencies(requirements: Sequence[str] | None = None) -> list[Ch
     return packages.check_dependencies(requirements)
 
 
+@checked_arguments
 def daf_check_mission_configs(missions: Sequence[str | MissionConfig]) -> list[CheckResult]:
     """Whether every mission resolves to an environment; one result per mission. Loads the engine."""
     try:

@@ -16,6 +16,7 @@ from daf.episodes.failure_modes import FailureMode
 from daf.errors import BadInputError, ConfigError
 from daf.evaluation.mission import MissionAnalysis, MissionMetadata, analyze_episodes, mission_metadata
 from daf.evaluation.replays import daf_write_replay
+from daf.system.arguments import checked_arguments
 from daf.system.resource_usage import usage_since
 from daf.system.user_paths import user_path
 
@@ -36,6 +37,7 @@ DEFAULT_POLICY = "random"  # can play every mission, and shows the reward that n
 DEFAULT_EPISODES = 20
 
 
+@checked_arguments
 def daf_analyze_mission(
     mission_name: str | MissionConfig,
     policy: Any = None,
@@ -69,6 +71,7 @@ def daf_analyze_mission(
     return analyze_episodes(frame, mission_metadata(mission), usage=usage_since(start))
 
 
+@checked_arguments
 def daf_analyze_mission_set(
     mission_names: Sequence[str | MissionConfig],
     policy: Any = None,
@@ -95,10 +98,11 @@ def _given(policy: Any) -> Any:
     if policy is not None:
         return policy
     text = f"no policy was given, so the missions are analyzed with '{DEFAULT_POLICY}': pass policy=… for your own"
-    warnings.warn(text, stacklevel=3)
+    warnings.warn(text, stacklevel=4)
     return DEFAULT_POLICY
 
 
+@checked_arguments
 def daf_get_mission_metadata(mission_name: str | MissionConfig) -> MissionMetadata:
     """Describe a mission without playing it.
 
@@ -110,6 +114,7 @@ def daf_get_mission_metadata(mission_name: str | MissionConfig) -> MissionMetada
     return mission_metadata(resolve_mission(mission_name))
 
 
+@checked_arguments
 def daf_list_statistics(mission_name: str | MissionConfig, policy: Any = DEFAULT_POLICY) -> dict[str, list[str]]:
     """The statistics that a `success` expression may name on a mission, as one short run of a policy reports them.
 
@@ -127,6 +132,7 @@ def daf_list_statistics(mission_name: str | MissionConfig, policy: Any = DEFAULT
     return episode_statistics(evaluate_policy(policy, mission_name, episodes=2, seed=0)).names()
 
 
+@checked_arguments
 def daf_validate_mission_set(mission_names: Sequence[str | MissionConfig]) -> list[str]:
     """Check that missions exist and can be built, by building the first episode of each; return their names.
 
@@ -151,6 +157,7 @@ def daf_validate_mission_set(mission_names: Sequence[str | MissionConfig]) -> li
     return names
 
 
+@checked_arguments
 def daf_discover_missions_from_readme(readme: str | Path | None = None) -> list[str]:
     """List the missions that a document names, in the order of their first mention, without the prefix `evals.`.
 

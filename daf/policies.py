@@ -9,6 +9,7 @@ import importlib
 from typing import Any
 
 from daf.engine.network_policy import BatchPolicy, NetworkPolicy
+from daf.system.arguments import checked_arguments
 from daf.system.checks import CheckResult
 
 __all__ = ["BatchPolicy", "NetworkPolicy", "daf_check_policy"]
@@ -17,6 +18,7 @@ __all__ = ["BatchPolicy", "NetworkPolicy", "daf_check_policy"]
 REHEARSAL = "daf.engine.rehearsal"
 
 
+@checked_arguments
 def daf_check_policy(policy: Any, mission: Any, *, trainable: bool | None = None) -> list[CheckResult]:
     """Rehearse a policy on a mission, in a separate process: build it, act, train, save, load.
 

@@ -26,6 +26,7 @@ from daf.search.paths import TRIALS
 from daf.search.recipe import sweep_recipe
 from daf.search.results import SweepResults, TrialResult, best_trial
 from daf.search.strategy import Strategy, SuggestionRequest
+from daf.system.arguments import checked_arguments
 from daf.system.user_code import differences
 from daf.system.user_paths import user_path
 
@@ -44,6 +45,7 @@ __all__ = [
 ]
 
 
+@checked_arguments
 def daf_launch_sweep(
     cfg: DAFSweepConfig,
     objective: Objective | None = None,
@@ -90,6 +92,7 @@ def daf_launch_sweep(
         )
 
 
+@checked_arguments
 def daf_sweep_best_config(results: SweepResults | str | Path) -> TrialResult:
     """The best trial of a sweep, given as results or as a folder; its `hyperparameters` are the best configuration.
 
@@ -101,6 +104,7 @@ def daf_sweep_best_config(results: SweepResults | str | Path) -> TrialResult:
     return best_trial(_as_results(results))
 
 
+@checked_arguments
 def daf_sweep_analysis(results: SweepResults | str | Path) -> SweepAnalysis:
     """Progress, failures, cost, importance, interactions and slices of a sweep, given as results or as a folder,
     finished or not.

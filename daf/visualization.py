@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from daf.errors import BadInputError, did_you_mean
+from daf.system.arguments import checked_arguments
 from daf.system.columns import to_rows
 from daf.system.files import write_text
 from daf.system.user_paths import user_path
@@ -24,6 +25,7 @@ DEFAULT_FOLDER = Path("daf_output") / "visualizations"
 PathLike = str | Path
 
 
+@checked_arguments
 def daf_export_comparison_html(
     results: ComparisonResults,
     output_path: PathLike | None = None,
@@ -50,6 +52,7 @@ def daf_export_comparison_html(
     return render_results(results, path, path.parent / "figures", training_metrics=training_metrics, title=title)
 
 
+@checked_arguments
 def daf_plot_training_curves(
     metrics: PathLike | Sequence[PathLike] | Mapping[str, PathLike],
     output_path: PathLike | None = None,
@@ -84,6 +87,7 @@ def daf_plot_training_curves(
     return path
 
 
+@checked_arguments
 def daf_plot_policy_comparison(
     results: ComparisonResults, output_path: PathLike | None = None, *, mission: str | None = None
 ) -> Path:

@@ -9,10 +9,11 @@ import inspect
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_type_hints
 
 from daf.config import DAFTrainingConfig, ExperimentConfig, MissionConfig, PolicyConfig
 from daf.errors import BadInputError, ConfigError, did_you_mean
+from daf.system.arguments import check_argument, checked_arguments
 from daf.system.plain import flatten
 from daf.system.user_paths import user_path
 
@@ -26,8 +27,9 @@ FULL = "full"
 WHERE = "daf_policy_ablation: components"
 
 
+@checked_arguments
 def daf_policy_ablation(
-    policy: str | PolicySpec | PolicyConfig | DAFTrainingConfig,
+    policy: Any,
     components: Components,
     missions: Sequence[str | MissionConfig] | None = None,
     episodes_per_mission: int | Literal["auto"] | None = None,
@@ -96,6 +98,9 @@ def _play_variants(
     from daf.compare.settings import check_overrides, comparison_config
 
     how = {field.name for field in fields(PlaySettings)}
+    for name, kind in get_type_hints(PlaySettings).items():
+        if name in options:
+            check_argument(options[name], kind, f"daf_policy_ablation: {name}")
     settings = PlaySettings(**{name: value for name, value in options.items() if name in how})
     overrides = {name: value for name, value in options.items() if name not in how}
     check_overrides(daf_policy_ablation, overrides)

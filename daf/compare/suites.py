@@ -15,6 +15,7 @@ from daf.config import ExperimentConfig, MissionConfig, PolicyConfig
 from daf.config.policy_reference import check_importable
 from daf.config.recipes import policy_label
 from daf.errors import BadInputError, did_you_mean
+from daf.system.arguments import checked_arguments
 from daf.system.user_paths import user_path
 
 if TYPE_CHECKING:
@@ -65,8 +66,9 @@ def suite_missions(suite: str) -> list[MissionConfig]:
     ]
 
 
+@checked_arguments
 def daf_benchmark_suite(
-    policies: Sequence[str | PolicySpec | PolicyConfig] | Mapping[str, str | PolicySpec | PolicyConfig],
+    policies: Sequence[Any] | Mapping[str, Any],
     suite: str = "quick",
     episodes_per_mission: int | Literal["auto"] | None = None,
     *,

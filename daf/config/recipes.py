@@ -295,7 +295,9 @@ def trial_recipe(
     )
 
 
-def with_hyperparameters(recipe: TrainingRecipe, values: Mapping[str, Any]) -> TrainingRecipe:
+def with_hyperparameters(
+    recipe: TrainingRecipe, values: Mapping[str, Any], *, source: str = "hyperparameters"
+) -> TrainingRecipe:
     """Replace hyperparameters: `init_kwargs.<name>` goes to the policy, every other name to PPO.
 
     Raises:
@@ -308,9 +310,7 @@ def with_hyperparameters(recipe: TrainingRecipe, values: Mapping[str, Any]) -> T
         update={
             "init_kwargs": {**recipe.init_kwargs, **kwargs},
             "code": CodeStamp.merged([recipe.code, data_files(kwargs)]),
-            "hyperparameters": Hyperparameters.from_dict(
-                {**recipe.hyperparameters.to_dict(), **of_ppo}, source="hyperparameters"
-            ),
+            "hyperparameters": Hyperparameters.from_dict({**recipe.hyperparameters.to_dict(), **of_ppo}, source=source),
         }
     )
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, get_args
 from daf.config import MissionConfig, Replay
 from daf.episodes.table import read_episodes
 from daf.errors import BadInputError, did_you_mean
+from daf.system.arguments import checked_arguments
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -36,6 +37,7 @@ def pick_episode(episodes: pd.DataFrame, which: str) -> dict[str, Any]:
     return row
 
 
+@checked_arguments
 def daf_write_replay(
     episodes: pd.DataFrame | str | Path,
     output: str | Path,

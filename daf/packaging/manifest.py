@@ -75,7 +75,7 @@ def read_manifest(package_path: str | Path) -> Manifest:
 
 def contents(package_path: str | Path) -> dict[str, str]:
     """sha256 of every member of a zip; raises BadInputError if it is damaged."""
-    return Archive(package_path, "a package").digests()
+    return Archive(package_path, "a package", "package the policy again, or copy it again").digests()
 
 
 def differences(manifest: Manifest, package_path: str | Path) -> list[str]:

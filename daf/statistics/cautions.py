@@ -8,7 +8,14 @@ from math import sqrt
 import numpy as np
 
 from daf.statistics.crossed import RunTable
-from daf.statistics.intervals import Array, is_constant, mean_of_strata, skewness_of_mean, standard_error
+from daf.statistics.intervals import (
+    Array,
+    is_constant,
+    mean_of_strata,
+    skewness_of_mean,
+    standard_error,
+    variance,
+)
 
 FEW_RUNS = 10  # up to this number of training seeds, their spread and shape are hardly known
 MANY_RUNS = 100  # from this number, skewness hardly matters
@@ -38,7 +45,7 @@ def seed_cautions(*tables: RunTable) -> list[str]:
         )
     if fewest > FEW_RUNS:
         return cautions
-    spreads = [float(runs.std(ddof=1)) for runs in samples if runs.size > 1]
+    spreads = [sqrt(variance(runs)) for runs in samples if runs.size > 1]
     alike = [runs.size for runs in samples if is_constant(runs)]
     if alike:
         cautions.append(f"all {alike[0]} training seeds of one side score alike, so how much they vary is not known")

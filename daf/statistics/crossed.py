@@ -22,7 +22,7 @@ from math import nan, sqrt
 import numpy as np
 
 from daf.statistics.hypothesis_tests import t_p_value
-from daf.statistics.intervals import Array, t_quantile, unit_of, variance, without_rounding
+from daf.statistics.intervals import Array, satterthwaite_df, t_quantile, unit_of, variance, without_rounding
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -142,14 +142,8 @@ class _Terms:
         return float(self.variances.sum())
 
     @property
-    def spent(self) -> float:
-        """The sum of Satterthwaite's denominator."""
-        return float((self.variances**2 / self.dfs).sum()) if self.variances.size else 0.0
-
-    @property
     def standard_error(self) -> StandardError:
-        total = self.total
-        return StandardError(error=sqrt(total), df=total**2 / self.spent if total else nan)
+        return StandardError(error=sqrt(self.total), df=satterthwaite_df(self.variances, self.dfs, self.total))
 
 
 def _terms(pairs: Sequence[tuple[float, float]]) -> _Terms:
@@ -181,7 +175,9 @@ def recipe_variance(*policies: RunTable, general: bool = True) -> RecipeVariance
         larger = max(seeds, environments, key=lambda terms: terms.total)
         total, own = larger.total, larger.standard_error
     else:
-        df = total**2 / (seeds.spent + environments.spent + rest.spent)
+        terms = (seeds, environments, rest)
+        variances = np.concatenate([one.variances for one in terms])
+        df = satterthwaite_df(variances, np.concatenate([one.dfs for one in terms]), total)
         own = StandardError(error=sqrt(total), df=max(1.0, df))
     share = min(1.0, beyond / total) if total else 0.0
     return RecipeVariance(errors=(own, *parts), environments=share, general=True)
@@ -228,8 +224,8 @@ def _environment_term(policies: Sequence[RunTable], mission: int) -> tuple[float
             pairs = np.array([[x[seed], y[seed]] for seed in common])
             shared = float(np.cov(pairs.T)[0, 1]) * 2 * len(common) / (len(x) * len(y))
             return max(0.0, float(total - shared)) / weight, min(df, len(common) - 1)
-        spent = sum(part**2 / one for part, one in alone)
-        df = float(total**2 / spent) if spent else df
+        if total:
+            df = satterthwaite_df(np.array([part for part, _ in alone]), [one for _, one in alone], total)
     return float(total) / weight, df
 
 

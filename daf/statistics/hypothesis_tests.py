@@ -22,6 +22,7 @@ from daf.statistics.intervals import (
     is_constant,
     mean_of_strata,
     no_variance_reason,
+    satterthwaite_df,
     skewness_of_mean,
     standard_error,
     t_quantile,
@@ -202,9 +203,7 @@ def welch_parts(x: Array, y: Array) -> tuple[float, float]:
     """Standard error of mean(x) - mean(y) and its degrees of freedom (Welch 1947)."""
     parts = np.array([x.var(ddof=1) / x.size, y.var(ddof=1) / y.size])
     total = float(parts.sum())
-    if total == 0:
-        return 0.0, nan
-    return sqrt(total), total**2 / float((parts**2 / np.array([x.size - 1, y.size - 1])).sum())
+    return sqrt(total), satterthwaite_df(parts, np.array([x.size - 1, y.size - 1]), total)
 
 
 def _unpaired_reason(x: Array, y: Array) -> str | None:

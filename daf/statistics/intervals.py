@@ -146,10 +146,15 @@ def standard_error(strata: Sequence[Array]) -> tuple[float, float]:
         return nan, nan
     variances = np.array([variance(stratum) / stratum.size for stratum in strata]) / len(strata) ** 2
     total = float(variances.sum())
-    if total == 0:
-        return 0.0, nan
-    df = total**2 / float((variances**2 / np.array([stratum.size - 1 for stratum in strata])).sum())
-    return sqrt(total), df
+    return sqrt(total), satterthwaite_df(variances, np.array([stratum.size - 1 for stratum in strata]), total)
+
+
+def satterthwaite_df(variances: Array, dfs: ArrayLike, total: float) -> float:
+    """Degrees of freedom of a sum of variances, each with its own (Satterthwaite 1946); NaN if the sum is 0.
+
+    Variances are taken as shares of the sum: their own squares may vanish.
+    """
+    return 1 / float(((variances / total) ** 2 / dfs).sum()) if total else nan
 
 
 def student_t_interval(strata: Sequence[Array], level: float = 0.95) -> Interval:

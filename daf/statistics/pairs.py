@@ -55,7 +55,7 @@ def compare_pairs(units: Units, config: DAFComparisonConfig) -> list[PairRecord]
     tested: list[tuple[PairRecord, Spread | None]] = []
     for row in rows:
         draws = hypothesis_tests.draws_for_family(config.num_resamples, sizes[row.family], alpha)
-        own = units.in_own_unit(row.missions)
+        own = units.in_own_unit(row.missions, (row.a, row.b))
         if row.estimand == "checkpoints":
             record, spread = checkpoint_pair(
                 own, config, row.a, row.b, mission=row.mission, missions=row.missions, max_resamples=draws

@@ -30,12 +30,13 @@ class _Replicates:
     improvement: dict[tuple[str, str], Array]
     iqm: dict[str, Array]
     tables: dict[str, RunTable] | None = None
+    unit: float = 1.0
 
 
 class Improvements:
     """P(improvement) and IQM of recipes for all pairs on the same missions, from resamples that all pairs share.
 
-    As pairs are, missions are compared in their own unit (`Units.in_own_unit`).
+    All pairs are resampled in one unit; differences of IQM are then in the pair's own (`Units.in_own_unit`).
     """
 
     def __init__(self, units: Units, config: DAFComparisonConfig, policies: list[str]) -> None:
@@ -45,10 +46,10 @@ class Improvements:
     def of(self, missions: list[str]) -> _Replicates:
         key = tuple(missions)
         if key not in self._replicates:
-            units = self._units.in_own_unit(missions)
+            units = self._units.in_own_unit(missions, self._policies)
             tables = crossed_tables(units, self._config, self._policies, missions)
             found = self._resample(units, missions) if tables is None else self._crossed(missions, tables)
-            self._replicates[key] = found
+            self._replicates[key] = replace(found, unit=units.unit)
         return self._replicates[key]
 
     def interval(self, a: str, b: str, missions: list[str]) -> Interval:
@@ -56,9 +57,11 @@ class Improvements:
         return self._interval(self.of(missions).improvement[a, b], a, b, missions)
 
     def iqm_replicates(self, a: str, b: str, missions: list[str]) -> Array:
-        found = self.of(missions).iqm
-        resolution = max(intervals.resolution_of(found[policy]) for policy in (a, b))
-        return intervals.without_rounding(found[a] - found[b], resolution)
+        replicates = self.of(missions)
+        factor = replicates.unit / self._units.in_own_unit(missions, (a, b)).unit
+        of_a, of_b = (factor * replicates.iqm[policy] for policy in (a, b))
+        resolution = max(intervals.resolution_of(of_a), intervals.resolution_of(of_b))
+        return intervals.without_rounding(of_a - of_b, resolution)
 
     def iqm_interval(self, a: str, b: str, missions: list[str]) -> Interval:
         """Of the difference of IQM."""

@@ -20,6 +20,8 @@ from daf.system.user_paths import user_path
 if TYPE_CHECKING:
     import pandas as pd
 
+NOTES = "daf.notes"  # the attribute of a frame with notes on how it was read
+ABSOLUTE = "absolute_metrics"  # marl-eval's evaluation of a run's best policy
 NAMES = ("policy", "mission")
 NEEDED = (*NAMES, "score")
 OPTIONAL = ("train_seed", "episode")
@@ -70,8 +72,9 @@ def _from_objects(source: Any, where: str) -> pd.DataFrame:
         if _known_headers(list(source)) or set(NEEDED) & source.keys():
             try:
                 return pd.DataFrame(source)
-            except (ValueError, TypeError) as error:
-                raise BadInputError("columns of the same length", str(error), where) from error
+            except (ValueError, TypeError, RuntimeError) as error:  # RuntimeError: torch's
+                hint = "each column is a list, and a tensor is detached from its gradient"
+                raise BadInputError("columns of the same length", str(error), where, hint) from error
         return _from_marl_eval(source, where)
     if not isinstance(source, Iterable) or isinstance(source, bytes | type):
         raise BadInputError(FORM, f"{type(source).__name__}", where)
@@ -207,6 +210,7 @@ def _from_marl_eval(data: Mapping[str, Any], where: str) -> pd.DataFrame:
     import pandas as pd
 
     rows: list[dict[str, Any]] = []
+    absolute = 0
     for environment, tasks in data.items():
         for task, algorithms in _level(tasks, where, environment).items():
             mission = f"{environment}/{task}" if len(data) > 1 else task
@@ -218,9 +222,15 @@ def _from_marl_eval(data: Mapping[str, Any], where: str) -> pd.DataFrame:
                         {"policy": algorithm, "mission": mission, "train_seed": run, "episode": number, "score": value}
                         for number, value in enumerate(values)
                     ]
+                    absolute += ABSOLUTE in steps and bool(steps[ABSOLUTE])
     if not rows:
-        raise BadInputError("scores", "none", where)
-    return pd.DataFrame(rows)
+        raise BadInputError("scores", "none", where, "was the file written before the first evaluation?")
+    frame = pd.DataFrame(rows)
+    if absolute:
+        frame.attrs[NOTES] = [
+            f"The scores of {absolute} runs are marl-eval's absolute metrics: of a run's best policy."
+        ]
+    return frame
 
 
 def _level(content: Any, where: str, *place: object) -> Mapping[str, Any]:
@@ -232,16 +242,23 @@ def _level(content: Any, where: str, *place: object) -> Mapping[str, Any]:
 
 def _last_returns(steps: Mapping[str, Any], where: str) -> list[Any]:
     if not steps:
-        raise BadInputError("absolute_metrics, or steps", "neither", where)
-    last = max((step for step in steps if step != "absolute_metrics"), key=lambda step: _count(steps[step]), default="")
-    metrics = _level(steps.get("absolute_metrics") or steps[last], where)
+        raise BadInputError(f"{ABSOLUTE}, or steps", "neither", where, "leave out a run that was not evaluated")
+    last = max((step for step in steps if step != ABSOLUTE), key=lambda step: _count(steps[step]), default="")
+    counted = ABSOLUTE if steps.get(ABSOLUTE) or not last else last
+    metrics = _level(steps.get(counted) or {}, f"{where} / {counted}")
     names = [name for name in metrics if name not in ("step_count", "success")]
+    if not names:
+        hint = "leave out a run that was not evaluated"
+        raise BadInputError(f"metrics in {ABSOLUTE}, or in the last step", "none", where, hint)
     chosen = next((name for name in RETURNS if name in names), names[0] if len(names) == 1 else None)
     if chosen is None:
         hint = "only one metric can be compared at a time: leave the others out"
-        raise BadInputError(f"one metric, or one of {', '.join(RETURNS)}", ", ".join(names) or "none", where, hint)
-    values = metrics[chosen]
-    return list(values) if isinstance(values, list) else [values]
+        raise BadInputError(f"one metric, or one of {', '.join(RETURNS)}", ", ".join(names), where, hint)
+    values = metrics[chosen] if isinstance(metrics[chosen], list) else [metrics[chosen]]
+    if not values:
+        hint = "leave out a run that was not evaluated"
+        raise BadInputError("at least one score", "an empty list", f"{where} / {counted} / {chosen}", hint)
+    return list(values)
 
 
 def _count(step: Any) -> float:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from math import inf
 from typing import TYPE_CHECKING, Any
 
 from daf.errors import BadInputError, did_you_mean
-from daf.statistics.score_files import ALIAS, NAMES, NEEDED, OPTIONAL
+from daf.statistics.score_files import ALIAS, NAMES, NEEDED, NOTES, OPTIONAL
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -62,7 +63,7 @@ def to_episodes(scores: pd.DataFrame, where: str = "table of scores") -> tuple[p
             "failure": pd.Series(None, frame.index, object).mask(missing, "the score is missing"),
         }
     )
-    return table, [*seed_notes, *episode_notes]
+    return table, [*scores.attrs.get(NOTES, ()), *seed_notes, *episode_notes]
 
 
 def _known_columns(scores: pd.DataFrame, where: str) -> pd.DataFrame:
@@ -80,7 +81,21 @@ def _known_columns(scores: pd.DataFrame, where: str) -> pd.DataFrame:
         hint = "both name the training seed: leave one of them out"
         raise BadInputError(f"a column 'train_seed' or '{ALIAS}'", "both", where, hint)
     frame = scores.rename(columns={ALIAS: "train_seed"})
-    return frame[[name for name in (*NEEDED, *OPTIONAL) if name in frame.columns]].reset_index(drop=True)
+    frame = frame[[name for name in (*NEEDED, *OPTIONAL) if name in frame.columns]].reset_index(drop=True)
+    for name, column in frame.items():
+        if column.dtype == object:
+            frame[name] = values = column.map(_scalar)
+            single = values.map(lambda value: not isinstance(value, Collection) or isinstance(value, str | bytes))
+            if not single.all():
+                row = single.idxmin()
+                found, hint = f"{values[row]!r} in row {row}", "write one row for each of them"
+                raise BadInputError("one value per row", found, f"{where}: {name}", hint)
+    return frame
+
+
+def _scalar(value: Any) -> Any:
+    """An array or tensor without a dimension as a number."""
+    return value.item() if getattr(value, "ndim", None) == 0 and hasattr(value, "item") else value
 
 
 def _train_seeds(frame: pd.DataFrame, column: str, where: str) -> tuple[pd.Series[int], list[str]]:
@@ -126,9 +141,12 @@ def _numbers(values: pd.Series[float], name: str, where: str) -> pd.Series[float
 
     numbers = pd.to_numeric(values, errors="coerce")
     wrong = numbers.isna() & values.notna()
+    if pd.api.types.is_complex_dtype(numbers):
+        wrong = numbers.notna()
     if wrong.any():
         row = wrong.idxmax()
-        raise BadInputError("numbers", f"'{values[row]}' in row {row}", f"{where}: {name}")
+        found, hint = f"'{values[row]}' in row {row}", "leave the cell empty if there is no result"
+        raise BadInputError("numbers", found, f"{where}: {name}", hint)
     return numbers
 
 

@@ -44,7 +44,7 @@ def summarize(units: Units, config: DAFComparisonConfig) -> list[SummaryRecord]:
 def _scored_summary(
     units: Units, config: DAFComparisonConfig, policy: str, mission: str, members: list[str]
 ) -> SummaryRecord:
-    own = units.in_own_unit(members)
+    own = units.in_own_unit(members, [policy])
     return in_scores(_summary(own, config, policy, mission, members), own.unit)
 
 

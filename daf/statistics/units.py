@@ -25,9 +25,15 @@ if TYPE_CHECKING:
     import pandas as pd
 
 FEWEST_DIGITS = 1e-9  # reference scores closer than this, relative to their size, define no scale
+NEGLIGIBLE = 1e-130  # scores this small against the largest: the squares of what they vary by are no floats
 SAME_NUMBERS = (
     "Number the episodes of each training seed from 0: the same number (environment seed) is the same episode."
 )
+
+
+def _multiples(scores: Array, unit: float) -> Array:
+    multiples = scores / unit
+    return np.where(np.abs(multiples) < NEGLIGIBLE, 0.0, multiples)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,9 +70,9 @@ class Cell:
         return low + (high - low) * self.unit * float(self.rewards_ec.mean())
 
     def in_unit(self, unit: float) -> Cell:
-        """The same scores as multiples of `unit`, a power of two."""
-        linear = None if self.linear_ec is None else self.linear_ec / unit
-        return replace(self, rewards_ec=self.rewards_ec / unit, linear_ec=linear, unit=unit)
+        """The same scores as multiples of `unit`, a power of two; negligible ones are 0."""
+        linear = None if self.linear_ec is None else _multiples(self.linear_ec, unit)
+        return replace(self, rewards_ec=_multiples(self.rewards_ec, unit), linear_ec=linear, unit=unit)
 
     @property
     def resolution(self) -> float:
@@ -177,9 +183,12 @@ class Units:
         cells = [[self.cells[policy, mission] for policy in policies] for mission in missions]
         return sum(max(cell.resolution for cell in row) for row in cells) / len(cells)
 
-    def in_own_unit(self, missions: Sequence[str]) -> Units:
-        """These missions only, with scores of about 1: divided by a power of two, which is exact."""
-        cells = {key: cell for key, cell in self.cells.items() if key[1] in missions}
+    def in_own_unit(self, missions: Sequence[str], policies: Sequence[str]) -> Units:
+        """The scores of these policies on these missions, at most about 1: divided by a power of two, which is exact.
+
+        The unit is that of the largest score, so policies that are not compared must not be among them.
+        """
+        cells = {key: cell for key, cell in self.cells.items() if key[0] in policies and key[1] in missions}
         unit = max((unit_of(cell.rewards_ec) for cell in cells.values() if cell.rewards_ec.any()), default=1.0)
         return replace(self, cells={key: cell.in_unit(unit) for key, cell in cells.items()}, unit=unit)
 

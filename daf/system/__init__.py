@@ -7,6 +7,7 @@ yaml_files       reading YAML
 archives         reading zip archives
 tables           reading parquet files
 validated        values checked against a type
+arguments        arguments of public functions checked against their annotations
 user_paths       paths as people write them
 loaded_files     files that user code really runs and reads, which a stamp may not follow
 locks            exclusive use of a folder by one process

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from daf.errors import BadInputError, ConfigError
-from daf.system.readers import FROM_A_RUN, LARGEST_INTEGER, MAX_DEPTH, check_structure, decode, read_text
+from daf.system.readers import FROM_A_RUN, LARGEST_INTEGER, MAX_DEPTH, check_structure, decode, read_bytes
 from daf.system.yaml_files import repeated_keys
 
 
@@ -18,12 +18,12 @@ def read_json(path: str | Path, what: str = "a JSON file", hint: str = "") -> An
     Raises:
         BadInputError: the file is missing or is not JSON; ConfigError: it has the same key twice.
     """
-    return parse_json(read_text(path, what), str(path), what, hint)
+    return parse_json(read_bytes(path, what), str(path), what, hint)
 
 
 def parse_json(text: str | bytes, where: str, what: str = "JSON", hint: str = "") -> Any:
     """Parse JSON as JSON is defined: without repeated keys, NaN, infinity, or integers of more than 64 bits."""
-    text = decode(text, where, what) if isinstance(text, bytes) else text
+    text = decode(text, where, what, hint) if isinstance(text, bytes) else text
     repeated: list[str] = []
 
     def mapping(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -85,23 +85,25 @@ def _repeated_in_json(text: str, keys: list[str], where: str) -> list[BadInputEr
         return [BadInputError("each key once", f"'{key}' twice", where, "remove one of the two") for key in keys]
 
 
-def read_json_lines(path: str | Path, what: str = "a file with one JSON object per line") -> list[dict[str, Any]]:
+def read_json_lines(
+    path: str | Path, what: str = "a file with one JSON object per line", hint: str = ""
+) -> list[dict[str, Any]]:
     """The objects of a file with one per line. A damaged last line, still being written or cut by a crash, is ignored.
 
     Raises:
         BadInputError: there is no such file, or an earlier line is damaged.
     """
-    return parse_json_lines(read_text(path, what), str(path))
+    return parse_json_lines(decode(read_bytes(path, what), str(path), what, hint), str(path), hint)
 
 
-def parse_json_lines(text: str, where: str) -> list[dict[str, Any]]:
+def parse_json_lines(text: str, where: str, hint: str = "") -> list[dict[str, Any]]:
     """The objects in text with one per line, as `read_json_lines`."""
     records: list[dict[str, Any]] = []
     lines = [(number, line) for number, line in enumerate(text.split("\n"), start=1) if line.strip()]
     for number, line in lines:
         place = f"{where}: line {number}"
         try:
-            record = parse_json(line, place, "a JSON object")
+            record = parse_json(line, place, "a JSON object", hint)
             if not isinstance(record, dict):
                 raise BadInputError("a JSON object", f"a {type(record).__name__}", place, FROM_A_RUN)
         except BadInputError:

@@ -91,7 +91,7 @@ def read_text(path: str | Path, what: str = "a text file") -> str:
     return decode(read_bytes(path, what), str(path), what)
 
 
-def decode(content: bytes, where: str, what: str = "text") -> str:
+def decode(content: bytes, where: str, what: str = "text", remedy: str = "") -> str:
     """UTF-8 bytes as text with the line ends of Unix; raises BadInputError, with the line, for anything else."""
     try:
         text = content.decode("utf-8-sig")
@@ -103,7 +103,7 @@ def decode(content: bytes, where: str, what: str = "text") -> str:
             found, hint = "UTF-16", "save the file as UTF-8"
         elif content[:1] == b"\x80" or content[:2] in (b"PK", b"\x1f\x8b"):
             hint = "this is not a text file"
-        raise BadInputError(f"{what} in UTF-8", found, where, hint) from None
+        raise BadInputError(f"{what} in UTF-8", found, where, remedy or hint) from None
     return text.replace("\r\n", "\n")
 
 

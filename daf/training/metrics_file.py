@@ -55,7 +55,7 @@ def read_metrics(path: str | Path) -> list[dict[str, Any]]:
     Raises:
         BadInputError: no such file, or a damaged line before the last.
     """
-    records = read_json_lines(path, "a metrics.jsonl")
+    records = read_json_lines(path, "a metrics.jsonl", FROM_A_RUN)
     validated(list[MetricsLine], records, str(path), FROM_A_RUN)
     validated(list[dict[str, Figure | dict[str, Figure]]], records, str(path), FROM_A_RUN)
     return records

@@ -49,7 +49,7 @@ def train_run(
     if best is not None:
         trial = read_record(best, BestTrial, "the best trial of a sweep")
         logger.info(f"{label}: hyperparameters of trial {trial['trial']}, {trial['hyperparameters']}")
-        training = with_hyperparameters(training, trial["hyperparameters"])
+        training = with_hyperparameters(training, trial["hyperparameters"], source=f"{best}: hyperparameters")
     outcome = run_training(training, folder, options)
     if outcome.status == "diverged":
         hint = "lower learning_rate or max_grad_norm; the last good state is kept"

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from daf.config.strict_model import read_mapping
-from daf.errors import BadInputError, ConfigError
+from daf.errors import BadInputError, ConfigError, DafError
 from daf.system.readers import read_text
 from daf.system.yaml_files import plain_value, repeated_keys
 
@@ -30,6 +31,16 @@ def read_experiment(paths: Sequence[str | Path], overrides: Mapping[str, Any]) -
     return _merged(content, {key: _meant(value) for key, value in overrides.items()})
 
 
+def require_readable(path: str | Path) -> None:
+    """Print what is wrong with a configuration file and exit, before Snakemake reads it; a missing one may stay."""
+    try:
+        if Path(path).exists():
+            read_mapping(Path(path))
+    except DafError as error:
+        print(f"\n{error}\n", file=sys.stderr)
+        sys.exit(error.exit_code)
+
+
 def _merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
     """Mappings are merged key by key, anything else is replaced, as Snakemake does."""
     merged = dict(below)
@@ -37,6 +48,16 @@ def _merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any
         known = merged.get(key)
         merged[key] = _merged(known, value) if isinstance(known, Mapping) and isinstance(value, Mapping) else value
     return merged
+
+
+def refuse_repeated_overrides(texts: Iterable[str]) -> None:
+    """Raise ConfigError if the value of a `name=value` of `--config` has a key twice; Snakemake keeps only the last."""
+    problems: list[BadInputError] = []
+    for name, separator, value in (text.partition("=") for text in texts):
+        if separator and value.lstrip().startswith(("{", "[")):
+            problems += repeated_keys(value, f"--config {name}")
+    if problems:
+        raise ConfigError(problems)
 
 
 def _meant(value: Any) -> Any:

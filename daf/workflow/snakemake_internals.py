@@ -113,6 +113,16 @@ def command_line_config(workflow: Workflow) -> Mapping[str, Any]:
     return dict(workflow.config_settings.config)
 
 
+def command_line_config_texts(workflow: Workflow) -> list[str]:
+    """The values of `--config` as they were written, name=value; none in a job, or without a command line."""
+    from snakemake.cli import get_argument_parser
+
+    if not is_main_process(workflow) or not {"--config", "-C"} & set(sys.argv):
+        return []
+    arguments, _ = get_argument_parser().parse_known_args(sys.argv[1:])
+    return [str(text) for text in arguments.config or ()]
+
+
 def profile_files(command: Sequence[str], environment: Mapping[str, str]) -> list[Path]:
     """The files of the profiles that a command line of Snakemake uses; none if the command is another program."""
     from snakemake.cli import get_profile_dir

@@ -9,8 +9,10 @@ from dataclasses import make_dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 from daf.comparison import daf_compare_scores
 from daf.errors import BadInputError
@@ -162,3 +164,52 @@ def test_ambiguous_and_damaged_files_are_named(name: str, data: bytes, part: str
         to_episodes(read_scores(path), str(path))
     assert part in str(caught.value)
     assert caught.value.where.startswith(str(path))
+
+
+def marl_eval_runs(steps: Any) -> dict[str, Any]:
+    return {"environment": {"task": {policy: {"seed_1": steps} for policy in ("a", "b")}}}
+
+
+@pytest.mark.parametrize(
+    ("steps", "message"),
+    [
+        ({"step_1": {"step_count": 1, "return": []}}, r"seed_1 / step_1 / return\n  expected: at least one score"),
+        ({"absolute_metrics": {"return": []}}, r"absolute_metrics / return\n  expected: at least one score"),
+        ({"absolute_metrics": {}}, "metrics in absolute_metrics"),
+        ({"absolute_metrics": None}, "metrics in absolute_metrics"),
+        ({}, "absolute_metrics, or steps"),
+        ({"step_1": {"step_count": 1}}, "or in the last step"),
+    ],
+)
+def test_a_run_of_marl_eval_without_scores_is_named(steps: dict[str, Any], message: str) -> None:
+    with pytest.raises(BadInputError, match=message):
+        read_scores(marl_eval_runs(steps))
+
+
+def test_absolute_metrics_are_noted() -> None:
+    _, notes = to_episodes(read_scores(marl_eval_runs({"absolute_metrics": {"return": [1.0, 2.0]}})))
+    assert notes[0] == "The scores of 2 runs are marl-eval's absolute metrics: of a run's best policy."
+    _, notes = to_episodes(read_scores(marl_eval_runs({"step_1": {"step_count": 1, "return": [1.0, 2.0]}})))
+    assert not any("absolute" in note for note in notes)
+
+
+def test_scores_may_be_arrays_and_tensors_without_a_dimension() -> None:
+    rows = [{"policy": "a", "mission": "m", "score": kind(2.5)} for kind in (np.array, torch.tensor, np.float32)]
+    table, _ = to_episodes(read_scores(rows))
+    assert table["mean_reward"].tolist() == [2.5, 2.5, 2.5]
+
+
+@pytest.mark.parametrize("column", ["policy", "mission", "score", "train_seed", "episode"])
+@pytest.mark.parametrize("value", [[1], {}, {"a": 1}, np.array([1.0, 2.0]), (1, 2)], ids=str)
+def test_a_cell_with_several_values_is_refused(column: str, value: Any) -> None:
+    row = {"policy": "a", "mission": "m", "score": 1.0, "train_seed": 1, "episode": 0}
+    with pytest.raises(BadInputError, match=f"{column}\n  expected: one value per row"):
+        to_episodes(read_scores([row, {**row, "episode": 1, column: value}]))
+
+
+def test_what_pandas_takes_for_numbers_may_be_none() -> None:
+    row = {"policy": "a", "mission": "m"}
+    with pytest.raises(BadInputError, match="expected: numbers"):
+        to_episodes(read_scores([{**row, "score": 1j}]))
+    with pytest.raises(BadInputError, match="columns of the same length"):
+        read_scores({"policy": ["a"], "mission": ["m"], "score": torch.ones(1, requires_grad=True)})

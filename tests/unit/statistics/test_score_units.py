@@ -196,3 +196,49 @@ def test_single_statistics_tolerate_ties_in_any_unit(unit: float) -> None:
     assert hypothesis_tests.welch_test(np.array([x[0], y[0]]), y).p is None
     test = hypothesis_tests.permutation_test(x, y, rng=np.random.default_rng(0))
     assert test.p == 1.0
+
+
+def far_apart(scales: dict[str, float], seeds: bool, steady: str = "") -> pd.DataFrame:
+    rng = np.random.default_rng(5)
+    draws = {policy: rng.normal(size=(2, 4 if seeds else 1, 6)) for policy in ("a", "b", "c")}
+    rows = [
+        (policy, f"m{mission}", seed, episode, scale * (1 + (0 if policy == steady else draw)))
+        for policy, scale in scales.items()
+        for (mission, seed, episode), draw in np.ndenumerate(draws[policy])
+    ]
+    frame = pd.DataFrame(rows, columns=["policy", "mission", "train_seed", "episode", "score"])
+    return frame if seeds else frame.drop(columns="train_seed")
+
+
+@pytest.mark.parametrize("seeds", [True, False])
+@pytest.mark.parametrize("steady", ["", "b"])
+@pytest.mark.parametrize("small", [1e-300, 1e-140])
+def test_policies_may_score_in_units_that_are_far_apart(small: float, steady: str, seeds: bool) -> None:
+    """Against b, which scores 1e140 times as much or more, a counts as 0; a's own mean and interval stay its own."""
+    results = compare(far_apart({"a": small, "b": 1.0}, seeds, steady), 1.0)
+    zero = compare(far_apart({"a": 0.0, "b": 1.0}, seeds, steady), 1.0)
+    alone = compare(far_apart({"a": 1.0, "b": 1.0}, seeds, steady), 1.0)
+    for found, expected in zip(results.pairs, zero.pairs, strict=True):
+        assert (found.verdict, found.estimand) == (expected.verdict, expected.estimand)
+        np.testing.assert_allclose(found.p, expected.p)
+    for found, expected in zip(results.summary, alone.summary, strict=True):
+        unit = small if found.policy == "a" else 1.0
+        np.testing.assert_allclose(found.mean / unit, expected.mean)
+        np.testing.assert_allclose(found.interval_high / unit, expected.interval_high)
+
+
+@pytest.mark.parametrize("seeds", [True, False])
+def test_a_verdict_does_not_depend_on_the_unit_of_other_policies(seeds: bool) -> None:
+    near, far = (
+        [
+            record
+            for record in compare(far_apart({"a": 1.0, "b": third, "c": 3.0}, seeds), 1.0).pairs
+            if {record.policy_a, record.policy_b} == {"a", "c"}
+        ]
+        for third in (1.0, 1e250)
+    )
+    assert [record.verdict for record in near] == [record.verdict for record in far]
+    for name in ("difference", "interval_low", "iqm_difference", "p"):
+        np.testing.assert_allclose(
+            [getattr(record, name) for record in near], [getattr(record, name) for record in far], rtol=1e-9
+        )

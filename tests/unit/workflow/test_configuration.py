@@ -8,7 +8,12 @@ import pytest
 
 from daf.errors import ConfigError
 from daf.system.files import PROJECT
-from daf.workflow.configuration import read_experiment, refuse_repeated_keys
+from daf.workflow.configuration import (
+    read_experiment,
+    refuse_repeated_keys,
+    refuse_repeated_overrides,
+    require_readable,
+)
 from daf.workflow.snakemake_internals import profile_files
 
 
@@ -52,3 +57,24 @@ def test_profiles_of_a_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     broken = written(tmp_path, "p.yaml", "cores: 2\ncores: 4\n")
     with pytest.raises(ConfigError, match="'cores' in line 1 and again in line 2"):
         refuse_repeated_keys([broken])
+
+
+@pytest.mark.parametrize("content", [b'name: "x\xff"\n', b"name: [x\n", b"a: 1\na: 2\n"])
+def test_an_unreadable_default_configuration_ends_before_snakemake_reads_it(
+    content: bytes, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "config.yaml"
+    require_readable(path)  # a missing file is no problem here
+    path.write_bytes(content)
+    with pytest.raises(SystemExit) as caught:
+        require_readable(path)
+    assert caught.value.code == 2
+    assert "  expected: " in capsys.readouterr().err
+
+
+def test_a_key_of_a_nested_override_may_not_repeat() -> None:
+    refuse_repeated_overrides(["daf={seed: 1, device: cpu}", "name=a=b", "name"])
+    with pytest.raises(
+        ConfigError, match="--config daf\n  expected: each key once\n  found:    'seed' twice in line 1"
+    ):
+        refuse_repeated_overrides(["daf={seed: 1, seed: 2}"])

@@ -1,0 +1,158 @@
+"""Arguments of public functions, checked against their annotations before anything runs."""
+
+from __future__ import annotations
+
+import builtins
+import inspect
+import numbers
+import os
+from collections.abc import Callable, Collection, Iterable, Mapping
+from functools import cache, wraps
+from pathlib import Path
+from types import GenericAlias, NoneType, UnionType
+from typing import Any, Literal, TypeAliasType, Union, get_args, get_origin
+
+from daf.errors import BadInputError, shorten
+
+_WORDS: dict[Any, str] = {
+    bool: "true or false",
+    int: "a whole number",
+    float: "a number",
+    str: "text",
+    Path: "a path",
+    type: "a class",
+    NoneType: "None",
+}
+
+
+def checked_arguments[**P, R](function: Callable[P, R]) -> Callable[P, R]:
+    """A function that raises BadInputError, with the parameter's name, for an argument of another type than annotated.
+
+    Keywords that `**` collects are left to the function.
+    """
+    signature = inspect.signature(function)
+
+    @wraps(function)
+    def checked(*args: P.args, **kwargs: P.kwargs) -> R:
+        for name, value in signature.bind(*args, **kwargs).arguments.items():
+            parameter = signature.parameters[name]
+            if parameter.kind is not parameter.VAR_KEYWORD:
+                check_argument(value, _annotation(function, name), f"{function.__name__}: {name}")
+        return function(*args, **kwargs)
+
+    return checked
+
+
+def check_argument(value: Any, kind: Any, where: str) -> None:
+    """Raise BadInputError unless the value is of this type, as `isinstance` and, for the members, deeper."""
+    if _fits(value, kind):
+        return
+    hint = f"see help({where.partition(':')[0]})"
+    if any(_is_list(option) and _fits([value], option) for option in _options(kind)):
+        hint = "put it in brackets"
+    elif isinstance(value, str) and any(option in (int, float) for option in _options(kind)):
+        hint = "write the number without quotes"
+    name = where.rpartition(": ")[2].replace("_names", "s")
+    raise BadInputError(_in_words(kind, name), f"{shorten(repr(value), 80)} ({type(value).__name__})", where, hint)
+
+
+@cache
+def _annotation(function: Callable[..., Any], name: str) -> Any:
+    """The annotation of a parameter as a type; names that are imported for type checkers only stand for themselves."""
+    text = inspect.signature(function).parameters[name].annotation
+    return eval(text, {}, _Names(inspect.unwrap(function).__globals__)) if isinstance(text, str) else text
+
+
+class _Names(dict[str, Any]):
+    """The names of a module; of unknown ones, a stand-in."""
+
+    def __missing__(self, name: str) -> Any:
+        return getattr(builtins, name, None) or _stand_in(name)
+
+
+class _ByName(type):
+    """A class that could not be imported yet: its instances are those of any class of this name."""
+
+    def __instancecheck__(cls, value: Any) -> bool:
+        return cls.__name__ in {base.__name__ for base in type(value).__mro__}
+
+    def __getattr__(cls, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return _stand_in(name)
+
+
+def _stand_in(name: str) -> type:
+    return _ByName(name, (), {})
+
+
+def _fits(value: Any, kind: Any) -> bool:
+    options = _options(kind)
+    return Any in options or any(_fits_one(value, option) for option in options)
+
+
+def _options(kind: Any) -> list[Any]:
+    """The members of a union, through aliases."""
+    if isinstance(kind, TypeAliasType):
+        try:
+            return _options(kind.__value__)
+        except NameError:  # it names a class that is imported for type checkers only
+            return [Any]
+    if get_origin(kind) in (Union, UnionType):
+        return [option for member in get_args(kind) for option in _options(member)]
+    return [NoneType if kind is None else kind]
+
+
+def _fits_one(value: Any, kind: Any) -> bool:
+    origin, members = get_origin(kind) or kind, get_args(kind)
+    if origin is Literal:
+        return value in members if isinstance(value, str | int) else False
+    if origin is bool:
+        return type(value).__name__ in ("bool", "bool_") or (isinstance(value, int) and value in (0, 1))
+    if origin in (int, float):
+        number = numbers.Integral if origin is int else numbers.Real
+        return isinstance(value, number) and not isinstance(value, bool)
+    if origin is Path:
+        return isinstance(value, os.PathLike)
+    if not isinstance(origin, type):
+        return callable(value) if origin is Callable else True
+    if _is_list(kind):
+        return _fits_list(value, members)
+    if issubclass(origin, Mapping) and isinstance(value, Mapping):
+        return not members or all(_fits(key, members[0]) and _fits(item, members[1]) for key, item in value.items())
+    return isinstance(value, origin)
+
+
+def _is_list(kind: Any) -> bool:
+    origin = get_origin(kind) or kind
+    is_collection = isinstance(origin, type) and origin.__module__ in ("collections.abc", "builtins")
+    return is_collection and issubclass(origin, Iterable) and not issubclass(origin, Mapping | str | bytes)
+
+
+def _fits_list(value: Any, members: tuple[Any, ...]) -> bool:
+    """Whether it can be read as a list; members of an iterator cannot be looked at without using it up."""
+    if not isinstance(value, Iterable) or isinstance(value, str | bytes | type | Mapping):
+        return False
+    if getattr(value, "ndim", 1) == 0:  # arrays and tensors without a dimension cannot be iterated over
+        return False
+    return not members or not isinstance(value, Collection) or all(_fits(item, members[0]) for item in value)
+
+
+def _in_words(kind: Any, name: str) -> str:
+    options = [option for option in _options(kind) if option is not NoneType]
+    words = list(dict.fromkeys(_in_word(option, name) for option in options or [NoneType]))
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} or {words[-1]}"
+
+
+def _in_word(kind: Any, name: str) -> str:
+    members = get_args(kind)
+    if get_origin(kind) is Literal:
+        return " or ".join(f"'{member}'" for member in members)
+    if _is_list(kind):
+        return f"a list of {name}" if name.endswith("s") else "a list"
+    origin = get_origin(kind) or kind
+    if isinstance(origin, type) and issubclass(origin, Mapping):
+        return "a mapping"
+    if isinstance(kind, GenericAlias) or origin is Callable:
+        return "a function"
+    return _WORDS.get(kind, f"a {getattr(kind, '__name__', 'value')}")
