@@ -11,7 +11,7 @@ from typing import Any
 from daf.engine.forked import Note
 from daf.errors import DafError
 from daf.system.checks import CheckResult
-from daf.system.failure_report import USER_ERRORS, FailureReport, shown_path
+from daf.system.failure_report import FailureReport, shown_path
 
 
 class RehearsalReport:
@@ -40,7 +40,9 @@ class RehearsalReport:
         except DafError as error:
             self._failed.add(what)
             self.add_error(error)
-        except USER_ERRORS as error:
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
             self._failed.add(what)
             failure = FailureReport.of(error)
             self._log(error)

@@ -20,7 +20,7 @@ from daf.search.recipe import strategy_code
 from daf.search.results import SweepResults, TrialResult, finalists_of
 from daf.search.space import Value, build_space, num_trials_effective
 from daf.search.strategy import stream_seed
-from daf.system.failure_report import USER_ERRORS, FailureReport
+from daf.system.failure_report import FailureReport
 from daf.system.process_state import process_state_kept
 from daf.system.user_code import CodeStamp, code_of_function
 
@@ -125,7 +125,7 @@ def _run(cfg: DAFSweepConfig, trial: Trial, objective: Objective, *, first: bool
             returned: Any = objective(given)
     except KeyboardInterrupt:
         raise
-    except USER_ERRORS as error:
+    except BaseException as error:
         reason = failure = FailureReport.of(error).cause
     else:
         try:

@@ -32,7 +32,6 @@ from daf.distributed.torchrun import agent_commands, run_agents
 from daf.errors import EXIT_FAILED, EXIT_OK, EXIT_REQUEUE, BadInputError, DafError
 from daf.logging_config import DAFLogger, create_daf_logger
 from daf.system.devices import inside_allocation, lease_devices, lease_folder, resolve_device, visible_devices
-from daf.system.failure_report import USER_ERRORS
 from daf.system.locks import exclusive
 from daf.system.user_code import unfollowed_in_words
 from daf.training.options import RunOptions, TrainingSpec
@@ -76,7 +75,9 @@ def run_training(
         except _GroupFailed as failed:
             _publish_failure(training, failed.failure)
             raise _as_error(training, failed.failure) from None
-        except USER_ERRORS as error:
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
             failure = Failure.of_exception(error)
             _publish_failure(training, failure)
             if failure.cause is Cause.USER_CODE:

@@ -20,7 +20,7 @@ from daf.engine.teams import agents_per_member
 from daf.errors import BadInputError, CheckpointError, ConfigError, DafError, PolicyError
 from daf.search.files import validate_sweep
 from daf.search.space import searched_arguments
-from daf.system.failure_report import USER_ERRORS, FailureReport
+from daf.system.failure_report import FailureReport
 from daf.training.evaluator import check_objective
 from daf.training.trackers import check_trackers
 from daf.training.trainable import build_trainable, environments_per_process
@@ -187,7 +187,9 @@ class _EngineCheck:
             self.problems.extend(self._placed(problem, key) for problem in error.problems)
         except (BadInputError, CheckpointError) as error:
             self.problems.append(self._placed(error, key))
-        except USER_ERRORS as error:
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
             failure = FailureReport.of(error)
             if not failure.in_user_code:
                 raise
@@ -211,7 +213,9 @@ class _EngineCheck:
         """None if the mission is wrong, which a later step reports under its own key."""
         try:
             return self._factory(mission)
-        except (BadInputError, *USER_ERRORS):
+        except KeyboardInterrupt:
+            raise
+        except BaseException:
             return None
 
     def _interface(self, mission: str) -> Any:
