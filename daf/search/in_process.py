@@ -76,7 +76,7 @@ def run_in_process(
         pending = [result.hyperparameters for result in results[seen:]] if strategy.adaptive else []
         values = propose(cfg, number, results[:seen], pending=pending, prior=prior, strategy=strategy, any_name=True)
         trial = Trial(number=number, seed=stream_seed(cfg.seed, number, "training"), hyperparameters=values)
-        skip = reason_to_skip(cfg, results[:visible]) or reason_to_end(cfg.lag, results[num_earlier:])
+        skip = reason_to_skip(cfg, results[:visible]) or reason_to_end(cfg.lag, number, results, first=num_earlier)
         result = _skipped(trial, skip) if skip else _run(cfg, trial, objective, first=number == 0)
         results.append(result)
         if on_trial is not None:

@@ -108,7 +108,8 @@ def run_proposed_trial(proposal: Path, recipe: TrialRecipe, folder: Path, job: T
     assignment = read_assignment(proposal)
     if assignment.skip is None:
         finished = finished_trials(folder.parent, recipe.digest)
-        assignment = replace(assignment, skip=reason_to_end(read_lag(proposal), finished))
+        lag = read_lag(proposal)
+        assignment = replace(assignment, skip=reason_to_end(lag, assignment.trial or 0, finished))
     return run_trial(assignment, recipe, folder, job)
 
 

@@ -36,7 +36,7 @@ from daf.system.locks import exclusive
 from daf.system.user_code import unfollowed_in_words
 from daf.training.options import RunOptions, TrainingSpec
 from daf.training.outcome import TrainingOutcome, write_run_record
-from daf.training.paths import JOB, MODEL, RUN, STATE, outcome_path
+from daf.training.paths import JOB, MODEL, RUN, STATE, failed_run_path, outcome_path
 from daf.training.stopping import StopCondition
 
 
@@ -66,7 +66,8 @@ def run_training(
     for warning in unfollowed_in_words(recipe.code):
         logger.warning(f"{label}: {warning}")
     with exclusive(folder / STATE, logger.warning):
-        (folder / RUN).unlink(missing_ok=True)  # an earlier start's record
+        for record in (folder / RUN, failed_run_path(folder)):  # of an earlier start
+            record.unlink(missing_ok=True)
         try:
             with _gpus(training) as gpus:
                 if recipe.world_size == 1:
