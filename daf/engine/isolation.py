@@ -10,7 +10,6 @@ from functools import partial
 
 from daf.engine.batches import EPISODES_PER_BATCH
 from daf.engine.episode import PlayedEpisode, failed
-from daf.engine.policies import ResolvedPolicy
 from daf.engine.teams import Player, Team
 from daf.system.forked_work import CAN_FORK, ProcessEndedError, WorkRaisedError, messages_of
 
@@ -23,11 +22,12 @@ _TRUSTED = ("daf", "mettagrid", "cogames")  # their policies play in this proces
 def may_end_the_process(player: Player, device: str) -> bool:
     """Whether a player has code of a user, and can be isolated: a GPU that this process uses is unusable in a copy."""
     members = player.members if isinstance(player, Team) else (player,)
-    return CAN_FORK and device == "cpu" and any(map(_is_users, members))
+    return CAN_FORK and device == "cpu" and any(member.bundle or is_users(member.class_path) for member in members)
 
 
-def _is_users(policy: ResolvedPolicy) -> bool:
-    return policy.bundle is not None or policy.class_path.partition(".")[0] not in _TRUSTED
+def is_users(class_path: str) -> bool:
+    """Whether a policy's class belongs to neither DAF nor the engine."""
+    return class_path.partition(".")[0] not in _TRUSTED
 
 
 def play_isolated(play: PlayNumbers, numbers: Sequence[int], *, seed: int, num_agents: int) -> Iterator[Numbered]:

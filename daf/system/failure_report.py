@@ -16,6 +16,7 @@ import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from traceback import FrameSummary
 
 from daf.errors import DafError
 
@@ -62,7 +63,7 @@ class FailureReport:
         )
 
     @classmethod
-    def of_ended_process(cls, status: int, frames: Sequence[traceback.FrameSummary], trace: str = "") -> FailureReport:
+    def of_ended_process(cls, status: int, frames: Sequence[FrameSummary], trace: str = "") -> FailureReport:
         """Describe a process that user code, or the system, ended.
 
         Args:
@@ -138,7 +139,7 @@ def _frame(error: BaseException) -> tuple[str | None, bool]:
     return called, False
 
 
-def _place(frame: traceback.FrameSummary) -> str:
+def _place(frame: FrameSummary) -> str:
     return f"{shown_path(frame.filename)}:{frame.lineno} in {frame.name}"
 
 

@@ -32,11 +32,16 @@ _step: memoryview | None = None  # shared with the parent; only in a copy
 
 
 class ProcessEndedError(Exception):
-    """The copy ended before its work did; `report` says how, where, and in which step."""
+    """The copy ended before its work did.
 
-    def __init__(self, report: FailureReport) -> None:
+    Attributes:
+        status: its exit status, or -n after signal n.
+        report: how, where, and in which step.
+    """
+
+    def __init__(self, status: int, report: FailureReport) -> None:
         super().__init__(str(report))
-        self.report = report
+        self.status, self.report = status, report
 
 
 class WorkRaisedError(Exception):
@@ -49,8 +54,13 @@ def note_step(step: int = _NO_STEP) -> None:
         _step[0] = step
 
 
-def messages_of[T](work: Callable[[Callable[[T], None]], None]) -> Iterator[T]:
+def messages_of[T](
+    work: Callable[[Callable[[T], None]], None], on_start: Callable[[int], None] = lambda process: None
+) -> Iterator[T]:
     """What `work(send)` sends from a copy of this process, as it comes.
+
+    Args:
+        on_start: called with the number of the process.
 
     Raises:
         ProcessEndedError: the copy ended before `work` returned.
@@ -71,6 +81,7 @@ def messages_of[T](work: Callable[[Callable[[T], None]], None]) -> Iterator[T]:
             _work_and_exit(work, theirs, shared, trace)
         theirs.close()
         try:
+            on_start(process)
             while True:
                 kind, value = ours.recv()
                 if kind == "done":
@@ -80,7 +91,7 @@ def messages_of[T](work: Callable[[Callable[[T], None]], None]) -> Iterator[T]:
                 yield value
         except (EOFError, OSError):  # the other end is closed
             status, process = os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]), 0
-            raise ProcessEndedError(_report(status, shared[0], trace)) from None
+            raise ProcessEndedError(status, _report(status, shared[0], trace)) from None
         finally:
             ours.close()
             if process:

@@ -59,6 +59,25 @@ def test_sys_exit_in_the_network_is_a_failure_of_the_training(how: str, code: st
     assert read_json(tmp_path / "run.json")["cause"] == "user_code"
 
 
+@pytest.mark.parametrize(
+    ("how", "cause", "found"),
+    [
+        ("os._exit", "user_code", "the process was ended with status 0 (tests/unit/failing_policies.py:"),
+        ("segfault", "user_code", "the process was killed by SIGSEGV (tests/unit/failing_policies.py:"),
+        ("kill", "rank_killed", "the process was killed by SIGKILL, as the system does when memory runs out"),
+    ],
+)
+def test_a_network_that_ends_the_process_is_a_failure_with_a_cause(
+    how: str, cause: str, found: str, tmp_path: Path
+) -> None:
+    with pytest.raises(TrainingFailedError) as caught:
+        run_training(failing(network=how, at=40), tmp_path, options_of())
+    assert caught.value.cause == cause
+    assert caught.value.found.startswith(f"ProcessEndedError: {found}")
+    record = read_json(tmp_path / "state/failed-run.json")
+    assert (record["status"], record["cause"], record["reason"]) == ("failed", cause, caught.value.found)
+
+
 def test_a_background_training_ends_with_an_exit_code_even_if_the_network_exits_with_0(tmp_path: Path) -> None:
     job = tmp_path / "job.json"
     TrainingSpec(recipe=failing(network="exit 0", at=5), folder=tmp_path, options=options_of()).write(job)
