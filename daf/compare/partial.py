@@ -28,12 +28,16 @@ def compare_without_failed_trainings(plan: Plan, planned: Collection[str]) -> li
         planned: the files that the run was to make; other comparisons are left alone.
     """
     out = plan.experiment.daf.output_dir
+    lost = {name: _lost(plan, name, out) for name in plan.experiment.comparisons}
+    anywhere = {label: why for of_one in lost.values() for label, why in of_one.items()}
     sentences = []
-    for name in plan.experiment.comparisons:
+    for name, own in lost.items():
         folder = out / "comparisons" / name
-        lost = _lost(plan, name, out)
-        if str(folder / "comparison.json") in planned and lost:
-            sentences.append(_sentence(plan, name, lost, _compare(plan, name, lost, folder)))
+        page = folder / "report.html"
+        # A page also waits for the analyses of its missions, on which the policies of other comparisons play.
+        why = own or ({} if page.exists() else anywhere)
+        if str(page) in planned and why:
+            sentences.append(_sentence(plan, name, why, _compare(plan, name, own, folder)))
     return sentences
 
 
@@ -85,5 +89,5 @@ def _sentence(plan: Plan, name: str, lost: dict[str, tuple[str, Path]], made: st
     policies = ", ".join(dict.fromkeys(plan.checkpoints.labelled(label).policy for label in lost))
     return (
         f"Comparison {name} is incomplete, because {whys}. Until then {made}. Correct the cause and run the same "
-        f"command again, which repeats only what is missing, or take {policies} out of the comparison."
+        f"command again, which repeats only what is missing, or take {policies} out of the comparisons."
     )

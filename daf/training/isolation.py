@@ -26,7 +26,7 @@ _FAULTS = frozenset({signal.SIGSEGV, signal.SIGBUS, signal.SIGFPE, signal.SIGILL
 
 class IsolatedTrainingFailed(Exception):  # noqa: N818 - carries a failure to the launcher, which raises the error
     def __init__(self, failure: Failure, error: DafError | None = None) -> None:
-        super().__init__(failure.reason)
+        super().__init__(failure, error)  # both, for pickle
         self.failure, self.error = failure, error
 
 
