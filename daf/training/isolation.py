@@ -31,12 +31,11 @@ class IsolatedTrainingFailed(Exception):  # noqa: N818 - carries a failure to th
 
 
 def may_end_the_process(training: TrainingSpec, device: str) -> bool:
-    """Whether the policy is a user's, and can be isolated: torch's autograd on a GPU machine does not survive a copy."""
+    """Whether the policy is a user's, and can be isolated: with a GPU, torch's autograd may not run in a copy."""
     import torch
 
-    return (
-        CAN_FORK and device == "cpu" and is_users(training.recipe.policy_class_path) and not torch.cuda.is_available()
-    )
+    possible = CAN_FORK and device == "cpu" and not torch.cuda.is_available()
+    return possible and is_users(training.recipe.policy_class_path)
 
 
 def train_isolated(training: TrainingSpec, stop_condition: StopCondition | None, logger: DAFLogger) -> TrainingOutcome:
