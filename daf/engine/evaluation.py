@@ -114,11 +114,7 @@ def evaluate_policy(
         )
     label = options.policy_label or player.label
     numbers = range(first_episode, first_episode + episodes)
-    play: PlayNumbers = partial(
-        _play_here, player, mission, seed=seed, device=device, max_action_time_ms=options.max_action_time_ms
-    )
-    if may_end_the_process(player, device):
-        play = partial(play_isolated, play, seed=seed, num_agents=mission.num_agents)
+    play = _how_to_play(player, mission, seed, device, options.max_action_time_ms)
     played: dict[int, PlayedEpisode] = {}
     classes = [member.class_path for member in (player.members if isinstance(player, Team) else [player])]
     title = f"evaluation of {label} on {mission.name}"
@@ -141,6 +137,13 @@ def evaluate_policy(
         }
         for number in numbers
     )
+
+
+def _how_to_play(player: Player, mission: Mission, seed: int, device: str, max_action_time_ms: int) -> PlayNumbers:
+    play = partial(_play_here, player, mission, seed=seed, device=device, max_action_time_ms=max_action_time_ms)
+    if may_end_the_process(player, device):
+        return partial(play_isolated, play, seed=seed, num_agents=mission.num_agents)
+    return play
 
 
 # ---- sharing the work -------------------------------------------------------------------------------------
