@@ -83,6 +83,10 @@ onstart:
     before_the_first_submission(workflow)
 
 
+onerror:
+    compare_what_there_is(workflow)
+
+
 rule all:
     default_target: True
     input:

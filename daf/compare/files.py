@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -19,6 +20,9 @@ from daf.system.validated import read_record
 
 if TYPE_CHECKING:
     import pandas as pd
+
+
+PARTIAL = "partial"
 
 
 def deliver(results: ComparisonResults, output_dir: str | Path | None, verbose: bool) -> ComparisonResults:
@@ -58,6 +62,7 @@ def compare_files(paths: Sequence[str | Path], config: DAFComparisonConfig, fold
         results = compare_episodes(episodes[episodes["episode"] < config.episodes_cap], labelled, provenance=record)
     results = replace(results, notes=(*results.notes, *(f"{note[0].upper()}{note[1:]}." for note in notes)))
     results.write(folder)
+    shutil.rmtree(Path(folder) / PARTIAL, ignore_errors=True)  # of an earlier run, see daf.compare.partial
     return results
 
 

@@ -6,7 +6,6 @@ file that the launcher reads: python -m daf.distributed.elastic_agent REPORTS [t
 
 from __future__ import annotations
 
-import ctypes
 import os
 import signal
 import sys
@@ -16,19 +15,8 @@ from pathlib import Path
 
 from daf.distributed.failures import Cause, Failure, host_name, origin
 from daf.system.files import write_json
+from daf.system.process_state import die_with_parent
 from daf.system.validated import read_record
-
-_PR_SET_PDEATHSIG = 1
-
-
-def die_with_parent() -> None:
-    """End this process when its parent ends in any way, so that no orphan writes into a run's folder.
-
-    The ranks run in separate sessions, which signals to the agent's session do not reach. Works only on Linux;
-    elsewhere the lock on the run's folder must suffice.
-    """
-    if sys.platform == "linux":
-        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def main(arguments: list[str]) -> int:

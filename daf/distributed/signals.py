@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import FrameType
@@ -21,10 +21,13 @@ class Stop:
 
 
 @contextmanager
-def stop_signals() -> Iterator[Stop]:
+def stop_signals(on_stop: Callable[[], None] = lambda: None) -> Iterator[Stop]:
     """Record SIGTERM and SIGUSR1, which schedulers send before they reclaim a machine, and Ctrl-C, instead of ending.
 
     A second Ctrl-C ends at once, as ever.
+
+    Args:
+        on_stop: called at the first of them.
     """
     stop = Stop()
 
@@ -33,6 +36,7 @@ def stop_signals() -> Iterator[Stop]:
             raise KeyboardInterrupt
         if stop.received is None:
             stop.received, stop.at = signal.Signals(number).name, time.monotonic()
+            on_stop()
 
     previous = {number: signal.signal(number, remember) for number in _STOPPING}
     try:

@@ -20,6 +20,7 @@ observations     the engine's observation objects, built from raw buffers
 simulation       engine simulations on shared buffers
 vector           many environments stepped together, for training
 evaluation       episodes → rows of the episodes table
+isolation        episodes of users' policies in a process that they may end
 worker_pool      processes that share the episodes
 batches          many episodes of one network in lock step
 rollout          one episode of any other policy

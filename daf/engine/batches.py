@@ -17,6 +17,7 @@ from daf.engine.episode import PlayedEpisode, failed, finished
 from daf.engine.networks import NO_TOKEN, PolicyNetwork, State, place_in_network
 from daf.engine.simulation import AgentBuffers, SimulationFactory
 from daf.system.failure_report import FailureReport
+from daf.system.forked_work import note_step
 
 EPISODES_PER_BATCH = 16
 SHOWN_TOKENS = 256  # most observations use less than half of the slots
@@ -75,6 +76,7 @@ class _Batch:
         state = self._network.initial_state(len(buffers.actions), self._device)
         step = 0
         while running:
+            note_step(step)
             logits, state = self._forward(state)
             for slot in self._not_finite(logits):
                 if running.pop(slot, None) is not None:

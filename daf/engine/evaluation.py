@@ -9,6 +9,7 @@ The contract: the same seed gives the same episode and the same results, with an
   depend on the order of episodes; before that, the random generators of python, numpy and torch are seeded from the
   episode seed.
 - Members of teams do the same, each through its single-agent interface.
+- Policies of users play in a copy of the process, which they may end (`daf.engine.isolation`).
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from daf.config import EvaluationConfig
 from daf.engine.batches import EPISODES_PER_BATCH, play_in_batches
 from daf.engine.episode import PlayedEpisode, episode_row, failed
 from daf.engine.grid_policy import GridPolicy
+from daf.engine.isolation import PlayNumbers, may_end_the_process, play_isolated
 from daf.engine.missions import Mission, resolve_mission
 from daf.engine.network_policy import NetworkPolicy
 from daf.engine.networks import PolicyNetwork
@@ -41,12 +43,11 @@ from daf.engine.user_code import state_kept
 from daf.engine.worker_pool import worker_pool
 from daf.episodes.table import episodes_frame
 from daf.errors import BadInputError, ending_in_one_line
-from daf.system.failure_report import USER_ERRORS, FailureReport
+from daf.system.failure_report import FailureReport
+from daf.system.forked_work import note_step
 
 if TYPE_CHECKING:
     import pandas as pd
-
-PlayNumbers = Callable[[range], Iterator[tuple[int, PlayedEpisode]]]
 
 _DEFAULTS = EvaluationConfig()
 
@@ -113,7 +114,7 @@ def evaluate_policy(
         )
     label = options.policy_label or player.label
     numbers = range(first_episode, first_episode + episodes)
-    play = partial(_play_here, player, mission, seed=seed, device=device, max_action_time_ms=options.max_action_time_ms)
+    play = _how_to_play(player, mission, seed, device, options.max_action_time_ms)
     played: dict[int, PlayedEpisode] = {}
     classes = [member.class_path for member in (player.members if isinstance(player, Team) else [player])]
     title = f"evaluation of {label} on {mission.name}"
@@ -136,6 +137,13 @@ def evaluate_policy(
         }
         for number in numbers
     )
+
+
+def _how_to_play(player: Player, mission: Mission, seed: int, device: str, max_action_time_ms: int) -> PlayNumbers:
+    play = partial(_play_here, player, mission, seed=seed, device=device, max_action_time_ms=max_action_time_ms)
+    if may_end_the_process(player, device):
+        return partial(play_isolated, play, seed=seed, num_agents=mission.num_agents)
+    return play
 
 
 # ---- sharing the work -------------------------------------------------------------------------------------
@@ -163,7 +171,7 @@ def _as_list(play: PlayNumbers, numbers: range) -> list[Any]:
 
 
 def _play_here(
-    player: Player, mission: Mission, numbers: range, *, seed: int, device: str, max_action_time_ms: int
+    player: Player, mission: Mission, numbers: Sequence[int], *, seed: int, device: str, max_action_time_ms: int
 ) -> Iterator[tuple[int, PlayedEpisode]]:
     factory = SimulationFactory(mission.env_config)
     if isinstance(player, Team):
@@ -262,6 +270,7 @@ def _one_by_one(
 ) -> Iterator[tuple[int, PlayedEpisode]]:
     """Episodes in a row; one that fails is recorded, the others are kept."""
     for number in numbers:
+        note_step()  # none yet
         seed_everything(seed + number)
         try:
             with state_kept():
@@ -269,7 +278,9 @@ def _one_by_one(
         except StepFailedError as failure:
             report = FailureReport.of(failure.__cause__ or failure)
             episode = failed(report.at(step=failure.step, env_seed=seed + number), factory.num_agents)
-        except USER_ERRORS as error:  # while the policy was built or reset
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # while the policy was built or reset
             report = FailureReport.of(error).at(step=None, env_seed=seed + number)
             episode = failed(report, factory.num_agents)
         yield number, episode

@@ -34,7 +34,7 @@ from daf.engine.model_files import (
 from daf.engine.policy_classes import check_arguments, full_class_path, list_policies, load_policy_class, takes_agent_id
 from daf.errors import BadInputError, CheckpointError, PolicyError, did_you_mean
 from daf.system.archives import Archive
-from daf.system.failure_report import USER_ERRORS, FailureReport
+from daf.system.failure_report import FailureReport
 from daf.system.files import file_sha256
 from daf.system.json_files import parse_json
 from daf.system.validated import validated
@@ -174,7 +174,9 @@ def build_policy(policy: ResolvedPolicy, interface: PolicyEnvInterface, *, devic
             if device != "cpu" and "device" in inspect.signature(policy_class).parameters:
                 init_kwargs.setdefault("device", device)
             built = policy_class(interface, **init_kwargs)
-    except USER_ERRORS as error:  # a user's class may fail in any way
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # a user's class may fail in any way
         raise PolicyError("a policy that accepts the mission", FailureReport.of(error).cause, where) from error
     if data_path is not None:
         before = parameters_of(built.network())
@@ -241,7 +243,9 @@ def _load_foreign_weights(policy: MultiAgentPolicy, path: Path, where: str) -> N
         raise CheckpointError("weights", found, place) from error
     except RuntimeError as error:
         raise _misfit(error, place) from error
-    except USER_ERRORS as error:  # readers of pickles can fail in many ways, and so can a user's class
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # readers of pickles can fail in many ways, and so can a user's class
         raise CheckpointError("weights", f"an unreadable file ({FailureReport.of(error).cause})", place) from error
 
 

@@ -20,7 +20,7 @@ from mettagrid.policy import policy_registry
 from mettagrid.policy.policy import AgentPolicy, MultiAgentPolicy
 
 from daf.errors import PolicyError, did_you_mean
-from daf.system.failure_report import USER_ERRORS, FailureReport, place_of_class
+from daf.system.failure_report import FailureReport, place_of_class
 
 ALIASES = {
     "grid": "daf.engine.grid_policy.GridPolicy",
@@ -83,7 +83,9 @@ def _import_package(package: str) -> tuple[str, ...]:
         if error.name and package.startswith(error.name):
             return ()  # not installed
         return (_broken(package, error),)
-    except USER_ERRORS as error:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
         return (_broken(package, error),)
     return tuple(_import_members(module))
 
@@ -92,7 +94,9 @@ def _import_members(package: ModuleType) -> Iterator[str]:
     for _, name, _ in pkgutil.iter_modules(getattr(package, "__path__", []), f"{package.__name__}."):
         try:
             module = importlib.import_module(name)
-        except USER_ERRORS as error:
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
             yield _broken(name, error)
         else:
             yield from _import_members(module)

@@ -25,7 +25,7 @@ from daf.engine.network_rehearsal import rehearse_network, rehearse_saving
 from daf.engine.observations import LazyObservation, TokenTable
 from daf.engine.policies import PerAgentPolicy, ResolvedPolicy, build_policy, resolve_policy
 from daf.engine.policy_classes import acts_for_one_agent, acts_on_batches, load_policy_class
-from daf.engine.rehearsal_report import ENDS, RAISED, RehearsalReport
+from daf.engine.rehearsal_report import ENDS, RehearsalReport
 from daf.engine.rollout import seed_everything
 from daf.engine.simulation import AgentBuffers, SimulationFactory
 from daf.errors import DafError, PolicyError
@@ -148,7 +148,7 @@ def _rehearse_all(
                 _rehearse_built(built, resolved, factories[0], role, report)
     except DafError as error:
         report.add_build_error(error)
-    except RAISED as error:
+    except BaseException as error:
         report.add_exception("a policy that can be tried out", error, "__init__")
     return resolved
 

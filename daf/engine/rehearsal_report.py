@@ -13,10 +13,8 @@ from daf.engine.network_policy import NetworkContractError
 from daf.engine.networks import place_in_network
 from daf.errors import DafError
 from daf.system.checks import CheckResult
-from daf.system.failure_report import USER_ERRORS, FailureReport, chain_of, place_of, place_of_class
+from daf.system.failure_report import FailureReport, chain_of, place_of, place_of_class
 
-# What user code may raise here. A real Ctrl-C ends this process, which is a copy, from outside.
-RAISED = (*USER_ERRORS, KeyboardInterrupt)
 ENDS = "user code must not end the process: raise an exception instead"
 SIGNATURES = {  # of what DAF and CoGames call
     "__init__": "__init__(self, policy_env_info, …): the environment's interface first, then the init_kwargs by name",
@@ -69,7 +67,7 @@ class RehearsalReport:
         except DafError as error:
             self._failed.add(what)
             self.add_error(error)
-        except RAISED as error:
+        except BaseException as error:  # a real Ctrl-C ends this process, which is a copy, from outside
             self._failed.add(what)
             self.add_exception(f"{what} without an exception", error, _method_in(what), owner)
         return None

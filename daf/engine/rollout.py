@@ -25,7 +25,8 @@ from daf.engine.episode import PlayedEpisode, finished
 from daf.engine.observations import LazyObservation, TokenTable
 from daf.engine.simulation import AgentBuffers, BufferedSimulation, SimulationFactory
 from daf.errors import shorten
-from daf.system.failure_report import USER_ERRORS, blaming
+from daf.system.failure_report import blaming
+from daf.system.forked_work import note_step
 
 STALLED_SECONDS = 120.0  # a policy step that takes longer ends the episode
 
@@ -56,6 +57,10 @@ class _Recorder:
         self.counts = np.zeros(num_actions, dtype=np.int64)
         self._steps: list[bytes] = []
         self._num_agents = num_agents
+
+    @property
+    def steps(self) -> int:
+        return len(self._steps)
 
     def record(self, buffers: AgentBuffers) -> None:
         """The actions that the next step will take."""
@@ -90,6 +95,7 @@ def play_step_batch(
     budget_ns = max(max_action_time_ms, policy.minimum_action_timeout_ms) * 1_000_000 * agents
     with _failing_step_named(simulation), _stall_noticed(simulation):
         while not (buffers.terminals.all() or buffers.truncations.all()):
+            note_step(recorder.steps)
             began = time.perf_counter_ns()
             policy.step_batch(buffers.observations, chosen)
             if time.perf_counter_ns() - began > budget_ns:
@@ -202,6 +208,7 @@ class _AgentSteps:
 
     def _seen(self) -> Callable[[int], LazyObservation]:
         """What each agent sees in this step."""
+        note_step(self.recorder.steps)
         raw, simulation = self._buffers.observations.copy(), self._simulation
         places = {}
         if self._talk.config.enabled:
@@ -256,7 +263,9 @@ def _failing_step_named(simulation: Any) -> Iterator[None]:
     """Add the step to whatever a policy raises."""
     try:
         yield
-    except USER_ERRORS as error:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
         raise StepFailedError(simulation.current_step) from error
 
 

@@ -103,6 +103,25 @@ def write_skipped_shard(recipe: EvaluationRecipe, reason: str, output: str | Pat
     write_episodes(output, episodes_frame([]), {**_provenance(recipe), "policy": None, "note": "", "skipped": reason})
 
 
+def write_lost_episodes(recipes: Sequence[EvaluationRecipe], reason: str, output: str | Path) -> None:
+    """Write the merged table of shards that cannot be played: every episode is a failure for this reason."""
+    rows = [
+        {
+            "policy": recipe.policy.label,
+            "checkpoint": recipe.policy.checkpoint_label,
+            "train_seed": recipe.policy.train_seed,
+            "mission": recipe.mission.name,
+            "episode": number,
+            "env_seed": recipe.first_seed + number,
+            "failure": reason,
+        }
+        for recipe in recipes
+        for number in range(recipe.first_episode, recipe.first_episode + recipe.num_episodes)
+    ]
+    shards = [{**_provenance(recipe), "policy": None, "note": ""} for recipe in recipes]
+    write_episodes(output, episodes_frame(rows), {"shards": shards})
+
+
 def _provenance(recipe: EvaluationRecipe) -> dict[str, Any]:
     return provenance(recipe.to_dict(), {"first_episode": recipe.first_seed + recipe.first_episode})
 

@@ -6,6 +6,7 @@ import statistics
 from collections.abc import Sequence
 
 from daf.config import DAFSweepConfig, StoppingConfig
+from daf.search.history import visible_trials
 from daf.search.results import TrialResult
 from daf.system.failure_report import same_cause
 
@@ -41,15 +42,24 @@ def reason_to_skip(config: DAFSweepConfig, results: Sequence[TrialResult]) -> st
     return f"the budget is spent: max_total_seconds is {limit:g}"
 
 
-def reason_to_end(lag: int, finished: Sequence[TrialResult]) -> str | None:
-    """Why no further trial of a sweep runs, after `lag` (at least two) trials that failed in the same way; else None.
+def reason_to_end(lag: int, number: int, finished: Sequence[TrialResult], *, first: int = 0) -> str | None:
+    """Why trial `number` of a sweep does not run, after `lag` (at least two) trials that failed in the same way; else
+    None.
 
-    Only a sweep without a completed trial ends: where some hyperparameters work, the others are worth learning about.
-    Divergence is such a result, not a failure of the code.
+    Only the trials that it may see count (`daf.search.history.visible_trials`), whatever else has finished. If some of
+    these have not, which only searches that do not adapt allow, the trial runs. Only a sweep without a completed trial
+    ends: where some hyperparameters work, the others are worth learning about. Divergence is such a result, not a
+    failure of the code.
+
+    Args:
+        finished: results of this sweep.
+        first: the first trial that counts.
     """
-    if any(trial.completed for trial in finished):
+    numbers = set(range(first, visible_trials(number, lag)))
+    seen = [trial for trial in finished if trial.trial in numbers]
+    if numbers - {trial.trial for trial in seen} or any(trial.completed for trial in seen):
         return None
-    failures = [trial.failure for trial in finished if trial.failure is not None]
+    failures = [trial.failure for trial in seen if trial.failure is not None]
     enough = max(2, lag)
     if len(failures) < enough or not same_cause(failures):
         return None

@@ -20,7 +20,7 @@ from daf.search.recipe import strategy_code
 from daf.search.results import SweepResults, TrialResult, finalists_of
 from daf.search.space import Value, build_space, num_trials_effective
 from daf.search.strategy import stream_seed
-from daf.system.failure_report import USER_ERRORS, FailureReport
+from daf.system.failure_report import FailureReport
 from daf.system.process_state import process_state_kept
 from daf.system.user_code import CodeStamp, code_of_function
 
@@ -76,7 +76,7 @@ def run_in_process(
         pending = [result.hyperparameters for result in results[seen:]] if strategy.adaptive else []
         values = propose(cfg, number, results[:seen], pending=pending, prior=prior, strategy=strategy, any_name=True)
         trial = Trial(number=number, seed=stream_seed(cfg.seed, number, "training"), hyperparameters=values)
-        skip = reason_to_skip(cfg, results[:visible]) or reason_to_end(cfg.lag, results[num_earlier:])
+        skip = reason_to_skip(cfg, results[:visible]) or reason_to_end(cfg.lag, number, results, first=num_earlier)
         result = _skipped(trial, skip) if skip else _run(cfg, trial, objective, first=number == 0)
         results.append(result)
         if on_trial is not None:
@@ -125,7 +125,7 @@ def _run(cfg: DAFSweepConfig, trial: Trial, objective: Objective, *, first: bool
             returned: Any = objective(given)
     except KeyboardInterrupt:
         raise
-    except USER_ERRORS as error:
+    except BaseException as error:
         reason = failure = FailureReport.of(error).cause
     else:
         try:

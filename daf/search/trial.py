@@ -29,7 +29,7 @@ from daf.search.files import finished_trials, propose_trial, read_assignment, re
 from daf.search.paths import CURVE, PROPOSAL, RESULT, trial_name
 from daf.search.results import TrialResult
 from daf.statistics.sentences import number
-from daf.system.failure_report import USER_ERRORS, FailureReport
+from daf.system.failure_report import FailureReport
 from daf.system.files import digest, write_bytes, write_json
 from daf.system.provenance import provenance
 from daf.system.readers import read_bytes
@@ -108,7 +108,8 @@ def run_proposed_trial(proposal: Path, recipe: TrialRecipe, folder: Path, job: T
     assignment = read_assignment(proposal)
     if assignment.skip is None:
         finished = finished_trials(folder.parent, recipe.digest)
-        assignment = replace(assignment, skip=reason_to_end(read_lag(proposal), finished))
+        lag = read_lag(proposal)
+        assignment = replace(assignment, skip=reason_to_end(lag, assignment.trial or 0, finished))
     return run_trial(assignment, recipe, folder, job)
 
 
@@ -270,7 +271,9 @@ class _TrialRun:
         """
         try:
             return self._run_training(training)
-        except USER_ERRORS as error:
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
             first = Failure.of_exception(error)
             if first.cause is Cause.USER_CODE:
                 reason = error.found if isinstance(error, TrainingFailedError) else first.reason

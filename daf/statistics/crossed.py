@@ -225,7 +225,7 @@ def _environment_term(policies: Sequence[RunTable], mission: int) -> tuple[float
             shared = float(np.cov(pairs.T)[0, 1]) * 2 * len(common) / (len(x) * len(y))
             return max(0.0, float(total - shared)) / weight, min(df, len(common) - 1)
         if total:
-            df = satterthwaite_df(np.array([part for part, _ in alone]), [one for _, one in alone], total)
+            df = satterthwaite_df(np.array([part for part, _ in alone]), np.array([one for _, one in alone]), total)
     return float(total) / weight, df
 
 

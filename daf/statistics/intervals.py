@@ -149,7 +149,7 @@ def standard_error(strata: Sequence[Array]) -> tuple[float, float]:
     return sqrt(total), satterthwaite_df(variances, np.array([stratum.size - 1 for stratum in strata]), total)
 
 
-def satterthwaite_df(variances: Array, dfs: ArrayLike, total: float) -> float:
+def satterthwaite_df(variances: Array, dfs: Array, total: float) -> float:
     """Degrees of freedom of a sum of variances, each with its own (Satterthwaite 1946); NaN if the sum is 0.
 
     Variances are taken as shares of the sum: their own squares may vanish.

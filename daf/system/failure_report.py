@@ -2,17 +2,22 @@
 
 There is one record and one text for all of DAF: rows of episodes, results of trials, run.json, messages and pages show
 `str(report)`; messages to a log add `report.traceback`.
+
+What user code raises is caught as BaseException, since a call of sys.exit, or a panic in Rust, ends the code that makes
+it, not DAF. KeyboardInterrupt is the person at the keyboard and passes.
 """
 
 from __future__ import annotations
 
 import inspect
 import re
+import signal
 import sysconfig
 import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from traceback import FrameSummary
 from typing import Any
 
 from daf.errors import DafError
@@ -25,10 +30,6 @@ _DAF = (str(_PROJECT / "daf"), str(_PROJECT / "scripts"), str(Path(".snakemake",
 _INSTALLED = tuple(
     path for key in ("stdlib", "platstdlib", "purelib", "platlib") if (path := sysconfig.get_path(key)) is not None
 )
-
-# What code that DAF calls may raise: everything but KeyboardInterrupt, which is the person at the keyboard. A call of
-# sys.exit ends the code that makes it, not DAF.
-USER_ERRORS = (Exception, SystemExit, GeneratorExit)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,6 +64,23 @@ class FailureReport:
             traceback="".join(traceback.format_exception(error)),
         )
 
+    @classmethod
+    def of_ended_process(cls, status: int, frames: Sequence[FrameSummary], trace: str = "") -> FailureReport:
+        """Describe a process that user code, or the system, ended.
+
+        Args:
+            status: its exit status, or -n after signal n.
+            frames: where it was, the innermost first, as far as known.
+            trace: the same for logs.
+        """
+        others = [frame for frame in frames if not frame.filename.startswith((*_DAF, "<fr"))]
+        own = [frame for frame in others if is_user_file(frame.filename)]
+        place = next(iter([*own, *others]), None)
+        frame = _place(place) if place else None
+        return cls(
+            error=f"ProcessEndedError: {how_it_ended(status)}", frame=frame, in_user_code=bool(own), traceback=trace
+        )
+
     def at(self, *, step: int | None, env_seed: int | None) -> FailureReport:
         """The same, in this step of an episode."""
         return replace(self, step=step, env_seed=env_seed)
@@ -77,6 +95,15 @@ class FailureReport:
         places += [] if self.step is None else [f"step {self.step}"]
         places += [] if self.env_seed is None else [f"seed {self.env_seed}"]
         return f"{self.error} ({', '.join(places)})" if places else self.error
+
+
+def how_it_ended(status: int) -> str:
+    """How a process ended that was not meant to: its exit status, or -n for signal n, in words."""
+    if status >= 0:
+        return f"the process was ended with status {status}"
+    name = signal.Signals(-status).name if -status in set(signal.Signals) else f"signal {-status}"
+    memory = ", as the system does when memory runs out" if -status == signal.SIGKILL else ""
+    return f"the process was killed by {name}{memory}"
 
 
 def same_cause(causes: Sequence[str]) -> bool:
@@ -152,7 +179,7 @@ def place_of_class(kind: Any) -> str | None:
     return f"{shown_path(file)}:{line}" if file and is_user_file(file) else None
 
 
-def _place(frame: traceback.FrameSummary) -> str:
+def _place(frame: FrameSummary) -> str:
     return f"{shown_path(frame.filename)}:{frame.lineno} in {frame.name}"
 
 

@@ -7,6 +7,7 @@ is built, never once per step.
 
 from __future__ import annotations
 
+import ctypes
 import locale
 import os
 import signal
@@ -19,7 +20,18 @@ from typing import Any
 
 Handler = Any  # what signal.getsignal returns
 
+_PR_SET_PDEATHSIG = 1
 _SIGNALS = sorted(signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP})
+
+
+def die_with_parent() -> None:
+    """End this process when its parent ends in any way, so that no orphan writes into a run's folder.
+
+    Ranks of a training run in separate sessions, which signals to the agent's session do not reach. Works only on
+    Linux; elsewhere the lock on the run's folder must suffice.
+    """
+    if sys.platform == "linux":
+        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 @contextmanager

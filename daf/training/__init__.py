@@ -16,6 +16,7 @@ paths         the files of a training run, by name
 options       how training runs, and the file that describes a whole run
 outcome       how training ended, and run.json
 launch        starting one process or a group, and restarting it when it fails
+isolation     training of users' policies in a process that they may end
 worker        the program of one process of a group
 run           one seed of a run, for the workflow
 request       one seed of a run, for Python code

@@ -32,12 +32,12 @@ from daf.distributed.torchrun import agent_commands, run_agents
 from daf.errors import EXIT_FAILED, EXIT_OK, EXIT_REQUEUE, BadInputError, DafError
 from daf.logging_config import DAFLogger, create_daf_logger
 from daf.system.devices import inside_allocation, lease_devices, lease_folder, resolve_device, visible_devices
-from daf.system.failure_report import USER_ERRORS
 from daf.system.locks import exclusive
 from daf.system.user_code import unfollowed_in_words
+from daf.training.isolation import IsolatedTrainingFailed, may_end_the_process, train_isolated
 from daf.training.options import RunOptions, TrainingSpec
 from daf.training.outcome import TrainingOutcome, write_run_record
-from daf.training.paths import JOB, MODEL, RUN, STATE, outcome_path
+from daf.training.paths import JOB, MODEL, RUN, STATE, failed_run_path, outcome_path
 from daf.training.stopping import StopCondition
 
 
@@ -67,16 +67,22 @@ def run_training(
     for warning in unfollowed_in_words(recipe.code):
         logger.warning(f"{label}: {warning}")
     with exclusive(folder / STATE, logger.warning):
-        (folder / RUN).unlink(missing_ok=True)  # an earlier start's record
+        for record in (folder / RUN, failed_run_path(folder)):  # of an earlier start
+            record.unlink(missing_ok=True)
         try:
             with _gpus(training) as gpus:
                 if recipe.world_size == 1:
-                    return _run_alone(training, gpus, stop_condition)
+                    return _run_alone(training, gpus, stop_condition, logger)
                 return _run_group(training, gpus, logger)
         except _GroupFailed as failed:
             _publish_failure(training, failed.failure)
             raise _as_error(training, failed.failure) from None
-        except USER_ERRORS as error:
+        except IsolatedTrainingFailed as failed:
+            _publish_failure(training, failed.failure)
+            raise failed.error or _as_error(training, failed.failure) from None
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
             failure = Failure.of_exception(error)
             _publish_failure(training, failure)
             if failure.cause is Cause.USER_CODE:
@@ -106,10 +112,14 @@ def _gpus(training: TrainingSpec) -> Iterator[list[str]]:
         yield names
 
 
-def _run_alone(training: TrainingSpec, gpus: list[str], stop_condition: StopCondition | None) -> TrainingOutcome:
+def _run_alone(
+    training: TrainingSpec, gpus: list[str], stop_condition: StopCondition | None, logger: DAFLogger
+) -> TrainingOutcome:
     from daf.training.worker import run_process
 
     options = training.options
+    if not gpus and may_end_the_process(training, resolve_device(options.device)):
+        return train_isolated(training, stop_condition, logger)
     if gpus:
         options = options.model_copy(update={"device": f"cuda:{visible_devices().index(gpus[0])}"})
     return run_process(training.recipe, training.folder, options, stop_condition=stop_condition)
@@ -162,7 +172,8 @@ def _failure(training: TrainingSpec, codes: list[int]) -> Failure:
     failures = read_reports(training.state)
     failures += [Failure.of_exit_code(code, None, None) for code in codes if code != EXIT_OK and not failures]
     if not failures:  # every agent exited with 0
-        failures = [Failure.of_exit_code(EXIT_FAILED, None, None)]
+        reason = "the processes ended with status 0 before training did"
+        failures = [replace(Failure.of_exit_code(EXIT_FAILED, None, None), reason=reason)]
     first = origin(failures)
     beats = read_beats(training.state)
     furthest = max(beats.values(), key=lambda beat: beat.agent_steps, default=None)

@@ -13,7 +13,7 @@ from daf.system.files import write_json
 from daf.system.provenance import engine_stamp, provenance
 from daf.system.readers import FROM_A_RUN
 from daf.system.validated import read_record, validated
-from daf.training.paths import RUN, state_folder
+from daf.training.paths import RUN, failed_run_path, state_folder
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,19 +71,31 @@ class RunDetails:
 def write_run_record(
     folder: Path, recipe: TrainingRecipe, outcome: TrainingOutcome, details: RunDetails | None = None
 ) -> None:
-    """Write run.json; a failed run has the same keys, with null for unknown values."""
-    write_json(
-        folder / RUN,
-        {
-            **asdict(outcome),
-            **asdict(details or RunDetails()),
-            "restarts": read_failures(state_folder(folder, recipe)),
-            "steps_per_second": outcome.agent_steps / outcome.seconds if outcome.seconds else None,
-            "engine": engine_stamp(),
-            "recipe": recipe.to_dict(),
-            "provenance": provenance(recipe.to_dict(), {"training": recipe.seed}),
-        },
-    )
+    """Write run.json; a failed run has the same keys, with null for unknown values.
+
+    That of a failed run is also kept where a workflow, which removes the outputs of a failed job, does not remove it.
+    """
+    record = {
+        **asdict(outcome),
+        **asdict(details or RunDetails()),
+        "restarts": read_failures(state_folder(folder, recipe)),
+        "steps_per_second": outcome.agent_steps / outcome.seconds if outcome.seconds else None,
+        "engine": engine_stamp(),
+        "recipe": recipe.to_dict(),
+        "provenance": provenance(recipe.to_dict(), {"training": recipe.seed}),
+    }
+    write_json(folder / RUN, record)
+    if outcome.status in ("failed", "diverged"):
+        write_json(failed_run_path(folder), record)
+
+
+def read_failed_run(folder: Path) -> TrainingOutcome | None:
+    """How the last start of a run failed; None if it did not, or left no record."""
+    path = failed_run_path(folder)
+    if not path.exists():
+        return None
+    record = read_record(path, _Recorded, "the record of a failed training run")
+    return TrainingOutcome(status=record["status"], cause=record.get("cause"), reason=record.get("reason"))
 
 
 def read_run_record(folder: Path) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """The files of a training run, by name.
 
     model.safetensors, model.json, run.json, metrics.jsonl      what it publishes
+    state/failed-run.json                                       run.json of a failed run: a workflow removes run.json
     state/{recipe}/                                             what it needs to resume, by recipe
     job.json, train.log, processes.log, environment.json        of a run started from Python
 
@@ -17,6 +18,7 @@ from daf.engine.model_files import DESCRIPTION, MODEL
 __all__ = [
     "DESCRIPTION",
     "ENVIRONMENT",
+    "FAILED_RUN",
     "JOB",
     "LOG",
     "METRICS",
@@ -25,11 +27,13 @@ __all__ = [
     "PROCESSES_LOG",
     "RUN",
     "STATE",
+    "failed_run_path",
     "outcome_path",
     "state_folder",
 ]
 
 RUN = "run.json"
+FAILED_RUN = "failed-run.json"
 METRICS = "metrics.jsonl"
 STATE = "state"
 OUTCOME = "outcome.json"
@@ -47,3 +51,8 @@ def state_folder(folder: Path, recipe: TrainingRecipe) -> Path:
 def outcome_path(folder: Path, recipe: TrainingRecipe) -> Path:
     """Where training processes record how it ended: by recipe, so that no other recipe's outcome is mistaken for it."""
     return state_folder(folder, recipe) / OUTCOME
+
+
+def failed_run_path(folder: Path) -> Path:
+    """The record of how the last start of a run failed; there is none if it did not fail, or was killed."""
+    return folder / STATE / FAILED_RUN

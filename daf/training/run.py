@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypedDict
 
@@ -13,6 +14,7 @@ from daf.logging_config import DAFLogger
 from daf.system.validated import read_record
 from daf.training.launch import run_training
 from daf.training.options import RunOptions
+from daf.training.paths import failed_run_path
 
 
 class TrainingDivergedError(DafError):
@@ -50,6 +52,24 @@ def train_run(
         trial = read_record(best, BestTrial, "the best trial of a sweep")
         logger.info(f"{label}: hyperparameters of trial {trial['trial']}, {trial['hyperparameters']}")
         training = with_hyperparameters(training, trial["hyperparameters"], source=f"{best}: hyperparameters")
+    with _record_named(folder, label, logger):
+        _train(training, folder, options)
+
+
+@contextmanager
+def _record_named(folder: Path, label: str, logger: DAFLogger) -> Iterator[None]:
+    """Say where the record of a failure is, since run.json is removed with the other outputs of a failed job."""
+    try:
+        yield
+    except Exception:
+        record = failed_run_path(folder)
+        if record.exists():
+            logger.error(f"{label}: how it failed is recorded in {record}")
+        raise
+
+
+def _train(training: TrainingRecipe, folder: Path, options: RunOptions) -> None:
+    label = options.label
     outcome = run_training(training, folder, options)
     if outcome.status == "diverged":
         hint = "lower learning_rate or max_grad_norm; the last good state is kept"

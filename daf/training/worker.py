@@ -17,14 +17,13 @@ from pathlib import Path
 import torch
 
 from daf.config.recipes import TrainingRecipe
-from daf.distributed.elastic_agent import die_with_parent
 from daf.distributed.failures import Failure, write_error_file
 from daf.distributed.heartbeat import Heartbeat
 from daf.distributed.process_group import check_facts, join_group, leave_group
 from daf.errors import EXIT_OK, EXIT_REQUEUE, DafError
 from daf.logging_config import create_daf_logger
 from daf.system.devices import resolve_device
-from daf.system.failure_report import USER_ERRORS
+from daf.system.process_state import die_with_parent
 from daf.training.loop import train
 from daf.training.options import RunOptions, TrainingSpec
 from daf.training.outcome import TrainingOutcome
@@ -40,7 +39,9 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         training = TrainingSpec.read(job)
         outcome = run_process(training.recipe, training.folder, training.options)
-    except USER_ERRORS as error:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
         print(error if isinstance(error, DafError) else traceback.format_exc(), file=sys.stderr, flush=True)
         failure = Failure.of_exception(error)
         write_error_file(failure)

@@ -21,7 +21,7 @@ from daf.errors import BadInputError, CheckpointError, ConfigError, DafError, Po
 from daf.search.files import validate_sweep
 from daf.search.recipe import strategy_code
 from daf.search.space import searched_arguments
-from daf.system.failure_report import USER_ERRORS, FailureReport
+from daf.system.failure_report import FailureReport
 from daf.system.loaded_files import escaping, files_noted, in_words
 from daf.system.user_code import CodeStamp
 from daf.training.evaluator import check_objective
@@ -193,7 +193,9 @@ class _EngineCheck:
             self.problems.extend(self._placed(problem, key) for problem in error.problems)
         except (BadInputError, CheckpointError) as error:
             self.problems.append(self._placed(error, key))
-        except USER_ERRORS as error:
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
             failure = FailureReport.of(error)
             if not failure.in_user_code:
                 raise
@@ -226,7 +228,9 @@ class _EngineCheck:
         """None if the mission is wrong, which a later step reports under its own key."""
         try:
             return self._factory(mission)
-        except (BadInputError, *USER_ERRORS):
+        except KeyboardInterrupt:
+            raise
+        except BaseException:
             return None
 
     def _interface(self, mission: str) -> Any:

@@ -39,6 +39,11 @@ def submitted_jobs(workflow: Workflow) -> list[tuple[str, int, Mapping[str, Any]
     return [(job.rule.name, job.threads, job.resources) for job in jobs]
 
 
+def planned_files(workflow: Workflow) -> set[str]:
+    """The files that this run makes, or finds up to date."""
+    return {str(path) for job in workflow.dag.jobs for path in job.output}
+
+
 def targets_and_patterns(workflow: Workflow) -> tuple[set[str], dict[str, list[str]]]:
     """The targets on the command line, and the output patterns of every rule that has wildcards.
 

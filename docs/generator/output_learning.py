@@ -250,13 +250,16 @@ TRAINING = [
     )),
     _in_training(
         "run.json",
-        "How training went: what ran, held-out evaluations, restarts.",
+        "How training went: what ran, held-out evaluations, restarts. Below `state/` if it failed or diverged, since "
+        "Snakemake removes the outputs of a failed job.",
         (
             Keys([*fields_of(TrainingOutcome), *fields_of(RunDetails), *RUN_EXTRAS]),
             EVALUATIONS,
             *PROCESSES,
             RECIPE,
         ),
+        also=(f"{RUN_FOLDER}/state/failed-run.json",),
+        copies=tuple(f"{folder}/state/failed-run.json" for folder in TRIAL_FOLDERS),
     ),
     _in_training(
         "metrics.jsonl",

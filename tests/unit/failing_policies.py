@@ -40,6 +40,14 @@ def fail(how: str) -> None:
         raise UnprintableError
     if how == "long":
         raise ValueError("x" * 10_000)
+    if how == "os._exit":
+        os._exit(0)  # the leaving line
+    if how == "segfault":
+        os.kill(os.getpid(), signal.SIGSEGV)  # the crashing line
+    if how == "kill":
+        os.kill(os.getpid(), signal.SIGKILL)
+    if how == "panic":
+        raise PanicException("index out of bounds")  # the panicking line
     if how == "library":
         np.linalg.cholesky(np.zeros((2, 2)))
     if how == "print":
@@ -49,6 +57,10 @@ def fail(how: str) -> None:
 class UnprintableError(Exception):
     def __str__(self) -> str:
         raise RuntimeError("and its message fails, too")
+
+
+class PanicException(BaseException):
+    """What a panic in a Rust extension becomes: no subclass of Exception."""
 
 
 def meddle() -> None:

@@ -18,7 +18,6 @@ from daf.search.assignment import TrialAssignment
 from daf.search.files import propose_trial
 from daf.search.paths import trial_name
 from daf.search.plan import SweepPlan
-from daf.search.results import TrialResult
 from daf.search.trial import (
     TrialJob,
     propose_and_run,
@@ -174,7 +173,8 @@ def test_what_decides_a_trial_is_in_its_recipe(tmp_path: Path, monkeypatch: pyte
 def failing_plan(**changes: Any) -> SweepPlan:
     """Trials of a policy that fails as `changes` say."""
     kwargs = {"hidden_size": 16, "embedding_size": 8, **changes}
-    return plan(policy_class_path="tests.unit.failing_policies.Trainee", init_kwargs=kwargs, lag=2)
+    space = {"learning_rate": [0.003, 0.004, 0.005, 0.006]}
+    return plan(policy_class_path="tests.unit.failing_policies.Trainee", init_kwargs=kwargs, search_space=space, lag=2)
 
 
 def run_proposed(sweep: SweepPlan, trial: int, folder: Path) -> dict[str, Any]:
@@ -203,11 +203,16 @@ def test_a_trial_whose_evaluation_fails_says_why(tmp_path: Path) -> None:
 
 
 def test_the_sweep_ends_after_lag_trials_that_fail_in_the_same_way(tmp_path: Path) -> None:
+    """Trial 3 sees trials 0 and 1; what has finished besides does not count, so the order does not matter."""
     sweep = failing_plan(network="raise", at=40)
-    assert run_proposed(sweep, 0, tmp_path)["status"] == "failed"
-    again = TrialResult.from_dict(read_json(tmp_path / "trial-0000/result.json"))
-    write_json(tmp_path / "trial-0007/result.json", {**again.to_dict(), "trial": 7})
-    skipped = run_proposed(sweep, 1, tmp_path)
+    result = run_proposed(sweep, 0, tmp_path)
+    assert result["status"] == "failed"
+    write_json(tmp_path / "trial-0002/result.json", {**result, "trial": 2})
+    assert run_proposed(sweep, 3, tmp_path)["status"] == "failed"  # before trial 1 has finished
+    write_json(tmp_path / "trial-0001/result.json", {**result, "trial": 1})
+    completed = {"trial": 2, "status": "completed", "objective": 1.0, "failure": None}
+    write_json(tmp_path / "trial-0002/result.json", {**result, **completed})
+    skipped = run_proposed(sweep, 3, tmp_path)
     assert skipped["status"] == "skipped"
     assert skipped["reason"] == "the sweep ended, since 2 trials failed in the same way and none completed"
 
@@ -215,9 +220,9 @@ def test_the_sweep_ends_after_lag_trials_that_fail_in_the_same_way(tmp_path: Pat
 def test_results_of_other_code_or_hyperparameters_do_not_end_a_sweep(tmp_path: Path) -> None:
     sweep = failing_plan(network="raise", at=40)
     result = run_proposed(sweep, 0, tmp_path)
-    for number in (5, 6):  # left by an earlier recipe
-        write_json(tmp_path / f"trial-000{number}/result.json", {**result, "trial": number, "recipe_digest": "other"})
-    assert run_proposed(sweep, 1, tmp_path)["status"] == "failed"
+    other = {**result, "trial": 1, "recipe_digest": "other"}  # left by an earlier recipe
+    write_json(tmp_path / "trial-0001/result.json", other)
+    assert run_proposed(sweep, 3, tmp_path)["status"] == "failed"
 
 
 def test_a_failure_of_code_is_not_published_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

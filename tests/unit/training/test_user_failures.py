@@ -13,6 +13,7 @@ from daf.config.recipes import HeldOutRecipe, TrainingRecipe
 from daf.distributed.failures import Cause, TrainingFailedError, read_failures
 from daf.distributed.signals import stop_signals
 from daf.errors import EXIT_FAILED, PolicyError
+from daf.logging_config import create_daf_logger
 from daf.system.json_files import read_json
 from daf.training.checkpoints import load_newest_checkpoint
 from daf.training.launch import main, run_training
@@ -48,6 +49,7 @@ def test_an_exception_of_the_network_is_the_reason_in_run_json(tmp_path: Path) -
     assert (record["status"], record["cause"], record["reason"]) == ("failed", "user_code", reason)
     assert 'raise TeapotError("short and' in log.read_text()
     assert not (tmp_path / "model.safetensors").exists()
+    assert read_json(tmp_path / "state/failed-run.json") == record
 
 
 @pytest.mark.parametrize(("how", "code"), [("exit 0", "0"), ("exit 3", "3")])
@@ -55,6 +57,25 @@ def test_sys_exit_in_the_network_is_a_failure_of_the_training(how: str, code: st
     with pytest.raises(TrainingFailedError, match=rf"SystemExit: {code} \("):
         run_training(failing(network=how, at=5), tmp_path, options_of())
     assert read_json(tmp_path / "run.json")["cause"] == "user_code"
+
+
+@pytest.mark.parametrize(
+    ("how", "cause", "found"),
+    [
+        ("os._exit", "user_code", "the process was ended with status 0 (tests/unit/failing_policies.py:"),
+        ("segfault", "user_code", "the process was killed by SIGSEGV (tests/unit/failing_policies.py:"),
+        ("kill", "rank_killed", "the process was killed by SIGKILL, as the system does when memory runs out"),
+    ],
+)
+def test_a_network_that_ends_the_process_is_a_failure_with_a_cause(
+    how: str, cause: str, found: str, tmp_path: Path
+) -> None:
+    with pytest.raises(TrainingFailedError) as caught:
+        run_training(failing(network=how, at=40), tmp_path, options_of())
+    assert caught.value.cause == cause
+    assert caught.value.found.startswith(f"ProcessEndedError: {found}")
+    record = read_json(tmp_path / "state/failed-run.json")
+    assert (record["status"], record["cause"], record["reason"]) == ("failed", cause, caught.value.found)
 
 
 def test_a_background_training_ends_with_an_exit_code_even_if_the_network_exits_with_0(tmp_path: Path) -> None:
@@ -93,8 +114,9 @@ def test_a_group_is_not_started_again_after_a_mistake_in_the_policy(tmp_path: Pa
 
 def test_a_training_without_a_valid_evaluation_failed_and_keeps_its_state(tmp_path: Path) -> None:
     recipe, log = failing(step="raise", held_out=True), tmp_path / "train.log"
+    logger = create_daf_logger("test", log_file=log)
     with pytest.raises(TrainingFailedError) as caught:
-        train_run(recipe.to_dict(), tmp_path, options_of(log_file=log), best=None, logger=None)  # type: ignore[arg-type]
+        train_run(recipe.to_dict(), tmp_path, options_of(log_file=log), best=None, logger=logger)
     first = f"TeapotError: short and stout ({FILE}:{RAISED} in fail, step 0, seed 900)"
     assert caught.value.found == f"every episode of every held-out evaluation failed, the first with {first}"
     assert "state is kept" in caught.value.hint
@@ -107,6 +129,9 @@ def test_a_training_without_a_valid_evaluation_failed_and_keeps_its_state(tmp_pa
     assert checkpoint is not None
     assert checkpoint["agent_steps"] == 3 * UPDATE_STEPS
     assert log.read_text().count('raise TeapotError("short and') == 1
+    kept = tmp_path / "state/failed-run.json"  # a workflow removes run.json with the other outputs of a failed job
+    assert read_json(kept) == record
+    assert f"how it failed is recorded in {kept}" in log.read_text()
 
 
 def test_a_failed_evaluation_is_repeated_without_training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -120,6 +145,7 @@ def test_a_failed_evaluation_is_repeated_without_training(tmp_path: Path, monkey
     assert (outcome.status, outcome.agent_steps) == ("completed", 3 * UPDATE_STEPS)
     assert (tmp_path / "model.safetensors").is_file()
     assert [e["failed"] for e in read_json(tmp_path / "run.json")["evaluations"]] == [2, 2, 0]
+    assert not (tmp_path / "state/failed-run.json").exists()
 
 
 # ---- what policies change ---------------------------------------------------------------------------------

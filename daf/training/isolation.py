@@ -1,0 +1,95 @@
+"""Training of a user's policy in a copy of this process, which the policy may end; then the failure has a cause."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+import traceback
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
+
+from daf.distributed.failures import Cause, Failure
+from daf.distributed.signals import stop_signals
+from daf.engine.isolation import is_users
+from daf.errors import DafError
+from daf.logging_config import DAFLogger
+from daf.system.forked_work import CAN_FORK, ProcessEndedError, WorkRaisedError, messages_of
+from daf.training.options import TrainingSpec
+from daf.training.outcome import TrainingOutcome
+from daf.training.stopping import StopCondition
+
+# What a mistake in the policy's native code raises; others come from outside.
+_FAULTS = frozenset({signal.SIGSEGV, signal.SIGBUS, signal.SIGFPE, signal.SIGILL, signal.SIGABRT})
+
+
+class IsolatedTrainingFailed(Exception):  # noqa: N818 - carries a failure to the launcher, which raises the error
+    def __init__(self, failure: Failure, error: DafError | None = None) -> None:
+        super().__init__(failure, error)  # both, for pickle
+        self.failure, self.error = failure, error
+
+
+def may_end_the_process(training: TrainingSpec, device: str) -> bool:
+    """Whether the policy is a user's, and can be isolated: with a GPU, torch's autograd may not run in a copy."""
+    import torch
+
+    possible = CAN_FORK and device == "cpu" and not torch.cuda.is_available()
+    return possible and is_users(training.recipe.policy_class_path)
+
+
+def train_isolated(training: TrainingSpec, stop_condition: StopCondition | None, logger: DAFLogger) -> TrainingOutcome:
+    """Train in a copy of this process; signals that stop this one are passed on to it.
+
+    Raises:
+        IsolatedTrainingFailed: training raised an exception, or its process ended.
+    """
+
+    def work(send: Callable[[TrainingOutcome | IsolatedTrainingFailed], None]) -> None:
+        for number in (signal.SIGTERM, signal.SIGUSR1):
+            signal.signal(number, signal.SIG_DFL)
+        send(_train(training, stop_condition, logger))
+
+    copies: list[int] = []
+
+    def pass_on() -> None:
+        for copy in copies:
+            with suppress(ProcessLookupError):
+                os.kill(copy, signal.SIGUSR1)  # not a second Ctrl-C, of which the terminal has told the copy
+
+    with stop_signals(pass_on) as stop:
+        try:
+            (result,) = messages_of(work, on_start=copies.append)
+        except WorkRaisedError:
+            raise KeyboardInterrupt from None
+        except ProcessEndedError as ended:
+            if stop.received:
+                reason = f"interrupted by {stop.received}; work since the last checkpoint is lost"
+                return TrainingOutcome(status="interrupted", cause=Cause.SIGNAL, reason=reason)
+            raise IsolatedTrainingFailed(_failure_of(ended)) from None
+    if isinstance(result, IsolatedTrainingFailed):
+        raise result
+    if result.status == "interrupted" and stop.received:
+        return replace(result, reason=f"interrupted by {stop.received}")
+    return result
+
+
+def _train(
+    training: TrainingSpec, stop_condition: StopCondition | None, logger: DAFLogger
+) -> TrainingOutcome | IsolatedTrainingFailed:
+    from daf.training.worker import run_process
+
+    try:
+        return run_process(training.recipe, training.folder, training.options, stop_condition=stop_condition)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
+        if not isinstance(error, DafError):
+            logger.error("".join(traceback.format_exception(error)).rstrip())
+        return IsolatedTrainingFailed(Failure.of_exception(error), error if isinstance(error, DafError) else None)
+
+
+def _failure_of(ended: ProcessEndedError) -> Failure:
+    fault = ended.status >= 0 or -ended.status in _FAULTS
+    cause = Cause.USER_CODE if fault else Cause.RANK_KILLED
+    return Failure(cause=cause, reason=str(replace(ended.report, step=None)), time=time.time())
