@@ -14,8 +14,8 @@ FEW_RUNS = 10  # up to this number of training seeds, their spread and shape are
 MANY_RUNS = 100  # from this number, skewness hardly matters
 UNEQUAL = 3.0  # ratio of standard deviations from which few seeds mislead Welch's test
 GAP = 0.6  # share of the range between two neighbours from which seeds look like two groups
-RARE_EPISODES = 100  # among them, an event of 5 % has been seen with a chance of over 99 %
-STEADY = 0.25  # a policy's scores are steady if they vary by less than this share of the difference
+RARE_EPISODES = 200  # among them, an event of 2 % has been seen with a chance of 98 %
+STEADY = 0.1  # a policy's scores are steady if they vary by less than this share of the difference
 SKEWED = 0.25  # skewness of a mean from which even Hall's transformed t allows up to 9 % false verdicts
 
 
@@ -79,24 +79,42 @@ def episode_cautions(
         differences: paired differences on each mission.
         unit: what both are multiples of.
     """
+    cautions = [_unseen_event(scores, differences, unit)]
+    error, _ = standard_error(differences)
+    if not all(is_constant(stratum) for stratum in differences) and abs(skewness_of_mean(differences, error)) > SKEWED:
+        n = sum(stratum.size for stratum in differences)
+        cautions.append(f"the paired differences are skewed, and with {n} of them p may be too small")
+    return [caution for caution in cautions if caution]
+
+
+def largest_unseen_share(n: int) -> float:
+    """The share of episodes up to which an event may be missing from n of them (95 % bound)."""
+    return float(1 - 0.05 ** (1 / n))
+
+
+def _unseen_event(scores: Mapping[str, Sequence[Array]], differences: Sequence[Array], unit: float) -> str:
+    """A caution if one policy's scores are steady and an event that decides is credible.
+
+    It is if such an event is no larger than the range of scores seen, or if that range says nothing because neither
+    policy's scores vary.
+    """
     n = sum(stratum.size for stratum in differences)
-    if n >= RARE_EPISODES:
-        return []
-    cautions = []
     difference = abs(float(mean_of_strata(differences)))
+    if n >= RARE_EPISODES or not difference > 0:
+        return ""
     steady = [
         policy
         for policy, missions in scores.items()
-        if difference > 0 and all(float(units.std()) < STEADY * difference for units in missions)
+        if all(float(units.std()) < STEADY * difference for units in missions)
     ]
-    if steady:
-        share = 1 - 0.05 ** (1 / n)
-        cautions.append(
-            f"{' and '.join(steady)} scored almost the same in every episode, and {n} episodes may miss an event that "
-            f"happens in up to {100 * share:.2g} % of them: one that changes the score by more than "
-            f"{unit * difference / share:.3g} would change the verdict"
-        )
-    error, _ = standard_error(differences)
-    if not all(is_constant(stratum) for stratum in differences) and abs(skewness_of_mean(differences, error)) > SKEWED:
-        cautions.append(f"the paired differences are skewed, and with {n} of them p may be too small")
-    return cautions
+    share = largest_unseen_share(n)
+    seen = max(
+        max(0.0, float(units.max())) - min(0.0, float(units.min())) for missions in scores.values() for units in missions
+    )
+    if not steady or (len(steady) < len(scores) and difference / share > seen):
+        return ""
+    return (
+        f"{' and '.join(steady)} scored almost the same in every episode, and {n} episodes may miss an event that "
+        f"happens in up to {100 * share:.2g} % of them: one that changes the score by more than "
+        f"{unit * difference / share:.3g} would change the verdict"
+    )
