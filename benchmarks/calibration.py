@@ -197,7 +197,7 @@ def measure(name: str, scenario: Scenario, runs: int, seed: int = 1) -> Row:
         coverage=float(np.mean(covered)) if covered else None, false_equivalence=equivalent / half,
         power=powerful / half, textbook=best, textbook_power=None if isnan(best_power) else best_power,
         cautioned=notes / runs, false_cautioned=cautioned / false if false else None,
-        reason=scenario.reason, says=scenario.says,
+        reason=scenario.reason, says=scenario.says, looks=scenario.looks,
     )  # fmt: skip
 
 

@@ -5,11 +5,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from math import log
 from pathlib import Path
 from typing import Annotated
 
-from daf.statistics.records import Estimand
+from daf.statistics.records import Estimand, PairRecord
 from daf.system.json_files import read_json
 from daf.system.validated import validated
 
@@ -39,6 +41,7 @@ class Row:
     false_cautioned: Annotated[float | None, "false verdicts with a caution"]
     reason: Annotated[str, "why no method holds"]
     says: Annotated[str, "what the user then reads"]
+    looks: Annotated[int, "interim analyses; 0: all episodes at once"] = 0
 
     @property
     def misleading(self) -> bool:
@@ -55,3 +58,51 @@ class Row:
 def read_rows() -> list[Row]:
     """The stored rows, in the order of the scenarios."""
     return validated(list[Row], read_json(PATH), str(PATH)) if PATH.is_file() else []
+
+
+# ---- which row resembles a pair's data ----------------------------------------------------------------------
+
+KINDS = {
+    "may miss an event": "rare event",
+    "training seeds of one side are skewed": "skewed",
+    "the paired differences are skewed": "skewed",
+    "fall into two groups": "two groups",
+    "times as much as the other's": "unequal spread",
+}
+"""What a caution says about the data, by a part of its text."""
+
+
+def resembling(record: PairRecord, episodes: int, *, looks: bool = False, rows: Sequence[Row] | None = None) -> Row:
+    """The row for data like a pair's: the same question, what its caution says, and the nearest numbers.
+
+    The question comes first, and whether episodes were added until there was a verdict. Of these rows, those of the
+    kind that the caution names (without one: plain data, or a fixed rival) remain; of these, the one whose numbers of
+    training seeds, episodes per mission and missions have the least sum of absolute logarithms of ratios.
+
+    Args:
+        episodes: per mission.
+    """
+    candidates = [row for row in rows or read_rows() if row.estimand == record.estimand and bool(row.looks) == looks]
+    kind = next((kind for text, kind in KINDS.items() if text in record.caution), "")
+    if not kind:
+        kind = "fixed rival" if record.estimand == "recipes" and None in (record.n_a, record.n_b) else "plain"
+    alike = [row for row in candidates if row.kind == kind] or candidates
+    seeds = min((count for count in (record.n_a, record.n_b) if count is not None), default=0)
+    own = (seeds if record.estimand == "recipes" else 0, episodes, record.n_missions)
+
+    def distance(row: Row) -> float:
+        return sum(
+            abs(log(max(1, one) / max(1, other)))
+            for one, other in zip(own, (row.seeds, row.episodes, row.missions), strict=True)
+        )
+
+    return min(alike, key=distance)
+
+
+def sentence(row: Row) -> str:
+    """What calibration found for data like a row's."""
+    covered = "" if row.coverage is None else f", and 95 % intervals covered the truth in {100 * row.coverage:.1f} %"
+    return (
+        f"Data like these: row “{row.name}” of the calibration table: {100 * row.false:.1f} % false verdicts at "
+        f"p ≤ 0.05{covered} ({row.runs:,} simulated data sets)."
+    )

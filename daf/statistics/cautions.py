@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from math import sqrt
 
 import numpy as np
+from scipy import special
 
 from daf.statistics.crossed import RunTable
 from daf.statistics.intervals import Array, is_constant, mean_of_strata, skewness_of_mean, standard_error
@@ -14,6 +15,7 @@ FEW_RUNS = 10  # up to this number of training seeds, their spread and shape are
 MANY_RUNS = 100  # from this number, skewness hardly matters
 UNEQUAL = 3.0  # ratio of standard deviations from which few seeds mislead Welch's test
 GAP = 0.6  # share of the range between two neighbours from which seeds look like two groups
+GAPS_OF_FEW = {4: 0.9, 5: 0.8, 6: 0.7, 7: 0.65}  # the same for few; normal seeds have such a gap in 1 of 40 samples
 RARE_EPISODES = 200  # among them, an event of 2 % has been seen with a chance of 98 %
 STEADY = 0.1  # a policy's scores are steady if they vary by less than this share of the difference
 SKEWED = 0.25  # skewness of a mean from which even Hall's transformed t allows up to 9 % false verdicts
@@ -42,7 +44,7 @@ def seed_cautions(*tables: RunTable) -> list[str]:
     alike = [runs.size for runs in samples if is_constant(runs)]
     if alike:
         cautions.append(f"all {alike[0]} training seeds of one side score alike, so how much they vary is not known")
-    elif len(spreads) == 2 and max(spreads) > UNEQUAL * min(spreads):
+    elif len(spreads) == 2 and max(spreads) > max(UNEQUAL, _ratio_by_chance(samples)) * min(spreads):
         cautions.append(
             f"one side's training seeds vary {max(spreads) / min(spreads):.0f} times as much as the other's, so few of "
             "them decide"
@@ -61,12 +63,19 @@ def _is_skewed(runs: Array) -> bool:
         return False
     error, _ = standard_error([runs])
     by_chance = sqrt(6 * (n - 1) / ((n - 2) * (n + 1) * (n + 3)))  # standard error of a normal sample's, of its mean
-    return bool(abs(skewness_of_mean([runs], error)) > max(SKEWED, 1.5 * by_chance))
+    return bool(abs(skewness_of_mean([runs], error)) > max(SKEWED, 2 * by_chance))
 
 
 def _two_groups(runs: Array) -> bool:
     """Whether one gap takes most of the range."""
-    return bool(runs.size > 3 and not is_constant(runs) and np.diff(np.sort(runs)).max() > GAP * np.ptp(runs))
+    gap = GAPS_OF_FEW.get(runs.size, GAP)
+    return bool(runs.size > 3 and not is_constant(runs) and np.diff(np.sort(runs)).max() > gap * np.ptp(runs))
+
+
+def _ratio_by_chance(samples: Sequence[Array]) -> float:
+    """The ratio of standard deviations that two normal samples of equal variance exceed in 1 of 20 cases."""
+    x, y = sorted((runs.size - 1 for runs in samples), reverse=True)
+    return sqrt(max(float(special.fdtri(x, y, 0.975)), float(special.fdtri(y, x, 0.975))))
 
 
 def episode_cautions(
