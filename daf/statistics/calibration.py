@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from math import log
 from pathlib import Path
@@ -72,7 +71,7 @@ KINDS = {
 """What a caution says about the data, by a part of its text."""
 
 
-def resembling(record: PairRecord, episodes: int, *, looks: bool = False, rows: Sequence[Row] | None = None) -> Row:
+def resembling(record: PairRecord, episodes: int, *, looks: bool = False) -> Row:
     """The row for data like a pair's: the same question, what its caution says, and the nearest numbers.
 
     The question comes first, and whether episodes were added until there was a verdict. Of these rows, those of the
@@ -82,7 +81,7 @@ def resembling(record: PairRecord, episodes: int, *, looks: bool = False, rows: 
     Args:
         episodes: per mission.
     """
-    candidates = [row for row in rows or read_rows() if row.estimand == record.estimand and bool(row.looks) == looks]
+    candidates = [row for row in read_rows() if row.estimand == record.estimand and bool(row.looks) == looks]
     kind = next((kind for text, kind in KINDS.items() if text in record.caution), "")
     if not kind:
         kind = "fixed rival" if record.estimand == "recipes" and None in (record.n_a, record.n_b) else "plain"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from math import sqrt
+from math import inf, sqrt
 
 import numpy as np
 from scipy import special
@@ -62,8 +62,14 @@ def _is_skewed(runs: Array) -> bool:
     if is_constant(runs) or not 4 < n < MANY_RUNS:
         return False
     error, _ = standard_error([runs])
-    by_chance = sqrt(6 * (n - 1) / ((n - 2) * (n + 1) * (n + 3)))  # standard error of a normal sample's, of its mean
-    return bool(abs(skewness_of_mean([runs], error)) > max(SKEWED, 2 * by_chance))
+    return abs(skewness_of_mean([runs], error)) > _skewness_that_counts(n)
+
+
+def _skewness_that_counts(n: int) -> float:
+    """Of a mean of n units: more than harmless, and more than 19 of 20 normal samples have by chance."""
+    if n < 4:
+        return inf
+    return max(SKEWED, 2 * sqrt(6 * (n - 1) / ((n - 2) * (n + 1) * (n + 3))))
 
 
 def _two_groups(runs: Array) -> bool:
@@ -90,8 +96,9 @@ def episode_cautions(
     """
     cautions = [_unseen_event(scores, differences, unit)]
     error, _ = standard_error(differences)
-    if not all(is_constant(stratum) for stratum in differences) and abs(skewness_of_mean(differences, error)) > SKEWED:
-        n = sum(stratum.size for stratum in differences)
+    n = sum(stratum.size for stratum in differences)
+    varies = not all(is_constant(stratum) for stratum in differences)
+    if varies and abs(skewness_of_mean(differences, error)) > _skewness_that_counts(n):
         cautions.append(f"the paired differences are skewed, and with {n} of them p may be too small")
     return [caution for caution in cautions if caution]
 

@@ -7,7 +7,6 @@ from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 from daf.config import DAFComparisonConfig
-from daf.statistics.cautions import largest_unseen_share
 from daf.statistics.records import OVERALL, Estimand, PairRecord
 
 if TYPE_CHECKING:
@@ -212,6 +211,8 @@ def _constant_differences(units: Units, overall: Sequence[PairRecord]) -> list[s
 
 def _unseen_events(overall: Sequence[PairRecord]) -> list[str]:
     """A note on what a few episodes cannot show, however clear the difference."""
+    from daf.statistics.cautions import largest_unseen_share
+
     counts = [record.n_a for record in overall if record.verdict in ("better", "worse") and record.n_a]
     if not counts or min(counts) >= MANY_EPISODES:
         return []
