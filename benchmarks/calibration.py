@@ -4,12 +4,12 @@
 
 Every scenario of `scenarios.py` draws scores whose true difference is known and compares them as `daf_compare_scores`
 does. Its first data sets go through that function; the rest, for speed, straight to the part of it that decides
-(`compare_pairs`), which must have given the same verdicts, p and intervals before. With missing episodes, or episodes added until there
-is a verdict, everything goes the long way, with fewer data sets.
+(`compare_pairs`), which must have given the same verdicts, p and intervals before. With missing episodes, or episodes
+added until there is a verdict, everything goes the long way, with fewer data sets.
 
-A verdict "better" or "worse" is false if the true difference is 0; "equivalent" is false if it is the margin; an interval
-covers if it contains the truth. Power is the share of verdicts "better" at the scenario's shift, beside that of the best
-textbook test whose false verdicts stay below 6 % on the same data. `--store` writes each finished row to
+A verdict "better" or "worse" is false if the true difference is 0; "equivalent" is false if it is the margin; an
+interval covers if it contains the truth. Power is the share of verdicts "better" at the scenario's shift, beside that
+of the best textbook test whose false verdicts stay below 6 % on the same data. `--store` writes each finished row to
 daf/statistics/calibration.json, from which `make docs` makes docs/calibration.md; `--only` reruns single rows.
 """
 
@@ -28,7 +28,7 @@ for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
 
 import numpy as np  # noqa: E402
 import pandas as pd  # noqa: E402
-from scenarios import SCENARIOS, Array, Data, Scenario  # noqa: E402
+from scenarios import SCENARIOS, Data, Scenario  # noqa: E402
 from scipy import stats  # noqa: E402
 
 from daf.comparison import ComparisonResults, daf_compare_scores  # noqa: E402
@@ -100,7 +100,8 @@ def directly(scenario: Scenario, data: Data, **options: Any) -> PairRecord:
     config = _config(data, **scenario.options, **options)
     cells = {
         (policy, f"m{mission}"): Cell(
-            rewards_ec=np.ascontiguousarray(values.T), seeds=tuple(range(values.shape[1])), successes=(nan, 0), failures=0, timeouts=0,
+            rewards_ec=np.ascontiguousarray(values.T), seeds=tuple(range(values.shape[1])),
+            successes=(nan, 0), failures=0, timeouts=0,
             training_seeds=tuple(range(len(values))) if policy in scenario.trained else (None,),
         )
         for policy, missions in data.items()
@@ -225,7 +226,7 @@ def shown(row: Row) -> str:
     error = 100 * sqrt(max(row.false * (1 - row.false), 0.25 / row.runs) / row.runs)
     figures = (row.coverage, row.false_equivalence, row.power, row.textbook_power, row.cautioned, row.false_cautioned)
     texts = ("–" if figure is None else f"{100 * figure:.1f}" for figure in figures)
-    mark = " *" if row.exceptional else ""
+    mark = " *" if row.misleading else ""
     return f"{row.name + mark:<48}{row.runs:>6}{100 * row.false:>7.1f} ±{error:>4.1f}" + "".join(
         f"{text:>9}" for text in texts
     )

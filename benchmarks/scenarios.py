@@ -1,7 +1,7 @@
 """The scenarios of `calibration.py`: data of known truth, and what DAF says where no method holds for them.
 
-The true difference is 0; `shift` is added to policy "a" for power and false equivalence. Every sampler draws episodes or
-training runs with a known mean.
+The true difference is 0; `shift` is added to policy "a" for power and false equivalence. Every sampler draws episodes
+or training runs with a known mean.
 """
 
 from __future__ import annotations

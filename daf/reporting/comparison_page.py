@@ -18,7 +18,7 @@ from daf.reporting import figures, overall_figures
 from daf.reporting.learning_curves import read_metrics, training_figures
 from daf.reporting.page import slug, template
 from daf.statistics import calibration, sentences
-from daf.statistics.records import OVERALL, PairRecord
+from daf.statistics.records import OVERALL, Estimand, PairRecord
 from daf.statistics.results import HEADINGS, ComparisonResults
 from daf.system.columns import to_rows
 from daf.system.files import write_text
@@ -189,9 +189,9 @@ def _verdicts(results: ComparisonResults, summary: list[Row], pairs: list[Row]) 
     }
 
 
-def _calibration(results: ComparisonResults) -> dict[str, str]:
+def _calibration(results: ComparisonResults) -> dict[Estimand, str]:
     """For each answered question, what calibration found for data like those of its first pair."""
-    lines = {}
+    lines: dict[Estimand, str] = {}
     for estimand in HEADINGS:
         record = next((one for one in results.headline_records(estimand) if one.tested), None)
         if record is not None:

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import log
+from math import log, sqrt
 from pathlib import Path
 from typing import Annotated
 
@@ -15,6 +15,7 @@ from daf.system.json_files import read_json
 from daf.system.validated import validated
 
 PATH = Path(__file__).with_name("calibration.json")
+NOMINAL = 0.05
 MOST_FALSE = 0.06
 COVERED = (0.93, 0.97)
 
@@ -43,15 +44,37 @@ class Row:
     looks: Annotated[int, "interim analyses; 0: all episodes at once"] = 0
 
     @property
-    def misleading(self) -> bool:
-        """Whether verdicts are false, or intervals too narrow, more often than promised."""
-        narrow = self.coverage is not None and self.coverage < COVERED[0]
-        return max(self.false, self.false_equivalence) > MOST_FALSE or narrow
+    def often_false(self) -> bool:
+        return self.false > _bound(MOST_FALSE, self.runs)
 
     @property
-    def exceptional(self) -> bool:
-        """Whether the row is out of the promised range on either side."""
-        return self.misleading or (self.coverage is not None and self.coverage > COVERED[1])
+    def often_falsely_equivalent(self) -> bool:
+        return self.false_equivalence > _bound(MOST_FALSE, self.runs // 2)
+
+    @property
+    def narrow(self) -> bool:
+        """Whether intervals cover too rarely."""
+        return self.coverage is not None and 1 - self.coverage > _bound(1 - COVERED[0], self.runs)
+
+    @property
+    def wide(self) -> bool:
+        """Whether intervals cover more often than they need."""
+        return self.coverage is not None and self.coverage > max(COVERED[1], 1 - NOMINAL + _noise(self.runs))
+
+    @property
+    def misleading(self) -> bool:
+        """Whether verdicts are false, or intervals too narrow, more often than promised."""
+        return self.often_false or self.often_falsely_equivalent or self.narrow
+
+
+def _bound(promised: float, n: int) -> float:
+    """What a share among n data sets must exceed to break a promise: more than it, and than chance makes of 5 %."""
+    return max(promised, NOMINAL + _noise(n))
+
+
+def _noise(n: int) -> float:
+    """Two Monte-Carlo standard errors."""
+    return 2 * sqrt(NOMINAL * (1 - NOMINAL) / n)
 
 
 def read_rows() -> list[Row]:

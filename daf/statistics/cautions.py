@@ -125,7 +125,9 @@ def _unseen_event(scores: Mapping[str, Sequence[Array]], differences: Sequence[A
     ]
     share = largest_unseen_share(n)
     seen = max(
-        max(0.0, float(units.max())) - min(0.0, float(units.min())) for missions in scores.values() for units in missions
+        max(0.0, float(units.max())) - min(0.0, float(units.min()))
+        for missions in scores.values()
+        for units in missions
     )
     if not steady or (len(steady) < len(scores) and difference / share > seen):
         return ""

@@ -87,7 +87,7 @@ def test_a_row_that_misses_the_promise_says_so_to_the_user(program: ModuleType, 
             text = str(program.compare(scenario, data))
         else:
             wrong = program.directly(scenario, data).verdict in ("better", "worse")
-            text = str(program.compare(scenario, data)) if wrong else ""
+            text = str(program.compare(scenario, data)) if wrong or not row.often_false else ""
         if row.says in text:
             return
     pytest.fail(f"no false verdict comes with '{row.says}'")
@@ -98,8 +98,8 @@ def test_a_row_that_misses_the_promise_says_so_to_the_user(program: ModuleType, 
 
 def pair(estimand: str, n_a: int | None, n_b: int | None, *, caution: str = "", missions: int = 1) -> PairRecord:
     return PairRecord(
-        estimand=estimand, mission="m0", n_missions=missions, policy_a="a", policy_b="b", paired=False, n_a=n_a, n_b=n_b,
-        effect_name="d", test="t", caution=caution,
+        estimand=estimand, mission="m0", n_missions=missions, policy_a="a", policy_b="b", paired=False, n_a=n_a,
+        n_b=n_b, effect_name="d", test="t", caution=caution,
     )  # type: ignore[arg-type]  # fmt: skip
 
 
