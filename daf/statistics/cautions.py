@@ -111,7 +111,7 @@ def largest_unseen_share(n: int) -> float:
 def _unseen_event(scores: Mapping[str, Sequence[Array]], differences: Sequence[Array], unit: float) -> str:
     """A caution if one policy's scores are steady and an event that decides is credible.
 
-    It is if such an event is no larger than the range of scores seen, or if that range says nothing because neither
+    It is if such an event is within the range of scores seen, or if that range says nothing because neither
     policy's scores vary.
     """
     n = sum(stratum.size for stratum in differences)
