@@ -1,11 +1,16 @@
 """Calibration: how often verdicts are false and intervals cover, for data of known truth.
 
-    python benchmarks/calibration.py [--quick] [--runs 2000] [--only NAME] [--json]
+    python benchmarks/calibration.py [--quick] [--runs 2000] [--only NAME] [--store] [--json]
 
-Every scenario draws tables of scores whose true difference is known, and compares them with `daf_compare_scores`, as a
-user would. A verdict "better" or "worse" is false if the true difference is 0; "equivalent" is false if the true
-difference is the margin; an interval covers if it contains the true difference. Each share has its Monte-Carlo standard
-error. Power is the share of verdicts "better" at the scenario's alternative.
+Every scenario of `scenarios.py` draws scores whose true difference is known and compares them as `daf_compare_scores`
+does. Its first data sets go through that function; the rest, for speed, straight to the part of it that decides
+(`compare_pairs`), which must have given the same verdicts, p and intervals before. With missing episodes, or episodes
+added until there is a verdict, everything goes the long way, with fewer data sets.
+
+A verdict "better" or "worse" is false if the true difference is 0; "equivalent" is false if it is the margin; an
+interval covers if it contains the truth. Power is the share of verdicts "better" at the scenario's shift, beside that
+of the best textbook test whose false verdicts stay below 6 % on the same data. `--store` writes each finished row to
+daf/statistics/calibration.json, from which `make docs` makes docs/calibration.md; `--only` reruns single rows.
 """
 
 from __future__ import annotations
@@ -14,8 +19,8 @@ import argparse
 import json
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from math import exp, nan, sqrt
+from dataclasses import asdict
+from math import isnan, nan, sqrt
 from typing import Any
 
 for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
@@ -23,38 +28,30 @@ for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
 
 import numpy as np  # noqa: E402
 import pandas as pd  # noqa: E402
+from scenarios import SCENARIOS, Data, Scenario  # noqa: E402
+from scipy import stats  # noqa: E402
 
-from daf.comparison import daf_compare_scores  # noqa: E402
-from daf.statistics.records import PairRecord  # noqa: E402
+from daf.comparison import ComparisonResults, daf_compare_scores  # noqa: E402
+from daf.config import DAFComparisonConfig  # noqa: E402
+from daf.statistics.calibration import PATH, Row, read_rows  # noqa: E402
+from daf.statistics.pairs import compare_pairs  # noqa: E402
+from daf.statistics.records import OVERALL, PairRecord  # noqa: E402
+from daf.statistics.sequential import play_until_settled  # noqa: E402
+from daf.statistics.units import Cell, Units  # noqa: E402
+from daf.system.files import write_text  # noqa: E402
 
-Array = np.ndarray[Any, np.dtype[np.float64]]
 RESAMPLES = 400
+CHECKED = 2  # data sets of every scenario that go both ways
+SLOW_SHARE = 5  # of the data sets, where all go the long way: one in five
 
 
-@dataclass(frozen=True, kw_only=True)
-class Scenario:
-    """Data of known truth.
-
-    Attributes:
-        draw: scores of policies "a" and "b", each a list with one (training seeds, episodes) array per mission. The
-            true difference is 0 without a shift of "a".
-        trained: policies with training seeds.
-        margin: a true difference for power, and the equivalence margin.
-        caution: why no method holds here, or empty; the row is then marked by an asterisk.
-    """
-
-    estimand: str
-    draw: Callable[[np.random.Generator], Mapping[str, list[Array]]]
-    trained: str = "ab"
-    margin: float = 1.0
-    options: Mapping[str, Any] = field(default_factory=dict)
-    caution: str = ""
+# ---- one comparison ---------------------------------------------------------------------------------------
 
 
-def table(scores: Mapping[str, list[Array]], trained: str, shift: float) -> pd.DataFrame:
-    """The table of scores; policy "a" is shifted."""
+def table(data: Data, trained: str) -> pd.DataFrame:
+    """The table of scores that a user would have."""
     parts = []
-    for policy, missions in scores.items():
+    for policy, missions in data.items():
         for mission, values in enumerate(missions):
             seeds, episodes = values.shape
             part = pd.DataFrame(
@@ -63,7 +60,7 @@ def table(scores: Mapping[str, list[Array]], trained: str, shift: float) -> pd.D
                     "mission": f"m{mission}",
                     "train_seed": np.repeat(np.arange(seeds), episodes),
                     "episode": np.tile(np.arange(episodes), seeds),
-                    "score": values.ravel() + (shift if policy == "a" else 0.0),
+                    "score": values.ravel(),
                 }
             )
             if policy not in trained:
@@ -72,191 +69,175 @@ def table(scores: Mapping[str, list[Array]], trained: str, shift: float) -> pd.D
     return pd.concat(parts, ignore_index=True).astype({"train_seed": "Int64"})
 
 
-# ---- recipes ----------------------------------------------------------------------------------------------
+def compare(scenario: Scenario, data: Data, **options: Any) -> ComparisonResults:
+    """The comparison as a user would make it."""
+    scores = table(data, scenario.trained)
+    if not scenario.looks:
+        return daf_compare_scores(scores, num_resamples=RESAMPLES, **scenario.options, **options)
+    from daf.statistics.scores import to_episodes
+
+    episodes, _ = to_episodes(scores)
+    config = _config(
+        data, episodes_per_mission="auto", max_episodes_per_mission=scenario.episodes,
+        num_interim_analyses=scenario.looks, **scenario.options, **options,
+    )  # fmt: skip
+    return play_until_settled(lambda first, stop: episodes[episodes["episode"].between(first, stop - 1)], config)
 
 
-def crossed(
-    seeds: Mapping[str, int], *, episodes: int = 16, missions: int = 1, seed_sd: float = 0.5, env_sd: float = 1.0,
-    interaction: float = 0.0, noise: float = 1.0,
-) -> Callable[[np.random.Generator], Mapping[str, list[Array]]]:  # fmt: skip
-    """Normal scores with effects of the training seed, the environment seed, and the policy on that environment.
-
-    A policy with 0 seeds is fixed.
-    """
-
-    def draw(rng: np.random.Generator) -> Mapping[str, list[Array]]:
-        shared = rng.normal(0, env_sd, (missions, episodes))
-        scores = {}
-        for policy, count in seeds.items():
-            skill = rng.normal(0, seed_sd if count else 0.0, (max(1, count), 1))
-            own = rng.normal(0, interaction, (missions, episodes))
-            scores[policy] = [
-                skill + shared[m] + own[m] + rng.normal(0, noise, (max(1, count), episodes)) for m in range(missions)
-            ]
-        return scores
-
-    return draw
+def _config(data: Data, **options: Any) -> DAFComparisonConfig:
+    missions = [f"m{mission}" for mission in range(len(data["a"]))]
+    settings = {"policies": list(data), "missions": missions, "num_resamples": RESAMPLES} | options
+    return DAFComparisonConfig.from_dict(settings)
 
 
-def runs_of(**samplers: Callable[[np.random.Generator], Array]) -> Callable[[np.random.Generator], Any]:
-    """One score for every training run."""
-    return lambda rng: {policy: [sampler(rng)[:, None]] for policy, sampler in samplers.items()}
+def headline(scenario: Scenario, data: Data, **options: Any) -> PairRecord:
+    """The record of the pair over all missions."""
+    return compare(scenario, data, **options).headline_records(scenario.estimand)[0]
 
 
-def normal(n: int, sd: float = 1.0) -> Callable[[np.random.Generator], Array]:
-    return lambda rng: rng.normal(0, sd, n)
+def directly(scenario: Scenario, data: Data, **options: Any) -> PairRecord:
+    """The same record, without the tables around it."""
+    config = _config(data, **scenario.options, **options)
+    cells = {
+        (policy, f"m{mission}"): Cell(
+            rewards_ec=np.ascontiguousarray(values.T), seeds=tuple(range(values.shape[1])),
+            successes=(nan, 0), failures=0, timeouts=0,
+            training_seeds=tuple(range(len(values))) if policy in scenario.trained else (None,),
+        )
+        for policy, missions in data.items()
+        for mission, values in enumerate(missions)
+    }  # fmt: skip
+    units = Units(
+        policies=tuple(config.policies), missions=tuple(config.missions), cells=cells, notes=(),
+        runs_per_mission=config.trainings == "per_mission",
+    )  # fmt: skip
+    place = OVERALL if len(config.missions) > 1 else config.missions[0]
+    records = compare_pairs(units, config)
+    return next(one for one in records if (one.estimand, one.mission) == (scenario.estimand, place))
 
 
-def lognormal(n: int, sigma: float = 1.0) -> Callable[[np.random.Generator], Array]:
-    return lambda rng: rng.lognormal(0, sigma, n) - exp(sigma**2 / 2)
+def shifted(data: Data, shift: float) -> Data:
+    """The same scores, with a true difference."""
+    return {policy: [part + shift * (policy == "a") for part in parts] for policy, parts in data.items()}
 
 
-def failing(n: int, share: float = 0.2, size: float = 10.0) -> Callable[[np.random.Generator], Array]:
-    """Training runs that fail now and then, of mean 0."""
-    return lambda rng: size * (share - (rng.random(n) < share)) + rng.normal(0, 0.1 * size, n)
+# ---- textbook tests ---------------------------------------------------------------------------------------
 
 
-def bimodal(n: int, size: float = 10.0) -> Callable[[np.random.Generator], Array]:
-    return lambda rng: size * ((rng.random(n) < 0.5) - 0.5) + rng.normal(0, 0.1 * size, n)
-
-
-# ---- checkpoints ------------------------------------------------------------------------------------------
-
-
-def episodes_of(
-    episodes: int, missions: int, **samplers: Callable[[np.random.Generator, int], Array]
-) -> Callable[[np.random.Generator], Any]:
-    """Fixed policies whose episodes are independent."""
-    return lambda rng: {
-        policy: [sampler(rng, episodes)[None, :] for _ in range(missions)] for policy, sampler in samplers.items()
+def _textbook_p(scenario: Scenario, data: Data) -> dict[str, float]:
+    """p of the tests that a textbook offers for such data."""
+    means = {policy: np.mean([np.nanmean(part, axis=1) for part in parts], axis=0) for policy, parts in data.items()}
+    if scenario.estimand == "checkpoints":
+        gaps = np.concatenate([(x - y)[0] for x, y in zip(data["a"], data["b"], strict=True)])
+        gaps = gaps[~np.isnan(gaps)]
+        return {"paired t": _p(lambda: stats.ttest_1samp(gaps, 0)), "Wilcoxon": _p(lambda: stats.wilcoxon(gaps))}
+    x, y = means["a"], means["b"]
+    if len(y) == 1:
+        return {"one-sample t": _p(lambda: stats.ttest_1samp(x, y[0]))}
+    return {
+        "Welch": _p(lambda: stats.ttest_ind(x, y, equal_var=False)),
+        "Mann-Whitney": _p(lambda: stats.mannwhitneyu(x, y)),
     }
 
 
-def steady(sd: float = 0.02) -> Callable[[np.random.Generator, int], Array]:
-    return lambda rng, n: rng.normal(0, sd, n)
+def _p(test: Callable[[], Any]) -> float:
+    with np.errstate(all="ignore"):
+        p = float(test().pvalue)
+    return 1.0 if isnan(p) else p
 
 
-def skewed(sigma: float = 1.0) -> Callable[[np.random.Generator, int], Array]:
-    return lambda rng, n: rng.lognormal(0, sigma, n) - exp(sigma**2 / 2)
+def _best_textbook(false: Mapping[str, int], powerful: Mapping[str, int], runs: int, half: int) -> tuple[str, float]:
+    """The most powerful of the tests that hold, and its power."""
+    able = {name: powerful.get(name, 0) / half for name in false if false[name] / runs <= 0.06}
+    best = max(able, key=lambda name: able[name], default="")
+    return best, able.get(best, nan)
 
 
-def exponential() -> Callable[[np.random.Generator, int], Array]:
-    return lambda rng, n: rng.exponential(1, n) - 1
+# ---- one scenario -----------------------------------------------------------------------------------------
 
 
-def event(share: float, size: float) -> Callable[[np.random.Generator, int], Array]:
-    """A reward of `size` in a share of the episodes, less its mean."""
-    return lambda rng, n: size * ((rng.random(n) < share) - share)
+def is_long(scenario: Scenario) -> bool:
+    """Whether all data sets go through the public function."""
+    first = scenario.draw(np.random.default_rng(1))["a"]
+    return bool(scenario.looks) or any(np.isnan(part).any() for part in first)
 
 
-def gauss() -> Callable[[np.random.Generator, int], Array]:
-    return lambda rng, n: rng.normal(0, 1, n)
+def data_sets(scenario: Scenario, runs: int) -> int:
+    return max(2, runs // SLOW_SHARE) if is_long(scenario) else runs
 
 
-AB = Mapping[str, int]
-SCENARIOS: Mapping[str, Scenario] = {
-    "normal, 5 v 5 seeds x 16": Scenario(estimand="recipes", draw=crossed({"a": 5, "b": 5})),
-    "normal, 3 v 3 seeds x 16": Scenario(estimand="recipes", draw=crossed({"a": 3, "b": 3})),
-    "normal, 20 v 20 seeds x 16": Scenario(estimand="recipes", draw=crossed({"a": 20, "b": 20}), margin=0.5),
-    "normal, 5 v 10 seeds x 16, 3 missions": Scenario(
-        estimand="recipes", draw=crossed({"a": 5, "b": 10}, missions=3)
-    ),
-    "fixed rival, 5 seeds x 16": Scenario(estimand="recipes", draw=crossed({"a": 5, "b": 0}), trained="a"),
-    "fixed rival, 10 seeds x 32": Scenario(
-        estimand="recipes", draw=crossed({"a": 10, "b": 0}, episodes=32), trained="a"
-    ),
-    "fixed rival, 20 seeds x 16, 3 missions": Scenario(
-        estimand="recipes", draw=crossed({"a": 20, "b": 0}, missions=3, seed_sd=0.2), trained="a"
-    ),
-    "interaction 0.3, 10 v 10 x 16": Scenario(
-        estimand="recipes", draw=crossed({"a": 10, "b": 10}, interaction=0.3, seed_sd=0.3)
-    ),
-    "interaction 1, 10 v 10 x 16": Scenario(
-        estimand="recipes", draw=crossed({"a": 10, "b": 10}, interaction=1.0, seed_sd=0.3)
-    ),
-    "no spread of seeds, 5 v 5 x 16": Scenario(estimand="recipes", draw=crossed({"a": 5, "b": 5}, seed_sd=0.0)),
-    "one score a run, 2 v 2": Scenario(estimand="recipes", draw=runs_of(a=normal(2, 1.0), b=normal(2, 5.0))),
-    "one score a run, 5 v 5": Scenario(estimand="recipes", draw=runs_of(a=normal(5), b=normal(5)), margin=2.0),
-    "unequal spread 1:4, 3 v 10": Scenario(estimand="recipes", draw=runs_of(a=normal(3, 4.0), b=normal(10, 1.0))),
-    "permutation, spread 1:4, 5 v 20": Scenario(
-        estimand="recipes", draw=runs_of(a=normal(5, 4.0), b=normal(20, 1.0)), options={"recipe_test": "permutation"}
-    ),
-    "20 % fail v steady, 3 v 3": Scenario(
-        estimand="recipes", draw=runs_of(a=failing(3), b=normal(3, 0.1)), caution="few seeds, unequal spread"
-    ),
-    "20 % fail v steady, 5 v 5": Scenario(
-        estimand="recipes", draw=runs_of(a=failing(5), b=normal(5, 0.1)), caution="few seeds, unequal spread"
-    ),
-    "bimodal v normal, 3 v 10": Scenario(
-        estimand="recipes", draw=runs_of(a=bimodal(3), b=normal(10, 1.0)), caution="few seeds, unequal spread"
-    ),
-    "log-normal v normal, 10 v 10": Scenario(
-        estimand="recipes", draw=runs_of(a=lognormal(10), b=normal(10, 0.5)), caution="skewed seeds"
-    ),
-    "normal episodes, 16": Scenario(estimand="checkpoints", draw=episodes_of(16, 1, a=gauss(), b=gauss()), trained=""),
-    "log-normal v steady, 16 x 2": Scenario(
-        estimand="checkpoints", draw=episodes_of(16, 2, a=skewed(), b=steady()), trained=""
-    ),
-    "log-normal v steady, 40": Scenario(
-        estimand="checkpoints", draw=episodes_of(40, 1, a=skewed(), b=steady()), trained=""
-    ),
-    "exponential v steady, 32": Scenario(
-        estimand="checkpoints", draw=episodes_of(32, 1, a=exponential(), b=steady()), trained=""
-    ),
-    "rare reward 5 % x 20, 8 x 2": Scenario(
-        estimand="checkpoints", draw=episodes_of(8, 2, a=event(0.05, 20), b=steady()), trained="", caution="rare event"
-    ),
-    "rare reward 5 % x 20, 64": Scenario(
-        estimand="checkpoints", draw=episodes_of(64, 1, a=event(0.05, 20), b=steady()), trained="", margin=2.0
-    ),
-    "98 % success, 16 x 2": Scenario(
-        estimand="checkpoints", draw=episodes_of(16, 2, a=event(0.98, 1), b=steady(0.002)), trained="",
-        margin=0.1, caution="rare event",
-    ),
-}  # fmt: skip
-
-
-@dataclass(frozen=True, kw_only=True)
-class Shares:
-    """What a scenario gave; `cautioned` is the share of false verdicts that carry a caution."""
-
-    false: float
-    coverage: float
-    false_equivalence: float
-    power: float
-    cautioned: float
-    runs: int
-
-
-def headline(scenario: Scenario, data: Mapping[str, list[Array]], shift: float, **options: Any) -> PairRecord:
-    """The record of the pair over all missions."""
-    shifted = table(data, scenario.trained, shift)
-    results = daf_compare_scores(shifted, num_resamples=RESAMPLES, **scenario.options, **options)
-    return results.headline_records(scenario.estimand)[0]  # type: ignore[arg-type]
-
-
-def measure(scenario: Scenario, runs: int, seed: int = 1) -> Shares:
-    rng = np.random.default_rng(seed)
-    false = equivalent = powerful = cautioned = 0
+def measure(name: str, scenario: Scenario, runs: int, seed: int = 1) -> Row:
+    """Draw `runs` data sets, and as many with a shift in every second one."""
+    rng, long_way, runs = np.random.default_rng(seed), is_long(scenario), data_sets(scenario, runs)
+    half, false, cautioned, equivalent, powerful, notes = (runs + 1) // 2, 0, 0, 0, 0, 0
     covered: list[bool] = []
+    textbook: tuple[dict[str, int], dict[str, int]] = ({}, {})
     for run in range(runs):
         data = scenario.draw(rng)
-
-        null = headline(scenario, data, 0.0, seed=run)
+        null = (headline if long_way else directly)(scenario, data, seed=run)
+        if not long_way and run < CHECKED:
+            check_same(name, null, headline(scenario, data, seed=run))
         wrong = null.verdict in ("better", "worse")
         false += wrong
+        notes += bool(null.caution)
         cautioned += wrong and bool(null.caution)
         if np.isfinite(null.interval_low):
             covered.append(null.interval_low <= 0 <= null.interval_high)
+        _count(textbook[0], scenario, data)
         if run % 2 == 0:
-            shifted = headline(scenario, data, scenario.margin, seed=run, equivalence_margin=scenario.margin)
-            equivalent += shifted.verdict == "equivalent"
-            powerful += shifted.verdict == "better"
-    half = (runs + 1) // 2
-    return Shares(
-        false=false / runs, coverage=float(np.mean(covered)) if covered else nan,
-        false_equivalence=equivalent / half, power=powerful / half, cautioned=cautioned / max(1, false), runs=runs,
+            other = shifted(data, scenario.shift)
+            options = {"seed": run, "equivalence_margin": scenario.shift}
+            record = (headline if long_way else directly)(scenario, other, **options)
+            equivalent += record.verdict == "equivalent"
+            powerful += record.verdict == "better"
+            _count(textbook[1], scenario, other)
+    best, best_power = _best_textbook(*textbook, runs, half)
+    return Row(
+        name=name, estimand=scenario.estimand, kind=scenario.kind, seeds=scenario.seeds, episodes=scenario.episodes,
+        missions=scenario.missions, runs=runs, false=false / runs,
+        coverage=float(np.mean(covered)) if covered else None, false_equivalence=equivalent / half,
+        power=powerful / half, textbook=best, textbook_power=None if isnan(best_power) else best_power,
+        cautioned=notes / runs, false_cautioned=cautioned / false if false else None,
+        reason=scenario.reason, says=scenario.says, looks=scenario.looks,
     )  # fmt: skip
+
+
+def _count(counts: dict[str, int], scenario: Scenario, data: Data) -> None:
+    for test, p in _textbook_p(scenario, data).items():
+        counts[test] = counts.get(test, 0) + (p <= 0.05)
+
+
+DECIDING = ("difference", "interval_low", "interval_high", "p_holm", "verdict", "test", "caution", "reason")
+
+
+def check_same(name: str, direct: PairRecord, public: PairRecord) -> None:
+    """Fail if the direct way gives another verdict, test, caution, p or interval than the public function."""
+    for column in DECIDING:
+        one, other = getattr(direct, column), getattr(public, column)
+        close = isinstance(one, float) and np.isclose(one, other, rtol=1e-9, atol=1e-12, equal_nan=True)
+        if one != other and not close:
+            raise SystemExit(f"{name}: {column} is {other} by daf_compare_scores and {one} by compare_pairs")
+
+
+# ---- the table --------------------------------------------------------------------------------------------
+
+
+def shown(row: Row) -> str:
+    """A row of the table in a terminal."""
+    error = 100 * sqrt(max(row.false * (1 - row.false), 0.25 / row.runs) / row.runs)
+    figures = (row.coverage, row.false_equivalence, row.power, row.textbook_power, row.cautioned, row.false_cautioned)
+    texts = ("–" if figure is None else f"{100 * figure:.1f}" for figure in figures)
+    mark = " *" if row.misleading else ""
+    return f"{row.name + mark:<48}{row.runs:>6}{100 * row.false:>7.1f} ±{error:>4.1f}" + "".join(
+        f"{text:>9}" for text in texts
+    )
+
+
+def store(row: Row) -> None:
+    """Put a row into the stored table, in the order of the scenarios."""
+    rows = {one.name: one for one in read_rows()} | {row.name: row}
+    ordered = [asdict(rows[name]) for name in SCENARIOS if name in rows]
+    write_text(PATH, json.dumps(ordered, indent=1, ensure_ascii=False) + "\n")
 
 
 def main() -> None:
@@ -264,23 +245,24 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=2000, help="data sets per scenario")
     parser.add_argument("--quick", action="store_true", help="5 data sets per scenario, which only shows that it runs")
     parser.add_argument("--only", default="", help="scenarios whose name contains this")
+    parser.add_argument("--store", action="store_true", help="keep each row in daf/statistics/calibration.json")
+    parser.add_argument("--resume", action="store_true", help="leave out rows that are stored with as many data sets")
     parser.add_argument("--json", action="store_true", help="print one JSON object last")
     options = parser.parse_args()
-    print(f"{'scenario':<42}{'false %':>12}{'coverage %':>12}{'false equiv. %':>16}{'power %':>9}{'cautioned %':>13}")
+    done = {row.name: row.runs for row in read_rows()} if options.resume else {}
+    titles = ("cover", "f.equiv", "power", "textb.", "caut.", "f.caut.")
+    print(f"{'scenario':<48}{'n':>6}{'false %':>13}" + "".join(f"{title:>9}" for title in titles))
     rows = {}
     for name, scenario in SCENARIOS.items():
-        if options.only not in name:
+        runs = 5 if options.quick else options.runs
+        if options.only not in name or done.get(name, 0) >= data_sets(scenario, runs):
             continue
-        found = rows[name] = measure(scenario, 5 if options.quick else options.runs)
-        error = 100 * sqrt(max(found.false * (1 - found.false), 0.25 / found.runs) / found.runs)
-        title = name + " *" * bool(scenario.caution)
-        print(
-            f"{title:<42}{100 * found.false:>6.1f} ±{error:>4.1f}{100 * found.coverage:>12.1f}"
-            f"{100 * found.false_equivalence:>16.1f}{100 * found.power:>9.0f}{100 * found.cautioned:>13.0f}",
-            flush=True,
-        )
+        row = rows[name] = measure(name, scenario, runs)
+        print(shown(row), flush=True)
+        if options.store:
+            store(row)
     if options.json:
-        print(json.dumps({name: vars(row) for name, row in rows.items()}))
+        print(json.dumps({name: asdict(row) for name, row in rows.items()}))
 
 
 if __name__ == "__main__":

@@ -17,8 +17,8 @@ from daf.config import direction_sign
 from daf.reporting import figures, overall_figures
 from daf.reporting.learning_curves import read_metrics, training_figures
 from daf.reporting.page import slug, template
-from daf.statistics import sentences
-from daf.statistics.records import OVERALL, PairRecord
+from daf.statistics import calibration, sentences
+from daf.statistics.records import OVERALL, Estimand, PairRecord
 from daf.statistics.results import HEADINGS, ComparisonResults
 from daf.system.columns import to_rows
 from daf.system.files import write_text
@@ -133,6 +133,7 @@ def _context(
         "pairs": pairs,
         "ranks": ranks,
         **_verdicts(results, summary, pairs),
+        "calibration": _calibration(results),
         "blocks": blocks,
         "overall": overall,
         "curves": curve_figures,
@@ -186,6 +187,18 @@ def _verdicts(results: ComparisonResults, summary: list[Row], pairs: list[Row]) 
         "recipe_verdicts": recipes,
         "matrix": matrix,
     }
+
+
+def _calibration(results: ComparisonResults) -> dict[Estimand, str]:
+    """For each answered question, what calibration found for data like those of its first pair."""
+    lines: dict[Estimand, str] = {}
+    for estimand in HEADINGS:
+        record = next((one for one in results.headline_records(estimand) if one.tested), None)
+        if record is not None:
+            episodes = int(results.episodes.groupby("mission")["env_seed"].nunique().max())
+            row = calibration.resembling(record, episodes, looks=bool(results.sequential) and estimand == "checkpoints")
+            lines[estimand] = calibration.sentence(row)
+    return lines
 
 
 def _svgs(blocks: list[Row], curves: list[dict[str, str]], overall: list[Row]) -> dict[str, str]:

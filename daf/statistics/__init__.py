@@ -16,6 +16,7 @@ summary           how each policy scored on each mission
 checkpoint_pairs  a pair of policies, by paired episodes
 recipe_pairs      a pair of policies, by training seeds
 cautions          what in the data makes a verdict less reliable than its p-value
+calibration       how often verdicts are false, by simulated data, and which data resemble a pair's
 primary           the quantity that decides, and where others contradict it
 planning          power of a pair, and how many more units it needs
 pairs             all pairs: adjusted p-values and verdicts

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from math import sqrt
+from math import inf, sqrt
 
 import numpy as np
+from scipy import special
 
 from daf.statistics.crossed import RunTable
 from daf.statistics.intervals import (
@@ -21,8 +22,9 @@ FEW_RUNS = 10  # up to this number of training seeds, their spread and shape are
 MANY_RUNS = 100  # from this number, skewness hardly matters
 UNEQUAL = 3.0  # ratio of standard deviations from which few seeds mislead Welch's test
 GAP = 0.6  # share of the range between two neighbours from which seeds look like two groups
-RARE_EPISODES = 100  # among them, an event of 5 % has been seen with a chance of over 99 %
-STEADY = 0.25  # a policy's scores are steady if they vary by less than this share of the difference
+GAPS_OF_FEW = {4: 0.9, 5: 0.8, 6: 0.7, 7: 0.65}  # the same for few; normal seeds have such a gap in 1 of 40 samples
+RARE_EPISODES = 200  # among them, an event of 2 % has been seen with a chance of 98 %
+STEADY = 0.1  # a policy's scores are steady if they vary by less than this share of the difference
 SKEWED = 0.25  # skewness of a mean from which even Hall's transformed t allows up to 9 % false verdicts
 
 
@@ -49,7 +51,7 @@ def seed_cautions(*tables: RunTable) -> list[str]:
     alike = [runs.size for runs in samples if is_constant(runs)]
     if alike:
         cautions.append(f"all {alike[0]} training seeds of one side score alike, so how much they vary is not known")
-    elif len(spreads) == 2 and max(spreads) > UNEQUAL * min(spreads):
+    elif len(spreads) == 2 and max(spreads) > max(UNEQUAL, _ratio_by_chance(samples)) * min(spreads):
         cautions.append(
             f"one side's training seeds vary {max(spreads) / min(spreads):.0f} times as much as the other's, so few of "
             "them decide"
@@ -67,13 +69,26 @@ def _is_skewed(runs: Array) -> bool:
     if is_constant(runs) or not 4 < n < MANY_RUNS:
         return False
     error, _ = standard_error([runs])
-    by_chance = sqrt(6 * (n - 1) / ((n - 2) * (n + 1) * (n + 3)))  # standard error of a normal sample's, of its mean
-    return bool(abs(skewness_of_mean([runs], error)) > max(SKEWED, 1.5 * by_chance))
+    return abs(skewness_of_mean([runs], error)) > _skewness_that_counts(n)
+
+
+def _skewness_that_counts(n: int) -> float:
+    """Of a mean of n units: more than harmless, and more than 19 of 20 normal samples have by chance."""
+    if n < 4:
+        return inf
+    return max(SKEWED, 2 * sqrt(6 * (n - 1) / ((n - 2) * (n + 1) * (n + 3))))
 
 
 def _two_groups(runs: Array) -> bool:
     """Whether one gap takes most of the range."""
-    return bool(runs.size > 3 and not is_constant(runs) and np.diff(np.sort(runs)).max() > GAP * np.ptp(runs))
+    gap = GAPS_OF_FEW.get(runs.size, GAP)
+    return bool(runs.size > 3 and not is_constant(runs) and np.diff(np.sort(runs)).max() > gap * np.ptp(runs))
+
+
+def _ratio_by_chance(samples: Sequence[Array]) -> float:
+    """The ratio of standard deviations that two normal samples of equal variance exceed in 1 of 20 cases."""
+    x, y = sorted((runs.size - 1 for runs in samples), reverse=True)
+    return sqrt(max(float(special.fdtri(x, y, 0.975)), float(special.fdtri(y, x, 0.975))))
 
 
 def episode_cautions(
@@ -86,24 +101,45 @@ def episode_cautions(
         differences: paired differences on each mission.
         unit: what both are multiples of.
     """
+    cautions = [_unseen_event(scores, differences, unit)]
+    error, _ = standard_error(differences)
     n = sum(stratum.size for stratum in differences)
-    if n >= RARE_EPISODES:
-        return []
-    cautions = []
+    varies = not all(is_constant(stratum) for stratum in differences)
+    if varies and abs(skewness_of_mean(differences, error)) > _skewness_that_counts(n):
+        cautions.append(f"the paired differences are skewed, and with {n} of them p may be too small")
+    return [caution for caution in cautions if caution]
+
+
+def largest_unseen_share(n: int) -> float:
+    """The share of episodes up to which an event may be missing from n of them (95 % bound)."""
+    return float(1 - 0.05 ** (1 / n))
+
+
+def _unseen_event(scores: Mapping[str, Sequence[Array]], differences: Sequence[Array], unit: float) -> str:
+    """A caution if one policy's scores are steady and an event that decides is credible.
+
+    It is if such an event is within the range of scores seen, or if that range says nothing because neither
+    policy's scores vary.
+    """
+    n = sum(stratum.size for stratum in differences)
     difference = abs(float(mean_of_strata(differences)))
+    if n >= RARE_EPISODES or not difference > 0:
+        return ""
     steady = [
         policy
         for policy, missions in scores.items()
-        if difference > 0 and all(float(units.std()) < STEADY * difference for units in missions)
+        if all(float(units.std()) < STEADY * difference for units in missions)
     ]
-    if steady:
-        share = 1 - 0.05 ** (1 / n)
-        cautions.append(
-            f"{' and '.join(steady)} scored almost the same in every episode, and {n} episodes may miss an event that "
-            f"happens in up to {100 * share:.2g} % of them: one that changes the score by more than "
-            f"{unit * difference / share:.3g} would change the verdict"
-        )
-    error, _ = standard_error(differences)
-    if not all(is_constant(stratum) for stratum in differences) and abs(skewness_of_mean(differences, error)) > SKEWED:
-        cautions.append(f"the paired differences are skewed, and with {n} of them p may be too small")
-    return cautions
+    share = largest_unseen_share(n)
+    seen = max(
+        max(0.0, float(units.max())) - min(0.0, float(units.min()))
+        for missions in scores.values()
+        for units in missions
+    )
+    if not steady or (len(steady) < len(scores) and difference / share > seen):
+        return ""
+    return (
+        f"{' and '.join(steady)} scored almost the same in every episode, and {n} episodes may miss an event that "
+        f"happens in up to {100 * share:.2g} % of them: one that changes the score by more than "
+        f"{unit * difference / share:.3g} would change the verdict"
+    )

@@ -12,6 +12,7 @@ from daf.statistics.records import OVERALL, Estimand, PairRecord
 if TYPE_CHECKING:
     from daf.statistics.units import Units
 
+MANY_EPISODES = 100  # among them, an event of 5 % has been seen with a chance of over 99 %
 ESTIMANDS: Mapping[Estimand, str] = {
     "checkpoints": "these checkpoints: which of these exact weights score higher? Unit: the episode, paired by "
     "mission and environment seed. Says nothing about training the same recipe again.",
@@ -50,6 +51,7 @@ def explain(
     notes += _recipe_claim(units, config, overall["recipes"])
     notes += _unused_runs(units, overall["recipes"])
     notes += _constant_differences(units, overall["checkpoints"])
+    notes += _unseen_events(overall["checkpoints"])
     notes += _more_units_needed(overall, config)
     return answers, notes
 
@@ -204,6 +206,20 @@ def _constant_differences(units: Units, overall: Sequence[PairRecord]) -> list[s
         f"Policies differ by the same amount in every episode {where}. Over all missions the test counts such a "
         "mission's episodes as one, since they may all be identical, but the interval treats the difference there "
         "as known; equivalence, power and the number of episodes needed are not computed."
+    ]
+
+
+def _unseen_events(overall: Sequence[PairRecord]) -> list[str]:
+    """A note on what a few episodes cannot show, however clear the difference."""
+    from daf.statistics.cautions import largest_unseen_share
+
+    counts = [record.n_a for record in overall if record.verdict in ("better", "worse") and record.n_a]
+    if not counts or min(counts) >= MANY_EPISODES:
+        return []
+    share = largest_unseen_share(min(counts))
+    return [
+        f"{min(counts)} paired episodes may miss an event that happens in up to {100 * share:.2g} % of them; if rare "
+        "events can decide the mean reward of a mission, play more."
     ]
 
 

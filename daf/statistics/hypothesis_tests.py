@@ -125,8 +125,7 @@ def sign_flip_test(
         )
     exact_minimum = 2.0 ** (1 - n)
     if 2**n <= EXACT_LIMIT:
-        signs = 1 - 2.0 * ((np.arange(2**n)[:, None] >> np.arange(n)) & 1)
-        p = float((np.abs(signs @ weights) >= observed).mean())
+        p = float((np.abs(_all_flips(weights)) >= observed).mean())
         return HypothesisTestResult(name=f"{name} (exact)", difference=difference, p=p, minimum_p=exact_minimum)
 
     count_first = _count_flips if n > FEW_UNITS else _count_single_flips
@@ -143,6 +142,14 @@ def sign_flip_test(
         p=p,
         minimum_p=max(exact_minimum, 1 / (1 + max(num_resamples, max_resamples or 0))),
     )
+
+
+def _all_flips(weights: Array) -> Array:
+    """The sums of all 2^n sign patterns, by doubling."""
+    sums = np.zeros(1)
+    for weight in weights:
+        sums = np.concatenate([sums + weight, sums - weight])
+    return sums
 
 
 def _count_single_flips(weights: Array, observed: float, draws: int, rng: np.random.Generator) -> int:

@@ -1,6 +1,6 @@
-"""Writes docs/api.md and docs/outputs.md from docstrings and record types, so that they cannot drift.
+"""Writes docs/api.md, docs/outputs.md and docs/calibration.md from docstrings, record types and stored results.
 
-python -m docs.generator            writes both
+python -m docs.generator            writes all of them
 python -m docs.generator --check    exits 1 if one is out of date
 """
 
@@ -11,10 +11,11 @@ import sys
 from daf.errors import EXIT_FAILED, EXIT_OK
 from daf.system.files import PROJECT, write_text
 from docs.generator.api_page import api_text
+from docs.generator.calibration_page import calibration_text
 from docs.generator.outputs_page import outputs_text
 
 DOCS = PROJECT / "docs"
-GENERATED = {"api.md": api_text, "outputs.md": outputs_text}
+GENERATED = {"api.md": api_text, "outputs.md": outputs_text, "calibration.md": calibration_text}
 
 
 def main(arguments: list[str]) -> int:

@@ -14,7 +14,7 @@ import pytest
 from tests.slurm.cluster import lacking
 
 FOLDER = Path(__file__).parents[2] / "benchmarks"
-SCRIPTS = sorted(path.name for path in FOLDER.glob("*.py") if path.name != "measure.py")
+SCRIPTS = sorted(path.name for path in FOLDER.glob("*.py") if path.name not in ("measure.py", "scenarios.py"))
 
 
 @pytest.mark.parametrize("script", SCRIPTS)

@@ -89,9 +89,29 @@ def test_an_event_that_few_episodes_may_miss_is_quantified() -> None:
     assert f"up to {100 * share:.2g} % of them" in text
     assert f"more than {steady.mean() / share:.3g} would" in text
     assert unsettled(results) == ["a and b"]  # an interim analysis does not stop there
-    many = np.zeros(128), 1 + RNG(3).normal(0, 0.01, 128)
+    many = np.zeros(200), 1 + RNG(3).normal(0, 0.01, 200)
     assert caution(of_episodes(*many), "checkpoints") == ""
     assert unsettled(of_episodes(*many)) == []
+
+
+def test_an_event_far_beyond_all_scores_is_no_reason_for_a_caution_if_scores_vary() -> None:
+    never, varying = np.full(16, -0.25), np.linspace(7.7, 16.0, 16)
+    results = of_episodes(never, varying)
+    assert caution(results, "checkpoints") == ""
+    assert "16 paired episodes may miss an event that happens in up to 17 % of them" in "\n".join(results.notes)
+    credible = np.append(1 + RNG(3).normal(0, 0.3, 15), 9.0)  # an event of 9 has been seen
+    assert "a scored almost the same in every episode" in caution(of_episodes(np.zeros(16), credible), "checkpoints")
+
+
+@pytest.mark.parametrize("n", [5, 7, 10])
+def test_few_normal_seeds_rarely_carry_a_caution(n: int) -> None:
+    from daf.statistics.cautions import seed_cautions
+    from daf.statistics.crossed import RunTable
+
+    rng = RNG(1)
+    draws = [[RunTable(scores=[rng.normal(size=(1, n))], environments=[(0,)], trained=True) for _ in "ab"]
+             for _ in range(600)]  # fmt: skip
+    assert sum(bool(seed_cautions(*pair)) for pair in draws) / 600 < 0.2  # 0.45 if the few count like many
 
 
 def test_skewed_differences_are_named() -> None:

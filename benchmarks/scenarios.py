@@ -1,0 +1,309 @@
+"""The scenarios of `calibration.py`: data of known truth, and what DAF says where no method holds for them.
+
+The true difference is 0; `shift` is added to policy "a" for power and false equivalence. Every sampler draws episodes
+or training runs with a known mean.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from math import exp
+from typing import Any, Literal
+
+import numpy as np
+
+Array = np.ndarray[Any, np.dtype[np.float64]]
+Data = Mapping[str, list[Array]]
+"""Per policy and mission (training seeds, episodes); NaN: not played."""
+Sampler = Callable[[np.random.Generator, int], Array]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scenario:
+    """Data of known truth.
+
+    Attributes:
+        draw: scores of policies "a" and "b".
+        kind: what the data resemble, for the pages that link to the row (`daf.statistics.calibration.KINDS`).
+        seeds, episodes, missions: training seeds of the side that has fewer (0: none), episodes per mission.
+        trained: policies with training seeds.
+        shift: a true difference for power, and the equivalence margin.
+        options: of the comparison. With `looks`, episodes are added until there is a verdict.
+        reason: why no method holds here, or empty.
+        says: what the user then reads, in the caution or the notes.
+    """
+
+    estimand: Literal["checkpoints", "recipes"]
+    draw: Callable[[np.random.Generator], Data]
+    kind: str = "plain"
+    seeds: int = 0
+    episodes: int = 1
+    missions: int = 1
+    trained: str = "ab"
+    shift: float = 1.0
+    options: Mapping[str, Any] = field(default_factory=dict)
+    looks: int = 0
+    reason: str = ""
+    says: str = ""
+
+
+# ---- samplers of a known mean -----------------------------------------------------------------------------
+
+
+def gauss(sd: float = 1.0, mean: float = 0.0) -> Sampler:
+    return lambda rng, n: rng.normal(mean, sd, n)
+
+
+def lognormal(sigma: float = 1.0) -> Sampler:
+    return lambda rng, n: rng.lognormal(0, sigma, n) - exp(sigma**2 / 2)
+
+
+def exponential() -> Sampler:
+    return lambda rng, n: rng.exponential(1, n) - 1
+
+
+def heavy(df: float = 2.0) -> Sampler:
+    """Student's t with infinite variance: Cauchy-like, but with a mean."""
+    return lambda rng, n: rng.standard_t(df, n)
+
+
+def bimodal(size: float = 10.0) -> Sampler:
+    return lambda rng, n: size * ((rng.random(n) < 0.5) - 0.5) + rng.normal(0, 0.1 * size, n)
+
+
+def failing(share: float = 0.2, size: float = 10.0) -> Sampler:
+    """Training runs that fail now and then."""
+    return lambda rng, n: size * (share - (rng.random(n) < share)) + rng.normal(0, 0.1 * size, n)
+
+
+def event(share: float, size: float = 1.0) -> Sampler:
+    """A reward in a share of the episodes, otherwise 0."""
+    return lambda rng, n: size * (rng.random(n) < share)
+
+
+def rounded(sampler: Sampler) -> Sampler:
+    return lambda rng, n: np.round(sampler(rng, n))
+
+
+# ---- data -------------------------------------------------------------------------------------------------
+
+
+def crossed(
+    seeds: Mapping[str, int], *, episodes: int = 16, missions: int = 1, seed_sd: float = 0.5, interaction: float = 0.0,
+    missing: float = 0.0,
+) -> Callable[[np.random.Generator], Data]:  # fmt: skip
+    """Normal scores with effects of the training seed, the environment seed (sd 1), and the policy on that environment.
+
+    A policy with 0 seeds is fixed. A share of the episodes may be missing.
+    """
+
+    def draw(rng: np.random.Generator) -> Data:
+        shared = rng.normal(0, 1, (missions, episodes))
+        gone = rng.random((missions, episodes)) < missing
+        scores = {}
+        for policy, count in seeds.items():
+            skill = rng.normal(0, seed_sd if count else 0.0, (max(1, count), 1))
+            own = rng.normal(0, interaction, (missions, episodes))
+            noise = rng.normal(0, 1, (missions, max(1, count), episodes))
+            scores[policy] = [skill + shared[m] + own[m] + noise[m] for m in range(missions)]
+        for m in range(missions):
+            scores["a"][m][0, gone[m]] = np.nan
+        return scores
+
+    return draw
+
+
+def runs(**samplers: tuple[int, Sampler]) -> Callable[[np.random.Generator], Data]:
+    """One score for every training run."""
+    return lambda rng: {policy: [draw(rng, n)[:, None]] for policy, (n, draw) in samplers.items()}
+
+
+def trainings(n: int, missions: int, **samplers: Sampler) -> Callable[[np.random.Generator], Data]:
+    """One score for each training run; every mission has separate ones."""
+    return lambda rng: {policy: [draw(rng, n)[:, None] for _ in range(missions)] for policy, draw in samplers.items()}
+
+
+def episodes(counts: Sequence[int], **samplers: Sampler) -> Callable[[np.random.Generator], Data]:
+    """Fixed policies whose episodes are independent; `counts`: per mission."""
+    return lambda rng: {policy: [draw(rng, n)[None, :] for n in counts] for policy, draw in samplers.items()}
+
+
+def correlated(n: int, correlation: float, missing: float = 0.0) -> Callable[[np.random.Generator], Data]:
+    """Normal episodes of two fixed policies that depend on the environment seed."""
+
+    def draw(rng: np.random.Generator) -> Data:
+        x = rng.normal(0, 1, n)
+        y = correlation * x + np.sqrt(1 - correlation**2) * rng.normal(0, 1, n)
+        x[rng.random(n) < missing] = np.nan
+        return {"a": [x[None, :]], "b": [y[None, :]]}
+
+    return draw
+
+
+def spread(n: int, sds: Sequence[float]) -> Callable[[np.random.Generator], Data]:
+    """Normal episodes; every mission has its own spread."""
+    return lambda rng: {policy: [rng.normal(0, sd, (1, n)) for sd in sds] for policy in "ab"}
+
+
+# ---- what the user reads where no method holds ------------------------------------------------------------
+
+FEW = "training seeds on one side: a rare failed training may be missing"
+GROUPS = "fall into two groups"
+UNEVEN = "times as much as the other's"
+SKEWED_RUNS = "training seeds of one side are skewed"
+SKEWED_EPISODES = "the paired differences are skewed"
+UNSEEN = "scored almost the same in every episode"
+UNSEEN_NOTE = "may miss an event"  # among the notes: scores that vary do not give an unseen event away
+
+
+# ---- the grid ---------------------------------------------------------------------------------------------
+
+
+def _recipes(draw: Callable[[np.random.Generator], Data], seeds: int, **more: Any) -> Scenario:
+    return Scenario(estimand="recipes", draw=draw, seeds=seeds, **more)
+
+
+def _checkpoints(draw: Callable[[np.random.Generator], Data], count: int, **more: Any) -> Scenario:
+    return Scenario(estimand="checkpoints", draw=draw, episodes=count, trained="", **more)
+
+
+STEADY = gauss(0.02)
+NORMAL: Mapping[str, Scenario] = {
+    f"normal, {n} v {n} seeds x 16": _recipes(
+        crossed({"a": n, "b": n}), n, episodes=16, shift=0.5 if n > 10 else 1.0
+    )
+    for n in (2, 3, 5, 10, 20, 50)
+} | {
+    "normal, 5 v 10 seeds x 16, 3 missions": _recipes(
+        crossed({"a": 5, "b": 10}, missions=3), 5, episodes=16, missions=3
+    ),
+    "normal, 5 v 5 x 16, 20 % missing": _recipes(crossed({"a": 5, "b": 5}, missing=0.2), 5, episodes=16),
+    "no spread of seeds, 5 v 5 x 16": _recipes(crossed({"a": 5, "b": 5}, seed_sd=0.0), 5, episodes=16),
+    "interaction 0.3, 10 v 10 x 16": _recipes(
+        crossed({"a": 10, "b": 10}, interaction=0.3, seed_sd=0.3), 10, episodes=16
+    ),
+    "interaction 1, 10 v 10 x 16": _recipes(
+        crossed({"a": 10, "b": 10}, interaction=1.0, seed_sd=0.3), 10, episodes=16
+    ),
+    "fixed rival, 5 seeds x 16": _recipes(
+        crossed({"a": 5, "b": 0}), 5, episodes=16, trained="a", kind="fixed rival"
+    ),
+    "fixed rival, 10 seeds x 32": _recipes(
+        crossed({"a": 10, "b": 0}, episodes=32), 10, episodes=32, trained="a", kind="fixed rival"
+    ),
+    "fixed rival, 20 seeds x 16, 3 missions": _recipes(
+        crossed({"a": 20, "b": 0}, missions=3, seed_sd=0.2), 20, episodes=16, missions=3, trained="a",
+        kind="fixed rival",
+    ),
+}  # fmt: skip
+
+PER_MISSION = dict(trainings="per_mission")  # noqa: C408
+RUNS: Mapping[str, Scenario] = {
+    "one score a run, 5 v 5": _recipes(runs(a=(5, gauss()), b=(5, gauss())), 5, shift=2.0),
+    "one score a run, 5 v 5, six missions": _recipes(
+        trainings(5, 6, a=gauss(), b=gauss()), 5, missions=6, options=PER_MISSION, shift=0.7
+    ),
+    "ties, 5 v 5": _recipes(runs(a=(5, rounded(gauss())), b=(5, rounded(gauss()))), 5, shift=2.0),
+    "unequal spread 1:5, 2 v 2": _recipes(runs(a=(2, gauss()), b=(2, gauss(5.0))), 2, shift=5.0),
+    "unequal spread 1:4, 3 v 10": _recipes(
+        runs(a=(3, gauss(4.0)), b=(10, gauss())), 3, shift=8.0, kind="unequal spread", says=UNEVEN
+    ),
+    "unequal spread 1:4, 5 v 20": _recipes(
+        runs(a=(5, gauss(4.0)), b=(20, gauss())), 5, shift=6.0, kind="unequal spread", says=UNEVEN
+    ),
+    "permutation, spread 1:4, 5 v 20": _recipes(
+        runs(a=(5, gauss(4.0)), b=(20, gauss())), 5, shift=6.0, kind="unequal spread", says=UNEVEN,
+        options={"recipe_test": "permutation"},
+    ),
+    "Cauchy-like, 10 v 10": _recipes(runs(a=(10, heavy()), b=(10, heavy())), 10, shift=3.0, kind="heavy tails"),
+    **{
+        f"log-normal v normal, {n} v {n}": _recipes(
+            runs(a=(n, lognormal()), b=(n, gauss(0.5))), n, shift=2.0, kind="skewed", says=SKEWED_RUNS,
+            reason="the mean of few skewed runs is itself skewed",
+        )
+        for n in (5, 10, 20, 50)
+    },
+    "log-normal v log-normal, 10 v 10": _recipes(
+        runs(a=(10, lognormal()), b=(10, lognormal())), 10, shift=2.0, kind="skewed"
+    ),
+    "bimodal v normal, 3 v 10": _recipes(
+        runs(a=(3, bimodal()), b=(10, gauss())), 3, shift=10.0, kind="two groups", says=FEW,
+        reason="3 runs may all be of one group",
+    ),
+    "bimodal v normal, 10 v 10": _recipes(
+        runs(a=(10, bimodal()), b=(10, gauss())), 10, shift=6.0, kind="two groups", says=GROUPS
+    ),
+    **{
+        f"20 % fail v steady, {n} v {n}": _recipes(
+            runs(a=(n, failing()), b=(n, gauss(0.1))), n, shift=6.0, kind="two groups",
+            says=FEW if n == 3 else UNEVEN if n <= 10 else SKEWED_RUNS,
+            reason="failed training runs may be missing from few seeds",
+        )
+        for n in (3, 5, 10, 20)
+    },
+}  # fmt: skip
+
+EPISODES: Mapping[str, Scenario] = {
+    **{f"normal, {n} episodes": _checkpoints(episodes([n], a=gauss(), b=gauss()), n) for n in (8, 16, 64)},
+    "negative correlation -0.8, 16": _checkpoints(correlated(16, -0.8), 16, shift=1.5),
+    "normal, 32, 20 % missing": _checkpoints(correlated(32, 0.5, missing=0.2), 32),
+    "unequal numbers, 4 and 64": _checkpoints(
+        episodes([4, 64], a=gauss(), b=gauss()), 4, missions=2, kind="few episodes"
+    ),
+    "unequal spread 1:10, 8 x 2": _checkpoints(spread(8, (0.2, 2.0)), 8, missions=2, shift=1.5),
+    "ties: half succeed, 16": _checkpoints(episodes([16], a=event(0.5), b=event(0.5)), 16, shift=0.5),
+    "rare success: 10 % each, 32": _checkpoints(episodes([32], a=event(0.1), b=event(0.1)), 32, shift=0.2),
+    "Cauchy-like, 16": _checkpoints(episodes([16], a=heavy(), b=heavy()), 16, shift=3.0, kind="heavy tails"),
+    "log-normal v log-normal, 16": _checkpoints(
+        episodes([16], a=lognormal(), b=lognormal()), 16, shift=2.0, kind="heavy tails"
+    ),
+    "exponential v steady, 32": _checkpoints(
+        episodes([32], a=exponential(), b=STEADY), 32, kind="skewed", says=SKEWED_EPISODES
+    ),
+    "log-normal v steady, 16 x 2": _checkpoints(
+        episodes([16, 16], a=lognormal(), b=STEADY), 16, missions=2, kind="skewed", says=SKEWED_EPISODES,
+        reason="the mean of skewed episodes is itself skewed",
+    ),
+    **{
+        f"log-normal v steady, {n}": _checkpoints(
+            episodes([n], a=lognormal(), b=STEADY), n, kind="skewed", says=SKEWED_EPISODES,
+            reason="the mean of skewed episodes is itself skewed",
+        )
+        for n in (40, 200)
+    },
+    **{
+        name: _checkpoints(
+            episodes(counts, a=event(0.05, 20.0), b=gauss(rival, 1.0)), counts[0], missions=len(counts), shift=4.0,
+            kind="rare event", says=UNSEEN_NOTE if rival > 0.1 else UNSEEN,
+            reason="the event that decides may not have been seen",
+        )
+        for name, counts, rival in (
+            ("rare reward 5 % x 20 v steady, 8 x 2", [8, 8], 0.02),
+            ("rare reward 5 % x 20 v varying, 8 x 2", [8, 8], 0.3),
+            ("rare reward 5 % x 20 v steady, 64", [64], 0.02),
+            ("rare reward 5 % x 20 v steady, 200", [200], 0.02),
+        )
+    },
+    **{
+        name: _checkpoints(
+            episodes(counts, a=event(0.98), b=gauss(0.002, 0.98)), counts[0], missions=len(counts), shift=0.1,
+            kind="rare event", says=UNSEEN, reason="the event that decides may not have been seen",
+        )
+        for name, counts in (("98 % success v steady, 16 x 2", [16, 16]), ("98 % success v steady, 100", [100]))
+    },
+}  # fmt: skip
+
+LOOKS: Mapping[str, Scenario] = {
+    "4 looks to 64, normal": _checkpoints(episodes([64], a=gauss(), b=gauss()), 64, looks=4),
+    "4 looks to 64, log-normal v steady": _checkpoints(
+        episodes([64], a=lognormal(), b=STEADY), 64, looks=4, kind="skewed", says=SKEWED_EPISODES,
+        reason="the mean of skewed episodes is itself skewed",
+    ),
+    "4 looks to 64, rare reward 5 % x 20 v steady": _checkpoints(
+        episodes([64], a=event(0.05, 20.0), b=gauss(0.02, 1.0)), 64, looks=4, kind="rare event", shift=4.0,
+        says=UNSEEN, reason="the event that decides may not have been seen",
+    ),
+}  # fmt: skip
+
+SCENARIOS: Mapping[str, Scenario] = {**NORMAL, **RUNS, **EPISODES, **LOOKS}

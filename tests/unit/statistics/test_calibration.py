@@ -1,0 +1,145 @@
+"""Calibration: the methods still hold, exceptions are explained to the user, and pages name the row of their data."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pytest
+
+from daf.statistics import calibration
+from daf.statistics.calibration import Row, read_rows, resembling
+from daf.statistics.records import PairRecord
+
+FOLDER = Path(__file__).parents[3] / "benchmarks"
+ROWS = {row.name: row for row in read_rows()}
+
+
+@pytest.fixture(scope="module")
+def program() -> Iterator[ModuleType]:
+    """benchmarks/calibration.py, whose own folder is the first on the path when it runs."""
+    import importlib.util
+
+    sys.path.insert(0, str(FOLDER))
+    try:
+        spec = importlib.util.spec_from_file_location("calibration_benchmark", FOLDER / "calibration.py")
+        assert spec
+        assert spec.loader
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        yield module
+    finally:
+        sys.path.remove(str(FOLDER))
+
+
+# ---- a short version --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "normal, 5 v 5 seeds x 16",
+        "interaction 1, 10 v 10 x 16",
+        "fixed rival, 5 seeds x 16",
+        "unequal spread 1:4, 5 v 20",
+        "normal, 16 episodes",
+        "exponential v steady, 32",
+    ],
+)
+def test_verdicts_and_intervals_hold_on_few_data_sets(program: ModuleType, name: str) -> None:
+    """80 data sets: bounds are three standard errors beyond those promised."""
+    row = program.measure(name, program.SCENARIOS[name], 80)
+    assert row.false <= 0.06 + 0.08
+    assert row.coverage >= 0.93 - 0.08
+    assert row.false_equivalence <= 0.06 + 0.11
+    assert row.power >= ROWS[name].power - 0.25
+
+
+def test_a_direct_comparison_that_differs_is_an_error(program: ModuleType) -> None:
+    record = PairRecord(
+        estimand="recipes", mission="m0", n_missions=1, policy_a="a", policy_b="b", paired=False, n_a=3, n_b=3,
+        effect_name="d", test="t", verdict="better",
+    )  # fmt: skip
+    program.check_same("same", record, record)
+    other = PairRecord(**{**vars(record), "verdict": "worse"})
+    with pytest.raises(SystemExit, match="verdict is worse by daf_compare_scores and better by compare_pairs"):
+        program.check_same("other", record, other)
+
+
+# ---- exceptions -------------------------------------------------------------------------------------------
+
+
+def test_every_scenario_has_its_row(program: ModuleType) -> None:
+    assert list(ROWS) == list(program.SCENARIOS)
+
+
+@pytest.mark.parametrize("row", [row for row in read_rows() if row.misleading], ids=lambda row: row.name)
+def test_a_row_that_misses_the_promise_says_so_to_the_user(program: ModuleType, row: Row) -> None:
+    assert row.reason
+    assert row.says
+    scenario, rng = program.SCENARIOS[row.name], np.random.default_rng(7)
+    for _ in range(60):
+        data = scenario.draw(rng)
+        if scenario.looks:
+            text = str(program.compare(scenario, data))
+        else:
+            wrong = program.directly(scenario, data).verdict in ("better", "worse")
+            text = str(program.compare(scenario, data)) if wrong or not row.often_false else ""
+        if row.says in text:
+            return
+    pytest.fail(f"no false verdict comes with '{row.says}'")
+
+
+# ---- the row of a comparison ------------------------------------------------------------------------------
+
+
+def pair(estimand: str, n_a: int | None, n_b: int | None, *, caution: str = "", missions: int = 1) -> PairRecord:
+    return PairRecord(
+        estimand=estimand, mission="m0", n_missions=missions, policy_a="a", policy_b="b", paired=False, n_a=n_a,
+        n_b=n_b, effect_name="d", test="t", caution=caution,
+    )  # type: ignore[arg-type]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("record", "episodes", "looks", "name"),
+    [
+        (pair("recipes", 6, 9), 16, False, "normal, 5 v 5 seeds x 16"),
+        (pair("recipes", 60, 40), 20, False, "normal, 50 v 50 seeds x 16"),
+        (pair("recipes", None, 9), 32, False, "fixed rival, 10 seeds x 32"),
+        (pair("recipes", None, 18, missions=3), 16, False, "fixed rival, 20 seeds x 16, 3 missions"),
+        (
+            pair("recipes", 12, 12, caution="the scores of the 12 training seeds of one side are skewed, and"),
+            1, False, "log-normal v normal, 10 v 10",
+        ),
+        (pair("checkpoints", 14, 14), 14, False, "normal, 16 episodes"),
+        (pair("checkpoints", 60, 60), 60, True, "4 looks to 64, normal"),
+        (
+            pair("checkpoints", 60, 60, caution="a scored …, and 60 episodes may miss an event that …"),
+            60, False, "rare reward 5 % x 20 v steady, 64",
+        ),
+    ],
+)  # fmt: skip
+def test_a_comparison_is_like_the_row_of_its_question_kind_and_numbers(
+    record: PairRecord, episodes: int, looks: bool, name: str
+) -> None:
+    assert resembling(record, episodes, looks=looks).name == name
+
+
+def test_kinds_are_those_of_rows() -> None:
+    kinds = {row.kind for row in ROWS.values()}
+    assert set(calibration.KINDS.values()) <= kinds
+    assert {"plain", "fixed rival"} <= kinds
+
+
+def test_a_page_names_the_row_of_each_question(tmp_path: Path, program: ModuleType) -> None:
+    from daf.reporting.comparison_page import render_results
+
+    scenario = program.SCENARIOS["normal, 5 v 5 seeds x 16"]
+    results = program.compare(scenario, scenario.draw(np.random.default_rng(3)))
+    text = render_results(results, tmp_path / "page.html").read_text()
+    for name in ("normal, 5 v 5 seeds x 16", "normal, 16 episodes"):
+        row = ROWS[name]
+        assert f"row “{name}” of the calibration table: {100 * row.false:.1f} % false verdicts at p ≤ 0.05" in text
