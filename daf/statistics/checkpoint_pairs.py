@@ -45,7 +45,7 @@ def checkpoint_pair(
     result = hypothesis_tests.sign_flip_test(strata, resolution=resolution, rng=rng, **options)
     skewed = hypothesis_tests.hall_test(strata)
     if result.p is not None and skewed.p is not None and skewed.p > result.p:
-        result = replace(result, name=skewed.name, p=skewed.p)
+        result = replace(result, name=skewed.name, p=skewed.p, t=skewed.t, df=skewed.df)
     varying = [units.paired_differences(a, b, name, spread=True) for name in missions]
     interval = intervals.mean_interval(varying, level)
     effect, effect_interval = effects.dz(strata, level)
@@ -69,6 +69,8 @@ def checkpoint_pair(
         p_improvement_low=improvement.low,
         p_improvement_high=improvement.high,
         test=result.name,
+        t=result.t,
+        df=result.df,
         p=nan if result.p is None else result.p,
         minimum_p=nan if result.minimum_p is None else result.minimum_p,
         p_equivalence=equivalence,
