@@ -24,10 +24,12 @@ if TYPE_CHECKING:
 def deliver(results: ComparisonResults, output_dir: str | Path | None, verbose: bool) -> ComparisonResults:
     """Write tables and report into a folder, unless it is None; print the summary if asked."""
     if output_dir is not None:
+        from daf.reporting.checklist import reporting_checklist, write_checklist
         from daf.reporting.comparison_page import render_results
 
         folder = results.write(user_path(output_dir, "output_dir"))
         render_results(results, folder / "report.html", folder / "figures")
+        write_checklist(folder / "checklist.md", reporting_checklist(results))
     if verbose:
         print(results)
     return results

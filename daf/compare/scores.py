@@ -26,6 +26,8 @@ def names_as_text(overrides: Mapping[str, Any]) -> dict[str, Any]:
     normalization = texts.get("normalization")
     if isinstance(normalization, Mapping):
         texts["normalization"] = {key: _as_text(end) for key, end in normalization.items()}
+    elif isinstance(normalization, Path):
+        texts["normalization"] = str(normalization)
     elif isinstance(normalization, Normalization):
         texts["normalization"] = normalization.to_dict()
     return texts

@@ -2,6 +2,7 @@
 
 page             shared by all pages: templates, symbols, rows
 comparison_page  the page of a comparison
+checklist        what reviewers ask, filled in from records
 mission_page     the page of a mission
 sweep_page       the page of a sweep
 figures          palettes, axes and the figures of one mission

@@ -23,11 +23,7 @@ def figure_notes(results: ComparisonResults) -> FigureNotes:
     """The notes of a comparison's figures."""
     level = f"{100 * results.config.confidence_level:.4g} %"
     seeds = any(record.n_train_seeds > 1 for record in results.summary)
-    recipes = (
-        f" Rings: means of training seeds. Thin bars: {level} intervals of the mean over training seeds."
-        if seeds
-        else ""
-    )
+    recipes = f" Rings: means of training seeds. Thin bars: {level} intervals of the mean over them." if seeds else ""
     over = ", missions resampled too" if results.config.resample_missions else ""
     return FigureNotes(
         intervals=f"Large dots: means. Thick bars: {level} confidence intervals of the mean for these checkpoints. "

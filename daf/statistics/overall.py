@@ -206,7 +206,7 @@ def profile(units: Units, config: DAFComparisonConfig) -> list[ProfileRecord]:
     records: list[ProfileRecord] = []
     for estimand, samples in _samples(units).items():
         pooled = np.concatenate([part for scores in samples.values() for part in scores])
-        thresholds = np.linspace(pooled.min(), pooled.max(), NUM_THRESHOLDS)
+        thresholds = profile_thresholds(pooled, config.profile_range)
         for policy, scores in samples.items():
             share, low, high = bootstrap.profile_band(
                 scores,
@@ -229,6 +229,17 @@ def profile(units: Units, config: DAFComparisonConfig) -> list[ProfileRecord]:
                 for index, threshold in enumerate(thresholds)
             ]
     return records
+
+
+def profile_thresholds(scores: Array, declared: tuple[float, float] | None) -> Array:
+    """Where profiles are evaluated: at quantiles of all scores, so that points lie where the data are.
+
+    Args:
+        declared: lowest and highest threshold; the points between them are evenly spaced.
+    """
+    if declared is not None:
+        return np.linspace(*declared, NUM_THRESHOLDS)
+    return np.unique(np.quantile(scores, np.linspace(0, 1, NUM_THRESHOLDS)))
 
 
 # ---- ranks ------------------------------------------------------------------------------------------------
