@@ -27,5 +27,6 @@ sentences         verdicts as sentences
 results           the results of a comparison, and their files
 scores            tables of scores from elsewhere
 score_files       the forms and files that such tables come in
-export            the layout of marl-eval
+marl_eval_files   scores in the layout of marl-eval
+export            episodes in that layout
 """

@@ -34,6 +34,8 @@ from daf.system.validated import validated
 if TYPE_CHECKING:
     import pandas as pd
 
+    from daf.statistics.export import TrainingCurve
+
 FORMAT = "daf-comparison/6"
 HEADINGS: Mapping[Estimand, str] = {"checkpoints": "These checkpoints", "recipes": "These recipes"}
 
@@ -309,18 +311,22 @@ class ComparisonResults:
             provenance=data["provenance"],
         )
 
-    def write(self, folder: str | Path) -> Path:
-        """Write the files of `FILES`; returns the folder."""
+    def write(self, folder: str | Path, *, curves: Mapping[str, TrainingCurve] | None = None) -> Path:
+        """Write the files of `FILES`; returns the folder.
+
+        Args:
+            curves: held-out evaluations by checkpoint, for marl_eval.json.
+        """
         from daf.statistics.export import marl_eval_layout
 
-        folder = Path(folder)
+        folder, layout = Path(folder), marl_eval_layout(self.episodes, curves)
         for name, table in (
             ("summary", self.summary_statistics), ("pairwise", self.pairwise), ("aggregates", self.aggregates),
             ("ranks", self.ranks), ("scores", self.scores()),
         ):  # fmt: skip
             write_text(folder / f"{name}.csv", table.to_csv(index=False))
         write_with(folder / "scores.parquet", lambda path: self.scores().to_parquet(path, index=False))
-        write_text(folder / "marl_eval.json", json.dumps(marl_eval_layout(self.episodes), allow_nan=False) + "\n")
+        write_text(folder / "marl_eval.json", json.dumps(layout, allow_nan=False) + "\n")
         # One record per line: readable, and a tenth of the lines of a fully indented file.
         parts = [f"{json.dumps(key)}: {_lines(value)}" for key, value in self.to_dict().items()]
         write_text(folder / "comparison.json", "{\n" + ",\n".join(parts) + "\n}\n")

@@ -38,6 +38,7 @@ rule compare_policies:
     """Compare policies with intervals and corrected tests."""
     input:
         episodes=episodes_to_compare,
+        runs=runs_of_comparison,
     output:
         summary=report(
             "<out>/comparisons/{comparison}/summary.csv",
@@ -64,6 +65,7 @@ rule compare_policies:
         ENVIRONMENT
     params:
         comparison=comparison_params,
+        training=training_of_comparison,
         stage_version=STAGE_VERSIONS["compare"],
     script:
         "../../scripts/compare_policies.py"
