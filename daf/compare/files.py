@@ -79,7 +79,7 @@ def training_curves(
     """Held-out evaluations by checkpoint.
 
     Args:
-        training: as `Plan.training_of_comparison` returns it. Teams, whose checkpoints have several runs, have no curve.
+        training: as `Plan.training_of_comparison` returns it. Teams, which have several runs, have no curve.
         run_files: the run.json of all runs.
     """
     from daf.config.recipes import checkpoint_label

@@ -1,4 +1,4 @@
-"""Scores in the JSON layout of marl-eval: environment → task → algorithm → run → step → metric (Gorsane et al. 2022)."""
+"""Scores in the layout of marl-eval: environment → task → algorithm → run → step → metric (Gorsane et al. 2022)."""
 
 from __future__ import annotations
 

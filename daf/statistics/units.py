@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -68,13 +68,13 @@ class Cell:
         linear = None if self.linear_ec is None else self.linear_ec / unit
         return replace(self, rewards_ec=self.rewards_ec / unit, linear_ec=linear, unit=unit)
 
-    @property
+    @cached_property
     def resolution(self) -> float:
         """The size up to which differences of scores are rounding errors, also those of the rewards they came from."""
         low, high = self.scale
         return resolution_of(self.rewards_ec) + ROUNDING * abs(low / (high - low)) / self.unit
 
-    @property
+    @cached_property
     def episodes(self) -> Array:
         """Units of checkpoints: one value per environment seed."""
         return without_rounding(self.rewards_ec.mean(axis=1), self.resolution)
@@ -84,12 +84,12 @@ class Cell:
         """Scores for the variance of means."""
         return self.rewards_ec if self.linear_ec is None else self.linear_ec
 
-    @property
+    @cached_property
     def spread_episodes(self) -> Array:
         """Units of checkpoints for the variance of means."""
         return without_rounding(self.spread_ec.mean(axis=1), self.resolution)
 
-    @property
+    @cached_property
     def runs(self) -> Array:
         """Units of recipes: one value per checkpoint."""
         return without_rounding(self.rewards_ec.mean(axis=0), self.resolution) if self.rewards_ec.size else np.empty(0)
@@ -179,6 +179,16 @@ class Units:
 
     def in_own_unit(self, missions: Sequence[str]) -> Units:
         """These missions only, with scores of about 1: divided by a power of two, which is exact."""
+        key = tuple(missions)
+        if key not in self._own_units:
+            self._own_units[key] = self._in_own_unit(set(missions))
+        return self._own_units[key]
+
+    @cached_property
+    def _own_units(self) -> dict[tuple[str, ...], Units]:
+        return {}
+
+    def _in_own_unit(self, missions: set[str]) -> Units:
         cells = {key: cell for key, cell in self.cells.items() if key[1] in missions}
         unit = max((unit_of(cell.rewards_ec) for cell in cells.values() if cell.rewards_ec.any()), default=1.0)
         return replace(self, cells={key: cell.in_unit(unit) for key, cell in cells.items()}, unit=unit)
@@ -320,17 +330,20 @@ def collect_units(frame: pd.DataFrame, policies: list[str], missions: list[str])
     cells: dict[tuple[str, str], Cell] = {}
     failed: dict[tuple[str, str], FailedCell] = {}
     notes: list[str] = []
+    by_policy = dict(iter(frame.groupby("policy", sort=False)))
     for policy in policies:
-        of_policy = frame[frame["policy"] == policy]
-        if of_policy.empty:
+        if policy not in by_policy:
             notes.append(f"{policy} has no episodes and is omitted.")
             continue
+        of_policy = by_policy[policy]
+        train_seeds = of_policy.groupby("checkpoint", sort=False)["train_seed"].first().to_dict()
+        by_mission = dict(iter(of_policy.groupby("mission", sort=False)))
         for mission in missions:
-            rows = of_policy[of_policy["mission"] == mission]
-            if rows.empty:
+            rows = by_mission.get(mission)
+            if rows is None:
                 notes.append(f"{policy} did not play {mission}; comparisons with it omit that mission.")
                 continue
-            cell, remarks = _collect_cell(policy, mission, rows, of_policy)
+            cell, remarks = _collect_cell(policy, mission, rows, train_seeds)
             notes += remarks
             if isinstance(cell, Cell):
                 cells[policy, mission] = cell
@@ -340,17 +353,16 @@ def collect_units(frame: pd.DataFrame, policies: list[str], missions: list[str])
 
 
 def _collect_cell(
-    policy: str, mission: str, rows: pd.DataFrame, of_policy: pd.DataFrame
+    policy: str, mission: str, rows: pd.DataFrame, train_seeds: Mapping[str, Any]
 ) -> tuple[Cell | FailedCell | None, list[str]]:
     """The cell of a policy's rows on a mission, and notes on it; None if no episode is left, for a reason in the notes.
 
     Args:
-        of_policy: the policy's rows on all missions.
+        train_seeds: of all checkpoints of the policy, in the order of the table.
     """
     import pandas as pd
 
-    checkpoints = list(dict.fromkeys(of_policy["checkpoint"]))
-    train_seed = of_policy.groupby("checkpoint", sort=False)["train_seed"].first()
+    checkpoints = list(train_seeds)
     notes: list[str] = []
     table = rows.pivot(index="env_seed", columns="checkpoint", values="mean_reward")
     present = [checkpoint for checkpoint in checkpoints if checkpoint in table.columns]
@@ -358,7 +370,7 @@ def _collect_cell(
         notes.append(f"{absent} did not play {mission}; the results of {policy} there exclude it.")
     table = table[present]
     complete = table.dropna()
-    training_seeds = tuple(None if pd.isna(s := train_seed[name]) else int(s) for name in present)
+    training_seeds = tuple(None if pd.isna(s := train_seeds[name]) else int(s) for name in present)
     failures, timeouts = int(rows["mean_reward"].isna().sum()), int(rows["timeouts"].fillna(0).sum())
     why = next((str(text) for text in rows["failure"] if text), None)
     if complete.empty and why is not None:

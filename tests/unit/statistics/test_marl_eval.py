@@ -35,15 +35,19 @@ def matrices(layout: dict[str, Any], environment: str = "cogames") -> dict[str, 
         assert "," not in algorithm
         for run in runs:
             for task in tasks.values():
-                assert [step for step in task[algorithm][run]] == steps
+                assert list(task[algorithm][run]) == steps
                 assert all(metric in task[algorithm][run][step] for step in steps for metric in metrics)
+
+    def mean(task: dict[str, Any], name: str, run: str, metric: str) -> float:
+        return float(np.mean(task[name][run]["absolute_metrics"][metric]))
+
     return {
         metric: {
-            name: np.array([[np.mean(task[name][run]["absolute_metrics"][metric]) for task in tasks.values()] for run in runs])
+            name: np.array([[mean(task, name, run, metric) for task in tasks.values()] for run in runs])
             for name in first
         }
         for metric in metrics
-    }  # fmt: skip
+    }
 
 
 def episodes(seeds: dict[str, tuple[int | None, ...]], missions: dict[str, tuple[str, ...]]) -> pd.DataFrame:
