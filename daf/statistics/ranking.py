@@ -12,7 +12,7 @@ from math import nan, sqrt
 import numpy as np
 from scipy import stats
 
-from daf.statistics.bootstrap import FEWEST_UNITS, replicate_levels
+from daf.statistics.bootstrap import FEWEST_UNITS, draw_counts, replicate_levels
 from daf.statistics.intervals import ROUNDING, Array, resolution_of, unit_of
 
 MISSIONS_FOR_FRIEDMAN = 6
