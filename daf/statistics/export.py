@@ -47,7 +47,7 @@ def marl_eval_layout(episodes: pd.DataFrame, curves: Mapping[str, TrainingCurve]
     """
     played = episodes[episodes["mean_reward"].notna()]
     missions, policies = (_plain_names(dict.fromkeys(played[column])) for column in ("mission", "policy"))
-    cells = dict(played.groupby(["mission", "policy"], sort=False))
+    cells = dict(iter(played.groupby(["mission", "policy"], sort=False)))
     known = _usable(curves or {}, played)
     success = not known and bool(len(played)) and bool(played["success"].notna().all())
     layout: dict[str, Any] = {ENVIRONMENT: {}, INCOMPLETE: {}}
