@@ -168,8 +168,7 @@ class Units:
         x, y = self.cells[a, mission], self.cells[b, mission]
         of_a, of_b = (cell.spread_episodes if spread else cell.episodes for cell in (x, y))
         values_b = dict(zip(y.seeds, of_b, strict=True))
-        pairs = zip(x.seeds, of_a, strict=True)
-        differences = np.array([value - values_b[seed] for seed, value in pairs if seed in values_b])
+        differences = np.array([v - values_b[seed] for seed, v in zip(x.seeds, of_a, strict=True) if seed in values_b])
         return without_rounding(differences, self.resolution((a, b), [mission]))
 
     def resolution(self, policies: Iterable[str], missions: Sequence[str]) -> float:
@@ -181,17 +180,15 @@ class Units:
         """These missions only, with scores of about 1: divided by a power of two, which is exact."""
         key = tuple(missions)
         if key not in self._own_units:
-            self._own_units[key] = self._in_own_unit(set(missions))
+            cells = {name: cell for name, cell in self.cells.items() if name[1] in missions}
+            unit = max((unit_of(cell.rewards_ec) for cell in cells.values() if cell.rewards_ec.any()), default=1.0)
+            own = {name: cell.in_unit(unit) for name, cell in cells.items()}
+            self._own_units[key] = replace(self, cells=own, unit=unit)
         return self._own_units[key]
 
     @cached_property
     def _own_units(self) -> dict[tuple[str, ...], Units]:
         return {}
-
-    def _in_own_unit(self, missions: set[str]) -> Units:
-        cells = {key: cell for key, cell in self.cells.items() if key[1] in missions}
-        unit = max((unit_of(cell.rewards_ec) for cell in cells.values() if cell.rewards_ec.any()), default=1.0)
-        return replace(self, cells={key: cell.in_unit(unit) for key, cell in cells.items()}, unit=unit)
 
     def run_scores(self, policy: str, missions: list[str]) -> list[Array]:
         """Units of recipes: for each mission a vector over the training seeds that played all of them.
