@@ -27,8 +27,7 @@ def checkpoint_pair(
     their mean as known; equivalence and planning, which depend only on that error, are then not computed.
 
     Args:
-        mission: the record's mission, or "overall".
-        missions: the missions it covers.
+        mission, missions: the record's mission, or "overall", and those that it covers.
         max_resamples: draws of a test if its first draws rarely reach the observed difference.
     """
     level = config.confidence_level

@@ -3,8 +3,7 @@
 Agents are averaged within an episode (the table already contains that mean), and checkpoints of one policy are averaged
 within an environment seed. An environment seed counts for a policy only if every checkpoint of the policy has a result
 there. Failed episodes and episodes never played are counted separately, since only failures bias a policy's scores
-upward. If reference scores are declared, every reward is normalized here, so that all later steps use one kind of
-score.
+upward. If reference scores are declared, every reward is normalized here, so that all later steps use one kind.
 """
 
 from __future__ import annotations
