@@ -100,7 +100,8 @@ def daf_compare_scores(
 
     Args:
         scores: a DataFrame, rows (dictionaries, for example), or a .csv, .tsv, .json, .jsonl or .parquet file (also the
-            JSON of marl-eval), with columns policy, mission, score and, if known, train_seed
+            JSON of marl-eval), a list of such files or a folder with them; with columns policy, mission, score and, if
+            known, train_seed
             (or seed: the training seed, a number or a name) and episode (counted from 0; the same number means the same
             episode for every policy and training seed). Without training seeds, recipes cannot be compared, and the
             result says so; if only some policies have them, the others count as fixed. A missing score is an episode

@@ -19,7 +19,7 @@ from daf.training.paths import METRICS
 if TYPE_CHECKING:
     from daf.statistics.results import ComparisonResults
 
-__all__ = ["daf_export_comparison_html", "daf_plot_policy_comparison", "daf_plot_training_curves"]
+__all__ = ["daf_checklist", "daf_export_comparison_html", "daf_plot_policy_comparison", "daf_plot_training_curves"]
 
 DEFAULT_FOLDER = Path("daf_output") / "visualizations"
 PathLike = str | Path
@@ -50,6 +50,40 @@ def daf_export_comparison_html(
     if path.suffix.lower() not in (".html", ".htm"):
         raise BadInputError("a path that ends in .html", path.name, "output_path")
     return render_results(results, path, path.parent / "figures", training_metrics=training_metrics, title=title)
+
+
+@checked_arguments
+def daf_checklist(
+    results: ComparisonResults,
+    output_path: PathLike | None = None,
+    *,
+    training_runs: Mapping[str, Sequence[PathLike]] | None = None,
+    sweeps: Mapping[str, PathLike] | None = None,
+    learning_curves: str = "",
+) -> Path:
+    """Write the reporting checklist of a comparison as Markdown: what reviewers ask, answered where records know it.
+
+    Args:
+        output_path: the file; default daf_output/visualizations/checklist.md.
+        training_runs: by policy, the run.json of each of its training seeds.
+        sweeps: by policy, the best.json of the sweep that chose its hyperparameters.
+        learning_curves: where they are shown.
+
+    Raises:
+        BadInputError: an unknown policy, or a missing or damaged file.
+    """
+    from daf.reporting import checklist
+
+    for where, given in (("training_runs", training_runs or {}), ("sweeps", sweeps or {})):
+        for policy in given:
+            if policy not in results.policies:
+                expected = f"a policy of this comparison ({', '.join(results.policies)})"
+                raise BadInputError(expected, f"'{policy}'", where, did_you_mean(policy, results.policies))
+    items = checklist.reporting_checklist(
+        results, training_runs=training_runs, sweeps=sweeps, learning_curves=learning_curves
+    )
+    path = user_path(output_path, "output_path") if output_path is not None else DEFAULT_FOLDER / "checklist.md"
+    return checklist.write_checklist(path, items)
 
 
 @checked_arguments

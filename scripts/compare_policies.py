@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from daf.compare.files import compare_files
+from daf.compare.files import compare_files, training_curves
 from daf.config import DAFComparisonConfig
 from daf.workflow.script import script_context
 
@@ -11,5 +11,6 @@ with script_context(snakemake) as context:
         list(snakemake.input.episodes),
         DAFComparisonConfig.from_dict(snakemake.params.comparison),
         Path(snakemake.output.comparison).parent,
+        training_curves(snakemake.params.training, snakemake.input.runs),
     )
     context.logger.info(f"comparison {snakemake.wildcards.comparison}:\n{results}")

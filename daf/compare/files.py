@@ -12,11 +12,13 @@ from pydantic import Field
 
 from daf.config import DAFComparisonConfig, Normalization
 from daf.statistics.comparison import compare_episodes
+from daf.statistics.export import TrainingCurve
 from daf.statistics.results import ComparisonResults
 from daf.statistics.sequential import interim_analyses
 from daf.system.files import write_json
 from daf.system.user_paths import user_path
 from daf.system.validated import read_record
+from daf.training.outcome import read_run_record
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,19 +30,29 @@ PARTIAL = "partial"
 def deliver(results: ComparisonResults, output_dir: str | Path | None, verbose: bool) -> ComparisonResults:
     """Write tables and report into a folder, unless it is None; print the summary if asked."""
     if output_dir is not None:
+        from daf.reporting.checklist import reporting_checklist, write_checklist
         from daf.reporting.comparison_page import render_results
 
         folder = results.write(user_path(output_dir, "output_dir"))
         render_results(results, folder / "report.html", folder / "figures")
+        write_checklist(folder / "checklist.md", reporting_checklist(results))
     if verbose:
         print(results)
     return results
 
 
-def compare_files(paths: Sequence[str | Path], config: DAFComparisonConfig, folder: str | Path) -> ComparisonResults:
+def compare_files(
+    paths: Sequence[str | Path],
+    config: DAFComparisonConfig,
+    folder: str | Path,
+    curves: Mapping[str, TrainingCurve] | None = None,
+) -> ComparisonResults:
     """Compare the episodes in the workflow's files, and write the results into `folder`.
 
     Episodes beyond `episodes_per_mission` belong to another comparison of the same policies and are ignored.
+
+    Args:
+        curves: held-out evaluations by checkpoint, for marl_eval.json.
     """
     from daf.episodes.table import read_episodes, read_shard_records
     from daf.statistics.checked_episodes import SLIM_COLUMNS
@@ -61,9 +73,37 @@ def compare_files(paths: Sequence[str | Path], config: DAFComparisonConfig, fold
     else:
         results = compare_episodes(episodes[episodes["episode"] < config.episodes_cap], labelled, provenance=record)
     results = replace(results, notes=(*results.notes, *(f"{note[0].upper()}{note[1:]}." for note in notes)))
-    results.write(folder)
+    results.write(folder, curves=curves)
     shutil.rmtree(Path(folder) / PARTIAL, ignore_errors=True)  # of an earlier run, see daf.compare.partial
     return results
+
+
+def training_curves(
+    training: Mapping[str, Mapping[str, Any]], run_files: Sequence[str | Path]
+) -> dict[str, TrainingCurve]:
+    """Held-out evaluations by checkpoint.
+
+    Args:
+        training: as `Plan.training_of_comparison` returns it. Teams, which have several runs, have no curve.
+        run_files: the run.json of all runs.
+    """
+    from daf.config.recipes import checkpoint_label
+
+    by_run = {"/".join(Path(path).parts[-3:-1]): path for path in run_files}
+    curves = {}
+    for policy, source in training.items():
+        if len({run.rpartition("/")[0] for run in source["runs"]}) > 1:
+            continue
+        for run in source["runs"]:
+            record = read_run_record(Path(by_run[run]).parent)
+            points = [
+                (int(evaluation["agent_steps"]), float(evaluation["mean_reward"]))
+                for evaluation in record.get("evaluations") or []
+                if evaluation["mean_reward"] is not None
+            ]
+            label = checkpoint_label(policy, int(run.rpartition("-")[2]))
+            curves[label] = TrainingCurve(mission=record["recipe"]["mission"]["name"], points=points)
+    return curves
 
 
 def with_labels(config: DAFComparisonConfig, episodes: pd.DataFrame) -> DAFComparisonConfig:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from daf.config import DAFComparisonConfig, Normalization
 from daf.errors import BadInputError
 from daf.system.files import file_sha256
+from daf.system.user_paths import user_path
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,6 +27,8 @@ def names_as_text(overrides: Mapping[str, Any]) -> dict[str, Any]:
     normalization = texts.get("normalization")
     if isinstance(normalization, Mapping):
         texts["normalization"] = {key: _as_text(end) for key, end in normalization.items()}
+    elif isinstance(normalization, Path):
+        texts["normalization"] = str(normalization)
     elif isinstance(normalization, Normalization):
         texts["normalization"] = normalization.to_dict()
     return texts
@@ -47,8 +50,8 @@ def compare_score_table(
     if episodes["mean_reward"].isna().all():
         raise BadInputError("episodes with rewards", "failed episodes only", source_name(source))
     table: dict[str, Any] = {"source": source_name(source), "rows": len(episodes)}
-    if isinstance(source, str | Path):
-        table["sha256"] = file_sha256(source)
+    if isinstance(source, str | Path) and user_path(source, "scores").is_file():
+        table["sha256"] = file_sha256(user_path(source, "scores"))
     results = compare_episodes(episodes, config, provenance={"table": table, "created": utc_now()})
     return replace(results, notes=(*results.notes, *notes, *_fixed_policies(results)))
 

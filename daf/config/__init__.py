@@ -4,6 +4,7 @@ experiment        the experiment file: missions, policies, training, comparisons
 sweep             the part of it that describes a sweep
 direction         whether more or less is better
 normalization     reference scores of a comparison
+reference_scores  reference scores from a file
 hyperparameters   the PPO hyperparameters of a training run
 strict_model      the base of all models: unknown keys are errors, and every error names its place
 policy_reference  the forms in which Python code may name a policy

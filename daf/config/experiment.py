@@ -16,7 +16,7 @@ from pydantic import Field, model_validator
 
 from daf.config.direction import Direction
 from daf.config.hyperparameters import Hyperparameters
-from daf.config.normalization import CountOrAuto, Normalization
+from daf.config.normalization import CountOrAuto, NormalizationOrFile
 from daf.config.policy_reference import policy_fields
 from daf.config.strict_model import Name, PositiveShare, Seed, StrictModel
 from daf.config.sweep import DAFSweepConfig
@@ -182,8 +182,10 @@ class DAFComparisonConfig(StrictModel):
     reference: NameOrPath | None = Field(
         None, description="compare every other policy with this one only; null: compare all pairs"
     )
-    normalization: Normalization | None = Field(
-        None, description="reference scores that map to 0 and 1 on each mission; null: raw rewards"
+    normalization: NormalizationOrFile | None = Field(
+        None,
+        description="reference scores that map to 0 and 1 on each mission, or a CSV or JSON file of them (columns "
+        "mission, low, high; also zero and one, random and human); null: raw rewards",
     )
     confidence_level: float = Field(0.95, gt=0.5, lt=1, description="confidence level of the intervals")
     num_resamples: int = Field(
@@ -210,6 +212,9 @@ class DAFComparisonConfig(StrictModel):
         description="whether one training run plays all missions, or each (mission, training seed) of a table is a "
         "separate run, as in most published tables",
     )
+    profile_range: tuple[float, float] | None = Field(
+        None, description="lowest and highest score on the axis of performance profiles; null: where the scores are"
+    )
     resample_missions: bool = Field(
         False,
         description="resample missions too, so that intervals of aggregates and profiles generalize to similar "
@@ -223,6 +228,8 @@ class DAFComparisonConfig(StrictModel):
         for field, values in (("policies", self.policies), ("missions", self.missions)):
             if len(set(values)) != len(values):
                 raise ValueError(f"{field} must be distinct")
+        if self.profile_range is not None and not self.profile_range[0] < self.profile_range[1]:
+            raise ValueError(f"profile_range must rise, not go from {self.profile_range[0]} to {self.profile_range[1]}")
         scale = [] if self.normalization is None else [self.normalization.low, self.normalization.high]
         for key, policy in (("reference", self.reference), *(("normalization", end) for end in scale)):
             if isinstance(policy, str) and policy not in self.policies:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Discriminator, Field, Tag
+from pydantic import BeforeValidator, Discriminator, Field, Tag
 
+from daf.config.reference_scores import read_reference_scores
 from daf.config.strict_model import StrictModel
+from daf.errors import BadInputError
 from daf.system.user_paths import NameOrPath
+from daf.system.validated import wrong_value
 
 
 def _text_or_other(value: Any) -> str:
@@ -37,3 +41,16 @@ class Normalization(StrictModel):
     high: PolicyOrRewards = Field(
         description="score that maps to 1; must differ from low on every mission, and exceed it if either is a policy"
     )
+
+
+def _from_file(value: Any) -> Any:
+    """The content of a file of reference scores; anything else unchanged."""
+    if not isinstance(value, str | Path):
+        return value
+    try:
+        return read_reference_scores(value)
+    except BadInputError as error:
+        raise wrong_value(f"{error.expected} in {error.where}, found {error.found}", error.hint) from error
+
+
+NormalizationOrFile = Annotated[Normalization, BeforeValidator(_from_file, json_schema_input_type=Normalization | str)]

@@ -15,6 +15,7 @@ from pydantic import ConfigDict
 
 from daf.config import direction_sign
 from daf.reporting import figures, overall_figures
+from daf.reporting.figure_notes import figure_notes, note_of
 from daf.reporting.learning_curves import read_metrics, training_figures
 from daf.reporting.page import slug, template
 from daf.statistics import calibration, sentences
@@ -25,6 +26,7 @@ from daf.system.files import write_text
 from daf.system.plain import flatten
 
 Row = dict[str, Any]
+Scores = dict[str, dict[str, list[float]]]  # by mission and policy
 MOST_HEADLINES = 6
 
 
@@ -100,7 +102,7 @@ def render_results(
     page = _context(results, mission_reports or [], curves) | {"title": title, "files": files}
     if figures_dir is not None:
         for name, svg in page["svgs"].items():
-            write_text(Path(figures_dir) / f"{name}.svg", figures.standalone(svg))
+            write_text(Path(figures_dir) / f"{name}.svg", figures.standalone(svg, note=note_of(name, page["bars"])))
     write_text(output_html, template("comparison.html.j2").render(page))
     return Path(output_html)
 
@@ -116,9 +118,9 @@ def _context(
     pairs = [_pair_row(results, record) for record in results.pairs]
     if not several:  # with one mission, its rows suffice
         summary, pairs, ranks = ([r for r in rows if r["mission"] != OVERALL] for rows in (summary, pairs, ranks))
-    scores = results.episode_scores()
+    scores, seeds = results.episode_scores(), results.seed_scores()
     places = [OVERALL, *missions] if several else missions
-    blocks = [_block(results, place, summary, pairs, scores, colours) for place in places]
+    blocks = [_block(results, place, summary, (scores, seeds), colours) for place in places]
     overall = _overall(results, colours) if several else []
     curve_figures = training_figures(curves)
     return {
@@ -144,6 +146,8 @@ def _context(
         "style": figures.STYLE,
         "light": figures.palette_css(figures.LIGHT),
         "dark": figures.palette_css(figures.DARK),
+        "has_seeds": any(row["n_train_seeds"] > 1 for row in summary),
+        "bars": figure_notes(results),
         "has_success": any(row["success_rate"] is not None for row in summary),
         "episodes_total": len(results.episodes),
         "episodes_failed": int(results.episodes["mean_reward"].isna().sum()),
@@ -156,18 +160,23 @@ def _pair_row(results: ComparisonResults, record: PairRecord) -> Row:
     sentence = sentences.verdict_sentence(
         record, level=results.config.confidence_level, missions=len(results.missions), unit=results.unit
     )
-    return row | {"sentence": sentence, "winner_first": sentences.winner_first(record).verdict}
+    undecided = sentences.why_undecided(record, results.config.confidence_level)
+    return row | {
+        "sentence": sentence, "winner_first": sentences.winner_first(record).verdict, "undecided": undecided,
+    }  # fmt: skip
 
 
 def _verdicts(results: ComparisonResults, summary: list[Row], pairs: list[Row]) -> dict[str, Any]:
     """The verdicts over all missions (or on the only one), those on trained policies first."""
     missions = results.missions
     head = OVERALL if len(missions) > 1 else (missions[0] if missions else "")
-    checkpoints, recipes = (
-        [row for row in pairs if row["estimand"] == estimand and row["mission"] == head] for estimand in HEADINGS
-    )
+    leading = [_pair_row(results, record) for record in results.lead_records()]
+    by_estimand = {
+        estimand: [row for row in pairs if row["estimand"] == estimand and row["mission"] == head]
+        for estimand in HEADINGS
+    }
     trained = {row["policy"] for row in summary if row["trained"]}
-    with_results = [row for row in checkpoints if row["n_a"] != 0]
+    with_results = [row for row in leading if row["n_a"] != 0]
     headline = [row for row in with_results if {row["policy_a"], row["policy_b"]} & trained] or with_results
     headline = headline[:MOST_HEADLINES]
     if headline:
@@ -177,14 +186,15 @@ def _verdicts(results: ComparisonResults, summary: list[Row], pairs: list[Row]) 
         first = next((record for record in results.summary if not record.failed), results.summary[0])
         lead = sentences.policy_sentence(first, level=level, missions=len(missions), unit=results.unit)
     matrix = {}
-    for record in results.headline_records("checkpoints"):
+    for record in results.lead_records():
         for seen in (record, sentences.mirrored(record)):
             (matrix[seen.policy_a, seen.policy_b],) = to_rows([seen])
     return {
         "headline": headline,
         "lead": lead,
-        "more_verdicts": [row for row in checkpoints if row not in headline],
-        "recipe_verdicts": recipes,
+        "more_verdicts": [row for row in leading if row not in headline],
+        "verdicts_of": by_estimand,
+        "questions": sorted(HEADINGS, key=lambda estimand: not results.estimand[estimand]["answered"]),
         "matrix": matrix,
     }
 
@@ -241,15 +251,18 @@ def _block(
     results: ComparisonResults,
     place: str,
     summary: list[Row],
-    pairs: list[Row],
-    scores: dict[str, dict[str, list[float]]],
+    scores: tuple[Scores, Scores],
     colours: dict[str, int],
 ) -> Row:
-    """The figures of one mission, or of all together."""
+    """The figures of one mission, or of all together.
+
+    Args:
+        scores: of single episodes, and of training seeds.
+    """
     title = figures.mission_title(place, len(results.missions))
-    dots = scores.get(place, {})
+    dots, seeds = (kind.get(place, {}) for kind in scores)
     rows = [row for row in summary if row["mission"] == place]
-    own_pairs = [row for row in pairs if row["mission"] == place and row["estimand"] == "checkpoints"]
+    own_pairs = [_pair_row(results, record) for record in results.lead_records(place)]
     ordered = {policy: dots[policy] for policy in colours if policy in dots}
     differences = ""
     if own_pairs:
@@ -258,10 +271,15 @@ def _block(
     return {
         "mission": place,
         "title": title,
-        "intervals": figures.interval_figure(rows, ordered, colours, f"Mean of each policy, {title}"),
+        "intervals": figures.interval_figure(rows, ordered, colours, f"Mean of each policy, {title}", seeds),
         "differences": differences,
         "distributions": figures.distribution_figure(ordered, colours, f"Scores, {title}") if ordered else "",
         "pairs": own_pairs,
+        "unexplained": [
+            (f"{row['policy_a']} \N{MINUS SIGN} {row['policy_b']}", row["undecided"])
+            for row in own_pairs
+            if row["undecided"]
+        ],
     }
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import re
+import textwrap
 from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
@@ -29,6 +30,7 @@ STYLE = """
 .figure text{paint-order:stroke;stroke:var(--bg);stroke-width:5px;stroke-linejoin:round}
 .figure .dot{opacity:.28} .figure .bar{stroke-width:4;stroke-linecap:round}
 .figure .failed{fill:var(--worse,#b3261e)}
+.figure .recipe{stroke-width:1.5} .figure .seed{fill:none;stroke-width:1.5}
 .figure .mean{stroke:var(--bg);stroke-width:2}
 .figure .curve{fill:none;stroke-width:1.8;vector-effect:non-scaling-stroke;stroke-linejoin:round}
 """
@@ -38,8 +40,8 @@ def palette_css(colours: Sequence[str]) -> str:
     return "".join(f"--p{index}:{colour};" for index, colour in enumerate(colours))
 
 
-def standalone(svg: str, width: int = 760) -> str:
-    """A separate SVG file: fixed width, light background (dark if the reader prefers it)."""
+def standalone(svg: str, width: int = 760, note: str = "") -> str:
+    """A separate SVG file: fixed width, light background (dark if the reader prefers it), a note below the figure."""
     light = f":root{{--fg:#1b1f24;--muted:#5b6470;--line:#dfe3e8;--bg:#fff;{palette_css(LIGHT)}}}"
     dark = f":root{{--fg:#e6e9ee;--muted:#9aa5b1;--line:#343b44;--bg:#15191e;{palette_css(DARK)}}}"
     style = f"<style>{light}@media(prefers-color-scheme:dark){{{dark}}}{STYLE}</style>"
@@ -47,9 +49,16 @@ def standalone(svg: str, width: int = 760) -> str:
     opening, rest = svg.split(">", 1)
     height = re.search(r'height="(\d+)"', opening)
     tall = int(height.group(1)) + 32 if height else 400
+    lines = textwrap.wrap(note, 110)
+    texts = [
+        f'<text class="soft small" x="16" y="{tall + 16 * index}">{escape(line)}</text>'
+        for index, line in enumerate(lines)
+    ]
+    below = f'<g class="figure">{"".join(texts)}</g>' if texts else ""
     return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{tall}">{style}{paper}'
-        f'<svg x="16" y="16" width="{width - 32}" class="figure" overflow="visible">{rest}</svg>\n'
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{tall + 16 * len(lines)}">{style}{paper}'
+        f'<svg x="16" y="16" width="{width - 32}" class="figure" overflow="visible">{rest.removesuffix("</svg>")}</svg>'
+        f"{below}</svg>\n"
     )
 
 
@@ -121,21 +130,30 @@ def is_known(value: float | None) -> bool:
 
 
 def interval_figure(
-    rows: Sequence[Record], dots: Mapping[str, Sequence[float]], colours: Mapping[str, int], title: str
+    rows: Sequence[Record],
+    dots: Mapping[str, Sequence[float]],
+    colours: Mapping[str, int],
+    title: str,
+    seeds: Mapping[str, Sequence[float]] | None = None,
 ) -> str:
-    """Mean (dot), interval (bar) and single episodes (faint dots) per policy.
+    """Mean (dot), interval (bar) and single episodes (faint dots) per policy; below, its training seeds.
 
     Args:
         rows: summary records of one mission; those without a mean are shown as failed.
         dots: rewards of single episodes by policy; at most 300, evenly spaced, are drawn.
+        seeds: means of training seeds by policy, drawn as rings on the interval of the recipe (thin bar).
     """
+    seeds = seeds or {}
     shown = {name: list(values)[:: max(1, math.ceil(len(values) / MAX_DOTS))] for name, values in dots.items()}
-    bounds = [row[key] for row in rows for key in ("mean", "interval_low", "interval_high") if is_known(row[key])]
-    scale = Scale([*bounds, *(value for values in shown.values() for value in values)])
-    bottom = ROW * len(rows) + 4
+    keys = ("mean", "interval_low", "interval_high", "recipe_low", "recipe_high")
+    bounds = [row[key] for row in rows for key in keys if is_known(row.get(key))]
+    points = (value for values in (*shown.values(), *seeds.values()) for value in values)
+    scale = Scale([*bounds, *points])
+    extra = 16 if any(seeds.get(row["policy"]) for row in rows) else 0
+    bottom = (ROW + extra) * len(rows) + 4
     parts = [opening(bottom + 24, title), *axis_lines(scale, 22, bottom)]
     for index, row in enumerate(rows):
-        top, colour = ROW * index, f"var(--p{colours[row['policy']] % len(LIGHT)})"
+        top, colour = (ROW + extra) * index, f"var(--p{colours[row['policy']] % len(LIGHT)})"
         y = top + 36
         interval = span(row["interval_low"], row["interval_high"])
         known = is_known(row["interval_low"])
@@ -151,7 +169,18 @@ def interval_figure(
             jitter = 16 * ((number_of_dot * 0.618034) % 1 - 0.5)
             parts.append(f'<circle class="dot" cx="{scale(reward)}" cy="{y + jitter:.1f}" r="3" fill="{colour}"/>')
         parts += interval_mark(scale, row, "mean", y, colour)
+        parts += _seed_marks(scale, row, seeds.get(row["policy"], ()), y + 20, colour)
     return "".join([*parts, "</svg>"])
+
+
+def _seed_marks(scale: Scale, row: Record, seeds: Sequence[float], y: float, colour: str) -> list[str]:
+    """Training seeds (rings) on the interval of the mean over training seeds (thin bar, if known)."""
+    parts = []
+    if seeds and is_known(row.get("recipe_low")):
+        low, high = scale(row["recipe_low"]), scale(row["recipe_high"])
+        parts.append(f'<line class="recipe" x1="{low}" x2="{high}" y1="{y}" y2="{y}" stroke="{colour}"/>')
+    rings = (f'<circle class="seed" cx="{scale(value)}" cy="{y}" r="4" stroke="{colour}"/>' for value in seeds)
+    return [*parts, *rings]
 
 
 def difference_figure(rows: Sequence[Record], title: str, margin: float | None = None) -> str:
@@ -173,6 +202,7 @@ def difference_figure(rows: Sequence[Record], title: str, margin: float | None =
         colour = f"var(--{row['verdict'].split()[0]},var(--fg))"
         value = f"{number(row['difference'])} ({interval})" if known else f"{number(row['difference'])}, no interval"
         name = f"{row['policy_a']} \N{MINUS SIGN} {row['policy_b']}"
+        name += " (recipes)" if row["estimand"] == "recipes" else ""
         parts.append(f'<text class="name" x="0" y="{top + 14}">{escape(name)}</text>')
         parts.append(f'<text class="soft end" x="100%" y="{top + 14}">{value}</text>')
         parts += interval_mark(scale, row, "difference", y, colour)

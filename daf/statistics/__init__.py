@@ -2,7 +2,8 @@
 
 records           rows of the tables: every column with its type and meaning
 checked_episodes  an episodes table from anywhere, checked
-units             independent units of an episodes table
+unit_collection   independent units of an episodes table, and notes on what is omitted
+units             the units of policies on missions, normalized if declared
 intervals         means and their intervals
 large_samples     normal limits of many units
 bootstrap         many policies over many missions at once
@@ -28,5 +29,6 @@ sentences         verdicts as sentences
 results           the results of a comparison, and their files
 scores            tables of scores from elsewhere
 score_files       the forms and files that such tables come in
-export            the layout of marl-eval
+marl_eval_files   scores in the layout of marl-eval
+export            episodes in that layout
 """

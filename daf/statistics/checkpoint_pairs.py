@@ -27,8 +27,7 @@ def checkpoint_pair(
     their mean as known; equivalence and planning, which depend only on that error, are then not computed.
 
     Args:
-        mission: the record's mission, or "overall".
-        missions: the missions it covers.
+        mission, missions: the record's mission, or "overall", and those that it covers.
         max_resamples: draws of a test if its first draws rarely reach the observed difference.
     """
     level = config.confidence_level
@@ -45,7 +44,7 @@ def checkpoint_pair(
     result = hypothesis_tests.sign_flip_test(strata, resolution=resolution, rng=rng, **options)
     skewed = hypothesis_tests.hall_test(strata)
     if result.p is not None and skewed.p is not None and skewed.p > result.p:
-        result = replace(result, name=skewed.name, p=skewed.p)
+        result = replace(result, name=skewed.name, p=skewed.p, t=skewed.t, df=skewed.df)
     varying = [units.paired_differences(a, b, name, spread=True) for name in missions]
     interval = intervals.mean_interval(varying, level)
     effect, effect_interval = effects.dz(strata, level)
@@ -69,6 +68,8 @@ def checkpoint_pair(
         p_improvement_low=improvement.low,
         p_improvement_high=improvement.high,
         test=result.name,
+        t=result.t,
+        df=result.df,
         p=nan if result.p is None else result.p,
         minimum_p=nan if result.minimum_p is None else result.minimum_p,
         p_equivalence=equivalence,

@@ -38,13 +38,14 @@ def compare_episodes(
         BadInputError: a column is missing, a row occurs twice, a reward is infinite, nothing is left to compare, or
             the reference scores define no scale.
     """
-    from daf.statistics import overall, units
+    from daf.statistics import overall
     from daf.statistics.checked_episodes import check_episodes
     from daf.statistics.pairs import compare_pairs
     from daf.statistics.summary import summarize
+    from daf.statistics.unit_collection import collect_units
 
     frame = check_episodes(episodes, config.policies, config.missions)
-    collected = units.collect_units(frame, config.policies, config.missions)
+    collected = collect_units(frame, config.policies, config.missions)
     if not collected.cells and not collected.failed:
         reasons = " ".join(collected.notes)
         if frame["mean_reward"].isna().all():

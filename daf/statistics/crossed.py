@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from math import nan, sqrt
 
 import numpy as np
@@ -51,7 +52,7 @@ class RunTable:
     def resolution_on(self, mission: int) -> float:
         return self.resolutions[mission] if self.resolutions else 0.0
 
-    @property
+    @cached_property
     def samples(self) -> list[Array]:
         """Independent samples of run scores, whose mean of means is the policy's: of all missions, or of each."""
         runs = [scores.mean(axis=0) for scores in self.scores]

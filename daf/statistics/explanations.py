@@ -32,7 +32,7 @@ def explain(
     answers = {
         estimand: {
             "question": question,
-            "answered": any(record.tested for record in overall[estimand]),
+            "answered": any(record.verdict != "insufficient data" for record in overall[estimand]),
             "why": _why_not(estimand, units, overall[estimand]),
         }
         for estimand, question in ESTIMANDS.items()
@@ -58,8 +58,10 @@ def explain(
 
 def _why_not(estimand: Estimand, units: Units, overall: Sequence[PairRecord]) -> str:
     """Why an estimand is not answered; empty if it is."""
-    if any(record.tested for record in overall):
+    if any(record.verdict != "insufficient data" for record in overall):
         return ""
+    if tested := [record.reason for record in overall if record.tested]:
+        return "; ".join(dict.fromkeys(tested)) + "."
     if not units.cells and units.failed:
         return "every policy failed in every episode."
     lost = units.failed_policies()

@@ -2,30 +2,122 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import pandas as pd
 
 ENVIRONMENT = "cogames"
+INCOMPLETE = "cogames_incomplete"
+
+Run = dict[str, Any]
+Runs = dict[str, Run]
 
 
-def marl_eval_layout(episodes: pd.DataFrame) -> dict[str, Any]:
+@dataclass(frozen=True, kw_only=True)
+class TrainingCurve:
+    """Held-out evaluations of one training run.
+
+    Attributes:
+        mission: where it was trained and evaluated.
+        points: agent-steps and mean reward of each evaluation, oldest first.
+    """
+
+    mission: str
+    points: Sequence[tuple[int, float]]
+
+
+def marl_eval_layout(episodes: pd.DataFrame, curves: Mapping[str, TrainingCurve] | None = None) -> dict[str, Any]:
     """environment → task → algorithm → run → step → metric → one value per evaluation episode.
 
-    One run per checkpoint, `run_1`, `run_2`, … in the order of their names. The episodes of the single evaluation are
-    under both `step_1` (with `step_count` 0, since the table does not contain the number of training steps) and
-    `absolute_metrics`. Metrics: `return`, and `success` if the mission declares it. Failed episodes are omitted.
-    marl-eval requires lower-case names of tasks, and the same number of runs for every algorithm.
+    One run per checkpoint, `run_1`, `run_2`, … in their order. Metrics: `return`, and `success` if every mission
+    declares it. The episodes of the evaluation are under the last step and under `absolute_metrics`. Failed episodes
+    are omitted.
+
+    marl-eval takes the runs of the first algorithm for granted everywhere, and lower-case names without commas. So the
+    algorithms with fewest runs come first, the run of a policy without training seeds is repeated as often, missions
+    that not all policies played are an environment `cogames_incomplete`, and names that differ only in case are
+    numbered.
+
+    Args:
+        curves: held-out evaluations by checkpoint. If those of every trained checkpoint are known, on every mission,
+            they are the steps (of `return` only), with a constant score of other policies.
     """
-    layout: dict[str, Any] = {}
     played = episodes[episodes["mean_reward"].notna()]
-    for (mission, policy), rows in played.groupby(["mission", "policy"], sort=False):
-        runs = {}
-        for number, (_, part) in enumerate(rows.groupby("checkpoint", sort=False), start=1):
-            metrics = {"return": [float(value) for value in part["mean_reward"]]}
-            if part["success"].notna().all():
-                metrics["success"] = [float(value) for value in part["success"]]
-            runs[f"run_{number}"] = {"step_1": {"step_count": 0, **metrics}, "absolute_metrics": metrics}
-        layout.setdefault(str(mission).lower(), {})[str(policy)] = runs
-    return {ENVIRONMENT: layout}
+    missions, policies = (_plain_names(dict.fromkeys(played[column])) for column in ("mission", "policy"))
+    cells = dict(iter(played.groupby(["mission", "policy"], sort=False)))
+    known = _usable(curves or {}, played)
+    success = not known and bool(len(played)) and bool(played["success"].notna().all())
+    layout: dict[str, Any] = {ENVIRONMENT: {}, INCOMPLETE: {}}
+    for mission in missions:
+        own = [policy for policy in policies if (mission, policy) in cells]
+        runs = {policies[policy]: _runs(cells[mission, policy], known, success=success) for policy in own}
+        fixed = [policies[policy] for policy in own if not cells[mission, policy]["train_seed"].notna().any()]
+        environment = ENVIRONMENT if len(own) == len(policies) else INCOMPLETE
+        layout[environment][missions[mission]] = _fewest_first(runs, fixed)
+    fewest = sorted(layout[ENVIRONMENT], key=lambda task: len(next(iter(layout[ENVIRONMENT][task].values()))))
+    layout[ENVIRONMENT] = {task: layout[ENVIRONMENT][task] for task in fewest}
+    return {environment: tasks for environment, tasks in layout.items() if tasks or environment == ENVIRONMENT}
+
+
+def _plain_names(names: Iterable[Any]) -> dict[Any, str]:
+    """Names in lower case without commas, different for different names."""
+    plain: dict[Any, str] = {}
+    for name in names:
+        text = wanted = str(name).lower().replace(",", ";")
+        number = 1
+        while text in plain.values():
+            number += 1
+            text = f"{wanted}_{number}"
+        plain[name] = text
+    return plain
+
+
+def _usable(curves: Mapping[str, TrainingCurve], played: pd.DataFrame) -> dict[str, list[tuple[int, float]]]:
+    """The points of curves by checkpoint, equally many of each; none unless they cover all that was trained."""
+    trained = played[played["train_seed"].notna()]
+    wanted = {
+        (str(name), str(mission)) for name, mission in zip(trained["checkpoint"], trained["mission"], strict=True)
+    }
+    found = {name: curve for name, curve in curves.items() if curve.points}
+    if not wanted or any(name not in found or found[name].mission != mission for name, mission in wanted):
+        return {}
+    names = dict.fromkeys(name for name, _ in wanted)
+    count = min(len(found[name].points) for name in names)
+    return {name: list(found[name].points[-count:]) for name in names}
+
+
+def _runs(rows: pd.DataFrame, curves: Mapping[str, list[tuple[int, float]]], *, success: bool) -> Runs:
+    """The runs of one policy on one mission."""
+    steps_of_any = next(iter(curves.values()), [])
+    runs: Runs = {}
+    for number, (checkpoint, part) in enumerate(rows.groupby("checkpoint", sort=False), start=1):
+        metrics = {"return": [float(value) for value in part["mean_reward"]]}
+        if success:
+            metrics["success"] = [float(value) for value in part["success"]]
+        run: Run = {}
+        if own := curves.get(str(checkpoint)):
+            points = [(steps, [reward]) for steps, reward in own]
+        else:
+            points = [(steps, metrics["return"]) for steps, _ in steps_of_any]
+        for step, (steps, values) in enumerate(points, start=1):
+            run[f"step_{step}"] = {"step_count": steps, "return": values}
+        if not points:
+            run["step_1"] = {"step_count": 0, **metrics}
+        runs[f"run_{number}"] = {**run, "absolute_metrics": metrics}
+    return runs
+
+
+def _fewest_first(runs: Mapping[str, Runs], fixed: Sequence[str]) -> dict[str, Runs]:
+    """The algorithms of a task, with runs of fixed ones repeated, and those with fewest runs first."""
+    trained = [len(own) for name, own in runs.items() if name not in fixed]
+    repeats = min(trained, default=1)
+    full = {
+        name: {f"run_{number}": own["run_1"] for number in range(1, repeats + 1)}
+        if name in fixed and len(own) == 1
+        else own
+        for name, own in runs.items()
+    }
+    return dict(sorted(full.items(), key=lambda item: len(item[1])))

@@ -42,7 +42,8 @@ class HypothesisTestResult:
     """The result of a test of a difference of means.
 
     `p` and `minimum_p` are None when unknown; `minimum_p` is the smallest p that the test could give with this number
-    of units (None for tests without such a bound). `reason` is empty unless p is None.
+    of units (None for tests without such a bound). `reason` is empty unless p is None. `t` and `df` are NaN for tests
+    without them.
     """
 
     __test__ = False  # tells pytest that this is not a test case, despite its name
@@ -52,6 +53,8 @@ class HypothesisTestResult:
     p: float | None
     minimum_p: float | None
     reason: str = ""
+    t: float = nan
+    df: float = nan
 
 
 # ---- Monte Carlo ------------------------------------------------------------------------------------------
@@ -187,7 +190,8 @@ def hall_test(strata: Sequence[Array]) -> HypothesisTestResult:
         reason = reason or "a mission has only one unit"
         return HypothesisTestResult(name=name, difference=difference, p=None, minimum_p=None, reason=reason)
     transformed = hall_transformed(difference / error, skewness_of_mean(strata, error))
-    return HypothesisTestResult(name=name, difference=difference, p=t_p_value(transformed, df), minimum_p=None)
+    p = t_p_value(transformed, df)
+    return HypothesisTestResult(name=name, difference=difference, p=p, minimum_p=None, t=transformed, df=df)
 
 
 def hall_equivalence_p(strata: Sequence[Array], margin: float) -> float | None:

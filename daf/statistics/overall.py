@@ -206,11 +206,13 @@ def profile(units: Units, config: DAFComparisonConfig) -> list[ProfileRecord]:
     records: list[ProfileRecord] = []
     for estimand, samples in _samples(units).items():
         pooled = np.concatenate([part for scores in samples.values() for part in scores])
-        thresholds = np.linspace(pooled.min(), pooled.max(), NUM_THRESHOLDS)
+        cells = [units.cells[policy, mission] for policy in samples for mission in units.missions_of(*samples)]
+        resolution = max(cell.resolution for cell in cells)
+        thresholds = profile_thresholds(pooled, config.profile_range, resolution)
         for policy, scores in samples.items():
             share, low, high = bootstrap.profile_band(
                 scores,
-                thresholds,
+                thresholds + resolution,  # a score that equals a threshold is not above it
                 level=config.confidence_level,
                 num_resamples=min(BAND_RESAMPLES, config.num_resamples),
                 rng=stream(config, "profile", ESTIMAND_KEYS[estimand], policy),
@@ -229,6 +231,19 @@ def profile(units: Units, config: DAFComparisonConfig) -> list[ProfileRecord]:
                 for index, threshold in enumerate(thresholds)
             ]
     return records
+
+
+def profile_thresholds(scores: Array, declared: tuple[float, float] | None, resolution: float = 0.0) -> Array:
+    """Where profiles are evaluated: at quantiles of all scores, so that points lie where the data are.
+
+    Args:
+        declared: lowest and highest threshold; the points between them are evenly spaced.
+        resolution: the size up to which differences of scores are rounding errors.
+    """
+    if declared is not None:
+        return np.linspace(*declared, NUM_THRESHOLDS)
+    quantiles = np.quantile(scores, np.linspace(0, 1, NUM_THRESHOLDS))
+    return np.asarray(quantiles[np.append(True, np.diff(quantiles) > 2 * resolution)])
 
 
 # ---- ranks ------------------------------------------------------------------------------------------------

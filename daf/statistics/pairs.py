@@ -131,7 +131,8 @@ def _conclude(
 ) -> list[PairRecord]:
     """The records of one family with adjusted p-values, planning and verdicts."""
     raw = [record.p for record, _ in family]
-    first_step = alpha / max(1, sum(isfinite(p) for p in raw))
+    num_tests = sum(isfinite(p) for p in raw)
+    first_step = alpha / max(1, num_tests)
     columns = zip(
         family,
         hypothesis_tests.holm(raw),
@@ -144,7 +145,7 @@ def _conclude(
         planned = plan(spread, margin, first_step)
         adjusted = replace(
             record, power=planned.power, n_needed=planned.n_needed, more_needed=planned.more_needed,
-            p_holm=float(p_holm), p_bh=float(p_bh), p_equivalence=float(p_equivalence),
+            p_holm=float(p_holm), p_bh=float(p_bh), p_equivalence=float(p_equivalence), n_tests=num_tests,
         )  # fmt: skip
         conclusion, reason = verdict(adjusted, alpha, margin)
         against = contradictions(record) if conclusion in ("better", "worse") else []

@@ -12,7 +12,7 @@ from math import nan, sqrt
 import numpy as np
 from scipy import stats
 
-from daf.statistics.bootstrap import FEWEST_UNITS, replicate_levels
+from daf.statistics.bootstrap import FEWEST_UNITS, draw_counts, replicate_levels
 from daf.statistics.intervals import ROUNDING, Array, resolution_of, unit_of
 
 MISSIONS_FOR_FRIEDMAN = 6
@@ -138,7 +138,7 @@ def _resampled_means(runs: Sequence[Array], num_resamples: int, rng: np.random.G
     """Means of resampled training runs: (missions, num_resamples)."""
 
     def counts(n: int) -> Array:
-        return rng.multinomial(n, np.full(n, 1 / n), size=num_resamples).T / n
+        return draw_counts([n], num_resamples, rng).T.astype(np.float64) / n
 
     means = np.array(runs) @ counts(runs[0].size) if joint else np.array([part @ counts(part.size) for part in runs])
     for mission, part in enumerate(runs):

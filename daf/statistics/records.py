@@ -68,6 +68,9 @@ class SummaryRecord:
     recipe_low: Annotated[float, "lower bound of the mean over training seeds"]
     recipe_high: Annotated[float, "upper bound of the mean over training seeds"]
     recipe_method: Annotated[str, "how that interval was computed, or why it is unknown"]
+    seed_sd: Annotated[float, "standard deviation of the training seeds' means; unknown below two seeds"] = nan
+    seed_min: Annotated[float, "lowest mean of a training seed"] = nan
+    seed_max: Annotated[float, "highest mean of a training seed"] = nan
     mean_reward: Annotated[float, "mean raw reward, even if scores are normalized"]
 
     @property
@@ -108,7 +111,9 @@ class PairRecord:
     iqm_high: Annotated[float, "its upper bound"] = nan
     primary: Annotated[Primary, "quantity that is tested: `mean`, `iqm` or `probability_of_improvement`"] = "mean"
     test: Annotated[str, "name of the test"]
-    t: Annotated[float, "its t statistic: difference over standard error; unknown for other tests"] = nan
+    t: Annotated[
+        float, "its t statistic: difference over standard error (Hall's test: transformed); unknown for other tests"
+    ] = nan
     df: Annotated[float, "its degrees of freedom (Satterthwaite)"] = nan
     p: Annotated[float, "two-sided p-value; unknown if no test was possible"] = nan
     p_holm: Annotated[float, "p-value adjusted by Holm's method within its family; the basis of the verdict"] = nan
@@ -127,6 +132,7 @@ class PairRecord:
     contradicted_by: Annotated[str, "quantities that point the other way than a verdict `better` or `worse`"] = ""
     caution: Annotated[str, "what in these data makes the verdict less reliable than its p-value; empty: nothing"] = ""
     reason: Annotated[str, "reason for the verdict, if the numbers do not explain it"] = ""
+    n_tests: Annotated[int, "tests in the row's family, for which p_holm and p_bh are adjusted"] = 0
 
     @property
     def tested(self) -> bool:
@@ -190,6 +196,7 @@ class ScoreRecord:
 IN_UNITS_OF_SCORES: Mapping[type, tuple[str, ...]] = {
     SummaryRecord: (
         "mean", "interval_low", "interval_high", "median", "sd", "iqm", "min", "max", "recipe_low", "recipe_high",
+        "seed_sd", "seed_min", "seed_max",
     ),
     PairRecord: (
         "mean_a", "mean_b", "difference", "interval_low", "interval_high", "iqm_difference", "iqm_low", "iqm_high",

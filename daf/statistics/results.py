@@ -34,7 +34,9 @@ from daf.system.validated import validated
 if TYPE_CHECKING:
     import pandas as pd
 
-FORMAT = "daf-comparison/5"
+    from daf.statistics.export import TrainingCurve
+
+FORMAT = "daf-comparison/6"
 HEADINGS: Mapping[Estimand, str] = {"checkpoints": "These checkpoints", "recipes": "These recipes"}
 
 
@@ -176,12 +178,47 @@ class ComparisonResults:
             scores.setdefault(str(mission), {})[str(policy)] = normalized
         return scores
 
+    def seed_scores(self) -> dict[str, dict[str, list[float]]]:
+        """Mean scores of training seeds by mission (and overall, if they played all of the policy's) and policy.
+
+        They count the environment seeds on which every checkpoint of the policy has a result.
+        """
+        frame = self.episodes[self.episodes["train_seed"].notna()]
+        scores: dict[str, dict[str, list[float]]] = {}
+        for policy, of_policy in frame.groupby("policy", sort=False):
+            means = {}
+            for mission, part in of_policy.groupby("mission", sort=False):
+                low, high = self.scale(str(mission))
+                table = part.pivot(index="env_seed", columns="checkpoint", values="mean_reward").dropna()
+                if len(table):
+                    means[str(mission)] = (table.mean() - low) / (high - low)
+                    scores.setdefault(str(mission), {})[str(policy)] = means[str(mission)].tolist()
+            if len(means) > 1 and self.config.trainings == "across_missions":
+                overall = sum(means.values()) / len(means)
+                scores.setdefault(OVERALL, {})[str(policy)] = overall.dropna().tolist()
+        return scores
+
     def headline_records(self, estimand: Estimand = "checkpoints", *, overall_only: bool = True) -> list[PairRecord]:
         """Pair records without repetition: with one mission, its records but not those over all missions."""
         records = [record for record in self.pairs if record.estimand == estimand]
         if len(self.missions) > 1:
             return [record for record in records if record.mission == OVERALL] if overall_only else records
         return [record for record in records if record.mission != OVERALL] or records
+
+    def lead_records(self, mission: str | None = None) -> list[PairRecord]:
+        """One record per pair: of the question that the data answer; of both, that about these checkpoints.
+
+        Args:
+            mission: where; None: over all missions, with one mission on it.
+        """
+        missions = self.missions
+        place = mission or (OVERALL if len(missions) > 1 else (missions[0] if missions else OVERALL))
+        leading: dict[tuple[str, str], PairRecord] = {}
+        for record in self.pairs:
+            pair, known = (record.policy_a, record.policy_b), leading.get((record.policy_a, record.policy_b))
+            if record.mission == place and (known is None or _precedence(record) > _precedence(known)):
+                leading[pair] = record
+        return list(leading.values())
 
     @property
     def failed(self) -> list[SummaryRecord]:
@@ -217,8 +254,10 @@ class ComparisonResults:
         lines = ["Failed", *(f"  {failure_sentence(record, missions)}" for record in self.failed), ""]
         lines = lines if self.failed else []
         lines += ["Means", *(f"  {sentence}" for sentence in means)] if means else []
-        for estimand, heading in HEADINGS.items():
-            sentences = self.verdicts(estimand)
+        for estimand in sorted(HEADINGS, key=lambda estimand: not self.estimand[estimand]["answered"]):
+            heading, sentences = HEADINGS[estimand], self.verdicts(estimand)
+            if not self.estimand[estimand]["answered"] and any(answer["answered"] for answer in self.estimand.values()):
+                sentences = []  # the other question leads
             if sentences:
                 lines += ["", heading, *(f"  {sentence}" for sentence in sentences)]
             if not self.estimand[estimand]["answered"]:
@@ -272,18 +311,22 @@ class ComparisonResults:
             provenance=data["provenance"],
         )
 
-    def write(self, folder: str | Path) -> Path:
-        """Write the files of `FILES`; returns the folder."""
+    def write(self, folder: str | Path, *, curves: Mapping[str, TrainingCurve] | None = None) -> Path:
+        """Write the files of `FILES`; returns the folder.
+
+        Args:
+            curves: held-out evaluations by checkpoint, for marl_eval.json.
+        """
         from daf.statistics.export import marl_eval_layout
 
-        folder = Path(folder)
+        folder, layout = Path(folder), marl_eval_layout(self.episodes, curves)
         for name, table in (
             ("summary", self.summary_statistics), ("pairwise", self.pairwise), ("aggregates", self.aggregates),
             ("ranks", self.ranks), ("scores", self.scores()),
         ):  # fmt: skip
             write_text(folder / f"{name}.csv", table.to_csv(index=False))
         write_with(folder / "scores.parquet", lambda path: self.scores().to_parquet(path, index=False))
-        write_text(folder / "marl_eval.json", json.dumps(marl_eval_layout(self.episodes), allow_nan=False) + "\n")
+        write_text(folder / "marl_eval.json", json.dumps(layout, allow_nan=False) + "\n")
         # One record per line: readable, and a tenth of the lines of a fully indented file.
         parts = [f"{json.dumps(key)}: {_lines(value)}" for key, value in self.to_dict().items()]
         write_text(folder / "comparison.json", "{\n" + ",\n".join(parts) + "\n}\n")
@@ -325,6 +368,11 @@ def data_dictionary() -> dict[str, dict[str, tuple[str, str]]]:
         table: {name: (column.kind, column.meaning) for name, column in columns.items()}
         for table, columns in tables.items()
     }
+
+
+def _precedence(record: PairRecord) -> tuple[bool, bool]:
+    """Which of a pair's records leads: one with a verdict, else one with a test, else the first."""
+    return record.verdict != "insufficient data", record.tested
 
 
 def _lines(value: Any) -> str:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from daf.errors import BadInputError
+from daf.statistics.marl_eval_files import from_marl_eval
 from daf.system.json_files import parse_json
 from daf.system.readers import read_bytes, reading, require_file
 from daf.system.tables import read_parquet
@@ -20,16 +21,14 @@ from daf.system.user_paths import user_path
 if TYPE_CHECKING:
     import pandas as pd
 
-NOTES = "daf.notes"  # the attribute of a frame with notes on how it was read
-ABSOLUTE = "absolute_metrics"  # marl-eval's evaluation of a run's best policy
 NAMES = ("policy", "mission")
 NEEDED = (*NAMES, "score")
 OPTIONAL = ("train_seed", "episode")
 ALIAS = "seed"  # the name of the training seed in published tables
 KNOWN = (*NEEDED, *OPTIONAL, ALIAS)
 SEPARATORS = {".csv": ",;\t", ".tsv": "\t", ".txt": ",;\t"}
+KINDS_BY_SUFFIX = (*SEPARATORS, ".json", ".jsonl", ".ndjson", ".parquet")
 KINDS = ".csv, .tsv, .json, .jsonl (each also as .gz) or .parquet"
-RETURNS = ("return", "mean_episode_return", "episode_return", "mean_return", "score")  # marl-eval's users' names
 WHAT = "a table of scores"
 DAMAGED = "is it damaged, or of another kind than its name says?"
 FORM = "a DataFrame, a file, or rows as dictionaries with policy, mission and score"
@@ -48,7 +47,8 @@ def read_scores(source: Any) -> pd.DataFrame:
     if isinstance(source, pd.DataFrame):
         frame = source
     elif isinstance(source, str | Path):
-        frame = _read_file(user_path(source, WHAT))
+        path = user_path(source, WHAT)
+        frame = _read_folder(path) if path.is_dir() else _read_file(path)
     else:
         frame = _from_objects(source, "table of scores")
     frame = frame.rename(columns=_known_headers(list(frame.columns)))
@@ -75,12 +75,14 @@ def _from_objects(source: Any, where: str) -> pd.DataFrame:
             except (ValueError, TypeError, RuntimeError) as error:  # RuntimeError: torch's
                 hint = "each column is a list, and a tensor is detached from its gradient"
                 raise BadInputError("columns of the same length", str(error), where, hint) from error
-        return _from_marl_eval(source, where)
+        return from_marl_eval({where: source})
     if not isinstance(source, Iterable) or isinstance(source, bytes | type):
         raise BadInputError(FORM, f"{type(source).__name__}", where)
     items = list(source)
     if not items:
         raise BadInputError("scores", "no rows", where)
+    if all(isinstance(item, str | Path) for item in items):
+        return _read_files([user_path(item, WHAT) for item in items])
     if all(isinstance(item, pd.DataFrame) for item in items):
         parts = [item.rename(columns=_known_headers(list(item.columns))) for item in items]
         return pd.concat(parts, ignore_index=True)
@@ -106,8 +108,8 @@ def _row(item: Any, number: int, where: str) -> dict[str, Any]:
 def _read_file(path: Path) -> pd.DataFrame:
 
     require_file(path, WHAT)
-    suffix = Path(path.name.lower().removesuffix(".gz")).suffix
-    if suffix not in (*SEPARATORS, ".json", ".jsonl", ".ndjson", ".parquet"):
+    suffix = _kind(path)
+    if suffix not in KINDS_BY_SUFFIX:
         raise BadInputError(f"a file of kind {KINDS}", f"'{path.suffix}'", str(path))
     if suffix == ".parquet":
         frame: pd.DataFrame = read_parquet(path, what=WHAT, hint=DAMAGED).to_pandas()
@@ -125,6 +127,37 @@ def _read_file(path: Path) -> pd.DataFrame:
         if isinstance(error, BadInputError):
             raise
         raise BadInputError(f"a {suffix} file", str(error), str(path), DAMAGED) from error
+
+
+def _read_folder(folder: Path) -> pd.DataFrame:
+    """All tables below a folder."""
+    paths = sorted(path for path in folder.rglob("*") if path.is_file() and _kind(path) in KINDS_BY_SUFFIX)
+    if not paths:
+        raise BadInputError(f"files of kind {KINDS}", "none", str(folder))
+    return _read_files(paths)
+
+
+def _read_files(paths: Sequence[Path]) -> pd.DataFrame:
+    """Several tables as one; files of marl-eval are taken together first, since runs of a task may lie in many."""
+    import pandas as pd
+
+    frames, nested = [], {}
+    for path in paths:
+        content = (
+            parse_json(_text(require_file(path, WHAT)), str(path), WHAT, DAMAGED) if _kind(path) == ".json" else None
+        )
+        if isinstance(content, Mapping) and not _known_headers(list(content)) and not set(NEEDED) & content.keys():
+            nested[str(path)] = content
+        else:
+            frame = _read_file(path) if content is None else _from_objects(content, str(path))
+            frames.append(frame.rename(columns=_known_headers(list(frame.columns))))
+    if nested:
+        frames.append(from_marl_eval(nested))
+    return pd.concat(frames, ignore_index=True)
+
+
+def _kind(path: Path) -> str:
+    return Path(path.name.lower().removesuffix(".gz")).suffix
 
 
 def _text(path: Path) -> str:
@@ -197,70 +230,3 @@ def _decimal_mark(scores: pd.Series[str], separator: str, where: str) -> str:
         found = f"'{with_comma.iloc[0]}', whose comma may separate thousands or decimals"
         raise BadInputError(expected, found, f"{where}: score", hint)
     return ","
-
-
-# ---- marl-eval --------------------------------------------------------------------------------------------
-
-
-def _from_marl_eval(data: Mapping[str, Any], where: str) -> pd.DataFrame:
-    """Rows of environment → task → algorithm → run → step → metric, the layout of marl-eval (Gorsane et al. 2022).
-
-    A run counts with its `absolute_metrics`, else with its last step.
-    """
-    import pandas as pd
-
-    rows: list[dict[str, Any]] = []
-    absolute = 0
-    for environment, tasks in data.items():
-        for task, algorithms in _level(tasks, where, environment).items():
-            mission = f"{environment}/{task}" if len(data) > 1 else task
-            for algorithm, runs in _level(algorithms, where, environment, task).items():
-                for run, steps in _level(runs, where, environment, task, algorithm).items():
-                    place = (environment, task, algorithm, run)
-                    values = _last_returns(_level(steps, where, *place), f"{where}: {' / '.join(map(str, place))}")
-                    rows += [
-                        {"policy": algorithm, "mission": mission, "train_seed": run, "episode": number, "score": value}
-                        for number, value in enumerate(values)
-                    ]
-                    absolute += ABSOLUTE in steps and bool(steps[ABSOLUTE])
-    if not rows:
-        raise BadInputError("scores", "none", where, "was the file written before the first evaluation?")
-    frame = pd.DataFrame(rows)
-    if absolute:
-        frame.attrs[NOTES] = [
-            f"The scores of {absolute} runs are marl-eval's absolute metrics: of a run's best policy."
-        ]
-    return frame
-
-
-def _level(content: Any, where: str, *place: object) -> Mapping[str, Any]:
-    if isinstance(content, Mapping):
-        return content
-    expected = "records with policy, mission and score, or marl-eval's environment → task → algorithm → run → step"
-    raise BadInputError(expected, f"{type(content).__name__}", f"{where}: {' / '.join(map(str, place))}")
-
-
-def _last_returns(steps: Mapping[str, Any], where: str) -> list[Any]:
-    if not steps:
-        raise BadInputError(f"{ABSOLUTE}, or steps", "neither", where, "leave out a run that was not evaluated")
-    last = max((step for step in steps if step != ABSOLUTE), key=lambda step: _count(steps[step]), default="")
-    counted = ABSOLUTE if steps.get(ABSOLUTE) or not last else last
-    metrics = _level(steps.get(counted) or {}, f"{where} / {counted}")
-    names = [name for name in metrics if name not in ("step_count", "success")]
-    if not names:
-        hint = "leave out a run that was not evaluated"
-        raise BadInputError(f"metrics in {ABSOLUTE}, or in the last step", "none", where, hint)
-    chosen = next((name for name in RETURNS if name in names), names[0] if len(names) == 1 else None)
-    if chosen is None:
-        hint = "only one metric can be compared at a time: leave the others out"
-        raise BadInputError(f"one metric, or one of {', '.join(RETURNS)}", ", ".join(names), where, hint)
-    values = metrics[chosen] if isinstance(metrics[chosen], list) else [metrics[chosen]]
-    if not values:
-        hint = "leave out a run that was not evaluated"
-        raise BadInputError("at least one score", "an empty list", f"{where} / {counted} / {chosen}", hint)
-    return list(values)
-
-
-def _count(step: Any) -> float:
-    count = step.get("step_count", 0) if isinstance(step, Mapping) else 0
-    return float(count) if isinstance(count, int | float) else 0.0

@@ -7,7 +7,8 @@ from math import inf
 from typing import TYPE_CHECKING, Any
 
 from daf.errors import BadInputError, did_you_mean
-from daf.statistics.score_files import ALIAS, NAMES, NEEDED, NOTES, OPTIONAL
+from daf.statistics.marl_eval_files import NOTES
+from daf.statistics.score_files import ALIAS, NAMES, NEEDED, OPTIONAL
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from math import isfinite
 
 from daf.statistics.primary import estimate_of
-from daf.statistics.records import MIRRORED, OVERALL, PairRecord, SummaryRecord
+from daf.statistics.records import MIRRORED, OVERALL, Estimand, PairRecord, SummaryRecord
 
 MINUS = "\N{MINUS SIGN}"
 UNKNOWN = "\N{EN DASH}"
+SUBJECTS: Mapping[Estimand, str] = {"checkpoints": "these checkpoints", "recipes": "these recipes"}
 
 
 def number(value: float | None, digits: int | None = None) -> str:
@@ -117,7 +119,7 @@ def verdict_sentence(record: PairRecord, *, level: float, missions: int = 1, uni
     elif record.verdict == "inconclusive":
         text = (
             f"No difference between {a} and {b} is shown {where}: {difference} {unit}, {interval} ({grounds}, "
-            f"p = {p_value(record.p_holm)})."
+            f"{p_values(record)}).{_excluding_zero(record, level)}"
         )
     elif not isfinite(record.difference):
         text = f"{a} and {b} cannot be compared {where}: {record.reason}."
@@ -126,7 +128,7 @@ def verdict_sentence(record: PairRecord, *, level: float, missions: int = 1, uni
         seen = f"{a} scored {number(abs(record.difference))} {more} than {b} {where}"
         if record.difference == 0:
             seen = f"{a} and {b} scored the same {where}"
-        text = f"{seen}, but the data cannot distinguish chance from skill: {record.reason} ({grounds})."
+        text = f"{seen}, which is no verdict on {SUBJECTS[record.estimand]}: {record.reason} ({grounds})."
     if record.caution and record.tested:
         text = f"{text} Caution: {record.caution}."
     return f"T{text[1:]}" if text.startswith("the recipe") else text
@@ -139,7 +141,40 @@ def _improvement_sentence(record: PairRecord, a: str, b: str, where: str, interv
         return f"{a} and {b} cannot be compared {where}: {record.reason} ({grounds})."
     if record.verdict == "better":
         return f"{a} beats {b} {where}: {chance} ({grounds})."
-    return f"No difference between {a} and {b} is shown {where}: {chance} ({grounds}, p = {p_value(record.p_holm)})."
+    return f"No difference between {a} and {b} is shown {where}: {chance} ({grounds}, {p_values(record)})."
+
+
+def p_values(record: PairRecord) -> str:
+    """p of the pair alone, which its interval goes with, then p as adjusted for all tests, which decides."""
+    alone = f"p {_equals(record.p)}"
+    if record.n_tests < 2:
+        return alone
+    return f"{alone} for this test alone, {_equals(record.p_holm).removeprefix('= ')} adjusted for {record.n_tests}"
+
+
+def _equals(p: float) -> str:
+    text = p_value(p)
+    return text if text.startswith("<") else f"= {text}"
+
+
+def _excluding_zero(record: PairRecord, level: float) -> str:
+    """A sentence if an undecided difference has an interval that excludes 0; else empty."""
+    why = why_undecided(record, level)
+    return f" {why[0].upper()}{why[1:]}." if why else ""
+
+
+def why_undecided(record: PairRecord, level: float) -> str:
+    """Why the pair has no winner although its interval excludes no difference; empty if there is nothing to explain."""
+    _, low, high = estimate_of(record)
+    equal = 0.5 if record.primary == "probability_of_improvement" else 0.0
+    if record.verdict not in ("inconclusive", "insufficient data") or not (low > equal or high < equal):
+        return ""
+    excludes = "the interval excludes no difference"
+    if record.verdict == "insufficient data":
+        return f"{excludes}, but {record.reason}"
+    if record.p <= 1 - level:
+        return f"{excludes}, but it is for this pair alone: among {record.n_tests} tests, p is {p_value(record.p_holm)}"
+    return f"{excludes}, but the test is stricter: p {_equals(record.p)}"
 
 
 def _recipe(name: str, training_seeds: int | None) -> str:
@@ -151,11 +186,12 @@ def policy_sentence(record: SummaryRecord, *, level: float, missions: int = 1, u
     if record.failed:
         return failure_sentence(record, missions)
     interval = span(record.interval_low, record.interval_high)
+    basis = f"{record.n_episodes} episode{'' if record.n_episodes == 1 else 's'}"
     detail = f"{100 * level:.4g} % interval {interval}" if interval != UNKNOWN else record.interval_method
-    return (
-        f"{record.policy} scores {number(record.mean)} {unit} {place(record, missions)}, {detail} "
-        f"({record.n_episodes} episodes)."
-    )
+    if interval == UNKNOWN and isfinite(record.recipe_low):
+        detail = f"{100 * level:.4g} % interval of the recipe {span(record.recipe_low, record.recipe_high)}"
+        basis = f"{record.n_train_seeds} training seeds"
+    return f"{record.policy} scores {number(record.mean)} {unit} {place(record, missions)}, {detail} ({basis})."
 
 
 def failure_sentence(record: SummaryRecord, missions: int = 1) -> str:

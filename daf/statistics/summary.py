@@ -125,8 +125,18 @@ def _summary(
         recipe_low=recipe.low,
         recipe_high=recipe.high,
         recipe_method=recipe.method,
+        **_seed_spread(table),
         mean_reward=float(np.mean([cell.mean_reward for cell in cells])),
     )
+
+
+def _seed_spread(table: RunTable | None) -> dict[str, float]:
+    """How the means of training seeds over the missions spread; over separate runs per mission, they have none."""
+    if table is None or (len(table.samples) > 1 and not table.joint):
+        return {}
+    means = np.mean(table.samples, axis=0)
+    sd = float(means.std(ddof=1)) if means.size > 1 else nan
+    return {"seed_sd": sd, "seed_min": float(means.min()), "seed_max": float(means.max())}
 
 
 def _recipe_interval(table: RunTable | None, config: DAFComparisonConfig) -> Interval:

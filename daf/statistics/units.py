@@ -1,10 +1,6 @@
-"""Turns an episodes table into independent units: what is averaged, what is omitted, and notes on that.
+"""Independent units of an episodes table, as the questions about checkpoints and recipes ask for them.
 
-Agents are averaged within an episode (the table already contains that mean), and checkpoints of one policy are averaged
-within an environment seed. An environment seed counts for a policy only if every checkpoint of the policy has a result
-there. Failed episodes and episodes never played are counted separately, since only failures bias a policy's scores
-upward. If reference scores are declared, every reward is normalized here, so that all later steps use one kind of
-score.
+If reference scores are declared, every reward is normalized here, so that all later steps use one kind.
 """
 
 from __future__ import annotations
@@ -22,13 +18,10 @@ from daf.statistics.crossed import RunTable
 from daf.statistics.intervals import ROUNDING, Array, resolution_of, unit_of, without_rounding
 
 if TYPE_CHECKING:
-    import pandas as pd
+    pass
 
 FEWEST_DIGITS = 1e-9  # reference scores closer than this, relative to their size, define no scale
 NEGLIGIBLE = 1e-130  # scores this small against the largest: the squares of what they vary by are no floats
-SAME_NUMBERS = (
-    "Number the episodes of each training seed from 0: the same number (environment seed) is the same episode."
-)
 
 
 def _multiples(scores: Array, unit: float) -> Array:
@@ -74,13 +67,13 @@ class Cell:
         linear = None if self.linear_ec is None else _multiples(self.linear_ec, unit)
         return replace(self, rewards_ec=_multiples(self.rewards_ec, unit), linear_ec=linear, unit=unit)
 
-    @property
+    @cached_property
     def resolution(self) -> float:
         """The size up to which differences of scores are rounding errors, also those of the rewards they came from."""
         low, high = self.scale
         return resolution_of(self.rewards_ec) + ROUNDING * abs(low / (high - low)) / self.unit
 
-    @property
+    @cached_property
     def episodes(self) -> Array:
         """Units of checkpoints: one value per environment seed."""
         return without_rounding(self.rewards_ec.mean(axis=1), self.resolution)
@@ -90,12 +83,12 @@ class Cell:
         """Scores for the variance of means."""
         return self.rewards_ec if self.linear_ec is None else self.linear_ec
 
-    @property
+    @cached_property
     def spread_episodes(self) -> Array:
         """Units of checkpoints for the variance of means."""
         return without_rounding(self.spread_ec.mean(axis=1), self.resolution)
 
-    @property
+    @cached_property
     def runs(self) -> Array:
         """Units of recipes: one value per checkpoint."""
         return without_rounding(self.rewards_ec.mean(axis=0), self.resolution) if self.rewards_ec.size else np.empty(0)
@@ -174,8 +167,7 @@ class Units:
         x, y = self.cells[a, mission], self.cells[b, mission]
         of_a, of_b = (cell.spread_episodes if spread else cell.episodes for cell in (x, y))
         values_b = dict(zip(y.seeds, of_b, strict=True))
-        pairs = zip(x.seeds, of_a, strict=True)
-        differences = np.array([value - values_b[seed] for seed, value in pairs if seed in values_b])
+        differences = np.array([v - values_b[seed] for seed, v in zip(x.seeds, of_a, strict=True) if seed in values_b])
         return without_rounding(differences, self.resolution((a, b), [mission]))
 
     def resolution(self, policies: Iterable[str], missions: Sequence[str]) -> float:
@@ -188,9 +180,10 @@ class Units:
 
         The unit is that of the largest score, so policies that are not compared must not be among them.
         """
-        cells = {key: cell for key, cell in self.cells.items() if key[0] in policies and key[1] in missions}
+        named = [(policy, mission) for policy in policies for mission in missions]
+        cells = {name: self.cells[name] for name in named if name in self.cells}
         unit = max((unit_of(cell.rewards_ec) for cell in cells.values() if cell.rewards_ec.any()), default=1.0)
-        return replace(self, cells={key: cell.in_unit(unit) for key, cell in cells.items()}, unit=unit)
+        return replace(self, cells={name: cell.in_unit(unit) for name, cell in cells.items()}, unit=unit)
 
     def run_scores(self, policy: str, missions: list[str]) -> list[Array]:
         """Units of recipes: for each mission a vector over the training seeds that played all of them.
@@ -322,80 +315,3 @@ def crossed_tables(
     tables = {policy: table for policy in policies if (table := units.run_table(policy, missions)) is not None}
     several = any(len(seeds) > 1 for table in tables.values() for seeds in table.environments)
     return tables if several else None
-
-
-def collect_units(frame: pd.DataFrame, policies: list[str], missions: list[str]) -> Units:
-    """The cells of a table that `check_episodes` returned."""
-    cells: dict[tuple[str, str], Cell] = {}
-    failed: dict[tuple[str, str], FailedCell] = {}
-    notes: list[str] = []
-    for policy in policies:
-        of_policy = frame[frame["policy"] == policy]
-        if of_policy.empty:
-            notes.append(f"{policy} has no episodes and is omitted.")
-            continue
-        for mission in missions:
-            rows = of_policy[of_policy["mission"] == mission]
-            if rows.empty:
-                notes.append(f"{policy} did not play {mission}; comparisons with it omit that mission.")
-                continue
-            cell, remarks = _collect_cell(policy, mission, rows, of_policy)
-            notes += remarks
-            if isinstance(cell, Cell):
-                cells[policy, mission] = cell
-            elif cell is not None:
-                failed[policy, mission] = cell
-    return Units(policies=tuple(policies), missions=tuple(missions), cells=cells, notes=tuple(notes), failed=failed)
-
-
-def _collect_cell(
-    policy: str, mission: str, rows: pd.DataFrame, of_policy: pd.DataFrame
-) -> tuple[Cell | FailedCell | None, list[str]]:
-    """The cell of a policy's rows on a mission, and notes on it; None if no episode is left, for a reason in the notes.
-
-    Args:
-        of_policy: the policy's rows on all missions.
-    """
-    import pandas as pd
-
-    checkpoints = list(dict.fromkeys(of_policy["checkpoint"]))
-    train_seed = of_policy.groupby("checkpoint", sort=False)["train_seed"].first()
-    notes: list[str] = []
-    table = rows.pivot(index="env_seed", columns="checkpoint", values="mean_reward")
-    present = [checkpoint for checkpoint in checkpoints if checkpoint in table.columns]
-    for absent in sorted(set(checkpoints) - set(present)):
-        notes.append(f"{absent} did not play {mission}; the results of {policy} there exclude it.")
-    table = table[present]
-    complete = table.dropna()
-    training_seeds = tuple(None if pd.isna(s := train_seed[name]) else int(s) for name in present)
-    failures, timeouts = int(rows["mean_reward"].isna().sum()), int(rows["timeouts"].fillna(0).sum())
-    why = next((str(text) for text in rows["failure"] if text), None)
-    if complete.empty and why is not None:
-        cell = FailedCell(failures=failures, timeouts=timeouts, cause=why, training_seeds=training_seeds)
-        return cell, notes
-    failed = rows.loc[rows["mean_reward"].isna(), "env_seed"].nunique()
-    if failed:
-        notes.append(
-            f"{failed} of {len(table)} episodes of {policy} on {mission} have no complete result "
-            f"(first reason: {why or 'no reward was recorded'}) and are omitted; unless they failed by chance, its "
-            "scores are too high."
-        )
-    partly_played = len(table) - len(complete) - failed
-    if partly_played:
-        notes.append(
-            f"{partly_played} of {len(table)} episodes of {policy} on {mission} were not played by all of its "
-            f"{len(present)} checkpoints there and are omitted."
-        )
-    if complete.empty:
-        return None, [*notes, f"{policy} has no episode left on {mission}. {SAME_NUMBERS}"] if partly_played else notes
-    declared = rows[rows["success"].notna() & rows["env_seed"].isin(complete.index)]
-    share = float(declared["success"].astype(float).mean()) if len(declared) else float("nan")
-    return Cell(
-        rewards_ec=complete.to_numpy(dtype=np.float64),
-        seeds=tuple(int(seed) for seed in complete.index),
-        training_seeds=training_seeds,
-        successes=(share, int(declared["env_seed"].nunique())),
-        failures=failures,
-        first_failure=why,
-        timeouts=timeouts,
-    ), notes

@@ -6,6 +6,7 @@ The Snakefile takes from the three plans which files to create; none of them rea
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from daf.config import ExperimentConfig
 from daf.config.recipes import MissionRecipe, policy_code
@@ -37,6 +38,23 @@ class Plan:
         self.episodes = EpisodePlan(experiment, self.checkpoints)
         self.learning = LearningPlan(experiment)
         _ = self.checkpoints.by_label  # detects clashing labels now
+
+    def training_of_comparison(self, name: str) -> dict[str, dict[str, Any]]:
+        """By policy that the experiment trained: its `runs` (run/seed-1), and the `sweep` of its hyperparameters.
+
+        The runs of a team are those of its members.
+        """
+        found: dict[str, dict[str, Any]] = {}
+        for label in dict.fromkeys(label for label, _ in self.episodes.pairs(name)):
+            checkpoint = self.checkpoints.by_label[label]
+            for single in checkpoint.singles():
+                if single.training is None:
+                    continue
+                source = found.setdefault(checkpoint.policy, {"runs": [], "sweep": None})
+                run = f"{single.training}/seed-{single.seed}"
+                source["runs"] += [] if run in source["runs"] else [run]
+                source["sweep"] = source["sweep"] or self.learning.run(single.training).sweep
+        return found
 
 
 def code_of_experiment(experiment: ExperimentConfig) -> CodeStamp:

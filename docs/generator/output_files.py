@@ -243,6 +243,11 @@ COMPARISONS = [
         (Keys(SEQUENTIAL), Keys(INTERIM_ANALYSIS, "Each entry of `interim_analyses`")),
     ),
     File(f"{COMPARISON}/report.html", "render_report", "The comparison as a page that needs no other file."),
+    File(
+        f"{COMPARISON}/checklist.md",
+        "render_report",
+        "What reviewers ask: answered where the records of training, search and comparison know it, else marked open.",
+    ),
     File(f"{COMPARISON}/figures/{{figure}}.svg", "render_report", "The figures of the page, one file each."),
     File(f"{COMPARISON}/figures/.snakemake_timestamp", "render_report", "When Snakemake made the folder."),
 ]  # fmt: skip

@@ -279,7 +279,7 @@ def test_results_survive_their_files(tmp_path: Path) -> None:
     assert "NaN" not in (tmp_path / "comparison.json").read_text()
     assert json.loads((tmp_path / "comparison.json").read_text())["provenance"]["git"] == {"commit": "abc"}
     assert len(pd.read_csv(tmp_path / "pairwise.csv")) == len(results.pairwise)
-    with pytest.raises(BadInputError, match=r"daf-comparison/5"):
+    with pytest.raises(BadInputError, match=r"daf-comparison/6"):
         ComparisonResults.from_dict({"format": "else"})
 
 

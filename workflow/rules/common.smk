@@ -176,10 +176,21 @@ def mission_reports_of_comparison(wildcards):
 
 
 def metrics_of_comparison(wildcards):
-    compared = [CHECKPOINTS.by_label[label] for label, _ in EPISODES.pairs(wildcards.comparison)]
-    singles = [single for checkpoint in compared for single in checkpoint.singles()]
-    trained = dict.fromkeys((single.training, single.seed) for single in singles if single.training is not None)
-    return [f"<out>/training/{run}/seed-{seed}/metrics.jsonl" for run, seed in trained]
+    return files_of_runs(wildcards, "metrics.jsonl")
+
+
+def runs_of_comparison(wildcards):
+    return files_of_runs(wildcards, "run.json")
+
+
+def files_of_runs(wildcards, name):
+    runs = (run for source in training_of_comparison(wildcards).values() for run in source["runs"])
+    return [f"<out>/training/{run}/{name}" for run in dict.fromkeys(runs)]
+
+
+def sweeps_of_comparison(wildcards):
+    sweeps = (source["sweep"] for source in training_of_comparison(wildcards).values())
+    return [f"<out>/sweeps/{sweep}/best.json" for sweep in dict.fromkeys(sweeps) if sweep]
 
 
 # ---- resources ----------------------------------------------------------------------------------------------

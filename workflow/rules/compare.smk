@@ -2,7 +2,7 @@
 #
 # REQUIRED INPUTS: <out>/evaluations/{checkpoint}/{mission}/episodes.parquet of all policies and missions
 # OUTPUTS:         <out>/comparisons/{comparison}/summary.csv, pairwise.csv, aggregates.csv, ranks.csv, scores.csv,
-#                  scores.parquet, marl_eval.json, comparison.json, report.html, figures/
+#                  scores.parquet, marl_eval.json, comparison.json, report.html, checklist.md, figures/
 localrules:
     run_interim_analysis,
     compare_policies,
@@ -38,6 +38,7 @@ rule compare_policies:
     """Compare policies with intervals and corrected tests."""
     input:
         episodes=episodes_to_compare,
+        runs=runs_of_comparison,
     output:
         summary=report(
             "<out>/comparisons/{comparison}/summary.csv",
@@ -64,6 +65,7 @@ rule compare_policies:
         ENVIRONMENT
     params:
         comparison=comparison_params,
+        training=training_of_comparison,
         stage_version=STAGE_VERSIONS["compare"],
     script:
         "../../scripts/compare_policies.py"
@@ -75,6 +77,8 @@ rule render_report:
         comparison="<out>/comparisons/{comparison}/comparison.json",
         missions=mission_reports_of_comparison,
         metrics=metrics_of_comparison,
+        runs=runs_of_comparison,
+        sweeps=sweeps_of_comparison,
     output:
         page=report(
             "<out>/comparisons/{comparison}/report.html",
@@ -82,6 +86,7 @@ rule render_report:
             category="Comparisons",
             subcategory="{comparison}",
         ),
+        checklist="<out>/comparisons/{comparison}/checklist.md",
         figures=directory("<out>/comparisons/{comparison}/figures"),
     log:
         "<logs>/comparisons/{comparison}/report.log",
@@ -91,6 +96,7 @@ rule render_report:
         ENVIRONMENT
     params:
         title=EXPERIMENT.name,
+        training=training_of_comparison,
         stage_version=STAGE_VERSIONS["compare"],
     script:
         "../../scripts/render_report.py"

@@ -55,6 +55,10 @@ def comparison_params(wildcards):
     return EPISODES.comparison(wildcards.comparison).to_dict()
 
 
+def training_of_comparison(wildcards):
+    return PLANS.training_of_comparison(wildcards.comparison)
+
+
 def mission_params(wildcards):
     return EPISODES.mission_recipe(wildcards.mission).to_dict()
 

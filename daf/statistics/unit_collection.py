@@ -1,0 +1,102 @@
+"""Turns an episodes table into independent units: what is averaged, what is omitted, and notes on that.
+
+Agents are averaged within an episode (the table already contains that mean), and checkpoints of one policy are averaged
+within an environment seed. An environment seed counts for a policy only if every checkpoint of the policy has a result
+there. Failed episodes and episodes never played are counted separately, since only failures bias a policy's scores
+upward.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from daf.statistics.units import Cell, FailedCell, Units
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SAME_NUMBERS = (
+    "Number the episodes of each training seed from 0: the same number (environment seed) is the same episode."
+)
+
+
+def collect_units(frame: pd.DataFrame, policies: list[str], missions: list[str]) -> Units:
+    """The cells of a table that `check_episodes` returned."""
+    cells: dict[tuple[str, str], Cell] = {}
+    failed: dict[tuple[str, str], FailedCell] = {}
+    notes: list[str] = []
+    by_policy = dict(iter(frame.groupby("policy", sort=False)))
+    for policy in policies:
+        if policy not in by_policy:
+            notes.append(f"{policy} has no episodes and is omitted.")
+            continue
+        of_policy = by_policy[policy]
+        train_seeds = of_policy.groupby("checkpoint", sort=False)["train_seed"].first().to_dict()
+        by_mission = dict(iter(of_policy.groupby("mission", sort=False)))
+        for mission in missions:
+            rows = by_mission.get(mission)
+            if rows is None:
+                notes.append(f"{policy} did not play {mission}; comparisons with it omit that mission.")
+                continue
+            cell, remarks = _collect_cell(policy, mission, rows, train_seeds)
+            notes += remarks
+            if isinstance(cell, Cell):
+                cells[policy, mission] = cell
+            elif cell is not None:
+                failed[policy, mission] = cell
+    return Units(policies=tuple(policies), missions=tuple(missions), cells=cells, notes=tuple(notes), failed=failed)
+
+
+def _collect_cell(
+    policy: str, mission: str, rows: pd.DataFrame, train_seeds: Mapping[str, Any]
+) -> tuple[Cell | FailedCell | None, list[str]]:
+    """The cell of a policy's rows on a mission, and notes on it; None if no episode is left, for a reason in the notes.
+
+    Args:
+        train_seeds: of all checkpoints of the policy, in the order of the table.
+    """
+    import pandas as pd
+
+    checkpoints = list(train_seeds)
+    notes: list[str] = []
+    table = rows.pivot(index="env_seed", columns="checkpoint", values="mean_reward")
+    present = [checkpoint for checkpoint in checkpoints if checkpoint in table.columns]
+    for absent in sorted(set(checkpoints) - set(present)):
+        notes.append(f"{absent} did not play {mission}; the results of {policy} there exclude it.")
+    table = table[present]
+    complete = table.dropna()
+    training_seeds = tuple(None if pd.isna(s := train_seeds[name]) else int(s) for name in present)
+    failures, timeouts = int(rows["mean_reward"].isna().sum()), int(rows["timeouts"].fillna(0).sum())
+    why = next((str(text) for text in rows["failure"] if text), None)
+    if complete.empty and why is not None:
+        cell = FailedCell(failures=failures, timeouts=timeouts, cause=why, training_seeds=training_seeds)
+        return cell, notes
+    failed = rows.loc[rows["mean_reward"].isna(), "env_seed"].nunique()
+    if failed:
+        notes.append(
+            f"{failed} of {len(table)} episodes of {policy} on {mission} have no complete result "
+            f"(first reason: {why or 'no reward was recorded'}) and are omitted; unless they failed by chance, its "
+            "scores are too high."
+        )
+    partly_played = len(table) - len(complete) - failed
+    if partly_played:
+        notes.append(
+            f"{partly_played} of {len(table)} episodes of {policy} on {mission} were not played by all of its "
+            f"{len(present)} checkpoints there and are omitted."
+        )
+    if complete.empty:
+        return None, [*notes, f"{policy} has no episode left on {mission}. {SAME_NUMBERS}"] if partly_played else notes
+    declared = rows[rows["success"].notna() & rows["env_seed"].isin(complete.index)]
+    share = float(declared["success"].astype(float).mean()) if len(declared) else float("nan")
+    return Cell(
+        rewards_ec=complete.to_numpy(dtype=np.float64),
+        seeds=tuple(int(seed) for seed in complete.index),
+        training_seeds=training_seeds,
+        successes=(share, int(declared["env_seed"].nunique())),
+        failures=failures,
+        first_failure=why,
+        timeouts=timeouts,
+    ), notes

@@ -1,0 +1,59 @@
+"""Published tables of single runs, from CSV files to the tables of a comparison: every digit that was published.
+
+atari100k.csv: 8 algorithms on 26 games, 5 to 100 runs (Agarwal et al. 2021; Micheli et al. 2023), with the random and
+human scores in atari100k_reference_scores.json. sactd3.csv: SAC and TD3 on HalfCheetah (Colas et al. 2019). The files
+are not part of the repository: they lie in DAF_PUBLISHED_SCORES, by default ../shared/scores beside the checkout.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from scipy import stats
+
+from daf.comparison import ComparisonResults, daf_compare_scores
+
+FOLDER = Path(os.environ.get("DAF_PUBLISHED_SCORES", Path(__file__).parents[4] / "shared" / "scores"))
+pytestmark = pytest.mark.skipif(not (FOLDER / "atari100k.csv").is_file(), reason=f"no published scores in {FOLDER}")
+
+PUBLISHED = {  # median over games of means over runs, mean, IQM, optimality gap
+    "SPR": (0.396, 0.616, 0.337, 0.577),
+    "SimPLe": (0.134, 0.332, 0.130, 0.729),
+    "IRIS": (0.289, 1.046, 0.501, 0.512),
+}
+STATISTICS = ["median", "mean", "iqm", "optimality_gap"]
+
+
+@pytest.fixture(scope="module")
+def atari() -> ComparisonResults:
+    return daf_compare_scores(
+        FOLDER / "atari100k.csv",
+        policies=list(PUBLISHED),
+        normalization=FOLDER / "atari100k_reference_scores.json",
+        trainings="per_mission",
+        num_resamples=100,
+    )
+
+
+@pytest.mark.parametrize("policy", PUBLISHED)
+def test_aggregates_of_atari_100k_from_its_runs(atari: ComparisonResults, policy: str) -> None:
+    rows = atari.aggregates.query("policy == @policy and estimand == 'recipes'").set_index("statistic")
+    assert tuple(rows.loc[STATISTICS, "value"].round(3)) == PUBLISHED[policy]
+    assert set(rows["n_units"]) == {26 * (100 if policy == "SPR" else 5)}
+
+
+def test_atari_100k_is_a_question_about_recipes(atari: ComparisonResults) -> None:
+    assert [record.estimand for record in atari.lead_records()] == ["recipes"] * 3
+
+
+def test_sac_against_td3_from_its_runs() -> None:
+    results = daf_compare_scores(FOLDER / "sactd3.csv", num_resamples=100)
+    row = results.pairwise.query("estimand == 'recipes' and mission == 'HalfCheetah'").iloc[0]
+    runs = pd.read_csv(FOLDER / "sactd3.csv").groupby("policy")["score"]
+    welch = stats.ttest_ind(runs.get_group("SAC"), runs.get_group("TD3"), equal_var=False)
+    assert (round(row["t"], 3), round(row["df"], 1), round(row["p_improvement"], 4)) == (9.113, 376.4, 0.8334)
+    assert (row["t"], row["df"]) == pytest.approx((welch.statistic, welch.df), rel=1e-12)
+    assert (row["n_a"], row["n_b"], row["verdict"]) == (192, 193, "better")

@@ -1,0 +1,121 @@
+"""What a comparison says first, and whether the figures of one sentence agree."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from math import isnan
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from daf.comparison import ComparisonResults, daf_compare_scores
+from daf.statistics.records import OVERALL, PairRecord
+from daf.statistics.sentences import verdict_sentence, why_undecided
+
+
+def compared(means: dict[str, float], *, seeds: int = 6, n: int = 1, **settings: object) -> ComparisonResults:
+    rng = np.random.default_rng(0)
+    rows = [
+        {"policy": policy, "mission": mission, "seed": seed, "episode": episode, "score": rng.normal(mean)}
+        for policy, mean in means.items()
+        for mission in ("m", "k")
+        for seed in range(seeds)
+        for episode in range(n)
+    ]
+    return daf_compare_scores(pd.DataFrame(rows), num_resamples=200, **settings)
+
+
+def test_the_question_that_the_data_answer_leads() -> None:
+    results = compared({"a": 0.0, "b": 9.0})
+    assert [record.estimand for record in results.lead_records()] == ["recipes"]
+    text = str(results)
+    assert text.index("These recipes") < text.index("These checkpoints")
+    assert text.count("insufficient data") == text.count("no verdict") == 0
+    assert "a scores 0.02 points over 2 missions, 95 % interval of the recipe" in text
+
+
+def test_a_question_without_a_verdict_is_not_answered() -> None:
+    answer = compared({"a": 0.0, "b": 9.0}, seeds=2).estimand["recipes"]
+    assert (answer["answered"], answer["why"]) == (
+        False,
+        "2 training seeds cannot show how much runs vary; train at least 3.",
+    )
+
+
+def test_with_both_answered_these_checkpoints_lead() -> None:
+    results = compared({"a": 0.0, "b": 9.0}, n=8)
+    assert [record.estimand for record in results.lead_records()] == ["checkpoints"]
+    assert [record.mission for record in results.lead_records("m")] == ["m"]
+
+
+def undecided(**changes: object) -> PairRecord:
+    record = PairRecord(
+        estimand="recipes", mission=OVERALL, n_missions=2, policy_a="a", policy_b="b", paired=False, n_a=5, n_b=5,
+        effect_name="d", test="t-test", difference=1.0, interval_low=0.1, interval_high=1.9, p=0.03, p_holm=0.09,
+        n_tests=3, verdict="inconclusive",
+    )  # fmt: skip
+    return replace(record, **changes)
+
+
+def test_interval_and_p_of_a_sentence_belong_together() -> None:
+    assert verdict_sentence(undecided(), level=0.95, missions=2) == (
+        "No difference between the recipe a and the recipe b is shown over 2 missions: 1.00 reward per agent, 95 % "
+        "interval 0.10 to 1.90 (5 and 5 training seeds, p = 0.030 for this test alone, 0.090 adjusted for 3). The "
+        "interval excludes no difference, but it is for this pair alone: among 3 tests, p is 0.090."
+    )
+    alone = verdict_sentence(undecided(n_tests=1, p=0.2, p_holm=0.2, interval_low=-0.5), level=0.95, missions=2)
+    assert alone.endswith("(5 and 5 training seeds, p = 0.20).")
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        ({"p": 0.06, "n_tests": 1}, "but the test is stricter: p = 0.060"),
+        ({"verdict": "insufficient data", "reason": "too few"}, "but too few"),
+        ({"interval_low": -1.9, "interval_high": -0.1}, "but it is for this pair alone: among 3 tests, p is 0.090"),
+        ({"interval_low": -0.1}, ""),
+        ({"verdict": "better"}, ""),
+        ({"primary": "probability_of_improvement", "p_improvement_low": 0.4, "p_improvement_high": 0.9}, ""),
+    ],
+)
+def test_an_interval_that_excludes_zero_without_a_winner_is_explained(changes: dict[str, object], why: str) -> None:
+    found = why_undecided(undecided(**changes), 0.95)
+    assert found == (why and f"the interval excludes no difference, {why}")
+
+
+def test_a_tiny_p_never_stands_beside_the_doubt_whether_it_was_chance() -> None:
+    record = undecided(p=5e-18, p_holm=5e-18, verdict="insufficient data", reason="2 training seeds are too few")
+    sentence = verdict_sentence(record, level=0.95, missions=2)
+    assert "chance" not in sentence
+    assert "no verdict on these recipes: 2 training seeds are too few" in sentence
+
+
+def test_the_spread_of_training_seeds_is_in_the_table() -> None:
+    results = compared({"a": 0.0, "b": 1.0})
+    scores = results.scores().query("policy == 'a'")
+    means = scores.groupby("train_seed")["score"].mean()
+    row = results.summary_statistics.query("policy == 'a' and mission == 'overall'").iloc[0]
+    assert row[["seed_sd", "seed_min", "seed_max"]].tolist() == pytest.approx(
+        [means.std(), means.min(), means.max()], abs=1e-12
+    )
+    assert results.seed_scores()[OVERALL]["a"] == pytest.approx(means.tolist())
+    separate = compared({"a": 0.0, "b": 1.0}, trainings="per_mission")
+    overall = next(record for record in separate.summary if record.mission == OVERALL)
+    assert isnan(overall.seed_sd)
+    assert OVERALL not in separate.seed_scores()
+
+
+def test_each_t_test_has_its_t_and_degrees_of_freedom() -> None:
+    rng = np.random.default_rng(0)
+    rows = [
+        {"policy": policy, "mission": "m", "seed": 0, "episode": episode, "score": score}
+        for policy, low in (("a", 0.0), ("b", 1.0))
+        for episode, score in enumerate(low + rng.exponential(3, 30))
+    ]
+    row = daf_compare_scores(pd.DataFrame(rows)).pairwise.query("estimand == 'checkpoints' and mission == 'm'").iloc[0]
+    if row["test"].startswith("Hall"):
+        assert row["df"] == 29
+    assert pd.isna(row["t"]) == row["test"].startswith("sign-flip")
+    recipes = compared({"a": 0.0, "b": 1.0}).pairwise.query("estimand == 'recipes'")
+    assert recipes[["t", "df"]].notna().all(axis=None)
