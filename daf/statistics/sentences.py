@@ -128,7 +128,7 @@ def verdict_sentence(record: PairRecord, *, level: float, missions: int = 1, uni
         seen = f"{a} scored {number(abs(record.difference))} {more} than {b} {where}"
         if record.difference == 0:
             seen = f"{a} and {b} scored the same {where}"
-        text = f"{seen}, which is no verdict on {SUBJECTS[record.estimand]}: {record.reason} ({grounds})."
+        text = f"{seen}, which gives no verdict on {SUBJECTS[record.estimand]}: {record.reason} ({grounds})."
     if record.caution and record.tested:
         text = f"{text} Caution: {record.caution}."
     return f"T{text[1:]}" if text.startswith("the recipe") else text

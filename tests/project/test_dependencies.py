@@ -63,6 +63,7 @@ NEVER_IMPORTED = {
 }
 NOT_OURS = {
     "measure": "a module next to the benchmarks",
+    "scenarios": "a module next to the benchmarks",
     "rliable": "only for making statistics.json again",
     "statsmodels": "only for making statistics.json again",
 }
