@@ -18,7 +18,8 @@ from daf.system.files import atomic_path
 from daf.system.readers import read_bytes
 
 SPEC_NAME = "policy_spec.json"
-RESERVED = (SPEC_NAME, "metadata.json", "README.md", "requirements.txt", "VERSION")
+METADATA_NAME = "metadata.json"
+RESERVED = (SPEC_NAME, METADATA_NAME, "README.md", "requirements.txt", "VERSION")
 
 
 def write_zip(path: str | Path, members: Mapping[str, bytes]) -> None:
