@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import os
 import selectors
-import signal
 import socket
 import struct
 import subprocess
@@ -27,6 +26,7 @@ import psutil
 
 from daf.errors import BadInputError, shorten
 from daf.system.json_files import parse_json
+from daf.system.private_folders import remove_abandoned
 
 PROGRAM = Path(__file__).with_name("confine.py")
 FOLDER_PREFIX = "daf-validate-"
@@ -34,6 +34,7 @@ FOLDER_PREFIX = "daf-validate-"
 _KEPT_VARIABLES = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH")
 _LOOK_EVERY_S = 0.2
 _KEPT_OUTPUT = 16_384
+_MOST_ROUNDS = 500
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,7 +74,8 @@ class GuestError(Exception):
 
 @contextmanager
 def private_folder() -> Iterator[Path]:
-    """A new folder that only this user can enter; removed at the end."""
+    """A new folder that only this user can enter; removed at the end, or, after a kill, by a validation a day later."""
+    remove_abandoned(FOLDER_PREFIX)
     with tempfile.TemporaryDirectory(prefix=FOLDER_PREFIX, ignore_cleanup_errors=True) as name:
         yield Path(name)
 
@@ -243,29 +245,28 @@ class Guest:
 
     def end(self) -> None:
         """Kill the process and everything it started."""
-        for _ in range(10):  # what forks meanwhile is found in the next round
+        for _ in range(_MOST_ROUNDS):  # what is started meanwhile is found in the next round
             family = _descendants(self._process.pid)
-            for process in reversed(family):
-                try:
-                    process.suspend()
-                except psutil.Error:
-                    continue
-            if self._process.poll() is None:
-                try:
-                    os.killpg(self._process.pid, signal.SIGKILL)
-                except ProcessLookupError:
-                    pass
-            for process in family:
-                try:
-                    process.kill()
-                except psutil.Error:
-                    continue
-            if not psutil.wait_procs(family, timeout=2)[1]:
+            for action in ("suspend", "kill"):
+                for process in family:
+                    try:
+                        getattr(process, action)()
+                    except psutil.Error:
+                        continue
+            if not any(map(_is_alive, family)):
                 break
+            time.sleep(0.01)
         self._process.wait()
         self._selector.close()
         self._channel.close()
         self._output.close()
+
+
+def _is_alive(process: psutil.Process) -> bool:
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.Error:
+        return False
 
 
 def _descendants(pid: int) -> list[psutil.Process]:
