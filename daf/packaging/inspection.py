@@ -106,7 +106,7 @@ def _lies(manifest: Manifest, archive: Archive, spec: _Spec) -> list[str]:
     """Where the manifest contradicts the package's own description of itself."""
     found = []
     for key in ("class_path", "init_kwargs"):
-        if getattr(manifest, key) != spec[key]:  # type: ignore[literal-required]
+        if getattr(manifest, key) != spec[key]:
             found.append(f"another {key} in {SPEC_NAME}")
     if METADATA_NAME in archive.names:
         where = f"{archive.path}: {METADATA_NAME}"
