@@ -5,9 +5,11 @@ readers          reading bytes and text
 json_files       reading JSON
 yaml_files       reading YAML
 archives         reading zip archives
+pickles          whether a file is a pickle that calls something
 tables           reading parquet files
 validated        values checked against a type
 user_paths       paths as people write them
+private_folders  folders that no other user can read or prepare
 locks            exclusive use of a folder by one process
 devices          GPUs and processors
 limits           limits of a cgroup on memory and processors
