@@ -1,4 +1,4 @@
-"""Episodes of a policy that lives in another process: here the engine's side, there only observations and actions.
+"""Episodes of a policy that lives in another process: here the engine, there only observations and actions.
 
 Rewards, steps, timeouts and statistics are this process's; whatever the other one does, it can only choose actions. They
 equal those of the engine's own rollout with the same actions.
@@ -115,8 +115,9 @@ def play_guest(policy: GuestPolicy, factory: SimulationFactory, seed: int, max_a
         whatever `ask` raises, BadAnswerError, and ValueError for an action that the mission does not have.
     """
     tokens = TokenTable(factory.env_config)
+    failed = None
     try:
         return play_agents([policy], [0] * factory.num_agents, factory, tokens, seed, max_action_time_ms)
     except StepFailedError as error:
-        assert error.__cause__ is not None
-        raise error.__cause__ from None
+        failed = error
+    raise failed.__cause__ or failed

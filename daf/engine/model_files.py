@@ -316,8 +316,8 @@ def refuse_code(path: Path) -> None:
     import torch
 
     if not _may_be_pickle(path):
-        if called := called_by_pickle(read_bytes(path)):  # of a protocol without a signature
-            raise _pickle_with_code(path, called)
+        if named := called_by_pickle(read_bytes(path)):  # of a protocol without a signature
+            raise _pickle_with_code(path, named)
         return
     try:
         torch.load(path, map_location="cpu", weights_only=True)

@@ -132,7 +132,7 @@ class HttpClient:
             def request() -> urllib.request.Request:
                 stream.seek(0)
                 content = _Progress(stream, size, where)
-                return urllib.request.Request(url, data=content, headers=headers, method="PUT")  # type: ignore[arg-type]
+                return urllib.request.Request(url, data=content, headers=headers, method="PUT")
 
             self._answered(request, where, UPLOAD_TIMEOUT_S, ())
 
@@ -165,7 +165,7 @@ class HttpClient:
         asked = _seconds(answer.retry_after)
         if asked is not None:
             return asked
-        longest = min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2 ** (attempt - 1))
+        longest: float = min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2 ** (attempt - 1))
         return longest * (0.5 + 0.5 * self.jitter())
 
     def _refusal(self, answer: Answer) -> str:

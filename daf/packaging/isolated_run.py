@@ -1,7 +1,7 @@
 """A program, not a library: load a bundle with the engine's own loader and answer observations with actions.
 
-`confine` runs it in a process that knows nothing of DAF, as on someone else's machine: a bundle with a hidden dependency
-on DAF fails here. The engine's side of the episode (observations, rewards, steps, clocks) is played by the process that
+`confine` runs it in a process that knows nothing of DAF, as on someone else's machine: a bundle with a hidden
+dependency on DAF fails here. The engine's side of the episode (observations, rewards, steps, clocks) is played by the process that
 validates, `daf.engine.guest`. Whatever the package does here, it can only choose actions, or fail.
 
 Messages are JSON with their length in front. In this order: whether the files are sound, before any of the package's
@@ -81,7 +81,7 @@ def unpack(package: Path, root: Path) -> None:
 
 
 def faults_of_files(root: Path, called_by_pickle: Callable[[bytes], str]) -> str:
-    """The first file of the bundle that holds tensors that are not numbers, or would run code; empty if there is none."""
+    """The first file of the bundle that holds tensors that are not numbers, or would run code; empty if none does."""
     for path in sorted(path for path in root.rglob("*") if path.is_file() and path.suffix != ".py"):
         name = path.relative_to(root).as_posix()
         try:

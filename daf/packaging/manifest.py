@@ -28,7 +28,7 @@ def require_name(name: str, where: str) -> str:
 
 
 def require_version(version: str, where: str) -> str:
-    """Return a package's version; raise BadInputError unless it is three numbers, and perhaps a pre-release (PEP 440)."""
+    """Return a version; raise BadInputError unless it is three numbers, and perhaps a pre-release (PEP 440)."""
     if not re.fullmatch(VERSION_PATTERN.strip("^$"), version, re.ASCII):
         expected = "three numbers such as 0.1.0, or a pre-release such as 0.1.0rc1"
         raise BadInputError(expected, f"'{version}'", where)

@@ -1,6 +1,6 @@
 """A package's process: started confined, spoken to over a socket, watched, and ended with everything it started.
 
-Nothing that the package sends is trusted: messages are short, checked JSON, its output is read but mostly forgotten, and
+Nothing that the package sends is trusted: messages are short, checked JSON; its output is read but mostly forgotten;
 it has a deadline. What its process may use is in `Limits`.
 """
 

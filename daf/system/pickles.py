@@ -1,7 +1,7 @@
 """Recognizing pickles that call something, without unpickling them. Uses the standard library alone.
 
-torch's own protection can be switched off, and loaders of policy classes are third-party code; a pickle of an old protocol
-has no signature, so a file's name and first bytes do not tell.
+torch's own protection can be switched off, and loaders of policy classes are third-party code. A pickle of an old
+protocol has no signature, so a file's name and first bytes do not tell.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ _IDENTIFIER = re.compile(r"[A-Za-z_][\w.]*")
 def called_by_pickle(content: bytes) -> str:
     """What a pickle of any protocol would call; empty if it is plain data, or not a pickle.
 
-    A pickle that is cut off still runs up to there, so its end does not matter. Text that happens to begin like a pickle
-    is told apart by what it would have to name.
+    A pickle that is cut off still runs up to there, so its end does not matter. Text that happens to begin like a
+    pickle is told apart by what it would have to name.
     """
     named, texts = "", [""]
     try:

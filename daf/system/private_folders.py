@@ -39,7 +39,7 @@ def _remove_own(folder: Path, pid: int) -> None:
 
 
 def remove_abandoned(prefix: str) -> None:
-    """Remove this user's temporary folders with this prefix that nobody has touched for a day: their processes were killed."""
+    """Remove this user's temporary folders with this prefix that are a day old: their processes were killed."""
     for path in Path(tempfile.gettempdir()).glob(f"{prefix}*"):
         try:
             status = path.lstat()

@@ -74,9 +74,8 @@ def guest(tmp_path: Path, program: str, monkeypatch: pytest.MonkeyPatch, **limit
 def test_a_process_that_breaks_its_limits_is_ended(
     program: str, limits: dict[str, float], problem: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with guest(tmp_path, program, monkeypatch, **limits) as process:
-        with pytest.raises(GuestError, match=problem):
-            process.receive()
+    with guest(tmp_path, program, monkeypatch, **limits) as process, pytest.raises(GuestError, match=problem):
+        process.receive()
     assert not any(map(is_alive, psutil.Process().children(recursive=True)))
 
 
