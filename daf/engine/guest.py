@@ -1,7 +1,7 @@
 """Episodes of a policy that lives in another process: here the engine, there only observations and actions.
 
-Rewards, steps, timeouts and statistics are this process's; whatever the other one does, it can only choose actions. They
-equal those of the engine's own rollout with the same actions.
+Rewards, steps, timeouts and statistics are this process's, and equal those of the engine's own rollout with the same
+actions. Whatever the other process does, it can only choose actions.
 """
 
 from __future__ import annotations

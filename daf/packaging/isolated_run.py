@@ -1,8 +1,8 @@
 """A program, not a library: load a bundle with the engine's own loader and answer observations with actions.
 
 `confine` runs it in a process that knows nothing of DAF, as on someone else's machine: a bundle with a hidden
-dependency on DAF fails here. The engine's side of the episode (observations, rewards, steps, clocks) is played by the process that
-validates, `daf.engine.guest`. Whatever the package does here, it can only choose actions, or fail.
+dependency on DAF fails here. The engine's side of the episode (observations, rewards, steps, clocks) is played by the
+process that validates, `daf.engine.guest`. Whatever the package does here, it can only choose actions, or fail.
 
 Messages are JSON with their length in front. In this order: whether the files are sound, before any of the package's
 code runs; whether the policy was built; then one answer per question.

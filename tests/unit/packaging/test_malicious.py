@@ -82,9 +82,11 @@ def test_a_process_that_breaks_its_limits_is_ended(
 def test_a_process_that_reads_nothing_does_not_hold_up_the_sender(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with guest(tmp_path, "time.sleep(60)", monkeypatch, wall_seconds=0.5) as process:
-        with pytest.raises(GuestError, match="not finished"):
-            process.send(bytes(50_000_000))
+    with (
+        guest(tmp_path, "time.sleep(60)", monkeypatch, wall_seconds=0.5) as process,
+        pytest.raises(GuestError, match="not finished"),
+    ):
+        process.send(bytes(50_000_000))
 
 
 def test_secrets_of_the_environment_stay_outside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
