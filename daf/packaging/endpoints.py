@@ -125,6 +125,37 @@ def require_record(package: Path, record: Path, sha256: str) -> None:
         raise DeploymentError(f"a validation of {sha256[:12]}…", shown, str(record), hint)
 
 
+AS_RECORDED = "as recorded"
+
+
+def served_state(endpoint: str | None, name: str, record: str | Path) -> str:
+    """Whether a registry serves what the record of a deployment or rollback says; otherwise, what it serves.
+
+    A constant without a record, and for servers, which do not tell.
+    """
+    path = Path(record)
+    target = None if endpoint is None else open_endpoint(endpoint)
+    if not isinstance(target, FolderEndpoint) or not path.is_file():
+        return AS_RECORDED
+    try:
+        recorded = read_record(path, _Deployed)
+    except BadInputError:
+        return f"{path.name} is damaged"
+    current = target.current(name)
+    if current is None:
+        return "nothing is deployed"
+    if all(current[key] == recorded[key] for key in ("version", "sha256")):  # type: ignore[literal-required]
+        return AS_RECORDED
+    return f"{current['version']} is in use since event {current['number']}"
+
+
+class _Deployed(TypedDict):
+    """What `served_state` compares of the record of a deployment."""
+
+    version: str
+    sha256: str
+
+
 class FolderEndpoint:
     """A registry in a folder, e.g. on a shared file system."""
 
@@ -153,6 +184,10 @@ class FolderEndpoint:
 
     def deployed(self, name: str | None) -> list[DeployedPolicy]:
         return self._registry.deployed(name)
+
+    def current(self, name: str) -> dict[str, object] | None:
+        """The pointer of a policy; None if it is not deployed."""
+        return self._registry.current(name)
 
     def _deployment(
         self, name: str, version: str, location: str, sha256: str, details: dict[str, object]

@@ -179,6 +179,7 @@ class _Collected:
     included: dict[str, bytes]
     observation_shape: list[int] | None
     action_names: list[str] | None
+    mission_file: dict[str, bytes]  # mission.json, if CoGames does not know the mission by its name
 
     @property
     def weights_name(self) -> str | None:
@@ -191,9 +192,14 @@ def _collect(checked: _Checked, include: Sequence[str | Path]) -> _Collected:
     from daf.packaging.source import collect_source
     from daf.packaging.weights import weights_for_bundle
 
-    interface = None
+    interface, mission_file = None, {}
     if checked.mission is not None:
-        interface = SimulationFactory(resolve_mission(checked.mission).env_config).interface
+        mission = resolve_mission(checked.mission)
+        interface = SimulationFactory(mission.env_config).interface
+        config = checked.mission if isinstance(checked.mission, MissionConfig) else None
+        changed = config is not None and bool(config.variants or config.num_agents or config.max_steps)
+        if changed or mission.origin != "cogames":
+            mission_file = {bundle.MISSION_NAME: mission.env_config.model_dump_json().encode()}
     weights = weights_for_bundle(checked.policy, interface)
     return _Collected(
         source=collect_source(checked.policy.class_path),
@@ -201,6 +207,7 @@ def _collect(checked: _Checked, include: Sequence[str | Path]) -> _Collected:
         included=bundle.included_files(include),
         observation_shape=None if interface is None else list(interface.observation_shape),
         action_names=None if interface is None else list(interface.action_names),
+        mission_file=mission_file,
     )
 
 
@@ -265,11 +272,12 @@ def _members(facts: Mapping[str, Any], checked: _Checked, collected: _Collected,
     members = {
         bundle.SPEC_NAME: bundle.policy_spec(source.class_path, weights_name, checked.init_kwargs),
         bundle.METADATA_NAME: bundle.json_bytes(metadata),
-        "README.md": bundle.readme(metadata, requirements),
+        "README.md": bundle.readme(metadata, requirements, has_mission_file=bool(collected.mission_file)),
         "requirements.txt": ("\n".join(requirements) + "\n").encode(),
         "VERSION": f"{checked.version}\n".encode(),
         **source.files,
         **collected.weights,
+        **collected.mission_file,
     }
     if clashes := sorted(set(collected.included) & set(members)):
         raise BadInputError(

@@ -2,6 +2,8 @@
 
 import io
 import json
+import subprocess
+import sys
 import threading
 import zipfile
 from collections.abc import Iterator
@@ -107,6 +109,26 @@ def test_the_contents_of_a_package(package: PackageResult, weights: Path) -> Non
     assert manifest.observation_shape == [500, 3]
     assert manifest.action_names == ["noop", "move_north", "move_south", "move_west", "move_east"]
     assert manifest.files == contents(package.path)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("mission", [MISSION, "training_facility_1"])
+def test_the_commands_of_the_readme_play_with_the_installed_command(mission: str, tmp_path: Path) -> None:
+    path = daf_package_policy("starter", None, tmp_path, mission=mission).path
+    with zipfile.ZipFile(path) as archive:
+        text = archive.read("README.md").decode()
+    commands = [line.strip() for line in text.splitlines() if line.startswith("    ")]
+    assert commands[-1].startswith("cogames run -m ")
+    for command in commands:
+        command = command.replace("unzip", f"{sys.executable} -m zipfile -e")
+        if "zipfile" in command:
+            command = command.removesuffix("mission.json") + "."
+        limits = " -e 1 -s 5" if command.startswith("cogames") else ""
+        done = subprocess.run(
+            command + limits, shell=True, cwd=tmp_path, capture_output=True, text=True, timeout=200, check=False
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+    assert "Average Per-Agent Reward" in done.stdout
 
 
 def test_the_same_inputs_give_the_same_bytes(package: PackageResult, weights: Path, tmp_path: Path) -> None:

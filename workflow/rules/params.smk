@@ -1,6 +1,7 @@
 # Everything that determines a rule's result, and nothing else: a change here reruns the rule, a change elsewhere does
 # not.
 from daf.config.recipes import STAGE_VERSIONS, package_recipe
+from daf.packaging.endpoints import served_state
 from daf.search.recipe import selection_recipe, strategy_code, sweep_recipe
 from daf.system.user_code import KEY
 from daf.workflow.plan import mission_recipes
@@ -65,3 +66,8 @@ def package_params(wildcards):
 
 def deployment_params(wildcards):
     return EXPERIMENT.deployment.to_dict()
+
+
+def endpoint_state(wildcards, output):
+    """Changes when something else serves than the file says, so that the target does not mistake itself for done."""
+    return served_state(EXPERIMENT.deployment.endpoint, wildcards.checkpoint, output[0])

@@ -14,7 +14,7 @@ import pytest
 
 from daf.deployment import daf_deploy_policy, daf_list_deployments, daf_rollback_deployment
 from daf.errors import BadInputError, DeploymentError
-from daf.packaging.endpoints import validation_path_of
+from daf.packaging.endpoints import AS_RECORDED, served_state, validation_path_of
 from daf.packaging.manifest import Manifest, manifest_path_of, read_manifest
 from daf.packaging.registry import FolderRegistry
 from daf.system.files import file_sha256, write_json
@@ -149,6 +149,19 @@ def test_zip_and_manifest_replaced_together_are_refused(home: Path, tmp_path: Pa
     with pytest.raises(DeploymentError, match="restore the file"):
         daf_deploy_policy(tmp_path / "packages" / "p-0.1.0.zip", home.parent, validate=False)
     assert registry(home).current("p")["version"] == "0.2.0"  # type: ignore[index]
+
+
+def test_a_target_notices_that_something_else_serves(home: Path, tmp_path: Path) -> None:
+    from dataclasses import asdict
+
+    record, package = tmp_path / "p.deployed.json", tmp_path / "packages" / "p-0.2.0.zip"
+    assert served_state(str(home.parent), "p", record) == AS_RECORDED  # nothing to compare
+    write_json(record, asdict(daf_deploy_policy(package, home.parent, validate=False)))
+    assert served_state(str(home.parent), "p", record) == AS_RECORDED
+    daf_rollback_deployment("p", home.parent)
+    assert served_state(str(home.parent), "p", record) == "0.1.0 is in use since event 3"
+    assert served_state(str(tmp_path / "other"), "p", record) == "nothing is deployed"
+    assert served_state("https://example.org", "p", record) == served_state(None, "p", record) == AS_RECORDED
 
 
 # ---- damage ---------------------------------------------------------------------------------------------------
