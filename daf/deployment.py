@@ -107,7 +107,7 @@ def daf_validate_deployment(
     timeout_s: float = DEFAULT_TIMEOUT_S,
     max_action_time_ms: int = DEFAULT_ACTION_TIME_MS,
 ) -> ValidationResult:
-    """Check a package's integrity, then let it play `steps` steps from a confined process of its own,
+    """Check a package's integrity, then let it play `steps` steps from a separate, confined process,
     which has neither DAF nor a network. Rewards and verdict are this process's.
 
     A bad package is a result, not an exception: see `is_valid`, `problems` and `checks`.

@@ -144,7 +144,7 @@ def served_state(endpoint: str | None, name: str, record: str | Path) -> str:
     current = target.current(name)
     if current is None:
         return "nothing is deployed"
-    if all(current[key] == recorded[key] for key in ("version", "sha256")):  # type: ignore[literal-required]
+    if all(current[key] == recorded[key] for key in ("version", "sha256")):
         return AS_RECORDED
     return f"{current['version']} is in use since event {current['number']}"
 

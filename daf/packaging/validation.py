@@ -111,7 +111,7 @@ def require_valid(result: ValidationResult, hint: str = "") -> None:
 
 
 def _play(package: Path, factory: SimulationFactory, settings: _Settings) -> _Played:
-    """Play the bundle, which lives in a confined process of its own; the episode is played here."""
+    """Play the bundle, which lives in a separate, confined process; the episode is played here."""
     from daf.engine.guest import BadAnswerError, GuestPolicy, play_guest
 
     request = {
@@ -140,7 +140,7 @@ def _play(package: Path, factory: SimulationFactory, settings: _Settings) -> _Pl
             return _Played(protection=protection, files=files, error=str(error), place=error.place)
         except BadInputError as error:
             return _Played(protection=protection, files=files, error=f"a damaged message ({error.found})")
-        except (ValueError, BadAnswerError) as error:  # an answer that is no action of the mission
+        except (ValueError, BadAnswerError) as error:  # an answer that the mission does not have
             return _Played(protection=protection, files=files, error=shorten(str(error)))
     return _Played(protection=protection, files=files, episode=episode)
 

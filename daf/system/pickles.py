@@ -18,7 +18,7 @@ def called_by_pickle(content: bytes) -> str:
     """What a pickle of any protocol would call; empty if it is plain data, or not a pickle.
 
     A pickle that is cut off still runs up to there, so its end does not matter. Text that happens to begin like a
-    pickle is told apart by what it would have to name.
+    pickle would have to name something, too.
     """
     named, texts = "", [""]
     try:

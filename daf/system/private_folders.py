@@ -20,7 +20,7 @@ _ABANDONED_SECONDS = 24 * 3600.0
 def private_folder(purpose: str) -> Path:
     """A folder of this process alone, the same for each purpose; it is removed when the process ends.
 
-    Its name cannot be predicted, so nobody can put anything there in advance.
+    Its name cannot be predicted, so no other user can put anything there in advance.
     """
     return _private_folder(purpose, os.getpid())
 

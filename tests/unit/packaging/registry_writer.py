@@ -1,4 +1,4 @@
-"""A process that deploys and rolls back for ever, to be killed: `registry_writer.py REGISTRY PACKAGES SEED`."""
+"""A process that deploys and rolls back until it is killed: `registry_writer.py REGISTRY PACKAGES SEED`."""
 
 from __future__ import annotations
 

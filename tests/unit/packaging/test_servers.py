@@ -5,6 +5,7 @@ import threading
 import traceback
 import urllib.request
 from collections.abc import Iterator
+from http.client import HTTPException
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, ClassVar
@@ -13,7 +14,6 @@ import pytest
 
 from daf.deployment import daf_deploy_policy, daf_list_deployments
 from daf.errors import BadInputError, DafError, DeploymentError
-from daf.packaging import http_client
 from daf.packaging.endpoints import open_endpoint
 from daf.packaging.http_client import HttpClient
 from daf.packaging.tokens import read_token
@@ -180,7 +180,7 @@ def test_packages_are_sent_to_https_only(url: str, server: str, tmp_path: Path) 
 
 
 @pytest.mark.parametrize("path", [PRESIGN, STORAGE, COMPLETE])
-@pytest.mark.parametrize("kind", [OSError, ValueError, http_client.http.client.HTTPException])
+@pytest.mark.parametrize("kind", [OSError, ValueError, HTTPException])
 def test_no_exception_carries_the_token(
     path: str, kind: type[Exception], server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
