@@ -127,7 +127,7 @@ def daf_deploy_policy(
     name: str | None = None,
     season: str | None = None,
     mission: str | MissionConfig = DEFAULT_MISSION,
-    validate: bool | str | Path = True,
+    validate: bool | ValidationResult | str | Path = True,
     reason: str = "",
     dry_run: bool = False,
 ) -> Deployment:
@@ -140,8 +140,8 @@ def daf_deploy_policy(
         name: name on the server; default: the package's.
         season: tournament season to enter; only for a CoGames server. None uploads without entering one.
         mission: the mission on which the package must first play.
-        validate: a path: the record of an earlier validation of the same content, instead of playing now; False: the
-            record next to the package, `{name}-{version}.validation.json`.
+        validate: an earlier validation of the same content, or the path of its record, instead of playing now; False:
+            the record next to the package, `{name}-{version}.validation.json`.
         reason: why, for the registry's history.
         dry_run: check everything that can be checked, and change nothing.
 
@@ -154,6 +154,8 @@ def daf_deploy_policy(
     request = deploy_request(package, name, season, reason, dry_run)
     if validate is True:
         return deploy_package(request, endpoint, mission)
+    if isinstance(validate, ValidationResult):
+        return deploy_package(request, endpoint, validate)
     record = validation_path_of(package) if validate is False else user_path(validate, "validate")
     return deploy_package(request, endpoint, record)
 

@@ -12,7 +12,7 @@ from daf.packaging.http_client import LOOPBACK
 from daf.packaging.manifest import read_manifest, require_name
 from daf.packaging.registry import DeployedPolicy, FolderRegistry
 from daf.packaging.servers import COGAMES_TOKEN, CogamesServer, CoworldServer
-from daf.packaging.validation import require_valid, validate_package
+from daf.packaging.validation import ValidationResult, require_valid, validate_package
 from daf.system.files import file_sha256
 from daf.system.user_paths import user_path
 from daf.system.validated import read_record
@@ -74,20 +74,24 @@ class _Validation(TypedDict):
     sha256: str | None
 
 
-def deploy_package(request: DeployRequest, endpoint: str | Path, validation: str | MissionConfig | Path) -> Deployment:
+def deploy_package(
+    request: DeployRequest, endpoint: str | Path, validation: str | MissionConfig | Path | ValidationResult
+) -> Deployment:
     """See `daf.deployment.daf_deploy_policy`.
 
     Args:
-        validation: the mission on which the package must first play, or the record of an earlier validation.
+        validation: the mission on which the package must first play, or an earlier validation, or its record.
     """
     target, package, sha256 = open_endpoint(endpoint), request.package, request.manifest.sha256
     if isinstance(validation, Path):
         require_record(package, validation, sha256)
     else:
-        result = validate_package(package, validation)
+        done = isinstance(validation, ValidationResult)
+        result = validation if isinstance(validation, ValidationResult) else validate_package(package, validation)
         require_valid(result, hint="nothing was sent")
         if result.sha256 != sha256:
-            raise DeploymentError("the package that was validated", "other content", str(package), "deploy it again")
+            found = "a validation of other content" if done else "other content"
+            raise DeploymentError("the package that was validated", found, str(package), "validate it again")
     if file_sha256(package) != sha256:
         raise DeploymentError("the content of the manifest", "other content", str(package), "package the policy again")
     return target.deploy(request)

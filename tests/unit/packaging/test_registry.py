@@ -7,6 +7,7 @@ import os
 import random
 import signal
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from daf.errors import BadInputError, DeploymentError
 from daf.packaging.endpoints import AS_RECORDED, served_state, validation_path_of
 from daf.packaging.manifest import Manifest, manifest_path_of, read_manifest
 from daf.packaging.registry import FolderRegistry
+from daf.packaging.validation import ValidationResult
 from daf.system.files import file_sha256, write_json
 from tests.unit.packaging import registry_writer
 from tests.unit.packaging.attacks import plain_manifest
@@ -136,6 +138,15 @@ def test_only_what_was_validated_is_deployed(tmp_path: Path) -> None:
     assert not (tmp_path / "registry").exists()
     write_json(tmp_path / "record.json", {"is_valid": True, "sha256": file_sha256(package)})
     assert daf_deploy_policy(package, tmp_path / "registry", validate=tmp_path / "record.json").version == "0.1.0"
+
+
+def test_a_validation_counts_for_its_content_only(tmp_path: Path) -> None:
+    package = fake(tmp_path / "packages", "0.1.0")
+    result = ValidationResult(package="p", sha256=file_sha256(package), mission="m", checks=[], rewards=[])
+    other = replace(result, sha256="0" * 64)
+    with pytest.raises(DeploymentError, match="a validation of other content"):
+        daf_deploy_policy(package, tmp_path / "registry", validate=other)
+    assert daf_deploy_policy(package, tmp_path / "registry", validate=result).version == "0.1.0"
 
 
 def test_zip_and_manifest_replaced_together_are_refused(home: Path, tmp_path: Path) -> None:
