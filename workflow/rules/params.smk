@@ -68,6 +68,14 @@ def deployment_params(wildcards):
     return EXPERIMENT.deployment.to_dict()
 
 
-def endpoint_state(wildcards, output):
-    """Changes when something else serves than the file says, so that the target does not mistake itself for done."""
-    return served_state(EXPERIMENT.deployment.endpoint, wildcards.checkpoint, output[0])
+def endpoint_state(suffix):
+    """Changes when something else serves than the file says, so that the target does not mistake itself for done.
+
+    A function of wildcards alone: Snakemake does not compare params that depend on the output.
+    """
+
+    def state(wildcards):
+        record = f"{OUT}/deployment/{wildcards.checkpoint}-{wildcards.version}.{suffix}.json"
+        return served_state(EXPERIMENT.deployment.endpoint, wildcards.checkpoint, record)
+
+    return state
