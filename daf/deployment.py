@@ -11,9 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from daf.config.policy_reference import check_importable, class_path_of
-from daf.packaging.endpoints import Deployment, deploy_package, open_endpoint
+from daf.packaging.deployments import Deployment
+from daf.packaging.endpoints import deploy_package, deploy_request, open_endpoint, validation_path_of
 from daf.packaging.manifest import Manifest
 from daf.packaging.package import PackageOptions, PackageRequest, PackageResult, write_package
+from daf.packaging.registry import DeployedPolicy
 from daf.packaging.validation import (
     DEFAULT_ACTION_TIME_MS,
     DEFAULT_STEPS,
@@ -28,12 +30,14 @@ if TYPE_CHECKING:
     from daf.config import MissionConfig
 
 __all__ = [
+    "DeployedPolicy",
     "Deployment",
     "Manifest",
     "PackageOptions",
     "PackageResult",
     "ValidationResult",
     "daf_deploy_policy",
+    "daf_list_deployments",
     "daf_package_policy",
     "daf_rollback_deployment",
     "daf_validate_deployment",
@@ -64,7 +68,7 @@ def daf_package_policy(
         weights_path: a file that the policy's `load_policy_data` reads, or a trained model (.safetensors), which is
             converted to such a file since CoGames does not support the format; None for a policy without weights.
         name: default: the shorthand or the class's name.
-        version: three numbers, default 0.1.0.
+        version: three numbers, perhaps with a pre-release such as 0.1.0rc1; default 0.1.0.
         init_kwargs: keyword arguments of the policy class.
         mission: the mission the policy was made for: the policy must build and load there, and the manifest records its
             observation shape and action names; default: the mission of a trained model, otherwise none.
@@ -106,7 +110,8 @@ def daf_validate_deployment(
     timeout_s: float = DEFAULT_TIMEOUT_S,
     max_action_time_ms: int = DEFAULT_ACTION_TIME_MS,
 ) -> ValidationResult:
-    """Check a package's integrity, then load it in a fresh process without DAF and play `steps` steps.
+    """Check a package's integrity, then let it play `steps` steps from a separate, confined process,
+    which has neither DAF nor a network. Rewards and verdict are this process's.
 
     A bad package is a result, not an exception: see `is_valid`, `problems` and `checks`.
 
@@ -126,36 +131,60 @@ def daf_deploy_policy(
     name: str | None = None,
     season: str | None = None,
     mission: str | MissionConfig = DEFAULT_MISSION,
-    validate: bool = True,
+    validate: bool | ValidationResult | str | Path = True,
+    reason: str = "",
+    dry_run: bool = False,
 ) -> Deployment:
     """Validate a package and send it to an endpoint.
 
     Args:
-        endpoint: a folder (or file://…) for a registry, http(s)://… for a CoGames server, whose token is read from
-            the environment variable COGAMES_TOKEN.
+        endpoint: a folder (or file://…) for a registry, http(s)://… for a CoGames server, coworld+http(s)://… for a
+            Coworld server. A server's token is read from the environment variable COGAMES_TOKEN or COWORLD_TOKEN, or
+            from the file (mode 600) that COGAMES_TOKEN_FILE or COWORLD_TOKEN_FILE names.
         name: name on the server; default: the package's.
-        season: tournament season to enter; only for a server. None uploads without entering one.
-        validate: False skips playing, but not the check against the manifest.
+        season: tournament season to enter; only for a CoGames server. None uploads without entering one.
+        mission: the mission on which the package must first play.
+        validate: an earlier validation of the same content, or the path of its record, instead of playing now; False:
+            the record next to the package, `{name}-{version}.validation.json`.
+        reason: why, for the registry's history.
+        dry_run: check everything that can be checked, and change nothing.
 
     Raises:
-        DeploymentError: the package is invalid, the version exists with different content, or the endpoint refuses.
+        DeploymentError: the package is invalid or was not validated, the version exists with different content, or the
+            endpoint refuses.
         BadInputError: an invalid address or name.
     """
-    validation_mission = mission if validate else None
-    return deploy_package(
-        user_path(package_path, "package_path"),
-        endpoint,
-        name=name,
-        season=season,
-        validation_mission=validation_mission,
-    )
+    package = user_path(package_path, "package_path")
+    request = deploy_request(package, name, season, reason, dry_run)
+    if validate is True:
+        return deploy_package(request, endpoint, mission)
+    if isinstance(validate, ValidationResult):
+        return deploy_package(request, endpoint, validate)
+    record = validation_path_of(package) if validate is False else user_path(validate, "validate")
+    return deploy_package(request, endpoint, record)
 
 
 @checked_arguments
-def daf_rollback_deployment(name: str, endpoint: str | Path, to_version: str | None = None) -> Deployment:
+def daf_rollback_deployment(
+    name: str, endpoint: str | Path, to_version: str | None = None, *, reason: str = "", dry_run: bool = False
+) -> Deployment:
     """Make an earlier version current again; default: the one before the current one.
 
+    Args:
+        reason: why, for the registry's history.
+        dry_run: say which version would become current, and change nothing.
+
     Raises:
-        DeploymentError: no earlier version, or the endpoint is a CoGames server, which cannot roll back.
+        DeploymentError: no earlier version, or the endpoint is a server, which cannot roll back.
     """
-    return open_endpoint(endpoint).rollback(name, to_version)
+    return open_endpoint(endpoint).rollback(name, to_version, reason=reason, dry_run=dry_run)
+
+
+@checked_arguments
+def daf_list_deployments(endpoint: str | Path, name: str | None = None) -> list[DeployedPolicy]:
+    """The policies in a registry: which version is in use, and all that happened before.
+
+    Raises:
+        DeploymentError: no policy of this name, or the endpoint is a server, which does not list them.
+    """
+    return open_endpoint(endpoint).deployed(name)

@@ -7,5 +7,5 @@ if __name__ == "__main__":
         package = deployment.daf_package_policy("starter", output_dir="out/packages", name="mine", version=version)
         validation = deployment.daf_validate_deployment(package.path, mission="tutorial.miner")
         print(validation)
-        print(deployment.daf_deploy_policy(package.path, "out/registry", validate=False))
+        print(deployment.daf_deploy_policy(package.path, "out/registry", validate=validation))
     print(deployment.daf_rollback_deployment("mine", "out/registry"))

@@ -11,7 +11,7 @@ from daf.workflow.script import script_context
 with script_context(snakemake) as context:
     config = DAFDeploymentConfig.from_dict(snakemake.params.deployment)
     deployed = daf_deploy_policy(
-        snakemake.input.package, require_endpoint(config), season=config.season, validate=False
+        snakemake.input.package, require_endpoint(config), season=config.season, validate=snakemake.input.validation
     )
     context.logger.info(f"deployed: {deployed}")
     write_json(snakemake.output[0], asdict(deployed))

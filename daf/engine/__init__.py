@@ -24,6 +24,7 @@ isolation        episodes of users' policies in a process that they may end
 worker_pool      processes that share the episodes
 batches          many episodes of one network in lock step
 rollout          one episode of any other policy
+guest            one episode of a policy in another process
 user_code        what policies change of this process, restored
 random_state     the global random generators
 episode          the stored results of an episode

@@ -23,6 +23,7 @@ from daf.system.archives import Archive
 from daf.system.engine_packages import DECIDING_PACKAGES
 from daf.system.files import digest, write_bytes, write_json
 from daf.system.json_files import parse_json, read_json
+from daf.system.pickles import called_by_pickle
 from daf.system.provenance import engine_stamp
 from daf.system.readers import read_bytes
 from daf.system.validated import validated
@@ -315,6 +316,8 @@ def refuse_code(path: Path) -> None:
     import torch
 
     if not _may_be_pickle(path):
+        if named := called_by_pickle(read_bytes(path)):  # of a protocol without a signature
+            raise _pickle_with_code(path, named)
         return
     try:
         torch.load(path, map_location="cpu", weights_only=True)
@@ -322,8 +325,12 @@ def refuse_code(path: Path) -> None:
         called = re.search(r"GLOBAL (\S+)", str(error))
         if called is None:
             raise
-        hint = "not loaded; from a source you trust, save its state_dict() again as safetensors, or with torch.save"
-        raise CheckpointError("tensors and plain data", f"a pickle that calls {called[1]}", str(path), hint) from error
+        raise _pickle_with_code(path, called[1]) from error
+
+
+def _pickle_with_code(path: Path, called: str) -> CheckpointError:
+    hint = "not loaded; from a source you trust, save its state_dict() again as safetensors, or with torch.save"
+    return CheckpointError("tensors and plain data", f"a pickle that calls {called}", str(path), hint)
 
 
 def _may_be_pickle(path: Path) -> bool:

@@ -54,12 +54,12 @@ class LazyObservation(AgentObservation):
 
     def __init__(self, agent_id: int, raw: np.ndarray, table: TokenTable, talk: Sequence[VisibleTalk] = ()) -> None:
         self.agent_id, self.talk = agent_id, talk
-        self._raw, self._table = raw, table
+        self.raw, self._table = raw, table
 
     @cached_property
     def tokens(self) -> Sequence[ObservationToken]:  # type: ignore[override]  # a plain field of the engine's class
-        unused = self._raw[:, 1] == NO_FEATURE
-        used = int(unused.argmax()) if unused.any() else len(self._raw)
+        unused = self.raw[:, 1] == NO_FEATURE
+        used = int(unused.argmax()) if unused.any() else len(self.raw)
         padded = np.zeros((used, 4), dtype=np.uint8)
-        padded[:, :3] = self._raw[:used]
+        padded[:, :3] = self.raw[:used]
         return list(map(self._table.__getitem__, padded.view("<u4").ravel().tolist()))

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import inspect
 import pickle
-import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -37,6 +36,7 @@ from daf.system.archives import Archive
 from daf.system.failure_report import FailureReport
 from daf.system.files import file_sha256
 from daf.system.json_files import parse_json
+from daf.system.private_folders import private_folder
 from daf.system.validated import validated
 
 __all__ = [
@@ -160,7 +160,7 @@ def build_policy(policy: ResolvedPolicy, interface: PolicyEnvInterface, *, devic
     class_path, data_path, init_kwargs = policy.class_path, policy.data_path, dict(policy.init_kwargs)
     if policy.bundle is not None:
         # The engine caches unpacked bundles by path; a content hash in the path prevents it from using a stale one.
-        unpacked = Path(tempfile.gettempdir()) / "daf-bundles" / file_sha256(policy.bundle)[:32]
+        unpacked = private_folder("bundles") / file_sha256(policy.bundle)[:32]
         spec = load_policy_spec_from_path(policy.bundle, device=device, force_dest=unpacked)
         class_path, init_kwargs = spec.class_path, dict(spec.init_kwargs)
         data_path = Path(spec.data_path) if spec.data_path else None

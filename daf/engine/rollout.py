@@ -15,7 +15,6 @@ from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
-import torch
 from mettagrid.policy.policy import AgentPolicy, MultiAgentPolicy
 from mettagrid.simulator import Action
 from mettagrid.simulator.interface import Location, VisibleTalk
@@ -45,6 +44,8 @@ class StepFailedError(Exception):
 
 def seed_everything(seed: int) -> None:
     """Seed the global generators that policies may use: python's, numpy's and torch's."""
+    import torch  # only here: processes that play for others need neither its memory nor its time
+
     random.seed(seed)
     np.random.seed(seed % 2**32)  # policies use the global generator
     torch.manual_seed(seed)

@@ -5,8 +5,16 @@ source        the Python files that a policy's class needs and the engine lacks
 weights       weights in a form that CoGames can load
 bundle        the zip: a CoGames submission bundle with documentation, the same bytes for the same content
 manifest      the required content of the zip, by hash
+inspection    what reading a package tells, without running anything
 validation    whether a package is intact and plays
-isolated_run  a program that loads and plays a package in a process without DAF
+sandbox       the process of a package under validation: confined, watched, ended
+confine       a program that gives up rights, then runs isolated_run
+isolated_run  a program that loads a package without DAF and answers observations with actions
+journal       the events of one deployed policy: the pointer and the history, which repair each other
 registry      a folder of deployed versions with a pointer to the current one
-endpoints     folder registries and CoGames servers behind one interface
+deployments   what is sent to an endpoint, and what came of it
+endpoints     folder registries and servers behind one interface
+servers       CoGames and Coworld servers
+http_client   requests with retries, bounds and a deadline
+tokens        the token of a server
 """

@@ -18,7 +18,9 @@ from daf.system.files import atomic_path
 from daf.system.readers import read_bytes
 
 SPEC_NAME = "policy_spec.json"
-RESERVED = (SPEC_NAME, "metadata.json", "README.md", "requirements.txt", "VERSION")
+METADATA_NAME = "metadata.json"
+MISSION_NAME = "mission.json"
+RESERVED = (SPEC_NAME, METADATA_NAME, MISSION_NAME, "README.md", "requirements.txt", "VERSION")
 
 
 def write_zip(path: str | Path, members: Mapping[str, bytes]) -> None:
@@ -65,7 +67,7 @@ def included_files(paths: Iterable[str | Path]) -> dict[str, bytes]:
     return members
 
 
-def readme(metadata: Mapping[str, Any], requirements: Iterable[str]) -> bytes:
+def readme(metadata: Mapping[str, Any], requirements: Iterable[str], *, has_mission_file: bool = False) -> bytes:
     """Documentation for users who unpack the bundle."""
     name, version = metadata["name"], metadata["version"]
     shape, actions = metadata["observation_shape"], metadata["action_names"]
@@ -94,8 +96,15 @@ This is a CoGames submission bundle. It was made with:
 
 Play it:
 
-    cogames run -m {metadata["mission"] or "tutorial.miner"} -p file://$PWD/{name}-{version}.zip
+{_commands(f"{name}-{version}.zip", metadata["mission"], has_mission_file)}
 
 The engine unpacks a bundle only once per path. After replacing the zip under the same name, use another path.
 """
     return text.encode()
+
+
+def _commands(zip_name: str, mission: str | None, has_mission_file: bool) -> str:
+    """Commands that play the bundle; a mission that CoGames does not have by this name is in the bundle."""
+    unpack = [f"    unzip {zip_name} {MISSION_NAME}"] if has_mission_file else []
+    played = MISSION_NAME if has_mission_file else mission or "tutorial.miner"
+    return "\n".join([*unpack, f"    cogames run -m {played} -p file://$PWD/{zip_name}"])

@@ -1,91 +1,60 @@
-"""Endpoints for packages: folder registries and CoGames servers behind one interface.
-
-The server client makes the same five requests as the `cogames upload` command. The token comes from the environment
-variable COGAMES_TOKEN, is sent only to the server (never to the storage that receives the zip, to another host through
-a redirect, or over plain http beyond this machine), and never appears in a message.
-"""
+"""Endpoints for packages: folder registries and servers behind one interface."""
 
 from __future__ import annotations
 
-import http.client
-import json
-import os
-import urllib.error
-import urllib.request
-from dataclasses import dataclass, field
-from email.message import Message
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, Protocol, TypedDict
-from urllib.parse import quote, unquote, urlsplit
+from typing import TYPE_CHECKING, Protocol, TypedDict
+from urllib.parse import unquote, urlsplit
 
-from daf.errors import BadInputError, DeploymentError, did_you_mean
-from daf.packaging.manifest import Manifest, read_manifest
-from daf.packaging.registry import FolderRegistry
-from daf.packaging.validation import require_valid, validate_package
+from daf.errors import BadInputError, DeploymentError
+from daf.packaging.deployments import Deployment, DeployRequest
+from daf.packaging.http_client import LOOPBACK
+from daf.packaging.manifest import read_manifest, require_name
+from daf.packaging.registry import DeployedPolicy, FolderRegistry
+from daf.packaging.servers import COGAMES_TOKEN, CogamesServer, CoworldServer
+from daf.packaging.validation import ValidationResult, require_valid, validate_package
 from daf.system.files import file_sha256
-from daf.system.json_files import parse_json
 from daf.system.user_paths import user_path
-from daf.system.validated import validated
+from daf.system.validated import read_record
 
 if TYPE_CHECKING:
     from daf.config import DAFDeploymentConfig, MissionConfig
 
-TOKEN_VARIABLE = "COGAMES_TOKEN"
-REQUEST_TIMEOUT_S = 60.0
-UPLOAD_TIMEOUT_S = 600.0
-_LOOPBACK = ("localhost", "127.0.0.1", "::1")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Deployment:
-    """Where a package is now. `location` is a path or the server's policy version id.
-
-    Attributes:
-        name: name of the package there.
-        version: its version.
-        endpoint: folder or address.
-        location: path of the zip, or the server's id of the policy version.
-        sha256: of the zip.
-        details: what else the endpoint answered.
-    """
-
-    name: str
-    version: str
-    endpoint: str
-    location: str
-    sha256: str
-    details: dict[str, Any] = field(default_factory=dict)
+_COWORLD = "coworld+"
 
 
 class Endpoint(Protocol):
-    """Something that accepts packages, and may be able to roll back to an earlier one."""
+    """Something that accepts packages, and may be able to roll back to an earlier one and to list what it has."""
 
-    def deploy(self, package: Path, manifest: Manifest, *, name: str, season: str | None) -> Deployment: ...
+    def deploy(self, request: DeployRequest) -> Deployment: ...
 
-    def rollback(self, name: str, to_version: str | None) -> Deployment: ...
+    def rollback(self, name: str, to_version: str | None, *, reason: str = "", dry_run: bool = False) -> Deployment: ...
+
+    def deployed(self, name: str | None) -> list[DeployedPolicy]: ...
 
 
 def open_endpoint(address: str | Path) -> Endpoint:
-    """A folder path or file:// address is a registry; http(s):// is a CoGames server.
+    """A folder path or file:// address is a registry; http(s):// is a CoGames server, coworld+http(s):// a Coworld one.
 
     Raises:
-        BadInputError: another kind of address.
+        BadInputError: another kind of address, or one that carries a secret.
     """
     text = str(address)
-    parts = urlsplit(text)
+    plain = text.removeprefix(_COWORLD)
+    parts = urlsplit(plain)
     if parts.scheme in ("http", "https"):
-        if parts.scheme == "http" and parts.hostname not in _LOOPBACK:
-            raise BadInputError(
-                "an https address", text, "endpoint", "over http, anyone on the network could read the token"
-            )
-        if not parts.hostname or "@" in parts.netloc:
-            hint = f"put the token into the environment variable {TOKEN_VARIABLE}"
-            raise BadInputError("an address without user name or password", f"{parts.scheme}://…", "endpoint", hint)
-        return CogamesServer(text)
-    if parts.scheme == "file":
+        if not parts.hostname or "@" in parts.netloc or parts.query or parts.fragment:
+            hint = f"put the token into the environment variable {COGAMES_TOKEN}"
+            expected = "an address without user name, password or query"
+            raise BadInputError(expected, f"{parts.scheme}://…", "endpoint", hint)
+        if parts.scheme == "http" and parts.hostname not in LOOPBACK:
+            hint = "over http, anyone on the network could read the token"
+            raise BadInputError("an https address", f"http://{parts.hostname}", "endpoint", hint)
+        return CogamesServer(plain) if plain == text else CoworldServer(plain)
+    if parts.scheme == "file" and plain == text:
         return FolderEndpoint(Path(unquote(parts.path)))
     if "://" in text:
-        raise BadInputError("a folder, file:// or http(s):// address", f"'{text}'", "endpoint")
+        raise BadInputError("a folder, file:// or http(s):// address", f"{parts.scheme}://…", "endpoint")
     return FolderEndpoint(user_path(text, "endpoint"))
 
 
@@ -98,28 +67,97 @@ def require_endpoint(config: DAFDeploymentConfig | None) -> str:
     return config.endpoint
 
 
+class _Validation(TypedDict):
+    """What deploying relies on in the record of a validation."""
+
+    is_valid: bool
+    sha256: str | None
+
+
 def deploy_package(
-    package: Path,
-    endpoint: str | Path,
-    *,
-    name: str | None,
-    season: str | None,
-    validation_mission: str | MissionConfig | None,
+    request: DeployRequest, endpoint: str | Path, validation: str | MissionConfig | Path | ValidationResult
 ) -> Deployment:
     """See `daf.deployment.daf_deploy_policy`.
 
     Args:
-        validation_mission: the mission on which the package must first play; None sends it without playing.
+        validation: the mission on which the package must first play, or an earlier validation, or its record.
     """
-    target = open_endpoint(endpoint)
+    target, package, sha256 = open_endpoint(endpoint), request.package, request.manifest.sha256
+    if isinstance(validation, Path):
+        require_record(package, validation, sha256)
+    else:
+        done = isinstance(validation, ValidationResult)
+        result = validation if isinstance(validation, ValidationResult) else validate_package(package, validation)
+        require_valid(result, hint="nothing was sent")
+        if result.sha256 != sha256:
+            found = "a validation of other content" if done else "other content"
+            raise DeploymentError("the package that was validated", found, str(package), "validate it again")
+    if file_sha256(package) != sha256:
+        raise DeploymentError("the content of the manifest", "other content", str(package), "package the policy again")
+    return target.deploy(request)
+
+
+def deploy_request(package: Path, name: str | None, season: str | None, reason: str, dry_run: bool) -> DeployRequest:
+    """The request for a package on disk.
+
+    Raises:
+        DeploymentError: there is no package, or no manifest next to it. BadInputError: an invalid name.
+    """
     if not package.is_file():
         raise DeploymentError("a package", "no such file", str(package), "create it with daf_package_policy")
     manifest = read_manifest(package)
-    if validation_mission is not None:
-        require_valid(validate_package(package, validation_mission), hint="nothing was sent")
-    if file_sha256(package) != manifest.sha256:
-        raise DeploymentError("the content of the manifest", "other content", str(package), "package the policy again")
-    return target.deploy(package, manifest, name=name or manifest.name, season=season)
+    name = manifest.name if name is None else require_name(name, "daf_deploy_policy: name")
+    return DeployRequest(package=package, manifest=manifest, name=name, season=season, reason=reason, dry_run=dry_run)
+
+
+def validation_path_of(package: Path) -> Path:
+    """`miner-0.1.0.zip` → `miner-0.1.0.validation.json`, where the workflow writes it."""
+    return package.with_name(package.name.removesuffix(".zip") + ".validation.json")
+
+
+def require_record(package: Path, record: Path, sha256: str) -> None:
+    """Raise DeploymentError unless the record says that this content was valid."""
+    hint = "validate it first: daf_deploy_policy does so unless validate=False"
+    try:
+        found = read_record(record, _Validation, "the record of a validation", hint)
+    except BadInputError as error:
+        raise DeploymentError("a validated package", error.found, error.where, hint) from None
+    if not found["is_valid"]:
+        raise DeploymentError("a valid package", "one that failed its validation", str(record), hint)
+    if found["sha256"] != sha256:
+        shown = f"a validation of {str(found['sha256'])[:12]}…"
+        raise DeploymentError(f"a validation of {sha256[:12]}…", shown, str(record), hint)
+
+
+AS_RECORDED = "as recorded"
+
+
+def served_state(endpoint: str | None, name: str, record: str | Path) -> str:
+    """Whether a registry serves what the record of a deployment or rollback says; otherwise, what it serves.
+
+    A constant without a record, and for servers, which do not tell.
+    """
+    path = Path(record)
+    target = None if endpoint is None else open_endpoint(endpoint)
+    if not isinstance(target, FolderEndpoint) or not path.is_file():
+        return AS_RECORDED
+    try:
+        recorded = read_record(path, _Deployed)
+    except BadInputError:
+        return f"{path.name} is damaged"
+    current = target.current(name)
+    if current is None:
+        return "nothing is deployed"
+    if all(current[key] == recorded[key] for key in ("version", "sha256")):
+        return AS_RECORDED
+    return f"{current['version']} is in use since event {current['number']}"
+
+
+class _Deployed(TypedDict):
+    """What `served_state` compares of the record of a deployment."""
+
+    version: str
+    sha256: str
 
 
 class FolderEndpoint:
@@ -128,138 +166,37 @@ class FolderEndpoint:
     def __init__(self, folder: Path) -> None:
         self._registry = FolderRegistry(folder)
 
-    def deploy(self, package: Path, manifest: Manifest, *, name: str, season: str | None) -> Deployment:
-        if season is not None:
-            raise BadInputError("no season", f"'{season}'", "endpoint", "only a CoGames server has seasons")
-        if name != manifest.name:
+    def deploy(self, request: DeployRequest) -> Deployment:
+        manifest = request.manifest
+        if request.season is not None:
+            raise BadInputError("no season", f"'{request.season}'", "endpoint", "only a CoGames server has seasons")
+        if request.name != manifest.name:
             hint = "package the policy under that name"
-            raise BadInputError(f"the package's own name '{manifest.name}'", f"'{name}'", "endpoint", hint)
-        stored = self._registry.deploy(package, manifest)
-        return self._deployment(name, manifest.version, str(stored), manifest.sha256)
+            raise BadInputError(f"the package's own name '{manifest.name}'", f"'{request.name}'", "endpoint", hint)
+        current = self._registry.current(manifest.name)
+        stored = self._registry.deploy(request.package, manifest, reason=request.reason, dry_run=request.dry_run)
+        serves = current["version"] if current else None
+        details = {"dry_run": True, "current": serves} if request.dry_run else {}
+        return self._deployment(request.name, manifest.version, str(stored), manifest.sha256, details)
 
-    def rollback(self, name: str, to_version: str | None) -> Deployment:
-        pointer = self._registry.rollback(name, to_version)
+    def rollback(self, name: str, to_version: str | None, *, reason: str = "", dry_run: bool = False) -> Deployment:
+        current = self._registry.current(name)
+        pointer = self._registry.rollback(name, to_version, reason=reason, dry_run=dry_run)
         location = str(self._registry.folder / pointer["package"])
-        return self._deployment(name, pointer["version"], location, pointer["sha256"])
+        details = {"dry_run": True, "current": current["version"] if current else None} if dry_run else {}
+        return self._deployment(name, pointer["version"], location, pointer["sha256"], details)
 
-    def _deployment(self, name: str, version: str, location: str, sha256: str) -> Deployment:
+    def deployed(self, name: str | None) -> list[DeployedPolicy]:
+        return self._registry.deployed(name)
+
+    def current(self, name: str) -> dict[str, object] | None:
+        """The pointer of a policy; None if it is not deployed."""
+        return self._registry.current(name)
+
+    def _deployment(
+        self, name: str, version: str, location: str, sha256: str, details: dict[str, object]
+    ) -> Deployment:
         endpoint = str(self._registry.folder)
-        return Deployment(name=name, version=version, endpoint=endpoint, location=location, sha256=sha256)
-
-
-class _NoRedirect(urllib.request.HTTPRedirectHandler):
-    """Refuse redirects: they would send the token to another host."""
-
-    def redirect_request(
-        self, req: urllib.request.Request, fp: IO[bytes], code: int, msg: str, headers: Message, newurl: str
-    ) -> None:
-        return None
-
-
-class CogamesServer:
-    """The submission interface of a CoGames server."""
-
-    def __init__(self, base_url: str) -> None:
-        self._base_url = base_url.rstrip("/")
-
-    def deploy(self, package: Path, manifest: Manifest, *, name: str, season: str | None) -> Deployment:
-        token = os.environ.get(TOKEN_VARIABLE, "").strip()
-        if not token:
-            hint = "log in with `cogames login` elsewhere and export the token"
-            raise DeploymentError(f"a token in {TOKEN_VARIABLE}", "no such variable", self._base_url, hint)
-        if season is not None:
-            self._check_season(season, token)
-        presigned = self._call("POST", "/stats/policies/submit/presigned-url", token)
-        upload_url, upload_id = self._field(presigned, "upload_url"), self._field(presigned, "upload_id")
-        self._upload(str(upload_url), package)
-        body = {"upload_id": upload_id, "name": name} | ({} if season is None else {"season": season})
-        answer = self._call("POST", "/stats/policies/submit/complete", token, body)
         return Deployment(
-            name=name,
-            version=manifest.version,
-            endpoint=self._base_url,
-            location=str(self._field(answer, "id")),
-            sha256=manifest.sha256,
-            details={"server_version": answer.get("version"), "season": season, "pools": answer.get("pools")},
+            name=name, version=version, endpoint=endpoint, location=location, sha256=sha256, details=details
         )
-
-    def rollback(self, name: str, to_version: str | None) -> Deployment:
-        hint = "deploy the earlier package again: the server treats the newest upload as current"
-        raise DeploymentError("an endpoint that can roll back", "a CoGames server, which cannot", self._base_url, hint)
-
-    def _check_season(self, season: str, token: str) -> None:
-        listed = self._call("GET", "/tournament/seasons", token)
-        names = (
-            [str(entry.get("name")) for entry in listed if isinstance(entry, dict)] if isinstance(listed, list) else []
-        )
-        if season not in names:
-            raise DeploymentError("a season of the server", f"'{season}'", self._base_url, did_you_mean(season, names))
-        self._call("GET", f"/tournament/seasons/{quote(season, safe='')}", token)
-
-    def _field(self, answer: Any, key: str) -> Any:
-        if not isinstance(answer, dict) or key not in answer:
-            raise DeploymentError(
-                f"an answer with '{key}'", "another answer", self._base_url, "is this a CoGames server?"
-            )
-        return answer[key]
-
-    def _call(self, method: str, path: str, token: str, body: dict[str, Any] | None = None) -> Any:
-        data = None if body is None else json.dumps(body).encode()
-        headers = {"X-Auth-Token": token, "Accept": "application/json"}
-        if data is not None:
-            headers["Content-Type"] = "application/json"
-        elif method == "POST":
-            data = b""
-        request = urllib.request.Request(self._base_url + path, data=data, headers=headers, method=method)
-        content = self._send(request, f"{method} {self._base_url}{path}", REQUEST_TIMEOUT_S, token)
-        try:
-            return parse_json(content, self._base_url)
-        except BadInputError:
-            where = f"{method} {self._base_url}{path}"
-            raise DeploymentError("a JSON answer", "something else", where, "is this a CoGames server?") from None
-
-    def _upload(self, url: str, package: Path) -> None:
-        parts = urlsplit(url)
-        if parts.scheme != "https" and parts.hostname not in _LOOPBACK:
-            raise DeploymentError("an https upload address", f"{parts.scheme}://{parts.hostname}", self._base_url)
-        with open(package, "rb") as stream:
-            headers = {"Content-Type": "application/zip", "Content-Length": str(package.stat().st_size)}
-            request = urllib.request.Request(url, data=stream, headers=headers, method="PUT")
-            # A presigned address is a secret, too: name the host, not the query.
-            self._send(request, f"PUT {parts.scheme}://{parts.netloc}{parts.path}", UPLOAD_TIMEOUT_S, None)
-
-    def _send(self, request: urllib.request.Request, where: str, timeout_s: float, token: str | None) -> bytes:
-        handlers: list[urllib.request.BaseHandler] = [_NoRedirect()]
-        if urlsplit(request.full_url).hostname in _LOOPBACK:
-            handlers.append(urllib.request.ProxyHandler({}))
-        try:
-            with urllib.request.build_opener(*handlers).open(request, timeout=timeout_s) as response:
-                content: bytes = response.read()
-                return content
-        except urllib.error.HTTPError as error:
-            raise DeploymentError("status 200", _refusal(error, token), where, _HINTS.get(error.code, "")) from None
-        except (urllib.error.URLError, TimeoutError, http.client.HTTPException, OSError) as error:
-            reason = getattr(error, "reason", None) or error
-            hint = "is the address right, and is the server up?"
-            raise DeploymentError("an answer", f"{type(error).__name__}: {reason}", where, hint) from None
-
-
-_HINTS = {
-    401: f"the token in {TOKEN_VARIABLE} is wrong or has expired",
-    403: f"the token in {TOKEN_VARIABLE} does not permit this",
-    404: "is the address right?",
-    413: "the package is too large for the server",
-}
-
-
-class _Refusal(TypedDict):
-    detail: Any
-
-
-def _refusal(error: urllib.error.HTTPError, token: str | None) -> str:
-    try:
-        detail = validated(_Refusal, parse_json(error.read(4096), "answer"), "answer")["detail"]
-    except (BadInputError, OSError):
-        detail = error.reason
-    text = f"status {error.code}: {detail}"
-    return text.replace(token, "***") if token else text

@@ -1,17 +1,31 @@
-"""A program, not a library: load a bundle with the engine's own loader and play, as on someone else's machine.
+"""A program, not a library: load a bundle with the engine's own loader and answer observations with actions.
 
-`daf.packaging.validation` runs it as `python -I isolated_run.py REQUEST RESULT` in a temporary folder. It deliberately
-does not import DAF, so that a bundle with a hidden dependency on DAF fails here.
+`confine` runs it in a process that knows nothing of DAF, as on someone else's machine: a bundle with a hidden
+dependency on DAF fails here. The engine's side of the episode (observations, rewards, steps, clocks) is played by the
+process that validates, `daf.engine.guest`. Whatever the package does here, it can only choose actions, or fail.
+
+Messages are JSON with their length in front. In this order: whether the files are sound, before any of the package's
+code runs; whether the policy was built; then one answer per question.
 """
 
 from __future__ import annotations
 
 import importlib.machinery
 import json
+import math
+import os
+import runpy
+import socket
+import struct
 import sys
 import traceback
+import zipfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+
+TENSOR_SUFFIXES = (".pt", ".pth", ".ckpt", ".safetensors")
+_ELEMENTS_AT_ONCE = 1 << 22
 
 
 class NoDaf:
@@ -29,67 +43,183 @@ class NoDaf:
         return spec
 
 
-def play(request: dict[str, Any]) -> dict[str, Any]:
-    """Load the bundle and play one short episode; seeds are fixed, since the engine seeds no policy."""
+class Channel:
+    """Messages to and from the process that validates."""
+
+    def __init__(self, stream: socket.socket) -> None:
+        self._stream = stream
+
+    def send(self, message: dict[str, Any]) -> None:
+        content = json.dumps(message).encode()
+        self._stream.sendall(struct.pack(">I", len(content)) + content)
+
+    def receive(self) -> bytes:
+        (length,) = struct.unpack(">I", self._exactly(4))
+        return self._exactly(length)
+
+    def _exactly(self, count: int) -> bytes:
+        parts, missing = [], count
+        while missing:
+            part = self._stream.recv(min(missing, 1 << 20))
+            if not part:
+                os._exit(0)  # validation is over
+            parts.append(part)
+            missing -= len(part)
+        return b"".join(parts)
+
+
+# ---- before any code of the package runs -------------------------------------------------------------------
+
+
+def unpack(package: Path, root: Path) -> None:
+    """Unpack the bundle where the engine's loader looks for it."""
+    from mettagrid.policy.prepare_policy_spec import extract_submission_archive
+
+    root.mkdir()
+    extract_submission_archive(package, root)
+    (root / ".extraction_complete").touch()
+
+
+def faults_of_files(root: Path, called_by_pickle: Callable[[bytes], str]) -> str:
+    """The first file of the bundle that holds tensors that are not numbers, or would run code; empty if none does."""
+    for path in sorted(path for path in root.rglob("*") if path.is_file() and path.suffix != ".py"):
+        name = path.relative_to(root).as_posix()
+        try:
+            found = tensors(path)
+            if found is None:
+                if called := called_by_pickle(path.read_bytes()):
+                    return f"{name} is a pickle that calls {called}"
+                continue
+            broken = next((key for key, tensor in found if not finite(tensor)), None)
+        except Exception as error:  # parsers of damaged files raise whatever they meet
+            return f"{name} cannot be read as tensors and plain data: {describe(error)}"
+        if broken is not None:
+            return f"{name} has NaN or infinity in {broken or 'its value'}"
+    return ""
+
+
+def tensors(path: Path) -> list[tuple[str, Any]] | None:
+    """Name and value of every tensor in a file; None for a file of another kind."""
+    import safetensors.torch
+    import torch
+
+    if path.suffix.lower() == ".safetensors":
+        return list(safetensors.torch.load_file(path).items())
+    with open(path, "rb") as stream:
+        is_pickle = stream.read(1) == b"\x80"  # of protocol 2 or later
+    is_saved = is_pickle or (
+        zipfile.is_zipfile(path)
+        and any(name.rpartition("/")[2] == "data.pkl" for name in zipfile.ZipFile(path).namelist())
+    )
+    if is_saved or path.suffix.lower() in TENSOR_SUFFIXES:
+        return list(leaves(torch.load(path, map_location="cpu", weights_only=True), ""))
+    return None
+
+
+def leaves(value: Any, name: str) -> Iterator[tuple[str, Any]]:
+    if isinstance(value, dict):
+        for key, item in value.items():
+            yield from leaves(item, f"{name}.{key}" if name else str(key))
+    elif isinstance(value, list | tuple):
+        for number, item in enumerate(value):
+            yield from leaves(item, f"{name}[{number}]")
+    else:
+        yield name, value
+
+
+def finite(value: Any) -> bool:
+    import torch
+
+    if not isinstance(value, torch.Tensor):
+        return not isinstance(value, float) or math.isfinite(value)
+    if not (value.is_floating_point() or value.is_complex()):
+        return True
+    flat = value.detach().reshape(-1)
+    return all(bool(torch.isfinite(part.float()).all()) for part in flat.split(_ELEMENTS_AT_ONCE))
+
+
+# ---- the policy ----------------------------------------------------------------------------------------------
+
+
+def load(request: dict[str, Any], root: Path) -> tuple[list[Any], Any, int]:
+    """The policy of every agent, the mission's interface, and the time per action that the policy asks for.
+
+    Seeds are fixed, since the engine seeds no policy.
+    """
     import random
 
     import numpy as np
     import torch
-    from mettagrid.config.mettagrid_config import MettaGridConfig
     from mettagrid.policy.loader import initialize_or_load_policy
     from mettagrid.policy.policy_env_interface import PolicyEnvInterface
     from mettagrid.policy.prepare_policy_spec import load_policy_spec_from_path
-    from mettagrid.runner.rollout import resolve_env_for_seed, single_episode_rollout
 
     torch.set_num_threads(1)
     random.seed(request["seed"])
     np.random.seed(request["seed"])
     torch.manual_seed(request["seed"])
-    root = Path(request["unpacked"])
     sys.meta_path.insert(0, NoDaf(root))
-    env = MettaGridConfig.model_validate_json(Path(request["env"]).read_text())
-    env.game.max_steps = request["steps"]
-    env = resolve_env_for_seed(env, request["seed"])
-    interface = PolicyEnvInterface.from_mg_cfg(env)
-    facts = {"observation_shape": list(interface.observation_shape), "action_names": list(interface.action_names)}
+    interface = PolicyEnvInterface.model_validate(request["interface"])
     spec = load_policy_spec_from_path(Path(request["package"]), device="cpu", force_dest=root)
     policy = initialize_or_load_policy(interface, spec)
-    result, _ = single_episode_rollout(
-        [policy],
-        [0] * env.game.num_agents,
-        env,
-        seed=request["seed"],
-        max_action_time_ms=request["max_action_time_ms"],
-        render_mode="none",
-        autostart=False,
-        capture_replay=False,
-    )
-    counts: dict[str, float] = {}
-    for agent in result.stats["agent"]:
-        for key, value in agent.items():
-            if key.startswith("action.") and key.endswith(".success"):
-                name = key.removeprefix("action.").removesuffix(".success")
-                counts[name] = counts.get(name, 0) + float(value)
-    return facts | {
-        "steps": int(result.steps),
-        "rewards": [float(reward) for reward in result.rewards],
-        "timeouts": int(sum(result.action_timeouts)),
-        "actions": counts,
-    }
+    budget_ms = max(int(request["max_action_time_ms"]), int(policy.minimum_action_timeout_ms))
+    policy.configure_action_timeout_ms(budget_ms)
+    agents = [policy.agent_policy(agent) for agent in range(interface.num_agents)]
+    for agent in agents:
+        agent.reset()
+    return agents, interface, int(policy.minimum_action_timeout_ms)
 
 
-def main(request_path: str, result_path: str) -> int:
-    request = json.loads(Path(request_path).read_text())
+def answer(agents: list[Any], interface: Any, channel: Channel) -> None:
+    """Answer questions until there are none: [agent, ...] with what they see → their actions."""
+    import numpy as np
+    from mettagrid.simulator.interface import AgentObservation, Location, ObservationToken, VisibleTalk
+
+    features = {feature.id: feature for feature in interface.obs_features}
+    while True:
+        question = json.loads(channel.receive())
+        raw = np.frombuffer(channel.receive(), dtype=np.uint8).reshape(len(question["agents"]), -1, 3)
+        seen = []
+        for row, agent, talk in zip(raw, question["agents"], question["talk"], strict=True):
+            unused = row[:, 1] == 0xFF
+            used = int(unused.argmax()) if unused.any() else len(row)
+            tokens = [
+                ObservationToken(feature=features[int(token[1])], value=int(token[2]), raw_token=token)
+                for token in row[:used]
+            ]
+            heard = [
+                VisibleTalk(agent_id=speaker, text=text, location=Location(*place), remaining_steps=left)
+                for speaker, text, place, left in talk
+            ]
+            seen.append((agent, AgentObservation(agent_id=agent, tokens=tokens, talk=heard)))
+        if question["together"]:
+            chosen = list(agents[0].step_group(seen))
+        else:
+            chosen = [agents[agent].step(observation) for agent, observation in seen]
+        channel.send({"actions": [plain_action(action) for action in chosen]})
+
+
+def plain_action(action: Any) -> list[Any]:
+    return [action, None, None] if isinstance(action, str) else [action.name, action.vibe, action.talk]
+
+
+def describe(error: BaseException) -> str:
+    return f"{type(error).__name__}: {error}"[:1000]
+
+
+def main(request: dict[str, Any], stream: socket.socket) -> int:
+    channel, root = Channel(stream), Path(request["home"]) / "bundle"
     try:
-        outcome: dict[str, Any] = {"ok": True, **play(request)}
+        unpack(Path(request["package"]), root)
+        called_by_pickle = runpy.run_path(request["pickles"])["called_by_pickle"]
+        channel.send({"files": faults_of_files(root, called_by_pickle)})
+        agents, interface, minimum_ms = load(request, root)
+        together = bool(agents) and bool(agents[0].can_step_group(agents))
+        channel.send({"together": together, "minimum_action_timeout_ms": minimum_ms})
+        answer(agents, interface, channel)
     except (Exception, SystemExit) as error:  # whatever the policy raises is the finding
         traceback.print_exc()
-        last = traceback.extract_tb(error.__traceback__)[-1]
-        place = f"{Path(last.filename).name}:{last.lineno}"
-        outcome = {"ok": False, "error": f"{type(error).__name__}: {error}", "place": place}
-    Path(result_path).write_text(json.dumps(outcome))
+        frames = traceback.extract_tb(error.__traceback__)
+        place = f"{Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
+        channel.send({"error": describe(error), "place": place[:200]})
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1], sys.argv[2]))

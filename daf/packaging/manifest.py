@@ -2,15 +2,37 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, StringConstraints
 
 from daf.errors import BadInputError, DeploymentError
 from daf.system.archives import Archive
 from daf.system.files import file_sha256
-from daf.system.validated import read_record
+from daf.system.validated import NAME_PATTERN, read_record
+
+VERSION_PATTERN = r"^\d+\.\d+\.\d+((a|b|rc)\d+)?(\.dev\d+)?$"
+SHA256_PATTERN = r"^[0-9a-f]{64}$"
+
+_Sha256 = Annotated[str, StringConstraints(pattern=SHA256_PATTERN)]
+
+
+def require_name(name: str, where: str) -> str:
+    """Return a package's name; raise BadInputError unless it can be part of a path."""
+    if not re.fullmatch(NAME_PATTERN.strip("^$"), name):
+        raise BadInputError("a name of letters, digits, '.', '_' and '-'", f"'{name}'", where)
+    return name
+
+
+def require_version(version: str, where: str) -> str:
+    """Return a version; raise BadInputError unless it is three numbers, and perhaps a pre-release (PEP 440)."""
+    if not re.fullmatch(VERSION_PATTERN.strip("^$"), version, re.ASCII):
+        expected = "three numbers such as 0.1.0, or a pre-release such as 0.1.0rc1"
+        raise BadInputError(expected, f"'{version}'", where)
+    return version
 
 
 class Manifest(BaseModel):
@@ -18,7 +40,7 @@ class Manifest(BaseModel):
 
     Attributes:
         name: name of the package.
-        version: its version, three numbers.
+        version: its version: three numbers, and perhaps a pre-release such as rc1.
         sha256: of the zip.
         size_bytes: of the zip.
         files: member of the zip → its sha256.
@@ -36,11 +58,11 @@ class Manifest(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    name: str
-    version: str
-    sha256: str
+    name: Annotated[str, StringConstraints(pattern=NAME_PATTERN, max_length=128)]
+    version: Annotated[str, StringConstraints(pattern=VERSION_PATTERN, max_length=64)]
+    sha256: _Sha256
     size_bytes: int
-    files: dict[str, str]
+    files: dict[str, _Sha256]
     class_path: str
     policy: str
     init_kwargs: dict[str, Any]
@@ -78,16 +100,20 @@ def contents(package_path: str | Path) -> dict[str, str]:
     return Archive(package_path, "a package", "package the policy again, or copy it again").digests()
 
 
-def differences(manifest: Manifest, package_path: str | Path) -> list[str]:
-    """How a zip differs from its manifest; empty if it does not."""
-    if file_sha256(package_path) == manifest.sha256:
-        return []
-    members = contents(package_path)
+def differences(manifest: Manifest, package_path: str | Path, members: Mapping[str, str]) -> list[str]:
+    """How a zip with these members, by sha256, differs from its manifest; empty if it does not."""
     changed = [
         f"{name} has changed"
-        for name in sorted(manifest.files)
-        if members.get(name, "") not in ("", manifest.files[name])
+        for name in sorted(manifest.files.keys() & members.keys())
+        if members[name] != manifest.files[name]
     ]
-    missing = [f"{name} is missing" for name in sorted(set(manifest.files) - set(members))]
-    added = [f"{name} was added" for name in sorted(set(members) - set(manifest.files))]
-    return [*changed, *missing, *added] or ["the archive was rewritten with the same files"]
+    missing = [f"{name} is missing" for name in sorted(manifest.files.keys() - members.keys())]
+    added = [f"{name} was added" for name in sorted(members.keys() - manifest.files.keys())]
+    if found := [*changed, *missing, *added]:
+        return found
+    path = Path(package_path)
+    if file_sha256(path) != manifest.sha256:
+        return ["the archive was rewritten with the same files"]
+    if path.stat().st_size != manifest.size_bytes:
+        return [f"a size of {path.stat().st_size:,} bytes"]
+    return []

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from daf.config import NAME_PATTERN, MissionConfig, PolicyConfig
+from daf.config import MissionConfig, PolicyConfig
 from daf.config.recipes import PackageRecipe, policy_label
 from daf.errors import BadInputError, CheckpointError, PolicyError
 from daf.packaging import bundle
-from daf.packaging.manifest import Manifest, contents, manifest_path_of
+from daf.packaging.manifest import Manifest, contents, manifest_path_of, require_name, require_version
 from daf.system.files import digest, file_sha256, write_json
 from daf.system.provenance import engine_stamp, provenance, utc_now
 
@@ -21,7 +20,6 @@ if TYPE_CHECKING:
     from daf.engine.policies import ResolvedPolicy
     from daf.packaging.source import PolicySource
 
-VERSION_PATTERN = r"\d+\.\d+\.\d+"
 DEFAULT_VERSION = "0.1.0"
 
 
@@ -137,10 +135,8 @@ def _check(request: PackageRequest) -> _Checked:
     config = PolicyConfig(class_path=request.policy_class_path, data_path=request.weights_path, init_kwargs=init_kwargs)
     policy = resolve_policy(config)
     name, version = request.name or policy_label(request.policy_class_path), request.version or DEFAULT_VERSION
-    if not re.fullmatch(NAME_PATTERN, name):
-        raise BadInputError("a name of letters, digits, '.', '_' and '-'", f"'{name}'", "daf_package_policy: name")
-    if not re.fullmatch(VERSION_PATTERN, version):
-        raise BadInputError("three numbers such as 0.1.0", f"'{version}'", "daf_package_policy: version")
+    require_name(name, "daf_package_policy: name")
+    require_version(version, "daf_package_policy: version")
     _refuse_agent_policy(policy.class_path)
     model, mission = None, request.mission
     if description_files := weights_files(config)[1:]:
@@ -183,6 +179,7 @@ class _Collected:
     included: dict[str, bytes]
     observation_shape: list[int] | None
     action_names: list[str] | None
+    mission_file: dict[str, bytes]  # mission.json, if CoGames does not know the mission by its name
 
     @property
     def weights_name(self) -> str | None:
@@ -195,9 +192,14 @@ def _collect(checked: _Checked, include: Sequence[str | Path]) -> _Collected:
     from daf.packaging.source import collect_source
     from daf.packaging.weights import weights_for_bundle
 
-    interface = None
+    interface, mission_file = None, {}
     if checked.mission is not None:
-        interface = SimulationFactory(resolve_mission(checked.mission).env_config).interface
+        mission = resolve_mission(checked.mission)
+        interface = SimulationFactory(mission.env_config).interface
+        config = checked.mission if isinstance(checked.mission, MissionConfig) else None
+        changed = config is not None and bool(config.variants or config.num_agents or config.max_steps)
+        if changed or mission.origin != "cogames":
+            mission_file = {bundle.MISSION_NAME: mission.env_config.model_dump_json().encode()}
     weights = weights_for_bundle(checked.policy, interface)
     return _Collected(
         source=collect_source(checked.policy.class_path),
@@ -205,6 +207,7 @@ def _collect(checked: _Checked, include: Sequence[str | Path]) -> _Collected:
         included=bundle.included_files(include),
         observation_shape=None if interface is None else list(interface.observation_shape),
         action_names=None if interface is None else list(interface.action_names),
+        mission_file=mission_file,
     )
 
 
@@ -268,12 +271,13 @@ def _members(facts: Mapping[str, Any], checked: _Checked, collected: _Collected,
     metadata = {**facts, "weights": weights_name, "note": checked.policy.note, "description": description}
     members = {
         bundle.SPEC_NAME: bundle.policy_spec(source.class_path, weights_name, checked.init_kwargs),
-        "metadata.json": bundle.json_bytes(metadata),
-        "README.md": bundle.readme(metadata, requirements),
+        bundle.METADATA_NAME: bundle.json_bytes(metadata),
+        "README.md": bundle.readme(metadata, requirements, has_mission_file=bool(collected.mission_file)),
         "requirements.txt": ("\n".join(requirements) + "\n").encode(),
         "VERSION": f"{checked.version}\n".encode(),
         **source.files,
         **collected.weights,
+        **collected.mission_file,
     }
     if clashes := sorted(set(collected.included) & set(members)):
         raise BadInputError(

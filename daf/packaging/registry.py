@@ -1,57 +1,62 @@
 """A folder of deployed packages with a pointer to the current version.
 
     {registry}/{name}/{version}/{name}-{version}.zip + .manifest.json
-    {registry}/{name}/current.json      which version is in use; replaced in one step
+    {registry}/{name}/current.json      which version is in use, and the event that made it so; replaced in one step
     {registry}/{name}/history.jsonl     every deployment and rollback, oldest first
 
-A version never changes once it exists. Writers take turns through a lock file.
+Replacing current.json is the one moment at which a deployment or rollback happens; its event is added to the history
+right after that. If a process dies in between, a line is torn, or the pointer is lost, the next writer repairs one from
+the other. What was copied but never committed was never deployed, and is replaced.
+
+A version never changes once it was deployed. Writers take turns through a lock file.
 """
 
 from __future__ import annotations
 
 import fcntl
-import json
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, TypedDict
+from typing import Any
 
-from daf.errors import DeploymentError, did_you_mean
-from daf.packaging.manifest import Manifest, manifest_path_of, read_manifest
-from daf.system.files import file_sha256, write_json
-from daf.system.json_files import read_json_lines
-from daf.system.provenance import utc_now
-from daf.system.validated import read_record, validated
+from packaging.version import Version
 
-_MENDED = "restore the file, or delete it and deploy the package again"
+from daf.errors import BadInputError, DeploymentError, did_you_mean
+from daf.packaging.journal import Event, Journal
+from daf.packaging.manifest import Manifest, manifest_path_of, read_manifest, require_name, require_version
+from daf.system.files import file_sha256
+
+# What a writer leaves when it dies: the temporary files of `atomic_path`, and copies of packages.
+_LEFTOVER = re.compile(r"\..+\.\d+-[0-9a-f]+\.tmp(\..+)?|\.\d+\.\d+\.\d+.*-\w{8}")
 
 
-class Pointer(TypedDict):
-    """The content of current.json.
+@dataclass(frozen=True, kw_only=True)
+class DeployedPolicy:
+    """A policy in a registry.
 
     Attributes:
-        name: name of the package.
+        name: of the package.
         version: the version in use.
         sha256: of its zip.
-        package: path of its zip, relative to the registry.
-        since: when it came into use.
+        since: when it came into use, UTC.
+        versions: all that were ever in use, in the order of versions.
+        history: every deployment and rollback, oldest first: what, when, who, on which machine, and why.
     """
 
     name: str
     version: str
     sha256: str
-    package: str
     since: str
+    versions: list[str]
+    history: list[dict[str, Any]]
 
 
-class _Event(TypedDict):
-    """What readers of a line of history.jsonl rely on."""
-
-    action: Literal["deploy", "rollback"]
-    version: str
+_NEW_VERSION = "a version never changes: give the package a new version"
 
 
 class FolderRegistry:
@@ -60,133 +65,181 @@ class FolderRegistry:
     def __init__(self, folder: str | Path) -> None:
         self.folder = Path(folder)
 
-    def deploy(self, package: Path, manifest: Manifest) -> Path:
+    def deploy(self, package: Path, manifest: Manifest, *, reason: str = "", dry_run: bool = False) -> Path:
         """Add a validated package and make it current; repeating this with the same content changes nothing.
 
         Raises:
             DeploymentError: this version already exists with different content.
         """
-        home = self.folder / manifest.name
-        with self._locked(home):
-            target = home / manifest.version
-            if target.exists():
-                self._refuse_other_content(target, manifest)
-            else:
-                self._copy(package, target)
-            stored = self._zip_of(manifest.name, manifest.version)
-            current = self._current(home)
-            if current is None or current["version"] != manifest.version:
-                self._point(
-                    home, manifest.name, manifest.version, "deploy", None if current is None else current["version"]
-                )
+        home = self._home(manifest.name)
+        with self._writing(home, dry_run) as journal:
+            known = journal.sha256_of(manifest.version)
+            stored = self.zip_of(manifest.name, manifest.version)
+            if known is not None:
+                self._require(known, manifest.sha256, f"{stored.parent}", _NEW_VERSION)
+                self._require(known, _sha256(stored), str(stored), "restore the file from the package")
+            elif not dry_run:
+                self._copy(package, stored.parent, manifest)
+            current = journal.last
+            if not dry_run and (current is None or current.version != manifest.version):
+                journal.commit("deploy", manifest.version, manifest.sha256, reason)
             return stored
 
-    def rollback(self, name: str, to_version: str | None = None) -> dict[str, Any]:
+    def rollback(
+        self, name: str, to_version: str | None = None, *, reason: str = "", dry_run: bool = False
+    ) -> dict[str, Any]:
         """Make an earlier version current; default: the one that was in use before the current one.
+
+        Rolling back to the current version changes nothing.
 
         Raises:
             DeploymentError: unknown name or version, no earlier version, or a changed zip in the registry.
         """
-        home = self.folder / name
-        if not (home / "current.json").is_file():
-            known = [path.parent.name for path in self.folder.glob("*/current.json")]
-            hint = did_you_mean(name, known) or "nothing is deployed here"
+        home = self._home(name)
+        if not Journal(home).exists():
+            hint = did_you_mean(name, self.names()) or "nothing is deployed here"
             raise DeploymentError("a deployed policy", f"'{name}'", str(self.folder), hint)
-        with self._locked(home):
-            current = read_record(home / "current.json", Pointer, "a registry's pointer", _MENDED)
-            target = to_version or self._previous(home, current["version"])
-            where = f"{home}"
+        with self._writing(home, dry_run) as journal:
+            current = journal.last
+            if current is None:
+                raise DeploymentError("a deployed policy", f"'{name}'", str(self.folder), "nothing was deployed")
+            target = to_version or journal.previous()
             if target is None:
+                hint = "deploy another version first"
+                raise DeploymentError("an earlier version", f"only {current.version}", str(home), hint)
+            known = journal.sha256_of(target)
+            if known is None:
                 raise DeploymentError(
-                    "an earlier version", f"only {current['version']}", where, "deploy another version first"
+                    "a deployed version", f"'{target}'", str(home), did_you_mean(target, journal.versions())
                 )
-            if not self._zip_of(name, target).is_file():
-                hint = did_you_mean(target, self.versions(name))
-                raise DeploymentError("a deployed version", f"'{target}'", where, hint)
-            if target == current["version"]:
-                raise DeploymentError(
-                    "another version than the current one", f"'{target}'", where, "nothing to roll back"
-                )
-            return self._point(home, name, target, "rollback", current["version"])
+            stored = self.zip_of(name, target)
+            self._require(known, _sha256(stored), str(stored), "restore the file, or choose another version")
+            if target == current.version:
+                return self._pointer(current, name)
+            if dry_run:
+                return self._pointer(current, name) | {
+                    "version": target,
+                    "sha256": known,
+                    "package": self._relative(stored),
+                }
+            return self._pointer(journal.commit("rollback", target, known, reason), name)
+
+    def names(self) -> list[str]:
+        """Names of the deployed policies."""
+        folders = [path for path in self.folder.glob("*") if path.is_dir() and not path.name.startswith(".")]
+        return sorted(path.name for path in folders if Journal(path).last is not None)
+
+    def deployed(self, name: str | None = None) -> list[DeployedPolicy]:
+        """The deployed policies, by name; DeploymentError if there is none of this name."""
+        names = self.names()
+        if name is not None and require_name(name, "name") not in names:
+            hint = did_you_mean(name, names) or "nothing is deployed here"
+            raise DeploymentError("a deployed policy", f"'{name}'", str(self.folder), hint)
+        return [self._describe(known) for known in names if name in (None, known)]
+
+    def _describe(self, name: str) -> DeployedPolicy:
+        journal = Journal(self._home(name))
+        last = journal.last
+        assert last is not None
+        return DeployedPolicy(
+            name=name, version=last.version, sha256=last.sha256, since=last.time, versions=self.versions(name),
+            history=self.history(name),
+        )  # fmt: skip
 
     def versions(self, name: str) -> list[str]:
-        return sorted(path.parent.name for path in (self.folder / name).glob("*/*.manifest.json"))
+        """Every version that was ever in use, in the order of versions."""
+        return sorted(Journal(self._home(name)).versions(), key=Version)
 
     def current(self, name: str) -> dict[str, Any] | None:
-        """The pointer: {name, version, sha256, package, since}; None if nothing is deployed."""
-        return self._current(self.folder / name)
+        """The pointer: {name, version, sha256, package, since, …}; None if nothing is deployed."""
+        last = Journal(self._home(name)).last
+        return None if last is None else self._pointer(last, name)
 
     def history(self, name: str) -> list[dict[str, Any]]:
-        path = self.folder / name / "history.jsonl"
-        if not path.is_file():
-            return []
-        events = read_json_lines(path, "the history of a registry")
-        validated(list[_Event], events, str(path), _MENDED)
-        return events
+        """Every deployment and rollback, oldest first."""
+        return [event.to_dict() for event in Journal(self._home(name)).events]
 
-    def _current(self, home: Path) -> dict[str, Any] | None:
-        path = home / "current.json"
-        return dict(read_record(path, Pointer, "a registry's pointer", _MENDED)) if path.is_file() else None
+    def zip_of(self, name: str, version: str) -> Path:
+        """Where the zip of a version is, or would be."""
+        where = f"{self.folder}: version"
+        try:
+            require_version(version, where)
+        except BadInputError as error:
+            known = Journal(self._home(name)).versions()
+            raise DeploymentError("a deployed version", error.found, where, did_you_mean(version, known)) from None
+        return self._inside(self.folder / name / version / f"{name}-{version}.zip")
 
-    def _previous(self, home: Path, current: str) -> str | None:
-        """Replays the history as a stack: deploying pushes, rolling back pops down to its target."""
-        stack: list[str] = []
-        for event in self.history(home.name):
-            if event["action"] == "rollback" and event["version"] in stack:
-                del stack[len(stack) - stack[::-1].index(event["version"]) :]
-            elif not stack or stack[-1] != event["version"]:
-                stack.append(event["version"])
-        while stack and stack[-1] == current:
-            stack.pop()
-        return stack[-1] if stack else None
+    def _home(self, name: str) -> Path:
+        return self._inside(self.folder / require_name(name, f"{self.folder}: name"))
 
-    def _zip_of(self, name: str, version: str) -> Path:
-        return self.folder / name / version / f"{name}-{version}.zip"
+    def _inside(self, path: Path) -> Path:
+        if not path.resolve().is_relative_to(self.folder.resolve()):
+            hint = "remove the link"
+            raise DeploymentError("a path inside the registry", str(path.resolve()), str(path), hint)
+        return path
 
-    def _refuse_other_content(self, target: Path, manifest: Manifest) -> None:
-        stored = self._zip_of(manifest.name, manifest.version)
-        sha256 = file_sha256(stored) if stored.is_file() else "no package"
-        if sha256 != manifest.sha256:
-            hint = "a version never changes: give the package a new version"
-            raise DeploymentError(f"content {manifest.sha256[:12]}…", f"{sha256[:12]}…", str(target), hint)
+    def _relative(self, stored: Path) -> str:
+        return str(stored.relative_to(self.folder))
 
-    def _copy(self, package: Path, target: Path) -> None:
-        """Both files appear together: they are copied to a temporary folder, which is then renamed."""
+    def _pointer(self, event: Event, name: str) -> dict[str, Any]:
+        stored = self.zip_of(name, event.version)
+        return {
+            "name": name, "version": event.version, "sha256": event.sha256, "package": self._relative(stored),
+            "since": event.time, "number": event.number,
+        }  # fmt: skip
+
+    def _require(self, expected: str, found: str, where: str, hint: str) -> None:
+        if found != expected:
+            shown = f"{found[:12]}…" if len(found) == len(expected) else found
+            raise DeploymentError(f"content {expected[:12]}… that was deployed", f"other content: {shown}", where, hint)
+
+    def _copy(self, package: Path, target: Path, manifest: Manifest) -> None:
+        """Both files appear together: they are copied to a temporary folder, which is then renamed.
+
+        The copy is checked, so that what is deployed is what was validated.
+        """
         staging = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
         try:
-            for source in (package, manifest_path_of(package)):
-                # Named by the manifest's content, whatever the file was called before.
-                suffix = ".zip" if source == package else ".manifest.json"
-                copied = staging / f"{target.parent.name}-{target.name}{suffix}"
-                shutil.copyfile(source, copied)
-                with open(copied, "rb+") as stream:
-                    os.fsync(stream.fileno())
+            copied = staging / f"{target.parent.name}-{target.name}.zip"  # whatever the file was called before
+            _copy_file(package, copied)
+            self._require(manifest.sha256, file_sha256(copied), str(package), "it changed meanwhile: package it again")
+            _copy_file(manifest_path_of(package), manifest_path_of(copied))
+            if read_manifest(copied) != manifest:
+                raise DeploymentError("the manifest that was checked", "another one", str(package), "package it again")
             staging.chmod(0o755)
+            if target.exists():  # copied by a process that died before it was deployed
+                shutil.rmtree(target)
             os.rename(staging, target)
         except BaseException:
             shutil.rmtree(staging, ignore_errors=True)
             raise
 
-    def _point(self, home: Path, name: str, version: str, action: str, before: str | None) -> dict[str, Any]:
-        stored = self._zip_of(name, version)
-        recorded = read_manifest(stored).sha256
-        if file_sha256(stored) != recorded:
-            hint = "restore the file, or choose another version"
-            raise DeploymentError(f"content {recorded[:12]}… of its manifest", "other content", str(stored), hint)
-        event = {"action": action, "version": version, "from": before, "sha256": recorded, "time": utc_now()}
-        # The history first: a crash in between leaves the old version current, and repeating the command repairs it.
-        with open(home / "history.jsonl", "a") as stream:
-            stream.write(json.dumps(event, sort_keys=True) + "\n")
-            stream.flush()
-            os.fsync(stream.fileno())
-        relative = str(stored.relative_to(self.folder))
-        pointer = {"name": name, "version": version, "sha256": recorded, "package": relative, "since": event["time"]}
-        write_json(home / "current.json", pointer)
-        return pointer
-
     @contextmanager
-    def _locked(self, home: Path) -> Iterator[None]:
+    def _writing(self, home: Path, dry_run: bool) -> Iterator[Journal]:
+        """The journal, to write to: alone, and repaired; a dry run only reads."""
+        if dry_run:
+            yield Journal(home)
+            return
         home.mkdir(parents=True, exist_ok=True)
-        with open(home / ".lock", "a") as lock:
+        with open(home / ".lock", "a", opener=_no_links) as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
-            yield
+            for path in home.iterdir():  # its writer is dead, since it does not hold the lock
+                if _LEFTOVER.fullmatch(path.name):
+                    shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
+            journal = Journal(home)
+            journal.repair()
+            yield journal
+
+
+def _no_links(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NOFOLLOW, 0o644)
+
+
+def _sha256(stored: Path) -> str:
+    return file_sha256(stored) if stored.is_file() else "no package"
+
+
+def _copy_file(source: Path, target: Path) -> None:
+    shutil.copyfile(source, target)
+    with open(target, "rb+") as stream:
+        os.fsync(stream.fileno())

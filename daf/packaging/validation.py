@@ -1,34 +1,35 @@
-"""Whether a package is intact, and whether it plays in a fresh process without DAF."""
+"""Whether a package is intact, and whether it plays in a confined process that knows nothing of DAF.
+
+The verdict is this process's: it reads the package without running it, plays the engine's side of the episode, and lets
+the package's process choose actions, no more.
+"""
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
-import tempfile
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypedDict
+from typing import TYPE_CHECKING, Any, TypedDict
 
 from daf.config import EvaluationConfig
-from daf.errors import BadInputError, DeploymentError
-from daf.packaging.bundle import SPEC_NAME
-from daf.packaging.manifest import Manifest, differences, read_manifest
-from daf.system.archives import Archive
-from daf.system.checks import CheckResult, Status, as_lines, found_and_hint, messages
+from daf.errors import BadInputError, DeploymentError, shorten
+from daf.packaging.inspection import check, inspect
+from daf.packaging.manifest import Manifest
+from daf.packaging.sandbox import Guest, GuestError, Limits, private_folder
+from daf.system import pickles
+from daf.system.checks import CheckResult, as_lines, found_and_hint, messages
 from daf.system.files import file_sha256
-from daf.system.validated import read_record, validated
+from daf.system.validated import validated
 
 if TYPE_CHECKING:
     from daf.config import MissionConfig
+    from daf.engine.episode import PlayedEpisode
+    from daf.engine.simulation import SimulationFactory
 
 DEFAULT_STEPS = 32
 DEFAULT_TIMEOUT_S = 300.0
 DEFAULT_ACTION_TIME_MS = EvaluationConfig().max_action_time_ms
-RUNNER = Path(__file__).with_name("isolated_run.py")
-# The only variables that the fresh process gets from this environment: no secrets, no PYTHONPATH.
-_KEPT_VARIABLES = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "LD_LIBRARY_PATH", "SYSTEMROOT")
+DEFAULT_LIMITS = Limits()
+PICKLES = Path(pickles.__file__)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,21 +84,23 @@ def validate_package(
     max_action_time_ms: int = DEFAULT_ACTION_TIME_MS,
 ) -> ValidationResult:
     """See `daf.deployment.daf_validate_deployment`."""
+    from daf.engine.guest import shortened
     from daf.engine.missions import resolve_mission
 
     if steps < 1:
         raise BadInputError("at least one step", str(steps), "daf_validate_deployment: steps")
     package = Path(package_path)
     label = mission if isinstance(mission, str) else mission.source
-    resolved = resolve_mission(mission)
-    checks, manifest = _check_archive(package)
-    rewards: list[float] = []
+    factory = shortened(resolve_mission(mission).env_config, steps)
     sha256 = file_sha256(package) if package.is_file() else None
-    if all(check.status != "error" for check in checks):
-        env = resolved.env_config.model_dump_json()
-        outcome = _play(package, env, steps, seed, timeout_s, max_action_time_ms)
-        checks += _judge(outcome, manifest, label)
-        rewards = outcome.get("rewards", [])
+    inspection = inspect(package)
+    checks, rewards = list(inspection.checks), []
+    if inspection.passed:
+        limits = replace(DEFAULT_LIMITS, wall_seconds=timeout_s, cpu_seconds=int(2 * timeout_s) + 1)
+        settings = _Settings(seed=seed, max_action_time_ms=max_action_time_ms, limits=limits)
+        played = _play(package, factory, settings)
+        checks += _judge(played, factory, inspection.manifest, label)
+        rewards = played.episode.agent_rewards if played.episode else []
     return ValidationResult(package=str(package), sha256=sha256, mission=label, checks=checks, rewards=rewards)
 
 
@@ -107,102 +110,134 @@ def require_valid(result: ValidationResult, hint: str = "") -> None:
         raise DeploymentError("a valid package", *found_and_hint(result.problems, result.package, hint))
 
 
-def _check(name: str, status: Status, found: str, expected: str, hint: str = "") -> CheckResult:
-    return CheckResult(name=name, status=status, found=found, expected=expected, hint=hint)
+def _play(package: Path, factory: SimulationFactory, settings: _Settings) -> _Played:
+    """Play the bundle, which lives in a separate, confined process; the episode is played here."""
+    from daf.engine.guest import BadAnswerError, GuestPolicy, play_guest
 
-
-def _check_archive(package: Path) -> tuple[list[CheckResult], Manifest | None]:
-    again = "package the policy again"
-    try:
-        archive = Archive(package, f"a package at {package}", again)
-        archive.digests()  # any damage is found now
-    except BadInputError as error:
-        return [_check("archive", "error", error.found, error.expected, error.hint)], None
-    names = archive.names
-    if SPEC_NAME not in names:
-        return [_check("archive", "error", f"no {SPEC_NAME}", "a submission bundle", again)], None
-    checks = [_check("archive", "ok", f"{len(names)} members", "a submission bundle")]
-    try:
-        manifest = read_manifest(package)
-    except DeploymentError as error:
-        return [*checks, _check("manifest", "error", error.found, error.expected, error.hint)], None
-    deviations = differences(manifest, package)
-    if deviations:
-        checks.append(_check("manifest", "error", "; ".join(deviations[:3]), "the content of the manifest", again))
-    else:
-        checks.append(_check("manifest", "ok", f"{len(manifest.files)} hashes match", "the content of the manifest"))
-    return checks, manifest
-
-
-def _play(package: Path, env: str, steps: int, seed: int, timeout_s: float, max_action_time_ms: int) -> dict[str, Any]:
-    """Run the bundle in a fresh process; `-I` excludes PYTHONPATH, the user's site and the current folder."""
-    with tempfile.TemporaryDirectory(prefix="daf-validate-") as name:
-        folder = Path(name)
-        (folder / "env.json").write_text(env)
-        request = {
-            "package": str(package.resolve()), "env": str(folder / "env.json"), "unpacked": str(folder / "bundle"),
-            "steps": steps, "seed": seed, "max_action_time_ms": max_action_time_ms,
-        }  # fmt: skip
-        (folder / "request.json").write_text(json.dumps(request))
-        variables = {key: os.environ[key] for key in _KEPT_VARIABLES if key in os.environ}
-        variables |= {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": "", "PYTHONDONTWRITEBYTECODE": "1"}
-        command = [sys.executable, "-I", str(RUNNER), str(folder / "request.json"), str(folder / "result.json")]
+    request = {
+        "package": str(package.resolve()), "interface": factory.interface.model_dump(mode="json"),
+        "pickles": str(PICKLES), "seed": settings.seed, "max_action_time_ms": settings.max_action_time_ms,
+    }  # fmt: skip
+    protection, files = None, None
+    with private_folder() as folder, Guest(request, folder, settings.limits) as guest:
         try:
-            process = subprocess.run(
-                command, cwd=folder, env=variables, stdin=subprocess.DEVNULL, capture_output=True, timeout=timeout_s,
-                check=False,
-            )  # fmt: skip
-        except subprocess.TimeoutExpired:
-            return {"ok": False, "error": f"not finished after {timeout_s:g} s", "place": ""}
-        if not (folder / "result.json").is_file():
-            last = (process.stderr.decode(errors="replace").strip().splitlines() or ["no message"])[-1]
-            return {"ok": False, "error": f"the process ended with status {process.returncode}: {last}", "place": ""}
-        try:
-            outcome = read_record(folder / "result.json", dict[str, Any])
-            validated(_Played if outcome.get("ok") is True else _Failed, outcome, "result")
-        except BadInputError as error:  # the policy's own process wrote it
-            return {"ok": False, "error": f"it damaged the record of its episode: {error.found}", "place": ""}
-        return outcome
+            protection = validated(_Protection, guest.receive(), "confinement")
+            files = validated(_Files, guest.receive(), "files")["files"]
+            if files:
+                return _Played(protection=protection, files=files)
+            ready = validated(_Ready, guest.receive(), "policy")
+
+            def ask(question: bytes, observations: bytes) -> Any:
+                guest.send(question, observations)
+                return guest.receive().get("actions")
+
+            minimum_ms = min(max(ready["minimum_action_timeout_ms"], 0), int(1000 * settings.limits.wall_seconds))
+            policy = GuestPolicy(
+                factory.interface, ask, together=ready["together"], minimum_action_timeout_ms=minimum_ms
+            )
+            episode = play_guest(policy, factory, settings.seed, settings.max_action_time_ms)
+        except GuestError as error:
+            return _Played(protection=protection, files=files, error=str(error), place=error.place)
+        except BadInputError as error:
+            return _Played(protection=protection, files=files, error=f"a damaged message ({error.found})")
+        except (ValueError, BadAnswerError) as error:  # an answer that the mission does not have
+            return _Played(protection=protection, files=files, error=shorten(str(error)))
+    return _Played(protection=protection, files=files, episode=episode)
 
 
-class _Failed(TypedDict):
-    """What `isolated_run` records of a policy that failed."""
+@dataclass(frozen=True, kw_only=True)
+class _Settings:
+    """How a package is played."""
 
-    ok: Literal[False]
-    error: str
-    place: str
-
-
-class _Played(TypedDict):
-    """What `isolated_run` records of an episode."""
-
-    ok: Literal[True]
-    steps: int
-    rewards: list[float]
-    timeouts: int
-    actions: dict[str, float]
-    observation_shape: list[int]
-    action_names: list[str]
+    seed: int
+    max_action_time_ms: int
+    limits: Limits
 
 
-def _judge(outcome: dict[str, Any], manifest: Manifest | None, mission: str) -> list[CheckResult]:
+class _Protection(TypedDict):
+    """What the process says of its confinement before it knows the package."""
+
+    separated: bool
+    reason: str
+    refused: list[str]
+
+
+class _Files(TypedDict):
+    """What it says of the package's files before any of the package's code runs."""
+
+    files: str
+
+
+class _Ready(TypedDict):
+    """What it says when the policy is built; the package's code may have written it."""
+
+    together: bool
+    minimum_action_timeout_ms: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Played:
+    """How far playing came. `files` is None if the process failed before it had read them."""
+
+    protection: _Protection | None
+    files: str | None
+    episode: PlayedEpisode | None = None
+    error: str = ""
+    place: str = ""
+
+
+def _judge(played: _Played, factory: SimulationFactory, manifest: Manifest | None, mission: str) -> list[CheckResult]:
     expected = f"a policy that loads and acts on {mission}"
-    if not outcome["ok"]:
-        found = f"{outcome['error']}" + (f" ({outcome['place']})" if outcome["place"] else "")
+    checks = _check_protection(played)
+    if played.files:
+        hint = "train again without NaN; save tensors with torch.save or as safetensors"
+        return [*checks, check("files", "error", played.files, "finite tensors and plain data", hint)]
+    if played.episode is None:
+        found = played.error + (f" ({played.place})" if played.place else "")
         hint = "was it trained on another mission, or does `include` lack files that it needs?"
-        return [_check("play", "error", found, expected, hint)]
-    checks = [_check("play", "ok", f"{outcome['steps']} steps", expected)]
-    if manifest is not None and manifest.observation_shape not in (None, outcome["observation_shape"]):
-        found = f"{outcome['observation_shape']} on {mission}"
-        checks.append(_check("observation shape", "warning", found, f"{manifest.observation_shape}, as packaged"))
-    if manifest is not None and manifest.action_names not in (None, outcome["action_names"]):
-        found = ", ".join(outcome["action_names"])
-        checks.append(_check("actions", "warning", found, ", ".join(manifest.action_names or []) + ", as packaged"))
-    if outcome["timeouts"]:
+        return [check("play", "error", found, expected, hint), *checks]
+    return [
+        check("play", "ok", f"{played.episode.length} steps", expected),
+        *checks,
+        *_check_fit(manifest, factory, mission),
+        *_check_episode(played.episode),
+    ]
+
+
+def _check_protection(played: _Played) -> list[CheckResult]:
+    protection = played.protection
+    if protection is None or (protection["separated"] and not protection["refused"]):
+        return []
+    found = protection["reason"] or ", ".join(protection["refused"])
+    hint = (
+        "only packages that you trust may be validated here; elsewhere they have no network, files or other processes"
+    )
+    return [check("confinement", "warning", found, "namespaces and limits of the kernel", hint)]
+
+
+def _check_fit(manifest: Manifest | None, factory: SimulationFactory, mission: str) -> list[CheckResult]:
+    if manifest is None:
+        return []
+    checks, shape, names = [], list(factory.observation_shape), list(factory.interface.action_names)
+    if manifest.observation_shape not in (None, shape):
+        found = f"{shape} on {mission}"
+        checks.append(check("observation shape", "warning", found, f"{manifest.observation_shape}, as packaged"))
+    if manifest.action_names not in (None, names):
+        expected = ", ".join(manifest.action_names or []) + ", as packaged"
+        checks.append(check("actions", "warning", ", ".join(names), expected))
+    return checks
+
+
+def _check_episode(episode: PlayedEpisode) -> list[CheckResult]:
+    checks = []
+    if episode.timeouts:
         hint = "scores depend on the speed of the machine; a smaller network answers faster"
-        checks.append(_check("action time", "warning", f"{outcome['timeouts']} timeouts", "none", hint))
-    acted = {name: count for name, count in outcome["actions"].items() if name != "noop" and count > 0}
-    if not acted:
+        checks.append(check("action time", "warning", f"{episode.timeouts} timeouts", "none", hint))
+    counts = [(key, count) for agent in episode.agent_stats for key, count in agent.items()]
+    if not any(
+        count > 0 and key.startswith("action.") and key.endswith(".success") and key != "action.noop.success"
+        for key, count in counts
+    ):
         hint = "CoGames' own validation rejects such a policy"
-        checks.append(_check("actions taken", "warning", "only noop, or moves that failed", "some action", hint))
+        checks.append(check("actions taken", "warning", "only noop, or moves that failed", "some action", hint))
     return checks

@@ -5,11 +5,13 @@ readers          reading bytes and text
 json_files       reading JSON
 yaml_files       reading YAML
 archives         reading zip archives
+pickles          whether a file is a pickle that calls something
 tables           reading parquet files
 validated        values checked against a type
 arguments        arguments of public functions checked against their annotations
 user_paths       paths as people write them
 loaded_files     files that user code really runs and reads, which a stamp may not follow
+private_folders  folders that no other user can read or prepare
 locks            exclusive use of a folder by one process
 devices          GPUs and processors
 limits           limits of a cgroup on memory and processors

@@ -1,8 +1,10 @@
-"""Reading zip archives: bundles and packages."""
+"""Reading zip archives: bundles and packages. Sizes are checked before anything is read into memory."""
 
 from __future__ import annotations
 
 import hashlib
+import stat
+import struct
 import zipfile
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -13,46 +15,97 @@ from daf.system.readers import reading, require_file
 # Larger members are read only if the archive itself is not much smaller: a few kilobytes must not fill the disk.
 _HARMLESS_BYTES = 100_000_000
 _LARGEST_RATIO = 200
+_MOST_MEMBERS = 10_000
+_LARGEST_DIRECTORY = 4_000_000  # bytes of the list of members: what the names of 10,000 members need, and more
+_LARGEST_READ = 2_000_000_000
+_CHUNK = 1 << 20
 
 
 class Archive:
     """An archive whose directory was read and is plausible.
 
     Raises:
-        BadInputError: there is no such file, it is not a zip, members repeat or lie outside its folder, or it would
-            unpack to far more than its size.
+        BadInputError: there is no such file, it is not a zip, it has too many members, members repeat, are links or lie
+            outside its folder, or it would unpack to far more than its size.
     """
 
     def __init__(self, path: str | Path, what: str = "a zip archive", hint: str = "") -> None:
         self.path, self._what = require_file(path, what), what
         self._hint = hint or "copy or download it again"
+        with self._reading():
+            directory_bytes = _directory_bytes(self.path)
+        if directory_bytes > _LARGEST_DIRECTORY:
+            raise self._implausible(f"at most {_MOST_MEMBERS:,} members", f"a list of {directory_bytes:,} bytes")
         with self._reading(), zipfile.ZipFile(self.path) as archive:
             members = archive.infolist()
         self.names = [member.filename for member in members]
-        unsafe = [name for name in self.names if name.startswith(("/", "\\")) or ".." in Path(name).parts]
-        if unsafe or len(set(self.names)) != len(self.names):
-            found = f"'{unsafe[0]}'" if unsafe else "a member twice"
-            expected = "members inside the archive's folder, without duplicates"
-            raise BadInputError(expected, found, str(self.path), self._hint)
+        if len(members) > _MOST_MEMBERS:
+            raise self._implausible(f"at most {_MOST_MEMBERS:,} members", f"{len(members):,}")
+        self._check_names(members)
         unpacked = sum(member.file_size for member in members)
         if unpacked > max(_HARMLESS_BYTES, _LARGEST_RATIO * self.path.stat().st_size):
             found = f"{unpacked:,} bytes in an archive of {self.path.stat().st_size:,}"
-            raise BadInputError("an archive that unpacks to a plausible size", found, str(self.path), self._hint)
+            raise self._implausible("an archive that unpacks to a plausible size", found)
 
-    def read(self, name: str) -> bytes:
+    def _check_names(self, members: list[zipfile.ZipInfo]) -> None:
+        unsafe = [
+            name for name in self.names if name.startswith(("/", "\\")) or ".." in Path(name.replace("\\", "/")).parts
+        ]
+        if unsafe or len(set(self.names)) != len(self.names):
+            found = f"'{unsafe[0]}'" if unsafe else "a member twice"
+            raise self._implausible("members inside the archive's folder, without duplicates", found)
+        links = [member.filename for member in members if stat.S_ISLNK(member.external_attr >> 16)]
+        if links:
+            raise self._implausible("files and folders only", f"'{links[0]}', a symbolic link")
+
+    def _implausible(self, expected: str, found: str) -> BadInputError:
+        return BadInputError(expected, found, str(self.path), self._hint)
+
+    def read(self, name: str, at_most: int = _LARGEST_READ) -> bytes:
         """The content of a member.
 
         Raises:
-            BadInputError: there is no such member, or it is damaged, encrypted, or compressed in an unknown way.
+            BadInputError: there is no such member, it is larger than `at_most` bytes, or it is damaged, encrypted, or
+                compressed in an unknown way.
         """
         if name not in self.names:
             raise BadInputError(f"{name} in {self._what}", "no such member", str(self.path), self._hint)
         with self._reading(), zipfile.ZipFile(self.path) as archive:
+            size = archive.getinfo(name).file_size
+            if size > at_most:
+                raise self._implausible(f"{name} of at most {at_most:,} bytes", f"{size:,} bytes")
             return archive.read(name)
 
     def digests(self) -> dict[str, str]:
         """sha256 of every member; reads all of them, and so detects any damage."""
-        return {name: hashlib.sha256(self.read(name)).hexdigest() for name in sorted(self.names)}
+        digests = {}
+        with self._reading(), zipfile.ZipFile(self.path) as archive:
+            for name in sorted(self.names):
+                sha256 = hashlib.sha256()
+                with archive.open(name) as stream:
+                    while part := stream.read(_CHUNK):
+                        sha256.update(part)
+                digests[name] = sha256.hexdigest()
+        return digests
+
+    def size(self, name: str) -> int:
+        """Size of a member, unpacked."""
+        with self._reading(), zipfile.ZipFile(self.path) as archive:
+            return archive.getinfo(name).file_size
 
     def _reading(self) -> AbstractContextManager[None]:
         return reading(self._what, self.path, self._hint)
+
+
+def _directory_bytes(path: Path) -> int:
+    """Size of the list of members, as the end of the archive declares it: `zipfile` reads the list at once."""
+    with open(path, "rb") as stream:
+        stream.seek(0, 2)
+        stream.seek(max(0, stream.tell() - 66_000))
+        tail = stream.read()
+    sizes = [0]
+    if (end := tail.rfind(b"PK\5\6")) >= 0 and len(tail) >= end + 16:
+        sizes.append(struct.unpack_from("<I", tail, end + 12)[0] % 0xFFFFFFFF)
+    if (end := tail.rfind(b"PK\6\6")) >= 0 and len(tail) >= end + 48:  # of an archive with 64-bit sizes
+        sizes.append(struct.unpack_from("<Q", tail, end + 40)[0])
+    return max(sizes)

@@ -15,6 +15,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from daf.errors import BadInputError, UnfitEnvironmentError
+from daf.system.private_folders import require_own_folder
 
 DEVICES = ("auto", "cpu", "cuda")
 
@@ -104,7 +105,8 @@ def lease_devices(
 
     Raises:
         BadInputError: a negative count.
-        UnfitEnvironmentError: fewer than `count` GPUs exist, or not enough became free in time.
+        UnfitEnvironmentError: fewer than `count` GPUs exist, not enough became free in time, or `lock_dir` is not
+            this user's alone.
     """
     if count < 0:
         raise BadInputError("a number of devices of at least 0", str(count), "lease_devices")
@@ -117,7 +119,7 @@ def lease_devices(
         found = f"{len(set(names))}: {', '.join(names) or 'none'}"
         raise UnfitEnvironmentError(f"{count} visible GPUs", found, "lease_devices", hint)
     folder = Path(lock_dir)
-    folder.mkdir(parents=True, exist_ok=True)
+    require_own_folder(folder)
     deadline = None if timeout_s is None else clock() + timeout_s
     while True:
         with ExitStack() as held:
@@ -131,14 +133,18 @@ def lease_devices(
         sleep(poll_s)
 
 
+def _no_links(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NOFOLLOW, 0o600)
+
+
 def _take(names: list[str], count: int, folder: Path, held: ExitStack) -> list[str] | None:
     """Lock `count` devices or none; the gate lets one process choose at a time."""
     taken: list[str] = []
-    with open(folder / "gate.lock", "a") as gate:
+    with open(folder / "gate.lock", "a", opener=_no_links) as gate:
         fcntl.flock(gate, fcntl.LOCK_EX)
         for name in names:
             # Python opens files close-on-exec: a child that outlives us does not keep the lease.
-            lock = open(folder / f"gpu-{name.replace('/', '_')}.lock", "a")  # noqa: SIM115
+            lock = open(folder / f"gpu-{name.replace('/', '_')}.lock", "a", opener=_no_links)  # noqa: SIM115
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:

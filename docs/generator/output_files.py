@@ -10,7 +10,7 @@ from daf.episodes.failure_modes import FailureMode
 from daf.episodes.table import EPISODE_COLUMNS
 from daf.evaluation.mission import MissionAnalysis, MissionMetadata
 from daf.evaluation.tolerance import FailedEpisodes
-from daf.packaging.endpoints import Deployment
+from daf.packaging.deployments import Deployment
 from daf.packaging.manifest import Manifest
 from daf.packaging.validation import ValidationResult
 from daf.statistics.ranking import Friedman

@@ -284,7 +284,7 @@ def use_metrics(path: Path) -> None:
 def use_registry(path: Path) -> None:
     registry = FolderRegistry(path.parents[1])
     registry.current(path.parent.name), registry.history(path.parent.name)
-    registry._previous(path.parent, "0.2.0")
+    registry.deployed()
 
 
 # ---- models and packages ------------------------------------------------------------------------------------

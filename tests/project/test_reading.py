@@ -22,6 +22,7 @@ EXCEPTIONS = {
     "daf/engine/loaded_weights.py": "pickles, after `refuse_code` has read them",
     "daf/engine/network_policy.py": "its interface to CoGames; `refuse_code` has read the file before",
     "daf/engine/model_files.py": "pickles and safetensors, with the errors of their libraries",
+    "daf/packaging/confine.py": "a program that runs without DAF",
     "daf/packaging/isolated_run.py": "a program that runs without DAF",
     "daf/packaging/source.py": "source files that Python has imported",
     "daf/statistics/score_files.py": "dialects of CSV",

@@ -2,6 +2,8 @@
 
 import io
 import json
+import subprocess
+import sys
 import threading
 import zipfile
 from collections.abc import Iterator
@@ -20,8 +22,8 @@ from daf.deployment import (
     daf_validate_deployment,
 )
 from daf.errors import BadInputError, CheckpointError, DeploymentError, PolicyError
-from daf.packaging.endpoints import open_endpoint
-from daf.packaging.manifest import Manifest, contents, manifest_path_of
+from daf.packaging.endpoints import open_endpoint, validation_path_of
+from daf.packaging.manifest import Manifest, contents, manifest_path_of, read_manifest
 from daf.packaging.registry import FolderRegistry
 from daf.packaging.source import collect_source
 from daf.system.files import file_sha256, write_json
@@ -107,6 +109,26 @@ def test_the_contents_of_a_package(package: PackageResult, weights: Path) -> Non
     assert manifest.observation_shape == [500, 3]
     assert manifest.action_names == ["noop", "move_north", "move_south", "move_west", "move_east"]
     assert manifest.files == contents(package.path)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("mission", [MISSION, "training_facility_1"])
+def test_the_commands_of_the_readme_play_with_the_installed_command(mission: str, tmp_path: Path) -> None:
+    path = daf_package_policy("starter", None, tmp_path, mission=mission).path
+    with zipfile.ZipFile(path) as archive:
+        text = archive.read("README.md").decode()
+    commands = [line.strip() for line in text.splitlines() if line.startswith("    ")]
+    assert commands[-1].startswith("cogames run -m ")
+    for command in commands:
+        command = command.replace("unzip", f"{sys.executable} -m zipfile -e")
+        if "zipfile" in command:
+            command = command.removesuffix("mission.json") + "."
+        limits = " -e 1 -s 5" if command.startswith("cogames") else ""
+        done = subprocess.run(
+            command + limits, shell=True, cwd=tmp_path, capture_output=True, text=True, timeout=200, check=False
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+    assert "Average Per-Agent Reward" in done.stdout
 
 
 def test_the_same_inputs_give_the_same_bytes(package: PackageResult, weights: Path, tmp_path: Path) -> None:
@@ -374,6 +396,7 @@ def test_a_package_that_is_not_its_manifests_is_invalid(tmp_path: Path) -> None:
     assert "README.md has changed" in result.problems[0]
     with pytest.raises(DeploymentError, match="nothing was sent"):
         daf_deploy_policy(path, tmp_path / "registry")
+    write_json(validation_path_of(path), {"is_valid": True, "sha256": read_manifest(path).sha256})
     with pytest.raises(DeploymentError, match="other content"):
         daf_deploy_policy(path, tmp_path / "registry", validate=False)
     assert not (tmp_path / "registry").exists()
@@ -385,7 +408,7 @@ def test_a_package_that_is_not_its_manifests_is_invalid(tmp_path: Path) -> None:
 def write_manifest(path: Path, name: str, version: str) -> Manifest:
     manifest = Manifest(
         name=name, version=version, sha256=file_sha256(path), size_bytes=path.stat().st_size, files=contents(path),
-        class_path="x.Y", policy="x", init_kwargs={}, engine={}, recipe_digest="0", mission=None,
+        class_path="leaky.Mine", policy="x", init_kwargs={}, engine={}, recipe_digest="0", mission=None,
         observation_shape=None, action_names=None, provenance={}, created="2026-01-01T00:00:00+00:00",
     )  # fmt: skip
     write_json(manifest_path_of(path), manifest.model_dump(mode="json"))
@@ -398,7 +421,8 @@ def fake(folder: Path, version: str, content: bytes = b"x") -> Path:
     path = folder / f"p-{version}.zip"
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("policy_spec.json", content)
-    write_manifest(path, "p", version)
+    manifest = write_manifest(path, "p", version)
+    write_json(validation_path_of(path), {"is_valid": True, "sha256": manifest.sha256})
     return path
 
 
@@ -455,7 +479,7 @@ def test_a_crash_before_the_pointer_moves_is_healed_by_repeating(
         raise OSError("disk full")
 
     with monkeypatch.context() as patch:
-        patch.setattr("daf.packaging.registry.write_json", crash)
+        patch.setattr("daf.packaging.journal.write_json", crash)
         with pytest.raises(OSError, match="disk full"):
             daf_deploy_policy(second, home, validate=False)
     assert FolderRegistry(home).current("p")["version"] == "0.1.0"  # type: ignore[index]
@@ -580,6 +604,7 @@ def test_addresses_that_would_leak_or_mean_nothing(address: str) -> None:
 
 
 def test_a_dead_server_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("daf.packaging.http_client._FIRST_PAUSE_S", 0.0)
     monkeypatch.setenv("COGAMES_TOKEN", "x")
     with pytest.raises(DeploymentError, match="is the address right"):
         daf_deploy_policy(fake(tmp_path, "0.1.0"), "http://127.0.0.1:1", validate=False)

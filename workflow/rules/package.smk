@@ -69,6 +69,7 @@ rule deploy_policy:
         ENVIRONMENT
     params:
         deployment=deployment_params,
+        endpoint_state=endpoint_state("deployed"),
         stage_version=STAGE_VERSIONS["package"],
     script:
         "../../scripts/deploy_policy.py"
@@ -86,6 +87,7 @@ rule rollback_deployment:
         ENVIRONMENT
     params:
         deployment=deployment_params,
+        endpoint_state=endpoint_state("rolled-back"),
         stage_version=STAGE_VERSIONS["package"],
     script:
         "../../scripts/rollback_deployment.py"

@@ -1,6 +1,7 @@
 # Everything that determines a rule's result, and nothing else: a change here reruns the rule, a change elsewhere does
 # not.
 from daf.config.recipes import STAGE_VERSIONS, package_recipe
+from daf.packaging.endpoints import served_state
 from daf.search.recipe import selection_recipe, strategy_code, sweep_recipe
 from daf.system.user_code import KEY
 from daf.workflow.plan import mission_recipes
@@ -69,3 +70,16 @@ def package_params(wildcards):
 
 def deployment_params(wildcards):
     return EXPERIMENT.deployment.to_dict()
+
+
+def endpoint_state(suffix):
+    """Changes when something else serves than the file says, so that the target does not mistake itself for done.
+
+    A function of wildcards alone: Snakemake does not compare params that depend on the output.
+    """
+
+    def state(wildcards):
+        record = f"{OUT}/deployment/{wildcards.checkpoint}-{wildcards.version}.{suffix}.json"
+        return served_state(EXPERIMENT.deployment.endpoint, wildcards.checkpoint, record)
+
+    return state

@@ -1,0 +1,51 @@
+"""What is sent to an endpoint, and what came of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from daf.packaging.manifest import Manifest
+
+
+@dataclass(frozen=True, kw_only=True)
+class Deployment:
+    """Where a package is now. `location` is a path or the server's policy version id.
+
+    Attributes:
+        name: name of the package there.
+        version: its version.
+        endpoint: folder or address.
+        location: path of the zip, or the server's id of the policy version.
+        sha256: of the zip.
+        details: what else the endpoint answered; `dry_run` is true if nothing was sent or switched.
+    """
+
+    name: str
+    version: str
+    endpoint: str
+    location: str
+    sha256: str
+    details: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeployRequest:
+    """A checked package, and how to deploy it.
+
+    Attributes:
+        package: the zip, whose manifest lies next to it.
+        manifest: the manifest that was checked.
+        name: name at the endpoint.
+        season: tournament season to enter.
+        reason: why, for the history.
+        dry_run: check everything, change nothing.
+    """
+
+    package: Path
+    manifest: Manifest
+    name: str
+    season: str | None = None
+    reason: str = ""
+    dry_run: bool = False
