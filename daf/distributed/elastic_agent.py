@@ -74,13 +74,15 @@ def _failure(rank: int, exit_code: int, report: dict[str, object] | None) -> Fai
 
 
 def write_reports(folder: Path, failures: list[Failure]) -> None:
-    write_json(folder / f"agent-{host_name()}-{os.getpid()}.json", [asdict(failure) for failure in failures])
+    write_json(
+        folder / f"agent-{host_name()}-{os.getpid()}.json", {"failures": [asdict(failure) for failure in failures]}
+    )
 
 
 def read_reports(folder: Path) -> list[Failure]:
     """The failures that the agents of the last start reported."""
     paths = sorted(folder.glob("agent-*.json"))
-    return [failure for path in paths for failure in read_record(path, list[Failure])]
+    return [failure for path in paths for failure in read_record(path, dict[str, list[Failure]])["failures"]]
 
 
 def clear_reports(folder: Path) -> None:

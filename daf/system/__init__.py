@@ -2,10 +2,13 @@
 
 files            writing, atomically, and digests
 readers          reading bytes and text
+compressed       unpacking, never to an implausible size
+job_records      digests of the inputs and outputs of a job of the workflow
+verification     checks of all files in an output folder
 json_files       reading JSON
 yaml_files       reading YAML
 archives         reading zip archives
-tables           reading parquet files
+tables           reading and writing parquet files
 validated        values checked against a type
 user_paths       paths as people write them
 locks            exclusive use of a folder by one process

@@ -8,11 +8,8 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 
 from daf.errors import BadInputError
+from daf.system.compressed import require_plausible
 from daf.system.readers import reading, require_file
-
-# Larger members are read only if the archive itself is not much smaller: a few kilobytes must not fill the disk.
-_HARMLESS_BYTES = 100_000_000
-_LARGEST_RATIO = 200
 
 
 class Archive:
@@ -35,9 +32,7 @@ class Archive:
             expected = "members inside the archive's folder, without duplicates"
             raise BadInputError(expected, found, str(self.path), self._hint)
         unpacked = sum(member.file_size for member in members)
-        if unpacked > max(_HARMLESS_BYTES, _LARGEST_RATIO * self.path.stat().st_size):
-            found = f"{unpacked:,} bytes in an archive of {self.path.stat().st_size:,}"
-            raise BadInputError("an archive that unpacks to a plausible size", found, str(self.path), self._hint)
+        require_plausible(unpacked, self.path.stat().st_size, str(self.path), self._hint)
 
     def read(self, name: str) -> bytes:
         """The content of a member.
