@@ -1,4 +1,4 @@
-"""Compressed content, whose size is known or bounded before it is unpacked: a few kilobytes must not fill the memory."""
+"""Compressed content, whose size is bounded before it is unpacked: a few kilobytes must not fill the memory."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def require_plausible(unpacked: int, packed: int, where: str, hint: str = "") ->
 
 
 def largest_unpacked(packed: int) -> int:
-    """The most bytes that so many compressed ones may become."""
+    """The most bytes that this number of compressed bytes may become."""
     return max(_HARMLESS_BYTES, _LARGEST_RATIO * packed)
 
 

@@ -1,6 +1,6 @@
 """What every job of the workflow leaves next to its log: the sha256 of the files that it read and of those it made.
 
-With these records, changed, missing and outdated files are found later (`daf.system.verification`), whatever their format.
+With these records `daf.system.verification` finds changed, missing and outdated files, whatever their format.
 """
 
 from __future__ import annotations

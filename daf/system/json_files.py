@@ -32,7 +32,7 @@ def read_json(path: str | Path, what: str = "a JSON file", hint: str = "") -> An
 
 
 def read_own_json(path: str | Path, what: str = "a JSON file", hint: str = FROM_A_RUN) -> Any:
-    """As `read_json`, for files that DAF writes with a digest; one without is told of."""
+    """As `read_json`, for files that DAF writes with a digest; warns of one that has none."""
     content, is_checked = _checked(parse_json(read_text(path, what), str(path), what, hint), str(path), hint)
     if not is_checked:
         _tell_unchecked(str(path))
@@ -52,10 +52,9 @@ def _checked(content: Any, where: str, hint: str) -> tuple[Any, bool]:
         if recorded != digest(content):
             raise _damaged(where, hint)
         return content, True
-    for key, value in content.items():  # a digest whose key is damaged
-        if isinstance(value, str) and len(value) == 64:
-            if value == digest({name: other for name, other in content.items() if name != key}):
-                raise _damaged(where, hint)
+    texts = [key for key, value in content.items() if isinstance(value, str) and len(value) == len(digest({}))]
+    if any(content[key] == digest({name: content[name] for name in content if name != key}) for key in texts):
+        raise _damaged(where, hint)  # its key is damaged
     return content, False
 
 

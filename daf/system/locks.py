@@ -1,4 +1,4 @@
-"""Exclusive use of a folder or file by one process. The kernel releases a lock when the process ends, however it ends."""
+"""Exclusive use of a folder or file by one process. The kernel releases the lock when the process ends."""
 
 from __future__ import annotations
 
