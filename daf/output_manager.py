@@ -154,7 +154,7 @@ class OutputManager:
         if not isinstance(plain, dict | list):
             kind = type(results).__name__
             raise BadInputError("results as a mapping or a list", f"a {kind}", str(path), "wrap the value in a dict")
-        write_json(path, plain)
+        write_json(path, plain, add_digest=False)  # the file holds what the caller gave, nothing else
         return path
 
     def load_json_results(self, operation: str = "sweep", filename: str = "results") -> Any:

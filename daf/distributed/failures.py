@@ -24,7 +24,7 @@ from typing import Any
 from daf.errors import EXIT_BAD_INPUT, EXIT_FAILED, DafError
 from daf.system.failure_report import FailureReport
 from daf.system.files import append_json_line
-from daf.system.json_files import NOTICES, read_json_lines
+from daf.system.json_files import read_own_json_lines
 from daf.system.validated import validated
 
 FAILURES = "failures.jsonl"
@@ -198,11 +198,11 @@ def record_failure(state: Path, failure: Failure) -> None:
 def read_failures(state: Path) -> list[dict[str, Any]]:
     """All failures of a recipe's processes so far, oldest first; in a completed run, the reasons for its restarts.
 
-    Each has cause, reason, rank, host, update, agent_steps and `at` (UTC). A line that a crash or a full disk damaged
-    is told of and left out.
+    Each has cause, reason, rank, host, update, agent_steps and `at` (UTC). A damaged line,
+    by a crash or a full disk for example, is left out with a warning.
     """
     path = state / FAILURES
-    return read_json_lines(path, "a list of failures", on_damage=NOTICES.warning) if path.exists() else []
+    return read_own_json_lines(path, "a list of failures") if path.exists() else []
 
 
 def host_name() -> str:

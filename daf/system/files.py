@@ -90,12 +90,13 @@ def _known_sha256(path: str, mtime_ns: int, size: int) -> str:
     return file_sha256(path)
 
 
-def write_json(path: str | Path, value: Mapping[str, Any] | list[Any]) -> None:
+def write_json(path: str | Path, value: Mapping[str, Any] | list[Any], *, add_digest: bool = True) -> None:
     """Readable JSON with a stable key order; NaN and infinity are errors, since JSON has no such numbers.
 
-    A mapping is written with its digest, which `json_files.read_json` checks and leaves out.
+    Args:
+        add_digest: write a mapping with its digest, which `json_files.read_json` checks and leaves out.
     """
-    sealed = value if isinstance(value, list) else with_digest(value)
+    sealed = with_digest(value) if add_digest and not isinstance(value, list) else value
     write_text(path, json.dumps(sealed, indent=2, sort_keys=True, allow_nan=False) + "\n")
 
 

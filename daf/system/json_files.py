@@ -155,29 +155,41 @@ def read_json_lines(
     Raises:
         BadInputError: there is no such file, or a line is damaged.
     """
-    return parse_json_lines(read_bytes(path, what), str(path), on_damage=on_damage)
+    return _parse_lines(read_bytes(path, what), str(path), on_damage)[0]
 
 
-def parse_json_lines(
-    content: str | bytes, where: str, *, on_damage: Callable[[str], None] | None = None
-) -> list[dict[str, Any]]:
+def read_own_json_lines(path: str | Path, what: str) -> list[dict[str, Any]]:
+    """As `read_json_lines`, for files that DAF writes with digests: warns of damaged lines and of lines without one."""
+    records, are_checked = _parse_lines(read_bytes(path, what), str(path), NOTICES.warning)
+    if not are_checked:
+        _tell_unchecked(str(path))
+    return records
+
+
+def parse_json_lines(content: str | bytes, where: str) -> list[dict[str, Any]]:
     """The objects in text with one per line, as `read_json_lines`."""
-    content = content if isinstance(content, bytes) else content.encode()
+    return _parse_lines(content if isinstance(content, bytes) else content.encode(), where, None)[0]
+
+
+def _parse_lines(
+    content: bytes, where: str, on_damage: Callable[[str], None] | None
+) -> tuple[list[dict[str, Any]], bool]:
+    """The objects, and whether all had a digest."""
     records: list[dict[str, Any]] = []
+    are_checked = True
     # Each line is decoded for itself, so that a byte that is not UTF-8 damages only its own.
     lines = [(number, line) for number, line in enumerate(content.split(b"\n"), start=1) if line.strip()]
     for number, line in lines:
         try:
             record, is_checked = _line(line, f"{where}: line {number}")
             records.append(record)
-            if on_damage is not None and not is_checked:
-                _tell_unchecked(where)
+            are_checked &= is_checked
         except DafError as error:
             if on_damage is not None:
                 on_damage(f"{error.where} is damaged and left out ({error.found})")
             elif number != lines[-1][0]:
                 raise
-    return records
+    return records, are_checked
 
 
 def _line(line: bytes, place: str) -> tuple[dict[str, Any], bool]:

@@ -74,9 +74,7 @@ class VerificationReport:
         if len(self.problems) > _MOST_SHOWN:
             lines.append(f"  and {len(self.problems) - _MOST_SHOWN} more")
         if self.unchecked:
-            lines.append(
-                f"{len(self.unchecked)} files have no digest and could only be read, such as {self.unchecked[0]}"
-            )
+            lines.append(f"{len(self.unchecked)} files without a digest were only read, such as {self.unchecked[0]}")
         return "\n".join(lines)
 
 

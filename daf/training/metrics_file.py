@@ -11,7 +11,7 @@ from typing import Any, NotRequired, TypedDict
 from pydantic import ConfigDict
 
 from daf.system.files import append_json_line, json_line, write_text
-from daf.system.json_files import NOTICES, read_json_lines
+from daf.system.json_files import read_own_json_lines
 from daf.system.readers import FROM_A_RUN
 from daf.system.validated import validated
 
@@ -43,13 +43,13 @@ class MetricsLine(TypedDict):
 
 
 def read_metrics(path: str | Path) -> list[dict[str, Any]]:
-    """The lines of a metrics.jsonl. A damaged one (truncated by a crash, or still being written) is told of and left
-    out.
+    """The lines of a metrics.jsonl. A damaged one (truncated by a crash, or still being written) is left out with a
+    warning.
 
     Raises:
         BadInputError: no such file, or a line holds something else than metrics.
     """
-    records = read_json_lines(path, "a metrics.jsonl", on_damage=NOTICES.warning)
+    records = read_own_json_lines(path, "a metrics.jsonl")
     validated(list[MetricsLine], records, str(path), FROM_A_RUN)
     validated(list[dict[str, Figure | dict[str, Figure]]], records, str(path), FROM_A_RUN)
     return records
