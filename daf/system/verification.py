@@ -1,4 +1,4 @@
-"""Checks of all files in an output folder: each against its own digest, and against the record of the job that made it."""
+"""Checks of all files in an output folder: each against its own digest and the record of the job that made it."""
 
 from __future__ import annotations
 
