@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 from tests.chaos.disturbed import campaign
+from tests.chaos.experiment import RESULTS
 from tests.chaos.faults import FAULTS
 
 
@@ -27,7 +28,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="daf-chaos-") as temporary:
         total = campaign(
             options.folder or Path(temporary), kinds[: options.faults], seed=options.seed, per_run=options.per_run,
-            until=until, tell=lambda line: print(line, flush=True),
+            targets=RESULTS, until=until, tell=lambda line: print(line, flush=True),
         )  # fmt: skip
     print(f"\n{'fault':<32} times")
     for kind, count in sorted(total.counts.items()):
