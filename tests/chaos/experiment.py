@@ -60,8 +60,8 @@ def start(
         more: environment variables.
         most_bytes: the largest file that its processes may write.
     """
-    command = [sys.executable, "-m", "snakemake", "--snakefile", str(PROJECT / "Snakefile"), "-j2"]
-    command += ["--configfile", "experiment.yaml", *targets]
+    command = [sys.executable, "-m", "snakemake", "--snakefile", str(PROJECT / "Snakefile"), "-j2", *targets]
+    command += ["--configfile", "experiment.yaml"]
     variables = environment() | {"PYTHONPATH": os.pathsep.join([str(INJECTED), str(PROJECT)])} | dict(more or {})
 
     def limit() -> None:
