@@ -14,7 +14,7 @@ CLOCK = {
     "content_sha256", "created", "host", "max_process_memory_mb", "memory_mb", "peak_memory_mb", "seconds",
     "seconds_per_trial", "steps_per_second", "training_seconds", "total_seconds", "usage",
 }  # fmt: skip
-_TIMED = re.compile(r"_seconds$|^seconds|memory|per_second|^time_|cost")
+_TIMED = re.compile(r"_seconds$|^seconds|memory|per_second|^time_|cost|_share$")
 _IN_TEXT = re.compile(rb"\d{4}-\d\d-\d\d[T ][\d:.+Z]+|\d+(\.\d+)?\s*(ms|s|min|h|seconds?|minutes?|MB|MiB)\b")
 
 

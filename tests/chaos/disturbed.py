@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import subprocess
 import time
@@ -74,9 +75,18 @@ def disturb(folder: Path, kinds: Sequence[str], rng: random.Random, made: tuple[
         outcome.damaged += len(report.problems)
         for problem in report.problems:
             (run.out / problem.path).unlink(missing_ok=True)
+        correct_the_clock(run)
     else:
         outcome.differing.append(f"not finished after {TRIES} tries: {messages(folder)}")
     return outcome
+
+
+def correct_the_clock(run: Run) -> None:
+    """Snakemake refuses outputs that are older than inputs of the future, and asks to correct that."""
+    now = time.time()
+    for path in run.files():
+        if path.stat().st_mtime > now:
+            os.utime(path, (now - 3600, now - 3600))
 
 
 def campaign(
