@@ -18,7 +18,7 @@ from daf.config import DAFComparisonConfig, DAFSweepConfig
 from daf.distributed.failures import Cause, Failure, read_failures, record_failure
 from daf.engine.model_files import read_weights, weights_bytes
 from daf.episodes.table import episodes_frame, read_episodes, read_provenance, write_episodes
-from daf.errors import DafError
+from daf.errors import BadInputError, DafError
 from daf.packaging.bundle import write_zip
 from daf.search.files import propose_trial, read_assignment, read_prior, read_proposal, read_results
 from daf.statistics.comparison import compare_episodes
@@ -185,3 +185,29 @@ def test_no_flipped_bit_is_believed(kind: str, tmp_path: Path, caplog: pytest.Lo
         endings[ending] = endings.get(ending, 0) + 1
     print(kind, endings)
     assert endings.keys() == {"equal", "refused", "told"}, endings
+
+
+def test_the_footer_of_a_table_is_covered(tmp_path: Path) -> None:
+    """Checksums of pages do not cover the provenance and the names of columns."""
+    path = tmp_path / "episodes.parquet"
+    read = episodes(path)
+    path.write_bytes(path.read_bytes().replace(b"recipe_digest", b"recipe_digesu"))
+    with pytest.raises(BadInputError, match="other bytes than its daf"):
+        read(path)
+
+
+def test_the_recipe_of_a_proposal_is_the_one_of_its_digest(tmp_path: Path) -> None:
+    path = tmp_path / "proposal.json"
+    content = propose_trial(SWEEP, 0, [])
+    write_json(path, content | {"recipe": content["recipe"] | {"seed": 5}})
+    with pytest.raises(BadInputError, match="a recipe with the digest"):
+        read_assignment(path)
+
+
+def test_files_of_an_earlier_version_are_read_with_a_warning(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    for folder in ("a", "b"):
+        write_json(tmp_path / folder / "earlier.json", RESULT, add_digest=False)
+        assert read_own_json(tmp_path / folder / "earlier.json") == RESULT
+    assert [record.getMessage().partition(":")[0] for record in caplog.records] == [
+        f"{tmp_path / 'a' / 'earlier.json'} has no content_sha256"
+    ]
