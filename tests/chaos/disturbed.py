@@ -43,7 +43,7 @@ def undisturbed(folder: Path, targets: Sequence[str] = ()) -> tuple[dict[str, by
     assert run.start().wait(TIMEOUT_SECONDS) == 0, messages(folder)
     out = folder / "daf_output"
     records = [JobRecord.read(path) for path in out.rglob(f"*{RECORD}")]
-    # Folders are no targets; what is in them is made with what is next to them.
+    # The folder is the output; what is in it is made together with the page.
     made = sorted(f"daf_output/{path}" for record in records for path in record.outputs if "/figures/" not in path)
     return contents(out), tuple(made)
 

@@ -54,7 +54,7 @@ def prepare(folder: Path) -> None:
 def start(
     folder: Path, targets: Sequence[str], more: Mapping[str, str] | None = None, *, most_bytes: int | None = None
 ) -> subprocess.Popen[bytes]:
-    """Start the workflow in a process group of its own.
+    """Start the workflow in a new process group.
 
     Args:
         more: environment variables.

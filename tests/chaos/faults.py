@@ -188,7 +188,7 @@ def leave_rubbish(run: Run, rng: random.Random) -> None:
 
 
 def make_read_only(run: Run, rng: random.Random) -> None:
-    """A run in a folder that nobody may write to, for a while; as root, in one that is a file."""
+    """A run in a folder that is read-only for a while; as root, a file in its place."""
     run.kill_all()
     folders = sorted({path.parent for path in run.files()} - {run.out})
     if not folders:
