@@ -11,7 +11,7 @@ from typing import Any, NotRequired, TypedDict
 from pydantic import ConfigDict
 
 from daf.system.files import append_json_line, json_line, write_text
-from daf.system.json_files import read_own_json_lines
+from daf.system.json_files import NOTICES, read_own_json_lines
 from daf.system.readers import FROM_A_RUN
 from daf.system.validated import validated
 
@@ -23,6 +23,9 @@ class MetricsFile:
         self._path = path
         records = read_metrics(path) if path.exists() else []
         kept = [record for record in records if record.get("update", update + 1) <= update]
+        if lost := update - len({record["update"] for record in kept}):
+            remedy = f"to get them back, delete {path.parent}"
+            NOTICES.warning(f"{path}: the metrics of {lost} of {update} updates are lost; {remedy}")
         write_text(path, "".join(json_line(record) for record in kept))
 
     def append(self, record: dict[str, Any]) -> None:

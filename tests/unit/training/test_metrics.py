@@ -118,6 +118,13 @@ def test_a_line_after_one_that_a_crash_cut_short_is_kept(tmp_path: Path) -> None
     assert read_metrics(path) == [{"update": 1}, {"update": 2}]
 
 
+def test_lost_lines_of_a_resumed_run_are_reported(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    path = tmp_path / "metrics.jsonl"
+    path.write_text(json_line({"update": 2}))
+    MetricsFile(path, 2)
+    assert f"{path}: the metrics of 1 of 2 updates are lost; to get them back, delete {tmp_path}" in caplog.text
+
+
 def test_metrics_that_are_missing_are_named(tmp_path: Path) -> None:
     with pytest.raises(BadInputError, match="no such file"):
         read_metrics(tmp_path / "none.jsonl")
