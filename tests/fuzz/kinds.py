@@ -438,6 +438,7 @@ def results_of_sweeps() -> list[Kind]:
 
 
 def other_results() -> list[Kind]:
+    ranks = {"failures": [FAILURE] * 2}
     outcome = {key: RUN[key] for key in ("status", "cause", "reason", "agent_steps", "seconds")}
     history = [{"action": "deploy", "version": f"0.{number}.0", "from": None} for number in range(3)]
     pointer = {"name": "p", "version": "0.1.0", "sha256": SHA, "package": "x", "since": "2026"}
@@ -452,9 +453,7 @@ def other_results() -> list[Kind]:
         of_document("outcome.json", "outcome.json", outcome, TrainingOutcome.read),
         of_document("metrics.jsonl", "metrics.jsonl", METRICS, use_metrics),
         of_document("failures.jsonl", "failures.jsonl", [FAILURE] * 2, lambda path: read_failures(path.parent)),
-        of_document(
-            "report of ranks", "agent-a-1.json", {"failures": [FAILURE] * 2}, lambda path: read_reports(path.parent)
-        ),
+        of_document("report of ranks", "agent-a-1.json", ranks, lambda path: read_reports(path.parent)),
         of_document("registry history", "history.jsonl", history, use_registry),
         of_document("registry pointer", "current.json", pointer, use_registry),
         of_bytes("episodes.parquet", "episodes.parquet", parquet(), use_episodes, other_tables()),
