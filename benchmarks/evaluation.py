@@ -73,7 +73,7 @@ def work(rank, ready, times):
     bare = time.monotonic()
     for row in frame.itertuples():
         simulation = factory.build(row.env_seed, buffers)
-        for primary, vibes in zip(*unpack_actions(row.actions, factory.num_agents)):
+        for primary, vibes in zip(*unpack_actions(row.actions, factory.num_agents, row.length)):
             buffers.actions[:], buffers.vibe_actions[:] = primary, vibes
             simulation.step()
     times.put((began, ended, bare, time.monotonic()))

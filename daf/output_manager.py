@@ -17,8 +17,9 @@ from daf.system.files import write_json
 from daf.system.json_files import read_json
 from daf.system.plain import to_plain
 from daf.system.user_paths import user_path
+from daf.system.verification import VerificationReport, verify_folder
 
-__all__ = ["OutputDirectories", "OutputManager", "get_output_manager"]
+__all__ = ["OutputDirectories", "OutputManager", "VerificationReport", "daf_verify_outputs", "get_output_manager"]
 
 # Folder -> its content. The workflow writes its machine check to `environment`.
 FOLDERS = {
@@ -153,7 +154,7 @@ class OutputManager:
         if not isinstance(plain, dict | list):
             kind = type(results).__name__
             raise BadInputError("results as a mapping or a list", f"a {kind}", str(path), "wrap the value in a dict")
-        write_json(path, plain)
+        write_json(path, plain, add_digest=False)  # the file holds what the caller gave, nothing else
         return path
 
     def load_json_results(self, operation: str = "sweep", filename: str = "results") -> Any:
@@ -181,3 +182,18 @@ class OutputManager:
 def get_output_manager(base_dir: str | Path = "./daf_output") -> OutputManager:
     """Return a manager for this base folder. Its only state is the path, so several managers of a folder agree."""
     return OutputManager(base_dir)
+
+
+def daf_verify_outputs(output_dir: str | Path = "./daf_output") -> VerificationReport:
+    """Check every file of an output folder: whether it is as its job wrote it, and whether one is missing.
+
+    Files are compared with the digests that they hold, and with those that the workflow's jobs recorded next to their
+    logs; `snakemake verify` does the same.
+
+    Returns:
+        A report whose `problems` name every damaged, missing or outdated file and what to delete.
+
+    Raises:
+        BadInputError: there is no such folder.
+    """
+    return verify_folder(user_path(output_dir, "output_dir"))

@@ -20,7 +20,7 @@ from daf.statistics.records import OVERALL, SummaryRecord
 from daf.statistics.results import ComparisonResults
 from daf.system.engine_packages import DECIDING_PACKAGES
 from daf.system.files import digest, write_json, write_text
-from daf.system.json_files import read_json
+from daf.system.json_files import read_own_json
 from daf.system.locks import exclusive
 from daf.system.plain import to_plain
 from daf.system.provenance import versions
@@ -76,7 +76,7 @@ def read_leaderboard(path: str | Path) -> dict[str, Any]:
     if not path.is_file():
         return {"format": FORMAT, "engine": _engine(), "boards": {}}
     hint = "restore the file from a copy, or use another one"
-    content = read_json(path, "a leaderboard", hint)
+    content = read_own_json(path, "a leaderboard", hint)
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         actual = content.get("format") if isinstance(content, dict) else type(content).__name__
         raise BadInputError(f"format '{FORMAT}'", repr(actual), str(path), "use another file")

@@ -12,6 +12,7 @@ import sys
 import time
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import TypedDict
 
 from daf.distributed.failures import Cause, Failure, host_name, origin
 from daf.system.files import write_json
@@ -61,14 +62,22 @@ def _failure(rank: int, exit_code: int, report: dict[str, object] | None) -> Fai
     return failure if failure.rank is not None else replace(failure, rank=rank, host=host)
 
 
+class _Report(TypedDict):
+    """What an agent writes about its ranks."""
+
+    failures: list[Failure]
+
+
 def write_reports(folder: Path, failures: list[Failure]) -> None:
-    write_json(folder / f"agent-{host_name()}-{os.getpid()}.json", [asdict(failure) for failure in failures])
+    write_json(
+        folder / f"agent-{host_name()}-{os.getpid()}.json", {"failures": [asdict(failure) for failure in failures]}
+    )
 
 
 def read_reports(folder: Path) -> list[Failure]:
     """The failures that the agents of the last start reported."""
     paths = sorted(folder.glob("agent-*.json"))
-    return [failure for path in paths for failure in read_record(path, list[Failure])]
+    return [failure for path in paths for failure in read_record(path, _Report)["failures"]]
 
 
 def clear_reports(folder: Path) -> None:

@@ -21,10 +21,10 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from daf.errors import EXIT_BAD_INPUT, EXIT_FAILED, BadInputError, DafError
+from daf.errors import EXIT_BAD_INPUT, EXIT_FAILED, DafError
 from daf.system.failure_report import FailureReport
-from daf.system.json_files import parse_json
-from daf.system.readers import read_text
+from daf.system.files import append_json_line
+from daf.system.json_files import read_own_json_lines
 from daf.system.validated import validated
 
 FAILURES = "failures.jsonl"
@@ -192,23 +192,17 @@ def record_failure(state: Path, failure: Failure) -> None:
     kept = ("cause", "reason", "rank", "host", "update", "agent_steps")
     line = {name: getattr(failure, name) for name in kept}
     line["at"] = datetime.fromtimestamp(failure.time, UTC).isoformat(timespec="seconds")
-    with (state / FAILURES).open("a") as stream:
-        stream.write(json.dumps(line) + "\n")
+    append_json_line(state / FAILURES, line)
 
 
 def read_failures(state: Path) -> list[dict[str, Any]]:
     """All failures of a recipe's processes so far, oldest first; in a completed run, the reasons for its restarts.
 
-    Each has cause, reason, rank, host, update, agent_steps and `at` (UTC).
+    Each has cause, reason, rank, host, update, agent_steps and `at` (UTC). A damaged line,
+    by a crash or a full disk for example, is left out with a warning.
     """
     path = state / FAILURES
-    failures = []
-    for line in read_text(path).splitlines() if path.exists() else []:
-        try:
-            failures.append(validated(dict[str, Any], parse_json(line, str(path)), str(path)))
-        except BadInputError:  # truncated by a crash or a full disk
-            continue
-    return failures
+    return read_own_json_lines(path, "a list of failures") if path.exists() else []
 
 
 def host_name() -> str:

@@ -17,6 +17,7 @@ import numpy as np
 from daf.engine.missions import Mission
 from daf.episodes.objective import episode_objective
 from daf.episodes.success import EpisodeFacts, is_success
+from daf.system.compressed import unpack
 from daf.system.failure_report import FailureReport
 
 
@@ -120,6 +121,14 @@ def pack_actions(actions: np.ndarray) -> bytes:
     return zlib.compress(np.ascontiguousarray(actions).tobytes(), level=1)
 
 
-def unpack_actions(packed: bytes, num_agents: int) -> np.ndarray:
-    """The actions of a row of the episodes table: uint8 [2, steps, agents]."""
-    return np.frombuffer(zlib.decompress(packed), dtype=np.uint8).reshape(2, -1, num_agents)
+def unpack_actions(packed: bytes, num_agents: int, steps: int) -> np.ndarray:
+    """The actions of a row of the episodes table: uint8 [2, steps, agents].
+
+    Args:
+        steps: the episode's length.
+
+    Raises:
+        BadInputError: they are damaged, or of another length.
+    """
+    content = unpack(packed, "the actions of an episode", size=2 * steps * num_agents, hint="evaluate the policy again")
+    return np.frombuffer(content, dtype=np.uint8).reshape(2, steps, num_agents)

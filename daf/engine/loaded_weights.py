@@ -7,6 +7,7 @@ policy would play with random weights.
 from __future__ import annotations
 
 import pickle
+import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from daf.errors import CheckpointError
+from daf.errors import BadInputError, CheckpointError
+from daf.system.archives import Archive
 from daf.system.readers import read_bytes
 
 SHOWN = 3
@@ -67,8 +69,10 @@ def _content(path: Path) -> Any:
     except (OSError, ValueError, safetensors.SafetensorError):
         pass
     try:
+        if zipfile.is_zipfile(path):
+            Archive(path)  # refuses one that would fill the memory
         return torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, ValueError, EOFError, RuntimeError, pickle.UnpicklingError):
+    except (BadInputError, OSError, ValueError, EOFError, RuntimeError, pickle.UnpicklingError):
         return None
 
 

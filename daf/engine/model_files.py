@@ -22,7 +22,7 @@ from daf.errors import BadInputError, CheckpointError, PolicyError
 from daf.system.archives import Archive
 from daf.system.engine_packages import DECIDING_PACKAGES
 from daf.system.files import digest, write_bytes, write_json
-from daf.system.json_files import parse_json, read_json
+from daf.system.json_files import parse_json, read_own_json
 from daf.system.pickles import called_by_pickle
 from daf.system.provenance import engine_stamp
 from daf.system.readers import read_bytes
@@ -231,7 +231,7 @@ def load_model_description(path: Path) -> ModelDescription:
     """
     what, hint = "a description of the weights", "it is written next to the weights; keep both together"
     try:
-        content = read_json(path, what, hint)
+        content = read_own_json(path, what, hint)
         version = content.get("format_version", FORMAT_VERSION) if isinstance(content, dict) else FORMAT_VERSION
         if version != FORMAT_VERSION:
             raise CheckpointError(
@@ -319,6 +319,8 @@ def refuse_code(path: Path) -> None:
         if named := called_by_pickle(read_bytes(path)):  # of a protocol without a signature
             raise _pickle_with_code(path, named)
         return
+    if zipfile.is_zipfile(path):
+        Archive(path, "weights that torch.save wrote")  # refuses one that would fill the memory
     try:
         torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:

@@ -16,10 +16,9 @@ from pydantic import ConfigDict
 
 from daf.errors import BadInputError
 from daf.system.columns import columns_of
-from daf.system.files import write_with
 from daf.system.json_files import parse_json
 from daf.system.readers import FROM_A_RUN, reading
-from daf.system.tables import read_parquet, read_parquet_schema
+from daf.system.tables import read_parquet, read_parquet_schema, write_parquet
 from daf.system.validated import validated
 
 if TYPE_CHECKING:
@@ -90,11 +89,10 @@ def _to_pandas(table: pa.Table) -> pd.DataFrame:
 def write_episodes(path: str | Path, frame: pd.DataFrame, provenance: dict[str, Any]) -> None:
     """Write the table with its provenance, atomically."""
     import pyarrow as pa
-    import pyarrow.parquet as pq
 
     table = pa.Table.from_pandas(frame, schema=episode_schema(), preserve_index=False)
     table = table.replace_schema_metadata({PROVENANCE_KEY: json.dumps(provenance, sort_keys=True).encode()})
-    write_with(path, lambda temporary: pq.write_table(table, temporary, write_page_checksum=True))
+    write_parquet(path, table)
 
 
 def read_episodes(paths: str | Path | Iterable[str | Path], columns: Sequence[str] | None = None) -> pd.DataFrame:
@@ -151,7 +149,7 @@ def _read(path: str | Path, columns: Sequence[str] | None) -> pa.Table:
 
     _schema(path)
     names = list(EPISODE_COLUMNS if columns is None else columns)
-    table = read_parquet(path, names, "an episodes table")
+    table = read_parquet(path, names, "an episodes table", is_own=True)
     with reading("the columns of an episodes table", path, FROM_A_RUN):
         return table.select(names).cast(pa.schema([episode_schema().field(name) for name in names]))
 
@@ -162,7 +160,7 @@ def _schema(path: str | Path) -> pa.Schema:
     Raises:
         BadInputError: the file is missing or holds something else.
     """
-    schema = read_parquet_schema(path, "an episodes table")
+    schema = read_parquet_schema(path, "an episodes table", is_own=True)
     missing = [name for name in EPISODE_COLUMNS if name not in schema.names]
     if missing:
         hint = "was it written by an older version of DAF? evaluate again"

@@ -72,7 +72,7 @@ def daf_write_replay(
         output,
         found,
         int(row["env_seed"]),
-        unpack_actions(row["actions"], found.num_agents),
+        unpack_actions(row["actions"], found.num_agents, int(row["length"])),
         agent_policies=[row["policy"]] * found.num_agents if players is None else list(players),
         expected_rewards=row["agent_rewards"],
     )

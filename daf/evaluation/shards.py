@@ -14,6 +14,7 @@ from daf.config.recipes import EvaluationRecipe, PolicyRecipe
 from daf.episodes.table import episodes_frame, read_episodes, read_provenance, write_episodes
 from daf.logging_config import DAFLogger, FailureLog
 from daf.system.devices import resolve_device
+from daf.system.locks import exclusive_file
 from daf.system.provenance import provenance
 from daf.system.resource_usage import usage_since
 from daf.system.user_code import code_in, unfollowed_in_words
@@ -39,6 +40,20 @@ def evaluate_shard(
             trained it, otherwise the files that the configuration names.
         workers: number of processes that share the episodes.
     """
+    # A killed workflow may leave a process that still plays these episodes.
+    with exclusive_file(Path(output), logger.warning):
+        _evaluate(recipe, weights=weights, output=output, device=device, workers=workers, logger=logger)
+
+
+def _evaluate(
+    recipe: EvaluationRecipe,
+    *,
+    weights: Sequence[str],
+    output: str | Path,
+    device: str,
+    workers: int,
+    logger: DAFLogger,
+) -> None:
     from daf.engine.evaluation import EvaluationOptions, evaluate_policy
     from daf.engine.missions import resolve_mission
 

@@ -136,7 +136,7 @@ def _trace(row: dict[str, Any], mission: Mission) -> EpisodeTrace:
     from daf.engine.episode import unpack_actions
     from daf.engine.replays import trace_episode
 
-    actions = unpack_actions(row["actions"], mission.num_agents)
+    actions = unpack_actions(row["actions"], mission.num_agents, int(row["length"]))
     return trace_episode(mission, int(row["env_seed"]), actions, row["agent_rewards"])
 
 

@@ -44,7 +44,7 @@ from daf.search.results import SweepResults, TrialResult, best_trial, confirmed_
 from daf.search.space import build_space, num_trials_effective
 from daf.search.strategy import stream_seed
 from daf.system.files import digest, write_text
-from daf.system.json_files import read_json
+from daf.system.json_files import read_own_json
 from daf.system.provenance import provenance
 from daf.system.readers import FROM_A_RUN
 from daf.system.user_code import CodeStamp, code_in
@@ -111,14 +111,25 @@ def propose_trial(
     }
 
 
+def read_proposal(path: str | Path) -> dict[str, Any]:
+    """The content of a proposal.json, whose recipe is the one that its digest names."""
+    content = read_own_json(path, "a proposal.json", FROM_A_RUN)
+    proposal = validated(ProposalFile, content, str(path), FROM_A_RUN)
+    actual = digest(proposal["recipe"])
+    if actual != proposal["recipe_digest"]:
+        expected = f"a recipe with the digest {proposal['recipe_digest'][:16]}…"
+        raise BadInputError(expected, f"{actual[:16]}…", f"{path}: recipe", FROM_A_RUN)
+    return dict(content)
+
+
 def read_assignment(path: str | Path) -> TrialAssignment:
     """The assignment in a proposal.json."""
-    return TrialAssignment.from_dict(read_json(path, "a proposal.json", FROM_A_RUN), source=str(path))
+    return TrialAssignment.from_dict(read_proposal(path), source=str(path))
 
 
 def read_lag(path: str | Path) -> int:
     """The lag of the sweep of a proposal.json."""
-    lag: int = read_json(path)["recipe"]["lag"]
+    lag: int = read_proposal(path)["recipe"]["lag"]
     return lag
 
 
@@ -364,7 +375,7 @@ def read_sweep(folder: str | Path, config: DAFSweepConfig | None = None) -> Swee
     if config is None:
         # The last trial's number, not their count: trials finish in any order.
         num_trials = int(proposals[-1].parent.name.removeprefix("trial-")) + 1
-        content = {**read_record(proposals[0], ProposalFile)["recipe"], **_finalists_in(folder)}
+        content = {**read_proposal(proposals[0])["recipe"], **_finalists_in(folder)}
         if content.get("strategy") != "grid":  # which has as many trials as points
             content["num_trials"] = num_trials
         config = DAFSweepConfig.from_dict(content, source=str(proposals[0]))

@@ -74,9 +74,11 @@ class ProposalFile(TypedDict):
 
     Attributes:
         recipe: what determines the sweep's proposals and results.
+        recipe_digest: digest of `recipe`.
     """
 
     recipe: dict[str, Any]
+    recipe_digest: str
 
 
 class PromotionsFile(TypedDict):

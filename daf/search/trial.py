@@ -31,12 +31,15 @@ from daf.search.results import TrialResult
 from daf.statistics.sentences import number
 from daf.system.failure_report import FailureReport
 from daf.system.files import digest, write_bytes, write_json
+from daf.system.locks import exclusive
 from daf.system.provenance import provenance
 from daf.system.readers import read_bytes
 from daf.system.validated import read_record
 from daf.training.outcome import TrainingOutcome, read_run_record
 from daf.training.paths import METRICS, MODEL, OUTCOME, STATE
 from daf.training.stopping import StopCondition
+
+RESULTS = "results"  # in the state of a trial: copies of what it published
 
 # Failures that hyperparameters can cause, apart from divergence; after other failures the trial is retried.
 FAULTS_OF_HYPERPARAMETERS = frozenset({Cause.ERROR, Cause.OUT_OF_MEMORY})
@@ -79,7 +82,15 @@ def run_trial(
         DafError: a failure that the hyperparameters did not cause.
     """
     state = state or folder / STATE
-    kept = state / "results" / digest({"assignment": assignment.to_dict(), "recipe": recipe.to_dict()})[:16]
+    # A killed workflow may leave a process that still runs this trial.
+    with exclusive(state / RESULTS, job.logger.warning):
+        return _run_locked(assignment, recipe, folder, job, state)
+
+
+def _run_locked(
+    assignment: TrialAssignment, recipe: TrialRecipe, folder: Path, job: TrialJob, state: Path
+) -> dict[str, Any]:
+    kept = state / RESULTS / digest({"assignment": assignment.to_dict(), "recipe": recipe.to_dict()})[:16]
     if (kept / RESULT).is_file():
         job.logger.info(f"{job.label}: finished before, published again")
     else:

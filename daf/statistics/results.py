@@ -25,10 +25,11 @@ from daf.statistics.records import (
     SummaryRecord,
 )
 from daf.system.columns import columns_of, from_rows, make_frame, to_rows
-from daf.system.files import write_text, write_with
-from daf.system.json_files import read_json
+from daf.system.files import with_digest, write_text
+from daf.system.json_files import read_own_json
 from daf.system.plain import to_plain
 from daf.system.readers import FROM_A_RUN
+from daf.system.tables import write_parquet
 from daf.system.validated import validated
 
 if TYPE_CHECKING:
@@ -325,10 +326,11 @@ class ComparisonResults:
             ("ranks", self.ranks), ("scores", self.scores()),
         ):  # fmt: skip
             write_text(folder / f"{name}.csv", table.to_csv(index=False))
-        write_with(folder / "scores.parquet", lambda path: self.scores().to_parquet(path, index=False))
+        write_parquet(folder / "scores.parquet", self.scores())
         write_text(folder / "marl_eval.json", json.dumps(layout, allow_nan=False) + "\n")
         # One record per line: readable, and a tenth of the lines of a fully indented file.
-        parts = [f"{json.dumps(key)}: {_lines(value)}" for key, value in self.to_dict().items()]
+        content = with_digest(self.to_dict())
+        parts = [f"{json.dumps(key)}: {_lines(value)}" for key, value in content.items()]
         write_text(folder / "comparison.json", "{\n" + ",\n".join(parts) + "\n}\n")
         return folder
 
@@ -336,7 +338,7 @@ class ComparisonResults:
     def read(cls, folder: str | Path) -> Self:
         """Read what `write` wrote. Raises BadInputError if it is missing or invalid."""
         path = Path(folder) / "comparison.json"
-        return cls.from_dict(read_json(path, "a comparison", FROM_A_RUN), source=str(path))
+        return cls.from_dict(read_own_json(path, "a comparison", FROM_A_RUN), source=str(path))
 
 
 FILES = (

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import gzip
 import io
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -13,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from daf.errors import BadInputError
 from daf.statistics.marl_eval_files import from_marl_eval
+from daf.system.compressed import unpack
 from daf.system.json_files import parse_json
-from daf.system.readers import read_bytes, reading, require_file
+from daf.system.readers import read_bytes, require_file
 from daf.system.tables import read_parquet
 from daf.system.user_paths import user_path
 
@@ -163,8 +163,7 @@ def _kind(path: Path) -> str:
 def _text(path: Path) -> str:
     data = read_bytes(path, WHAT)
     if data[:2] == b"\x1f\x8b":
-        with reading(WHAT, path, DAMAGED):
-            data = gzip.decompress(data)
+        data = unpack(data, str(path), hint=DAMAGED)
     encoding = "utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
     try:
         return data.decode(encoding)

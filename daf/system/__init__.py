@@ -2,11 +2,14 @@
 
 files            writing, atomically, and digests
 readers          reading bytes and text
+compressed       unpacking, never to an implausible size
+job_records      digests of the inputs and outputs of a job of the workflow
+verification     checks of all files in an output folder
 json_files       reading JSON
 yaml_files       reading YAML
 archives         reading zip archives
 pickles          whether a file is a pickle that calls something
-tables           reading parquet files
+tables           reading and writing parquet files
 validated        values checked against a type
 arguments        arguments of public functions checked against their annotations
 user_paths       paths as people write them

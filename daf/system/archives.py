@@ -10,11 +10,9 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 
 from daf.errors import BadInputError
+from daf.system.compressed import require_plausible
 from daf.system.readers import reading, require_file
 
-# Larger members are read only if the archive itself is not much smaller: a few kilobytes must not fill the disk.
-_HARMLESS_BYTES = 100_000_000
-_LARGEST_RATIO = 200
 _MOST_MEMBERS = 10_000
 _LARGEST_DIRECTORY = 4_000_000  # bytes of the list of members: what the names of 10,000 members need, and more
 _LARGEST_READ = 2_000_000_000
@@ -43,9 +41,7 @@ class Archive:
             raise self._implausible(f"at most {_MOST_MEMBERS:,} members", f"{len(members):,}")
         self._check_names(members)
         unpacked = sum(member.file_size for member in members)
-        if unpacked > max(_HARMLESS_BYTES, _LARGEST_RATIO * self.path.stat().st_size):
-            found = f"{unpacked:,} bytes in an archive of {self.path.stat().st_size:,}"
-            raise self._implausible("an archive that unpacks to a plausible size", found)
+        require_plausible(unpacked, self.path.stat().st_size, str(self.path), self._hint)
 
     def _check_names(self, members: list[zipfile.ZipInfo]) -> None:
         unsafe = [

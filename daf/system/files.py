@@ -18,6 +18,7 @@ from typing import Any
 
 from daf.system.readers import reading
 
+CONTENT_DIGEST = "content_sha256"  # the key of the digest of a JSON object's other keys
 PROJECT = Path(__file__).resolve().parents[2]  # the repository: Snakefile, config/, profiles/, scripts/
 
 
@@ -89,6 +90,29 @@ def _known_sha256(path: str, mtime_ns: int, size: int) -> str:
     return file_sha256(path)
 
 
-def write_json(path: str | Path, value: Mapping[str, Any] | list[Any]) -> None:
-    """Readable JSON with a stable key order; NaN and infinity are errors, since JSON has no such numbers."""
-    write_text(path, json.dumps(value, indent=2, sort_keys=True, allow_nan=False) + "\n")
+def write_json(path: str | Path, value: Mapping[str, Any] | list[Any], *, add_digest: bool = True) -> None:
+    """Readable JSON with a stable key order; NaN and infinity are errors, since JSON has no such numbers.
+
+    Args:
+        add_digest: write a mapping with its digest, which `json_files.read_json` checks and leaves out.
+    """
+    sealed = with_digest(value) if add_digest and not isinstance(value, list) else value
+    write_text(path, json.dumps(sealed, indent=2, sort_keys=True, allow_nan=False) + "\n")
+
+
+def with_digest(value: Mapping[str, Any]) -> dict[str, Any]:
+    """The content of a JSON file or line, followed by the digest of it as it will be read."""
+    content = json.loads(json.dumps(value, allow_nan=False))
+    return {**content, CONTENT_DIGEST: digest(content)}
+
+
+def json_line(record: Mapping[str, Any]) -> str:
+    """A line of a file with one JSON object per line, with the digest of its content."""
+    return json.dumps(with_digest(record)) + "\n"
+
+
+def append_json_line(path: Path, record: Mapping[str, Any]) -> None:
+    """Append to a file with one JSON object per line, after a line that a crash cut short, if there is one."""
+    with open(path, "ab+") as stream:
+        is_cut = stream.seek(0, os.SEEK_END) > 0 and stream.seek(-1, os.SEEK_END) >= 0 and stream.read(1) != b"\n"
+        stream.write((b"\n" if is_cut else b"") + json_line(record).encode())

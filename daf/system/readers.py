@@ -70,6 +70,14 @@ def require_file(path: str | Path, what: str = "a file") -> Path:
     raise BadInputError(what, "no such file", str(path), hint or "check the path")
 
 
+def require_folder(path: str | Path, what: str = "a folder") -> Path:
+    """Return the path; raise BadInputError unless a folder is there."""
+    path = Path(path)
+    if not path.is_dir():
+        raise BadInputError(what, "a file" if path.exists() else "no such folder", str(path), "check the path")
+    return path
+
+
 def _unreadable(what: str, path: Path, error: Exception) -> BadInputError:
     if isinstance(error, OSError):
         hints = {

@@ -14,7 +14,7 @@ from pydantic.errors import PydanticInvalidForJsonSchema
 from pydantic_core import PydanticCustomError
 
 from daf.errors import BadInputError, ConfigError, did_you_mean, shorten
-from daf.system.json_files import read_json
+from daf.system.json_files import read_own_json
 from daf.system.readers import FROM_A_RUN
 
 MOST_PROBLEMS = 50  # in one message
@@ -51,7 +51,7 @@ def read_record[T](path: str | Path, kind: type[T], what: str = "a JSON file", h
     Raises:
         BadInputError: the file is missing or damaged; ConfigError: a value is missing or of another type.
     """
-    return validated(kind, read_json(path, what, hint), str(path), hint)
+    return validated(kind, read_own_json(path, what, hint), str(path), hint)
 
 
 def _adapter(kind: Any) -> TypeAdapter[Any]:

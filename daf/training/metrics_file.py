@@ -5,15 +5,13 @@ A resumed run truncates the file to its checkpoint, so that it never contains an
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NotRequired, TypedDict
 
 from pydantic import ConfigDict
 
-from daf.system.files import write_text
-from daf.system.json_files import read_json_lines
+from daf.system.files import append_json_line, json_line, write_text
+from daf.system.json_files import NOTICES, read_own_json_lines
 from daf.system.readers import FROM_A_RUN
 from daf.system.validated import validated
 
@@ -25,15 +23,13 @@ class MetricsFile:
         self._path = path
         records = read_metrics(path) if path.exists() else []
         kept = [record for record in records if record.get("update", update + 1) <= update]
-        write_text(path, "".join(_line(record) for record in kept))
+        if lost := update - len({record["update"] for record in kept}):
+            remedy = f"to get them back, delete {path.parent}"
+            NOTICES.warning(f"{path}: the metrics of {lost} of {update} updates are lost; {remedy}")
+        write_text(path, "".join(json_line(record) for record in kept))
 
     def append(self, record: dict[str, Any]) -> None:
-        with self._path.open("a") as stream:
-            stream.write(_line(record))
-
-
-def _line(record: Mapping[str, Any]) -> str:
-    return json.dumps(record, allow_nan=False) + "\n"
+        append_json_line(self._path, record)
 
 
 Figure = float | None
@@ -50,12 +46,13 @@ class MetricsLine(TypedDict):
 
 
 def read_metrics(path: str | Path) -> list[dict[str, Any]]:
-    """The lines of a metrics.jsonl. An incomplete last line (still being written, or truncated by a crash) is ignored.
+    """The lines of a metrics.jsonl. A damaged one (truncated by a crash, or still being written) is left out with a
+    warning.
 
     Raises:
-        BadInputError: no such file, or a damaged line before the last.
+        BadInputError: no such file, or a line holds something else than metrics.
     """
-    records = read_json_lines(path, "a metrics.jsonl", FROM_A_RUN)
+    records = read_own_json_lines(path, "a metrics.jsonl")
     validated(list[MetricsLine], records, str(path), FROM_A_RUN)
     validated(list[dict[str, Figure | dict[str, Figure]]], records, str(path), FROM_A_RUN)
     return records

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import io
+import logging
 import runpy
 import sys
 import traceback
@@ -21,6 +22,8 @@ from daf.config import DAFConfig
 from daf.errors import EXIT_FAILED, EXIT_INTERRUPTED, DafError
 from daf.logging_config import DAFLogger, create_daf_logger
 from daf.system.failure_report import FailureReport
+from daf.system.job_records import JobRecord, digests_of, record_path
+from daf.system.json_files import NOTICES
 from daf.system.loaded_files import job_begins
 
 
@@ -39,13 +42,23 @@ class ScriptContext:
 
 @contextmanager
 def script_context(snakemake: Any) -> Iterator[ScriptContext]:
-    """Settings and a logger for the body of a script; a failure in the body is logged and ends the program."""
+    """Settings and a logger for the body of a script; a failure in the body is logged and ends the program.
+
+    If the body succeeds, the digests of the job's files are recorded next to its log.
+    """
     settings = DAFConfig.from_dict(dict(snakemake.config.get("daf") or {}))
     logger = create_daf_logger(snakemake.rule, level=settings.log_level, log_file=str(snakemake.log[0]))
     job_begins()
+    NOTICES.handlers, NOTICES.propagate = logging.getLogger(f"daf.sessions.{snakemake.rule}").handlers, False
     try:
+        record = record_path(snakemake.log[0])
+        record.unlink(missing_ok=True)
+        inputs = digests_of(snakemake.input, settings.output_dir)
         with open(snakemake.log[0], "a", encoding="utf-8") as log, redirect_stdout(_Both(sys.stdout, log)):
             yield ScriptContext(settings, logger)
+        if snakemake.output:
+            outputs = digests_of(snakemake.output, settings.output_dir)
+            JobRecord(rule=snakemake.rule, inputs=inputs, outputs=outputs).write(record)
     except DafError as error:
         if (report := FailureReport.of(error)).in_user_code:
             logger.error(report.traceback)

@@ -14,6 +14,7 @@ from daf.packaging.deployments import Deployment
 from daf.packaging.manifest import Manifest
 from daf.packaging.validation import ValidationResult
 from daf.statistics.ranking import Friedman
+from daf.system.job_records import JobRecord
 from docs.generator.meanings import Field, fields_of
 from docs.generator.output_learning import SWEEPS, TRAINING
 from docs.generator.output_types import CHECKS, PROVENANCE, WITH_PROVENANCE, File, Keys, columns, listed
@@ -290,6 +291,13 @@ DEPLOYMENT = [
 
 LOGS = [
     File("logs/{stage}/**.log", "", "Messages of every job, under the path of what it makes."),
+    File(
+        "logs/{stage}/**.files.json",
+        "",
+        "The sha256 of what a job read and wrote; `snakemake verify` compares the files with it.",
+        (Keys(fields_of(JobRecord)),),
+    ),
+    File("logs/verify.log", "verify", "On request: what a check of all files found."),
     File(
         "logs/benchmarks/**.jsonl",
         "",

@@ -162,6 +162,12 @@ SWEEPS = [
         ),
     ),
     File(
+        f"{TRIAL}/state/results/lock",
+        "",
+        "Held while the trial runs, so that it runs once.",
+        also=(f"{TRIAL}/state-confirmation-{{seed}}/results/lock",),
+    ),
+    File(
         "sweeps/{sweep}/history/{first}-{last}.json",
         "collect_results",
         "Sixteen results, or sixteen smaller blocks, in one file, so that later proposals read fewer files.",

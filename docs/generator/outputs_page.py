@@ -19,7 +19,12 @@ Generated from the records by `make docs`: do not edit by hand. All paths are be
 CSV; times are UTC.
 
 A rule writes its files whole or not at all, so a file that exists is complete. Folders called `state` hold what
-training runs need to resume; nothing else reads them, and you may delete them when training is complete."""
+training runs need to resume; nothing else reads them, and you may delete them when training is complete.
+
+JSON objects, and the lines of .jsonl files, have a further key `content_sha256`: the sha256 of the other keys as JSON
+with sorted keys and without spaces. Parquet files hold the sha256 of their bytes under `daf.file_sha256`. DAF refuses a
+file that does not fit its digest; `snakemake verify` checks the whole folder and says what to delete. Tables for other
+programs (CSV, marl_eval.json) and pages are compared with the record of the job that made them."""
 
 # Names whose values are known, so that every path matches one pattern only.
 VALUES = {

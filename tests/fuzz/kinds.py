@@ -424,12 +424,13 @@ def results_of_sweeps() -> list[Kind]:
     sweep = DAFSweepConfig.from_dict(SWEEP)
     promotions = {"sweep": "s", "rung": 1, "bracket": 0, "entries": {"0": ASSIGNMENT}}
     finalists = {"sweep": "s", "finalists": [ASSIGNMENT], "seeds": [3]}
+    recipe = {"recipe": {"lag": 1}, "recipe_digest": digest({"lag": 1})}
     best = {"trial": 1, "hyperparameters": {"learning_rate": 0.1}, "objective": 1.0}
     return [
         of_document("trials.json", "t.json", TRIALS, lambda path: read_prior(path, sweep)),
         of_document("result.json", "r.json", TRIAL, lambda path: read_results([path])),
         of_document("history block", "h.json", TRIALS, lambda path: read_results([path])),
-        of_document("proposal.json", "p.json", ASSIGNMENT, read_assignment),
+        of_document("proposal.json", "p.json", {**ASSIGNMENT, **recipe}, read_assignment),
         of_document("promotions", "b.json", promotions, partial(read_entry, entry=0)),
         of_document("finalists.json", "f.json", finalists, partial(read_finalist, rank=0, index=0)),
         of_document("best.json", "b.json", best, lambda path: read_record(path, BestTrial)),
@@ -437,6 +438,7 @@ def results_of_sweeps() -> list[Kind]:
 
 
 def other_results() -> list[Kind]:
+    ranks = {"failures": [FAILURE] * 2}
     outcome = {key: RUN[key] for key in ("status", "cause", "reason", "agent_steps", "seconds")}
     history = [{"action": "deploy", "version": f"0.{number}.0", "from": None} for number in range(3)]
     pointer = {"name": "p", "version": "0.1.0", "sha256": SHA, "package": "x", "since": "2026"}
@@ -451,7 +453,7 @@ def other_results() -> list[Kind]:
         of_document("outcome.json", "outcome.json", outcome, TrainingOutcome.read),
         of_document("metrics.jsonl", "metrics.jsonl", METRICS, use_metrics),
         of_document("failures.jsonl", "failures.jsonl", [FAILURE] * 2, lambda path: read_failures(path.parent)),
-        of_document("report of ranks", "agent-a-1.json", [FAILURE] * 2, lambda path: read_reports(path.parent)),
+        of_document("report of ranks", "agent-a-1.json", ranks, lambda path: read_reports(path.parent)),
         of_document("registry history", "history.jsonl", history, use_registry),
         of_document("registry pointer", "current.json", pointer, use_registry),
         of_bytes("episodes.parquet", "episodes.parquet", parquet(), use_episodes, other_tables()),

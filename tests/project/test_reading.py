@@ -26,6 +26,7 @@ EXCEPTIONS = {
     "daf/packaging/isolated_run.py": "a program that runs without DAF",
     "daf/packaging/source.py": "source files that Python has imported",
     "daf/statistics/score_files.py": "dialects of CSV",
+    "daf/system/files.py": "the text that it writes",
     "daf/system/limits.py": "files of the kernel",
     "daf/system/provenance.py": "files of the kernel",
     "daf/system/requirements.py": "DAF's own pyproject.toml",

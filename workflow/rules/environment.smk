@@ -4,12 +4,23 @@
 # OUTPUTS:         <out>/environment/check.json
 localrules:
     check_environment,
+    verify,
 
 
 rule environment:
     """Check versions, memory, disk, GPU and missions."""
     input:
         "<out>/environment/check.json",
+
+
+rule verify:
+    """Check every file of the output folder against its digest and the record of the job that made it."""
+    log:
+        "<logs>/verify.log",
+    conda:
+        ENVIRONMENT
+    script:
+        "../../scripts/verify_outputs.py"
 
 
 rule check_environment:

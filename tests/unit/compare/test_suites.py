@@ -15,6 +15,8 @@ from daf.comparison import ComparisonResults
 from daf.config import DAFComparisonConfig, DAFTrainingConfig, EvaluationConfig, ExperimentConfig, PolicyConfig
 from daf.errors import BadInputError, ConfigError
 from daf.statistics.comparison import compare_episodes
+from daf.system.files import write_json
+from daf.system.json_files import read_json
 from daf.system.provenance import provenance
 from daf.workflow.plan import Plan
 
@@ -135,14 +137,14 @@ def test_a_leaderboard_of_another_engine_is_refused_before_anything_is_played(
 ) -> None:
     board = tmp_path / "leaderboard.json"
     suites.daf_benchmark_suite(["random"], "quick", 8, output_dir=tmp_path, verbose=False)
-    content = json.loads(board.read_text())
+    content = read_json(board)
     content["engine"]["mettagrid"] = "0.26.0"
-    board.write_text(json.dumps(content))
+    write_json(board, content)
     with pytest.raises(BadInputError, match=r"mettagrid 0\.26\.0") as caught:
         suites.daf_benchmark_suite(["noop"], "quick", 8, output_dir=tmp_path, verbose=False)
     assert "use another file" in str(caught.value)
     assert len(seen) == 1
-    assert json.loads(board.read_text()) == content
+    assert read_json(board) == content
     board.write_text("[]")
     with pytest.raises(BadInputError, match="daf-leaderboard/3"):
         leaderboard.check_engine(board)

@@ -181,7 +181,7 @@ def test_a_policy_may_ask_for_more_time() -> None:
 def test_actions_of_the_table_are_those_that_were_taken() -> None:
     frame = evaluate_policy("random", MissionConfig(source="tutorial.miner", max_steps=40), episodes=2, seed=SEED)
     for row in frame.itertuples():
-        primary, vibes = unpack_actions(row.actions, 4)
+        primary, vibes = unpack_actions(row.actions, 4, row.length)
         assert primary.shape == (40, 4)
         counts = json.loads(row.action_counts)
         names = mission_names(resolve_mission("tutorial.miner"))

@@ -64,7 +64,7 @@ def test_a_replay_names_the_member_of_a_team(tmp_path: Path) -> None:
 def test_a_trace_says_where_agents_were(episodes: pd.DataFrame) -> None:
     """Against the engine's own simulation, stepped with the same actions."""
     mission, row = resolve_mission(MINER), episodes.iloc[1]
-    actions = unpack_actions(row["actions"], 4)
+    actions = unpack_actions(row["actions"], 4, int(row["length"]))
     trace = trace_episode(mission, int(row["env_seed"]), actions, row["agent_rewards"])
     simulation = Simulator().new_simulation(
         resolve_env_for_seed(mission.env_config, int(row["env_seed"])), int(row["env_seed"])
@@ -102,7 +102,7 @@ def test_an_episode_that_comes_out_differently_is_no_replay(episodes: pd.DataFra
 
 def test_actions_survive_their_packing() -> None:
     actions = np.random.default_rng(0).integers(0, 157, (2, 33, 3), dtype=np.uint8)
-    assert (unpack_actions(pack_actions(actions), 3) == actions).all()
+    assert (unpack_actions(pack_actions(actions), 3, actions.shape[1]) == actions).all()
 
 
 # ---- which episode ----------------------------------------------------------------------------------------

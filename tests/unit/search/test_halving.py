@@ -4,12 +4,13 @@ import pytest
 
 from daf.config import DAFSweepConfig, HalvingConfig, StoppingConfig
 from daf.errors import BadInputError, ConfigError
+from daf.search.analysis import analyze
 from daf.search.assignment import TrialAssignment
 from daf.search.budget import pruning_thresholds, seconds_used
 from daf.search.files import promote_trials, read_results, sweep_results
 from daf.search.halving import bracket_of_entry, brackets, entries_of_bracket, promoted, steps_of_rung
 from daf.search.plan import SweepPlan
-from daf.search.results import TrialResult
+from daf.search.results import TrialResult, finalists_of
 from daf.system.files import write_json
 from daf.training.stopping import StopCondition
 
@@ -80,6 +81,13 @@ def test_a_trial_counts_with_its_last_rung_and_the_best_is_of_the_highest():
     assert sweep_results(config(), entries + results) == merged  # in whatever order they are read
     with pytest.raises(BadInputError, match="two for one number"):
         sweep_results(config(), [*results, result(1, 7.0)])
+
+
+def test_a_higher_rung_counts_more_than_a_better_objective_among_finalists_and_in_the_best_so_far():
+    results = [result(0, 9.0), result(1, 5.0), result(2, 4.0), result(1, 6.0, rung=1), result(2, 7.0, rung=2)]
+    merged = sweep_results(config(num_finalists=2), results)
+    assert [trial.trial for trial in finalists_of(merged)] == [2, 1]
+    assert [point["best"] for point in analyze(merged).best_so_far] == [9.0, 6.0, 7.0]
 
 
 def test_an_entry_that_no_trial_took_has_no_result(tmp_path):

@@ -249,6 +249,16 @@ def test_the_design_covers_the_lag():
         assert len({json.dumps(point) for point in points}) == lag
 
 
+def test_skipped_trials_of_another_sweep_take_no_point_of_the_design():
+    config = config_of(MIXED, lag=1)
+    point = propose(config, 0, [])
+    skipped = [
+        TrialResult(trial=trial, status="skipped", objective=None, hyperparameters=point, seed=trial)
+        for trial in range(50)
+    ]
+    assert propose(config, 0, [], prior=skipped) == point
+
+
 # ---- history ---------------------------------------------------------------------------------------------------
 
 

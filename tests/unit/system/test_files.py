@@ -58,7 +58,7 @@ def test_json_round_trip_and_errors(tmp_path: Path) -> None:
     path = tmp_path / "x.json"
     files.write_json(path, {"b": 1, "a": [None, "ä"]})
     assert json_files.read_json(path) == {"a": [None, "ä"], "b": 1}
-    assert list(json.loads(path.read_text())) == ["a", "b"]
+    assert list(json.loads(path.read_text())) == ["a", "b", "content_sha256"]
     path.write_text('{"a": 1,\n oops}')
     with pytest.raises(BadInputError, match="line 2"):
         json_files.read_json(path)

@@ -25,6 +25,7 @@ from daf.errors import EXIT_OK, EXIT_REQUEUE, BadInputError
 from daf.logging_config import create_daf_logger
 from daf.system.json_files import read_json
 from daf.training import paths
+from daf.training.checkpoints import load_newest_checkpoint
 from daf.training.loop import train
 from daf.training.options import RunOptions
 from daf.training.outcome import TrainingOutcome
@@ -125,6 +126,14 @@ def test_how_often_checkpoints_are_written_changes_nothing(tmp_path: Path) -> No
     for steps in (1, 10**9):
         run(recipe_of(), tmp_path / str(steps), checkpoint_steps=steps)
     assert result_of(tmp_path / "1") == result_of(tmp_path / "1000000000")
+
+
+def test_the_last_update_has_a_checkpoint_whatever_the_interval(tmp_path: Path) -> None:
+    recipe = recipe_of(updates=2)
+    run(recipe, tmp_path, checkpoint_steps=10**9)
+    checkpoint = load_newest_checkpoint(state_folder(tmp_path, recipe), print)
+    assert checkpoint is not None
+    assert checkpoint["update"] == 2
 
 
 def test_a_run_says_what_it_was(tmp_path: Path) -> None:
@@ -434,6 +443,25 @@ def test_environments_that_cannot_be_shared_equally_are_refused() -> None:
         Trainer(recipe_of(num_envs=5), Group(rank=0, world_size=2), CPU)
     assert "a multiple of the 2 training processes" in str(caught.value)
     assert caught.value.found == "5"
+
+
+# ---- what is learned from ----
+
+
+def test_a_recurrent_network_learns_from_the_states_that_it_acted_with() -> None:
+    """Until the first step of the optimizer, its policy is the one that acted, episodes that begin within included."""
+    recipe = recipe_of("lstm", num_envs=2, horizon=32, minibatch_size=10**6, epochs=1)
+    trainer = Trainer(recipe, Group(), CPU)
+    with torch.no_grad():  # a policy that depends on its state
+        for parameter in trainer.parameters:
+            parameter.mul_(2)
+    rollout, _ = trainer.collect()
+    assert rollout is not None
+    assert rollout.starts[1:].any()
+    figures = trainer.learn(rollout)
+    assert figures is not None
+    assert figures["approx_kl"] == pytest.approx(0, abs=1e-9)
+    assert figures["policy_loss"] == pytest.approx(0, abs=1e-6)  # of normalized advantages
 
 
 # ---- what a rollout holds ---------------------------------------------------------------------------------

@@ -18,6 +18,7 @@ from daf.engine.vector import FinishedEpisode
 from daf.episodes.success import EpisodeFacts
 from daf.errors import BadInputError
 from daf.logging_config import create_daf_logger
+from daf.system.files import append_json_line, json_line
 from daf.training.loop import train
 from daf.training.metrics import (
     RecentRewards,
@@ -93,18 +94,38 @@ def test_metrics_of_updates_that_are_made_again_are_dropped(tmp_path: Path) -> N
     path.write_text('{"update": 1}\n{"update": 2}\n{"update": 3}\n{"upd')
     metrics = MetricsFile(path, 2)
     metrics.append({"update": 3, "again": 1.5})
-    assert path.read_text() == '{"update": 1}\n{"update": 2}\n{"update": 3, "again": 1.5}\n'
+    lines = [json_line(line) for line in ({"update": 1}, {"update": 2}, {"update": 3, "again": 1.5})]
+    assert path.read_text() == "".join(lines)
     with pytest.raises(ValueError, match="JSON compliant"):
         metrics.append({"update": 4, "loss": float("nan")})
 
 
-def test_a_line_being_written_is_left_out_and_a_damaged_one_named(tmp_path: Path) -> None:
+def test_a_damaged_line_is_told_of_and_costs_only_itself(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     path = tmp_path / "metrics.jsonl"
     path.write_text('{"update": 1}\n{"update": 2}\n{"upd')
     assert read_metrics(path) == [{"update": 1}, {"update": 2}]
-    path.write_text('{"update": 1}\n{oops\n{"update": 3}\n')
-    with pytest.raises(BadInputError, match="line 2"):
-        read_metrics(path)
+    path.write_bytes(b'{"update": 1}\n{"update": \xff2}\n' + json_line({"update": 3}).replace("3", "7", 1).encode())
+    MetricsFile(path, 9).append({"update": 4})
+    assert read_metrics(path) == [{"update": 1}, {"update": 4}]
+    assert f"{path}: line 2 is damaged and left out (byte 0xff in line 1, which is not UTF-8)" in caplog.text
+    assert f"{path}: line 3 is damaged and left out (other content than its content_sha256 says" in caplog.text
+
+
+def test_a_line_after_one_that_a_crash_cut_short_is_kept(tmp_path: Path) -> None:
+    path = tmp_path / "metrics.jsonl"
+    path.write_text(json_line({"update": 1}) + '{"upd')
+    append_json_line(path, {"update": 2})
+    assert read_metrics(path) == [{"update": 1}, {"update": 2}]
+
+
+def test_lost_lines_of_a_resumed_run_are_reported(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    path = tmp_path / "metrics.jsonl"
+    path.write_text(json_line({"update": 2}))
+    MetricsFile(path, 2)
+    assert f"{path}: the metrics of 1 of 2 updates are lost; to get them back, delete {tmp_path}" in caplog.text
+
+
+def test_metrics_that_are_missing_are_named(tmp_path: Path) -> None:
     with pytest.raises(BadInputError, match="no such file"):
         read_metrics(tmp_path / "none.jsonl")
 

@@ -17,7 +17,7 @@ from daf.workflow.script import script_context
 
 
 def job(folder: Path) -> Any:
-    return SimpleNamespace(config={}, rule="evaluate_policy", log=[str(folder / "rule.log")])
+    return SimpleNamespace(config={}, rule="evaluate_policy", log=[str(folder / "rule.log")], input=[], output=[])
 
 
 def test_what_user_code_prints_is_in_the_log_and_on_the_terminal(tmp_path: Path, capsys: Any) -> None:
