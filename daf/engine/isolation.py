@@ -10,6 +10,7 @@ from functools import partial
 
 from daf.engine.batches import EPISODES_PER_BATCH
 from daf.engine.episode import PlayedEpisode, failed
+from daf.engine.policy_classes import full_class_path
 from daf.engine.teams import Player, Team
 from daf.system.forked_work import CAN_FORK, ProcessEndedError, WorkRaisedError, messages_of
 
@@ -26,8 +27,8 @@ def may_end_the_process(player: Player, device: str) -> bool:
 
 
 def is_users(class_path: str) -> bool:
-    """Whether a policy's class belongs to neither DAF nor the engine."""
-    return class_path.partition(".")[0] not in _TRUSTED
+    """Whether a policy's class, by its path or shorthand, belongs to neither DAF nor the engine."""
+    return full_class_path(class_path).partition(".")[0] not in _TRUSTED
 
 
 def play_isolated(play: PlayNumbers, numbers: Sequence[int], *, seed: int, num_agents: int) -> Iterator[Numbered]:

@@ -102,6 +102,18 @@ def give_up_rights() -> None:
     _checked(libc.capset(header, none))
 
 
+def _last_of(child: int) -> int:
+    """The exit code of this child, once the daemons that it left behind, now children of this process, have ended."""
+    code = 1
+    while True:
+        try:
+            ended, status = os.wait()
+        except ChildProcessError:
+            return code
+        if ended == child:
+            code = os.waitstatus_to_exitcode(status) & 0xFF
+
+
 def main(request_path: str, channel: int) -> int:
     request: dict[str, Any] = json.loads(Path(request_path).read_text())
     home = Path(request["home"])
@@ -112,8 +124,7 @@ def main(request_path: str, channel: int) -> int:
     child = os.fork()
     if child:
         os.close(channel)
-        _, status = os.waitpid(child, 0)
-        return os.waitstatus_to_exitcode(status) & 0xFF
+        return _last_of(child)
     if not reason:
         processes = request["limits"]["processes"]
         resource.setrlimit(resource.RLIMIT_NPROC, (processes, processes))  # those of the new namespace; root is exempt

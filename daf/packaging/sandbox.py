@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import selectors
+import signal
 import socket
 import struct
 import subprocess
@@ -245,8 +246,10 @@ class Guest:
 
     def end(self) -> None:
         """Kill the process and everything it started."""
+        # The first process is ours. It adopts what the others leave behind, so it is stopped first and killed last.
+        self._process.send_signal(signal.SIGSTOP)
         for _ in range(_MOST_ROUNDS):  # what is started meanwhile is found in the next round
-            family = _descendants(self._process.pid)
+            family = _descendants(self._process.pid)[1:]
             for action in ("suspend", "kill"):
                 for process in family:
                     try:
@@ -256,6 +259,7 @@ class Guest:
             if not any(map(_is_alive, family)):
                 break
             time.sleep(0.01)
+        self._process.kill()
         self._process.wait()
         self._selector.close()
         self._channel.close()

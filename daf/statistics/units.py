@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     pass
 
 FEWEST_DIGITS = 1e-9  # reference scores closer than this, relative to their size, define no scale
-NEGLIGIBLE = 1e-130  # scores this small against the largest: the squares of what they vary by are no floats
+NEGLIGIBLE = 1e-130  # scores this small against the largest: their variation, squared, is below the smallest float
 
 
 def _multiples(scores: Array, unit: float) -> Array:

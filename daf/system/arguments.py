@@ -58,7 +58,7 @@ def check_argument(value: Any, kind: Any, where: str) -> None:
 
 @cache
 def _annotation(function: Callable[..., Any], name: str) -> Any:
-    """The annotation of a parameter as a type; names that are imported for type checkers only stand for themselves."""
+    """The annotation of a parameter as a type; for a name that is imported only for type checkers, a stand-in."""
     text = inspect.signature(function).parameters[name].annotation
     return eval(text, {}, _Names(inspect.unwrap(function).__globals__)) if isinstance(text, str) else text
 

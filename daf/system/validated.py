@@ -111,7 +111,7 @@ def problems_of(
             expected = _EXPECTED[kind].format(**context) if kind in _EXPECTED else shorten(message)
             found = _shown(value)
             hint = context.get("hint") or _hint_for_value(kind, expected, value) or default_hint
-        if default_hint == FROM_A_RUN:  # nobody wrote this file by hand
+        if default_hint == FROM_A_RUN:  # this file is not written by hand
             hint = FROM_A_RUN
         problems.append(BadInputError(expected, found, f"{source}: {key}", hint or _meaning(model, location)))
     if (more := len(found_errors) - MOST_PROBLEMS) > 0:

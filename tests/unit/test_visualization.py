@@ -164,11 +164,12 @@ def test_training_curves_from_a_run_folder(metrics: Path, tmp_path: Path) -> Non
         daf_plot_training_curves(tmp_path / "empty", tmp_path / "curve.svg")
 
 
-def test_damaged_metrics_name_the_line(tmp_path: Path) -> None:
+def test_damaged_metrics_cost_their_line_and_name_it(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     path = tmp_path / "metrics.jsonl"
-    path.write_text('{"agent_steps": 1}\n{oops\n{"agent_steps": 2}\n')
-    with pytest.raises(BadInputError, match="line 2"):
-        daf_plot_training_curves(path, tmp_path / "x.svg")
+    lines = [{"agent_steps": steps, "episode_reward": 1.0} for steps in (1, 2)]
+    path.write_text(f"{json.dumps(lines[0])}\n{{oops\n{json.dumps(lines[1])}\n")
+    assert daf_plot_training_curves(path, tmp_path / "x.svg").exists()
+    assert f"{path}: line 2 is damaged and left out" in caplog.text
 
 
 def test_numbers_read_well() -> None:

@@ -140,7 +140,7 @@ ATTACKS: dict[str, Attack] = {
     "backslashes": Attack(problem=r"'a\..\..\escaped'", members={"a\\..\\..\\escaped": b"x"}),
     "member twice": Attack(problem="a member twice", zipped=twice),
     "symbolic link": Attack(problem="a symbolic link", zipped=link),
-    "zip bomb": Attack(problem="bytes in an archive of", zipped=bomb),
+    "zip bomb": Attack(problem="bytes in a file of", zipped=bomb),
     "too many members": Attack(problem="10,000 members", zipped=crowd),
     "name as path": Attack(problem="manifest", manifest={"name": "../escaped"}),
     "version as path": Attack(problem="manifest", manifest={"version": "../../1.0.0"}),

@@ -28,7 +28,7 @@ from daf.distributed_training import (
 from daf.engine.missions import resolve_mission
 from daf.engine.model_files import read_weights
 from daf.errors import BadInputError, ConfigError, DafError, PolicyError, UnknownMissionError
-from daf.system.files import write_json
+from daf.system.files import CONTENT_DIGEST, write_json
 from daf.system.json_files import read_json
 from daf.training import launch as launch_module
 from daf.training.launch import run_training
@@ -115,7 +115,15 @@ def test_a_single_process_needs_no_torchrun(tmp_path: Path, monkeypatch: pytest.
 
 
 def metrics_of(folder: Path) -> list[dict[str, Any]]:
-    measured = ("seconds", "steps_per_second", "memory_mb", "environment_share", "forward_share", "learning_share")
+    measured = (
+        "seconds",
+        "steps_per_second",
+        "memory_mb",
+        "environment_share",
+        "forward_share",
+        "learning_share",
+        CONTENT_DIGEST,
+    )
     lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
     return [{key: value for key, value in line.items() if key not in measured} for line in lines]
 

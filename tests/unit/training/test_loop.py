@@ -23,6 +23,7 @@ from daf.engine.model_files import load_model_description, read_weights
 from daf.engine.vector import VectorEnvironment
 from daf.errors import EXIT_OK, EXIT_REQUEUE, BadInputError
 from daf.logging_config import create_daf_logger
+from daf.system.files import CONTENT_DIGEST
 from daf.system.json_files import read_json
 from daf.training import paths
 from daf.training.checkpoints import load_newest_checkpoint
@@ -75,7 +76,15 @@ def result_of(folder: Path) -> Result:
 def metrics_of(folder: Path) -> list[dict[str, Any]]:
     """Metrics without those that a clock or the machine decides."""
     lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
-    measured = ("seconds", "steps_per_second", "memory_mb", "environment_share", "forward_share", "learning_share")
+    measured = (
+        "seconds",
+        "steps_per_second",
+        "memory_mb",
+        "environment_share",
+        "forward_share",
+        "learning_share",
+        CONTENT_DIGEST,
+    )
     return [{key: value for key, value in line.items() if key not in measured} for line in lines]
 
 

@@ -131,15 +131,12 @@ def test_a_process_alone_trains_on_the_gpu_it_leased(
 ) -> None:
     devices: list[str] = []
 
-    class Trained(BaseException):
-        pass
-
     def run_process(recipe: TrainingRecipe, folder: Path, options: RunOptions, **_: Any) -> None:
         devices.append(options.device)
-        raise Trained
+        raise KeyError("trained enough")
 
     monkeypatch.setattr(worker_module, "run_process", run_process)
-    with lease_devices(2, four_gpus, devices=["0", "1"]), pytest.raises(Trained):
+    with lease_devices(2, four_gpus, devices=["0", "1"]), pytest.raises(TrainingFailedError):
         run_training(recipe_of(world_size=1), tmp_path / "run", options_of(device="auto"))
     assert devices == ["cuda:2"]
 

@@ -64,7 +64,7 @@ def test_an_unreadable_default_configuration_ends_before_snakemake_reads_it(
     content: bytes, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = tmp_path / "config.yaml"
-    require_readable(path)  # a missing file is no problem here
+    require_readable(path)  # a missing file is not reported here
     path.write_bytes(content)
     with pytest.raises(SystemExit) as caught:
         require_readable(path)
