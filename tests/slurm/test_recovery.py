@@ -130,6 +130,7 @@ def test_a_killed_run_is_continued_without_running_anything_twice(
     assert replacement.state == "COMPLETED"
 
 
+@pytest.mark.long
 def test_a_preempted_job_goes_on_elsewhere_under_its_id(
     cluster: Cluster, start: Start, tmp_path: Path, undisturbed: bytes
 ) -> None:

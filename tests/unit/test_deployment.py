@@ -259,7 +259,8 @@ def test_policies_of_dafs_base_classes_play_without_daf(users: str, tmp_path: Pa
         python = {name for name in package.manifest.files if name.endswith(".py")}
         assert python == {
             "daf/__init__.py", "daf/engine/__init__.py", "daf/engine/network_policy.py", "daf/errors.py",
-            "daf/policies.py", "daf/system/__init__.py", "daf/system/checks.py", f"{users}.py",
+            "daf/policies.py", "daf/system/__init__.py", "daf/system/arguments.py",
+            "daf/system/checks.py", f"{users}.py",
         }  # fmt: skip
         result = daf_validate_deployment(package.path, MISSION, steps=12)
         assert result.is_valid, result.problems

@@ -87,6 +87,7 @@ def test_a_deleted_result_is_made_again_alone_and_the_same(finished_run: Path, t
     assert objectives[0] == objectives[1]
 
 
+@pytest.mark.long
 def test_killed_in_the_sweep_the_same_command_finishes_and_repeats_no_trial(finished_run: Path, tmp_path: Path) -> None:
     write_experiment(tmp_path, SMALL)
     skip_engine_check(tmp_path)

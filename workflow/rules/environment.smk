@@ -17,6 +17,8 @@ rule verify:
     """Check every file of the output folder against its digest and the record of the job that made it."""
     log:
         "<logs>/verify.log",
+    benchmark:
+        "<benchmarks>/verify.jsonl"
     conda:
         ENVIRONMENT
     script:

@@ -60,6 +60,11 @@ def guest(tmp_path: Path, program: str, monkeypatch: pytest.MonkeyPatch, **limit
     return Guest({}, folder, Limits(**limits))  # type: ignore[arg-type]
 
 
+def children() -> set[psutil.Process]:
+    """The processes that this one has started, and theirs."""
+    return set(psutil.Process().children(recursive=True))
+
+
 @pytest.mark.parametrize(("program", "limits", "problem"), [
     ("while True: time.sleep(1)", {"wall_seconds": 0.5}, "not finished after 0.5 s"),
     ("while True: os.write(1, b'x' * 65536)", {"output_bytes": 1_000_000}, "more than 1,000,000 bytes of printed text"),
@@ -74,9 +79,10 @@ def guest(tmp_path: Path, program: str, monkeypatch: pytest.MonkeyPatch, **limit
 def test_a_process_that_breaks_its_limits_is_ended(
     program: str, limits: dict[str, float], problem: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    others = children()  # of earlier tests
     with guest(tmp_path, program, monkeypatch, **limits) as process, pytest.raises(GuestError, match=problem):
         process.receive()
-    assert not any(map(is_alive, psutil.Process().children(recursive=True)))
+    assert not any(map(is_alive, children() - others))
 
 
 def test_a_process_that_reads_nothing_does_not_hold_up_the_sender(
@@ -134,12 +140,13 @@ def test_the_confined_process_reaches_nothing_and_leaves_nothing(
     monkeypatch.setattr(sandbox, "PROGRAM", programs / "confine.py")
     folder = tmp_path / "guest"
     folder.mkdir()
+    others = children()
     with Guest({"outside": str(tmp_path / "outside"), "validator": os.getpid()}, folder) as process:
         confinement = process.receive()
         if not confinement["separated"]:
             pytest.skip(f"no namespaces here: {confinement['reason']}")
         found = process.receive()
-        family = psutil.Process().children(recursive=True)
+        family = children() - others
         assert len(family) >= 2
     assert found == {"outside": "OSError", "home": "done", "network": "OSError", "parent": "ProcessLookupError",
                      "remount": True}  # fmt: skip
@@ -156,10 +163,11 @@ def test_without_namespaces_a_daemon_is_ended_too(tmp_path: Path, monkeypatch: p
     folder = tmp_path / "guest"
     folder.mkdir()
     request = {"outside": str(tmp_path / "outside"), "validator": os.getpid()}
+    others = children()
     with Guest(request, folder, separate=False) as process:
         assert process.receive() == {"separated": False, "reason": "switched off", "refused": []}
         process.receive()
-        family = psutil.Process().children(recursive=True)
+        family = children() - others
     assert not any(map(is_alive, family))
 
 
