@@ -19,7 +19,7 @@ from daf.config import ExperimentConfig
 from daf.search.files import propose_trial, read_results
 from daf.search.plan import SweepPlan
 from daf.sweeps import daf_sweep_analysis, daf_sweep_best_config
-from daf.system.files import CONTENT_DIGEST
+from daf.system.files import with_digest
 from tests.workflow.conftest import DryRun
 from tests.workflow.tools import PROJECT, job_counts, skip_engine_check, snakemake, write_experiment
 
@@ -104,10 +104,7 @@ def test_proposals_are_what_their_results_say_and_a_diverging_trial_stops_nothin
     assert len(proposed) == 6
     for number, content in enumerate(proposed.values()):
         seen = read_results([base / file for file in SweepPlan(config, {}).results_files(number)])
-        assert {**json.loads(content), CONTENT_DIGEST: None} == {
-            **propose_trial(config, number, seen),
-            CONTENT_DIGEST: None,
-        }
+        assert json.loads(content) == with_digest(propose_trial(config, number, seen))
     results = [json.loads((base / name / "result.json").read_text()) for name in proposed]
     broken = [result for result in results if result["hyperparameters"]["learning_rate"] == 1e30]
     assert broken

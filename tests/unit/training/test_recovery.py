@@ -195,7 +195,7 @@ def lines_in(path: Path) -> int:
     return len(path.read_text().splitlines()) if path.exists() else 0
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_rank_killed_too_often_fails_with_its_cause(tmp_path: Path, started: list[subprocess.Popen[bytes]]) -> None:
     recipe = recipe_of(updates=4000)
     process = start(tmp_path, recipe, max_restarts=1)
@@ -240,7 +240,7 @@ def test_a_rank_that_is_stopped_does_not_stop_the_training(
     assert (tmp_path / "cut" / "model.safetensors").read_bytes() == whole
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_preempted_group_asks_to_be_started_again_and_then_ends_the_same(
     whole: bytes, tmp_path: Path, started: list[subprocess.Popen[bytes]]
 ) -> None:
