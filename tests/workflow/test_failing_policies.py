@@ -121,9 +121,9 @@ def test_a_sweep_whose_trials_all_fail_ends_and_has_a_page(tmp_path: Path) -> No
     assert done.returncode == 1
     folder = tmp_path / "daf_output/sweeps/lr"
     results = [json.loads(path.read_text()) for path in folder.glob("trial-*/result.json")]
-    assert sorted(result["status"] for result in results) == ["failed"] * 3 + ["skipped"] * 2
+    assert sorted(result["status"] for result in results) == ["failed"] * 4 + ["skipped"]
     cause = "LookupError: no layer (my_policies.py:22 in forward_eval)"
     assert {result["reason"] for result in results if result["status"] == "failed"} == {cause}
-    assert f"most common reason (3 of 3): {cause}" in done.stdout + done.stderr
+    assert f"most common reason (4 of 4): {cause}" in done.stdout + done.stderr
     assert not (folder / "best.json").exists()
-    assert f"3 of 5 trials failed: {cause}" in (folder / "report.html").read_text()
+    assert f"4 of 5 trials failed: {cause}" in (folder / "report.html").read_text()

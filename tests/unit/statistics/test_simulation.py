@@ -57,8 +57,8 @@ def settings(units: Units, **changes: object) -> DAFComparisonConfig:
 
 
 def expect_share(hits: int, runs: int, low: float, high: float) -> None:
-    """A share within bounds; with few runs, within three standard errors more."""
-    slack = 0.0 if runs >= 2000 else 3 * sqrt(0.05 * 0.95 / runs)
+    """A share within bounds, and its Monte Carlo error: three standard errors, or two of many runs."""
+    slack = (2 if runs >= 2000 else 3) * sqrt(0.05 * 0.95 / runs)
     assert low - slack <= hits / runs <= high + slack, hits / runs
 
 
@@ -166,7 +166,8 @@ def test_aggregates_over_missions_cover(statistic: str, joint: bool, runs: int) 
         )
         found = bootstrap.replicate_interval(replicates[statistic][0], [scores], joint=joint)
         hits += found.low <= 0 <= found.high
-    expect_share(hits, runs, 0.93, 0.97)
+    # Intervals of a median over missions are wide: resampled means of missions lie further apart than the true ones.
+    expect_share(hits, runs, 0.93, 0.99 if statistic == "median" else 0.97)
 
 
 @DEFAULT_OR_LONG
