@@ -207,7 +207,7 @@ RUNS: Mapping[str, Scenario] = {
     "ties, 5 v 5": _recipes(runs(a=(5, rounded(gauss())), b=(5, rounded(gauss()))), 5, shift=2.0),
     "unequal spread 1:5, 2 v 2": _recipes(runs(a=(2, gauss()), b=(2, gauss(5.0))), 2, shift=5.0),
     "unequal spread 1:4, 3 v 10": _recipes(
-        runs(a=(3, gauss(4.0)), b=(10, gauss())), 3, shift=8.0, kind="unequal spread", says=UNEVEN,
+        runs(a=(3, gauss(4.0)), b=(10, gauss())), 3, shift=8.0, kind="unequal spread", says=FEW,
         reason="the few seeds have the large spread, so its size, and with it the degrees of freedom, is uncertain",
     ),
     "unequal spread 1:4, 5 v 20": _recipes(
