@@ -130,16 +130,21 @@ def main(request, stream):
 """
 
 
-def test_the_confined_process_reaches_nothing_and_leaves_nothing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    programs = tmp_path / "programs"
+def folder_for_the_probe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of a guest that runs the probe, confined as a package is."""
+    programs, folder = tmp_path / "programs", tmp_path / "guest"
     programs.mkdir()
     (programs / "confine.py").write_bytes(sandbox.PROGRAM.read_bytes())
     (programs / "isolated_run.py").write_text(PROBE)
     monkeypatch.setattr(sandbox, "PROGRAM", programs / "confine.py")
-    folder = tmp_path / "guest"
     folder.mkdir()
+    return folder
+
+
+def test_the_confined_process_reaches_nothing_and_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = folder_for_the_probe(tmp_path, monkeypatch)
     others = children()
     with Guest({"outside": str(tmp_path / "outside"), "validator": os.getpid()}, folder) as process:
         confinement = process.receive()
@@ -155,13 +160,7 @@ def test_the_confined_process_reaches_nothing_and_leaves_nothing(
 
 
 def test_without_namespaces_a_daemon_is_ended_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    programs = tmp_path / "programs"
-    programs.mkdir()
-    (programs / "confine.py").write_bytes(sandbox.PROGRAM.read_bytes())
-    (programs / "isolated_run.py").write_text(PROBE)
-    monkeypatch.setattr(sandbox, "PROGRAM", programs / "confine.py")
-    folder = tmp_path / "guest"
-    folder.mkdir()
+    folder = folder_for_the_probe(tmp_path, monkeypatch)
     request = {"outside": str(tmp_path / "outside"), "validator": os.getpid()}
     others = children()
     with Guest(request, folder, separate=False) as process:

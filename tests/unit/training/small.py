@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
 from daf.config import Hyperparameters, MissionConfig
 from daf.config.recipes import MissionRecipe, TrainingRecipe
+from daf.system.files import CONTENT_DIGEST
 from daf.training.options import RunOptions
 
 SMALL = {"num_envs": 4, "horizon": 16, "minibatch_size": 64}
@@ -26,3 +29,11 @@ def recipe_of(policy: str = "grid", *, world_size: int = 2, updates: int = 4, **
 
 def options_of(**changes: Any) -> RunOptions:
     return RunOptions(**{"label": "test", "device": "cpu", **changes})
+
+
+def metrics_of(folder: Path) -> list[dict[str, Any]]:
+    """Metrics without those that a clock or the machine decides, and without the digest, which depends on them."""
+    shares = ("environment_share", "forward_share", "learning_share")
+    measured = ("seconds", "steps_per_second", "memory_mb", *shares, CONTENT_DIGEST)
+    lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    return [{key: value for key, value in line.items() if key not in measured} for line in lines]

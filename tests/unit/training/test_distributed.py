@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import signal
 import subprocess
 import sys
@@ -28,7 +27,7 @@ from daf.distributed_training import (
 from daf.engine.missions import resolve_mission
 from daf.engine.model_files import read_weights
 from daf.errors import BadInputError, ConfigError, DafError, PolicyError, UnknownMissionError
-from daf.system.files import CONTENT_DIGEST, write_json
+from daf.system.files import write_json
 from daf.system.json_files import read_json
 from daf.training import launch as launch_module
 from daf.training.launch import run_training
@@ -37,7 +36,7 @@ from daf.training.paths import state_folder
 from daf.training.rollout import Rollout
 from daf.training.trainer import Trainer
 from tests.unit.training.forked import start_ranks, train_undisturbed
-from tests.unit.training.small import SMALL, UPDATE_STEPS, options_of, recipe_of
+from tests.unit.training.small import SMALL, UPDATE_STEPS, metrics_of, options_of, recipe_of
 
 REPOSITORY = Path(__file__).parents[3]
 # ---- one update, shared -----------------------------------------------------------------------------------
@@ -112,20 +111,6 @@ def test_a_single_process_needs_no_torchrun(tmp_path: Path, monkeypatch: pytest.
 
 
 # ---- under torchrun ---------------------------------------------------------------------------------------
-
-
-def metrics_of(folder: Path) -> list[dict[str, Any]]:
-    measured = (
-        "seconds",
-        "steps_per_second",
-        "memory_mb",
-        "environment_share",
-        "forward_share",
-        "learning_share",
-        CONTENT_DIGEST,
-    )
-    lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
-    return [{key: value for key, value in line.items() if key not in measured} for line in lines]
 
 
 @pytest.mark.slow

@@ -23,7 +23,6 @@ from daf.engine.model_files import load_model_description, read_weights
 from daf.engine.vector import VectorEnvironment
 from daf.errors import EXIT_OK, EXIT_REQUEUE, BadInputError
 from daf.logging_config import create_daf_logger
-from daf.system.files import CONTENT_DIGEST
 from daf.system.json_files import read_json
 from daf.training import paths
 from daf.training.checkpoints import load_newest_checkpoint
@@ -33,6 +32,7 @@ from daf.training.outcome import TrainingOutcome
 from daf.training.paths import outcome_path, state_folder
 from daf.training.trainer import Trainer
 from tests.unit.training.forked import start_worker
+from tests.unit.training.small import metrics_of
 
 CPU = torch.device("cpu")
 UPDATE_STEPS = 4 * 4 * 16  # environments, agents of each, horizon
@@ -71,21 +71,6 @@ class Result:
 def result_of(folder: Path) -> Result:
     reward = read_json(folder / "run.json")["recent_episode_reward"]
     return Result(model=(folder / "model.safetensors").read_bytes(), metrics=metrics_of(folder), reward=reward)
-
-
-def metrics_of(folder: Path) -> list[dict[str, Any]]:
-    """Metrics without those that a clock or the machine decides."""
-    lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
-    measured = (
-        "seconds",
-        "steps_per_second",
-        "memory_mb",
-        "environment_share",
-        "forward_share",
-        "learning_share",
-        CONTENT_DIGEST,
-    )
-    return [{key: value for key, value in line.items() if key not in measured} for line in lines]
 
 
 def stop_in_update(monkeypatch: pytest.MonkeyPatch, number: int, how: Callable[[], None]) -> None:
