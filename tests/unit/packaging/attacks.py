@@ -52,6 +52,7 @@ class Attack:
 
     Attributes:
         played: whether it takes the package's own process to refuse it; otherwise reading it is enough.
+        timeout_seconds: how long it may run; far more than a slow machine takes, unless this limit is the problem.
     """
 
     problem: str
@@ -61,6 +62,7 @@ class Attack:
     manifest: dict[str, Any] | None = None
     zipped: Callable[[zipfile.ZipFile], None] | None = None
     played: bool = False
+    timeout_seconds: float = 90
 
 
 def step(line: str, problem: str) -> Attack:
@@ -124,7 +126,7 @@ for name in ("result.json", "../result.json", "../../result.json"):
 os._exit(0)
 """
 TOUCH = "open({path!r}, 'w').write('was here')\n"
-TOO_MUCH = "import torch; held = [torch.ones(1 << 27) for _ in range(64)]\n"  # 0.5 GB each
+TOO_MUCH = "import torch; held = torch.ones(1 << 31)\n"  # 8 GB
 DAEMON = """
 import os, time
 for _ in range(200):
@@ -168,7 +170,10 @@ ATTACKS: dict[str, Attack] = {
     "memory": top(TOO_MUCH, "memory"),
     "printed text": top("while True: print('x' * 65536)\n", "bytes of printed text"),
     "processes": top(DAEMON, "more than"),
-    "never ends": step("while True: pass", "not finished after"),
+    "never ends": Attack(
+        problem="not finished after", code=POLICY.format(step="while True: pass", init="pass"), played=True,
+        timeout_seconds=20,
+    ),
     "ends the parent": step("os.kill(os.getppid(), 9)", "play"),
     "writes elsewhere": top(TOUCH.format(path=str(Path(__file__).with_name("was_here"))), "Read-only file system"),
     "network": top(CONNECT.format(port=9), "OSError"),
@@ -215,7 +220,8 @@ def main() -> int:
     accepted = []
     for name, attack in ATTACKS.items():
         with tempfile.TemporaryDirectory() as folder:
-            result = validation.validate_package(make(attack, Path(folder)), MISSION, steps=4, timeout_s=20)
+            package = make(attack, Path(folder))
+            result = validation.validate_package(package, MISSION, steps=4, timeout_s=attack.timeout_seconds)
         problem = "; ".join(result.problems)
         print(f"{name:26} {'VALID' if result.is_valid else problem[:110]}", flush=True)
         if attack.problem not in problem or "mine" in sys.modules:
