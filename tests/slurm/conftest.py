@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 
 from tests.slurm.cluster import Cluster, lacking
+from tests.slurm.interrupted import experiment, weights
 from tests.slurm.tools import Run
-from tests.workflow.tools import write_experiment
+from tests.workflow.tools import snakemake, write_experiment
 
 
 @pytest.fixture(scope="session")
@@ -55,3 +56,13 @@ def start(cluster: Cluster) -> Iterator[Callable[..., Run]]:
         cluster.run("scancel", "--full", "--signal=KILL", "--user=root", check=False)
         cluster.run("scancel", "--user=root", check=False)
         cluster.wait_for("an empty queue", lambda: not cluster.run("squeue", "--noheader"))
+
+
+@pytest.fixture(scope="session")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """The weights of the training without a cluster."""
+    folder = tmp_path_factory.mktemp("undisturbed")
+    write_experiment(folder, experiment())
+    done = snakemake(folder, "-j1")
+    assert done.returncode == 0, done.stderr[-4000:]
+    return weights(folder)

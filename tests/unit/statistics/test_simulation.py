@@ -105,7 +105,7 @@ def test_adjusted_p_of_six_identical_policies_are_rarely_small(estimand: str, te
 @pytest.mark.long
 @ESTIMANDS
 def test_six_identical_policies_get_a_verdict_rarely(estimand: str, test: str) -> None:
-    rng, runs, false = RNG([8, ord(ESTIMAND_KEYS[estimand])]), 500, {"overall": 0, "missions": 0}
+    rng, runs, false = RNG([8, ord(ESTIMAND_KEYS[estimand])]), 250, {"overall": 0, "missions": 0}
     for _ in range(runs):
         units = identical(rng, estimand)
         records = pairs.compare_pairs(units, settings(units, recipe_test=test))
