@@ -79,7 +79,9 @@ MISSIONS = [
     for name in list_missions()
     if name != "easy_hearts_training"  # the engine cannot build it
 ]
-ONE_OF_EACH = [name for name in MISSIONS if isinstance(name, str) and not name.endswith(("_standard", "_medium", "_hard"))]
+ONE_OF_EACH = [
+    name for name in MISSIONS if isinstance(name, str) and not name.endswith(("_standard", "_medium", "_hard"))
+]
 FEWER_AGENTS = {"num_agents": 4}  # the diagnostic maps have no room for the number they declare
 
 
