@@ -63,7 +63,7 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("command", [line for line in dict.fromkeys(COMMANDS) if "snakemake" in line])
+@pytest.mark.parametrize("command", dict.fromkeys(line.removesuffix(" -n") for line in COMMANDS if "snakemake" in line))
 def test_snakemake_commands_plan(clone: Path, command: str) -> None:
     """With -n, and the Snakefile given, because a link to it would look for its rules next to the real one."""
     planned = command.replace("snakemake", f"snakemake --snakefile {ROOT / 'Snakefile'} -n", 1)
