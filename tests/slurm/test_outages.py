@@ -18,7 +18,7 @@ def test_a_killed_run_is_continued_without_running_anything_twice(
 ) -> None:
     """kill -9 of Snakemake, and the same command at once: the running job is waited for, the queued one replaced."""
     plan = experiment()
-    plan["training"]["short"] = {**plan["training"]["long"], "num_steps": UPDATE_STEPS}
+    plan["training"]["short"] = {**plan["training"]["long"], "num_steps": 20 * UPDATE_STEPS}
     first = start(tmp_path, plan)
     first.wait_until("two jobs", lambda: len(first.queue()) == 2)
     jobs = first.queue()
