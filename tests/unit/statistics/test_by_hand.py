@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from math import ceil, sqrt
+from dataclasses import replace
+from math import ceil, gamma, sqrt
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,10 +15,13 @@ from scipy import stats
 from daf.comparison import ComparisonResults, daf_compare_scores
 from daf.config import DAFComparisonConfig
 from daf.errors import BadInputError
-from daf.statistics import bootstrap, hypothesis_tests, intervals, recipe_bootstrap
+from daf.statistics import bootstrap, hypothesis_tests, intervals, primary, ranking, recipe_bootstrap, sequential
+from daf.statistics.cautions import episode_cautions, seed_cautions
 from daf.statistics.comparison import compare_episodes
 from daf.statistics.crossed import RunTable, recipe_variance
 from daf.statistics.records import PairRecord
+from daf.statistics.sentences import verdict_sentence
+from daf.statistics.streams import environment_streams, stream
 
 RNG = np.random.default_rng
 
@@ -90,6 +95,20 @@ def test_further_units_are_counted_from_the_mission_or_side_that_has_fewest() ->
     assert seeds.n_needed is not None
     assert episodes.more_needed == ceil(episodes.n_needed / 2) - 4 > 0
     assert seeds.more_needed == seeds.n_needed - 3 > 0
+
+
+@pytest.mark.parametrize(("x", "y"), [(3, 5), (9, 4)])
+def test_resampled_differences_have_the_p_of_the_interval_that_touches_zero(x: int, y: int) -> None:
+    """The side with fewer seeds decides both."""
+    record = PairRecord(
+        estimand="recipes", mission="m", n_missions=1, policy_a="a", policy_b="b", paired=False, n_a=x + 2, n_b=y + 2,
+        effect_name="d", test="t",
+    )  # fmt: skip
+    replicates = RNG(0).normal(1.3, 1.0, 20_000)
+    found = primary.from_replicates(record, "iqm", replicates, known=True)
+    samples = [[RNG(1).normal(size=x + 2)], [RNG(2).normal(size=y + 2)]]
+    interval = bootstrap.replicate_interval(replicates, samples, 1 - found.p)
+    assert interval.low == pytest.approx(0, abs=0.02)
 
 
 # ---- fixed policies with several checkpoints --------------------------------------------------------------
@@ -194,3 +213,288 @@ def test_the_normal_limit_of_sign_flips_is_two_sided() -> None:
         expected = 2 * stats.norm.sf(abs(values.sum()) / np.sqrt((values**2).sum()))
         assert 0.01 < expected < 0.9
         assert found.p == pytest.approx(expected)
+
+
+def test_a_sign_test_of_differences_of_one_sign_is_the_binomial_test() -> None:
+    frame = scores({"a": (20.0, 0), "b": (0.0, 0)})
+    for policies in (["a", "b"], ["b", "a"]):
+        record = pair(compared(frame, policies=policies, primary="probability_of_improvement"), "checkpoints", "m")
+        assert record.test == "sign test"
+        assert record.p == record.minimum_p == pytest.approx(stats.binomtest(8, 8).pvalue)
+
+
+def test_a_quantity_that_is_equal_contradicts_nothing() -> None:
+    record = PairRecord(
+        estimand="recipes", mission="m", n_missions=1, policy_a="a", policy_b="b", paired=False, n_a=5, n_b=5,
+        effect_name="d", test="t", difference=1.0, iqm_difference=0.0, p_improvement=0.5,
+    )  # fmt: skip
+    assert primary.contradictions(record) == []
+    for sign in (1, -1):
+        turned = replace(record, difference=sign * 1.0, iqm_difference=sign * -0.1, p_improvement=0.5 - sign * 0.1)
+        assert primary.contradictions(turned) == ["iqm", "probability_of_improvement"]
+
+
+def test_a_permutation_test_that_cannot_reject_does_not_overrule_welch() -> None:
+    """3 against 3 seeds have p >= .1; 3 against 4 have p >= .029."""
+    few = pd.DataFrame({"policy": list("aaabbb"), "mission": "m", "seed": [0, 1, 2] * 2, "score": [0, 1, 2, 9, 10, 11]})
+    record = pair(compared(few), "recipes", "m")
+    assert record.test == "Welch t-test on seed means"
+    assert record.p == pytest.approx(stats.ttest_ind([0, 1, 2], [9, 10, 11], equal_var=False).pvalue)
+    assert record.verdict == "worse"
+
+
+def seed_means(frame: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+    means = frame.groupby(["policy", "train_seed"])["score"].mean()
+    return means["a"].to_numpy(), means["b"].to_numpy()
+
+
+def test_the_effect_of_recipes_is_by_the_average_variance_of_both_sides() -> None:
+    frame = scores({"a": (1.0, 4), "b": (0.0, 9)})
+    record = pair(compared(frame, recipe_claim="these_episodes"), "recipes")
+    x, y = seed_means(frame)
+    sd, df = sqrt((x.var(ddof=1) + y.var(ddof=1)) / 2), stats.ttest_ind(x, y, equal_var=False).df
+    assert record.effect_name == "d"
+    assert record.effect == pytest.approx((x.mean() - y.mean()) / sd * hedges(df))
+    fixed = scores({"a": (1.0, 4), "b": (0.0, 0)})
+    assert pair(compared(fixed), "recipes").effect_name == "dz"
+
+
+def hedges(df: float) -> float:
+    return gamma(df / 2) / (sqrt(df / 2) * gamma((df - 1) / 2))
+
+
+def test_equivalence_of_recipes_needs_every_error_that_the_claim_implies() -> None:
+    frame = scores({"a": (0.1, 4), "b": (0.0, 5)}, missions={"m": 12})
+    record = pair(compared(frame, equivalence_margin=1.0), "recipes")
+    tables = [
+        RunTable(
+            scores=[part.pivot(index="episode", columns="train_seed", values="score").to_numpy()],
+            environments=[tuple(range(12))],
+            trained=True,
+        )
+        for _, part in frame.groupby("policy")
+    ]
+    d = tables[0].mean - tables[1].mean
+    sides = [
+        (stats.t.sf((d + 1) / one.error, one.df), stats.t.cdf((d - 1) / one.error, one.df))
+        for one in recipe_variance(*tables).errors
+    ]
+    assert record.p_equivalence == pytest.approx(max(max(pair_of_p) for pair_of_p in sides))
+    assert max(map(max, sides)) > 2 * min(map(max, sides))
+
+
+# ---- planning ---------------------------------------------------------------------------------------------
+
+
+def power(noncentrality: float, df: float, alpha: float = 0.05) -> float:
+    critical = stats.t.isf(alpha / 2, df)
+    return float(stats.nct.sf(critical, df, noncentrality) + stats.nct.cdf(-critical, df, noncentrality))
+
+
+def test_runs_needed_if_each_mission_has_its_own() -> None:
+    frame = scores({"a": (0.0, 4), "b": (0.1, 4)}, missions={"m": 1, "k": 1, "l": 1})
+    record = pair(compared(frame, trainings="per_mission", equivalence_margin=0.5), "recipes")
+    within = frame.groupby(["policy", "mission"])["score"].var()
+    sd, n = sqrt(within.mean()), record.n_needed
+    assert n is not None
+    assert n > 2
+
+    def power_of(n: int) -> float:
+        return power(0.5 / sd / sqrt(2 / (3 * n)), 6 * (n - 1))
+
+    assert power_of(n) >= 0.8 > power_of(n - 1)
+
+
+def test_more_seeds_do_not_help_against_the_spread_of_episodes() -> None:
+    """Two fixed differences of opposite sign on the episodes played: what other episodes give remains unknown."""
+    frame = scores({"a": (0.0, 6), "b": (0.0, 6)}, missions={"m": 6}, noise=0.1)
+    frame["score"] += np.where(frame["policy"] == "a", 1.0, -1.0) * np.where(frame["episode"] % 2, 1.0, -1.0)
+    general, conditional = (
+        pair(compared(frame, equivalence_margin=1.0, recipe_claim=claim), "recipes")
+        for claim in ("general", "these_episodes")
+    )
+    assert general.n_needed is None
+    assert general.power < 0.5
+    assert conditional.n_needed is not None
+
+
+# ---- environments -----------------------------------------------------------------------------------------
+
+
+def test_partly_shared_environments_count_as_pairs_where_shared() -> None:
+    """The variance of a difference of means whose samples share 8 of 16 units, with the 7 df of the covariance."""
+    shared = RNG(3).normal(0, 3, (24, 1))
+    x, y = RNG(1).normal(0, 1, (16, 5)) + shared[:16], RNG(2).normal(0, 1, (16, 4)) + shared[8:]
+    tables = [
+        RunTable(scores=[values], environments=[tuple(range(first, first + 16))], trained=True)
+        for values, first in ((x, 0), (y, 8))
+    ]
+    a, b = x.mean(axis=1), y.mean(axis=1)
+    expected = a.var(ddof=1) / 16 + b.var(ddof=1) / 16 - 2 * 8 * np.cov(a[8:], b[:8])[0, 1] / 16**2
+    of_environments = recipe_variance(*tables).errors[2]
+    assert (of_environments.error**2, of_environments.df) == pytest.approx((expected, 7))
+
+
+def test_the_interval_of_a_recipe_is_that_of_crossed_effects() -> None:
+    frame = scores({"a": (1.0, 5)}, missions={"m": 9})
+    values = frame.pivot(index="episode", columns="train_seed", values="score").to_numpy()
+    table = RunTable(scores=[values], environments=[tuple(range(9))], trained=True)
+    half = recipe_variance(table).half_width(0.95)
+    for claim, expected in (
+        ("general", half),
+        ("these_episodes", stats.t.ppf(0.975, 4) * stats.sem(values.mean(axis=0))),
+    ):
+        record = compared(frame, recipe_claim=claim).summary[0]
+        assert (record.recipe_low, record.recipe_high) == pytest.approx(
+            (values.mean() - expected, values.mean() + expected)
+        )
+
+
+# ---- streams ----------------------------------------------------------------------------------------------
+
+
+def test_the_seed_of_resampling_decides_what_is_drawn_and_nothing_else() -> None:
+    frame = scores({"a": (0.3, 6), "b": (0.0, 7)}, missions={"m": 8, "k": 8})
+    one, again, other = (compared(frame, seed=seed) for seed in (1, 1, 2))
+    for name in ("pairwise", "aggregates", "ranks", "profiles"):
+        pd.testing.assert_frame_equal(getattr(one, name), getattr(again, name))
+    bounds = ["interval_low", "interval_high"]
+    assert (one.aggregates[bounds] != other.aggregates[bounds]).all(axis=None)
+    assert one.aggregates["value"].equals(other.aggregates["value"])
+    assert (one.ranks["p_first"] != other.ranks["p_first"]).any()
+
+
+def test_each_mission_has_a_stream_of_its_environments() -> None:
+    config = DAFComparisonConfig(policies=["a"], missions=["m", "k"])
+    m, k = (rng.random(4).tolist() for rng in environment_streams(config, ["m", "k"]))
+    assert m != k
+    assert [rng.random(4).tolist() for rng in environment_streams(config, ["k"])] == [k]
+    assert stream(config, "ranks", "m", "k").random() != stream(config, "ranks", "k", "m").random()
+
+
+# ---- cautions ---------------------------------------------------------------------------------------------
+
+
+def spread(n: int, sd: float) -> RunTable:
+    """Evenly spaced seed means of this standard deviation."""
+    steps = np.linspace(-1, 1, n)
+    return RunTable(scores=[(sd * steps / steps.std(ddof=1))[None, :]], environments=[(0,)], trained=True)
+
+
+@pytest.mark.parametrize(
+    ("x", "y", "ratio", "named"),
+    [
+        (10, 10, 3.5, True),  # few
+        (11, 11, 3.5, False),  # no longer few
+        (10, 10, 2.5, False),  # beyond chance (2.01), but not much
+        (3, 10, 5.0, False),  # within chance: the 97.5 % quantile of F(9, 2) is 39.4
+        (10, 3, 5.0, False),
+        (3, 10, 7.0, True),
+    ],
+)
+def test_unequal_spread_of_few_seeds_is_named_beyond_chance(x: int, y: int, ratio: float, named: bool) -> None:
+    for tables in ((spread(x, 1.0), spread(y, ratio)), (spread(x, ratio), spread(y, 1.0))):
+        expected = max(stats.f.ppf(0.975, x - 1, y - 1), stats.f.ppf(0.975, y - 1, x - 1)) ** 0.5
+        assert named == (ratio > max(3, expected) and min(x, y) <= 10)
+        assert any("times as much as the other's" in text for text in seed_cautions(*tables)) == named
+
+
+def test_a_policy_is_steady_only_if_it_is_on_every_mission() -> None:
+    flat, varying, event = np.zeros(8), np.linspace(0, 3, 8), np.append(np.full(7, 0.5), 20.0)
+    for missions, named in (([flat, flat], True), ([flat, varying], False)):
+        scores_of = {"a": missions, "b": [part + event for part in missions]}
+        differences = [x - y for x, y in zip(scores_of["a"], scores_of["b"], strict=True)]
+        cautions = episode_cautions(scores_of, differences)
+        assert any("a scored almost the same" in text for text in cautions) == named
+
+
+# ---- ranks and aggregates ---------------------------------------------------------------------------------
+
+
+def test_ranks_of_recipes_heed_other_environment_seeds() -> None:
+    runs = [[np.arange(5.0) / 10 + 1], [np.arange(5.0) / 10]]
+    shifts = [RNG(3).normal(0, 20, (2000, 1)), np.zeros((2000, 1))]
+    found = ranking.bootstrap_run_ranks(
+        runs, fixed=[False, False], num_resamples=2000, rngs=[RNG(1), RNG(2)], shifts=shifts
+    )
+    np.testing.assert_allclose(found.probability_first, [0.5, 0.5], atol=0.05)
+    np.testing.assert_array_equal(found.mean_rank, [1, 2])
+
+
+def test_the_critical_difference_is_that_of_the_confidence_level() -> None:
+    frame = scores({"a": (0.0, 0), "b": (1.0, 0), "c": (2.0, 0)}, missions=dict.fromkeys("uvwxyz", 6))
+    for level, q in ((0.95, 2.343), (0.9, 2.052)):  # Demšar 2006, table 5a: three classifiers
+        found = compared(frame, confidence_level=level).friedman
+        assert found is not None
+        assert found["critical_difference"] == pytest.approx(q * sqrt(3 * 4 / (6 * 6)), abs=1e-3)
+
+
+def test_ranks_of_recipes_draw_a_seed_for_all_missions() -> None:
+    """A good seed is good on every mission: drawn apart, the mean rank would vary half as much."""
+    skill = np.array([0.0, 0.0, 0.0, 0.0, 4.0])
+    rows = [
+        (policy, mission, seed, value)
+        for mission in "uvwxyz"
+        for policy, values in (("a", skill), ("b", np.full(5, 0.5) + np.arange(5) / 100))
+        for seed, value in enumerate(values)
+    ]
+    results = compared(pd.DataFrame(rows, columns=["policy", "mission", "seed", "score"]))
+    rank = next(r for r in results.rank_records if (r.estimand, r.mission, r.policy) == ("recipes", "overall", "a"))
+    assert (rank.rank_low, rank.rank_high) == (1, 2)
+    assert rank.p_first == pytest.approx(1 - 0.8**5, abs=0.1)
+
+
+# ---- the files of a run -----------------------------------------------------------------------------------
+
+
+def test_a_comparison_of_files_takes_its_own_number_of_episodes(tmp_path: Path) -> None:
+    from daf.compare.files import compare_files
+    from daf.episodes.table import episodes_frame, write_episodes
+    from daf.evaluation.shards import merge_shards
+
+    rows = [
+        {"policy": policy, "checkpoint": policy, "train_seed": None, "mission": "m", "episode": episode,
+         "env_seed": 100 + episode, "mean_reward": float(value)}
+        for policy, values in (("a", RNG(0).normal(size=16)), ("b", RNG(1).normal(size=16)))
+        for episode, value in enumerate(values)
+    ]  # fmt: skip
+    write_episodes(tmp_path / "shard.parquet", episodes_frame(rows), {"recipe_digest": "0", "note": ""})
+    path = tmp_path / "episodes.parquet"
+    merge_shards([str(tmp_path / "shard.parquet")], path)
+    config = DAFComparisonConfig(policies=["a", "b"], missions=["m"], num_resamples=100, episodes_per_mission=10)
+    assert compare_files([path], config, tmp_path / "out").pairs[0].n_a == 10
+
+
+# ---- what is said -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("difference", "text"), [(2.5, "a scored 2.50 more than b"), (-2.5, "a scored 2.50 less than b")]
+)
+def test_a_difference_without_a_verdict_says_which_way_it_points(difference: float, text: str) -> None:
+    record = PairRecord(
+        estimand="checkpoints", mission="m", n_missions=1, policy_a="a", policy_b="b", paired=True, n_a=1, n_b=1,
+        effect_name="dz", test="sign-flip permutation", difference=difference, reason="only one unit",
+    )  # fmt: skip
+    assert verdict_sentence(record, level=0.95).startswith(text)
+
+
+def test_seed_means_on_the_page_count_the_episodes_that_all_seeds_completed() -> None:
+    frame = scores({"a": (0.0, 3)})
+    frame.loc[(frame["train_seed"] == 1) & (frame["episode"] < 3), "score"] = np.nan
+    complete = frame[frame["episode"] >= 3].groupby("train_seed")["score"].mean()
+    assert compared(frame).seed_scores()["m"]["a"] == pytest.approx(complete.tolist())
+
+
+def test_an_interim_analysis_waits_for_its_last_episode() -> None:
+    config = DAFComparisonConfig.from_dict(
+        {"policies": ["a", "b"], "missions": ["m"], "episodes_per_mission": "auto", "max_episodes_per_mission": 16,
+         "num_interim_analyses": 2, "num_resamples": 100}
+    )  # fmt: skip
+    rows = [
+        {"policy": policy, "mission": "m", "episode": episode, "env_seed": episode, "mean_reward": float(value)}
+        for policy, values in (("a", RNG(0).normal(size=15)), ("b", RNG(1).normal(size=15)))
+        for episode, value in enumerate(values)
+    ]
+    (only,) = sequential.interim_analyses(pd.DataFrame(rows), config)  # 8 of 16; the second lacks an episode
+    assert [record.n_a for record in only.headline_records()] == [8]
