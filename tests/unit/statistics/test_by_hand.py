@@ -15,7 +15,16 @@ from scipy import stats
 from daf.comparison import ComparisonResults, daf_compare_scores
 from daf.config import DAFComparisonConfig
 from daf.errors import BadInputError
-from daf.statistics import bootstrap, hypothesis_tests, intervals, primary, ranking, recipe_bootstrap, sequential
+from daf.statistics import (
+    bootstrap,
+    effects,
+    hypothesis_tests,
+    intervals,
+    primary,
+    ranking,
+    recipe_bootstrap,
+    sequential,
+)
 from daf.statistics.cautions import episode_cautions, seed_cautions
 from daf.statistics.comparison import compare_episodes
 from daf.statistics.crossed import RunTable, recipe_variance
@@ -259,6 +268,17 @@ def test_the_effect_of_recipes_is_by_the_average_variance_of_both_sides() -> Non
     assert pair(compared(fixed), "recipes").effect_name == "dz"
 
 
+def test_the_paired_effect_over_missions_is_by_the_mean_variance_within_them() -> None:
+    strata = [RNG(1).normal(1, 1, 9), RNG(2).normal(1, 6, 14)]
+    effect, interval = effects.dz(strata, 0.9)
+    difference, sd = np.mean([part.mean() for part in strata]), sqrt(np.mean([part.var(ddof=1) for part in strata]))
+    assert effect == pytest.approx(difference / sd)
+    parts = np.array([part.var(ddof=1) / part.size / 4 for part in strata])
+    error, df = sqrt(parts.sum()), parts.sum() ** 2 / (parts**2 / [8, 13]).sum()
+    for bound, share in ((interval.low, 0.95), (interval.high, 0.05)):
+        assert stats.nct.cdf(difference / error, df, bound * sd / error) == pytest.approx(share, abs=1e-6)
+
+
 def hedges(df: float) -> float:
     return gamma(df / 2) / (sqrt(df / 2) * gamma((df - 1) / 2))
 
@@ -348,6 +368,26 @@ def test_the_interval_of_a_recipe_is_that_of_crossed_effects() -> None:
         assert (record.recipe_low, record.recipe_high) == pytest.approx(
             (values.mean() - expected, values.mean() + expected)
         )
+
+
+def test_shifts_vary_by_what_environments_do_beyond_the_noise_of_episodes() -> None:
+    values = RNG(1).normal(0, 1, (12, 1)) + RNG(2).normal(0, 2, (12, 4))
+    table = RunTable(scores=[values], environments=[tuple(range(12))], trained=True)
+    rest = values - values.mean(axis=0) - values.mean(axis=1, keepdims=True) + values.mean()
+    expected = values.mean(axis=1).var(ddof=1) / 12 - (rest**2).sum() / (11 * 3) / 48
+    assert 0.1 < expected / values.mean(axis=1).var(ddof=1) * 12 < 0.9
+    (shifts,) = recipe_bootstrap.environment_shifts([table], 40_000, [RNG(3)])
+    assert shifts.var() == pytest.approx(expected, rel=0.04)
+
+
+@pytest.mark.parametrize("level", [0.8, 0.95])
+def test_the_normal_limit_of_a_mean_over_missions(level: float) -> None:
+    parts = [RNG(1).normal(0, 1, 400), RNG(2).normal(3, 5, 700)]
+    found = large_samples.interval("mean", parts, level, RNG(0))
+    error = sqrt(sum(part.var(ddof=1) / part.size for part in parts)) / 2
+    half = stats.norm.ppf(0.5 + level / 2) * error
+    centre = np.mean([part.mean() for part in parts])
+    assert (found.low, found.high) == pytest.approx((centre - half, centre + half))
 
 
 # ---- streams ----------------------------------------------------------------------------------------------
