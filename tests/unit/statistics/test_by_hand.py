@@ -20,6 +20,7 @@ from daf.statistics import (
     effects,
     hypothesis_tests,
     intervals,
+    large_samples,
     primary,
     ranking,
     recipe_bootstrap,

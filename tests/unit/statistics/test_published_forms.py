@@ -121,7 +121,12 @@ def test_the_numbers_of_runs_stand_in_the_order_of_the_sentence() -> None:
     assert "(5 and 4 training seeds)" in sentence
 
 
-def test_separate_trainings_on_every_mission_are_called_runs() -> None:
-    results = compare(runs(), trainings="per_mission")
+def test_separate_trainings_on_every_mission_are_called_runs(tmp_path: Path) -> None:
+    results = compare(runs(), trainings="per_mission", output_dir=tmp_path)
     assert "(15 and 15 training runs)" in results.verdicts("recipes")[0]
     assert "(15 training runs)" in str(results)
+    page = (tmp_path / "report.html").read_text()
+    assert "(15 and 15 training runs)" in page
+    assert "Episodes and training runs are resampled within missions." in page
+    assert "it is Welch's, stratified by mission" in page
+    assert "1 pair<" in page
