@@ -176,12 +176,12 @@ def _excluding_zero(record: PairRecord, level: float) -> str:
 
 
 def why_undecided(record: PairRecord, level: float) -> str:
-    """Why the pair has no winner although its interval excludes no difference; empty if there is nothing to explain."""
+    """Why the pair has no winner although its interval excludes equality; empty if there is nothing to explain."""
     _, low, high = estimate_of(record)
     equal = 0.5 if record.primary == "probability_of_improvement" else 0.0
     if record.verdict not in ("inconclusive", "insufficient data") or not (low > equal or high < equal):
         return ""
-    excludes = "the interval excludes no difference"
+    excludes = f"the interval excludes {equal:g}"
     if record.verdict == "insufficient data":
         return f"{excludes}, but {record.reason}"
     if record.p <= 1 - level:
