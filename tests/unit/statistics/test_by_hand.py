@@ -225,6 +225,21 @@ def test_the_normal_limit_of_sign_flips_is_two_sided() -> None:
         assert found.p == pytest.approx(expected)
 
 
+def test_the_larger_p_of_sign_flips_and_halls_test_counts() -> None:
+    seen = set()
+    for values in (RNG(2).gamma(0.5, 1, 12) - 0.25, 0.25 - RNG(2).gamma(0.5, 1, 12), RNG(1).normal(0.4, 1, 12)):
+        rows = [("a", episode, value) for episode, value in enumerate(values)] + [("b", e, 0.0) for e in range(12)]
+        frame = pd.DataFrame(rows, columns=["policy", "episode", "score"]).assign(mission="m")
+        record = pair(compared(frame), "checkpoints", "m")
+        flips = hypothesis_tests.sign_flip_test([values], rng=RNG(0))
+        hall = hypothesis_tests.hall_test([values])
+        larger = max((flips, hall), key=lambda test: test.p or 0.0)
+        assert record.p == pytest.approx(larger.p)
+        assert record.test == larger.name
+        seen.add(larger.name)
+    assert len(seen) == 2
+
+
 def test_a_sign_test_of_differences_of_one_sign_is_the_binomial_test() -> None:
     frame = scores({"a": (20.0, 0), "b": (0.0, 0)})
     for policies in (["a", "b"], ["b", "a"]):
@@ -485,6 +500,30 @@ def test_ranks_of_recipes_draw_a_seed_for_all_missions() -> None:
     assert rank.p_first == pytest.approx(1 - 0.8**5, abs=0.1)
 
 
+def test_aggregates_of_recipes_are_those_of_run_means() -> None:
+    frame = scores({"a": (0.0, 6), "b": (1.0, 5)}, missions={"m": 7, "k": 4, "l": 9})
+    runs = frame.query("policy == 'a'").groupby(["mission", "train_seed"])["score"].mean()
+    found = {
+        record.statistic: record.value
+        for record in compared(frame).aggregate_records
+        if (record.estimand, record.policy) == ("recipes", "a")
+    }
+    assert found["mean"] == pytest.approx(runs.groupby("mission").mean().mean())
+    assert found["median"] == pytest.approx(runs.groupby("mission").mean().median())
+    assert found["iqm"] == pytest.approx(stats.trim_mean(runs, 0.25))
+
+
+def test_the_difference_of_iqms_is_that_of_the_first_policy_less_the_second() -> None:
+    frame = scores({"a": (0.0, 6), "b": (1.0, 5)}, missions={"m": 7, "k": 4})
+    results = compared(frame)
+    for estimand, keys in (("checkpoints", ["mission", "episode"]), ("recipes", ["mission", "train_seed"])):
+        units = {name: part.groupby(keys)["score"].mean() for name, part in frame.groupby("policy")}
+        expected = stats.trim_mean(units["a"], 0.25) - stats.trim_mean(units["b"], 0.25)
+        record = pair(results, estimand)
+        assert record.iqm_difference == pytest.approx(expected)
+        assert record.iqm_low < expected < record.iqm_high
+
+
 # ---- the files of a run -----------------------------------------------------------------------------------
 
 
@@ -518,6 +557,27 @@ def test_a_difference_without_a_verdict_says_which_way_it_points(difference: flo
         effect_name="dz", test="sign-flip permutation", difference=difference, reason="only one unit",
     )  # fmt: skip
     assert verdict_sentence(record, level=0.95).startswith(text)
+
+
+def test_the_note_on_unseen_events_is_about_the_pair_with_fewest_episodes() -> None:
+    frame = scores({"a": (9.0, 0), "b": (5.0, 0), "c": (0.0, 0)}, missions={"m": 24})
+    few = frame[(frame["policy"] != "c") | (frame["episode"] < 10)]
+    share = 100 * (1 - 0.05 ** (1 / 10))
+    assert any(
+        note.startswith(f"10 paired episodes may miss an event that happens in up to {share:.2g} % of them")
+        for note in compared(few).notes
+    )
+
+
+def test_the_note_on_further_units_is_for_the_pair_that_needs_most() -> None:
+    frame = scores({"a": (0.0, 4), "b": (0.05, 4), "c": (0.1, 4)}, missions={"m": 12})
+    frame.loc[frame["policy"] == "c", "score"] += 3 * RNG(1).normal(size=48)
+    results = compared(frame, equivalence_margin=0.3)
+    for estimand, unit in (("checkpoints", "episodes per mission"), ("recipes", "training seeds per recipe")):
+        records = [r for r in results.pairs if (r.estimand, r.mission) == (estimand, "overall")]
+        needed = [r.more_needed for r in records if r.verdict == "inconclusive" and r.more_needed]
+        assert len(set(needed)) > 1
+        assert any(note.startswith(f"About {max(needed)} more {unit}") for note in results.notes)
 
 
 def test_seed_means_on_the_page_count_the_episodes_that_all_seeds_completed() -> None:
