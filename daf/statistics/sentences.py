@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from math import isfinite
+from typing import TYPE_CHECKING, Any
 
 from daf.statistics.primary import estimate_of
 from daf.statistics.records import MIRRORED, OVERALL, Estimand, PairRecord, SummaryRecord
+
+if TYPE_CHECKING:
+    from daf.statistics.results import ComparisonResults
 
 MINUS = "\N{MINUS SIGN}"
 UNKNOWN = "\N{EN DASH}"
@@ -97,6 +101,13 @@ def mirrored(record: PairRecord) -> PairRecord:
 def winner_first(record: PairRecord) -> PairRecord:
     """The pair with the winner as policy_a, if there is a winner."""
     return mirrored(record) if record.verdict == "worse" else record
+
+
+def words_of(results: ComparisonResults) -> dict[str, Any]:
+    """What sentences on the records of a comparison need to know of it."""
+    runs = "training runs" if results.config.trainings == "per_mission" else "training seeds"
+    level = results.config.confidence_level
+    return {"level": level, "missions": len(results.missions), "unit": results.unit, "runs": runs}
 
 
 def verdict_sentence(
