@@ -139,6 +139,10 @@ def test_a_fixed_policy_is_the_mean_of_its_checkpoints() -> None:
     )
     assert record.difference == pytest.approx(x.mean() - r.mean())
     assert record.interval_high - record.difference == pytest.approx(variance.half_width(0.95))
+    means = x.mean(axis=0)
+    assert record.p_improvement == (means > r.mean()).mean()
+    assert (means > r.mean()).sum() < (means > r[:, 0].mean()).sum()
+    assert record.iqm_difference == pytest.approx(stats.trim_mean(means, 0.25) - r.mean())
 
 
 # ---- what is counted of episodes --------------------------------------------------------------------------
@@ -268,6 +272,15 @@ def test_a_permutation_test_that_cannot_reject_does_not_overrule_welch() -> None
     assert record.verdict == "worse"
 
 
+def test_a_chosen_permutation_test_does_not_overrule_welch_either() -> None:
+    x, y = [1.4, 1.2, -2.4, 1.2], [2.5, 2.8, 2.6, 2.6]
+    frame = pd.DataFrame({"policy": ["a"] * 4 + ["b"] * 4, "mission": "m", "seed": [0, 1, 2, 3] * 2, "score": x + y})
+    welch = stats.ttest_ind(x, y, equal_var=False).pvalue
+    found = pair(compared(frame, recipe_test="permutation"), "recipes", "m")
+    assert found.minimum_p == pytest.approx(2 / 70)
+    assert found.p == pytest.approx(welch) == pytest.approx(0.0891, abs=1e-4)
+
+
 def seed_means(frame: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
     means = frame.groupby(["policy", "train_seed"])["score"].mean()
     return means["a"].to_numpy(), means["b"].to_numpy()
@@ -327,18 +340,18 @@ def power(noncentrality: float, df: float, alpha: float = 0.05) -> float:
     return float(stats.nct.sf(critical, df, noncentrality) + stats.nct.cdf(-critical, df, noncentrality))
 
 
-def test_runs_needed_if_each_mission_has_its_own() -> None:
+@pytest.mark.parametrize("margin", [0.5, 0.9, 1.2, 1.5, 2.0])
+def test_runs_needed_if_each_mission_has_its_own(margin: float) -> None:
     frame = scores({"a": (0.0, 4), "b": (0.1, 4)}, missions={"m": 1, "k": 1, "l": 1})
-    record = pair(compared(frame, trainings="per_mission", equivalence_margin=0.5), "recipes")
+    record = pair(compared(frame, trainings="per_mission", equivalence_margin=margin), "recipes")
     within = frame.groupby(["policy", "mission"])["score"].var()
-    sd, n = sqrt(within.mean()), record.n_needed
-    assert n is not None
-    assert n > 2
+    sd, needed = sqrt(within.mean()), record.n_needed
+    assert needed is not None
 
     def power_of(n: int) -> float:
-        return power(0.5 / sd / sqrt(2 / (3 * n)), 6 * (n - 1))
+        return power(margin / sd / sqrt(2 / (3 * n)), 6 * (n - 1)) if n > 1 else 0.0
 
-    assert power_of(n) >= 0.8 > power_of(n - 1)
+    assert needed == max(2, next(n for n in range(1, 1000) if power_of(n) >= 0.8))
 
 
 def test_more_seeds_do_not_help_against_the_spread_of_episodes() -> None:

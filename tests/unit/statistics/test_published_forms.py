@@ -41,6 +41,7 @@ def compare(table: pd.DataFrame, **options: Any) -> ComparisonResults:
         ),
         (["method", "task", "train_seed", "return"], "rename 'method' to 'policy', 'task' to 'mission', 'return' to"),
         (["game", "random", "human", "dqn"], "rename 'game' to 'mission'; write a row for each score, with policy"),
+        (["agent", "task", "train_seed", "run"], "rename 'agent' to 'policy', 'task' to 'mission'; write a row"),
         (["w", "x", "y", "z"], "hint:     write a row for each score"),
         (["policy", "mission", "seed", "scor"], "did you mean 'scor'"),
     ],
