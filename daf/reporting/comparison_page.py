@@ -157,9 +157,7 @@ def _context(
 def _pair_row(results: ComparisonResults, record: PairRecord) -> Row:
     """A pair as shown in the tables, with its sentence and the verdict that the sentence states."""
     (row,) = to_rows([record])
-    sentence = sentences.verdict_sentence(
-        record, level=results.config.confidence_level, missions=len(results.missions), unit=results.unit
-    )
+    sentence = sentences.verdict_sentence(record, **sentences.words_of(results))
     undecided = sentences.why_undecided(record, results.config.confidence_level)
     return row | {
         "sentence": sentence, "winner_first": sentences.winner_first(record).verdict, "undecided": undecided,
@@ -182,9 +180,8 @@ def _verdicts(results: ComparisonResults, summary: list[Row], pairs: list[Row]) 
     if headline:
         lead = headline[0]["sentence"]
     else:
-        level = results.config.confidence_level
         first = next((record for record in results.summary if not record.failed), results.summary[0])
-        lead = sentences.policy_sentence(first, level=level, missions=len(missions), unit=results.unit)
+        lead = sentences.policy_sentence(first, **sentences.words_of(results))
     matrix = {}
     for record in results.lead_records():
         for seen in (record, sentences.mirrored(record)):

@@ -69,6 +69,10 @@ def _why_not(estimand: Estimand, units: Units, overall: Sequence[PairRecord]) ->
     if estimand == "checkpoints":
         others = "no two other policies" if lost else "no two policies"
         reason = f"{others} have varying results on the same environment seeds."
+        if not lost and len({name for name, _ in units.cells}) < 2:
+            reason = "there is no other policy to compare with."
+        elif all(len(cell.seeds) == 1 for cell in units.cells.values()):
+            reason = "every policy has only one episode per mission, which cannot tell a difference from chance."
         return f"{failed}, and {reason}" if lost else reason
     trained = {policy: len(units.training_seeds(policy)) for policy in units.policies if units.training_seeds(policy)}
     single = [policy for policy, seeds in trained.items() if seeds == 1]

@@ -77,7 +77,9 @@ def _level(content: Any, where: str, *place: object) -> Mapping[str, Any]:
     if isinstance(content, Mapping):
         return content
     expected = "records with policy, mission and score, or marl-eval's environment → task → algorithm → run → step"
-    raise BadInputError(expected, f"{type(content).__name__}", f"{where}: {' / '.join(map(str, place))}")
+    hint = "an array of scores does not name its missions and seeds: write a row for each score"
+    found, is_array = type(content).__name__, hasattr(content, "shape") or isinstance(content, list)
+    raise BadInputError(expected, found, f"{where}: {' / '.join(map(str, place))}", hint if is_array else "")
 
 
 def _last_returns(steps: Mapping[str, Any], where: str) -> list[Any]:

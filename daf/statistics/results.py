@@ -236,22 +236,23 @@ class ComparisonResults:
 
     def verdicts(self, estimand: Estimand = "checkpoints", *, overall_only: bool = True) -> list[str]:
         """The verdict sentences of one estimand: overall (with one mission: on it), or for every mission too."""
-        from daf.statistics.sentences import verdict_sentence
+        from daf.statistics.sentences import verdict_sentence, words_of
+
+        words = words_of(self)
 
         return [
-            verdict_sentence(record, level=self.config.confidence_level, missions=len(self.missions), unit=self.unit)
-            for record in self.headline_records(estimand, overall_only=overall_only)
+            verdict_sentence(record, **words) for record in self.headline_records(estimand, overall_only=overall_only)
         ]
 
     def __str__(self) -> str:
-        from daf.statistics.sentences import failure_sentence, policy_sentence
+        from daf.statistics.sentences import failure_sentence, policy_sentence, words_of
 
-        level, missions = self.config.confidence_level, len(self.missions)
+        missions, words = len(self.missions), words_of(self)
         shown = [record for record in self.summary if missions > 1 or record.mission != OVERALL]
         if missions > 3:  # the table contains all of them
             shown = [record for record in self.summary if record.mission == OVERALL]
         shown = [record for record in shown if not record.failed]
-        means = [policy_sentence(record, level=level, missions=missions, unit=self.unit) for record in shown]
+        means = [policy_sentence(record, **words) for record in shown]
         lines = ["Failed", *(f"  {failure_sentence(record, missions)}" for record in self.failed), ""]
         lines = lines if self.failed else []
         lines += ["Means", *(f"  {sentence}" for sentence in means)] if means else []

@@ -110,7 +110,8 @@ def _read_file(path: Path) -> pd.DataFrame:
     require_file(path, WHAT)
     suffix = _kind(path)
     if suffix not in KINDS_BY_SUFFIX:
-        raise BadInputError(f"a file of kind {KINDS}", f"'{path.suffix}'", str(path))
+        hint = "write a row for each score, with policy, mission, seed and score"
+        raise BadInputError(f"a file of kind {KINDS}", f"'{path.suffix}'", str(path), hint)
     if suffix == ".parquet":
         frame: pd.DataFrame = read_parquet(path, what=WHAT, hint=DAMAGED).to_pandas()
         return frame

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from math import inf
 from typing import TYPE_CHECKING, Any
 
 from daf.errors import BadInputError, did_you_mean
 from daf.statistics.marl_eval_files import NOTES
-from daf.statistics.score_files import ALIAS, NAMES, NEEDED, OPTIONAL
+from daf.statistics.score_files import ALIAS, KNOWN, NAMES, NEEDED, OPTIONAL
 
 if TYPE_CHECKING:
     import pandas as pd
 
 RUN = ["policy", "mission", "train_seed"]
 LARGEST = 2**63 - 1  # of the integers in a table
+MEANINGS = {
+    "policy": ("agent", "algorithm", "algo", "method", "model"),
+    "mission": ("game", "env", "environment", "task"),
+    "seed": ("run", "trial", "training_seed"),
+    "score": ("value", "return", "reward", "mean_reward", "episode_return", "mean_episode_return"),
+}
+"""What published tables call the columns."""
 LARGEST_FLOAT = 2**53  # beyond it, floats skip whole numbers
 
 
@@ -64,7 +71,7 @@ def to_episodes(scores: pd.DataFrame, where: str = "table of scores") -> tuple[p
             "failure": pd.Series(None, frame.index, object).mask(missing, "the score is missing"),
         }
     )
-    return table, [*scores.attrs.get(NOTES, ()), *seed_notes, *episode_notes]
+    return table, [*scores.attrs.get(NOTES, ()), *_unused(scores), *seed_notes, *episode_notes]
 
 
 def _known_columns(scores: pd.DataFrame, where: str) -> pd.DataFrame:
@@ -72,7 +79,8 @@ def _known_columns(scores: pd.DataFrame, where: str) -> pd.DataFrame:
     columns = list(scores.columns)
     for name in NEEDED:
         if name not in columns:
-            raise BadInputError(f"a column '{name}'", _listed(scores), where, did_you_mean(name, columns))
+            hint = did_you_mean(name, columns, list_at_most=0) or _renaming(columns)
+            raise BadInputError(f"a column '{name}'", _listed(scores), where, hint)
     if scores.empty:
         raise BadInputError("scores", "no rows", where)
     for name in (*NEEDED, *OPTIONAL, ALIAS):
@@ -122,7 +130,10 @@ def _episode_numbers(frame: pd.DataFrame, where: str) -> tuple[pd.Series[int], l
     """The episode numbers of the table, else the rows of each policy, mission and training seed numbered."""
     if "episode" not in frame:
         numbers = frame.groupby(RUN, sort=False, dropna=False).cumcount()
-        note = "The table has no column 'episode': rows were numbered in order; equal numbers make a pair."
+        note = (
+            "The table has no column 'episode': the rows of each run were numbered in order and count as its episodes; "
+            "equal numbers make a pair. If they are points of a learning curve, keep those of one step."
+        )
         return numbers, [note] if numbers.max() > 0 else []
     episodes = _whole(frame["episode"], "episode", where)
     if episodes.isna().any():
@@ -131,6 +142,30 @@ def _episode_numbers(frame: pd.DataFrame, where: str) -> tuple[pd.Series[int], l
         row = negative.idxmax()
         raise BadInputError("episode numbers of at least 0", f"{episodes[row]} in row {row}", f"{where}: episode")
     return episodes, []
+
+
+def _renaming(columns: Sequence[Any]) -> str:
+    """Which columns to rename, as far as their names have a known meaning, and whether more is missing."""
+    plain = {str(column).strip().lower(): column for column in columns}
+    found = {
+        name: plain[other]
+        for name, others in MEANINGS.items()
+        for other in others
+        if name not in plain and other in plain and not (name == ALIAS and "train_seed" in plain)
+    }
+    names = ", ".join(f"'{column}' to '{name}'" for name, column in found.items())
+    complete = all(name in plain or name in found for name in NEEDED)
+    row = "write a row for each score, with policy, mission and score"
+    return "; ".join(part for part in (f"rename {names}" if names else "", "" if complete else row) if part)
+
+
+def _unused(frame: pd.DataFrame) -> list[str]:
+    """A note on columns without a meaning."""
+    unused = [f"'{column}'" for column in frame.columns if column not in KNOWN]
+    if not unused:
+        return []
+    more = f" and {len(unused) - 10} more" if len(unused) > 10 else ""
+    return [f"Columns of the table that are not used: {', '.join(unused[:10])}{more}."]
 
 
 def _listed(frame: pd.DataFrame) -> str:
@@ -146,7 +181,8 @@ def _numbers(values: pd.Series[float], name: str, where: str) -> pd.Series[float
         wrong = numbers.notna()
     if wrong.any():
         row = wrong.idxmax()
-        found, hint = f"'{values[row]}' in row {row}", "leave the cell empty if there is no result"
+        found = f"'{values[row]}' in row {row}"
+        hint = "write one number, with a decimal point and no other mark; leave the cell empty if there is no result"
         raise BadInputError("numbers", found, f"{where}: {name}", hint)
     return numbers
 

@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from math import isfinite
+from typing import TYPE_CHECKING, Any
 
 from daf.statistics.primary import estimate_of
 from daf.statistics.records import MIRRORED, OVERALL, Estimand, PairRecord, SummaryRecord
+
+if TYPE_CHECKING:
+    from daf.statistics.results import ComparisonResults
 
 MINUS = "\N{MINUS SIGN}"
 UNKNOWN = "\N{EN DASH}"
@@ -58,14 +62,14 @@ def place(record: PairRecord | SummaryRecord, missions: int) -> str:
     return f"over {part}{missions} mission{'' if missions == 1 else 's'}"
 
 
-def basis(record: PairRecord) -> str:
+def basis(record: PairRecord, runs: str = "training seeds") -> str:
     """The data behind a sentence: 'paired, 24 episodes'."""
     if record.estimand == "checkpoints":
         return f"paired, {record.n_a} episodes"
     seeds = [f"{count}" for count in (record.n_a, record.n_b) if count is not None]
     if len(seeds) > 1:
-        return f"{' and '.join(seeds)} training seeds"
-    return f"{seeds[0]} training seed{'' if seeds[0] == '1' else 's'} against a fixed policy"
+        return f"{' and '.join(seeds)} {runs}"
+    return f"{seeds[0]} {runs.removesuffix('s') if seeds[0] == '1' else runs} against a fixed policy"
 
 
 def mirrored(record: PairRecord) -> PairRecord:
@@ -99,10 +103,29 @@ def winner_first(record: PairRecord) -> PairRecord:
     return mirrored(record) if record.verdict == "worse" else record
 
 
-def verdict_sentence(record: PairRecord, *, level: float, missions: int = 1, unit: str = "reward per agent") -> str:
-    """The verdict on a pair as a sentence; `missions` is the number of missions in the comparison."""
-    where, grounds = place(record, missions), basis(record)
+def words_of(results: ComparisonResults) -> dict[str, Any]:
+    """What sentences on the records of a comparison need to know of it."""
+    runs = "training runs" if results.config.trainings == "per_mission" else "training seeds"
+    level = results.config.confidence_level
+    return {"level": level, "missions": len(results.missions), "unit": results.unit, "runs": runs}
+
+
+def verdict_sentence(
+    record: PairRecord,
+    *,
+    level: float,
+    missions: int = 1,
+    unit: str = "reward per agent",
+    runs: str = "training seeds",
+) -> str:
+    """The verdict on a pair as a sentence.
+
+    Args:
+        missions: number of missions in the comparison.
+        runs: what the units of recipes are called.
+    """
     record = winner_first(record)
+    where, grounds = place(record, missions), basis(record, runs)
     a, b = record.policy_a, record.policy_b
     if record.estimand == "recipes":
         a, b = _recipe(a, record.n_a), _recipe(b, record.n_b)
@@ -164,12 +187,12 @@ def _excluding_zero(record: PairRecord, level: float) -> str:
 
 
 def why_undecided(record: PairRecord, level: float) -> str:
-    """Why the pair has no winner although its interval excludes no difference; empty if there is nothing to explain."""
+    """Why the pair has no winner although its interval excludes equality; empty if there is nothing to explain."""
     _, low, high = estimate_of(record)
     equal = 0.5 if record.primary == "probability_of_improvement" else 0.0
     if record.verdict not in ("inconclusive", "insufficient data") or not (low > equal or high < equal):
         return ""
-    excludes = "the interval excludes no difference"
+    excludes = f"the interval excludes {equal:g}"
     if record.verdict == "insufficient data":
         return f"{excludes}, but {record.reason}"
     if record.p <= 1 - level:
@@ -181,7 +204,14 @@ def _recipe(name: str, training_seeds: int | None) -> str:
     return name if training_seeds is None else f"the recipe {name}"
 
 
-def policy_sentence(record: SummaryRecord, *, level: float, missions: int = 1, unit: str = "reward per agent") -> str:
+def policy_sentence(
+    record: SummaryRecord,
+    *,
+    level: float,
+    missions: int = 1,
+    unit: str = "reward per agent",
+    runs: str = "training seeds",
+) -> str:
     """The mean of a policy as a sentence, or why it has none."""
     if record.failed:
         return failure_sentence(record, missions)
@@ -190,7 +220,7 @@ def policy_sentence(record: SummaryRecord, *, level: float, missions: int = 1, u
     detail = f"{100 * level:.4g} % interval {interval}" if interval != UNKNOWN else record.interval_method
     if interval == UNKNOWN and isfinite(record.recipe_low):
         detail = f"{100 * level:.4g} % interval of the recipe {span(record.recipe_low, record.recipe_high)}"
-        basis = f"{record.n_train_seeds} training seeds"
+        basis = f"{record.n_train_seeds} {runs}"
     return f"{record.policy} scores {number(record.mean)} {unit} {place(record, missions)}, {detail} ({basis})."
 
 

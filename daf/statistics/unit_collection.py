@@ -2,8 +2,8 @@
 
 Agents are averaged within an episode (the table already contains that mean), and checkpoints of one policy are averaged
 within an environment seed. An environment seed counts for a policy only if every checkpoint of the policy has a result
-there. Failed episodes and episodes never played are counted separately, since only failures bias a policy's scores
-upward.
+there, except for checkpoints without any result on the mission, which are omitted. Failed episodes and episodes never
+played are counted separately, since only failures bias a policy's scores upward.
 """
 
 from __future__ import annotations
@@ -66,6 +66,11 @@ def _collect_cell(
     present = [checkpoint for checkpoint in checkpoints if checkpoint in table.columns]
     for absent in sorted(set(checkpoints) - set(present)):
         notes.append(f"{absent} did not play {mission}; the results of {policy} there exclude it.")
+    empty = [checkpoint for checkpoint in present if table[checkpoint].isna().all()]
+    if len(empty) < len(present):
+        for checkpoint in empty:
+            notes.append(_without_result(checkpoint, policy, mission, rows))
+        present = [checkpoint for checkpoint in present if checkpoint not in empty]
     table = table[present]
     complete = table.dropna()
     training_seeds = tuple(None if pd.isna(s := train_seeds[name]) else int(s) for name in present)
@@ -74,7 +79,7 @@ def _collect_cell(
     if complete.empty and why is not None:
         cell = FailedCell(failures=failures, timeouts=timeouts, cause=why, training_seeds=training_seeds)
         return cell, notes
-    failed = rows.loc[rows["mean_reward"].isna(), "env_seed"].nunique()
+    failed = rows.loc[rows["mean_reward"].isna() & rows["checkpoint"].isin(present), "env_seed"].nunique()
     if failed:
         notes.append(
             f"{failed} of {len(table)} episodes of {policy} on {mission} have no complete result "
@@ -89,7 +94,8 @@ def _collect_cell(
         )
     if complete.empty:
         return None, [*notes, f"{policy} has no episode left on {mission}. {SAME_NUMBERS}"] if partly_played else notes
-    declared = rows[rows["success"].notna() & rows["env_seed"].isin(complete.index)]
+    counted = rows["env_seed"].isin(complete.index) & rows["checkpoint"].isin(present)
+    declared = rows[rows["success"].notna() & counted]
     share = float(declared["success"].astype(float).mean()) if len(declared) else float("nan")
     return Cell(
         rewards_ec=complete.to_numpy(dtype=np.float64),
@@ -100,3 +106,13 @@ def _collect_cell(
         first_failure=why,
         timeouts=timeouts,
     ), notes
+
+
+def _without_result(checkpoint: str, policy: str, mission: str, rows: pd.DataFrame) -> str:
+    """A note on a checkpoint whose episodes on a mission all failed."""
+    own = rows.loc[rows["checkpoint"] == checkpoint, "failure"]
+    why = next((str(text) for text in own if text), "no reward was recorded")
+    return (
+        f"{checkpoint} has no result on {mission} (first reason: {why}); the results of {policy} there exclude it, and "
+        "unless it failed by chance, they are too high."
+    )

@@ -72,7 +72,7 @@ def test_one_value_per_training_seed_answers_the_recipes_only() -> None:
 
 def test_rows_without_episode_numbers_are_numbered_and_it_is_said() -> None:
     results = compare(table({"x": 1.0, "y": 0.0}).drop(columns="episode"))
-    assert any("rows were numbered" in note for note in results.notes)
+    assert any("rows of each run were numbered" in note for note in results.notes)
     assert results.pairwise.query("estimand == 'checkpoints' and mission == 'one'").iloc[0]["n_a"] == 12
 
 

@@ -575,6 +575,31 @@ def test_analysis_of_progress_failures_and_cost():
     assert json.loads(json.dumps(analysis.to_dict())) == analyze(results_of(sweep(), trials)).to_dict()
 
 
+def test_of_trials_with_equal_scores_only_the_fastest_is_on_the_pareto_front():
+    trials = [result(0, 1.0, seconds=5.0), result(1, 1.0, seconds=4.0), result(2, 0.5, seconds=3.0)]
+    assert analyze(results_of(sweep(), trials)).pareto_trials == [2, 1]
+    costs = [result(0, -1.0, seconds=5.0), result(1, -2.0, seconds=9.0)]
+    minimized = analyze(results_of(sweep(optimize_direction="minimize"), costs))
+    assert minimized.pareto_trials == [0, 1]
+    assert [point["best"] for point in minimized.best_so_far] == [-1.0, -2.0]
+
+
+def test_failed_trials_are_part_of_what_a_search_could_have_cost():
+    failed = result(1, None, status="failed", reason="diverged") | {"agent_steps": 20}
+    cost = analyze(results_of(sweep(steps_per_trial=100), [result(0, 1.0), failed])).cost
+    assert cost["agent_steps_share"] == 0.6
+
+
+def test_the_mean_of_a_finalist_is_that_of_its_runs_with_a_score():
+    lost = result(0, None, status="failed", reason="diverged")
+    runs = [result(0, 3.0), lost, result(0, 5.0)]
+    found = results_of(sweep(num_finalists=1, confirmation_seeds=3), [result(0, 9.0)], runs)
+    confirmation = sweeps.daf_sweep_analysis(found).confirmation
+    assert confirmation is not None
+    (finalist,) = confirmation["finalists"]
+    assert (finalist["confirmed_mean"], finalist["num_failed"], finalist["optimism"]) == (4.0, 1, 5.0)
+
+
 def test_importance_finds_the_parameter_that_matters():
     config = sweep({name: {"type": "float", "low": 0, "high": 1} for name in ("a", "b", "c")}, num_trials=60)
     results = sweeps.daf_launch_sweep(config, lambda trial: -((trial.hyperparameters["b"] - 0.3) ** 2))

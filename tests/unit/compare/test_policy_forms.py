@@ -64,6 +64,19 @@ def test_an_ablation_takes_a_class_or_a_dictionary() -> None:
         daf_policy_ablation({"policies": {"random": 1, "noop": 1}}, {"a": {}}, HALL, 2)
 
 
+def test_what_an_ablation_replaces_wins_over_the_policys_own_arguments() -> None:
+    from daf.compare.ablation import _policy_variants
+
+    class_path = f"{__name__}.Still"
+    declared = PolicyConfig(class_path=class_path, init_kwargs={"action": 3})
+    full, other = _policy_variants(declared, {"other": {"action": 2}})
+    assert (full.init_kwargs, other.init_kwargs) == ({"action": 3}, {"action": 2})
+    _, without = _policy_variants(declared, ["action"])  # on, as declared; the default would be off
+    assert (without.label, without.init_kwargs) == ("without action", {"action": 0})
+    with pytest.raises(BadInputError, match="a component that is on"):
+        _policy_variants(PolicyConfig(class_path=class_path), ["action"])
+
+
 def local_class() -> type:
     class Local(Still):
         pass

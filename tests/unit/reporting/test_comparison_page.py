@@ -60,6 +60,6 @@ def test_a_bar_that_excludes_zero_without_a_winner_is_explained_beside_it(tmp_pa
     html = page(tmp_path, {"a": 0.0, "b": 0.9, "c": 0.05, "d": -0.1}, n=1)
     beside = html[html.index('class="undecided"') :]
     assert (
-        "is undecided: the interval excludes no difference, but it is for this pair alone: among 6 tests, p is"
+        "is undecided: the interval excludes 0, but it is for this pair alone: among 6 tests, p is"
         in (beside[: beside.index("</ul>")])
     )

@@ -104,6 +104,8 @@ def test_held_out_evaluations_are_the_steps() -> None:
         (10, [1.0]), (20, [2.0]), (30, [3.0]),
     ]  # fmt: skip
     assert list(runs["run_2"])[-1] == "absolute_metrics"
+    steps = [step["step_count"] for name, step in runs["run_2"].items() if name != "absolute_metrics"]
+    assert steps == [20, 30, 40]  # the last ones of the longer curve
     fixed = layout["cogames"]["m"]["random"]["run_1"]
     assert len(fixed) == 4
     assert fixed["step_1"]["return"] == fixed["absolute_metrics"]["return"]

@@ -28,19 +28,26 @@ STATISTICS = ["median", "mean", "iqm", "optimality_gap"]
 
 
 @pytest.fixture(scope="module")
-def atari() -> ComparisonResults:
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("atari")
+
+
+@pytest.fixture(scope="module")
+def atari(folder: Path) -> ComparisonResults:
     return daf_compare_scores(
         FOLDER / "atari100k.csv",
         policies=list(PUBLISHED),
         normalization=FOLDER / "atari100k_reference_scores.json",
         trainings="per_mission",
         num_resamples=100,
+        output_dir=folder,
     )
 
 
 @pytest.mark.parametrize("policy", PUBLISHED)
-def test_aggregates_of_atari_100k_from_its_runs(atari: ComparisonResults, policy: str) -> None:
-    rows = atari.aggregates.query("policy == @policy and estimand == 'recipes'").set_index("statistic")
+def test_aggregates_of_atari_100k_from_its_runs(atari: ComparisonResults, folder: Path, policy: str) -> None:
+    table = pd.read_csv(folder / "aggregates.csv")
+    rows = table.query("policy == @policy and estimand == 'recipes'").set_index("statistic")
     assert tuple(rows.loc[STATISTICS, "value"].round(3)) == PUBLISHED[policy]
     assert set(rows["n_units"]) == {26 * (100 if policy == "SPR" else 5)}
 
@@ -49,9 +56,16 @@ def test_atari_100k_is_a_question_about_recipes(atari: ComparisonResults) -> Non
     assert [record.estimand for record in atari.lead_records()] == ["recipes"] * 3
 
 
-def test_sac_against_td3_from_its_runs() -> None:
-    results = daf_compare_scores(FOLDER / "sactd3.csv", num_resamples=100)
-    row = results.pairwise.query("estimand == 'recipes' and mission == 'HalfCheetah'").iloc[0]
+def test_the_numbers_of_runs_follow_the_names(atari: ComparisonResults) -> None:
+    (sentence,) = (
+        text for text in atari.verdicts("recipes") if text.startswith("The recipe IRIS beats the recipe SPR")
+    )
+    assert sentence.endswith("(130 and 2600 training runs).")
+
+
+def test_sac_against_td3_from_its_runs(tmp_path: Path) -> None:
+    daf_compare_scores(FOLDER / "sactd3.csv", num_resamples=100, output_dir=tmp_path)
+    row = pd.read_csv(tmp_path / "pairwise.csv").query("estimand == 'recipes' and mission == 'HalfCheetah'").iloc[0]
     runs = pd.read_csv(FOLDER / "sactd3.csv").groupby("policy")["score"]
     welch = stats.ttest_ind(runs.get_group("SAC"), runs.get_group("TD3"), equal_var=False)
     assert (round(row["t"], 3), round(row["df"], 1), round(row["p_improvement"], 4)) == (9.113, 376.4, 0.8334)

@@ -62,7 +62,7 @@ def test_interval_and_p_of_a_sentence_belong_together() -> None:
     assert verdict_sentence(undecided(), level=0.95, missions=2) == (
         "No difference between the recipe a and the recipe b is shown over 2 missions: 1.00 reward per agent, 95 % "
         "interval 0.10 to 1.90 (5 and 5 training seeds, p = 0.030 for this test alone, 0.090 adjusted for 3). The "
-        "interval excludes no difference, but it is for this pair alone: among 3 tests, p is 0.090."
+        "interval excludes 0, but it is for this pair alone: among 3 tests, p is 0.090."
     )
     alone = verdict_sentence(undecided(n_tests=1, p=0.2, p_holm=0.2, interval_low=-0.5), level=0.95, missions=2)
     assert alone.endswith("(5 and 5 training seeds, p = 0.20).")
@@ -81,7 +81,7 @@ def test_interval_and_p_of_a_sentence_belong_together() -> None:
 )
 def test_an_interval_that_excludes_zero_without_a_winner_is_explained(changes: dict[str, object], why: str) -> None:
     found = why_undecided(undecided(**changes), 0.95)
-    assert found == (why and f"the interval excludes no difference, {why}")
+    assert found == (why and f"the interval excludes 0, {why}")
 
 
 def test_a_tiny_p_never_stands_beside_the_doubt_whether_it_was_chance() -> None:
@@ -119,3 +119,8 @@ def test_each_t_test_has_its_t_and_degrees_of_freedom() -> None:
     assert pd.isna(row["t"]) == row["test"].startswith("sign-flip")
     recipes = compared({"a": 0.0, "b": 1.0}).pairwise.query("estimand == 'recipes'")
     assert recipes[["t", "df"]].notna().all(axis=None)
+
+
+def test_the_interval_of_a_probability_excludes_one_half() -> None:
+    even = {"primary": "probability_of_improvement", "p_improvement_low": 0.6, "p_improvement_high": 0.9}
+    assert why_undecided(undecided(**even), 0.95).startswith("the interval excludes 0.5, but it is for this pair alone")
