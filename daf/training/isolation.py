@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import replace
 
 from daf.distributed.failures import Cause, Failure
-from daf.distributed.signals import stop_signals
+from daf.distributed.signals import Stop, stop_signals
 from daf.engine.isolation import is_users
 from daf.errors import DafError
 from daf.logging_config import DAFLogger
@@ -48,9 +48,17 @@ def train_isolated(training: TrainingSpec, stop_condition: StopCondition | None,
     def work(send: Callable[[TrainingOutcome | IsolatedTrainingFailed], None]) -> None:
         for number in (signal.SIGTERM, signal.SIGUSR1):
             signal.signal(number, signal.SIG_DFL)
-        send(_train(training, stop_condition, logger))
+        if stop.received:  # before this process had its own handlers
+            send(_stopped(stop))
+        else:
+            send(_train(training, stop_condition, logger))
 
     copies: list[int] = []
+
+    def started(copy: int) -> None:
+        copies.append(copy)
+        if stop.received:  # before its number was known
+            pass_on()
 
     def pass_on() -> None:
         for copy in copies:
@@ -59,13 +67,12 @@ def train_isolated(training: TrainingSpec, stop_condition: StopCondition | None,
 
     with stop_signals(pass_on) as stop:
         try:
-            (result,) = messages_of(work, on_start=copies.append)
+            (result,) = messages_of(work, on_start=started)
         except WorkRaisedError:
             raise KeyboardInterrupt from None
         except ProcessEndedError as ended:
             if stop.received:
-                reason = f"interrupted by {stop.received}; work since the last checkpoint is lost"
-                return TrainingOutcome(status="interrupted", cause=Cause.SIGNAL, reason=reason)
+                return _stopped(stop)
             raise IsolatedTrainingFailed(_failure_of(ended)) from None
     if isinstance(result, IsolatedTrainingFailed):
         raise result
@@ -87,6 +94,12 @@ def _train(
         if not isinstance(error, DafError):
             logger.error("".join(traceback.format_exception(error)).rstrip())
         return IsolatedTrainingFailed(Failure.of_exception(error), error if isinstance(error, DafError) else None)
+
+
+def _stopped(stop: Stop) -> TrainingOutcome:
+    """The outcome of a copy that was stopped before it could record one."""
+    reason = f"interrupted by {stop.received}; work since the last checkpoint is lost"
+    return TrainingOutcome(status="interrupted", cause=Cause.SIGNAL, reason=reason)
 
 
 def _failure_of(ended: ProcessEndedError) -> Failure:

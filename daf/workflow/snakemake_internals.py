@@ -44,6 +44,12 @@ def planned_files(workflow: Workflow) -> set[str]:
     return {str(path) for job in workflow.dag.jobs for path in job.output}
 
 
+def current_files(workflow: Workflow) -> set[str]:
+    """Those of the planned files that this run has made so far, or found up to date."""
+    dag = workflow.dag
+    return {str(path) for job in dag.jobs if dag.noneedrun_finished(job) for path in job.output}
+
+
 def targets_and_patterns(workflow: Workflow) -> tuple[set[str], dict[str, list[str]]]:
     """The targets on the command line, and the output patterns of every rule that has wildcards.
 
@@ -119,13 +125,8 @@ def command_line_config(workflow: Workflow) -> Mapping[str, Any]:
 
 
 def command_line_config_texts(workflow: Workflow) -> list[str]:
-    """The values of `--config` as they were written, name=value; none in a job, or without a command line."""
-    from snakemake.cli import get_argument_parser
-
-    if not is_main_process(workflow) or not {"--config", "-C"} & set(sys.argv):
-        return []
-    arguments, _ = get_argument_parser().parse_known_args(sys.argv[1:])
-    return [str(text) for text in arguments.config or ()]
+    """The values of `--config` as they were written on the command line or in the profile, name=value; none in a job."""
+    return [str(text) for text in workflow.config_settings.config_args or ()] if is_main_process(workflow) else []
 
 
 def profile_files(command: Sequence[str], environment: Mapping[str, str]) -> list[Path]:

@@ -95,14 +95,14 @@ def before_the_first_submission(workflow):
             sys.exit(error.exit_code)
 
 
-def compare_what_there_is(workflow):
-    """After a failed training, compare the other policies, and say what is missing and what to do."""
+def report_failure(workflow):
+    """Name the policies that failed, compare the others, and say what to do."""
     if snakemake_internals.is_main_process(workflow):
-        from daf.compare.partial import compare_without_failed_trainings  # imports what only jobs need
+        from daf.compare.partial import RunFiles, after_a_failure  # imports what only jobs need
 
-        planned = snakemake_internals.planned_files(workflow)
-        for sentence in compare_without_failed_trainings(PLANS, planned):
-            print(f"\n{sentence}", file=sys.stderr)
+        files = RunFiles(snakemake_internals.planned_files(workflow), snakemake_internals.current_files(workflow))
+        for text in after_a_failure(PLANS, files):
+            print(f"\n{text}", file=sys.stderr)
 
 
 PLANS, TRIALS_PER_JOB = load_plan()
