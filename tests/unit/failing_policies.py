@@ -63,7 +63,7 @@ ORDER = "DAF_TEST_DISTURB"
 def disturb() -> None:
     """Once, if the environment names a file with an order: `parent SIGTERM`, `group SIGINT`, `self SIGKILL`.
 
-    The file then holds the number of this process.
+    The file then holds the number of this process, which goes on when its parent has told it to stop.
     """
     path = Path(os.environ.get(ORDER, "/nowhere"))
     if not path.is_file() or " " not in (order := path.read_text()):
@@ -71,7 +71,13 @@ def disturb() -> None:
     whom, number = order.split()
     path.write_text(str(os.getpid()))
     targets = {"parent": os.getppid(), "self": os.getpid(), "group": -os.getpgrp()}
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    signal.set_wakeup_fd(writer)
     os.kill(targets[whom], signal.Signals[number])
+    while os.read(reader, 1)[0] != signal.SIGUSR1:  # which the parent sends; the next update would begin before
+        pass
+    signal.set_wakeup_fd(-1)
 
 
 class UnprintableError(Exception):

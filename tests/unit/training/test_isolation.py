@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -17,17 +18,17 @@ from daf.training.launch import main, run_training
 from daf.training.options import TrainingSpec
 from daf.training.paths import JOB, state_folder
 from tests.unit.failing_policies import ORDER
-from tests.unit.training.forked import PROCESSES, start
+from tests.unit.training.forked import start
 from tests.unit.training.small import UPDATE_STEPS, metrics_of, options_of, recipe_of
 
 pytestmark = pytest.mark.skipif(not CAN_FORK, reason="user code is isolated on Linux only")
 
-AT = 64 + 40  # steps before the disturbance, which comes in the second of four updates
+AT = 40  # forward passes before the disturbance, which comes in the second of four updates, of 32 each
 SIZES = {"hidden_size": 16, "embedding_size": 8}
 
 
-def recipe() -> TrainingRecipe:
-    trained = recipe_of("tests.unit.failing_policies.Trainee", world_size=1, updates=4)
+def recipe(updates: int = 4) -> TrainingRecipe:
+    trained = recipe_of("tests.unit.failing_policies.Trainee", world_size=1, updates=updates)
     return trained.model_copy(update={"init_kwargs": {**SIZES, "network": "disturb", "at": AT}})
 
 
@@ -110,8 +111,6 @@ def test_a_signal_during_the_start_of_the_copy_is_not_lost(
     whose: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The parent does not know the copy's number yet, or the copy has not replaced the parent's handlers."""
-    import signal
-
     fork = os.fork
 
     def fork_and_signal() -> int:
@@ -123,7 +122,7 @@ def test_a_signal_during_the_start_of_the_copy_is_not_lost(
         return number
 
     monkeypatch.setattr(os, "fork", fork_and_signal)
-    outcome = run_training(recipe(), tmp_path, options_of())
+    outcome = run_training(recipe(updates=400), tmp_path, options_of())
     assert outcome.status == "interrupted"
     assert outcome.reason is not None
     assert outcome.reason.startswith(f"interrupted by {'SIGTERM' if whose == 'copy' else 'SIGUSR1'}")
