@@ -125,7 +125,7 @@ def command_line_config(workflow: Workflow) -> Mapping[str, Any]:
 
 
 def command_line_config_texts(workflow: Workflow) -> list[str]:
-    """The values of `--config` as they were written on the command line or in the profile, name=value; none in a job."""
+    """The values of `--config`, from the command line or the profile, as name=value as written; none in a job."""
     return [str(text) for text in workflow.config_settings.config_args or ()] if is_main_process(workflow) else []
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -111,16 +112,21 @@ def test_the_others_are_compared_and_lost_episodes_are_failures_with_their_cause
         run.play(label)
     (_, sentence) = run.end()
     assert sentence == (
-        f"Comparison main is incomplete, since training of learner failed. Until it succeeds, {run.partial}/report.html "
-        "compares the other policies. Correct the cause and run the same command again, which repeats only what is "
+        "Comparison main is incomplete, since training of learner failed. "
+        f"Until it succeeds, {run.partial}/report.html compares the other policies. Correct the cause and run the same command again, which repeats only what is "
         "missing, or take learner out of the comparisons."
     )
     lost = read_episodes(run.partial / table(LABELS[0]))
     assert lost["failure"].tolist() == [f"training lesson with seed 1 failed: {CAUSE}"] * 4
     assert lost["env_seed"].tolist() == [1_000_000, 1_000_001, 1_000_002, 1_000_003]
     results = ComparisonResults.read(run.partial)
-    means = {row["checkpoint"]: row["mean"] for row in results.to_dict()["summary"] if row["checkpoint"] != "all"}
-    assert means == {"learner-seed-1": None, "learner-seed-2": 0.375, "calm": 0.375, "broken": 0.375}
+    rows = {
+        row.policy: (None if math.isnan(row.mean) else row.mean, row.failures, row.first_failure)
+        for row in results.summary
+        if row.mission == "hall"
+    }
+    why = f"training lesson with seed 1 failed: {CAUSE}"
+    assert rows == {"learner": (None, 4, why), "calm": (0.375, 0, None), "broken": (0.375, 0, None)}
     assert CAUSE in (run.partial / "report.html").read_text()
 
 
@@ -134,7 +140,9 @@ def test_without_the_episodes_of_another_policy_nothing_is_compared(outdated: bo
         run.made.remove(table("calm"))
     (_, sentence) = run.end()
     path = run.out / table("calm")
-    assert f"Until it succeeds, the other policies are not compared, since {path} has not been made, either." in sentence
+    assert (
+        f"Until it succeeds, the other policies are not compared, since {path} has not been made, either." in sentence
+    )
     assert not run.partial.exists()
 
 
@@ -163,7 +171,7 @@ def test_a_comparison_that_waits_for_the_policies_of_another_is_made_too(tmp_pat
     assert sentence.startswith("Comparison scripted is incomplete, since training of learner failed.")
     assert "comparisons/scripted/partial/report.html compares" in sentence
     results = ComparisonResults.read(run.out / "comparisons/scripted/partial")
-    assert {row["policy"] for row in results.to_dict()["summary"]} == {"calm", "broken"}
+    assert {row.policy for row in results.summary} == {"calm", "broken"}
 
 
 def test_what_the_check_has_named_is_not_named_again(run: Run) -> None:
