@@ -129,14 +129,27 @@ def command_line_config_texts(workflow: Workflow) -> list[str]:
     return [str(text) for text in workflow.config_settings.config_args or ()] if is_main_process(workflow) else []
 
 
+def repeated_options(command: Sequence[str]) -> list[str]:
+    """The options about the configuration that a command line of Snakemake has twice, of which it keeps the last."""
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    parser.add_argument("--config", "-C", nargs="*", action="append")
+    parser.add_argument("--configfile", "--configfiles", nargs="+", action="append")
+    found, _ = parser.parse_known_args(_arguments_of_snakemake(command) or [])
+    return [f"--{name}" for name, values in vars(found).items() if len(values or []) > 1]
+
+
+def _arguments_of_snakemake(command: Sequence[str]) -> list[str] | None:
+    """None if the command is another program."""
+    program, *arguments = command
+    return arguments if Path(program).name in ("snakemake", "__main__.py") else None
+
+
 def profile_files(command: Sequence[str], environment: Mapping[str, str]) -> list[Path]:
     """The files of the profiles that a command line of Snakemake uses; none if the command is another program."""
     from snakemake.cli import get_profile_dir
 
-    program, *arguments = command
-    if Path(program).name not in ("snakemake", "__main__.py"):
+    if (arguments := _arguments_of_snakemake(command)) is None:
         return []
-
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     parser.add_argument("--profile", default=environment.get("SNAKEMAKE_PROFILE"))
     parser.add_argument("--workflow-profile")

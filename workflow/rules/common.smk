@@ -14,7 +14,12 @@ from daf.system.files import PROJECT
 from daf.system.user_code import unfollowed_in_words
 from daf.workflow import snakemake_internals
 from daf.workflow.code_changes import changes_in_words
-from daf.workflow.configuration import read_experiment, refuse_repeated_keys, refuse_repeated_overrides
+from daf.workflow.configuration import (
+    read_experiment,
+    refuse_repeated_keys,
+    refuse_repeated_options,
+    refuse_repeated_overrides,
+)
 from daf.workflow.learning_plan import refuse_old_profile, take_trials_per_job
 from daf.workflow.lock import remove_stale_workflow_lock
 from daf.workflow.plan import Plan, code_of_experiment
@@ -33,6 +38,7 @@ def load_plan():
     try:
         refuse_repeated_keys(snakemake_internals.profile_files(sys.argv, os.environ))
         # Snakemake's reader drops repeated keys, and takes 1e-4 for text. Jobs get the same object.
+        refuse_repeated_options(snakemake_internals.repeated_options(sys.argv))
         refuse_repeated_overrides(snakemake_internals.command_line_config_texts(workflow))
         overrides = snakemake_internals.command_line_config(workflow)
         meant = read_experiment(workflow.configfiles, overrides)

@@ -113,7 +113,8 @@ def test_the_others_are_compared_and_lost_episodes_are_failures_with_their_cause
     (_, sentence) = run.end()
     assert sentence == (
         "Comparison main is incomplete, since training of learner failed. "
-        f"Until it succeeds, {run.partial}/report.html compares the other policies. Correct the cause and run the same command again, which repeats only what is "
+        f"Until it succeeds, {run.partial}/report.html compares the other policies. "
+        "Correct the cause and run the same command again, which repeats only what is "
         "missing, or take learner out of the comparisons."
     )
     lost = read_episodes(run.partial / table(LABELS[0]))
