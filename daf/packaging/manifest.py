@@ -20,13 +20,6 @@ SHA256_PATTERN = r"^[0-9a-f]{64}$"
 _Sha256 = Annotated[str, StringConstraints(pattern=SHA256_PATTERN)]
 
 
-def require_name(name: str, where: str) -> str:
-    """Return a package's name; raise BadInputError unless it can be part of a path."""
-    if not re.fullmatch(NAME_PATTERN.strip("^$"), name):
-        raise BadInputError("a name of letters, digits, '.', '_' and '-'", f"'{name}'", where)
-    return name
-
-
 def require_version(version: str, where: str) -> str:
     """Return a version; raise BadInputError unless it is three numbers, and perhaps a pre-release (PEP 440)."""
     if not re.fullmatch(VERSION_PATTERN.strip("^$"), version, re.ASCII):
