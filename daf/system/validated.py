@@ -193,7 +193,7 @@ def hint_for_text(value: Any) -> str:
 
 
 def truth_value_as_number(value: Any, kind: Any) -> str | None:
-    """Where in a value, by its keys, a truth value stands for a number, which pydantic would take it for."""
+    """Where in a value, by its keys, a truth value is given for a number, which pydantic would make of it."""
     options = _alternatives(kind)
     if isinstance(value, bool):
         return "" if not {bool, Any} & set(options) and {int, float} & set(options) else None

@@ -1,4 +1,4 @@
-"""Training of a user's policy in a process of its own: stopped or killed in the middle, it ends as if undisturbed."""
+"""Training of a user's policy in its own process: stopped or killed in the middle, it ends as if undisturbed."""
 
 from __future__ import annotations
 
