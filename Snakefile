@@ -84,7 +84,7 @@ onstart:
 
 
 onerror:
-    compare_what_there_is(workflow)
+    report_failure(workflow)
 
 
 rule all:

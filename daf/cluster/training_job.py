@@ -118,7 +118,7 @@ class TrainingJob:
         """Return its current state."""
         # The growing file is with the trainer's state; the published copy appears at the end.
         path = state_folder(self.folder, self.recipe) / METRICS
-        metrics = read_metrics(path) if path.exists() else []
+        metrics = read_metrics(path, remedy="") if path.exists() else []
         figures = metrics[-1] if metrics else {}
         rewards = [record["episode_reward"] for record in metrics if record["episode_reward"] is not None]
         return TrainingStatus(

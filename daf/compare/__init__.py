@@ -4,7 +4,7 @@ settings     a configuration with keyword overrides
 play         comparisons that play their episodes in this process
 scores       comparisons of tables of scores
 files        comparisons and their files
-partial      comparisons that lack a failed training
+partial      failed policies at the end of a run, and comparisons without them
 suites       named sets of missions, played through the workflow
 leaderboard  accumulated results of suites
 ablation     a policy or training run with one thing changed at a time

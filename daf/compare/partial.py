@@ -1,69 +1,131 @@
-"""Comparisons that lack a training: what the other policies' episodes show, once a run has ended with an error.
+"""What a run that ended with an error still tells: which policies failed, and how the others compare.
 
-Snakemake runs no job behind a failed one, so the comparison's own files are not made until the training succeeds. Its
-tables and page are made beside them meanwhile, in `partial/`: every episode of a failed training is a failure with its
-cause. The next run repeats the training, and the complete comparison replaces the partial one.
+Snakemake runs no job behind a failed one, so after a failed training neither the check of all evaluations runs, nor are
+the comparison's own files made. The comparison's tables and page are made beside them meanwhile, in `partial/`: every
+episode of a failed training is a failure with its cause. The next run repeats the training, and the complete comparison
+replaces the partial one.
 """
 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from daf.compare.files import PARTIAL, compare_files
-from daf.errors import DafError
+from daf.errors import BadInputError, DafError
 from daf.evaluation.shards import write_lost_episodes
+from daf.evaluation.tolerance import beyond_tolerance, count_failures
 from daf.reporting.comparison_page import render_report
 from daf.training.outcome import read_failed_run
 from daf.training.paths import MODEL, failed_run_path
-from daf.workflow.checkpoint_plan import Checkpoint
 from daf.workflow.plan import Plan
 
 
-def compare_without_failed_trainings(plan: Plan, planned: Collection[str]) -> list[str]:
-    """Make the partial comparisons of a run that failed, and say in a sentence each what is missing, and why.
+@dataclass(frozen=True)
+class RunFiles:
+    """The files of a run.
 
-    Args:
-        planned: the files that the run was to make; other comparisons are left alone.
+    Attributes:
+        planned: those that it was to make; other results of the experiment are left alone.
+        current: those of them that it has made, or found up to date.
     """
+
+    planned: Collection[str]
+    current: Collection[str]
+
+    def lacks(self, path: Path) -> bool:
+        return str(path) in self.planned and str(path) not in self.current
+
+    def has(self, path: Path) -> bool:
+        return str(path) in self.current and path.exists()
+
+
+def after_a_failure(plan: Plan, files: RunFiles) -> list[str]:
+    """What to say at the end of a run that failed: the failed policies, each with its cause, and for every comparison
+    that cannot be made in full, where the partial one is."""
+    causes = [*_failed_trainings(plan, files), *_failed_evaluations(plan, files)]
+    listed = ["\n    ".join(["Failed so far:", *causes])] if causes else []
+    return listed + _compare_without_failed_trainings(plan, files)
+
+
+# ---- what failed ----------------------------------------------------------------------------------------------
+
+
+def _failed_trainings(plan: Plan, files: RunFiles) -> Iterator[str]:
     out = plan.experiment.daf.output_dir
-    lost = {name: _lost(plan, name, out) for name in plan.experiment.comparisons}
+    for name, run in plan.experiment.training.items():
+        for seed in run.seeds:
+            folder = out / "training" / name / f"seed-{seed}"
+            if files.lacks(folder / MODEL) and (why := _why_failed(folder)):
+                yield f"training {name} with seed {seed} {why} ({failed_run_path(folder)})"
+
+
+def _why_failed(folder: Path) -> str | None:
+    """How a training failed; None if it did not, or has left no record."""
+    try:
+        outcome = read_failed_run(folder)
+    except BadInputError as error:
+        return f"failed, for a reason that cannot be read: {error.found}"
+    return None if outcome is None else f"{outcome.status}: {outcome.reason}"
+
+
+def _failed_evaluations(plan: Plan, files: RunFiles) -> Iterator[str]:
+    """Evaluations of which too many episodes failed, unless the check has seen, and named, all of them."""
+    evaluations = plan.experiment.daf.output_dir / "evaluations"
+    players = {mission: plan.episodes.players(mission) for mission in plan.episodes.by_mission}
+    tables = [
+        evaluations / label / mission / "episodes.parquet" for mission, labels in players.items() for label in labels
+    ]
+    played = [path for path in tables if files.has(path)]
+    if str(evaluations / "check.json") in files.planned and len(played) == len(tables):
+        return
+    for path in played:
+        try:
+            counts = count_failures([path])
+        except DafError as error:
+            yield f"{error.where} cannot be read: {error.found}"
+            continue
+        yield from map(str, beyond_tolerance(counts, plan.experiment.evaluation.max_failed_share))
+
+
+# ---- the other policies ---------------------------------------------------------------------------------------
+
+Lost = dict[str, str]  # checkpoints whose training failed, with the cause
+
+
+def _compare_without_failed_trainings(plan: Plan, files: RunFiles) -> list[str]:
+    """Make the partial comparisons, and say in a sentence each what they lack."""
+    out = plan.experiment.daf.output_dir
+    lost = {name: _lost(plan, name, files) for name in plan.experiment.comparisons}
     anywhere = {label: why for of_one in lost.values() for label, why in of_one.items()}
     sentences = []
     for name, own in lost.items():
         folder = out / "comparisons" / name
-        page = folder / "report.html"
         # A page also waits for the analyses of its missions, on which the policies of other comparisons play.
-        why = own or ({} if page.exists() else anywhere)
-        if str(page) in planned and why:
-            sentences.append(_sentence(plan, name, why, _compare(plan, name, own, folder)))
+        if files.lacks(folder / "report.html") and (missing := own or anywhere):
+            policies = ", ".join(dict.fromkeys(plan.checkpoints.labelled(label).policy for label in missing))
+            sentences.append(_sentence(name, policies, _compare(plan, name, own, files)))
     return sentences
 
 
-def _lost(plan: Plan, comparison: str, out: Path) -> dict[str, tuple[str, Path]]:
-    """The checkpoints of a comparison whose training failed: why, and the record of it."""
-    lost: dict[str, tuple[str, Path]] = {}
+def _lost(plan: Plan, comparison: str, files: RunFiles) -> Lost:
+    lost: Lost = {}
     for label in dict.fromkeys(label for label, _ in plan.episodes.pairs(comparison)):
         for single in plan.checkpoints.labelled(label).singles():
-            folder = _training_folder(single, out)
-            if folder is None or (folder / MODEL).exists():
+            if single.training is None:
                 continue
-            if (outcome := read_failed_run(folder)) is not None:
-                why = f"training {single.training} with seed {single.seed} {outcome.status}: {outcome.reason}"
-                lost.setdefault(label, (why, failed_run_path(folder)))
+            folder = plan.experiment.daf.output_dir / "training" / single.training / f"seed-{single.seed}"
+            if files.lacks(folder / MODEL) and (why := _why_failed(folder)):
+                lost.setdefault(label, f"training {single.training} with seed {single.seed} {why}")
     return lost
 
 
-def _training_folder(checkpoint: Checkpoint, out: Path) -> Path | None:
-    if checkpoint.training is None:
-        return None
-    return out / "training" / checkpoint.training / f"seed-{checkpoint.seed}"
-
-
-def _compare(plan: Plan, name: str, lost: dict[str, tuple[str, Path]], folder: Path) -> str:
+def _compare(plan: Plan, name: str, lost: Lost, files: RunFiles) -> str:
     """Make the partial comparison; return where it is, or why there is none."""
-    out, partial = plan.experiment.daf.output_dir, folder / PARTIAL
+    out = plan.experiment.daf.output_dir
+    partial = out / "comparisons" / name / PARTIAL
     shutil.rmtree(partial, ignore_errors=True)
     paths: list[Path] = []
     for label, mission in plan.episodes.pairs(name):
@@ -71,10 +133,10 @@ def _compare(plan: Plan, name: str, lost: dict[str, tuple[str, Path]], folder: P
         if label in lost:
             path = partial / "evaluations" / label / mission / "episodes.parquet"
             recipes = [plan.episodes.recipe(label, mission, shard) for shard in plan.episodes.shards(mission)]
-            write_lost_episodes(recipes, lost[label][0], path)
-        elif not path.exists():
+            write_lost_episodes(recipes, lost[label], path)
+        elif not files.has(path):
             shutil.rmtree(partial, ignore_errors=True)
-            return f"the other policies are not compared, since {path} is missing, too"
+            return f"the other policies are not compared, since {path} has not been made, either"
         paths.append(path)
     try:
         compare_files(paths, plan.episodes.comparison(name), partial)
@@ -84,10 +146,9 @@ def _compare(plan: Plan, name: str, lost: dict[str, tuple[str, Path]], folder: P
     return f"{page} compares the other policies"
 
 
-def _sentence(plan: Plan, name: str, lost: dict[str, tuple[str, Path]], made: str) -> str:
-    whys = "; ".join(f"{why} ({record})" for why, record in dict.fromkeys(lost.values()))
-    policies = ", ".join(dict.fromkeys(plan.checkpoints.labelled(label).policy for label in lost))
+def _sentence(comparison: str, policies: str, made: str) -> str:
     return (
-        f"Comparison {name} is incomplete, because {whys}. Until then {made}. Correct the cause and run the same "
-        f"command again, which repeats only what is missing, or take {policies} out of the comparisons."
+        f"Comparison {comparison} is incomplete, since training of {policies} failed. Until it succeeds, {made}. "
+        f"Correct the cause and run the same command again, which repeats only what is missing, or take {policies} out "
+        "of the comparisons."
     )

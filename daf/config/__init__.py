@@ -1,7 +1,8 @@
 """The definition of an experiment: typed, validated models of its file, and the recipes derived from them.
 
-experiment        the experiment file: missions, policies, training, comparisons, deployment
+experiment        the experiment file: missions, policies, training, deployment
 sweep             the part of it that describes a sweep
+comparison        the part of it that describes a comparison
 direction         whether more or less is better
 normalization     reference scores of a comparison
 reference_scores  reference scores from a file
@@ -12,9 +13,9 @@ recipes           everything that determines a result, and nothing else
 docs              the schema and the tables of config/README.md, generated from the models
 """
 
+from daf.config.comparison import DAFComparisonConfig, Primary
 from daf.config.direction import Direction, direction_sign
 from daf.config.experiment import (
-    DAFComparisonConfig,
     DAFConfig,
     DAFDeploymentConfig,
     DAFTrainingConfig,
@@ -22,7 +23,6 @@ from daf.config.experiment import (
     ExperimentConfig,
     MissionConfig,
     PolicyConfig,
-    Primary,
     Replay,
 )
 from daf.config.hyperparameters import Hyperparameters

@@ -1,6 +1,7 @@
 """The experiment file as typed, validated models.
 
-This module defines and describes every key a user may write, except those of sweeps, which are in `daf.config.sweep`.
+This module defines and describes every key a user may write, except those of sweeps and comparisons, which are in
+`daf.config.sweep` and `daf.config.comparison`.
 `config/README.md` and `workflow/schemas/config.schema.yaml` are generated from these models (`python -m
 daf.config.docs`). Models are strict: an unknown key is an error with a suggestion. Fields can be assigned and are
 validated on assignment. Machine settings (partitions, memory, GPUs) belong in `profiles/`.
@@ -8,20 +9,21 @@ validated on assignment. Machine settings (partitions, memory, GPUs) belong in `
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
+from daf.config.comparison import DAFComparisonConfig
 from daf.config.direction import Direction
 from daf.config.hyperparameters import Hyperparameters
-from daf.config.normalization import CountOrAuto, NormalizationOrFile
 from daf.config.policy_reference import policy_fields
-from daf.config.strict_model import Name, PositiveShare, Seed, StrictModel
+from daf.config.strict_model import Name, PositiveShare, Seed, StrictModel, refuse_repeated
 from daf.config.sweep import DAFSweepConfig
 from daf.errors import BadInputError, ConfigError, did_you_mean
 from daf.system.user_paths import NameOrPath, UserPath
+from daf.system.validated import hint_for_text, wrong_value
 
 # ---- global settings --------------------------------------------------------------------------------------
 
@@ -57,6 +59,13 @@ class MissionConfig(StrictModel):
         description="when an episode is a success: an expression over its statistics; default: the mission's own",
     )
 
+    @model_validator(mode="before")
+    @classmethod
+    def _not_a_name(cls, value: Any) -> Any:
+        if isinstance(value, str):
+            raise wrong_value("a mapping with the key `source`", f"write {{source: {value}}}")
+        return value
+
 
 class PolicyConfig(StrictModel):
     """A policy to evaluate: a class with optional weights, the models of a training run in this file, or a team."""
@@ -83,6 +92,9 @@ class PolicyConfig(StrictModel):
     @model_validator(mode="before")
     @classmethod
     def _shorthand(cls, value: Any) -> Any:
+        if isinstance(value, bool | int | float | list | None):
+            expected = "a shorthand or class path, or a mapping of class_path, training, …"
+            raise wrong_value(expected, hint_for_text(value))
         return {"class_path": value} if isinstance(value, str) else value
 
     @model_validator(mode="after")
@@ -144,110 +156,12 @@ class DAFTrainingConfig(StrictModel):
 
     @model_validator(mode="after")
     def _distinct_seeds(self) -> Self:
-        if len(set(self.seeds)) != len(self.seeds):
-            raise ValueError("seeds must be distinct")
+        refuse_repeated(self.seeds, "seeds")
         return self
 
     @property
     def world_size(self) -> int:
         return self.num_machines * self.processes_per_machine
-
-
-# ---- comparison -------------------------------------------------------------------------------------------
-
-
-Primary = Literal["mean", "iqm", "probability_of_improvement"]
-"""The quantity that decides a verdict."""
-
-
-class DAFComparisonConfig(StrictModel):
-    """Which policies are compared on which missions, and with what confidence."""
-
-    RENAMED: ClassVar[Mapping[str, str]] = {
-        "anchors": "`normalization`, with `low` and `high` for `zero` and `one`",
-        "num_looks": "`num_interim_analyses`",
-    }
-
-    policies: list[NameOrPath] = Field(min_length=1, description="names under `policies`, shorthands or class paths")
-    missions: list[NameOrPath] = Field(min_length=1, description="mission names or files")
-    episodes_per_mission: CountOrAuto = Field(
-        32,
-        description="episodes per policy and mission, on the same seeds for all policies; auto: until every pair has a "
-        "verdict",
-    )
-    max_episodes_per_mission: int = Field(256, ge=4, description="maximum for auto")
-    num_interim_analyses: int = Field(
-        4, ge=1, le=20, description="number of batches with auto; an interim analysis follows each"
-    )
-    reference: NameOrPath | None = Field(
-        None, description="compare every other policy with this one only; null: compare all pairs"
-    )
-    normalization: NormalizationOrFile | None = Field(
-        None,
-        description="reference scores that map to 0 and 1 on each mission, or a CSV or JSON file of them (columns "
-        "mission, low, high; also zero and one, random and human); null: raw rewards",
-    )
-    confidence_level: float = Field(0.95, gt=0.5, lt=1, description="confidence level of the intervals")
-    num_resamples: int = Field(
-        10_000,
-        ge=100,
-        description="bootstrap and permutation replicates; more are drawn for small p-values among many tests",
-    )
-    equivalence_margin: float | None = Field(None, gt=0, description="largest difference of means that does not matter")
-    recipe_test: Literal["welch", "permutation"] = Field(
-        "welch", description="test on the means of training seeds; the permutation test needs 4 seeds per policy"
-    )
-    recipe_claim: Literal["general", "these_episodes"] = Field(
-        "general",
-        description="what a comparison of recipes is about: other training runs on other episodes of these "
-        "missions (general), or on exactly the episodes played (these_episodes)",
-    )
-    primary: Primary = Field(
-        "mean",
-        description="quantity that decides verdicts, to be declared before seeing results; pairs on which the others "
-        "point the other way carry a caution",
-    )
-    trainings: Literal["across_missions", "per_mission"] = Field(
-        "across_missions",
-        description="whether one training run plays all missions, or each (mission, training seed) of a table is a "
-        "separate run, as in most published tables",
-    )
-    profile_range: tuple[float, float] | None = Field(
-        None, description="lowest and highest score on the axis of performance profiles; null: where the scores are"
-    )
-    resample_missions: bool = Field(
-        False,
-        description="resample missions too, so that intervals of aggregates and profiles generalize to similar "
-        "missions",
-    )
-    seed: Seed = Field(42, description="seed of the resampling")
-    evaluation_seed: Seed = Field(1_000_000, description="first episode seed")
-
-    @model_validator(mode="after")
-    def _distinct(self) -> Self:
-        for field, values in (("policies", self.policies), ("missions", self.missions)):
-            if len(set(values)) != len(values):
-                raise ValueError(f"{field} must be distinct")
-        if self.profile_range is not None and not self.profile_range[0] < self.profile_range[1]:
-            raise ValueError(f"profile_range must rise, not go from {self.profile_range[0]} to {self.profile_range[1]}")
-        scale = [] if self.normalization is None else [self.normalization.low, self.normalization.high]
-        for key, policy in (("reference", self.reference), *(("normalization", end) for end in scale)):
-            if isinstance(policy, str) and policy not in self.policies:
-                raise ValueError(
-                    f"{key} must be one of the policies compared ({', '.join(self.policies)}), not {policy}"
-                )
-        for mission in self.missions if scale else []:
-            low, high = (end if isinstance(end, str) else end.get(mission) for end in scale)
-            if low is None or high is None:
-                raise ValueError(f"normalization needs a reward for every mission; {mission} has none")
-            if low == high:
-                raise ValueError(f"low and high of normalization must differ; on {mission} both are {low}")
-        return self
-
-    @property
-    def episodes_cap(self) -> int:
-        """The maximum number of episodes per policy and mission."""
-        return self.max_episodes_per_mission if self.episodes_per_mission == "auto" else self.episodes_per_mission
 
 
 # ---- deployment -------------------------------------------------------------------------------------------
@@ -319,7 +233,10 @@ class ExperimentConfig(StrictModel):
             for name, sweep in data["sweeps"].items():
                 if isinstance(sweep, dict):
                     if sweep.get("name", name) != name:
-                        raise ValueError(f"sweeps.{name}.name is '{sweep['name']}': leave it out; the key is the name")
+                        found = f"'{sweep['name']}'"
+                        raise wrong_value(
+                            f"'{name}', or no name", "leave it out", at=f"sweeps.{name}.name", found=found
+                        )
                     data["sweeps"][name] = {**sweep, "name": name}
         return data
 

@@ -39,11 +39,11 @@ def policy_fields(policy: Any) -> dict[str, Any]:
             "init_kwargs": dict(policy.init_kwargs),
         }
     kind = type(policy)
-    hint = "pass the class itself, and its arguments as PolicyConfig(class_path=…, init_kwargs=…)"
+    hint = "pass its name in quotes, or the class itself"
+    if hasattr(policy, "step_batch") or hasattr(policy, "step"):
+        hint = "pass the class itself, and its arguments as PolicyConfig(class_path=…, init_kwargs=…)"
     found = f"an object of class {kind.__name__}" if kind.__module__ != "builtins" else f"{policy!r} ({kind.__name__})"
-    raise PolicyError(
-        FORMS, found, "policies", hint if hasattr(policy, "step_batch") or hasattr(policy, "step") else ""
-    )
+    raise PolicyError(FORMS, found, "policies", hint)
 
 
 def class_path_of(policy_class: type) -> str:

@@ -5,18 +5,18 @@ Every wrong value is one problem with four parts: what was expected, what was fo
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
 from daf.errors import BadInputError, ConfigError
 from daf.system.files import write_text
 from daf.system.json_files import read_json
 from daf.system.user_paths import user_path
-from daf.system.validated import NAME_PATTERN, problems_of
+from daf.system.validated import NAME_PATTERN, TRUTH_VALUES, problems_of, truth_value_as_number, wrong_value
 from daf.system.yaml_files import read_yaml
 
 Name = Annotated[str, Field(pattern=NAME_PATTERN, description="a name that can be part of a file path")]
@@ -51,6 +51,16 @@ class StrictModel(BaseModel):
 
     # Validation of a model inside another must not call __init__, whose ConfigError would end it at the first problem.
     __init__.__pydantic_base_init__ = True  # type: ignore[attr-defined]
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _no_truth_value_as_number(cls, value: Any, info: ValidationInfo) -> Any:
+        """`num_steps: on` is a mistake, not 1."""
+        place = truth_value_as_number(value, cls.model_fields[info.field_name or ""].annotation)
+        if place is not None:
+            hint = f"write a number: {TRUTH_VALUES}"
+            raise wrong_value("a number", hint, at=place, found="a truth value" if place else "")
+        return value
 
     @classmethod
     def from_dict(cls, data: dict[str, Any], *, source: str = "config") -> Self:
@@ -90,6 +100,12 @@ class StrictModel(BaseModel):
         """
         type(self).from_dict(self.to_dict(), source=type(self).__name__)
         return self
+
+
+def refuse_repeated(values: Sequence[Any], key: str) -> None:
+    """Raise, in a validator of the model, if one of the values of a key repeats."""
+    if repeated := [value for index, value in enumerate(values) if value in values[:index]]:
+        raise wrong_value(f"distinct {key}", "write each once", at=key, found=f"{repeated[0]!r} twice")
 
 
 def read_mapping(path: str | Path) -> dict[str, Any]:

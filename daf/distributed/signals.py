@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from types import FrameType
 
-_STOPPING = (signal.SIGTERM, signal.SIGUSR1, signal.SIGINT)
+STOPPING = (signal.SIGTERM, signal.SIGUSR1, signal.SIGINT)
 
 
 @dataclass
@@ -38,7 +38,7 @@ def stop_signals(on_stop: Callable[[], None] = lambda: None) -> Iterator[Stop]:
             stop.received, stop.at = signal.Signals(number).name, time.monotonic()
             on_stop()
 
-    previous = {number: signal.signal(number, remember) for number in _STOPPING}
+    previous = {number: signal.signal(number, remember) for number in STOPPING}
     try:
         yield stop
     finally:

@@ -39,6 +39,10 @@ MODEL = "model.safetensors"
 DESCRIPTION = "model.json"
 SUFFIX = ".safetensors"
 FORMAT_VERSION = 1
+BOTH_AGAIN = (
+    "copy the weights and their .json again; if DAF trained them here, delete both and run the same command again, "
+    "which publishes them from the state of the training"
+)
 PICKLE_SUFFIXES = (".pt", ".pth", ".ckpt", ".pkl", ".pickle")
 
 
@@ -229,20 +233,24 @@ def load_model_description(path: Path) -> ModelDescription:
     Raises:
         CheckpointError: it is missing, damaged, or in a format that this version of DAF does not know.
     """
-    what, hint = "a description of the weights", "it is written next to the weights; keep both together"
     try:
-        content = read_own_json(path, what, hint)
+        content = read_own_json(path, "a description of the weights", BOTH_AGAIN)
         version = content.get("format_version", FORMAT_VERSION) if isinstance(content, dict) else FORMAT_VERSION
         if version != FORMAT_VERSION:
             raise CheckpointError(
-                f"a description of format {FORMAT_VERSION}", f"format {version}", str(path), "written by another DAF?"
+                f"a description of format {FORMAT_VERSION}",
+                f"format {version}",
+                str(path),
+                "use the version of DAF that wrote it, or train again",
             )
-        description = validated(ModelDescription, content, str(path), hint)
+        description = validated(ModelDescription, content, str(path), BOTH_AGAIN)
     except BadInputError as error:
-        raise CheckpointError(error.expected, error.found, error.where, hint) from None
+        raise CheckpointError(error.expected, error.found, error.where, BOTH_AGAIN) from None
     if digest(description.recipe) != description.recipe_digest:
         expected = f"a recipe with the digest {description.recipe_digest[:16]}…"
-        raise CheckpointError(expected, f"{digest(description.recipe)[:16]}…", str(path), "edited, or damaged")
+        raise CheckpointError(
+            expected, f"{digest(description.recipe)[:16]}…", str(path), f"edited, or damaged: {BOTH_AGAIN}"
+        )
     return description
 
 
@@ -263,7 +271,7 @@ def read_weights(path: Path, sha256: str | None = None) -> dict[str, Tensor]:
         raise CheckpointError(error.expected, error.found, error.where, error.hint) from None
     actual = hashlib.sha256(content).hexdigest()
     if sha256 is not None and actual != sha256:
-        hint = "the weights are damaged, or from a different training run than their description"
+        hint = f"the weights are damaged, or from a different training run than their description: {BOTH_AGAIN}"
         raise CheckpointError(f"weights with sha256 {sha256[:16]}…", f"{actual[:16]}…", str(path), hint)
     try:
         return safetensors.torch.load(content)

@@ -119,14 +119,18 @@ def resolve_policy(
     )
 
 
+BUNDLE_AGAIN = "copy or download it again; if DAF packaged it here, delete it and run `snakemake package`"
+WEIGHTS_AGAIN = "copy the file again, or save the weights again with torch.save or as safetensors"
+
+
 def _resolve_bundle(path: Path, label: str | None) -> ResolvedPolicy:
     try:
-        archive = Archive(path, "a submission bundle (.zip)")
+        archive = Archive(path, "a submission bundle (.zip)", BUNDLE_AGAIN)
         where = f"{path}: policy_spec.json"
         spec = validated(PolicySpec, parse_json(archive.read("policy_spec.json"), where), where)
         archive.digests()  # any damage is found now
     except BadInputError as error:
-        raise CheckpointError(error.expected, error.found, error.where, error.hint) from None
+        raise CheckpointError(error.expected, error.found, error.where, error.hint or BUNDLE_AGAIN) from None
     return ResolvedPolicy(
         label=label or policy_label(None, path), class_path=spec.class_path, init_kwargs=spec.init_kwargs, bundle=path
     )
@@ -188,7 +192,8 @@ def build_policy(policy: ResolvedPolicy, interface: PolicyEnvInterface, *, devic
         require_used(network, before, data_path, f"{data_path}, for {where}")
         broken = None if network is None else _non_finite(network.named_parameters())
         if broken:
-            raise CheckpointError("finite weights", f"NaN or infinity in {broken}", f"{data_path}, for {where}")
+            hint = "take an earlier checkpoint, or train again with a lower learning rate"
+            raise CheckpointError("finite weights", f"NaN or infinity in {broken}", f"{data_path}, for {where}", hint)
     return built
 
 
@@ -240,20 +245,21 @@ def _load_foreign_weights(policy: MultiAgentPolicy, path: Path, where: str) -> N
         raise
     except (pickle.UnpicklingError, EOFError) as error:
         found = f"a damaged file, or one that torch.save did not write ({type(error).__name__})"
-        raise CheckpointError("weights", found, place) from error
+        raise CheckpointError("weights", found, place, WEIGHTS_AGAIN) from error
     except RuntimeError as error:
         raise _misfit(error, place) from error
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # readers of pickles can fail in many ways, and so can a user's class
-        raise CheckpointError("weights", f"an unreadable file ({FailureReport.of(error).cause})", place) from error
+        found = f"an unreadable file ({FailureReport.of(error).cause})"
+        raise CheckpointError("weights", found, place, WEIGHTS_AGAIN) from error
 
 
 def _misfit(error: RuntimeError, place: str) -> CheckpointError:
     """torch's error about weights, as an error of one line."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
     if "state_dict" not in lines[0]:
-        return CheckpointError("weights", f"a damaged file ({lines[0]})", place)
+        return CheckpointError("weights", f"a damaged file ({lines[0]})", place, WEIGHTS_AGAIN)
     hint = "trained on another mission, with other init_kwargs or with another version of the engine?"
     return CheckpointError("weights of this network", lines[min(1, len(lines) - 1)], place, hint)
 

@@ -20,6 +20,9 @@ from daf.system.resource_usage import usage_since
 from daf.system.user_code import code_in, unfollowed_in_words
 
 if TYPE_CHECKING:
+    import pandas as pd
+
+    from daf.engine.missions import Mission
     from daf.engine.policies import ResolvedPolicy
     from daf.engine.teams import Player
 
@@ -40,27 +43,32 @@ def evaluate_shard(
             trained it, otherwise the files that the configuration names.
         workers: number of processes that share the episodes.
     """
-    # A killed workflow may leave a process that still plays these episodes.
-    with exclusive_file(Path(output), logger.warning):
-        _evaluate(recipe, weights=weights, output=output, device=device, workers=workers, logger=logger)
-
-
-def _evaluate(
-    recipe: EvaluationRecipe,
-    *,
-    weights: Sequence[str],
-    output: str | Path,
-    device: str,
-    workers: int,
-    logger: DAFLogger,
-) -> None:
-    from daf.engine.evaluation import EvaluationOptions, evaluate_policy
     from daf.engine.missions import resolve_mission
 
-    policy, player = recipe.policy, _player(recipe.policy, weights)
-    identity = player.identity()  # now: a policy that plays may change the current folder
-    _tell(recipe, player, logger)
-    mission, start = resolve_mission(recipe.mission.config, recipe.mission.name), time.perf_counter()
+    # A killed workflow may leave a process that still plays these episodes.
+    with exclusive_file(Path(output), logger.warning):
+        player = _player(recipe.policy, weights)
+        identity = player.identity()  # now: a policy that plays may change the current folder
+        _tell(recipe, player, logger)
+        mission, start = resolve_mission(recipe.mission.config, recipe.mission.name), time.perf_counter()
+        frame = _play(recipe, player, mission, workers=workers, device=resolve_device(device), logger=logger)
+        record = {
+            **_provenance(recipe),
+            "mission": {"name": mission.name, "success": mission.success},
+            "usage": asdict(usage_since(start)),
+            "policy": identity,
+            "note": player.note,
+        }
+        write_episodes(output, frame, record)
+
+
+def _play(
+    recipe: EvaluationRecipe, player: Player, mission: Mission, *, workers: int, device: str, logger: DAFLogger
+) -> pd.DataFrame:
+    """The episodes, with progress and failures in the log."""
+    from daf.engine.evaluation import EvaluationOptions, evaluate_policy
+
+    policy = recipe.policy
     title = f"evaluate {policy.checkpoint_label} on {recipe.mission.name}"
     progress = logger.progress(title, recipe.num_episodes, "episodes")
     failures = FailureLog(logger, title)
@@ -72,7 +80,7 @@ def _evaluate(
         first_episode=recipe.first_episode,
         seed=recipe.first_seed,
         workers=workers,
-        device=resolve_device(device),
+        device=device,
         on_progress=progress.update,
         options=EvaluationOptions(
             max_action_time_ms=recipe.max_action_time_ms,
@@ -83,20 +91,9 @@ def _evaluate(
             on_failure=failures.add,
         ),
     )
-    usage = usage_since(start)
     progress.done(mean_reward=_mean(frame["mean_reward"].dropna().tolist()))
     failures.summarize(len(frame))
-    write_episodes(
-        output,
-        frame,
-        {
-            **_provenance(recipe),
-            "mission": {"name": mission.name, "success": mission.success},
-            "usage": asdict(usage),
-            "policy": identity,
-            "note": player.note,
-        },
-    )
+    return frame
 
 
 def _tell(recipe: EvaluationRecipe, player: Player, logger: DAFLogger) -> None:

@@ -41,6 +41,12 @@ class FailedEpisodes:
     def share(self) -> float:
         return self.failed / self.episodes if self.episodes else 0.0
 
+    def __str__(self) -> str:
+        return (
+            f"{self.checkpoint} on {self.mission}: {self.failed} of {self.episodes} failed, the first with "
+            f"{self.first_failure}"
+        )
+
 
 def count_failures(paths: Sequence[str | Path]) -> list[FailedEpisodes]:
     """The failed episodes in tables of one checkpoint on one mission each; empty tables are left out."""
@@ -59,6 +65,11 @@ def count_failures(paths: Sequence[str | Path]) -> list[FailedEpisodes]:
     ]
 
 
+def beyond_tolerance(counts: Sequence[FailedEpisodes], max_failed_share: float) -> list[FailedEpisodes]:
+    """Those of which a larger share failed than declared."""
+    return [count for count in counts if count.share > max_failed_share]
+
+
 def check_failures(paths: Sequence[str | Path], max_failed_share: float) -> dict[str, Any]:
     """The content of check.json: the failed episodes of every checkpoint on every mission.
 
@@ -67,13 +78,8 @@ def check_failures(paths: Sequence[str | Path], max_failed_share: float) -> dict
             error names all of them, with their causes.
     """
     counts = count_failures(paths)
-    beyond = [count for count in counts if count.share > max_failed_share]
-    if beyond:
-        causes = "".join(
-            f"\n    {count.checkpoint} on {count.mission}: {count.failed} of {count.episodes} failed, the first with "
-            f"{count.first_failure}"
-            for count in beyond
-        )
+    if beyond := beyond_tolerance(counts, max_failed_share):
+        causes = "".join(f"\n    {count}" for count in beyond)
         raise EpisodesFailedError(
             f"at most {max_failed_share:.0%} of a policy's episodes on a mission to fail",
             f"more in {len(beyond)} of {len(counts)} evaluations",

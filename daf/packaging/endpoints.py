@@ -9,13 +9,13 @@ from urllib.parse import unquote, urlsplit
 from daf.errors import BadInputError, DeploymentError
 from daf.packaging.deployments import Deployment, DeployRequest
 from daf.packaging.http_client import LOOPBACK
-from daf.packaging.manifest import read_manifest, require_name
+from daf.packaging.manifest import PACKAGE_AGAIN, read_manifest
 from daf.packaging.registry import DeployedPolicy, FolderRegistry
 from daf.packaging.servers import COGAMES_TOKEN, CogamesServer, CoworldServer
 from daf.packaging.validation import ValidationResult, require_valid, validate_package
 from daf.system.files import file_sha256
 from daf.system.user_paths import user_path
-from daf.system.validated import read_record
+from daf.system.validated import read_record, require_name
 
 if TYPE_CHECKING:
     from daf.config import DAFDeploymentConfig, MissionConfig
@@ -93,7 +93,7 @@ def deploy_package(
             found = "a validation of other content" if done else "other content"
             raise DeploymentError("the package that was validated", found, str(package), "validate it again")
     if file_sha256(package) != sha256:
-        raise DeploymentError("the content of the manifest", "other content", str(package), "package the policy again")
+        raise DeploymentError("the content of the manifest", "other content", str(package), PACKAGE_AGAIN)
     return target.deploy(request)
 
 

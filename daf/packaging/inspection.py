@@ -11,14 +11,13 @@ from typing import Any, TypedDict
 
 from daf.errors import BadInputError, DeploymentError
 from daf.packaging.bundle import METADATA_NAME, SPEC_NAME
-from daf.packaging.manifest import Manifest, differences, read_manifest
+from daf.packaging.manifest import PACKAGE_AGAIN, Manifest, differences, read_manifest
 from daf.system.archives import Archive
 from daf.system.checks import CheckResult, Status
 from daf.system.json_files import parse_json
 from daf.system.provenance import engine_stamp
 from daf.system.validated import validated
 
-_AGAIN = "package the policy again"
 _LARGEST_DOCUMENT = 4_000_000
 
 
@@ -56,9 +55,11 @@ def check(name: str, status: Status, found: str, expected: str, hint: str = "") 
 def inspect(package: Path) -> Inspection:
     """Read a package; problems are checks with status `error`."""
     try:
-        archive = Archive(package, f"a package at {package}", _AGAIN)
+        archive = Archive(package, f"a package at {package}", PACKAGE_AGAIN)
         if SPEC_NAME not in archive.names:
-            return Inspection(checks=[check("archive", "error", f"no {SPEC_NAME}", "a submission bundle", _AGAIN)])
+            return Inspection(
+                checks=[check("archive", "error", f"no {SPEC_NAME}", "a submission bundle", PACKAGE_AGAIN)]
+            )
         members = archive.digests()  # any damage is found now
         spec = _spec(archive)
     except BadInputError as error:
@@ -71,7 +72,7 @@ def inspect(package: Path) -> Inspection:
         return Inspection(checks=[*checks, _failed("manifest", error)])
     expected = "the content of the manifest"
     if deviations:
-        checks.append(check("manifest", "error", "; ".join(deviations[:3]), expected, _AGAIN))
+        checks.append(check("manifest", "error", "; ".join(deviations[:3]), expected, PACKAGE_AGAIN))
     else:
         checks.append(check("manifest", "ok", f"{len(manifest.files)} hashes match", expected))
     checks += _check_engine(manifest)
@@ -92,10 +93,10 @@ def _spec(archive: Archive) -> _Spec:
     content = parse_json(archive.read(SPEC_NAME, _LARGEST_DOCUMENT), where)
     if isinstance(content, dict):
         content = {"data_path": None, "init_kwargs": {}, "setup_script": None} | content
-    spec = validated(_Spec, content, where, _AGAIN)
+    spec = validated(_Spec, content, where, PACKAGE_AGAIN)
     data_path = spec["data_path"]
     if data_path is not None and (PurePosixPath(data_path).is_absolute() or data_path not in archive.names):
-        raise BadInputError("weights inside the package", f"'{data_path}'", where, _AGAIN)
+        raise BadInputError("weights inside the package", f"'{data_path}'", where, PACKAGE_AGAIN)
     if spec["setup_script"] is not None:
         found = f"'{spec['setup_script']}', a script to run first"
         raise BadInputError("a package without a set-up script", found, where, "do its work in the policy's class")

@@ -15,16 +15,10 @@ from daf.system.files import file_sha256
 from daf.system.validated import NAME_PATTERN, read_record
 
 VERSION_PATTERN = r"^\d+\.\d+\.\d+((a|b|rc)\d+)?(\.dev\d+)?$"
+PACKAGE_AGAIN = "delete it and package the policy again: `snakemake package`, or daf_package_policy"
 SHA256_PATTERN = r"^[0-9a-f]{64}$"
 
 _Sha256 = Annotated[str, StringConstraints(pattern=SHA256_PATTERN)]
-
-
-def require_name(name: str, where: str) -> str:
-    """Return a package's name; raise BadInputError unless it can be part of a path."""
-    if not re.fullmatch(NAME_PATTERN.strip("^$"), name):
-        raise BadInputError("a name of letters, digits, '.', '_' and '-'", f"'{name}'", where)
-    return name
 
 
 def require_version(version: str, where: str) -> str:
@@ -88,7 +82,7 @@ def read_manifest(package_path: str | Path) -> Manifest:
         DeploymentError: it is missing or is not a manifest.
     """
     path = manifest_path_of(package_path)
-    hint = "package the policy again; the manifest is written next to the zip; keep both together"
+    hint = f"{PACKAGE_AGAIN}; the manifest is written next to the zip, and both belong together"
     try:
         return read_record(path, Manifest, "the package's manifest", hint)
     except BadInputError as error:
@@ -97,7 +91,7 @@ def read_manifest(package_path: str | Path) -> Manifest:
 
 def contents(package_path: str | Path) -> dict[str, str]:
     """sha256 of every member of a zip; raises BadInputError if it is damaged."""
-    return Archive(package_path, "a package", "package the policy again, or copy it again").digests()
+    return Archive(package_path, "a package", f"copy it again, or {PACKAGE_AGAIN}").digests()
 
 
 def differences(manifest: Manifest, package_path: str | Path, members: Mapping[str, str]) -> list[str]:

@@ -11,9 +11,10 @@ from daf.config import MissionConfig, PolicyConfig
 from daf.config.recipes import PackageRecipe, policy_label
 from daf.errors import BadInputError, CheckpointError, PolicyError
 from daf.packaging import bundle
-from daf.packaging.manifest import Manifest, contents, manifest_path_of, require_name, require_version
+from daf.packaging.manifest import Manifest, contents, manifest_path_of, require_version
 from daf.system.files import digest, file_sha256, write_json
 from daf.system.provenance import engine_stamp, provenance, utc_now
+from daf.system.validated import require_name
 
 if TYPE_CHECKING:
     from daf.engine.model_files import ModelDescription

@@ -28,8 +28,9 @@ from packaging.version import Version
 
 from daf.errors import BadInputError, DeploymentError, did_you_mean
 from daf.packaging.journal import Event, Journal
-from daf.packaging.manifest import Manifest, manifest_path_of, read_manifest, require_name, require_version
+from daf.packaging.manifest import Manifest, manifest_path_of, read_manifest, require_version
 from daf.system.files import file_sha256
+from daf.system.validated import require_name
 
 # What a writer leaves when it dies: the temporary files of `atomic_path`, and copies of packages.
 _LEFTOVER = re.compile(r"\..+\.\d+-[0-9a-f]+\.tmp(\..+)?|\.\d+\.\d+\.\d+.*-\w{8}")

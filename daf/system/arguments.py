@@ -6,7 +6,7 @@ import builtins
 import inspect
 import numbers
 import os
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import cache, wraps
 from pathlib import Path
 from types import GenericAlias, NoneType, UnionType
@@ -52,8 +52,23 @@ def check_argument(value: Any, kind: Any, where: str) -> None:
         hint = "put it in brackets"
     elif isinstance(value, str) and any(option in (int, float) for option in _options(kind)):
         hint = "write the number without quotes"
-    name = where.rpartition(": ")[2].replace("_names", "s")
-    raise BadInputError(_in_words(kind, name), f"{shorten(repr(value), 80)} ({type(value).__name__})", where, hint)
+    expected, place = _in_words(kind, where.rpartition(": ")[2].replace("_names", "s")), ""
+    if (member := _member_that_does_not_fit(value, kind)) is not None:
+        position, value, kind = member
+        expected, place = f"{expected}, each {_in_words(kind, '')}", f" at position {position}"
+    if isinstance(value, int | float) and str in _options(kind):
+        hint = "put the text in quotes"
+    raise BadInputError(expected, f"{shorten(repr(value), 80)} ({type(value).__name__}){place}", where, hint)
+
+
+def _member_that_does_not_fit(value: Any, kind: Any) -> tuple[int, Any, Any] | None:
+    """Of a list, the position from 1 and the value of the first wrong member, and what it should be."""
+    lists = [option for option in _options(kind) if _is_list(option) and get_args(option)]
+    if len(lists) != 1 or not isinstance(value, Sequence) or isinstance(value, str | bytes):
+        return None
+    of_member = get_args(lists[0])[0]
+    wrong = (number for number, item in enumerate(value, start=1) if not _fits(item, of_member))
+    return next(((number, value[number - 1], of_member) for number in wrong), None)
 
 
 @cache

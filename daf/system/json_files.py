@@ -158,9 +158,15 @@ def read_json_lines(
     return _parse_lines(read_bytes(path, what), str(path), on_damage)[0]
 
 
-def read_own_json_lines(path: str | Path, what: str) -> list[dict[str, Any]]:
-    """As `read_json_lines`, for files that DAF writes with digests: warns of damaged lines and of lines without one."""
-    records, are_checked = _parse_lines(read_bytes(path, what), str(path), NOTICES.warning)
+def read_own_json_lines(path: str | Path, what: str, remedy: str = "") -> list[dict[str, Any]]:
+    """As `read_json_lines`, for files that DAF writes with digests: warns of damaged lines and of lines without one.
+
+    Args:
+        remedy: how to get a damaged line back.
+    """
+    end = f"; {remedy}" if remedy else ""
+    content = read_bytes(path, what)
+    records, are_checked = _parse_lines(content, str(path), lambda damage: NOTICES.warning(f"{damage}{end}"))
     if not are_checked:
         _tell_unchecked(str(path))
     return records

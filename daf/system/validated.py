@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import reprlib
 from collections.abc import Hashable
 from functools import cache
@@ -20,11 +21,26 @@ from daf.system.readers import FROM_A_RUN
 MOST_PROBLEMS = 50  # in one message
 WRONG_VALUE = "wrong_value"
 NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"
+NAME_HINT = "use letters, digits, _, . and - only, starting with a letter or digit: it becomes part of a path"
 
 
-def wrong_value(expected: str, hint: str = "") -> PydanticCustomError:
-    """What a validator of a field raises, with the parts that only it knows."""
-    return PydanticCustomError(WRONG_VALUE, "{expected}", {"expected": expected, "hint": hint})
+def wrong_value(expected: str, hint: str = "", *, at: str = "", found: str = "") -> PydanticCustomError:
+    """What a validator raises, with the parts that only it knows.
+
+    Args:
+        at: the key, below the field or model that is validated.
+        found: default: the whole value of the field or model.
+    """
+    return PydanticCustomError(
+        WRONG_VALUE, "{expected}", {"expected": expected, "hint": hint, "at": at, "found": found}
+    )
+
+
+def require_name(name: str, where: str) -> str:
+    """Return a name that becomes part of a path; raise BadInputError if it cannot."""
+    if not re.fullmatch(NAME_PATTERN.strip("^$"), name):
+        raise BadInputError("a name of letters, digits, '.', '_' and '-'", f"'{name}'", where, NAME_HINT)
+    return name
 
 
 def validated[T](kind: type[T], data: Any, where: str, hint: str = "") -> T:
@@ -98,9 +114,10 @@ def problems_of(
     problems = []
     found_errors = error.errors(include_url=False)
     for item in found_errors[:MOST_PROBLEMS]:
-        location = [shorten(str(part), 80) for part in item["loc"] if part not in _TAGS]
-        key = ".".join(location) or "(top level)"
         kind, context, value = item["type"], item.get("ctx", {}), item["input"]
+        places = [*item["loc"], *filter(None, [context.get("at")])]
+        location = [shorten(str(part), 80) for part in places if part not in _TAGS]
+        key = ".".join(location) or "(top level)"
         if kind in ("extra_forbidden", "no_such_attribute"):
             expected, found = "a known key", f"'{location[-1]}'"
             hint = _hint_for_key(model, location) or default_hint or "leave it out"
@@ -109,7 +126,7 @@ def problems_of(
         else:
             message = item["msg"].removeprefix("Value error, ").removeprefix("Assertion failed, ")
             expected = _EXPECTED[kind].format(**context) if kind in _EXPECTED else shorten(message)
-            found = _shown(value)
+            found = context.get("found") or _shown(value)
             hint = context.get("hint") or _hint_for_value(kind, expected, value) or default_hint
         if default_hint == FROM_A_RUN:  # this file is not written by hand
             hint = FROM_A_RUN
@@ -136,29 +153,54 @@ def _shown(value: Any) -> str:
 # ---- hints --------------------------------------------------------------------------------------------------
 
 
+TRUTH_VALUES = "YAML reads on, off, yes, no, true and false as truth values"
+_HINTS = {
+    "int_from_float": "write a whole number",
+    "bool_type": "write true or false, without quotes",
+    "bool_parsing": "write true or false, without quotes",
+    "list_type": "put it in brackets, as in [a, b], even if there is only one",
+}
+_HINTS_FOR_PATTERNS = {NAME_PATTERN: NAME_HINT, r"^\d+\.\d+\.\d+$": "write three numbers, as in 1.0.0"}
+_NUMBERS = ("int_type", "int_parsing", "float_type", "float_parsing")
+_MAPPINGS = ("dict_type", "model_type", "model_attributes_type")
+
+
 def _hint_for_value(kind: str, expected: str, value: Any) -> str:
     """What to do about a value of the wrong type; YAML takes some text for other things."""
-    if kind == "literal_error" and isinstance(value, str):
-        return did_you_mean(value, _literals(expected))
-    if kind == "string_type":
-        if isinstance(value, bool):
-            return "YAML reads on, off, yes, no, true and false as truth values: put the text in quotes"
-        if isinstance(value, int | float):
-            return "YAML reads this as a number: put the text in quotes"
-        return "write one text, not a list or mapping" if isinstance(value, list | dict) else ""
-    if kind in ("int_type", "int_parsing", "float_type", "float_parsing") and isinstance(value, str):
+    if value is None:
+        return "YAML reads null, ~ and nothing as no value: write one, or leave it out"
+    if kind == "literal_error":
+        return did_you_mean(value, _literals(expected)) if isinstance(value, str) else hint_for_text(value)
+    if kind in ("string_type", "path_type"):
+        return hint_for_text(value)
+    if kind in _NUMBERS and isinstance(value, str):
         return "write a plain number, without quotes, unit or colons"
-    if kind == "int_from_float":
-        return "write a whole number"
-    if kind in ("bool_type", "bool_parsing"):
-        return "write true or false, without quotes"
-    if kind == "list_type":
-        return "put it in brackets, as in [a, b], even if there is only one"
-    if kind in ("dict_type", "model_type", "model_attributes_type"):
-        return "write `key: value` lines, indented below the key"
-    if kind == "string_pattern_mismatch" and expected.endswith(NAME_PATTERN):
-        return "use letters, digits, _, . and - only, starting with a letter or digit: it becomes part of a path"
-    return ""
+    if kind in _MAPPINGS:
+        named = "give every entry a name: " if isinstance(value, list | tuple) else ""
+        return f"{named}write `key: value` lines, indented below the key"
+    if kind == "string_pattern_mismatch":
+        return next((hint for pattern, hint in _HINTS_FOR_PATTERNS.items() if expected.endswith(pattern)), "")
+    return _HINTS.get(kind, "")
+
+
+def hint_for_text(value: Any) -> str:
+    """What to do about a value that is not text."""
+    if isinstance(value, bool):
+        return f"put the text in quotes: without them, {TRUTH_VALUES}"
+    if isinstance(value, int | float):
+        return "put the text in quotes: without them, YAML reads a number"
+    return "write one text, not a list or mapping" if isinstance(value, list | tuple | dict) else ""
+
+
+def truth_value_as_number(value: Any, kind: Any) -> str | None:
+    """Where in a value, by its keys, a truth value is given for a number, which pydantic would make of it."""
+    options = _alternatives(kind)
+    if isinstance(value, bool):
+        return "" if not {bool, Any} & set(options) and {int, float} & set(options) else None
+    pairs = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list | tuple) else ()
+    members = {get_args(option)[-1] for option in options if get_origin(option) in (dict, list, tuple)}
+    found = ((key, truth_value_as_number(item, member)) for key, item in pairs for member in members)
+    return next((f"{key}.{inner}".rstrip(".") for key, inner in found if inner is not None), None)
 
 
 def _literals(expected: str) -> list[str]:

@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import replace
 
 from daf.distributed.failures import Cause, Failure
-from daf.distributed.signals import stop_signals
+from daf.distributed.signals import STOPPING, Stop, stop_signals
 from daf.engine.isolation import is_users
 from daf.errors import DafError
 from daf.logging_config import DAFLogger
@@ -48,9 +48,16 @@ def train_isolated(training: TrainingSpec, stop_condition: StopCondition | None,
     def work(send: Callable[[TrainingOutcome | IsolatedTrainingFailed], None]) -> None:
         for number in (signal.SIGTERM, signal.SIGUSR1):
             signal.signal(number, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPPING)
         send(_train(training, stop_condition, logger))
 
     copies: list[int] = []
+
+    def started(copy: int) -> None:
+        copies.append(copy)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPPING)
+        if stop.received:  # in another thread, before the copy's number was known
+            pass_on()
 
     def pass_on() -> None:
         for copy in copies:
@@ -58,15 +65,18 @@ def train_isolated(training: TrainingSpec, stop_condition: StopCondition | None,
                 os.kill(copy, signal.SIGUSR1)  # not a second Ctrl-C, of which the terminal has told the copy
 
     with stop_signals(pass_on) as stop:
+        # Or a signal would be lost that comes before the parent knows the copy, or the copy has its own handlers.
+        signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)
         try:
-            (result,) = messages_of(work, on_start=copies.append)
+            (result,) = messages_of(work, on_start=started)
         except WorkRaisedError:
             raise KeyboardInterrupt from None
         except ProcessEndedError as ended:
             if stop.received:
-                reason = f"interrupted by {stop.received}; work since the last checkpoint is lost"
-                return TrainingOutcome(status="interrupted", cause=Cause.SIGNAL, reason=reason)
+                return _stopped(stop)
             raise IsolatedTrainingFailed(_failure_of(ended)) from None
+        finally:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPPING)
     if isinstance(result, IsolatedTrainingFailed):
         raise result
     if result.status == "interrupted" and stop.received:
@@ -87,6 +97,12 @@ def _train(
         if not isinstance(error, DafError):
             logger.error("".join(traceback.format_exception(error)).rstrip())
         return IsolatedTrainingFailed(Failure.of_exception(error), error if isinstance(error, DafError) else None)
+
+
+def _stopped(stop: Stop) -> TrainingOutcome:
+    """The outcome of a copy that was stopped before it could record one."""
+    reason = f"interrupted by {stop.received}; work since the last checkpoint is lost"
+    return TrainingOutcome(status="interrupted", cause=Cause.SIGNAL, reason=reason)
 
 
 def _failure_of(ended: ProcessEndedError) -> Failure:

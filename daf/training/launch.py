@@ -92,6 +92,19 @@ def run_training(
             raise _as_error(training, failure) from error
 
 
+class TrainingInterruptedError(DafError):
+    """Training was interrupted and wrote a checkpoint; unlike other errors, it is shown in one line."""
+
+    exit_code = EXIT_REQUEUE
+
+    def __init__(self, label: str, outcome: TrainingOutcome) -> None:
+        hint = "run the same command again: it resumes from its checkpoint"
+        super().__init__("training to finish", str(outcome.reason), label, hint)
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.found}; {self.hint}"
+
+
 class _GroupFailed(Exception):  # noqa: N818 - carries a failure to `run_training`, which raises the error
     def __init__(self, failure: Failure) -> None:
         super().__init__(failure.reason)
@@ -225,10 +238,12 @@ def main(arguments: list[str] | None = None) -> int:
     training = TrainingSpec.read(parser.parse_args(arguments).job)
     try:
         outcome = run_training(training.recipe, training.folder, training.options)
+        if outcome.status == "interrupted":
+            raise TrainingInterruptedError(training.options.label, outcome)
     except DafError as error:
         print(error, file=sys.stderr)
         return error.exit_code
-    return {"completed": EXIT_OK, "interrupted": EXIT_REQUEUE}.get(outcome.status, EXIT_FAILED)
+    return EXIT_OK if outcome.status == "completed" else EXIT_FAILED
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ class MetricsFile:
 
     def __init__(self, path: Path, update: int) -> None:
         self._path = path
-        records = read_metrics(path) if path.exists() else []
+        records = read_metrics(path, remedy="") if path.exists() else []
         kept = [record for record in records if record.get("update", update + 1) <= update]
         if lost := update - len({record["update"] for record in kept}):
             remedy = f"to get them back, delete {path.parent}"
@@ -45,14 +45,20 @@ class MetricsLine(TypedDict):
     episode_reward: NotRequired[float | None]
 
 
-def read_metrics(path: str | Path) -> list[dict[str, Any]]:
+PUBLISH_AGAIN = "to get it back, delete the file and run the same command again, which publishes it again"
+
+
+def read_metrics(path: str | Path, *, remedy: str = PUBLISH_AGAIN) -> list[dict[str, Any]]:
     """The lines of a metrics.jsonl. A damaged one (truncated by a crash, or still being written) is left out with a
     warning.
+
+    Args:
+        remedy: what the warning says; default: that of a finished training.
 
     Raises:
         BadInputError: no such file, or a line holds something else than metrics.
     """
-    records = read_own_json_lines(path, "a metrics.jsonl")
+    records = read_own_json_lines(path, "a metrics.jsonl", remedy)
     validated(list[MetricsLine], records, str(path), FROM_A_RUN)
     validated(list[dict[str, Figure | dict[str, Figure]]], records, str(path), FROM_A_RUN)
     return records

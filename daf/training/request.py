@@ -11,6 +11,7 @@ from daf.config.recipes import training_recipe
 from daf.errors import BadInputError
 from daf.system.files import write_text
 from daf.system.user_paths import user_path
+from daf.system.validated import require_name
 from daf.training.options import RunOptions, TrainingSpec
 from daf.training.paths import ENVIRONMENT, LOG
 
@@ -43,6 +44,7 @@ def training_spec(
     """
     from daf.training.trainable import check_recipe
 
+    require_name(name, f"{SOURCE}: name")
     if env_cfg is not None and "mission" in changes:
         raise BadInputError("env_cfg or mission", "both", f"{SOURCE}: mission", "env_cfg also takes a mission's name")
     how = {key: value for key, value in changes.items() if key in RUN_KEYS and value is not None}

@@ -9,22 +9,16 @@ from typing import Any, TypedDict
 
 from daf.config.recipes import TrainingRecipe, with_hyperparameters
 from daf.distributed.failures import Cause, TrainingFailedError
-from daf.errors import EXIT_REQUEUE, DafError
+from daf.errors import DafError
 from daf.logging_config import DAFLogger
 from daf.system.validated import read_record
-from daf.training.launch import run_training
+from daf.training.launch import TrainingInterruptedError, run_training
 from daf.training.options import RunOptions
 from daf.training.paths import failed_run_path
 
 
 class TrainingDivergedError(DafError):
     """Training ended without a model; run.json says why, and the last good state is kept."""
-
-
-class TrainingInterruptedError(DafError):
-    """Training was interrupted and wrote a checkpoint."""
-
-    exit_code = EXIT_REQUEUE
 
 
 class BestTrial(TypedDict):
@@ -79,5 +73,4 @@ def _train(training: TrainingRecipe, folder: Path, options: RunOptions) -> None:
         cause = outcome.cause or Cause.EVALUATIONS_FAILED
         raise TrainingFailedError("a held-out episode with a result", str(outcome.reason), label, hint, cause)
     if outcome.status == "interrupted":
-        hint = "run the same command again: it resumes from its checkpoint"
-        raise TrainingInterruptedError("training to finish", str(outcome.reason), label, hint)
+        raise TrainingInterruptedError(label, outcome)

@@ -50,6 +50,13 @@ def _merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any
     return merged
 
 
+def refuse_repeated_options(options: Iterable[str]) -> None:
+    """Raise ConfigError for options that the command line has twice."""
+    hint = "only the last one would count: write it once, with all values behind it"
+    if problems := [BadInputError(f"{name} once", "it twice", "command line", hint) for name in options]:
+        raise ConfigError(problems)
+
+
 def refuse_repeated_overrides(texts: Iterable[str]) -> None:
     """Raise ConfigError if the value of a `name=value` of `--config` has a key twice; Snakemake keeps only the last."""
     problems: list[BadInputError] = []

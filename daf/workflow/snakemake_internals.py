@@ -44,6 +44,12 @@ def planned_files(workflow: Workflow) -> set[str]:
     return {str(path) for job in workflow.dag.jobs for path in job.output}
 
 
+def current_files(workflow: Workflow) -> set[str]:
+    """Those of the planned files that this run has made so far, or found up to date."""
+    dag = workflow.dag
+    return {str(path) for job in dag.jobs if dag.noneedrun_finished(job) for path in job.output}
+
+
 def targets_and_patterns(workflow: Workflow) -> tuple[set[str], dict[str, list[str]]]:
     """The targets on the command line, and the output patterns of every rule that has wildcards.
 
@@ -119,23 +125,31 @@ def command_line_config(workflow: Workflow) -> Mapping[str, Any]:
 
 
 def command_line_config_texts(workflow: Workflow) -> list[str]:
-    """The values of `--config` as they were written, name=value; none in a job, or without a command line."""
-    from snakemake.cli import get_argument_parser
+    """The values of `--config`, from the command line or the profile, as name=value as written; none in a job."""
+    return [str(text) for text in workflow.config_settings.config_args or ()] if is_main_process(workflow) else []
 
-    if not is_main_process(workflow) or not {"--config", "-C"} & set(sys.argv):
-        return []
-    arguments, _ = get_argument_parser().parse_known_args(sys.argv[1:])
-    return [str(text) for text in arguments.config or ()]
+
+def repeated_options(command: Sequence[str]) -> list[str]:
+    """The options about the configuration that a command line of Snakemake has twice, of which it keeps the last."""
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    parser.add_argument("--config", "-C", nargs="*", action="append")
+    parser.add_argument("--configfile", "--configfiles", nargs="+", action="append")
+    found, _ = parser.parse_known_args(_arguments_of_snakemake(command) or [])
+    return [f"--{name}" for name, values in vars(found).items() if len(values or []) > 1]
+
+
+def _arguments_of_snakemake(command: Sequence[str]) -> list[str] | None:
+    """None if the command is another program."""
+    program, *arguments = command
+    return arguments if Path(program).name in ("snakemake", "__main__.py") else None
 
 
 def profile_files(command: Sequence[str], environment: Mapping[str, str]) -> list[Path]:
     """The files of the profiles that a command line of Snakemake uses; none if the command is another program."""
     from snakemake.cli import get_profile_dir
 
-    program, *arguments = command
-    if Path(program).name not in ("snakemake", "__main__.py"):
+    if (arguments := _arguments_of_snakemake(command)) is None:
         return []
-
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     parser.add_argument("--profile", default=environment.get("SNAKEMAKE_PROFILE"))
     parser.add_argument("--workflow-profile")

@@ -10,6 +10,7 @@ import signal
 import sys
 import time
 import warnings
+from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
@@ -52,6 +53,31 @@ def fail(how: str) -> None:
         np.linalg.cholesky(np.zeros((2, 2)))
     if how == "print":
         print("from the policy")
+    if how == "disturb":
+        disturb()
+
+
+ORDER = "DAF_TEST_DISTURB"
+
+
+def disturb() -> None:
+    """Once, if the environment names a file with an order: `parent SIGTERM`, `group SIGINT`, `self SIGKILL`.
+
+    The file then holds the number of this process, which goes on when its parent has told it to stop.
+    """
+    path = Path(os.environ.get(ORDER, "/nowhere"))
+    if not path.is_file() or " " not in (order := path.read_text()):
+        return
+    whom, number = order.split()
+    path.write_text(str(os.getpid()))
+    targets = {"parent": os.getppid(), "self": os.getpid(), "group": -os.getpgrp()}
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    signal.set_wakeup_fd(writer)
+    os.kill(targets[whom], signal.Signals[number])
+    while os.read(reader, 1)[0] != signal.SIGUSR1:  # which the parent sends; the next update would begin before
+        pass
+    signal.set_wakeup_fd(-1)
 
 
 class UnprintableError(Exception):

@@ -129,6 +129,14 @@ def page(name: str) -> Any:
 def test_messages_say_what_is_expected() -> None:
     with pytest.raises(BadInputError, match="expected: a whole number or 'auto'\n  found:    '3' "):
         page("comparison").daf_compare_policies(["random"], ["arena"], "3")
+    with pytest.raises(BadInputError) as caught:
+        page("comparison").daf_compare_policies(["random"], ["arena", 7])
+    assert (caught.value.expected, caught.value.found, caught.value.where, caught.value.hint) == (
+        "a list of missions, each text or a MissionConfig",
+        "7 (int) at position 2",
+        "daf_compare_policies: missions",
+        "put the text in quotes",
+    )
     with pytest.raises(BadInputError, match="hint:     put it in brackets"):
         page("environment_checks").daf_check_mission_configs("arena")
 

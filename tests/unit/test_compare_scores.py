@@ -323,10 +323,10 @@ def test_declared_numbers_are_reference_scores_too_and_gaps_in_them_are_refused(
     truth = frame.groupby(["policy", "mission"])["score"].mean()
     assert means["x", "two"] == pytest.approx((truth["x", "two"] + 1) / 4, abs=1e-9)
     for scale, text in (
-        ({"low": {"one": 0.0}, "high": {"one": 1.0, "two": 1.0}}, "two has none"),
-        ({"low": {"one": 0.0, "two": 1.0}, "high": {"one": 1.0, "two": 1.0}}, "on two both are 1.0"),
-        ({"low": "x", "high": "x"}, "on one both are x"),
-        ({"low": "w", "high": "x"}, "normalization must be one of the policies"),
+        ({"low": {"one": 0.0}, "high": {"one": 1.0, "two": 1.0}}, "none for two"),
+        ({"low": {"one": 0.0, "two": 1.0}, "high": {"one": 1.0, "two": 1.0}}, "1.0 for both on two"),
+        ({"low": "x", "high": "x"}, "x for both on one"),
+        ({"low": "w", "high": "x"}, r"normalization\.low\n  expected: one of the policies compared \(x, y\)"),
     ):
         with pytest.raises(ConfigError, match=text):
             compare(frame, normalization=scale)

@@ -127,3 +127,41 @@ def test_a_sweep_whose_trials_all_fail_ends_and_has_a_page(tmp_path: Path) -> No
     assert f"most common reason (4 of 4): {cause}" in done.stdout + done.stderr
     assert not (folder / "best.json").exists()
     assert f"4 of 5 trials failed: {cause}" in (folder / "report.html").read_text()
+
+
+@pytest.mark.long
+def test_after_a_failed_training_all_failed_policies_are_listed_once_and_the_others_are_compared(
+    tmp_path: Path,
+) -> None:
+    """The check of all evaluations cannot run, since those of the trained policy are missing."""
+    small = {"num_envs": 4, "horizon": 16, "minibatch_size": 64}
+    training = {
+        "mission": "hall",
+        "policy_class_path": "my_policies.Learner",
+        "num_steps": 256,
+        "hyperparameters": small,
+    }
+    policies = {"learner": {"training": "lesson"}, "broken": "my_policies.Broken", "calm": "noop"}
+    comparison = {"policies": list(policies), "missions": ["hall"], "episodes_per_mission": 2, "num_resamples": 100}
+    prepare(
+        tmp_path,
+        {
+            "missions": EXPERIMENT["missions"],
+            "training": {"lesson": training},
+            "policies": policies,
+            "comparisons": {"main": comparison},
+        },
+    )
+    done = snakemake(tmp_path, "-j2", "compare")
+    assert done.returncode == 1
+    _, _, end = done.stderr.partition("\nFailed so far:\n")
+    listed, sentence, *_ = end.split("\n\n")
+    record = "daf_output/training/lesson/seed-1/state/failed-run.json"
+    assert [line.strip() for line in listed.splitlines()] == [
+        f"training lesson with seed 1 failed: LookupError: no layer (my_policies.py:22 in forward_eval) ({record})",
+        "broken on hall: 2 of 2 failed, the first with LookupError: no way (my_policies.py:8 in step_batch, step 0, "
+        "seed 1000000)",
+    ]
+    partial = "daf_output/comparisons/main/partial/report.html"
+    assert f"Until it succeeds, {partial} compares the other policies." in sentence
+    assert "<strong>broken</strong>" in (tmp_path / partial).read_text()

@@ -44,6 +44,9 @@ onstart:
         "jobs": [[rule, threads, resources.get("mem_mb")]
                  for rule, threads, resources in internals.submitted_jobs(workflow)],
         "status": internals.slurm_status_command(workflow),
+        "config": internals.command_line_config_texts(workflow),
+        "planned": sorted(internals.planned_files(workflow)),
+        "current": sorted(internals.current_files(workflow)),
         "locked": bool(list(Path(".snakemake/locks").glob("*.lock"))),
     }
     internals.unlock(workflow)
@@ -64,13 +67,20 @@ def run(folder: Path, *arguments: str) -> dict[str, object]:
     return seen
 
 
-@pytest.mark.parametrize(("arguments", "submits"), [([], False), (CLUSTER, True)])
+@pytest.mark.parametrize(
+    ("arguments", "submits"),
+    [(["--config", "daf={seed: 1}", "name=x"], False), ([*CLUSTER, "--config=daf={seed: 1}"], True)],
+)
 def test_what_a_run_looks_like_from_inside(tmp_path: Path, arguments: list[str], submits: bool) -> None:
+    (tmp_path / "quick.txt").touch()
     assert run(tmp_path, *arguments) == {
         "main": True,
         "submits": submits,
         "jobs": [["make", 2, 77]] if submits else [],
         "status": None,
+        "config": ["daf={seed: 1}"] if submits else ["daf={seed: 1}", "name=x"],
+        "planned": ["made.txt", "quick.txt"],
+        "current": ["quick.txt"],
         "locked": True,
         "unlocked": True,
     }

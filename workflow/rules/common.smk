@@ -14,7 +14,12 @@ from daf.system.files import PROJECT
 from daf.system.user_code import unfollowed_in_words
 from daf.workflow import snakemake_internals
 from daf.workflow.code_changes import changes_in_words
-from daf.workflow.configuration import read_experiment, refuse_repeated_keys, refuse_repeated_overrides
+from daf.workflow.configuration import (
+    read_experiment,
+    refuse_repeated_keys,
+    refuse_repeated_options,
+    refuse_repeated_overrides,
+)
 from daf.workflow.learning_plan import refuse_old_profile, take_trials_per_job
 from daf.workflow.lock import remove_stale_workflow_lock
 from daf.workflow.plan import Plan, code_of_experiment
@@ -33,6 +38,7 @@ def load_plan():
     try:
         refuse_repeated_keys(snakemake_internals.profile_files(sys.argv, os.environ))
         # Snakemake's reader drops repeated keys, and takes 1e-4 for text. Jobs get the same object.
+        refuse_repeated_options(snakemake_internals.repeated_options(sys.argv))
         refuse_repeated_overrides(snakemake_internals.command_line_config_texts(workflow))
         overrides = snakemake_internals.command_line_config(workflow)
         meant = read_experiment(workflow.configfiles, overrides)
@@ -95,14 +101,14 @@ def before_the_first_submission(workflow):
             sys.exit(error.exit_code)
 
 
-def compare_what_there_is(workflow):
-    """After a failed training, compare the other policies, and say what is missing and what to do."""
+def report_failure(workflow):
+    """Name the policies that failed, compare the others, and say what to do."""
     if snakemake_internals.is_main_process(workflow):
-        from daf.compare.partial import compare_without_failed_trainings  # imports what only jobs need
+        from daf.compare.partial import RunFiles, after_a_failure  # imports what only jobs need
 
-        planned = snakemake_internals.planned_files(workflow)
-        for sentence in compare_without_failed_trainings(PLANS, planned):
-            print(f"\n{sentence}", file=sys.stderr)
+        files = RunFiles(snakemake_internals.planned_files(workflow), snakemake_internals.current_files(workflow))
+        for text in after_a_failure(PLANS, files):
+            print(f"\n{text}", file=sys.stderr)
 
 
 PLANS, TRIALS_PER_JOB = load_plan()

@@ -20,6 +20,7 @@ from daf.config import (
     PolicyConfig,
 )
 from daf.errors import ConfigError
+from daf.system.yaml_files import parse_yaml
 
 SPACE = {"learning_rate": {"type": "float", "low": 1e-4, "high": 1e-2, "log": True}}
 
@@ -110,7 +111,7 @@ def test_references_inside_the_file_must_exist(section: str, content: Any, where
 
 def test_a_sweep_is_named_by_its_key() -> None:
     one = problem({"sweeps": {"first": {"name": "other", "search_space": SPACE}}})
-    assert "sweeps.first.name is 'other'" in one.expected
+    assert (one.where, one.found) == ("my.yaml: sweeps.first.name", "'other'")
 
 
 def test_policies_are_one_kind() -> None:
@@ -205,11 +206,11 @@ def test_assignments_are_checked_and_a_refused_one_changes_nothing() -> None:
 def test_validate_finds_what_was_changed_in_place() -> None:
     config = DAFTrainingConfig(seeds=[1, 2])
     config.seeds.append(2)
-    with pytest.raises(ConfigError, match="seeds must be distinct"):
+    with pytest.raises(ConfigError, match=r"seeds\n  expected: distinct seeds\n  found:    2 twice"):
         config.validate()
     comparison = DAFComparisonConfig(policies=["a"], missions=["m"])
     comparison.missions.append("m")
-    with pytest.raises(ConfigError, match="missions must be distinct"):
+    with pytest.raises(ConfigError, match=r"missions\n  expected: distinct missions\n  found:    'm' twice"):
         comparison.validate()
     whole = ExperimentConfig.from_dict(experiment())
     whole.training["miner"].sweep = "gone"
@@ -277,3 +278,85 @@ def test_a_constructor_explains_every_wrong_keyword() -> None:
     with pytest.raises(ConfigError) as out_of_range:
         HalvingConfig(num_rungs=1)
     assert (out_of_range.value.where, out_of_range.value.expected) == ("HalvingConfig: num_rungs", "at least 2")
+
+
+# ---- what YAML takes text for ---------------------------------------------------------------------------------
+
+NUMBER = "put the text in quotes: without them, YAML reads a number"
+TRUTH = "YAML reads on, off, yes, no, true and false as truth values"
+QUOTES = f"put the text in quotes: without them, {TRUTH}"
+NOTHING = "YAML reads null, ~ and nothing as no value: write one, or leave it out"
+NAME = "use letters, digits, _, . and - only, starting with a letter or digit: it becomes part of a path"
+A_NAME = r"text that matches ^[A-Za-z0-9][A-Za-z0-9_.-]*$"
+A_POLICY = "a shorthand or class path, or a mapping of class_path, training, …"
+A_SPACE = "search_space: {gamma: [0.9]}"
+
+
+@pytest.mark.parametrize(
+    ("text", "where", "expected", "found", "hint"),
+    [
+        ("name: 7", "name", "text", "7 (int)", NUMBER),
+        ("name: 1e4", "name", "text", "10000.0 (float)", NUMBER),
+        ("name: on", "name", "text", "True (bool)", QUOTES),
+        ("name: no", "name", "text", "False (bool)", QUOTES),
+        ("name: null", "name", "text", "None (NoneType)", NOTHING),
+        ("name:", "name", "text", "None (NoneType)", NOTHING),
+        ("name: 12:30", "name", A_NAME, "'12:30' (str)", NAME),
+        ("name: [a]", "name", "text", "['a'] (list)", "write one text, not a list or mapping"),
+        ("daf:", "daf", "a mapping", "None (NoneType)", NOTHING),
+        ("daf: {output_dir: 7}", "daf.output_dir", "a path", "7 (int)", NUMBER),
+        ("daf: {device: no}", "daf.device", "'auto', 'cpu' or 'cuda'", "False (bool)", QUOTES),
+        ("daf: {seed: on}", "daf.seed", "a number", "True (bool)", f"write a number: {TRUTH}"),
+        ("training: {t: {mission: 7}}", "training.t.mission", "text", "7 (int)", NUMBER),
+        ("training: {t: {sweep: on}}", "training.t.sweep", "text", "True (bool)", QUOTES),
+        ("training: {t: {trackers: [1e4]}}", "training.t.trackers.0", "text", "10000.0 (float)", NUMBER),
+        ("training: {t: {seeds: [1, yes]}}", "training.t.seeds.1", "a number", "a truth value",
+         f"write a number: {TRUTH}"),
+        ("training: {t: {seeds: [1, 2, 1]}}", "training.t.seeds", "distinct seeds", "1 twice", "write each once"),
+        ("missions: [zz]", "missions", "a mapping", "['zz'] (list)",
+         "give every entry a name: write `key: value` lines, indented below the key"),
+        ("missions: {m: zz}", "missions.m", "a mapping with the key `source`", "'zz' (str)", "write {source: zz}"),
+        ("missions: {m: {source: x, variants: [no]}}", "missions.m.variants.0", "text", "False (bool)", QUOTES),
+        ("policies: {p: 7}", "policies.p", A_POLICY, "7 (int)", NUMBER),
+        ("policies: {p: off}", "policies.p", A_POLICY, "False (bool)", QUOTES),
+        ("policies: {p: }", "policies.p", A_POLICY, "None (NoneType)", NOTHING),
+        ("policies: {p: {policies: {a: yes, b: 1}}}", "policies.p.policies.a", "a number", "a truth value",
+         f"write a number: {TRUTH}"),
+        (f"sweeps: {{s: {{{A_SPACE}, name: 7}}}}", "sweeps.s.name", "'s', or no name", "'7'", "leave it out"),
+        (f"sweeps: {{s: {{{A_SPACE}, warm_start: 7}}}}", "sweeps.s.warm_start", "text", "7 (int)", NUMBER),
+        (f"sweeps: {{s: {{{A_SPACE}, strategy: on}}}}", "sweeps.s.strategy", "text", "True (bool)", QUOTES),
+        ("comparisons: {c: {policies: [on], missions: [m]}}", "comparisons.c.policies.0", "text", "True (bool)",
+         QUOTES),
+        ("comparisons: {c: {policies: [a], missions: [null]}}", "comparisons.c.missions.0", "text", "None (NoneType)",
+         NOTHING),
+        ("comparisons: {c: {policies: [mine, x], missions: [m], reference: mien}}", "comparisons.c.reference",
+         "one of the policies compared (mine, x)", "'mien'", "did you mean 'mine'?"),
+        ("deployment: {version: 1.0}", "deployment.version", "text", "1.0 (float)", NUMBER),
+        ("deployment: {version: '1.0'}", "deployment.version", r"text that matches ^\d+\.\d+\.\d+$", "'1.0' (str)",
+         "write three numbers, as in 1.0.0"),
+    ],
+)  # fmt: skip
+def test_what_yaml_takes_text_for_has_a_remedy(text: str, where: str, expected: str, found: str, hint: str) -> None:
+    wrong = problem(parse_yaml(text, "my.yaml"))
+    assert (wrong.where, wrong.expected, wrong.found, wrong.hint) == (f"my.yaml: {where}", expected, found, hint)
+
+
+@pytest.mark.parametrize(
+    "text", ["name: 007", "name: '7'", "name: 2026-01-01", "training: {on: {}, 007: {}, null: {}}"]
+)
+def test_names_that_yaml_would_mistake_are_read_as_written(text: str) -> None:
+    content = parse_yaml(text, "my.yaml")
+    config = ExperimentConfig.from_dict(content)
+    assert config.name == content.get("name", "experiment")
+    assert list(config.training) == list(content.get("training", {}))
+
+
+def test_truth_values_stay_what_they_are_where_one_is_meant() -> None:
+    space = {"normalize_advantages": [True, False], "init_kwargs.deep": [True, 1]}
+    sweep = DAFSweepConfig(
+        search_space=space, init_kwargs={"wide": True}, hyperparameters={"normalize_advantages": False}
+    )
+    assert sweep.search_space["init_kwargs.deep"].choices == [True, 1]
+    assert (sweep.init_kwargs, sweep.hyperparameters.normalize_advantages) == ({"wide": True}, False)
+    with pytest.raises(ConfigError, match=r"DAFConfig: seed\n  expected: a number\n  found:    True"):
+        DAFConfig(seed=True)

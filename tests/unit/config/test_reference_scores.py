@@ -67,5 +67,7 @@ def test_other_files_are_refused_with_their_reason(name: str, text: str, part: s
 def test_the_range_of_profiles_rises() -> None:
     settings = {"policies": ["a"], "missions": ["m"]}
     assert DAFComparisonConfig.from_dict({**settings, "profile_range": [0, 2]}).profile_range == (0, 2)
-    with pytest.raises(ConfigError, match=r"profile_range must rise"):
+    with pytest.raises(
+        ConfigError, match=r"profile_range\n  expected: a profile_range that rises\n  found:    from 2\.0 to 2\.0"
+    ):
         DAFComparisonConfig.from_dict({**settings, "profile_range": [2, 2]})

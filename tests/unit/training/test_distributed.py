@@ -110,6 +110,15 @@ def test_a_single_process_needs_no_torchrun(tmp_path: Path, monkeypatch: pytest.
     assert (tmp_path / "model.safetensors").exists()
 
 
+@pytest.mark.parametrize("name", ["x y", "../x", "", "/x"])
+def test_a_name_that_cannot_be_part_of_a_path_is_refused(name: str, tmp_path: Path) -> None:
+    with pytest.raises(BadInputError) as caught:
+        daf_launch_distributed_training("tutorial.miner", name=name, output_dir=tmp_path)
+    assert (caught.value.where, caught.value.found) == ("daf_launch_distributed_training: name", f"'{name}'")
+    assert "it becomes part of a path" in caught.value.hint
+    assert list(tmp_path.iterdir()) == []
+
+
 # ---- under torchrun ---------------------------------------------------------------------------------------
 
 

@@ -24,8 +24,6 @@ from daf.training.trainer import Trainer
 from tests.unit.engine.test_user_code import FILE, RAISED
 from tests.unit.training.small import UPDATE_STEPS, options_of, recipe_of
 
-STEPS_PER_UPDATE = 64  # forward passes while experience is collected: 4 environments in one block, horizon 16
-
 
 def failing(*, world_size: int = 1, held_out: bool = False, updates: int = 3, **kwargs: Any) -> TrainingRecipe:
     sizes = {"hidden_size": 16, "embedding_size": 8}

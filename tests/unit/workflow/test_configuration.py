@@ -11,10 +11,11 @@ from daf.system.files import PROJECT
 from daf.workflow.configuration import (
     read_experiment,
     refuse_repeated_keys,
+    refuse_repeated_options,
     refuse_repeated_overrides,
     require_readable,
 )
-from daf.workflow.snakemake_internals import profile_files
+from daf.workflow.snakemake_internals import profile_files, repeated_options
 
 
 def written(folder: Path, name: str, text: str) -> Path:
@@ -74,7 +75,28 @@ def test_an_unreadable_default_configuration_ends_before_snakemake_reads_it(
 
 def test_a_key_of_a_nested_override_may_not_repeat() -> None:
     refuse_repeated_overrides(["daf={seed: 1, device: cpu}", "name=a=b", "name"])
-    with pytest.raises(
-        ConfigError, match="--config daf\n  expected: each key once\n  found:    'seed' twice in line 1"
-    ):
-        refuse_repeated_overrides(["daf={seed: 1, seed: 2}"])
+    with pytest.raises(ConfigError) as caught:
+        refuse_repeated_overrides(["daf={seed: 1, seed: 2}", "name=x", "training={a: {\nseeds: [1],\nseeds: [2]}}"])
+    assert [(problem.where, problem.expected, problem.found) for problem in caught.value.problems] == [
+        ("--config daf", "each key once", "'seed' twice in line 1"),
+        ("--config training", "each key once", "'seeds' in line 2 and again in line 3"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "repeated"),
+    [
+        (["-j4", "train", "--config", "name=x", "daf={seed: 1}", "--configfile", "a.yaml", "b.yaml"], []),
+        (["--config=name=x", "--config", "daf={seed: 1}"], ["--config"]),
+        (["-Cname=x", "--config=daf={seed: 1}"], ["--config"]),
+        (["--configfile=a.yaml", "-n", "--configfiles", "b.yaml"], ["--configfile"]),
+    ],
+)
+def test_options_of_which_snakemake_would_keep_the_last_are_refused(arguments: list[str], repeated: list[str]) -> None:
+    assert repeated_options(["/bin/snakemake", *arguments]) == repeated
+    assert repeated_options(["/bin/pytest", *arguments]) == []
+    if repeated:
+        with pytest.raises(ConfigError, match=f"expected: {repeated[0]} once"):
+            refuse_repeated_options(repeated)
+    else:
+        refuse_repeated_options(repeated)
