@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from daf.engine.policies import ResolvedPolicy
     from daf.engine.simulation import SimulationFactory
 
-FORMAT = "daf-golden-vectors/1"
+FORMAT: Literal["daf-golden-vectors/1"] = "daf-golden-vectors/1"
 STEPS, STRIDE, SEED = 8, 4, 0
 # Networks compute in float32, whose sums depend on the processor, the threads and the batch: probabilities then differ
 # by about 1e-6, after a few recurrent steps by 1e-5. Other weights or other code differ by far more.
@@ -190,7 +190,7 @@ def _in_words(action: list[str | None]) -> str:
     return " with ".join(str(part) for part in action if part) or "nothing"
 
 
-def replay_copy(package: Path, limits: Limits) -> str | None:
+def replay_copy(package: Path) -> str | None:
     """Replay the golden vectors of a deployed copy; returns what was replayed, or None without golden vectors.
 
     Raises:
@@ -200,7 +200,7 @@ def replay_copy(package: Path, limits: Limits) -> str | None:
         golden = read_golden(package)
         if golden is None:
             return None
-        with package_player(package, limits) as player:
+        with package_player(package, Limits()) as player:
             found = player.start() or replay(golden, player)
     except (BadInputError, GuestError) as error:
         found = error.found if isinstance(error, BadInputError) else str(error)
