@@ -3,6 +3,9 @@
 Both packages play the same episodes, each in its confined process. The new version is non-inferior if the interval of
 the paired difference of their mean rewards lies above minus the margin (as in ICH E9, section 3.3.2; Piaggio et al.,
 CONSORT extension for non-inferiority trials, JAMA 2012).
+
+Equal differences in all episodes, as between versions that act alike, have no such interval. Then the exact bound on the
+share of other episodes (Clopper and Pearson) must be small.
 """
 
 from __future__ import annotations
@@ -20,6 +23,8 @@ from daf.statistics.records import PairRecord
 
 if TYPE_CHECKING:
     from daf.engine.missions import Mission
+
+LARGEST_UNSEEN_SHARE = 0.1  # of episodes that may differ from those played, if these are all alike
 
 NonInferiorityVerdict = Literal["non-inferior", "inferior", "inconclusive", "insufficient data"]
 
@@ -73,6 +78,7 @@ def compare_versions(
         DeploymentError: a version cannot be played to the end.
         BadInputError: an unknown mission, or one whose episodes never end.
     """
+    import numpy as np
     import pandas as pd
 
     from daf.engine.missions import resolve_mission
@@ -90,15 +96,26 @@ def compare_versions(
     table = pd.concat([_episodes(version, resolved, requirement) for version in (new, serving)], ignore_index=True)
     results = compare_episodes(table, config)
     pair = next(pair for pair in results.pairs if pair.estimand == "checkpoints" and pair.mission == resolved.name)
-    return judge(pair, serving, requirement)
+    rewards = [table.loc[table["policy"] == label, "mean_reward"].to_numpy() for label in config.policies]
+    return judge(pair, serving, requirement, all_equal=bool(np.ptp(rewards[0] - rewards[1]) == 0))
 
 
-def judge(pair: PairRecord, serving: Version, requirement: NonInferiorityConfig) -> NonInferiority:
-    """The verdict on the first policy of a pair, the new version."""
+def judge(
+    pair: PairRecord, serving: Version, requirement: NonInferiorityConfig, *, all_equal: bool = False
+) -> NonInferiority:
+    """The verdict on the first policy of a pair, the new version.
+
+    Args:
+        all_equal: whether the difference is the same in all episodes.
+    """
     low, high, margin = pair.interval_low, pair.interval_high, requirement.margin
     known = not (isnan(low) or isnan(high))
+    unseen = 1 - ((1 - requirement.confidence_level) / 2) ** (1 / pair.n_a) if pair.n_a else 1.0
     verdict: NonInferiorityVerdict
-    if not known:
+    if not known and all_equal and unseen <= LARGEST_UNSEEN_SHARE:
+        verdict = "non-inferior" if pair.difference > -margin else "inferior"
+        meaning = f"their difference is the same in every episode, and another in at most {unseen:.1%} of all"
+    elif not known:
         verdict, meaning = "insufficient data", pair.interval_method or "its interval is unknown"
     elif low > -margin:
         verdict, meaning = "non-inferior", "it is not worse by more than the margin"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import zipfile
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -69,12 +70,14 @@ class Clock(BatchPolicy):
 '''
 
 
-@pytest.fixture
-def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    name = f"golden_{abs(hash(str(tmp_path)))}"
-    (tmp_path / f"{name}.py").write_text(POLICIES)
-    monkeypatch.syspath_prepend(tmp_path)
-    return name
+@pytest.fixture(scope="module")
+def module(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    folder = tmp_path_factory.mktemp("policies")
+    name = f"golden_{abs(hash(str(folder)))}"
+    (folder / f"{name}.py").write_text(POLICIES)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(folder)
+        yield name
 
 
 def changed(package: Path, folder: Path, members: dict[str, bytes]) -> Path:
@@ -131,17 +134,24 @@ def saved_weights(class_path: str, path: Path, change: float = 0.0) -> bytes:
     return path.read_bytes()
 
 
-@pytest.fixture
-def recurrent(module: str, tmp_path: Path) -> PackageResult:
-    saved_weights(f"{module}.Remembers", tmp_path / "w.pt")
-    return daf_package_policy(f"{module}.Remembers", tmp_path / "w.pt", tmp_path / "out", "r", mission=MISSION)
+@pytest.fixture(scope="module")
+def weights(module: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("weights") / "w.pt"
+    saved_weights(f"{module}.Remembers", path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def recurrent(module: str, weights: Path, tmp_path_factory: pytest.TempPathFactory) -> PackageResult:
+    folder = tmp_path_factory.mktemp("packages")
+    return daf_package_policy(f"{module}.Remembers", weights, folder, "r", mission=MISSION)
 
 
 # ---- made -----------------------------------------------------------------------------------------------------
 
 
 def test_the_vectors_are_real_observations_and_the_probabilities_of_a_recurrent_network(
-    recurrent: PackageResult, module: str, tmp_path: Path
+    recurrent: PackageResult, module: str, weights: Path
 ) -> None:
     """Compared with the network called by hand, whose state goes from step to step."""
     import torch
@@ -159,7 +169,7 @@ def test_the_vectors_are_real_observations_and_the_probabilities_of_a_recurrent_
     assert (golden.observations[0] == buffers.observations).all()
     assert len({step.tobytes() for step in golden.observations}) == 8  # something happens in between
     policy = build_policy(resolve_policy(f"{module}.Remembers"), factory.interface)
-    policy.load_policy_data(str(tmp_path / "w.pt"))
+    policy.load_policy_data(str(weights))
     network, state = policy.network().inner, torch.zeros(4, 8)  # type: ignore[union-attr]
     for seen, expected in zip(golden.observations, golden.probabilities, strict=True):  # type: ignore[arg-type]
         with torch.no_grad():
@@ -167,8 +177,10 @@ def test_the_vectors_are_real_observations_and_the_probabilities_of_a_recurrent_
         assert np.allclose(logits.softmax(dim=1).numpy(), expected, atol=2e-6)
 
 
-def test_the_same_package_has_the_same_vectors(recurrent: PackageResult, module: str, tmp_path: Path) -> None:
-    again = daf_package_policy(f"{module}.Remembers", tmp_path / "w.pt", tmp_path / "again", "r", mission=MISSION)
+def test_the_same_package_has_the_same_vectors(
+    recurrent: PackageResult, module: str, weights: Path, tmp_path: Path
+) -> None:
+    again = daf_package_policy(f"{module}.Remembers", weights, tmp_path / "again", "r", mission=MISSION)
     assert again.path.read_bytes() == recurrent.path.read_bytes()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import nan
 from pathlib import Path
 from typing import Any
@@ -46,6 +47,20 @@ def test_the_interval_decides_against_the_margin(low: float, high: float, verdic
     assert (result.interval is None) == (low != low)
 
 
+@pytest.mark.parametrize(("episodes", "difference", "verdict", "words"), [
+    (36, 0.0, "non-inferior", "the same in every episode, and another in at most 9.7% of all"),
+    (35, 0.0, "insufficient data", "two episodes"),
+    (64, -1.0, "inferior", "at most 5.6% of all"),
+])  # fmt: skip
+def test_versions_that_act_alike_need_enough_episodes(
+    episodes: int, difference: float, verdict: str, words: str
+) -> None:
+    equal = replace(pair(nan, nan), n_a=episodes, n_b=episodes, difference=difference)
+    result = judge(equal, OLD, DEMAND, all_equal=True)
+    assert (result.verdict, words in result.sentence) == (verdict, True)
+    assert judge(equal, OLD, DEMAND).verdict == "insufficient data"
+
+
 def table(monkeypatch: pytest.MonkeyPatch, rewards: dict[str, list[float]]) -> None:
     """Episodes that were never played."""
 
@@ -70,7 +85,7 @@ OLD_REWARDS = [1.0, 2.0, 3.0, 2.5, 1.5, 2.2, 1.7, 2.9]
 
 
 @pytest.mark.parametrize(("change", "verdict"), [
-    ([0.0] * 8, "non-inferior"), ([-0.1, 0.1] * 4, "non-inferior"), ([-2.0, -2.1] * 4, "inferior"),
+    ([0.0] * 8, "insufficient data"), ([-0.1, 0.1] * 4, "non-inferior"), ([-2.0, -2.1] * 4, "inferior"),
     ([-1.0, 0.3] * 4, "inconclusive"),
 ])  # fmt: skip
 def test_paired_differences_give_the_verdict(
@@ -100,7 +115,8 @@ def deploy(tmp_path: Path, version: str, **options: Any) -> Any:
 
 
 def test_an_inferior_version_is_not_deployed(registry: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    table(monkeypatch, {"0.2.0": [reward - 2 for reward in OLD_REWARDS], "0.1.0": OLD_REWARDS})
+    worse = [reward - 2 - number / 100 for number, reward in enumerate(OLD_REWARDS)]
+    table(monkeypatch, {"0.2.0": worse, "0.1.0": OLD_REWARDS})
     with pytest.raises(DeploymentError) as caught:
         deploy(tmp_path, "0.2.0")
     assert caught.value.expected == "a version that is non-inferior to 0.1.0, which serves"
@@ -111,7 +127,8 @@ def test_an_inferior_version_is_not_deployed(registry: Path, tmp_path: Path, mon
 def test_a_non_inferior_version_is_deployed_and_the_history_says_why(
     registry: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    table(monkeypatch, {"0.2.0": [reward + 0.1 for reward in OLD_REWARDS], "0.1.0": OLD_REWARDS})
+    better = [reward + number / 100 for number, reward in enumerate(OLD_REWARDS)]
+    table(monkeypatch, {"0.2.0": better, "0.1.0": OLD_REWARDS})
     told = deploy(tmp_path, "0.2.0", dry_run=True)
     assert told.details["evidence"]["non_inferiority"]["verdict"] == "non-inferior"
     assert FolderRegistry(registry).versions("p") == ["0.1.0"]
@@ -119,8 +136,8 @@ def test_a_non_inferior_version_is_deployed_and_the_history_says_why(
     event = FolderRegistry(registry).history("p")[-1]
     found = event["evidence"]["non_inferiority"]
     assert (found["verdict"], found["against"], found["margin"]) == ("non-inferior", "0.1.0", 0.5)
-    assert found["difference"] == pytest.approx(0.1)
-    assert found["interval"][0] > -0.5
+    assert found["difference"] == pytest.approx(0.035)
+    assert -0.5 < found["interval"][0] < 0.035 < found["interval"][1]
     deploy(tmp_path, "0.2.0")  # again: it serves already, and is not compared with itself
     assert len(FolderRegistry(registry).history("p")) == 2
 
@@ -133,7 +150,8 @@ def test_the_first_version_has_nothing_to_be_compared_with(tmp_path: Path) -> No
 def test_a_version_that_was_compared_with_another_than_serves_now_is_refused(
     registry: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    table(monkeypatch, {"0.2.0": OLD_REWARDS, "0.1.0": OLD_REWARDS})
+    better = [reward + number / 100 for number, reward in enumerate(OLD_REWARDS)]
+    table(monkeypatch, {"0.2.0": better, "0.1.0": OLD_REWARDS})
     compare = non_inferiority.compare_versions
 
     def meanwhile(*arguments: Any) -> Any:
@@ -175,4 +193,4 @@ def test_packages_play_the_episodes_of_an_evaluation(tmp_path: Path) -> None:
     assert played["mean_reward"].tolist() == expected["mean_reward"].tolist()
     assert played["actions"].tolist() == expected["actions"].tolist()
     result = compare_versions(new, old, mission, demand)
-    assert (result.verdict, result.difference) == ("non-inferior", 0.0)
+    assert (result.verdict, result.difference) == ("insufficient data", 0.0)  # 3 episodes
