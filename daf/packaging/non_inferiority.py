@@ -4,8 +4,8 @@ Both packages play the same episodes, each in its confined process. The new vers
 the paired difference of their mean rewards lies above minus the margin (as in ICH E9, section 3.3.2; Piaggio et al.,
 CONSORT extension for non-inferiority trials, JAMA 2012).
 
-Equal differences in all episodes, as between versions that act alike, have no such interval. Then the exact bound on the
-share of other episodes (Clopper and Pearson) must be small.
+Equal differences in all episodes, as between versions that act alike, have no such interval. Then the exact bound on
+the share of other episodes (Clopper and Pearson) must be small.
 """
 
 from __future__ import annotations

@@ -291,6 +291,18 @@ def test_damaged_vectors_are_refused(change: dict[str, Any], recurrent: PackageR
 
 
 @pytest.mark.slow
+def test_a_deployed_copy_that_answers_differently_is_refused(
+    recurrent: PackageResult, module: str, tmp_path: Path
+) -> None:
+    """In the confined process."""
+    weights = saved_weights(f"{module}.Remembers", tmp_path / "w2.pt", change=0.01)
+    other = changed(recurrent.path, tmp_path / "changed", {"weights.pt": weights})
+    with pytest.raises(DeploymentError, match="step 0, agent 0: expected move_") as caught:
+        replay_copy(other)
+    assert caught.value.where == f"{other}: golden_vectors.json"
+
+
+@pytest.mark.long
 def test_a_package_that_answers_differently_is_neither_valid_nor_deployed(
     recurrent: PackageResult, module: str, tmp_path: Path
 ) -> None:

@@ -155,7 +155,7 @@ def test_a_version_that_was_compared_with_another_than_serves_now_is_refused(
     compare = non_inferiority.compare_versions
 
     def meanwhile(*arguments: Any) -> Any:
-        daf_deploy_policy(fake(tmp_path / "packages", "0.3.0"), registry, validate=False)
+        daf_deploy_policy(fake(tmp_path / "packages", "0.3.0", b"third"), registry, validate=False)
         return compare(*arguments)
 
     monkeypatch.setattr("daf.packaging.admission.compare_versions", meanwhile)
@@ -178,7 +178,7 @@ def test_a_demand_that_cannot_be_met_is_refused(tmp_path: Path) -> None:
         daf_deploy_policy(package, tmp_path / "r", validate=False, require_non_inferiority={"episodes": 8})
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_packages_play_the_episodes_of_an_evaluation(tmp_path: Path) -> None:
     """Their rewards are those that DAF's evaluation of the same policy finds."""
     from daf.engine.evaluation import evaluate_policy
