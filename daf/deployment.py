@@ -7,22 +7,19 @@ registry or a CoGames server.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from daf.config import NonInferiorityConfig
 from daf.config.policy_reference import check_importable, class_path_of
 from daf.packaging.deployments import Deployment
 from daf.packaging.endpoints import deploy_package, deploy_request, open_endpoint, validation_path_of
 from daf.packaging.manifest import Manifest
 from daf.packaging.package import PackageOptions, PackageRequest, PackageResult, write_package
+from daf.packaging.player import DEFAULT_ACTION_TIME_MS
 from daf.packaging.registry import DeployedPolicy
-from daf.packaging.validation import (
-    DEFAULT_ACTION_TIME_MS,
-    DEFAULT_STEPS,
-    DEFAULT_TIMEOUT_S,
-    ValidationResult,
-    validate_package,
-)
+from daf.packaging.validation import DEFAULT_STEPS, DEFAULT_TIMEOUT_S, ValidationResult, validate_package
 from daf.system.arguments import checked_arguments
 from daf.system.user_paths import user_path
 
@@ -134,8 +131,11 @@ def daf_deploy_policy(
     validate: bool | ValidationResult | str | Path = True,
     reason: str = "",
     dry_run: bool = False,
+    require_non_inferiority: NonInferiorityConfig | Mapping[str, Any] | None = None,
 ) -> Deployment:
     """Validate a package and send it to an endpoint.
+
+    In a registry, the copy that is about to serve must give the answers that the policy gave when it was packaged.
 
     Args:
         endpoint: a folder (or file://…) for a registry, http(s)://… for a CoGames server, coworld+http(s)://… for a
@@ -148,20 +148,32 @@ def daf_deploy_policy(
             the record next to the package, `{name}-{version}.validation.json`.
         reason: why, for the registry's history.
         dry_run: check everything that can be checked, and change nothing.
+        require_non_inferiority: refuse the package unless it is non-inferior to the version that serves in the
+            registry, e.g. `{"margin": 0.5, "episodes": 64}`: both play `mission`, and the interval of the difference of
+            mean rewards must lie above minus the margin. The result is in the details and in the registry's history.
 
     Raises:
-        DeploymentError: the package is invalid or was not validated, the version exists with different content, or the
-            endpoint refuses.
+        DeploymentError: the package is invalid or was not validated, is not shown to be non-inferior, answers
+            differently than when it was packaged, the version exists with different content, or the endpoint refuses.
         BadInputError: an invalid address or name.
     """
     package = user_path(package_path, "package_path")
-    request = deploy_request(package, name, season, reason, dry_run)
+    request = replace(
+        deploy_request(package, name, season, reason, dry_run),
+        non_inferiority=_requirement(require_non_inferiority), mission=mission,
+    )  # fmt: skip
     if validate is True:
         return deploy_package(request, endpoint, mission)
     if isinstance(validate, ValidationResult):
         return deploy_package(request, endpoint, validate)
     record = validation_path_of(package) if validate is False else user_path(validate, "validate")
     return deploy_package(request, endpoint, record)
+
+
+def _requirement(requirement: NonInferiorityConfig | Mapping[str, Any] | None) -> NonInferiorityConfig | None:
+    if requirement is None or isinstance(requirement, NonInferiorityConfig):
+        return requirement
+    return NonInferiorityConfig.from_dict(dict(requirement), source="daf_deploy_policy: require_non_inferiority")
 
 
 @checked_arguments

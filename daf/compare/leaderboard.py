@@ -18,6 +18,7 @@ from daf.config.recipes import MissionRecipe
 from daf.errors import BadInputError
 from daf.statistics.records import OVERALL, SummaryRecord
 from daf.statistics.results import ComparisonResults
+from daf.system.csv_files import csv_of_frame
 from daf.system.engine_packages import DECIDING_PACKAGES
 from daf.system.files import digest, write_json, write_text
 from daf.system.json_files import read_own_json
@@ -127,7 +128,7 @@ def enter(path: str | Path, suite: str, experiment: ExperimentConfig, results: C
             _replace(board["entries"], _entry(plan, policy, results))
         _rank(board["entries"], results.missions)
         write_json(path, content)
-        write_text(path.with_suffix(".csv"), _table(content).to_csv(index=False))
+        write_text(path.with_suffix(".csv"), csv_of_frame(_table(content)))
     return content
 
 

@@ -22,6 +22,7 @@ from daf.config.experiment import (
     EvaluationConfig,
     ExperimentConfig,
     MissionConfig,
+    NonInferiorityConfig,
     PolicyConfig,
     Replay,
 )
@@ -56,6 +57,7 @@ __all__ = [
     "Hyperparameters",
     "IntParameter",
     "MissionConfig",
+    "NonInferiorityConfig",
     "Normalization",
     "PolicyConfig",
     "Primary",

@@ -45,6 +45,7 @@ TABLES: tuple[tuple[str, type[BaseModel]], ...] = (
     ("`comparisons.<name>`", config.DAFComparisonConfig),
     ("`comparisons.<name>.normalization`", config.Normalization),
     ("`deployment`", config.DAFDeploymentConfig),
+    ("`deployment.require_non_inferiority`", config.NonInferiorityConfig),
 )
 
 

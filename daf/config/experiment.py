@@ -167,6 +167,20 @@ class DAFTrainingConfig(StrictModel):
 # ---- deployment -------------------------------------------------------------------------------------------
 
 
+class NonInferiorityConfig(StrictModel):
+    """A new version must not be worse than the one that serves by more than a margin, declared beforehand."""
+
+    margin: float = Field(
+        gt=0, description="largest loss of mean reward per agent that is acceptable; the interval must stay above it"
+    )
+    episodes: int = Field(64, ge=2, description="episodes per version, on the same seeds")
+    seed: Seed = Field(2_000_000, description="seed of the first episode")
+    confidence_level: float = Field(
+        0.95, gt=0.5, lt=1, description="of the two-sided interval; 0.95 is a one-sided test at 2.5 %"
+    )
+    timeout_seconds: float = Field(3600.0, gt=0, description="wall-clock limit for the episodes of each version")
+
+
 class DAFDeploymentConfig(StrictModel):
     """The package to build from one policy, and where to deploy it."""
 
@@ -179,6 +193,11 @@ class DAFDeploymentConfig(StrictModel):
     validation_mission: NameOrPath = Field("tutorial.miner", description="where the package must load and act")
     endpoint: NameOrPath | None = Field(None, description="folder or http(s) address that `deploy_policy` uploads to")
     season: str | None = Field(None, description="tournament season, for a CoGames server")
+    require_non_inferiority: NonInferiorityConfig | None = Field(
+        None,
+        description="what `deploy_policy` demands before a new version replaces the one that serves in a registry; "
+        "null: nothing",
+    )
 
 
 # ---- the whole experiment ---------------------------------------------------------------------------------

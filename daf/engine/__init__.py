@@ -25,6 +25,7 @@ worker_pool      processes that share the episodes
 batches          many episodes of one network in lock step
 rollout          one episode of any other policy
 guest            one episode of a policy in another process
+golden           what a policy answers to observations of a mission
 user_code        what policies change of this process, restored
 random_state     the global random generators
 episode          the stored results of an episode

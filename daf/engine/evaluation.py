@@ -213,7 +213,7 @@ def play_episodes(
     torch.set_num_threads(1)  # with small batches, intra-op threads are many times slower
     seed_everything(0)  # a network without weights must be the same untrained one everywhere
     policy = make()
-    if _plays_in_batches(policy):
+    if plays_from_logits(policy):
         yield from play_in_batches(PolicyNetwork(policy, label), policy, factory, numbers, seed, device)
         return
     if type(policy).step_batch is not MultiAgentPolicy.step_batch:
@@ -232,7 +232,7 @@ def play_episodes(
     yield from _one_by_one(play, factory, numbers, seed)
 
 
-def _plays_in_batches(policy: MultiAgentPolicy) -> bool:
+def plays_from_logits(policy: MultiAgentPolicy) -> bool:
     """Whether the policy's actions are samples from its network's logits, and nothing else."""
     if not isinstance(policy, NetworkPolicy):
         return type(policy) in NETWORK_POLICIES

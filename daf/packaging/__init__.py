@@ -7,6 +7,10 @@ bundle        the zip: a CoGames submission bundle with documentation, the same 
 manifest      the required content of the zip, by hash
 inspection    what reading a package tells, without running anything
 validation    whether a package is intact and plays
+golden        what a packaged policy answered, replayed wherever it is validated or deployed
+player        a package that plays from its own process
+admission     what a package must show before it serves
+non_inferiority  a new version against the one that serves
 sandbox       the process of a package under validation: confined, watched, ended
 confine       a program that gives up rights, then runs isolated_run
 isolated_run  a program that loads a package without DAF and answers observations with actions

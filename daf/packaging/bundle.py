@@ -20,7 +20,8 @@ from daf.system.readers import read_bytes
 SPEC_NAME = "policy_spec.json"
 METADATA_NAME = "metadata.json"
 MISSION_NAME = "mission.json"
-RESERVED = (SPEC_NAME, METADATA_NAME, MISSION_NAME, "README.md", "requirements.txt", "VERSION")
+GOLDEN_NAME = "golden_vectors.json"
+RESERVED = (SPEC_NAME, METADATA_NAME, MISSION_NAME, GOLDEN_NAME, "README.md", "requirements.txt", "VERSION")
 
 
 def write_zip(path: str | Path, members: Mapping[str, bytes]) -> None:

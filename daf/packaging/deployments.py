@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from daf.config import MissionConfig, NonInferiorityConfig
 from daf.packaging.manifest import Manifest
 
 
@@ -19,7 +20,8 @@ class Deployment:
         endpoint: folder or address.
         location: path of the zip, or the server's id of the policy version.
         sha256: of the zip.
-        details: what else the endpoint answered; `dry_run` is true if nothing was sent or switched.
+        details: what else the endpoint answered; `dry_run` is true if nothing was sent or switched; `evidence` is what
+            the version had shown.
     """
 
     name: str
@@ -41,6 +43,8 @@ class DeployRequest:
         season: tournament season to enter.
         reason: why, for the history.
         dry_run: check everything, change nothing.
+        non_inferiority: what it must show against the version that serves; None: nothing.
+        mission: where both versions play for that.
     """
 
     package: Path
@@ -49,3 +53,5 @@ class DeployRequest:
     season: str | None = None
     reason: str = ""
     dry_run: bool = False
+    non_inferiority: NonInferiorityConfig | None = None
+    mission: str | MissionConfig = ""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol, TypedDict
 from urllib.parse import unquote, urlsplit
 
 from daf.errors import BadInputError, DeploymentError
+from daf.packaging.admission import Admission
 from daf.packaging.deployments import Deployment, DeployRequest
 from daf.packaging.http_client import LOOPBACK
 from daf.packaging.manifest import PACKAGE_AGAIN, read_manifest
@@ -83,6 +84,9 @@ def deploy_package(
         validation: the mission on which the package must first play, or an earlier validation, or its record.
     """
     target, package, sha256 = open_endpoint(endpoint), request.package, request.manifest.sha256
+    if request.non_inferiority is not None and not isinstance(target, FolderEndpoint):
+        hint = "a server does not tell which version serves; leave require_non_inferiority out"
+        raise BadInputError("a folder registry", "a server", "require_non_inferiority", hint)
     if isinstance(validation, Path):
         require_record(package, validation, sha256)
     else:
@@ -174,9 +178,14 @@ class FolderEndpoint:
             hint = "package the policy under that name"
             raise BadInputError(f"the package's own name '{manifest.name}'", f"'{request.name}'", "endpoint", hint)
         current = self._registry.current(manifest.name)
-        stored = self._registry.deploy(request.package, manifest, reason=request.reason, dry_run=request.dry_run)
+        admission = Admission.of(request, self._registry)
+        stored = self._registry.deploy(
+            request.package, manifest, reason=request.reason, dry_run=request.dry_run, examine=admission.examine
+        )
         serves = current["version"] if current else None
         details = {"dry_run": True, "current": serves} if request.dry_run else {}
+        if admission.evidence:
+            details |= {"evidence": admission.evidence}
         return self._deployment(request.name, manifest.version, str(stored), manifest.sha256, details)
 
     def rollback(self, name: str, to_version: str | None, *, reason: str = "", dry_run: bool = False) -> Deployment:

@@ -4,8 +4,8 @@
 dependency on DAF fails here. The engine's side of the episode (observations, rewards, steps, clocks) is played by the
 process that validates, `daf.engine.guest`. Whatever the package does here, it can only choose actions, or fail.
 
-Messages are JSON with their length in front. In this order: whether the files are sound, before any of the package's
-code runs; whether the policy was built; then one answer per question.
+Messages are JSON with their length in front. The first says whether the files are sound, before any of the package's
+code runs. Then comes one answer per request: build the policy, or act on observations.
 """
 
 from __future__ import annotations
@@ -141,62 +141,110 @@ def finite(value: Any) -> bool:
 # ---- the policy ----------------------------------------------------------------------------------------------
 
 
-def load(request: dict[str, Any], root: Path) -> tuple[list[Any], Any, int]:
-    """The policy of every agent, the mission's interface, and the time per action that the policy asks for.
+class Built:
+    """A policy, built anew for one episode or replay. Seeds are fixed, since the engine seeds no policy.
 
-    Seeds are fixed, since the engine seeds no policy.
+    Attributes:
+        heard: the outputs of the policy's network since the last answer; None if nobody listens.
     """
-    import random
 
-    import numpy as np
-    import torch
-    from mettagrid.policy.loader import initialize_or_load_policy
-    from mettagrid.policy.policy_env_interface import PolicyEnvInterface
-    from mettagrid.policy.prepare_policy_spec import load_policy_spec_from_path
+    def __init__(self, order: dict[str, Any], package: str, root: Path) -> None:
+        import random
 
-    torch.set_num_threads(1)
-    random.seed(request["seed"])
-    np.random.seed(request["seed"])
-    torch.manual_seed(request["seed"])
-    sys.meta_path.insert(0, NoDaf(root))
-    interface = PolicyEnvInterface.model_validate(request["interface"])
-    spec = load_policy_spec_from_path(Path(request["package"]), device="cpu", force_dest=root)
-    policy = initialize_or_load_policy(interface, spec)
-    budget_ms = max(int(request["max_action_time_ms"]), int(policy.minimum_action_timeout_ms))
-    policy.configure_action_timeout_ms(budget_ms)
-    agents = [policy.agent_policy(agent) for agent in range(interface.num_agents)]
-    for agent in agents:
-        agent.reset()
-    return agents, interface, int(policy.minimum_action_timeout_ms)
+        import numpy as np
+        import torch
+        from mettagrid.policy.loader import initialize_or_load_policy
+        from mettagrid.policy.policy_env_interface import PolicyEnvInterface
+        from mettagrid.policy.prepare_policy_spec import load_policy_spec_from_path
+
+        torch.set_num_threads(1)
+        random.seed(order["seed"])
+        np.random.seed(order["seed"] % 2**32)
+        torch.manual_seed(order["seed"])
+        self.interface = PolicyEnvInterface.model_validate(order["interface"])
+        spec = load_policy_spec_from_path(Path(package), device="cpu", force_dest=root)
+        policy = initialize_or_load_policy(self.interface, spec)
+        self.minimum_ms = int(policy.minimum_action_timeout_ms)
+        policy.configure_action_timeout_ms(max(int(order["max_action_time_ms"]), self.minimum_ms))
+        self.agents: list[Any] = [policy.agent_policy(agent) for agent in range(self.interface.num_agents)]
+        for agent in self.agents:
+            agent.reset()
+        self.heard = listen(policy.network()) if order["listen"] else None
+
+    def ready(self) -> dict[str, Any]:
+        together = bool(self.agents) and bool(self.agents[0].can_step_group(self.agents))
+        return {"together": together, "minimum_action_timeout_ms": self.minimum_ms}
+
+    def act(self, question: dict[str, Any], raw: bytes) -> dict[str, Any]:
+        """What some agents choose, and with which probabilities if somebody listens."""
+        seen = observations(question, raw, self.interface)
+        if question["together"]:
+            chosen = list(self.agents[0].step_group(seen))
+        else:
+            chosen = [self.agents[agent].step(observation) for agent, observation in seen]
+        answer: dict[str, Any] = {"actions": [plain_action(action) for action in chosen]}
+        if self.heard is not None:
+            answer["probabilities"] = probabilities(self.heard)
+            self.heard.clear()
+        return answer
 
 
-def answer(agents: list[Any], interface: Any, channel: Channel) -> None:
-    """Answer questions until there are none: [agent, ...] with what they see → their actions."""
+def observations(question: dict[str, Any], raw: bytes, interface: Any) -> list[tuple[int, Any]]:
+    """[agent, what it sees], as the engine's rollout shows it."""
     import numpy as np
     from mettagrid.simulator.interface import AgentObservation, Location, ObservationToken, VisibleTalk
 
     features = {feature.id: feature for feature in interface.obs_features}
-    while True:
-        question = json.loads(channel.receive())
-        raw = np.frombuffer(channel.receive(), dtype=np.uint8).reshape(len(question["agents"]), -1, 3)
-        seen = []
-        for row, agent, talk in zip(raw, question["agents"], question["talk"], strict=True):
-            unused = row[:, 1] == 0xFF
-            used = int(unused.argmax()) if unused.any() else len(row)
-            tokens = [
-                ObservationToken(feature=features[int(token[1])], value=int(token[2]), raw_token=token)
-                for token in row[:used]
-            ]
-            heard = [
-                VisibleTalk(agent_id=speaker, text=text, location=Location(*place), remaining_steps=left)
-                for speaker, text, place, left in talk
-            ]
-            seen.append((agent, AgentObservation(agent_id=agent, tokens=tokens, talk=heard)))
-        if question["together"]:
-            chosen = list(agents[0].step_group(seen))
-        else:
-            chosen = [agents[agent].step(observation) for agent, observation in seen]
-        channel.send({"actions": [plain_action(action) for action in chosen]})
+    rows = np.frombuffer(raw, dtype=np.uint8).reshape(len(question["agents"]), -1, 3)
+    seen = []
+    for row, agent, talk in zip(rows, question["agents"], question["talk"], strict=True):
+        unused = row[:, 1] == 0xFF
+        used = int(unused.argmax()) if unused.any() else len(row)
+        tokens = [
+            ObservationToken(feature=features[int(token[1])], value=int(token[2]), raw_token=token)
+            for token in row[:used]
+        ]
+        heard = [
+            VisibleTalk(agent_id=speaker, text=text, location=Location(*place), remaining_steps=left)
+            for speaker, text, place, left in talk
+        ]
+        seen.append((agent, AgentObservation(agent_id=agent, tokens=tokens, talk=heard)))
+    return seen
+
+
+def listen(network: Any) -> list[Any]:
+    """A list that gets whatever the network answers from now on, to whoever calls it in whichever way."""
+    if network is None:
+        raise TypeError("the policy has no network")
+    heard: list[Any] = []
+    depth = 0
+
+    def overheard(call: Callable[..., Any]) -> Callable[..., Any]:
+        def wrapper(*arguments: Any, **options: Any) -> Any:
+            nonlocal depth
+            depth += 1  # one of the two may call the other
+            try:
+                outputs = call(*arguments, **options)
+            finally:
+                depth -= 1
+            if depth == 0:
+                heard.append(outputs)
+            return outputs
+
+        return wrapper
+
+    for name in ("forward", "forward_eval"):
+        if hasattr(network, name):
+            setattr(network, name, overheard(getattr(network, name)))
+    return heard
+
+
+def probabilities(heard: list[Any]) -> list[list[float]]:
+    """The probabilities of the actions, one row per agent; no rows if the policy acted without its network."""
+    rows: list[list[float]] = []
+    for outputs in heard:
+        rows += outputs[0].detach().double().flatten(0, -2).softmax(dim=-1).tolist()
+    return rows
 
 
 def plain_action(action: Any) -> list[Any]:
@@ -207,16 +255,26 @@ def describe(error: BaseException) -> str:
     return f"{type(error).__name__}: {error}"[:1000]
 
 
+def serve(package: str, root: Path, channel: Channel) -> None:
+    """Answer requests until there are none."""
+    sys.meta_path.insert(0, NoDaf(root))
+    built: Built | None = None
+    while True:
+        request = json.loads(channel.receive())
+        if "build" in request:
+            built = Built(request["build"], package, root)
+            channel.send(built.ready())
+        elif built is not None:
+            channel.send(built.act(request, channel.receive()))
+
+
 def main(request: dict[str, Any], stream: socket.socket) -> int:
     channel, root = Channel(stream), Path(request["home"]) / "bundle"
     try:
         unpack(Path(request["package"]), root)
         called_by_pickle = runpy.run_path(request["pickles"])["called_by_pickle"]
         channel.send({"files": faults_of_files(root, called_by_pickle)})
-        agents, interface, minimum_ms = load(request, root)
-        together = bool(agents) and bool(agents[0].can_step_group(agents))
-        channel.send({"together": together, "minimum_action_timeout_ms": minimum_ms})
-        answer(agents, interface, channel)
+        serve(request["package"], root, channel)
     except (Exception, SystemExit) as error:  # whatever the policy raises is the finding
         traceback.print_exc()
         frames = traceback.extract_tb(error.__traceback__)

@@ -11,7 +11,7 @@ import json
 import logging
 import os
 import platform
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal, NotRequired, TypedDict
 
@@ -43,6 +43,7 @@ class Event:
         user: who did it, as the machine knows them.
         host: on which machine.
         reason: why, in the words of who did it.
+        evidence: what the version had shown: replayed golden vectors, non-inferiority to the version before.
     """
 
     number: int
@@ -54,6 +55,7 @@ class Event:
     user: str = ""
     host: str = ""
     reason: str = ""
+    evidence: dict[str, Any] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """As a line of the history."""
@@ -73,6 +75,7 @@ _Fields = TypedDict(
         "user": NotRequired[str],
         "host": NotRequired[str],
         "reason": NotRequired[str],
+        "evidence": NotRequired[dict[str, Any]],
     },
 )
 
@@ -126,13 +129,15 @@ class Journal:
         write_text(self._history_path, "".join(_line(event) for event in self.events))
         self._damage = []
 
-    def commit(self, action: Action, version: str, sha256: str, reason: str) -> Event:
+    def commit(
+        self, action: Action, version: str, sha256: str, reason: str, evidence: dict[str, Any] | None = None
+    ) -> Event:
         """Make a version current."""
         last = self.last
         event = Event(
             number=last.number + 1 if last else 1, action=action, version=version,
             before=last.version if last else None, sha256=sha256, time=utc_now(), user=_user(), host=platform.node(),
-            reason=reason,
+            reason=reason, evidence=evidence or {},
         )  # fmt: skip
         self._write_pointer(event)
         with open(self._history_path, "a") as stream:

@@ -181,6 +181,7 @@ class _Collected:
     observation_shape: list[int] | None
     action_names: list[str] | None
     mission_file: dict[str, bytes]  # mission.json, if CoGames does not know the mission by its name
+    golden: dict[str, bytes]  # golden_vectors.json, if the policy's answers can be repeated
 
     @property
     def weights_name(self) -> str | None:
@@ -190,18 +191,22 @@ class _Collected:
 def _collect(checked: _Checked, include: Sequence[str | Path]) -> _Collected:
     from daf.engine.missions import resolve_mission
     from daf.engine.simulation import SimulationFactory
+    from daf.packaging.golden import golden_member
     from daf.packaging.source import collect_source
     from daf.packaging.weights import weights_for_bundle
 
-    interface, mission_file = None, {}
+    factory, interface, mission_file, golden = None, None, {}, {}
     if checked.mission is not None:
         mission = resolve_mission(checked.mission)
-        interface = SimulationFactory(mission.env_config).interface
+        factory = SimulationFactory(mission.env_config)
+        interface = factory.interface
         config = checked.mission if isinstance(checked.mission, MissionConfig) else None
         changed = config is not None and bool(config.variants or config.num_agents or config.max_steps)
         if changed or mission.origin != "cogames":
             mission_file = {bundle.MISSION_NAME: mission.env_config.model_dump_json().encode()}
     weights = weights_for_bundle(checked.policy, interface)
+    if factory is not None:
+        golden = golden_member(checked.policy, mission.name, factory)
     return _Collected(
         source=collect_source(checked.policy.class_path),
         weights=dict([weights]) if weights else {},
@@ -209,6 +214,7 @@ def _collect(checked: _Checked, include: Sequence[str | Path]) -> _Collected:
         observation_shape=None if interface is None else list(interface.observation_shape),
         action_names=None if interface is None else list(interface.action_names),
         mission_file=mission_file,
+        golden=golden,
     )
 
 
@@ -279,6 +285,7 @@ def _members(facts: Mapping[str, Any], checked: _Checked, collected: _Collected,
         **source.files,
         **collected.weights,
         **collected.mission_file,
+        **collected.golden,
     }
     if clashes := sorted(set(collected.included) & set(members)):
         raise BadInputError(

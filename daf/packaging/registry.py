@@ -18,7 +18,7 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,6 +57,7 @@ class DeployedPolicy:
     history: list[dict[str, Any]]
 
 
+Examine = Callable[[Path, Event | None], dict[str, Any]]
 _NEW_VERSION = "a version never changes: give the package a new version"
 
 
@@ -66,8 +67,20 @@ class FolderRegistry:
     def __init__(self, folder: str | Path) -> None:
         self.folder = Path(folder)
 
-    def deploy(self, package: Path, manifest: Manifest, *, reason: str = "", dry_run: bool = False) -> Path:
+    def deploy(
+        self,
+        package: Path,
+        manifest: Manifest,
+        *,
+        reason: str = "",
+        dry_run: bool = False,
+        examine: Examine | None = None,
+    ) -> Path:
         """Add a validated package and make it current; repeating this with the same content changes nothing.
+
+        Args:
+            examine: looks at the copy and at the event that made another version current, just before the copy becomes
+                current; returns evidence for the history, or raises.
 
         Raises:
             DeploymentError: this version already exists with different content.
@@ -83,7 +96,8 @@ class FolderRegistry:
                 self._copy(package, stored.parent, manifest)
             current = journal.last
             if not dry_run and (current is None or current.version != manifest.version):
-                journal.commit("deploy", manifest.version, manifest.sha256, reason)
+                evidence = examine(stored, current) if examine else {}
+                journal.commit("deploy", manifest.version, manifest.sha256, reason, evidence)
             return stored
 
     def rollback(
@@ -169,6 +183,13 @@ class FolderRegistry:
             known = Journal(self._home(name)).versions()
             raise DeploymentError("a deployed version", error.found, where, did_you_mean(version, known)) from None
         return self._inside(self.folder / name / version / f"{name}-{version}.zip")
+
+    def intact(self, name: str, version: str) -> Path:
+        """The zip of a version that was deployed; DeploymentError if its content is another."""
+        stored = self.zip_of(name, version)
+        known = Journal(self._home(name)).sha256_of(version) or ""
+        self._require(known, _sha256(stored), str(stored), "restore the file from the package")
+        return stored
 
     def _home(self, name: str) -> Path:
         return self._inside(self.folder / require_name(name, f"{self.folder}: name"))

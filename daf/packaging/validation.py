@@ -8,17 +8,16 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import TYPE_CHECKING, Any
 
-from daf.config import EvaluationConfig
-from daf.errors import BadInputError, DeploymentError, shorten
+from daf.errors import BadInputError, DeploymentError
+from daf.packaging.golden import GoldenVectors, read_golden, replay
 from daf.packaging.inspection import check, inspect
 from daf.packaging.manifest import Manifest
-from daf.packaging.sandbox import Guest, GuestError, Limits, private_folder
-from daf.system import pickles
+from daf.packaging.player import DEFAULT_ACTION_TIME_MS, PackagePlayer, Protection, package_player
+from daf.packaging.sandbox import GuestError, Limits
 from daf.system.checks import CheckResult, as_lines, found_and_hint, messages
 from daf.system.files import file_sha256
-from daf.system.validated import validated
 
 if TYPE_CHECKING:
     from daf.config import MissionConfig
@@ -27,9 +26,7 @@ if TYPE_CHECKING:
 
 DEFAULT_STEPS = 32
 DEFAULT_TIMEOUT_S = 300.0
-DEFAULT_ACTION_TIME_MS = EvaluationConfig().max_action_time_ms
 DEFAULT_LIMITS = Limits()
-PICKLES = Path(pickles.__file__)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,37 +109,18 @@ def require_valid(result: ValidationResult, hint: str = "") -> None:
 
 def _play(package: Path, factory: SimulationFactory, settings: _Settings) -> _Played:
     """Play the bundle, which lives in a separate, confined process; the episode is played here."""
-    from daf.engine.guest import BadAnswerError, GuestPolicy, play_guest
-
-    request = {
-        "package": str(package.resolve()), "interface": factory.interface.model_dump(mode="json"),
-        "pickles": str(PICKLES), "seed": settings.seed, "max_action_time_ms": settings.max_action_time_ms,
-    }  # fmt: skip
-    protection, files = None, None
-    with private_folder() as folder, Guest(request, folder, settings.limits) as guest:
+    with package_player(package, settings.limits) as player:
+        played = _Played(player=player)
         try:
-            protection = validated(_Protection, guest.receive(), "confinement")
-            files = validated(_Files, guest.receive(), "files")["files"]
-            if files:
-                return _Played(protection=protection, files=files)
-            ready = validated(_Ready, guest.receive(), "policy")
-
-            def ask(question: bytes, observations: bytes) -> Any:
-                guest.send(question, observations)
-                return guest.receive().get("actions")
-
-            minimum_ms = min(max(ready["minimum_action_timeout_ms"], 0), int(1000 * settings.limits.wall_seconds))
-            policy = GuestPolicy(
-                factory.interface, ask, together=ready["together"], minimum_action_timeout_ms=minimum_ms
-            )
-            episode = play_guest(policy, factory, settings.seed, settings.max_action_time_ms)
+            if not player.start():
+                played.episode = player.play(factory, settings.seed, settings.max_action_time_ms)
+                played.golden = read_golden(package)
+                played.deviation = replay(played.golden, player) if played.golden else ""
         except GuestError as error:
-            return _Played(protection=protection, files=files, error=str(error), place=error.place)
+            played.error, played.place = str(error), error.place
         except BadInputError as error:
-            return _Played(protection=protection, files=files, error=f"a damaged message ({error.found})")
-        except (ValueError, BadAnswerError) as error:  # an answer that the mission does not have
-            return _Played(protection=protection, files=files, error=shorten(str(error)))
-    return _Played(protection=protection, files=files, episode=episode)
+            played.error = f"{error.found} (expected {error.expected})"
+        return played
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -154,58 +132,48 @@ class _Settings:
     limits: Limits
 
 
-class _Protection(TypedDict):
-    """What the process says of its confinement before it knows the package."""
-
-    separated: bool
-    reason: str
-    refused: list[str]
-
-
-class _Files(TypedDict):
-    """What it says of the package's files before any of the package's code runs."""
-
-    files: str
-
-
-class _Ready(TypedDict):
-    """What it says when the policy is built; the package's code may have written it."""
-
-    together: bool
-    minimum_action_timeout_ms: int
-
-
-@dataclass(frozen=True, kw_only=True)
+@dataclass(kw_only=True)
 class _Played:
-    """How far playing came. `files` is None if the process failed before it had read them."""
+    """How far playing came. `deviation` is None until golden vectors were replayed."""
 
-    protection: _Protection | None
-    files: str | None
+    player: PackagePlayer
     episode: PlayedEpisode | None = None
+    golden: GoldenVectors | None = None
+    deviation: str | None = None
     error: str = ""
     place: str = ""
 
 
 def _judge(played: _Played, factory: SimulationFactory, manifest: Manifest | None, mission: str) -> list[CheckResult]:
     expected = f"a policy that loads and acts on {mission}"
-    checks = _check_protection(played)
-    if played.files:
+    checks = _check_protection(played.player.protection)
+    if played.player.files:
         hint = "train again without NaN; save tensors with torch.save or as safetensors"
-        return [*checks, check("files", "error", played.files, "finite tensors and plain data", hint)]
+        return [*checks, check("files", "error", played.player.files, "finite tensors and plain data", hint)]
+    found = played.error + (f" ({played.place})" if played.place else "")
     if played.episode is None:
-        found = played.error + (f" ({played.place})" if played.place else "")
         hint = "was it trained on another mission, or does `include` lack files that it needs?"
         return [check("play", "error", found, expected, hint), *checks]
     return [
         check("play", "ok", f"{played.episode.length} steps", expected),
+        *_check_golden(played, found),
         *checks,
         *_check_fit(manifest, factory, mission),
         *_check_episode(played.episode),
     ]
 
 
-def _check_protection(played: _Played) -> list[CheckResult]:
-    protection = played.protection
+def _check_golden(played: _Played, error: str) -> list[CheckResult]:
+    if played.golden is None and not error:
+        return []
+    expected = "the answers that the packaged policy gave"
+    if found := played.deviation or error:
+        hint = "is another version of torch or of the engine installed here? otherwise package the policy again"
+        return [check("golden vectors", "error", found, expected, hint)]
+    return [check("golden vectors", "ok", str(played.golden), expected)]
+
+
+def _check_protection(protection: Protection | None) -> list[CheckResult]:
     if protection is None or (protection["separated"] and not protection["refused"]):
         return []
     found = protection["reason"] or ", ".join(protection["refused"])

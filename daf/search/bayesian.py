@@ -44,8 +44,8 @@ class Bayesian:
 
     def suggest(self, request: SuggestionRequest) -> dict[str, Value]:
         space, trial = request.space, request.trial
-        num_known = sum(not result.skipped for result in request.prior)
-        design = quasi_random_points(space, request.seed, max(0, design_size(space, request.lag) - num_known))
+        num_missing = max(0, design_size(space, request.lag) - len(_known(request)))
+        design = quasi_random_points(space, request.seed, num_missing)
         if trial < len(design):
             return design[trial]
         if not space.free:
@@ -77,7 +77,7 @@ class Bayesian:
 
             distributions = {dimension.name: distribution_of(dimension) for dimension in space.free}
             study = optuna.create_study(direction=request.optimize_direction, sampler=self._sampler(request, number))
-            finished = [result for result in (*request.prior, *results) if not result.skipped]
+            finished = [*_known(request), *(result for result in results if not result.skipped)]
             study.add_trials(_finished_trials(space, finished, distributions, request.optimize_direction))
             study.add_trials(
                 [
@@ -95,7 +95,7 @@ class Bayesian:
 
     def _uses_gp(self, request: SuggestionRequest, number: int) -> bool:
         """Depends on the trial's number, not on `num_trials`: more trials must not change earlier ones."""
-        few = number + len(request.prior) < self.gp_last_trial and request.lag <= self.gp_largest_lag
+        few = number + len(_known(request)) < self.gp_last_trial and request.lag <= self.gp_largest_lag
         return few and request.space.mostly_numeric
 
     def _sampler(self, request: SuggestionRequest, number: int) -> optuna.samplers.BaseSampler:
@@ -105,6 +105,11 @@ class Bayesian:
         if self._uses_gp(request, number):
             return optuna.samplers.GPSampler(seed=seed, n_startup_trials=0)
         return optuna.samplers.TPESampler(seed=seed, n_startup_trials=0, multivariate=True, constant_liar=True)
+
+
+def _known(request: SuggestionRequest) -> list[TrialResult]:
+    """The trials of another sweep that say something: one that was skipped has no result, not even a failure."""
+    return [result for result in request.prior if not result.skipped]
 
 
 def design_size(space: Space, lag: int) -> int:

@@ -14,8 +14,6 @@ Results are read in only one way: `read_results` and `read_prior` return `TrialR
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -43,6 +41,7 @@ from daf.search.records import (
 from daf.search.results import SweepResults, TrialResult, best_trial, confirmed_best, finalists_of, flat_rows
 from daf.search.space import build_space, num_trials_effective
 from daf.search.strategy import stream_seed
+from daf.system.csv_files import csv_of_rows
 from daf.system.files import digest, write_text
 from daf.system.json_files import read_own_json
 from daf.system.provenance import provenance
@@ -351,11 +350,7 @@ def write_trials_csv(path: str | Path, results: SweepResults) -> None:
     rows = flat_rows(results.trials)
     if not rows:
         raise BadInputError("at least one trial", "none", str(path))
-    text = io.StringIO()
-    writer = csv.DictWriter(text, fieldnames=list(rows[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    write_text(path, text.getvalue())
+    write_text(path, csv_of_rows(rows, list(rows[0])))
 
 
 def read_sweep(folder: str | Path, config: DAFSweepConfig | None = None) -> SweepResults:

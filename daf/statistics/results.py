@@ -25,6 +25,7 @@ from daf.statistics.records import (
     SummaryRecord,
 )
 from daf.system.columns import columns_of, from_rows, make_frame, to_rows
+from daf.system.csv_files import csv_of_frame
 from daf.system.files import with_digest, write_text
 from daf.system.json_files import read_own_json
 from daf.system.plain import to_plain
@@ -326,7 +327,7 @@ class ComparisonResults:
             ("summary", self.summary_statistics), ("pairwise", self.pairwise), ("aggregates", self.aggregates),
             ("ranks", self.ranks), ("scores", self.scores()),
         ):  # fmt: skip
-            write_text(folder / f"{name}.csv", table.to_csv(index=False))
+            write_text(folder / f"{name}.csv", csv_of_frame(table))
         write_parquet(folder / "scores.parquet", self.scores())
         write_text(folder / "marl_eval.json", json.dumps(layout, allow_nan=False) + "\n")
         # One record per line: readable, and a tenth of the lines of a fully indented file.

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from daf.errors import BadInputError
 from daf.statistics.marl_eval_files import from_marl_eval
 from daf.system.compressed import unpack
+from daf.system.csv_files import unescaped
 from daf.system.json_files import parse_json
 from daf.system.readers import read_bytes, require_file
 from daf.system.tables import read_parquet
@@ -181,11 +182,13 @@ def _from_csv(text: str, separators: str, where: str) -> pd.DataFrame:
     separator = _separator(lines[0] if lines else "", separators)
     _check_fields(lines, separator, where)
     table = pd.read_csv(io.StringIO(text), sep=separator, dtype=str, keep_default_na=False, skipinitialspace=True)
+    table = table.rename(columns=unescaped).map(unescaped)
     headers = _known_headers(list(table.columns))
     names = {column for column in table.columns if headers.get(column, column) in NAMES}
     scores = [column for column in table.columns if headers.get(column, column) == "score"]
     decimal = _decimal_mark(table[scores[0]], separator, where) if scores else "."
     frame = pd.read_csv(io.StringIO(text), sep=separator, decimal=decimal, skipinitialspace=True)
+    frame = frame.rename(columns=unescaped)
     return frame.assign(**{column: table[column] for column in frame.columns if column in names})
 
 

@@ -9,6 +9,7 @@ json_files       reading JSON
 yaml_files       reading YAML
 archives         reading zip archives
 pickles          whether a file is a pickle that calls something
+csv_files        CSV tables that a spreadsheet cannot mistake for formulas
 tables           reading and writing parquet files
 validated        values checked against a type
 arguments        arguments of public functions checked against their annotations

@@ -93,7 +93,8 @@ def test_the_contents_of_a_package(package: PackageResult, weights: Path) -> Non
         assert archive.namelist() == sorted(archive.namelist())
         members = {name: archive.read(name) for name in archive.namelist()}
     assert sorted(members) == [
-        "README.md", "VERSION", "metadata.json", "policy_spec.json", "requirements.txt", "weights.pt",
+        "README.md", "VERSION", "golden_vectors.json", "metadata.json", "policy_spec.json", "requirements.txt",
+        "weights.pt",
     ]  # fmt: skip
     assert json.loads(members["policy_spec.json"]) == {
         "class_path": "mettagrid.policy.lstm.LSTMPolicy",

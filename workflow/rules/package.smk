@@ -69,6 +69,7 @@ rule deploy_policy:
         ENVIRONMENT
     params:
         deployment=deployment_params,
+        mission=deployment_mission,
         endpoint_state=endpoint_state("deployed"),
         stage_version=STAGE_VERSIONS["package"],
     script:

@@ -72,6 +72,10 @@ def deployment_params(wildcards):
     return EXPERIMENT.deployment.to_dict()
 
 
+def deployment_mission(wildcards):
+    return package_params(wildcards)["mission"]
+
+
 def endpoint_state(suffix):
     """Changes when something else serves than the file says, so that the target does not mistake itself for done.
 

@@ -273,16 +273,16 @@ def test_a_scripted_policy_plays_the_same_in_a_batch_and_in_a_team():
 
 
 def test_networks_with_their_own_way_of_acting_do_not_play_in_lock_step(factory):
-    from daf.engine.evaluation import _plays_in_batches
+    from daf.engine.evaluation import plays_from_logits
 
     class Cautious(Scout):
         def step_batch(self, raw_observations, raw_actions):
             raw_actions[:] = 0
 
-    assert _plays_in_batches(made(Scout, factory))
-    assert _plays_in_batches(made(RemembererOfTwo, factory))
-    assert not _plays_in_batches(made(Cautious, factory))
-    assert not _plays_in_batches(Marcher(factory.interface))
+    assert plays_from_logits(made(Scout, factory))
+    assert plays_from_logits(made(RemembererOfTwo, factory))
+    assert not plays_from_logits(made(Cautious, factory))
+    assert not plays_from_logits(Marcher(factory.interface))
 
 
 # ---- learning ---------------------------------------------------------------------------------------------------

@@ -22,7 +22,7 @@ READ_ONLY = [name for name, attack in ATTACKS.items() if not attack.played]
 @pytest.mark.parametrize("name", READ_ONLY)
 @pytest.mark.filterwarnings("ignore:Duplicate name")
 def test_a_harmful_package_is_refused_by_reading_it(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(validation, "Guest", None)  # no process is started
+    monkeypatch.setattr("daf.packaging.player.Guest", None)  # no process is started
     result = validation.validate_package(make(ATTACKS[name], tmp_path), MISSION)
     assert ATTACKS[name].problem in result.problems[0]
 

@@ -17,7 +17,7 @@ from scipy import stats
 from daf.config import DAFSweepConfig
 from daf.errors import BadInputError
 from daf.search import proposers
-from daf.search.bayesian import Bayesian, design_size
+from daf.search.bayesian import GP_LAST_TRIAL, Bayesian, design_size
 from daf.search.history import visible_trials
 from daf.search.proposers import Random, propose
 from daf.search.results import TrialResult
@@ -257,6 +257,18 @@ def test_skipped_trials_of_another_sweep_take_no_point_of_the_design():
         for trial in range(50)
     ]
     assert propose(config, 0, [], prior=skipped) == point
+
+
+def test_skipped_trials_of_another_sweep_decide_neither_model_nor_proposal():
+    """However many: the Gaussian process stays, and sees nothing of them."""
+    config = config_of(BRANIN, lag=1, optimize_direction="minimize")
+    results = run(config, branin, 9)
+    skipped = [
+        TrialResult(trial=trial, status="skipped", objective=None, hyperparameters=results[0].hyperparameters, seed=1)
+        for trial in range(GP_LAST_TRIAL + 1)
+    ]
+    for trial in (2, 8):
+        assert propose(config, trial, results[:trial], prior=skipped) == proposals_of(results)[trial]
 
 
 # ---- history ---------------------------------------------------------------------------------------------------
