@@ -1,7 +1,10 @@
 """The definition of an experiment: typed, validated models of its file, and the recipes derived from them.
 
-experiment        the experiment file: missions, policies, training, comparisons, deployment
+experiment        the experiment file: missions, policies, training, comparisons
 sweep             the part of it that describes a sweep
+deployment        the part of it that describes the package
+licenses          licences of packages, with their texts
+license_texts/    the texts
 direction         whether more or less is better
 normalization     reference scores of a comparison
 reference_scores  reference scores from a file
@@ -12,11 +15,11 @@ recipes           everything that determines a result, and nothing else
 docs              the schema and the tables of config/README.md, generated from the models
 """
 
+from daf.config.deployment import DAFDeploymentConfig
 from daf.config.direction import Direction, direction_sign
 from daf.config.experiment import (
     DAFComparisonConfig,
     DAFConfig,
-    DAFDeploymentConfig,
     DAFTrainingConfig,
     EvaluationConfig,
     ExperimentConfig,

@@ -14,6 +14,7 @@ from typing import Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
+from daf.config.deployment import DAFDeploymentConfig
 from daf.config.direction import Direction
 from daf.config.hyperparameters import Hyperparameters
 from daf.config.normalization import CountOrAuto, NormalizationOrFile
@@ -250,23 +251,6 @@ class DAFComparisonConfig(StrictModel):
         return self.max_episodes_per_mission if self.episodes_per_mission == "auto" else self.episodes_per_mission
 
 
-# ---- deployment -------------------------------------------------------------------------------------------
-
-
-class DAFDeploymentConfig(StrictModel):
-    """The package to build from one policy, and where to deploy it."""
-
-    policy: Name | None = Field(
-        None, description="name under `policies`; for a trained policy, the first seed unless `seed` is set"
-    )
-    seed: Seed | None = Field(None, description="training seed to package")
-    version: str = Field("0.1.0", pattern=r"^\d+\.\d+\.\d+$", description="version of the package")
-    description: str = Field("", description="one-sentence description for the package's documentation")
-    validation_mission: NameOrPath = Field("tutorial.miner", description="where the package must load and act")
-    endpoint: NameOrPath | None = Field(None, description="folder or http(s) address that `deploy_policy` uploads to")
-    season: str | None = Field(None, description="tournament season, for a CoGames server")
-
-
 # ---- the whole experiment ---------------------------------------------------------------------------------
 
 
@@ -353,16 +337,8 @@ class ExperimentConfig(StrictModel):
                 policy.training, self.training, "the name of a training run in this file", f"policies.{name}.training"
             )
         problems += self._broken_teams(source)
-        if self.deployment and self.deployment.policy:
-            check(self.deployment.policy, self.policies, "the name of a policy in this file", "deployment.policy")
-            packaged = self.policies.get(self.deployment.policy)
-            if packaged and packaged.policies:
-                hint = f"one of its members: {', '.join(packaged.policies)}"
-                found = f"'{self.deployment.policy}', a team"
-                problems.append(BadInputError("a single policy", found, f"{source}: deployment.policy", hint))
-            if packaged and packaged.training in self.training and self.deployment.seed is not None:
-                seeds = [str(seed) for seed in self.training[packaged.training].seeds]
-                check(str(self.deployment.seed), seeds, f"a seed of training.{packaged.training}", "deployment.seed")
+        if self.deployment:
+            problems += self.deployment.broken_references(check, self.policies, self.training, self.comparisons, source)
         return problems
 
     def _broken_warm_start(self, name: str, sweep: DAFSweepConfig, where: str) -> Iterator[BadInputError]:

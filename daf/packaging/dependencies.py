@@ -115,9 +115,7 @@ def _applies(requirement: Requirement, extras: frozenset[str]) -> bool:
         {"sys_platform": "linux", "platform_system": "Linux", "platform_machine": "x86_64", "os_name": "posix"},
         {"sys_platform": "darwin", "platform_system": "Darwin", "platform_machine": "arm64", "os_name": "posix"},
     )
-    return any(
-        requirement.marker.evaluate({**system, "extra": extra}) for system in systems for extra in ("", *extras)
-    )
+    return any(requirement.marker.evaluate({**system, "extra": extra}) for system in systems for extra in ("", *extras))
 
 
 def _installed(name: str) -> str | None:

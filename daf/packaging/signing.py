@@ -78,9 +78,7 @@ def check_signature(package: Path, verification_key: str | Path | None) -> list[
         config = verifying.Config().use_elliptic_key_verifier(public_key=key)
     except (ValueError, TypeError, AttributeError):
         hint = f"derive it from the private key: {_PUBLIC}"
-        raise BadInputError(
-            "an elliptic-curve public key in PEM format", "another file", str(key), hint
-        ) from None
+        raise BadInputError("an elliptic-curve public key in PEM format", "another file", str(key), hint) from None
     if not signature.is_file():
         return [_result("error", "no signature", f"sign the package: {signature.name} is missing")]
     if signature.stat().st_size > _LARGEST_SIGNATURE:
