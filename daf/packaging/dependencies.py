@@ -14,7 +14,7 @@ from importlib import metadata
 from pathlib import Path
 
 from packaging.requirements import Requirement
-from packaging.utils import canonicalize_name
+from packaging.utils import NormalizedName, canonicalize_name
 
 from daf.system.files import PROJECT
 from daf.system.readers import read_text
@@ -93,7 +93,7 @@ def without_hashes(dependencies: Iterable[Dependency]) -> list[str]:
     return [f"{dependency.name} {dependency.version}" for dependency in dependencies if not dependency.hashes]
 
 
-def _wanted(name: str, extras: frozenset[str]) -> list[tuple[str, frozenset[str]]]:
+def _wanted(name: str, extras: frozenset[str]) -> list[tuple[NormalizedName, frozenset[str]]]:
     """What an installed distribution declares, for any system, with these extras."""
     try:
         lines = metadata.requires(name) or []
