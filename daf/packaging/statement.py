@@ -25,13 +25,13 @@ class Build:
 
     Attributes:
         parameters: what the user asked for.
-        lineage: what determined the policy.
+        settings: what DAF added to that, and what determined the policy.
         inputs: files that were read, by name: their sha256.
         dependencies: distributions that the package needs.
     """
 
     parameters: Mapping[str, Any]
-    lineage: Mapping[str, Any]
+    settings: Mapping[str, Any]
     inputs: Mapping[str, str]
     dependencies: Sequence[Dependency]
 
@@ -42,29 +42,36 @@ def statement(subjects: Mapping[str, str], build: Build) -> bytes:
     Args:
         subjects: sha256 of the other members of the bundle.
     """
-    from google.protobuf import json_format
     from in_toto_attestation.v1.resource_descriptor import ResourceDescriptor
     from in_toto_attestation.v1.statement import Statement
 
     descriptors = [
         ResourceDescriptor(name=name, digest={"sha256": sha256}).pb for name, sha256 in sorted(subjects.items())
     ]
-    made = Statement(descriptors, PREDICATE_TYPE, _predicate(build))
-    made.validate()
-    content = json.loads(json_format.MessageToJson(made.pb))
+    predicate = _predicate(build)
+    Statement(descriptors, PREDICATE_TYPE, predicate).validate()
+    # Not the library's own text: protocol buffers know no integers in a predicate, and would write a seed as 1.0.
+    content = {
+        "_type": STATEMENT_TYPE,
+        "subject": [{"name": name, "digest": {"sha256": sha256}} for name, sha256 in sorted(subjects.items())],
+        "predicateType": PREDICATE_TYPE,
+        "predicate": predicate,
+    }
     return (json.dumps(content, indent=1, sort_keys=True) + "\n").encode()
 
 
 def _predicate(build: Build) -> dict[str, Any]:
     from daf import __version__
 
-    materials = [{"name": name, "digest": {"sha256": sha256}} for name, sha256 in sorted(build.inputs.items())]
+    materials: list[dict[str, Any]] = [
+        {"name": name, "digest": {"sha256": sha256}} for name, sha256 in sorted(build.inputs.items())
+    ]
     materials += [{"uri": f"pkg:pypi/{item.name}@{item.version}"} for item in build.dependencies]
     return {
         "buildDefinition": {
             "buildType": BUILD_TYPE,
             "externalParameters": dict(build.parameters),
-            "internalParameters": {"lineage": dict(build.lineage)},
+            "internalParameters": dict(build.settings),
             "resolvedDependencies": materials,
         },
         "runDetails": {"builder": {"id": BUILDER, "version": {"daf": __version__}}},
