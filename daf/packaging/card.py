@@ -68,7 +68,7 @@ def model_card(content: CardContent) -> bytes:
     return str(card).encode()
 
 
-def _license_fields(license: License | None) -> dict[str, str]:
+def _license_fields(license: License | None) -> dict[str, Any]:
     """As model hubs want them: a lower-case identifier, or `other` with a name and a link."""
     if license is None:
         return {}
@@ -183,7 +183,7 @@ def _evaluation(found: Findings | None) -> str:
     if found is None:
         return "None: no comparison was named when this was packaged."
     level = f"{100 * found.level:.4g} %"
-    rows = [
+    rows: list[tuple[object, ...]] = [
         (_place(score), score.n_episodes, number(score.mean), span(score.low, score.high), percent(score.success_rate),
          score.failures, score.timeouts)
         for score in found.scores
