@@ -3,7 +3,7 @@
 from dataclasses import asdict
 
 from daf.config import DAFDeploymentConfig
-from daf.deployment import daf_deploy_policy
+from daf.deployment import DeployOptions, daf_deploy_policy
 from daf.packaging.endpoints import require_endpoint
 from daf.system.files import write_json
 from daf.workflow.script import script_context
@@ -11,7 +11,11 @@ from daf.workflow.script import script_context
 with script_context(snakemake) as context:
     config = DAFDeploymentConfig.from_dict(snakemake.params.deployment)
     deployed = daf_deploy_policy(
-        snakemake.input.package, require_endpoint(config), season=config.season, validate=snakemake.input.validation
+        snakemake.input.package,
+        require_endpoint(config),
+        season=config.season,
+        validate=snakemake.input.validation,
+        options=DeployOptions(verification_key=config.verification_key),
     )
     context.logger.info(f"deployed: {deployed}")
     write_json(snakemake.output[0], asdict(deployed))

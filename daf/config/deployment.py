@@ -75,6 +75,14 @@ class DAFDeploymentConfig(StrictModel):
             raise wrong_value(error.expected, error.hint) from None
         return value
 
+    @field_validator("verification_key")
+    @classmethod
+    def _with_signing_key(cls, value: Path | None, info: ValidationInfo) -> Path | None:
+        if value is None and info.data.get("signing_key") is not None:
+            hint = "openssl ec -in signing.key -pubout -out signing.pub"
+            raise wrong_value("the public key that belongs to signing_key, so that signatures are checked", hint)
+        return value
+
     def broken_references(
         self,
         check: Check,

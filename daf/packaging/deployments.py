@@ -31,6 +31,17 @@ class Deployment:
 
 
 @dataclass(frozen=True, kw_only=True)
+class DeployOptions:
+    """Conditions for a deployment.
+
+    Attributes:
+        verification_key: a public key (PEM); a package that was not signed with its private key is refused.
+    """
+
+    verification_key: str | Path | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class DeployRequest:
     """A checked package, and how to deploy it.
 
@@ -41,6 +52,7 @@ class DeployRequest:
         season: tournament season to enter.
         reason: why, for the history.
         dry_run: check everything, change nothing.
+        options: conditions for the deployment.
     """
 
     package: Path
@@ -49,3 +61,4 @@ class DeployRequest:
     season: str | None = None
     reason: str = ""
     dry_run: bool = False
+    options: DeployOptions = DeployOptions()

@@ -12,6 +12,7 @@ from daf.packaging.http_client import LOOPBACK
 from daf.packaging.manifest import read_manifest, require_name
 from daf.packaging.registry import DeployedPolicy, FolderRegistry
 from daf.packaging.servers import COGAMES_TOKEN, CogamesServer, CoworldServer
+from daf.packaging.signing import require_signature
 from daf.packaging.validation import ValidationResult, require_valid, validate_package
 from daf.system.files import file_sha256
 from daf.system.user_paths import user_path
@@ -83,6 +84,8 @@ def deploy_package(
         validation: the mission on which the package must first play, or an earlier validation, or its record.
     """
     target, package, sha256 = open_endpoint(endpoint), request.package, request.manifest.sha256
+    key = request.options.verification_key
+    require_signature(package, None if key is None else user_path(key, "verification_key"))
     if isinstance(validation, Path):
         require_record(package, validation, sha256)
     else:

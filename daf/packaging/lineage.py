@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from daf.engine.model_files import ModelDescription
 
 
+_STAGES = ("propose", "select", "train", "evaluate", "compare", "package")
+
+
 @dataclass(frozen=True, kw_only=True)
 class Sources:
     """What a package was made from.
@@ -67,7 +70,7 @@ def lineage(sources: Sources) -> dict[str, Any]:
     model, best, found = sources.model, sources.sweep, sources.findings
     return {
         "daf": __version__,
-        "stage_versions": dict(STAGE_VERSIONS),
+        "stage_versions": {stage: STAGE_VERSIONS[stage] for stage in _STAGES},
         "policy": dict(sources.identity),
         "training": None
         if model is None
