@@ -73,7 +73,7 @@ docs: setup
 # Universal: one lock for Linux and macOS. The pins that are there stay unless pyproject.toml forbids them; to
 # renew all, remove the file first.
 lock:
-	@uv pip compile --no-config --universal --python-version 3.12 --extra dev --generate-hashes --no-strip-extras \
+	@uv pip compile --no-config --universal --python-version 3.12 --extra dev --extra signing --generate-hashes --no-strip-extras \
 		--no-annotate --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" \
 		--quiet pyproject.toml --output-file requirements.lock
 

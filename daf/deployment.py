@@ -11,14 +11,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from daf.config import NonInferiorityConfig
 from daf.config.policy_reference import check_importable, class_path_of
-from daf.packaging.deployments import Deployment
+from daf.packaging.deployments import Deployment, DeployOptions
 from daf.packaging.endpoints import deploy_package, deploy_request, open_endpoint, validation_path_of
 from daf.packaging.manifest import Manifest
 from daf.packaging.package import PackageOptions, PackageRequest, PackageResult, write_package
 from daf.packaging.player import DEFAULT_ACTION_TIME_MS
 from daf.packaging.registry import DeployedPolicy
+from daf.packaging.signing import sign_package
 from daf.packaging.validation import DEFAULT_STEPS, DEFAULT_TIMEOUT_S, ValidationResult, validate_package
 from daf.system.arguments import checked_arguments
 from daf.system.user_paths import user_path
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from daf.config import MissionConfig
 
 __all__ = [
+    "DeployOptions",
     "DeployedPolicy",
     "Deployment",
     "Manifest",
@@ -37,6 +38,7 @@ __all__ = [
     "daf_list_deployments",
     "daf_package_policy",
     "daf_rollback_deployment",
+    "daf_sign_package",
     "daf_validate_deployment",
 ]
 
@@ -58,7 +60,9 @@ def daf_package_policy(
     """Write `{output_dir}/{name}-{version}.zip` and its manifest, after checking everything.
 
     The zip holds policy_spec.json, the weights, the Python files that the class needs and CoGames does not ship,
-    metadata.json, README.md, requirements.txt and VERSION. The same inputs give the same bytes.
+    and its documents: README.md, a model card; the licence; requirements with hashes; a bill of materials (CycloneDX);
+    lineage; a provenance statement (in-toto, SLSA); metadata.json; VERSION. The same inputs give the same bytes.
+    `daf_sign_package` signs it.
 
     Args:
         policy_class_path: shorthand, class path or class of a MultiAgentPolicy.
@@ -69,13 +73,14 @@ def daf_package_policy(
         init_kwargs: keyword arguments of the policy class.
         mission: the mission the policy was made for: the policy must build and load there, and the manifest records its
             observation shape and action names; default: the mission of a trained model, otherwise none.
-        options: a description, and further files for the zip.
+        options: what the model card says, the licence, the comparison with the results, and further files for the zip.
 
     Raises:
         PolicyError: no such policy, not a policy class, a policy that does not fit the mission, or one that cannot save
             a trained model.
         CheckpointError: the weights are missing, damaged, or belong to a different network.
-        BadInputError: an invalid name or version, or a missing file to include.
+        BadInputError: an invalid name, version or licence, a missing file to include, a comparison without this policy,
+            or a sweep whose best hyperparameters are not those of the model.
     """
     return write_package(
         PackageRequest(
@@ -106,18 +111,39 @@ def daf_validate_deployment(
     seed: int = 0,
     timeout_s: float = DEFAULT_TIMEOUT_S,
     max_action_time_ms: int = DEFAULT_ACTION_TIME_MS,
+    verification_key: str | Path | None = None,
 ) -> ValidationResult:
     """Check a package's integrity, then let it play `steps` steps from a separate, confined process,
     which has neither DAF nor a network. Rewards and verdict are this process's.
 
     A bad package is a result, not an exception: see `is_valid`, `problems` and `checks`.
 
+    Args:
+        verification_key: a public key (PEM); a package that was not signed with its private key is invalid.
+
     Raises:
         UnknownMissionError: no such mission.
+        DeploymentError: a key was given, but model-signing is not installed. BadInputError: it is not a public key.
     """
     return validate_package(
-        package_path, mission, steps=steps, seed=seed, timeout_s=timeout_s, max_action_time_ms=max_action_time_ms
-    )
+        package_path, mission, steps=steps, seed=seed, timeout_s=timeout_s, max_action_time_ms=max_action_time_ms,
+        verification_key=None if verification_key is None else user_path(verification_key, "verification_key"),
+    )  # fmt: skip
+
+
+@checked_arguments
+def daf_sign_package(package_path: str | Path, signing_key: str | Path) -> Path:
+    """Sign a package with the OpenSSF model-signing tool; return the path of the signature, `{name}-{version}.sig`.
+
+    Args:
+        signing_key: an elliptic-curve private key (PEM). The password of an encrypted key is read from the environment
+            variable DAF_SIGNING_PASSWORD.
+
+    Raises:
+        DeploymentError: model-signing is not installed (`pip install 'daf[signing]'`), or there is no manifest.
+        BadInputError: no such package or key.
+    """
+    return sign_package(user_path(package_path, "package_path"), user_path(signing_key, "signing_key"))
 
 
 @checked_arguments
@@ -131,7 +157,7 @@ def daf_deploy_policy(
     validate: bool | ValidationResult | str | Path = True,
     reason: str = "",
     dry_run: bool = False,
-    require_non_inferiority: NonInferiorityConfig | Mapping[str, Any] | None = None,
+    options: DeployOptions | None = None,
 ) -> Deployment:
     """Validate a package and send it to an endpoint.
 
@@ -148,32 +174,24 @@ def daf_deploy_policy(
             the record next to the package, `{name}-{version}.validation.json`.
         reason: why, for the registry's history.
         dry_run: check everything that can be checked, and change nothing.
-        require_non_inferiority: refuse the package unless it is non-inferior to the version that serves in the
-            registry, e.g. `{"margin": 0.5, "episodes": 64}`: both play `mission`, and the interval of the difference of
-            mean rewards must lie above minus the margin. The result is in the details and in the registry's history.
+        options: the key with which the package must be signed, and what it must show against the version that serves.
 
     Raises:
-        DeploymentError: the package is invalid or was not validated, is not shown to be non-inferior, answers
-            differently than when it was packaged, the version exists with different content, or the endpoint refuses.
+        DeploymentError: the package is invalid, was not validated or not signed, is not shown to be non-inferior,
+            answers differently than when it was packaged, the version exists with different content, or the endpoint
+            refuses.
         BadInputError: an invalid address or name.
     """
     package = user_path(package_path, "package_path")
     request = replace(
-        deploy_request(package, name, season, reason, dry_run),
-        non_inferiority=_requirement(require_non_inferiority), mission=mission,
-    )  # fmt: skip
+        deploy_request(package, name, season, reason, dry_run), options=options or DeployOptions(), mission=mission
+    )
     if validate is True:
         return deploy_package(request, endpoint, mission)
     if isinstance(validate, ValidationResult):
         return deploy_package(request, endpoint, validate)
     record = validation_path_of(package) if validate is False else user_path(validate, "validate")
     return deploy_package(request, endpoint, record)
-
-
-def _requirement(requirement: NonInferiorityConfig | Mapping[str, Any] | None) -> NonInferiorityConfig | None:
-    if requirement is None or isinstance(requirement, NonInferiorityConfig):
-        return requirement
-    return NonInferiorityConfig.from_dict(dict(requirement), source="daf_deploy_policy: require_non_inferiority")
 
 
 @checked_arguments

@@ -4,7 +4,7 @@ from dataclasses import asdict
 
 from daf.config import DAFDeploymentConfig
 from daf.config.recipes import MissionRecipe
-from daf.deployment import daf_deploy_policy
+from daf.deployment import DeployOptions, daf_deploy_policy
 from daf.packaging.endpoints import require_endpoint
 from daf.system.files import write_json
 from daf.workflow.script import script_context
@@ -17,7 +17,9 @@ with script_context(snakemake) as context:
         season=config.season,
         mission=MissionRecipe.model_validate(snakemake.params.mission).config,
         validate=snakemake.input.validation,
-        require_non_inferiority=config.require_non_inferiority,
+        options=DeployOptions(
+            verification_key=config.verification_key, require_non_inferiority=config.require_non_inferiority
+        ),
     )
     context.logger.info(f"deployed: {deployed}")
     write_json(snakemake.output[0], asdict(deployed))

@@ -1,4 +1,4 @@
-"""Rule package_policy: package a policy's weights, code and description as a submission bundle."""
+"""Rule package_policy: package a policy's weights, code and documents as a submission bundle."""
 
 from pathlib import Path
 
@@ -11,5 +11,7 @@ with script_context(snakemake) as context:
         PackageRecipe.model_validate(snakemake.params.recipe),
         weights=list(snakemake.input.weights),
         output_dir=Path(snakemake.output.package).parent,
+        comparison=next(iter(snakemake.input.comparison), None),
+        sweep=next(iter(snakemake.input.sweep), None),
     )
     context.logger.info(f"package {package.path}, sha256 {package.sha256}")

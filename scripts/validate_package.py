@@ -10,7 +10,10 @@ from daf.workflow.script import script_context
 
 with script_context(snakemake) as context:
     mission = PackageRecipe.model_validate(snakemake.params.recipe).mission
-    result = daf_validate_deployment(snakemake.input.package, mission.config)
+    key = snakemake.params.verification_key
+    result = daf_validate_deployment(
+        snakemake.input.package, mission.config, verification_key=key["path"] if key else None
+    )
     context.logger.info(str(result))
     require_valid(result)
     record = provenance(

@@ -1,8 +1,11 @@
 """The definition of an experiment: typed, validated models of its file, and the recipes derived from them.
 
-experiment        the experiment file: missions, policies, training, deployment
+experiment        the experiment file: missions, policies, training
 sweep             the part of it that describes a sweep
 comparison        the part of it that describes a comparison
+deployment        the part of it that describes the package
+licenses          licences of packages, with their texts
+license_texts/    the texts
 direction         whether more or less is better
 normalization     reference scores of a comparison
 reference_scores  reference scores from a file
@@ -14,15 +17,14 @@ docs              the schema and the tables of config/README.md, generated from 
 """
 
 from daf.config.comparison import DAFComparisonConfig, Primary
+from daf.config.deployment import DAFDeploymentConfig, NonInferiorityConfig
 from daf.config.direction import Direction, direction_sign
 from daf.config.experiment import (
     DAFConfig,
-    DAFDeploymentConfig,
     DAFTrainingConfig,
     EvaluationConfig,
     ExperimentConfig,
     MissionConfig,
-    NonInferiorityConfig,
     PolicyConfig,
     Replay,
 )

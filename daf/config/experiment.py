@@ -16,6 +16,7 @@ from typing import Any, ClassVar, Literal, Self
 from pydantic import Field, model_validator
 
 from daf.config.comparison import DAFComparisonConfig
+from daf.config.deployment import DAFDeploymentConfig
 from daf.config.direction import Direction
 from daf.config.hyperparameters import Hyperparameters
 from daf.config.policy_reference import policy_fields
@@ -164,42 +165,6 @@ class DAFTrainingConfig(StrictModel):
         return self.num_machines * self.processes_per_machine
 
 
-# ---- deployment -------------------------------------------------------------------------------------------
-
-
-class NonInferiorityConfig(StrictModel):
-    """A new version must not be worse than the one that serves by more than a margin, declared beforehand."""
-
-    margin: float = Field(
-        gt=0, description="largest loss of mean reward per agent that is acceptable; the interval must stay above it"
-    )
-    episodes: int = Field(64, ge=2, description="episodes per version, on the same seeds")
-    seed: Seed = Field(2_000_000, description="seed of the first episode")
-    confidence_level: float = Field(
-        0.95, gt=0.5, lt=1, description="of the two-sided interval; 0.95 is a one-sided test at 2.5 %"
-    )
-    timeout_seconds: float = Field(3600.0, gt=0, description="wall-clock limit for the episodes of each version")
-
-
-class DAFDeploymentConfig(StrictModel):
-    """The package to build from one policy, and where to deploy it."""
-
-    policy: Name | None = Field(
-        None, description="name under `policies`; for a trained policy, the first seed unless `seed` is set"
-    )
-    seed: Seed | None = Field(None, description="training seed to package")
-    version: str = Field("0.1.0", pattern=r"^\d+\.\d+\.\d+$", description="version of the package")
-    description: str = Field("", description="one-sentence description for the package's documentation")
-    validation_mission: NameOrPath = Field("tutorial.miner", description="where the package must load and act")
-    endpoint: NameOrPath | None = Field(None, description="folder or http(s) address that `deploy_policy` uploads to")
-    season: str | None = Field(None, description="tournament season, for a CoGames server")
-    require_non_inferiority: NonInferiorityConfig | None = Field(
-        None,
-        description="what `deploy_policy` demands before a new version replaces the one that serves in a registry; "
-        "null: nothing",
-    )
-
-
 # ---- the whole experiment ---------------------------------------------------------------------------------
 
 
@@ -289,16 +254,8 @@ class ExperimentConfig(StrictModel):
                 policy.training, self.training, "the name of a training run in this file", f"policies.{name}.training"
             )
         problems += self._broken_teams(source)
-        if self.deployment and self.deployment.policy:
-            check(self.deployment.policy, self.policies, "the name of a policy in this file", "deployment.policy")
-            packaged = self.policies.get(self.deployment.policy)
-            if packaged and packaged.policies:
-                hint = f"one of its members: {', '.join(packaged.policies)}"
-                found = f"'{self.deployment.policy}', a team"
-                problems.append(BadInputError("a single policy", found, f"{source}: deployment.policy", hint))
-            if packaged and packaged.training in self.training and self.deployment.seed is not None:
-                seeds = [str(seed) for seed in self.training[packaged.training].seeds]
-                check(str(self.deployment.seed), seeds, f"a seed of training.{packaged.training}", "deployment.seed")
+        if self.deployment:
+            problems += self.deployment.broken_references(check, self.policies, self.training, self.comparisons, source)
         return problems
 
     def _broken_warm_start(self, name: str, sweep: DAFSweepConfig, where: str) -> Iterator[BadInputError]:

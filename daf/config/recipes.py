@@ -31,7 +31,7 @@ SHIPPED_MISSIONS = PROJECT / "config" / "missions"
 # When code in daf/ changes what a stage computes, raise its number here, so that its results are recomputed: Snakemake
 # does not see changes in imported packages.
 STAGE_VERSIONS = {
-    "check": 1, "propose": 2, "select": 2, "train": 2, "evaluate": 4, "analyze": 7, "compare": 8, "package": 2,
+    "check": 1, "propose": 2, "select": 2, "train": 2, "evaluate": 4, "analyze": 7, "compare": 8, "package": 3,
 }  # fmt: skip
 
 
@@ -216,12 +216,31 @@ class PromotionRecipe(_Frozen):
     stage_version: int = STAGE_VERSIONS["propose"]
 
 
+class LicenseRecipe(_Frozen):
+    """A package's licence: its SPDX identifier, or the file with its text, or both."""
+
+    spdx: str | None = None
+    file: Path | None = None
+    sha256: str | None = None
+    holder: str | None = None
+
+
 class PackageRecipe(_Frozen):
-    """A deployment package: one policy, and the mission on which the package must load and act."""
+    """A deployment package: one policy, what the package says of it, and where the package must load and act.
+
+    Attributes:
+        sweep: the sweep that chose the hyperparameters of its training.
+        comparison: the comparison whose results the model card shows.
+    """
 
     policy: PolicyRecipe
     version: str
     description: str
+    intended_use: str = ""
+    limitations: str = ""
+    license: LicenseRecipe = LicenseRecipe()
+    sweep: str | None = None
+    comparison: str | None = None
     mission: MissionRecipe
     stage_version: int = STAGE_VERSIONS["package"]
 
@@ -346,9 +365,21 @@ def package_recipe(experiment: ExperimentConfig, policy: PolicyRecipe) -> Packag
     deployment = experiment.deployment
     if deployment is None:
         raise BadInputError("a policy to package", "none", "deployment.policy")
+    run = experiment.training.get(policy.training or "")
+    file = deployment.license_file
     return PackageRecipe(
         policy=policy,
         version=deployment.version,
         description=deployment.description,
+        intended_use=deployment.intended_use,
+        limitations=deployment.limitations,
+        license=LicenseRecipe(
+            spdx=deployment.license,
+            file=file,
+            sha256=None if file is None else known_sha256(file),
+            holder=deployment.license_holder,
+        ),
+        sweep=run.sweep if run else None,
+        comparison=deployment.shown_comparison(experiment.comparisons),
         mission=MissionRecipe.of(deployment.validation_mission, experiment.missions),
     )

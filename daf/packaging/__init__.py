@@ -3,6 +3,14 @@
 package       writing a package
 source        the Python files that a policy's class needs and the engine lacks
 weights       weights in a form that CoGames can load
+documents     the documents of a package
+card          the model card
+findings      what a comparison found about the packaged policy
+lineage       sweep, training, seeds and code that the policy comes from
+dependencies  what a package needs, with hashes
+sbom          the bill of materials (CycloneDX)
+statement     the provenance statement (in-toto, SLSA)
+signing       signatures (OpenSSF model-signing)
 bundle        the zip: a CoGames submission bundle with documentation, the same bytes for the same content
 manifest      the required content of the zip, by hash
 inspection    what reading a package tells, without running anything

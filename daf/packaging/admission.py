@@ -35,7 +35,7 @@ class Admission:
         Raises:
             DeploymentError: it is not shown to be non-inferior, or a version cannot be played.
         """
-        admission, requirement, manifest = cls(), request.non_inferiority, request.manifest
+        admission, requirement, manifest = cls(), request.options.require_non_inferiority, request.manifest
         current = registry.current(manifest.name)
         if requirement is None or current is None or current["version"] == manifest.version:
             return admission

@@ -21,7 +21,12 @@ SPEC_NAME = "policy_spec.json"
 METADATA_NAME = "metadata.json"
 MISSION_NAME = "mission.json"
 GOLDEN_NAME = "golden_vectors.json"
-RESERVED = (SPEC_NAME, METADATA_NAME, MISSION_NAME, GOLDEN_NAME, "README.md", "requirements.txt", "VERSION")
+LICENSE_NAME = "LICENSE"
+STATEMENT_NAME = "provenance.intoto.json"
+RESERVED = (
+    SPEC_NAME, METADATA_NAME, MISSION_NAME, GOLDEN_NAME, LICENSE_NAME, STATEMENT_NAME, "LICENSE-DAF", "README.md",
+    "VERSION", "lineage.json", "requirements.lock", "requirements.txt", "sbom.cdx.json",
+)  # fmt: skip
 
 
 def write_zip(path: str | Path, members: Mapping[str, bytes]) -> None:
@@ -66,46 +71,3 @@ def included_files(paths: Iterable[str | Path]) -> dict[str, bytes]:
                 raise BadInputError("a name that is free in the bundle", f"'{name}'", str(path), "rename the file")
             members[name] = read_bytes(path, "a file to include")
     return members
-
-
-def readme(metadata: Mapping[str, Any], requirements: Iterable[str], *, has_mission_file: bool = False) -> bytes:
-    """Documentation for users who unpack the bundle."""
-    name, version = metadata["name"], metadata["version"]
-    shape, actions = metadata["observation_shape"], metadata["action_names"]
-    facts = [
-        ("policy class", f"`{metadata['class_path']}`"),
-        ("arguments", f"`{json.dumps(metadata['init_kwargs'], sort_keys=True)}`"),
-        ("weights", f"`{metadata['weights']}`" if metadata["weights"] else "none"),
-        ("checked with mission", metadata["mission"] or "none"),
-        ("observation shape", " × ".join(map(str, shape)) if shape else "not recorded"),
-        ("actions", ", ".join(actions) if actions else "not recorded"),
-        ("recipe", f"`{metadata['recipe_digest'][:16]}`"),
-    ]
-    rows = "\n".join(f"| {key} | {value} |" for key, value in facts)
-    needs = "\n".join(f"- {line}" for line in requirements)
-    text = f"""# {name} {version}
-
-{metadata["description"] or "A policy for CoGames, packaged by DAF."}
-
-| | |
-|---|---|
-{rows}
-
-This is a CoGames submission bundle. It was made with:
-
-{needs}
-
-Play it:
-
-{_commands(f"{name}-{version}.zip", metadata["mission"], has_mission_file)}
-
-The engine unpacks a bundle only once per path. After replacing the zip under the same name, use another path.
-"""
-    return text.encode()
-
-
-def _commands(zip_name: str, mission: str | None, has_mission_file: bool) -> str:
-    """Commands that play the bundle; a mission that CoGames does not have by this name is in the bundle."""
-    unpack = [f"    unzip {zip_name} {MISSION_NAME}"] if has_mission_file else []
-    played = MISSION_NAME if has_mission_file else mission or "tutorial.miner"
-    return "\n".join([*unpack, f"    cogames run -m {played} -p file://$PWD/{zip_name}"])

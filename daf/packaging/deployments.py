@@ -33,6 +33,21 @@ class Deployment:
 
 
 @dataclass(frozen=True, kw_only=True)
+class DeployOptions:
+    """Conditions for a deployment.
+
+    Attributes:
+        verification_key: a public key (PEM); a package that was not signed with its private key is refused.
+        require_non_inferiority: refuse the package unless it is non-inferior to the version that serves in the
+            registry: both play the validation mission, and the interval of the difference of mean rewards must lie
+            above minus the margin. The result is in the deployment's details and in the registry's history.
+    """
+
+    verification_key: str | Path | None = None
+    require_non_inferiority: NonInferiorityConfig | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class DeployRequest:
     """A checked package, and how to deploy it.
 
@@ -43,8 +58,8 @@ class DeployRequest:
         season: tournament season to enter.
         reason: why, for the history.
         dry_run: check everything, change nothing.
-        non_inferiority: what it must show against the version that serves; None: nothing.
-        mission: where both versions play for that.
+        options: conditions for the deployment.
+        mission: where both versions play, if it must not be inferior.
     """
 
     package: Path
@@ -53,5 +68,5 @@ class DeployRequest:
     season: str | None = None
     reason: str = ""
     dry_run: bool = False
-    non_inferiority: NonInferiorityConfig | None = None
+    options: DeployOptions = DeployOptions()
     mission: str | MissionConfig = ""

@@ -13,6 +13,7 @@ from daf.packaging.http_client import LOOPBACK
 from daf.packaging.manifest import PACKAGE_AGAIN, read_manifest
 from daf.packaging.registry import DeployedPolicy, FolderRegistry
 from daf.packaging.servers import COGAMES_TOKEN, CogamesServer, CoworldServer
+from daf.packaging.signing import require_signature
 from daf.packaging.validation import ValidationResult, require_valid, validate_package
 from daf.system.files import file_sha256
 from daf.system.user_paths import user_path
@@ -84,9 +85,11 @@ def deploy_package(
         validation: the mission on which the package must first play, or an earlier validation, or its record.
     """
     target, package, sha256 = open_endpoint(endpoint), request.package, request.manifest.sha256
-    if request.non_inferiority is not None and not isinstance(target, FolderEndpoint):
+    if request.options.require_non_inferiority is not None and not isinstance(target, FolderEndpoint):
         hint = "a server does not tell which version serves; leave require_non_inferiority out"
         raise BadInputError("a folder registry", "a server", "require_non_inferiority", hint)
+    key = request.options.verification_key
+    require_signature(package, None if key is None else user_path(key, "verification_key"))
     if isinstance(validation, Path):
         require_record(package, validation, sha256)
     else:

@@ -10,8 +10,9 @@ from pathlib import Path, PurePosixPath
 from typing import Any, TypedDict
 
 from daf.errors import BadInputError, DeploymentError
-from daf.packaging.bundle import METADATA_NAME, SPEC_NAME
+from daf.packaging.bundle import METADATA_NAME, SPEC_NAME, STATEMENT_NAME
 from daf.packaging.manifest import PACKAGE_AGAIN, Manifest, differences, read_manifest
+from daf.packaging.signing import check_signature
 from daf.system.archives import Archive
 from daf.system.checks import CheckResult, Status
 from daf.system.json_files import parse_json
@@ -28,6 +29,20 @@ class _Spec(TypedDict):
     data_path: str | None
     init_kwargs: dict[str, Any]
     setup_script: str | None
+
+
+class _Subject(TypedDict):
+    """A file that a statement is about."""
+
+    name: str
+    digest: dict[str, str]
+
+
+class _Statement(TypedDict):
+    """What DAF relies on in provenance.intoto.json."""
+
+    subject: list[_Subject]
+    predicateType: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,8 +67,15 @@ def check(name: str, status: Status, found: str, expected: str, hint: str = "") 
     return CheckResult(name=name, status=status, found=found, expected=expected, hint=hint)
 
 
-def inspect(package: Path) -> Inspection:
-    """Read a package; problems are checks with status `error`."""
+def inspect(package: Path, verification_key: str | Path | None = None) -> Inspection:
+    """Read a package; problems are checks with status `error`.
+
+    Args:
+        verification_key: a public key; the package must be signed with the key that belongs to it.
+
+    Raises:
+        DeploymentError, BadInputError: the signature cannot be checked, see `daf.packaging.signing`.
+    """
     try:
         archive = Archive(package, f"a package at {package}", PACKAGE_AGAIN)
         if SPEC_NAME not in archive.names:
@@ -75,6 +97,7 @@ def inspect(package: Path) -> Inspection:
         checks.append(check("manifest", "error", "; ".join(deviations[:3]), expected, PACKAGE_AGAIN))
     else:
         checks.append(check("manifest", "ok", f"{len(manifest.files)} hashes match", expected))
+    checks += check_signature(package, verification_key)
     checks += _check_engine(manifest)
     return Inspection(checks=checks, manifest=manifest)
 
@@ -118,7 +141,19 @@ def _lies(manifest: Manifest, archive: Archive, spec: _Spec) -> list[str]:
             for key in sorted(metadata.keys() & known)
             if metadata[key] != known[key]
         ]
+    if STATEMENT_NAME in archive.names:
+        found += _false_subjects(manifest, archive)
     return found
+
+
+def _false_subjects(manifest: Manifest, archive: Archive) -> list[str]:
+    """Files that are not those of which the statement of provenance speaks."""
+    where = f"{archive.path}: {STATEMENT_NAME}"
+    content = validated(_Statement, parse_json(archive.read(STATEMENT_NAME, _LARGEST_DOCUMENT), where), where)
+    stated = {subject["name"]: subject["digest"].get("sha256") for subject in content["subject"]}
+    members = {name: sha256 for name, sha256 in manifest.files.items() if name != STATEMENT_NAME}
+    different = [name for name in sorted(stated.keys() | members.keys()) if stated.get(name) != members.get(name)]
+    return [f"another {name} in {STATEMENT_NAME}" for name in different]
 
 
 def _check_engine(manifest: Manifest) -> list[CheckResult]:

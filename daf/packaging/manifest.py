@@ -46,6 +46,9 @@ class Manifest(BaseModel):
         mission: the mission it was made for; null if none was given.
         observation_shape: tokens per agent and numbers per token.
         action_names: names of the actions, by number.
+        license: SPDX identifier; `other` for a text of the author's own; null if no licence was given.
+        training_cost: seconds, processes, devices, machines, versions and git commit of the training, as its run.json
+            says; null without one.
         provenance: what it was made with.
         created: time of the packaging, UTC.
     """
@@ -65,6 +68,8 @@ class Manifest(BaseModel):
     mission: str | None
     observation_shape: list[int] | None
     action_names: list[str] | None
+    license: str | None = None
+    training_cost: dict[str, Any] | None = None
     provenance: dict[str, Any]
     created: str
 

@@ -8,33 +8,55 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from daf.config import MissionConfig, PolicyConfig
+from daf.config.licenses import License, find_license
 from daf.config.recipes import PackageRecipe, policy_label
 from daf.errors import BadInputError, CheckpointError, PolicyError
 from daf.packaging import bundle
+from daf.packaging.lineage import read_best, training_cost
 from daf.packaging.manifest import Manifest, contents, manifest_path_of, require_version
 from daf.system.files import digest, file_sha256, write_json
 from daf.system.provenance import engine_stamp, provenance, utc_now
+from daf.system.user_paths import user_path
 from daf.system.validated import require_name
 
 if TYPE_CHECKING:
     from daf.engine.model_files import ModelDescription
     from daf.engine.policies import ResolvedPolicy
+    from daf.packaging.findings import Findings
     from daf.packaging.source import PolicySource
+    from daf.search.records import BestFile
+    from daf.statistics.results import ComparisonResults
 
 DEFAULT_VERSION = "0.1.0"
 
 
 @dataclass(frozen=True, kw_only=True)
 class PackageOptions:
-    """Optional content of a package.
+    """Optional content of a package, and what its model card says.
 
     Attributes:
-        description: one sentence for the documentation.
+        description: one sentence for the model card.
         include: additional files and folders for the top level of the zip.
+        intended_use: what the policy is for, and what it is not for.
+        limitations: known weaknesses.
+        license: SPDX identifier or expression, such as MIT.
+        license_file: the text of the licence, for one whose text DAF lacks, or of your own.
+        license_holder: whose copyright the texts of MIT and BSD name; default: the authors of the package.
+        comparison: results to show, or the comparison.json that holds them.
+        compared_as: the policy's name in the comparison; default: the package's name.
+        sweep: the best.json of the sweep that chose the hyperparameters of the training.
     """
 
     description: str = ""
     include: Sequence[str | Path] = ()
+    intended_use: str = ""
+    limitations: str = ""
+    license: str | None = None
+    license_file: str | Path | None = None
+    license_holder: str | None = None
+    comparison: ComparisonResults | str | Path | None = None
+    compared_as: str | None = None
+    sweep: str | Path | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,12 +101,16 @@ def write_package(request: PackageRequest) -> PackageResult:
     return _write(checked, collected, request)
 
 
-def package_checkpoint(recipe: PackageRecipe, *, weights: Sequence[str], output_dir: Path) -> PackageResult:
+def package_checkpoint(
+    recipe: PackageRecipe, *, weights: Sequence[str], output_dir: Path, comparison: str | None, sweep: str | None
+) -> PackageResult:
     """Package the policy of a recipe, under the checkpoint's label.
 
     Args:
         weights: model.safetensors and model.json of a trained policy; otherwise the files that the configuration names,
             if any.
+        comparison: the comparison.json whose results the model card shows.
+        sweep: the best.json of the sweep that chose the hyperparameters.
 
     Raises:
         DafError: as `write_package`.
@@ -107,7 +133,17 @@ def package_checkpoint(recipe: PackageRecipe, *, weights: Sequence[str], output_
             version=recipe.version,
             init_kwargs=resolved.init_kwargs,
             mission=recipe.mission.config,
-            options=PackageOptions(description=recipe.description),
+            options=PackageOptions(
+                description=recipe.description,
+                intended_use=recipe.intended_use,
+                limitations=recipe.limitations,
+                license=recipe.license.spdx,
+                license_file=recipe.license.file,
+                license_holder=recipe.license.holder,
+                comparison=comparison,
+                compared_as=policy.label,
+                sweep=sweep,
+            ),
         )
     )
 
@@ -125,6 +161,9 @@ class _Checked:
     init_kwargs: dict[str, Any]
     model: ModelDescription | None
     mission: str | MissionConfig | None
+    license: License | None
+    sweep: BestFile | None
+    findings: Findings | None
 
 
 def _check(request: PackageRequest) -> _Checked:
@@ -144,7 +183,27 @@ def _check(request: PackageRequest) -> _Checked:
         model = load_model_description(description_files[0])
         if mission is None:
             mission = MissionConfig.from_dict(model.recipe["mission"]["config"], source=str(description_files[0]))
-    return _Checked(name=name, version=version, policy=policy, init_kwargs=init_kwargs, model=model, mission=mission)
+    options = request.options
+    license_file = None if options.license_file is None else user_path(options.license_file, "license_file")
+    holder = options.license_holder or f"the authors of {name}"
+    return _Checked(
+        name=name, version=version, policy=policy, init_kwargs=init_kwargs, model=model, mission=mission,
+        license=find_license(options.license, license_file, holder, "daf_package_policy: license"),
+        sweep=None if options.sweep is None else read_best(user_path(options.sweep, "sweep"), model),
+        findings=_findings(options, name, model),
+    )  # fmt: skip
+
+
+def _findings(options: PackageOptions, name: str, model: ModelDescription | None) -> Findings | None:
+    from daf.packaging.findings import findings, read_comparison
+
+    results = options.comparison
+    if results is None:
+        return None
+    if isinstance(results, str | Path):
+        results = read_comparison(user_path(results, "comparison"))
+    seed = None if model is None else int(model.recipe["seed"])
+    return findings(results, options.compared_as or name, seed)
 
 
 def _check_weights(path: Path | None) -> None:
@@ -224,7 +283,7 @@ def _collect(checked: _Checked, include: Sequence[str | Path]) -> _Collected:
 def _write(checked: _Checked, collected: _Collected, request: PackageRequest) -> PackageResult:
     identity = _identity(checked, collected, request.weights_path)
     facts = _facts(checked, collected, request.policy_class_path, identity)
-    members = _members(facts, checked, collected, request.options.description)
+    members = _members(facts, checked, collected, identity, request)
     path = request.output_dir / f"{checked.name}-{checked.version}.zip"
     bundle.write_zip(path, members)
     manifest = Manifest(
@@ -232,6 +291,7 @@ def _write(checked: _Checked, collected: _Collected, request: PackageRequest) ->
         sha256=file_sha256(path),
         size_bytes=path.stat().st_size,
         files=contents(path),
+        training_cost=training_cost(request.weights_path if checked.model else None),
         provenance=provenance(identity, {"training": checked.model.recipe["seed"]} if checked.model else {}),
         created=utc_now(),
     )
@@ -264,31 +324,51 @@ def _facts(checked: _Checked, collected: _Collected, policy: str, identity: Mapp
         "mission": mission,
         "observation_shape": collected.observation_shape,
         "action_names": collected.action_names,
+        "license": None if checked.license is None else checked.license.spdx or "other",
         "engine": engine_stamp(),
         "recipe_digest": recipe_digest or digest(identity),
     }
 
 
-def _members(facts: Mapping[str, Any], checked: _Checked, collected: _Collected, description: str) -> dict[str, bytes]:
+def _members(
+    facts: Mapping[str, Any],
+    checked: _Checked,
+    collected: _Collected,
+    identity: Mapping[str, Any],
+    request: PackageRequest,
+) -> dict[str, bytes]:
     """Name and content of every file of the zip."""
+    from daf.packaging.documents import DocumentRequest, documents
+    from daf.packaging.lineage import Sources
     from daf.packaging.source import requirement_lines
 
-    weights_name, source = collected.weights_name, collected.source
-    requirements = requirement_lines(source.packages)
-    metadata = {**facts, "weights": weights_name, "note": checked.policy.note, "description": description}
-    members = {
+    weights_name, source, options = collected.weights_name, collected.source, request.options
+    loaded = {
         bundle.SPEC_NAME: bundle.policy_spec(source.class_path, weights_name, checked.init_kwargs),
-        bundle.METADATA_NAME: bundle.json_bytes(metadata),
-        "README.md": bundle.readme(metadata, requirements, has_mission_file=bool(collected.mission_file)),
-        "requirements.txt": ("\n".join(requirements) + "\n").encode(),
-        "VERSION": f"{checked.version}\n".encode(),
         **source.files,
         **collected.weights,
         **collected.mission_file,
         **collected.golden,
     }
-    if clashes := sorted(set(collected.included) & set(members)):
+    if clashes := sorted(set(collected.included) & set(loaded)):
         raise BadInputError(
             "files with names that are free in the bundle", f"'{clashes[0]}'", "include", "rename the file"
         )
-    return members | collected.included
+    members = loaded | collected.included
+    inputs = {} if request.weights_path is None else {request.weights_path.name: str(identity["weights"])}
+    if checked.findings is not None:
+        inputs["tables of the comparison"] = checked.findings.sha256
+    note = {"weights": weights_name, "note": checked.policy.note, "description": options.description}
+    return members | documents(
+        DocumentRequest(
+            facts={**facts, **note},
+            members=members,
+            requirements=requirement_lines(source.packages),
+            sources=Sources(identity=identity, model=checked.model, sweep=checked.sweep, findings=checked.findings),
+            license=checked.license,
+            has_daf_files=checked.policy.class_path.startswith("daf.") or any(n.startswith("daf/") for n in members),
+            inputs=inputs,
+            intended_use=options.intended_use,
+            limitations=options.limitations,
+        )
+    )

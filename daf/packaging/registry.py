@@ -1,6 +1,6 @@
 """A folder of deployed packages with a pointer to the current version.
 
-    {registry}/{name}/{version}/{name}-{version}.zip + .manifest.json
+    {registry}/{name}/{version}/{name}-{version}.zip + .manifest.json, and .sig if it is signed
     {registry}/{name}/current.json      which version is in use, and the event that made it so; replaced in one step
     {registry}/{name}/history.jsonl     every deployment and rollback, oldest first
 
@@ -29,6 +29,7 @@ from packaging.version import Version
 from daf.errors import BadInputError, DeploymentError, did_you_mean
 from daf.packaging.journal import Event, Journal
 from daf.packaging.manifest import Manifest, manifest_path_of, read_manifest, require_version
+from daf.packaging.signing import signature_path_of
 from daf.system.files import file_sha256
 from daf.system.validated import require_name
 
@@ -92,6 +93,8 @@ class FolderRegistry:
             if known is not None:
                 self._require(known, manifest.sha256, f"{stored.parent}", _NEW_VERSION)
                 self._require(known, _sha256(stored), str(stored), "restore the file from the package")
+                if not dry_run and signature_path_of(package).is_file():  # it may have been signed since
+                    _copy_file(signature_path_of(package), signature_path_of(stored))
             elif not dry_run:
                 self._copy(package, stored.parent, manifest)
             current = journal.last
@@ -228,6 +231,8 @@ class FolderRegistry:
             _copy_file(manifest_path_of(package), manifest_path_of(copied))
             if read_manifest(copied) != manifest:
                 raise DeploymentError("the manifest that was checked", "another one", str(package), "package it again")
+            if signature_path_of(package).is_file():
+                _copy_file(signature_path_of(package), signature_path_of(copied))
             staging.chmod(0o755)
             if target.exists():  # copied by a process that died before it was deployed
                 shutil.rmtree(target)

@@ -79,6 +79,7 @@ def validate_package(
     seed: int = 0,
     timeout_s: float = DEFAULT_TIMEOUT_S,
     max_action_time_ms: int = DEFAULT_ACTION_TIME_MS,
+    verification_key: str | Path | None = None,
 ) -> ValidationResult:
     """See `daf.deployment.daf_validate_deployment`."""
     from daf.engine.guest import shortened
@@ -90,7 +91,7 @@ def validate_package(
     label = mission if isinstance(mission, str) else mission.source
     factory = shortened(resolve_mission(mission).env_config, steps)
     sha256 = file_sha256(package) if package.is_file() else None
-    inspection = inspect(package)
+    inspection = inspect(package, verification_key)
     checks, rewards = list(inspection.checks), []
     if inspection.passed:
         limits = replace(DEFAULT_LIMITS, wall_seconds=timeout_s, cpu_seconds=int(2 * timeout_s) + 1)

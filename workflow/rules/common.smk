@@ -135,6 +135,28 @@ def weights_to_package(wildcards):
     return weights_of(CHECKPOINTS.packaged(wildcards.checkpoint))
 
 
+def run_to_package(wildcards):
+    """The record of the training: what it cost stands in the manifest."""
+    packaged = CHECKPOINTS.packaged(wildcards.checkpoint)
+    return [f"<out>/training/{packaged.training}/seed-{packaged.seed}/run.json"] if packaged.training else []
+
+
+def sweep_to_package(wildcards):
+    run = CHECKPOINTS.packaged(wildcards.checkpoint).run
+    return [f"<out>/sweeps/{run.sweep}/best.json"] if run and run.sweep else []
+
+
+def comparison_to_package(wildcards):
+    comparison = EXPERIMENT.deployment.shown_comparison(EXPERIMENT.comparisons)
+    return [f"<out>/comparisons/{comparison}/comparison.json"] if comparison else []
+
+
+def signature_to_verify(wildcards):
+    """The signature, if the configuration says with which key to sign."""
+    signed = EXPERIMENT.deployment.signing_key is not None
+    return [f"<out>/deployment/{wildcards.checkpoint}-{wildcards.version}.sig"] if signed else []
+
+
 def weights_of(checkpoint):
     if checkpoint.training is not None:
         folder = f"<out>/training/{checkpoint.training}/seed-{checkpoint.seed}"

@@ -3,6 +3,7 @@
 from daf.config.recipes import STAGE_VERSIONS, package_recipe
 from daf.packaging.endpoints import served_state
 from daf.search.recipe import selection_recipe, strategy_code, sweep_recipe
+from daf.system.files import known_sha256
 from daf.system.user_code import KEY
 from daf.workflow.plan import mission_recipes
 
@@ -66,6 +67,19 @@ def mission_params(wildcards):
 
 def package_params(wildcards):
     return package_recipe(EXPERIMENT, CHECKPOINTS.packaged(wildcards.checkpoint).recipe()).to_dict()
+
+
+def signing_key_params(wildcards):
+    return key_by_content(EXPERIMENT.deployment.signing_key)
+
+
+def verification_key_params(wildcards):
+    """Null without a key: then packages need no signature."""
+    return key_by_content(EXPERIMENT.deployment.verification_key)
+
+
+def key_by_content(path):
+    return None if path is None else {"path": str(path), "sha256": known_sha256(path)}
 
 
 def deployment_params(wildcards):

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from daf.config import MissionConfig, NonInferiorityConfig
-from daf.deployment import daf_deploy_policy, daf_package_policy
+from daf.deployment import DeployOptions, daf_deploy_policy, daf_package_policy
 from daf.errors import BadInputError, ConfigError, DeploymentError
 from daf.packaging import non_inferiority
 from daf.packaging.non_inferiority import Version, compare_versions, judge
@@ -108,10 +108,8 @@ def registry(tmp_path: Path) -> Path:
 
 def deploy(tmp_path: Path, version: str, **options: Any) -> Any:
     package = fake(tmp_path / "packages", version)
-    demand = {"margin": 0.5, "episodes": 8}
-    return daf_deploy_policy(
-        package, tmp_path / "registry", validate=False, require_non_inferiority=demand, **options
-    )  # fmt: skip
+    demand = DeployOptions(require_non_inferiority=NonInferiorityConfig(margin=0.5, episodes=8))
+    return daf_deploy_policy(package, tmp_path / "registry", validate=False, options=demand, **options)
 
 
 def test_an_inferior_version_is_not_deployed(registry: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -172,10 +170,11 @@ def test_a_changed_serving_version_does_not_play(registry: Path, tmp_path: Path)
 
 def test_a_demand_that_cannot_be_met_is_refused(tmp_path: Path) -> None:
     package = fake(tmp_path / "packages", "0.1.0")
+    demand = DeployOptions(require_non_inferiority=NonInferiorityConfig(margin=1))
     with pytest.raises(BadInputError, match="a folder registry"):
-        daf_deploy_policy(package, "https://example.org", validate=False, require_non_inferiority={"margin": 1})
+        daf_deploy_policy(package, "https://example.org", validate=False, options=demand)
     with pytest.raises(ConfigError, match="margin"):
-        daf_deploy_policy(package, tmp_path / "r", validate=False, require_non_inferiority={"episodes": 8})
+        NonInferiorityConfig.from_dict({"episodes": 8}, source="mine")
 
 
 @pytest.mark.long
