@@ -31,7 +31,7 @@ def fake(folder: Path, version: str, content: bytes = b"x", name: str = "p") -> 
     folder.mkdir(exist_ok=True)
     path = folder / f"{name}-{version}.zip"
     with zipfile.ZipFile(path, "w") as archive:
-        archive.writestr("policy_spec.json", content)
+        archive.writestr(zipfile.ZipInfo("policy_spec.json"), content)  # made at no time: equal bytes
     write_json(manifest_path_of(path), plain_manifest(path, name, version, class_path="x.Y", engine={}))
     write_json(validation_path_of(path), {"is_valid": True, "sha256": file_sha256(path)})
     return path
