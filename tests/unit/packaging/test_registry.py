@@ -280,7 +280,9 @@ def kill_writers(tmp_path: Path, kills: int, longest_s: float) -> None:
             assert file_sha256(folder / current["package"]) == current["sha256"]
             assert FolderRegistry(folder).current("p")["version"] == current["version"]  # type: ignore[index]
         require_true_history(FolderRegistry(folder), served)
-    assert FolderRegistry(folder).history("p")
+        if not served:  # a slow machine: let the next writer get further
+            longest_s *= 1.5
+    assert served
 
 
 def test_killed_writers_leave_a_true_history(tmp_path: Path) -> None:
