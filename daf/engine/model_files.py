@@ -234,7 +234,7 @@ def load_model_description(path: Path) -> ModelDescription:
         CheckpointError: it is missing, damaged, or in a format that this version of DAF does not know.
     """
     try:
-        content = read_own_json(path, "a description of the weights", BOTH_AGAIN)
+        content = read_own_json(path, "a description of the weights")
         version = content.get("format_version", FORMAT_VERSION) if isinstance(content, dict) else FORMAT_VERSION
         if version != FORMAT_VERSION:
             raise CheckpointError(
@@ -243,7 +243,7 @@ def load_model_description(path: Path) -> ModelDescription:
                 str(path),
                 "use the version of DAF that wrote it, or train again",
             )
-        description = validated(ModelDescription, content, str(path), BOTH_AGAIN)
+        description = validated(ModelDescription, content, str(path))
     except BadInputError as error:
         raise CheckpointError(error.expected, error.found, error.where, BOTH_AGAIN) from None
     if digest(description.recipe) != description.recipe_digest:

@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Self
 
 from daf.config.recipes import TrainingRecipe
 from daf.distributed.elastic_agent import clear_reports, read_reports
@@ -97,9 +98,10 @@ class TrainingInterruptedError(DafError):
 
     exit_code = EXIT_REQUEUE
 
-    def __init__(self, label: str, outcome: TrainingOutcome) -> None:
+    @classmethod
+    def of(cls, label: str, outcome: TrainingOutcome) -> Self:
         hint = "run the same command again: it resumes from its checkpoint"
-        super().__init__("training to finish", str(outcome.reason), label, hint)
+        return cls("training to finish", str(outcome.reason), label, hint)
 
     def __str__(self) -> str:
         return f"{self.where}: {self.found}; {self.hint}"
@@ -239,7 +241,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         outcome = run_training(training.recipe, training.folder, training.options)
         if outcome.status == "interrupted":
-            raise TrainingInterruptedError(training.options.label, outcome)
+            raise TrainingInterruptedError.of(training.options.label, outcome)
     except DafError as error:
         print(error, file=sys.stderr)
         return error.exit_code

@@ -73,4 +73,4 @@ def _train(training: TrainingRecipe, folder: Path, options: RunOptions) -> None:
         cause = outcome.cause or Cause.EVALUATIONS_FAILED
         raise TrainingFailedError("a held-out episode with a result", str(outcome.reason), label, hint, cause)
     if outcome.status == "interrupted":
-        raise TrainingInterruptedError(label, outcome)
+        raise TrainingInterruptedError.of(label, outcome)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import sys
@@ -133,4 +134,14 @@ def test_a_signal_during_the_start_of_the_copy_is_not_lost(
     assert outcome.status == "interrupted"
     assert outcome.reason is not None
     assert outcome.reason.startswith("interrupted by SIGTERM")
+    assert signal.pthread_sigmask(signal.SIG_BLOCK, []) == set()
+
+
+def test_signals_are_let_through_again_if_no_copy_can_be_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_memory() -> int:
+        raise OSError(errno.EAGAIN, "Resource temporarily unavailable")
+
+    monkeypatch.setattr(os, "fork", no_memory)
+    with pytest.raises(OSError, match="Resource temporarily unavailable"):
+        run_training(recipe(), tmp_path, options_of())
     assert signal.pthread_sigmask(signal.SIG_BLOCK, []) == set()
