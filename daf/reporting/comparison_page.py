@@ -148,16 +148,23 @@ def _context(
         "dark": figures.palette_css(figures.DARK),
         "has_seeds": any(row["n_train_seeds"] > 1 for row in summary),
         "bars": figure_notes(results),
+        "separate_runs": results.config.trainings == "per_mission",
         "has_success": any(row["success_rate"] is not None for row in summary),
         "episodes_total": len(results.episodes),
         "episodes_failed": int(results.episodes["mean_reward"].isna().sum()),
     }
 
 
+def _words(results: ComparisonResults) -> dict[str, Any]:
+    return sentences.words_of(results.config, len(results.missions), results.unit)
+
+
 def _pair_row(results: ComparisonResults, record: PairRecord) -> Row:
     """A pair as shown in the tables, with its sentence and the verdict that the sentence states."""
     (row,) = to_rows([record])
-    sentence = sentences.verdict_sentence(record, **sentences.words_of(results))
+    sentence = sentences.verdict_sentence(
+        record, **sentences.words_of(results.config, len(results.missions), results.unit)
+    )
     undecided = sentences.why_undecided(record, results.config.confidence_level)
     return row | {
         "sentence": sentence, "winner_first": sentences.winner_first(record).verdict, "undecided": undecided,
@@ -181,7 +188,9 @@ def _verdicts(results: ComparisonResults, summary: list[Row], pairs: list[Row]) 
         lead = headline[0]["sentence"]
     else:
         first = next((record for record in results.summary if not record.failed), results.summary[0])
-        lead = sentences.policy_sentence(first, **sentences.words_of(results))
+        lead = sentences.policy_sentence(
+            first, **sentences.words_of(results.config, len(results.missions), results.unit)
+        )
     matrix = {}
     for record in results.lead_records():
         for seen in (record, sentences.mirrored(record)):

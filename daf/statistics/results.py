@@ -239,8 +239,7 @@ class ComparisonResults:
         """The verdict sentences of one estimand: overall (with one mission: on it), or for every mission too."""
         from daf.statistics.sentences import verdict_sentence, words_of
 
-        words = words_of(self)
-
+        words = words_of(self.config, len(self.missions), self.unit)
         return [
             verdict_sentence(record, **words) for record in self.headline_records(estimand, overall_only=overall_only)
         ]
@@ -248,7 +247,8 @@ class ComparisonResults:
     def __str__(self) -> str:
         from daf.statistics.sentences import failure_sentence, policy_sentence, words_of
 
-        missions, words = len(self.missions), words_of(self)
+        missions = len(self.missions)
+        words = words_of(self.config, missions, self.unit)
         shown = [record for record in self.summary if missions > 1 or record.mission != OVERALL]
         if missions > 3:  # the table contains all of them
             shown = [record for record in self.summary if record.mission == OVERALL]

@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from math import isfinite
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from daf.config import DAFComparisonConfig
 from daf.statistics.primary import estimate_of
 from daf.statistics.records import MIRRORED, OVERALL, Estimand, PairRecord, SummaryRecord
-
-if TYPE_CHECKING:
-    from daf.statistics.results import ComparisonResults
 
 MINUS = "\N{MINUS SIGN}"
 UNKNOWN = "\N{EN DASH}"
@@ -103,11 +101,10 @@ def winner_first(record: PairRecord) -> PairRecord:
     return mirrored(record) if record.verdict == "worse" else record
 
 
-def words_of(results: ComparisonResults) -> dict[str, Any]:
+def words_of(config: DAFComparisonConfig, missions: int, unit: str) -> dict[str, Any]:
     """What sentences on the records of a comparison need to know of it."""
-    runs = "training runs" if results.config.trainings == "per_mission" else "training seeds"
-    level = results.config.confidence_level
-    return {"level": level, "missions": len(results.missions), "unit": results.unit, "runs": runs}
+    runs = "training runs" if config.trainings == "per_mission" else "training seeds"
+    return {"level": config.confidence_level, "missions": missions, "unit": unit, "runs": runs}
 
 
 def verdict_sentence(

@@ -303,7 +303,9 @@ def test_a_pair_seen_from_the_other_side_is_the_comparison_the_other_way_round()
     (turned,) = compare_episodes(frame, config("bad", "good")).headline_records()
     seen = mirrored(record)
     assert (seen.policy_a, seen.policy_b, seen.verdict) == ("bad", "good", "worse")
-    for name in ("mean_a", "mean_b", "difference", "interval_low", "interval_high", "effect", "p_improvement"):
+    names = ("difference", "interval_low", "interval_high", "effect", "effect_low", "effect_high", "iqm_difference",
+             "iqm_low", "iqm_high", "p_improvement", "p_improvement_low", "p_improvement_high")  # fmt: skip
+    for name in ("mean_a", "mean_b", *names):
         assert getattr(seen, name) == pytest.approx(getattr(turned, name), abs=1e-9), name
 
 

@@ -386,6 +386,7 @@ def test_partly_shared_environments_count_as_pairs_where_shared() -> None:
 
 def test_the_interval_of_a_recipe_is_that_of_crossed_effects() -> None:
     frame = scores({"a": (1.0, 5)}, missions={"m": 9})
+    frame["score"] += 3 * RNG(7).normal(size=9)[frame["episode"]]
     values = frame.pivot(index="episode", columns="train_seed", values="score").to_numpy()
     table = RunTable(scores=[values], environments=[tuple(range(9))], trained=True)
     half = recipe_variance(table).half_width(0.95)
@@ -524,6 +525,20 @@ def test_aggregates_of_recipes_are_those_of_run_means() -> None:
     assert found["mean"] == pytest.approx(runs.groupby("mission").mean().mean())
     assert found["median"] == pytest.approx(runs.groupby("mission").mean().median())
     assert found["iqm"] == pytest.approx(stats.trim_mean(runs, 0.25))
+
+
+def test_the_overall_median_of_a_policy_is_that_of_the_means_of_missions() -> None:
+    frame = scores({"a": (0.0, 0)}, missions={"m": 4, "k": 5, "l": 12})
+    frame.loc[frame["mission"] == "k", "score"] += 5
+    frame.loc[frame["mission"] == "l", "score"] += 20
+    record = compared(frame).summary[-1]
+    means = frame.groupby("mission")["score"].mean()
+    assert (record.mission, record.median, record.mean) == (
+        "overall",
+        pytest.approx(means["k"]),
+        pytest.approx(means.mean()),
+    )
+    assert record.iqm == pytest.approx(stats.trim_mean(frame["score"], 0.25))
 
 
 def test_the_difference_of_iqms_is_that_of_the_first_policy_less_the_second() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
@@ -67,6 +68,19 @@ def test_a_direct_comparison_that_differs_is_an_error(program: ModuleType) -> No
     other = PairRecord(**{**vars(record), "verdict": "worse"})
     with pytest.raises(SystemExit, match="verdict is worse by daf_compare_scores and better by compare_pairs"):
         program.check_same("other", record, other)
+
+
+def test_a_promise_is_broken_beyond_it_and_beyond_chance() -> None:
+    """Of 2,000 data sets more than 6 %; of 200, more than 5 % and two of its standard errors, 8.1 %."""
+    row = replace(ROWS["normal, 5 v 5 seeds x 16"], runs=2000, false=0.06, coverage=0.94, false_equivalence=0.06)
+    assert not row.misleading
+    for changes in ({"false": 0.0605}, {"false_equivalence": 0.065}, {"coverage": 0.929}):  # of half as many
+        assert replace(row, **changes).misleading
+    few = replace(row, runs=200)
+    assert not replace(few, false=0.08, coverage=0.92).misleading
+    assert replace(few, false=0.082).misleading
+    assert replace(row, coverage=0.972).wide
+    assert not replace(row, coverage=0.97).wide
 
 
 # ---- exceptions -------------------------------------------------------------------------------------------
