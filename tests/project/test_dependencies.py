@@ -117,10 +117,8 @@ def test_extras_are_locked_with_their_package(lock_text: str, locked: dict[str, 
         for requirement in wanted:
             if requirement.extras and (requirement.marker is None or requirement.marker.evaluate({"extra": ""})):
                 asked += 1
-                assert requirement.extras <= set(with_extras.get(canonicalize_name(requirement.name), "").split(",")), (
-                    name,
-                    requirement,
-                )
+                extras = with_extras.get(canonicalize_name(requirement.name), "")
+                assert requirement.extras <= set(extras.split(",")), (name, requirement)
     assert asked
 
 
