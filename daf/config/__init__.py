@@ -3,6 +3,7 @@
 experiment        the experiment file: missions, policies, training, comparisons, deployment
 sweep             the part of it that describes a sweep
 direction         whether more or less is better
+non_inferiority   what a new version must show before it replaces another
 normalization     reference scores of a comparison
 reference_scores  reference scores from a file
 hyperparameters   the PPO hyperparameters of a training run
@@ -21,12 +22,12 @@ from daf.config.experiment import (
     EvaluationConfig,
     ExperimentConfig,
     MissionConfig,
-    NonInferiorityConfig,
     PolicyConfig,
     Primary,
     Replay,
 )
 from daf.config.hyperparameters import Hyperparameters
+from daf.config.non_inferiority import NonInferiorityConfig
 from daf.config.normalization import Normalization
 from daf.config.strict_model import StrictModel
 from daf.config.sweep import (
