@@ -3,7 +3,7 @@
     python setup/audit.py
 
 Exits with 1 if there is one with a fix that pyproject.toml does not accept, with a reason, under
-`[tool.daf.accepted-vulnerabilities]`. Without a connection nothing is known: that is said, and is no failure.
+`[tool.daf.accepted-vulnerabilities]`. Without a connection nothing is audited: it says so, and passes.
 """
 
 from __future__ import annotations
