@@ -12,7 +12,7 @@ WITH = $(if $(VENV),. "$(if $(filter /%,$(VENV)),,./)$(VENV)/bin/activate" &&)
 QUIET = $(if $(ARGS),,--quiet rules host reason)
 CORES = $(if $(findstring --profile,$(ARGS)),,-j$(JOBS))
 
-.PHONY: help run test fuzz coverage imports setup lint format docs lock clean-env
+.PHONY: help run test fuzz coverage imports setup lint audit format docs lock clean-env
 .DEFAULT_GOAL := help
 
 help:
@@ -22,7 +22,8 @@ help:
 	@echo 'make coverage   run the quick unit tests and print how much of daf/ they reach, the least covered files first'
 	@echo 'make imports    print the levels of the import graph of daf/, or a cycle in it'
 	@echo 'make setup      only set up .venv from requirements.lock'
-	@echo 'make lint       ruff, mypy, snakefmt, snakemake --lint'
+	@echo 'make lint       ruff, mypy, bandit, snakefmt, snakemake --lint'
+	@echo 'make audit      look up known vulnerabilities of the pinned packages (needs a connection)'
 	@echo 'make format     let ruff and snakefmt rewrite the sources'
 	@echo 'make docs       write the documentation that is generated from the sources'
 	@echo 'make lock       update requirements.lock from pyproject.toml (needs uv)'
@@ -56,9 +57,13 @@ lint: setup
 	@$(WITH) ruff check .
 	@$(WITH) ruff format --check .
 	@$(WITH) mypy
+	@$(WITH) bandit --quiet --configfile pyproject.toml --recursive daf scripts setup
 	@$(WITH) snakefmt --check --compact-diff Snakefile workflow
 	@$(WITH) snakemake --lint --snakefile Snakefile
 	@$(WITH) snakemake --lint --snakefile workflow/Snakefile
+
+audit: setup
+	@$(WITH) python setup/audit.py
 
 format: setup
 	@$(WITH) ruff check --fix-only --quiet .

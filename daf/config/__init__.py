@@ -7,6 +7,7 @@ deployment        the part of it that describes the package
 licenses          licences of packages, with their texts
 license_texts/    the texts
 direction         whether more or less is better
+non_inferiority   what a new version must show before it replaces another
 normalization     reference scores of a comparison
 reference_scores  reference scores from a file
 hyperparameters   the PPO hyperparameters of a training run
@@ -17,7 +18,7 @@ docs              the schema and the tables of config/README.md, generated from 
 """
 
 from daf.config.comparison import DAFComparisonConfig, Primary
-from daf.config.deployment import DAFDeploymentConfig, NonInferiorityConfig
+from daf.config.deployment import DAFDeploymentConfig
 from daf.config.direction import Direction, direction_sign
 from daf.config.experiment import (
     DAFConfig,
@@ -29,6 +30,7 @@ from daf.config.experiment import (
     Replay,
 )
 from daf.config.hyperparameters import Hyperparameters
+from daf.config.non_inferiority import NonInferiorityConfig
 from daf.config.normalization import Normalization
 from daf.config.strict_model import StrictModel
 from daf.config.sweep import (

@@ -50,7 +50,7 @@ class Team:
         shares = {member.label: share for member, share in zip(self.members, self.shares, strict=True)}
         counts = agents_per_member(self.label, shares, num_agents)
         assigned = [member for member, count in enumerate(counts) for _ in range(count)]
-        random.Random(seed).shuffle(assigned)
+        random.Random(seed).shuffle(assigned)  # nosec B311  # must be repeatable, not secret
         return assigned
 
 

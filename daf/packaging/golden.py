@@ -3,7 +3,7 @@
 golden_vectors.json in the zip holds observations of the package's mission, in a row from the beginning of an episode,
 and the probability of every action, or the chosen actions of a policy whose actions are not samples from a network.
 They find a package that acts differently here: another version of torch or the engine, a changed file, weights that
-were converted wrongly. They are no proof against its author, whose code can read them.
+were converted wrongly. They prove nothing about its author, whose code can read them.
 """
 
 from __future__ import annotations

@@ -142,10 +142,10 @@ def finite(value: Any) -> bool:
 
 
 class Built:
-    """A policy, built anew for one episode or replay. Seeds are fixed, since the engine seeds no policy.
+    """A policy, rebuilt for each episode or replay. Seeds are fixed, since the engine seeds no policy.
 
     Attributes:
-        heard: the outputs of the policy's network since the last answer; None if nobody listens.
+        heard: the outputs of the policy's network since the last answer; None unless asked to listen.
     """
 
     def __init__(self, order: dict[str, Any], package: str, root: Path) -> None:
@@ -213,7 +213,7 @@ def observations(question: dict[str, Any], raw: bytes, interface: Any) -> list[t
 
 
 def listen(network: Any) -> list[Any]:
-    """A list that gets whatever the network answers from now on, to whoever calls it in whichever way."""
+    """A list that collects all later answers of the network, whichever of its methods is called."""
     if network is None:
         raise TypeError("the policy has no network")
     heard: list[Any] = []

@@ -76,7 +76,7 @@ class PackagePlayer:
         self, interface: dict[str, Any], seed: int, *, max_action_time_ms: int = DEFAULT_ACTION_TIME_MS,
         listen: bool = False,
     ) -> Ready:  # fmt: skip
-        """Build the policy anew, for a mission's interface.
+        """Rebuild the policy for a mission's interface.
 
         Args:
             listen: answers will contain the probabilities that the policy's network gives.
@@ -104,7 +104,7 @@ class PackagePlayer:
     def play(
         self, factory: SimulationFactory, seed: int, max_action_time_ms: int = DEFAULT_ACTION_TIME_MS
     ) -> PlayedEpisode:
-        """One episode of the policy, built anew.
+        """One episode of the rebuilt policy.
 
         Raises:
             GuestError: the policy fails, or chooses something else than an action of the mission.

@@ -75,7 +75,9 @@ def _member_that_does_not_fit(value: Any, kind: Any) -> tuple[int, Any, Any] | N
 def _annotation(function: Callable[..., Any], name: str) -> Any:
     """The annotation of a parameter as a type; for a name that is imported only for type checkers, a stand-in."""
     text = inspect.signature(function).parameters[name].annotation
-    return eval(text, {}, _Names(inspect.unwrap(function).__globals__)) if isinstance(text, str) else text
+    if not isinstance(text, str):
+        return text
+    return eval(text, {}, _Names(inspect.unwrap(function).__globals__))  # nosec B307  # DAF's own source, not input
 
 
 class _Names(dict[str, Any]):

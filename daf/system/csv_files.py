@@ -43,11 +43,11 @@ def csv_of_rows(rows: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> st
 def csv_of_frame(frame: pd.DataFrame) -> str:
     """A DataFrame as a CSV table, without its index."""
     safe = frame.rename(columns=escaped)
-    for column in safe.columns[[not is_plain(kind) for kind in safe.dtypes]]:
+    for column in safe.columns[[not _is_plain(kind) for kind in safe.dtypes]]:
         safe[column] = safe[column].map(escaped)
-    return safe.to_csv(index=False)
+    return str(safe.to_csv(index=False))
 
 
-def is_plain(kind: Any) -> bool:
+def _is_plain(kind: Any) -> bool:
     """Whether a column of this type holds numbers or truth values alone."""
     return getattr(kind, "kind", "O") in "biufc"

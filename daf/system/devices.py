@@ -78,7 +78,7 @@ def inside_allocation(environment: Mapping[str, str]) -> bool:
 
 def lease_folder() -> Path:
     """Where this user's jobs on this machine keep their leases: not in TMPDIR, which may differ between jobs."""
-    return Path("/tmp") / f"daf-gpus-{os.getuid()}"
+    return Path("/tmp") / f"daf-gpus-{os.getuid()}"  # nosec B108  # owner, mode and links are checked
 
 
 @contextmanager

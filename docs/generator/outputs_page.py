@@ -16,7 +16,7 @@ HEAD = """# Output files
 
 Generated from the records by `make docs`: do not edit by hand. All paths are below `daf.output_dir` (default:
 `daf_output/`). `{name}` means a name or a number, `**` any path. Unknown figures are null in JSON and empty in
-CSV; times are UTC.
+CSV; times are UTC. Text in CSV that a spreadsheet might run as a formula has an apostrophe in front.
 
 A rule writes its files whole or not at all, so a file that exists is complete. Folders called `state` hold what
 training runs need to resume; nothing else reads them, and you may delete them when training is complete.

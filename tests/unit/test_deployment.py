@@ -132,6 +132,38 @@ def test_the_commands_of_the_readme_play_with_the_installed_command(mission: str
     assert "Average Per-Agent Reward" in done.stdout
 
 
+@pytest.mark.long
+@pytest.mark.parametrize("model", ["grid"], indirect=True)
+def test_the_installed_command_loads_the_weights_of_a_package_and_plays(model: Path, tmp_path: Path) -> None:
+    """A trained model in the form that CoGames loads: without one of its tensors, the same command fails."""
+    import torch
+
+    from daf.engine.model_files import load_model_description
+    from daf.packaging import bundle
+
+    described = load_model_description(model.with_name("model.json"))
+    made = daf_package_policy(described.policy_class_path, model, tmp_path, "p", init_kwargs=described.init_kwargs)
+    with zipfile.ZipFile(made.path) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    weights = torch.load(io.BytesIO(members["weights.pt"]), weights_only=True)
+    name = next(iter(weights))
+    torch.save({key: value for key, value in weights.items() if key != name}, tmp_path / "partial.pt")
+    bundle.write_zip(tmp_path / "damaged.zip", members | {"weights.pt": (tmp_path / "partial.pt").read_bytes()})
+    done = []
+    for zip_name in (made.path.name, "damaged.zip"):
+        command = f"cogames run -m {MISSION} -p file://$PWD/{zip_name} -e 1 -s 5"
+        done.append(
+            subprocess.run(
+                command, shell=True, cwd=tmp_path, capture_output=True, text=True, timeout=200, check=False
+            )
+        )  # fmt: skip
+    played, refused = done
+    assert played.returncode == 0, played.stdout + played.stderr
+    assert "Average Per-Agent Reward" in played.stdout
+    assert refused.returncode != 0
+    assert name in refused.stdout + refused.stderr
+
+
 def test_the_same_inputs_give_the_same_bytes(package: PackageResult, weights: Path, tmp_path: Path) -> None:
     again = daf_package_policy("lstm", weights, tmp_path, mission=MISSION)
     assert again.path.read_bytes() == package.path.read_bytes()
