@@ -222,7 +222,7 @@ def _training(lineage: Mapping[str, Any]) -> str:
     recipe = training["recipe"]
     rows = [
         ("mission", recipe["mission"]["name"]),
-        ("agent-steps", f"{training['agent_steps']:,} of {recipe['num_steps']:,} planned"),
+        ("agent-steps", f"{training['agent_steps']:,} ({recipe['num_steps']:,} asked for, in whole updates)"),
         ("training seed", training["seed"]),
         ("processes", recipe["world_size"]),
         ("precision", recipe["precision"]),

@@ -256,12 +256,23 @@ COMPARISONS = [
 PACKAGE = "deployment/{checkpoint}-{version}"
 DEPLOYED = Keys(fields_of(Deployment))
 DEPLOYMENT = [
-    File(f"{PACKAGE}.zip", "package_policy", "A submission bundle for CoGames; its README.md explains its content."),
+    File(
+        f"{PACKAGE}.zip",
+        "package_policy",
+        "A submission bundle for CoGames. Its README.md is a model card, with the results of a comparison; it also "
+        "holds LICENSE, requirements.txt, requirements.lock (with hashes), sbom.cdx.json (CycloneDX), lineage.json, "
+        "and provenance.intoto.json (an in-toto statement with SLSA provenance). The same inputs give the same bytes.",
+    ),
     File(
         f"{PACKAGE}.manifest.json",
         "package_policy",
         "What the zip contains, by hash, and what it was made with.",
         (Keys(fields_of(Manifest)),),
+    ),
+    File(
+        f"{PACKAGE}.sig",
+        "sign_package",
+        "With `deployment.signing_key`: the signature of the zip by model-signing, a Sigstore bundle.",
     ),
     File(
         f"{PACKAGE}.validation.json",

@@ -3,7 +3,6 @@
 import io
 import json
 import subprocess
-import sys
 import threading
 import zipfile
 from collections.abc import Iterator
@@ -93,8 +92,8 @@ def test_the_contents_of_a_package(package: PackageResult, weights: Path) -> Non
         assert archive.namelist() == sorted(archive.namelist())
         members = {name: archive.read(name) for name in archive.namelist()}
     assert sorted(members) == [
-        "README.md", "VERSION", "golden_vectors.json", "metadata.json", "policy_spec.json", "requirements.txt",
-        "weights.pt",
+        "README.md", "VERSION", "golden_vectors.json", "lineage.json", "metadata.json", "policy_spec.json",
+        "provenance.intoto.json", "requirements.lock", "requirements.txt", "sbom.cdx.json", "weights.pt",
     ]  # fmt: skip
     assert json.loads(members["policy_spec.json"]) == {
         "class_path": "mettagrid.policy.lstm.LSTMPolicy",
@@ -118,12 +117,10 @@ def test_the_commands_of_the_readme_play_with_the_installed_command(mission: str
     path = daf_package_policy("starter", None, tmp_path, mission=mission).path
     with zipfile.ZipFile(path) as archive:
         text = archive.read("README.md").decode()
-    commands = [line.strip() for line in text.splitlines() if line.startswith("    ")]
+    commands = text.partition("```sh\n")[2].partition("\n```")[0].splitlines()
     assert commands[-1].startswith("cogames run -m ")
+    assert len(commands) == (2 if mission == "training_facility_1" else 1)
     for command in commands:
-        command = command.replace("unzip", f"{sys.executable} -m zipfile -e")
-        if "zipfile" in command:
-            command = command.removesuffix("mission.json") + "."
         limits = " -e 1 -s 5" if command.startswith("cogames") else ""
         done = subprocess.run(
             command + limits, shell=True, cwd=tmp_path, capture_output=True, text=True, timeout=200, check=False

@@ -66,6 +66,31 @@ def test_sending_anything_is_never_part_of_everything(dry_run: DryRun) -> None:
     assert job_counts(dry_run(experiment, one))["deploy_policy"] == 1
 
 
+def test_a_package_waits_for_what_its_card_tells(dry_run: DryRun) -> None:
+    """Its training, the sweep of that, and the comparison; with `comparison: null` it needs no episodes."""
+    output = dry_run(SMALL, "package")
+    inputs = re.search(r"^(?:local)?rule package_policy:\n    input: (.+)$", output, re.MULTILINE)
+    assert inputs is not None
+    assert set(inputs[1].split(", ")) == {
+        f"daf_output/{file}"
+        for file in (
+            "training/hall/seed-1/model.safetensors", "training/hall/seed-1/model.json",
+            "training/hall/seed-1/run.json", "sweeps/knobs/best.json", "comparisons/main/comparison.json",
+        )
+    }  # fmt: skip
+    assert "sign_package" not in job_counts(output)
+    experiment = copy.deepcopy(SMALL)
+    key = str(PROJECT / "LICENSE")  # any file: it is read by the jobs only
+    experiment["deployment"] |= {"comparison": None, "signing_key": key, "verification_key": key}
+    output = dry_run(experiment, "package")
+    jobs = job_counts(output)
+    assert not {"evaluate_policy", "compare_policies"} & set(jobs)
+    assert jobs["sign_package"] == 1
+    validated = re.search(r"^(?:local)?rule validate_package:\n    input: (.+)$", output, re.MULTILINE)
+    assert validated is not None
+    assert validated[1].endswith("trained-seed-1-1.2.3.sig")
+
+
 @pytest.mark.parametrize("profile", ["slurm", "local-gpu"])
 def test_a_profile_says_where_jobs_run_and_changes_none_of_them(dry_run: DryRun, profile: str) -> None:
     plain = job_counts(dry_run(SMALL))
