@@ -23,7 +23,8 @@ from torch import Tensor
 
 from daf.config import Hyperparameters
 from daf.engine.networks import NO_TOKEN, PolicyNetwork, State
-from daf.engine.vector import FinishedEpisode, VectorEnvironment
+from daf.engine.stepping import FinishedEpisode
+from daf.engine.vector import VectorEnvironment
 from daf.training.ppo import generalized_advantages
 
 AGENTS_PER_BLOCK = 32  # the simulations of this many agents fit into a core's cache on the missions tried

@@ -15,8 +15,9 @@ from daf.distributed.process_group import Group
 from daf.engine.missions import resolve_mission
 from daf.engine.policies import resolve_policy
 from daf.engine.random_state import capture_random_state, restore_random_state
+from daf.engine.stepping import FinishedEpisode
 from daf.engine.user_code import state_kept
-from daf.engine.vector import FinishedEpisode, VectorEnvironment
+from daf.engine.vector import VectorEnvironment
 from daf.system.failure_report import FailureReport
 from daf.training.evaluator import Evaluator
 from daf.training.learner import Learner
