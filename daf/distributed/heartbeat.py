@@ -115,6 +115,10 @@ class Heartbeat:
     def beat(self, update: int, agent_steps: int) -> None:
         """Record that the loop made progress. Cheap: the watchdog writes it at its next wake-up, within a second."""
         self._update, self._agent_steps = update, agent_steps
+        self.alive()
+
+    def alive(self) -> None:
+        """Say that the loop is at work within an update."""
         self._beats += 1
 
     def _watch(self) -> None:
