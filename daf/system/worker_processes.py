@@ -17,13 +17,14 @@ import struct
 import sys
 import warnings
 from collections.abc import Callable
-from typing import Any, Literal, NoReturn
-
-import numpy as np
+from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
 from daf.errors import DafError
 from daf.system.failure_report import FailureReport, how_it_ended
 from daf.system.process_state import die_with_parent
+
+if TYPE_CHECKING:
+    import numpy as np
 
 Answer = Callable[[int, int, bytes], bytes]
 """Answers a request of two numbers and some bytes."""
@@ -58,6 +59,8 @@ class WorkerFailedError(DafError):
 
 def shared_zeros(shape: int | tuple[int, ...], dtype: Any) -> np.ndarray:
     """An array of zeros that this process shares with the copies that it makes of itself later."""
+    import numpy as np  # only here: the launcher imports this module, too
+
     kind = np.dtype(dtype)
     size = int(np.prod(shape))
     memory = mmap.mmap(-1, max(1, size * kind.itemsize))

@@ -33,6 +33,7 @@ from daf.distributed.torchrun import agent_commands, run_agents
 from daf.errors import EXIT_FAILED, EXIT_OK, EXIT_REQUEUE, BadInputError, DafError
 from daf.logging_config import DAFLogger, create_daf_logger
 from daf.system.devices import inside_allocation, lease_devices, lease_folder, resolve_device, visible_devices
+from daf.system.limits import usable_cpus
 from daf.system.locks import exclusive
 from daf.system.user_code import unfollowed_in_words
 from daf.system.worker_processes import WorkerFailedError
@@ -73,6 +74,7 @@ def run_training(
             record.unlink(missing_ok=True)
         try:
             with _gpus(training) as gpus:
+                training = _with_share_of_cores(training, gpus)
                 if recipe.world_size == 1:
                     return _run_alone(training, gpus, stop_condition, logger)
                 return _run_group(training, gpus, logger)
@@ -114,6 +116,15 @@ def _gpus(training: TrainingSpec) -> Iterator[list[str]]:
     choice = [name for place, name in enumerate(visible) if not index or place == int(index)]
     with lease_devices(training.recipe.world_size, lease_folder(), devices=choice) as names:
         yield names
+
+
+def _with_share_of_cores(training: TrainingSpec, gpus: list[str]) -> TrainingSpec:
+    """Where runs share a machine's GPUs, the environments of a run take the same share of its cores."""
+    if not gpus or training.options.env_workers != "auto":
+        return training
+    workers = max(0, usable_cpus() // len(visible_devices()) - 1)  # every process has a GPU of its own
+    options = training.options.model_copy(update={"env_workers": workers})
+    return training.model_copy(update={"options": options})
 
 
 def _run_alone(
