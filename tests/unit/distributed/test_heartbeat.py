@@ -89,7 +89,7 @@ def test_signs_of_life_within_an_update_keep_the_watchdog_quiet(
     heartbeat._interval = 1.0
     heartbeat.beat(1, 256)
     given_up: list[float] = []
-    wakeups = iter(range(12))
+    wakeups = iter(range(13))
 
     def wait(_: float) -> bool:
         if next(wakeups) < 9:
