@@ -1,4 +1,4 @@
-"""Training whose environments are stepped by worker processes: the same bytes for any number of them, however it goes."""
+"""Training whose environments are stepped by worker processes: the same bytes for any number, however it goes."""
 
 from __future__ import annotations
 
@@ -61,25 +61,26 @@ def result_of(folder: Path) -> tuple[bytes, list[dict[str, Any]], float | None]:
     )
 
 
-def workers_of(process: psutil.Process | None = None) -> list[psutil.Process]:
+def copies() -> list[psutil.Process]:
     """Copies of this process that have not ended."""
-    mine = (process or psutil.Process()).children(recursive=True)
-    return [child for child in mine if "forkserver" not in " ".join(child.cmdline())]
+    this = psutil.Process()
+    return [child for child in this.children() if child.cmdline() == this.cmdline()]
 
 
 # ---- the same bytes ---------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("policy", ["grid", "lstm", DOUBTER])
 def test_weights_do_not_depend_on_the_number_of_workers(policy: str, tmp_path: Path) -> None:
-    """Nor on whether training is interrupted, and goes on with another number of them."""
     recipe = recipe_of(policy)
     for workers in (0, 1, 2, 5):
         assert run(recipe, tmp_path / str(workers), workers).processes["env_workers"] == workers
         assert result_of(tmp_path / str(workers)) == result_of(tmp_path / "0")
-    assert workers_of() == []
+    assert copies() == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("before", "after"), [(2, 2), (0, 5), (3, 0)])
 def test_interrupted_and_resumed_with_workers_is_never_interrupted(
     before: int, after: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -95,21 +96,18 @@ def test_interrupted_and_resumed_with_workers_is_never_interrupted(
     with monkeypatch.context() as patch:
         patch.setattr(Trainer, "learn", interrupted)
         assert run(recipe, tmp_path / "cut", before).status == "interrupted"
-    assert workers_of() == []
+    assert copies() == []
     assert run(recipe, tmp_path / "cut", after).status == "completed"
     assert result_of(tmp_path / "cut") == result_of(tmp_path / "whole")
 
 
-def run_rank(folder: Path) -> None:
-    run_worker(folder)
-
-
+@pytest.mark.slow
 def test_ranks_with_workers_train_as_ranks_without(tmp_path: Path) -> None:
     recipe = recipe_of(world_size=2)
     for workers in (0, 2):
         folder = tmp_path / str(workers)
         TrainingSpec(recipe=recipe, folder=folder, options=options_of(env_workers=workers)).write(folder / JOB)
-        ranks = start_ranks(run_rank, folder)
+        ranks = start_ranks(run_worker, folder)
         for rank in ranks:
             rank.join(120)
         assert [rank.exitcode for rank in ranks] == [0, 0]
@@ -203,6 +201,7 @@ def start_again(recipe: TrainingRecipe, folder: Path, **changes: Any) -> Trainin
     return run_training(recipe, folder, options_of(env_workers=2, checkpoint_interval_steps=1, **changes))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("policy", "how", "cause", "words"),
     [
@@ -230,9 +229,10 @@ def test_a_training_goes_on_after_a_worker_failed(
     assert words in failure["reason"]
     assert f"environment 9, seed {seed}, step 7" in failure["reason"]
     assert result_of(tmp_path / "cut") == result_of(tmp_path / "whole")
-    assert workers_of() == []
+    assert copies() == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("policy", ["grid", TRAINEE])
 def test_a_worker_killed_too_often_fails_the_training_with_its_cause(
     policy: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -250,21 +250,32 @@ def test_a_worker_killed_too_often_fails_the_training_with_its_cause(
     assert (record["status"], record["cause"]) == ("failed", "worker_killed")
     assert [failure["cause"] for failure in read_failures(state_folder(tmp_path, recipe))] == ["worker_killed"] * 2
     assert len((tmp_path / "marker").read_bytes()) == 2
-    assert workers_of() == []
+    assert copies() == []
 
 
 def test_a_policy_that_cannot_be_built_leaves_no_worker(tmp_path: Path) -> None:
     recipe = recipe_of().model_copy(update={"init_kwargs": {"hidden_sise": 3}})
     with pytest.raises(PolicyError):
         Trainer(recipe, Group(), CPU, env_workers=2)
-    assert workers_of() == []
+    assert copies() == []
 
 
 def run_until_killed(folder: Path, number: int) -> None:
-    """Training that kills itself at a line of DAF's code."""
+    """Training that notes the copies that it makes of itself, and kills itself at a line of DAF's code after that."""
     from tests.unit.training.test_crashes import PACKAGE, Lines
 
-    sys.settrace(Lines(PACKAGE, number, kill_itself))
+    fork, lines = os.fork, Lines(PACKAGE, number, kill_itself)
+
+    def noted() -> int:
+        process = fork()
+        if process:
+            with (folder / "forked").open("a") as stream:
+                stream.write(f"{process}\n")
+            sys.settrace(lines)
+        return process
+
+    folder.mkdir()
+    os.fork = noted
     run_training(recipe_of(), folder, options_of(env_workers=2, checkpoint_interval_steps=1))
 
 
@@ -272,12 +283,15 @@ def run_until_killed(folder: Path, number: int) -> None:
 def test_killed_anywhere_it_leaves_no_worker_and_ends_with_the_same_bytes(tmp_path: Path) -> None:
     recipe, points = recipe_of(), 5
     run(recipe, tmp_path / "whole", 0)
-    shared, before = set(os.listdir("/dev/shm")), len(workers_of())
-    for number in random.Random(3).sample(range(1_000, 9_000), points):
+    shared = set(os.listdir("/dev/shm"))
+    for number in random.Random(3).sample(range(1, 12_000), points):
         training = start(run_until_killed, tmp_path / str(number), number)
         training.join(120)
         assert training.exitcode == -signal.SIGKILL
+        forked = [int(line) for line in (tmp_path / str(number) / "forked").read_text().splitlines()]
+        assert 1 <= len(forked) <= 2
+        _, alive = psutil.wait_procs([psutil.Process(process) for process in forked if psutil.pid_exists(process)], 60)
+        assert alive == []
         assert run(recipe, tmp_path / str(number), 2).status == "completed"
         assert result_of(tmp_path / str(number)) == result_of(tmp_path / "whole")
     assert set(os.listdir("/dev/shm")) <= shared
-    assert len(workers_of()) == before
