@@ -280,11 +280,12 @@ def run_until_killed(folder: Path, number: int) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_killed_anywhere_it_leaves_no_worker_and_ends_with_the_same_bytes(tmp_path: Path) -> None:
-    recipe, points = recipe_of(), 5
+    recipe, points = recipe_of(), 20
     run(recipe, tmp_path / "whole", 0)
     shared = set(os.listdir("/dev/shm"))
-    for number in random.Random(3).sample(range(1, 12_000), points):
+    for number in random.Random(3).sample(range(1, 20_000), points):
         training = start(run_until_killed, tmp_path / str(number), number)
         training.join(120)
         assert training.exitcode == -signal.SIGKILL

@@ -35,6 +35,8 @@ from daf.training import worker as worker_module
 from daf.training.launch import run_training
 from daf.training.options import RunOptions, TrainingSpec
 from daf.training.paths import state_folder
+from daf.training.trainer import Trainer
+from tests.unit.training.forked import start as start_process
 from tests.unit.training.forked import train_undisturbed
 from tests.unit.training.small import UPDATE_STEPS, options_of, recipe_of
 
@@ -73,6 +75,31 @@ def test_an_error_of_a_single_process_stays_what_it_is(tmp_path: Path, monkeypat
     with pytest.raises(TypeError):
         run_training(recipe_of(world_size=1), tmp_path, options_of())
     assert read_json(tmp_path / "run.json")["cause"] == "error"
+
+
+def hang_in_learning(folder: Path) -> None:
+    """Training in one process, without a copy of it, that stands still in its second update."""
+    learn = Trainer.learn
+
+    def learn_or_hang(trainer: Trainer, rollout: Any) -> Any:
+        if trainer.update == 1:
+            signal.pause()
+        return learn(trainer, rollout)
+
+    Trainer.learn = learn_or_hang  # type: ignore[method-assign]  # in a process of its own
+    run_training(recipe_of(world_size=1), folder, options_of(stall_seconds=0.5, log_file=folder / "log"))
+
+
+def test_a_process_that_trains_alone_and_stands_still_ends_with_its_cause(tmp_path: Path) -> None:
+    process = start_process(hang_in_learning, tmp_path)
+    process.join(60)
+    assert process.exitcode == 1
+    run = read_json(tmp_path / "run.json")
+    assert (run["status"], run["cause"]) == ("failed", "rank_stalled")
+    assert "rank 0 on" in run["reason"]
+    assert "stalled after update 1: no progress for 0.5 s, last seen in" in run["reason"]
+    assert "(learn_or_hang)" in run["reason"]
+    assert "raise stall_seconds if an update can take that long" in (tmp_path / "log").read_text()
 
 
 # ---- GPUs -------------------------------------------------------------------------------------------------
