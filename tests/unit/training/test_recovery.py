@@ -98,7 +98,7 @@ def test_a_process_that_trains_alone_and_stands_still_ends_with_its_cause(tmp_pa
     run = read_json(tmp_path / "run.json")
     assert (run["status"], run["cause"]) == ("failed", "rank_stalled")
     assert "rank 0 on" in run["reason"]
-    assert "stalled after update 1: no progress for 4 s, last seen in" in run["reason"]
+    assert "stalled after update 1: no progress for 4" in run["reason"]
     assert "(learn_or_hang)" in run["reason"]
     assert "raise stall_seconds if an update can take that long" in (tmp_path / "log").read_text()
 
