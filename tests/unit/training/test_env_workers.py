@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import psutil
 import pytest
 import torch
@@ -17,6 +18,7 @@ import torch
 from daf.config.recipes import TrainingRecipe
 from daf.distributed.failures import Cause, TrainingFailedError, read_failures
 from daf.distributed.process_group import Group
+from daf.engine.networks import NO_TOKEN
 from daf.engine.simulation import BufferedSimulation
 from daf.engine.stepping import episode_seed
 from daf.engine.vector import VectorEnvironment
@@ -28,7 +30,7 @@ from daf.training.loop import train
 from daf.training.options import TrainingSpec
 from daf.training.outcome import TrainingOutcome
 from daf.training.paths import JOB, state_folder
-from daf.training.rollout import Collector
+from daf.training.rollout import Collector, ObservationStore
 from daf.training.trainer import Trainer
 from tests.unit.training import small
 from tests.unit.training.forked import run_worker, start, start_ranks
@@ -161,6 +163,31 @@ def test_enough_blocks_take_turns_to_keep_the_workers_busy(policy: str, workers:
     trainer = Trainer(recipe_of(policy), Group(), CPU, env_workers=workers)
     trainer.close()
     assert trainer._collector._turns == turns
+
+
+def test_what_the_network_sees_of_a_block_does_not_depend_on_the_other_blocks() -> None:
+    """The first block needs more token slots from its second step on; the other one never does."""
+    network = Trainer(recipe_of("lstm"), Group(), CPU).network
+    live = np.full((3, 4, 200, 3), NO_TOKEN, dtype=np.uint8)
+    live[:, :, :5] = 1
+    live[1:, :2, :40] = 2
+    blocks = (slice(0, 2), slice(2, 4))
+    one_after_the_other = [(step, rows) for rows in blocks for step in range(3)]
+    seen = []
+    for order in (one_after_the_other, sorted(one_after_the_other, key=lambda each: each[0])):
+        store = ObservationStore(network, 3, (4, 200, 3), CPU)
+        store._memory.fill_(7)  # of an earlier rollout
+        store.begin()
+        shown = {(step, rows.start): store.put(step, rows, live[step, rows]).clone() for step, rows in order}
+        seen.append((shown, store.all()))
+    (chained, kept), (turned, kept_too) = seen
+    assert {where: part.shape[1] for where, part in chained.items()} == {
+        (0, 0): 16, (1, 0): 48, (2, 0): 48, (0, 2): 16, (1, 2): 16, (2, 2): 16,
+    }  # fmt: skip
+    assert all(torch.equal(part, turned[where]) for where, part in chained.items())
+    expected = network.prepare(torch.from_numpy(live[:, :, :48].copy()))
+    assert torch.equal(kept, expected)
+    assert torch.equal(kept_too, expected)
 
 
 # ---- workers that fail ------------------------------------------------------------------------------------
