@@ -122,7 +122,7 @@ def _with_share_of_cores(training: TrainingSpec, gpus: list[str]) -> TrainingSpe
     """Where runs share a machine's GPUs, the environments of a run take the same share of its cores."""
     if not gpus or training.options.env_workers != "auto":
         return training
-    workers = max(0, usable_cpus() // len(visible_devices()) - 1)  # every process has a GPU of its own
+    workers = max(0, usable_cpus() // len(visible_devices()) - 1)  # each process has one GPU
     options = training.options.model_copy(update={"env_workers": workers})
     return training.model_copy(update={"options": options})
 

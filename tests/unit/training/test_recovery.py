@@ -86,7 +86,7 @@ def hang_in_learning(folder: Path) -> None:
             signal.pause()
         return learn(trainer, rollout)
 
-    Trainer.learn = learn_or_hang  # type: ignore[method-assign]  # in a process of its own
+    Trainer.learn = learn_or_hang  # type: ignore[method-assign]  # in a separate process
     run_training(recipe_of(world_size=1), folder, options_of(stall_seconds=4.0, log_file=folder / "log"))
 
 
@@ -157,16 +157,18 @@ def test_inside_an_allocation_the_scheduler_has_chosen(
 def test_a_process_alone_trains_on_the_gpu_it_leased(
     four_gpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    devices: list[str] = []
+    """And its environments on that GPU's share of the cores."""
+    chosen: list[tuple[str, int | str]] = []
 
     def run_process(recipe: TrainingRecipe, folder: Path, options: RunOptions, **_: Any) -> None:
-        devices.append(options.device)
+        chosen.append((options.device, options.env_workers))
         raise KeyError("trained enough")
 
     monkeypatch.setattr(worker_module, "run_process", run_process)
+    monkeypatch.setattr(launch_module, "usable_cpus", lambda: 18)
     with lease_devices(2, four_gpus, devices=["0", "1"]), pytest.raises(TrainingFailedError):
         run_training(recipe_of(world_size=1), tmp_path / "run", options_of(device="auto"))
-    assert devices == ["cuda:2"]
+    assert chosen == [("cuda:2", 3)]
 
 
 # ---- under torchrun ---------------------------------------------------------------------------------------
