@@ -19,6 +19,7 @@ from daf.config.comparison import DAFComparisonConfig
 from daf.config.deployment import DAFDeploymentConfig
 from daf.config.direction import Direction
 from daf.config.hyperparameters import Hyperparameters
+from daf.config.normalization import WorkersOrAuto
 from daf.config.policy_reference import policy_fields
 from daf.config.strict_model import Name, PositiveShare, Seed, StrictModel, refuse_repeated
 from daf.config.sweep import DAFSweepConfig
@@ -132,6 +133,11 @@ class DAFTrainingConfig(StrictModel):
     num_machines: int = Field(1, ge=1, description="number of machines; each runs one torchrun agent")
     processes_per_machine: int = Field(
         1, ge=1, description="training processes per machine (one per GPU on a GPU node)"
+    )
+    env_workers: WorkersOrAuto = Field(
+        "auto",
+        description="processes that step the environments of each training process; 0: it does so itself. auto: with a "
+        "GPU, the cores that it may use, less one; on a CPU 0, since there more training processes are faster",
     )
     num_evaluations: int = Field(
         5,

@@ -24,6 +24,10 @@ CountOrAuto = Annotated[
     Annotated[Literal["auto"], Tag("as text")] | Annotated[int, Field(ge=1), Tag("as value")],
     Discriminator(_text_or_other),
 ]
+WorkersOrAuto = Annotated[
+    Annotated[Literal["auto"], Tag("as text")] | Annotated[int, Field(ge=0), Tag("as value")],
+    Discriminator(_text_or_other),
+]
 PolicyOrRewards = Annotated[
     Annotated[NameOrPath, Tag("as text")] | Annotated[dict[NameOrPath, float], Tag("as value")],
     Discriminator(_text_or_other),

@@ -26,6 +26,7 @@ from daf.system.failure_report import FailureReport
 from daf.system.files import append_json_line
 from daf.system.json_files import read_own_json_lines
 from daf.system.validated import validated
+from daf.system.worker_processes import WorkerFailedError
 
 FAILURES = "failures.jsonl"
 
@@ -37,6 +38,9 @@ class Cause(StrEnum):
     SIGNAL = "signal"  # status interrupted
     RANK_KILLED = "rank_killed"
     RANK_STALLED = "rank_stalled"
+    WORKER_KILLED = "worker_killed"  # a process that steps environments
+    WORKER_STALLED = "worker_stalled"
+    WORKER_ERROR = "worker_error"  # an environment raised an exception in it
     DISK_FULL = "disk_full"
     OUT_OF_MEMORY = "out_of_memory"
     WRONG_WORLD_SIZE = "wrong_world_size"
@@ -48,15 +52,19 @@ class Cause(StrEnum):
 
 # Failures that can be fixed by restarting the same processes on the same machines. With a full disk, too little memory,
 # wrong input or a mistake in the policy they would only fail again.
-RESTARTED = frozenset({Cause.RANK_KILLED, Cause.RANK_STALLED, Cause.ERROR})
+OF_WORKERS = frozenset({Cause.WORKER_KILLED, Cause.WORKER_STALLED, Cause.WORKER_ERROR})
+RESTARTED = frozenset({Cause.RANK_KILLED, Cause.RANK_STALLED, Cause.ERROR}) | OF_WORKERS
 
 # Exit codes of ranks and agents, from sysexits.h: they convey the cause even if no file can be written.
 EXIT_CODES = {
     Cause.BAD_INPUT: EXIT_BAD_INPUT,
     Cause.USER_CODE: 65,
+    Cause.WORKER_KILLED: 69,
     Cause.RANK_STALLED: 70,
     Cause.OUT_OF_MEMORY: 71,
+    Cause.WORKER_ERROR: 72,
     Cause.DISK_FULL: 73,
+    Cause.WORKER_STALLED: 74,
     Cause.WRONG_WORLD_SIZE: 76,
     Cause.ERROR: EXIT_FAILED,
 }
@@ -144,6 +152,8 @@ def cause_of(error: BaseException) -> Cause:
         return Cause.WRONG_WORLD_SIZE
     if isinstance(error, TrainingFailedError):
         return error.cause
+    if isinstance(error, WorkerFailedError):
+        return _cause_of_worker(error)
     if isinstance(error, DafError) and error.exit_code == EXIT_BAD_INPUT:
         return Cause.BAD_INPUT
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
@@ -159,6 +169,14 @@ def cause_of(error: BaseException) -> Cause:
     outside = isinstance(error, OSError) or "AcceleratorError" in names or "CUDA error" in str(error)
     of_user = isinstance(error, SystemExit) or (FailureReport.of(error).in_user_code and not outside)
     return Cause.USER_CODE if of_user else Cause.ERROR
+
+
+def _cause_of_worker(error: WorkerFailedError) -> Cause:
+    """Its own cause, unless what the environment raised has one that says more."""
+    if error.kind == "raised":
+        raised = Cause.ERROR if error.__cause__ is None else cause_of(error.__cause__)
+        return Cause.WORKER_ERROR if raised in (Cause.ERROR, Cause.USER_CODE) else raised
+    return Cause.WORKER_KILLED if error.kind == "killed" else Cause.WORKER_STALLED
 
 
 def waits_for_peers(frames: Iterable[traceback.FrameSummary]) -> bool:

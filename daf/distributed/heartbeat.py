@@ -28,8 +28,8 @@ from daf.errors import BadInputError
 from daf.system.validated import read_record
 
 STALL_SECONDS = 600.0
-# Before its first beat, a rank builds environments, replays the running episodes of a checkpoint and may compile the
-# network, so its first beat is allowed this multiple of the time.
+# In its first update, a rank builds environments, replays the running episodes of a checkpoint and may compile the
+# network, so until then every sign of life is allowed this multiple of the time.
 FIRST_BEAT_FACTOR = 3
 
 
@@ -84,17 +84,26 @@ class Heartbeat:
 
     Args:
         folder: folder for the heartbeats of this run's ranks; shared by all machines.
-        stall_seconds: end after this long without a beat (before the first: `FIRST_BEAT_FACTOR` times as long).
+        stall_seconds: end after this long without a sign of life (before the first beat: `FIRST_BEAT_FACTOR` times as
+            long).
         end: ends the process with an exit code.
+        report: called with the failure before that.
     """
 
     def __init__(
-        self, folder: Path, rank: int, *, stall_seconds: float, end: Callable[[int], object] = os._exit
+        self,
+        folder: Path,
+        rank: int,
+        *,
+        stall_seconds: float,
+        end: Callable[[int], object] = os._exit,
+        report: Callable[[Failure], object] = write_error_file,
     ) -> None:
         self.folder, self.rank, self.stall_seconds = folder, rank, stall_seconds
-        self._end = end
+        self._end, self._report = end, report
         self._interval = min(1.0, stall_seconds / 10)
         self._update, self._agent_steps, self._beats, self._wakeups = 0, 0, 0, 0
+        self._started = False
         self._done = threading.Event()
         self._watched = threading.get_ident()
         self._watchdog = threading.Thread(target=self._watch, name="watchdog", daemon=True)
@@ -114,7 +123,11 @@ class Heartbeat:
 
     def beat(self, update: int, agent_steps: int) -> None:
         """Record that the loop made progress. Cheap: the watchdog writes it at its next wake-up, within a second."""
-        self._update, self._agent_steps = update, agent_steps
+        self._update, self._agent_steps, self._started = update, agent_steps, True
+        self.alive()
+
+    def alive(self) -> None:
+        """Say that the loop is at work within an update."""
         self._beats += 1
 
     def _watch(self) -> None:
@@ -125,7 +138,7 @@ class Heartbeat:
                 seen, idle = self._beats, 0.0
                 continue
             idle += self._interval
-            if idle >= self.stall_seconds * (1 if seen else FIRST_BEAT_FACTOR):
+            if idle >= self.stall_seconds * (1 if self._started else FIRST_BEAT_FACTOR):
                 self._give_up(idle)
 
     def _wake_up(self) -> None:
@@ -151,7 +164,7 @@ class Heartbeat:
         )
         self._wakeups = -1
         self._write()
-        write_error_file(failure)
+        self._report(failure)
         self._end(failure.exit_code)
 
     def _current(self) -> Beat:

@@ -34,6 +34,11 @@ class Group:
         if self.heartbeat is not None:
             self.heartbeat.beat(update, agent_steps)
 
+    def alive(self) -> None:
+        """Tell the watchdog that this process is at work; call it often within an update, but never while waiting."""
+        if self.heartbeat is not None:
+            self.heartbeat.alive()
+
     def sum(self, values: Tensor) -> Tensor:
         """Sum over processes, in place."""
         if self.world_size > 1:

@@ -18,6 +18,8 @@ networks         one interface to the networks of trainable policies
 model_files      model.safetensors and model.json
 observations     the engine's observation objects, built from raw buffers
 simulation       engine simulations on shared buffers
+stepping         environments in shared arrays, and what steps them
+environment_workers  the same in worker processes
 vector           many environments stepped together, for training
 evaluation       episodes → rows of the episodes table
 isolation        episodes of users' policies in a process that they may end

@@ -30,6 +30,7 @@ NO_TOKEN = 255
 _ZERO_PADDED = ("mettagrid.policy.lstm.LSTMPolicy", "mettagrid.policy.puffer_default.PufferDefaultPolicy")
 # Policy classes whose network starts with a linear layer over all numbers of an observation, divided by 255.
 _FLAT = ("mettagrid.policy.lstm.LSTMPolicy", "mettagrid.policy.stateless.StatelessPolicy")
+_REMEMBERS_NOTHING = (*_FLAT, "daf.engine.grid_policy.GridPolicy")
 TOKENS_PER_BLOCK = 16  # shown tokens are counted in blocks, so that few different shapes occur
 
 State = tuple[Tensor, Tensor]  # hidden and cell, [agents, layers, hidden] each
@@ -41,6 +42,8 @@ class PolicyNetwork:
     Attributes:
         recurrent: whether it carries state between steps.
         can_trim: whether it can do without the unused token slots at the end.
+        remembers_nothing: whether a call surely depends on its arguments and the weights alone. A user's network, or
+            dropout, may draw from a generator or count its calls.
 
     Args:
         precision: `float32`, or `bfloat16` for operations that autocast runs in it; weights stay float32.
@@ -72,6 +75,7 @@ class PolicyNetwork:
         self._half = precision == "bfloat16"
         self._encoder = _flat_encoder(module) if path in _FLAT and not compiled else None
         self.can_trim = self._encoder is not None or bool(getattr(policy, "ignores_unused_tokens", False))
+        self.remembers_nothing = path in _REMEMBERS_NOTHING
         if self.recurrent:
             self._state_shapes = _state_shapes(module, label)
         if not callable(getattr(module, "forward_eval", None)):

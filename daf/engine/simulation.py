@@ -7,6 +7,7 @@ conversion and per-step bookkeeping.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,14 +38,16 @@ class AgentBuffers:
     vibe_actions: np.ndarray
 
     @classmethod
-    def zeros(cls, num_agents: int, observation_shape: tuple[int, ...]) -> AgentBuffers:
+    def zeros(
+        cls, num_agents: int, observation_shape: tuple[int, ...], zeros: Callable[..., np.ndarray] = np.zeros
+    ) -> AgentBuffers:
         return cls(
-            observations=np.zeros((num_agents, *observation_shape), dtype=np.uint8),
-            terminals=np.zeros(num_agents, dtype=np.bool_),
-            truncations=np.zeros(num_agents, dtype=np.bool_),
-            rewards=np.zeros(num_agents, dtype=np.float32),
-            actions=np.zeros(num_agents, dtype=np.int32),
-            vibe_actions=np.zeros(num_agents, dtype=np.int32),
+            observations=zeros((num_agents, *observation_shape), np.uint8),
+            terminals=zeros(num_agents, np.bool_),
+            truncations=zeros(num_agents, np.bool_),
+            rewards=zeros(num_agents, np.float32),
+            actions=zeros(num_agents, np.int32),
+            vibe_actions=zeros(num_agents, np.int32),
         )
 
     def rows(self, start: int, stop: int) -> AgentBuffers:

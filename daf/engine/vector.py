@@ -1,4 +1,4 @@
-"""Many environments stepped together in shared buffers, for training.
+"""Many environments stepped together in shared buffers, for training: in this process, or in worker processes.
 
 An environment whose episode has ended starts the next one immediately. Episode seeds depend only on the training seed
 and the numbers of environment and episode, so that any number of processes sees the same episodes. The state of an
@@ -8,38 +8,20 @@ exactly, in a fraction of the time it took to choose them.
 
 from __future__ import annotations
 
-import hashlib
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 
+from daf.engine.environment_workers import WorkerSteppers, deal, pin
 from daf.engine.missions import Mission
-from daf.engine.simulation import AgentBuffers, SimulationFactory
-from daf.episodes.success import EpisodeFacts, is_success
+from daf.engine.simulation import SimulationFactory
+from daf.engine.stepping import EnvironmentArrays, FinishedEpisode, Stepper, episode_seed
+from daf.system.worker_processes import shared_zeros
 
-
-@dataclass(frozen=True, kw_only=True)
-class FinishedEpisode:
-    """The results of an episode that ended in this step.
-
-    Attributes:
-        environment: its number among this process's environments.
-        success: None if the mission declares no success.
-        final_observations: uint8 [agents, tokens, 3] if the episode was cut short (truncated), so that the value of its
-            last state can replace the future; None if it really ended.
-    """
-
-    environment: int
-    facts: EpisodeFacts
-    success: bool | None
-    final_observations: np.ndarray | None
-
-
-def episode_seed(training_seed: int, environment: int, episode: int) -> int:
-    """A seed below 2³¹ that depends only on these three numbers."""
-    text = f"{training_seed}/{environment}/{episode}".encode()
-    return int.from_bytes(hashlib.blake2b(text, digest_size=4).digest(), "big") & 0x7FFFFFFF
+STALL_SECONDS = 300.0
 
 
 class VectorEnvironment:
@@ -47,35 +29,54 @@ class VectorEnvironment:
 
     Attributes:
         buffers: the shared arrays; write `buffers.actions`, call `step`, read the others.
+        workers: worker processes that step the environments; 0: this process does. Results do not depend on it.
+
+    Args:
+        agents_per_block: agents that usually step together; every worker gets a part of each such block.
+        stall_seconds: how long a worker may take for a step.
+        pin_memory: lock the observations' memory, so that a GPU reads it without an extra copy and without waiting.
+
+    Raises:
+        WorkerFailedError: a worker failed, here or in a later call.
     """
 
     def __init__(
-        self, mission: Mission, *, num_envs: int, seed: int, first_env: int = 0, pin_memory: bool = False
+        self,
+        mission: Mission,
+        *,
+        num_envs: int,
+        seed: int,
+        first_env: int = 0,
+        workers: int = 0,
+        agents_per_block: int = 0,
+        stall_seconds: float = STALL_SECONDS,
+        pin_memory: bool = False,
     ) -> None:
         self.mission = mission
-        self.factory = SimulationFactory(mission.env_config)
+        self.factory = factory = SimulationFactory(mission.env_config)
         self.num_envs, self.seed, self.first_env = num_envs, seed, first_env
-        self.agents_per_env = self.factory.num_agents
+        self.workers = min(workers, num_envs)
+        self.agents_per_env = factory.num_agents
         self.num_agents = num_envs * self.agents_per_env
-        self.buffers = AgentBuffers.zeros(self.num_agents, self.factory.observation_shape)
-        if pin_memory:  # a GPU reads pinned memory without an extra copy and without waiting
-            import torch
-
-            pinned = torch.zeros(self.buffers.observations.shape, dtype=torch.uint8, pin_memory=True)
-            self.buffers = replace(self.buffers, observations=pinned.numpy())
-        self._episode = [0] * num_envs
-        self._simulations: list[Any] = [self._start(env) for env in range(num_envs)]
+        self._arrays = EnvironmentArrays.of(factory, num_envs, workers, shared_zeros if workers else np.zeros)
+        if pin_memory and not workers:
+            self._arrays = _pinned(self._arrays)
+        self.buffers = self._arrays.buffers
+        make: Callable[[Iterable[int], int], Stepper] = partial(
+            _stepper, mission, factory, self._arrays, seed, first_env
+        )
+        self._stepper: Stepper | WorkerSteppers
+        if workers:
+            shares = deal(self.blocks(agents_per_block or self.num_agents), self.workers)
+            self._stepper = WorkerSteppers(
+                make, self._arrays, partial(_seed_of, seed, first_env, self._arrays), shares, stall_seconds
+            )
+            if pin_memory:  # the copies of this process do not use it
+                pin(self.buffers.observations)
+        else:
+            self._stepper = make(range(num_envs), 0)
         # The actions of the running episodes, [steps, environments, agents]; each environment is at its own step.
         self._actions = np.empty((1024, num_envs, self.agents_per_env), dtype=np.uint8)
-        self._steps = np.zeros(num_envs, dtype=np.int64)
-
-    def _rows(self, env: int) -> slice:
-        return self.rows(range(env, env + 1))
-
-    def _start(self, env: int) -> Any:
-        seed = episode_seed(self.seed, self.first_env + env, self._episode[env])
-        rows = self._rows(env)
-        return self.factory.build(seed, self.buffers.rows(rows.start, rows.stop))
 
     def blocks(self, agents: int) -> list[range]:
         """The environments in consecutive blocks of about this number of agents, at least one environment each."""
@@ -89,25 +90,36 @@ class VectorEnvironment:
     def step(
         self, environments: range | None = None
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray, list[FinishedEpisode]]:
-        """Apply `buffers.actions` in consecutive environments (default: all).
+        """Apply `buffers.actions` in consecutive environments (default: all); as `begin_step` and `end_step`."""
+        environments = range(self.num_envs) if environments is None else environments
+        self.begin_step(environments)
+        rewards, terminated, truncated, finished = self.end_step(environments)
+        return rewards.copy(), terminated.copy(), truncated.copy(), finished
+
+    def begin_step(self, environments: range) -> None:
+        """Apply `buffers.actions` in consecutive environments. With workers, other environments can begin a step
+        meanwhile; steps must end in the order in which they began."""
+        some = slice(environments.start, environments.stop)
+        steps = self._arrays.steps[some]
+        self._reserve(int(steps.max()) + 1)
+        actions = self.buffers.actions[self.rows(environments)].reshape(len(environments), self.agents_per_env)
+        self._actions[steps, environments] = actions
+        if isinstance(self._stepper, WorkerSteppers):
+            self._stepper.request(environments)
+
+    def end_step(self, environments: range) -> tuple[np.ndarray, np.ndarray, np.ndarray, list[FinishedEpisode]]:
+        """Wait for the step.
 
         Returns:
-            rewards [agents] float32, terminated and truncated [agents] bool of these environments (copies: in the
-            buffers, environments that ended have already restarted), and the episodes that ended.
+            rewards [agents] float32, terminated and truncated [agents] bool of these environments, valid until their
+            next step (in the buffers, environments that ended have already restarted), and the episodes that ended.
         """
-        environments = range(self.num_envs) if environments is None else environments
-        some, rows = slice(environments.start, environments.stop), self.rows(environments)
-        self._reserve(int(self._steps[some].max()) + 1)
-        shape = (len(environments), self.agents_per_env)
-        self._actions[self._steps[some], environments] = self.buffers.actions[rows].reshape(shape)
-        self._steps[some] += 1
-        for simulation in self._simulations[some]:
-            simulation.step()
-        rewards = self.buffers.rewards[rows].copy()
-        terminated, truncated = self.buffers.terminals[rows].copy(), self.buffers.truncations[rows].copy()
-        over = terminated.reshape(shape).all(axis=1) | truncated.reshape(shape).all(axis=1)
-        finished = [self._finish(environments[number]) for number in np.flatnonzero(over)]
-        return rewards, terminated, truncated, finished
+        if isinstance(self._stepper, WorkerSteppers):
+            finished = self._stepper.await_step(environments)
+        else:
+            finished = self._stepper.step(environments)
+        arrays, rows = self._arrays, self.rows(environments)
+        return arrays.rewards[rows], arrays.terminated[rows], arrays.truncated[rows], finished
 
     def _reserve(self, steps: int) -> None:
         if steps > len(self._actions):
@@ -115,37 +127,49 @@ class VectorEnvironment:
             longer[: len(self._actions)] = self._actions
             self._actions = longer
 
-    def _finish(self, env: int) -> FinishedEpisode:
-        simulation, rows = self._simulations[env], self._rows(env)
-        stats = simulation.get_episode_stats()
-        facts = EpisodeFacts(
-            mean_reward=float(np.mean(simulation.get_episode_rewards())),
-            length=int(simulation.current_step),
-            game_stats=stats["game"],
-            agent_stats=stats["agent"],
-        )
-        success = is_success(self.mission.success, facts) if self.mission.success else None
-        final = self.buffers.observations[rows].copy() if self.buffers.truncations[rows].any() else None
-        self._episode[env] += 1
-        self._steps[env] = 0
-        self._simulations[env] = self._start(env)
-        return FinishedEpisode(environment=env, facts=facts, success=success, final_observations=final)
-
     def state(self) -> dict[str, Any]:
         """Plain data from which `restore` rebuilds every environment exactly."""
-        logs = [self._actions[:steps, env].tobytes() for env, steps in enumerate(self._steps)]
-        return {"episode": list(self._episode), "actions": logs}
+        logs = [self._actions[:steps, env].tobytes() for env, steps in enumerate(self._arrays.steps.tolist())]
+        return {"episode": self._arrays.episodes.tolist(), "actions": logs}
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Replay the actions of unfinished episodes."""
-        self._episode = [int(number) for number in state["episode"]]
+        """Replay the actions of unfinished episodes, in all workers at the same time."""
+        self._arrays.episodes[:] = state["episode"]
+        self._stepper.replay(dict(enumerate(state["actions"])))
         for env, log in enumerate(state["actions"]):
-            rows = self._rows(env)
-            self._simulations[env] = simulation = self._start(env)
             played = np.frombuffer(log, dtype=np.uint8).reshape(-1, self.agents_per_env)
-            for actions in played:
-                self.buffers.actions[rows] = actions
-                simulation.step()
             self._reserve(len(played))
             self._actions[: len(played), env] = played
-            self._steps[env] = len(played)
+
+    def worker_processes(self) -> list[int]:
+        """Process ids of the workers."""
+        return list(self._stepper.processes) if isinstance(self._stepper, WorkerSteppers) else []
+
+    def close(self) -> None:
+        """End the workers."""
+        if isinstance(self._stepper, WorkerSteppers):
+            self._stepper.close()
+
+
+def _stepper(
+    mission: Mission,
+    factory: SimulationFactory,
+    arrays: EnvironmentArrays,
+    seed: int,
+    first_env: int,
+    environments: Iterable[int],
+    worker: int,
+) -> Stepper:
+    return Stepper(mission, factory, arrays, environments, seed=seed, first_env=first_env, worker=worker)
+
+
+def _seed_of(seed: int, first_env: int, arrays: EnvironmentArrays, env: int) -> int:
+    return episode_seed(seed, first_env + env, int(arrays.episodes[env]))
+
+
+def _pinned(arrays: EnvironmentArrays) -> EnvironmentArrays:
+    """The same with observations that torch allocated for a GPU."""
+    import torch
+
+    observations = torch.zeros(arrays.buffers.observations.shape, dtype=torch.uint8, pin_memory=True).numpy()
+    return replace(arrays, buffers=replace(arrays.buffers, observations=observations))

@@ -32,5 +32,6 @@ module_files     the files of modules and their imports, found without importing
 user_code        stamps of the user's code, by content
 failure_report   what a failure of user code says
 forked_work      work in a copy of the process, which user code may end
+worker_processes  processes that answer requests, in shared memory
 process_state    the state of the process that user code may change
 """

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    pass
+from daf.system.provenance import available_cpus
 
 
 def available_memory(cgroup_root: str | Path = "/sys/fs/cgroup") -> tuple[float, str]:
@@ -48,6 +47,17 @@ def cgroup_cpu_limit(cgroup_root: str | Path = "/sys/fs/cgroup") -> float | None
         if quota not in ("max", "-1"):
             quotas.append(int(quota) / int(period))
     return min(quotas, default=None)
+
+
+def usable_cpus(cgroup_root: str | Path = "/sys/fs/cgroup") -> int:
+    """CPUs that this process may keep busy: by its affinity mask, its cgroup's quota, and its share of a Slurm job."""
+    limits = [float(available_cpus())]
+    if (quota := cgroup_cpu_limit(cgroup_root)) is not None:
+        limits.append(quota)
+    of_task = os.environ.get("SLURM_CPUS_PER_TASK", "")
+    if "SLURM_JOB_ID" in os.environ and of_task.isdigit():
+        limits.append(float(of_task))
+    return max(1, int(min(limits)))
 
 
 def _own_cgroups(root: Path, controller: str, membership: str | Path = "/proc/self/cgroup") -> list[Path]:

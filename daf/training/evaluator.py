@@ -101,6 +101,7 @@ class Evaluator:
                 device=self._device.type,
                 max_action_time_ms=MAX_ACTION_TIME_MS,
             ):
+                self._group.alive()
                 if episode.failure is None:
                     facts = episode.facts()
                     success = success_of(episode, self._mission)

@@ -49,7 +49,7 @@ def train_isolated(training: TrainingSpec, stop_condition: StopCondition | None,
         for number in (signal.SIGTERM, signal.SIGUSR1):
             signal.signal(number, signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPPING)
-        send(_train(training, stop_condition, logger))
+        send(_train(training, stop_condition, logger, lambda failure: send(IsolatedTrainingFailed(failure))))
 
     copies: list[int] = []
 
@@ -64,14 +64,18 @@ def train_isolated(training: TrainingSpec, stop_condition: StopCondition | None,
             with suppress(ProcessLookupError):
                 os.kill(copy, signal.SIGUSR1)  # not a second Ctrl-C, of which the terminal has told the copy
 
+    result: TrainingOutcome | IsolatedTrainingFailed | None = None
     with stop_signals(pass_on) as stop:
         # Or a signal would be lost that comes before the parent knows the copy, or the copy has its own handlers.
         signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)
         try:
-            (result,) = messages_of(work, on_start=started)
+            for message in messages_of(work, on_start=started):
+                result = message
         except WorkRaisedError:
             raise KeyboardInterrupt from None
         except ProcessEndedError as ended:
+            if isinstance(result, IsolatedTrainingFailed):  # its watchdog ended it
+                raise result from None
             if stop.received:
                 return _stopped(stop)
             raise IsolatedTrainingFailed(_failure_of(ended)) from None
@@ -79,18 +83,24 @@ def train_isolated(training: TrainingSpec, stop_condition: StopCondition | None,
             signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPPING)
     if isinstance(result, IsolatedTrainingFailed):
         raise result
+    assert result is not None
     if result.status == "interrupted" and stop.received:
         return replace(result, reason=f"interrupted by {stop.received}")
     return result
 
 
 def _train(
-    training: TrainingSpec, stop_condition: StopCondition | None, logger: DAFLogger
+    training: TrainingSpec,
+    stop_condition: StopCondition | None,
+    logger: DAFLogger,
+    on_stall: Callable[[Failure], None],
 ) -> TrainingOutcome | IsolatedTrainingFailed:
     from daf.training.worker import run_process
 
     try:
-        return run_process(training.recipe, training.folder, training.options, stop_condition=stop_condition)
+        return run_process(
+            training.recipe, training.folder, training.options, stop_condition=stop_condition, on_stall=on_stall
+        )
     except KeyboardInterrupt:
         raise
     except BaseException as error:

@@ -20,6 +20,7 @@ from typing import Self
 from daf.config.recipes import TrainingRecipe
 from daf.distributed.elastic_agent import clear_reports, read_reports
 from daf.distributed.failures import (
+    OF_WORKERS,
     RESTARTED,
     Cause,
     Failure,
@@ -33,8 +34,10 @@ from daf.distributed.torchrun import agent_commands, run_agents
 from daf.errors import EXIT_FAILED, EXIT_OK, EXIT_REQUEUE, BadInputError, DafError
 from daf.logging_config import DAFLogger, create_daf_logger
 from daf.system.devices import inside_allocation, lease_devices, lease_folder, resolve_device, visible_devices
+from daf.system.limits import usable_cpus
 from daf.system.locks import exclusive
 from daf.system.user_code import unfollowed_in_words
+from daf.system.worker_processes import WorkerFailedError
 from daf.training.isolation import IsolatedTrainingFailed, may_end_the_process, train_isolated
 from daf.training.options import RunOptions, TrainingSpec
 from daf.training.outcome import TrainingOutcome, write_run_record
@@ -72,6 +75,7 @@ def run_training(
             record.unlink(missing_ok=True)
         try:
             with _gpus(training) as gpus:
+                training = _with_share_of_cores(training, gpus)
                 if recipe.world_size == 1:
                     return _run_alone(training, gpus, stop_condition, logger)
                 return _run_group(training, gpus, logger)
@@ -80,7 +84,9 @@ def run_training(
             raise _as_error(training, failed.failure) from None
         except IsolatedTrainingFailed as failed:
             _publish_failure(training, failed.failure)
-            raise failed.error or _as_error(training, failed.failure) from None
+            if failed.error is None or failed.failure.cause in OF_WORKERS:
+                raise _as_error(training, failed.failure) from None
+            raise failed.error from None
         except KeyboardInterrupt:
             raise
         except BaseException as error:
@@ -88,7 +94,7 @@ def run_training(
             _publish_failure(training, failure)
             if failure.cause is Cause.USER_CODE:
                 logger.error("".join(traceback.format_exception(error)).rstrip())
-            if isinstance(error, DafError) or failure.cause is Cause.ERROR:
+            if failure.cause not in OF_WORKERS and (isinstance(error, DafError) or failure.cause is Cause.ERROR):
                 raise
             raise _as_error(training, failure) from error
 
@@ -127,7 +133,32 @@ def _gpus(training: TrainingSpec) -> Iterator[list[str]]:
         yield names
 
 
+def _with_share_of_cores(training: TrainingSpec, gpus: list[str]) -> TrainingSpec:
+    """Where runs share a machine's GPUs, the environments of a run take the same share of its cores."""
+    if not gpus or training.options.env_workers != "auto":
+        return training
+    workers = max(0, usable_cpus() // len(visible_devices()) - 1)  # each process has one GPU
+    options = training.options.model_copy(update={"env_workers": workers})
+    return training.model_copy(update={"options": options})
+
+
 def _run_alone(
+    training: TrainingSpec, gpus: list[str], stop_condition: StopCondition | None, logger: DAFLogger
+) -> TrainingOutcome:
+    """Train in this process, or in a copy of it; start again after failures of environment workers."""
+    options = training.options
+    for start in range(options.max_restarts + 1):
+        try:
+            return _run_once(training, gpus, stop_condition, logger)
+        except (IsolatedTrainingFailed, WorkerFailedError) as error:
+            failure = error.failure if isinstance(error, IsolatedTrainingFailed) else Failure.of_exception(error)
+            if failure.cause not in OF_WORKERS or start == options.max_restarts:
+                raise
+        _note_restart(training, failure, start, logger)
+    raise AssertionError("the last start returns or raises")
+
+
+def _run_once(
     training: TrainingSpec, gpus: list[str], stop_condition: StopCondition | None, logger: DAFLogger
 ) -> TrainingOutcome:
     from daf.training.worker import run_process
@@ -137,7 +168,15 @@ def _run_alone(
         return train_isolated(training, stop_condition, logger)
     if gpus:
         options = options.model_copy(update={"device": f"cuda:{visible_devices().index(gpus[0])}"})
-    return run_process(training.recipe, training.folder, options, stop_condition=stop_condition)
+
+    def end(failure: Failure) -> None:
+        """The watchdog's thread cannot raise an error where training stands still."""
+        _publish_failure(training, failure)
+        logger.error(str(_as_error(training, failure)))
+        sys.stdout.flush()
+        os._exit(EXIT_FAILED)
+
+    return run_process(training.recipe, training.folder, options, stop_condition=stop_condition, on_stall=end)
 
 
 def _run_group(training: TrainingSpec, gpus: list[str], logger: DAFLogger) -> TrainingOutcome:
@@ -164,12 +203,15 @@ def _run_group(training: TrainingSpec, gpus: list[str], logger: DAFLogger) -> Tr
             failure = _failure(training, codes)
             if failure.cause not in RESTARTED or start == options.max_restarts:
                 raise _GroupFailed(failure)
-            _record(training, failure)
-            logger.warning(
-                f"{options.label}: {failure.reason}; "
-                f"restarting from the last checkpoint ({start + 1} of {options.max_restarts})"
-            )
+            _note_restart(training, failure, start, logger)
     raise AssertionError("the last start returns or raises")
+
+
+def _note_restart(training: TrainingSpec, failure: Failure, start: int, logger: DAFLogger) -> None:
+    _record(training, failure)
+    options = training.options
+    restart = f"restarting from the last checkpoint ({start + 1} of {options.max_restarts})"
+    logger.warning(f"{options.label}: {failure.reason}; {restart}")
 
 
 def _interrupted(training: TrainingSpec, signal_name: str) -> TrainingOutcome:
@@ -215,6 +257,8 @@ def _publish_failure(training: TrainingSpec, failure: Failure) -> None:
 
 _HINTS = {
     Cause.RANK_KILLED: "the kernel kills memory hogs (see dmesg): give the job more memory, or start it again",
+    Cause.WORKER_KILLED: "the kernel kills memory hogs (see dmesg): give the job more memory, or use fewer env_workers",
+    Cause.WORKER_STALLED: "raise stall_seconds if a step of the environments can take half of it",
     Cause.RANK_STALLED: "see what it was doing there; raise stall_seconds if an update can take that long",
     Cause.DISK_FULL: "the previous checkpoint is intact: free some space and start it again",
     Cause.USER_CODE: "the traceback is in the log; correct the policy and run it again",

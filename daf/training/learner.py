@@ -65,6 +65,7 @@ class Learner:
         for _ in range(self._hyperparameters.epochs):
             for batch in self._minibatches(rollout, returns):
                 norm, sums = self._gradients(batch)
+                self._group.alive()
                 if not math.isfinite(norm):  # the same in every process, since the gradients are
                     return None
                 totals += sums

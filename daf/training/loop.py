@@ -9,7 +9,7 @@ on, so a run that was killed and resumed ends with the same weights as one that 
 from __future__ import annotations
 
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, NamedTuple, Self
@@ -36,11 +36,12 @@ from daf.training.metrics import (
     time_figures,
 )
 from daf.training.metrics_file import MetricsFile
-from daf.training.options import RunOptions
+from daf.training.options import RunOptions, environment_workers
 from daf.training.outcome import RunDetails, TrainingOutcome, write_run_record
 from daf.training.paths import DESCRIPTION, METRICS, MODEL, state_folder
 from daf.training.stopping import StopCondition
 from daf.training.trackers import make_trackers
+from daf.training.trainable import environments_per_process
 from daf.training.trainer import Trainer
 
 
@@ -68,9 +69,21 @@ def train(
     """
     torch.set_num_threads(1)  # with small batches, more threads cost more than they gain, and ranks share the cores
     failures = FailureLog(logger, f"{options.label}, held-out evaluation")
+    share = environments_per_process(recipe.hyperparameters.num_envs, group.world_size)
+    workers = environment_workers(options.env_workers, share, device.type)
     with state_kept():
-        trainer = Trainer(recipe, group, device, failures.add)
-    processes = group.facts(device)
+        trainer = Trainer(
+            recipe, group, device, failures.add, env_workers=workers, stall_seconds=options.stall_seconds / 2
+        )
+    with closing(trainer):
+        return _train(trainer, folder, options, logger, stop_condition)
+
+
+def _train(
+    trainer: Trainer, folder: Path, options: RunOptions, logger: DAFLogger, stop_condition: StopCondition | None
+) -> TrainingOutcome:
+    group, device = trainer.group, trainer.device
+    processes = group.facts(device) | {"env_workers": trainer.environment.workers}
     recent = _resume(trainer, folder, options.label, logger, stop_condition)
     if trainer.update == trainer.num_updates:
         trainer.evaluate_again()

@@ -12,7 +12,7 @@ import psutil
 import torch
 
 from daf.distributed.process_group import Group
-from daf.engine.vector import FinishedEpisode
+from daf.engine.stepping import FinishedEpisode
 from daf.episodes.objective import episode_objective
 
 RECENT_EPISODES = 100

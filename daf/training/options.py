@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict
 
 from daf.config import DAFTrainingConfig
+from daf.config.normalization import WorkersOrAuto
 from daf.config.recipes import TrainingRecipe
 from daf.distributed.heartbeat import STALL_SECONDS
+from daf.errors import BadInputError
 from daf.system.files import write_json
+from daf.system.forked_work import CAN_FORK
+from daf.system.limits import usable_cpus
 from daf.system.validated import read_record
 from daf.training.paths import state_folder
 
@@ -27,8 +32,9 @@ class RunOptions(BaseModel):
         device: `auto`, `cpu`, or `cuda`, also with a number.
         checkpoint_interval_steps: agent-steps between checkpoints.
         max_restarts: how often a group of several processes is restarted after a failure.
+        env_workers: processes that step the environments of each training process, see `environment_workers`.
         stall_seconds: a group without progress for this long counts as stalled; before its first update it may take
-            three times as long.
+            three times as long. An environment worker may take half of it for a step.
         trackers: where metrics go in addition to metrics.jsonl, see `daf.training.trackers`.
         log_file: where messages go in addition to the terminal.
     """
@@ -41,6 +47,7 @@ class RunOptions(BaseModel):
     device: str = "auto"
     checkpoint_interval_steps: int = _DEFAULTS.checkpoint_interval_steps
     max_restarts: int = _DEFAULTS.max_restarts
+    env_workers: WorkersOrAuto = _DEFAULTS.env_workers
     stall_seconds: float = STALL_SECONDS
     trackers: tuple[str, ...] = ()
     log_file: Path | None = None
@@ -53,9 +60,29 @@ class RunOptions(BaseModel):
             num_machines=config.num_machines,
             checkpoint_interval_steps=config.checkpoint_interval_steps,
             max_restarts=config.max_restarts,
+            env_workers=config.env_workers,
             trackers=tuple(config.trackers),
             **others,
         )
+
+
+def environment_workers(setting: int | str, num_envs: int, device_type: str) -> int:
+    """How many processes step the environments of this training process; at most one for each environment.
+
+    `auto` takes every core that this process may use but one, which it shares with the other processes that torchrun's
+    agent has started. On a CPU it takes none: there a core gains more as another training process.
+
+    Raises:
+        BadInputError: workers on a system where a process cannot be copied.
+    """
+    if setting == "auto":
+        share = usable_cpus() // int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+        wanted = max(0, share - 1) if CAN_FORK and device_type != "cpu" else 0
+    else:
+        wanted = int(setting)
+    if wanted and not CAN_FORK:
+        raise BadInputError("env_workers 0 on this system", str(wanted), "env_workers", "workers need Linux")
+    return min(wanted, num_envs)
 
 
 class TrainingSpec(BaseModel):

@@ -3,19 +3,23 @@
 Everything stays on the network's device, except what the engine reads and writes: observations, rewards and episode
 ends come from shared buffers, and the chosen actions are written back to them.
 
-On a CPU, environments are played in blocks, one block after the other for the whole horizon: a block's simulations stay
-in the processor's cache, which halves the cost of a step. With a GPU, two large blocks alternate: while the GPU works
-on one, the simulations of the other advance.
+Environments are played in blocks, each of which is a batch of the network. On a CPU a block has few agents, and one
+block after the other is played for the whole horizon: its simulations stay in the processor's cache, which halves the
+cost of a step. With a GPU, two large blocks take turns: while the GPU works on one, the simulations of the other
+advance. With environment workers, blocks take turns on a CPU, too: the network sees one while workers step the others.
+
+The blocks, and what the network sees of each, do not depend on the workers, and neither does the result. A network that
+may remember earlier calls, by a random generator for example, is always called in the same order: on a CPU its blocks
+never take turns.
 """
 
 from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import chain
 
 import numpy as np
 import torch
@@ -23,10 +27,16 @@ from torch import Tensor
 
 from daf.config import Hyperparameters
 from daf.engine.networks import NO_TOKEN, PolicyNetwork, State
-from daf.engine.vector import FinishedEpisode, VectorEnvironment
+from daf.engine.stepping import FinishedEpisode
+from daf.engine.vector import VectorEnvironment
 from daf.training.ppo import generalized_advantages
 
-AGENTS_PER_BLOCK = 32  # the simulations of this many agents fit into a core's cache on the missions tried
+_AGENTS_PER_BLOCK = 32  # the simulations of this many agents fit into a core's cache on the missions tried
+
+
+def agents_per_block(num_agents: int, device: torch.device) -> int:
+    """How many of a process's agents are a batch of the network while it plays."""
+    return _AGENTS_PER_BLOCK if device.type == "cpu" else (num_agents + 1) // 2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,31 +73,41 @@ class Stopwatch:
 
 
 class ObservationStore:
-    """Observations of one rollout on the network's device, without the token slots that none of them uses."""
+    """Observations of one rollout on the network's device, without the token slots that none of them uses.
+
+    How many slots a block shows depends on that block alone, and so does what the network makes of them.
+    """
 
     def __init__(self, network: PolicyNetwork, horizon: int, shape: tuple[int, ...], device: torch.device) -> None:
         self._network = network
         self._memory = torch.empty((horizon, *shape), dtype=torch.uint8, device=device)
-        self._shown = 0
+        self._shown: dict[int, int] = {}  # by the first row of a block
+        self._rows: dict[int, slice] = {}
 
     def begin(self) -> None:
-        self._shown = 0
+        self._shown, self._rows = {}, {}
 
     def put(self, step: int, rows: slice, live: np.ndarray) -> Tensor:
-        """Store some agents' observations in a step, uint8 [agents, tokens, 3]; return what to show to the network."""
+        """Store a block's observations in a step, uint8 [agents, tokens, 3]; return what to show to the network."""
+        shown = self._shown.get(rows.start, 0)
         # Used slots come first, so the last shown slot tells whether more are needed.
-        if self._shown == 0 or (live[:, self._shown - 1, 0] != NO_TOKEN).any():
+        if shown == 0 or (live[:, shown - 1, 0] != NO_TOKEN).any():
             needed = self._network.shown_tokens(live)
-            if needed > self._shown:  # earlier steps had no tokens there
-                self._network.clear(self._memory[:, :, self._shown : needed])
-                self._shown = needed
-        kept = self._memory[step, rows, : self._shown]
-        kept.copy_(torch.from_numpy(live[:, : self._shown]), non_blocking=True)
+            if needed > shown:
+                self._network.clear(self._memory[:step, rows, shown:needed])  # earlier steps had no tokens there
+                self._shown[rows.start], self._rows[rows.start] = needed, rows
+                shown = needed
+        kept = self._memory[step, rows, :shown]
+        kept.copy_(torch.from_numpy(live[:, :shown]), non_blocking=True)
         return self._network.prepare(kept).contiguous()
 
     def all(self) -> Tensor:
         """uint8 [steps, agents, shown tokens, 3]; valid until the next `begin`."""
-        return self._memory[:, :, : self._shown]
+        most = max(self._shown.values())
+        for first, shown in self._shown.items():
+            if shown < most:
+                self._network.clear(self._memory[:, self._rows[first], shown:most])
+        return self._memory[:, :, :most]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,8 +130,16 @@ class _Columns:
         self.rewards = np.empty((steps, agents), dtype=np.float32)
         self.starts = np.empty((steps, agents), dtype=np.bool_)
         self.done = np.empty((steps, agents), dtype=np.bool_)
-        self.episodes: list[FinishedEpisode] = []
-        self.cut_short: list[_Cut] = []
+        # By block, so that their order does not depend on how blocks take turns.
+        self.episodes: dict[range, list[FinishedEpisode]] = {}
+        self.cut_short: dict[range, list[_Cut]] = {}
+
+    def finished(self) -> list[FinishedEpisode]:
+        return [
+            episode
+            for block in sorted(self.episodes, key=lambda block: block.start)
+            for episode in self.episodes[block]
+        ]
 
 
 class Collector:
@@ -121,6 +149,9 @@ class Collector:
         state: the network's state for the next step; None if it is not recurrent.
         starting: bool [agents], whether an episode begins with the next step; in numpy, as provided by the engine.
         sampling: the generator of the actions, always on the CPU, so that it can be saved and restored.
+
+    Args:
+        alive: called after every step of a block.
     """
 
     def __init__(
@@ -132,16 +163,26 @@ class Collector:
         seed: int,
         device: torch.device,
         stopwatch: Stopwatch,
+        alive: Callable[[], None] = lambda: None,
     ) -> None:
         self._environment, self._network, self._hyperparameters = environment, network, hyperparameters
-        self._device, self._stopwatch = device, stopwatch
+        self._device, self._stopwatch, self._alive = device, stopwatch, alive
         agents = environment.num_agents
         self._store = ObservationStore(network, hyperparameters.horizon, environment.buffers.observations.shape, device)
-        self._take_turns = device.type != "cpu"
-        self._blocks = environment.blocks((agents + 1) // 2 if self._take_turns else AGENTS_PER_BLOCK)
+        self._blocks = environment.blocks(agents_per_block(agents, device))
+        self._turns = self._num_turns()
         self.sampling = torch.Generator().manual_seed(seed)
         self.state = network.initial_state(agents, device)
         self.starting = np.ones(agents, dtype=np.bool_)
+
+    def _num_turns(self) -> int:
+        """How many blocks take turns."""
+        if self._device.type != "cpu":
+            return len(self._blocks)
+        workers = self._environment.workers
+        if not (workers and self._network.remembers_nothing):
+            return 1
+        return max(2, -(-2 * workers // len(self._blocks[0])))  # no worker waits while the network sees a block
 
     @torch.no_grad()
     def collect(self) -> tuple[Rollout | None, list[FinishedEpisode]]:
@@ -153,10 +194,11 @@ class Collector:
         num_actions = len(environment.factory.interface.action_names)
         columns = _Columns(hyperparameters.horizon, environment.num_agents, num_actions, device)
         players = [self._play(block, columns) for block in self._blocks]
-        # Every block yields once per step: zipped, they alternate; chained, they play one after the other.
-        deque(zip(*players, strict=True) if self._take_turns else chain(*players), maxlen=0)
+        for first in range(0, len(players), self._turns):
+            # Every block yields once per step, so zipped they take turns.
+            deque(zip(*players[first : first + self._turns], strict=True), maxlen=0)
         if not bool(columns.logits.isfinite().all()):
-            return None, columns.episodes
+            return None, columns.finished()
         rewards, values = torch.from_numpy(columns.rewards).to(device), columns.values
         done = torch.from_numpy(columns.done).to(device)
         if hyperparameters.reward_clip is not None:
@@ -164,7 +206,7 @@ class Collector:
         _, last_values, _ = self._step(self._shown(environment.buffers.observations), self.state)
         next_values = torch.cat([values[1:], last_values[None]])
         next_values[done] = 0.0
-        for cut in columns.cut_short:
+        for cut in (cut for block in self._blocks for cut in columns.cut_short[block]):
             _, next_values[cut.step, cut.rows], _ = self._step(cut.observations, cut.state)
         advantages = generalized_advantages(
             rewards=rewards,
@@ -184,16 +226,18 @@ class Collector:
             starts=torch.from_numpy(columns.starts).to(device),
             state=first_state,
         )
-        return rollout, columns.episodes
+        return rollout, columns.finished()
 
     def _play(self, block: range, columns: _Columns) -> Iterator[None]:
         """Play `horizon` steps of some environments into their rows of the columns.
 
-        Yields in every step after the network has been called and before waiting for its result. This is the innermost
-        loop: anything that can be done for all steps at once is done elsewhere.
+        Yields in every step while others work on it: the workers or, without them, the GPU. This is the innermost loop:
+        anything that can be done for all steps at once is done elsewhere.
         """
-        environment, buffers = self._environment, self._environment.buffers
+        environment, buffers, measure = self._environment, self._environment.buffers, self._stopwatch.measure
         rows = environment.rows(block)
+        episodes = columns.episodes[block] = []
+        cut_short = columns.cut_short[block] = []
         # The largest logit after adding this noise is a draw from the distribution (Gumbel-max sampling).
         noise = torch.empty_like(columns.logits[:, rows], device="cpu").exponential_(generator=self.sampling)
         gumbel = noise.log_().neg_().to(self._device)
@@ -205,17 +249,23 @@ class Collector:
             logits, columns.values[t, rows], state = self._step(shown, state)
             columns.logits[t, rows] = logits
             columns.actions[t, rows] = actions = (logits + gumbel[t]).argmax(dim=1)
-            yield
+            if not environment.workers:
+                yield
             buffers.actions[rows] = actions.cpu().numpy()
-            with self._stopwatch.measure("environment"):
-                columns.rewards[t, rows], terminated, truncated, finished = environment.step(block)
+            with measure("environment"):
+                environment.begin_step(block)
+            if environment.workers:
+                yield
+            with measure("environment"):
+                columns.rewards[t, rows], terminated, truncated, finished = environment.end_step(block)
+            self._alive()
             columns.done[t, rows] = starting = terminated | truncated
             for episode in finished:
                 if episode.final_observations is not None:
-                    columns.cut_short.append(self._cut(t, episode, rows.start, state))
+                    cut_short.append(self._cut(t, episode, rows.start, state))
             if starting.any():
                 state = _cleared(state, starting)
-            columns.episodes += finished
+            episodes += finished
         self.starting[rows] = starting
         if self.state is not None and state is not None:
             self.state[0][rows], self.state[1][rows] = state

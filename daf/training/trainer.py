@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,16 +13,17 @@ import torch
 from daf.config import PolicyConfig
 from daf.config.recipes import TrainingRecipe
 from daf.distributed.process_group import Group
-from daf.engine.missions import resolve_mission
+from daf.engine.missions import Mission, resolve_mission
 from daf.engine.policies import resolve_policy
 from daf.engine.random_state import capture_random_state, restore_random_state
+from daf.engine.stepping import FinishedEpisode
 from daf.engine.user_code import state_kept
-from daf.engine.vector import FinishedEpisode, VectorEnvironment
+from daf.engine.vector import STALL_SECONDS, VectorEnvironment
 from daf.system.failure_report import FailureReport
 from daf.training.evaluator import Evaluator
 from daf.training.learner import Learner
 from daf.training.ppo import scheduled_learning_rate
-from daf.training.rollout import Collector, Rollout, Stopwatch
+from daf.training.rollout import Collector, Rollout, Stopwatch, agents_per_block
 from daf.training.trainable import build_trainable, environments_per_process
 
 
@@ -43,9 +45,12 @@ class Trainer:
 
     Args:
         on_failure: called with the report of every held-out episode that fails in this process.
+        env_workers: processes that step the environments; `close` ends them. 0: this process does.
+        stall_seconds: how long one of them may take for a step.
 
     Raises:
         BadInputError: environments that cannot be shared equally, or a mission that does not support the evaluations.
+        WorkerFailedError: a worker failed, here or in a later call.
     """
 
     def __init__(
@@ -54,18 +59,31 @@ class Trainer:
         group: Group,
         device: torch.device,
         on_failure: Callable[[FailureReport], None] = lambda report: None,
+        *,
+        env_workers: int = 0,
+        stall_seconds: float = STALL_SECONDS,
     ) -> None:
-        hyperparameters = recipe.hyperparameters
         self.recipe, self.group, self.device = recipe, group, device
-        share = environments_per_process(hyperparameters.num_envs, group.world_size)
+        share = environments_per_process(recipe.hyperparameters.num_envs, group.world_size)
         mission = resolve_mission(recipe.mission.config, recipe.mission.name)
         self.environment = VectorEnvironment(
             mission,
             num_envs=share,
             seed=recipe.seed,
             first_env=group.rank * share,
+            workers=env_workers,
+            agents_per_block=agents_per_block(share * mission.num_agents, device),
+            stall_seconds=stall_seconds,
             pin_memory=device.type == "cuda",
         )
+        with ExitStack() as unfinished:
+            unfinished.callback(self.environment.close)
+            self._prepare(mission, on_failure)
+            unfinished.pop_all()
+
+    def _prepare(self, mission: Mission, on_failure: Callable[[FailureReport], None]) -> None:
+        """Make everything but the environments."""
+        recipe, group, device, hyperparameters = self.recipe, self.group, self.device, self.recipe.hyperparameters
         torch.manual_seed(recipe.seed)  # the same initial weights in every process
         policy = resolve_policy(PolicyConfig(class_path=recipe.policy_class_path, init_kwargs=recipe.init_kwargs))
         self.policy_class_path = policy.class_path
@@ -82,7 +100,13 @@ class Trainer:
         torch.manual_seed(own_seed)  # the network's random draws must differ between processes
         self.stopwatch = Stopwatch()
         self._collector = Collector(
-            self.environment, self.network, hyperparameters, seed=own_seed, device=device, stopwatch=self.stopwatch
+            self.environment,
+            self.network,
+            hyperparameters,
+            seed=own_seed,
+            device=device,
+            stopwatch=self.stopwatch,
+            alive=group.alive,
         )
         self._learner = Learner(self.network, hyperparameters, group, seed=own_seed + 500_000, device=device)
         self.parameters = self._learner.parameters
@@ -98,6 +122,10 @@ class Trainer:
         self.seconds = 0.0
         self.steps_per_update = self.environment.num_agents * group.world_size * hyperparameters.horizon
         self.num_updates = math.ceil(recipe.num_steps / self.steps_per_update)
+
+    def close(self) -> None:
+        """End the environment workers."""
+        self.environment.close()
 
     def collect(self) -> tuple[Rollout | None, list[FinishedEpisode]]:
         """Play one rollout; None if the logits of an action were not finite."""

@@ -10,6 +10,7 @@ import argparse
 import os
 import sys
 import traceback
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -50,9 +51,18 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def run_process(
-    recipe: TrainingRecipe, folder: Path, options: RunOptions, *, stop_condition: StopCondition | None = None
+    recipe: TrainingRecipe,
+    folder: Path,
+    options: RunOptions,
+    *,
+    stop_condition: StopCondition | None = None,
+    on_stall: Callable[[Failure], object] = write_error_file,
 ) -> TrainingOutcome:
-    """This process's part of training, from joining the group to recording the outcome."""
+    """This process's part of training, from joining the group to recording the outcome.
+
+    Args:
+        on_stall: called by the watchdog, in its own thread, before it ends the process.
+    """
     kind = resolve_device(options.device)
     group = join_group(recipe.world_size, kind, stall_seconds=options.stall_seconds)
     device = local_device(kind)
@@ -66,9 +76,9 @@ def run_process(
             num_machines=options.num_machines,
             processes_per_machine=recipe.world_size // options.num_machines,
         )
-        if group.world_size > 1:
-            heartbeat = Heartbeat(state_folder(folder, recipe), group.rank, stall_seconds=options.stall_seconds)
-            group = replace(group, heartbeat=stack.enter_context(heartbeat))
+        beats = state_folder(folder, recipe)
+        heartbeat = Heartbeat(beats, group.rank, stall_seconds=options.stall_seconds, report=on_stall)
+        group = replace(group, heartbeat=stack.enter_context(heartbeat))
         outcome = train(
             recipe, folder, options, group=group, device=device, logger=logger, stop_condition=stop_condition
         )

@@ -45,6 +45,8 @@ def fail(how: str) -> None:
         os._exit(0)  # the leaving line
     if how == "segfault":
         os.kill(os.getpid(), signal.SIGSEGV)  # the crashing line
+    if how == "hang":
+        signal.pause()  # the hanging line
     if how == "kill":
         os.kill(os.getpid(), signal.SIGKILL)
     if how == "panic":

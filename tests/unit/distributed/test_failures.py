@@ -21,6 +21,7 @@ from daf.distributed.failures import (
     record_failure,
 )
 from daf.errors import PolicyError
+from daf.system.worker_processes import WorkerFailedError
 
 
 def chained(error: Exception, source: Exception) -> Exception:
@@ -42,6 +43,12 @@ def chained(error: Exception, source: Exception) -> Exception:
         (WrongWorldSizeError("a", "b", "c"), Cause.WRONG_WORLD_SIZE),
         (chained(RuntimeError("checkpoint"), OSError(errno.ENOSPC, "full")), Cause.DISK_FULL),
         (ZeroDivisionError(), Cause.ERROR),
+        (WorkerFailedError("killed", 1, "how"), Cause.WORKER_KILLED),
+        (WorkerFailedError("stalled", 1, "how"), Cause.WORKER_STALLED),
+        (WorkerFailedError("raised", 1, "how"), Cause.WORKER_ERROR),
+        (chained(WorkerFailedError("raised", 1, "how"), ValueError("no map")), Cause.WORKER_ERROR),
+        (chained(WorkerFailedError("raised", 1, "how"), MemoryError()), Cause.OUT_OF_MEMORY),
+        (chained(WorkerFailedError("raised", 1, "how"), OSError(errno.ENOSPC, "full")), Cause.DISK_FULL),
     ],
 )
 def test_exceptions_have_causes(error: Exception, cause: Cause) -> None:
@@ -59,6 +66,9 @@ def test_memory_that_torch_cannot_get_is_recognised() -> None:
     [
         (-9, Cause.RANK_KILLED, "rank 3 on node7 killed by SIGKILL"),
         (-11, Cause.RANK_KILLED, "SIGSEGV"),
+        (69, Cause.WORKER_KILLED, "exit code 69"),
+        (72, Cause.WORKER_ERROR, "exit code 72"),
+        (74, Cause.WORKER_STALLED, "exit code 74"),
         (70, Cause.RANK_STALLED, "exit code 70"),
         (71, Cause.OUT_OF_MEMORY, "exit code 71"),
         (73, Cause.DISK_FULL, "exit code 73"),

@@ -74,6 +74,30 @@ def test_the_first_update_may_take_three_times_as_long(tmp_path: Path, monkeypat
     monkeypatch.setattr(heartbeat._done, "wait", lambda _: heartbeat._done.is_set())
     heartbeat._watch()
     heartbeat._done.clear()
+    heartbeat.alive()  # a sign of life is no update
+    heartbeat._watch()
+    heartbeat._done.clear()
     heartbeat.beat(1, 256)
     heartbeat._watch()
-    assert idle == [30.0, 10.0]
+    assert idle == [30.0, 30.0, 10.0]
+
+
+def test_signs_of_life_within_an_update_keep_the_watchdog_quiet(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heartbeat = Heartbeat(tmp_path, 0, stall_seconds=3.0)
+    heartbeat._interval = 1.0
+    heartbeat.beat(1, 256)
+    given_up: list[float] = []
+    wakeups = iter(range(13))
+
+    def wait(_: float) -> bool:
+        if next(wakeups) < 9:
+            heartbeat.alive()
+        return heartbeat._done.is_set()
+
+    monkeypatch.setattr(heartbeat, "_give_up", lambda seconds: (given_up.append(seconds), heartbeat._done.set()))
+    monkeypatch.setattr(heartbeat._done, "wait", wait)
+    heartbeat._watch()
+    assert given_up == [3.0]
+    assert next(wakeups, None) is None

@@ -1,4 +1,4 @@
-"""Networks of a user's own, for NetworkPolicy: one that sees a step, and two that remember."""
+"""Networks of a user's own, for NetworkPolicy: one that sees a step, two that remember, one with dropout."""
 
 import torch
 from torch import nn
@@ -47,6 +47,22 @@ class RememberingTwice(Bag):
     def forward(self, observations, state=None):
         state = self.core(self.encode(observations), state)
         return self.logits(state[0]), self.value(state[0]), state
+
+
+class Doubting(Bag):
+    """What it answers depends on the order of all its calls."""
+
+    def __init__(self, num_actions, size=16):
+        super().__init__(num_actions, size)
+        self.doubt, self.norm = nn.Dropout(0.3), nn.BatchNorm1d(size)
+
+    def encode(self, observations):
+        return self.doubt(self.norm(super().encode(observations)))
+
+
+class Doubter(NetworkPolicy):
+    def make_network(self, info, size=16):
+        return Doubting(len(info.action_names), size)
 
 
 class Scout(NetworkPolicy):

@@ -17,7 +17,8 @@ from mettagrid.simulator.simulator import Buffers
 from daf.config import MissionConfig
 from daf.engine.missions import Mission, resolve_mission
 from daf.engine.simulation import AgentBuffers, SimulationFactory
-from daf.engine.vector import FinishedEpisode, VectorEnvironment, episode_seed
+from daf.engine.stepping import FinishedEpisode, episode_seed
+from daf.engine.vector import VectorEnvironment
 
 STEPS = 40
 MISSIONS = ("tutorial.miner", "training_facility_1", "assembler_2", "exploration_sparse_search_easy")
@@ -116,7 +117,7 @@ def test_rows_share_memory_with_the_whole() -> None:
 
 def test_episode_seeds_are_the_same_in_every_process(repository: Path) -> None:
     triples = [(1, 0, 0), (1, 0, 1), (1, 1, 0), (2, 0, 0), (2**31 - 1, 999, 12345)]
-    code = f"from daf.engine.vector import episode_seed\nprint([episode_seed(*t) for t in {triples}])"
+    code = f"from daf.engine.stepping import episode_seed\nprint([episode_seed(*t) for t in {triples}])"
     printed = subprocess.run(
         [sys.executable, "-c", code], cwd=repository, capture_output=True, text=True, check=True
     ).stdout

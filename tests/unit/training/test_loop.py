@@ -540,10 +540,10 @@ def test_the_published_names_are_the_documented_ones() -> None:
 def test_blocks_that_take_turns_play_what_they_play_one_after_the_other(policy: str) -> None:
     """Turns are for GPUs; here the same two blocks are played both ways on the CPU."""
     rollouts = []
-    for take_turns in (False, True):
+    for turns in (1, 2):
         trainer = Trainer(recipe_of(policy, num_envs=6), Group(), CPU)
         collector = trainer._collector
-        collector._blocks, collector._take_turns = trainer.environment.blocks(12), take_turns
+        collector._blocks, collector._turns = trainer.environment.blocks(12), turns
         for _ in range(3):  # beyond the end of the first episodes
             rollout, episodes = collector.collect()
         assert rollout is not None

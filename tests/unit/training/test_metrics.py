@@ -14,7 +14,7 @@ import torch
 from daf.config import Hyperparameters, MissionConfig
 from daf.config.recipes import MissionRecipe, TrainingRecipe
 from daf.distributed.process_group import Group
-from daf.engine.vector import FinishedEpisode
+from daf.engine.stepping import FinishedEpisode
 from daf.episodes.success import EpisodeFacts
 from daf.errors import BadInputError
 from daf.logging_config import create_daf_logger

@@ -13,9 +13,10 @@ from daf.config.recipes import TrainingRecipe, training_recipe
 from daf.distributed.failures import Cause, Failure
 from daf.distributed_training import daf_launch_distributed_training
 from daf.errors import BadInputError, ConfigError
+from daf.system import limits
 from daf.system.files import write_json
 from daf.system.json_files import read_json
-from daf.training.options import RunOptions, TrainingSpec
+from daf.training.options import RunOptions, TrainingSpec, environment_workers
 from daf.training.outcome import RunDetails, TrainingOutcome, read_run_record, write_run_record
 from daf.training.request import training_spec
 
@@ -23,6 +24,7 @@ CHANGED: dict[str, Any] = {
     "num_machines": 2,
     "checkpoint_interval_steps": 7,
     "max_restarts": 5,
+    "env_workers": 3,
     "trackers": ["tensorboard", "wandb"],
 }
 
@@ -45,7 +47,7 @@ def test_a_configuration_sets_the_options_and_they_change_no_recipe() -> None:
 
 def test_without_a_configuration_its_defaults_hold() -> None:
     config, options = DAFTrainingConfig(), RunOptions(label="a")
-    for name in ("num_machines", "checkpoint_interval_steps", "max_restarts"):
+    for name in ("num_machines", "checkpoint_interval_steps", "max_restarts", "env_workers"):
         assert getattr(options, name) == getattr(config, name)
 
 
@@ -59,6 +61,55 @@ def test_every_key_of_a_run_decides_its_recipe_or_its_options() -> None:
         | renamed
         | elsewhere
     )
+
+
+@pytest.mark.parametrize(
+    ("setting", "device", "environment", "workers"),
+    [
+        ("auto", "cpu", {}, 0),
+        ("auto", "cuda", {}, 7),
+        ("auto", "cuda", {"LOCAL_WORLD_SIZE": "2"}, 3),
+        ("auto", "cuda", {"LOCAL_WORLD_SIZE": "8"}, 0),
+        ("auto", "cuda", {"SLURM_JOB_ID": "1", "SLURM_CPUS_PER_TASK": "4"}, 3),
+        ("auto", "cuda", {"SLURM_CPUS_PER_TASK": "4"}, 7),  # of a job that has ended
+        (0, "cuda", {}, 0),
+        (3, "cpu", {}, 3),
+        (99, "cpu", {}, 16),
+    ],
+)
+def test_workers_follow_the_cores_that_a_process_may_use(
+    setting: int | str, device: str, environment: dict[str, str], workers: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("LOCAL_WORLD_SIZE", "SLURM_JOB_ID", "SLURM_CPUS_PER_TASK"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(limits, "available_cpus", lambda: 8)
+    monkeypatch.setattr(limits, "cgroup_cpu_limit", lambda root: None)
+    assert environment_workers(setting, 16, device) == workers
+
+
+def test_a_quota_and_more_workers_than_cores(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SLURM_JOB_ID", raising=False)
+    monkeypatch.setattr(limits, "available_cpus", lambda: 64)
+    monkeypatch.setattr(limits, "cgroup_cpu_limit", lambda root: 2.5)
+    assert limits.usable_cpus() == 2
+    monkeypatch.setattr(limits, "cgroup_cpu_limit", lambda root: 0.5)
+    assert limits.usable_cpus() == 1
+    assert environment_workers("auto", 16, "cuda") == 0
+
+
+def test_workers_are_refused_where_a_process_cannot_be_copied(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("daf.training.options.CAN_FORK", False)
+    assert environment_workers("auto", 16, "cuda") == 0
+    with pytest.raises(BadInputError, match=r"env_workers 0 on this system"):
+        environment_workers(2, 16, "cpu")
+
+
+@pytest.mark.parametrize("value", [-1, "all", 1.5])
+def test_a_number_of_workers_is_whole_or_auto(value: Any) -> None:
+    with pytest.raises(ConfigError, match="env_workers"):
+        DAFTrainingConfig.from_dict({"env_workers": value})
 
 
 def test_options_are_frozen_and_refuse_what_they_do_not_know() -> None:

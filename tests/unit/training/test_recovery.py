@@ -35,6 +35,8 @@ from daf.training import worker as worker_module
 from daf.training.launch import run_training
 from daf.training.options import RunOptions, TrainingSpec
 from daf.training.paths import state_folder
+from daf.training.trainer import Trainer
+from tests.unit.training.forked import start as start_process
 from tests.unit.training.forked import train_undisturbed
 from tests.unit.training.small import UPDATE_STEPS, options_of, recipe_of
 
@@ -73,6 +75,32 @@ def test_an_error_of_a_single_process_stays_what_it_is(tmp_path: Path, monkeypat
     with pytest.raises(TypeError):
         run_training(recipe_of(world_size=1), tmp_path, options_of())
     assert read_json(tmp_path / "run.json")["cause"] == "error"
+
+
+def hang_in_learning(folder: Path) -> None:
+    """Training in one process, without a copy of it, that stands still in its second update."""
+    learn = Trainer.learn
+
+    def learn_or_hang(trainer: Trainer, rollout: Any) -> Any:
+        if trainer.update == 1:
+            signal.pause()
+        return learn(trainer, rollout)
+
+    Trainer.learn = learn_or_hang  # type: ignore[method-assign]  # in a separate process
+    run_training(recipe_of(world_size=1), folder, options_of(stall_seconds=4.0, log_file=folder / "log"))
+
+
+@pytest.mark.slow
+def test_a_process_that_trains_alone_and_stands_still_ends_with_its_cause(tmp_path: Path) -> None:
+    process = start_process(hang_in_learning, tmp_path)
+    process.join(60)
+    assert process.exitcode == 1
+    run = read_json(tmp_path / "run.json")
+    assert (run["status"], run["cause"]) == ("failed", "rank_stalled")
+    assert "rank 0 on" in run["reason"]
+    assert "stalled after update 1: no progress for 4" in run["reason"]
+    assert "(learn_or_hang)" in run["reason"]
+    assert "raise stall_seconds if an update can take that long" in (tmp_path / "log").read_text()
 
 
 # ---- GPUs -------------------------------------------------------------------------------------------------
@@ -129,16 +157,18 @@ def test_inside_an_allocation_the_scheduler_has_chosen(
 def test_a_process_alone_trains_on_the_gpu_it_leased(
     four_gpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    devices: list[str] = []
+    """And its environments on that GPU's share of the cores."""
+    chosen: list[tuple[str, int | str]] = []
 
     def run_process(recipe: TrainingRecipe, folder: Path, options: RunOptions, **_: Any) -> None:
-        devices.append(options.device)
+        chosen.append((options.device, options.env_workers))
         raise KeyError("trained enough")
 
     monkeypatch.setattr(worker_module, "run_process", run_process)
+    monkeypatch.setattr(launch_module, "usable_cpus", lambda: 18)
     with lease_devices(2, four_gpus, devices=["0", "1"]), pytest.raises(TrainingFailedError):
         run_training(recipe_of(world_size=1), tmp_path / "run", options_of(device="auto"))
-    assert devices == ["cuda:2"]
+    assert chosen == [("cuda:2", 3)]
 
 
 # ---- under torchrun ---------------------------------------------------------------------------------------
@@ -238,6 +268,28 @@ def test_a_rank_that_is_stopped_does_not_stop_the_training(
     assert (failure["cause"], failure["rank"]) == ("rank_stalled", 1)
     assert f"rank 1 on {failure['host']} stalled after update {failure['update']}" in failure["reason"]
     assert (tmp_path / "cut" / "model.safetensors").read_bytes() == whole
+
+
+@pytest.mark.long
+def test_a_group_goes_on_after_an_environment_worker_of_a_rank_was_killed(
+    tmp_path: Path, started: list[subprocess.Popen[bytes]]
+) -> None:
+    recipe = recipe_of(updates=25)
+    train_undisturbed(recipe, tmp_path / "whole")
+    process = start(tmp_path / "cut", recipe, env_workers=2)
+    started.append(process)
+    growing = state_folder(tmp_path / "cut", recipe) / "metrics.jsonl"
+    wait_for(lambda: lines_in(growing) >= 3, process)
+    rank = next(rank for rank in ranks_of(process) if len(rank.children()) == 2)
+    rank.children()[1].send_signal(signal.SIGKILL)
+    assert process.wait(180) == 0
+    (failure,) = read_failures(state_folder(tmp_path / "cut", recipe))
+    assert failure["cause"] == "worker_killed"
+    assert "killed by SIGKILL" in failure["reason"]
+    assert failure["agent_steps"] == failure["update"] * UPDATE_STEPS
+    model = (tmp_path / "cut" / "model.safetensors").read_bytes()
+    assert model == (tmp_path / "whole" / "model.safetensors").read_bytes()
+    assert read_json(tmp_path / "cut/run.json")["processes"]["env_workers"] == 2
 
 
 @pytest.mark.long

@@ -76,6 +76,20 @@ def test_a_network_that_ends_the_process_is_a_failure_with_a_cause(
     assert (record["status"], record["cause"], record["reason"]) == ("failed", cause, caught.value.found)
 
 
+@pytest.mark.slow
+def test_a_network_that_never_returns_is_a_stall_that_names_its_line(tmp_path: Path) -> None:
+    recipe = failing(network="hang", at=40)
+    with pytest.raises(TrainingFailedError) as caught:
+        run_training(recipe, tmp_path, options_of(stall_seconds=4.0))
+    assert caught.value.cause is Cause.RANK_STALLED
+    assert "stalled after update 1: no progress for 4" in caught.value.found
+    assert "failing_policies.py:" in caught.value.found
+    assert caught.value.found.endswith("(fail)")
+    record = read_json(tmp_path / "run.json")
+    assert (record["status"], record["cause"], record["reason"]) == ("failed", "rank_stalled", caught.value.found)
+    assert [failure["cause"] for failure in read_failures(state_folder(tmp_path, recipe))] == ["rank_stalled"]
+
+
 def test_a_background_training_ends_with_an_exit_code_even_if_the_network_exits_with_0(tmp_path: Path) -> None:
     job = tmp_path / "job.json"
     TrainingSpec(recipe=failing(network="exit 0", at=5), folder=tmp_path, options=options_of()).write(job)

@@ -1,0 +1,160 @@
+"""Environments in shared arrays, and what steps them: an environment whose episode ends starts the next one at once."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+
+from daf.engine.missions import Mission
+from daf.engine.simulation import AgentBuffers, SimulationFactory
+from daf.episodes.success import EpisodeFacts, is_success
+
+NO_ENVIRONMENT = -1
+
+
+@dataclass(frozen=True, kw_only=True)
+class FinishedEpisode:
+    """The results of an episode that ended in this step.
+
+    Attributes:
+        environment: its number among this process's environments.
+        success: None if the mission declares no success.
+        final_observations: uint8 [agents, tokens, 3] if the episode was cut short (truncated), so that the value of its
+            last state can replace the future; None if it really ended.
+    """
+
+    environment: int
+    facts: EpisodeFacts
+    success: bool | None
+    final_observations: np.ndarray | None
+
+
+def episode_seed(training_seed: int, environment: int, episode: int) -> int:
+    """A seed below 2³¹ that depends only on these three numbers."""
+    text = f"{training_seed}/{environment}/{episode}".encode()
+    return int.from_bytes(hashlib.blake2b(text, digest_size=4).digest(), "big") & 0x7FFFFFFF
+
+
+@dataclass(frozen=True, kw_only=True)
+class EnvironmentArrays:
+    """Everything that environments exchange with those who play in them.
+
+    Attributes:
+        buffers: the engine's; environments whose episode ended have already restarted in them.
+        rewards, terminated, truncated: of the last step, [agents].
+        episodes: number of each environment's running episode.
+        steps: steps of that episode so far.
+        busy: the environment that each worker steps or builds, or NO_ENVIRONMENT.
+    """
+
+    buffers: AgentBuffers
+    rewards: np.ndarray
+    terminated: np.ndarray
+    truncated: np.ndarray
+    episodes: np.ndarray
+    steps: np.ndarray
+    busy: np.ndarray
+
+    @classmethod
+    def of(cls, factory: SimulationFactory, num_envs: int, workers: int, zeros: Callable[..., np.ndarray]) -> Self:
+        agents = num_envs * factory.num_agents
+        busy = zeros(max(1, workers), np.int64)
+        busy[:] = NO_ENVIRONMENT
+        return cls(
+            buffers=AgentBuffers.zeros(agents, factory.observation_shape, zeros),
+            rewards=zeros(agents, np.float32),
+            terminated=zeros(agents, np.bool_),
+            truncated=zeros(agents, np.bool_),
+            episodes=zeros(num_envs, np.int64),
+            steps=zeros(num_envs, np.int64),
+            busy=busy,
+        )
+
+
+class Stepper:
+    """Owns the simulations of some environments.
+
+    Args:
+        first_env: number of environment 0 over all processes.
+        environments: their numbers among those of the arrays.
+        worker: number of the process that steps them.
+    """
+
+    def __init__(
+        self,
+        mission: Mission,
+        factory: SimulationFactory,
+        arrays: EnvironmentArrays,
+        environments: Iterable[int],
+        *,
+        seed: int,
+        first_env: int,
+        worker: int = 0,
+    ) -> None:
+        self._mission, self._factory, self._arrays = mission, factory, arrays
+        self._seed, self._first_env, self._worker = seed, first_env, worker
+        self._simulations: dict[int, Any] = {}
+        for env in environments:
+            self._start(env)
+
+    def _rows(self, env: int) -> slice:
+        agents = self._factory.num_agents
+        return slice(env * agents, (env + 1) * agents)
+
+    def _start(self, env: int) -> Any:
+        arrays, rows = self._arrays, self._rows(env)
+        arrays.busy[self._worker], arrays.steps[env] = env, 0
+        seed = episode_seed(self._seed, self._first_env + env, int(arrays.episodes[env]))
+        simulation = self._factory.build(seed, arrays.buffers.rows(rows.start, rows.stop))
+        arrays.busy[self._worker] = NO_ENVIRONMENT
+        self._simulations[env] = simulation
+        return simulation
+
+    def step(self, environments: range) -> list[FinishedEpisode]:
+        """Apply the actions in consecutive environments; return the episodes that ended."""
+        arrays, buffers, agents = self._arrays, self._arrays.buffers, self._factory.num_agents
+        for env in environments:
+            arrays.busy[self._worker] = env
+            self._simulations[env].step()
+        arrays.busy[self._worker] = NO_ENVIRONMENT
+        rows = slice(environments.start * agents, environments.stop * agents)
+        arrays.rewards[rows] = buffers.rewards[rows]
+        arrays.terminated[rows] = terminated = buffers.terminals[rows]
+        arrays.truncated[rows] = truncated = buffers.truncations[rows]
+        arrays.steps[environments.start : environments.stop] += 1
+        shape = (len(environments), agents)
+        over = terminated.reshape(shape).all(axis=1) | truncated.reshape(shape).all(axis=1)
+        return [self._finish(environments[number]) for number in np.flatnonzero(over)]
+
+    def _finish(self, env: int) -> FinishedEpisode:
+        simulation, rows, arrays = self._simulations[env], self._rows(env), self._arrays
+        stats = simulation.get_episode_stats()
+        facts = EpisodeFacts(
+            mean_reward=float(np.mean(simulation.get_episode_rewards())),
+            length=int(simulation.current_step),
+            game_stats=stats["game"],
+            agent_stats=stats["agent"],
+        )
+        success = is_success(self._mission.success, facts) if self._mission.success else None
+        final = arrays.buffers.observations[rows].copy() if arrays.truncated[rows].any() else None
+        arrays.episodes[env] += 1
+        self._start(env)
+        return FinishedEpisode(environment=env, facts=facts, success=success, final_observations=final)
+
+    def replay(self, logs: Mapping[int, bytes]) -> None:
+        """Restart environments in their running episode, and play the actions in it so far, uint8 [steps, agents]."""
+        arrays = self._arrays
+        for env, log in logs.items():
+            simulation, rows = self._start(env), self._rows(env)
+            arrays.busy[self._worker] = env
+            played = np.frombuffer(log, dtype=np.uint8).reshape(-1, self._factory.num_agents)
+            for step, actions in enumerate(played):
+                arrays.steps[env] = step
+                arrays.buffers.actions[rows] = actions
+                simulation.step()
+            arrays.steps[env] = len(played)
+            arrays.busy[self._worker] = NO_ENVIRONMENT
