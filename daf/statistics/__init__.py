@@ -15,7 +15,9 @@ ranking           ranks, and the probability of being first
 streams           one random stream per figure
 summary           how each policy scored on each mission
 checkpoint_pairs  a pair of policies, by paired episodes
+recipe_resamples  resamples of recipes that all pairs share
 recipe_pairs      a pair of policies, by training seeds
+progress          progress of long comparisons, as lines of the log
 cautions          what in the data makes a verdict less reliable than its p-value
 calibration       how often verdicts are false, by simulated data, and which data resemble a pair's
 primary           the quantity that decides, and where others contradict it

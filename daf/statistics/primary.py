@@ -7,7 +7,7 @@ the other way is flagged.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from math import comb, isfinite, nan, sqrt
 
 import numpy as np
@@ -163,7 +163,22 @@ def _untested(record: PairRecord, name: Primary, reason: str) -> PairRecord:
 # ---- training seeds ---------------------------------------------------------------------------------------
 
 
-def from_replicates(record: PairRecord, name: Primary, replicates: Array, *, known: bool) -> PairRecord:
+@dataclass(frozen=True, kw_only=True)
+class Tail:
+    """Replicates as a test needs them: how many, how many of them below 0 (half of those at 0), mean and spread."""
+
+    count: int
+    below: float
+    mean: float
+    sd: float
+
+
+def tail_of(replicates: Array) -> Tail:
+    below = (float((replicates < 0).sum()) + float((replicates <= 0).sum())) / 2
+    return Tail(count=replicates.size, below=below, mean=float(replicates.mean()), sd=float(replicates.std()))
+
+
+def from_replicates(record: PairRecord, name: Primary, tail: Tail, *, known: bool) -> PairRecord:
     """The record of recipes with a bootstrap test of `name` as its test: the level at which the interval touches 0.
 
     The interval is an expanded percentile interval, so its tails are those of Student's t with seeds - 1 degrees of
@@ -172,12 +187,11 @@ def from_replicates(record: PairRecord, name: Primary, replicates: Array, *, kno
     if not known:
         return _separated(record, name)
     seeds = min(count for count in (record.n_a, record.n_b) if count is not None)
-    beyond = (float((replicates < 0).sum()) + float((replicates <= 0).sum())) / 2
-    share = min(beyond, replicates.size - beyond) / (replicates.size + 1)
-    least = FEW_BEYOND / (replicates.size + 1)
+    share = min(tail.below, tail.count - tail.below) / (tail.count + 1)
+    least = FEW_BEYOND / (tail.count + 1)
     z = float(special.ndtri(max(share, least)))
     if share < least:
-        z = min(z, -abs(float(replicates.mean())) / float(replicates.std()))
+        z = min(z, -abs(tail.mean) / tail.sd)
     p = min(1.0, hypothesis_tests.t_p_value(z * sqrt((seeds - 1) / seeds), seeds - 1))
     return replace(
         record, primary=name, test=f"bootstrap test of the {NAMES[name]}", t=nan, df=nan, p=p, minimum_p=nan,

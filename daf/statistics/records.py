@@ -207,4 +207,6 @@ IN_UNITS_OF_SCORES: Mapping[type, tuple[str, ...]] = {
 
 def in_scores[Record: SummaryRecord | PairRecord](record: Record, unit: float) -> Record:
     """A record of scores that are multiples of `unit`, as scores."""
+    if unit == 1:
+        return record
     return replace(record, **{name: unit * getattr(record, name) for name in IN_UNITS_OF_SCORES[type(record)]})
