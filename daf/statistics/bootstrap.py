@@ -228,6 +228,10 @@ def joint_replicates(name: str, scores: Sequence[Scores], counts: Sequence[Count
     """Replicates of a pooled statistic by policy, from `joint_counts`."""
     found = np.empty((len(scores), counts[0].shape[1] if counts else 0))
     for policy, (own, drawn) in enumerate(zip(scores, counts, strict=True)):
+        if name == "median":  # of missions' means
+            means = (drawn.T.astype(np.float64) @ np.array(own).T) / own[0].size
+            found[policy] = np.median(means, axis=1)
+            continue
         statistic = PooledStatistic(name, own, target)
         for start in range(0, drawn.shape[1], BLOCK):
             rows = slice(start, start + BLOCK)
@@ -453,10 +457,10 @@ def profile_band(
     limits = thresholds + resolution_of(thresholds)
     above = np.vstack([(units[:, None] > limits[None, :]) / (units.size * len(scores)) for units in scores])
     share = above.sum(axis=0)
-    counts = draw_counts([units.size for units in scores], num_resamples, rng, joint=joint, missions=missions)
-    replicates = counts @ above
     tails = _levels(scores, level, joint=joint, missions=missions)
     if _independent(scores, joint, missions) < FEWEST_UNITS or not np.isfinite(tails).all():
         return share, np.full(share.shape, nan), np.full(share.shape, nan)
+    counts = draw_counts([units.size for units in scores], num_resamples, rng, joint=joint, missions=missions)
+    replicates = counts @ above
     low, high = np.quantile(replicates, tails, axis=0)
     return share, low, high

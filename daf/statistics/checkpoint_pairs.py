@@ -12,7 +12,7 @@ from daf.statistics import effects, hypothesis_tests, intervals, primary
 from daf.statistics.cautions import episode_cautions, join_cautions
 from daf.statistics.intervals import Array, Interval
 from daf.statistics.planning import Spread
-from daf.statistics.records import PairRecord
+from daf.statistics.records import PairRecord, changed
 from daf.statistics.streams import stream
 from daf.statistics.units import Units
 
@@ -38,7 +38,7 @@ def checkpoint_pair(
         n_a=n, n_b=n, effect_name="dz", test="sign-flip permutation",
     )  # fmt: skip
     if not n:
-        return replace(record, reason="no mission and environment seed in common"), None
+        return changed(record, reason="no mission and environment seed in common"), None
     rng, resolution = stream(config, "pair", a, b, *missions), units.resolution((a, b), missions)
     options = {"num_resamples": config.num_resamples, "max_resamples": max_resamples}
     result = hypothesis_tests.sign_flip_test(strata, resolution=resolution, rng=rng, **options)
@@ -53,7 +53,7 @@ def checkpoint_pair(
     equivalence = nan
     if spread is not None and margin:
         equivalence = hypothesis_tests.hall_equivalence_p(varying, margin) or nan
-    record = replace(
+    record = changed(
         record,
         mean_a=float(intervals.mean_of_strata(_common_scores(units, a, b, missions))),
         mean_b=float(intervals.mean_of_strata(_common_scores(units, b, a, missions))),
@@ -92,7 +92,7 @@ def _with_primary(
     x, y = (_common_scores(units, one, other, missions) for one, other in ((a, b), (b, a)))
     resolution = units.resolution((a, b), missions)
     difference, interval, error, df = primary.paired_iqm(x, y, config.confidence_level, resolution)
-    record = replace(record, iqm_difference=difference, iqm_low=interval.low, iqm_high=interval.high)
+    record = changed(record, iqm_difference=difference, iqm_low=interval.low, iqm_high=interval.high)
     if config.primary == "iqm":
         return primary.by_iqm(record, error, df, (config.equivalence_margin or 0.0) / units.unit)
     if config.primary == "probability_of_improvement":

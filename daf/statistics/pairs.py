@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import combinations
 from math import isfinite
 from typing import Any
@@ -22,7 +22,7 @@ from daf.statistics.primary import advantage, contradiction_text, contradictions
 from daf.statistics.progress import Progress
 from daf.statistics.recipe_pairs import recipe_pair
 from daf.statistics.recipe_resamples import Improvements
-from daf.statistics.records import OVERALL, Estimand, PairRecord, Verdict, in_scores
+from daf.statistics.records import OVERALL, Estimand, PairRecord, Verdict, changed, in_scores
 from daf.statistics.units import Units
 
 FEWEST_SEEDS = 3  # from 2 against 2, up to half of all verdicts would be false
@@ -166,24 +166,30 @@ def _conclude(
     concluded = []
     for (record, spread), p_holm, p_bh, p_equivalence in columns:
         planned = plan(spread, margin, first_step)
-        adjusted = replace(
-            record, power=planned.power, n_needed=planned.n_needed, more_needed=planned.more_needed,
-            p_holm=float(p_holm), p_bh=float(p_bh), p_equivalence=float(p_equivalence), n_tests=num_tests,
-        )  # fmt: skip
-        conclusion, reason = verdict(adjusted, alpha, margin)
+        equivalence = float(p_equivalence)
+        conclusion, reason = verdict(record, float(p_holm), equivalence, alpha, margin)
         against = contradictions(record) if conclusion in ("better", "worse") else []
-        caution = join_cautions([record.caution, contradiction_text(record, against)])
+        caution = record.caution
+        if against:
+            caution = join_cautions([record.caution, contradiction_text(record, against)])
         concluded.append(
-            replace(
-                adjusted, verdict=conclusion, reason=record.reason or reason,
-                contradicted_by=", ".join(against), caution=caution,
+            changed(
+                record, power=planned.power, n_needed=planned.n_needed, more_needed=planned.more_needed,
+                p_holm=float(p_holm), p_bh=float(p_bh), p_equivalence=equivalence, n_tests=num_tests,
+                verdict=conclusion, reason=record.reason or reason, contradicted_by=", ".join(against),
+                caution=caution,
             )
         )  # fmt: skip
     return concluded
 
 
-def verdict(record: PairRecord, alpha: float, margin: float | None) -> tuple[Verdict, str]:
+def verdict(
+    record: PairRecord, p_holm: float, p_equivalence: float, alpha: float, margin: float | None
+) -> tuple[Verdict, str]:
     """The verdict on policy_a of a pair, and a reason if the numbers do not explain it.
+
+    Args:
+        p_holm, p_equivalence: adjusted p-values of a difference and of equivalence.
 
     A declared margin has the last word: a difference shown to be smaller than the margin is "equivalent", even if it
     is also shown not to be 0.
@@ -196,10 +202,10 @@ def verdict(record: PairRecord, alpha: float, margin: float | None) -> tuple[Ver
             "insufficient data",
             f"{min(seeds)} training seeds cannot show how much runs vary; train at least 3",
         )
-    if margin and record.p_equivalence <= alpha:
+    if margin and p_equivalence <= alpha:
         return "equivalent", f"shown to differ by less than the declared {margin:g}"
     if record.minimum_p > alpha:
         return "insufficient data", f"p cannot fall below {record.minimum_p:.2g} with this number of differing units"
-    if record.p_holm <= alpha:
+    if p_holm <= alpha:
         return ("better" if advantage(record) > 0 else "worse"), ""
     return "inconclusive", ""

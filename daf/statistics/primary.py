@@ -7,7 +7,7 @@ the other way is flagged.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from math import comb, isfinite, nan, sqrt
 
 import numpy as np
@@ -25,7 +25,7 @@ from daf.statistics.intervals import (
     unknown,
     without_rounding,
 )
-from daf.statistics.records import PairRecord
+from daf.statistics.records import PairRecord, changed
 
 NAMES = {"mean": "mean", "iqm": "IQM", "probability_of_improvement": "probability of improvement"}
 FEW_BEYOND = 10  # replicates beyond 0 from which their share is a p-value
@@ -121,7 +121,7 @@ def by_iqm(record: PairRecord, error: float, df: float, margin: float | None) ->
     t = record.iqm_difference / error
     equivalence = hypothesis_tests.equivalence_p(record.iqm_difference, error, df, margin) if margin else None
     p = hypothesis_tests.t_p_value(t, df)
-    return replace(
+    return changed(
         record, primary="iqm", test="Yuen's test of IQMs", t=t, df=df, p=p, minimum_p=nan,
         p_equivalence=nan if equivalence is None else equivalence, reason="",
     )  # fmt: skip
@@ -147,14 +147,14 @@ def by_improvement(
         if result.p is None:
             return _untested(record, "probability_of_improvement", result.reason)
         p, test, minimum = result.p, f"sign test: {result.name}", result.minimum_p or nan
-    return replace(
+    return changed(
         record, primary="probability_of_improvement", test=test, t=nan, df=nan, p=p, minimum_p=minimum,
         p_equivalence=nan, reason="",
     )  # fmt: skip
 
 
 def _untested(record: PairRecord, name: Primary, reason: str) -> PairRecord:
-    return replace(
+    return changed(
         record, primary=name, test=f"test of the {NAMES[name]}", t=nan, df=nan, p=nan, minimum_p=nan,
         p_equivalence=nan, reason=record.reason or reason,
     )  # fmt: skip
@@ -193,7 +193,7 @@ def from_replicates(record: PairRecord, name: Primary, tail: Tail, *, known: boo
     if share < least:
         z = min(z, -abs(tail.mean) / tail.sd)
     p = min(1.0, hypothesis_tests.t_p_value(z * sqrt((seeds - 1) / seeds), seeds - 1))
-    return replace(
+    return changed(
         record, primary=name, test=f"bootstrap test of the {NAMES[name]}", t=nan, df=nan, p=p, minimum_p=nan,
         p_equivalence=nan,
     )  # fmt: skip
@@ -205,7 +205,7 @@ def _separated(record: PairRecord, name: Primary) -> PairRecord:
     if name == "iqm" or len(counts) < 2 or record.p_improvement not in (0.0, 1.0):
         return _untested(record, name, "too few training seeds for a bootstrap test")
     p = min(1.0, 2 / comb(sum(counts), counts[0]))
-    return replace(
+    return changed(
         record, primary=name, test="permutation of training seeds (complete separation)", t=nan, df=nan, p=p,
         minimum_p=p, p_equivalence=nan,
     )  # fmt: skip

@@ -42,14 +42,19 @@ def ranks_of_scores(scores: Array, resolution: float | None = None) -> Array:
     """
     largest = np.abs(np.where(np.isfinite(scores), scores, 0.0)).max(axis=0)
     limit = ROUNDING * largest if resolution is None else np.full(largest.shape, resolution)
-    order = np.argsort(-scores, axis=0)
-    descending = np.take_along_axis(scores, order, axis=0)
-    places = np.zeros(scores.shape, np.intp)
+    falling = np.ascontiguousarray(-scores.T)  # sorting is fastest along the last axis
+    order = np.argsort(falling, axis=-1)
+    ordered = np.take_along_axis(falling, order, axis=-1)
     with np.errstate(invalid="ignore"):  # two of -inf tie
-        places[1:] = np.cumsum(descending[:-1] - descending[1:] > limit, axis=0)
-    tied = np.empty_like(places)
-    np.put_along_axis(tied, order, places, axis=0)
-    return np.asarray(stats.rankdata(tied, axis=0))
+        apart = ordered[..., 1:] - ordered[..., :-1] > limit.T[..., None]
+    places = np.broadcast_to(np.arange(1.0, len(scores) + 1), order.shape).copy()
+    tied = ~apart.all(axis=-1)
+    if tied.any():
+        steps = np.cumsum(apart[tied], axis=-1)
+        places[tied] = stats.rankdata(np.pad(steps, [(0, 0)] * (steps.ndim - 1) + [(1, 0)]), axis=-1)
+    ranks = np.empty(order.shape)
+    np.put_along_axis(ranks, order, places, axis=-1)
+    return np.asarray(ranks.T)
 
 
 def bootstrap_ranks(
@@ -62,7 +67,11 @@ def bootstrap_ranks(
             once, since they met the same environment seeds. P(first) is divided among tied policies.
     """
     policies = scores_by_mission[0].shape[0]
-    observed = [scores.mean(axis=1) for scores in scores_by_mission]
+    samples = [[scores[policy] for scores in scores_by_mission] for policy in range(policies)]
+    ranks = [ranks_of_scores(s.mean(axis=1), resolution_of(s)) for s in scores_by_mission]
+    levels = replicate_levels(samples, level)[0]
+    if not np.isfinite(levels).all():
+        return _summarize(ranks, np.empty((policies, 0)), levels)
     replicates = np.zeros((policies, num_resamples))
     for scores in scores_by_mission:
         n = scores.shape[1]
@@ -74,9 +83,7 @@ def bootstrap_ranks(
         # The counts of a resample are multinomial; one matrix product then gives all its means.
         counts = rng.multinomial(n, np.full(n, 1 / n), size=num_resamples).astype(np.float64)
         replicates += ranks_of_scores(scores @ counts.T / n, resolution_of(scores)) / len(scores_by_mission)
-    samples = [[scores[policy] for scores in scores_by_mission] for policy in range(policies)]
-    ranks = [ranks_of_scores(m, resolution_of(s)) for m, s in zip(observed, scores_by_mission, strict=True)]
-    return _summarize(ranks, replicates, replicate_levels(samples, level)[0])
+    return _summarize(ranks, replicates, levels)
 
 
 def bootstrap_run_ranks(

@@ -16,7 +16,7 @@ from daf.statistics.hypothesis_tests import HypothesisTestResult
 from daf.statistics.intervals import Array, Interval
 from daf.statistics.planning import Spread
 from daf.statistics.recipe_resamples import Improvements
-from daf.statistics.records import PairRecord
+from daf.statistics.records import PairRecord, changed
 from daf.statistics.streams import stream
 from daf.statistics.units import Units
 
@@ -68,13 +68,13 @@ def recipe_pair(
     rng = stream(config, "recipes", a, b, *missions)
     estimate = _estimate(config, table_a, table_b, max_resamples, rng)
     record = _with_estimate(record, estimate, (config.equivalence_margin or 0.0) / units.unit)
-    record = replace(record, mean_a=table_a.mean, mean_b=table_b.mean)
+    record = changed(record, mean_a=table_a.mean, mean_b=table_b.mean)
     if estimate.result.p is not None:
         samples = [units.run_scores(policy, missions) for policy in (a, b)]
         resampled = improvements.of(a, b, missions, units.unit)
         better, iqm = resampled.better, resampled.iqm
         pooled, resolution = [np.concatenate(sample) for sample in samples], units.resolution((a, b), missions)
-        record = replace(
+        record = changed(
             record,
             p_improvement=effects.probability_of_improvement(*samples),
             p_improvement_low=better.low,
@@ -193,7 +193,7 @@ def _with_estimate(record: PairRecord, estimate: _Estimate, margin: float) -> Pa
             hypothesis_tests.equivalence_p(result.difference, one.error, one.df, margin) for one in variance.errors
         )
         equivalence = max((p for p in tests if p is not None), default=nan)
-    return replace(
+    return changed(
         record,
         difference=result.difference,
         interval_low=estimate.interval.low,
