@@ -39,6 +39,8 @@ def checkpoint_pair(
     )  # fmt: skip
     if not n:
         return changed(record, reason="no mission and environment seed in common"), None
+    if n == len(missions) == 1 and config.primary == "mean":
+        return _single_episode(units, config, record, missions, float(strata[0][0])), None
     rng, resolution = stream(config, "pair", a, b, *missions), units.resolution((a, b), missions)
     options = {"num_resamples": config.num_resamples, "max_resamples": max_resamples}
     result = hypothesis_tests.sign_flip_test(strata, resolution=resolution, rng=rng, **options)
@@ -77,6 +79,30 @@ def checkpoint_pair(
         reason=result.reason,
     )
     return _with_primary(units, config, record, missions, strata, max_resamples), spread
+
+
+def _single_episode(
+    units: Units, config: DAFComparisonConfig, record: PairRecord, missions: list[str], difference: float
+) -> PairRecord:
+    """The record of a single pair of episodes, which says nothing about chance."""
+    a, b = record.policy_a, record.policy_b
+    x, y = (_common_scores(units, one, other, missions) for one, other in ((a, b), (b, a)))
+    share = ((difference > 0) + (difference >= 0)) / 2
+    improvement = intervals.combined_wilson_interval([share], [1], config.confidence_level)
+    reason = intervals.no_variance_reason([x[0]]) or ""
+    return changed(
+        record,
+        mean_a=float(x[0][0]),
+        mean_b=float(y[0][0]),
+        difference=difference,
+        interval_method=intervals.unknown(reason).method,
+        p_improvement=share,
+        p_improvement_low=improvement.low,
+        p_improvement_high=improvement.high,
+        iqm_difference=difference,
+        caution=join_cautions(_cautions(units, a, b, missions, [np.array([difference])])),
+        reason=reason,
+    )
 
 
 def _with_primary(
@@ -131,6 +157,10 @@ def _common_scores(units: Units, policy: str, other: str, missions: list[str]) -
     """Scores of a policy per mission, on the environment seeds that both policies have."""
     scores = []
     for mission in missions:
-        cell, seeds = units.cells[policy, mission], set(units.cells[other, mission].seeds)
+        cell, others = units.cells[policy, mission], units.cells[other, mission].seeds
+        if cell.seeds == others:
+            scores.append(cell.episodes)
+            continue
+        seeds = set(others)
         scores.append(cell.episodes[[seed in seeds for seed in cell.seeds]])
     return scores

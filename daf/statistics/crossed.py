@@ -28,7 +28,7 @@ from daf.statistics.intervals import Array, t_quantile, unit_of, variance, witho
 _Term = tuple[float, float]  # a variance and its degrees of freedom
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class RunTable:
     """The scores of one policy on several missions.
 

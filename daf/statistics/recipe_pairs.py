@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from math import isfinite, nan, sqrt
 
@@ -65,21 +65,20 @@ def recipe_pair(
     table_a, table_b = tables[a], tables[b]
     if table_a is None or table_b is None:
         return record, None
-    rng = stream(config, "recipes", a, b, *missions)
-    estimate = _estimate(config, table_a, table_b, max_resamples, rng)
+    estimate = _estimate(config, table_a, table_b, max_resamples, lambda: stream(config, "recipes", a, b, *missions))
     record = _with_estimate(record, estimate, (config.equivalence_margin or 0.0) / units.unit)
     record = changed(record, mean_a=table_a.mean, mean_b=table_b.mean)
     if estimate.result.p is not None:
         samples = [units.run_scores(policy, missions) for policy in (a, b)]
         resampled = improvements.of(a, b, missions, units.unit)
         better, iqm = resampled.better, resampled.iqm
-        pooled, resolution = [np.concatenate(sample) for sample in samples], units.resolution((a, b), missions)
+        gap = units.run_iqm(a, missions) - units.run_iqm(b, missions)
         record = changed(
             record,
             p_improvement=effects.probability_of_improvement(*samples),
             p_improvement_low=better.low,
             p_improvement_high=better.high,
-            iqm_difference=primary.iqm_difference(pooled[0], pooled[1], resolution),
+            iqm_difference=0.0 if abs(gap) <= units.resolution((a, b), missions) else gap,
             iqm_low=iqm.low,
             iqm_high=iqm.high,
         )
@@ -90,7 +89,7 @@ def recipe_pair(
 
 
 def _estimate(
-    config: DAFComparisonConfig, a: RunTable, b: RunTable, max_resamples: int, rng: np.random.Generator
+    config: DAFComparisonConfig, a: RunTable, b: RunTable, max_resamples: int, rng: Callable[[], np.random.Generator]
 ) -> _Estimate:
     """Compare the means of two policies, at least one of them trained."""
     level = config.confidence_level
@@ -153,7 +152,7 @@ def _with_permutation(
     result: HypothesisTestResult,
     samples: Sequence[Array],
     max_resamples: int,
-    rng: np.random.Generator,
+    rng: Callable[[], np.random.Generator],
 ) -> tuple[HypothesisTestResult, str]:
     """The result with the permutation test, if it is chosen or has to confirm one from few training seeds.
 
@@ -167,7 +166,7 @@ def _with_permutation(
     if len(samples) < 2 or not (chosen or (few and welch_p <= alpha)):
         return result, ""
     permuted = hypothesis_tests.permutation_test(
-        samples[0], samples[1], num_resamples=config.num_resamples, max_resamples=max_resamples, rng=rng
+        samples[0], samples[1], num_resamples=config.num_resamples, max_resamples=max_resamples, rng=rng()
     )
     if permuted.p is None:
         return result, ""

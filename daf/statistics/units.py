@@ -15,7 +15,7 @@ import numpy as np
 from daf.config import DAFComparisonConfig, Normalization
 from daf.errors import BadInputError
 from daf.statistics.crossed import RunTable
-from daf.statistics.intervals import ROUNDING, Array, resolution_of, unit_of, without_rounding
+from daf.statistics.intervals import ROUNDING, Array, iqm, resolution_of, unit_of, without_rounding
 
 FEWEST_DIGITS = 1e-9  # reference scores closer than this, relative to their size, define no scale
 NEGLIGIBLE = 1e-130  # scores this small against the largest: their variation, squared, is below the smallest float
@@ -231,6 +231,14 @@ class Units:
         by_seed = [dict(zip(cell.training_seeds, cell.runs, strict=True)) for cell in cells]
         common = [seed for seed in by_seed[0] if seed is not None and all(seed in runs for runs in by_seed)]
         return [np.array([runs[seed] for seed in common]) for runs in by_seed]
+
+    def run_iqm(self, policy: str, missions: list[str]) -> float:
+        """IQM of the units of recipes of all missions together."""
+        key = ("iqm", policy, *missions)
+        if key not in self._known:
+            self._known[key] = float(iqm(np.concatenate(self.run_scores(policy, missions))))
+        found: float = self._known[key]
+        return found
 
     def run_table(self, policy: str, missions: list[str]) -> RunTable | None:
         """The scores behind `run_scores`, by environment seed; None if there are none."""
