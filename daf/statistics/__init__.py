@@ -6,6 +6,8 @@ unit_collection   independent units of an episodes table, and notes on what is o
 units             the units of policies on missions, normalized if declared
 intervals         means and their intervals
 large_samples     normal limits of many units
+resampled_counts  resamples as counts of units, and statistics of them
+joint_bootstrap   units that are drawn once for all missions
 bootstrap         many policies over many missions at once
 hypothesis_tests  p-values and corrections
 crossed           variance of recipes' means, by training seeds and environment seeds

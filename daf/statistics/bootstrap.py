@@ -12,130 +12,24 @@ whereas otherwise they take the missions as given.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import combinations
 from math import isfinite, nan, sqrt
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import special
 
 from daf.statistics.effects import wins
 from daf.statistics.intervals import ROUNDING, Array, Interval, is_constant, resolution_of, t_quantile, unknown
+from daf.statistics.joint_bootstrap import joint_counts, joint_improvement, joint_replicates
 from daf.statistics.large_samples import LARGE, large_profile_band
+from daf.statistics.resampled_counts import BLOCK, Counts, PooledStatistic, Scores, columns_of_missions, draw_counts
 
-Counts = NDArray[np.float32]
-Scores = Sequence[Array]  # one vector of units per mission
-BLOCK = 2_048  # replicates drawn at once; part of the recipe, since a generator's stream is cut into blocks of it
-VALUES = 1_000_000  # held at once, as counts of pairs
 # The minimum number of independent units for an interval: 5 training seeds drawn jointly gave 92 % instead of 95 %.
 FEWEST_UNITS = 5
 METHOD = "percentile bootstrap, expanded"
-POOLED = ("mean", "median", "iqm", "optimality_gap")
-MEANS = ("mean", "optimality_gap")  # of missions' means
-BY_MISSION = (*MEANS, "median")  # IQM takes the units of all missions together
-
-
-def draw_counts(
-    sizes: Sequence[int], count: int, rng: np.random.Generator, *, joint: bool = False, missions: bool = False
-) -> Counts:
-    """How often each unit was drawn, with missions concatenated: (count, sum of sizes).
-
-    A mission that was drawn twice has its units drawn twice; with `joint`, from the same draw.
-
-    Raises:
-        ValueError: `joint` with missions of different sizes.
-    """
-    same = len(set(sizes)) == 1
-    if joint:
-        if not same:
-            raise ValueError("units can only be drawn jointly when every mission has the same ones")
-        times = _counts(len(sizes), count, rng) if missions else np.ones((count, len(sizes)), np.float32)
-        return (times[:, :, None] * _counts(sizes[0], count, rng)[:, None, :]).reshape(count, -1)
-    if missions:
-        drawn = _counts(len(sizes), count, rng).astype(np.int64)
-        parts = [rng.multinomial(drawn[:, m] * size, np.full(size, 1 / size)) for m, size in enumerate(sizes)]
-        return np.hstack(parts).astype(np.float32)
-    if same:  # one draw for all missions
-        return _counts(sizes[0], count * len(sizes), rng).reshape(count, -1)
-    return np.hstack([_counts(size, count, rng) for size in sizes])
-
-
-def _counts(size: int, count: int, rng: np.random.Generator) -> Counts:
-    chosen = rng.integers(0, size, (count, size), dtype=np.uint16 if size <= 65_535 else np.int64).astype(np.intp)
-    chosen += np.arange(count)[:, None] * size
-    drawn: Counts = np.bincount(chosen.ravel(), minlength=count * size).reshape(count, size).astype(np.float32)
-    return drawn
-
-
-def _columns(scores: Scores) -> list[slice]:
-    """The columns of each mission's units in counts."""
-    ends = np.cumsum([units.size for units in scores])
-    return [slice(int(end) - units.size, int(end)) for end, units in zip(ends, scores, strict=True)]
-
-
-# ---- statistics from counts -------------------------------------------------------------------------------
-
-
-class PooledStatistic:
-    """A statistic of all units of all missions together, ready to be evaluated on counts.
-
-    `mean` and `median`: of the missions' means, as in published tables; `iqm`: a quarter of all units cut from either
-    end; `optimality_gap`: mean over missions of the mean shortfall below `target` (Agarwal et al. 2021, section 4.2).
-    So a mission with more units than another weighs more in IQM only.
-    """
-
-    def __init__(self, name: str, scores: Scores, target: float = 1.0) -> None:
-        values = np.concatenate(scores)
-        if name not in POOLED:
-            raise ValueError(f"unknown statistic '{name}'")
-        weights = np.concatenate([np.full(units.size, 1 / (len(scores) * units.size)) for units in scores])
-        if name == "optimality_gap":
-            values = target - np.minimum(values, target)
-        self.name = name
-        self.order = np.argsort(values, kind="stable")
-        self.values, self.weights = values[self.order], weights[self.order]
-        mission = np.repeat(np.arange(len(scores)), [units.size for units in scores])[self.order]
-        self.members = (mission[:, None] == np.arange(len(scores))).astype(np.float64)  # (units, missions)
-
-    @property
-    def estimate(self) -> float:
-        return float(self.replicates(np.ones((1, self.values.size), np.float32))[0])
-
-    def replicates(self, counts: Counts) -> Array:
-        """One value per row of the counts."""
-        drawn = counts[:, self.order]
-        if self.name in MEANS:
-            return np.asarray(drawn.astype(np.float64) @ (self.values * self.weights))
-        if self.name == "median":
-            return self._medians(drawn)
-        # Of the copies of unit i, clip(c_i) - clip(c_i-1) lie between the cuts, c being the cumulated counts.
-        cumulated = np.cumsum(drawn, axis=1)
-        n = cumulated[:, -1].astype(np.float64)  # the same for all, unless missions of unequal size were drawn
-        cut = np.floor(n / 4)
-        kept = np.clip(cumulated, cut[:, None], (n - cut)[:, None]).astype(np.float64)
-        steps = np.append(-np.diff(self.values), self.values[-1])  # summed by parts
-        return np.asarray((kept @ steps - cut * self.values[0]) / (n - 2 * cut))
-
-    def _medians(self, drawn: Counts) -> Array:
-        """Median over missions of their means; a mission drawn twice counts twice, one not drawn does not count."""
-        counts = drawn.astype(np.float64)
-        sizes = counts @ self.members
-        sums = counts @ (self.values[:, None] * self.members)
-        means = np.where(sizes > 0, sums / np.where(sizes > 0, sizes, 1.0), np.inf)
-        if (sizes == self.members.sum(axis=0)).all():  # every mission once
-            return np.asarray(np.median(means, axis=1))
-        order = np.argsort(means, axis=1)
-        ordered = np.take_along_axis(means, order, axis=1)
-        reached = np.cumsum(np.take_along_axis(np.rint(sizes / self.members.sum(axis=0)), order, axis=1), axis=1)
-        missions = self.members.shape[1]
-        middle = [np.argmax(reached > place, axis=1) for place in ((missions - 1) // 2, missions // 2)]
-        rows = np.arange(len(ordered))
-        return np.asarray((ordered[rows, middle[0]] + ordered[rows, middle[1]]) / 2)
-
-
 # ---- many policies at once --------------------------------------------------------------------------------
 
 
@@ -180,7 +74,7 @@ def bootstrap_suite(
     replicates = {name: np.empty((len(scores), num_resamples)) for name in statistics}
     improvement = np.empty((len(chosen), num_resamples))
     opponents = _opponents(scores, chosen)
-    columns = [_columns(policy) for policy in scores]
+    columns = [columns_of_missions(policy) for policy in scores]
     for start in range(0, num_resamples, BLOCK):
         rows = slice(start, min(start + BLOCK, num_resamples))
         drawn = [
@@ -195,82 +89,6 @@ def bootstrap_suite(
                 drawn, x, [chosen[index][1] for index in indices], tables, columns
             )
     return replicates, improvement
-
-
-def recipe_replicates(
-    scores: Sequence[Scores],
-    pairs: Sequence[tuple[int, int]],
-    *,
-    num_resamples: int,
-    rngs: Sequence[np.random.Generator],
-    joint: bool,
-) -> tuple[Array, Iterator[tuple[list[int], Array]]]:
-    """IQM by policy, and P(improvement) of pairs: indices and replicates, in parts if units are drawn jointly."""
-    if joint:
-        counts = [joint_counts(policy, num_resamples, rng) for policy, rng in zip(scores, rngs, strict=True)]
-        return joint_replicates("iqm", scores, counts), joint_improvement(scores, counts, pairs)
-    pooled, improvement = bootstrap_suite(scores, pairs=pairs, num_resamples=num_resamples, rngs=rngs)
-    return pooled["iqm"], iter([(list(range(len(pairs))), improvement)])
-
-
-def joint_counts(policy: Scores, num_resamples: int, rng: np.random.Generator) -> Counts:
-    """How often each unit was drawn, once for all missions: (units, num_resamples), from the stream of `draw_counts`.
-
-    Raises:
-        ValueError: missions of different sizes.
-    """
-    sizes = [min(BLOCK, num_resamples - start) for start in range(0, num_resamples, BLOCK)]
-    units = list({part.size for part in policy})  # one size, else they are refused
-    return np.ascontiguousarray(np.vstack([draw_counts(units, size, rng, joint=True) for size in sizes]).T)
-
-
-def joint_replicates(name: str, scores: Sequence[Scores], counts: Sequence[Counts], target: float = 1.0) -> Array:
-    """Replicates of a pooled statistic by policy, from `joint_counts`."""
-    found = np.empty((len(scores), counts[0].shape[1] if counts else 0))
-    for policy, (own, drawn) in enumerate(zip(scores, counts, strict=True)):
-        if name == "median":  # of missions' means
-            means = (drawn.T.astype(np.float64) @ np.array(own).T) / own[0].size
-            found[policy] = np.median(means, axis=1)
-            continue
-        statistic = PooledStatistic(name, own, target)
-        step = max(1, VALUES // statistic.values.size)
-        for start in range(0, drawn.shape[1], step):
-            rows = slice(start, start + step)
-            found[policy, rows] = statistic.replicates(np.tile(drawn[:, rows].T, (1, len(own))))
-    return found
-
-
-def joint_improvement(
-    scores: Sequence[Scores], counts: Sequence[Counts], pairs: Sequence[tuple[int, int]]
-) -> Iterator[tuple[list[int], Array]]:
-    """Replicates of P(improvement) of pairs whose units are drawn once for all missions: (indices, (pairs, resamples)).
-
-    The counts are then the same on every mission, so the missions' tables of wins are added up first.
-
-    Args:
-        counts: by policy how often each unit was drawn: (units, resamples).
-    """
-    tables = [np.array(policy) for policy in scores]
-    limits = [np.array([resolution_of(units) for units in policy]) for policy in scores]
-    groups: dict[tuple[int, int], list[int]] = {}
-    for index, (x, y) in enumerate(pairs):
-        groups.setdefault((x, tables[y].shape[1]), []).append(index)
-    for (x, size), members in groups.items():
-        missions, own = tables[x].shape
-        exact = missions * own * size < 2**22  # sums of so many halves are exact in float32
-        drawn = counts[x] if exact else counts[x].astype(np.float64)
-        step = max(1, VALUES // (size * drawn.shape[1]))
-        for start in range(0, len(members), step):
-            indices = members[start : start + step]
-            others = [pairs[index][1] for index in indices]
-            gaps = tables[x][None, :, :, None] - np.array([tables[y] for y in others])[:, :, None, :]
-            ties = np.maximum(limits[x], [limits[y] for y in others])[:, :, None, None]
-            won = ((gaps > ties).sum(axis=1) + (gaps >= -ties).sum(axis=1)) / 2  # (pairs, own, size)
-            sums = np.swapaxes(won, 1, 2).reshape(-1, own).astype(drawn.dtype) @ drawn
-            sums = sums.reshape(len(indices), size, -1)
-            for place, y in enumerate(others):
-                sums[place] *= counts[y]
-            yield indices, sums.sum(axis=1).astype(np.float64) / (own * size) / missions
 
 
 def _opponents(scores: Sequence[Scores], pairs: Sequence[tuple[int, int]]) -> list[tuple[int, list[int], list[Counts]]]:

@@ -53,9 +53,7 @@ def seed_cautions(*tables: RunTable) -> list[str]:
     alike = [shape.count for shape in shapes if shape.alike]
     if alike:
         cautions.append(f"all {alike[0]} training seeds of one side score alike, so how much they vary is not known")
-    elif len(spreads) == 2 and max(spreads) > max(
-        UNEQUAL, _ratio_by_chance(*sorted(shape.count for shape in shapes))
-    ) * min(spreads):
+    elif len(spreads) == 2 and max(spreads) > max(UNEQUAL, _ratio_by_chance(fewest, most)) * min(spreads):
         cautions.append(
             f"one side's training seeds vary {max(spreads) / min(spreads):.0f} times as much as the other's, so few of "
             "them decide"

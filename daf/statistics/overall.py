@@ -16,10 +16,10 @@ import numpy as np
 
 from daf.config import DAFComparisonConfig
 from daf.statistics import bootstrap, large_samples, ranking, recipe_bootstrap
-from daf.statistics.bootstrap import Scores
 from daf.statistics.crossed import RunTable
 from daf.statistics.intervals import Array, Interval, resolution_of, unknown, without_rounding
 from daf.statistics.records import OVERALL, AggregateRecord, Estimand, ProfileRecord, RankRecord
+from daf.statistics.resampled_counts import BY_MISSION, POOLED, Scores
 from daf.statistics.streams import ESTIMAND_KEYS, environment_streams, stream
 from daf.statistics.units import Units, crossed_tables
 
@@ -78,7 +78,7 @@ def basis_notes(units: Units, config: DAFComparisonConfig) -> list[str]:
 
 def aggregate(units: Units, config: DAFComparisonConfig) -> list[AggregateRecord]:
     """Mean, median, IQM and, for normalized scores, optimality gap of every policy over the missions."""
-    statistics = [name for name in bootstrap.POOLED if name != "optimality_gap" or config.normalization is not None]
+    statistics = [name for name in POOLED if name != "optimality_gap" or config.normalization is not None]
     records: list[AggregateRecord] = []
     for estimand, samples in _samples(units).items():
         joint = estimand == "recipes" and not units.runs_per_mission
@@ -134,7 +134,7 @@ def _resampled_aggregates(
                     replicates[name][able.index(policy)],
                     [scores],
                     config.confidence_level,
-                    pooled=name not in bootstrap.BY_MISSION,
+                    pooled=name not in BY_MISSION,
                     **options,
                 )
             )

@@ -12,8 +12,9 @@ from math import nan, sqrt
 import numpy as np
 from scipy import stats
 
-from daf.statistics.bootstrap import FEWEST_UNITS, draw_counts, replicate_levels
+from daf.statistics.bootstrap import FEWEST_UNITS, replicate_levels
 from daf.statistics.intervals import ROUNDING, Array, resolution_of, unit_of
+from daf.statistics.resampled_counts import draw_counts
 
 MISSIONS_FOR_FRIEDMAN = 6
 MANY_EPISODES = 1_000  # on a mission, above which resampled means are drawn from their normal limit

@@ -14,9 +14,10 @@ from math import nan, sqrt
 import numpy as np
 
 from daf.statistics import bootstrap
-from daf.statistics.bootstrap import BLOCK, FEWEST_UNITS, expanded_levels
+from daf.statistics.bootstrap import FEWEST_UNITS, expanded_levels
 from daf.statistics.crossed import RunTable, environment_share
 from daf.statistics.intervals import Array, Interval, iqm, is_constant, resolution_of
+from daf.statistics.resampled_counts import BLOCK
 
 METHOD = "percentile bootstrap of seeds and episodes, expanded"
 WEIGHTS = 128  # environment seeds whose numbers differ by a multiple share a weight, which keeps large tables fast
@@ -61,7 +62,7 @@ def run_replicates(
 
 
 def pooled_statistic(name: str, runs: Array, target: float = 1.0) -> Array:
-    """A statistic of `bootstrap.POOLED` of run scores (..., missions, training seeds)."""
+    """A statistic of `POOLED` of run scores (..., missions, training seeds)."""
     if name == "mean":
         return np.asarray(runs.mean(axis=(-1, -2)))
     if name == "median":

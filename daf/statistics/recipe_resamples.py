@@ -16,6 +16,8 @@ from daf.config import DAFComparisonConfig
 from daf.statistics import bootstrap, intervals, primary, recipe_bootstrap
 from daf.statistics.crossed import RunTable
 from daf.statistics.intervals import Array, Interval
+from daf.statistics.joint_bootstrap import joint_counts, joint_improvement, joint_replicates
+from daf.statistics.resampled_counts import Scores
 from daf.statistics.streams import environment_streams, stream
 from daf.statistics.units import Units, crossed_tables
 
@@ -79,7 +81,7 @@ class Improvements:
         scores = {policy: runs for policy in self._policies if (runs := units.run_scores(policy, missions))}
         able = {policy: runs for policy, runs in scores.items() if runs[0].size}
         pairs = self._indices(list(able))
-        iqm, improvement = bootstrap.recipe_replicates(
+        iqm, improvement = _replicates(
             list(able.values()),
             pairs,
             num_resamples=self._config.num_resamples,
@@ -161,3 +163,19 @@ def _differences(values: Array, x: Array, y: Array, resolutions: Array) -> Array
     for row in np.flatnonzero(~((low > resolutions) | (high < -resolutions)) | (high - low <= resolutions)):
         gaps[row] = intervals.without_rounding(gaps[row], float(resolutions[row]))
     return np.asarray(gaps)
+
+
+def _replicates(
+    scores: Sequence[Scores],
+    pairs: Sequence[tuple[int, int]],
+    *,
+    num_resamples: int,
+    rngs: Sequence[np.random.Generator],
+    joint: bool,
+) -> tuple[Array, Iterator[tuple[list[int], Array]]]:
+    """IQM by policy, and P(improvement) of pairs: indices and replicates, in parts if units are drawn jointly."""
+    if joint:
+        counts = [joint_counts(policy, num_resamples, rng) for policy, rng in zip(scores, rngs, strict=True)]
+        return joint_replicates("iqm", scores, counts), joint_improvement(scores, counts, pairs)
+    pooled, improvement = bootstrap.bootstrap_suite(scores, pairs=pairs, num_resamples=num_resamples, rngs=rngs)
+    return pooled["iqm"], iter([(list(range(len(pairs))), improvement)])
