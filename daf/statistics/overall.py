@@ -19,7 +19,7 @@ from daf.statistics import bootstrap, large_samples, ranking, recipe_bootstrap
 from daf.statistics.crossed import RunTable
 from daf.statistics.intervals import Array, Interval, resolution_of, unknown, without_rounding
 from daf.statistics.records import OVERALL, AggregateRecord, Estimand, ProfileRecord, RankRecord
-from daf.statistics.resampled_counts import BY_MISSION, POOLED, Scores
+from daf.statistics.resampled_counts import BY_MISSION, POOLED, PooledStatistic, Scores
 from daf.statistics.streams import ESTIMAND_KEYS, environment_streams, stream
 from daf.statistics.units import Units, crossed_tables
 
@@ -138,7 +138,7 @@ def _resampled_aggregates(
                     **options,
                 )
             )
-            value = bootstrap.PooledStatistic(name, scores).estimate
+            value = PooledStatistic(name, scores).estimate
             records.append(_aggregate(estimand, policy, name, value, interval, scores))
     return records
 

@@ -5,7 +5,7 @@ Ranks compare policies over missions with different reward scales, ignoring the 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import nan, sqrt
 
@@ -109,18 +109,12 @@ def bootstrap_run_ranks(
         shifts: by policy, what other environment seeds would add to each replicate: (num_resamples, missions).
         joint: whether a seed is resampled for all missions at once.
     """
-    means = [
-        _resampled_means(runs, num_resamples, rng, joint=joint) for runs, rng in zip(runs_by_policy, rngs, strict=True)
-    ]
-    if shifts is not None:
-        means = [mean + shift.T for mean, shift in zip(means, shifts, strict=True)]
-    missions = range(len(means[0]))
+    missions = range(len(runs_by_policy[0]))
     resolutions = [max(resolution_of(runs[mission]) for runs in runs_by_policy) for mission in missions]
     observed = [
         ranks_of_scores(np.array([runs[mission].mean() for runs in runs_by_policy]), resolutions[mission])
         for mission in missions
     ]
-    ranks = [ranks_of_scores(np.array([mean[mission] for mean in means]), resolutions[mission]) for mission in missions]
     trained = [runs for runs, known in zip(runs_by_policy, fixed, strict=True) if not known]
     few = np.array(
         [
@@ -132,7 +126,16 @@ def bootstrap_run_ranks(
     levels = replicate_levels(able, level, joint=joint)[0]
     if any(part.size < 2 for runs in trained for part in runs):
         levels = nan, nan  # how much that policy varies is unknown, and all ranks depend on it
-    found = _summarize(observed, np.mean(ranks, axis=0), levels)
+    replicates = np.zeros((len(runs_by_policy), num_resamples))
+    if np.isfinite(levels).all():
+        means = [
+            _resampled_means(runs, num_resamples, rng, joint=joint)
+            for runs, rng in zip(runs_by_policy, rngs, strict=True)
+        ]
+        for mission, drawn in enumerate(zip(*means, strict=True)):  # one mission at a time, for memory
+            other = 0.0 if shifts is None else np.array([shift[:, mission] for shift in shifts])
+            replicates += ranks_of_scores(np.array(drawn) + other, resolutions[mission]) / len(missions)
+    found = _summarize(observed, replicates, levels)
     low, high, first = (np.where(few, nan, values) for values in (found.low, found.high, found.probability_first))
     return Ranks(mean_rank=found.mean_rank, low=low, high=high, probability_first=first)
 
@@ -142,17 +145,20 @@ def _independent(runs: Sequence[Array], joint: bool) -> int:
     return runs[0].size if joint else sum(part.size for part in runs)
 
 
-def _resampled_means(runs: Sequence[Array], num_resamples: int, rng: np.random.Generator, *, joint: bool) -> Array:
-    """Means of resampled training runs: (missions, num_resamples)."""
+def _resampled_means(
+    runs: Sequence[Array], num_resamples: int, rng: np.random.Generator, *, joint: bool
+) -> Iterator[Array]:
+    """Means of resampled training runs, mission by mission: (num_resamples,)."""
 
     def counts(n: int) -> Array:
         return draw_counts([n], num_resamples, rng).T.astype(np.float64) / n
 
-    means = np.array(runs) @ counts(runs[0].size) if joint else np.array([part @ counts(part.size) for part in runs])
-    for mission, part in enumerate(runs):
+    common = counts(runs[0].size) if joint else None
+    for part in runs:
+        means = part @ (counts(part.size) if common is None else common)
         if 1 < part.size < FEWEST_UNITS:
-            means[mission] = part.mean() + (means[mission] - part.mean()) * sqrt(part.size / (part.size - 1))
-    return means
+            means = part.mean() + (means - part.mean()) * sqrt(part.size / (part.size - 1))
+        yield means
 
 
 def _summarize(observed: Sequence[Array], replicates: Array, levels: tuple[float, float]) -> Ranks:

@@ -8,7 +8,7 @@ from scipy import stats
 
 from daf.statistics import bootstrap, intervals
 from daf.statistics.bootstrap import bootstrap_suite
-from daf.statistics.resampled_counts import PooledStatistic, draw_counts
+from daf.statistics.resampled_counts import BLOCK, POOLED, PooledStatistic, draw_counts
 
 RNG = np.random.default_rng
 
@@ -139,7 +139,7 @@ def test_improvement_replicates_are_those_of_the_resampled_values() -> None:
 
 def test_a_further_policy_or_statistic_changes_no_replicate() -> None:
     scores = [sample(5, 5, seed=seed) for seed in range(3)]
-    options = {"num_resamples": bootstrap.BLOCK + 10}
+    options = {"num_resamples": BLOCK + 10}
     two, pair = bootstrap_suite(scores[:2], rngs=[RNG(0), RNG(1)], **options)
     three, pairs = bootstrap_suite(
         scores, statistics=("iqm", "mean"), pairs=[(0, 1), (2, 1)], rngs=[RNG(0), RNG(1), RNG(2)], **options
