@@ -64,10 +64,10 @@ def bootstrap_suite(
     if missions and chosen:
         raise ValueError("missions are drawn separately for each policy: leave pairs empty")
     if joint and not missions:
-        counts = [joint_counts(policy, num_resamples, rng) for policy, rng in zip(scores, rngs, strict=True)]
-        replicates = {name: joint_replicates(name, scores, counts, target) for name in statistics}
+        shared = [joint_counts(policy, num_resamples, rng) for policy, rng in zip(scores, rngs, strict=True)]
+        replicates = {name: joint_replicates(name, scores, shared, target) for name in statistics}
         improvement = np.empty((len(chosen), num_resamples))
-        for indices, values in joint_improvement(scores, counts, chosen):
+        for indices, values in joint_improvement(scores, shared, chosen):
             improvement[indices] = values
         return replicates, improvement
     pooled = {name: [PooledStatistic(name, policy, target) for policy in scores] for name in statistics}
