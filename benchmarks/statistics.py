@@ -66,8 +66,9 @@ def peer_environment(folder: Path) -> str:
 def main() -> None:
     import numpy as np
 
-    from daf.statistics.bootstrap import PooledStatistic, bootstrap_suite
+    from daf.statistics.bootstrap import bootstrap_suite
     from daf.statistics.effects import probability_of_improvement
+    from daf.statistics.resampled_counts import PooledStatistic
 
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument(

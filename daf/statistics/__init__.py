@@ -6,6 +6,8 @@ unit_collection   independent units of an episodes table, and notes on what is o
 units             the units of policies on missions, normalized if declared
 intervals         means and their intervals
 large_samples     normal limits of many units
+resampled_counts  resamples as counts of units, and statistics of them
+joint_bootstrap   units that are drawn once for all missions
 bootstrap         many policies over many missions at once
 hypothesis_tests  p-values and corrections
 crossed           variance of recipes' means, by training seeds and environment seeds
@@ -15,7 +17,9 @@ ranking           ranks, and the probability of being first
 streams           one random stream per figure
 summary           how each policy scored on each mission
 checkpoint_pairs  a pair of policies, by paired episodes
+recipe_resamples  resamples of recipes that all pairs share
 recipe_pairs      a pair of policies, by training seeds
+progress          progress of long comparisons, as lines of the log
 cautions          what in the data makes a verdict less reliable than its p-value
 calibration       how often verdicts are false, by simulated data, and which data resemble a pair's
 primary           the quantity that decides, and where others contradict it

@@ -13,125 +13,23 @@ whereas otherwise they take the missions as given.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
 from itertools import combinations
 from math import isfinite, nan, sqrt
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import special
 
 from daf.statistics.effects import wins
-from daf.statistics.intervals import Array, Interval, is_constant, resolution_of, t_quantile, unknown
+from daf.statistics.intervals import ROUNDING, Array, Interval, is_constant, resolution_of, t_quantile, unknown
+from daf.statistics.joint_bootstrap import joint_counts, joint_improvement, joint_replicates
 from daf.statistics.large_samples import LARGE, large_profile_band
+from daf.statistics.resampled_counts import BLOCK, Counts, PooledStatistic, Scores, columns_of_missions, draw_counts
 
-Counts = NDArray[np.float32]
-Scores = Sequence[Array]  # one vector of units per mission
-BLOCK = 2_048  # replicates drawn at once; part of the recipe, since a generator's stream is cut into blocks of it
 # The minimum number of independent units for an interval: 5 training seeds drawn jointly gave 92 % instead of 95 %.
 FEWEST_UNITS = 5
-POOLED = ("mean", "median", "iqm", "optimality_gap")
-MEANS = ("mean", "optimality_gap")  # of missions' means
-BY_MISSION = (*MEANS, "median")  # IQM takes the units of all missions together
-
-
-def draw_counts(
-    sizes: Sequence[int], count: int, rng: np.random.Generator, *, joint: bool = False, missions: bool = False
-) -> Counts:
-    """How often each unit was drawn, with missions concatenated: (count, sum of sizes).
-
-    A mission that was drawn twice has its units drawn twice; with `joint`, from the same draw.
-
-    Raises:
-        ValueError: `joint` with missions of different sizes.
-    """
-    same = len(set(sizes)) == 1
-    if joint:
-        if not same:
-            raise ValueError("units can only be drawn jointly when every mission has the same ones")
-        times = _counts(len(sizes), count, rng) if missions else np.ones((count, len(sizes)), np.float32)
-        return (times[:, :, None] * _counts(sizes[0], count, rng)[:, None, :]).reshape(count, -1)
-    if missions:
-        drawn = _counts(len(sizes), count, rng).astype(np.int64)
-        parts = [rng.multinomial(drawn[:, m] * size, np.full(size, 1 / size)) for m, size in enumerate(sizes)]
-        return np.hstack(parts).astype(np.float32)
-    if same:  # one draw for all missions
-        return _counts(sizes[0], count * len(sizes), rng).reshape(count, -1)
-    return np.hstack([_counts(size, count, rng) for size in sizes])
-
-
-def _counts(size: int, count: int, rng: np.random.Generator) -> Counts:
-    chosen = rng.integers(0, size, (count, size), dtype=np.uint16 if size <= 65_535 else np.int64).astype(np.intp)
-    chosen += np.arange(count)[:, None] * size
-    drawn: Counts = np.bincount(chosen.ravel(), minlength=count * size).reshape(count, size).astype(np.float32)
-    return drawn
-
-
-def _columns(scores: Scores) -> list[slice]:
-    """The columns of each mission's units in counts."""
-    ends = np.cumsum([units.size for units in scores])
-    return [slice(int(end) - units.size, int(end)) for end, units in zip(ends, scores, strict=True)]
-
-
-# ---- statistics from counts -------------------------------------------------------------------------------
-
-
-class PooledStatistic:
-    """A statistic of all units of all missions together, ready to be evaluated on counts.
-
-    `mean` and `median`: of the missions' means, as in published tables; `iqm`: a quarter of all units cut from either
-    end; `optimality_gap`: mean over missions of the mean shortfall below `target` (Agarwal et al. 2021, section 4.2).
-    So a mission with more units than another weighs more in IQM only.
-    """
-
-    def __init__(self, name: str, scores: Scores, target: float = 1.0) -> None:
-        values = np.concatenate(scores)
-        if name not in POOLED:
-            raise ValueError(f"unknown statistic '{name}'")
-        weights = np.concatenate([np.full(units.size, 1 / (len(scores) * units.size)) for units in scores])
-        if name == "optimality_gap":
-            values = target - np.minimum(values, target)
-        self.name = name
-        self.order = np.argsort(values, kind="stable")
-        self.values, self.weights = values[self.order], weights[self.order]
-        mission = np.repeat(np.arange(len(scores)), [units.size for units in scores])[self.order]
-        self.members = (mission[:, None] == np.arange(len(scores))).astype(np.float64)  # (units, missions)
-
-    @property
-    def estimate(self) -> float:
-        return float(self.replicates(np.ones((1, self.values.size), np.float32))[0])
-
-    def replicates(self, counts: Counts) -> Array:
-        """One value per row of the counts."""
-        drawn = counts[:, self.order]
-        if self.name in MEANS:
-            return np.asarray(drawn.astype(np.float64) @ (self.values * self.weights))
-        if self.name == "median":
-            return self._medians(drawn)
-        # Of the copies of unit i, clip(c_i) - clip(c_i-1) lie between the cuts, c being the cumulated counts.
-        cumulated = np.cumsum(drawn, axis=1)
-        n = cumulated[:, -1].astype(np.float64)  # the same for all, unless missions of unequal size were drawn
-        cut = np.floor(n / 4)
-        kept = np.clip(cumulated, cut[:, None], (n - cut)[:, None]).astype(np.float64)
-        steps = np.append(-np.diff(self.values), self.values[-1])  # summed by parts
-        return np.asarray((kept @ steps - cut * self.values[0]) / (n - 2 * cut))
-
-    def _medians(self, drawn: Counts) -> Array:
-        """Median over missions of their means; a mission drawn twice counts twice, one not drawn does not count."""
-        counts = drawn.astype(np.float64)
-        sizes = counts @ self.members
-        sums = counts @ (self.values[:, None] * self.members)
-        means = np.where(sizes > 0, sums / np.where(sizes > 0, sizes, 1.0), np.inf)
-        if (sizes == self.members.sum(axis=0)).all():  # every mission once
-            return np.asarray(np.median(means, axis=1))
-        order = np.argsort(means, axis=1)
-        ordered = np.take_along_axis(means, order, axis=1)
-        reached = np.cumsum(np.take_along_axis(np.rint(sizes / self.members.sum(axis=0)), order, axis=1), axis=1)
-        missions = self.members.shape[1]
-        middle = [np.argmax(reached > place, axis=1) for place in ((missions - 1) // 2, missions // 2)]
-        rows = np.arange(len(ordered))
-        return np.asarray((ordered[rows, middle[0]] + ordered[rows, middle[1]]) / 2)
-
-
+METHOD = "percentile bootstrap, expanded"
 # ---- many policies at once --------------------------------------------------------------------------------
 
 
@@ -165,11 +63,18 @@ def bootstrap_suite(
     chosen = list(combinations(range(len(scores)), 2)) if pairs is None else list(pairs)
     if missions and chosen:
         raise ValueError("missions are drawn separately for each policy: leave pairs empty")
+    if joint and not missions:
+        shared = [joint_counts(policy, num_resamples, rng) for policy, rng in zip(scores, rngs, strict=True)]
+        replicates = {name: joint_replicates(name, scores, shared, target) for name in statistics}
+        improvement = np.empty((len(chosen), num_resamples))
+        for indices, values in joint_improvement(scores, shared, chosen):
+            improvement[indices] = values
+        return replicates, improvement
     pooled = {name: [PooledStatistic(name, policy, target) for policy in scores] for name in statistics}
     replicates = {name: np.empty((len(scores), num_resamples)) for name in statistics}
     improvement = np.empty((len(chosen), num_resamples))
     opponents = _opponents(scores, chosen)
-    columns = [_columns(policy) for policy in scores]
+    columns = [columns_of_missions(policy) for policy in scores]
     for start in range(0, num_resamples, BLOCK):
         rows = slice(start, min(start + BLOCK, num_resamples))
         drawn = [
@@ -228,7 +133,12 @@ def expanded_levels(
     units are `pooled` and weigh by their number. Simulated 95 % intervals over 40 and 6 normal units cover 94.7 % for
     the mean of missions' means and 95.0 % for the IQM. NaN if a stratum has one unit: its variance is unknown.
     """
-    n = np.array(sizes[:1] if joint else sizes, dtype=np.float64)
+    return _expanded_levels(tuple(sizes[:1] if joint else sizes), level, pooled)
+
+
+@lru_cache(maxsize=10_000)
+def _expanded_levels(sizes: tuple[int, ...], level: float, pooled: bool) -> tuple[float, float]:
+    n = np.array(sizes, dtype=np.float64)
     if n.min() < 2:
         return nan, nan
     weights = n**2 if pooled else np.ones(n.size)  # squared, as variances take them
@@ -258,14 +168,57 @@ def replicate_interval(
         pooled: the statistic pools all units, instead of averaging over missions.
         missions: the missions were drawn, too.
     """
-    (low, high), reason = replicate_levels(scores, level, joint=joint, pooled=pooled, missions=missions)
-    if reason:
-        return unknown(reason)
-    bounds = np.quantile(replicates, [low, high])
-    if is_constant(bounds):
-        return unknown("all resamples give the same value")
-    method = "percentile bootstrap, expanded" + ", missions resampled" * missions
-    return Interval(low=float(bounds[0]), high=float(bounds[1]), method=method)
+    levels = replicate_levels(scores, level, joint=joint, pooled=pooled, missions=missions)
+    method = METHOD + ", missions resampled" * missions
+    return intervals_from(replicates[None], [levels], method)[0]
+
+
+def intervals_from(replicates: Array, levels: Sequence[tuple[tuple[float, float], str]], method: str) -> list[Interval]:
+    """Percentile intervals from several rows of replicates.
+
+    Args:
+        levels: by row its quantiles and, if they are NaN, the reason why it has no interval.
+    """
+    found = [unknown(reason) for _, reason in levels]
+    for bounds in dict.fromkeys(pair for pair, reason in levels if not reason):
+        rows = [row for row, (pair, reason) in enumerate(levels) if pair == bounds and not reason]
+        ordered = np.sort(replicates if len(rows) == len(replicates) else replicates[rows], axis=1)
+        for row, low, high in zip(rows, *(quantile(ordered, level) for level in bounds), strict=True):
+            constant = abs(high - low) <= ROUNDING * max(abs(low), abs(high))
+            reason = "all resamples give the same value"
+            found[row] = unknown(reason) if constant else Interval(low=low, high=high, method=method)
+    return found
+
+
+def quantile(ordered: Array, level: float) -> list[float]:
+    """Linear quantile of every row of sorted values, as `np.quantile`, which is slower than sorting once."""
+    place = level * (ordered.shape[1] - 1)
+    low = min(int(place), ordered.shape[1] - 2) if ordered.shape[1] > 1 else 0
+    below, above = ordered[:, low], ordered[:, min(low + 1, ordered.shape[1] - 1)]
+    share, step = place - low, above - below
+    found: list[float] = (below + step * share if share < 0.5 else above - step * (1 - share)).tolist()
+    return found
+
+
+@dataclass(frozen=True)
+class Spread:
+    """What a sample says about the quantiles that bound an interval: levels if drawn alone, and the number of units."""
+
+    varies: bool
+    independent: int
+    levels: tuple[float, float]
+
+
+def spread_of(
+    sample: Scores, level: float = 0.95, *, joint: bool = False, pooled: bool = False, missions: bool = False
+) -> Spread:
+    """Of a sample's units; of one that does not vary, no levels are needed."""
+    parts = [np.concatenate(sample)] if missions else sample  # units drawn as one
+    varies = any(not is_constant(units) for units in parts)
+    independent = _independent(sample, joint, missions)
+    few = not varies or independent < FEWEST_UNITS
+    levels = (nan, nan) if few else _levels(sample, level, joint=joint, pooled=pooled, missions=missions)
+    return Spread(varies, independent, levels)
 
 
 def replicate_levels(
@@ -275,18 +228,22 @@ def replicate_levels(
 
     A fixed sample (one unit per mission, never resampled) does not cause "insufficient data" if the other varies.
     """
-    drawn = [[np.concatenate(sample)] if missions else sample for sample in scores]  # units drawn as one
-    varying = [
-        sample for sample, parts in zip(scores, drawn, strict=True) if any(not is_constant(units) for units in parts)
-    ]
+    spreads = [spread_of(sample, level, joint=joint, pooled=pooled, missions=missions) for sample in scores]
+    return common_levels(spreads, joint=joint, missions=missions)
+
+
+def common_levels(
+    spreads: Sequence[Spread], *, joint: bool = False, missions: bool = False
+) -> tuple[tuple[float, float], str]:
+    """`replicate_levels` of samples whose spreads are known."""
+    varying = [spread for spread in spreads if spread.varies]
     if not varying:
         return (nan, nan), "no units that vary"
-    fewest = min(_independent(sample, joint, missions) for sample in varying)
+    fewest = min(spread.independent for spread in varying)
     if fewest < FEWEST_UNITS:
         what = ("missions or training seeds" if joint else "missions") if missions else "units"
         return (nan, nan), f"{fewest} {what}; a bootstrap interval needs at least {FEWEST_UNITS}"
-    bounds = [_levels(sample, level, joint=joint, pooled=pooled, missions=missions) for sample in varying]
-    low, high = min(b[0] for b in bounds), max(b[1] for b in bounds)
+    low, high = min(spread.levels[0] for spread in varying), max(spread.levels[1] for spread in varying)
     return (low, high), "" if isfinite(low) else "a mission has only one unit"
 
 
@@ -329,10 +286,10 @@ def profile_band(
     limits = thresholds + resolution_of(thresholds)
     above = np.vstack([(units[:, None] > limits[None, :]) / (units.size * len(scores)) for units in scores])
     share = above.sum(axis=0)
-    counts = draw_counts([units.size for units in scores], num_resamples, rng, joint=joint, missions=missions)
-    replicates = counts @ above
     tails = _levels(scores, level, joint=joint, missions=missions)
     if _independent(scores, joint, missions) < FEWEST_UNITS or not np.isfinite(tails).all():
         return share, np.full(share.shape, nan), np.full(share.shape, nan)
+    counts = draw_counts([units.size for units in scores], num_resamples, rng, joint=joint, missions=missions)
+    replicates = counts @ above
     low, high = np.quantile(replicates, tails, axis=0)
     return share, low, high

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
 from math import inf, sqrt
 
 import numpy as np
@@ -34,12 +36,12 @@ def join_cautions(cautions: Sequence[str]) -> str:
 
 def seed_cautions(*tables: RunTable) -> list[str]:
     """What makes a comparison of these training seeds unreliable."""
-    samples = [runs for table in tables if table.trained and len(table.samples) == 1 for runs in table.samples]
-    if not samples:
+    shapes = [shape for table in tables if (shape := _shape(table)) is not None]
+    if not shapes:
         return []
-    fewest = min(runs.size for runs in samples)
+    fewest, most = min(shape.count for shape in shapes), max(shape.count for shape in shapes)
     cautions = []
-    lopsided = [runs.size for runs in samples if _is_skewed(runs)]
+    lopsided = [shape.count for shape in shapes if shape.skewed]
     if lopsided:
         cautions.append(
             f"the scores of the {lopsided[0]} training seeds of one side are skewed, and p may be up to three times "
@@ -47,20 +49,43 @@ def seed_cautions(*tables: RunTable) -> list[str]:
         )
     if fewest > FEW_RUNS:
         return cautions
-    spreads = [sqrt(variance(runs)) for runs in samples if runs.size > 1]
-    alike = [runs.size for runs in samples if is_constant(runs)]
+    spreads = [shape.sd for shape in shapes if shape.count > 1]
+    alike = [shape.count for shape in shapes if shape.alike]
     if alike:
         cautions.append(f"all {alike[0]} training seeds of one side score alike, so how much they vary is not known")
-    elif len(spreads) == 2 and max(spreads) > max(UNEQUAL, _ratio_by_chance(samples)) * min(spreads):
+    elif len(spreads) == 2 and max(spreads) > max(UNEQUAL, _ratio_by_chance(fewest, most)) * min(spreads):
         cautions.append(
             f"one side's training seeds vary {max(spreads) / min(spreads):.0f} times as much as the other's, so few of "
             "them decide"
         )
-    if any(_two_groups(runs) for runs in samples):
+    if any(shape.two_groups for shape in shapes):
         cautions.append("the training seeds of one side fall into two groups, as if some training runs had failed")
     if fewest <= 3:
         cautions.append(f"only {fewest} training seeds on one side: a rare failed training may be missing from them")
     return cautions
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Shape:
+    """What the training seeds of one side look like."""
+
+    count: int
+    sd: float
+    alike: bool
+    skewed: bool
+    two_groups: bool
+
+
+@lru_cache(maxsize=1_024)  # of the policies on one mission, whose pairs all ask
+def _shape(table: RunTable) -> _Shape | None:
+    """None if there are no training seeds, or separate ones on several missions."""
+    if not table.trained or len(table.samples) != 1:
+        return None
+    runs = table.samples[0]
+    return _Shape(
+        count=runs.size, sd=sqrt(variance(runs)), alike=is_constant(runs), skewed=_is_skewed(runs),
+        two_groups=_two_groups(runs),
+    )  # fmt: skip
 
 
 def _is_skewed(runs: Array) -> bool:
@@ -85,9 +110,10 @@ def _two_groups(runs: Array) -> bool:
     return bool(runs.size > 3 and not is_constant(runs) and np.diff(np.sort(runs)).max() > gap * np.ptp(runs))
 
 
-def _ratio_by_chance(samples: Sequence[Array]) -> float:
+@lru_cache(maxsize=1_024)
+def _ratio_by_chance(fewer: int, more: int) -> float:
     """The ratio of standard deviations that two normal samples of equal variance exceed in 1 of 20 cases."""
-    x, y = sorted((runs.size - 1 for runs in samples), reverse=True)
+    x, y = more - 1, fewer - 1
     return sqrt(max(float(special.fdtri(x, y, 0.975)), float(special.fdtri(y, x, 0.975))))
 
 
@@ -102,10 +128,9 @@ def episode_cautions(
         unit: what both are multiples of.
     """
     cautions = [_unseen_event(scores, differences, unit)]
-    error, _ = standard_error(differences)
     n = sum(stratum.size for stratum in differences)
     varies = not all(is_constant(stratum) for stratum in differences)
-    if varies and abs(skewness_of_mean(differences, error)) > _skewness_that_counts(n):
+    if varies and abs(skewness_of_mean(differences, standard_error(differences)[0])) > _skewness_that_counts(n):
         cautions.append(f"the paired differences are skewed, and with {n} of them p may be too small")
     return [caution for caution in cautions if caution]
 

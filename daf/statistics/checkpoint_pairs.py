@@ -12,7 +12,7 @@ from daf.statistics import effects, hypothesis_tests, intervals, primary
 from daf.statistics.cautions import episode_cautions, join_cautions
 from daf.statistics.intervals import Array, Interval
 from daf.statistics.planning import Spread
-from daf.statistics.records import PairRecord
+from daf.statistics.records import PairRecord, changed
 from daf.statistics.streams import stream
 from daf.statistics.units import Units
 
@@ -38,7 +38,9 @@ def checkpoint_pair(
         n_a=n, n_b=n, effect_name="dz", test="sign-flip permutation",
     )  # fmt: skip
     if not n:
-        return replace(record, reason="no mission and environment seed in common"), None
+        return changed(record, reason="no mission and environment seed in common"), None
+    if n == len(missions) == 1 and config.primary == "mean":
+        return _single_episode(units, config, record, missions, float(strata[0][0])), None
     rng, resolution = stream(config, "pair", a, b, *missions), units.resolution((a, b), missions)
     options = {"num_resamples": config.num_resamples, "max_resamples": max_resamples}
     result = hypothesis_tests.sign_flip_test(strata, resolution=resolution, rng=rng, **options)
@@ -53,7 +55,7 @@ def checkpoint_pair(
     equivalence = nan
     if spread is not None and margin:
         equivalence = hypothesis_tests.hall_equivalence_p(varying, margin) or nan
-    record = replace(
+    record = changed(
         record,
         mean_a=float(intervals.mean_of_strata(_common_scores(units, a, b, missions))),
         mean_b=float(intervals.mean_of_strata(_common_scores(units, b, a, missions))),
@@ -79,6 +81,30 @@ def checkpoint_pair(
     return _with_primary(units, config, record, missions, strata, max_resamples), spread
 
 
+def _single_episode(
+    units: Units, config: DAFComparisonConfig, record: PairRecord, missions: list[str], difference: float
+) -> PairRecord:
+    """The record of a single pair of episodes, which says nothing about chance."""
+    a, b = record.policy_a, record.policy_b
+    x, y = (_common_scores(units, one, other, missions) for one, other in ((a, b), (b, a)))
+    share = ((difference > 0) + (difference >= 0)) / 2
+    improvement = intervals.combined_wilson_interval([share], [1], config.confidence_level)
+    reason = intervals.no_variance_reason([x[0]]) or ""
+    return changed(
+        record,
+        mean_a=float(x[0][0]),
+        mean_b=float(y[0][0]),
+        difference=difference,
+        interval_method=intervals.unknown(reason).method,
+        p_improvement=share,
+        p_improvement_low=improvement.low,
+        p_improvement_high=improvement.high,
+        iqm_difference=difference,
+        caution=join_cautions(_cautions(units, a, b, missions, [np.array([difference])])),
+        reason=reason,
+    )
+
+
 def _with_primary(
     units: Units,
     config: DAFComparisonConfig,
@@ -92,7 +118,7 @@ def _with_primary(
     x, y = (_common_scores(units, one, other, missions) for one, other in ((a, b), (b, a)))
     resolution = units.resolution((a, b), missions)
     difference, interval, error, df = primary.paired_iqm(x, y, config.confidence_level, resolution)
-    record = replace(record, iqm_difference=difference, iqm_low=interval.low, iqm_high=interval.high)
+    record = changed(record, iqm_difference=difference, iqm_low=interval.low, iqm_high=interval.high)
     if config.primary == "iqm":
         return primary.by_iqm(record, error, df, (config.equivalence_margin or 0.0) / units.unit)
     if config.primary == "probability_of_improvement":
@@ -131,6 +157,10 @@ def _common_scores(units: Units, policy: str, other: str, missions: list[str]) -
     """Scores of a policy per mission, on the environment seeds that both policies have."""
     scores = []
     for mission in missions:
-        cell, seeds = units.cells[policy, mission], set(units.cells[other, mission].seeds)
+        cell, others = units.cells[policy, mission], units.cells[other, mission].seeds
+        if cell.seeds == others:
+            scores.append(cell.episodes)
+            continue
+        seeds = set(others)
         scores.append(cell.episodes[[seed in seeds for seed in cell.seeds]])
     return scores

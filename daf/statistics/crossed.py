@@ -23,10 +23,12 @@ from math import nan, sqrt
 import numpy as np
 
 from daf.statistics.hypothesis_tests import t_p_value
-from daf.statistics.intervals import Array, satterthwaite_df, t_quantile, unit_of, variance, without_rounding
+from daf.statistics.intervals import Array, t_quantile, unit_of, variance, without_rounding
+
+_Term = tuple[float, float]  # a variance and its degrees of freedom
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class RunTable:
     """The scores of one policy on several missions.
 
@@ -44,7 +46,7 @@ class RunTable:
     joint: bool = True
     resolutions: Sequence[float] = ()
 
-    @property
+    @cached_property
     def resolution(self) -> float:
         """The size up to which differences of means over missions are rounding errors."""
         return float(np.mean(self.resolutions)) if self.resolutions else 0.0
@@ -60,6 +62,31 @@ class RunTable:
             return [without_rounding(np.mean(runs, axis=0), self.resolution)]
         return [without_rounding(part, self.resolution_on(mission)) for mission, part in enumerate(runs)]
 
+    @cached_property
+    def seed_terms(self) -> list[_Term]:
+        """Variance of the mean by training seeds: one term per sample."""
+        count = len(self.samples) ** 2
+        return [(variance(runs) / runs.size / count, runs.size - 1) for runs in self.samples]
+
+    @cached_property
+    def environment_means(self) -> list[Array]:
+        """Per mission the mean scores of its environment seeds."""
+        return [
+            without_rounding(scores.mean(axis=1), self.resolution_on(mission))
+            for mission, scores in enumerate(self.scores)
+        ]
+
+    @cached_property
+    def environment_terms(self) -> list[_Term]:
+        """Per mission the variance of its mean by environment seeds, without a weight; 0 for a single one."""
+        return [(variance(means) / means.size, means.size - 1) for means in self.environment_means]
+
+    @cached_property
+    def rest_terms(self) -> list[_Term]:
+        """Variance of the mean that neither training seeds nor environment seeds explain, by mission."""
+        terms = (_rest_term(self, mission) for mission in range(len(self.scores)))
+        return [term for term in terms if term is not None]
+
     def alone_in_own_unit(self, mission: int) -> RunTable:
         """The scores of one mission, divided by a power of two so that they are about 1."""
         unit = unit_of(self.scores[mission])
@@ -70,16 +97,16 @@ class RunTable:
             resolutions=[self.resolution_on(mission) / unit],
         )
 
-    @property
+    @cached_property
     def mean(self) -> float:
         return float(np.mean([runs.mean() for runs in self.samples]))
 
-    @property
+    @cached_property
     def fewest(self) -> int:
         """Training runs of the sample that has fewest."""
         return min(runs.size for runs in self.samples)
 
-    @property
+    @cached_property
     def sd(self) -> float:
         """Standard deviation of a run's score (over missions: within them)."""
         return sqrt(float(np.mean([variance(runs) for runs in self.samples])))
@@ -131,25 +158,25 @@ class RecipeVariance:
         return self.widest(level).half_width(level)
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class _Terms:
     """Estimated variances that add up, each with its degrees of freedom."""
 
-    variances: Array
-    dfs: Array
+    terms: Sequence[_Term]
 
-    @property
+    @cached_property
     def total(self) -> float:
-        return float(self.variances.sum())
+        return sum(one for one, _ in self.terms)
+
+    def df(self, total: float) -> float:
+        """Degrees of freedom of a total of these terms (Satterthwaite 1946); variances are shares of it."""
+        if not total:
+            return nan
+        return 1 / sum((one / total) ** 2 / df if df else nan for one, df in self.terms)
 
     @property
     def standard_error(self) -> StandardError:
-        return StandardError(error=sqrt(self.total), df=satterthwaite_df(self.variances, self.dfs, self.total))
-
-
-def _terms(pairs: Sequence[tuple[float, float]]) -> _Terms:
-    table = np.array(pairs, dtype=np.float64).reshape(-1, 2)
-    return _Terms(variances=table[:, 0], dfs=table[:, 1])
+        return StandardError(error=sqrt(self.total), df=self.df(self.total))
 
 
 def recipe_variance(*policies: RunTable, general: bool = True) -> RecipeVariance:
@@ -161,14 +188,13 @@ def recipe_variance(*policies: RunTable, general: bool = True) -> RecipeVariance
     trained = [policy for policy in policies if policy.trained]
     if not policies or any(policy.fewest < 2 for policy in trained):
         return RecipeVariance(errors=(StandardError(error=nan, df=nan),))
-    samples = [(runs, len(policy.samples)) for policy in trained for runs in policy.samples]
-    seeds = _terms([(variance(runs) / runs.size / count**2, runs.size - 1) for runs, count in samples])
+    seeds = _Terms([term for policy in trained for term in policy.seed_terms])
     missions = range(len(policies[0].scores))
     found = [_environment_term(policies, mission) for mission in missions] if general else []
-    environments = _terms([term for term in found if term is not None])
-    if not environments.variances.size:
+    environments = _Terms([term for term in found if term is not None])
+    if not environments.terms:
         return RecipeVariance(errors=(seeds.standard_error,))
-    rest = _terms([term for policy in trained for mission in missions if (term := _rest_term(policy, mission))])
+    rest = _Terms([term for policy in trained for term in policy.rest_terms])
     beyond = max(0.0, environments.total - rest.total)
     total = seeds.total + environments.total - rest.total
     parts = (seeds.standard_error, environments.standard_error)
@@ -176,9 +202,7 @@ def recipe_variance(*policies: RunTable, general: bool = True) -> RecipeVariance
         larger = max(seeds, environments, key=lambda terms: terms.total)
         total, own = larger.total, larger.standard_error
     else:
-        terms = (seeds, environments, rest)
-        variances = np.concatenate([one.variances for one in terms])
-        df = satterthwaite_df(variances, np.concatenate([one.dfs for one in terms]), total)
+        df = _Terms([*seeds.terms, *environments.terms, *rest.terms]).df(total)
         own = StandardError(error=sqrt(total), df=max(1.0, df))
     share = min(1.0, beyond / total) if total else 0.0
     return RecipeVariance(errors=(own, *parts), environments=share, general=True)
@@ -194,43 +218,35 @@ def environment_share(table: RunTable, mission: int) -> float:
     return max(0.0, 1 - rest[0] / found[0]) if rest else 1.0
 
 
-def environment_means(table: RunTable, mission: int) -> Array:
-    """Mean scores of a mission's environment seeds."""
-    return without_rounding(table.scores[mission].mean(axis=1), table.resolution_on(mission))
-
-
-def _environment_term(policies: Sequence[RunTable], mission: int) -> tuple[float, float] | None:
+def _environment_term(policies: Sequence[RunTable], mission: int) -> _Term | None:
     """Variance of the difference of environments' means on a mission, in the mean over missions; None if unknown.
 
     Environment seeds that both policies played count as pairs.
     """
     weight = len(policies[0].scores) ** 2
-    columns = [
-        dict(zip(policy.environments[mission], environment_means(policy, mission), strict=True)) for policy in policies
-    ]
-    varying = [column for column in columns if len(column) > 1]
+    varying = [policy for policy in policies if policy.environment_means[mission].size > 1]
     if not varying:
         return None
-    alone = [(variance(np.array(list(column.values()))) / len(column), len(column) - 1) for column in varying]
-    total = sum(part for part, _ in alone)
-    df: float = min(df for _, df in alone)
+    alone = _Terms([policy.environment_terms[mission] for policy in varying])
+    df: float = min(one for _, one in alone.terms)
     if len(varying) == 2:
-        x, y = varying
-        common = [seed for seed in x if seed in y]
-        if len(common) == len(x) == len(y):
+        seeds = [policy.environments[mission] for policy in varying]
+        x, y = (policy.environment_means[mission] for policy in varying)
+        if seeds[0] == seeds[1]:
             resolution = max(policy.resolution_on(mission) for policy in policies)
-            differences = without_rounding(np.array([x[seed] - y[seed] for seed in common]), resolution)
-            return variance(differences) / len(x) / weight, len(x) - 1
+            return variance(without_rounding(x - y, resolution)) / x.size / weight, x.size - 1
+        columns = [dict(zip(*column, strict=True)) for column in zip(seeds, (x, y), strict=True)]
+        common = [seed for seed in seeds[0] if seed in columns[1]]
         if len(common) > 1:
-            pairs = np.array([[x[seed], y[seed]] for seed in common])
-            shared = float(np.cov(pairs.T)[0, 1]) * 2 * len(common) / (len(x) * len(y))
-            return max(0.0, float(total - shared)) / weight, min(df, len(common) - 1)
-        if total:
-            df = satterthwaite_df(np.array([part for part, _ in alone]), np.array([one for _, one in alone]), total)
-    return float(total) / weight, df
+            pairs = np.array([[column[seed] for column in columns] for seed in common])
+            shared = float(np.cov(pairs.T)[0, 1]) * 2 * len(common) / (x.size * y.size)
+            return max(0.0, alone.total - shared) / weight, min(df, len(common) - 1)
+        if alone.total:
+            df = alone.df(alone.total)
+    return alone.total / weight, df
 
 
-def _rest_term(policy: RunTable, mission: int) -> tuple[float, float] | None:
+def _rest_term(policy: RunTable, mission: int) -> _Term | None:
     """Variance of a mean that neither training seeds nor environment seeds explain; None for a single row."""
     scores = policy.scores[mission]
     rows, columns = scores.shape

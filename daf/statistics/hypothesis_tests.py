@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import combinations
 from math import ceil, comb, isfinite, nan, sqrt
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
 from daf.statistics.intervals import (
@@ -66,9 +67,13 @@ def draws_for_family(num_resamples: int, family_size: int, alpha: float) -> int:
 
 
 def _monte_carlo(
-    first: Callable[[int], int], further: Callable[[int], int], num_resamples: int, max_resamples: int | None
-) -> tuple[float, int]:
-    """p = (1 + hits) / (1 + draws) in two stages, and the number of draws.
+    first: Callable[[int], int],
+    further: Callable[[int], int],
+    num_resamples: int,
+    max_resamples: int | None,
+    exact: Callable[[], float] | None = None,
+) -> tuple[float, str]:
+    """p = (1 + hits) / (1 + draws) in two stages, and how many draws there were.
 
     With fewer than 10 hits in the first R = `num_resamples` draws, drawing goes on to R2 = `max_resamples` in all.
     Each stage's p alone is valid (Phipson and Smyth 2010), and so is the one returned: for t >= 11 / (R + 1), every
@@ -78,11 +83,14 @@ def _monte_carlo(
     Args:
         first, further: draw that many labellings and count those as extreme as the one observed. `further` uses
             a separate stream, so that what a caller draws after the test does not depend on whether it continued.
+        exact: the p of all labellings, if to count them takes less time than to draw further; it is the second stage's.
     """
     hits, draws = first(num_resamples), num_resamples
     if hits < FEW_HITS and max_resamples is not None and max_resamples > draws:
+        if exact is not None:
+            return exact(), "exact"
         hits, draws = hits + further(max_resamples - draws), max_resamples
-    return (1 + hits) / (1 + draws), draws
+    return (1 + hits) / (1 + draws), f"{draws:,} draws"
 
 
 # ---- paired: sign flips -----------------------------------------------------------------------------------
@@ -99,9 +107,9 @@ def sign_flip_test(
     """Permutation test of paired differences, stratified by mission.
 
     The statistic is the mean over strata of the mean difference; under the null hypothesis each difference is as
-    likely with either sign (Fisher 1935). All sign patterns are enumerated up to 2^16, else `num_resamples` are drawn,
-    and up to `max_resamples` if few of those are as extreme (`_monte_carlo`); above 5,000 units their normal limit is
-    taken.
+    likely with either sign (Fisher 1935). All sign patterns are enumerated up to 2^16, else `num_resamples` are drawn.
+    If few of those are as extreme, up to `max_resamples` are (`_monte_carlo`), or all patterns are counted by halves;
+    above 5,000 units their normal limit is taken.
 
     A stratum of several equal differences (two deterministic policies) is flipped as a whole: the seeds made no
     difference there, so its episodes are one unit. If all strata are like that, the test is not possible.
@@ -131,6 +139,7 @@ def sign_flip_test(
         p = float((np.abs(_all_flips(weights)) >= observed).mean())
         return HypothesisTestResult(name=f"{name} (exact)", difference=difference, p=p, minimum_p=exact_minimum)
 
+    by_halves = max_resamples is not None and num_resamples < max_resamples and 2 ** ceil(n / 2) <= max_resamples
     count_first = _count_flips if n > FEW_UNITS else _count_single_flips
     further_rng = rng.spawn(1)[0]
     p, draws = _monte_carlo(
@@ -138,12 +147,11 @@ def sign_flip_test(
         lambda draws: _count_flips(weights, observed, draws, further_rng),
         num_resamples,
         max_resamples,
+        (lambda: _share_of_flips(weights, observed)) if by_halves else None,
     )
+    least = 0.0 if by_halves else 1 / (1 + max(num_resamples, max_resamples or 0))
     return HypothesisTestResult(
-        name=f"{name} ({draws:,} draws)",
-        difference=difference,
-        p=p,
-        minimum_p=max(exact_minimum, 1 / (1 + max(num_resamples, max_resamples or 0))),
+        name=f"{name} ({draws})", difference=difference, p=p, minimum_p=max(exact_minimum, least)
     )
 
 
@@ -153,6 +161,16 @@ def _all_flips(weights: Array) -> Array:
     for weight in weights:
         sums = np.concatenate([sums + weight, sums - weight])
     return sums
+
+
+def _share_of_flips(weights: Array, observed: float) -> float:
+    """The share of all sign patterns whose sum is at least `observed` either way, from the sums of two halves."""
+    if observed <= 0:
+        return 1.0
+    half = weights.size // 2
+    one, other = (np.sort(_all_flips(part)) for part in (weights[:half], weights[half:]))
+    above = other.size - np.searchsorted(other, observed - one)
+    return float(2 * int(above.sum()) / (one.size * other.size))  # each pattern has a mirror image
 
 
 def _count_single_flips(weights: Array, observed: float, draws: int, rng: np.random.Generator) -> int:
@@ -280,8 +298,7 @@ def permutation_test(
     observed = float(_squared_t(centred[None, : x.size], centred)[0]) * (1 - 1e-9)
 
     if labellings <= EXACT_LIMIT:
-        chosen = centred[np.array(list(combinations(range(pooled.size), x.size)))]
-        p = float((_squared_t(chosen, centred) >= observed).mean())
+        p = _share_of_labellings(centred, x.size, observed)
         return HypothesisTestResult(name=f"{name} (exact)", difference=difference, p=p, minimum_p=exact_minimum)
 
     def count_hits(draws: int, rng: np.random.Generator) -> int:
@@ -297,13 +314,29 @@ def permutation_test(
         lambda draws: count_hits(draws, further_rng),
         num_resamples,
         max_resamples,
+        (lambda: _share_of_labellings(centred, x.size, observed)) if labellings <= (max_resamples or 0) else None,
     )
     return HypothesisTestResult(
-        name=f"{name} ({draws:,} draws)",
+        name=f"{name} ({draws})",
         difference=difference,
         p=p,
         minimum_p=max(exact_minimum, 1 / (1 + max(num_resamples, max_resamples or 0))),
     )
+
+
+@lru_cache(maxsize=4)
+def _labellings(total: int, size: int) -> NDArray[np.uint8]:
+    """All choices of `size` among `total` units."""
+    return np.array(list(combinations(range(total), size)), dtype=np.uint8)
+
+
+def _share_of_labellings(centred: Array, size: int, observed: float) -> float:
+    """The share of all labellings whose squared t is at least the one observed."""
+    hits, chosen = 0, _labellings(centred.size, size)
+    rows = max(1, _CHUNK // (4 * size))
+    for start in range(0, len(chosen), rows):
+        hits += int((_squared_t(centred[chosen[start : start + rows]], centred) >= observed).sum())
+    return hits / len(chosen)
 
 
 def _squared_t(chosen: Array, pooled: Array) -> Array:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from math import frexp, isfinite, ldexp, nan, sqrt
 
 import numpy as np
@@ -52,12 +53,17 @@ def unit_of(values: Array) -> float:
 
 def resolution_of(values: Array) -> float:
     """The size up to which differences of these values are rounding errors."""
-    return ROUNDING * float(np.abs(values).max(initial=0.0))
+    if not values.size:
+        return 0.0
+    return ROUNDING * max(abs(float(values.min())), abs(float(values.max())))
 
 
 def is_constant(values: Array) -> bool:
     """Whether all units are equal up to rounding; true for one unit and for none."""
-    return values.size < 2 or float(np.ptp(values)) <= resolution_of(values)
+    if values.size < 2:
+        return True
+    low, high = float(values.min()), float(values.max())
+    return high - low <= ROUNDING * max(abs(low), abs(high))
 
 
 def variance(values: Array) -> float:
@@ -76,8 +82,13 @@ def without_rounding(values: Array, resolution: float) -> Array:
     A difference of two scores has the rounding errors of the scores, so they can only be recognized by the scores'
     size, which is lost in the difference.
     """
-    if values.size and float(np.ptp(values)) <= resolution:
-        values = np.full(values.shape, values.mean() if np.ptp(values) else values.flat[0])
+    if not values.size:
+        return values
+    low, high = float(values.min()), float(values.max())
+    if high - low <= resolution:
+        values = np.full(values.shape, values.mean() if high > low else low)
+    elif low > resolution or high < -resolution:
+        return values
     return np.where(np.abs(values) <= resolution, 0.0, values)
 
 
@@ -169,6 +180,7 @@ def student_t_interval(strata: Sequence[Array], level: float = 0.95) -> Interval
     return Interval(low=centre - half, high=centre + half, method="Student-t")
 
 
+@lru_cache(maxsize=10_000)
 def wilson_interval(successes: float, n: int, level: float = 0.95) -> Interval:
     """Score interval of a proportion (Wilson 1927). `successes` may be fractional (half a success for a tie)."""
     if n < 1:

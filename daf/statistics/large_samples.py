@@ -20,7 +20,7 @@ DRAWS = 10_000
 
 
 def estimate(name: str, scores: Sequence[Array], target: float = 1.0) -> float:
-    """A statistic of `bootstrap.POOLED`."""
+    """A statistic of `resampled_counts.POOLED`."""
     if name == "iqm":
         return float(iqm(np.concatenate(scores)))
     means = np.array([part.mean() for part in _values(name, scores, target)])
@@ -30,7 +30,7 @@ def estimate(name: str, scores: Sequence[Array], target: float = 1.0) -> float:
 def interval(
     name: str, scores: Sequence[Array], level: float, rng: np.random.Generator, target: float = 1.0
 ) -> Interval:
-    """Interval of a statistic of `bootstrap.POOLED`.
+    """Interval of a statistic of `resampled_counts.POOLED`.
 
     Args:
         rng: for the median over missions, which is not normal: its missions' means are.

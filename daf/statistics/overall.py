@@ -16,10 +16,10 @@ import numpy as np
 
 from daf.config import DAFComparisonConfig
 from daf.statistics import bootstrap, large_samples, ranking, recipe_bootstrap
-from daf.statistics.bootstrap import Scores
 from daf.statistics.crossed import RunTable
-from daf.statistics.intervals import Array, Interval, resolution_of, without_rounding
+from daf.statistics.intervals import Array, Interval, resolution_of, unknown, without_rounding
 from daf.statistics.records import OVERALL, AggregateRecord, Estimand, ProfileRecord, RankRecord
+from daf.statistics.resampled_counts import BY_MISSION, POOLED, PooledStatistic, Scores
 from daf.statistics.streams import ESTIMAND_KEYS, environment_streams, stream
 from daf.statistics.units import Units, crossed_tables
 
@@ -78,7 +78,7 @@ def basis_notes(units: Units, config: DAFComparisonConfig) -> list[str]:
 
 def aggregate(units: Units, config: DAFComparisonConfig) -> list[AggregateRecord]:
     """Mean, median, IQM and, for normalized scores, optimality gap of every policy over the missions."""
-    statistics = [name for name in bootstrap.POOLED if name != "optimality_gap" or config.normalization is not None]
+    statistics = [name for name in POOLED if name != "optimality_gap" or config.normalization is not None]
     records: list[AggregateRecord] = []
     for estimand, samples in _samples(units).items():
         joint = estimand == "recipes" and not units.runs_per_mission
@@ -110,26 +110,35 @@ def _resampled_aggregates(
 ) -> list[AggregateRecord]:
     """The aggregates of units that are resampled within missions, or jointly for all."""
     records = []
+    options: dict[str, Any] = {"joint": joint, "missions": config.resample_missions}
+    without = {
+        policy: reason
+        for policy, scores in samples.items()
+        if (reason := bootstrap.replicate_levels([scores], config.confidence_level, **options)[1])
+    }
+    able = [policy for policy in samples if policy not in without]
     replicates, _ = bootstrap.bootstrap_suite(
-        list(samples.values()),
+        [samples[policy] for policy in able],
         statistics=statistics,
         pairs=[],
         num_resamples=config.num_resamples,
-        rngs=[stream(config, "aggregate", ESTIMAND_KEYS[estimand], policy) for policy in samples],
-        joint=joint,
-        missions=config.resample_missions,
+        rngs=[stream(config, "aggregate", ESTIMAND_KEYS[estimand], policy) for policy in able],
+        **options,
     )
-    for index, (policy, scores) in enumerate(samples.items()):
+    for policy, scores in samples.items():
         for name in statistics:
-            interval = bootstrap.replicate_interval(
-                replicates[name][index],
-                [scores],
-                config.confidence_level,
-                joint=joint,
-                pooled=name not in bootstrap.BY_MISSION,
-                missions=config.resample_missions,
+            interval = (
+                unknown(without[policy])
+                if policy in without
+                else bootstrap.replicate_interval(
+                    replicates[name][able.index(policy)],
+                    [scores],
+                    config.confidence_level,
+                    pooled=name not in BY_MISSION,
+                    **options,
+                )
             )
-            value = bootstrap.PooledStatistic(name, scores).estimate
+            value = PooledStatistic(name, scores).estimate
             records.append(_aggregate(estimand, policy, name, value, interval, scores))
     return records
 

@@ -7,10 +7,11 @@ hold only for these weights. *Recipes*: the unit is the training seed; its episo
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from itertools import combinations
 from math import isfinite
+from typing import Any
 
 from daf.config import DAFComparisonConfig
 from daf.statistics import hypothesis_tests
@@ -18,8 +19,10 @@ from daf.statistics.cautions import join_cautions
 from daf.statistics.checkpoint_pairs import checkpoint_pair
 from daf.statistics.planning import Spread, plan
 from daf.statistics.primary import advantage, contradiction_text, contradictions
-from daf.statistics.recipe_pairs import Improvements, recipe_pair
-from daf.statistics.records import OVERALL, Estimand, PairRecord, Verdict, in_scores
+from daf.statistics.progress import Progress
+from daf.statistics.recipe_pairs import recipe_pair
+from daf.statistics.recipe_resamples import Improvements
+from daf.statistics.records import OVERALL, Estimand, PairRecord, Verdict, changed, in_scores
 from daf.statistics.units import Units
 
 FEWEST_SEEDS = 3  # from 2 against 2, up to half of all verdicts would be false
@@ -51,27 +54,47 @@ def compare_pairs(units: Units, config: DAFComparisonConfig) -> list[PairRecord]
     alpha, margin = 1 - config.confidence_level, config.equivalence_margin
     rows = _rows(units, config)
     sizes = Counter(row.family for row in rows)
-    improvements = Improvements(units, config, _present(units))
-    tested: list[tuple[PairRecord, Spread | None]] = []
-    for row in rows:
-        draws = hypothesis_tests.draws_for_family(config.num_resamples, sizes[row.family], alpha)
-        own = units.in_own_unit(row.missions, (row.a, row.b))
-        if row.estimand == "checkpoints":
-            record, spread = checkpoint_pair(
-                own, config, row.a, row.b, mission=row.mission, missions=row.missions, max_resamples=draws
-            )
-        else:
-            record, spread = recipe_pair(
-                own, config, row.a, row.b, mission=row.mission, missions=row.missions, max_resamples=draws,
-                improvements=improvements,
-            )  # fmt: skip
-        tested.append((in_scores(record, own.unit), spread and spread.in_scores(own.unit)))
+    draws = {
+        family: hypothesis_tests.draws_for_family(config.num_resamples, size, alpha) for family, size in sizes.items()
+    }
+    tested = _tested(units, config, rows, draws)
     concluded: dict[int, PairRecord] = {}
     for family in sizes:
         members = [index for index, row in enumerate(rows) if row.family == family]
         records = _conclude([tested[index] for index in members], alpha, margin)
         concluded |= dict(zip(members, records, strict=True))
     return [*(concluded[index] for index in range(len(rows))), *_failed_pairs(units, config)]
+
+
+def _tested(
+    units: Units, config: DAFComparisonConfig, rows: Sequence[_Row], draws: Mapping[tuple[Estimand, bool], int]
+) -> list[tuple[PairRecord, Spread | None]]:
+    """The records of all rows, not yet adjusted. Rows on the same missions follow each other, and share what they can.
+
+    Args:
+        draws: by family, draws of a test if its first draws rarely reach the observed difference.
+    """
+    present = _present(units)
+    improvements, progress = Improvements(units, config, present), Progress(len(rows), "rows of pairs")
+    groups: dict[tuple[str, ...], list[int]] = {}
+    for index, row in enumerate(rows):
+        groups.setdefault(tuple(row.missions), []).append(index)
+    tested: dict[int, tuple[PairRecord, Spread | None]] = {}
+    for missions, members in groups.items():
+        shared = units.in_shared_unit(missions, present)
+        for index in members:
+            row = rows[index]
+            own = shared or units.in_own_unit(missions, (row.a, row.b))
+            options: dict[str, Any] = {
+                "mission": row.mission, "missions": row.missions, "max_resamples": draws[row.family],
+            }  # fmt: skip
+            if row.estimand == "checkpoints":
+                record, spread = checkpoint_pair(own, config, row.a, row.b, **options)
+            else:
+                record, spread = recipe_pair(own, config, row.a, row.b, **options, improvements=improvements)
+            tested[index] = in_scores(record, own.unit), spread and spread.in_scores(own.unit)
+            progress.advance()
+    return [tested[index] for index in range(len(rows))]
 
 
 def _failed_pairs(units: Units, config: DAFComparisonConfig) -> list[PairRecord]:
@@ -143,24 +166,30 @@ def _conclude(
     concluded = []
     for (record, spread), p_holm, p_bh, p_equivalence in columns:
         planned = plan(spread, margin, first_step)
-        adjusted = replace(
-            record, power=planned.power, n_needed=planned.n_needed, more_needed=planned.more_needed,
-            p_holm=float(p_holm), p_bh=float(p_bh), p_equivalence=float(p_equivalence), n_tests=num_tests,
-        )  # fmt: skip
-        conclusion, reason = verdict(adjusted, alpha, margin)
+        equivalence = float(p_equivalence)
+        conclusion, reason = verdict(record, float(p_holm), equivalence, alpha, margin)
         against = contradictions(record) if conclusion in ("better", "worse") else []
-        caution = join_cautions([record.caution, contradiction_text(record, against)])
+        caution = record.caution
+        if against:
+            caution = join_cautions([record.caution, contradiction_text(record, against)])
         concluded.append(
-            replace(
-                adjusted, verdict=conclusion, reason=record.reason or reason,
-                contradicted_by=", ".join(against), caution=caution,
+            changed(
+                record, power=planned.power, n_needed=planned.n_needed, more_needed=planned.more_needed,
+                p_holm=float(p_holm), p_bh=float(p_bh), p_equivalence=equivalence, n_tests=num_tests,
+                verdict=conclusion, reason=record.reason or reason, contradicted_by=", ".join(against),
+                caution=caution,
             )
         )  # fmt: skip
     return concluded
 
 
-def verdict(record: PairRecord, alpha: float, margin: float | None) -> tuple[Verdict, str]:
+def verdict(
+    record: PairRecord, p_holm: float, p_equivalence: float, alpha: float, margin: float | None
+) -> tuple[Verdict, str]:
     """The verdict on policy_a of a pair, and a reason if the numbers do not explain it.
+
+    Args:
+        p_holm, p_equivalence: adjusted p-values of a difference and of equivalence.
 
     A declared margin has the last word: a difference shown to be smaller than the margin is "equivalent", even if it
     is also shown not to be 0.
@@ -173,10 +202,10 @@ def verdict(record: PairRecord, alpha: float, margin: float | None) -> tuple[Ver
             "insufficient data",
             f"{min(seeds)} training seeds cannot show how much runs vary; train at least 3",
         )
-    if margin and record.p_equivalence <= alpha:
+    if margin and p_equivalence <= alpha:
         return "equivalent", f"shown to differ by less than the declared {margin:g}"
     if record.minimum_p > alpha:
         return "insufficient data", f"p cannot fall below {record.minimum_p:.2g} with this number of differing units"
-    if record.p_holm <= alpha:
+    if p_holm <= alpha:
         return ("better" if advantage(record) > 0 else "worse"), ""
     return "inconclusive", ""

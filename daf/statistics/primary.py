@@ -7,7 +7,7 @@ the other way is flagged.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass
 from math import comb, isfinite, nan, sqrt
 
 import numpy as np
@@ -25,7 +25,7 @@ from daf.statistics.intervals import (
     unknown,
     without_rounding,
 )
-from daf.statistics.records import PairRecord
+from daf.statistics.records import PairRecord, changed
 
 NAMES = {"mean": "mean", "iqm": "IQM", "probability_of_improvement": "probability of improvement"}
 FEW_BEYOND = 10  # replicates beyond 0 from which their share is a p-value
@@ -121,7 +121,7 @@ def by_iqm(record: PairRecord, error: float, df: float, margin: float | None) ->
     t = record.iqm_difference / error
     equivalence = hypothesis_tests.equivalence_p(record.iqm_difference, error, df, margin) if margin else None
     p = hypothesis_tests.t_p_value(t, df)
-    return replace(
+    return changed(
         record, primary="iqm", test="Yuen's test of IQMs", t=t, df=df, p=p, minimum_p=nan,
         p_equivalence=nan if equivalence is None else equivalence, reason="",
     )  # fmt: skip
@@ -147,14 +147,14 @@ def by_improvement(
         if result.p is None:
             return _untested(record, "probability_of_improvement", result.reason)
         p, test, minimum = result.p, f"sign test: {result.name}", result.minimum_p or nan
-    return replace(
+    return changed(
         record, primary="probability_of_improvement", test=test, t=nan, df=nan, p=p, minimum_p=minimum,
         p_equivalence=nan, reason="",
     )  # fmt: skip
 
 
 def _untested(record: PairRecord, name: Primary, reason: str) -> PairRecord:
-    return replace(
+    return changed(
         record, primary=name, test=f"test of the {NAMES[name]}", t=nan, df=nan, p=nan, minimum_p=nan,
         p_equivalence=nan, reason=record.reason or reason,
     )  # fmt: skip
@@ -163,7 +163,22 @@ def _untested(record: PairRecord, name: Primary, reason: str) -> PairRecord:
 # ---- training seeds ---------------------------------------------------------------------------------------
 
 
-def from_replicates(record: PairRecord, name: Primary, replicates: Array, *, known: bool) -> PairRecord:
+@dataclass(frozen=True, kw_only=True)
+class Tail:
+    """Replicates as a test needs them: how many, how many of them below 0 (half of those at 0), mean and spread."""
+
+    count: int
+    below: float
+    mean: float
+    sd: float
+
+
+def tail_of(replicates: Array) -> Tail:
+    below = (float((replicates < 0).sum()) + float((replicates <= 0).sum())) / 2
+    return Tail(count=replicates.size, below=below, mean=float(replicates.mean()), sd=float(replicates.std()))
+
+
+def from_replicates(record: PairRecord, name: Primary, tail: Tail, *, known: bool) -> PairRecord:
     """The record of recipes with a bootstrap test of `name` as its test: the level at which the interval touches 0.
 
     The interval is an expanded percentile interval, so its tails are those of Student's t with seeds - 1 degrees of
@@ -172,14 +187,13 @@ def from_replicates(record: PairRecord, name: Primary, replicates: Array, *, kno
     if not known:
         return _separated(record, name)
     seeds = min(count for count in (record.n_a, record.n_b) if count is not None)
-    beyond = (float((replicates < 0).sum()) + float((replicates <= 0).sum())) / 2
-    share = min(beyond, replicates.size - beyond) / (replicates.size + 1)
-    least = FEW_BEYOND / (replicates.size + 1)
+    share = min(tail.below, tail.count - tail.below) / (tail.count + 1)
+    least = FEW_BEYOND / (tail.count + 1)
     z = float(special.ndtri(max(share, least)))
     if share < least:
-        z = min(z, -abs(float(replicates.mean())) / float(replicates.std()))
+        z = min(z, -abs(tail.mean) / tail.sd)
     p = min(1.0, hypothesis_tests.t_p_value(z * sqrt((seeds - 1) / seeds), seeds - 1))
-    return replace(
+    return changed(
         record, primary=name, test=f"bootstrap test of the {NAMES[name]}", t=nan, df=nan, p=p, minimum_p=nan,
         p_equivalence=nan,
     )  # fmt: skip
@@ -191,7 +205,7 @@ def _separated(record: PairRecord, name: Primary) -> PairRecord:
     if name == "iqm" or len(counts) < 2 or record.p_improvement not in (0.0, 1.0):
         return _untested(record, name, "too few training seeds for a bootstrap test")
     p = min(1.0, 2 / comb(sum(counts), counts[0]))
-    return replace(
+    return changed(
         record, primary=name, test="permutation of training seeds (complete separation)", t=nan, df=nan, p=p,
         minimum_p=p, p_equivalence=nan,
     )  # fmt: skip

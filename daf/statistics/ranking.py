@@ -5,15 +5,16 @@ Ranks compare policies over missions with different reward scales, ignoring the 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import nan, sqrt
 
 import numpy as np
 from scipy import stats
 
-from daf.statistics.bootstrap import FEWEST_UNITS, draw_counts, replicate_levels
+from daf.statistics.bootstrap import FEWEST_UNITS, replicate_levels
 from daf.statistics.intervals import ROUNDING, Array, resolution_of, unit_of
+from daf.statistics.resampled_counts import draw_counts
 
 MISSIONS_FOR_FRIEDMAN = 6
 MANY_EPISODES = 1_000  # on a mission, above which resampled means are drawn from their normal limit
@@ -42,14 +43,19 @@ def ranks_of_scores(scores: Array, resolution: float | None = None) -> Array:
     """
     largest = np.abs(np.where(np.isfinite(scores), scores, 0.0)).max(axis=0)
     limit = ROUNDING * largest if resolution is None else np.full(largest.shape, resolution)
-    order = np.argsort(-scores, axis=0)
-    descending = np.take_along_axis(scores, order, axis=0)
-    places = np.zeros(scores.shape, np.intp)
+    falling = np.ascontiguousarray(-scores.T)  # sorting is fastest along the last axis
+    order = np.argsort(falling, axis=-1)
+    ordered = np.take_along_axis(falling, order, axis=-1)
     with np.errstate(invalid="ignore"):  # two of -inf tie
-        places[1:] = np.cumsum(descending[:-1] - descending[1:] > limit, axis=0)
-    tied = np.empty_like(places)
-    np.put_along_axis(tied, order, places, axis=0)
-    return np.asarray(stats.rankdata(tied, axis=0))
+        apart = ordered[..., 1:] - ordered[..., :-1] > limit.T[..., None]
+    places = np.broadcast_to(np.arange(1.0, len(scores) + 1), order.shape).copy()
+    tied = ~apart.all(axis=-1)
+    if tied.any():
+        steps = np.cumsum(apart[tied], axis=-1)
+        places[tied] = stats.rankdata(np.pad(steps, [(0, 0)] * (steps.ndim - 1) + [(1, 0)]), axis=-1)
+    ranks = np.empty(order.shape)
+    np.put_along_axis(ranks, order, places, axis=-1)
+    return np.asarray(ranks.T)
 
 
 def bootstrap_ranks(
@@ -62,7 +68,11 @@ def bootstrap_ranks(
             once, since they met the same environment seeds. P(first) is divided among tied policies.
     """
     policies = scores_by_mission[0].shape[0]
-    observed = [scores.mean(axis=1) for scores in scores_by_mission]
+    samples = [[scores[policy] for scores in scores_by_mission] for policy in range(policies)]
+    ranks = [ranks_of_scores(s.mean(axis=1), resolution_of(s)) for s in scores_by_mission]
+    levels = replicate_levels(samples, level)[0]
+    if not np.isfinite(levels).all():
+        return _summarize(ranks, np.empty((policies, 0)), levels)
     replicates = np.zeros((policies, num_resamples))
     for scores in scores_by_mission:
         n = scores.shape[1]
@@ -74,9 +84,7 @@ def bootstrap_ranks(
         # The counts of a resample are multinomial; one matrix product then gives all its means.
         counts = rng.multinomial(n, np.full(n, 1 / n), size=num_resamples).astype(np.float64)
         replicates += ranks_of_scores(scores @ counts.T / n, resolution_of(scores)) / len(scores_by_mission)
-    samples = [[scores[policy] for scores in scores_by_mission] for policy in range(policies)]
-    ranks = [ranks_of_scores(m, resolution_of(s)) for m, s in zip(observed, scores_by_mission, strict=True)]
-    return _summarize(ranks, replicates, replicate_levels(samples, level)[0])
+    return _summarize(ranks, replicates, levels)
 
 
 def bootstrap_run_ranks(
@@ -101,18 +109,12 @@ def bootstrap_run_ranks(
         shifts: by policy, what other environment seeds would add to each replicate: (num_resamples, missions).
         joint: whether a seed is resampled for all missions at once.
     """
-    means = [
-        _resampled_means(runs, num_resamples, rng, joint=joint) for runs, rng in zip(runs_by_policy, rngs, strict=True)
-    ]
-    if shifts is not None:
-        means = [mean + shift.T for mean, shift in zip(means, shifts, strict=True)]
-    missions = range(len(means[0]))
+    missions = range(len(runs_by_policy[0]))
     resolutions = [max(resolution_of(runs[mission]) for runs in runs_by_policy) for mission in missions]
     observed = [
         ranks_of_scores(np.array([runs[mission].mean() for runs in runs_by_policy]), resolutions[mission])
         for mission in missions
     ]
-    ranks = [ranks_of_scores(np.array([mean[mission] for mean in means]), resolutions[mission]) for mission in missions]
     trained = [runs for runs, known in zip(runs_by_policy, fixed, strict=True) if not known]
     few = np.array(
         [
@@ -124,7 +126,16 @@ def bootstrap_run_ranks(
     levels = replicate_levels(able, level, joint=joint)[0]
     if any(part.size < 2 for runs in trained for part in runs):
         levels = nan, nan  # how much that policy varies is unknown, and all ranks depend on it
-    found = _summarize(observed, np.mean(ranks, axis=0), levels)
+    replicates = np.zeros((len(runs_by_policy), num_resamples))
+    if np.isfinite(levels).all():
+        means = [
+            _resampled_means(runs, num_resamples, rng, joint=joint)
+            for runs, rng in zip(runs_by_policy, rngs, strict=True)
+        ]
+        for mission, drawn in enumerate(zip(*means, strict=True)):  # one mission at a time, for memory
+            other = 0.0 if shifts is None else np.array([shift[:, mission] for shift in shifts])
+            replicates += ranks_of_scores(np.array(drawn) + other, resolutions[mission]) / len(missions)
+    found = _summarize(observed, replicates, levels)
     low, high, first = (np.where(few, nan, values) for values in (found.low, found.high, found.probability_first))
     return Ranks(mean_rank=found.mean_rank, low=low, high=high, probability_first=first)
 
@@ -134,17 +145,20 @@ def _independent(runs: Sequence[Array], joint: bool) -> int:
     return runs[0].size if joint else sum(part.size for part in runs)
 
 
-def _resampled_means(runs: Sequence[Array], num_resamples: int, rng: np.random.Generator, *, joint: bool) -> Array:
-    """Means of resampled training runs: (missions, num_resamples)."""
+def _resampled_means(
+    runs: Sequence[Array], num_resamples: int, rng: np.random.Generator, *, joint: bool
+) -> Iterator[Array]:
+    """Means of resampled training runs, mission by mission: (num_resamples,)."""
 
     def counts(n: int) -> Array:
         return draw_counts([n], num_resamples, rng).T.astype(np.float64) / n
 
-    means = np.array(runs) @ counts(runs[0].size) if joint else np.array([part @ counts(part.size) for part in runs])
-    for mission, part in enumerate(runs):
+    common = counts(runs[0].size) if joint else None
+    for part in runs:
+        means = part @ (counts(part.size) if common is None else common)
         if 1 < part.size < FEWEST_UNITS:
-            means[mission] = part.mean() + (means[mission] - part.mean()) * sqrt(part.size / (part.size - 1))
-    return means
+            means = part.mean() + (means - part.mean()) * sqrt(part.size / (part.size - 1))
+        yield means
 
 
 def _summarize(observed: Sequence[Array], replicates: Array, levels: tuple[float, float]) -> Ranks:

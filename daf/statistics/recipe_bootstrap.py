@@ -13,10 +13,13 @@ from math import nan, sqrt
 
 import numpy as np
 
-from daf.statistics.bootstrap import BLOCK, FEWEST_UNITS, expanded_levels
-from daf.statistics.crossed import RunTable, environment_means, environment_share
-from daf.statistics.intervals import Array, Interval, iqm, is_constant, resolution_of, unknown
+from daf.statistics import bootstrap
+from daf.statistics.bootstrap import FEWEST_UNITS, expanded_levels
+from daf.statistics.crossed import RunTable, environment_share
+from daf.statistics.intervals import Array, Interval, iqm, is_constant, resolution_of
+from daf.statistics.resampled_counts import BLOCK
 
+METHOD = "percentile bootstrap of seeds and episodes, expanded"
 WEIGHTS = 128  # environment seeds whose numbers differ by a multiple share a weight, which keeps large tables fast
 
 
@@ -37,7 +40,7 @@ def environment_shifts(
 
 def _environment_weights(table: RunTable, mission: int) -> Array:
     """The deviations of a mission's environments that share a random weight: (WEIGHTS,)."""
-    means = environment_means(table, mission)
+    means = table.environment_means[mission]
     n = means.size
     if n < 2:
         return np.zeros(WEIGHTS)
@@ -59,7 +62,7 @@ def run_replicates(
 
 
 def pooled_statistic(name: str, runs: Array, target: float = 1.0) -> Array:
-    """A statistic of `bootstrap.POOLED` of run scores (..., missions, training seeds)."""
+    """A statistic of `POOLED` of run scores (..., missions, training seeds)."""
     if name == "mean":
         return np.asarray(runs.mean(axis=(-1, -2)))
     if name == "median":
@@ -71,12 +74,22 @@ def pooled_statistic(name: str, runs: Array, target: float = 1.0) -> Array:
 
 def improvement(x: Array, y: Array) -> Array:
     """P(x > y) with ties as half, mean over missions, of run scores (rows, missions, training seeds)."""
-    total = np.zeros(len(x))
-    for mission in range(x.shape[1]):
-        gaps = x[:, mission, :, None] - y[:, mission, None, :]
-        tie = max(resolution_of(x[:, mission]), resolution_of(y[:, mission]))
-        total += ((gaps > tie).mean(axis=(1, 2)) + (gaps >= -tie).mean(axis=(1, 2))) / 2
-    return np.asarray(total / x.shape[1])
+    columns = [np.ascontiguousarray(np.moveaxis(runs, 0, -1)) for runs in (x, y)]
+    return improvement_of_columns(columns[0], columns[1])
+
+
+def improvement_of_columns(x: Array, y: Array) -> Array:
+    """`improvement` of run scores (missions, training seeds, rows)."""
+    missions, rows = x.shape[0], x.shape[-1]
+    pairs = x.shape[1] * y.shape[1]
+    kind = np.uint8 if pairs < 256 else np.uint32
+    total = np.zeros(rows)
+    for mission in range(missions):
+        gaps = (x[mission, :, None] - y[mission, None]).reshape(pairs, rows)
+        tie = max(resolution_of(x[mission]), resolution_of(y[mission]))
+        above, not_below = (np.add.reduce(won.view(np.uint8), axis=0, dtype=kind) for won in (gaps > tie, gaps >= -tie))
+        total += (above / pairs + not_below / pairs) / 2
+    return np.asarray(total / missions)
 
 
 def crossed_levels(tables: Sequence[RunTable], level: float) -> tuple[tuple[float, float], str]:
@@ -92,10 +105,4 @@ def crossed_levels(tables: Sequence[RunTable], level: float) -> tuple[tuple[floa
 
 def crossed_interval(replicates: Array, tables: Sequence[RunTable], level: float) -> Interval:
     """Expanded percentile interval from replicates of these policies."""
-    levels, reason = crossed_levels(tables, level)
-    if reason:
-        return unknown(reason)
-    low, high = np.quantile(replicates, levels)
-    if is_constant(np.array([low, high])):
-        return unknown("all resamples give the same value")
-    return Interval(low=float(low), high=float(high), method="percentile bootstrap of seeds and episodes, expanded")
+    return bootstrap.intervals_from(replicates[None], [crossed_levels(tables, level)], METHOD)[0]

@@ -2,120 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from itertools import combinations
 from math import isfinite, nan, sqrt
 
 import numpy as np
 
 from daf.config import DAFComparisonConfig
-from daf.statistics import bootstrap, effects, hypothesis_tests, intervals, primary, recipe_bootstrap
+from daf.statistics import effects, hypothesis_tests, intervals, primary
 from daf.statistics.cautions import join_cautions, seed_cautions
 from daf.statistics.crossed import RecipeVariance, RunTable, recipe_variance
 from daf.statistics.hypothesis_tests import HypothesisTestResult
 from daf.statistics.intervals import Array, Interval
 from daf.statistics.planning import Spread
-from daf.statistics.records import PairRecord
-from daf.statistics.streams import environment_streams, stream
-from daf.statistics.units import Units, crossed_tables
+from daf.statistics.recipe_resamples import Improvements
+from daf.statistics.records import PairRecord, changed
+from daf.statistics.streams import stream
+from daf.statistics.units import Units
 
 FEW_SEEDS = 10  # up to this number on a side, Welch's test has to be confirmed
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Replicates:
-    """Resamples of all policies on the same missions: P(improvement) by pair, IQM by policy."""
-
-    improvement: dict[tuple[str, str], Array]
-    iqm: dict[str, Array]
-    tables: dict[str, RunTable] | None = None
-    unit: float = 1.0
-
-
-class Improvements:
-    """P(improvement) and IQM of recipes for all pairs on the same missions, from resamples that all pairs share.
-
-    All pairs are resampled in one unit; differences of IQM are then in the pair's own (`Units.in_own_unit`).
-    """
-
-    def __init__(self, units: Units, config: DAFComparisonConfig, policies: list[str]) -> None:
-        self._units, self._config, self._policies = units, config, policies
-        self._replicates: dict[tuple[str, ...], _Replicates] = {}
-
-    def of(self, missions: list[str]) -> _Replicates:
-        key = tuple(missions)
-        if key not in self._replicates:
-            units = self._units.in_own_unit(missions, self._policies)
-            tables = crossed_tables(units, self._config, self._policies, missions)
-            found = self._resample(units, missions) if tables is None else self._crossed(missions, tables)
-            self._replicates[key] = replace(found, unit=units.unit)
-        return self._replicates[key]
-
-    def interval(self, a: str, b: str, missions: list[str]) -> Interval:
-        """Of P(improvement), drawing a policy's seeds jointly for all missions."""
-        return self._interval(self.of(missions).improvement[a, b], a, b, missions)
-
-    def iqm_replicates(self, a: str, b: str, missions: list[str]) -> Array:
-        replicates = self.of(missions)
-        factor = replicates.unit / self._units.in_own_unit(missions, (a, b)).unit
-        of_a, of_b = (factor * replicates.iqm[policy] for policy in (a, b))
-        resolution = max(intervals.resolution_of(of_a), intervals.resolution_of(of_b))
-        return intervals.without_rounding(of_a - of_b, resolution)
-
-    def iqm_interval(self, a: str, b: str, missions: list[str]) -> Interval:
-        """Of the difference of IQM."""
-        return self._interval(self.iqm_replicates(a, b, missions), a, b, missions)
-
-    def _interval(self, replicates: Array, a: str, b: str, missions: list[str]) -> Interval:
-        tables, level = self.of(missions).tables, self._config.confidence_level
-        if tables is not None:
-            return recipe_bootstrap.crossed_interval(replicates, [tables[a], tables[b]], level)
-        sample = [self._units.run_scores(policy, missions) for policy in (a, b)]
-        return bootstrap.replicate_interval(replicates, sample, level, joint=not self._units.runs_per_mission)
-
-    def _pairs(self, able: list[str]) -> list[tuple[int, int]]:
-        if self._config.reference in able:
-            first = able.index(self._config.reference)
-            return [(first, other) for other in range(len(able)) if other != first]
-        return list(combinations(range(len(able)), 2))
-
-    def _resample(self, units: Units, missions: list[str]) -> _Replicates:
-        scores = {policy: units.run_scores(policy, missions) for policy in self._policies}
-        able = [policy for policy, runs in scores.items() if runs and runs[0].size]
-        indices = self._pairs(able)
-        pooled, replicates = bootstrap.bootstrap_suite(
-            [scores[policy] for policy in able],
-            statistics=("iqm",),
-            pairs=indices,
-            num_resamples=self._config.num_resamples,
-            rngs=[stream(self._config, "improvement", policy, *missions) for policy in able],
-            joint=not self._units.runs_per_mission,
-        )
-        return _Replicates(
-            improvement={(able[x], able[y]): values for (x, y), values in zip(indices, replicates, strict=True)},
-            iqm=dict(zip(able, pooled["iqm"], strict=True)),
-        )
-
-    def _crossed(self, missions: list[str], tables: dict[str, RunTable]) -> _Replicates:
-        able, count = list(tables), self._config.num_resamples
-        indices = self._pairs(able)
-        shifts = recipe_bootstrap.environment_shifts(
-            list(tables.values()), count, environment_streams(self._config, missions)
-        )
-        blocks = [
-            recipe_bootstrap.run_replicates(table, count, stream(self._config, "improvement", policy, *missions), shift)
-            for (policy, table), shift in zip(tables.items(), shifts, strict=True)
-        ]
-        improvement = {(able[x], able[y]): np.empty(count) for x, y in indices}
-        iqm = {policy: np.empty(count) for policy in able}
-        for drawn in zip(*blocks, strict=True):
-            rows = drawn[0][0]
-            for policy, (_, runs) in zip(able, drawn, strict=True):
-                iqm[policy][rows] = recipe_bootstrap.pooled_statistic("iqm", runs)
-            for x, y in indices:
-                improvement[able[x], able[y]][rows] = recipe_bootstrap.improvement(drawn[x][1], drawn[y][1])
-        return _Replicates(improvement=improvement, iqm=iqm, tables=tables)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -160,34 +65,31 @@ def recipe_pair(
     table_a, table_b = tables[a], tables[b]
     if table_a is None or table_b is None:
         return record, None
-    rng = stream(config, "recipes", a, b, *missions)
-    estimate = _estimate(config, table_a, table_b, max_resamples, rng)
+    estimate = _estimate(config, table_a, table_b, max_resamples, lambda: stream(config, "recipes", a, b, *missions))
     record = _with_estimate(record, estimate, (config.equivalence_margin or 0.0) / units.unit)
-    record = replace(record, mean_a=table_a.mean, mean_b=table_b.mean)
+    record = changed(record, mean_a=table_a.mean, mean_b=table_b.mean)
     if estimate.result.p is not None:
         samples = [units.run_scores(policy, missions) for policy in (a, b)]
-        better, iqm = improvements.interval(a, b, missions), improvements.iqm_interval(a, b, missions)
-        pooled, resolution = [np.concatenate(sample) for sample in samples], units.resolution((a, b), missions)
-        record = replace(
+        resampled = improvements.of(a, b, missions, units.unit)
+        better, iqm = resampled.better, resampled.iqm
+        gap = units.run_iqm(a, missions) - units.run_iqm(b, missions)
+        record = changed(
             record,
             p_improvement=effects.probability_of_improvement(*samples),
             p_improvement_low=better.low,
             p_improvement_high=better.high,
-            iqm_difference=primary.iqm_difference(pooled[0], pooled[1], resolution),
+            iqm_difference=0.0 if abs(gap) <= units.resolution((a, b), missions) else gap,
             iqm_low=iqm.low,
             iqm_high=iqm.high,
         )
-        if config.primary != "mean":
-            if config.primary == "iqm":
-                replicates, known = improvements.iqm_replicates(a, b, missions), iqm.known
-            else:
-                replicates, known = improvements.of(missions).improvement[a, b] - 0.5, better.known
-            record = primary.from_replicates(record, config.primary, replicates, known=known)
+        if config.primary != "mean" and resampled.tail is not None:
+            known = iqm.known if config.primary == "iqm" else better.known
+            record = primary.from_replicates(record, config.primary, resampled.tail, known=known)
     return record, _spread(estimate, [table for table in (table_a, table_b) if table.trained])
 
 
 def _estimate(
-    config: DAFComparisonConfig, a: RunTable, b: RunTable, max_resamples: int, rng: np.random.Generator
+    config: DAFComparisonConfig, a: RunTable, b: RunTable, max_resamples: int, rng: Callable[[], np.random.Generator]
 ) -> _Estimate:
     """Compare the means of two policies, at least one of them trained."""
     level = config.confidence_level
@@ -250,7 +152,7 @@ def _with_permutation(
     result: HypothesisTestResult,
     samples: Sequence[Array],
     max_resamples: int,
-    rng: np.random.Generator,
+    rng: Callable[[], np.random.Generator],
 ) -> tuple[HypothesisTestResult, str]:
     """The result with the permutation test, if it is chosen or has to confirm one from few training seeds.
 
@@ -264,7 +166,7 @@ def _with_permutation(
     if len(samples) < 2 or not (chosen or (few and welch_p <= alpha)):
         return result, ""
     permuted = hypothesis_tests.permutation_test(
-        samples[0], samples[1], num_resamples=config.num_resamples, max_resamples=max_resamples, rng=rng
+        samples[0], samples[1], num_resamples=config.num_resamples, max_resamples=max_resamples, rng=rng()
     )
     if permuted.p is None:
         return result, ""
@@ -290,7 +192,7 @@ def _with_estimate(record: PairRecord, estimate: _Estimate, margin: float) -> Pa
             hypothesis_tests.equivalence_p(result.difference, one.error, one.df, margin) for one in variance.errors
         )
         equivalence = max((p for p in tests if p is not None), default=nan)
-    return replace(
+    return changed(
         record,
         difference=result.difference,
         interval_low=estimate.interval.low,

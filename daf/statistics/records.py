@@ -6,10 +6,11 @@ if the comparison declares reference scores.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
 from math import nan
-from typing import Annotated, Literal
+from operator import attrgetter
+from typing import Annotated, Any, Literal
 
 from daf.config import Primary
 
@@ -79,7 +80,7 @@ class SummaryRecord:
         return self.n_episodes == 0 and self.failures > 0
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)  # there may be a million
 class PairRecord:
     """One pair of policies: its difference, test and verdict, for one estimand on one mission or overall."""
 
@@ -207,4 +208,19 @@ IN_UNITS_OF_SCORES: Mapping[type, tuple[str, ...]] = {
 
 def in_scores[Record: SummaryRecord | PairRecord](record: Record, unit: float) -> Record:
     """A record of scores that are multiples of `unit`, as scores."""
-    return replace(record, **{name: unit * getattr(record, name) for name in IN_UNITS_OF_SCORES[type(record)]})
+    if unit == 1:
+        return record
+    return changed(record, **{name: unit * getattr(record, name) for name in IN_UNITS_OF_SCORES[type(record)]})
+
+
+READERS: Mapping[type, tuple[tuple[str, ...], Callable[[Any], tuple[Any, ...]]]] = {
+    record: (names, attrgetter(*names))
+    for record in (SummaryRecord, PairRecord)
+    for names in [tuple(column.name for column in fields(record))]
+}
+
+
+def changed[Record: SummaryRecord | PairRecord](record: Record, **values: Any) -> Record:
+    """`dataclasses.replace` for records of many columns, in a third of its time."""
+    names, read = READERS[type(record)]
+    return type(record)(**(dict(zip(names, read(record), strict=True)) | values))

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from daf.statistics.units import Cell, FailedCell, Units
 
@@ -35,19 +36,54 @@ def collect_units(frame: pd.DataFrame, policies: list[str], missions: list[str])
             continue
         of_policy = by_policy[policy]
         train_seeds = of_policy.groupby("checkpoint", sort=False)["train_seed"].first().to_dict()
-        by_mission = dict(iter(of_policy.groupby("mission", sort=False)))
+        by_mission = of_policy.groupby("mission", sort=False).indices
+        whole = _Columns(of_policy, train_seeds)
         for mission in missions:
-            rows = by_mission.get(mission)
-            if rows is None:
+            places = by_mission.get(mission)
+            if places is None:
                 notes.append(f"{policy} did not play {mission}; comparisons with it omit that mission.")
                 continue
-            cell, remarks = _collect_cell(policy, mission, rows, train_seeds)
-            notes += remarks
+            cell: Cell | FailedCell | None = whole.cell(np.sort(places))
+            if cell is None:
+                cell, remarks = _collect_cell(policy, mission, of_policy.iloc[np.sort(places)], train_seeds)
+                notes += remarks
             if isinstance(cell, Cell):
                 cells[policy, mission] = cell
             elif cell is not None:
                 failed[policy, mission] = cell
     return Units(policies=tuple(policies), missions=tuple(missions), cells=cells, notes=tuple(notes), failed=failed)
+
+
+class _Columns:
+    """The rows of one policy, sorted by checkpoint, mission and environment seed, as arrays."""
+
+    def __init__(self, rows: pd.DataFrame, train_seeds: Mapping[str, Any]) -> None:
+        import pandas as pd
+
+        self._rewards = rows["mean_reward"].to_numpy(dtype=np.float64)
+        self._seeds = rows["env_seed"].to_numpy(dtype=np.int64)
+        self._checkpoints = pd.factorize(rows["checkpoint"])[0]
+        self._plain = bool(
+            rows["success"].isna().all() and rows["failure"].isna().all() and (rows["timeouts"].fillna(0) == 0).all()
+        )
+        self._training_seeds = tuple(None if pd.isna(seed) else int(seed) for seed in train_seeds.values())
+
+    def cell(self, places: NDArray[np.intp]) -> Cell | None:
+        """The cell of the rows at these places if every checkpoint has every result and no row says more; else None."""
+        count, rewards = len(self._training_seeds), self._rewards[places]
+        if not self._plain or len(places) % count or np.isnan(rewards).any():
+            return None
+        seeds, checkpoints = (column[places].reshape(count, -1) for column in (self._seeds, self._checkpoints))
+        if (seeds != seeds[0]).any() or (checkpoints != np.arange(count)[:, None]).any():
+            return None
+        return Cell(
+            rewards_ec=np.ascontiguousarray(rewards.reshape(count, -1).T),
+            seeds=tuple(seeds[0].tolist()),
+            training_seeds=self._training_seeds,
+            successes=(float("nan"), 0),
+            failures=0,
+            timeouts=0,
+        )
 
 
 def _collect_cell(

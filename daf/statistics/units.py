@@ -8,20 +8,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
 
 from daf.config import DAFComparisonConfig, Normalization
 from daf.errors import BadInputError
 from daf.statistics.crossed import RunTable
-from daf.statistics.intervals import ROUNDING, Array, resolution_of, unit_of, without_rounding
-
-if TYPE_CHECKING:
-    pass
+from daf.statistics.intervals import ROUNDING, Array, iqm, resolution_of, unit_of, without_rounding
 
 FEWEST_DIGITS = 1e-9  # reference scores closer than this, relative to their size, define no scale
 NEGLIGIBLE = 1e-130  # scores this small against the largest: their variation, squared, is below the smallest float
+WIDEST = 2.0**100  # ratio of the largest to the smallest scores that share a unit: their cubes are above 1e-90
 
 
 def _multiples(scores: Array, unit: float) -> Array:
@@ -66,6 +64,11 @@ class Cell:
         """The same scores as multiples of `unit`, a power of two; negligible ones are 0."""
         linear = None if self.linear_ec is None else _multiples(self.linear_ec, unit)
         return replace(self, rewards_ec=_multiples(self.rewards_ec, unit), linear_ec=linear, unit=unit)
+
+    @cached_property
+    def magnitude(self) -> float:
+        """The unit of the largest score; 0 if all scores are 0."""
+        return unit_of(self.rewards_ec) if self.rewards_ec.any() else 0.0
 
     @cached_property
     def resolution(self) -> float:
@@ -166,6 +169,8 @@ class Units:
         """a minus b over the environment seeds that both have; with `spread`, of the scores for variances."""
         x, y = self.cells[a, mission], self.cells[b, mission]
         of_a, of_b = (cell.spread_episodes if spread else cell.episodes for cell in (x, y))
+        if x.seeds == y.seeds:
+            return without_rounding(of_a - of_b, max(x.resolution, y.resolution))
         values_b = dict(zip(y.seeds, of_b, strict=True))
         differences = np.array([v - values_b[seed] for seed, v in zip(x.seeds, of_a, strict=True) if seed in values_b])
         return without_rounding(differences, self.resolution((a, b), [mission]))
@@ -182,8 +187,26 @@ class Units:
         """
         named = [(policy, mission) for policy in policies for mission in missions]
         cells = {name: self.cells[name] for name in named if name in self.cells}
-        unit = max((unit_of(cell.rewards_ec) for cell in cells.values() if cell.rewards_ec.any()), default=1.0)
+        unit = max((cell.magnitude for cell in cells.values() if cell.magnitude), default=1.0)
         return replace(self, cells={name: cell.in_unit(unit) for name, cell in cells.items()}, unit=unit)
+
+    def in_shared_unit(self, missions: Sequence[str], policies: Sequence[str]) -> Units | None:
+        """The scores of these policies on these missions in one unit, for all of their pairs.
+
+        Dividing by a power of two is exact, so a pair's figures are those of its own unit. None if scores are so many
+        magnitudes apart that squares of the smaller ones would vanish.
+        """
+        named = [(policy, mission) for policy in policies for mission in missions]
+        sizes = [self.cells[name].magnitude for name in named if name in self.cells]
+        sizes = [size for size in sizes if size > 0]
+        if sizes and max(sizes) > WIDEST * min(sizes):
+            return None
+        return self.in_own_unit(missions, policies)
+
+    @cached_property
+    def _known(self) -> dict[tuple[object, ...], Any]:
+        """What was computed once for a policy and some missions."""
+        return {}
 
     def run_scores(self, policy: str, missions: list[str]) -> list[Array]:
         """Units of recipes: for each mission a vector over the training seeds that played all of them.
@@ -191,6 +214,13 @@ class Units:
         If each mission has separate training runs, the vectors contain all of a mission's.
         A policy without training seeds is fixed: one value per mission, whatever its number of checkpoints.
         """
+        key = ("scores", policy, *missions)
+        if key not in self._known:
+            self._known[key] = self._run_scores(policy, missions)
+        found: list[Array] = self._known[key]
+        return found
+
+    def _run_scores(self, policy: str, missions: list[str]) -> list[Array]:
         cells = [self.cells[policy, mission] for mission in missions if (policy, mission) in self.cells]
         if len(cells) < len(missions) or not cells:
             return []
@@ -202,8 +232,23 @@ class Units:
         common = [seed for seed in by_seed[0] if seed is not None and all(seed in runs for runs in by_seed)]
         return [np.array([runs[seed] for seed in common]) for runs in by_seed]
 
+    def run_iqm(self, policy: str, missions: list[str]) -> float:
+        """IQM of the units of recipes of all missions together."""
+        key = ("iqm", policy, *missions)
+        if key not in self._known:
+            self._known[key] = float(iqm(np.concatenate(self.run_scores(policy, missions))))
+        found: float = self._known[key]
+        return found
+
     def run_table(self, policy: str, missions: list[str]) -> RunTable | None:
         """The scores behind `run_scores`, by environment seed; None if there are none."""
+        key = ("table", policy, *missions)
+        if key not in self._known:
+            self._known[key] = self._run_table(policy, missions)
+        found: RunTable | None = self._known[key]
+        return found
+
+    def _run_table(self, policy: str, missions: list[str]) -> RunTable | None:
         runs = self.run_scores(policy, missions)
         if not runs or not runs[0].size:
             return None

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -191,8 +190,8 @@ def test_verdicts_go_by_the_adjusted_p() -> None:
         effect_name="dz", test="sign-flip permutation",
         p=0.03, p_holm=0.09, p_equivalence=1.0, minimum_p=0.001, difference=1.0,
     )  # fmt: skip
-    assert verdict(record, 0.05, None)[0] == "inconclusive"
-    assert verdict(replace(record, p_holm=0.04), 0.05, None)[0] == "better"
+    assert verdict(record, 0.09, 1.0, 0.05, None)[0] == "inconclusive"
+    assert verdict(record, 0.04, 1.0, 0.05, None)[0] == "better"
 
 
 def test_equivalence_needs_a_declared_margin_and_then_has_the_last_word() -> None:

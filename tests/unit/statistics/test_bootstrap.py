@@ -7,7 +7,8 @@ import pytest
 from scipy import stats
 
 from daf.statistics import bootstrap, intervals
-from daf.statistics.bootstrap import PooledStatistic, bootstrap_suite, draw_counts
+from daf.statistics.bootstrap import bootstrap_suite
+from daf.statistics.resampled_counts import BLOCK, POOLED, PooledStatistic, draw_counts
 
 RNG = np.random.default_rng
 
@@ -23,7 +24,7 @@ def test_check_values_of_runs_by_tasks() -> None:
     assert PooledStatistic("iqm", list(y.T)).estimate == pytest.approx(2.0)
 
 
-@pytest.mark.parametrize("name", bootstrap.POOLED)
+@pytest.mark.parametrize("name", POOLED)
 @pytest.mark.parametrize("sizes", [(7, 4, 9), (5, 5), (1,), (2,), (6,), (3, 1)])
 def test_replicates_are_the_statistic_of_the_resampled_values(name: str, sizes: tuple[int, ...]) -> None:
     scores = sample(*sizes)
@@ -74,7 +75,7 @@ def test_missions_can_be_drawn_too() -> None:
         bootstrap_suite([sample(4, 4)] * 2, rngs=[RNG(0), RNG(1)], missions=True)
 
 
-@pytest.mark.parametrize("name", bootstrap.POOLED)
+@pytest.mark.parametrize("name", POOLED)
 def test_replicates_of_drawn_missions_are_the_statistic_of_what_was_drawn(name: str) -> None:
     scores = sample(7, 4, 9, 5)
     counts = draw_counts((7, 4, 9, 5), 200, RNG(3), missions=True).astype(int)
@@ -138,7 +139,7 @@ def test_improvement_replicates_are_those_of_the_resampled_values() -> None:
 
 def test_a_further_policy_or_statistic_changes_no_replicate() -> None:
     scores = [sample(5, 5, seed=seed) for seed in range(3)]
-    options = {"num_resamples": bootstrap.BLOCK + 10}
+    options = {"num_resamples": BLOCK + 10}
     two, pair = bootstrap_suite(scores[:2], rngs=[RNG(0), RNG(1)], **options)
     three, pairs = bootstrap_suite(
         scores, statistics=("iqm", "mean"), pairs=[(0, 1), (2, 1)], rngs=[RNG(0), RNG(1), RNG(2)], **options

@@ -45,10 +45,10 @@ def test_a_test_with_few_hits_is_drawn_further_and_others_are_as_before() -> Non
     options = {"num_resamples": 999, "max_resamples": 40_000}
     d = RNG(3).normal(0, 1, 20)
     far, near = d + 9, d + 0.3
-    for sides in ([far], [far, far]):
+    for sides, least, how in (([far], 2.0**-19, "(exact)"), ([far, far], 1 / 40_001, "(40,000 draws)")):
         found = hypothesis_tests.sign_flip_test(sides, **options, rng=RNG(0))
-        assert found.p == found.minimum_p == pytest.approx(1 / 40_001)
-        assert found.name.endswith("(40,000 draws)")
+        assert found.p == found.minimum_p == pytest.approx(least)
+        assert found.name.endswith(how)
     assert hypothesis_tests.permutation_test(d, far, **options, rng=RNG(0)).p == pytest.approx(1 / 40_001)
     for test, sides in ((hypothesis_tests.sign_flip_test, ([near],)), (hypothesis_tests.permutation_test, (d, near))):
         further, before = (test(*sides, **one, rng=RNG(0)) for one in (options, {"num_resamples": 999}))
@@ -61,14 +61,35 @@ def test_a_test_with_few_hits_is_drawn_further_and_others_are_as_before() -> Non
 
 
 @pytest.mark.parametrize("n", [17, 24])
-def test_a_small_p_of_two_stages_is_the_exact_one(n: int) -> None:
+def test_a_small_p_of_two_stages_is_the_exact_one(n: int, monkeypatch: pytest.MonkeyPatch) -> None:
     # Ranks 1 … n with k negative: p is a count of subsets by their sum (Wilcoxon's signed ranks, tabulated by scipy).
     ranks = np.arange(1.0, n + 1)
     d = np.where(np.isin(ranks, [1, 2, 3, 4, 6]), -ranks, ranks)
     exact = stats.wilcoxon(d, method="exact").pvalue
     draws = 4_000_000
     found = hypothesis_tests.sign_flip_test([d], num_resamples=999, max_resamples=draws, rng=RNG(5))
-    assert found.p == pytest.approx(exact, abs=4 * np.sqrt(exact / draws))
+    assert found.p == pytest.approx(exact, abs=1e-15)
+    monkeypatch.setattr(hypothesis_tests, "_share_of_flips", None)
+    monkeypatch.setattr(hypothesis_tests, "ceil", lambda _: 99)  # too many to count: drawn
+    drawn = hypothesis_tests.sign_flip_test([d], num_resamples=999, max_resamples=draws, rng=RNG(5))
+    assert drawn.p == pytest.approx(exact, abs=4 * np.sqrt(exact / draws))
+
+
+def test_a_permutation_test_with_few_hits_counts_all_labellings_if_that_is_less_than_to_draw() -> None:
+    x, y = RNG(1).normal(1.5, 1, 10), RNG(2).normal(0, 1, 10)
+    options = {"num_resamples": 999, "max_resamples": 184_756}
+    found = hypothesis_tests.permutation_test(x, y, **options, rng=RNG(0))
+    chosen = np.array(list(combinations(range(20), 10)))
+    pooled = np.concatenate([x, y])
+    mine = stats.ttest_ind(x, y, equal_var=False).statistic
+    left = np.ones((len(chosen), 20), dtype=bool)
+    np.put_along_axis(left, chosen, False, axis=1)
+    rest = np.tile(pooled, (len(chosen), 1))[left].reshape(-1, 10)
+    every = stats.ttest_ind(pooled[chosen], rest, axis=1, equal_var=False).statistic
+    assert found.p == pytest.approx((np.abs(every) >= abs(mine) - 1e-9).mean(), abs=1e-12)
+    assert found.name.endswith("(exact)")
+    less = hypothesis_tests.permutation_test(x, y, num_resamples=999, max_resamples=184_755, rng=RNG(0))
+    assert less.name.endswith("(184,755 draws)")
 
 
 def test_the_p_of_two_stages_is_valid_at_both() -> None:

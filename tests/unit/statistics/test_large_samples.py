@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from daf.statistics import bootstrap, hypothesis_tests, large_samples, ranking
+from daf.statistics import bootstrap, hypothesis_tests, large_samples, ranking, resampled_counts
 
 RNG = np.random.default_rng
 SCORES = [RNG(mission).gamma(2.0, 1.0 + mission, 400 + 100 * mission) for mission in range(3)]
 
 
-@pytest.mark.parametrize("name", bootstrap.POOLED)
+@pytest.mark.parametrize("name", resampled_counts.POOLED)
 def test_intervals_are_those_of_the_bootstrap(name: str) -> None:
     replicates, _ = bootstrap.bootstrap_suite(
         [SCORES], statistics=(name,), num_resamples=4000, rngs=[RNG(1)], pairs=[], target=3.0
@@ -19,7 +19,7 @@ def test_intervals_are_those_of_the_bootstrap(name: str) -> None:
     low, high = np.quantile(replicates[name][0], [0.05, 0.95])
     found = large_samples.interval(name, SCORES, 0.9, RNG(2), target=3.0)
     assert (found.low, found.high) == pytest.approx((low, high), abs=0.15 * (high - low))
-    expected = bootstrap.PooledStatistic(name, SCORES, target=3.0).estimate
+    expected = resampled_counts.PooledStatistic(name, SCORES, target=3.0).estimate
     assert large_samples.estimate(name, SCORES, target=3.0) == pytest.approx(expected)
 
 

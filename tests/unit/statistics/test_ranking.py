@@ -59,7 +59,7 @@ def test_run_ranks_resample_training_seeds_for_all_missions_at_once() -> None:
 
 def test_resamples_of_few_seeds_vary_as_much_as_the_mean_does() -> None:
     runs = [np.array([0.0, 1.0, 4.0])]
-    drawn = ranking._resampled_means(runs, 20_000, np.random.default_rng(1), joint=True)
+    (drawn,) = ranking._resampled_means(runs, 20_000, np.random.default_rng(1), joint=True)
     assert drawn.std() == pytest.approx(runs[0].std(ddof=1) / np.sqrt(3), rel=0.03)
 
 

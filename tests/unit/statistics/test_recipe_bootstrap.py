@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from daf.statistics import bootstrap, effects, recipe_bootstrap
+from daf.statistics import effects, recipe_bootstrap, resampled_counts
 from daf.statistics.crossed import RunTable, recipe_variance
 
 RNG = np.random.default_rng
@@ -45,10 +45,10 @@ def test_what_an_environment_does_to_both_policies_cancels() -> None:
     assert (x - y).std() < 0.6 * x.std()
 
 
-@pytest.mark.parametrize("name", bootstrap.POOLED)
+@pytest.mark.parametrize("name", resampled_counts.POOLED)
 def test_statistics_are_those_of_pooled_scores(name: str) -> None:
     runs = RNG(3).normal(0.5, 1, (4, 7))
-    expected = bootstrap.PooledStatistic(name, list(runs)).estimate
+    expected = resampled_counts.PooledStatistic(name, list(runs)).estimate
     assert recipe_bootstrap.pooled_statistic(name, runs) == pytest.approx(expected)
 
 

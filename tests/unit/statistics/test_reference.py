@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from daf.statistics import bootstrap, effects, hypothesis_tests, intervals
+from daf.statistics import bootstrap, effects, hypothesis_tests, intervals, resampled_counts
 
 REFERENCE = json.loads((Path(__file__).parent / "references" / "statistics.json").read_text())
 DATA = {name: np.array(values) for name, values in REFERENCE["data"].items()}
@@ -29,7 +29,7 @@ def tasks(name: str) -> list[np.ndarray]:
 
 @pytest.mark.parametrize("statistic", ["iqm", "mean", "optimality_gap"])
 def test_aggregates_are_rliables(statistic: str) -> None:
-    found = [bootstrap.PooledStatistic(statistic, tasks(name)).estimate for name in "xy"]
+    found = [resampled_counts.PooledStatistic(statistic, tasks(name)).estimate for name in "xy"]
     assert found == close(RLIABLE[statistic])
 
 
