@@ -21,8 +21,7 @@ PAGES = (
     "visualization",
 )  # fmt: skip
 SCORES = [{"policy": policy, "mission": "m", "score": 1.0 + n} for policy in "ab" for n in range(3)]
-FITTING = {
-    "signing_key": "signing.key",  # an argument that is accepted, where another parameter is tried
+FITTING = {  # an argument that is accepted, where another parameter is tried
     "cfg": DAFSweepConfig(name="s", mission="tutorial.miner", search_space={"learning_rate": [0.1, 0.2]}),
     "components": ["x"],
     "endpoint": "registry",
@@ -35,6 +34,7 @@ FITTING = {
     "missions": ["tutorial.miner"],
     "name": "x",
     "output": "x.json.z",
+    "signing_key": "signing.key",
     "package_path": "x.zip",
     "policies": ["random"],
     "policy": "random",
