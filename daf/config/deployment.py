@@ -46,7 +46,7 @@ class DAFDeploymentConfig(StrictModel):
         "null: none, so that the package needs no episodes",
     )
     license_file: _ExistingFile | None = Field(
-        None, description="file with the text of the licence, for one whose text DAF lacks, or of your own"
+        None, description="file with the text of the licence, for one that DAF does not ship or SPDX does not list"
     )
     license: str | None = Field(
         None,

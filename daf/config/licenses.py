@@ -17,8 +17,8 @@ class License:
     """A licence with its text.
 
     Attributes:
-        spdx: its SPDX identifier or expression; None for a text of the user's own.
-        text: what stands in LICENSE.
+        spdx: its SPDX identifier or expression; None for a text that the user wrote.
+        text: the content of LICENSE.
     """
 
     spdx: str | None
@@ -39,7 +39,7 @@ def check_license(spdx: str | None, has_file: bool, where: str = "license") -> N
     near = fixup_id(spdx)
     if not is_supported_id(spdx) and (near or not is_expression(spdx)):
         hint = f"did you mean '{near}'?" if near else did_you_mean(spdx, shipped_licenses())
-        hint = hint or "for a licence of your own, leave `license` out and set `license_file`"
+        hint = hint or "for another licence, leave `license` out and set `license_file`"
         raise BadInputError("an SPDX licence identifier or expression, such as MIT", f"'{spdx}'", where, hint)
     if not has_file:
         expected = f"a licence whose text DAF has ({', '.join(shipped_licenses())}), or `license_file`"

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from daf.packaging.findings import Findings, Score
 
 TASK = "reinforcement-learning"
-NOT_SHIPPED = "without a known hash"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -272,7 +271,8 @@ def _limits(content: CardContent) -> str:
     if content.lineage["training"] is None:
         limits.append("How it was trained is not recorded.")
     if content.unhashed:
-        limits.append(f"Of these distributions no hash is known: {', '.join(content.unhashed)}.")
+        named, more = ", ".join(content.unhashed[:5]), len(content.unhashed) - 5
+        limits.append(f"No hash is known of {named}{f' and {more} more distributions' if more > 0 else ''}.")
     return "\n".join(f"- {_cell(limit)}" for limit in limits)
 
 

@@ -49,7 +49,7 @@ class Findings:
         pairs: one record per other policy, with this policy first.
         recipe: over the training seeds of the policy, with several of them: one record per mission, or overall.
         n_seeds: training seeds of the policy in the comparison.
-        notes: what the comparison tells its readers to bear in mind.
+        notes: the notes of the comparison.
         episode_seeds: environment seeds, by mission.
         sha256: digest of the tables that these figures come from.
     """

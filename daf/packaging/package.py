@@ -40,7 +40,7 @@ class PackageOptions:
         intended_use: what the policy is for, and what it is not for.
         limitations: known weaknesses.
         license: SPDX identifier or expression, such as MIT.
-        license_file: the text of the licence, for one whose text DAF lacks, or of your own.
+        license_file: the text of the licence, for one that DAF does not ship or SPDX does not list.
         license_holder: whose copyright the texts of MIT and BSD name; default: the authors of the package.
         comparison: results to show, or the comparison.json that holds them.
         compared_as: the policy's name in the comparison; default: the package's name.

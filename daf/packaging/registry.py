@@ -30,7 +30,8 @@ from daf.errors import BadInputError, DeploymentError, did_you_mean
 from daf.packaging.journal import Event, Journal
 from daf.packaging.manifest import Manifest, manifest_path_of, read_manifest, require_version
 from daf.packaging.signing import signature_path_of
-from daf.system.files import file_sha256
+from daf.system.files import file_sha256, write_bytes
+from daf.system.readers import read_bytes
 from daf.system.validated import require_name
 
 # What a writer leaves when it dies: the temporary files of `atomic_path`, and copies of packages.
@@ -93,8 +94,7 @@ class FolderRegistry:
             if known is not None:
                 self._require(known, manifest.sha256, f"{stored.parent}", _NEW_VERSION)
                 self._require(known, _sha256(stored), str(stored), "restore the file from the package")
-                if not dry_run and signature_path_of(package).is_file():  # it may have been signed since
-                    _copy_file(signature_path_of(package), signature_path_of(stored))
+                self._add_signature(package, stored, dry_run)
             elif not dry_run:
                 self._copy(package, stored.parent, manifest)
             current = journal.last
@@ -217,6 +217,12 @@ class FolderRegistry:
         if found != expected:
             shown = f"{found[:12]}…" if len(found) == len(expected) else found
             raise DeploymentError(f"content {expected[:12]}… that was deployed", f"other content: {shown}", where, hint)
+
+    def _add_signature(self, package: Path, stored: Path, dry_run: bool) -> None:
+        """Take along the signature of a package that was signed after it was deployed; a stored one stays."""
+        given, kept = signature_path_of(package), signature_path_of(stored)
+        if given.is_file() and not kept.exists() and not dry_run:
+            write_bytes(kept, read_bytes(given, "a signature"))
 
     def _copy(self, package: Path, target: Path, manifest: Manifest) -> None:
         """Both files appear together: they are copied to a temporary folder, which is then renamed.

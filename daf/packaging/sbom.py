@@ -13,6 +13,8 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from daf.packaging.dependencies import Dependency
+from daf.system.json_files import parse_json
+from daf.system.validated import validated
 
 if TYPE_CHECKING:
     from cyclonedx.model.component import Component
@@ -47,8 +49,8 @@ def sbom(
     bom.register_dependency(root, [*parts, *direct])
     for dependency in dependencies:
         bom.register_dependency(libraries[dependency.name], [libraries[other] for other in dependency.needs])
-    content = json.loads(JsonV1Dot6(bom).output_as_string())
-    return _without_time(content)
+    content = parse_json(JsonV1Dot6(bom).output_as_string().encode(), "the bill of materials")
+    return _without_time(validated(dict[str, Any], content, "the bill of materials"))
 
 
 def _without_time(content: dict[str, Any]) -> bytes:

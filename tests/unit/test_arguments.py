@@ -34,6 +34,7 @@ FITTING = {  # an argument that is accepted, where another parameter is tried
     "missions": ["tutorial.miner"],
     "name": "x",
     "output": "x.json.z",
+    "signing_key": "signing.key",
     "package_path": "x.zip",
     "policies": ["random"],
     "policy": "random",

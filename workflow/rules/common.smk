@@ -136,7 +136,7 @@ def weights_to_package(wildcards):
 
 
 def run_to_package(wildcards):
-    """The record of the training: what it cost stands in the manifest."""
+    """The record of the training, whose cost the manifest repeats."""
     packaged = CHECKPOINTS.packaged(wildcards.checkpoint)
     return [f"<out>/training/{packaged.training}/seed-{packaged.seed}/run.json"] if packaged.training else []
 

@@ -161,7 +161,11 @@ def test_a_package_that_was_deployed_may_be_signed_later(key: Path, tmp_path: Pa
     assert not signature_path_of(stored).exists()
     signature = daf_sign_package(package, key)
     daf_deploy_policy(package, registry, validate=False)
-    assert signature_path_of(stored).read_bytes() == signature.read_bytes()
+    first = signature.read_bytes()
+    assert signature_path_of(stored).read_bytes() == first
+    daf_sign_package(package, write_keys(tmp_path, "other.key"))
+    daf_deploy_policy(package, registry, validate=False)
+    assert signature_path_of(stored).read_bytes() == first  # another signature does not replace it
 
 
 # ---- keys ---------------------------------------------------------------------------------------------------
