@@ -182,8 +182,8 @@ class Collector:
         workers = self._environment.workers
         if not (workers and self._network.remembers_nothing):
             return 1
-        # Two, and one is stepped while the network sees the other. Of as many as there are workers, each worker has what
-        # fits into its core's cache, and something to do while another finishes a block.
+        # With two, one is stepped while the network sees the other. With as many as there are workers, each worker has
+        # what fits into its core's cache, and something to do while another finishes a block.
         return min(max(2, workers), len(self._blocks))
 
     @torch.no_grad()

@@ -261,6 +261,7 @@ def step_for_ever(sending: Any) -> None:
         environment.step()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
 def test_workers_end_with_their_parent_however_it_ends(number: signal.Signals) -> None:
     before = set(os.listdir("/dev/shm"))
