@@ -1,7 +1,8 @@
 """Worker processes that answer requests in order: copies of this process, which share memory with it.
 
-A request or answer is a few bytes through a socket, so nobody waits busily, and results are in shared arrays. Nothing
-is left behind, however this process ends: the memory has no name, and workers end with the process that started them.
+A request or answer is a few bytes through a socket, so neither side waits busily, and results are in shared arrays.
+Nothing is left behind, however this process ends: the memory has no name, and workers end with the process that started
+them.
 """
 
 from __future__ import annotations
@@ -197,7 +198,7 @@ def _serve_and_exit(number: int, prepare: Callable[[int], Answer], channel: sock
     except BaseException as error:  # the parent raises it
         try:
             _send(channel, _RAISED, _pickled(error))
-        except OSError:  # there is no parent any more
+        except OSError:  # the parent has ended
             pass
     finally:
         os._exit(0)

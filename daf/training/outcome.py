@@ -27,7 +27,8 @@ class TrainingOutcome:
         reason: the same in words.
         agent_steps: agent-steps trained.
         seconds: spent on training, over all its starts; None if unknown.
-        processes: what actually ran, see `daf.distributed.process_group.Group.facts`.
+        processes: what actually ran, see `daf.distributed.process_group.Group.facts`; and `env_workers`, the number of
+            environment workers of each process.
     """
 
     status: Literal["completed", "paused", "interrupted", "diverged", "failed"]

@@ -182,7 +182,9 @@ class Collector:
         workers = self._environment.workers
         if not (workers and self._network.remembers_nothing):
             return 1
-        return max(2, -(-2 * workers // len(self._blocks[0])))  # no worker waits while the network sees a block
+        # With two, one is stepped while the network sees the other. With as many as there are workers, each worker has
+        # what fits into its core's cache, and something to do while another finishes a block.
+        return min(max(2, workers), len(self._blocks))
 
     @torch.no_grad()
     def collect(self) -> tuple[Rollout | None, list[FinishedEpisode]]:

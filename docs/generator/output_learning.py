@@ -296,7 +296,7 @@ TRAINING = [
     ),
     _in_training(
         "state/{digest}/heartbeat-{rank}.json",
-        "The last sign of life of one of several processes; it shows which of them hangs.",
+        "The last sign of life of a training process; it shows which of several hangs.",
         (Keys(fields_of(Beat)),),
     ),
     _in_training(

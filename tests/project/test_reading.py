@@ -18,6 +18,7 @@ LOADING = {"json", "yaml", "pickle", "torch", "tomllib"}  # whose load, loads an
 EXCEPTIONS = {
     "daf/config/docs.py": "documents of the repository",
     "daf/engine/documents.py": "documents that CoGames installs",
+    "daf/engine/environment_workers.py": "what two processes of DAF tell each other",
     "daf/engine/grid_policy.py": "its interface to CoGames; `refuse_code` has read the file before",
     "daf/engine/loaded_weights.py": "pickles, after `refuse_code` has read them",
     "daf/engine/network_policy.py": "its interface to CoGames; `refuse_code` has read the file before",
@@ -30,6 +31,7 @@ EXCEPTIONS = {
     "daf/system/limits.py": "files of the kernel",
     "daf/system/provenance.py": "files of the kernel",
     "daf/system/requirements.py": "DAF's own pyproject.toml",
+    "daf/system/worker_processes.py": "what two processes of DAF tell each other",
     "daf/training/checkpoints.py": "files whose digest is in their name",
     "daf/workflow/preflight.py": "what two processes of DAF tell each other",
     "daf/workflow/rulegraph.py": "documents of the repository",

@@ -74,7 +74,7 @@ def test_the_first_update_may_take_three_times_as_long(tmp_path: Path, monkeypat
     monkeypatch.setattr(heartbeat._done, "wait", lambda _: heartbeat._done.is_set())
     heartbeat._watch()
     heartbeat._done.clear()
-    heartbeat.alive()  # a sign of life is no update
+    heartbeat.alive()  # which is not an update
     heartbeat._watch()
     heartbeat._done.clear()
     heartbeat.beat(1, 256)

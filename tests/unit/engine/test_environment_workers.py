@@ -247,7 +247,7 @@ def test_workers_end_with_their_environment(make: Callable[..., VectorEnvironmen
     assert all(psutil.pid_exists(process) for process in processes)
     environment.close()
     assert not any(psutil.pid_exists(process) for process in processes)
-    environment.close()  # again is no error
+    environment.close()
     forgotten = VectorEnvironment(mission_of(), num_envs=2, seed=SEED, workers=2)
     processes = forgotten.worker_processes()
     del forgotten
@@ -261,6 +261,7 @@ def step_for_ever(sending: Any) -> None:
         environment.step()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
 def test_workers_end_with_their_parent_however_it_ends(number: signal.Signals) -> None:
     before = set(os.listdir("/dev/shm"))
