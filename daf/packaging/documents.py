@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 from daf.config.licenses import License, find_license
 from daf.config.recipes import STAGE_VERSIONS
-from daf.packaging.bundle import LICENSE_NAME, METADATA_NAME, MISSION_NAME, SPEC_NAME, STATEMENT_NAME, json_bytes
+from daf.packaging.bundle import (
+    GOLDEN_NAME,
+    LICENSE_NAME,
+    METADATA_NAME,
+    MISSION_NAME,
+    SPEC_NAME,
+    STATEMENT_NAME,
+    json_bytes,
+)
 from daf.packaging.lineage import Sources, lineage
 
 if TYPE_CHECKING:
@@ -21,6 +29,7 @@ _MEANING = {
     SPEC_NAME: "what the engine loads: class, arguments, weights",
     METADATA_NAME: "name, version, interface and recipe digest",
     MISSION_NAME: "the mission it was made for, which CoGames does not have by this name",
+    GOLDEN_NAME: "observations, and what the policy answered where it was packaged; validation repeats them",
     LICENSE_NAME: "the licence",
     DAF_LICENSE_NAME: "the licence of the files of DAF in this bundle",
     "requirements.txt": "exact versions of what it imports",

@@ -51,10 +51,7 @@ def checkpoint_pair(
     interval = intervals.mean_interval(varying, level)
     effect, effect_interval = effects.dz(strata, level)
     improvement = _improvement_interval(strata, level)
-    spread, margin = _spread(varying), (config.equivalence_margin or 0.0) / units.unit
-    equivalence = nan
-    if spread is not None and margin:
-        equivalence = hypothesis_tests.hall_equivalence_p(varying, margin) or nan
+    spread = _spread(varying)
     record = changed(
         record,
         mean_a=float(intervals.mean_of_strata(_common_scores(units, a, b, missions))),
@@ -74,11 +71,15 @@ def checkpoint_pair(
         df=result.df,
         p=nan if result.p is None else result.p,
         minimum_p=nan if result.minimum_p is None else result.minimum_p,
-        p_equivalence=equivalence,
+        p_equivalence=nan if spread is None else _equivalence_p(varying, (config.equivalence_margin or 0) / units.unit),
         caution=join_cautions(_cautions(units, a, b, missions, strata)),
         reason=result.reason,
     )
     return _with_primary(units, config, record, missions, strata, max_resamples), spread
+
+
+def _equivalence_p(strata: list[Array], margin: float) -> float:
+    return (hypothesis_tests.hall_equivalence_p(strata, margin) or nan) if margin else nan
 
 
 def _single_episode(
