@@ -65,7 +65,7 @@ def test_a_direct_comparison_that_differs_is_an_error(program: ModuleType) -> No
         effect_name="d", test="t", verdict="better",
     )  # fmt: skip
     program.check_same("same", record, record)
-    other = PairRecord(**{**vars(record), "verdict": "worse"})
+    other = replace(record, verdict="worse")
     with pytest.raises(SystemExit, match="verdict is worse by daf_compare_scores and better by compare_pairs"):
         program.check_same("other", record, other)
 
