@@ -218,7 +218,7 @@ def test_a_worker_that_is_killed_while_it_waits_is_noticed_at_the_next_step(
 
 
 def test_a_worker_whose_end_the_system_does_not_tell_is_noticed_too(
-    make: Callable[..., VectorEnvironment], monkeypatch: pytest.MonkeyPatch
+    make: Callable[..., VectorEnvironment],
 ) -> None:
     environment = make(2)
     before = signal.signal(signal.SIGCHLD, signal.SIG_IGN)
