@@ -159,15 +159,20 @@ class Workers:
         return waited
 
     def _killed(self, worker: int) -> WorkerFailedError:
-        return WorkerFailedError("killed", worker, how_it_ended(self._end(worker)))
+        status = self._end(worker)
+        how = "the process has ended" if status is None else how_it_ended(status)
+        return WorkerFailedError("killed", worker, how)
 
-    def _end(self, worker: int) -> int:
-        """End a worker, if it still runs; its status."""
+    def _end(self, worker: int) -> int | None:
+        """End a worker, if it still runs; return its status, if it is known."""
         process, self.processes[worker] = self.processes[worker], 0
         if process == 0:
-            return 0
-        os.kill(process, signal.SIGKILL)  # of one that has ended already, it does not change the status
-        return os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
+            return None
+        try:
+            os.kill(process, signal.SIGKILL)  # of one that has ended already, it does not change the status
+            return os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
+        except (ProcessLookupError, ChildProcessError):  # a policy ignores SIGCHLD, for example
+            return None
 
     def close(self) -> None:
         """End all workers. In a copy of the process that started them, do nothing."""

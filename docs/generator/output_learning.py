@@ -46,7 +46,7 @@ METRICS = Keys(
     explained_variance | number or null | share of the returns' variance that the value function explains
     actions | mapping | name of an action → its share of all actions
     action_coverage | number | share of actions that were chosen at all
-    environment_share | number | share of the update's time in the environment
+    environment_share | number | share of the update's time in the environment, or in waiting for its workers
     forward_share | number | share in forward passes while playing
     learning_share | number | share in learning
     memory_mb | number | memory of the first process, in MiB

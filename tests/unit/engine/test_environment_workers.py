@@ -217,6 +217,20 @@ def test_a_worker_that_is_killed_while_it_waits_is_noticed_at_the_next_step(
         environment.step()
 
 
+def test_a_worker_whose_end_the_system_does_not_tell_is_noticed_too(
+    make: Callable[..., VectorEnvironment],
+) -> None:
+    environment = make(2)
+    before = signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    try:
+        os.kill(environment.worker_processes()[0], signal.SIGKILL)
+        with pytest.raises(WorkerFailedError, match=r"the process has ended \(between two steps\)"):
+            environment.step()
+        environment.close()
+    finally:
+        signal.signal(signal.SIGCHLD, before)
+
+
 def test_a_worker_that_fails_at_the_start_leaves_no_other_behind(monkeypatch: pytest.MonkeyPatch) -> None:
     def no_map(*_: Any) -> None:
         raise ValueError("no room for the agents")
