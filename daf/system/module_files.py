@@ -79,7 +79,7 @@ class Import(NamedTuple):
 
 
 class Source(NamedTuple):
-    """What a file says: the digest of its bytes; its imports and the names in `__all__`, none if it cannot be parsed."""
+    """What a file says: the digest of its bytes; and, if it can be parsed, its imports and the names in `__all__`."""
 
     sha256: str
     imports: tuple[Import, ...]
