@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 
 from daf.errors import EXIT_BAD_INPUT, EXIT_FAILED, EXIT_INTERRUPTED, DafError
+from daf.system import failure_report
 from daf.system.failure_report import FailureReport, is_user_file
 from daf.system.files import PROJECT
 from daf.system.tables import read_parquet, write_parquet
@@ -54,8 +55,11 @@ def test_a_script_of_a_rule_is_not_the_users_code(name: str) -> None:
     assert not FailureReport.of(caught.value).in_user_code
 
 
-def test_a_damaged_result_ends_without_a_traceback(tmp_path: Path, capsys: Any) -> None:
+def test_a_damaged_result_ends_without_a_traceback(
+    tmp_path: Path, capsys: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The frames of a compiled library, such as `pyarrow/error.pxi`, are not the user's code."""
+    monkeypatch.setattr(failure_report, "_DAF", (*failure_report._DAF, __file__))  # this file stands for a script
     path = tmp_path / "episodes.parquet"
     write_parquet(path, pd.DataFrame({"reward": range(100)}))
     path.write_bytes(path.read_bytes()[:300])
