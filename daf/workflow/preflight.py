@@ -20,7 +20,7 @@ from pydantic import BaseModel, ConfigDict
 from daf.config import ExperimentConfig
 from daf.config.recipes import STAGE_VERSIONS
 from daf.engine.model_files import weights_files
-from daf.errors import EXIT_FAILED, EXIT_OK, BadInputError, ConfigError, DafError
+from daf.errors import EXIT_FAILED, EXIT_OK, BadInputError, ConfigError, DafError, ending_in_one_line
 from daf.system.files import digest, file_sha256, write_json, write_text
 from daf.system.json_files import read_json
 from daf.system.provenance import engine_stamp
@@ -30,6 +30,7 @@ STAMPS = Path(".snakemake") / "daf"
 # Files of the check's process: what to check, what it is doing, what it found and what it printed.
 REQUEST, STEP, RESULT, LOG = "request.json", "step.txt", "result.json", "check.log"
 ENGINE_MISSING = 69  # exit code of the check: EX_UNAVAILABLE of sysexits.h
+CHECKING = "checking the experiment with the engine"
 Part = Literal["expected", "found", "where", "hint"]
 
 
@@ -58,7 +59,10 @@ def check_once(plan: Plan, source: str) -> None:
         folder = Path(name)
         write_json(folder / REQUEST, {"experiment": experiment.to_dict(), "source": source})
         command = [sys.executable, "-P", "-m", "daf.workflow.preflight", str(folder)]
-        with open(folder / LOG, "wb") as log:
+        with (
+            open(folder / LOG, "wb") as log,
+            ending_in_one_line(f"interrupted by Ctrl-C while {CHECKING}; nothing ran"),
+        ):
             child = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, check=False)
         printed = (folder / LOG).read_text(errors="replace")
         if printed.strip():
@@ -79,11 +83,10 @@ def _broken_off(folder: Path, source: str, code: int, printed: str) -> DafError:
     """The error of a check without a result: no engine, a defect of DAF, or user code that ends its process."""
     last = (printed.strip().splitlines() or ["no message"])[-1]
     ended = f"exit code {code}" if code >= 0 else signal.Signals(-code).name
-    where = "checking the experiment with the engine"
     if code == ENGINE_MISSING:
         hint = f"is the environment complete? `make setup`; see {STAMPS / LOG}"
-        return DafError("an engine that loads", last, where, hint)
-    step = (folder / STEP).read_text() if (folder / STEP).is_file() else where
+        return DafError("an engine that loads", last, CHECKING, hint)
+    step = (folder / STEP).read_text() if (folder / STEP).is_file() else CHECKING
     if code == EXIT_FAILED and "Traceback" in printed:
         hint = f"the messages and the traceback are in {STAMPS / LOG}"
         return DafError("a check that finishes", f"{ended}: {last}", f"{source}: {step}", hint)

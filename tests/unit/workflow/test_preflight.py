@@ -18,7 +18,7 @@ import torch
 
 from daf.config import ExperimentConfig
 from daf.engine import model_files
-from daf.errors import BadInputError, ConfigError, DafError
+from daf.errors import EXIT_INTERRUPTED, BadInputError, ConfigError, DafError, InterruptedByUser
 from daf.workflow import preflight
 from daf.workflow.engine_check import check_with_engine
 from daf.workflow.plan import Plan
@@ -293,6 +293,17 @@ def test_a_check_that_user_code_ends(calls, code, ended):
     assert caught.value.where == "x.yaml: sweeps.s.search_space"
     assert caught.value.found == f"its process ended with {ended}: bye"
     assert "check.log" in caught.value.hint
+
+
+def test_ctrl_c_during_the_check_is_one_line(calls, capsys, monkeypatch):
+    def interrupted(*arguments, **options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(subprocess, "run", interrupted)
+    with pytest.raises(InterruptedByUser) as caught:
+        checked(calls, comparisons={"c": COMPARISON})
+    assert caught.value.code == EXIT_INTERRUPTED
+    assert capsys.readouterr().err == f"\ninterrupted by Ctrl-C while {preflight.CHECKING}; nothing ran\n"
 
 
 def test_warnings_are_printed_and_do_not_stop(calls, capsys):
