@@ -159,15 +159,18 @@ def calls(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     made = []
     passed = {"problems": [], "warnings": []}
-    recorded: Any = type("Calls", (), {"made": made, "code": 0, "printed": "", "result": passed, "step": None})()
+    recorded: Any = type(
+        "Calls", (), {"made": made, "code": 0, "printed": "", "result": passed, "step": None, "shadow": None}
+    )()
 
     def run(command, stdout, **options):
         made.append(command)
         stdout.write(recorded.printed.encode())
         stdout.flush()
-        for name, content in ((preflight.RESULT, recorded.result), (preflight.STEP, recorded.step)):
+        files = {preflight.RESULT: recorded.result, preflight.STEP: recorded.step, preflight.SHADOW: recorded.shadow}
+        for name, content in files.items():
             if content is not None:
-                Path(command[-1], name).write_text(content if name == preflight.STEP else json.dumps(content))
+                Path(command[-1], name).write_text(json.dumps(content) if name == preflight.RESULT else content)
         return subprocess.CompletedProcess(command, recorded.code)
 
     monkeypatch.setattr(subprocess, "run", run)
@@ -272,6 +275,15 @@ def test_an_engine_that_does_not_load(calls):
         checked(calls, comparisons={"c": COMPARISON})
     assert caught.value.found == "ModuleNotFoundError: No module named 'mettagrid'"
     assert caught.value.exit_code == 1
+
+
+def test_an_engine_that_does_not_load_because_of_a_users_file(calls):
+    calls.code, calls.result, calls.shadow = preflight.ENGINE_MISSING, None, "/home/me/colorsys.py"
+    calls.printed = "Traceback …\nImportError: cannot import name 'x' from 'colorsys'\n"
+    with pytest.raises(BadInputError) as caught:
+        checked(calls, comparisons={"c": COMPARISON})
+    assert caught.value.found.endswith("from 'colorsys', because of /home/me/colorsys.py")
+    assert caught.value.hint.startswith("rename /home/me/colorsys.py: ")
 
 
 def test_a_check_that_fails_in_a_way_nobody_foresaw_blames_neither_the_user_nor_the_environment(calls):
