@@ -88,7 +88,8 @@ def _broken_off(folder: Path, source: str, code: int, printed: str) -> DafError:
     if code == ENGINE_MISSING and (folder / SHADOW).is_file():
         file = (folder / SHADOW).read_text()
         hint = f"rename {file}: Python takes it for another module of this name; see {STAMPS / LOG}"
-        return BadInputError("an engine that loads", f"{last}, because of {file}", CHECKING, hint)
+        found = last if file in last else f"{last}, because of {file}"
+        return BadInputError("an engine that loads", found, CHECKING, hint)
     if code == ENGINE_MISSING:
         hint = f"is the environment complete? `make setup`; see {STAMPS / LOG}"
         return DafError("an engine that loads", last, CHECKING, hint)
