@@ -133,7 +133,7 @@ def _import_functions(nodes: list[ast.AST]) -> dict[str, str]:
 
 
 def _last_name(node: ast.AST) -> str:
-    """`c` of `a.b.c`; empty for what is no name."""
+    """`c` of `a.b.c`; empty for other expressions."""
     return node.attr if isinstance(node, ast.Attribute) else str(getattr(node, "id", ""))
 
 
@@ -151,7 +151,7 @@ def _imported_by_call(call: ast.Call, function: str) -> Iterator[Import]:
         return
     dots = len(name) - len(name.lstrip("."))
     statement, package = Import(name[dots:], dots), _constant(given.get("package"))
-    # A package that is no constant is `__package__`, or says the same in another way.
+    # Any other package is `__package__`, or an expression for it.
     yield Import(_absolute(statement, package)) if dots and isinstance(package, str) else statement
 
 

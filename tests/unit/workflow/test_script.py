@@ -59,7 +59,7 @@ def test_a_damaged_result_ends_without_a_traceback(
     tmp_path: Path, capsys: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The frames of a compiled library, such as `pyarrow/error.pxi`, are not the user's code."""
-    monkeypatch.setattr(failure_report, "_DAF", (*failure_report._DAF, __file__))  # this file stands for a script
+    monkeypatch.setattr(failure_report, "_DAF", (*failure_report._DAF, __file__))  # as if this file were a script
     path = tmp_path / "episodes.parquet"
     write_parquet(path, pd.DataFrame({"reward": range(100)}))
     path.write_bytes(path.read_bytes()[:300])

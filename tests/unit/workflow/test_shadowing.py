@@ -23,7 +23,7 @@ def failure(statement: str) -> Exception:
     """What a statement of a file of DAF raises."""
     with pytest.raises(Exception) as caught:  # noqa: PT011
         exec(compile(statement, str(Path(importlib.import_module("daf").__file__ or "")), "exec"), {})
-    caught.value.__traceback__ = caught.tb.tb_next  # without this file, which is no part of DAF
+    caught.value.__traceback__ = caught.tb.tb_next  # without this file, which DAF does not contain
     return caught.value
 
 
