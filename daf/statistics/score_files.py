@@ -27,7 +27,9 @@ NEEDED = (*NAMES, "score")
 OPTIONAL = ("train_seed", "episode")
 ALIAS = "seed"  # the name of the training seed in published tables
 KNOWN = (*NEEDED, *OPTIONAL, ALIAS)
-SEPARATORS = {".csv": ",;\t", ".tsv": "\t", ".txt": ",;\t"}
+SEPARATORS = {".csv": ",;\t|", ".tsv": "\t", ".txt": ",;\t|"}
+# The line with which spreadsheets begin a table to name its separator.
+_NAMED_SEPARATOR = re.compile(r'"?sep=([^\w\s"\'.]|\t)"?[ \t]*(\r\n|\r|\n)', re.IGNORECASE)
 KINDS_BY_SUFFIX = (*SEPARATORS, ".json", ".jsonl", ".ndjson", ".parquet")
 KINDS = ".csv, .tsv, .json, .jsonl (each also as .gz) or .parquet"
 WHAT = "a table of scores"
@@ -178,6 +180,8 @@ def _from_csv(text: str, separators: str, where: str) -> pd.DataFrame:
     """A CSV in which "None" or "NA" is a missing number, but an ordinary name in columns of names."""
     import pandas as pd
 
+    if named := _NAMED_SEPARATOR.match(text):
+        separators, text = named[1], text[named.end() :]
     lines = [line for line in text.splitlines() if line.strip()]
     separator = _separator(lines[0] if lines else "", separators)
     _check_fields(lines, separator, where)

@@ -191,4 +191,6 @@ def shown_path(filename: str) -> str:
 
 def is_user_file(filename: str) -> bool:
     """Whether a file belongs neither to DAF nor to an installed distribution."""
-    return not filename.startswith((*_DAF, *_INSTALLED, "<fr"))
+    # Compiled libraries name their Cython sources relative to where they were built, as `pyarrow/error.pxi`.
+    is_compiled = filename.endswith((".pyx", ".pxi", ".pxd")) and not Path(filename).is_file()
+    return not is_compiled and not filename.startswith((*_DAF, *_INSTALLED, "<fr"))

@@ -79,10 +79,11 @@ class Import(NamedTuple):
 
 
 class Source(NamedTuple):
-    """What a file says: the digest of its bytes, and its imports, none if it cannot be parsed."""
+    """What a file says: the digest of its bytes; and, if it can be parsed, its imports and the names in `__all__`."""
 
     sha256: str
     imports: tuple[Import, ...]
+    exports: tuple[str, ...]
 
 
 def read_source(path: Path) -> Source:
@@ -94,31 +95,83 @@ def read_source(path: Path) -> Source:
 @lru_cache(maxsize=4096)
 def _read_source(path: Path, mtime_ns: int, size: int) -> Source:
     content = read_bytes(path, "a Python file")
-    parsed = tuple(_import_statements(content)) if path.suffix in SOURCE_SUFFIXES else ()
-    return Source(hashlib.sha256(content).hexdigest(), parsed)
+    tree = _parsed(content) if path.suffix in SOURCE_SUFFIXES else None
+    nodes = [] if tree is None else list(ast.walk(tree))
+    return Source(hashlib.sha256(content).hexdigest(), tuple(_import_statements(nodes)), tuple(_exports(nodes)))
 
 
-def _import_statements(content: bytes) -> Iterator[Import]:
+def _parsed(content: bytes) -> ast.Module | None:
     try:
-        tree = ast.parse(content)  # of bytes: it reads the encoding that the file declares
+        return ast.parse(content)  # of bytes: it reads the encoding that the file declares
     except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return  # the file counts by its content; running it will tell what is wrong
-    for node in ast.walk(tree):
+        return None  # the file counts by its content; running it will tell what is wrong
+
+
+def _import_statements(nodes: list[ast.AST]) -> Iterator[Import]:
+    functions = _import_functions(nodes)
+    for node in nodes:
         if isinstance(node, ast.Import):
             yield from (Import(alias.name) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             yield Import(node.module or "", node.level, tuple(alias.name for alias in node.names))
-        elif isinstance(node, ast.Call) and (name := _imported_by_call(node)):
-            yield Import(name)
+        elif isinstance(node, ast.Call) and (called := functions.get(_last_name(node.func))):
+            yield from _imported_by_call(node, called)
 
 
-def _imported_by_call(call: ast.Call) -> str | None:
-    """The module of `importlib.import_module("name")` or `__import__("name")`; None for any other call or argument."""
-    function = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", None)
-    if function not in ("import_module", "__import__") or not call.args or not isinstance(call.args[0], ast.Constant):
-        return None
-    name = call.args[0].value
-    return name if isinstance(name, str) and not name.startswith(".") else None
+def _import_functions(nodes: list[ast.AST]) -> dict[str, str]:
+    """The names of `import_module` and `__import__` in a file, with those that it gives them."""
+    functions = {"import_module": "import_module", "__import__": "__import__"}
+    for node in nodes:
+        if isinstance(node, ast.ImportFrom):
+            given = [(alias.asname, alias.name) for alias in node.names if alias.asname]
+        elif isinstance(node, ast.Assign):
+            given = [(_last_name(target), _last_name(node.value)) for target in node.targets]
+        else:
+            continue
+        functions |= {new: functions[old] for new, old in given if new and old in functions}
+    return functions
+
+
+def _last_name(node: ast.AST) -> str:
+    """`c` of `a.b.c`; empty for other expressions."""
+    return node.attr if isinstance(node, ast.Attribute) else str(getattr(node, "id", ""))
+
+
+def _imported_by_call(call: ast.Call, function: str) -> Iterator[Import]:
+    """What `importlib.import_module` or `__import__` imports, if its arguments are constants."""
+    order = ("name", "package") if function == "import_module" else ("name", "globals", "locals", "fromlist", "level")
+    given = dict(zip(order, call.args, strict=False)) | {word.arg: word.value for word in call.keywords if word.arg}
+    name, level = _constant(given.get("name")), _constant(given.get("level"))
+    if not isinstance(name, str):
+        return
+    if function == "__import__":
+        entries = getattr(given.get("fromlist"), "elts", ())
+        names = tuple(entry for entry in map(_constant, entries) if isinstance(entry, str))
+        yield Import(name, level if isinstance(level, int) and level > 0 else 0, names)
+        return
+    dots = len(name) - len(name.lstrip("."))
+    statement, package = Import(name[dots:], dots), _constant(given.get("package"))
+    # Any other package is `__package__`, or an expression for it.
+    yield Import(_absolute(statement, package)) if dots and isinstance(package, str) else statement
+
+
+def _constant(node: ast.AST | None) -> object:
+    return node.value if isinstance(node, ast.Constant) else None
+
+
+def _exports(nodes: list[ast.AST]) -> Iterator[str]:
+    """All texts that a file puts into `__all__`: `from package import *` imports those that are submodules."""
+    for node in nodes:
+        if isinstance(node, ast.Assign):
+            targets: list[ast.AST] = [*node.targets]
+        elif isinstance(node, ast.AugAssign | ast.AnnAssign):
+            targets = [node.target]
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):  # __all__.append(…)
+            targets = [node.func.value]
+        else:
+            continue
+        if any(_last_name(target) == "__all__" for target in targets):
+            yield from (text for inner in ast.walk(node) if isinstance(text := _constant(inner), str))
 
 
 def search_path() -> tuple[str, ...]:
@@ -202,8 +255,13 @@ class ModuleFinder:
             base = _absolute(statement, module.package)
             names.add(base)
             if statement.names and self.is_local(base):  # `from package import module` imports modules, too
-                names |= {f"{base}.{name}" for name in statement.names if self.find(f"{base}.{name}")}
+                imported = self._exported(base) if "*" in statement.names else statement.names
+                names |= {f"{base}.{name}" for name in imported if self.find(f"{base}.{name}")}
         return sorted(filter(None, names))
+
+    def _exported(self, name: str) -> tuple[str, ...]:
+        module = self.find(name)
+        return () if module is None or module.path is None else read_source(module.path).exports
 
     def closure(self, roots: Iterable[ModuleFile], *, into_daf: bool = False) -> dict[str, ModuleFile]:
         """The roots and all local modules that they need, by name: what they import, and what importing that runs."""

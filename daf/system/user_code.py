@@ -19,10 +19,13 @@ from typing import Any, NamedTuple, Self
 
 from pydantic import BaseModel, ConfigDict
 
+from daf.errors import BadInputError
 from daf.system.engine_packages import DECIDING_PACKAGES
 from daf.system.files import digest, known_sha256
+from daf.system.json_files import read_json
 from daf.system.module_files import OWN, ModuleFile, ModuleFinder, read_source, search_path
 from daf.system.readers import read_bytes
+from daf.system.yaml_files import read_yaml
 
 KEY = "code"  # under which recipes hold a stamp
 # Where the engine looks for policies with a shorthand, apart from its own packages: `mettagrid.policy.loader`.
@@ -33,7 +36,7 @@ PACKAGES_WITH_SHORTHANDS = (
     "cog_cyborg.policy",
 )
 # The engine imports the classes that a mission file names under `type`, of map builders and scenes.
-_TYPE = re.compile(rb"""\btype["']?\s*:\s*["']?([A-Za-z_]\w*(?:\.\w+)+)""")
+_CLASS = re.compile(r"[A-Za-z_]\w*(?:\.\w+)+")
 
 
 class CodeStamp(BaseModel):
@@ -125,10 +128,29 @@ def code_of_mission_file(path: Path) -> CodeStamp:
     """The stamp of a mission file with the code that it runs: a program, or classes that a configuration names."""
     if path.suffix == ".py":
         return code_of_program(path)
-    named = {match.decode() for match in _TYPE.findall(read_bytes(path, "a mission file"))}
-    classes = [code_of_class(name) for name in sorted(named)]
+    status = path.stat()
+    classes = [code_of_class(name) for name in _classes_named(path.absolute(), status.st_mtime_ns, status.st_size)]
     classes = [stamp for stamp in classes if stamp.files or stamp.distributions]  # other text names none
     return CodeStamp.merged([CodeStamp(files={path.name: known_sha256(path)}), *classes])
+
+
+@functools.lru_cache(maxsize=256)
+def _classes_named(path: Path, mtime_ns: int, size: int) -> tuple[str, ...]:
+    read = read_json if path.suffix == ".json" else read_yaml
+    try:
+        return tuple(sorted(set(_types(read(path, "a mission file")))))
+    except BadInputError:
+        return ()  # loading the mission will tell what is wrong
+
+
+def _types(content: Any) -> Iterator[str]:
+    """Everything under a key `type` that may be the path of a class."""
+    if isinstance(content, Mapping):
+        if isinstance(name := content.get("type"), str) and _CLASS.fullmatch(name.strip()):
+            yield name.strip()
+        content = list(content.values())
+    for value in content if isinstance(content, list) else ():
+        yield from _types(value)
 
 
 def data_files(values: Any) -> CodeStamp:

@@ -20,16 +20,19 @@ from pydantic import BaseModel, ConfigDict
 from daf.config import ExperimentConfig
 from daf.config.recipes import STAGE_VERSIONS
 from daf.engine.model_files import weights_files
-from daf.errors import EXIT_FAILED, EXIT_OK, BadInputError, ConfigError, DafError
+from daf.errors import EXIT_FAILED, EXIT_OK, BadInputError, ConfigError, DafError, ending_in_one_line
 from daf.system.files import digest, file_sha256, write_json, write_text
 from daf.system.json_files import read_json
 from daf.system.provenance import engine_stamp
 from daf.workflow.plan import Plan, code_of_experiment, mission_recipes
+from daf.workflow.shadowing import shadowing_file
 
 STAMPS = Path(".snakemake") / "daf"
-# Files of the check's process: what to check, what it is doing, what it found and what it printed.
-REQUEST, STEP, RESULT, LOG = "request.json", "step.txt", "result.json", "check.log"
+# Files of the check's process: what to check, what it is doing, what it found, what it printed, and the user's file
+# because of which the engine does not load.
+REQUEST, STEP, RESULT, LOG, SHADOW = "request.json", "step.txt", "result.json", "check.log", "shadow.txt"
 ENGINE_MISSING = 69  # exit code of the check: EX_UNAVAILABLE of sysexits.h
+CHECKING = "checking the experiment with the engine"
 Part = Literal["expected", "found", "where", "hint"]
 
 
@@ -58,7 +61,10 @@ def check_once(plan: Plan, source: str) -> None:
         folder = Path(name)
         write_json(folder / REQUEST, {"experiment": experiment.to_dict(), "source": source})
         command = [sys.executable, "-P", "-m", "daf.workflow.preflight", str(folder)]
-        with open(folder / LOG, "wb") as log:
+        with (
+            open(folder / LOG, "wb") as log,
+            ending_in_one_line(f"interrupted by Ctrl-C while {CHECKING}; nothing ran"),
+        ):
             child = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, check=False)
         printed = (folder / LOG).read_text(errors="replace")
         if printed.strip():
@@ -79,11 +85,15 @@ def _broken_off(folder: Path, source: str, code: int, printed: str) -> DafError:
     """The error of a check without a result: no engine, a defect of DAF, or user code that ends its process."""
     last = (printed.strip().splitlines() or ["no message"])[-1]
     ended = f"exit code {code}" if code >= 0 else signal.Signals(-code).name
-    where = "checking the experiment with the engine"
+    if code == ENGINE_MISSING and (folder / SHADOW).is_file():
+        file = (folder / SHADOW).read_text()
+        hint = f"rename {file}: Python takes it for another module of this name; see {STAMPS / LOG}"
+        found = last if file in last else f"{last}, because of {file}"
+        return BadInputError("an engine that loads", found, CHECKING, hint)
     if code == ENGINE_MISSING:
         hint = f"is the environment complete? `make setup`; see {STAMPS / LOG}"
-        return DafError("an engine that loads", last, where, hint)
-    step = (folder / STEP).read_text() if (folder / STEP).is_file() else where
+        return DafError("an engine that loads", last, CHECKING, hint)
+    step = (folder / STEP).read_text() if (folder / STEP).is_file() else CHECKING
     if code == EXIT_FAILED and "Traceback" in printed:
         hint = f"the messages and the traceback are in {STAMPS / LOG}"
         return DafError("a check that finishes", f"{ended}: {last}", f"{source}: {step}", hint)
@@ -98,12 +108,14 @@ def stamp_of(experiment: ExperimentConfig) -> Path:
 
 def main(arguments: list[str]) -> int:
     """Check the experiment that a file in the folder describes, and write what was found to another."""
+    folder = Path(arguments[0])
     try:
         from daf.workflow.engine_check import find_problems
-    except (ImportError, OSError):
+    except Exception as error:  # a module in place of another fails in any way
         traceback.print_exc()
+        if file := shadowing_file(error):
+            write_text(folder / SHADOW, file)
         return ENGINE_MISSING
-    folder = Path(arguments[0])
     request = read_json(folder / REQUEST)
     plan = Plan(ExperimentConfig.from_dict(request["experiment"], source=request["source"]))
     findings = find_problems(plan, request["source"], lambda step: write_text(folder / STEP, step))

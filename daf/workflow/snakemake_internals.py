@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+import re
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -74,6 +75,18 @@ def slurm_status_command(workflow: Workflow) -> str | None:
     """The program that the slurm executor uses to query job states, squeue or sacct; None with another executor."""
     command: str | None = getattr(workflow.executor_settings, "status_command", None)
     return command
+
+
+def finds_its_locks(folder: Path) -> bool:
+    """Whether Snakemake, which takes braces in a path for wildcards, would find the locks in a working folder."""
+    from snakemake.io import regex_from_filepattern
+
+    locks = folder / ".snakemake" / "locks"
+    try:
+        pattern = re.compile(regex_from_filepattern(str(locks / "{n,[0-9]+}.input.lock")))
+    except (re.error, ValueError):
+        return False
+    return pattern.match(str(locks / "0.input.lock")) is not None
 
 
 def unlock(workflow: Workflow) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from daf.errors import BadInputError, did_you_mean
@@ -42,6 +43,19 @@ def refuse_patterns(targets: Iterable[str], outputs: Mapping[str, list[str]], de
                 file = pattern.replace("{checkpoint}", deployed[0]).replace("{version}", deployed[1])
                 hint = f"request a file: snakemake {file}"
         raise BadInputError("a file, or the rule of a stage", f"rule '{target}'", "target", hint)
+
+
+def refuse_braces(folder: Path, finds_its_locks: Callable[[Path], bool]) -> None:
+    """Refuse a working folder with braces in its path that Snakemake would misread.
+
+    Raises:
+        BadInputError: Snakemake would not find its locks there.
+    """
+    if not finds_its_locks(folder):
+        braces = " and ".join(f"'{text}'" for text in re.findall(r"\{[^{}]*\}", str(folder)))
+        expected = "a path with no digit first and no comma within braces, and without {n}"
+        hint = "rename the folder: Snakemake takes braces in its path for wildcards"
+        raise BadInputError(expected, braces or "braces", str(folder), hint)
 
 
 def check_writable(folder: Path) -> None:

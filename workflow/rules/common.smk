@@ -24,7 +24,7 @@ from daf.workflow.learning_plan import refuse_old_profile, take_trials_per_job
 from daf.workflow.lock import remove_stale_workflow_lock
 from daf.workflow.plan import Plan, code_of_experiment
 from daf.workflow.preflight import check_once
-from daf.workflow.targets import check_writable, refuse_patterns
+from daf.workflow.targets import check_writable, refuse_braces, refuse_patterns
 
 NAME = NAME_PATTERN.strip("^$")
 # Snakemake formats this path, so a folder `run {v2}` above it needs its braces doubled.
@@ -50,6 +50,7 @@ def load_plan():
             source += " and --config"
         plan = Plan(ExperimentConfig.from_dict(config, source=source))
         if snakemake_internals.is_main_process(workflow):
+            refuse_braces(Path.cwd(), snakemake_internals.finds_its_locks)
             if remove_stale_workflow_lock():
                 print("The last run was killed. Removed its lock; this run continues from there.", file=sys.stderr)
             check_writable(plan.experiment.daf.output_dir)

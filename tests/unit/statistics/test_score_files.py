@@ -41,6 +41,11 @@ def assert_same(source: Any) -> None:
     [
         ("plain.csv", CSV.encode()),
         ("semicolon.csv", CSV.replace(",", ";").encode()),
+        ("pipe.csv", CSV.replace(",", "|").encode()),
+        ("named.csv", b"sep=;\r\n" + CSV.replace(",", ";").encode()),
+        ("named-tab.csv", b"SEP=\t\n" + CSV.replace(",", "\t").encode()),
+        ("named-colon.csv", b'"sep=:"\n' + CSV.replace(",", ":").encode()),
+        ("named-comma.csv", b"sep=;\n" + CSV.replace(",", ";").replace(".", ",").encode()),
         ("tab.csv", CSV.replace(",", "\t").encode()),
         ("tab.tsv", CSV.replace(",", "\t").encode()),
         ("tab.txt", CSV.replace(",", "\t").encode()),

@@ -84,6 +84,12 @@ def test_a_module_and_its_siblings_are_stamped_by_content(home: Path) -> None:
         "class A:\n    def f(self):\n        import pkg.sub.helper",
         "import importlib\nhelper = importlib.import_module('pkg.sub.helper')",
         "helper = __import__('pkg.sub.helper', fromlist=['X'])",
+        "__import__('pkg.sub', fromlist=('helper',))",
+        "__import__('helper', globals(), locals(), [], 1)",
+        "from importlib import import_module\nimport_module('.helper', __package__)",
+        "import importlib as il\nil.import_module('..sub.helper', package='pkg.sub')",
+        "from importlib import import_module as im\nim(name='pkg.sub.helper')",
+        "import importlib\nload = importlib.import_module\nload('pkg.sub.helper')",
     ],
 )
 def test_imports_are_followed_in_every_form_and_place(home: Path, statement: str) -> None:
@@ -105,6 +111,17 @@ def test_a_class_in_the_init_of_a_package(home: Path) -> None:
     package(home, "pkg", "from . import core")
     write(home, pkg__core="")
     assert files_of("pkg.Policy") == {"pkg/__init__.py", "pkg/core.py"}
+
+
+@pytest.mark.parametrize(
+    "text", ["__all__ = ['h']", "__all__: list[str] = ['h']", "__all__ = []\n__all__ += ['h']", "__all__.append('h')"]
+)
+def test_a_star_imports_the_submodules_that_a_package_exports(home: Path, text: str) -> None:
+    package(home, "pkg", text)
+    write(home, mine="from pkg import *", pkg__h="", pkg__other="")
+    assert files_of("mine.Policy") == {"mine.py", "pkg/__init__.py", "pkg/h.py"}
+    write(home, mine="import pkg")
+    assert files_of("mine.Policy") == {"mine.py", "pkg/__init__.py"}
 
 
 def test_circles_end(home: Path) -> None:
@@ -316,7 +333,17 @@ def test_a_mission_file_counts_with_the_modules_next_to_it(tmp_path: Path) -> No
     assert differences(stamp, code_of_mission_file(folder / "arena.py")) == ["sizes.py changed"]
 
 
-@pytest.mark.parametrize("text", ["  map_builder:\n    type: maps.Mine\n", '{"map_builder": {"type": "maps.Mine"}}'])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "  map_builder:\n    type: maps.Mine\n",
+        '{"map_builder": {"type": "maps.Mine"}}',
+        "map_builder:\n  type: >-\n    maps.Mine\n",
+        "scenes:\n- type: |\n    maps.Mine\n",
+        '"typ\\x65": "maps\\x2eMine"',
+        "a: &a\n  type: maps.Mine\nb: {<<: *a, c: 1}\n",
+    ],
+)
 def test_a_mission_file_counts_with_the_classes_that_it_names(home: Path, text: str) -> None:
     write(home, maps="import parts", parts="")
     (home / "m.yaml").write_text(text)

@@ -18,7 +18,7 @@ import torch
 
 from daf.config import ExperimentConfig
 from daf.engine import model_files
-from daf.errors import BadInputError, ConfigError, DafError
+from daf.errors import EXIT_INTERRUPTED, BadInputError, ConfigError, DafError, InterruptedByUser
 from daf.workflow import preflight
 from daf.workflow.engine_check import check_with_engine
 from daf.workflow.plan import Plan
@@ -159,15 +159,18 @@ def calls(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     made = []
     passed = {"problems": [], "warnings": []}
-    recorded: Any = type("Calls", (), {"made": made, "code": 0, "printed": "", "result": passed, "step": None})()
+    recorded: Any = type(
+        "Calls", (), {"made": made, "code": 0, "printed": "", "result": passed, "step": None, "shadow": None}
+    )()
 
     def run(command, stdout, **options):
         made.append(command)
         stdout.write(recorded.printed.encode())
         stdout.flush()
-        for name, content in ((preflight.RESULT, recorded.result), (preflight.STEP, recorded.step)):
+        files = {preflight.RESULT: recorded.result, preflight.STEP: recorded.step, preflight.SHADOW: recorded.shadow}
+        for name, content in files.items():
             if content is not None:
-                Path(command[-1], name).write_text(content if name == preflight.STEP else json.dumps(content))
+                Path(command[-1], name).write_text(json.dumps(content) if name == preflight.RESULT else content)
         return subprocess.CompletedProcess(command, recorded.code)
 
     monkeypatch.setattr(subprocess, "run", run)
@@ -274,6 +277,15 @@ def test_an_engine_that_does_not_load(calls):
     assert caught.value.exit_code == 1
 
 
+def test_an_engine_that_does_not_load_because_of_a_users_file(calls):
+    calls.code, calls.result, calls.shadow = preflight.ENGINE_MISSING, None, "/home/me/colorsys.py"
+    calls.printed = "Traceback …\nImportError: cannot import name 'x' from 'colorsys'\n"
+    with pytest.raises(BadInputError) as caught:
+        checked(calls, comparisons={"c": COMPARISON})
+    assert caught.value.found.endswith("from 'colorsys', because of /home/me/colorsys.py")
+    assert caught.value.hint.startswith("rename /home/me/colorsys.py: ")
+
+
 def test_a_check_that_fails_in_a_way_nobody_foresaw_blames_neither_the_user_nor_the_environment(calls):
     calls.code, calls.result, calls.step = 1, None, "comparisons.c"
     calls.printed = "Traceback …\nKeyError: 'x'\n"
@@ -293,6 +305,17 @@ def test_a_check_that_user_code_ends(calls, code, ended):
     assert caught.value.where == "x.yaml: sweeps.s.search_space"
     assert caught.value.found == f"its process ended with {ended}: bye"
     assert "check.log" in caught.value.hint
+
+
+def test_ctrl_c_during_the_check_is_one_line(calls, capsys, monkeypatch):
+    def interrupted(*arguments, **options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(subprocess, "run", interrupted)
+    with pytest.raises(InterruptedByUser) as caught:
+        checked(calls, comparisons={"c": COMPARISON})
+    assert caught.value.code == EXIT_INTERRUPTED
+    assert capsys.readouterr().err == f"\ninterrupted by Ctrl-C while {preflight.CHECKING}; nothing ran\n"
 
 
 def test_warnings_are_printed_and_do_not_stop(calls, capsys):

@@ -8,11 +8,14 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import pandas as pd
 import pytest
 
-from daf.errors import EXIT_FAILED, EXIT_INTERRUPTED, DafError
-from daf.system.failure_report import FailureReport
+from daf.errors import EXIT_BAD_INPUT, EXIT_FAILED, EXIT_INTERRUPTED, DafError
+from daf.system import failure_report
+from daf.system.failure_report import FailureReport, is_user_file
 from daf.system.files import PROJECT
+from daf.system.tables import read_parquet, write_parquet
 from daf.workflow.script import script_context
 
 
@@ -50,6 +53,29 @@ def test_a_script_of_a_rule_is_not_the_users_code(name: str) -> None:
         exec(compile("from daf.errors import DafError\nraise DafError('a', 'b', 'c')", str(path), "exec"), {})
     caught.value.__traceback__ = caught.value.__traceback__.tb_next  # type: ignore[union-attr]  # without this file
     assert not FailureReport.of(caught.value).in_user_code
+
+
+def test_a_damaged_result_ends_without_a_traceback(
+    tmp_path: Path, capsys: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The frames of a compiled library, such as `pyarrow/error.pxi`, are not the user's code."""
+    monkeypatch.setattr(failure_report, "_DAF", (*failure_report._DAF, __file__))  # as if this file were a script
+    path = tmp_path / "episodes.parquet"
+    write_parquet(path, pd.DataFrame({"reward": range(100)}))
+    path.write_bytes(path.read_bytes()[:300])
+    with pytest.raises(SystemExit) as caught, script_context(job(tmp_path)):
+        read_parquet(path)
+    assert caught.value.code == EXIT_BAD_INPUT
+    shown = (tmp_path / "rule.log").read_text()
+    assert "a damaged file" in shown
+    assert "Traceback" not in shown + capsys.readouterr().err
+
+
+def test_a_users_own_compiled_module_is_user_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert not is_user_file("fast.pyx")
+    (tmp_path / "fast.pyx").touch()
+    assert is_user_file("fast.pyx")
 
 
 @pytest.mark.parametrize("handled", [True, False])

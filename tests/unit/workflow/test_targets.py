@@ -10,7 +10,8 @@ import pytest
 from daf.config import ExperimentConfig
 from daf.errors import BadInputError
 from daf.workflow.plan import Plan
-from daf.workflow.targets import check_writable, refuse_patterns
+from daf.workflow.snakemake_internals import finds_its_locks
+from daf.workflow.targets import check_writable, refuse_braces, refuse_patterns
 
 EXPERIMENT = {
     "policies": {"mine": "random"},
@@ -73,3 +74,17 @@ def test_a_read_only_output_folder_is_a_sentence(tmp_path: Path, monkeypatch: py
             check_writable(folder)
         assert "is read-only" in caught.value.found
         assert "chmod" in caught.value.hint
+
+
+@pytest.mark.parametrize("name", ["p {0}", "{1a}", "{n}", "{a,b}"])
+def test_a_folder_whose_braces_snakemake_would_misread(name: str) -> None:
+    with pytest.raises(BadInputError) as caught:
+        refuse_braces(Path("/home") / name, finds_its_locks)
+    assert caught.value.found == f"'{name[name.index('{') :]}'"
+    assert caught.value.where == f"/home/{name}"
+    assert caught.value.hint.startswith("rename the folder")
+
+
+@pytest.mark.parametrize("name", ["plain", "{v2}", "{a-b}", "run {sweep}", "a}b{c", "{}", "{a}/{a}"])
+def test_a_folder_with_other_braces(name: str) -> None:
+    refuse_braces(Path("/home") / name, finds_its_locks)
