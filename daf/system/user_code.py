@@ -21,6 +21,7 @@ from pydantic import BaseModel, ConfigDict
 
 from daf.system.engine_packages import DECIDING_PACKAGES
 from daf.system.files import digest, known_sha256
+from daf.system.imported_code import Followed, require_as_imported, watch_imports
 from daf.system.module_files import OWN, ModuleFile, ModuleFinder, read_source, search_path
 from daf.system.readers import read_bytes
 
@@ -146,9 +147,10 @@ def _texts(values: Any) -> Iterator[str]:
 
 
 class _Remembered(NamedTuple):
-    """A stamp, and the state of all files and folders that decided it."""
+    """A stamp, the modules in it, and the state of all files and folders that decided it."""
 
     stamp: CodeStamp
+    followed: tuple[Followed, ...]
     seen: dict[str, tuple[int, int] | None]
 
     def is_current(self) -> bool:
@@ -162,11 +164,13 @@ Roots = Callable[[ModuleFinder], Iterable[ModuleFile | str]]  # modules, and the
 
 
 def _remember(key: str | Path, roots: Roots, *, first: Path | None = None) -> CodeStamp:
+    watch_imports()
     full_key = (key, search_path())
     known = _remembered.get(full_key)
     if known is None or not known.is_current():
         finder = ModuleFinder(first)
         known = _remembered[full_key] = _follow(finder, list(roots(finder)))
+    require_as_imported(known.followed)
     return known.stamp
 
 
@@ -190,7 +194,12 @@ def _follow(finder: ModuleFinder, roots: list[ModuleFile | str]) -> _Remembered:
     files = {name: read_source(path).sha256 for name, path in paths.items()}
     seen = [str(path) for path in (*paths.values(), *finder.folders_seen)]
     stamp = CodeStamp.merged([*stamps, CodeStamp(files=files, unfollowed=unfollowed)])
-    return _Remembered(stamp, {path: _state(path) for path in seen})
+    imported = tuple(
+        Followed(module.name, os.path.realpath(module.path), files[module.relative])
+        for module in modules
+        if module.path is not None
+    )
+    return _Remembered(stamp, imported, {path: _state(path) for path in seen})
 
 
 def _is_standard(finder: ModuleFinder, name: str) -> bool:
