@@ -35,6 +35,7 @@ PACKAGES_WITH_SHORTHANDS = (
 )
 # The engine imports the classes that a mission file names under `type`, of map builders and scenes.
 _TYPE = re.compile(rb"""\btype["']?\s*:\s*["']?([A-Za-z_]\w*(?:\.\w+)+)""")
+_ADDED_DIGEST = re.compile(r" \([0-9a-f]{8}\)$")
 
 
 class CodeStamp(BaseModel):
@@ -291,3 +292,21 @@ def differences(before: CodeStamp, now: CodeStamp) -> list[str]:
         if old != new:
             clauses.append(f"{name} {old} became {new}")
     return clauses
+
+
+def changed_from(recorded: CodeStamp, now: CodeStamp) -> list[str]:
+    """What a stamp records and a larger one no longer holds, one short clause for each file or distribution."""
+    held = {(_own_name(name), sha256) for name, sha256 in now.files.items()}
+    names = {name for name, _ in held}
+    missing = sorted({(_own_name(name), sha256) for name, sha256 in recorded.files.items()} - held)
+    clauses = [f"{name} changed" for name, _ in missing if name in names]
+    for name, old in recorded.distributions.items():
+        if (new := now.distributions.get(name, "none")) != old:
+            clauses.append(f"{name} {old} became {new}")
+    # An edited file may import fewer others: only without an edit is a missing file one that was removed.
+    return clauses or [f"{name} was removed" for name, _ in missing]
+
+
+def _own_name(name: str) -> str:
+    """The name of a file without the digest that `CodeStamp.merged` adds to a second one of that name."""
+    return _ADDED_DIGEST.sub("", name)
