@@ -36,7 +36,7 @@ class _Imports:
 
 
 def watch_imports() -> None:
-    """Note from now on what user modules are when Python runs them, also by `importlib.reload`.
+    """Note, after this call, the digest of each user module that Python runs, also by `importlib.reload`.
 
     Of modules that were imported earlier, the first call of `require_as_imported` notes the digests.
     """
