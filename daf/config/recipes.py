@@ -266,6 +266,12 @@ def policy_code(class_path: str | None, arguments: Any = None) -> CodeStamp:
     return CodeStamp.merged([code_of_class(class_path), data_files(arguments)])
 
 
+def code_of_trials(sweep: DAFSweepConfig) -> CodeStamp:
+    """The code of a sweep's policy class, with the files that its arguments name, also those that are searched."""
+    searched = [parameter.choices for parameter in sweep.search_space.values() if parameter.type == "categorical"]
+    return policy_code(sweep.policy_class_path, [sweep.init_kwargs, searched])
+
+
 def held_out_recipe(run: DAFTrainingConfig) -> HeldOutRecipe | None:
     if run.num_evaluations == 0:
         return None
@@ -291,7 +297,6 @@ def trial_recipe(
             objective_metric=sweep.objective_metric,
             optimize_direction=sweep.optimize_direction,
         )
-    searched = [parameter.choices for parameter in sweep.search_space.values() if parameter.type == "categorical"]
     training = TrainingRecipe(
         mission=MissionRecipe.of(sweep.mission, missions),
         policy_class_path=sweep.policy_class_path,
@@ -301,7 +306,7 @@ def trial_recipe(
         seed=sweep.seed,
         world_size=1,
         held_out=held_out,
-        code=policy_code(sweep.policy_class_path, [sweep.init_kwargs, searched]),
+        code=code_of_trials(sweep),
     )
     return TrialRecipe(
         training=training,

@@ -25,6 +25,7 @@ from daf.engine.mission_success import MISSION_SUCCESS, UNKNOWN
 from daf.engine.simulation import AgentBuffers, SimulationFactory
 from daf.episodes.success import check_success_expression
 from daf.errors import BadInputError, ConfigError, UnknownMissionError, did_you_mean
+from daf.system.user_code import code_of_mission_file
 from daf.system.user_paths import user_path
 from daf.system.validated import problems_of
 
@@ -192,6 +193,7 @@ def _load_file(path: Path, *, name: str, origin: str) -> Mission:
         near = [p.name for p in path.parent.glob("*") if p.suffix in FILE_SUFFIXES] if path.parent.is_dir() else []
         raise UnknownMissionError("a mission file", "no such file", str(path), did_you_mean(path.name, near))
     if path.suffix == ".py":
+        code_of_mission_file(path)  # refuses a module next to it that has changed since it was imported
         try:
             env_config = load_mission_config_from_python(path)
         except Exception as error:  # a user's file may fail in any way

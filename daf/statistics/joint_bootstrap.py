@@ -60,7 +60,7 @@ def joint_improvement(
         groups.setdefault((x, tables[y].shape[1]), []).append(index)
     for (x, size), members in groups.items():
         missions, own = tables[x].shape
-        exact = missions * own * size < 2**22  # sums of so many halves are exact in float32
+        exact = missions * own * size < 2**22  # sums of fewer halves are exact in float32
         drawn = counts[x] if exact else counts[x].astype(np.float64)
         step = max(1, VALUES // (size * drawn.shape[1]))
         for start in range(0, len(members), step):

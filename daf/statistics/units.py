@@ -193,8 +193,8 @@ class Units:
     def in_shared_unit(self, missions: Sequence[str], policies: Sequence[str]) -> Units | None:
         """The scores of these policies on these missions in one unit, for all of their pairs.
 
-        Dividing by a power of two is exact, so a pair's figures are those of its own unit. None if scores are so many
-        magnitudes apart that squares of the smaller ones would vanish.
+        Dividing by a power of two is exact, so a pair's figures are those of its own unit. None if scores are too many
+        magnitudes apart: squares of the smaller ones would vanish.
         """
         named = [(policy, mission) for policy in policies for mission in missions]
         sizes = [self.cells[name].magnitude for name in named if name in self.cells]

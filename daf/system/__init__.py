@@ -30,6 +30,7 @@ provenance       the record of how a result was made
 engine_packages  names of the engine's distributions
 module_files     the files of modules and their imports, found without importing
 user_code        stamps of the user's code, by content
+imported_code    whether the files of imported modules are still those that Python imported
 failure_report   what a failure of user code says
 forked_work      work in a copy of the process, which user code may end
 worker_processes  processes that answer requests, in shared memory

@@ -22,6 +22,7 @@ from pydantic import BaseModel, ConfigDict
 from daf.errors import BadInputError
 from daf.system.engine_packages import DECIDING_PACKAGES
 from daf.system.files import digest, known_sha256
+from daf.system.imported_code import Followed, require_as_imported, watch_imports
 from daf.system.json_files import read_json
 from daf.system.module_files import OWN, ModuleFile, ModuleFinder, read_source, search_path
 from daf.system.readers import read_bytes
@@ -37,6 +38,7 @@ PACKAGES_WITH_SHORTHANDS = (
 )
 # The engine imports the classes that a mission file names under `type`, of map builders and scenes.
 _CLASS = re.compile(r"[A-Za-z_]\w*(?:\.\w+)+")
+_ADDED_DIGEST = re.compile(r" \([0-9a-f]{8}\)$")
 
 
 class CodeStamp(BaseModel):
@@ -168,9 +170,10 @@ def _texts(values: Any) -> Iterator[str]:
 
 
 class _Remembered(NamedTuple):
-    """A stamp, and the state of all files and folders that decided it."""
+    """A stamp, the modules in it, and the state of all files and folders that decided it."""
 
     stamp: CodeStamp
+    followed: tuple[Followed, ...]
     seen: dict[str, tuple[int, int] | None]
 
     def is_current(self) -> bool:
@@ -184,11 +187,13 @@ Roots = Callable[[ModuleFinder], Iterable[ModuleFile | str]]  # modules, and the
 
 
 def _remember(key: str | Path, roots: Roots, *, first: Path | None = None) -> CodeStamp:
+    watch_imports()
     full_key = (key, search_path())
     known = _remembered.get(full_key)
     if known is None or not known.is_current():
         finder = ModuleFinder(first)
         known = _remembered[full_key] = _follow(finder, list(roots(finder)))
+    require_as_imported(known.followed)
     return known.stamp
 
 
@@ -212,7 +217,12 @@ def _follow(finder: ModuleFinder, roots: list[ModuleFile | str]) -> _Remembered:
     files = {name: read_source(path).sha256 for name, path in paths.items()}
     seen = [str(path) for path in (*paths.values(), *finder.folders_seen)]
     stamp = CodeStamp.merged([*stamps, CodeStamp(files=files, unfollowed=unfollowed)])
-    return _Remembered(stamp, {path: _state(path) for path in seen})
+    imported = tuple(
+        Followed(module.name, os.path.realpath(module.path), files[module.relative])
+        for module in modules
+        if module.path is not None
+    )
+    return _Remembered(stamp, imported, {path: _state(path) for path in seen})
 
 
 def _is_standard(finder: ModuleFinder, name: str) -> bool:
@@ -304,3 +314,21 @@ def differences(before: CodeStamp, now: CodeStamp) -> list[str]:
         if old != new:
             clauses.append(f"{name} {old} became {new}")
     return clauses
+
+
+def changed_from(recorded: CodeStamp, now: CodeStamp) -> list[str]:
+    """What a stamp records and a larger one no longer holds, one short clause for each file or distribution."""
+    held = {(_own_name(name), sha256) for name, sha256 in now.files.items()}
+    names = {name for name, _ in held}
+    missing = sorted({(_own_name(name), sha256) for name, sha256 in recorded.files.items()} - held)
+    clauses = [f"{name} changed" for name, _ in missing if name in names]
+    for name, old in recorded.distributions.items():
+        if (new := now.distributions.get(name, "none")) != old:
+            clauses.append(f"{name} {old} became {new}")
+    # An edited file may import fewer others: only without an edit is a missing file one that was removed.
+    return clauses or [f"{name} was removed" for name, _ in missing]
+
+
+def _own_name(name: str) -> str:
+    """The name of a file without the digest that `CodeStamp.merged` adds to a second one of that name."""
+    return _ADDED_DIGEST.sub("", name)

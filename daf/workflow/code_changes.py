@@ -1,17 +1,25 @@
 """Why results are made again, in words: which of the user's files have changed, and which jobs that concerns.
 
 Snakemake says only that the params of a job have changed. The stamps of code in the params of the last run, which it
-recorded for every file, and in those of now say which files it was.
+recorded for every file, and in those of now say which files it was. A job whose recipe no longer says what the files
+are fails: its results would be taken for those of the recipe.
 """
 
 from __future__ import annotations
 
 import ast
+import sys
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import lru_cache
+from typing import Any
 
-from daf.system.user_code import CodeStamp, code_in, differences
+from daf.config import ExperimentConfig
+from daf.errors import DafError
+from daf.system.imported_code import files_as_they_are
+from daf.system.user_code import CodeStamp, changed_from, code_in, differences
+from daf.workflow.plan import code_of_experiment
 
 Change = tuple[str, Iterable[str], Iterable[str]]  # rule, and params before and now
 
@@ -47,3 +55,42 @@ def _code(params: frozenset[str]) -> CodeStamp:
         except (SyntaxError, ValueError):  # a param that is not plain data holds no code
             continue
     return code_in(values)
+
+
+@contextmanager
+def code_unchanged(params: Iterable[Any], experiment: Mapping[str, Any], where: str) -> Iterator[None]:
+    """Run a job between two comparisons of the code in its params with the files as they are.
+
+    Args:
+        params: of the job, made when the workflow was planned.
+        experiment: the configuration.
+        where: the job, for the message.
+
+    Raises:
+        DafError: a file has changed since the workflow was planned.
+    """
+    recorded = code_in(list(params))
+    if not recorded:
+        yield
+        return
+    path = list(sys.path)
+    _require_unchanged(recorded, experiment, where)
+    yield
+    path, sys.path[:] = list(sys.path), path  # user code may have put other folders first
+    try:
+        _require_unchanged(recorded, experiment, where)
+    finally:
+        sys.path[:] = path
+
+
+def _require_unchanged(recorded: CodeStamp, experiment: Mapping[str, Any], where: str) -> None:
+    with files_as_they_are():
+        now = code_of_experiment(ExperimentConfig.from_dict(dict(experiment)))
+    changes = changed_from(recorded, now)
+    if changes:
+        raise DafError(
+            "the code that the workflow was planned with",
+            f"{', '.join(changes)} while the workflow ran",
+            where,
+            "run the same command again: it makes again what depends on the change",
+        )

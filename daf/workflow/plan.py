@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from daf.config import ExperimentConfig
-from daf.config.recipes import MissionRecipe, policy_code
+from daf.config.recipes import MissionRecipe, code_of_trials, policy_code
 from daf.errors import BadInputError, ConfigError
 from daf.search.recipe import strategy_code
 from daf.system.user_code import CodeStamp, code_of_module
@@ -68,7 +68,7 @@ def code_of_experiment(experiment: ExperimentConfig) -> CodeStamp:
     trackers = {name for run in experiment.training.values() for name in run.trackers} - {"tensorboard"}
     stamps += [code_of_module(name) for name in sorted(trackers)]
     for sweep in experiment.sweeps.values():
-        stamps += [policy_code(sweep.policy_class_path, sweep.init_kwargs), strategy_code(sweep)]
+        stamps += [code_of_trials(sweep), strategy_code(sweep)]
     return CodeStamp.merged(stamps)
 
 

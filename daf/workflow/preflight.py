@@ -1,8 +1,8 @@
 """Checking an experiment with the engine before a DAG is built, once per content.
 
 The check loads the engine, which takes seconds and would slow down every call of Snakemake. So a passed check leaves a
-stamp under .snakemake/ that identifies everything it depended on. It runs in a separate process, because the engine
-installs log handlers and imports torch, and neither belongs in Snakemake's process.
+stamp under .snakemake/ that identifies everything it depended on, and holds its warnings for later calls. It runs in a
+separate process, because the engine installs log handlers and imports torch; neither belongs in Snakemake's process.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import traceback
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from daf.config import ExperimentConfig
 from daf.config.recipes import STAGE_VERSIONS
@@ -50,11 +50,16 @@ class Outcome(BaseModel):
     warnings: list[dict[Part, str]]
 
 
-def check_once(plan: Plan, source: str) -> None:
-    """Raise ConfigError unless the experiment passes the check, now or earlier."""
+def check_once(plan: Plan, source: str, *, warn: bool = True) -> None:
+    """Raise ConfigError unless the experiment passes the check, now or earlier.
+
+    Args:
+        warn: print the warnings of a passed check, too; a caller that is about to check again need not.
+    """
     experiment = plan.experiment
     stamp = stamp_of(experiment)
-    if stamp.exists() and not code_of_experiment(experiment).unfollowed:
+    if not code_of_experiment(experiment).unfollowed and (passed := _passed(stamp)):
+        _print_warnings(passed if warn else None)
         return
     # Results come back in a file: whatever user code prints, or a library or program that it calls, goes to the log.
     with tempfile.TemporaryDirectory(prefix="daf-check-") as name:
@@ -72,13 +77,30 @@ def check_once(plan: Plan, source: str) -> None:
         if not (folder / RESULT).is_file():
             raise _broken_off(folder, source, child.returncode, printed)
         outcome = Outcome.model_validate_json((folder / RESULT).read_bytes())
-    for warning in outcome.warnings:
-        print(f"Warning: {BadInputError(**warning)}", file=sys.stderr)
+    _print_warnings(outcome if warn or outcome.problems else None)
     if outcome.problems:
         if "Traceback" in printed:
             print(f"Details: {STAMPS / LOG}", file=sys.stderr)
         raise ConfigError([BadInputError(**problem) for problem in outcome.problems])
-    write_text(stamp, f"{source}\n")
+    write_passed(stamp, outcome)
+
+
+def _passed(stamp: Path) -> Outcome | None:
+    """The outcome of an earlier check that passed; None if there was none, or its stamp cannot be read."""
+    try:
+        return Outcome.model_validate_json(stamp.read_bytes())
+    except (OSError, ValidationError):
+        return None
+
+
+def write_passed(stamp: Path, outcome: Outcome) -> None:
+    """Leave the stamp of a passed check, with its warnings."""
+    write_text(stamp, outcome.model_dump_json() + "\n")
+
+
+def _print_warnings(outcome: Outcome | None) -> None:
+    for warning in outcome.warnings if outcome else ():
+        print(f"Warning: {BadInputError(**warning)}", file=sys.stderr)
 
 
 def _broken_off(folder: Path, source: str, code: int, printed: str) -> DafError:

@@ -46,7 +46,7 @@ def run_workflow(
 
     config_path = user_path(config_path, "config_path").resolve()
     snakefile()
-    check_once(Plan(ExperimentConfig.from_yaml(config_path)), str(config_path))
+    check_once(Plan(ExperimentConfig.from_yaml(config_path)), str(config_path), warn=False)  # the Snakefile warns
     try:
         with _interrupts_noticed() as interrupts, open_dag(config_path, targets, cores=cores, quiet=quiet) as dag:
             dag.execute_workflow(

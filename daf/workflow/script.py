@@ -25,6 +25,7 @@ from daf.system.failure_report import FailureReport
 from daf.system.job_records import JobRecord, digests_of, record_path
 from daf.system.json_files import NOTICES
 from daf.system.loaded_files import job_begins
+from daf.workflow.code_changes import code_unchanged
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,8 @@ class ScriptContext:
 def script_context(snakemake: Any) -> Iterator[ScriptContext]:
     """Settings and a logger for the body of a script; a failure in the body is logged and ends the program.
 
-    If the body succeeds, the digests of the job's files are recorded next to its log.
+    If the body succeeds, the digests of the job's files are recorded next to its log. A job also fails if the user's
+    code is not, before the body or after it, what the job's params say.
     """
     settings = DAFConfig.from_dict(dict(snakemake.config.get("daf") or {}))
     logger = create_daf_logger(snakemake.rule, level=settings.log_level, log_file=str(snakemake.log[0]))
@@ -54,7 +56,11 @@ def script_context(snakemake: Any) -> Iterator[ScriptContext]:
         record = record_path(snakemake.log[0])
         record.unlink(missing_ok=True)
         inputs = digests_of(snakemake.input, settings.output_dir)
-        with open(snakemake.log[0], "a", encoding="utf-8") as log, redirect_stdout(_Both(sys.stdout, log)):
+        with (
+            code_unchanged(snakemake.params, snakemake.config, f"job {snakemake.rule}"),
+            open(snakemake.log[0], "a", encoding="utf-8") as log,
+            redirect_stdout(_Both(sys.stdout, log)),
+        ):
             yield ScriptContext(settings, logger)
         if snakemake.output:
             outputs = digests_of(snakemake.output, settings.output_dir)

@@ -227,6 +227,10 @@ def test_results_of_an_edited_objective_function_are_refused(tmp_path, monkeypat
     again = sweeps.SweepResults.from_dict(short.to_dict())
     assert sweeps.daf_launch_sweep(sweep(num_trials=3), objective, earlier=again).trials[:2] == short.trials
     (tmp_path / "scores_helper.py").write_text("FACTOR = 10")
+    with pytest.raises(BadInputError, match="the code that this process has imported"):
+        sweeps.daf_launch_sweep(sweep(num_trials=3), objective)
+    importlib.reload(sys.modules["scores_helper"])
+    objective = importlib.reload(sys.modules["own_scores"]).objective
     with pytest.raises(BadInputError, match=r"scores_helper\.py changed since") as caught:
         sweeps.daf_launch_sweep(sweep(num_trials=3), objective, earlier=short)
     assert "leave out `earlier`" in caught.value.hint

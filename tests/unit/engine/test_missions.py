@@ -1,5 +1,7 @@
 """Missions: names, files and changes → environments; and the errors that users see when there is none."""
 
+import sys
+
 import pytest
 import yaml
 
@@ -321,3 +323,23 @@ def test_shipped_missions_say_what_they_are(name):
     assert "noop" in facts["action_names"]
     assert facts["observation_shape"][1] == 3
     assert facts["resources"]
+
+
+def test_a_module_of_a_mission_file_that_was_edited_after_its_import_is_refused(tmp_path, monkeypatch):
+    """Python would play the old size."""
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "size_of_arena.py").write_text("STEPS = 10\n")
+    arena = tmp_path / "arena.py"
+    text = "from size_of_arena import STEPS\nfrom daf.engine.missions import resolve_mission\n"
+    text += "config = resolve_mission('assembler_2').env_config.model_copy(deep=True)\nconfig.game.max_steps = STEPS\n"
+    arena.write_text(text)
+    try:
+        assert resolve_mission(arena).max_steps == 10
+        arena.write_text(text + "config.game.max_steps += 1\n")
+        assert resolve_mission(arena).max_steps == 11  # the file itself runs each time
+        (tmp_path / "size_of_arena.py").write_text("STEPS = 20_000\n")
+        with pytest.raises(BadInputError, match=r"size_of_arena\.py changed since"):
+            resolve_mission(arena)
+    finally:
+        sys.modules.pop("size_of_arena", None)
+    assert resolve_mission(arena).max_steps == 20_001

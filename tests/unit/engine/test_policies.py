@@ -3,6 +3,7 @@
 import inspect
 import json
 import re
+import sys
 import zipfile
 from typing import Any
 
@@ -19,7 +20,7 @@ from mettagrid.policy.policy_env_interface import PolicyEnvInterface
 from daf.config import MissionConfig, PolicyConfig
 from daf.engine.missions import resolve_mission
 from daf.engine.policies import build_policy, check_transfer, list_policies, resolve_policy
-from daf.errors import CheckpointError, PolicyError
+from daf.errors import BadInputError, CheckpointError, PolicyError
 from daf.system.user_code import PACKAGES_WITH_SHORTHANDS
 
 GRID = "daf.engine.grid_policy.GridPolicy"
@@ -361,6 +362,9 @@ def test_identity_follows_the_code_of_the_class(tmp_path, monkeypatch):
     before = resolved.identity()
     assert set(before["code"]["files"]) == {"walkers_here.py"}
     (tmp_path / "walkers_here.py").write_text("edited")
+    with pytest.raises(BadInputError, match=r"walkers_here\.py changed since"):
+        resolved.identity()
+    monkeypatch.delitem(sys.modules, "walkers_here")
     assert resolved.identity() != before
 
 

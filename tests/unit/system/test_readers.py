@@ -228,5 +228,5 @@ def test_text_with_braces_in_an_error_of_a_validator() -> None:
     from daf.config import ExperimentConfig
 
     data = {"comparisons": {"c": {"policies": ["a"], "missions": ["m"], "reference": "{b}"}}}
-    with pytest.raises(ConfigError, match=r"not \{b\}"):
+    with pytest.raises(ConfigError, match=r"found: +'\{b\}'"):
         ExperimentConfig.from_dict(data)

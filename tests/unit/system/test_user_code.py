@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import functools
+import importlib
 import os
 import sys
+from collections.abc import Iterator
 from importlib import metadata
 from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
 
 import pytest
 
+from daf.errors import BadInputError
 from daf.system.files import PROJECT, file_sha256
 from daf.system.module_files import ModuleFinder, search_path
 from daf.system.user_code import (
@@ -319,6 +322,61 @@ def test_a_shorthand_of_the_users_own(home: Path) -> None:
     assert code_of_class("lstm") == NO_CODE
     package(home, "cogames_agents")
     assert files_of("walker") == {"cogames_agents/__init__.py", "cogames_agents/policy/mine.py", "helper.py"}
+
+
+# ---- code that this process has imported -----------------------------------------------------------------------
+
+
+@pytest.fixture
+def imported(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Two files, one of which imports the other; the modules are forgotten afterwards."""
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    (home / "policy_here.py").write_text("import helper_here\n")
+    (home / "helper_here.py").write_text("WAY = 1\n")
+    yield home
+    for name in ("policy_here", "helper_here"):
+        sys.modules.pop(name, None)
+
+
+@pytest.mark.parametrize("first", ["stamped", "imported"])
+def test_a_file_edited_after_its_import_is_refused_until_it_is_imported_again(imported: Path, first: str) -> None:
+    """Its results would be of the old code with the digest of the new."""
+    if first == "stamped":
+        code_of_class("policy_here.P")
+    importlib.import_module("policy_here")
+    before = code_of_class("policy_here.P")
+    (imported / "helper_here.py").write_text("WAY = 22\n")
+    for _ in range(2):
+        with pytest.raises(BadInputError) as caught:
+            code_of_class("policy_here.P")
+    assert caught.value.expected == "the code that this process has imported"
+    assert caught.value.found == "helper_here.py changed since"
+    assert caught.value.where == str(imported / "helper_here.py")
+    assert "restart Python" in caught.value.hint
+    importlib.reload(sys.modules["helper_here"])
+    assert differences(before, code_of_class("policy_here.P")) == ["helper_here.py changed"]
+    (imported / "helper_here.py").write_text("WAY = 1\n")
+    with pytest.raises(BadInputError):
+        code_of_class("policy_here.P")
+
+
+def test_a_file_edited_between_its_stamp_and_its_import_is_accepted(imported: Path) -> None:
+    before = code_of_class("policy_here.P")
+    (imported / "helper_here.py").write_text("WAY = 22\n")
+    importlib.import_module("policy_here")
+    assert differences(before, code_of_class("policy_here.P")) == ["helper_here.py changed"]
+
+
+def test_a_module_next_to_a_mission_that_was_edited_after_its_import_is_refused(imported: Path, tmp_path: Path) -> None:
+    mission = tmp_path / "arena.py"
+    mission.write_text("import helper_here\n")
+    exec(compile(mission.read_text(), str(mission), "exec"), {})
+    code_of_mission_file(mission)
+    mission.write_text("import helper_here  # run again each time, so it may change\n")
+    code_of_mission_file(mission)
+    (imported / "helper_here.py").write_text("WAY = 22\n")
+    with pytest.raises(BadInputError, match=r"helper_here\.py changed since"):
+        code_of_mission_file(mission)
 
 
 # ---- missions, functions, data ---------------------------------------------------------------------------------

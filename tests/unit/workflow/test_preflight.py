@@ -322,7 +322,24 @@ def test_warnings_are_printed_and_do_not_stop(calls, capsys):
     calls.result = {"problems": [], "warnings": [{"expected": "a", "found": "b", "where": "c", "hint": "d"}]}
     assert checked(calls, comparisons={"c": COMPARISON})
     assert "Warning: c\n  expected: a" in capsys.readouterr().err
-    assert not checked(calls, comparisons={"c": COMPARISON})
+
+
+def test_a_passed_check_repeats_its_warnings(calls, capsys):
+    calls.result = {"problems": [], "warnings": [{"expected": "a", "found": "b", "where": "c", "hint": "d"}]}
+    checked(calls, comparisons={"c": COMPARISON})
+    first = capsys.readouterr().err
+    for _ in range(2):
+        assert not checked(calls, comparisons={"c": COMPARISON})
+        assert capsys.readouterr().err == first == f"Warning: {BadInputError('a', 'b', 'c', 'd')}\n"
+    preflight.check_once(plan(comparisons={"c": COMPARISON}), "x.yaml", warn=False)
+    assert not capsys.readouterr().err
+
+
+def test_a_stamp_that_cannot_be_read_is_no_passed_check(calls, tmp_path):
+    checked(calls, comparisons={"c": COMPARISON})
+    (stamp,) = (tmp_path / ".snakemake" / "daf").glob("checked-*")
+    stamp.write_text("")
+    assert checked(calls, comparisons={"c": COMPARISON})
 
 
 def test_a_sweep_of_an_argument_that_the_policy_lacks():

@@ -11,16 +11,23 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from daf.config import ExperimentConfig
+from daf.config.recipes import package_recipe
 from daf.errors import EXIT_BAD_INPUT, EXIT_FAILED, EXIT_INTERRUPTED, DafError
+from daf.search.recipe import strategy_code
 from daf.system import failure_report
 from daf.system.failure_report import FailureReport, is_user_file
 from daf.system.files import PROJECT
 from daf.system.tables import read_parquet, write_parquet
+from daf.system.user_code import KEY
+from daf.workflow.code_changes import code_unchanged
+from daf.workflow.plan import Plan
 from daf.workflow.script import script_context
 
 
 def job(folder: Path) -> Any:
-    return SimpleNamespace(config={}, rule="evaluate_policy", log=[str(folder / "rule.log")], input=[], output=[])
+    log = [str(folder / "rule.log")]
+    return SimpleNamespace(config={}, rule="evaluate_policy", log=log, input=[], output=[], params=[])
 
 
 def test_what_user_code_prints_is_in_the_log_and_on_the_terminal(tmp_path: Path, capsys: Any) -> None:
@@ -88,3 +95,107 @@ def test_an_interrupt_can_be_handled_and_otherwise_ends_a_program_in_one_line(ha
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert done.stderr == "\nkept\n"
     assert (done.returncode, done.stdout) == ((0, "handled\n") if handled else (EXIT_INTERRUPTED, ""))
+
+
+# ---- code that changes while the workflow runs -------------------------------------------------------------------
+
+MINE = "mine_here.Policy"
+EXPERIMENT = {
+    "missions": {"hall": {"source": "arena.py"}},
+    "sweeps": {
+        "s": {
+            "mission": "assembler_2",
+            "policy_class_path": MINE,
+            "strategy": "strategy_here.Strategy",
+            "search_space": {"init_kwargs.table": {"type": "categorical", "choices": ["a.txt", "b.txt"]}},
+        }
+    },
+    "training": {"t": {"mission": "assembler_2", "policy_class_path": MINE, "num_steps": 100}},
+    "policies": {"p": {"class_path": MINE, "init_kwargs": {"map": "a.txt"}}, "trained": {"training": "t"}},
+    "comparisons": {"c": {"policies": ["p", "random"], "missions": ["hall"], "episodes_per_mission": 2}},
+    "deployment": {"policy": "trained", "version": "1.0.0", "validation_mission": "assembler_2"},
+}
+
+
+def params_of(kind: str) -> dict[str, Any]:
+    experiment = ExperimentConfig.from_dict(EXPERIMENT)
+    plan = Plan(experiment)
+    match kind:
+        case "evaluation":
+            return plan.episodes.recipe("p", "hall", 0).to_dict()
+        case "trial":
+            return plan.learning.sweep_plan("s").trial_settings().to_dict()
+        case "training":
+            return plan.learning.training("t", experiment.training["t"].seeds[0]).to_dict()
+        case "package":
+            return package_recipe(experiment, plan.checkpoints.packaged().recipe()).to_dict()
+    return {KEY: strategy_code(experiment.sweeps["s"]).model_dump(mode="json")}
+
+
+@pytest.fixture
+def mine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Code of a user, none of which may be imported."""
+    monkeypatch.chdir(tmp_path)
+    boom = "raise RuntimeError('imported')\n"
+    for name, text in {
+        "mine_here": "import way_here", "way_here": "WAY = 1", "arena": "import size_here", "size_here": "",
+        "strategy_here": "",
+    }.items():  # fmt: skip
+        (tmp_path / f"{name}.py").write_text(f"{text}\n{boom}")
+    for name in ("a.txt", "b.txt"):
+        (tmp_path / name).write_text("1")
+    return tmp_path
+
+
+def planned(folder: Path, kind: str) -> Any:
+    made = job(folder)
+    made.config, made.params = EXPERIMENT, [params_of(kind)]
+    return made
+
+
+FILES = {
+    "evaluation": ["way_here.py", "size_here.py", "a.txt"],
+    "trial": ["way_here.py", "b.txt"],
+    "training": ["mine_here.py", "way_here.py"],
+    "package": ["way_here.py"],
+    "strategy": ["strategy_here.py"],
+}
+
+
+@pytest.mark.parametrize(("kind", "file"), [(kind, file) for kind, files in FILES.items() for file in files])
+def test_a_job_fails_if_its_code_changed_before_or_while_it_ran(mine: Path, capsys: Any, kind: str, file: str) -> None:
+    """Restored later, its results would be taken for those of the restored code."""
+    made = planned(mine, kind)
+    original, record = (mine / file).read_text(), mine / "edits.txt"
+    with pytest.raises(SystemExit) as caught, script_context(made):
+        (mine / file).write_text("WAY = 333\n")
+    assert caught.value.code == EXIT_FAILED
+    with pytest.raises(SystemExit), script_context(made):
+        record.touch()
+    assert not record.exists()
+    assert capsys.readouterr().err.count(f"{file} changed while the workflow ran") == 2
+    (mine / file).write_text(original)
+    with script_context(made):
+        pass
+
+
+def test_a_change_is_an_error_in_four_parts(mine: Path) -> None:
+    made = planned(mine, "training")
+    (mine / "way_here.py").unlink()
+    with pytest.raises(DafError) as caught, code_unchanged(made.params, EXPERIMENT, "job train_policy"):
+        pass
+    assert caught.value.expected == "the code that the workflow was planned with"
+    assert caught.value.found == "way_here.py was removed while the workflow ran"
+    assert caught.value.where == "job train_policy"
+    assert caught.value.hint.startswith("run the same command again")
+
+
+def test_folders_that_user_code_puts_on_the_path_are_no_change(mine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = planned(mine, "training")
+    other = mine / "other"
+    other.mkdir()
+    (other / "way_here.py").write_text("another")
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    with code_unchanged(made.params, EXPERIMENT, "job train_policy"):
+        sys.path.insert(0, str(other))
+    assert sys.path[0] == str(other)
