@@ -15,7 +15,6 @@ from typing import Any
 from daf.errors import BadInputError, did_you_mean
 from daf.statistics.records import OVERALL, PairRecord, SummaryRecord
 from daf.statistics.results import ComparisonResults
-from daf.statistics.sentences import mirrored
 from daf.system.files import digest
 from daf.system.plain import to_plain
 
@@ -78,6 +77,8 @@ def findings(results: ComparisonResults, policy: str, train_seed: int | None) ->
     Raises:
         BadInputError: the comparison has no such policy, or no such training seed of it.
     """
+    from daf.statistics.sentences import mirrored
+
     if policy not in results.policies:
         hint = did_you_mean(policy, results.policies)
         raise BadInputError("a policy of the comparison", f"'{policy}'", "comparison", hint)

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypedDict
 
-import numpy as np
 from pydantic import Field
 
 from daf.errors import BadInputError, DeploymentError
@@ -26,6 +25,8 @@ from daf.system.json_files import parse_json
 from daf.system.validated import validated
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from daf.engine.policies import ResolvedPolicy
     from daf.engine.simulation import SimulationFactory
 
@@ -113,6 +114,8 @@ def read_golden(package: Path) -> GoldenVectors | None:
     Raises:
         BadInputError: they are damaged.
     """
+    import numpy as np
+
     archive = Archive(package, "a package")
     if GOLDEN_NAME not in archive.names:
         return None
@@ -162,6 +165,8 @@ def replay(golden: GoldenVectors, player: PackagePlayer) -> str:
 
 
 def _other_probabilities(golden: GoldenVectors, step: int, found: list[list[float]]) -> str:
+    import numpy as np
+
     assert golden.probabilities is not None
     expected = golden.probabilities[step]
     if len(found) != len(expected):

@@ -27,6 +27,7 @@ NEEDED = (*NAMES, "score")
 OPTIONAL = ("train_seed", "episode")
 ALIAS = "seed"  # the name of the training seed in published tables
 KNOWN = (*NEEDED, *OPTIONAL, ALIAS)
+MISSING_SCORE = "the score is missing"
 SEPARATORS = {".csv": ",;\t|", ".tsv": "\t", ".txt": ",;\t|"}
 # The line with which spreadsheets begin a table to name its separator.
 _NAMED_SEPARATOR = re.compile(r'"?sep=([^\w\s"\'.]|\t)"?[ \t]*(\r\n|\r|\n)', re.IGNORECASE)

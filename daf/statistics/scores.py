@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from daf.errors import BadInputError, did_you_mean
 from daf.statistics.marl_eval_files import NOTES
-from daf.statistics.score_files import ALIAS, KNOWN, NAMES, NEEDED, OPTIONAL
+from daf.statistics.score_files import ALIAS, KNOWN, MISSING_SCORE, NAMES, NEEDED, OPTIONAL
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -68,7 +68,7 @@ def to_episodes(scores: pd.DataFrame, where: str = "table of scores") -> tuple[p
             "episode": frame["episode"].astype("Int64"),
             "env_seed": frame["episode"].astype("Int64"),
             "mean_reward": frame["score"],
-            "failure": pd.Series(None, frame.index, object).mask(missing, "the score is missing"),
+            "failure": pd.Series(None, frame.index, object).mask(missing, MISSING_SCORE),
         }
     )
     return table, [*scores.attrs.get(NOTES, ()), *_unused(scores), *seed_notes, *episode_notes]

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from daf.statistics.score_files import MISSING_SCORE
 from daf.statistics.units import Cell, FailedCell, Units
 
 if TYPE_CHECKING:
@@ -102,10 +103,10 @@ def _collect_cell(
     present = [checkpoint for checkpoint in checkpoints if checkpoint in table.columns]
     for absent in sorted(set(checkpoints) - set(present)):
         notes.append(f"{absent} did not play {mission}; the results of {policy} there exclude it.")
-    empty = [checkpoint for checkpoint in present if table[checkpoint].isna().all()]
+    empty = [checkpoint for checkpoint in present if _never_scored(rows.loc[rows["checkpoint"] == checkpoint])]
     if len(empty) < len(present):
         for checkpoint in empty:
-            notes.append(_without_result(checkpoint, policy, mission, rows))
+            notes.append(_without_result(checkpoint, policy, mission))
         present = [checkpoint for checkpoint in present if checkpoint not in empty]
     table = table[present]
     complete = table.dropna()
@@ -144,11 +145,13 @@ def _collect_cell(
     ), notes
 
 
-def _without_result(checkpoint: str, policy: str, mission: str, rows: pd.DataFrame) -> str:
-    """A note on a checkpoint whose episodes on a mission all failed."""
-    own = rows.loc[rows["checkpoint"] == checkpoint, "failure"]
-    why = next((str(text) for text in own if text), "no reward was recorded")
+def _never_scored(rows: pd.DataFrame) -> bool:
+    """Whether a table of scores leaves all of a checkpoint's cells empty; episodes that failed count as failures."""
+    return bool((rows["failure"] == MISSING_SCORE).all())
+
+
+def _without_result(checkpoint: str, policy: str, mission: str) -> str:
     return (
-        f"{checkpoint} has no result on {mission} (first reason: {why}); the results of {policy} there exclude it, and "
-        "unless it failed by chance, they are too high."
+        f"{checkpoint} has no result on {mission} ({MISSING_SCORE}); the results of {policy} there exclude it, and "
+        "unless it is missing by chance, they are too high."
     )

@@ -128,8 +128,8 @@ REACHED_SLOWLY = [
     ("exploration_sparse_search_hard", "substrate_exploration", {}, None, "random"),
     ("easy_medium_hearts", FORAGERS, {"make_hearts": True}, 150, "random"),
     ("easy_large_hearts", FORAGERS, {"make_hearts": True}, 150, "noop"),
-    *((f"distant_resources_{tier}", FORAGERS, {}, 1000, "miner") for tier in ("easy", "hard")),
-    ("quadrant_buildings_hard", FORAGERS, {}, 1000, "miner"),
+    *((f"distant_resources_{tier}", FORAGERS, {}, 1000, "miner") for tier in ("easy", "standard", "hard")),
+    *((f"quadrant_buildings_{tier}", FORAGERS, {}, 1000, "miner") for tier in ("easy", "standard", "hard")),
 ]
 
 

@@ -81,20 +81,26 @@ def test_a_run_without_a_score_is_one_run_less_as_if_its_row_were_missing() -> N
         pd.testing.assert_frame_equal(getattr(empty, name), getattr(absent, name))
     assert empty.headline_records("recipes")[0].n_a == 4
     assert not empty.failed
-    text = "a-seed-1 has no result on Breakout (first reason: the score is missing); the results of a there exclude it"
+    text = "a-seed-1 has no result on Breakout (the score is missing); the results of a there exclude it"
     assert next(note for note in empty.notes if "has no result" in note).startswith(text)
     assert {record.failures for record in empty.summary if record.policy == "a"} == {0, 1, 2}
     assert not any("have no complete result" in note for note in empty.notes)
 
 
-def test_a_failed_training_does_not_hide_the_success_of_the_others() -> None:
+def test_a_run_without_scores_is_left_out_and_one_that_failed_is_not() -> None:
     from daf.statistics.comparison import compare_episodes
     from tests.unit.test_comparison import config, episodes
 
     frame = episodes({"t": 2.0, "r": 0.0}, seeds={"t": (1, 2, 3)}).assign(success=1.0)
-    frame.loc[frame["checkpoint"] == "t-seed-2", ["mean_reward", "success"]] = [np.nan, 0.0]
-    record = compare_episodes(frame, config("t", "r")).summary[0]
+    lost = frame["checkpoint"] == "t-seed-2"
+    frame.loc[lost, ["mean_reward", "success"]] = [np.nan, 0.0]
+    missing = frame.assign(failure=frame["failure"].astype(object).mask(lost, "the score is missing"))
+    record = compare_episodes(missing, config("t", "r")).summary[0]
     assert (record.n_episodes, record.n_train_seeds, record.failures, record.success_rate) == (24, 2, 24, 1.0)
+    failed = frame.assign(failure=frame["failure"].astype(object).mask(lost, "training t failed: no layer"))
+    record = compare_episodes(failed, config("t", "r")).summary[0]  # without it, the others would look too good
+    assert np.isnan(record.mean)
+    assert (record.failures, record.first_failure) == (24, "training t failed: no layer")
 
 
 def test_rows_of_a_learning_curve_are_no_secret() -> None:

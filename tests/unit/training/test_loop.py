@@ -351,7 +351,7 @@ def test_the_state_before_the_divergence_is_kept(tmp_path: Path, monkeypatch: py
 
     holder: list[Trainer] = []
     make = Trainer.__init__
-    monkeypatch.setattr(Trainer, "__init__", lambda self, *a: (make(self, *a), holder.append(self))[0])
+    monkeypatch.setattr(Trainer, "__init__", lambda self, *a, **k: (make(self, *a, **k), holder.append(self))[0])
     with monkeypatch.context() as patch:
         stop_in_update(patch, 3, poison)
         outcome = run(recipe, tmp_path / "cut")
