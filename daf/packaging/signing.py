@@ -17,7 +17,7 @@ from daf.system.checks import CheckResult
 from daf.system.files import write_with
 from daf.system.readers import read_bytes, require_file
 
-PASSWORD = "DAF_SIGNING_PASSWORD"  # the environment variable with the password of an encrypted key
+PASSWORD = "DAF_SIGNING_PASSWORD"  # nosec B105  # the variable with the password of an encrypted key
 _LARGEST_SIGNATURE = 1_000_000
 _EXPECTED = "a signature by the verification key"
 _NEW_KEY = "openssl ecparam -name prime256v1 -genkey -noout -out signing.key"

@@ -132,7 +132,7 @@ class Workers:
         status, _, length = _HEADER.unpack(self._read(worker, _HEADER.size, limit))
         content = self._read(worker, length, limit) if length else b""
         if status == _RAISED:
-            report, error = pickle.loads(content)
+            report, error = pickle.loads(content)  # nosec B301  # DAF's own process
             raise WorkerFailedError("raised", worker, str(report)) from error
         return content
 
@@ -247,7 +247,7 @@ def _pickled(error: BaseException) -> bytes:
     report = FailureReport.of(error)
     try:
         content = pickle.dumps((report, error))
-        pickle.loads(content)
+        pickle.loads(content)  # nosec B301  # DAF's own process
     except Exception:
         return pickle.dumps((report, None))
     return content
