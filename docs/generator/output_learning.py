@@ -81,6 +81,7 @@ PROCESSES = (
         listed("""
         world_size | integer | number of processes
         backend | text or null | how they communicate; null for one process
+        env_workers | integer | worker processes of each that step its environments
         ranks | list of mappings | one per process, see below
         """),
         "Keys of `processes`",

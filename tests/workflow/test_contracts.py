@@ -163,7 +163,8 @@ def test_changes_rerun_what_they_decide_and_nothing_else(finished_run: Path, tmp
 
     comparisons = copy.deepcopy(SMALL["comparisons"])
     comparisons["main"]["confidence_level"] = 0.9
-    assert rerun(folder, comparisons=comparisons) == {"compare_policies": 1, "render_report": 1}
+    package = {"package_policy": 1, "validate_package": 1}  # its card shows the comparison
+    assert rerun(folder, comparisons=comparisons) == {"compare_policies": 1, "render_report": 1, **package}
 
     comparisons = copy.deepcopy(SMALL["comparisons"])
     comparisons["main"]["policies"].append("noop")
@@ -174,6 +175,7 @@ def test_changes_rerun_what_they_decide_and_nothing_else(finished_run: Path, tmp
         "analyze_mission": 2,
         "compare_policies": 1,
         "render_report": 1,
+        **package,
     }
 
     sweeps = copy.deepcopy(SMALL["sweeps"])

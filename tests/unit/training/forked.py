@@ -63,3 +63,8 @@ def train_undisturbed(recipe: TrainingRecipe, folder: Path) -> None:
 def write_job(recipe: TrainingRecipe, folder: Path, checkpoint_interval_steps: int) -> None:
     options = RunOptions(label="test", device="cpu", checkpoint_interval_steps=checkpoint_interval_steps)
     TrainingSpec(recipe=recipe, folder=folder, options=options).write(folder / JOB)
+
+
+def shared_memory() -> set[str]:
+    """Names of shared memory; not of semaphores, which other tests make at the same time, and workers never."""
+    return {name for name in os.listdir("/dev/shm") if not name.startswith("sem.")}

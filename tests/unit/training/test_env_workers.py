@@ -33,7 +33,7 @@ from daf.training.paths import JOB, state_folder
 from daf.training.rollout import Collector, ObservationStore
 from daf.training.trainer import Trainer
 from tests.unit.training import small
-from tests.unit.training.forked import run_worker, start, start_ranks
+from tests.unit.training.forked import run_worker, shared_memory, start, start_ranks
 from tests.unit.training.small import metrics_of, options_of
 
 CPU = torch.device("cpu")
@@ -311,7 +311,7 @@ def run_until_killed(folder: Path, number: int) -> None:
 def test_killed_anywhere_it_leaves_no_worker_and_ends_with_the_same_bytes(tmp_path: Path) -> None:
     recipe, points = recipe_of(), 20
     run(recipe, tmp_path / "whole", 0)
-    shared = set(os.listdir("/dev/shm"))
+    shared = shared_memory()
     for number in random.Random(3).sample(range(1, 20_000), points):
         training = start(run_until_killed, tmp_path / str(number), number)
         training.join(120)
@@ -322,4 +322,4 @@ def test_killed_anywhere_it_leaves_no_worker_and_ends_with_the_same_bytes(tmp_pa
         assert alive == []
         assert run(recipe, tmp_path / str(number), 2).status == "completed"
         assert result_of(tmp_path / str(number)) == result_of(tmp_path / "whole")
-    assert set(os.listdir("/dev/shm")) <= shared
+    assert shared_memory() <= shared
