@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import zipfile
 from collections.abc import Iterator
@@ -322,7 +323,12 @@ def test_a_package_that_answers_differently_is_neither_valid_nor_deployed(
     content = read_json(manifest_path_of(recurrent.path))
     with zipfile.ZipFile(recurrent.path) as archive:
         metadata = json.loads(archive.read(bundle.METADATA_NAME)) | {"version": "0.2.0"}
+        statement = json.loads(archive.read(bundle.STATEMENT_NAME))
     members = {"weights.pt": weights, bundle.METADATA_NAME: bundle.json_bytes(metadata)}
+    for subject in statement["subject"]:
+        if subject["name"] in members:
+            subject["digest"]["sha256"] = hashlib.sha256(members[subject["name"]]).hexdigest()
+    members[bundle.STATEMENT_NAME] = bundle.json_bytes(statement)
     other = changed(recurrent.path, tmp_path / "changed", members)
     content = read_json(manifest_path_of(other)) | {"version": "0.2.0"}
     write_json(manifest_path_of(other), content)
