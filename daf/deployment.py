@@ -187,7 +187,7 @@ def daf_deploy_policy(
         deploy_request(package, name, season, reason, dry_run), options=options or DeployOptions(), mission=mission
     )
     if validate is True:
-        return deploy_package(request, endpoint, mission)
+        return deploy_package(request, endpoint, None)
     if isinstance(validate, ValidationResult):
         return deploy_package(request, endpoint, validate)
     record = validation_path_of(package) if validate is False else user_path(validate, "validate")

@@ -54,21 +54,30 @@ def after_a_failure(plan: Plan, files: RunFiles) -> list[str]:
 
 
 def _failed_trainings(plan: Plan, files: RunFiles) -> Iterator[str]:
-    out = plan.experiment.daf.output_dir
     for name, run in plan.experiment.training.items():
         for seed in run.seeds:
-            folder = out / "training" / name / f"seed-{seed}"
-            if files.lacks(folder / MODEL) and (why := _why_failed(folder)):
-                yield f"training {name} with seed {seed} {why} ({failed_run_path(folder)})"
+            if why := _why_failed(plan, files, name, seed):
+                yield f"{why} ({failed_run_path(_folder(plan, name, seed))})"
 
 
-def _why_failed(folder: Path) -> str | None:
+def _folder(plan: Plan, training: str, seed: int | None) -> Path:
+    return plan.experiment.daf.output_dir / "training" / training / f"seed-{seed}"
+
+
+def _why_failed(plan: Plan, files: RunFiles, training: str, seed: int | None) -> str | None:
     """How a training failed; None if it did not, or has left no record."""
+    folder = _folder(plan, training, seed)
+    if not files.lacks(folder / MODEL):
+        return None
     try:
         outcome = read_failed_run(folder)
     except BadInputError as error:
-        return f"failed, for a reason that cannot be read: {error.found}"
-    return None if outcome is None else f"{outcome.status}: {outcome.reason}"
+        how = f"failed, for a reason that cannot be read: {error.found}"
+    else:
+        if outcome is None:
+            return None
+        how = f"{outcome.status}: {outcome.reason}"
+    return f"training {training} with seed {seed} {how}"
 
 
 def _failed_evaluations(plan: Plan, files: RunFiles) -> Iterator[str]:
@@ -114,11 +123,8 @@ def _lost(plan: Plan, comparison: str, files: RunFiles) -> Lost:
     lost: Lost = {}
     for label in dict.fromkeys(label for label, _ in plan.episodes.pairs(comparison)):
         for single in plan.checkpoints.labelled(label).singles():
-            if single.training is None:
-                continue
-            folder = plan.experiment.daf.output_dir / "training" / single.training / f"seed-{single.seed}"
-            if files.lacks(folder / MODEL) and (why := _why_failed(folder)):
-                lost.setdefault(label, f"training {single.training} with seed {single.seed} {why}")
+            if single.training and (why := _why_failed(plan, files, single.training, single.seed)):
+                lost.setdefault(label, why)
     return lost
 
 

@@ -59,7 +59,7 @@ class DeployRequest:
         reason: why, for the history.
         dry_run: check everything, change nothing.
         options: conditions for the deployment.
-        mission: where both versions play, if it must not be inferior.
+        mission: where the package plays if it is validated now, and both versions if it must not be inferior.
     """
 
     package: Path

@@ -20,7 +20,7 @@ from daf.system.user_paths import user_path
 from daf.system.validated import read_record, require_name
 
 if TYPE_CHECKING:
-    from daf.config import DAFDeploymentConfig, MissionConfig
+    from daf.config import DAFDeploymentConfig
 
 _COWORLD = "coworld+"
 
@@ -77,12 +77,12 @@ class _Validation(TypedDict):
 
 
 def deploy_package(
-    request: DeployRequest, endpoint: str | Path, validation: str | MissionConfig | Path | ValidationResult
+    request: DeployRequest, endpoint: str | Path, validation: Path | ValidationResult | None
 ) -> Deployment:
     """See `daf.deployment.daf_deploy_policy`.
 
     Args:
-        validation: the mission on which the package must first play, or an earlier validation, or its record.
+        validation: an earlier validation, or its record; None: the package must play now.
     """
     target, package, sha256 = open_endpoint(endpoint), request.package, request.manifest.sha256
     if request.options.require_non_inferiority is not None and not isinstance(target, FolderEndpoint):
@@ -93,11 +93,10 @@ def deploy_package(
     if isinstance(validation, Path):
         require_record(package, validation, sha256)
     else:
-        done = isinstance(validation, ValidationResult)
-        result = validation if isinstance(validation, ValidationResult) else validate_package(package, validation)
+        result = validation or validate_package(package, request.mission)
         require_valid(result, hint="nothing was sent")
         if result.sha256 != sha256:
-            found = "a validation of other content" if done else "other content"
+            found = "a validation of other content" if validation else "other content"
             raise DeploymentError("the package that was validated", found, str(package), "validate it again")
     if file_sha256(package) != sha256:
         raise DeploymentError("the content of the manifest", "other content", str(package), PACKAGE_AGAIN)

@@ -162,9 +162,7 @@ def _words(results: ComparisonResults) -> dict[str, Any]:
 def _pair_row(results: ComparisonResults, record: PairRecord) -> Row:
     """A pair as shown in the tables, with its sentence and the verdict that the sentence states."""
     (row,) = to_rows([record])
-    sentence = sentences.verdict_sentence(
-        record, **sentences.words_of(results.config, len(results.missions), results.unit)
-    )
+    sentence = sentences.verdict_sentence(record, **_words(results))
     undecided = sentences.why_undecided(record, results.config.confidence_level)
     return row | {
         "sentence": sentence, "winner_first": sentences.winner_first(record).verdict, "undecided": undecided,
@@ -188,9 +186,7 @@ def _verdicts(results: ComparisonResults, summary: list[Row], pairs: list[Row]) 
         lead = headline[0]["sentence"]
     else:
         first = next((record for record in results.summary if not record.failed), results.summary[0])
-        lead = sentences.policy_sentence(
-            first, **sentences.words_of(results.config, len(results.missions), results.unit)
-        )
+        lead = sentences.policy_sentence(first, **_words(results))
     matrix = {}
     for record in results.lead_records():
         for seen in (record, sentences.mirrored(record)):

@@ -26,6 +26,7 @@ from daf.packaging.manifest import Manifest, contents, manifest_path_of, read_ma
 from daf.packaging.registry import FolderRegistry
 from daf.packaging.source import collect_source
 from daf.system.files import file_sha256, write_json
+from tests.unit.network_source import RECURRENT_NET
 
 MISSION = "tutorial.miner"
 
@@ -225,10 +226,9 @@ def test_a_users_package_travels_whole_and_plays(tmp_path: Path, monkeypatch: py
     assert result.is_valid, result.problems
 
 
-USERS = """
-import torch
-from torch import nn
-
+USERS = (
+    RECURRENT_NET
+    + """
 from daf.policies import BatchPolicy, NetworkPolicy
 
 
@@ -242,17 +242,6 @@ class Wanderer(BatchPolicy):
         actions[:] = 1 + self.steps // 3 % 4
 
 
-class Net(nn.Module):
-    def __init__(self, num_actions):
-        super().__init__()
-        self.embed, self.core = nn.Embedding(256, 8), nn.GRUCell(8, 8)
-        self.logits, self.value = nn.Linear(8, num_actions), nn.Linear(8, 1)
-
-    def forward(self, observations, state=None):
-        state = self.core(self.embed(observations[..., 1].long()).mean(dim=1), state)
-        return self.logits(state), self.value(state), state
-
-
 class Learner(NetworkPolicy):
     def make_network(self, info):
         return Net(len(info.action_names))
@@ -263,6 +252,7 @@ class Quits(Wanderer):
         print("\\udcff cannot be decoded".encode("utf-8", "surrogatepass"), flush=True)
         raise SystemExit(0)
 """
+)
 
 
 @pytest.fixture

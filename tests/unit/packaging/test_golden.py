@@ -23,13 +23,13 @@ from daf.packaging.registry import FolderRegistry
 from daf.packaging.sandbox import GuestError
 from daf.system.files import file_sha256, write_json
 from daf.system.json_files import read_json
+from tests.unit.network_source import RECURRENT_NET
 
 MISSION = "tutorial.miner"
-POLICIES = '''
+POLICIES = (
+    RECURRENT_NET
+    + '''
 import random
-
-import torch
-from torch import nn
 
 from daf.policies import BatchPolicy, NetworkPolicy
 
@@ -42,17 +42,6 @@ class Counter(BatchPolicy):
     def step_batch(self, observations, actions):
         self.steps += 1
         actions[:] = 1 + (self.steps + random.randrange(4)) % 4
-
-
-class Net(nn.Module):
-    def __init__(self, num_actions):
-        super().__init__()
-        self.embed, self.core = nn.Embedding(256, 8), nn.GRUCell(8, 8)
-        self.logits, self.value = nn.Linear(8, num_actions), nn.Linear(8, 1)
-
-    def forward(self, observations, state=None):
-        state = self.core(self.embed(observations[..., 1].long()).mean(dim=1), state)
-        return self.logits(state) * SCALE, self.value(state), state
 
 
 SCALE = 8.0
@@ -69,6 +58,7 @@ class Clock(BatchPolicy):
     def step_batch(self, observations, actions):
         actions[:] = 1 + int.from_bytes(__import__("os").urandom(4), "big") % 4
 '''
+)
 
 
 @pytest.fixture(scope="module")
