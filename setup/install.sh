@@ -72,10 +72,11 @@ rm -f "$stamp"
 log=$venv/install.log
 status=$venv/.daf-status
 rm -f "$status"
-# A pipe keeps only the last exit code, so pip's goes through a file.
+# A pipe keeps only the last exit code, so pip's goes through a file. The lock is complete, so nothing is resolved:
+# asked to, an older pip looks at releases newer than the pins, and refuses them for want of a hash.
 {
     code=0
-    "$venv/bin/python" -m pip install --disable-pip-version-check --progress-bar off --require-hashes -r requirements.lock 2>&1 || code=$?
+    "$venv/bin/python" -m pip install --disable-pip-version-check --progress-bar off --no-deps --require-hashes -r requirements.lock 2>&1 || code=$?
     echo "$code" >"$status"
 } | tee "$log" | awk '
     # "  Downloading torch-2.9.0-….whl (899.8 MB)": only large downloads are shown.

@@ -78,14 +78,14 @@ def _with_known_needs(dependency: Dependency, known: Iterable[str]) -> Dependenc
 
 
 def locked_requirements(dependencies: Iterable[Dependency]) -> str:
-    """The entries of the lock for these distributions, as a file for `pip install --require-hashes -r`.
+    """The entries of the lock for these distributions, as a file for `pip install --no-deps --require-hashes -r`.
 
     Empty if the lock lacks one of them: pip would refuse the file.
     """
     entries = [dependency.entry for dependency in dependencies]
     if not entries or not all(entries):
         return ""
-    return "# pip install --require-hashes -r requirements.lock\n" + "\n".join(entries) + "\n"
+    return "# pip install --no-deps --require-hashes -r requirements.lock\n" + "\n".join(entries) + "\n"
 
 
 def without_hashes(dependencies: Iterable[Dependency]) -> list[str]:

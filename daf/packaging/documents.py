@@ -33,7 +33,7 @@ _MEANING = {
     LICENSE_NAME: "the licence",
     DAF_LICENSE_NAME: "the licence of the files of DAF in this bundle",
     "requirements.txt": "exact versions of what it imports",
-    "requirements.lock": "these and all that they need, with hashes, for `pip install --require-hashes`",
+    "requirements.lock": "these and all that they need, with hashes, for `pip install --no-deps --require-hashes`",
     "sbom.cdx.json": "bill of materials, CycloneDX 1.6",
     "lineage.json": "sweep, training, seeds and code, by content",
     STATEMENT_NAME: "in-toto statement with SLSA provenance: digests of all other files, and what they were made from",

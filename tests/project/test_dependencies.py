@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+import subprocess
 import sys
 import tomllib
 from importlib.metadata import PackageNotFoundError, distribution
@@ -126,6 +127,12 @@ def test_extras_are_locked_with_their_package(lock_text: str, locked: dict[str, 
                 extras = with_extras.get(canonicalize_name(requirement.name), "")
                 assert requirement.extras <= set(extras.split(",")), (name, requirement)
     assert asked
+
+
+def test_the_lock_is_complete() -> None:
+    """`make setup` installs the lock without resolving anything, so what is installed must be all that it needs."""
+    check = subprocess.run([sys.executable, "-m", "pip", "check"], capture_output=True, text=True, check=False)
+    assert check.returncode == 0, check.stdout + check.stderr
 
 
 def test_lock_names_no_index_and_no_host(lock_text: str) -> None:

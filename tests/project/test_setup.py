@@ -203,7 +203,7 @@ def test_the_second_call_installs_nothing(clone: Path) -> None:
     assert first.returncode == 0, first.stderr
     assert "Setting up .venv" in first.stderr
     lock_call, project_call = pip_calls(clone)
-    assert "--require-hashes -r requirements.lock" in lock_call
+    assert "--no-deps --require-hashes -r requirements.lock" in lock_call
     assert "--no-deps --no-build-isolation -e ." in project_call
 
     second = install(clone)
