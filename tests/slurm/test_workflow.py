@@ -12,7 +12,7 @@ import pytest
 from tests.slurm.cluster import Cluster
 from tests.slurm.tools import Run
 
-pytestmark = [pytest.mark.slurm, pytest.mark.slow]
+pytestmark = [pytest.mark.slurm, pytest.mark.long]
 
 TINY = {"num_steps": 4000, "num_evaluations": 1, "evaluation_episodes": 2}
 # Every stage, with a training on one machine and one on two.
@@ -146,7 +146,6 @@ def test_one_machine_with_two_processes(finished: Run) -> None:
     ] * 2
 
 
-@pytest.mark.long
 def test_trainings_that_share_nodes_have_gpus_and_ports_of_their_own(
     cluster: Cluster, start: Callable[..., Run], tmp_path: Path
 ) -> None:
@@ -202,7 +201,6 @@ def two_by_two(
     return run, sorted((rank["machine"], rank["host"], rank["visible_gpus"]) for rank in ranks)
 
 
-@pytest.mark.long
 def test_a_task_for_each_gpu(start: Callable[..., Run], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where a cluster binds each GPU to a task; and the account, options and temporary folder of its file."""
     settings = (
@@ -220,7 +218,6 @@ def test_a_task_for_each_gpu(start: Callable[..., Run], tmp_path: Path, monkeypa
     )
 
 
-@pytest.mark.long
 def test_a_cluster_without_gpus(start: Callable[..., Run], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Training on several machines runs in the only partition."""
     settings = "gpu_partition: null\nmax_memory_mb: 60_000\nmax_minutes: 1440\n"

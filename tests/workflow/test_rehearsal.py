@@ -81,20 +81,20 @@ def test_scripted_and_trained_policies_of_every_kind_pass(folder: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("policy", "where", "found"),
-    [
-        ("broken_policies.ExitsInInit", "policies.it (policy 'it'", "SystemExit: 0 (broken_policies.py:"),
-        ("broken_policies.EndsTheProcess", "policies.it (policy 'it'", "the process ended with status 0"),
-        ("leaves_at_import.Policy", "policies.it (policy 'it'", "the process ended with status 0 while importing it"),
-    ],
-)
-def test_a_policy_that_ends_the_program_is_named(folder: Path, policy: str, where: str, found: str) -> None:
+def test_policies_that_end_the_program_are_named(folder: Path) -> None:
     (folder / "leaves_at_import.py").write_text("import os\nprint('}{')\nos._exit(0)\n")
-    done = plan(folder, policies={"it": policy, "other": "randon"}, comparisons=comparison("it", "other"))
+    causes = {
+        "broken_policies.ExitsInInit": "SystemExit: 0 (broken_policies.py:",
+        "broken_policies.EndsTheProcess": "the process ended with status 0 while calling step_batch",
+        "leaves_at_import.Policy": "the process ended with status 0 while importing it",
+    }
+    policies = {f"p{number}": policy for number, policy in enumerate(causes)}
+    done = plan(folder, policies={**policies, "other": "randon"}, comparisons=comparison(*policies, "other"))
     assert done.returncode == 2
-    assert where in done.stderr
-    assert found in done.stderr
+    problems = done.stderr.split("experiment.yaml: ")
+    for label, policy in policies.items():
+        (problem,) = [one for one in problems if one.startswith(f"policies.{label} (policy '{label}'")]
+        assert f"found:    {causes[policy]}" in problem
     assert "did you mean 'random'?" in done.stderr  # the other mistake is found as well
 
 

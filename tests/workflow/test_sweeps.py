@@ -133,7 +133,7 @@ def test_the_best_of_a_bracket_train_on_and_the_finalist_is_confirmed(searched: 
     assert best["confirmation"]["optimism"] == pytest.approx(best["objective"] - again["objective"])
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_another_batch_size_publishes_again_and_trains_nothing(searched: Path, tmp_path: Path) -> None:
     folder = Path(shutil.copytree(searched, tmp_path / "copy", copy_function=shutil.copy2))
     # A result says when it was made, so the same bytes are the same run.

@@ -103,7 +103,7 @@ def test_interrupted_and_resumed_with_workers_is_never_interrupted(
     assert result_of(tmp_path / "cut") == result_of(tmp_path / "whole")
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_ranks_with_workers_train_as_ranks_without(tmp_path: Path) -> None:
     recipe = recipe_of(world_size=2)
     for workers in (0, 2):
