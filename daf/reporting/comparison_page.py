@@ -155,14 +155,14 @@ def _context(
     }
 
 
-def _words(results: ComparisonResults) -> dict[str, Any]:
+def _words(results: ComparisonResults) -> sentences.Words:
     return sentences.words_of(results.config, len(results.missions), results.unit)
 
 
 def _pair_row(results: ComparisonResults, record: PairRecord) -> Row:
     """A pair as shown in the tables, with its sentence and the verdict that the sentence states."""
     (row,) = to_rows([record])
-    sentence = sentences.verdict_sentence(record, **_words(results))
+    sentence = sentences.verdict_sentence(record, _words(results))
     undecided = sentences.why_undecided(record, results.config.confidence_level)
     return row | {
         "sentence": sentence, "winner_first": sentences.winner_first(record).verdict, "undecided": undecided,
@@ -186,7 +186,7 @@ def _verdicts(results: ComparisonResults, summary: list[Row], pairs: list[Row]) 
         lead = headline[0]["sentence"]
     else:
         first = next((record for record in results.summary if not record.failed), results.summary[0])
-        lead = sentences.policy_sentence(first, **_words(results))
+        lead = sentences.policy_sentence(first, _words(results))
     matrix = {}
     for record in results.lead_records():
         for seen in (record, sentences.mirrored(record)):

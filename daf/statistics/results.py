@@ -241,7 +241,7 @@ class ComparisonResults:
 
         words = words_of(self.config, len(self.missions), self.unit)
         return [
-            verdict_sentence(record, **words) for record in self.headline_records(estimand, overall_only=overall_only)
+            verdict_sentence(record, words) for record in self.headline_records(estimand, overall_only=overall_only)
         ]
 
     def __str__(self) -> str:
@@ -253,7 +253,7 @@ class ComparisonResults:
         if missions > 3:  # the table contains all of them
             shown = [record for record in self.summary if record.mission == OVERALL]
         shown = [record for record in shown if not record.failed]
-        means = [policy_sentence(record, **words) for record in shown]
+        means = [policy_sentence(record, words) for record in shown]
         lines = ["Failed", *(f"  {failure_sentence(record, missions)}" for record in self.failed), ""]
         lines = lines if self.failed else []
         lines += ["Means", *(f"  {sentence}" for sentence in means)] if means else []

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from math import isfinite
-from typing import Any
 
 from daf.config import DAFComparisonConfig
 from daf.statistics.primary import estimate_of
@@ -101,35 +100,39 @@ def winner_first(record: PairRecord) -> PairRecord:
     return mirrored(record) if record.verdict == "worse" else record
 
 
-def words_of(config: DAFComparisonConfig, missions: int, unit: str) -> dict[str, Any]:
-    """What sentences on the records of a comparison need to know of it."""
-    runs = "training runs" if config.trainings == "per_mission" else "training seeds"
-    return {"level": config.confidence_level, "missions": missions, "unit": unit, "runs": runs}
+@dataclass(frozen=True, kw_only=True)
+class Words:
+    """What sentences on the records of a comparison need to know of it.
 
-
-def verdict_sentence(
-    record: PairRecord,
-    *,
-    level: float,
-    missions: int = 1,
-    unit: str = "reward per agent",
-    runs: str = "training seeds",
-) -> str:
-    """The verdict on a pair as a sentence.
-
-    Args:
+    Attributes:
+        level: of confidence.
         missions: number of missions in the comparison.
+        unit: of scores.
         runs: what the units of recipes are called.
     """
+
+    level: float
+    missions: int = 1
+    unit: str = "reward per agent"
+    runs: str = "training seeds"
+
+
+def words_of(config: DAFComparisonConfig, missions: int, unit: str) -> Words:
+    runs = "training runs" if config.trainings == "per_mission" else "training seeds"
+    return Words(level=config.confidence_level, missions=missions, unit=unit, runs=runs)
+
+
+def verdict_sentence(record: PairRecord, words: Words) -> str:
+    """The verdict on a pair as a sentence."""
     record = winner_first(record)
-    where, grounds = place(record, missions), basis(record, runs)
+    where, grounds = place(record, words.missions), basis(record, words.runs)
     a, b = record.policy_a, record.policy_b
     if record.estimand == "recipes":
         a, b = _recipe(a, record.n_a), _recipe(b, record.n_b)
     value, low, high = estimate_of(record)
     bounds = span(low, high)
-    interval = f"{100 * level:.4g} % interval {bounds}" if bounds != UNKNOWN else "no interval"
-    difference, unit = number(value), f"{unit} of the IQM" if record.primary == "iqm" else unit
+    interval = f"{100 * words.level:.4g} % interval {bounds}" if bounds != UNKNOWN else "no interval"
+    difference, unit = number(value), f"{words.unit} of the IQM" if record.primary == "iqm" else words.unit
     if record.primary == "probability_of_improvement":
         text = _improvement_sentence(record, a, b, where, interval, grounds)
     elif record.verdict == "better":
@@ -139,7 +142,7 @@ def verdict_sentence(
     elif record.verdict == "inconclusive":
         text = (
             f"No difference between {a} and {b} is shown {where}: {difference} {unit}, {interval} ({grounds}, "
-            f"{p_values(record)}).{_excluding_zero(record, level)}"
+            f"{p_values(record)}).{_excluding_zero(record, words.level)}"
         )
     elif not isfinite(record.difference):
         text = f"{a} and {b} cannot be compared {where}: {record.reason}."
@@ -201,24 +204,18 @@ def _recipe(name: str, training_seeds: int | None) -> str:
     return name if training_seeds is None else f"the recipe {name}"
 
 
-def policy_sentence(
-    record: SummaryRecord,
-    *,
-    level: float,
-    missions: int = 1,
-    unit: str = "reward per agent",
-    runs: str = "training seeds",
-) -> str:
+def policy_sentence(record: SummaryRecord, words: Words) -> str:
     """The mean of a policy as a sentence, or why it has none."""
     if record.failed:
-        return failure_sentence(record, missions)
+        return failure_sentence(record, words.missions)
     interval = span(record.interval_low, record.interval_high)
     basis = f"{record.n_episodes} episode{'' if record.n_episodes == 1 else 's'}"
-    detail = f"{100 * level:.4g} % interval {interval}" if interval != UNKNOWN else record.interval_method
+    detail = f"{100 * words.level:.4g} % interval {interval}" if interval != UNKNOWN else record.interval_method
     if interval == UNKNOWN and isfinite(record.recipe_low):
-        detail = f"{100 * level:.4g} % interval of the recipe {span(record.recipe_low, record.recipe_high)}"
-        basis = f"{record.n_train_seeds} {runs}"
-    return f"{record.policy} scores {number(record.mean)} {unit} {place(record, missions)}, {detail} ({basis})."
+        detail = f"{100 * words.level:.4g} % interval of the recipe {span(record.recipe_low, record.recipe_high)}"
+        basis = f"{record.n_train_seeds} {words.runs}"
+    where = place(record, words.missions)
+    return f"{record.policy} scores {number(record.mean)} {words.unit} {where}, {detail} ({basis})."
 
 
 def failure_sentence(record: SummaryRecord, missions: int = 1) -> str:

@@ -17,7 +17,7 @@ import torch
 from daf.engine.model_files import read_weights
 from daf.episodes.table import read_episodes, read_provenance
 from daf.statistics.records import PairRecord
-from daf.statistics.sentences import verdict_sentence
+from daf.statistics.sentences import Words, verdict_sentence
 from daf.system.columns import from_rows
 from daf.system.files import file_sha256
 from tests.workflow.tools import SMALL
@@ -108,7 +108,7 @@ def test_the_page_says_what_the_numbers_say(out: Path) -> None:
         ("random", "baseline"),
     }
     for record in overall:
-        assert verdict_sentence(record, level=0.95, missions=2) in text
+        assert verdict_sentence(record, Words(level=0.95, missions=2)) in text
     for row in comparison["summary_statistics"]:
         episodes = read_episodes(list(out.glob(f"evaluations/{row['policy']}*/*/episodes.parquet")))
         played = episodes if row["mission"] == "overall" else episodes[episodes["mission"] == row["mission"]]

@@ -30,7 +30,7 @@ from daf.statistics.cautions import episode_cautions, seed_cautions
 from daf.statistics.comparison import compare_episodes
 from daf.statistics.crossed import RunTable, recipe_variance
 from daf.statistics.records import PairRecord
-from daf.statistics.sentences import verdict_sentence
+from daf.statistics.sentences import Words, verdict_sentence
 from daf.statistics.streams import environment_streams, stream
 
 RNG = np.random.default_rng
@@ -584,7 +584,7 @@ def test_a_difference_without_a_verdict_says_which_way_it_points(difference: flo
         estimand="checkpoints", mission="m", n_missions=1, policy_a="a", policy_b="b", paired=True, n_a=1, n_b=1,
         effect_name="dz", test="sign-flip permutation", difference=difference, reason="only one unit",
     )  # fmt: skip
-    assert verdict_sentence(record, level=0.95).startswith(text)
+    assert verdict_sentence(record, Words(level=0.95)).startswith(text)
 
 
 def test_the_note_on_unseen_events_is_about_the_pair_with_fewest_episodes() -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from daf.comparison import ComparisonResults, daf_compare_scores
 from daf.statistics.records import OVERALL, PairRecord
-from daf.statistics.sentences import verdict_sentence, why_undecided
+from daf.statistics.sentences import Words, verdict_sentence, why_undecided
 
 
 def compared(means: dict[str, float], *, seeds: int = 6, n: int = 1, **settings: object) -> ComparisonResults:
@@ -59,12 +59,12 @@ def undecided(**changes: object) -> PairRecord:
 
 
 def test_interval_and_p_of_a_sentence_belong_together() -> None:
-    assert verdict_sentence(undecided(), level=0.95, missions=2) == (
+    assert verdict_sentence(undecided(), Words(level=0.95, missions=2)) == (
         "No difference between the recipe a and the recipe b is shown over 2 missions: 1.00 reward per agent, 95 % "
         "interval 0.10 to 1.90 (5 and 5 training seeds, p = 0.030 for this test alone, 0.090 adjusted for 3). The "
         "interval excludes 0, but it is for this pair alone: among 3 tests, p is 0.090."
     )
-    alone = verdict_sentence(undecided(n_tests=1, p=0.2, p_holm=0.2, interval_low=-0.5), level=0.95, missions=2)
+    alone = verdict_sentence(undecided(n_tests=1, p=0.2, p_holm=0.2, interval_low=-0.5), Words(level=0.95, missions=2))
     assert alone.endswith("(5 and 5 training seeds, p = 0.20).")
 
 
@@ -86,7 +86,7 @@ def test_an_interval_that_excludes_zero_without_a_winner_is_explained(changes: d
 
 def test_a_tiny_p_never_stands_beside_the_doubt_whether_it_was_chance() -> None:
     record = undecided(p=5e-18, p_holm=5e-18, verdict="insufficient data", reason="2 training seeds are too few")
-    sentence = verdict_sentence(record, level=0.95, missions=2)
+    sentence = verdict_sentence(record, Words(level=0.95, missions=2))
     assert "chance" not in sentence
     assert "no verdict on these recipes: 2 training seeds are too few" in sentence
 
