@@ -31,7 +31,10 @@ class Endpoint(Protocol):
 
     def deploy(self, request: DeployRequest) -> Deployment: ...
 
-    def rollback(self, name: str, to_version: str | None, *, reason: str = "", dry_run: bool = False) -> Deployment: ...
+    def rollback(
+        self, name: str, to_version: str | None, *, reason: str = "", dry_run: bool = False,
+        verification_key: Path | None = None,
+    ) -> Deployment: ...  # fmt: skip
 
     def deployed(self, name: str | None) -> list[DeployedPolicy]: ...
 
@@ -197,9 +200,15 @@ class FolderEndpoint:
             details |= {"evidence": admission.evidence}
         return self._deployment(request.name, manifest.version, str(stored), manifest.sha256, details)
 
-    def rollback(self, name: str, to_version: str | None, *, reason: str = "", dry_run: bool = False) -> Deployment:
+    def rollback(
+        self, name: str, to_version: str | None, *, reason: str = "", dry_run: bool = False,
+        verification_key: Path | None = None,
+    ) -> Deployment:  # fmt: skip
         current = self._registry.current(name)
-        pointer = self._registry.rollback(name, to_version, reason=reason, dry_run=dry_run)
+        pointer = self._registry.rollback(
+            name, to_version, reason=reason, dry_run=dry_run,
+            examine=lambda stored: require_signature(stored, verification_key),
+        )  # fmt: skip
         location = str(self._registry.folder / pointer["package"])
         details = {"dry_run": True, "current": current["version"] if current else None} if dry_run else {}
         return self._deployment(name, pointer["version"], location, pointer["sha256"], details)
