@@ -16,6 +16,7 @@ from daf.system.validated import LONGEST_NAME, NAME_PATTERN, VERSION_HINT, VERSI
 
 LONGEST_VERSION = 64
 PACKAGE_AGAIN = "delete it and package the policy again: `snakemake package`, or daf_package_policy"
+_LARGEST = 10_000_000  # the names and digests of 10,000 members, and more
 SHA256_PATTERN = r"^[0-9a-f]{64}$"
 
 _Sha256 = Annotated[str, StringConstraints(pattern=SHA256_PATTERN)]
@@ -88,6 +89,8 @@ def read_manifest(package_path: str | Path) -> Manifest:
     """
     path = manifest_path_of(package_path)
     hint = f"{PACKAGE_AGAIN}; the manifest is written next to the zip, and both belong together"
+    if path.is_file() and (size := path.stat().st_size) > _LARGEST:
+        raise DeploymentError(f"a manifest of at most {_LARGEST:,} bytes", f"{size:,}", str(path), hint)
     try:
         return read_record(path, Manifest, "the package's manifest", hint)
     except BadInputError as error:
