@@ -133,6 +133,13 @@ for name in ("result.json", "../result.json", "../../result.json"):
 os._exit(0)
 """
 TOUCH = "open({path!r}, 'w').write('was here')\n"
+EPISODE = """
+import json, os, struct, sys, time
+for answer in [{"together": False, "minimum_action_timeout_ms": 0}] + 64 * [{"actions": [["noop", None, None]]}]:
+    text = json.dumps(answer).encode()
+    os.write(int(sys.argv[2]), struct.pack(">I", len(text)) + text)
+time.sleep(60)
+"""
 TOO_MUCH = "import torch; held = torch.ones(1 << 31)\n"  # 8 GB
 DAEMON = """
 import os, time
@@ -189,6 +196,7 @@ ATTACKS: dict[str, Attack] = {
         members={"w.bin": pickle.dumps(Calls(), 4)}, spec={"data_path": "w.bin"}, played=True,
     ),
     "forged verdict": top(FORGE, "the process ended with status 0"),
+    "forged episode": top(EPISODE, "an answer before the question"),
     "forged actions": step("os.write(int(sys.argv[2]), bytes(4096))", "a damaged message"),
     "too long message": step("os.write(int(sys.argv[2]), b'\\xff' * 64)", "a message of"),
     "memory": top(TOO_MUCH, "memory"),
