@@ -1,7 +1,7 @@
 """One request and its answer, ended in time whatever the server does.
 
-The timeout of a socket starts anew with every byte, so a server that sends one now and then would hold a request for
-ever. A timer ends the connection itself instead.
+The timeout of a socket restarts with every byte, so a server that sends one now and then could hold a request forever.
+A timer ends the connection itself instead.
 """
 
 from __future__ import annotations

@@ -175,7 +175,7 @@ class Guest:
     def _has_sent(self) -> bool:
         try:
             return bool(self._channel.recv(1, socket.MSG_PEEK))
-        except OSError:  # nothing is there, or nobody
+        except OSError:  # nothing is there, or the process has ended
             return False
 
     def _parsed(self, content: bytes) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""A registry whose files were damaged or moved about: what it believes was written as such, and the rest is told."""
+"""A registry whose files were damaged or moved about: it believes only what it wrote, and names the rest."""
 
 from __future__ import annotations
 
