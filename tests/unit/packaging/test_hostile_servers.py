@@ -21,7 +21,7 @@ Serve = Callable[..., str]
 
 @pytest.fixture
 def serve() -> Iterator[Serve]:
-    """A server that sends these bytes, and then perhaps others for as long as somebody listens."""
+    """A server that sends these bytes, and then perhaps others for ten seconds."""
     over, listening = threading.Event(), socket.create_server(("127.0.0.1", 0))
 
     def answer(first: bytes, again: bytes) -> None:
@@ -34,7 +34,9 @@ def serve() -> Iterator[Serve]:
                 try:
                     connection.recv(65_536)
                     connection.sendall(first)
-                    while again and not over.wait(0.02):
+                    for _ in range(500 if again else 0):
+                        if over.wait(0.02):
+                            return
                         connection.sendall(again)
                 except OSError:
                     continue
