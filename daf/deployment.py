@@ -196,18 +196,28 @@ def daf_deploy_policy(
 
 @checked_arguments
 def daf_rollback_deployment(
-    name: str, endpoint: str | Path, to_version: str | None = None, *, reason: str = "", dry_run: bool = False
+    name: str,
+    endpoint: str | Path,
+    to_version: str | None = None,
+    *,
+    reason: str = "",
+    dry_run: bool = False,
+    verification_key: str | Path | None = None,
 ) -> Deployment:
     """Make an earlier version current again; default: the one before the current one.
 
     Args:
         reason: why, for the registry's history.
         dry_run: say which version would become current, and change nothing.
+        verification_key: a public key (PEM); a version that was not signed with its private key is refused.
 
     Raises:
-        DeploymentError: no earlier version, or the endpoint is a server, which cannot roll back.
+        DeploymentError: no earlier version, its zip has changed, it is not signed, or the endpoint is a server, which
+            cannot roll back.
+        BadInputError: an invalid name or address, or a key that is none.
     """
-    return open_endpoint(endpoint).rollback(name, to_version, reason=reason, dry_run=dry_run)
+    key = None if verification_key is None else user_path(verification_key, "verification_key")
+    return open_endpoint(endpoint).rollback(name, to_version, reason=reason, dry_run=dry_run, verification_key=key)
 
 
 @checked_arguments

@@ -9,10 +9,12 @@ from daf.system.files import write_json
 from daf.workflow.script import script_context
 
 with script_context(snakemake) as context:
+    deployment = DAFDeploymentConfig.from_dict(snakemake.params.deployment)
     current = daf_rollback_deployment(
         snakemake.wildcards.checkpoint,
-        require_endpoint(DAFDeploymentConfig.from_dict(snakemake.params.deployment)),
+        require_endpoint(deployment),
         snakemake.wildcards.version,
+        verification_key=deployment.verification_key,
     )
     context.logger.info(f"current again: {current}")
     write_json(snakemake.output[0], asdict(current))

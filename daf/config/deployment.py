@@ -13,7 +13,7 @@ from daf.config.non_inferiority import NonInferiorityConfig
 from daf.config.strict_model import Name, Seed, StrictModel
 from daf.errors import BadInputError, did_you_mean
 from daf.system.user_paths import NameOrPath, UserPath
-from daf.system.validated import wrong_value
+from daf.system.validated import VERSION_PATTERN, wrong_value
 
 Check = Callable[[str | None, Any, str, str], None]
 AUTO = "auto"
@@ -36,7 +36,7 @@ class DAFDeploymentConfig(StrictModel):
         None, description="name under `policies`; for a trained policy, the first seed unless `seed` is set"
     )
     seed: Seed | None = Field(None, description="training seed to package")
-    version: str = Field("0.1.0", pattern=r"^\d+\.\d+\.\d+$", description="version of the package")
+    version: str = Field("0.1.0", pattern=VERSION_PATTERN, max_length=64, description="version of the package")
     description: str = Field("", description="one-sentence description for the package's model card")
     intended_use: str = Field("", description="for the model card: what the policy is for, and what it is not for")
     limitations: str = Field("", description="for the model card: known weaknesses, in addition to what records tell")

@@ -28,5 +28,6 @@ deployments   what is sent to an endpoint, and what came of it
 endpoints     folder registries and servers behind one interface
 servers       CoGames and Coworld servers
 http_client   requests with retries, bounds and a deadline
+http_attempt  one request and its answer, ended in time whatever the server does
 tokens        the token of a server
 """

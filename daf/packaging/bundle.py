@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from daf.errors import BadInputError, did_you_mean
+from daf.system.archives import fault_of_names
 from daf.system.files import atomic_path
 from daf.system.readers import read_bytes
 
@@ -30,7 +31,9 @@ RESERVED = (
 
 
 def write_zip(path: str | Path, members: Mapping[str, bytes]) -> None:
-    """Write a zip whose bytes depend only on the members."""
+    """Write a zip whose bytes depend only on the members; raises BadInputError if their names do not go together."""
+    if fault := fault_of_names(list(members)):
+        raise BadInputError(*fault, str(path), "rename the file")
     with atomic_path(path) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive:
         for name in sorted(members):
             info = zipfile.ZipInfo(name, date_time=(1980, 1, 1, 0, 0, 0))

@@ -9,7 +9,8 @@ from urllib.parse import unquote, urlsplit
 from daf.errors import BadInputError, DeploymentError
 from daf.packaging.admission import Admission
 from daf.packaging.deployments import Deployment, DeployRequest
-from daf.packaging.http_client import LOOPBACK
+from daf.packaging.http_attempt import LOOPBACK
+from daf.packaging.http_client import split_address
 from daf.packaging.manifest import PACKAGE_AGAIN, read_manifest
 from daf.packaging.registry import DeployedPolicy, FolderRegistry
 from daf.packaging.servers import COGAMES_TOKEN, CogamesServer, CoworldServer
@@ -30,7 +31,10 @@ class Endpoint(Protocol):
 
     def deploy(self, request: DeployRequest) -> Deployment: ...
 
-    def rollback(self, name: str, to_version: str | None, *, reason: str = "", dry_run: bool = False) -> Deployment: ...
+    def rollback(
+        self, name: str, to_version: str | None, *, reason: str = "", dry_run: bool = False,
+        verification_key: Path | None = None,
+    ) -> Deployment: ...  # fmt: skip
 
     def deployed(self, name: str | None) -> list[DeployedPolicy]: ...
 
@@ -43,18 +47,24 @@ def open_endpoint(address: str | Path) -> Endpoint:
     """
     text = str(address)
     plain = text.removeprefix(_COWORLD)
-    parts = urlsplit(plain)
+    try:
+        parts = urlsplit(plain)
+    except ValueError:  # brackets around no IPv6 address
+        raise BadInputError("a folder, file:// or http(s):// address", "another address", "endpoint") from None
     if parts.scheme in ("http", "https"):
-        if not parts.hostname or "@" in parts.netloc or parts.query or parts.fragment:
+        if split_address(plain) is None or parts.query or parts.fragment or ";" in parts.path:
             hint = f"put the token into the environment variable {COGAMES_TOKEN}"
-            expected = "an address without user name, password or query"
+            expected = "an address of a host, without user name, password or query"
             raise BadInputError(expected, f"{parts.scheme}://…", "endpoint", hint)
         if parts.scheme == "http" and parts.hostname not in LOOPBACK:
             hint = "over http, anyone on the network could read the token"
             raise BadInputError("an https address", f"http://{parts.hostname}", "endpoint", hint)
         return CogamesServer(plain) if plain == text else CoworldServer(plain)
     if parts.scheme == "file" and plain == text:
-        return FolderEndpoint(Path(unquote(parts.path)))
+        if parts.netloc not in ("", "localhost"):
+            hint = "mount its folder here, and name that: file:///folder"
+            raise BadInputError("a folder of this machine", f"one of {parts.netloc}", "endpoint", hint)
+        return FolderEndpoint(user_path(unquote(parts.path), "endpoint"))
     if "://" in text:
         raise BadInputError("a folder, file:// or http(s):// address", f"{parts.scheme}://…", "endpoint")
     return FolderEndpoint(user_path(text, "endpoint"))
@@ -190,9 +200,15 @@ class FolderEndpoint:
             details |= {"evidence": admission.evidence}
         return self._deployment(request.name, manifest.version, str(stored), manifest.sha256, details)
 
-    def rollback(self, name: str, to_version: str | None, *, reason: str = "", dry_run: bool = False) -> Deployment:
+    def rollback(
+        self, name: str, to_version: str | None, *, reason: str = "", dry_run: bool = False,
+        verification_key: Path | None = None,
+    ) -> Deployment:  # fmt: skip
         current = self._registry.current(name)
-        pointer = self._registry.rollback(name, to_version, reason=reason, dry_run=dry_run)
+        pointer = self._registry.rollback(
+            name, to_version, reason=reason, dry_run=dry_run,
+            examine=lambda stored: require_signature(stored, verification_key),
+        )  # fmt: skip
         location = str(self._registry.folder / pointer["package"])
         details = {"dry_run": True, "current": current["version"] if current else None} if dry_run else {}
         return self._deployment(name, pointer["version"], location, pointer["sha256"], details)

@@ -36,7 +36,8 @@ STEPS, STRIDE, SEED = 8, 4, 0
 # by about 1e-6, after a few recurrent steps by 1e-5. Other weights or other code differ by far more.
 TOLERANCE = 1e-4
 DECIMALS = 6  # of a stored probability: far below the tolerance, and the same on most machines
-_LARGEST = 16_000_000
+_LARGEST = 8_000_000
+_LARGEST_UNPACKED = 100_000_000  # bytes of all observations together, once unused tokens are filled in
 _log = logging.getLogger(__name__)
 
 
@@ -134,6 +135,9 @@ def read_golden(package: Path) -> GoldenVectors | None:
         raise BadInputError("observations and answers that fit", str(error), where, hint) from None
     if not fits:
         raise BadInputError("one answer per step and agent", "another number", where, hint)
+    if (unpacked := 3 * content["num_tokens"] * observations.shape[0] * observations.shape[1]) > _LARGEST_UNPACKED:
+        expected = f"observations of at most {_LARGEST_UNPACKED:,} bytes"
+        raise BadInputError(expected, f"{unpacked:,} bytes", where, hint)
     full = np.full((*observations.shape[:2], content["num_tokens"], 3), 255, dtype=np.uint8)
     full[:, :, : observations.shape[2]] = observations
     return GoldenVectors(

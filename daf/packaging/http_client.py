@@ -6,55 +6,32 @@ request's headers. A redirect is an error, since it would send the token to anot
 
 from __future__ import annotations
 
-import http.client
 import json
 import logging
 import random
 import time
-import urllib.error
 import urllib.request
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from email.message import Message
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import IO, Any, TypedDict
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from daf.errors import BadInputError, DeploymentError
+from daf.packaging.http_attempt import LOOPBACK, Answer, send
 from daf.system.files import file_sha256
 from daf.system.json_files import parse_json
 from daf.system.validated import validated
 
-LOOPBACK = ("localhost", "127.0.0.1", "::1")
 REQUEST_TIMEOUT_S = 60.0
 UPLOAD_TIMEOUT_S = 600.0
 OVERALL_TIMEOUT_S = 1800.0
 MOST_ATTEMPTS = 6
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.5, 30.0
-_LARGEST_ANSWER = 4_000_000
 _BLOCK = 1 << 20
 _REPEATED = (429, 500, 502, 503, 504)
 _log = logging.getLogger(__name__)
-
-
-class _NoRedirect(urllib.request.HTTPRedirectHandler):
-    """Refuse redirects."""
-
-    def redirect_request(
-        self, req: urllib.request.Request, fp: IO[bytes], code: int, msg: str, headers: Message, newurl: str
-    ) -> None:
-        return None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Answer:
-    """Status and content of a response; status 0 if there was none, with the reason as content."""
-
-    status: int
-    content: bytes = b""
-    retry_after: str | None = None
-    reason: str = ""
 
 
 @dataclass(kw_only=True)
@@ -101,10 +78,10 @@ class HttpClient:
         def request() -> urllib.request.Request:
             return urllib.request.Request(self.base_url + path, data=data, headers=headers, method=method)
 
-        answer = self._answered(request, where, REQUEST_TIMEOUT_S, accept)
+        answer = self._answered(request, where, REQUEST_TIMEOUT_S, REQUEST_TIMEOUT_S, accept)
         found = ""
         try:
-            return answer.status, parse_json(answer.content, self.base_url)
+            return answer.status, self._without_secret(parse_json(answer.content, self.base_url))
         except BadInputError as error:
             found = error.found
         if answer.status in accept:
@@ -115,12 +92,10 @@ class HttpClient:
         """PUT a file to the address that the server gave for it, without the token.
 
         Raises:
-            DeploymentError: the address is not https (or http on this machine), or the file changed meanwhile.
+            DeploymentError: the address is none, is not https (only a server on this machine may name this machine, and
+                http), or the file changed meanwhile.
         """
-        parts = _split(url)
-        if parts is None or not (parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in LOOPBACK)):
-            shown = "an address that cannot be read" if parts is None else f"{parts.scheme}://{parts.hostname or ''}"
-            raise self._error("an https upload address", shown, self.base_url, "")
+        parts = self._upload_address(url)
         if file_sha256(package) != sha256:
             raise self._error("the package that was validated", "other content", str(package), "validate it again")
         size = package.stat().st_size
@@ -134,19 +109,31 @@ class HttpClient:
                 content = _Progress(stream, size, where)
                 return urllib.request.Request(url, data=content, headers=headers, method="PUT")
 
-            self._answered(request, where, UPLOAD_TIMEOUT_S, ())
+            self._answered(request, where, UPLOAD_TIMEOUT_S, self.overall_s, ())  # a large file takes its time
+
+    def _upload_address(self, url: str) -> SplitResult:
+        """The parts of an address that may receive a package; whoever serves elsewhere gets nothing sent to here."""
+        parts = split_address(url)
+        if parts is None:
+            raise self._error("an https upload address", "an address that cannot be read", self.base_url, "")
+        ours, stays = split_address(self.base_url), parts.hostname in LOOPBACK
+        may_stay = ours is not None and ours.hostname in LOOPBACK
+        if not (may_stay if stays else parts.scheme == "https") or parts.scheme not in ("http", "https"):
+            raise self._error("an https upload address", f"{parts.scheme}://{parts.hostname}", self.base_url, "")
+        return parts
 
     # ---- attempts ---------------------------------------------------------------------------------------------
 
     def _answered(
-        self, request: Callable[[], urllib.request.Request], where: str, timeout_s: float, accept: tuple[int, ...]
-    ) -> Answer:
+        self, request: Callable[[], urllib.request.Request], where: str, silence_s: float, longest_s: float,
+        accept: tuple[int, ...],
+    ) -> Answer:  # fmt: skip
         """The first answer that is not worth another attempt, if it is one of success, or in `accept`."""
         for attempt in range(1, MOST_ATTEMPTS + 1):
             left = self._deadline - self.clock()
             if left <= 0:
                 break
-            answer = _send(request(), min(timeout_s, left))
+            answer = send(request(), min(silence_s, left), min(longest_s, left))
             if 200 <= answer.status < 300 or answer.status in accept:
                 return answer
             if answer.status and answer.status not in _REPEATED:
@@ -177,6 +164,14 @@ class HttpClient:
             detail = answer.reason
         return f"status {answer.status}: {detail}"
 
+    def _without_secret(self, value: Any) -> Any:
+        """JSON of the server, which ends up in records."""
+        if isinstance(value, dict):
+            return {self._clean(key): self._without_secret(item) for key, item in value.items()}
+        if isinstance(value, list):
+            return [self._without_secret(item) for item in value]
+        return self._clean(value) if isinstance(value, str) else value
+
     def _clean(self, text: str) -> str:
         return text.replace(self.secret, "***") if self.secret else text
 
@@ -205,36 +200,11 @@ class _Progress:
         return part
 
 
-def _send(request: urllib.request.Request, timeout_s: float) -> Answer:
-    """One attempt. Exceptions end here: their texts and frames know the request."""
-    handlers: list[urllib.request.BaseHandler] = [_NoRedirect()]
-    if urlsplit(request.full_url).hostname in LOOPBACK:
-        handlers.append(urllib.request.ProxyHandler({}))
-    try:
-        with urllib.request.build_opener(*handlers).open(request, timeout=timeout_s) as response:
-            content: bytes = response.read(_LARGEST_ANSWER + 1)
-            if len(content) > _LARGEST_ANSWER:
-                return Answer(status=413, reason=f"an answer of more than {_LARGEST_ANSWER:,} bytes")
-            return Answer(status=response.status, content=content)
-    except urllib.error.HTTPError as error:
-        try:
-            content = error.read(4096)
-        except (OSError, http.client.HTTPException):
-            content = b""
-        reason = str(error.reason)
-        return Answer(status=error.code, content=content, retry_after=error.headers.get("Retry-After"), reason=reason)
-    except (OSError, http.client.HTTPException, ValueError) as error:
-        cause = getattr(error, "reason", None)
-        known = cause if isinstance(cause, OSError) else error
-        text = known.strerror if isinstance(known, OSError) and known.strerror else ""
-        return Answer(status=0, reason=f"{type(error).__name__}: {text}" if text else type(known).__name__)
-
-
 def _seconds(retry_after: str | None) -> float | None:
     """Retry-After: seconds, or a date."""
     if not retry_after:
         return None
-    if retry_after.strip().isdigit():
+    if retry_after.isascii() and retry_after.strip().isdigit():  # isdigit() also means ²
         return float(retry_after)
     try:
         return max(0.0, parsedate_to_datetime(retry_after).timestamp() - time.time())
@@ -242,8 +212,12 @@ def _seconds(retry_after: str | None) -> float | None:
         return None
 
 
-def _split(url: str) -> Any:
+def split_address(url: str) -> SplitResult | None:
+    """The parts of an address; None if it is none, lacks a host, or holds a user's name or characters of no address."""
     try:
-        return urlsplit(url)
+        parts = urlsplit(url)
+        _ = parts.port  # a wrong one is noticed only now
     except ValueError:
         return None
+    is_plain = url.isascii() and url.isprintable() and " " not in url
+    return parts if is_plain and parts.hostname and "@" not in parts.netloc else None

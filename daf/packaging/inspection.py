@@ -6,7 +6,7 @@ Nothing of the package runs, is unpacked to disk or is unpickled here, and no me
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any, TypedDict
 
 from daf.errors import BadInputError, DeploymentError
@@ -118,7 +118,7 @@ def _spec(archive: Archive) -> _Spec:
         content = {"data_path": None, "init_kwargs": {}, "setup_script": None} | content
     spec = validated(_Spec, content, where, PACKAGE_AGAIN)
     data_path = spec["data_path"]
-    if data_path is not None and (PurePosixPath(data_path).is_absolute() or data_path not in archive.names):
+    if data_path is not None and (data_path not in archive.names or data_path.endswith("/")):
         raise BadInputError("weights inside the package", f"'{data_path}'", where, PACKAGE_AGAIN)
     if spec["setup_script"] is not None:
         found = f"'{spec['setup_script']}', a script to run first"

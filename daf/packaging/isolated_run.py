@@ -82,12 +82,12 @@ def unpack(package: Path, root: Path) -> None:
 
 def faults_of_files(root: Path, called_by_pickle: Callable[[bytes], str]) -> str:
     """The first file of the bundle that holds tensors that are not numbers, or would run code; empty if none does."""
-    for path in sorted(path for path in root.rglob("*") if path.is_file() and path.suffix != ".py"):
+    for path in sorted(path for path in root.rglob("*") if path.is_file()):
         name = path.relative_to(root).as_posix()
         try:
             found = tensors(path)
             if found is None:
-                if called := called_by_pickle(path.read_bytes()):
+                if path.suffix != ".py" and (called := called_by_pickle(path.read_bytes())):
                     return f"{name} is a pickle that calls {called}"
                 continue
             broken = next((key for key, tensor in found if not finite(tensor)), None)
@@ -135,7 +135,9 @@ def finite(value: Any) -> bool:
     if not (value.is_floating_point() or value.is_complex()):
         return True
     flat = value.detach().reshape(-1)
-    return all(bool(torch.isfinite(part.float()).all()) for part in flat.split(_ELEMENTS_AT_ONCE))
+    # `isfinite` does not know the numbers of 8 bits; wider ones must not be narrowed, complex ones not halved.
+    parts = flat.split(_ELEMENTS_AT_ONCE)
+    return all(bool(torch.isfinite(part.float() if part.element_size() == 1 else part).all()) for part in parts)
 
 
 # ---- the policy ----------------------------------------------------------------------------------------------

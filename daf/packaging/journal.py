@@ -1,31 +1,33 @@
 """What happened to one policy of a registry: current.json and history.jsonl, which repair each other.
 
 The pointer holds the newest event, and replacing it is the commit; the history then gets the same event. So the one of
-the two with the higher number is right, and every version of the history was in use.
+the two with the higher number is right, and every version of the history was in use. Both carry digests of their
+content; what is damaged, doubled or out of order is left out, and a later event says which ones before it were lost.
 """
 
 from __future__ import annotations
 
 import getpass
-import json
 import logging
 import os
 import platform
 from dataclasses import asdict, dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any, Literal, NotRequired, TypedDict
 
-from pydantic import StringConstraints
+from pydantic import Field, StringConstraints
 
 from daf.errors import BadInputError
-from daf.packaging.manifest import SHA256_PATTERN, VERSION_PATTERN
-from daf.system.files import write_json, write_text
-from daf.system.json_files import parse_json
+from daf.packaging.manifest import SHA256_PATTERN
+from daf.system.files import json_line, write_json, write_text
+from daf.system.json_files import read_json, read_json_lines
 from daf.system.provenance import utc_now
 from daf.system.readers import read_bytes
-from daf.system.validated import validated
+from daf.system.validated import VERSION_PATTERN, validated
 
 _log = logging.getLogger(__name__)
+_MOST_LOST = 100  # numbers that one event names
 Action = Literal["deploy", "rollback"]
 
 
@@ -44,6 +46,7 @@ class Event:
         host: on which machine.
         reason: why, in the words of who did it.
         evidence: what the version had shown: replayed golden vectors, non-inferiority to the version before.
+        lost: numbers of earlier events that were missing from the history by then.
     """
 
     number: int
@@ -56,17 +59,21 @@ class Event:
     host: str = ""
     reason: str = ""
     evidence: dict[str, Any] = field(default_factory=dict)
+    lost: tuple[int, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """As a line of the history."""
         content = asdict(self)
+        del content["lost"]
+        if self.lost:
+            content["lost"] = list(self.lost)
         return {"from" if key == "before" else key: value for key, value in content.items()}
 
 
 _Fields = TypedDict(
     "_Fields",
     {
-        "number": NotRequired[int],
+        "number": NotRequired[Annotated[int, Field(ge=1)]],
         "action": Action,
         "version": Annotated[str, StringConstraints(pattern=VERSION_PATTERN)],
         "from": str | None,
@@ -76,6 +83,7 @@ _Fields = TypedDict(
         "host": NotRequired[str],
         "reason": NotRequired[str],
         "evidence": NotRequired[dict[str, Any]],
+        "lost": NotRequired[tuple[int, ...]],
     },
 )
 
@@ -87,6 +95,9 @@ class Journal:
         self._home = home
         self._pointer_path, self._history_path = home / "current.json", home / "history.jsonl"
         self.events, self._damage = self._read()
+        self._lost = self._missing()
+        if self._lost:
+            self._damage.append(f"event {', '.join(map(str, self._lost))} is lost")
 
     def exists(self) -> bool:
         """Whether anything was ever deployed here, as far as files tell."""
@@ -126,7 +137,7 @@ class Journal:
         _log.warning("repaired %s: %s", self._home, "; ".join(self._damage))
         if self.last is not None:
             self._write_pointer(self.last)
-        write_text(self._history_path, "".join(_line(event) for event in self.events))
+        write_text(self._history_path, "".join(json_line(event.to_dict()) for event in self.events))
         self._damage = []
 
     def commit(
@@ -137,14 +148,15 @@ class Journal:
         event = Event(
             number=last.number + 1 if last else 1, action=action, version=version,
             before=last.version if last else None, sha256=sha256, time=utc_now(), user=_user(), host=platform.node(),
-            reason=reason, evidence=evidence or {},
+            reason=reason, evidence=evidence or {}, lost=self._lost,
         )  # fmt: skip
         self._write_pointer(event)
         with open(self._history_path, "a") as stream:
-            stream.write(_line(event))
+            stream.write(json_line(event.to_dict()))
             stream.flush()
             os.fsync(stream.fileno())
         self.events.append(event)
+        self._lost = ()
         return event
 
     def _write_pointer(self, event: Event) -> None:
@@ -153,6 +165,14 @@ class Journal:
         package = f"{name}/{event.version}/{name}-{event.version}.zip"
         short = {"name": name, "version": event.version, "sha256": event.sha256, "package": package}
         write_json(self._pointer_path, {**short, "since": event.time, "event": event.to_dict()})
+
+    def _missing(self) -> tuple[int, ...]:
+        """Numbers of events that are not there, unless a later event tells of them."""
+        present = {event.number for event in self.events}
+        told = {number for event in self.events for number in event.lost}
+        highest = self.last.number if self.last else 0
+        missing = (number for number in range(1, highest) if number not in present and number not in told)
+        return tuple(islice(missing, _MOST_LOST))
 
     # ---- reading ----------------------------------------------------------------------------------------------
 
@@ -186,22 +206,25 @@ class Journal:
         damage: list[str] = []
         if not self._history_path.is_file():
             return events, damage
-        lines = read_bytes(self._history_path, "the history of a registry").split(b"\n")
-        for number, line in enumerate(lines, start=1):
-            where = f"{self._history_path}: line {number}"
-            if number == len(lines) and line:
-                damage.append("the last line of history.jsonl had no end")
-            if line.strip():
-                try:
-                    events.append(_event(parse_json(line, where), len(events) + 1, where))
-                except BadInputError as error:
-                    damage.append(f"line {number} of history.jsonl was damaged ({error.found})")
-        return events, damage
+        what = "the history of a registry"
+        if (content := read_bytes(self._history_path, what)) and not content.endswith(b"\n"):
+            damage.append("the last line of history.jsonl had no end")
+        for record in read_json_lines(self._history_path, what, on_damage=damage.append):
+            try:
+                events.append(_event(record, len(events) + 1, str(self._history_path)))
+            except BadInputError as error:
+                damage.append(f"a line of history.jsonl was damaged ({error.found})")
+        by_number = {event.number: event for event in events}
+        if [event.number for event in events] != sorted(by_number):
+            damage.append("lines of history.jsonl stood twice or in another order")
+        return [by_number[number] for number in sorted(by_number)], damage
 
     def _read_pointer(self, num_events: int) -> tuple[Event, bool]:
         """The pointer's event, and whether an earlier DAF wrote it, which recorded events before they happened."""
         where = str(self._pointer_path)
-        content = validated(dict[str, Any], parse_json(read_bytes(self._pointer_path), where), where)
+        content = validated(dict[str, Any], read_json(self._pointer_path, "the pointer of a registry"), where)
+        if content.get("name", self._home.name) != self._home.name:
+            raise BadInputError("the pointer of this policy", f"that of '{content['name']}'", where)
         if "event" in content:
             return _event(content["event"], 0, where), False
         plain = {**content, "action": "deploy", "from": None, "time": content.get("since")}
@@ -213,10 +236,6 @@ def _event(content: Any, number: int, where: str) -> Event:
     fields = validated(_Fields, content, where)
     values = {"before" if key == "from" else key: value for key, value in fields.items()}
     return Event(**({"number": number} | values))  # type: ignore[arg-type]  # checked just now
-
-
-def _line(event: Event) -> str:
-    return json.dumps(event.to_dict(), sort_keys=True) + "\n"
 
 
 def _user() -> str:

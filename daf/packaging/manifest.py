@@ -12,10 +12,11 @@ from pydantic import BaseModel, ConfigDict, StringConstraints
 from daf.errors import BadInputError, DeploymentError
 from daf.system.archives import Archive
 from daf.system.files import file_sha256
-from daf.system.validated import NAME_PATTERN, read_record
+from daf.system.validated import LONGEST_NAME, NAME_PATTERN, VERSION_HINT, VERSION_PATTERN, read_record
 
-VERSION_PATTERN = r"^\d+\.\d+\.\d+((a|b|rc)\d+)?(\.dev\d+)?$"
+LONGEST_VERSION = 64
 PACKAGE_AGAIN = "delete it and package the policy again: `snakemake package`, or daf_package_policy"
+_LARGEST = 10_000_000  # the names and digests of 10,000 members, and more
 SHA256_PATTERN = r"^[0-9a-f]{64}$"
 
 _Sha256 = Annotated[str, StringConstraints(pattern=SHA256_PATTERN)]
@@ -23,9 +24,9 @@ _Sha256 = Annotated[str, StringConstraints(pattern=SHA256_PATTERN)]
 
 def require_version(version: str, where: str) -> str:
     """Return a version; raise BadInputError unless it is three numbers, and perhaps a pre-release (PEP 440)."""
-    if not re.fullmatch(VERSION_PATTERN.strip("^$"), version, re.ASCII):
+    if not re.fullmatch(VERSION_PATTERN.strip("^$"), version) or len(version) > LONGEST_VERSION:
         expected = "three numbers such as 0.1.0, or a pre-release such as 0.1.0rc1"
-        raise BadInputError(expected, f"'{version}'", where)
+        raise BadInputError(expected, f"'{version}'", where, VERSION_HINT)
     return version
 
 
@@ -55,8 +56,8 @@ class Manifest(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    name: Annotated[str, StringConstraints(pattern=NAME_PATTERN, max_length=128)]
-    version: Annotated[str, StringConstraints(pattern=VERSION_PATTERN, max_length=64)]
+    name: Annotated[str, StringConstraints(pattern=NAME_PATTERN, max_length=LONGEST_NAME)]
+    version: Annotated[str, StringConstraints(pattern=VERSION_PATTERN, max_length=LONGEST_VERSION)]
     sha256: _Sha256
     size_bytes: int
     files: dict[str, _Sha256]
@@ -88,6 +89,8 @@ def read_manifest(package_path: str | Path) -> Manifest:
     """
     path = manifest_path_of(package_path)
     hint = f"{PACKAGE_AGAIN}; the manifest is written next to the zip, and both belong together"
+    if path.is_file() and (size := path.stat().st_size) > _LARGEST:
+        raise DeploymentError(f"a manifest of at most {_LARGEST:,} bytes", f"{size:,}", str(path), hint)
     try:
         return read_record(path, Manifest, "the package's manifest", hint)
     except BadInputError as error:

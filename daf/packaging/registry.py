@@ -32,7 +32,7 @@ from daf.packaging.manifest import Manifest, manifest_path_of, read_manifest, re
 from daf.packaging.signing import signature_path_of
 from daf.system.files import file_sha256, write_bytes
 from daf.system.readers import read_bytes
-from daf.system.validated import require_name
+from daf.system.validated import is_name, require_name
 
 # What a writer leaves when it dies: the temporary files of `atomic_path`, and copies of packages.
 _LEFTOVER = re.compile(r"\..+\.\d+-[0-9a-f]+\.tmp(\..+)?|\.\d+\.\d+\.\d+.*-\w{8}")
@@ -88,6 +88,7 @@ class FolderRegistry:
             DeploymentError: this version already exists with different content.
         """
         home = self._home(manifest.name)
+        self._require_distinct(manifest.name)
         with self._writing(home, dry_run) as journal:
             known = journal.sha256_of(manifest.version)
             stored = self.zip_of(manifest.name, manifest.version)
@@ -104,11 +105,15 @@ class FolderRegistry:
             return stored
 
     def rollback(
-        self, name: str, to_version: str | None = None, *, reason: str = "", dry_run: bool = False
-    ) -> dict[str, Any]:
+        self, name: str, to_version: str | None = None, *, reason: str = "", dry_run: bool = False,
+        examine: Callable[[Path], None] | None = None,
+    ) -> dict[str, Any]:  # fmt: skip
         """Make an earlier version current; default: the one that was in use before the current one.
 
         Rolling back to the current version changes nothing.
+
+        Args:
+            examine: looks at the zip that is about to serve; raises if it must not.
 
         Raises:
             DeploymentError: unknown name or version, no earlier version, or a changed zip in the registry.
@@ -132,6 +137,8 @@ class FolderRegistry:
                 )
             stored = self.zip_of(name, target)
             self._require(known, _sha256(stored), str(stored), "restore the file, or choose another version")
+            if examine is not None:
+                examine(stored)
             if target == current.version:
                 return self._pointer(current, name)
             if dry_run:
@@ -144,7 +151,9 @@ class FolderRegistry:
 
     def names(self) -> list[str]:
         """Names of the deployed policies."""
-        folders = [path for path in self.folder.glob("*") if path.is_dir() and not path.name.startswith(".")]
+        if self.folder.exists() and not self.folder.is_dir():
+            raise DeploymentError("the folder of a registry", "a file", str(self.folder), "name a folder")
+        folders = [path for path in self.folder.glob("*") if path.is_dir() and is_name(path.name)]
         return sorted(path.name for path in folders if Journal(path).last is not None)
 
     def deployed(self, name: str | None = None) -> list[DeployedPolicy]:
@@ -196,6 +205,14 @@ class FolderRegistry:
 
     def _home(self, name: str) -> Path:
         return self._inside(self.folder / require_name(name, f"{self.folder}: name"))
+
+    def _require_distinct(self, name: str) -> None:
+        """Some file systems do not distinguish upper and lower case: two such names would share a folder there."""
+        alike = [other for other in self.names() if other != name and other.casefold() == name.casefold()]
+        if alike:
+            expected = "a name that differs from all others in more than upper and lower case"
+            found = f"'{name}' besides '{alike[0]}'"
+            raise DeploymentError(expected, found, str(self.folder), "package the policy under another name")
 
     def _inside(self, path: Path) -> Path:
         if not path.resolve().is_relative_to(self.folder.resolve()):
@@ -253,15 +270,31 @@ class FolderRegistry:
         if dry_run:
             yield Journal(home)
             return
-        home.mkdir(parents=True, exist_ok=True)
-        with open(home / ".lock", "a", opener=_no_links) as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            for path in home.iterdir():  # its writer is dead, since it does not hold the lock
-                if _LEFTOVER.fullmatch(path.name):
-                    shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
-            journal = Journal(home)
-            journal.repair()
-            yield journal
+        with _told(home):
+            home.mkdir(parents=True, exist_ok=True)
+            for name in (".lock", "current.json", "history.jsonl"):
+                if (home / name).is_symlink():
+                    raise DeploymentError("a file of the registry", "a symbolic link", str(home / name), "remove it")
+            with open(home / ".lock", "a", opener=_no_links) as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX)
+                for path in home.iterdir():  # its writer is dead, since it does not hold the lock
+                    if _LEFTOVER.fullmatch(path.name):
+                        shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
+                journal = Journal(home)
+                journal.repair()
+                yield journal
+
+
+@contextmanager
+def _told(home: Path) -> Iterator[None]:
+    """Say in our words what the file system refuses."""
+    try:
+        yield
+    except OSError as error:
+        where = str(error.filename or home)
+        found = error.strerror or str(error)
+        hint = "are its permissions right, is its disk full, is something else in the way?"
+        raise DeploymentError("a registry that can be read and written", found, where, hint) from error
 
 
 def _no_links(path: str, flags: int) -> int:

@@ -131,7 +131,12 @@ class Guest:
     # ---- messages ---------------------------------------------------------------------------------------------
 
     def send(self, *messages: bytes) -> None:
-        """Send messages; raises GuestError if the process does not take them."""
+        """Ask; raises GuestError if the process does not take the messages, or has answered before it was asked.
+
+        Code that writes answers in advance would make a policy look alive that never acts.
+        """
+        if self._inbox or self._has_sent():
+            raise GuestError("an answer before the question")
         rest = memoryview(b"".join(struct.pack(">I", len(message)) + message for message in messages))
         while rest:
             try:
@@ -166,6 +171,12 @@ class Guest:
             if not part:
                 raise self._ended()
             self._inbox += part
+
+    def _has_sent(self) -> bool:
+        try:
+            return bool(self._channel.recv(1, socket.MSG_PEEK))
+        except OSError:  # nothing is there, or the process has ended
+            return False
 
     def _parsed(self, content: bytes) -> dict[str, Any]:
         try:

@@ -8,6 +8,7 @@ not over plain http beyond this machine.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, NoReturn
 from urllib.parse import quote
 
@@ -29,7 +30,10 @@ class _Server:
     def __init__(self, base_url: str) -> None:
         self._base_url = base_url.rstrip("/")
 
-    def rollback(self, name: str, to_version: str | None, *, reason: str = "", dry_run: bool = False) -> Deployment:
+    def rollback(
+        self, name: str, to_version: str | None, *, reason: str = "", dry_run: bool = False,
+        verification_key: Path | None = None,
+    ) -> Deployment:  # fmt: skip
         hint = "deploy the earlier package again: the server treats the newest upload as current"
         raise DeploymentError("an endpoint that can roll back", "a server, which cannot", self._base_url, hint)
 

@@ -21,6 +21,11 @@ from daf.system.readers import FROM_A_RUN
 MOST_PROBLEMS = 50  # in one message
 WRONG_VALUE = "wrong_value"
 NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"
+LONGEST_NAME = 128
+VERSION_PATTERN = (  # PEP 440 without leading zeros: no two of them are the same version
+    r"^(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)((a|b|rc)(0|[1-9][0-9]*))?(\.dev(0|[1-9][0-9]*))?$"
+)
+VERSION_HINT = "write three numbers without leading zeros, as in 1.0.0, or a pre-release, as in 1.0.0rc1"
 NAME_HINT = "use letters, digits, _, . and - only, starting with a letter or digit: it becomes part of a path"
 
 
@@ -36,10 +41,17 @@ def wrong_value(expected: str, hint: str = "", *, at: str = "", found: str = "")
     )
 
 
+def is_name(text: str) -> bool:
+    """Whether a text is a name that can become part of a path."""
+    return re.fullmatch(NAME_PATTERN.strip("^$"), text) is not None and len(text) <= LONGEST_NAME
+
+
 def require_name(name: str, where: str) -> str:
     """Return a name that becomes part of a path; raise BadInputError if it cannot."""
     if not re.fullmatch(NAME_PATTERN.strip("^$"), name):
         raise BadInputError("a name of letters, digits, '.', '_' and '-'", f"'{name}'", where, NAME_HINT)
+    if len(name) > LONGEST_NAME:
+        raise BadInputError(f"a name of at most {LONGEST_NAME} characters", f"{len(name)}", where, "shorten it")
     return name
 
 
@@ -160,7 +172,7 @@ _HINTS = {
     "bool_parsing": "write true or false, without quotes",
     "list_type": "put it in brackets, as in [a, b], even if there is only one",
 }
-_HINTS_FOR_PATTERNS = {NAME_PATTERN: NAME_HINT, r"^\d+\.\d+\.\d+$": "write three numbers, as in 1.0.0"}
+_HINTS_FOR_PATTERNS = {NAME_PATTERN: NAME_HINT, VERSION_PATTERN: VERSION_HINT}
 _NUMBERS = ("int_type", "int_parsing", "float_type", "float_parsing")
 _MAPPINGS = ("dict_type", "model_type", "model_attributes_type")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import resource
+import signal
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -65,6 +66,7 @@ def start(
     variables = environment() | {"PYTHONPATH": os.pathsep.join([str(INJECTED), str(PROJECT)])} | dict(more or {})
 
     def limit() -> None:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # a shell's background commands ignore Ctrl-C, and hand that on
         if most_bytes is not None:
             resource.setrlimit(resource.RLIMIT_FSIZE, (most_bytes, most_bytes))
 

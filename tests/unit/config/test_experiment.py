@@ -20,6 +20,7 @@ from daf.config import (
     PolicyConfig,
 )
 from daf.errors import ConfigError
+from daf.system.validated import VERSION_HINT, VERSION_PATTERN
 from daf.system.yaml_files import parse_yaml
 
 SPACE = {"learning_rate": {"type": "float", "low": 1e-4, "high": 1e-2, "log": True}}
@@ -332,8 +333,8 @@ A_SPACE = "search_space: {gamma: [0.9]}"
         ("comparisons: {c: {policies: [mine, x], missions: [m], reference: mien}}", "comparisons.c.reference",
          "one of the policies compared (mine, x)", "'mien'", "did you mean 'mine'?"),
         ("deployment: {version: 1.0}", "deployment.version", "text", "1.0 (float)", NUMBER),
-        ("deployment: {version: '1.0'}", "deployment.version", r"text that matches ^\d+\.\d+\.\d+$", "'1.0' (str)",
-         "write three numbers, as in 1.0.0"),
+        ("deployment: {version: '1.0'}", "deployment.version", f"text that matches {VERSION_PATTERN}",
+         "'1.0' (str)", VERSION_HINT),
     ],
 )  # fmt: skip
 def test_what_yaml_takes_text_for_has_a_remedy(text: str, where: str, expected: str, found: str, hint: str) -> None:

@@ -21,6 +21,7 @@ import psutil
 
 from daf.packaging.manifest import Manifest, manifest_path_of
 from daf.system.files import file_sha256, write_json
+from tests.unit.packaging.rewritten import damaged, encrypted, hidden_list, key_twice, overlapping
 
 MISSION = "tutorial.miner"
 MOST_MEGABYTES = 500
@@ -60,6 +61,7 @@ class Attack:
     spec: dict[str, Any] | None = None
     manifest: dict[str, Any] | None = None
     zipped: Callable[[zipfile.ZipFile], None] | None = None
+    rewritten: Callable[[Path], None] | None = None
     played: bool = False
     timeout_seconds: float = 90
 
@@ -89,6 +91,12 @@ def bomb(archive: zipfile.ZipFile) -> None:
 def crowd(archive: zipfile.ZipFile) -> None:
     for number in range(10_001):
         archive.writestr(f"member-{number}", b"")
+
+
+def pipe(archive: zipfile.ZipFile) -> None:
+    info = zipfile.ZipInfo("pipe")
+    info.external_attr = 0o010644 << 16
+    archive.writestr(info, b"")
 
 
 def twice(archive: zipfile.ZipFile) -> None:
@@ -125,6 +133,13 @@ for name in ("result.json", "../result.json", "../../result.json"):
 os._exit(0)
 """
 TOUCH = "open({path!r}, 'w').write('was here')\n"
+EPISODE = """
+import json, os, struct, sys, time
+for answer in [{"together": False, "minimum_action_timeout_ms": 0}] + 64 * [{"actions": [["noop", None, None]]}]:
+    text = json.dumps(answer).encode()
+    os.write(int(sys.argv[2]), struct.pack(">I", len(text)) + text)
+time.sleep(60)
+"""
 TOO_MUCH = "import torch; held = torch.ones(1 << 31)\n"  # 8 GB
 DAEMON = """
 import os, time
@@ -143,6 +158,23 @@ ATTACKS: dict[str, Attack] = {
     "symbolic link": Attack(problem="a symbolic link", zipped=link),
     "zip bomb": Attack(problem="bytes in a file of", zipped=bomb),
     "too many members": Attack(problem="10,000 members", zipped=crowd),
+    "hidden list of members": Attack(problem="a list of", rewritten=hidden_list),
+    "upper and lower case": Attack(problem="'mine.py' and 'Mine.py'", members={"Mine.py": b"x"}),
+    "composed and decomposed": Attack(
+        problem="names that stay apart", members={"caf\u00e9": b"x", "cafe\u0301": b"y"}
+    ),
+    "file and folder": Attack(problem="'x' and 'x/y'", members={"x": b"1", "x/y": b"2"}),
+    "commands to the terminal": Attack(problem=r"'a\x1b[2Jb'", members={"a\x1b[2Jb": b"x"}),
+    "roundabout path": Attack(problem="'./mine.py'", members={"./mine.py": b"x"}),
+    "drive": Attack(problem="'C:/x'", members={"C:/x": b"x"}),
+    "endless path": Attack(problem="a/a/a/", members={"a/" * 5000 + "x": b"x"}),
+    "pipe": Attack(problem="'pipe', a device or pipe", zipped=pipe),
+    "encrypted": Attack(problem="is encrypted", rewritten=encrypted),
+    "wrong checksum": Attack(problem="Bad CRC-32", rewritten=damaged),
+    "overlapping members": Attack(problem="damaged file", rewritten=overlapping),
+    "key twice": Attack(problem="'class_path' twice", rewritten=key_twice),
+    "huge manifest": Attack(problem="50,000", manifest={"policy": "x" * 50_000_000}),
+    "folder as weights": Attack(problem="'w/'", members={"w/": b""}, spec={"data_path": "w/"}),
     "name as path": Attack(problem="manifest", manifest={"name": "../escaped"}),
     "version as path": Attack(problem="manifest", manifest={"version": "../../1.0.0"}),
     "no files in the manifest": Attack(problem="mine.py was added", manifest={"files": {}}),
@@ -164,6 +196,7 @@ ATTACKS: dict[str, Attack] = {
         members={"w.bin": pickle.dumps(Calls(), 4)}, spec={"data_path": "w.bin"}, played=True,
     ),
     "forged verdict": top(FORGE, "the process ended with status 0"),
+    "forged episode": top(EPISODE, "an answer before the question"),
     "forged actions": step("os.write(int(sys.argv[2]), bytes(4096))", "a damaged message"),
     "too long message": step("os.write(int(sys.argv[2]), b'\\xff' * 64)", "a message of"),
     "memory": top(TOO_MUCH, "memory"),
@@ -194,6 +227,8 @@ def make(attack: Attack, folder: Path) -> Path:
         if attack.zipped:
             attack.zipped(archive)
     manifest = plain_manifest(path, "mine", "0.1.0", class_path=spec["class_path"], engine=engine)
+    if attack.rewritten:
+        attack.rewritten(path)
     write_json(manifest_path_of(path), manifest | (attack.manifest or {}))
     return path
 

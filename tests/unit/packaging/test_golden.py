@@ -281,6 +281,23 @@ def test_damaged_vectors_are_refused(change: dict[str, Any], recurrent: PackageR
 # ---- where it counts ------------------------------------------------------------------------------------------
 
 
+def test_vectors_that_would_fill_the_memory_are_refused_unfilled(tmp_path: Path) -> None:
+    """Each observation has one token in the file, and a hundred thousand of them in memory."""
+    agents = 500
+    content = {
+        "format": "daf-golden-vectors/1", "mission": MISSION, "seed": 0, "stride": 1, "tolerance": TOLERANCE,
+        "action_names": ["noop"], "interface": {}, "num_tokens": 100_000, "observations": ["AAAA" * agents] * 8,
+        "probabilities": [[[1.0]] * agents] * 8, "actions": None,
+    }  # fmt: skip
+    bundle.write_zip(tmp_path / "p.zip", {bundle.GOLDEN_NAME: json.dumps(content).encode()})
+    with pytest.raises(BadInputError, match="1,200,000,000 bytes"):
+        read_golden(tmp_path / "p.zip")
+    bundle.write_zip(tmp_path / "p.zip", {bundle.GOLDEN_NAME: json.dumps(content | {"num_tokens": 4}).encode()})
+    vectors = read_golden(tmp_path / "p.zip")
+    assert vectors is not None
+    assert vectors.observations.shape == (8, agents, 4, 3)
+
+
 @pytest.mark.slow
 def test_a_deployed_copy_that_answers_differently_is_refused(
     recurrent: PackageResult, module: str, tmp_path: Path

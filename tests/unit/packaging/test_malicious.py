@@ -1,6 +1,7 @@
 """Packages made to do harm are refused, and nothing of them runs in the process that validates."""
 
 import os
+import selectors
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 
 from daf.packaging import sandbox, validation
 from daf.packaging.inspection import inspect
-from daf.packaging.isolated_run import finite, tensors
+from daf.packaging.isolated_run import faults_of_files, finite, tensors
 from daf.packaging.sandbox import Guest, GuestError, Limits
 from daf.system.pickles import called_by_pickle
 from tests.unit.packaging.attacks import ATTACKS, MISSION, Attack, make
@@ -32,7 +33,7 @@ def test_a_harmless_package_of_the_same_kind_passes(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["forged verdict", "too long message", "old pickle"])
+@pytest.mark.parametrize("name", ["forged verdict", "forged episode", "too long message", "old pickle"])
 def test_a_package_cannot_write_its_verdict(name: str, tmp_path: Path) -> None:
     result = validation.validate_package(make(ATTACKS[name], tmp_path), MISSION, steps=4)
     assert ATTACKS[name].problem in "; ".join(result.problems)
@@ -95,6 +96,19 @@ def test_a_process_that_reads_nothing_does_not_hold_up_the_sender(
         process.send(bytes(50_000_000))
 
 
+@pytest.mark.parametrize("program", [
+    "os.write(fd, (struct.pack('>I', 2) + b'{}') * 2)\ntime.sleep(60)",  # the second with the first
+    "os.write(fd, struct.pack('>I', 2) + b'{}')\nos.read(0, 1)\nos.write(fd, b'\\0')\ntime.sleep(60)",
+])  # fmt: skip
+def test_answers_before_the_question_are_refused(program: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with guest(tmp_path, program, monkeypatch, wall_seconds=20) as process:
+        assert process.receive() == {}
+        while not process._has_sent() and not process._inbox:
+            process._wait(selectors.EVENT_READ)
+        with pytest.raises(GuestError, match="an answer before the question"):
+            process.send(b"{}")
+
+
 def test_secrets_of_the_environment_stay_outside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COGAMES_TOKEN", "s3cret")
     program = "text = json.dumps(dict(os.environ)).encode()\nos.write(fd, struct.pack('>I', len(text)) + text)"
@@ -105,7 +119,7 @@ def test_secrets_of_the_environment_stay_outside(tmp_path: Path, monkeypatch: py
 
 
 PROBE = """
-import json, os, socket
+import ctypes, json, os, socket
 def tried(action):
     try:
         action()
@@ -120,6 +134,8 @@ def main(request, stream):
         "network": tried(lambda: socket.create_connection(("127.0.0.1", 9), 1)),
         "parent": tried(lambda: os.kill(request["validator"], 0)),
         "remount": os.system("mount -o remount,rw / 2>/dev/null") != 0,
+        "hidden memory": [tried(lambda: os.memfd_create("x")), ctypes.CDLL(None).shmget(0, 1 << 20, 0o1600)],
+        "namespaces": [tried(lambda: os.unshare(os.CLONE_NEWUSER)), open("/proc/sys/user/max_user_namespaces").read()],
     }
     text = json.dumps(found).encode()
     stream.sendall(len(text).to_bytes(4, "big") + text)
@@ -154,7 +170,7 @@ def test_the_confined_process_reaches_nothing_and_leaves_nothing(
         family = children() - others
         assert len(family) >= 2
     assert found == {"outside": "OSError", "home": "done", "network": "OSError", "parent": "ProcessLookupError",
-                     "remount": True}  # fmt: skip
+                     "remount": True, "hidden memory": ["OSError", -1], "namespaces": ["OSError", "0\n"]}  # fmt: skip
     assert not any(map(is_alive, family))
     assert list((folder / "home").iterdir()) == []
 
@@ -186,6 +202,20 @@ def test_pickles_are_recognized_whatever_they_are_called() -> None:
         assert called_by_pickle(text) == ""
 
 
+def test_numbers_are_finite_in_every_type_of_number() -> None:
+    import torch
+
+    nan, inf = float("nan"), float("inf")
+    kinds = [torch.float16, torch.bfloat16, torch.float32, torch.float64, torch.float8_e4m3fn, torch.float8_e5m2]
+    for kind in kinds:
+        assert finite(torch.tensor([0.5, -2.0]).to(kind)), kind
+        assert not finite(torch.tensor([0.5, nan]).to(kind)), kind
+    assert not finite(torch.tensor([complex(0, nan)]))
+    assert not finite(torch.tensor([complex(0, inf)]))
+    assert finite(torch.tensor([1e300], dtype=torch.float64))
+    assert finite(torch.tensor([1 << 62]))
+
+
 def test_numbers_are_checked_in_every_kind_of_file(tmp_path: Path) -> None:
     import torch
 
@@ -193,5 +223,11 @@ def test_numbers_are_checked_in_every_kind_of_file(tmp_path: Path) -> None:
         torch.save({"m": {"x": torch.ones(2), "y": [torch.tensor([1.0, float("inf")])]}}, tmp_path / name)
         broken = [key for key, value in tensors(tmp_path / name) or [] if not finite(value)]
         assert broken == ["m.y[0]"]
+    assert "a.pt has NaN or infinity in m.y[0]" in faults_of_files(tmp_path, called_by_pickle)
+    (tmp_path / "source").mkdir()
+    (tmp_path / "b.bin").rename(tmp_path / "source" / "w.py")
+    assert faults_of_files(tmp_path / "source", called_by_pickle) == "w.py has NaN or infinity in m.y[0]"
+    (tmp_path / "source" / "w.py").write_text("class Mine:\n    pass\n")
+    assert faults_of_files(tmp_path / "source", called_by_pickle) == ""
     (tmp_path / "c.bin").write_bytes(b"plain data")
     assert tensors(tmp_path / "c.bin") is None

@@ -13,7 +13,13 @@ pytest.importorskip("model_signing")
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
-from daf.deployment import DeployOptions, daf_deploy_policy, daf_sign_package
+from daf.deployment import (
+    DeployOptions,
+    daf_deploy_policy,
+    daf_list_deployments,
+    daf_rollback_deployment,
+    daf_sign_package,
+)
 from daf.errors import BadInputError, DeploymentError
 from daf.packaging.endpoints import validation_path_of
 from daf.packaging.inspection import inspect
@@ -33,16 +39,16 @@ def write_keys(folder: Path, name: str, password: bytes | None = None) -> Path:
     return folder / name
 
 
-def fake(folder: Path, content: bytes = b"x") -> Path:
+def fake(folder: Path, content: bytes = b"x", version: str = "0.1.0") -> Path:
     """A package that is never played, with a record that says it was valid."""
     folder.mkdir(exist_ok=True)
-    path = folder / "p-0.1.0.zip"
+    path = folder / f"p-{version}.zip"
     spec = {"class_path": "leaky.Mine", "data_path": None, "init_kwargs": {}, "setup_script": None}
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("policy_spec.json", json.dumps(spec))
         archive.writestr("weights.bin", content)
     manifest = Manifest(
-        name="p", version="0.1.0", sha256=file_sha256(path), size_bytes=path.stat().st_size, files=contents(path),
+        name="p", version=version, sha256=file_sha256(path), size_bytes=path.stat().st_size, files=contents(path),
         class_path="leaky.Mine", policy="x", init_kwargs={}, engine={}, recipe_digest="0", mission=None,
         observation_shape=None, action_names=None, provenance={}, created="2026-01-01T00:00:00+00:00",
     )  # fmt: skip
@@ -166,6 +172,23 @@ def test_a_package_that_was_deployed_may_be_signed_later(key: Path, tmp_path: Pa
     daf_sign_package(package, write_keys(tmp_path, "other.key"))
     daf_deploy_policy(package, registry, validate=False)
     assert signature_path_of(stored).read_bytes() == first  # another signature does not replace it
+
+
+def test_rolling_back_requires_the_signature_of_the_version_that_will_serve(key: Path, tmp_path: Path) -> None:
+    registry, public = tmp_path / "registry", key.with_name("signing.key.pub")
+    for version in ("0.1.0", "0.2.0"):
+        daf_deploy_policy(fake(tmp_path / "packages", version=version), registry, validate=False)
+    for dry_run in (True, False):
+        with pytest.raises(DeploymentError, match="no signature"):
+            daf_rollback_deployment("p", registry, dry_run=dry_run, verification_key=public)
+    (current,) = daf_list_deployments(registry)
+    assert (current.version, len(current.history)) == ("0.2.0", 2)
+    stored = registry / "p" / "0.1.0" / "p-0.1.0.zip"
+    daf_sign_package(stored, write_keys(tmp_path, "other.key"))
+    with pytest.raises(DeploymentError, match="a signature by another key"):
+        daf_rollback_deployment("p", registry, verification_key=public)
+    daf_sign_package(stored, key)
+    assert daf_rollback_deployment("p", registry, verification_key=public).version == "0.1.0"
 
 
 # ---- keys ---------------------------------------------------------------------------------------------------
