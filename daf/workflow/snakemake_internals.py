@@ -10,6 +10,7 @@ import logging
 import re
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -144,11 +145,29 @@ def command_line_config_texts(workflow: Workflow) -> list[str]:
 
 def repeated_options(command: Sequence[str]) -> list[str]:
     """The options about the configuration that a command line of Snakemake has twice, of which it keeps the last."""
-    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    parser.add_argument("--config", "-C", nargs="*", action="append")
-    parser.add_argument("--configfile", "--configfiles", nargs="+", action="append")
-    found, _ = parser.parse_known_args(_arguments_of_snakemake(command) or [])
-    return [f"--{name}" for name, values in vars(found).items() if len(values or []) > 1]
+    return [f"--{name}" for name, values in _configuration_options(command).items() if len(values) > 1]
+
+
+def configuration_words(command: Sequence[str]) -> tuple[list[str], list[str]]:
+    """The words behind `--config` and `--configfile` on a command line of Snakemake, whatever they are."""
+    options = _configuration_options(command)
+    return list(chain.from_iterable(options["config"])), list(chain.from_iterable(options["configfile"]))
+
+
+def is_name_in_config(name: str) -> bool:
+    """Whether `--config` of Snakemake takes the name in front of the equals sign."""
+    return re.match(r"[a-zA-Z_][\w-]*\w$", name) is not None
+
+
+def _configuration_options(command: Sequence[str]) -> dict[str, list[list[str]]]:
+    """By option, the words behind each of its occurrences."""
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
+    parser.add_argument("--config", "-C", nargs="*", action="append", default=[])
+    parser.add_argument("--configfile", "--configfiles", nargs="+", action="append", default=[])
+    try:
+        return vars(parser.parse_known_args(_arguments_of_snakemake(command) or [])[0])
+    except argparse.ArgumentError:  # no file behind --configfile, which Snakemake's own parser says
+        return {"config": [], "configfile": []}
 
 
 def _arguments_of_snakemake(command: Sequence[str]) -> list[str] | None:
