@@ -52,6 +52,12 @@ def current_files(workflow: Workflow) -> set[str]:
     return {str(path) for job in dag.jobs if dag.noneedrun_finished(job) for path in job.output}
 
 
+def planned_recipes(workflow: Workflow) -> dict[str, Mapping[str, Any]]:
+    """By file, the recipe in the params of the job that makes it, if there is one."""
+    recipes = [(job, job.params.get("recipe")) for job in workflow.dag.jobs]
+    return {str(path): recipe for job, recipe in recipes if isinstance(recipe, dict) for path in job.output}
+
+
 def targets_and_patterns(workflow: Workflow) -> tuple[set[str], dict[str, list[str]]]:
     """The targets on the command line, and the output patterns of every rule that has wildcards.
 
