@@ -196,6 +196,8 @@ def _rank(entries: list[dict[str, Any]], missions: list[str]) -> None:
 
     from daf.statistics.ranking import ranks_of_scores
 
+    if not entries:
+        return
     means = [[entry["missions"].get(name, {}).get("mean") for name in missions] for entry in entries]
     scores = np.array([[-np.inf if mean is None else mean for mean in row] for row in means])  # unplayed: last
     for entry, ranks, row in zip(entries, ranks_of_scores(scores), scores, strict=True):
@@ -209,8 +211,8 @@ def _table(content: dict[str, Any]) -> pd.DataFrame:
 
     rows = [
         {
-            "board": key, "place": place, "policy": entry["policy"], "mean_rank": entry["mean_rank"],
-            "mean": entry["mean"], **{name: figures["mean"] for name, figures in entry["missions"].items()},
+            "board": key, "place": place, "policy": entry["policy"], "mean_rank": entry.get("mean_rank"),
+            "mean": entry.get("mean"), **{name: figures["mean"] for name, figures in entry["missions"].items()},
             "created": entry["provenance"].get("created"),
         }
         for key, board in content["boards"].items()

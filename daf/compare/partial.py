@@ -9,9 +9,10 @@ replaces the partial one.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from daf.compare.files import PARTIAL, compare_files
 from daf.errors import BadInputError, DafError
@@ -22,6 +23,8 @@ from daf.training.outcome import read_failed_run
 from daf.training.paths import MODEL, failed_run_path
 from daf.workflow.plan import Plan
 
+SEARCHED = ("hyperparameters", "init_kwargs", "code")  # what of a recipe a sweep decides; code holds files of arguments
+
 
 @dataclass(frozen=True)
 class RunFiles:
@@ -30,10 +33,12 @@ class RunFiles:
     Attributes:
         planned: those that it was to make; other results of the experiment are left alone.
         current: those of them that it has made, or found up to date.
+        recipes: by file, the recipe of the job that makes it, when the run began; as plain data.
     """
 
     planned: Collection[str]
     current: Collection[str]
+    recipes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     def lacks(self, path: Path) -> bool:
         return str(path) in self.planned and str(path) not in self.current
@@ -70,7 +75,7 @@ def _why_failed(plan: Plan, files: RunFiles, training: str, seed: int | None) ->
     if not files.lacks(folder / MODEL):
         return None
     try:
-        outcome = read_failed_run(folder)
+        outcome = read_failed_run(folder, _recipe(plan, files, training, folder))
     except BadInputError as error:
         how = f"failed, for a reason that cannot be read: {error.found}"
     else:
@@ -78,6 +83,15 @@ def _why_failed(plan: Plan, files: RunFiles, training: str, seed: int | None) ->
             return None
         how = f"{outcome.status}: {outcome.reason}"
     return f"training {training} with seed {seed} {how}"
+
+
+def _recipe(plan: Plan, files: RunFiles, training: str, folder: Path) -> dict[str, Any] | None:
+    """The recipe that this run was to train, without what a sweep's best trial replaces; None if unknown."""
+    recipe = files.recipes.get(str(folder / MODEL))
+    if recipe is None:
+        return None
+    replaced = SEARCHED if plan.learning.run(training).sweep else ()
+    return {key: value for key, value in recipe.items() if key not in replaced}
 
 
 def _failed_evaluations(plan: Plan, files: RunFiles) -> Iterator[str]:

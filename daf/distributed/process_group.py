@@ -46,14 +46,23 @@ class Group:
         return values
 
     def sum_gradients(self, parameters: Iterable[nn.Parameter]) -> None:
-        """Replace every gradient by its sum over processes, in one message."""
+        """Replace every gradient by its sum over processes, in one message.
+
+        A parameter that only some processes used gets its gradient in all of them: their weights must stay equal.
+        """
         if self.world_size == 1:
             return
-        gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
-        flat = torch.cat([gradient.flatten() for gradient in gradients])
-        dist.all_reduce(flat)
-        for gradient, part in zip(gradients, flat.split([g.numel() for g in gradients]), strict=True):
-            gradient.copy_(part.view_as(gradient))
+        parameters = list(parameters)
+        gradients = [torch.zeros_like(p) if p.grad is None else p.grad for p in parameters]
+        flat = torch.cat([gradient.detach().flatten() for gradient in gradients])
+        used = torch.tensor([p.grad is not None for p in parameters]).to(flat)
+        both = torch.cat([flat, used])
+        dist.all_reduce(both)
+        sums, used = both.split([flat.numel(), used.numel()])
+        parts = sums.split([gradient.numel() for gradient in gradients])
+        for parameter, part, users in zip(parameters, parts, used.tolist(), strict=True):
+            if users:
+                parameter.grad = part.view_as(parameter).to(parameter.dtype, copy=True)
 
     def any(self, flag: bool, device: torch.device) -> bool:
         """Whether the flag is set in any process."""

@@ -37,6 +37,15 @@ class NetworkContractError(ValueError, TypeError):
         self.blamed: tuple[tuple[object, str], ...] = ((culprit, method),)
 
 
+def not_finite(logits: Tensor) -> tuple[str, str]:
+    """What logits hold that are not finite, and what to do about it."""
+    masked = bool((logits.isfinite() | (logits == -torch.inf)).all())
+    if masked:
+        return "-infinity", "exclude actions with a large negative number instead, -1e9 for example"
+    hint = "check the network for divisions by zero, logarithms and roots; scale observations, which go to 255"
+    return "NaN or infinity", hint
+
+
 class BatchPolicy(MultiAgentPolicy):
     """A policy that acts for many agents in one call.
 
@@ -95,8 +104,8 @@ class NetworkPolicy(BatchPolicy):
     and [agents] or [agents, 1]. Rows must not depend on each other. Unused token slots hold 255 and come last.
 
     A recurrent module is called with `(observations, state)` and returns `(logits, values, state)`. A state is a tensor
-    or a tuple of tensors, each [agents, …]. At the beginning of an episode it is zero; in the first call of all, which
-    finds out its shape, it is None.
+    or a tuple of tensors, each [agents, …]; between steps it is kept as float32. At the beginning of an episode it is
+    zero; in the first call of all, which finds out its shape, it is None.
 
     All agents share the network; actions are sampled from its logits. If unused tokens do not change them, set
     `ignores_unused_tokens = True`, and trainers may leave those out.
@@ -177,8 +186,7 @@ class NetworkPolicy(BatchPolicy):
             shown = torch.from_numpy(np.array(observations)).to(self._device)
             logits = self._network.forward_eval(shown, state)[0].double().cpu()
         if not bool(logits.isfinite().all()):
-            hint = "check the network for divisions by zero, logarithms and roots; scale observations, which go to 255"
-            raise NetworkContractError("finite logits", "NaN or infinity", hint, self._network.inner)
+            raise NetworkContractError("finite logits", *not_finite(logits), self._network.inner)
         if self._state is not None and state is not None:
             self._state[list(agent_ids)] = state["lstm_h"]
         if self.greedy:
@@ -219,8 +227,9 @@ class _TrainableNetwork(nn.Module):
     def __init__(self, network: nn.Module, num_actions: int, observation_shape: tuple[int, ...], device: torch.device):
         super().__init__()
         self.inner, self._num_actions, self._device = network, num_actions, device
-        self._takes_state = len(inspect.signature(network.forward).parameters) > 1
+        self._takes_state = _num_arguments(network) > 1
         self._state_shapes: list[torch.Size] | None = None  # without the agents
+        self._state_types: list[torch.dtype] = []
         self._state_is_tensor = False
         self._probe(observation_shape)
 
@@ -270,7 +279,12 @@ class _TrainableNetwork(nn.Module):
                     expected = f"a state of one tensor or a tuple of tensors, each [{PROBED_AGENTS}, …]"
                     hint = "the first dimension counts agents, unlike that of torch.nn.GRU: [layers, agents, …]"
                     raise NetworkContractError(expected, _kind(tensor), hint, self.inner)
+                if tensor.device.type != self._device.type:
+                    hint = "make new tensors with device=observations.device"
+                    where = f"one on {tensor.device.type}"
+                    raise NetworkContractError(f"a state on {self._device.type}", where, hint, self.inner)
             self._state_shapes = [tensor.shape[1:] for tensor in state]
+            self._state_types = [tensor.dtype for tensor in state]
 
     def forward(self, observations: Tensor, state: Any = None) -> tuple[Tensor, Tensor]:
         return self.forward_eval(observations, state)
@@ -279,19 +293,24 @@ class _TrainableNetwork(nn.Module):
         """Logits and values; the next state replaces the one in the dictionary `state`."""
         if self._state_shapes is None:
             outputs = self.inner(observations, None) if self._takes_state else self.inner(observations)
-            return outputs[0], outputs[1]
+            return self._rows(outputs[0], observations), outputs[1]
         steps = observations.unbind(dim=1) if observations.dim() == 4 else (observations,)
         hidden = None if state is None else state.get("lstm_h")
         carried = self._unpacked(self.initial_state(len(observations))[0] if hidden is None else hidden)
         logits, values = [], []
         for seen in steps:
             step_logits, step_values, carried = self.inner(seen, carried)
-            logits.append(step_logits)
+            logits.append(self._rows(step_logits, seen))
             values.append(step_values.reshape(-1))
         if state is not None:
             state["lstm_h"] = self._packed(carried)
             state["lstm_c"] = self.initial_state(len(observations))[1]
         return torch.stack(logits, dim=1).flatten(0, 1), torch.stack(values, dim=1).flatten()
+
+    def _rows(self, logits: Tensor, observations: Tensor) -> Tensor:
+        """A row per agent, also if the module has squeezed a single agent's away."""
+        alone = len(observations) == 1 and logits.shape == (self._num_actions,)
+        return logits[None] if alone else logits
 
     def _packed(self, state: Any) -> Tensor:
         tensors = [state] if self._state_is_tensor else list(state)
@@ -300,7 +319,10 @@ class _TrainableNetwork(nn.Module):
     def _unpacked(self, hidden: Tensor) -> Any:
         shapes = self._state_shapes or []
         parts = hidden.flatten(1).split([shape.numel() for shape in shapes], dim=1)
-        tensors = tuple(part.unflatten(1, shape) for part, shape in zip(parts, shapes, strict=True))
+        tensors = tuple(
+            part.unflatten(1, shape).to(kind)
+            for part, shape, kind in zip(parts, shapes, self._state_types, strict=True)
+        )
         return tensors[0] if self._state_is_tensor else tensors
 
     def named_parameters(self, *arguments: Any, **options: Any) -> Any:
@@ -311,6 +333,15 @@ class _TrainableNetwork(nn.Module):
 
     def load_state_dict(self, *arguments: Any, **options: Any) -> Any:
         return self.inner.load_state_dict(*arguments, **options)
+
+
+def _num_arguments(network: nn.Module) -> int:
+    """How many arguments the module's forward takes; torch's own wrappers pass on any."""
+    inner: Any = network.module if isinstance(network, nn.DataParallel) else getattr(network, "_orig_mod", network)
+    forward: Any = inner.forward
+    if isinstance(inner, torch.jit.ScriptModule):  # which has no signature
+        return len(forward.schema.arguments) - 1  # without self
+    return len(inspect.signature(forward).parameters)
 
 
 def _is_sequence(value: object) -> bool:

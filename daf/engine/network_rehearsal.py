@@ -14,6 +14,7 @@ from mettagrid.policy.policy import MultiAgentPolicy
 from torch import Tensor, nn
 
 from daf.engine.model_files import weights_bytes
+from daf.engine.network_policy import not_finite
 from daf.engine.networks import PolicyNetwork, State
 from daf.engine.rehearsal_report import RehearsalReport
 from daf.engine.rollout import seed_everything
@@ -113,9 +114,14 @@ def _rehearse_outputs(policy: MultiAgentPolicy, network: PolicyNetwork, seen: Te
     state = network.initial_state(agents, seen.device)
     carried = None if state is None else {"lstm_h": state[0].clone(), "lstm_c": state[1].clone()}
     module: Any = network.module
-    outputs = report.attempt("forward_eval", lambda: module.forward_eval(seen.clone(), carried))
+    shown = seen.clone()
+    outputs = report.attempt("forward_eval", lambda: module.forward_eval(shown, carried))
     line = report.line_of_network(module)
     if report.failed("forward_eval"):
+        return False
+    if not torch.equal(shown, seen):
+        hint = "training learns from the same tensor: observations = observations.clone() before changing them"
+        report.add("observations that the network leaves as they are", "changed ones", line, hint)
         return False
     if not (isinstance(outputs, tuple) and len(outputs) == 2):
         found = f"a tuple of {len(outputs)}" if isinstance(outputs, tuple) else f"a {type(outputs).__name__}"
@@ -142,7 +148,8 @@ def _rehearse_outputs(policy: MultiAgentPolicy, network: PolicyNetwork, seen: Te
                 "a row per agent, a column per action",
             )
         elif not bool(output.isfinite().all()):
-            report.add(f"finite {what}", "NaN or infinity", line, _FINITE)
+            found, hint = not_finite(output)
+            report.add(f"finite {what}", found, line, hint)
     if carried is not None and state is not None:
         _check_state(carried, state, line, report)
     if report.faults == before:
@@ -156,7 +163,8 @@ def _check_state(carried: dict[str, Tensor], state: State, line: str | None, rep
         if new.shape != old.shape or new.dtype != old.dtype:
             found = f"{str(new.dtype).removeprefix('torch.')} {list(new.shape)}"
             hint = "keep the shape and the type of the state that was passed"
-            report.add(f"a next state['{name}'] of float32 {list(old.shape)}", found, line, hint)
+            kind = str(old.dtype).removeprefix("torch.")
+            report.add(f"a next state['{name}'] of {kind} {list(old.shape)}", found, line, hint)
     if all(torch.equal(carried[name], old) for name, old in zip(carried, state, strict=True)):
         hint = "write the next state into the dictionary: state['lstm_h'], state['lstm_c'] = …"
         report.add("a state that changes with a step", "the one that was passed", line, hint)
@@ -210,15 +218,24 @@ def _rehearse_gradients(network: PolicyNetwork, seen: Tensor, report: RehearsalR
     state = network.initial_state(len(seen), seen.device)
     parameters = [parameter for parameter in network.module.parameters() if parameter.requires_grad]
     line = report.line_of_network(network.module)
+    unfit = [
+        f"{name}: {str(parameter.dtype).removeprefix('torch.')}"
+        for name, parameter in network.module.named_parameters()
+        if parameter.requires_grad and not parameter.is_floating_point()
+    ]
+    if unfit:
+        hint = "optimizers take no others: keep the real and imaginary part of a complex one apart"
+        report.add("parameters of floats", ", ".join(unfit), line, hint)
+        return
     if not parameters:
         hint = "assign layers and nn.Parameter to attributes of the module; keep no layers in lists or dictionaries"
         report.add("a network with parameters to train", "none that requires a gradient", line, hint)
         return
 
     def gradients(number: int) -> list[Tensor | None]:
-        output = network.step(seen, state)[number]
-        assert isinstance(output, Tensor)
-        loss = output.float().square().sum() + output.float().sum()
+        logits, values, _ = network.step(seen, state)
+        # As training: probabilities of actions, and squares of values.
+        loss = logits.float().log_softmax(dim=1)[:, 0].sum() if number == 0 else (values.float() - 1).square().sum()
         if not loss.requires_grad:
             return []
         return list(torch.autograd.grad(loss, parameters, allow_unused=True))
@@ -230,7 +247,13 @@ def _rehearse_gradients(network: PolicyNetwork, seen: Tensor, report: RehearsalR
         used = [gradient for gradient in found if gradient is not None]
         if not used:
             hint = "no .detach(), .numpy(), .data or torch.no_grad() on the way"
-            report.add(f"{name} with a gradient", "none reaches a parameter", line, hint)
+            # Training works without a critic, but hardly anybody means it.
+            report.add(f"{name} with a gradient", "none reaches a parameter", line, hint, is_error=name == "logits")
+        elif any(map(_is_sparse, used)):
+            hint = "make its layer with sparse=False"
+            names = [name for name, parameter in network.module.named_parameters() if parameter.requires_grad]
+            sparse = [of for of, gradient in zip(names, found, strict=True) if _is_sparse(gradient)]
+            report.add("dense gradients", f"sparse ones of {', '.join(sparse)}", line, hint)
         elif not all(bool(gradient.isfinite().all()) for gradient in used):
             report.add(f"finite gradients of the {name}", "NaN or infinity", line, _FINITE)
     network.module.eval()
@@ -275,6 +298,10 @@ def _compare(
     pair = report.attempt("forward_eval", lambda: (logits(policy), logits(loaded)))
     if pair is not None and not _close(*pair):
         report.add(expected, "other ones", line, "save and load the whole state_dict() of network()")
+
+
+def _is_sparse(gradient: Tensor | None) -> bool:
+    return gradient is not None and gradient.layout != torch.strided
 
 
 @torch.no_grad()

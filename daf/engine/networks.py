@@ -76,8 +76,9 @@ class PolicyNetwork:
         self._encoder = _flat_encoder(module) if path in _FLAT and not compiled else None
         self.can_trim = self._encoder is not None or bool(getattr(policy, "ignores_unused_tokens", False))
         self.remembers_nothing = path in _REMEMBERS_NOTHING
+        self._state_type = torch.float32
         if self.recurrent:
-            self._state_shapes = _state_shapes(module, label)
+            self._state_shapes, self._state_type = _state_of(module, label)
         if not callable(getattr(module, "forward_eval", None)):
             found = f"{type(module).__name__} without it"
             raise PolicyError("a network with forward_eval(observations, state)", found, f"policy '{label}'")
@@ -105,7 +106,9 @@ class PolicyNetwork:
     def initial_state(self, num_agents: int, device: torch.device) -> State | None:
         if not self.recurrent:
             return None
-        hidden, cell = (torch.zeros((num_agents, *shape), device=device) for shape in self._state_shapes)
+        hidden, cell = (
+            torch.zeros((num_agents, *shape), dtype=self._state_type, device=device) for shape in self._state_shapes
+        )
         return hidden, cell
 
     def step(self, observations: Tensor, state: State | None) -> tuple[Tensor, Tensor, State | None]:
@@ -163,7 +166,8 @@ class PolicyNetwork:
             right, found = False, f"a {type(outputs).__name__}"
         if not right:
             expected = f"logits [{rows}, {self._num_actions}] and values [{rows}] from forward_eval"
-            raise PolicyError(expected, found, f"policy '{self._label}'")
+            where = ", ".join(filter(None, [f"policy '{self._label}'", place_in_network(self.module)]))
+            raise PolicyError(expected, found, where, "return a row per agent, whatever their number")
         return logits, values
 
     @contextmanager
@@ -187,17 +191,18 @@ class PolicyNetwork:
             layer.in_features = all_inputs
 
 
-def _state_shapes(module: nn.Module, label: str) -> tuple[tuple[int, int], tuple[int, int]]:
-    """Layers and numbers of an agent's hidden and cell state: what the network declares, else those of its LSTM."""
+def _state_of(module: nn.Module, label: str) -> tuple[tuple[tuple[int, int], tuple[int, int]], torch.dtype]:
+    """Layers and numbers of an agent's hidden and cell state, and their type: what the network declares, else those of
+    its LSTM."""
     declared: tuple[tuple[int, int], tuple[int, int]] | None = getattr(module, "state_shapes", None)
     if declared is not None:
-        return declared
+        return declared, torch.float32
     core = next((layer for layer in module.modules() if isinstance(layer, nn.LSTM)), None)
     if core is None:
         hint = "NetworkPolicy (daf.policies) accepts networks with any state"
         raise PolicyError("a recurrent policy with an nn.LSTM core", "no such layer", f"policy '{label}'", hint)
     shape = (core.num_layers, core.hidden_size)
-    return shape, shape
+    return (shape, shape), next(core.parameters()).dtype
 
 
 def place_in_network(module: object) -> str | None:

@@ -28,6 +28,7 @@ from daf.engine.policy_classes import acts_for_one_agent, acts_on_batches, load_
 from daf.engine.rehearsal_report import ENDS, RehearsalReport
 from daf.engine.rollout import seed_everything
 from daf.engine.simulation import AgentBuffers, SimulationFactory
+from daf.engine.user_code import state_kept
 from daf.errors import DafError, PolicyError
 from daf.system.checks import CheckResult
 from daf.system.failure_report import is_user_file
@@ -58,7 +59,7 @@ class Rehearsed:
     """The outcome of a rehearsal.
 
     Attributes:
-        findings: everything that is wrong; warnings only prevent deployment.
+        findings: everything that is wrong; what only warnings say can still be trained and evaluated.
         policy: with its class known; None if there is no such class.
     """
 
@@ -141,7 +142,8 @@ def _rehearse_all(
         for factory in reversed(factories):
             note("building it")
             seed_everything(0)
-            built = build_policy(resolved, factory.interface)
+            with state_kept():  # as in training and evaluations
+                built = build_policy(resolved, factory.interface)
         if built is not None:
             report.name_class(_class_of(built))
             if _is_initialized(built, report):

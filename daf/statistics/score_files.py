@@ -15,7 +15,7 @@ from daf.statistics.marl_eval_files import from_marl_eval
 from daf.system.compressed import unpack
 from daf.system.csv_files import unescaped
 from daf.system.json_files import parse_json
-from daf.system.readers import read_bytes, require_file
+from daf.system.readers import read_bytes, reading, require_file
 from daf.system.tables import read_parquet
 from daf.system.user_paths import user_path
 
@@ -117,7 +117,9 @@ def _read_file(path: Path) -> pd.DataFrame:
         hint = "write a row for each score, with policy, mission, seed and score"
         raise BadInputError(f"a file of kind {KINDS}", f"'{path.suffix}'", str(path), hint)
     if suffix == ".parquet":
-        frame: pd.DataFrame = read_parquet(path, what=WHAT, hint=DAMAGED).to_pandas()
+        table = read_parquet(path, what=WHAT, hint=DAMAGED)
+        with reading(WHAT, path, DAMAGED):  # pandas' own description of the columns may be damaged, too
+            frame: pd.DataFrame = table.to_pandas()
         return frame
     text = _text(path)
     if suffix == ".json":

@@ -46,7 +46,8 @@ def to_episodes(scores: pd.DataFrame, where: str = "table of scores") -> tuple[p
     for name in NAMES:
         nameless = frame[name].isna() | (frame[name].astype(str).str.strip() == "")
         if nameless.any():
-            raise BadInputError(f"a {name} in every row", f"none in row {nameless.idxmax()}", where)
+            hint = f"name the {name} there, or delete the row"
+            raise BadInputError(f"a {name} in every row", f"none in row {nameless.idxmax()}", where, hint)
         frame[name] = frame[name].astype(str).str.strip()
     frame["score"] = _numbers(frame["score"], "score", where).astype("float64")
     frame["train_seed"], seed_notes = _train_seeds(frame, ALIAS if ALIAS in scores.columns else "train_seed", where)
@@ -55,7 +56,8 @@ def to_episodes(scores: pd.DataFrame, where: str = "table of scores") -> tuple[p
     if not repeated.empty:
         row = repeated.iloc[0]
         what = f"{row['policy']} on {row['mission']}, seed {row['train_seed']}, episode {row['episode']} twice"
-        raise BadInputError("one row per policy, mission, training seed and episode", what, where)
+        hint = "delete the repeated row, or number episodes and training seeds apart"
+        raise BadInputError("one row per policy, mission, training seed and episode", what, where, hint)
     seeds = frame["train_seed"]
     label = frame["policy"].where(seeds.isna(), frame["policy"] + "-seed-" + seeds.astype(str))
     missing = frame["score"].isna()
@@ -82,7 +84,7 @@ def _known_columns(scores: pd.DataFrame, where: str) -> pd.DataFrame:
             hint = did_you_mean(name, columns, list_at_most=0) or _renaming(columns)
             raise BadInputError(f"a column '{name}'", _listed(scores), where, hint)
     if scores.empty:
-        raise BadInputError("scores", "no rows", where)
+        raise BadInputError("scores", "no rows", where, "write a row for each score")
     for name in (*NEEDED, *OPTIONAL, ALIAS):
         if (count := columns.count(name)) > 1:
             raise BadInputError(f"one column '{name}'", f"{count} of that name", where)
@@ -122,7 +124,11 @@ def _train_seeds(frame: pd.DataFrame, column: str, where: str) -> tuple[pd.Serie
     partly = known[(known > 0) & (known < 1)]
     if not partly.empty:
         problem = f"some rows of {partly.index[0]} have none"
-        raise BadInputError("a training seed in every row of a policy, or in none", problem, f"{where}: {column}")
+        expected, hint = (
+            "a training seed in every row of a policy, or in none",
+            "fill the empty cells, or empty all of them",
+        )
+        raise BadInputError(expected, problem, f"{where}: {column}", hint)
     return seeds, notes
 
 
@@ -137,7 +143,8 @@ def _episode_numbers(frame: pd.DataFrame, where: str) -> tuple[pd.Series[int], l
         return numbers, [note] if numbers.max() > 0 else []
     episodes = _whole(frame["episode"], "episode", where)
     if episodes.isna().any():
-        raise BadInputError("an episode number in every row", "some rows without one", f"{where}: episode")
+        hint = "fill the empty cells, or leave the column out: rows are then numbered"
+        raise BadInputError("an episode number in every row", "some rows without one", f"{where}: episode", hint)
     if (negative := episodes < 0).any():
         row = negative.idxmax()
         raise BadInputError("episode numbers of at least 0", f"{episodes[row]} in row {row}", f"{where}: episode")
@@ -198,11 +205,16 @@ def _whole(values: pd.Series[float], name: str, where: str) -> pd.Series[int]:
     if wrong.any():
         row = wrong.idxmax()
         large = limit < abs(numbers[row]) < inf
+        hint = "write whole numbers: 1, 2, 3, …"
+        if large:
+            hint = (
+                "number from 0" if exact else "floats cannot represent larger ones exactly; use integers without gaps"
+            )
         raise BadInputError(
             f"whole numbers up to {limit}" if large else "whole numbers",
             f"'{values[row]}' in row {row}",
             f"{where}: {name}",
-            "floats cannot represent larger ones exactly; use integers without gaps" if large and not exact else "",
+            hint,
         )
     return numbers.astype("Int64")
 

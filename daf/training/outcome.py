@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal, NotRequired, Self, TypedDict
@@ -90,12 +90,18 @@ def write_run_record(
         write_json(failed_run_path(folder), record)
 
 
-def read_failed_run(folder: Path) -> TrainingOutcome | None:
-    """How the last start of a run failed; None if it did not, or left no record."""
+def read_failed_run(folder: Path, recipe: Mapping[str, Any] | None = None) -> TrainingOutcome | None:
+    """How the last start of a run failed; None if it did not, or left no record.
+
+    Args:
+        recipe: as plain data; a record of another one does not count. None: any.
+    """
     path = failed_run_path(folder)
     if not path.exists():
         return None
     record = read_record(path, _Recorded, "the record of a failed training run")
+    if recipe is not None and any(record.get("recipe", {}).get(key) != value for key, value in recipe.items()):
+        return None
     return TrainingOutcome(status=record["status"], cause=record.get("cause"), reason=record.get("reason"))
 
 
@@ -126,3 +132,4 @@ class _Recorded(TypedDict):
     published: NotRequired[dict[str, Any] | None]
     restarts: NotRequired[list[dict[str, Any]]]
     steps_per_second: NotRequired[float | None]
+    recipe: NotRequired[dict[str, Any]]

@@ -7,10 +7,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from daf.config import ExperimentConfig
 from daf.config.strict_model import read_mapping
-from daf.errors import BadInputError, ConfigError, DafError
+from daf.errors import BadInputError, ConfigError, DafError, did_you_mean
 from daf.system.readers import read_text
 from daf.system.yaml_files import plain_value, repeated_keys
+from daf.workflow.snakemake_internals import configuration_words, is_name_in_config
+
+SUFFIXES = (".yaml", ".yml", ".json")  # of configuration files
 
 
 def read_experiment(paths: Sequence[str | Path], overrides: Mapping[str, Any]) -> dict[str, Any]:
@@ -39,6 +43,61 @@ def require_readable(path: str | Path) -> None:
     except DafError as error:
         print(f"\n{error}\n", file=sys.stderr)
         sys.exit(error.exit_code)
+
+
+def require_readable_command_line() -> None:
+    """Print what is wrong with the words behind `--config` and `--configfile` and exit, before Snakemake reads them.
+
+    The default profile calls this: Snakemake reads its profiles first, and ends with a traceback if a configuration
+    file, or a word behind `--config`, is not what it expects.
+    """
+    words, files = configuration_words(sys.argv)
+    try:
+        problems = wrong_overrides(words) + [problem for file in files for problem in _unreadable(file)]
+        if problems:
+            raise ConfigError(problems)
+    except DafError as error:
+        print(f"\n{error}\n", file=sys.stderr)
+        sys.exit(error.exit_code)
+
+
+def wrong_overrides(words: Sequence[str]) -> list[BadInputError]:
+    """What is wrong with the words behind `--config`: each must be a key of the experiment and its value."""
+    problems: list[BadInputError] = []
+    known = [*ExperimentConfig.model_fields, "trials_per_job"]
+    opened = ""  # a value whose bracket a blank has cut off, because of missing quotes
+    for word in words:
+        name, separator, value = word.partition("=")
+        if opened:
+            opened = "" if word.rstrip().endswith(("}", "]")) else opened
+            continue
+        if not separator:
+            hint = "write targets before --config, which takes every word up to the next option"
+            problems.append(BadInputError("name=value", f"'{word}'", "--config", hint))
+        elif not is_name_in_config(name):
+            key, _, inner = name.partition(".")
+            hint = did_you_mean(name, known)
+            if key in known and inner:
+                nested = "{" + inner.replace(".", ": {") + f": {value}" + "}" * (inner.count(".") + 1)
+                hint = f"write what is inside a key in braces: --config {key}='{nested}'"
+            problems.append(BadInputError("a known key", f"'{name}'", "--config", hint))
+        elif value.lstrip().startswith(("{", "[")) and not value.rstrip().endswith(("}", "]")):
+            opened = word
+            hint = f"put the whole value in quotes: --config {name}='{{key: value}}'"
+            problems.append(BadInputError("a value that ends with its bracket", f"'{value}'", f"--config {name}", hint))
+    return problems
+
+
+def _unreadable(file: str) -> list[BadInputError]:
+    """What is wrong with a word behind `--configfile`."""
+    try:
+        read_mapping(file)
+    except ConfigError as error:
+        if not Path(file).exists() and Path(file).suffix not in SUFFIXES:
+            hint = "write targets before --configfile, which takes every word up to the next option"
+            return [BadInputError("a configuration file", f"no file '{file}'", "--configfile", hint)]
+        return error.problems
+    return []
 
 
 def _merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:

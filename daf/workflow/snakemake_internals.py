@@ -10,6 +10,7 @@ import logging
 import re
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -49,6 +50,12 @@ def current_files(workflow: Workflow) -> set[str]:
     """Those of the planned files that this run has made so far, or found up to date."""
     dag = workflow.dag
     return {str(path) for job in dag.jobs if dag.noneedrun_finished(job) for path in job.output}
+
+
+def planned_recipes(workflow: Workflow) -> dict[str, Mapping[str, Any]]:
+    """By file, the recipe in the params of the job that makes it, if there is one."""
+    recipes = [(job, job.params.get("recipe")) for job in workflow.dag.jobs]
+    return {str(path): recipe for job, recipe in recipes if isinstance(recipe, dict) for path in job.output}
 
 
 def targets_and_patterns(workflow: Workflow) -> tuple[set[str], dict[str, list[str]]]:
@@ -144,11 +151,29 @@ def command_line_config_texts(workflow: Workflow) -> list[str]:
 
 def repeated_options(command: Sequence[str]) -> list[str]:
     """The options about the configuration that a command line of Snakemake has twice, of which it keeps the last."""
-    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    parser.add_argument("--config", "-C", nargs="*", action="append")
-    parser.add_argument("--configfile", "--configfiles", nargs="+", action="append")
-    found, _ = parser.parse_known_args(_arguments_of_snakemake(command) or [])
-    return [f"--{name}" for name, values in vars(found).items() if len(values or []) > 1]
+    return [f"--{name}" for name, values in _configuration_options(command).items() if len(values) > 1]
+
+
+def configuration_words(command: Sequence[str]) -> tuple[list[str], list[str]]:
+    """The words behind `--config` and `--configfile` on a command line of Snakemake, whatever they are."""
+    options = _configuration_options(command)
+    return list(chain.from_iterable(options["config"])), list(chain.from_iterable(options["configfile"]))
+
+
+def is_name_in_config(name: str) -> bool:
+    """Whether `--config` of Snakemake takes the name in front of the equals sign."""
+    return re.match(r"[a-zA-Z_][\w-]*\w$", name) is not None
+
+
+def _configuration_options(command: Sequence[str]) -> dict[str, list[list[str]]]:
+    """By option, the words behind each of its occurrences."""
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
+    parser.add_argument("--config", "-C", nargs="*", action="append", default=[])
+    parser.add_argument("--configfile", "--configfiles", nargs="+", action="append", default=[])
+    try:
+        return vars(parser.parse_known_args(_arguments_of_snakemake(command) or [])[0])
+    except argparse.ArgumentError:  # no file behind --configfile, which Snakemake's own parser says
+        return {"config": [], "configfile": []}
 
 
 def _arguments_of_snakemake(command: Sequence[str]) -> list[str] | None:

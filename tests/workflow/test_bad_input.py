@@ -89,6 +89,24 @@ def test_mistakes_in_a_mission_file_are_its_authors(tmp_path: Path) -> None:
     assert "make setup" not in message
 
 
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--config", "daf.seed=3"], "hint:     write what is inside a key in braces: --config daf='{seed: 3}'"),
+        (["train"], "no file 'train'\n  hint:     write targets before --configfile"),
+    ],
+)
+def test_what_snakemake_would_end_with_a_traceback_is_refused_before(
+    tmp_path: Path, arguments: list[str], message: str
+) -> None:
+    """The default profile checks the words behind --config and --configfile."""
+    write_experiment(tmp_path, SMALL)
+    done = snakemake(tmp_path, *arguments, "-n")
+    assert done.returncode == 2
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_single_keys_are_overridden_on_the_command_line(tmp_path: Path) -> None:
     write_experiment(tmp_path, SMALL)
     values = ["--config", "daf={output_dir: elsewhere, seed: 7}", "training={hall: {num_steps: 12:30}}"]

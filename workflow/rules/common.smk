@@ -107,7 +107,11 @@ def report_failure(workflow):
     if snakemake_internals.is_main_process(workflow):
         from daf.compare.partial import RunFiles, after_a_failure  # imports what only jobs need
 
-        files = RunFiles(snakemake_internals.planned_files(workflow), snakemake_internals.current_files(workflow))
+        files = RunFiles(
+            snakemake_internals.planned_files(workflow),
+            snakemake_internals.current_files(workflow),
+            snakemake_internals.planned_recipes(workflow),
+        )
         for text in after_a_failure(PLANS, files):
             print(f"\n{text}", file=sys.stderr)
 

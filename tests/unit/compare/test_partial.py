@@ -55,6 +55,7 @@ class Run:
         self.record = self.out / "training/lesson/seed-1/state/failed-run.json"
         write_json(self.record, {"status": "failed", "reason": CAUSE})
         self.made = {model(2)}
+        self.recipes: dict[str, dict[str, Any]] = {}
         (self.out / model(2)).parent.mkdir(parents=True)
         (self.out / model(2)).touch()
 
@@ -83,7 +84,7 @@ class Run:
         def paths(names: Iterable[str]) -> set[str]:
             return {str(self.out / name) for name in names}
 
-        return after_a_failure(self.plan, RunFiles(paths(self.planned), paths(self.made)))
+        return after_a_failure(self.plan, RunFiles(paths(self.planned), paths(self.made), self.recipes))
 
     @property
     def partial(self) -> Path:
@@ -205,3 +206,27 @@ def test_damaged_files_are_named_and_hide_no_other_failure(run: Run) -> None:
     assert training.endswith(f"({run.record})")
     assert calm.startswith(f"{run.out / table('calm')} cannot be read: ")
     assert broken == "broken on hall: 4 of 4 failed, the first with KeyError: 'x'"
+
+
+def test_the_record_of_an_earlier_recipe_says_nothing_about_this_run(tmp_path: Path) -> None:
+    run = Run(tmp_path)
+    recipe = run.plan.learning.training("lesson", 1).to_dict()
+    run.recipes = {str(run.out / model(1)): recipe}
+    write_json(run.record, {"status": "failed", "reason": CAUSE, "recipe": recipe})
+    assert CAUSE in run.end()[0]
+    for older in ({**recipe, "num_steps": 1}, {**recipe, "code": {"files": {"my_policies.py": "0"}}}, {}):
+        write_json(run.record, {"status": "failed", "reason": CAUSE, "recipe": older})
+        assert not any(CAUSE in sentence for sentence in run.end())
+
+
+def test_what_a_sweep_has_decided_does_not_make_a_record_old(tmp_path: Path) -> None:
+    sweep = {"mission": "hall", "search_space": {"learning_rate": {"type": "float", "low": 1e-4, "high": 1e-2}}}
+    training = {"lesson": {"mission": "hall", "seeds": [1, 2], "sweep": "knobs"}}
+    run = Run(tmp_path, sweeps={"knobs": sweep}, training=training)
+    recipe = run.plan.learning.training("lesson", 1).to_dict()
+    run.recipes = {str(run.out / model(1)): recipe}
+    tuned = {**recipe, "hyperparameters": {**recipe["hyperparameters"], "learning_rate": 0.007}}
+    write_json(run.record, {"status": "failed", "reason": CAUSE, "recipe": tuned})
+    assert CAUSE in run.end()[0]
+    write_json(run.record, {"status": "failed", "reason": CAUSE, "recipe": {**tuned, "num_steps": 1}})
+    assert not any(CAUSE in sentence for sentence in run.end())

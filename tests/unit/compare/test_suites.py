@@ -132,6 +132,19 @@ def test_the_leaderboard_holds_rewards_whatever_the_normalization(seen: list[Exp
     assert found[0]["mean"] == pytest.approx(plain.summary_statistics["mean_reward"].mean(), abs=1e-9)
 
 
+def test_boards_without_entries_or_places_stay_in_the_table(tmp_path: Path) -> None:
+    """A file that was edited by hand, or restored in part."""
+    entry = {"policy": "a", "identity": "i", "missions": {"m": {"mean": 1.0}}, "provenance": {}}
+    boards = {"empty": {"setting": {}, "entries": []}, "unranked": {"setting": {}, "entries": [entry]}}
+    path = tmp_path / "leaderboard.json"
+    path.write_text(json.dumps(leaderboard.read_leaderboard(path) | {"boards": boards}))
+    content = leaderboard.read_leaderboard(path)
+    leaderboard._rank(content["boards"]["empty"]["entries"], ["m"])
+    table = leaderboard._table(content)
+    assert table[["board", "policy", "m"]].to_numpy().tolist() == [["unranked", "a", 1.0]]
+    assert table["mean_rank"].isna().all()
+
+
 def test_a_leaderboard_of_another_engine_is_refused_before_anything_is_played(
     seen: list[ExperimentConfig], tmp_path: Path
 ) -> None:

@@ -11,7 +11,7 @@ import torch
 from daf.distributed.failures import (
     WrongWorldSizeError,
 )
-from daf.distributed.process_group import check_facts, join_group
+from daf.distributed.process_group import Group, check_facts, join_group
 
 
 @pytest.mark.parametrize(("asked", "found"), [(2, "1"), (1, "2"), (4, "2")])
@@ -70,3 +70,29 @@ def test_the_group_asked_for_passes() -> None:
     check_facts(facts_of(GPU0, GPU1), num_machines=1, processes_per_machine=2)
     # The same device of two hosts is two devices.
     check_facts(facts_of(GPU0, (1, "b", "cuda:0", "GPU-x")), num_machines=2, processes_per_machine=1)
+
+
+def test_a_parameter_that_only_one_process_used_gets_its_gradient_in_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Otherwise the processes exchange messages of different lengths, and their weights differ."""
+
+    def gradients_of(rank: int) -> list[torch.nn.Parameter]:
+        types = [torch.float32, torch.float64, torch.float32]
+        parameters = [torch.nn.Parameter(torch.zeros(2, dtype=kind)) for kind in types]
+        parameters[0].grad = torch.tensor([1.0, 2.0]) * 10**rank
+        if rank == 1:
+            parameters[1].grad = torch.tensor([0.0, 5.0], dtype=torch.float64)
+        return parameters
+
+    sent: list[torch.Tensor] = []
+    monkeypatch.setattr(torch.distributed, "all_reduce", lambda values: sent.append(values.clone()))
+    for rank in range(2):
+        Group(rank=rank, world_size=2).sum_gradients(gradients_of(rank))
+    assert len({len(message) for message in sent}) == 1
+    monkeypatch.setattr(torch.distributed, "all_reduce", lambda values: values.copy_(sum(sent)))
+    for rank in range(2):
+        parameters = gradients_of(rank)
+        Group(rank=rank, world_size=2).sum_gradients(parameters)
+        gradients = [parameter.grad for parameter in parameters]
+        assert [None if gradient is None else gradient.tolist() for gradient in gradients] == [[11, 22], [0, 5], None]
+        assert gradients[1] is not None
+        assert gradients[1].dtype == torch.float64

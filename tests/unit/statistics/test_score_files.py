@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import torch
 
@@ -218,3 +220,31 @@ def test_what_pandas_takes_for_numbers_may_be_none() -> None:
         to_episodes(read_scores([{**row, "score": 1j}]))
     with pytest.raises(BadInputError, match="columns of the same length"):
         read_scores({"policy": ["a"], "mission": ["m"], "score": torch.ones(1, requires_grad=True)})
+
+
+@pytest.mark.parametrize("description", [b"{", b'{"columns": [{}], "index_columns": [{}]}', b"\xec"])
+def test_a_damaged_description_of_pandas_in_a_parquet_file_is_a_damaged_file(
+    tmp_path: Path, description: bytes
+) -> None:
+    table = pa.Table.from_pandas(FRAME).replace_schema_metadata({b"pandas": description})
+    path = tmp_path / "scores.parquet"
+    pq.write_table(table, path)
+    with pytest.raises(BadInputError, match=r"scores.parquet\n(.*\n)+  found:    a damaged file"):
+        read_scores(path)
+
+
+@pytest.mark.parametrize(
+    ("change", "hint"),
+    [
+        ({"policy": None}, "name the policy there"),
+        ({"mission": " "}, "name the mission there"),
+        ({"episode": None}, "fill the empty cells"),
+        ({"episode": 1}, "delete the repeated row"),
+        ({"episode": 1.5}, "write whole numbers"),
+        ({"train_seed": None}, "fill the empty cells"),
+    ],
+)
+def test_a_wrong_row_gets_a_remedy(change: dict[str, Any], hint: str) -> None:
+    rows: list[dict[str, Any]] = [{**row, "train_seed": 1} for row in ROWS]
+    with pytest.raises(BadInputError, match=f"hint:     {hint}"):
+        to_episodes(read_scores([{**rows[0], **change}, *rows[1:]]))

@@ -14,6 +14,8 @@ from daf.workflow.configuration import (
     refuse_repeated_options,
     refuse_repeated_overrides,
     require_readable,
+    require_readable_command_line,
+    wrong_overrides,
 )
 from daf.workflow.snakemake_internals import profile_files, repeated_options
 
@@ -100,3 +102,51 @@ def test_options_of_which_snakemake_would_keep_the_last_are_refused(arguments: l
             refuse_repeated_options(repeated)
     else:
         refuse_repeated_options(repeated)
+
+
+@pytest.mark.parametrize(
+    ("words", "problems"),
+    [
+        (["name=x", "daf={seed: 1}", "trials_per_job=4", "training={a: {num_steps: 1e6}}"], []),
+        (["a=b"], [("--config", "a known key", "'a'", "known: comparisons, daf, ")]),
+        (["daf.seed=3"], [("--config", "a known key", "'daf.seed'", "--config daf='{seed: 3}'")]),
+        (["training.a.seeds=[1]"], [("--config", "a known key", "'training.a.seeds'", "training='{a: {seeds: [1]}}'")]),
+        (["=3"], [("--config", "a known key", "''", "known: ")]),
+        (["name=x", "train"], [("--config", "name=value", "'train'", "write targets before --config")]),
+        (
+            ["daf={seed:", "3}", "train"],
+            [
+                ("--config daf", "a value that ends with its bracket", "'{seed:'", "in quotes"),
+                ("--config", "name=value", "'train'", "write targets before --config"),
+            ],
+        ),
+    ],
+)
+def test_words_behind_config_that_snakemake_cannot_read_are_explained(
+    words: list[str], problems: list[tuple[str, str, str, str]]
+) -> None:
+    found = wrong_overrides(words)
+    assert [(problem.where, problem.expected, problem.found) for problem in found] == [row[:3] for row in problems]
+    for problem, (_, _, _, hint) in zip(found, problems, strict=True):
+        assert hint in problem.hint
+
+
+def test_every_file_on_the_command_line_is_read_before_snakemake_does(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("good.yaml").write_text("name: x\n")
+    Path("bytes.yaml").write_bytes(b'name: "x\xff"\n')
+    monkeypatch.setattr("sys.argv", ["snakemake", "-n", "--configfile", "good.yaml", "--config", "name=y"])
+    require_readable_command_line()
+    wrong = ["--configfile", "good.yaml", "bytes.yaml", "missing.yaml", "train", "-n"]
+    monkeypatch.setattr("sys.argv", ["snakemake", *wrong])
+    with pytest.raises(SystemExit) as caught:
+        require_readable_command_line()
+    assert caught.value.code == 2
+    printed = capsys.readouterr().err
+    assert "byte 0xff in line 1" in printed
+    assert "missing.yaml\n  expected: a configuration file\n  found:    no such file" in printed
+    assert "no file 'train'\n  hint:     write targets before --configfile" in printed
+    monkeypatch.setattr("sys.argv", ["pytest", *wrong])  # another program's words mean something else
+    require_readable_command_line()
