@@ -11,14 +11,13 @@ from daf.policies import BatchPolicy
 class Wanderer(BatchPolicy):
     """All agents at once: walks one way for some steps, then another."""
 
-    def __init__(self, policy_env_info, seed=42, stride=5):
+    def __init__(self, policy_env_info, stride=5):
         super().__init__(policy_env_info)
-        self.random = np.random.default_rng(seed)
         self.stride, self.steps, self.way = stride, 0, 1
 
     def step_batch(self, observations: np.ndarray, actions: np.ndarray) -> None:
         if self.steps % self.stride == 0:
-            self.way = self.random.integers(1, 5)  # 0 is noop, then north, south, west, east
+            self.way = np.random.randint(1, 5)  # 0 is noop, then north, south, west, east
         self.steps += 1
         actions[:] = self.way
 

@@ -157,7 +157,7 @@ class GridPolicy(MultiAgentPolicy):
         device: the device the network runs on.
         hidden_size, embedding_size: widths of the network.
         greedy: take the most probable action instead of sampling.
-        seed: of the action sampling.
+        seed: of the action sampling; default: drawn from numpy's global generator.
     """
 
     ignores_unused_tokens = True  # trainers may cut unused slots off
@@ -171,14 +171,16 @@ class GridPolicy(MultiAgentPolicy):
         hidden_size: int = 128,
         embedding_size: int = 64,
         greedy: bool = False,
-        seed: int = 0,
+        seed: int | None = None,
     ) -> None:
         super().__init__(policy_env_info, device=device)
         self._device = torch.device(device)
         self._network = GridNetwork(policy_env_info, hidden_size=hidden_size, embedding_size=embedding_size).to(
             self._device
         )
-        self._random = torch.Generator().manual_seed(seed)
+        # A policy is built anew for every episode, so a constant would make all of them follow the same random numbers.
+        own_seed = int(np.random.randint(2**31)) if seed is None else seed
+        self._random = torch.Generator().manual_seed(own_seed)
         self.greedy = greedy
 
     def network(self) -> nn.Module:

@@ -114,7 +114,7 @@ class NetworkPolicy(BatchPolicy):
         policy_env_info: the environment's interface to a policy.
         device: the device the network runs on.
         greedy: take the most probable action instead of sampling.
-        seed: of the action sampling.
+        seed: of the action sampling; default: drawn from numpy's global generator.
         network_options: further arguments of `make_network`.
     """
 
@@ -126,7 +126,7 @@ class NetworkPolicy(BatchPolicy):
         device: str = "cpu",
         *,
         greedy: bool = False,
-        seed: int = 0,
+        seed: int | None = None,
         **network_options: Any,
     ) -> None:
         super().__init__(policy_env_info, device=device)
@@ -141,7 +141,8 @@ class NetworkPolicy(BatchPolicy):
         except NetworkContractError as error:
             error.blamed += ((self, "make_network"),)  # the module may be one of torch's own
             raise
-        self._random = np.random.default_rng(seed)
+        # A policy is built anew for every episode, so a constant would make all of them follow the same random numbers.
+        self._random = np.random.default_rng(np.random.randint(2**31) if seed is None else seed)
         self._state: Tensor | None = None  # [agents, 1, numbers]
         self.greedy = greedy
 

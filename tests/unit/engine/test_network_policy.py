@@ -12,6 +12,7 @@ from torch import nn
 
 from daf.config import PolicyConfig
 from daf.engine.evaluation import evaluate_policy
+from daf.engine.grid_policy import GridPolicy
 from daf.engine.missions import resolve_mission
 from daf.engine.networks import PolicyNetwork
 from daf.engine.observations import LazyObservation, TokenTable
@@ -44,6 +45,7 @@ def seen(factory):
 
 def made(kind, factory, **arguments):
     torch.manual_seed(0)
+    np.random.seed(0)
     return kind(factory.interface, **arguments)
 
 
@@ -247,6 +249,31 @@ def test_make_network_must_return_a_module(factory):
         Wrong(factory.interface)
     with pytest.raises(NotImplementedError, match="Missing needs make_network"):
         Missing(factory.interface)
+
+
+def test_every_episode_draws_numbers_of_its_own(factory):
+    """A policy is built for each; only the global generators know which one it is."""
+    observations = np.full((40, *factory.observation_shape), 255, dtype=np.uint8)
+
+    def sampled(policy):
+        actions = np.zeros(len(observations), dtype=np.int32)
+        policy.step_batch(observations, actions)
+        return actions.tolist()
+
+    for kind in (Scout, GridPolicy):
+        torch.manual_seed(3)
+        weights = kind(factory.interface).network().state_dict()
+        drawn = []
+        for seed in (1, 2, 1):
+            np.random.seed(seed)
+            policy = kind(factory.interface)
+            policy.network().load_state_dict(weights)
+            drawn.append(sampled(policy))
+        assert drawn[0] == drawn[2] != drawn[1]
+        members = [kind(factory.interface) for _ in range(2)]  # of a team, with the same weights
+        for member in members:
+            member.network().load_state_dict(weights)
+        assert sampled(members[0]) != sampled(members[1])
 
 
 # ---- whole episodes ---------------------------------------------------------------------------------------------
