@@ -9,7 +9,7 @@ from math import isfinite, nan, sqrt
 import numpy as np
 
 from daf.config import DAFComparisonConfig
-from daf.statistics import effects, hypothesis_tests, intervals, primary
+from daf.statistics import effects, hypothesis_tests, intervals, primary, recipe_bootstrap
 from daf.statistics.cautions import join_cautions, seed_cautions
 from daf.statistics.crossed import RecipeVariance, RunTable, recipe_variance
 from daf.statistics.hypothesis_tests import HypothesisTestResult
@@ -84,8 +84,16 @@ def recipe_pair(
         )
         if config.primary != "mean" and resampled.tail is not None:
             known = iqm.known if config.primary == "iqm" else better.known
-            record = primary.from_replicates(record, config.primary, resampled.tail, known=known)
+            sizes = _independent(table_a, table_b, general=estimate.variance.general)
+            record = primary.from_replicates(record, config.primary, resampled.tail, sizes, known=known)
     return record, _spread(estimate, [table for table in (table_a, table_b) if table.trained])
+
+
+def _independent(*tables: RunTable, general: bool) -> list[list[int]]:
+    """By policy its independent units; of a fixed policy its episodes, if other episodes count."""
+    sizes = [[runs.size for runs in table.samples] for table in tables if table.trained]
+    fixed = [table for table in tables if not table.trained]
+    return sizes + [[recipe_bootstrap.fewest_units([table])] for table in fixed if general]
 
 
 def _estimate(

@@ -115,7 +115,7 @@ def test_resampled_differences_have_the_p_of_the_interval_that_touches_zero(x: i
         effect_name="d", test="t",
     )  # fmt: skip
     replicates = RNG(0).normal(1.3, 1.0, 20_000)
-    found = primary.from_replicates(record, "iqm", primary.tail_of(replicates), known=True)
+    found = primary.from_replicates(record, "iqm", primary.tail_of(replicates), [[x + 2], [y + 2]], known=True)
     samples = [[RNG(1).normal(size=x + 2)], [RNG(2).normal(size=y + 2)]]
     interval = bootstrap.replicate_interval(replicates, samples, 1 - found.p)
     assert interval.low == pytest.approx(0, abs=0.02)
