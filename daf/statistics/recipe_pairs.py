@@ -180,7 +180,7 @@ def _with_permutation(
         return result, ""
     p = max(welch_p, permuted.p)
     if chosen:
-        name = f"{permuted.name} on seed means"
+        name = f"{result.name}, and {permuted.name}"
         return replace(result, name=name, p=p, minimum_p=permuted.minimum_p), ""
     if permuted.p <= alpha or (permuted.minimum_p or 0.0) > alpha:
         return result, ""
@@ -188,7 +188,7 @@ def _with_permutation(
         f"the t-test alone finds a difference (p = {welch_p:.2g}), but a studentized permutation test of the same "
         f"training seeds does not (p = {permuted.p:.2g}), and the larger p counts"
     )
-    return replace(result, name=f"{result.name}, confirmed by permutation", p=p), caution
+    return replace(result, name=f"{result.name}, not confirmed by permutation", p=p), caution
 
 
 def _with_estimate(record: PairRecord, estimate: _Estimate, margin: float) -> PairRecord:

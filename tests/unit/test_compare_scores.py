@@ -488,7 +488,9 @@ def test_the_permutation_test_of_recipes_says_how_small_its_p_can_get() -> None:
     np.testing.assert_allclose(rows["p"].astype(float), 2 / 70)
     np.testing.assert_allclose(rows["minimum_p"].astype(float), 2 / 70)
     np.testing.assert_allclose(rows["p_holm"].astype(float), 6 / 70)
-    assert rows["test"].unique().tolist() == ["studentized permutation (exact) on seed means"]
+    assert rows["test"].unique().tolist() == [
+        "t-test of training seeds and episodes, and studentized permutation (exact)"
+    ]
     assert any("With this number of training seeds, p cannot fall below 0.029" in note for note in results.notes)
     rows = compare(frame).pairwise.query("estimand == 'recipes' and mission == 'overall'")
     assert set(rows["verdict"]) == {"better", "worse"}  # Welch's test can tell

@@ -279,6 +279,7 @@ def test_a_chosen_permutation_test_does_not_overrule_welch_either() -> None:
     found = pair(compared(frame, recipe_test="permutation"), "recipes", "m")
     assert found.minimum_p == pytest.approx(2 / 70)
     assert found.p == pytest.approx(welch) == pytest.approx(0.0891, abs=1e-4)
+    assert found.test == "Welch t-test on seed means, and studentized permutation (exact)"
 
 
 def seed_means(frame: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:

@@ -75,7 +75,7 @@ def test_a_permutation_test_overrules_welch() -> None:
     x, y = np.array([0.5, 0.5, 0.3]), np.array([1.2, 0.8, 1.4, 0.4, 1.2, 0.3, 0.5, 1.3])
     row = of_runs(x, y).pairwise.query("estimand == 'recipes' and mission == 'm'").iloc[0]
     assert stats.ttest_ind(x, y, equal_var=False).pvalue < 0.03
-    assert row["test"] == "Welch t-test on seed means, confirmed by permutation"
+    assert row["test"] == "Welch t-test on seed means, not confirmed by permutation"
     assert row["p"] == pytest.approx(20 / 165)
     assert row["verdict"] == "inconclusive"
     assert "a studentized permutation test of the same training seeds does not" in row["caution"]
