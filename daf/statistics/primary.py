@@ -88,7 +88,7 @@ def paired_iqm(
     """Difference of the IQMs of paired units pooled over missions: value, interval, standard error and df.
 
     Yuen's test of dependent samples (Wilcox 2012, section 5.9.5) from winsorized values, with the variance within
-    missions: each has degrees of freedom of its own, as in `intervals.standard_error`.
+    missions, and the degrees of freedom of each, as in `intervals.standard_error`.
 
     Args:
         resolution: the size up to which differences are rounding errors of the scores.

@@ -31,7 +31,7 @@ def collect_units(
     """The cells of a table that `check_episodes` returned.
 
     Args:
-        separate_runs: every mission has training runs of its own, so that no run is absent from another mission.
+        separate_runs: every mission has separate training runs, so that no run is absent from another mission.
     """
     cells: dict[tuple[str, str], Cell] = {}
     failed: dict[tuple[str, str], FailedCell] = {}

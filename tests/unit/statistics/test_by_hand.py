@@ -263,6 +263,22 @@ def test_a_quantity_that_is_equal_contradicts_nothing() -> None:
         assert primary.contradictions(turned) == ["iqm", "probability_of_improvement"]
 
 
+def test_equivalence_is_adjusted_by_holm_within_its_family() -> None:
+    frame = scores({"a": (0.0, 6), "b": (0.1, 6), "c": (0.3, 6)})
+    settings = {"equivalence_margin": 1.0}
+    pairs = [("a", "b"), ("a", "c"), ("b", "c")]
+    alone = [
+        pair(compared(frame[frame["policy"].isin(names)], **settings), "recipes", "m").p_equivalence for names in pairs
+    ]
+    adjusted = {
+        (record.policy_a, record.policy_b): record.p_equivalence
+        for record in compared(frame, **settings).pairs
+        if record.estimand == "recipes" and record.mission == "overall"
+    }
+    assert len(set(alone)) == 3
+    np.testing.assert_allclose([adjusted[names] for names in pairs], hypothesis_tests.holm(alone))
+
+
 def test_a_permutation_test_that_cannot_reject_does_not_overrule_welch() -> None:
     """3 against 3 seeds have p >= .1; 3 against 4 have p >= .029."""
     few = pd.DataFrame({"policy": list("aaabbb"), "mission": "m", "seed": [0, 1, 2] * 2, "score": [0, 1, 2, 9, 10, 11]})

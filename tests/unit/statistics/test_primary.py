@@ -165,8 +165,10 @@ def test_other_quantities_rarely_reject_a_null(name: str) -> None:
 def test_complete_separation_of_separate_runs_counts_the_labellings_of_every_mission() -> None:
     rows = [(p, m, s, s + 10.0 * (p == "b")) for p in "ab" for m in "xyz" for s in range(3)]
     frame = pd.DataFrame(rows, columns=["policy", "mission", "seed", "score"])
-    options = {"primary": "probability_of_improvement", "trainings": "per_mission", "num_resamples": 400}
-    table = daf_compare_scores(frame, **options).pairwise.query("estimand == 'recipes'").set_index("mission")
+    results = daf_compare_scores(
+        frame, primary="probability_of_improvement", trainings="per_mission", num_resamples=400
+    )
+    table = results.pairwise.query("estimand == 'recipes'").set_index("mission")
     assert table.loc["overall", "p"] == pytest.approx(2 / 20**3)
     assert table.loc["x", "p"] == pytest.approx(2 / 20)
 
@@ -183,6 +185,21 @@ def test_p_of_separate_runs_goes_with_their_interval() -> None:
     interval = bootstrap.replicate_interval(replicates, samples, 1 - found.p)
     assert interval.low == pytest.approx(0, abs=0.02)
     assert found.p == pytest.approx(2 * stats.t.cdf(-1.3 * np.sqrt(2 / 3), 6), abs=0.01)
+
+
+def test_p_against_a_fixed_policy_goes_with_the_interval_by_its_episodes() -> None:
+    """Six episodes of the fixed policy bound both, not 30 training seeds."""
+    rng = RNG(3)
+    skill, noise = rng.normal(0.15, 0.3, 30), rng.normal(0, 0.5, (31, 6))
+    rows = [("a", "m", seed, e, skill[seed] + noise[seed, e]) for seed in range(30) for e in range(6)]
+    rows += [("b", "m", None, e, noise[30, e]) for e in range(6)]
+    frame = pd.DataFrame(rows, columns=["policy", "mission", "seed", "episode", "score"])
+    options = {"primary": "iqm", "num_resamples": 2000}
+    row = recipes(daf_compare_scores(frame, **options))
+    assert 0.03 < row["p"] < 0.3
+    at_p = recipes(daf_compare_scores(frame, confidence_level=1 - row["p"], **options))
+    bound = at_p["iqm_low"] if row["iqm_difference"] > 0 else at_p["iqm_high"]
+    assert bound == pytest.approx(0, abs=0.05 * (at_p["iqm_high"] - at_p["iqm_low"]))
 
 
 def test_complete_separation_of_few_seeds_has_an_exact_p() -> None:
