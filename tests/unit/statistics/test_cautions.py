@@ -81,6 +81,7 @@ def test_separate_runs_that_mislead_are_named(x: list[float], y: list[float], te
 def test_separate_runs_of_like_spread_carry_no_caution() -> None:
     alike = [0.0, 1.0, 2.0]
     assert separate_runs({"m": alike, "k": [10.0, 11.5, 12.0]}, {"m": [0.5, 1.0, 2.5], "k": alike}) == ""
+    assert "score alike" not in separate_runs({"m": alike, "k": [1.0, 1.0, 1.0]}, {"m": alike, "k": alike})
 
 
 def test_skewed_seeds_are_named() -> None:

@@ -56,6 +56,9 @@ def test_a_mission_that_one_policy_did_not_play_costs_no_training_seed() -> None
     results = compared(table[(table["policy"] != "c") | (table["mission"] == "x")])
     assert not any("only training seeds that played all" in note for note in results.notes)
     assert {record.n_a for record in results.headline_records("recipes")} == {5}
+    lost = (table["policy"] == "a") & (table["mission"] == "y") & (table["seed"] == 0)
+    notes = compared(table[((table["policy"] != "c") | (table["mission"] == "x")) & ~lost]).notes
+    assert any("played all of them: 12 of 14 run scores of a. If" in note for note in notes)  # the pair a and b
 
 
 def test_checkpoints_that_did_not_play_a_mission_are_one_note_or_none_if_runs_are_separate() -> None:
