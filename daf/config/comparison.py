@@ -52,7 +52,9 @@ class DAFComparisonConfig(StrictModel):
     )
     equivalence_margin: float | None = Field(None, gt=0, description="largest difference of means that does not matter")
     recipe_test: Literal["welch", "permutation"] = Field(
-        "welch", description="test on the means of training seeds; the permutation test needs 4 seeds per policy"
+        "welch",
+        description="t-test on the means of training seeds; permutation: a studentized permutation test too, of which "
+        "the larger p counts, and which needs 4 seeds per policy",
     )
     recipe_claim: Literal["general", "these_episodes"] = Field(
         "general",

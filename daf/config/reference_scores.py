@@ -33,8 +33,12 @@ def read_reference_scores(source: str | Path) -> dict[str, dict[str, float]]:
     text = read_text(path, WHAT)
     if path.suffix.lower() == ".json":
         return _of_json(parse_json(text, str(path), WHAT), str(path))
-    rows = csv.DictReader(io.StringIO(text), skipinitialspace=True)
-    return _of_rows([{str(key).strip().lower(): value for key, value in row.items()} for row in rows], str(path))
+    header, *rows = [row for row in csv.reader(io.StringIO(text), skipinitialspace=True) if row] or [[]]
+    for number, row in enumerate(rows):
+        if len(row) > len(header):
+            found, hint = f"{len(row)} in row {number}: {','.join(row)}", "write scores with a decimal point"
+            raise BadInputError(f"{len(header)} fields, as the header has", found, str(path), hint)
+    return _of_rows([dict(zip(header, row, strict=False)) for row in rows], str(path))
 
 
 def _of_json(data: Any, where: str) -> dict[str, dict[str, float]]:
@@ -53,7 +57,8 @@ def _of_json(data: Any, where: str) -> dict[str, dict[str, float]]:
 
 def _of_rows(rows: Sequence[Mapping[str, Any]], where: str) -> dict[str, dict[str, float]]:
     scores: dict[str, dict[str, float]] = {"low": {}, "high": {}}
-    for number, row in enumerate(rows):
+    for number, given in enumerate(rows):
+        row = {str(key).strip().lower(): value for key, value in given.items()}
         pair = next((pair for pair in ENDS if set(pair) <= row.keys()), None)
         if pair is None or "mission" not in row:
             raise BadInputError(COLUMNS, ", ".join(map(str, row)) or "none", f"{where}: row {number}")

@@ -138,14 +138,19 @@ def expanded_levels(
 
 @lru_cache(maxsize=10_000)
 def _expanded_levels(sizes: tuple[int, ...], level: float, pooled: bool) -> tuple[float, float]:
-    n = np.array(sizes, dtype=np.float64)
-    if n.min() < 2:
+    if min(sizes) < 2:
         return nan, nan
+    factor, df = expansion(sizes, pooled=pooled)
+    tail = float(special.ndtr(-factor * t_quantile(level, df)))
+    return tail, 1 - tail
+
+
+def expansion(sizes: Sequence[int], *, pooled: bool = False) -> tuple[float, float]:
+    """By what factor quantiles of the normal distribution are widened, and the degrees of freedom of Student's t."""
+    n = np.array(sizes, dtype=np.float64)
     weights = n**2 if pooled else np.ones(n.size)  # squared, as variances take them
     true, resampled = (weights / n).sum(), (weights * (n - 1) / n**2).sum()  # variances of the mean, in units of s^2
-    df = float(true**2 / (weights**2 / n**2 / (n - 1)).sum())
-    tail = float(special.ndtr(-sqrt(true / resampled) * t_quantile(level, df)))
-    return tail, 1 - tail
+    return sqrt(true / resampled), float(true**2 / (weights**2 / n**2 / (n - 1)).sum())
 
 
 def replicate_interval(

@@ -17,7 +17,6 @@ from daf.statistics.intervals import (
     mean_of_strata,
     skewness_of_mean,
     standard_error,
-    variance,
 )
 
 FEW_RUNS = 10  # up to this number of training seeds, their spread and shape are hardly known
@@ -39,7 +38,7 @@ def seed_cautions(*tables: RunTable) -> list[str]:
     shapes = [shape for table in tables if (shape := _shape(table)) is not None]
     if not shapes:
         return []
-    fewest, most = min(shape.count for shape in shapes), max(shape.count for shape in shapes)
+    fewest = min(shape.count for shape in shapes)
     cautions = []
     lopsided = [shape.count for shape in shapes if shape.skewed]
     if lopsided:
@@ -49,11 +48,11 @@ def seed_cautions(*tables: RunTable) -> list[str]:
         )
     if fewest > FEW_RUNS:
         return cautions
-    spreads = [shape.sd for shape in shapes if shape.count > 1]
+    spreads = [shape.sd for shape in shapes if shape.df > 0]
     alike = [shape.count for shape in shapes if shape.alike]
     if alike:
         cautions.append(f"all {alike[0]} training seeds of one side score alike, so how much they vary is not known")
-    elif len(spreads) == 2 and max(spreads) > max(UNEQUAL, _ratio_by_chance(fewest, most)) * min(spreads):
+    elif len(spreads) == 2 and max(spreads) > max(UNEQUAL, _ratio_by_chance(*(x.df for x in shapes))) * min(spreads):
         cautions.append(
             f"one side's training seeds vary {max(spreads) / min(spreads):.0f} times as much as the other's, so few of "
             "them decide"
@@ -67,9 +66,16 @@ def seed_cautions(*tables: RunTable) -> list[str]:
 
 @dataclass(frozen=True, kw_only=True)
 class _Shape:
-    """What the training seeds of one side look like."""
+    """What the training seeds of one side look like, or its separate runs on all missions together.
+
+    Attributes:
+        count: how many there are.
+        df: degrees of freedom of their standard deviation.
+        sd: within missions.
+    """
 
     count: int
+    df: int
     sd: float
     alike: bool
     skewed: bool
@@ -78,23 +84,24 @@ class _Shape:
 
 @lru_cache(maxsize=1_024)  # of the policies on one mission, whose pairs all ask
 def _shape(table: RunTable) -> _Shape | None:
-    """None if there are no training seeds, or separate ones on several missions."""
-    if not table.trained or len(table.samples) != 1:
+    """None if there are no training seeds."""
+    if not table.trained:
         return None
-    runs = table.samples[0]
+    samples = table.samples
+    count = sum(runs.size for runs in samples)
     return _Shape(
-        count=runs.size, sd=sqrt(variance(runs)), alike=is_constant(runs), skewed=_is_skewed(runs),
-        two_groups=_two_groups(runs),
+        count=count, df=count - len(samples), sd=table.sd, alike=all(is_constant(runs) for runs in samples),
+        skewed=_are_skewed(samples), two_groups=len(samples) == 1 and _two_groups(samples[0]),
     )  # fmt: skip
 
 
-def _is_skewed(runs: Array) -> bool:
+def _are_skewed(samples: Sequence[Array]) -> bool:
     """Whether few seeds are so skewed that Welch's test rejects too often, beyond what chance makes of normal ones."""
-    n = runs.size
-    if is_constant(runs) or not 4 < n < MANY_RUNS:
+    n = sum(runs.size for runs in samples)
+    error, _ = standard_error(samples)
+    if not error > 0 or not 4 < n < MANY_RUNS:
         return False
-    error, _ = standard_error([runs])
-    return abs(skewness_of_mean([runs], error)) > _skewness_that_counts(n)
+    return abs(skewness_of_mean(samples, error)) > _skewness_that_counts(n)
 
 
 def _skewness_that_counts(n: int) -> float:
@@ -111,9 +118,12 @@ def _two_groups(runs: Array) -> bool:
 
 
 @lru_cache(maxsize=1_024)
-def _ratio_by_chance(fewer: int, more: int) -> float:
-    """The ratio of standard deviations that two normal samples of equal variance exceed in 1 of 20 cases."""
-    x, y = more - 1, fewer - 1
+def _ratio_by_chance(x: int, y: int) -> float:
+    """The ratio of standard deviations that two normal samples of equal variance exceed in 1 of 20 cases.
+
+    Args:
+        x, y: their degrees of freedom.
+    """
     return sqrt(max(float(special.fdtri(x, y, 0.975)), float(special.fdtri(y, x, 0.975))))
 
 

@@ -45,7 +45,8 @@ def compare_episodes(
     from daf.statistics.unit_collection import collect_units
 
     frame = check_episodes(episodes, config.policies, config.missions)
-    collected = collect_units(frame, config.policies, config.missions)
+    separate_runs = config.trainings == "per_mission"
+    collected = collect_units(frame, config.policies, config.missions, separate_runs=separate_runs)
     if not collected.cells and not collected.failed:
         reasons = " ".join(collected.notes)
         if frame["mean_reward"].isna().all():
@@ -54,7 +55,7 @@ def compare_episodes(
         raise BadInputError("episodes with results of all checkpoints of a policy", none, "episodes table", reasons)
     if config.normalization is not None:
         collected = collected.normalized(config.normalization)
-    collected = replace(collected, runs_per_mission=config.trainings == "per_mission")
+    collected = replace(collected, runs_per_mission=separate_runs)
     pairs = compare_pairs(collected, config)
     ranks, friedman = overall.rank_policies(collected, config)
     estimand, notes = explain(collected, config, pairs)

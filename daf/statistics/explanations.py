@@ -123,12 +123,14 @@ def _unused_runs(units: Units, overall: Sequence[PairRecord]) -> list[str]:
     policies = dict.fromkeys(policy for record in overall for policy in (record.policy_a, record.policy_b))
     shares = []
     for policy in policies:
-        missions = units.missions_of(*policies)
-        if units.training_seeds(policy) and missions:
-            used = sum(runs.size for runs in units.run_scores(policy, missions))
-            present = sum(cell.runs.size for (name, _), cell in units.cells.items() if name == policy)
-            if used < present:
-                shares.append(f"{used} of {present} run scores of {policy}")
+        counts = []
+        for pair in {(record.policy_a, record.policy_b) for record in overall}:
+            if policy in pair and units.training_seeds(policy) and (missions := units.missions_of(*pair)):
+                used = sum(runs.size for runs in units.run_scores(policy, missions))
+                counts.append((used, sum(units.cells[policy, mission].runs.size for mission in missions)))
+        used, present = min(counts, key=lambda count: count[0] / count[1], default=(0, 0))
+        if used < present:
+            shares.append(f"{used} of {present} run scores of {policy}")
     if not shares:
         return []
     return [

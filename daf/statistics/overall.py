@@ -30,27 +30,36 @@ BAND_RESAMPLES = 2_000  # enough for a band; point intervals take config.num_res
 def _samples(units: Units) -> dict[Estimand, dict[str, Scores]]:
     """Units by estimand and policy, per common mission.
 
-    Checkpoints need environment seeds that all policies share, recipes a policy with training seeds.
+    Checkpoints need environment seeds that all policies share, recipes a policy with training seeds. A recipe without
+    a training seed that played all missions is left out.
     """
-    present = [policy for policy in units.policies if units.missions_of(policy)]
-    missions = units.missions_of(*present) if present else []
+    present, missions = _shared_missions(units)
     if not missions:
         return {}
     samples: dict[Estimand, dict[str, Scores]] = {}
     shared = list(_shared_episodes(units, present).values())
     if shared:
         samples["checkpoints"] = {policy: [scores[index] for scores in shared] for index, policy in enumerate(present)}
-    if any(units.training_seeds(policy) for policy in present):
-        runs: dict[str, Scores] = {policy: units.run_scores(policy, missions) for policy in present}
-        if all(scores and scores[0].size for scores in runs.values()):
-            samples["recipes"] = runs
+    able = _with_runs(units, present, missions)
+    if any(units.training_seeds(policy) for policy in able):
+        samples["recipes"] = {policy: units.run_scores(policy, missions) for policy in able}
     return samples
+
+
+def _shared_missions(units: Units) -> tuple[list[str], list[str]]:
+    """The policies with results, and the missions that all of them played."""
+    present = [policy for policy in units.policies if units.missions_of(policy)]
+    return present, units.missions_of(*present) if present else []
+
+
+def _with_runs(units: Units, policies: list[str], missions: list[str]) -> list[str]:
+    """The policies with a training run, or fixed weights, on all of these missions."""
+    return [policy for policy in policies if (runs := units.run_scores(policy, missions)) and runs[0].size]
 
 
 def basis_notes(units: Units, config: DAFComparisonConfig) -> list[str]:
     """Notes if results over missions do not use all episodes, or do not weigh missions equally."""
-    present = [policy for policy in units.policies if units.missions_of(policy)]
-    missions = units.missions_of(*present) if present else []
+    present, missions = _shared_missions(units)
     shared = {mission: scores.shape[1] for mission, scores in _shared_episodes(units, present).items()}
     notes = []
     fewer = []
@@ -68,6 +77,13 @@ def basis_notes(units: Units, config: DAFComparisonConfig) -> list[str]:
             "Missions differ in their number of episodes. The IQM over missions pools all episodes, so a mission with "
             "more episodes weighs more there; means and medians give each mission the same weight."
         )
+    able = _with_runs(units, present, missions)
+    if any(units.training_seeds(policy) for policy in able) and len(able) < len(present):
+        without = " and ".join(policy for policy in present if policy not in able)
+        notes.append(
+            f"Aggregates, profiles and ranks of recipes over missions omit {without}, of which no training seed played "
+            f"all {len(missions)} missions."
+        )
     if config.resample_missions:
         notes.append(
             "Intervals of aggregates and bands of profiles resample missions too, so they generalize to similar "
@@ -82,7 +98,7 @@ def aggregate(units: Units, config: DAFComparisonConfig) -> list[AggregateRecord
     records: list[AggregateRecord] = []
     for estimand, samples in _samples(units).items():
         joint = estimand == "recipes" and not units.runs_per_mission
-        missions = units.missions_of(*samples)
+        missions = _shared_missions(units)[1]
         crossed = crossed_tables(units, config, list(samples), missions) if joint else None
         if crossed is not None and not config.resample_missions:
             shifts = recipe_bootstrap.environment_shifts(
@@ -213,9 +229,10 @@ def _without_result(estimand: Estimand, policy: str, statistic: str) -> Aggregat
 def profile(units: Units, config: DAFComparisonConfig) -> list[ProfileRecord]:
     """Performance profiles of all policies at common thresholds, with pointwise bands."""
     records: list[ProfileRecord] = []
+    missions = _shared_missions(units)[1]
     for estimand, samples in _samples(units).items():
         pooled = np.concatenate([part for scores in samples.values() for part in scores])
-        cells = [units.cells[policy, mission] for policy in samples for mission in units.missions_of(*samples)]
+        cells = [units.cells[policy, mission] for policy in samples for mission in missions]
         resolution = max(cell.resolution for cell in cells)
         thresholds = profile_thresholds(pooled, config.profile_range, resolution)
         for policy, scores in samples.items():
@@ -260,7 +277,7 @@ def profile_thresholds(scores: Array, declared: tuple[float, float] | None, reso
 
 def rank_policies(units: Units, config: DAFComparisonConfig) -> tuple[list[RankRecord], ranking.Friedman | None]:
     """Ranks per mission and overall for both estimands, and Friedman's test over the missions' means."""
-    present = [policy for policy in units.policies if units.missions_of(policy)]
+    present, missions = _shared_missions(units)
     shared = _shared_episodes(units, present)
     if len(present) < 2 or not shared:
         return [], None
@@ -271,18 +288,21 @@ def rank_policies(units: Units, config: DAFComparisonConfig) -> tuple[list[RankR
         rng = stream(config, "ranks", *members)
         ranks = ranking.bootstrap_ranks([shared[mission] for mission in members], rng=rng, **options)
         records += _rank_records("checkpoints", name, present, ranks, units.failed_policies())
-    if "recipes" in _samples(units):
-        missions = units.missions_of(*present)
-        fixed = [not units.training_seeds(policy) for policy in present]
-        groups = [(mission, [mission]) for mission in missions] + [(OVERALL, missions)]
-        for name, members in groups:
-            runs = [units.run_scores(policy, members) for policy in present]
-            rngs = [stream(config, "recipe ranks", policy, *members) for policy in present]
-            shifts = _environment_shifts(units, config, present, members)
-            ranks = ranking.bootstrap_run_ranks(
-                runs, fixed=fixed, rngs=rngs, shifts=shifts, joint=not units.runs_per_mission, **options
-            )
-            records += _rank_records("recipes", name, present, ranks, units.failed_policies())
+    for name, members in [*((mission, [mission]) for mission in missions), (OVERALL, missions)]:
+        able = _with_runs(units, present, members)
+        fixed = [not units.training_seeds(policy) for policy in able]
+        if len(able) < 2 or all(fixed):
+            continue
+        ranks = ranking.bootstrap_run_ranks(
+            [units.run_scores(policy, members) for policy in able],
+            fixed=fixed,
+            rngs=[stream(config, "recipe ranks", policy, *members) for policy in able],
+            shifts=_environment_shifts(units, config, able, members),
+            joint=not units.runs_per_mission,
+            **options,
+        )
+        without = [policy for policy in present if policy not in able]
+        records += _rank_records("recipes", name, able, ranks, [*without, *units.failed_policies()])
     means = np.array([without_rounding(scores.mean(axis=1), resolution_of(scores)) for scores in shared.values()])
     return records, ranking.friedman_test(means, 1 - config.confidence_level)
 

@@ -8,21 +8,24 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import comb, isfinite, nan, sqrt
+from math import comb, isfinite, nan, prod, sqrt
 
 import numpy as np
 from scipy import special
 
 from daf.config import Primary
 from daf.statistics import hypothesis_tests
+from daf.statistics.bootstrap import expansion
 from daf.statistics.intervals import (
     ROUNDING,
     Array,
     Interval,
     iqm,
     is_constant,
+    satterthwaite_df,
     t_quantile,
     unknown,
+    variance,
     without_rounding,
 )
 from daf.statistics.records import PairRecord, changed
@@ -85,22 +88,27 @@ def paired_iqm(
     """Difference of the IQMs of paired units pooled over missions: value, interval, standard error and df.
 
     Yuen's test of dependent samples (Wilcox 2012, section 5.9.5) from winsorized values, with the variance within
-    missions.
+    missions, and the degrees of freedom of each, as in `intervals.standard_error`.
 
     Args:
         resolution: the size up to which differences are rounding errors of the scores.
     """
     difference = iqm_difference(np.concatenate(x), np.concatenate(y), resolution)
-    n = sum(part.size for part in x)
+    sizes = np.array([part.size for part in x])
+    n = int(sizes.sum())
     kept = n - 2 * (n // 4)
     winsorized = [_winsorized(x), _winsorized(y)]
     gaps = [without_rounding(one - other, resolution) for one, other in zip(*winsorized, strict=True)]
     if kept < 2 or all(is_constant(part) for part in gaps):
         return difference, unknown("the differences do not vary"), nan, nan
-    squares = sum(float(((part - part.mean()) ** 2).sum()) for part in gaps)
-    error = sqrt(squares / (kept * (kept - 1)))
-    half = t_quantile(level, kept - 1) * error
-    return difference, Interval(low=difference - half, high=difference + half, method="Yuen"), error, kept - 1.0
+    if sizes.min() < 2:
+        return difference, unknown("a mission has only one unit"), nan, nan
+    sums = np.array([size * variance(part) for size, part in zip(sizes, gaps, strict=True)])
+    total = float(sums.sum())
+    error = sqrt(total * (n - 1) / n / (kept * (kept - 1)))
+    df = max(1.0, satterthwaite_df(sums, sizes - 1.0, total) * (kept - 1) / (n - 1))
+    half = t_quantile(level, df) * error
+    return difference, Interval(low=difference - half, high=difference + half, method="Yuen"), error, df
 
 
 def iqm_difference(x: Array, y: Array, resolution: float) -> float:
@@ -136,10 +144,7 @@ def by_improvement(
         return _untested(record, "probability_of_improvement", "all pairs are ties")
     if any(is_constant(sign) and sign.size > 1 for sign in signs):
         # A sign is one of three values: that all are alike is strong evidence, not a lack of variance.
-        n = sum(int(np.count_nonzero(sign)) for sign in signs)
-        wins = sum(int((sign > 0).sum()) for sign in signs)
-        p = min(1.0, 2 * float(special.bdtr(min(wins, n - wins), n, 0.5)))
-        test, minimum = "sign test", 2.0 ** (1 - n)
+        p, test, minimum = _sign_test(signs, max_resamples, rng)
     else:
         result = hypothesis_tests.sign_flip_test(
             signs, num_resamples=num_resamples, max_resamples=max_resamples, rng=rng
@@ -151,6 +156,31 @@ def by_improvement(
         record, primary="probability_of_improvement", test=test, t=nan, df=nan, p=p, minimum_p=minimum,
         p_equivalence=nan, reason="",
     )  # fmt: skip
+
+
+def _sign_test(signs: Sequence[Array], draws: int, rng: np.random.Generator) -> tuple[float, str, float]:
+    """p of the mean over missions of wins less losses, its test, and the least p.
+
+    Missions weigh alike, so only with equally many pairs on each does the number of wins decide, which is binomial.
+    """
+    counts, sizes = [int(np.count_nonzero(sign)) for sign in signs], [sign.size for sign in signs]
+    least = 2.0 ** (1 - sum(counts))
+    if len(set(sizes)) == 1:
+        n, wins = sum(counts), sum(int((sign > 0).sum()) for sign in signs)
+        return min(1.0, 2 * float(special.bdtr(min(wins, n - wins), n, 0.5))), "sign test", least
+    observed = abs(sum(float(sign.mean()) for sign in signs)) * (1 - ROUNDING)
+    if prod(count + 1 for count in counts) <= hypothesis_tests.EXACT_LIMIT:
+        sums, chances = np.zeros(1), np.ones(1)
+        for count, size in zip(counts, sizes, strict=True):
+            wins_of = np.arange(count + 1)
+            sums = np.add.outer(sums, (2 * wins_of - count) / size).ravel()
+            chances = np.multiply.outer(chances, special.binom(count, wins_of) * 0.5**count).ravel()
+        return min(1.0, float(chances[np.abs(sums) >= observed].sum())), "sign test, stratified by mission", least
+    drawn = np.zeros(draws)
+    for count, size in zip(counts, sizes, strict=True):
+        drawn += (2 * rng.binomial(count, 0.5, draws) - count) / size
+    p = (1 + int((np.abs(drawn) >= observed).sum())) / (1 + draws)
+    return p, f"sign test, stratified by mission ({draws:,} draws)", max(least, 1 / (1 + draws))
 
 
 def _untested(record: PairRecord, name: Primary, reason: str) -> PairRecord:
@@ -178,33 +208,39 @@ def tail_of(replicates: Array) -> Tail:
     return Tail(count=replicates.size, below=below, mean=float(replicates.mean()), sd=float(replicates.std()))
 
 
-def from_replicates(record: PairRecord, name: Primary, tail: Tail, *, known: bool) -> PairRecord:
+def from_replicates(
+    record: PairRecord, name: Primary, tail: Tail, sizes: Sequence[Sequence[int]], *, known: bool
+) -> PairRecord:
     """The record of recipes with a bootstrap test of `name` as its test: the level at which the interval touches 0.
 
-    The interval is an expanded percentile interval, so its tails are those of Student's t with seeds - 1 degrees of
-    freedom; beyond the last few replicates, the tails of the normal distribution continue them.
+    The interval is an expanded percentile interval, so its tails are those of Student's t; beyond the last few
+    replicates, the tails of the normal distribution continue them.
+
+    Args:
+        sizes: by sample that varies, its independent units: training seeds, or on each mission its training runs.
+        known: whether the resamples gave an interval.
     """
     if not known:
-        return _separated(record, name)
-    seeds = min(count for count in (record.n_a, record.n_b) if count is not None)
+        return _separated(record, name, sizes)
     share = min(tail.below, tail.count - tail.below) / (tail.count + 1)
     least = FEW_BEYOND / (tail.count + 1)
     z = float(special.ndtri(max(share, least)))
     if share < least:
         z = min(z, -abs(tail.mean) / tail.sd)
-    p = min(1.0, hypothesis_tests.t_p_value(z * sqrt((seeds - 1) / seeds), seeds - 1))
+    expansions = [expansion(sample) for sample in sizes]
+    p = min(1.0, max(hypothesis_tests.t_p_value(z / factor, df) for factor, df in expansions))
     return changed(
         record, primary=name, test=f"bootstrap test of the {NAMES[name]}", t=nan, df=nan, p=p, minimum_p=nan,
         p_equivalence=nan,
     )  # fmt: skip
 
 
-def _separated(record: PairRecord, name: Primary) -> PairRecord:
+def _separated(record: PairRecord, name: Primary, sizes: Sequence[Sequence[int]]) -> PairRecord:
     """Without a bootstrap interval: an exact test if every training seed of one side is ahead on every mission."""
-    counts = [count for count in (record.n_a, record.n_b) if count is not None]
-    if name == "iqm" or len(counts) < 2 or record.p_improvement not in (0.0, 1.0):
+    two_samples = record.n_a is not None and record.n_b is not None
+    if name == "iqm" or not two_samples or len(sizes) != 2 or record.p_improvement not in (0.0, 1.0):
         return _untested(record, name, "too few training seeds for a bootstrap test")
-    p = min(1.0, 2 / comb(sum(counts), counts[0]))
+    p = min(1.0, 2 / prod(comb(x + y, x) for x, y in zip(*sizes, strict=True)))
     return changed(
         record, primary=name, test="permutation of training seeds (complete separation)", t=nan, df=nan, p=p,
         minimum_p=p, p_equivalence=nan,

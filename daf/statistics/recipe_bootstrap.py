@@ -94,13 +94,17 @@ def improvement_of_columns(x: Array, y: Array) -> Array:
 
 def crossed_levels(tables: Sequence[RunTable], level: float) -> tuple[tuple[float, float], str]:
     """Quantiles of replicates that bound an interval, or NaN and the reason why there is none."""
-    sizes = [
+    if (units := fewest_units(tables)) < FEWEST_UNITS:
+        return (nan, nan), f"{units} units; a bootstrap interval needs at least {FEWEST_UNITS}"
+    return expanded_levels([units], level), ""
+
+
+def fewest_units(tables: Sequence[RunTable]) -> int:
+    """Training seeds of the policy that has fewest; of a fixed policy its episodes on a mission count."""
+    return min(
         table.scores[0].shape[1] if table.trained else min(len(seeds) for seeds in table.environments)
         for table in tables
-    ]
-    if min(sizes) < FEWEST_UNITS:
-        return (nan, nan), f"{min(sizes)} units; a bootstrap interval needs at least {FEWEST_UNITS}"
-    return expanded_levels([min(sizes)], level), ""
+    )
 
 
 def crossed_interval(replicates: Array, tables: Sequence[RunTable], level: float) -> Interval:

@@ -9,7 +9,7 @@ from math import isfinite, nan, sqrt
 import numpy as np
 
 from daf.config import DAFComparisonConfig
-from daf.statistics import effects, hypothesis_tests, intervals, primary
+from daf.statistics import effects, hypothesis_tests, intervals, primary, recipe_bootstrap
 from daf.statistics.cautions import join_cautions, seed_cautions
 from daf.statistics.crossed import RecipeVariance, RunTable, recipe_variance
 from daf.statistics.hypothesis_tests import HypothesisTestResult
@@ -84,8 +84,16 @@ def recipe_pair(
         )
         if config.primary != "mean" and resampled.tail is not None:
             known = iqm.known if config.primary == "iqm" else better.known
-            record = primary.from_replicates(record, config.primary, resampled.tail, known=known)
+            sizes = _independent(table_a, table_b, general=estimate.variance.general)
+            record = primary.from_replicates(record, config.primary, resampled.tail, sizes, known=known)
     return record, _spread(estimate, [table for table in (table_a, table_b) if table.trained])
+
+
+def _independent(*tables: RunTable, general: bool) -> list[list[int]]:
+    """By policy its independent units; of a fixed policy its episodes, if other episodes count."""
+    sizes = [[runs.size for runs in table.samples] for table in tables if table.trained]
+    fixed = [table for table in tables if not table.trained]
+    return sizes + [[recipe_bootstrap.fewest_units([table])] for table in fixed if general]
 
 
 def _estimate(
@@ -172,7 +180,7 @@ def _with_permutation(
         return result, ""
     p = max(welch_p, permuted.p)
     if chosen:
-        name = f"{permuted.name} on seed means"
+        name = f"{result.name}, and {permuted.name}"
         return replace(result, name=name, p=p, minimum_p=permuted.minimum_p), ""
     if permuted.p <= alpha or (permuted.minimum_p or 0.0) > alpha:
         return result, ""
@@ -180,7 +188,7 @@ def _with_permutation(
         f"the t-test alone finds a difference (p = {welch_p:.2g}), but a studentized permutation test of the same "
         f"training seeds does not (p = {permuted.p:.2g}), and the larger p counts"
     )
-    return replace(result, name=f"{result.name}, confirmed by permutation", p=p), caution
+    return replace(result, name=f"{result.name}, not confirmed by permutation", p=p), caution
 
 
 def _with_estimate(record: PairRecord, estimate: _Estimate, margin: float) -> PairRecord:

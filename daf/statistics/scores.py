@@ -49,7 +49,7 @@ def to_episodes(scores: pd.DataFrame, where: str = "table of scores") -> tuple[p
             hint = f"name the {name} there, or delete the row"
             raise BadInputError(f"a {name} in every row", f"none in row {nameless.idxmax()}", where, hint)
         frame[name] = frame[name].astype(str).str.strip()
-    frame["score"] = _numbers(frame["score"], "score", where).astype("float64")
+    frame["score"] = _finite(_numbers(frame["score"], "score", where).astype("float64"), where)
     frame["train_seed"], seed_notes = _train_seeds(frame, ALIAS if ALIAS in scores.columns else "train_seed", where)
     frame["episode"], episode_notes = _episode_numbers(frame, where)
     repeated = frame[frame.duplicated([*RUN, "episode"])]
@@ -184,14 +184,25 @@ def _numbers(values: pd.Series[float], name: str, where: str) -> pd.Series[float
 
     numbers = pd.to_numeric(values, errors="coerce")
     wrong = numbers.isna() & values.notna()
-    if pd.api.types.is_complex_dtype(numbers):
-        wrong = numbers.notna()
+    types = pd.api.types
+    others = (types.is_complex_dtype, types.is_datetime64_any_dtype, types.is_timedelta64_dtype)
+    if any(is_other(column) for is_other in others for column in (values, numbers)):
+        wrong = values.notna()
     if wrong.any():
         row = wrong.idxmax()
         found = f"'{values[row]}' in row {row}"
         hint = "write one number, with a decimal point and no other mark; leave the cell empty if there is no result"
         raise BadInputError("numbers", found, f"{where}: {name}", hint)
     return numbers
+
+
+def _finite(scores: pd.Series[float], where: str) -> pd.Series[float]:
+    infinite = scores.abs() == inf
+    if infinite.any():
+        row = infinite.idxmax()
+        hint = "leave the cell empty if there is no result"
+        raise BadInputError("finite scores", f"{scores[row]} in row {row}", f"{where}: score", hint)
+    return scores
 
 
 def _whole(values: pd.Series[float], name: str, where: str) -> pd.Series[int]:

@@ -85,6 +85,7 @@ def mirrored(record: PairRecord) -> PairRecord:
         effect=-record.effect,
         effect_low=-record.effect_high,
         effect_high=-record.effect_low,
+        t=-record.t,
         iqm_difference=-record.iqm_difference,
         iqm_low=-record.iqm_high,
         iqm_high=-record.iqm_low,
@@ -135,6 +136,8 @@ def verdict_sentence(record: PairRecord, words: Words) -> str:
     difference, unit = number(value), f"{words.unit} of the IQM" if record.primary == "iqm" else words.unit
     if record.primary == "probability_of_improvement":
         text = _improvement_sentence(record, a, b, where, interval, grounds)
+        if record.verdict == "inconclusive":
+            text += _excluding_zero(record, words.level)
     elif record.verdict == "better":
         text = f"{a} beats {b} {where} by {difference} {unit}, {interval} ({grounds})."
     elif record.verdict == "equivalent":
@@ -181,7 +184,7 @@ def _equals(p: float) -> str:
 
 
 def _excluding_zero(record: PairRecord, level: float) -> str:
-    """A sentence if an undecided difference has an interval that excludes 0; else empty."""
+    """A sentence if an undecided pair has an interval that excludes equality; else empty."""
     why = why_undecided(record, level)
     return f" {why[0].upper()}{why[1:]}." if why else ""
 

@@ -8,7 +8,7 @@ played are counted separately, since only failures bias a policy's scores upward
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -25,8 +25,14 @@ SAME_NUMBERS = (
 )
 
 
-def collect_units(frame: pd.DataFrame, policies: list[str], missions: list[str]) -> Units:
-    """The cells of a table that `check_episodes` returned."""
+def collect_units(
+    frame: pd.DataFrame, policies: list[str], missions: list[str], *, separate_runs: bool = False
+) -> Units:
+    """The cells of a table that `check_episodes` returned.
+
+    Args:
+        separate_runs: every mission has separate training runs, so that no run is absent from another mission.
+    """
     cells: dict[tuple[str, str], Cell] = {}
     failed: dict[tuple[str, str], FailedCell] = {}
     notes: list[str] = []
@@ -48,6 +54,8 @@ def collect_units(frame: pd.DataFrame, policies: list[str], missions: list[str])
             if cell is None:
                 cell, remarks = _collect_cell(policy, mission, of_policy.iloc[np.sort(places)], train_seeds)
                 notes += remarks
+            if not separate_runs:
+                notes += _absent(policy, mission, train_seeds, of_policy["checkpoint"].iloc[places])
             if isinstance(cell, Cell):
                 cells[policy, mission] = cell
             elif cell is not None:
@@ -101,8 +109,6 @@ def _collect_cell(
     notes: list[str] = []
     table = rows.pivot(index="env_seed", columns="checkpoint", values="mean_reward")
     present = [checkpoint for checkpoint in checkpoints if checkpoint in table.columns]
-    for absent in sorted(set(checkpoints) - set(present)):
-        notes.append(f"{absent} did not play {mission}; the results of {policy} there exclude it.")
     empty = [checkpoint for checkpoint in present if _never_scored(rows.loc[rows["checkpoint"] == checkpoint])]
     if len(empty) < len(present):
         for checkpoint in empty:
@@ -143,6 +149,20 @@ def _collect_cell(
         first_failure=why,
         timeouts=timeouts,
     ), notes
+
+
+def _absent(policy: str, mission: str, checkpoints: Iterable[str], present: pd.Series[str]) -> list[str]:
+    """A note on checkpoints of a policy that did not play a mission."""
+    absent = sorted(set(checkpoints) - set(present))
+    if not absent:
+        return []
+    if len(absent) == 1:
+        return [f"{absent[0]} did not play {mission}; the results of {policy} there exclude it."]
+    shown = f"{', '.join(absent[:3])}{', …' if len(absent) > 3 else ''}"
+    return [
+        f"{len(absent)} checkpoints of {policy} did not play {mission} ({shown}); the results of {policy} there "
+        "exclude them."
+    ]
 
 
 def _never_scored(rows: pd.DataFrame) -> bool:

@@ -133,7 +133,9 @@ WRONG = {
     "empty": (lambda f: f.iloc[:0], "no rows", ""),
     "duplicate": (lambda f: pd.concat([f, f.iloc[[7]]]), "x on one, seed 1, episode 7 twice", ""),
     "text": (lambda f: f.assign(score=f["score"].astype(object).where(f.index != 4, "high")), "'high' in row 4", ""),
-    "infinite": (lambda f: f.assign(score=f["score"].where(f.index != 4, np.inf)), "infinite", ""),
+    "infinite": (lambda f: f.assign(score=f["score"].where(f.index != 4, np.inf)), "finite scores", "inf in row 4"),
+    "dates": (lambda f: f.assign(score=pd.to_datetime(f["episode"], unit="s")), "numbers", "1970-01-01", ": score"),
+    "times": (lambda f: f.assign(score=pd.to_timedelta(f["episode"], unit="s")), "numbers", "0 days", ": score"),
     "all missing": (lambda f: f.assign(score=np.nan), "failed episodes only", ""),
     "seed": (lambda f: f.assign(seed=0.5), "'0.5' in row 0", "seed"),
     "some seeds": (lambda f: f.assign(seed=f["seed"].where(f.index != 3)), "some rows of x have none", ""),
@@ -486,7 +488,9 @@ def test_the_permutation_test_of_recipes_says_how_small_its_p_can_get() -> None:
     np.testing.assert_allclose(rows["p"].astype(float), 2 / 70)
     np.testing.assert_allclose(rows["minimum_p"].astype(float), 2 / 70)
     np.testing.assert_allclose(rows["p_holm"].astype(float), 6 / 70)
-    assert rows["test"].unique().tolist() == ["studentized permutation (exact) on seed means"]
+    assert rows["test"].unique().tolist() == [
+        "t-test of training seeds and episodes, and studentized permutation (exact)"
+    ]
     assert any("With this number of training seeds, p cannot fall below 0.029" in note for note in results.notes)
     rows = compare(frame).pairwise.query("estimand == 'recipes' and mission == 'overall'")
     assert set(rows["verdict"]) == {"better", "worse"}  # Welch's test can tell

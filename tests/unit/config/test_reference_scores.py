@@ -17,6 +17,7 @@ FILES = {
     "names.csv": "Human, Mission , Random\n3, m, 1\n8.5, k, -2\n",
     "ends.json": '{"zero": {"m": 1, "k": -2}, "one": {"k": 8.5, "m": 3}}',
     "missions.json": '{"m": {"random": 1, "human": 3}, "k": {"random": -2, "human": 8.5}}',
+    "capitals.json": '[{"Mission": "m", "Random": 1, "Human": 3}, {"Mission": "k", "Random": -2, "Human": 8.5}]',
     "rows.json": '[{"mission": "m", "low": 1, "high": 3}, {"mission": "k", "low": -2, "high": 8.5}]',
 }
 
@@ -50,6 +51,9 @@ def test_a_comparison_takes_the_file_and_records_its_scores(tmp_path: Path) -> N
         ("a.csv", "mission,low,high\nm,1,3\nm,1,3\n", "m twice"),
         ("a.csv", "mission,low,high\nm,one,3\n", "'one'"),
         ("a.csv", "mission,low,high\n", "no rows"),
+        ("a.csv", "", "no rows"),
+        ("a.csv", "mission,low,high\nm,1\n", "found:    mission, low"),
+        ("a.csv", "mission,low,high\nm,0,5,10\n", "4 in row 0: m,0,5,10"),  # 0,5 is not half a point
         ("a.json", '{"low": {"m": 1}, "high": {"k": 2}}', "only one of them of k"),
         ("a.json", "3", "int"),
         ("a.txt", "m 1 3", "'.txt'"),

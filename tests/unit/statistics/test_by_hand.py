@@ -115,7 +115,7 @@ def test_resampled_differences_have_the_p_of_the_interval_that_touches_zero(x: i
         effect_name="d", test="t",
     )  # fmt: skip
     replicates = RNG(0).normal(1.3, 1.0, 20_000)
-    found = primary.from_replicates(record, "iqm", primary.tail_of(replicates), known=True)
+    found = primary.from_replicates(record, "iqm", primary.tail_of(replicates), [[x + 2], [y + 2]], known=True)
     samples = [[RNG(1).normal(size=x + 2)], [RNG(2).normal(size=y + 2)]]
     interval = bootstrap.replicate_interval(replicates, samples, 1 - found.p)
     assert interval.low == pytest.approx(0, abs=0.02)
@@ -263,6 +263,22 @@ def test_a_quantity_that_is_equal_contradicts_nothing() -> None:
         assert primary.contradictions(turned) == ["iqm", "probability_of_improvement"]
 
 
+def test_equivalence_is_adjusted_by_holm_within_its_family() -> None:
+    frame = scores({"a": (0.0, 6), "b": (0.1, 6), "c": (0.3, 6)})
+    settings = {"equivalence_margin": 1.0}
+    pairs = [("a", "b"), ("a", "c"), ("b", "c")]
+    alone = [
+        pair(compared(frame[frame["policy"].isin(names)], **settings), "recipes", "m").p_equivalence for names in pairs
+    ]
+    adjusted = {
+        (record.policy_a, record.policy_b): record.p_equivalence
+        for record in compared(frame, **settings).pairs
+        if record.estimand == "recipes" and record.mission == "overall"
+    }
+    assert len(set(alone)) == 3
+    np.testing.assert_allclose([adjusted[names] for names in pairs], hypothesis_tests.holm(alone))
+
+
 def test_a_permutation_test_that_cannot_reject_does_not_overrule_welch() -> None:
     """3 against 3 seeds have p >= .1; 3 against 4 have p >= .029."""
     few = pd.DataFrame({"policy": list("aaabbb"), "mission": "m", "seed": [0, 1, 2] * 2, "score": [0, 1, 2, 9, 10, 11]})
@@ -279,6 +295,7 @@ def test_a_chosen_permutation_test_does_not_overrule_welch_either() -> None:
     found = pair(compared(frame, recipe_test="permutation"), "recipes", "m")
     assert found.minimum_p == pytest.approx(2 / 70)
     assert found.p == pytest.approx(welch) == pytest.approx(0.0891, abs=1e-4)
+    assert found.test == "Welch t-test on seed means, and studentized permutation (exact)"
 
 
 def seed_means(frame: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:

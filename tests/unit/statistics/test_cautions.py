@@ -53,6 +53,37 @@ def test_seeds_that_mislead_are_named(runs: np.ndarray, text: str) -> None:
     assert text in caution(of_runs(runs, STEADY), "recipes")
 
 
+def separate_runs(a: dict[str, list[float]], b: dict[str, list[float]]) -> str:
+    rows = [
+        (policy, mission, seed, score)
+        for policy, missions in (("a", a), ("b", b))
+        for mission, scores in missions.items()
+        for seed, score in enumerate(scores)
+    ]
+    table = pd.DataFrame(rows, columns=["policy", "mission", "seed", "score"])
+    results = daf_compare_scores(table, trainings="per_mission", num_resamples=200)
+    return str(results.pairwise.query("estimand == 'recipes' and mission == 'overall'").iloc[0]["caution"])
+
+
+@pytest.mark.parametrize(
+    ("x", "y", "text"),
+    [
+        ([2.0, 1.5, 2.5], [2.2, 1.2, 2.6], "one side's training seeds vary 12 times as much"),
+        ([2.0, 2.0, 2.0], [1.0, 1.0, 1.0], "all 6 training seeds of one side score alike"),
+        ([2.0, 2.1, -8.0], [1.9, 2.2, 2.0], "the scores of the 6 training seeds of one side are skewed"),
+    ],
+)
+def test_separate_runs_that_mislead_are_named(x: list[float], y: list[float], text: str) -> None:
+    steady = {"m": [0.0, 0.05, -0.05], "k": [0.0, 0.05, -0.05]}
+    assert text in separate_runs({"m": x, "k": y}, steady)
+
+
+def test_separate_runs_of_like_spread_carry_no_caution() -> None:
+    alike = [0.0, 1.0, 2.0]
+    assert separate_runs({"m": alike, "k": [10.0, 11.5, 12.0]}, {"m": [0.5, 1.0, 2.5], "k": alike}) == ""
+    assert "score alike" not in separate_runs({"m": alike, "k": [1.0, 1.0, 1.0]}, {"m": alike, "k": alike})
+
+
 def test_skewed_seeds_are_named() -> None:
     skewed = np.exp(np.linspace(-2, 2.5, 20))
     assert "training seeds of one side are skewed" in caution(of_runs(skewed, RNG(1).normal(4, 2, 20)), "recipes")
@@ -75,7 +106,7 @@ def test_a_permutation_test_overrules_welch() -> None:
     x, y = np.array([0.5, 0.5, 0.3]), np.array([1.2, 0.8, 1.4, 0.4, 1.2, 0.3, 0.5, 1.3])
     row = of_runs(x, y).pairwise.query("estimand == 'recipes' and mission == 'm'").iloc[0]
     assert stats.ttest_ind(x, y, equal_var=False).pvalue < 0.03
-    assert row["test"] == "Welch t-test on seed means, confirmed by permutation"
+    assert row["test"] == "Welch t-test on seed means, not confirmed by permutation"
     assert row["p"] == pytest.approx(20 / 165)
     assert row["verdict"] == "inconclusive"
     assert "a studentized permutation test of the same training seeds does not" in row["caution"]

@@ -75,6 +75,18 @@ def test_partly_shared_environments_lie_between() -> None:
     assert errors[0] < errors[1] < disjoint
 
 
+def test_partly_shared_environments_subtract_their_covariance() -> None:
+    """16 and 12 environment seeds, 8 of them shared, which limit the degrees of freedom."""
+    shared = RNG(3).normal(0, 2, (20, 1))
+    x, y = RNG(1).normal(0, 1, (16, 5)) + shared[:16], RNG(2).normal(0, 1, (12, 1)) + shared[8:]
+    _, _, environments = recipe_variance(table(x), table(y, trained=False, first=8)).errors
+    means, other = x.mean(axis=1), y[:, 0]
+    covariance = np.cov(means[8:], other[:8])[0, 1]
+    expected = means.var(ddof=1) / 16 + other.var(ddof=1) / 12 - 2 * 8 / (16 * 12) * covariance
+    assert environments.error == pytest.approx(sqrt(expected))
+    assert environments.df == pytest.approx(7)
+
+
 def test_a_fixed_policys_episodes_are_a_sample() -> None:
     x, y = RNG(1).normal(0, 1, (16, 5)) + RNG(4).normal(0, 1, 5), RNG(2).normal(0, 3, (16, 1))
     found = recipe_variance(table(x), table(y, trained=False))

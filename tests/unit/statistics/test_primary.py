@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from math import comb
+
 import numpy as np
 import pandas as pd
 import pytest
 from scipy import stats
 
 from daf.comparison import ComparisonResults, daf_compare_scores
-from daf.statistics import primary
+from daf.statistics import bootstrap, primary
+from daf.statistics.records import PairRecord
 
 RNG = np.random.default_rng
 
@@ -69,6 +72,83 @@ def test_paired_iqm_is_yuens_test() -> None:
     assert (interval.low, interval.high) == pytest.approx((difference - half, difference + half))
 
 
+def test_paired_iqm_over_missions_has_the_variance_within_each() -> None:
+    """Winsorized at the quartiles of all units, which are 0 and 10 here; every mission has n - 1 degrees of freedom."""
+    x = [np.array([0.0, 10.0]), np.array([10.0, 0.0]), np.array([0.0, 10.0, 10.0, 0.0])]
+    y = [np.zeros(2), np.zeros(2), np.zeros(4)]
+    difference, _, error, df = primary.paired_iqm(x, y, 0.95)
+    sums = np.array([2 * 50.0, 2 * 50.0, 4 * 100 / 3])  # units times variance
+    assert difference == pytest.approx(5.0)
+    assert error == pytest.approx(np.sqrt(sums.sum() * 7 / 8 / (4 * 3)))
+    assert df == pytest.approx(sums.sum() ** 2 / (sums**2 / [1, 1, 3]).sum() * 3 / 7)
+
+
+def test_paired_iqm_over_many_missions_of_two_episodes_rarely_rejects_a_null() -> None:
+    rng, runs = RNG(6), 400
+    false = 0
+    for _ in range(runs):
+        x, y = ([rng.normal(size=2) for _ in range(10)] for _ in "xy")
+        _, interval, _, _ = primary.paired_iqm(x, y, 0.95)
+        false += not interval.low < 0 < interval.high
+    assert false / runs <= 0.06 + 3 * np.sqrt(0.05 * 0.95 / runs)  # pooled, the degrees of freedom give 0.16
+
+
+def test_one_episode_on_a_mission_leaves_the_variance_of_the_iqm_unknown() -> None:
+    strata = [np.array([1.0, 2.0, 4.0]), np.array([3.0])]
+    _, interval, error, _ = primary.paired_iqm(strata, [np.zeros(3), np.zeros(1)], 0.95)
+    assert not interval.known
+    assert np.isnan(error)
+
+
+def signs_of(*missions: tuple[int, int]) -> pd.DataFrame:
+    """Scores of `a`, 1 or -1, against `b`, which always scores 0: (wins, losses) by mission."""
+    rows = [
+        (policy, f"m{number}", episode, (1.0 if episode < wins else -1.0) * (policy == "a"))
+        for number, (wins, losses) in enumerate(missions)
+        for policy in "ab"
+        for episode in range(wins + losses)
+    ]
+    return pd.DataFrame(rows, columns=["policy", "mission", "episode", "score"])
+
+
+def sign_row(*missions: tuple[int, int], **options: object) -> pd.Series:
+    results = daf_compare_scores(
+        signs_of(*missions), primary="probability_of_improvement", num_resamples=400, **options
+    )
+    return results.pairwise.query("estimand == 'checkpoints' and mission == 'overall'").iloc[0]
+
+
+def test_signs_of_missions_with_unequal_numbers_weigh_missions_alike() -> None:
+    """All wins of 2, and 1 win of 6: (1 - 4 / 6) / 2, which 3 or fewer losses on the large mission reach."""
+    row = sign_row((2, 0), (1, 5))
+    chances = {wins: comb(6, wins) / 64 for wins in range(7)}
+    reached = sum(
+        share * few
+        for wins, share in chances.items()
+        for shift, few in ((1.0, 0.25), (0.0, 0.5), (-1.0, 0.25))
+        if abs(shift + (2 * wins - 6) / 6) >= 1 / 3 - 1e-9
+    )
+    assert row["p_improvement"] == pytest.approx((1 + 1 / 6) / 2)
+    assert row["p"] == pytest.approx(reached)
+    assert row["test"] == "sign test, stratified by mission"
+
+
+def test_signs_of_missions_with_equal_numbers_are_binomial() -> None:
+    assert sign_row((5, 0), (4, 1))["p"] == pytest.approx(stats.binomtest(9, 10).pvalue)
+
+
+def test_losses_on_a_large_mission_are_no_evidence_for_the_winner_of_a_small_one() -> None:
+    row = sign_row((4, 0), (30, 70))
+    assert row["p_improvement"] == pytest.approx(0.65)
+    assert row["verdict"] == "inconclusive"  # a pooled sign test has p = 0.0005, against `a`
+
+
+def test_signs_of_many_unequal_missions_are_drawn() -> None:
+    row = sign_row(*[(n, 0) for n in range(9, 19)])
+    assert "draws" in row["test"]
+    assert row["p"] == row["minimum_p"] < 0.005
+
+
 @pytest.mark.parametrize("name", ["iqm", "probability_of_improvement"])
 def test_other_quantities_rarely_reject_a_null(name: str) -> None:
     rng, runs, false = RNG(5), 60, {"checkpoints": 0, "recipes": 0}
@@ -80,6 +160,46 @@ def test_other_quantities_rarely_reject_a_null(name: str) -> None:
         results = daf_compare_scores(pd.concat(parts), num_resamples=400, primary=name, seed=run)
         false["recipes"] += recipes(results)["verdict"] in ("better", "worse")
     assert false["recipes"] / runs <= 0.06 + 3 * np.sqrt(0.05 * 0.95 / runs)
+
+
+def test_complete_separation_of_separate_runs_counts_the_labellings_of_every_mission() -> None:
+    rows = [(p, m, s, s + 10.0 * (p == "b")) for p in "ab" for m in "xyz" for s in range(3)]
+    frame = pd.DataFrame(rows, columns=["policy", "mission", "seed", "score"])
+    results = daf_compare_scores(
+        frame, primary="probability_of_improvement", trainings="per_mission", num_resamples=400
+    )
+    table = results.pairwise.query("estimand == 'recipes'").set_index("mission")
+    assert table.loc["overall", "p"] == pytest.approx(2 / 20**3)
+    assert table.loc["x", "p"] == pytest.approx(2 / 20)
+
+
+def test_p_of_separate_runs_goes_with_their_interval() -> None:
+    """Expanded by sqrt(3 / 2) with 6 degrees of freedom, as 3 runs on each of 3 missions are, and not as 9 seeds."""
+    record = PairRecord(
+        estimand="recipes", mission="overall", n_missions=3, policy_a="a", policy_b="b", paired=False, n_a=9, n_b=9,
+        effect_name="d", test="t",
+    )  # fmt: skip
+    replicates = RNG(0).normal(1.3, 1.0, 20_000)
+    found = primary.from_replicates(record, "iqm", primary.tail_of(replicates), [[3] * 3, [3] * 3], known=True)
+    samples = [[RNG(number).normal(size=3) for number in range(3)]]
+    interval = bootstrap.replicate_interval(replicates, samples, 1 - found.p)
+    assert interval.low == pytest.approx(0, abs=0.02)
+    assert found.p == pytest.approx(2 * stats.t.cdf(-1.3 * np.sqrt(2 / 3), 6), abs=0.01)
+
+
+def test_p_against_a_fixed_policy_goes_with_the_interval_by_its_episodes() -> None:
+    """Six episodes of the fixed policy bound both, not 30 training seeds."""
+    rng = RNG(3)
+    skill, noise = rng.normal(0.15, 0.3, 30), rng.normal(0, 0.5, (31, 6))
+    rows = [("a", "m", seed, e, skill[seed] + noise[seed, e]) for seed in range(30) for e in range(6)]
+    rows += [("b", "m", None, e, noise[30, e]) for e in range(6)]
+    frame = pd.DataFrame(rows, columns=["policy", "mission", "seed", "episode", "score"])
+    options = {"primary": "iqm", "num_resamples": 2000}
+    row = recipes(daf_compare_scores(frame, **options))
+    assert 0.03 < row["p"] < 0.3
+    at_p = recipes(daf_compare_scores(frame, confidence_level=1 - row["p"], **options))
+    bound = at_p["iqm_low"] if row["iqm_difference"] > 0 else at_p["iqm_high"]
+    assert bound == pytest.approx(0, abs=0.05 * (at_p["iqm_high"] - at_p["iqm_low"]))
 
 
 def test_complete_separation_of_few_seeds_has_an_exact_p() -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from daf.comparison import ComparisonResults, daf_compare_scores
 from daf.statistics.records import OVERALL, PairRecord
-from daf.statistics.sentences import Words, verdict_sentence, why_undecided
+from daf.statistics.sentences import Words, mirrored, verdict_sentence, why_undecided
 
 
 def compared(means: dict[str, float], *, seeds: int = 6, n: int = 1, **settings: object) -> ComparisonResults:
@@ -82,6 +82,19 @@ def test_interval_and_p_of_a_sentence_belong_together() -> None:
 def test_an_interval_that_excludes_zero_without_a_winner_is_explained(changes: dict[str, object], why: str) -> None:
     found = why_undecided(undecided(**changes), 0.95)
     assert found == (why and f"the interval excludes 0, {why}")
+
+
+def test_an_undecided_probability_whose_interval_excludes_one_half_is_explained() -> None:
+    record = undecided(
+        primary="probability_of_improvement", p_improvement=0.7, p_improvement_low=0.55, p_improvement_high=0.85
+    )
+    sentence = verdict_sentence(record, Words(level=0.95, missions=2))
+    assert sentence.endswith("The interval excludes 0.5, but it is for this pair alone: among 3 tests, p is 0.090.")
+
+
+def test_the_other_side_of_a_pair_has_the_mirrored_t() -> None:
+    seen = mirrored(undecided(t=2.5, df=7.0))
+    assert (seen.t, seen.df, seen.difference) == (-2.5, 7.0, -1.0)
 
 
 def test_a_tiny_p_never_stands_beside_the_doubt_whether_it_was_chance() -> None:

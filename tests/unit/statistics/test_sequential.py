@@ -13,6 +13,7 @@ from daf.config import DAFComparisonConfig, ExperimentConfig
 from daf.episodes.table import episodes_frame, read_episodes, read_provenance, write_episodes
 from daf.evaluation.shards import write_skipped_shard
 from daf.statistics import hypothesis_tests, sequential
+from daf.statistics.comparison import compare_episodes
 from daf.workflow.plan import Plan
 
 AUTO = {"policies": ["a", "b"], "missions": ["m"], "episodes_per_mission": "auto", "num_resamples": 1000}
@@ -91,6 +92,17 @@ def test_an_equal_pair_goes_on_to_the_cap_or_to_equivalence() -> None:
     results = sequential.play_until_settled(player(episodes(0.0, noise=0.2), played), config(equivalence_margin=0.5))
     assert played == [(0, 16)]
     assert results.headline_records("checkpoints")[0].verdict == "equivalent"
+
+
+def test_a_verdict_with_a_caution_is_not_settled() -> None:
+    """Both score almost the same in every episode, so a few of them may miss an event that would decide."""
+    frame = episodes(9.0)
+    frame["mean_reward"] = 0.01 * frame["mean_reward"] + (frame["policy"] == "a")
+    results = compare_episodes(frame[frame["episode"] < 8], config())
+    (record,) = results.headline_records("checkpoints")
+    assert record.verdict == "better"
+    assert "may miss an event" in record.caution
+    assert sequential.unsettled(results) == ["a and b"]
 
 
 def test_differences_that_never_vary_do_not_keep_it_going() -> None:

@@ -1,0 +1,74 @@
+"""Tables in which not every training seed played every mission: what is left out, and what is said about it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from daf.comparison import ComparisonResults, daf_compare_scores
+
+
+def runs(policies: str = "abc", missions: str = "xyz", seeds: int = 5) -> pd.DataFrame:
+    rng = np.random.default_rng(0)
+    rows = [(p, m, s, rng.normal(p == "a")) for p in policies for m in missions for s in range(seeds)]
+    return pd.DataFrame(rows, columns=["policy", "mission", "seed", "score"])
+
+
+def compared(table: pd.DataFrame, **options: object) -> ComparisonResults:
+    return daf_compare_scores(table, num_resamples=200, **options)
+
+
+def without_common_seed() -> ComparisonResults:
+    """No training seed of `c` played all missions."""
+    table = runs()
+    of_c = table["policy"] == "c"
+    lost = (of_c & (table["mission"] == "x") & (table["seed"] < 3)) | (
+        of_c & (table["mission"] == "y") & (table["seed"] > 1)
+    )
+    return compared(table[~lost])
+
+
+def test_a_recipe_without_a_seed_on_all_missions_takes_no_figure_of_the_others_away() -> None:
+    results, pair = without_common_seed(), compared(runs("ab"))
+    for name in ("aggregates", "profiles"):
+        table, alone = (getattr(one, name).query("estimand == 'recipes'") for one in (results, pair))
+        assert set(table["policy"]) == {"a", "b"}
+        if name == "aggregates":
+            pd.testing.assert_frame_equal(table.reset_index(drop=True), alone.reset_index(drop=True))
+    ranks = results.ranks.query("estimand == 'recipes'").set_index(["mission", "policy"])["mean_rank"]
+    assert ranks["overall"][["a", "b"]].tolist() == [1.0, 2.0]
+    assert np.isnan(ranks["overall", "c"])
+    assert sorted(ranks["x"]) == [1.0, 2.0, 3.0]
+
+
+def test_what_is_left_out_of_figures_of_recipes_is_said() -> None:
+    notes = without_common_seed().notes
+    assert (
+        "Aggregates, profiles and ranks of recipes over missions omit c, of which no training seed played all 3 "
+        "missions."
+    ) in notes
+    assert any("use only training seeds that played all of them: 0 of 9 run scores of c. If" in note for note in notes)
+    assert not any("recipes over missions omit" in note for note in compared(runs()).notes)
+
+
+def test_a_mission_that_one_policy_did_not_play_costs_no_training_seed() -> None:
+    table = runs()
+    results = compared(table[(table["policy"] != "c") | (table["mission"] == "x")])
+    assert not any("only training seeds that played all" in note for note in results.notes)
+    assert {record.n_a for record in results.headline_records("recipes")} == {5}
+    lost = (table["policy"] == "a") & (table["mission"] == "y") & (table["seed"] == 0)
+    notes = compared(table[((table["policy"] != "c") | (table["mission"] == "x")) & ~lost]).notes
+    assert any("played all of them: 12 of 14 run scores of a. If" in note for note in notes)  # the pair a and b
+
+
+def test_checkpoints_that_did_not_play_a_mission_are_one_note_or_none_if_runs_are_separate() -> None:
+    table = runs("ab", "xy", 3)
+    table["seed"] += 10 * (table["mission"] == "y")
+    absent = [note for note in compared(table).notes if "did not play" in note]
+    assert absent[0] == (
+        "3 checkpoints of a did not play x (a-seed-10, a-seed-11, a-seed-12); the results of a there exclude them."
+    )
+    assert len(absent) == 4
+    assert not any("did not play" in note for note in compared(table, trainings="per_mission").notes)
+    one = runs("ab", "xy", 4).query("not (policy == 'a' and mission == 'x' and seed == 3)")
+    assert "a-seed-3 did not play x; the results of a there exclude it." in compared(one).notes
