@@ -16,5 +16,9 @@ with script_context(snakemake) as context:
         snakemake.wildcards.version,
         verification_key=deployment.verification_key,
     )
-    context.logger.info(f"current again: {current}")
+    if current.details.get("unchanged"):
+        hint = "nothing was switched; the version in this target's name is the one to return to"
+        context.logger.warning(f"{current.name} {current.version} serves already: {hint}")
+    else:
+        context.logger.info(f"current again: {current}")
     write_json(snakemake.output[0], asdict(current))

@@ -181,7 +181,7 @@ def build_policy(policy: ResolvedPolicy, interface: PolicyEnvInterface, *, devic
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # a user's class may fail in any way
-        raise PolicyError("a policy that accepts the mission", FailureReport.of(error).cause, where) from error
+        raise PolicyError("a constructor that raises nothing", FailureReport.of(error).cause, where) from error
     if data_path is not None:
         before = parameters_of(built.network())
         if data_path.suffix == SUFFIX and policy.bundle is None:

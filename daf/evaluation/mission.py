@@ -104,7 +104,7 @@ class MissionAnalysis:
         if self.mean_reward is not None:
             parts.append(f"mean reward {self.mean_reward:.3f}{_span(self.reward_interval)}")
         if self.success_rate is not None:
-            parts.append(f"success {self.success_rate:.0%}{_span(self.success_interval)} of {self.success}")
+            parts.append(f"success {self.success_rate:.0%}{_span(self.success_interval, '.0%')} of {self.success}")
             if self.success_unreported:
                 unreported = (
                     f"'{name}' ({hint})" if hint else f"'{name}'" for name, hint in self.success_unreported.items()
@@ -115,8 +115,8 @@ class MissionAnalysis:
         return ", ".join(parts)
 
 
-def _span(interval: tuple[float, float] | None) -> str:
-    return f" ({interval[0]:.3f} to {interval[1]:.3f})" if interval else ""
+def _span(interval: tuple[float, float] | None, form: str = ".3f") -> str:
+    return f" ({interval[0]:{form}} to {interval[1]:{form}})" if interval else ""
 
 
 def analyze_episodes(

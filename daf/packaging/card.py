@@ -214,6 +214,12 @@ def _evaluation(found: Findings | None) -> str:
     return "\n\n".join(parts)
 
 
+def _agent_steps(taken: int, budget: int) -> str:
+    """How far these weights were trained."""
+    chosen = f" of a run of {budget:,}: held-out evaluations chose the weights of that point"
+    return f"{taken:,}{chosen if taken < budget else ''}"
+
+
 def _training(lineage: Mapping[str, Any]) -> str:
     training = lineage["training"]
     if training is None:
@@ -221,7 +227,7 @@ def _training(lineage: Mapping[str, Any]) -> str:
     recipe = training["recipe"]
     rows = [
         ("mission", recipe["mission"]["name"]),
-        ("agent-steps", f"{training['agent_steps']:,} ({recipe['num_steps']:,} asked for, in whole updates)"),
+        ("agent-steps", _agent_steps(training["agent_steps"], recipe["num_steps"])),
         ("training seed", training["seed"]),
         ("processes", recipe["world_size"]),
         ("precision", recipe["precision"]),

@@ -20,8 +20,8 @@ class Deployment:
         endpoint: folder or address.
         location: path of the zip, or the server's id of the policy version.
         sha256: of the zip.
-        details: what else the endpoint answered; `dry_run` is true if nothing was sent or switched; `evidence` is what
-            the version had shown.
+        details: what else the endpoint answered; `dry_run` is true if nothing was sent or switched, and `unchanged` if
+            the version served already; `evidence` is what the version had shown.
     """
 
     name: str
@@ -30,6 +30,9 @@ class Deployment:
     location: str
     sha256: str
     details: dict[str, Any] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.version} at {self.endpoint} ({self.location}, sha256 {self.sha256[:12]})"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -106,7 +106,11 @@ def _protocol(results: ComparisonResults) -> list[ChecklistItem]:
     overall = [record for record in results.summary if record.mission == OVERALL]
     failed = [f"{record.policy}: {record.failures} of its episodes failed" for record in overall if record.failures]
     fixed = [record.policy for record in overall if not record.trained]
-    counts = [f"{record.policy}: {record.n_train_seeds} training seeds" for record in overall if record.trained]
+    counts = [
+        f"{record.policy}: {record.n_train_seeds} training seed{'' if record.n_train_seeds == 1 else 's'}"
+        for record in overall
+        if record.trained
+    ]
     return [
         ChecklistItem(
             question="On which missions are policies compared, and why on these?",
@@ -119,7 +123,7 @@ def _protocol(results: ComparisonResults) -> list[ChecklistItem]:
         ),
         ChecklistItem(
             question="How many training seeds has each policy?",
-            answers=(*counts, *(f"{policy}: no training seed is known, so it counts as fixed" for policy in fixed)),
+            answers=(*counts, *(f"{policy}: not trained here, so it counts as one fixed policy" for policy in fixed)),
             open="" if counts else "name the training seeds, or say that no claim is made about training again",
         ),
         ChecklistItem(

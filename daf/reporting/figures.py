@@ -224,7 +224,7 @@ def distribution_figure(
         ordered = sorted(values)
         quartiles = [ordered[round(share * (len(ordered) - 1))] for share in (0.25, 0.5, 0.75)] if ordered else []
         if quartiles:
-            text = f"half of the episodes: {span(quartiles[0], quartiles[2])}"
+            text = f"middle half of the episodes: {span(quartiles[0], quartiles[2])}"
             parts.append(f'<text class="soft end" x="100%" y="{top + 14}">{text}</text>')
         counts = [0] * bins
         for value in values:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from difflib import get_close_matches
 from math import inf
 from typing import TYPE_CHECKING, Any
 
-from daf.errors import BadInputError, did_you_mean
+from daf.errors import BadInputError
 from daf.statistics.marl_eval_files import NOTES
 from daf.statistics.score_files import ALIAS, KNOWN, MISSING_SCORE, NAMES, NEEDED, OPTIONAL
 
@@ -81,7 +82,7 @@ def _known_columns(scores: pd.DataFrame, where: str) -> pd.DataFrame:
     columns = list(scores.columns)
     for name in NEEDED:
         if name not in columns:
-            hint = did_you_mean(name, columns, list_at_most=0) or _renaming(columns)
+            hint = _renaming(columns)
             raise BadInputError(f"a column '{name}'", _listed(scores), where, hint)
     if scores.empty:
         raise BadInputError("scores", "no rows", where, "write a row for each score")
@@ -160,6 +161,10 @@ def _renaming(columns: Sequence[Any]) -> str:
         for other in others
         if name not in plain and other in plain and not (name == ALIAS and "train_seed" in plain)
     }
+    for name in NEEDED:
+        others = [column for column in plain if column not in MEANINGS]
+        if name not in plain and name not in found and (near := get_close_matches(name, others, n=1)):
+            found[name] = plain[near[0]]
     names = ", ".join(f"'{column}' to '{name}'" for name, column in found.items())
     complete = all(name in plain or name in found for name in NEEDED)
     row = "write a row for each score, with policy, mission and score"

@@ -11,23 +11,32 @@ import psutil
 SNAKEMAKE = Path(".snakemake")
 
 
-def remove_stale_workflow_lock(folder: Path = SNAKEMAKE) -> bool:
+def remove_stale_workflow_lock(folder: Path = SNAKEMAKE) -> str:
     """Remove Snakemake's lock if all runs that were started here are dead; then register this run.
 
     A run on another machine cannot be inspected, so it counts as alive.
 
     Returns:
-        Whether a lock was removed.
+        What to tell the user; empty if no lock was left behind.
     """
     runs = folder / "daf" / "runs"
     runs.mkdir(parents=True, exist_ok=True)
     entries = [path for path in runs.iterdir() if path.name != _entry(os.getpid())]
     dead = [path for path in entries if _is_dead(path.name)]
-    locks = list((folder / "locks").glob("*.lock")) if dead and len(dead) == len(entries) else []
-    for path in [*locks, *dead]:
+    alive = [path for path in entries if path not in dead]
+    locks = list((folder / "locks").glob("*.lock")) if dead else []
+    for path in [*dead, *([] if alive else locks)]:
         path.unlink(missing_ok=True)
     (runs / _entry(os.getpid())).touch()
-    return bool(locks)
+    if not locks:
+        return ""
+    if alive:
+        who = ", ".join("process {1} on {0}".format(*path.name.split("+")) for path in alive)
+        return (
+            f"A run in this folder was killed, and another is at work ({who}). The lock of the killed one stays until "
+            "that has ended: if this run is refused, repeat it then."
+        )
+    return "The last run was killed. Removed its lock; this run continues from there."
 
 
 def _entry(pid: int) -> str:

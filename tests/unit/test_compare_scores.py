@@ -129,7 +129,7 @@ def test_the_reference_is_compared_with_all_others_and_holm_counts_only_those() 
 
 
 WRONG = {
-    "no score": (lambda f: f.rename(columns={"score": "scores"}), "a column 'score'", "did you mean 'scores'"),
+    "no score": (lambda f: f.rename(columns={"score": "scores"}), "a column 'score'", "rename 'scores' to 'score'"),
     "empty": (lambda f: f.iloc[:0], "no rows", ""),
     "duplicate": (lambda f: pd.concat([f, f.iloc[[7]]]), "x on one, seed 1, episode 7 twice", ""),
     "text": (lambda f: f.assign(score=f["score"].astype(object).where(f.index != 4, "high")), "'high' in row 4", ""),

@@ -51,8 +51,8 @@ def load_plan():
         plan = Plan(ExperimentConfig.from_dict(config, source=source))
         if snakemake_internals.is_main_process(workflow):
             refuse_braces(Path.cwd(), snakemake_internals.finds_its_locks)
-            if remove_stale_workflow_lock():
-                print("The last run was killed. Removed its lock; this run continues from there.", file=sys.stderr)
+            if told := remove_stale_workflow_lock():
+                print(told, file=sys.stderr)
             check_writable(plan.experiment.daf.output_dir)
             check_once(plan, source)
             tell_about_code(workflow, plan)

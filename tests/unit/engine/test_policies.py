@@ -174,7 +174,7 @@ def test_a_module_that_breaks_on_import(tmp_path, monkeypatch):
 
 def test_a_class_that_refuses_the_mission(mine, assembler):
     error = refused(f"{mine}.Refuses", interface=assembler)
-    assert error.expected == "a policy that accepts the mission"
+    assert error.expected == "a constructor that raises nothing"
     assert error.found.startswith("ValueError: only for arenas (")
     assert error.found.endswith(f"{mine}.py:25 in __init__)")
 

@@ -116,7 +116,7 @@ ACTING = {
     "IllegalName": ("an Action named noop", "'fly'", "broken_policies.py:"),
     "ReturnsNothing": ("an Action named noop", "a NoneType", "broken_policies.py:"),
     "BadReset": ("reset before step_batch without an exception", "RuntimeError: not now", " in reset"),
-    "ExitsInInit": ("a policy that accepts the mission", "SystemExit: 0 (", ""),
+    "ExitsInInit": ("a constructor that raises nothing", "SystemExit: 0 (", ""),
     "ExitsInStep": ("step_batch without an exception", "SystemExit: 0", " in step_batch"),
     "EndsTheProcess": ("an answer", "the process ended with status 0 while calling step_batch", ""),
     "KillsTheProcess": ("an answer", "the process was killed by SIGSEGV while building it", ""),

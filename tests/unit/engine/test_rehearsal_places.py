@@ -13,7 +13,7 @@ from tests.unit.engine import faulty_policies
 
 MODULE = "tests.unit.engine.faulty_policies"
 FILE = "tests/unit/engine/faulty_policies.py"
-ACCEPTS, ACTS = "a policy that accepts the mission", "step_batch without an exception"
+ACCEPTS, ACTS = "a constructor that raises nothing", "step_batch without an exception"
 OUTPUTS = "(logits, values) or (logits, values, state) from the network"
 INIT, FIX = "__init__(self, policy_env_info, …)", "the traceback is in the log"
 # Expected, found and remedy, of which parts are enough.

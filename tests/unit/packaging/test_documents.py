@@ -177,7 +177,7 @@ def test_the_card_tells_use_training_lineage_and_limits(members: dict[str, bytes
     text = ModelCard(members["README.md"].decode()).text
     for words in (
         "To mine | nothing else.", "Afraid of the dark.", "| `learning_rate` | `0.004` |", "| training seed | 7 |",
-        "64 (50 asked for, in whole updates)", "trial 3 of 9 of the sweep `knobs`", "known only on mine, far",
+        "| agent-steps | 64 |", "trial 3 of 9 of the sweep `knobs`", "known only on mine, far",
         "One training seed was compared",
     ):  # fmt: skip
         assert words in text

@@ -70,7 +70,8 @@ def test_the_history_says_who_did_what_when_where_and_why(home: Path) -> None:
 
 def test_rolling_back_to_the_current_version_changes_nothing(home: Path) -> None:
     before = (home / "current.json").read_bytes(), (home / "history.jsonl").read_bytes()
-    assert daf_rollback_deployment("p", home.parent, "0.2.0").version == "0.2.0"
+    again = daf_rollback_deployment("p", home.parent, "0.2.0")
+    assert (again.version, again.details["unchanged"]) == ("0.2.0", True)
     assert ((home / "current.json").read_bytes(), (home / "history.jsonl").read_bytes()) == before
 
 

@@ -86,7 +86,7 @@ def test_what_no_record_knows_is_open(tmp_path: Path, results: ComparisonResults
     text = daf_checklist(results, tmp_path / "c.md").read_text()
     assert "- [ ] **How many training steps did each policy get?**\n  - open: unknown for mine, theirs" in text
     assert "- [x] **How many training seeds has each policy?**\n  - mine: 3 training seeds" in text
-    assert "random: no training seed is known, so it counts as fixed" in text
+    assert "random: not trained here, so it counts as one fixed policy" in text
     with pytest.raises(BadInputError, match=r"expected: a policy of this comparison"):
         daf_checklist(results, tmp_path / "c.md", training_runs={"mien": []})
 
