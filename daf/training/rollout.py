@@ -41,15 +41,20 @@ def agents_per_block(num_agents: int, device: torch.device) -> int:
 
 @dataclass(frozen=True, kw_only=True)
 class Rollout:
-    """T steps of N agents. Observations are uint8 [T, N, shown tokens, 3]; the rest is [T, N]."""
+    """T steps of N agents, on the network's device. Observations are uint8 [T, N, shown tokens, 3]; the rest is [T, N].
+
+    Attributes:
+        starts: whether an episode begins with this observation; on the CPU, where minibatches are cut by it.
+        state: before the first step.
+    """
 
     observations: Tensor
     actions: Tensor
     log_probs: Tensor
     values: Tensor
     advantages: Tensor
-    starts: Tensor  # an episode begins with this observation
-    state: State | None  # before the first step
+    starts: Tensor
+    state: State | None
 
 
 class Stopwatch:
@@ -207,7 +212,7 @@ class Collector:
             rewards.clamp_(-hyperparameters.reward_clip, hyperparameters.reward_clip)
         _, last_values, _ = self._step(self._shown(environment.buffers.observations), self.state)
         next_values = torch.cat([values[1:], last_values[None]])
-        next_values[done] = 0.0
+        next_values.masked_fill_(done, 0.0)
         for cut in (cut for block in self._blocks for cut in columns.cut_short[block]):
             _, next_values[cut.step, cut.rows], _ = self._step(cut.observations, cut.state)
         advantages = generalized_advantages(
@@ -225,7 +230,7 @@ class Collector:
             log_probs=log_probs.gather(2, columns.actions[..., None]).squeeze(2),
             values=values,
             advantages=advantages,
-            starts=torch.from_numpy(columns.starts).to(device),
+            starts=torch.from_numpy(columns.starts),
             state=first_state,
         )
         return rollout, columns.finished()
