@@ -44,10 +44,11 @@ class PolicyNetwork:
         recurrent: whether it carries state between steps.
         can_trim: whether it can do without the unused token slots at the end.
         remembers_nothing: whether a call surely depends on its arguments and the weights alone. A user's network, or
-            dropout, may draw from a generator or count its calls.
+            dropout, may draw from a generator or count its calls, unless its policy declares `remembers_nothing`.
 
     Args:
-        precision: `float32`, or `bfloat16` for operations that autocast runs in it; weights stay float32.
+        precision: `float32` or `tf32`, see `daf.training.arithmetic`, or `bfloat16` for operations that autocast runs in it;
+            weights stay float32.
         compiled: use torch.compile; the network then always sees all token slots, so that there is only one shape.
 
     Raises:
@@ -77,7 +78,7 @@ class PolicyNetwork:
         self._half = precision == "bfloat16"
         self._encoder = _flat_encoder(module) if path in _FLAT and not compiled else None
         self.can_trim = self._encoder is not None or bool(getattr(policy, "ignores_unused_tokens", False))
-        self.remembers_nothing = path in _REMEMBERS_NOTHING
+        self.remembers_nothing = path in _REMEMBERS_NOTHING or bool(getattr(policy, "remembers_nothing", False))
         if self.recurrent:
             self._state_shapes = _state_shapes(module, label)
         if not callable(getattr(module, "forward_eval", None)):
@@ -138,8 +139,8 @@ class PolicyNetwork:
         Args:
             observations: uint8 [agents, horizon, shown tokens, 3].
             state: state before the first step, [agents, layers, hidden] each; None if not recurrent.
-            starts: bool [agents, horizon], true where an episode begins, so that no state crosses its boundary; used only
-                with a state.
+            starts: bool [agents, horizon], true where an episode begins, so that no state crosses its boundary; unused
+                without a state.
             cuts: `episode_cuts(starts)`, if known; finding them waits for a GPU.
         """
         agents, horizon = observations.shape[:2]

@@ -169,7 +169,7 @@ class Learner:
         norm = torch.nn.utils.clip_grad_norm_(self.parameters, self._hyperparameters.max_grad_norm)
         for parameter in self.parameters:
             if parameter.grad is not None:
-                # The norm tells at the end of the update. Until then the weights stay finite: a network may reject others.
+                # The norm tells at the end of the update. Until then weights stay finite: networks may reject others.
                 parameter.grad.nan_to_num_(nan=0.0, posinf=0.0, neginf=0.0)
         samples = len(batch.columns["actions"])
         sums = (parts.policy, parts.value, parts.entropy, parts.approx_kl, parts.clipped, norm * samples)
