@@ -47,8 +47,8 @@ class PolicyNetwork:
             dropout, may draw from a generator or count its calls, unless its policy declares `remembers_nothing`.
 
     Args:
-        precision: `float32` or `tf32`, see `daf.training.arithmetic`, or `bfloat16` for operations that autocast runs in it;
-            weights stay float32.
+        precision: `float32` or `tf32`, see `daf.training.arithmetic`, or `bfloat16` for operations that autocast runs
+            in it; weights stay float32.
         compiled: use torch.compile; the network then always sees all token slots, so that there is only one shape.
 
     Raises:
@@ -149,7 +149,7 @@ class PolicyNetwork:
             return logits.view(agents, horizon, -1), values.view(agents, horizon)
         # The state can be cleared only between calls, so the segment is split wherever any agent's episode begins.
         all_logits, all_values = [], []
-        for begin, end in pairwise([0, *(episode_cuts(starts) if cuts is None else cuts), horizon]):
+        for begin, end in pairwise([0, *(episode_cuts(starts.cpu().numpy()) if cuts is None else cuts), horizon]):
             keep = (~starts[:, begin]).to(state[0].dtype)[:, None, None]
             carried = {"lstm_h": state[0] * keep, "lstm_c": state[1] * keep}
             logits, values = self._forward(observations[:, begin:end], carried)
@@ -219,9 +219,9 @@ def place_in_network(module: object) -> str | None:
     return place_of(inner, "forward_eval") or place_of(inner, "forward")
 
 
-def episode_cuts(starts: Tensor) -> list[int]:
+def episode_cuts(starts: np.ndarray) -> list[int]:
     """The steps, after the first, with which an episode of any agent begins; starts is bool [agents, horizon]."""
-    cuts: list[int] = (torch.nonzero(starts[:, 1:].any(dim=0)).flatten() + 1).tolist()
+    cuts: list[int] = (np.flatnonzero(starts[:, 1:].any(axis=0)) + 1).tolist()
     return cuts
 
 

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -116,11 +117,12 @@ class Learner:
         units_per_part = max(1, size // steps) if recurrent else size
         epochs = range(self._hyperparameters.epochs)
         shuffled = torch.stack([torch.randperm(units, generator=self.shuffling) for _ in epochs])
-        own_parts = [part for epoch in shuffled for part in epoch.split(units_per_part)]  # on the CPU
+        edges = range(units_per_part, units, units_per_part)
+        own_parts = [part for epoch in shuffled.numpy() for part in np.split(epoch, edges)]  # on the CPU
         parts = [part for epoch in shuffled.to(self._device) for part in epoch.split(units_per_part)]
         scales = self._advantage_scales([flat["advantages"][part] for part in parts])
         observations = rollout.observations.transpose(0, 1) if recurrent else rollout.observations.flatten(0, 1)
-        starts = rollout.starts.T.to(self._device) if recurrent else None
+        starts, own_starts = rollout.starts.T.to(self._device) if recurrent else None, rollout.starts.numpy().T
         for part, own_part, (mean, deviation, total_samples) in zip(parts, own_parts, scales, strict=True):
             chosen = {name: column[part].flatten() for name, column in flat.items()}
             chosen["advantages"] = (chosen["advantages"] - mean) / deviation
@@ -129,7 +131,7 @@ class Learner:
                 columns=chosen,
                 starts=None if starts is None else starts[part],
                 state=None if rollout.state is None else (rollout.state[0][part], rollout.state[1][part]),
-                cuts=episode_cuts(rollout.starts.T[own_part]) if recurrent else (),
+                cuts=episode_cuts(own_starts[own_part]) if recurrent else (),
                 total_samples=total_samples,
             )
 
