@@ -19,7 +19,7 @@ import pandas as pd
 import pytest
 import torch
 
-from daf.config import DAFComparisonConfig, MissionConfig
+from daf.config import DAFComparisonConfig, MissionConfig, PolicyConfig
 from daf.config.recipes import TrainingRecipe
 from daf.distributed.failures import Cause, TrainingFailedError
 from daf.distributed.process_group import Group
@@ -56,6 +56,10 @@ def train(recipe: TrainingRecipe, folder: Path, device: str = GPU, **options: An
     return (folder / "model.safetensors").read_bytes()
 
 
+def trained(policy: str, folder: Path) -> PolicyConfig:
+    return PolicyConfig(class_path=policy, data_path=folder / "model.safetensors")
+
+
 def gpu_trainer(policy: str, **changes: Any) -> Trainer:
     return Trainer(alone(policy, **changes), Group(), torch.device(GPU, 0))
 
@@ -75,7 +79,7 @@ def test_it_learns_as_on_a_cpu(tmp_path: Path) -> None:
             rewards = [line["episode_reward"] for line in metrics_of(folder) if line["episode_reward"] is not None]
             third = len(rewards) // 3
             assert np.mean(rewards[-third:]) > 1.3 * np.mean(rewards[:third])
-            played = evaluate_policy(str(folder), mission, episodes=32, seed=5000)
+            played = evaluate_policy(trained("grid", folder), mission, episodes=32, seed=5000)
             rows.append(played.assign(policy=device, checkpoint=f"{device}-{seed}", train_seed=seed, mission="m"))
     config = DAFComparisonConfig(policies=["cpu", GPU], missions=["m"], num_resamples=2000)
     results = compare_episodes(pd.concat(rows, ignore_index=True), config)
@@ -228,7 +232,8 @@ def test_evaluations_on_both_devices_agree(policy: str, tmp_path: Path) -> None:
     train(alone(policy), tmp_path)
     mission = resolve_mission(MissionConfig(source="training_facility_1", max_steps=21))
     on_cpu, on_gpu = (
-        evaluate_policy(str(tmp_path), mission, episodes=32, seed=7000, device=device) for device in ("cpu", GPU)
+        evaluate_policy(trained(policy, tmp_path), mission, episodes=32, seed=7000, device=device)
+        for device in ("cpu", GPU)
     )
     same = (on_cpu.mean_reward.to_numpy() == on_gpu.mean_reward.to_numpy()).mean()
     assert same >= 0.75
