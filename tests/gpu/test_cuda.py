@@ -71,17 +71,17 @@ def test_it_learns_as_on_a_cpu(tmp_path: Path) -> None:
     """Three training seeds on each device; DAF's own comparison of the two recipes finds no difference."""
     rows = []
     mission = resolve_mission(MissionConfig(source="training_facility_1", max_steps=21))
-    for device in ("cpu", GPU):
+    for place, device in (("on CPU", "cpu"), ("on GPU", GPU)):
         for seed in (1, 2, 3):
-            folder = tmp_path / f"{device}-{seed}"
+            folder = tmp_path / f"{place}-{seed}"
             learning = {"learning_rate": 0.005, "gamma": 0.9, "epochs": 3}
             train(alone(updates=40, seed=seed, hyperparameters=learning), folder, device)
             rewards = [line["episode_reward"] for line in metrics_of(folder) if line["episode_reward"] is not None]
             third = len(rewards) // 3
             assert np.mean(rewards[-third:]) > 1.3 * np.mean(rewards[:third])
             played = evaluate_policy(trained("grid", folder), mission, episodes=32, seed=5000)
-            rows.append(played.assign(policy=device, checkpoint=f"{device}-{seed}", train_seed=seed, mission="m"))
-    config = DAFComparisonConfig(policies=["cpu", GPU], missions=["m"], num_resamples=2000)
+            rows.append(played.assign(policy=place, checkpoint=f"{place}-{seed}", train_seed=seed, mission="m"))
+    config = DAFComparisonConfig(policies=["on CPU", "on GPU"], missions=["m"], num_resamples=2000)
     results = compare_episodes(pd.concat(rows, ignore_index=True), config)
     pairs = results.pairwise
     (p,) = pairs[(pairs.estimand == "recipes") & (pairs.mission == "m")].p_holm
