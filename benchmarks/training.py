@@ -27,7 +27,9 @@ import argparse
 import json
 import math
 import os
+import signal
 import subprocess
+import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -143,6 +145,7 @@ class Setting:
 
 
 def main() -> None:
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that it ends what it has started
     options = arguments()
     setting = setting_of(options)
     if options.cases:
