@@ -82,11 +82,13 @@ class Recorder:
         current.wait_stream(other)
         graph = torch.cuda.CUDAGraph()
         try:
+            _without_waiting(compute)  # else the recording would fail, and leave torch in its middle
             with torch.cuda.graph(graph, capture_error_mode="thread_local"):
                 results = compute()
         except torch.OutOfMemoryError:
             raise
         except RuntimeError as error:  # what CUDA forbids in a recording
+            torch.cuda.set_stream(current)
             torch.cuda.synchronize(device)
             self.give_up(error)
             return None
@@ -98,6 +100,16 @@ class Recorder:
             self.wanted = False
             reason = str(FailureReport.of(error)).splitlines()[0]
             self._warn(f"the network runs without CUDA graphs, which costs speed only: {reason}")
+
+
+def _without_waiting(compute: Callable[[], Any]) -> None:
+    """Call it, with an error where it waits for the GPU."""
+    before = torch.cuda.get_sync_debug_mode()
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        compute()
+    finally:
+        torch.cuda.set_sync_debug_mode(before)
 
 
 @dataclass(frozen=True)
