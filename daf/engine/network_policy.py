@@ -99,7 +99,7 @@ class NetworkPolicy(BatchPolicy):
     finds out its shape, it is None.
 
     All agents share the network; actions are sampled from its logits. If unused tokens do not change them, set
-    `ignores_unused_tokens = True`, and trainers may leave those out. If outputs depend only on the inputs and the weights
+    `ignores_unused_tokens = True`, and trainers may leave those out. If outputs depend on inputs and weights alone
     (no random draws, no counters), set `remembers_nothing = True`: trainers may then call the module in any order, and
     record its steps as CUDA graphs.
 
