@@ -178,7 +178,7 @@ class Collector:
         self._blocks = environment.blocks(agents_per_block(agents, device))
         self._turns = self._num_turns()
         self._recorder = Recorder(network.remembers_nothing, warn)
-        self._actors = {block: self._actor(block) for block in self._blocks}
+        self._actors: dict[range, PlainActor | StagedActor] = {}
         self.sampling = torch.Generator().manual_seed(seed)
         self.state = network.initial_state(agents, device)
         self.starting = np.ones(agents, dtype=np.bool_)
@@ -195,6 +195,11 @@ class Collector:
         return min(max(2, workers), len(self._blocks))
 
     def _actor(self, block: range) -> PlainActor | StagedActor:
+        if block not in self._actors:
+            self._actors[block] = self._new_actor(block)
+        return self._actors[block]
+
+    def _new_actor(self, block: range) -> PlainActor | StagedActor:
         if self._device.type == "cpu":
             return PlainActor(self._network)
         interface = self._environment.factory.interface
@@ -258,7 +263,7 @@ class Collector:
         anything that can be done for all steps at once is done elsewhere.
         """
         environment, buffers, measure = self._environment, self._environment.buffers, self._stopwatch.measure
-        rows, actor = environment.rows(block), self._actors[block]
+        rows, actor = environment.rows(block), self._actor(block)
         episodes = columns.episodes[block] = []
         cut_short = columns.cut_short[block] = []
         # The largest logit after adding this noise is a draw from the distribution (Gumbel-max sampling).
