@@ -1,8 +1,8 @@
 """What the network does in each step of a block: it sees the observations, values them, and chooses actions.
 
-On a CPU this is a plain call. On a GPU nothing waits but the one who needs the actions: observations go through
-page-locked memory, on a stream of their own, so that one block's travel while the network computes the other's; and
-the whole step is recorded once per shape as a CUDA graph, which starts its hundred small kernels with one call.
+On a CPU this is a plain call. On a GPU the processor waits only for actions. Observations go through page-locked memory
+on a separate stream, so that those of one block travel while the network computes the other block. The whole step is
+recorded once per shape as a CUDA graph, which starts its many small kernels with one call.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Training and evaluation on a GPU: learns as on a CPU, repeats to the byte, resumes, and fails with a cause.
 
-All of it takes less than six minutes on one GPU. The trainings are small: what is asked is whether they are right.
+Everything is small, for less than six minutes on one GPU: the question is whether it is right.
 """
 
 from __future__ import annotations
