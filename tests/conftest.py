@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import snakemake.shell  # noqa: F401  # keeps the standard output of its first import; a single test's is closed later
 
+from daf.system.devices import cuda_available
 from tests.slurm import cluster
 
 # Before numpy or torch is imported anywhere: small tests are slower with several threads than with one.
@@ -42,6 +43,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     no_cluster = cluster.lacking()
     if no_cluster is not None:
         lacking["slurm"] = no_cluster
+    if not cuda_available():
+        lacking["gpu"] = "no GPU that torch can use"
     for item in items:
         for marker, reason in lacking.items():
             if item.get_closest_marker(marker):

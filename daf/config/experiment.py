@@ -151,8 +151,9 @@ class DAFTrainingConfig(StrictModel):
         description="held-out metric that selects the published weights: mean_reward, success_rate or a game statistic",
     )
     optimize_direction: Direction = Field("maximize", description="whether to maximize or minimize the objective")
-    precision: Literal["float32", "bfloat16"] = Field(
-        "float32", description="precision of the network; bfloat16 is faster on recent GPUs"
+    precision: Literal["float32", "tf32", "bfloat16"] = Field(
+        "float32",
+        description="precision of the network; tf32 and bfloat16 are faster on recent GPUs (on a CPU, tf32 is float32)",
     )
     compile_network: bool = Field(False, description="torch.compile: slower to start, faster on a GPU")
     trackers: list[str] = Field(

@@ -66,6 +66,8 @@ class Group:
 
     def any(self, flag: bool, device: torch.device) -> bool:
         """Whether the flag is set in any process."""
+        if self.world_size == 1:
+            return flag
         return bool(self.sum(torch.tensor([float(flag)], device=device)).item() > 0)
 
     def gather(self, value: Any) -> list[Any]:

@@ -10,8 +10,6 @@ import pickle
 import weakref
 from collections.abc import Callable, Mapping, Sequence
 
-import numpy as np
-
 from daf.engine.stepping import NO_ENVIRONMENT, EnvironmentArrays, FinishedEpisode, Stepper
 from daf.system.worker_processes import Answer, WorkerFailedError, Workers
 
@@ -141,12 +139,3 @@ def _parts(share: Sequence[range], environments: range) -> list[range]:
     """What of a worker's environments is among some consecutive ones."""
     parts = (range(max(own.start, environments.start), min(own.stop, environments.stop)) for own in share)
     return [part for part in parts if part]
-
-
-def pin(array: np.ndarray) -> None:
-    """Lock the pages of a shared array, so that a GPU copies from it without waiting; where that fails, it copies."""
-    import torch
-
-    runtime = torch.cuda.cudart()
-    if int(runtime.cudaHostRegister(array.ctypes.data, array.nbytes, 0)) == 0:
-        weakref.finalize(array, runtime.cudaHostUnregister, array.ctypes.data).atexit = False

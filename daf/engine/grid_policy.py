@@ -128,6 +128,14 @@ class GridNetwork(nn.Module):
 
     def forward(self, observations: Tensor, state: object = None) -> tuple[Tensor, Tensor]:
         """Logits [batch, actions] and values [batch, 1] of uint8 observations [batch, tokens, 3]."""
+        x = self._sum_of_all(observations) if observations.is_cuda else self._sum_of_used(observations)
+        x = torch.relu(self.hidden(torch.relu(x + self.bias)))
+        return self.action_head(x), self.value_head(x)
+
+    forward_eval = forward
+
+    def _sum_of_used(self, observations: Tensor) -> Tensor:
+        """The weighted sum of the rows of an observation's tokens, [batch, width]."""
         used = observations[:, :, 0] != NO_TOKEN
         counts = used.sum(dim=1)
         location, feature, value = observations[used].long().unbind(dim=1)  # [used tokens] each
@@ -135,11 +143,21 @@ class GridNetwork(nn.Module):
         rows = self._rows[feature_value] + self._local[feature] * self._cell_of_location[location]
         offsets = torch.cumsum(counts, 0) - counts
         weights = self._weights[feature_value]
-        x = _WeightedBagSum.apply(self.embedding, rows, offsets, counts, weights)  # type: ignore[no-untyped-call]
-        x = torch.relu(self.hidden(torch.relu(x + self.bias)))
-        return self.action_head(x), self.value_head(x)
+        total: Tensor = _WeightedBagSum.apply(  # type: ignore[no-untyped-call]
+            self.embedding, rows, offsets, counts, weights
+        )
+        return total
 
-    forward_eval = forward
+    def _sum_of_all(self, observations: Tensor) -> Tensor:
+        """The same sum for a GPU: unused tokens have the weight 0. To leave them out, the processor would have to wait
+        until it knows how many they are."""
+        location, feature, value = observations.long().unbind(dim=2)  # [batch, tokens] each
+        used = location != NO_TOKEN
+        feature_value = feature * 256 + value
+        rows = self._rows[feature_value] + self._local[feature] * self._cell_of_location[location]
+        weights = torch.where(used, self._weights[feature_value], 0.0)
+        rows = torch.where(used, rows, 0)
+        return functional.embedding_bag(rows, self.embedding, mode="sum", per_sample_weights=weights)
 
 
 def _linear(inputs: int, outputs: int, gain: float) -> nn.Linear:

@@ -108,7 +108,9 @@ class NetworkPolicy(BatchPolicy):
     zero; in the first call of all, which finds out its shape, it is None.
 
     All agents share the network; actions are sampled from its logits. If unused tokens do not change them, set
-    `ignores_unused_tokens = True`, and trainers may leave those out.
+    `ignores_unused_tokens = True`, and trainers may leave those out. If outputs depend on inputs and weights alone
+    (no random draws, no counters), set `remembers_nothing = True`: trainers may then call the module in any order, and
+    record its steps as CUDA graphs.
 
     Args:
         policy_env_info: the environment's interface to a policy.
@@ -119,6 +121,7 @@ class NetworkPolicy(BatchPolicy):
     """
 
     ignores_unused_tokens = False
+    remembers_nothing = False
 
     def __init__(
         self,

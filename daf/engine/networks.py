@@ -11,7 +11,7 @@ layer's bias. That halves the arithmetic of the built-in networks and changes on
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import pairwise
 from typing import Any
@@ -30,6 +30,7 @@ NO_TOKEN = 255
 _ZERO_PADDED = ("mettagrid.policy.lstm.LSTMPolicy", "mettagrid.policy.puffer_default.PufferDefaultPolicy")
 # Policy classes whose network starts with a linear layer over all numbers of an observation, divided by 255.
 _FLAT = ("mettagrid.policy.lstm.LSTMPolicy", "mettagrid.policy.stateless.StatelessPolicy")
+_LSTM = "mettagrid.policy.lstm.LSTMPolicy"
 _REMEMBERS_NOTHING = (*_FLAT, "daf.engine.grid_policy.GridPolicy")
 TOKENS_PER_BLOCK = 16  # shown tokens are counted in blocks, so that few different shapes occur
 
@@ -43,10 +44,11 @@ class PolicyNetwork:
         recurrent: whether it carries state between steps.
         can_trim: whether it can do without the unused token slots at the end.
         remembers_nothing: whether a call surely depends on its arguments and the weights alone. A user's network, or
-            dropout, may draw from a generator or count its calls.
+            dropout, may draw from a generator or count its calls, unless its policy declares `remembers_nothing`.
 
     Args:
-        precision: `float32`, or `bfloat16` for operations that autocast runs in it; weights stay float32.
+        precision: `float32` or `tf32`, see `daf.training.arithmetic`, or `bfloat16` for operations that autocast runs
+            in it; weights stay float32.
         compiled: use torch.compile; the network then always sees all token slots, so that there is only one shape.
 
     Raises:
@@ -72,17 +74,19 @@ class PolicyNetwork:
         self._zero_padded = path in _ZERO_PADDED
         unused = [NO_TOKEN, 0, 0] if self._zero_padded else [NO_TOKEN] * 3
         self._unused_token = torch.tensor(unused, dtype=torch.uint8)
+        self._unused_on: dict[torch.device, Tensor] = {}
         self._half = precision == "bfloat16"
         self._encoder = _flat_encoder(module) if path in _FLAT and not compiled else None
         self.can_trim = self._encoder is not None or bool(getattr(policy, "ignores_unused_tokens", False))
-        self.remembers_nothing = path in _REMEMBERS_NOTHING
+        self.remembers_nothing = path in _REMEMBERS_NOTHING or bool(getattr(policy, "remembers_nothing", False))
         self._state_type = torch.float32
         if self.recurrent:
             self._state_shapes, self._state_type = _state_of(module, label)
         if not callable(getattr(module, "forward_eval", None)):
             found = f"{type(module).__name__} without it"
             raise PolicyError("a network with forward_eval(observations, state)", found, f"policy '{label}'")
-        self._whole: Any = _compiled(module) if compiled else module.forward_eval
+        forward = _lstm_forward(module) if path == _LSTM else module.forward_eval
+        self._whole: Any = torch.compile(_plain(forward), dynamic=True) if compiled else forward
 
     def shown_tokens(self, observations: np.ndarray) -> int:
         """How many of the first token slots must be shown to this network; uint8 [agents, tokens, 3], as the engine
@@ -101,7 +105,13 @@ class PolicyNetwork:
 
     def clear(self, observations: Tensor) -> None:
         """Make all slots unused ones, in place; uint8 [..., tokens, 3]."""
-        observations.copy_(self._unused_token.to(observations.device).expand_as(observations))
+        observations.copy_(self._unused(observations.device).expand_as(observations))
+
+    def _unused(self, device: torch.device) -> Tensor:
+        """The unused token on a device; copying it there for every call would wait for the device."""
+        if device not in self._unused_on:
+            self._unused_on[device] = self._unused_token.to(device)
+        return self._unused_on[device]
 
     def initial_state(self, num_agents: int, device: torch.device) -> State | None:
         if not self.recurrent:
@@ -124,22 +134,25 @@ class PolicyNetwork:
         logits, values = self._forward(observations, carried)
         return logits, values.flatten(), (carried["lstm_h"], carried["lstm_c"])
 
-    def sequence(self, observations: Tensor, state: State | None, starts: Tensor) -> tuple[Tensor, Tensor]:
+    def sequence(
+        self, observations: Tensor, state: State | None, starts: Tensor | None, cuts: Sequence[int] | None = None
+    ) -> tuple[Tensor, Tensor]:
         """Segments of many agents: logits [agents, horizon, actions] and values [agents, horizon].
 
         Args:
             observations: uint8 [agents, horizon, shown tokens, 3].
             state: state before the first step, [agents, layers, hidden] each; None if not recurrent.
-            starts: bool [agents, horizon], true where an episode begins, so that no state crosses its boundary.
+            starts: bool [agents, horizon], true where an episode begins, so that no state crosses its boundary; unused
+                without a state.
+            cuts: `episode_cuts(starts)`, if known; finding them waits for a GPU.
         """
         agents, horizon = observations.shape[:2]
-        if state is None:
+        if state is None or starts is None:
             logits, values = self._forward(observations.flatten(0, 1), None)
             return logits.view(agents, horizon, -1), values.view(agents, horizon)
         # The state can be cleared only between calls, so the segment is split wherever any agent's episode begins.
-        cuts = [0, *(torch.nonzero(starts[:, 1:].any(dim=0)).flatten() + 1).tolist(), horizon]
         all_logits, all_values = [], []
-        for begin, end in pairwise(cuts):
+        for begin, end in pairwise([0, *(episode_cuts(starts.cpu().numpy()) if cuts is None else cuts), horizon]):
             keep = (~starts[:, begin]).to(state[0].dtype)[:, None, None]
             carried = {"lstm_h": state[0] * keep, "lstm_c": state[1] * keep}
             logits, values = self._forward(observations[:, begin:end], carried)
@@ -180,7 +193,7 @@ class PolicyNetwork:
         layer = self._encoder
         weight, bias, all_inputs = layer.weight, layer.bias, layer.in_features
         inputs = shown * self._unused_token.numel()
-        unused = (self._unused_token.to(weight) / 255).repeat(self._num_tokens - shown)
+        unused = (self._unused(weight.device).to(weight) / 255).repeat(self._num_tokens - shown)
         parameters: dict[str, Any] = layer._parameters
         parameters["weight"], parameters["bias"] = weight[:, :inputs], bias + weight[:, inputs:] @ unused
         layer.in_features = inputs  # the networks reshape their input by it
@@ -211,11 +224,36 @@ def place_in_network(module: object) -> str | None:
     return place_of(inner, "forward_eval") or place_of(inner, "forward")
 
 
-def _compiled(module: nn.Module) -> Any:
-    def forward(observations: Tensor, state: Any) -> Any:
-        return module.forward_eval(observations, state)  # type: ignore[operator]
+def episode_cuts(starts: np.ndarray) -> list[int]:
+    """The steps, after the first, with which an episode of any agent begins; starts is bool [agents, horizon]."""
+    cuts: list[int] = (np.flatnonzero(starts[:, 1:].any(axis=0)) + 1).tolist()
+    return cuts
 
-    return torch.compile(forward, dynamic=True)
+
+def _plain(forward: Any) -> Callable[..., Any]:
+    """The same as a function: torch.compile treats methods of modules differently."""
+
+    def plain(observations: Tensor, state: Any) -> Any:
+        return forward(observations, state)
+
+    return plain
+
+
+def _lstm_forward(module: Any) -> Callable[[Tensor, dict[str, Tensor]], tuple[Tensor, Tensor]]:
+    """What the engine's LSTM computes of raw observations, to the last bit, without its look at their largest number:
+    it waits for the device, in every call, to see whether they are divided by 255 already."""
+
+    def forward(observations: Tensor, state: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
+        agents = observations.shape[0]
+        numbers = observations.reshape(-1, module._net[0].in_features).float() / 255.0
+        hidden = module._net(numbers).view(agents, -1, module.hidden_size)
+        carried = state["lstm_h"].transpose(0, 1), state["lstm_c"].transpose(0, 1)
+        hidden, (h, c) = module._rnn(hidden, carried)
+        state["lstm_h"], state["lstm_c"] = h.transpose(0, 1), c.transpose(0, 1)
+        hidden = hidden.flatten(0, 1)
+        return module._action_head(hidden), module._value_head(hidden)
+
+    return forward
 
 
 def _flat_encoder(module: nn.Module) -> nn.Linear:

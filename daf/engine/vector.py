@@ -9,13 +9,12 @@ exactly, in a fraction of the time it took to choose them.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 from functools import partial
 from typing import Any
 
 import numpy as np
 
-from daf.engine.environment_workers import WorkerSteppers, deal, pin
+from daf.engine.environment_workers import WorkerSteppers, deal
 from daf.engine.missions import Mission
 from daf.engine.simulation import SimulationFactory
 from daf.engine.stepping import EnvironmentArrays, FinishedEpisode, Stepper, episode_seed
@@ -34,7 +33,6 @@ class VectorEnvironment:
     Args:
         agents_per_block: agents that usually step together; every worker gets a part of each such block.
         stall_seconds: how long a worker may take for a step.
-        pin_memory: lock the observations' memory, so that a GPU reads it without an extra copy and without waiting.
 
     Raises:
         WorkerFailedError: a worker failed, here or in a later call.
@@ -50,7 +48,6 @@ class VectorEnvironment:
         workers: int = 0,
         agents_per_block: int = 0,
         stall_seconds: float = STALL_SECONDS,
-        pin_memory: bool = False,
     ) -> None:
         self.mission = mission
         self.factory = factory = SimulationFactory(mission.env_config)
@@ -59,8 +56,6 @@ class VectorEnvironment:
         self.agents_per_env = factory.num_agents
         self.num_agents = num_envs * self.agents_per_env
         self._arrays = EnvironmentArrays.of(factory, num_envs, workers, shared_zeros if workers else np.zeros)
-        if pin_memory and not workers:
-            self._arrays = _pinned(self._arrays)
         self.buffers = self._arrays.buffers
         make: Callable[[Iterable[int], int], Stepper] = partial(
             _stepper, mission, factory, self._arrays, seed, first_env
@@ -71,8 +66,6 @@ class VectorEnvironment:
             self._stepper = WorkerSteppers(
                 make, self._arrays, partial(_seed_of, seed, first_env, self._arrays), shares, stall_seconds
             )
-            if pin_memory:  # the copies of this process do not use it
-                pin(self.buffers.observations)
         else:
             self._stepper = make(range(num_envs), 0)
         # The actions of the running episodes, [steps, environments, agents]; each environment is at its own step.
@@ -165,11 +158,3 @@ def _stepper(
 
 def _seed_of(seed: int, first_env: int, arrays: EnvironmentArrays, env: int) -> int:
     return episode_seed(seed, first_env + env, int(arrays.episodes[env]))
-
-
-def _pinned(arrays: EnvironmentArrays) -> EnvironmentArrays:
-    """The same with observations that torch allocated for a GPU."""
-    import torch
-
-    observations = torch.zeros(arrays.buffers.observations.shape, dtype=torch.uint8, pin_memory=True).numpy()
-    return replace(arrays, buffers=replace(arrays.buffers, observations=observations))

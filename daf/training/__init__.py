@@ -2,6 +2,8 @@
 
 ppo           advantages and losses: pure functions of tensors
 rollout       playing the environments of one process
+acting        what the network does in a step: a plain call on a CPU, queued work on a GPU
+arithmetic    how exactly a GPU computes
 learner       minibatches, gradients summed over processes, the optimizer
 trainer       all of that in one process, and its state as plain data
 trainable     whether a policy can be trained on a mission

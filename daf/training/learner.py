@@ -1,18 +1,23 @@
-"""Updating the network on a rollout: minibatches, gradients summed over processes, and optimizer steps."""
+"""Updating the network on a rollout: minibatches, gradients summed over processes, and optimizer steps.
+
+The processor waits for the network's device twice in an update, never in a minibatch: for the advantages' moments, and
+for the figures at the end. A GPU therefore always has the next minibatches in its queue.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from daf.config import Hyperparameters
 from daf.distributed.process_group import Group
-from daf.engine.networks import PolicyNetwork, State
+from daf.engine.networks import PolicyNetwork, State, episode_cuts
 from daf.training.ppo import ppo_loss
 from daf.training.rollout import Rollout
 
@@ -25,6 +30,7 @@ class Minibatch:
         observations: uint8 [samples, tokens, 3]; for a recurrent network [agents, horizon, tokens, 3].
         columns: actions, old_log_probs, old_values, advantages and returns, [samples] each.
         starts, state: of whole agents, only for a recurrent network.
+        cuts: the steps, after the first, with which an episode of any of these agents begins.
         total_samples: over all processes.
     """
 
@@ -32,6 +38,7 @@ class Minibatch:
     columns: dict[str, Tensor]
     starts: Tensor | None
     state: State | None
+    cuts: Sequence[int]
     total_samples: float
 
 
@@ -62,18 +69,17 @@ class Learner:
         returns = rollout.advantages + rollout.values
         totals = torch.zeros(6, device=self._device)
         samples = 0
-        for _ in range(self._hyperparameters.epochs):
-            for batch in self._minibatches(rollout, returns):
-                norm, sums = self._gradients(batch)
-                self._group.alive()
-                if not math.isfinite(norm):  # the same in every process, since the gradients are
-                    return None
-                totals += sums
-                samples += len(batch.columns["actions"])
-                self.optimizer.step()
-        explained = self._explained_variance(rollout, returns)
-        totals = self._group.sum(totals.cpu())
-        if not (self.finite_weights() and bool(totals.isfinite().all())):
+        for batch in self._minibatches(rollout, returns):
+            totals += self._gradients(batch)
+            self._group.alive()
+            samples += len(batch.columns["actions"])
+            self.optimizer.step()
+        variances = torch.stack([(returns - rollout.values).var(), returns.var()])
+        everything = torch.cat([totals, variances, self._finite().to(totals)[None]]).cpu()
+        totals, variances, finite = everything.split([6, 2, 1])
+        totals, (residual, spread) = self._group.sum(totals), self._group.sum(variances).tolist()
+        # The same in every process, since the gradients and the weights are. A norm that was not finite is in the sum.
+        if not (finite.item() and bool(totals.isfinite().all())):
             return None
         policy, value, entropy, kl, clipped, norm = (totals / (samples * self._group.world_size)).tolist()
         return {
@@ -83,15 +89,18 @@ class Learner:
             "approx_kl": kl,
             "clip_fraction": clipped,
             "gradient_norm": norm,
-            "explained_variance": explained,
+            "explained_variance": 1 - residual / spread if spread > 0 else None,
         }
 
     def finite_weights(self) -> bool:
         """Whether all weights are finite; the same in every process, since the weights are."""
-        return all(bool(p.isfinite().all()) for p in self.parameters)
+        return bool(self._finite())
+
+    def _finite(self) -> Tensor:
+        return torch.stack([p.isfinite().all() for p in self.parameters]).all()
 
     def _minibatches(self, rollout: Rollout, returns: Tensor) -> Iterator[Minibatch]:
-        """Shuffled minibatches: single steps, or whole agents for a network that carries state."""
+        """The minibatches of all epochs, shuffled: single steps, or whole agents for a network that carries state."""
         steps, agents = rollout.actions.shape
         size = max(1, self._hyperparameters.minibatch_size // self._group.world_size)
         columns = {
@@ -105,18 +114,24 @@ class Learner:
         # [units, …]: the unit of shuffling is an agent's whole segment or a single step.
         flat = {name: column.T if recurrent else column.flatten() for name, column in columns.items()}
         units = agents if recurrent else steps * agents
-        shuffled = torch.randperm(units, generator=self.shuffling).to(self._device)
-        parts = shuffled.split(max(1, size // steps) if recurrent else size)
+        units_per_part = max(1, size // steps) if recurrent else size
+        epochs = range(self._hyperparameters.epochs)
+        shuffled = torch.stack([torch.randperm(units, generator=self.shuffling) for _ in epochs])
+        edges = range(units_per_part, units, units_per_part)
+        own_parts = [part for epoch in shuffled.numpy() for part in np.split(epoch, edges)]  # on the CPU
+        parts = [part for epoch in shuffled.to(self._device) for part in epoch.split(units_per_part)]
         scales = self._advantage_scales([flat["advantages"][part] for part in parts])
         observations = rollout.observations.transpose(0, 1) if recurrent else rollout.observations.flatten(0, 1)
-        for part, (mean, deviation, total_samples) in zip(parts, scales, strict=True):
+        starts, own_starts = rollout.starts.T.to(self._device) if recurrent else None, rollout.starts.numpy().T
+        for part, own_part, (mean, deviation, total_samples) in zip(parts, own_parts, scales, strict=True):
             chosen = {name: column[part].flatten() for name, column in flat.items()}
             chosen["advantages"] = (chosen["advantages"] - mean) / deviation
             yield Minibatch(
                 observations=observations[part],
                 columns=chosen,
-                starts=rollout.starts.T[part] if recurrent else None,
+                starts=None if starts is None else starts[part],
                 state=None if rollout.state is None else (rollout.state[0][part], rollout.state[1][part]),
+                cuts=episode_cuts(own_starts[own_part]) if recurrent else (),
                 total_samples=total_samples,
             )
 
@@ -135,17 +150,17 @@ class Learner:
                 scales.append((0.0, 1.0, count))
         return scales
 
-    def _gradients(self, batch: Minibatch) -> tuple[float, Tensor]:
+    def _gradients(self, batch: Minibatch) -> Tensor:
         """Accumulate the gradient of one minibatch over all processes, clipped.
 
         Returns:
-            The gradient's norm before clipping, and this process's sums over samples [6]: policy loss, value loss,
-            entropy, divergence, clipped ratios, norm.
+            This process's sums over samples [6]: policy loss, value loss, entropy, divergence, clipped ratios, and the
+            gradient's norm before clipping.
         """
         if batch.starts is None:
             logits, values, _ = self._network.step(batch.observations, None)
         else:
-            logits, values = self._network.sequence(batch.observations, batch.state, batch.starts)
+            logits, values = self._network.sequence(batch.observations, batch.state, batch.starts, batch.cuts)
             logits, values = logits.flatten(0, 1), values.flatten()
         parts = ppo_loss(
             logits=logits.float(), values=values.float(), hyperparameters=self._hyperparameters, **batch.columns
@@ -154,14 +169,13 @@ class Learner:
         (parts.total / batch.total_samples).backward()
         self._group.sum_gradients(self.parameters)
         norm = torch.nn.utils.clip_grad_norm_(self.parameters, self._hyperparameters.max_grad_norm)
+        for parameter in self.parameters:
+            if parameter.grad is not None:
+                # The norm tells at the end of the update. Until then weights stay finite: networks may reject others.
+                parameter.grad.nan_to_num_(nan=0.0, posinf=0.0, neginf=0.0)
         samples = len(batch.columns["actions"])
         sums = (parts.policy, parts.value, parts.entropy, parts.approx_kl, parts.clipped, norm * samples)
-        return float(norm), torch.stack([value.detach() for value in sums])
-
-    def _explained_variance(self, rollout: Rollout, returns: Tensor) -> float | None:
-        shares = torch.stack([(returns - rollout.values).var(), returns.var()]).cpu()
-        residual, spread = self._group.sum(shares).tolist()
-        return 1 - residual / spread if spread > 0 else None
+        return torch.stack([value.detach() for value in sums])
 
 
 def make_optimizer(parameters: list[torch.nn.Parameter], hyperparameters: Hyperparameters) -> torch.optim.Optimizer:

@@ -25,6 +25,7 @@ from daf.engine.user_code import state_kept
 from daf.logging_config import DAFLogger, FailureLog
 from daf.system.files import write_bytes
 from daf.system.readers import read_bytes
+from daf.training.arithmetic import arithmetic
 from daf.training.checkpoints import load_newest_checkpoint, save_checkpoint
 from daf.training.metrics import (
     RecentRewards,
@@ -71,12 +72,19 @@ def train(
     failures = FailureLog(logger, f"{options.label}, held-out evaluation")
     share = environments_per_process(recipe.hyperparameters.num_envs, group.world_size)
     workers = environment_workers(options.env_workers, share, device.type)
-    with state_kept():
-        trainer = Trainer(
-            recipe, group, device, failures.add, env_workers=workers, stall_seconds=options.stall_seconds / 2
-        )
-    with closing(trainer):
-        return _train(trainer, folder, options, logger, stop_condition)
+    with arithmetic(device, recipe.precision):
+        with state_kept():
+            trainer = Trainer(
+                recipe,
+                group,
+                device,
+                failures.add,
+                lambda text: logger.warning(f"{options.label}: {text}"),
+                env_workers=workers,
+                stall_seconds=options.stall_seconds / 2,
+            )
+        with closing(trainer):
+            return _train(trainer, folder, options, logger, stop_condition)
 
 
 def _train(

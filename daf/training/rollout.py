@@ -29,6 +29,7 @@ from daf.config import Hyperparameters
 from daf.engine.networks import NO_TOKEN, PolicyNetwork, State
 from daf.engine.stepping import FinishedEpisode
 from daf.engine.vector import VectorEnvironment
+from daf.training.acting import PlainActor, Recorder, Results, StagedActor
 from daf.training.ppo import generalized_advantages
 
 _AGENTS_PER_BLOCK = 32  # the simulations of this many agents fit into a core's cache on the missions tried
@@ -41,15 +42,20 @@ def agents_per_block(num_agents: int, device: torch.device) -> int:
 
 @dataclass(frozen=True, kw_only=True)
 class Rollout:
-    """T steps of N agents. Observations are uint8 [T, N, shown tokens, 3]; the rest is [T, N]."""
+    """T steps of N agents, on the network's device. Observations are uint8 [T, N, shown tokens, 3]; the rest is [T, N].
+
+    Attributes:
+        starts: whether an episode begins with this observation; on the CPU, where minibatches are cut by it.
+        state: before the first step.
+    """
 
     observations: Tensor
     actions: Tensor
     log_probs: Tensor
     values: Tensor
     advantages: Tensor
-    starts: Tensor  # an episode begins with this observation
-    state: State | None  # before the first step
+    starts: Tensor
+    state: State | None
 
 
 class Stopwatch:
@@ -87,8 +93,8 @@ class ObservationStore:
     def begin(self) -> None:
         self._shown, self._rows = {}, {}
 
-    def put(self, step: int, rows: slice, live: np.ndarray) -> Tensor:
-        """Store a block's observations in a step, uint8 [agents, tokens, 3]; return what to show to the network."""
+    def room(self, step: int, rows: slice, live: np.ndarray) -> Tensor:
+        """Where to keep what the network sees of a block's observations in a step, uint8 [agents, tokens, 3]."""
         shown = self._shown.get(rows.start, 0)
         # Used slots come first, so the last shown slot tells whether more are needed.
         if shown == 0 or (live[:, shown - 1, 0] != NO_TOKEN).any():
@@ -97,9 +103,7 @@ class ObservationStore:
                 self._network.clear(self._memory[:step, rows, shown:needed])  # earlier steps had no tokens there
                 self._shown[rows.start], self._rows[rows.start] = needed, rows
                 shown = needed
-        kept = self._memory[step, rows, :shown]
-        kept.copy_(torch.from_numpy(live[:, :shown]), non_blocking=True)
-        return self._network.prepare(kept).contiguous()
+        return self._memory[step, rows, :shown]
 
     def all(self) -> Tensor:
         """uint8 [steps, agents, shown tokens, 3]; valid until the next `begin`."""
@@ -152,6 +156,7 @@ class Collector:
 
     Args:
         alive: called after every step of a block.
+        warn: called once if the network cannot run as fast as others on this device, with the reason.
     """
 
     def __init__(
@@ -164,6 +169,7 @@ class Collector:
         device: torch.device,
         stopwatch: Stopwatch,
         alive: Callable[[], None] = lambda: None,
+        warn: Callable[[str], None] = lambda text: None,
     ) -> None:
         self._environment, self._network, self._hyperparameters = environment, network, hyperparameters
         self._device, self._stopwatch, self._alive = device, stopwatch, alive
@@ -171,6 +177,8 @@ class Collector:
         self._store = ObservationStore(network, hyperparameters.horizon, environment.buffers.observations.shape, device)
         self._blocks = environment.blocks(agents_per_block(agents, device))
         self._turns = self._num_turns()
+        self._recorder = Recorder(network.remembers_nothing, warn)
+        self._actors: dict[range, PlainActor | StagedActor] = {}
         self.sampling = torch.Generator().manual_seed(seed)
         self.state = network.initial_state(agents, device)
         self.starting = np.ones(agents, dtype=np.bool_)
@@ -185,6 +193,24 @@ class Collector:
         # With two, one is stepped while the network sees the other. With as many as there are workers, each worker has
         # what fits into its core's cache, and something to do while another finishes a block.
         return min(max(2, workers), len(self._blocks))
+
+    def _actor(self, block: range) -> PlainActor | StagedActor:
+        if block not in self._actors:
+            self._actors[block] = self._new_actor(block)
+        return self._actors[block]
+
+    def _new_actor(self, block: range) -> PlainActor | StagedActor:
+        if self._device.type == "cpu":
+            return PlainActor(self._network)
+        interface = self._environment.factory.interface
+        return StagedActor(
+            self._network,
+            self._device,
+            self._recorder,
+            agents=len(block) * self._environment.agents_per_env,
+            tokens=interface.observation_shape[0],
+            num_actions=len(interface.action_names),
+        )
 
     @torch.no_grad()
     def collect(self) -> tuple[Rollout | None, list[FinishedEpisode]]:
@@ -207,7 +233,7 @@ class Collector:
             rewards.clamp_(-hyperparameters.reward_clip, hyperparameters.reward_clip)
         _, last_values, _ = self._step(self._shown(environment.buffers.observations), self.state)
         next_values = torch.cat([values[1:], last_values[None]])
-        next_values[done] = 0.0
+        next_values.masked_fill_(done, 0.0)
         for cut in (cut for block in self._blocks for cut in columns.cut_short[block]):
             _, next_values[cut.step, cut.rows], _ = self._step(cut.observations, cut.state)
         advantages = generalized_advantages(
@@ -225,7 +251,7 @@ class Collector:
             log_probs=log_probs.gather(2, columns.actions[..., None]).squeeze(2),
             values=values,
             advantages=advantages,
-            starts=torch.from_numpy(columns.starts).to(device),
+            starts=torch.from_numpy(columns.starts),
             state=first_state,
         )
         return rollout, columns.finished()
@@ -237,7 +263,7 @@ class Collector:
         anything that can be done for all steps at once is done elsewhere.
         """
         environment, buffers, measure = self._environment, self._environment.buffers, self._stopwatch.measure
-        rows = environment.rows(block)
+        rows, actor = environment.rows(block), self._actor(block)
         episodes = columns.episodes[block] = []
         cut_short = columns.cut_short[block] = []
         # The largest logit after adding this noise is a draw from the distribution (Gumbel-max sampling).
@@ -247,13 +273,15 @@ class Collector:
         starting = self.starting[rows]
         for t in range(self._hyperparameters.horizon):
             columns.starts[t, rows] = starting
-            shown = self._store.put(t, rows, buffers.observations[rows])
-            logits, columns.values[t, rows], state = self._step(shown, state)
-            columns.logits[t, rows] = logits
-            columns.actions[t, rows] = actions = (logits + gumbel[t]).argmax(dim=1)
+            live = buffers.observations[rows]
+            kept = self._store.room(t, rows, live)
+            results = Results(columns.logits[t, rows], columns.values[t, rows], columns.actions[t, rows])
+            with measure("forward"):
+                state = actor.act(live, kept, gumbel[t], state, results)
             if not environment.workers:
                 yield
-            buffers.actions[rows] = actions.cpu().numpy()
+            with measure("forward"):
+                buffers.actions[rows] = actor.actions()
             with measure("environment"):
                 environment.begin_step(block)
             if environment.workers:

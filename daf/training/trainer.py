@@ -45,6 +45,7 @@ class Trainer:
 
     Args:
         on_failure: called with the report of every held-out episode that fails in this process.
+        warn: called with what slows this training down.
         env_workers: processes that step the environments; `close` ends them. 0: this process does.
         stall_seconds: how long one of them may take for a step.
 
@@ -59,6 +60,7 @@ class Trainer:
         group: Group,
         device: torch.device,
         on_failure: Callable[[FailureReport], None] = lambda report: None,
+        warn: Callable[[str], None] = lambda text: None,
         *,
         env_workers: int = 0,
         stall_seconds: float = STALL_SECONDS,
@@ -74,14 +76,15 @@ class Trainer:
             workers=env_workers,
             agents_per_block=agents_per_block(share * mission.num_agents, device),
             stall_seconds=stall_seconds,
-            pin_memory=device.type == "cuda",
         )
         with ExitStack() as unfinished:
             unfinished.callback(self.environment.close)
-            self._prepare(mission, on_failure)
+            self._prepare(mission, on_failure, warn)
             unfinished.pop_all()
 
-    def _prepare(self, mission: Mission, on_failure: Callable[[FailureReport], None]) -> None:
+    def _prepare(
+        self, mission: Mission, on_failure: Callable[[FailureReport], None], warn: Callable[[str], None]
+    ) -> None:
         """Make everything but the environments."""
         recipe, group, device, hyperparameters = self.recipe, self.group, self.device, self.recipe.hyperparameters
         torch.manual_seed(recipe.seed)  # the same initial weights in every process
@@ -107,6 +110,7 @@ class Trainer:
             device=device,
             stopwatch=self.stopwatch,
             alive=group.alive,
+            warn=warn,
         )
         self._learner = Learner(self.network, hyperparameters, group, seed=own_seed + 500_000, device=device)
         self.parameters = self._learner.parameters

@@ -25,6 +25,7 @@ from daf.errors import EXIT_OK, EXIT_REQUEUE, DafError
 from daf.logging_config import create_daf_logger
 from daf.system.devices import resolve_device
 from daf.system.process_state import die_with_parent
+from daf.training.arithmetic import prepare_cublas
 from daf.training.loop import train
 from daf.training.options import RunOptions, TrainingSpec
 from daf.training.outcome import TrainingOutcome
@@ -91,6 +92,7 @@ def local_device(kind: str) -> torch.device:
     """The CPU, the GPU that `kind` names by an index, or that of this process's local rank."""
     if kind == "cpu":
         return torch.device("cpu")
+    prepare_cublas()
     _, _, index = kind.partition(":")
     device = torch.device("cuda", int(index or os.environ.get("LOCAL_RANK", "0")))
     torch.cuda.set_device(device)

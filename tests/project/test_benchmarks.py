@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import ast
+import importlib
 import json
 import os
 import subprocess
 import sys
 from pathlib import Path
+from types import ModuleType
 
+import psutil
 import pytest
 
 from tests.slurm.cluster import lacking
@@ -29,6 +32,37 @@ def test_no_benchmark_stands_in_for_a_standard_module(script: str) -> None:
             imported.add((node.module or "").partition(".")[0])
     assert own == {"statistics"}
     assert not own & imported
+
+
+@pytest.fixture
+def measure(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """The benchmarks' own module."""
+    monkeypatch.syspath_prepend(FOLDER)
+    return importlib.import_module("measure")
+
+
+@pytest.mark.slow
+def test_a_benchmark_that_is_cut_short_keeps_what_it_measured_and_leaves_no_process(measure: ModuleType) -> None:
+    program = """
+import signal, subprocess, sys
+child = subprocess.Popen([sys.executable, "-c", "import signal; signal.pause()"])
+for number in (1, 2):
+    print("SPEED", number, child.pid, flush=True)
+signal.pause()
+"""
+    number, child = measure.speed_within(4, program)
+    assert number == 2
+    try:
+        assert psutil.Process(int(child)).status() == psutil.STATUS_ZOMBIE  # until init takes note
+    except psutil.NoSuchProcess:
+        pass
+
+
+def test_a_benchmark_without_a_figure_says_why(measure: ModuleType, capfd: pytest.CaptureFixture[str]) -> None:
+    assert measure.speed_within(60, "raise SystemExit('no such card')", "tutorial.miner") is None
+    message = capfd.readouterr().err
+    assert "no speed: ('tutorial.miner',) ended with 1" in message
+    assert "no such card" in message
 
 
 @pytest.mark.long

@@ -53,6 +53,8 @@ def fail(how: str) -> None:
         raise PanicException("index out of bounds")  # the panicking line
     if how == "library":
         np.linalg.cholesky(np.zeros((2, 2)))
+    if how == "gpu memory":
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB.")
     if how == "print":
         print("from the policy")
     if how == "disturb":

@@ -18,7 +18,7 @@ import torch
 from daf.config.recipes import TrainingRecipe
 from daf.distributed.failures import Cause, TrainingFailedError, read_failures
 from daf.distributed.process_group import Group
-from daf.engine.networks import NO_TOKEN
+from daf.engine.networks import NO_TOKEN, PolicyNetwork
 from daf.engine.simulation import BufferedSimulation
 from daf.engine.stepping import episode_seed
 from daf.engine.vector import VectorEnvironment
@@ -30,7 +30,7 @@ from daf.training.loop import train
 from daf.training.options import TrainingSpec
 from daf.training.outcome import TrainingOutcome
 from daf.training.paths import JOB, state_folder
-from daf.training.rollout import Collector, ObservationStore
+from daf.training.rollout import ObservationStore
 from daf.training.trainer import Trainer
 from tests.unit.training import small
 from tests.unit.training.forked import run_worker, shared_memory, start, start_ranks
@@ -122,7 +122,7 @@ def test_ranks_with_workers_train_as_ranks_without(tmp_path: Path) -> None:
 def events_of(trainer: Trainer, monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
     """What happens while two steps are collected, each event with the first environment of its block."""
     events: list[tuple[str, int]] = []
-    environment, step = VectorEnvironment, Collector._step
+    environment, step = VectorEnvironment, PolicyNetwork.step
     begin, end = environment.begin_step, environment.end_step
 
     def note(kind: str, do: Callable[..., Any]) -> Callable[..., Any]:
@@ -138,7 +138,7 @@ def events_of(trainer: Trainer, monkeypatch: pytest.MonkeyPatch) -> list[tuple[s
 
     monkeypatch.setattr(environment, "begin_step", note("begin", begin))
     monkeypatch.setattr(environment, "end_step", note("end", end))
-    monkeypatch.setattr(Collector, "_step", forward)
+    monkeypatch.setattr(PolicyNetwork, "step", forward)
     trainer._collector.collect()
     trainer.close()
     return events
@@ -178,7 +178,11 @@ def test_what_the_network_sees_of_a_block_does_not_depend_on_the_other_blocks() 
         store = ObservationStore(network, 3, (4, 200, 3), CPU)
         store._memory.fill_(7)  # of an earlier rollout
         store.begin()
-        shown = {(step, rows.start): store.put(step, rows, live[step, rows]).clone() for step, rows in order}
+        shown = {}
+        for step, rows in order:
+            kept = store.room(step, rows, live[step, rows])
+            network.prepare(kept.copy_(torch.from_numpy(live[step, rows, : kept.shape[1]])))
+            shown[step, rows.start] = kept.clone()
         seen.append((shown, store.all()))
     (chained, kept), (turned, kept_too) = seen
     assert {where: part.shape[1] for where, part in chained.items()} == {
