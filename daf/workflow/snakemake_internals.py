@@ -179,6 +179,20 @@ def profile_resources(workflow: Workflow, rule: str) -> Mapping[str, Any]:
     return resources
 
 
+def profile_number(workflow: Workflow, rule: str, name: str) -> int | None:
+    """A resource that the profile gives a rule as a number.
+
+    Raises:
+        BadInputError: it is something else.
+    """
+    if (resource := profile_resources(workflow, rule).get(name)) is None:
+        return None
+    value = resource.raw
+    if isinstance(value, bool) or not str(value).isdigit() or int(value) < 1:
+        raise BadInputError("a whole number of at least 1", f"{value!r}", f"profile: set-resources: {rule}: {name}")
+    return int(value)
+
+
 def set_resources(workflow: Workflow, rule: str, resources: Mapping[str, Any]) -> None:
     """Replace resources of a rule, as `set-resources` would."""
     workflow.get_rule(rule).resources.update(resources)
