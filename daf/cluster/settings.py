@@ -62,8 +62,13 @@ class ClusterSettings(StrictModel):
         """A GPU for each training process on a node."""
         return self.gpus(f"max(1, threads // {self.cores_per_gpu})")
 
-    def memory_mb(self, first: int) -> str:
-        """`first` MB per node, increased by as much with each attempt, up to what a node has."""
+    def memory_mb_of_players(self) -> str:
+        """For an evaluation on a GPU: a process plays on each of its cores, each with a network and CUDA."""
+        return self.memory_mb(f"({4000 * (self.cores_per_gpu + 1)} if input.weights else 8000)")
+
+    def memory_mb(self, first: int | str) -> str:
+        """`first` MB per node, a number or an expression, increased by as much with each attempt, up to what a node
+        has."""
         return f"min({first} * attempt, {self.max_memory_mb})"
 
     def minutes(self, first: int) -> str:

@@ -185,10 +185,11 @@ def profile_number(workflow: Workflow, rule: str, name: str) -> int | None:
     Raises:
         BadInputError: it is something else.
     """
-    if (resource := profile_resources(workflow, rule).get(name)) is None:
+    resources = profile_resources(workflow, rule)
+    if name not in resources:  # `get` returns an unset resource
         return None
-    value = resource.raw
-    if isinstance(value, bool) or not str(value).isdigit() or int(value) < 1:
+    value = resources[name].raw
+    if not str(value).isdigit() or int(value) < 1:
         raise BadInputError("a whole number of at least 1", f"{value!r}", f"profile: set-resources: {rule}: {name}")
     return int(value)
 

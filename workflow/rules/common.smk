@@ -49,9 +49,7 @@ def load_plan():
         config.update(meant)
         refuse_old_profile(partial(snakemake_internals.profile_resources, workflow))
         trials_per_job = take_trials_per_job(config)
-        cores = {
-            rule: snakemake_internals.profile_number(workflow, rule, CORES_PER_GPU) or 1 for rule in NETWORK_RULES
-        }
+        cores = dict(zip(NETWORK_RULES, map(cores_of_process, NETWORK_RULES)))
         if overrides.keys() & config.keys():
             source += " and --config"
         plan = Plan(ExperimentConfig.from_dict(config, source=source))
@@ -66,6 +64,10 @@ def load_plan():
     except DafError as error:
         print(f"\n{error}\n", file=sys.stderr)
         sys.exit(error.exit_code)
+
+
+def cores_of_process(name):
+    return snakemake_internals.profile_number(workflow, name, CORES_PER_GPU) or 1
 
 
 def tell_about_code(workflow, plan):
