@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import random
 import signal
@@ -18,7 +19,7 @@ import torch
 from daf.config.recipes import TrainingRecipe
 from daf.distributed.failures import Cause, TrainingFailedError, read_failures
 from daf.distributed.process_group import Group
-from daf.engine.networks import NO_TOKEN
+from daf.engine.networks import NO_TOKEN, PolicyNetwork
 from daf.engine.simulation import BufferedSimulation
 from daf.engine.stepping import episode_seed
 from daf.engine.vector import VectorEnvironment
@@ -156,12 +157,66 @@ def test_workers_step_a_block_while_the_network_sees_another(monkeypatch: pytest
     ]  # fmt: skip
 
 
+def test_a_worker_is_in_the_middle_of_a_step_while_the_network_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each waits for the other: without an overlap, neither would go on.
+
+    A worker stays in the first environment of a block until the network has run on the other block, and the network
+    runs only while a worker is there.
+    """
+    stepping, may_go_on = (multiprocessing.get_context("fork").Semaphore(0) for _ in range(2))
+    horizon, patience = 3, 60
+    recipe = recipe_of()
+    hyperparameters = recipe.hyperparameters.model_copy(update={"horizon": horizon, "num_envs": 16})
+    step, run_network = BufferedSimulation.step, PolicyNetwork.step
+    steps, runs = [0], [0]
+
+    def waiting_step(self: Any) -> None:
+        first_of_block, last_block = steps[0] % 8 == 0, steps[0] >= 8 * (2 * horizon - 1)
+        steps[0] += 1
+        if first_of_block and not last_block:  # in the last one, nothing is left to play meanwhile
+            stepping.release()
+            assert may_go_on.acquire(timeout=patience), "the network waits for this step"
+        step(self)
+
+    def run_while_a_worker_steps(self: Any, observations: Any, state: Any) -> Any:
+        runs[0] += 1
+        if 1 < runs[0] <= 2 * horizon:
+            assert stepping.acquire(timeout=patience), "no worker steps meanwhile"
+            result = run_network(self, observations, state)
+            may_go_on.release()
+            return result
+        return run_network(self, observations, state)
+
+    monkeypatch.setattr(BufferedSimulation, "step", waiting_step)
+    monkeypatch.setattr(PolicyNetwork, "step", run_while_a_worker_steps)
+    trainer = Trainer(recipe.model_copy(update={"hyperparameters": hyperparameters}), Group(), CPU, env_workers=1)
+    try:
+        rollout, _ = trainer._collector.collect()
+    finally:
+        trainer.close()
+    assert rollout is not None
+    assert runs[0] == 2 * horizon + 1
+
+
 @pytest.mark.parametrize(
-    ("policy", "workers", "turns"), [("grid", 0, 1), ("grid", 1, 2), ("grid", 5, 3), (DOUBTER, 5, 1)]
+    ("policy", "blocks", "workers", "turns"),
+    [
+        ("grid", 3, 0, 1),
+        ("grid", 3, 1, 3),  # not 2 and then one alone
+        ("grid", 4, 1, 2),
+        ("grid", 3, 5, 3),
+        ("grid", 4, 3, 4),  # not 3 and then one alone
+        ("grid", 5, 2, 3),
+        ("grid", 1, 2, 1),
+        (DOUBTER, 3, 5, 1),
+    ],
 )
-def test_enough_blocks_take_turns_to_keep_the_workers_busy(policy: str, workers: int, turns: int) -> None:
+def test_enough_blocks_take_turns_to_keep_the_workers_busy(policy: str, blocks: int, workers: int, turns: int) -> None:
     """But a network that may remember its calls is called in the order that it would be without workers."""
-    trainer = Trainer(recipe_of(policy), Group(), CPU, env_workers=workers)
+    recipe = recipe_of(policy)
+    hyperparameters = recipe.hyperparameters.model_copy(update={"num_envs": 8 * blocks})
+    recipe = recipe.model_copy(update={"hyperparameters": hyperparameters})
+    trainer = Trainer(recipe, Group(), CPU, env_workers=workers)
     trainer.close()
     assert trainer._collector._turns == turns
 
