@@ -8,8 +8,9 @@ process, as these commands do, with one torch thread, which is fastest for it; D
 (at most two). Start-up and a first short episode are excluded on both sides. The ceiling is the bare engine with the
 same number of processes, repeating the actions of DAF's episodes in one environment at a time, without a policy or
 recording. Output: a table with the median of the rounds; with --json the last line is a JSON object with `ratio` by
-case. --quick runs one case in under 50 seconds. --parts splits the time of DAF's networks on one core into the engine's
-steps, the network's forward passes (batches of 16 episodes), and the rest, in CPU microseconds per agent-step: other work on the machine adds only what it takes of the caches.
+case. --quick runs one case in under 50 seconds. --parts splits the time of DAF's networks into the engine's steps, the
+network's forward passes (batches of 16 episodes), and the rest, in CPU microseconds per agent-step, to which other work
+on the machine adds only what it takes of the caches.
 """
 
 from __future__ import annotations
