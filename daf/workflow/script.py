@@ -93,8 +93,8 @@ def evaluation_device(snakemake: Any, device: str) -> str:
     """Where the networks of an evaluation run: on a GPU only if the job has asked for one.
 
     On its cores, an evaluation plays a batch of episodes per process, each with a network on the CPU. A GPU would serve
-    all of these processes in turn, with batches of a few dozen agents, for which starting its kernels takes longer than
-    a small network takes on a core: see benchmarks/README.md. So the profiles request no GPU, unless they are told to.
+    all of these processes in turn, and take about as long for a batch of a few dozen agents as a single core takes for
+    a small network: see benchmarks/README.md. So the profiles request no GPU, unless they are told to.
     """
     gres = snakemake.resources.get("gres")
     return device if snakemake.resources.get("gpu") or gres not in (None, "", "none") else "cpu"
