@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -14,8 +15,8 @@ def sixteen(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     """An affinity mask of 16 cores on a machine of 64, no quota, no Slurm."""
     for name in ("SLURM_JOB_ID", "SLURM_CPUS_PER_TASK", "SLURM_CPUS_ON_NODE"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr(limits.os, "sched_getaffinity", lambda _: set(range(16)))
-    monkeypatch.setattr(limits.os, "cpu_count", lambda: 64)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(16)))
+    monkeypatch.setattr(os, "cpu_count", lambda: 64)
     monkeypatch.setattr(limits, "_own_cgroups", lambda root, controller: [])
     return monkeypatch
 
