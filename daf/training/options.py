@@ -95,9 +95,9 @@ def cores_per_process(cores: int | None, processes_here: int, num_gpus: int) -> 
     """Cores of each training process.
 
     Args:
-        cores: those that the run may use on this machine; None: it was not told.
+        cores: those that the run may use on this machine; None: not known.
         processes_here: of the run on this machine.
-        num_gpus: that this run and others share, one per process; 0: nobody else uses this run's cores.
+        num_gpus: that this run and others share, one per process; 0: no other run uses this run's cores.
     """
     if cores is None:
         # As many processes as there are GPUs can be running, of this run or others.

@@ -94,7 +94,7 @@ def evaluation_device(snakemake: Any, device: str) -> str:
 
     On its cores, an evaluation plays a batch of episodes per process, each with a network on the CPU. A GPU would serve
     all of these processes in turn, and take about as long for a batch of a few dozen agents as a single core takes for
-    a small network: see benchmarks/README.md. So the profiles request no GPU, unless they are told to.
+    a small network: see benchmarks/README.md. So the profiles request no GPU by default.
     """
     gres = snakemake.resources.get("gres")
     return device if snakemake.resources.get("gpu") or gres not in (None, "", "none") else "cpu"

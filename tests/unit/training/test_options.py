@@ -107,10 +107,10 @@ def test_a_quota_and_more_workers_than_cores(monkeypatch: pytest.MonkeyPatch) ->
         (None, 1, 4, 4),  # three other runs may train on the other GPUs
         (None, 2, 4, 4),
         (None, 4, 4, 4),
-        (8, 1, 4, 8),  # a job that was told its cores
+        (8, 1, 4, 8),  # a job that knows its cores
         (8, 4, 0, 2),
         (3, 4, 0, 1),
-        (64, 1, 0, 16),  # told more than it may use
+        (64, 1, 0, 16),  # more than it may use
     ],
 )
 def test_a_process_gets_its_share_of_the_cores(
@@ -128,7 +128,7 @@ def test_trainings_that_run_at_once_do_not_oversubscribe_a_machine(
     """Every process has one thread and its workers. Each way to divide the GPUs among runs is tried."""
     monkeypatch.setattr("daf.training.options.usable_cpus", lambda: machine)
     for processes in (1, 2, gpus):
-        for cores in (None, processes * (machine // gpus)):  # not told, and told by the profile
+        for cores in (None, processes * (machine // gpus)):  # unknown, and as the profile says
             runs, share = gpus // processes, cores_per_process(cores, processes, gpus)
             busy = runs * processes * (1 + environment_workers("auto", 999, "cuda", share))
             assert busy <= machine
