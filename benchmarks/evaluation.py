@@ -1,22 +1,26 @@
 """Agent-steps per second of DAF's evaluation, compared with the one behind `cogames run` and `cogames scrimmage`.
 
     python benchmarks/evaluation.py [--quick] [--rounds N] [--json]
+    python benchmarks/evaluation.py --parts [--rounds N]
 
 Both use the same mission, policy, episode length and machine, in alternation. The peer plays its episodes in one
 process, as these commands do, with one torch thread, which is fastest for it; DAF plays them in one process per core
 (at most two). Start-up and a first short episode are excluded on both sides. The ceiling is the bare engine with the
 same number of processes, repeating the actions of DAF's episodes in one environment at a time, without a policy or
 recording. Output: a table with the median of the rounds; with --json the last line is a JSON object with `ratio` by
-case. --quick runs one case in under 50 seconds.
+case. --quick runs one case in under 50 seconds. --parts splits the time of DAF's networks into the engine's steps, the
+network's forward passes (batches of 16 episodes), and the rest, in CPU microseconds per agent-step, to which other work
+on the machine adds only what it takes of the caches.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import os
 
-from measure import speed
+from measure import median, speed
+
+from daf.system.limits import usable_cpus
 
 COMMON = """
 import sys, time
@@ -90,6 +94,43 @@ if __name__ == "__main__":
 """
 )
 
+PARTS = (
+    COMMON
+    + """
+import torch
+from daf.engine import batches
+from daf.engine.evaluation import evaluate_policy
+from daf.engine.simulation import BufferedSimulation
+
+spent = {"engine": 0.0, "forward": 0.0}
+
+def measured(kind, function):
+    def call(*arguments):
+        began = time.thread_time()
+        result = function(*arguments)
+        spent[kind] += time.thread_time() - began
+        return result
+    return call
+
+evaluate_policy(policy, warm_up, episodes=16, seed=7)
+play, whole = batches._Batch.play, 0.0
+
+def timed(batch):  # without building the maps
+    global whole
+    began = time.thread_time()
+    yield from play(batch)
+    whole += time.thread_time() - began
+
+batches._Batch.play = timed
+batches._Batch._forward = measured("forward", batches._Batch._forward)
+BufferedSimulation.step = measured("engine", BufferedSimulation.step)
+frame = evaluate_policy(policy, mission, episodes=episodes, seed=7)
+assert frame["failure"].isna().all(), frame["failure"].dropna().iloc[0]
+each = 1e6 / (frame["length"].sum() * mission.num_agents)
+print("\\nSPEED", spent["engine"] * each, spent["forward"] * each, (whole - sum(spent.values())) * each)
+"""
+)
+
 MISSIONS = ("tutorial.miner", "arena", "machina_1")
 GOALS = {"stateless": 20.0, "lstm": 20.0, "random": 10.0, "starter": 1.8}
 # Episodes of the peer and of DAF: a few seconds each.
@@ -97,17 +138,31 @@ EPISODES = {"stateless": (2, 64), "lstm": (2, 64), "random": (4, 64), "starter":
 STEPS = 300
 
 
+def print_parts(rounds: int) -> None:
+    print(f"CPU microseconds per agent-step, batches of 16 episodes, medians of {rounds}")
+    print(f"{'mission':16}{'policy':12}{'engine':>9}{'forward':>9}{'rest':>7}")
+    for mission in ("tutorial.miner", "arena"):
+        for policy in ("grid", "stateless", "lstm"):
+            found = [speed(PARTS, mission, policy, STEPS, 32, 1) for _ in range(rounds)]
+            engine, forward, rest = (median(values) for values in zip(*found, strict=True))
+            print(f"{mission:16}{policy:12}{engine:9.1f}{forward:9.1f}{rest:7.1f}", flush=True)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="one case, under 50 seconds")
     parser.add_argument("--rounds", type=int, default=3, help="measurements of each case")
     parser.add_argument("--json", action="store_true", help="print one JSON object last")
+    parser.add_argument("--parts", action="store_true", help="what the time of DAF's networks on one core is spent on")
     options = parser.parse_args()
+    if options.parts:
+        print_parts(options.rounds)
+        return
     cases = [(mission, policy) for mission in MISSIONS for policy in GOALS]
     rounds = options.rounds
     if options.quick:
         cases, rounds = [("tutorial.miner", "lstm")], 1
-    processes = min(2, os.cpu_count() or 1)
+    processes = min(2, usable_cpus())
     print(f"agent-steps/s, {STEPS} steps per episode, DAF on {processes} cores, median of {rounds}")
     print(f"{'mission':16}{'policy':12}{'cogames':>10}{'DAF':>10}{'ratio':>8}{'goal':>7}{'ceiling':>10}{'share':>7}")
     ratios: dict[str, float] = {}

@@ -29,9 +29,10 @@ from measure import median
 PROJECT = Path(__file__).parents[1]
 sys.path.insert(0, str(PROJECT))
 
+from daf.system.limits import usable_cpus  # noqa: E402
 from tests.slurm.cluster import Cluster, lacking  # noqa: E402
 
-CORES = len(os.sched_getaffinity(0))
+CORES = usable_cpus()
 
 
 def sweep(num_trials: int) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from pathlib import Path
 from daf.config.recipes import TrialRecipe
 from daf.search.files import read_finalist
 from daf.search.trial import TrialJob, run_finalist
-from daf.workflow.script import script_context
+from daf.workflow.script import cores_of_job, script_context
 
 with script_context(snakemake) as context:
     wildcards = snakemake.wildcards
@@ -19,6 +19,7 @@ with script_context(snakemake) as context:
             device=context.settings.device,
             logger=context.logger,
             log_file=Path(snakemake.log[0]),
+            cores=cores_of_job(snakemake),
         ),
         index=index,
     )

@@ -3,7 +3,7 @@
 from daf.compare.files import reason_to_skip
 from daf.config.recipes import EvaluationRecipe
 from daf.evaluation.shards import evaluate_shard, write_skipped_shard
-from daf.workflow.script import script_context
+from daf.workflow.script import evaluation_device, script_context
 
 with script_context(snakemake) as context:
     recipe = EvaluationRecipe.model_validate(snakemake.params.recipe)
@@ -16,7 +16,7 @@ with script_context(snakemake) as context:
             recipe,
             weights=list(snakemake.input.weights),
             output=snakemake.output[0],
-            device=context.settings.device,
+            device=evaluation_device(snakemake, context.settings.device),
             workers=snakemake.threads,
             logger=context.logger,
         )

@@ -5,7 +5,7 @@ from pathlib import Path
 from daf.config.recipes import TrialRecipe
 from daf.search.files import read_entry
 from daf.search.trial import TrialJob, run_promoted_trial
-from daf.workflow.script import script_context
+from daf.workflow.script import cores_of_job, script_context
 
 with script_context(snakemake) as context:
     wildcards = snakemake.wildcards
@@ -18,5 +18,6 @@ with script_context(snakemake) as context:
             device=context.settings.device,
             logger=context.logger,
             log_file=Path(snakemake.log[0]),
+            cores=cores_of_job(snakemake),
         ),
     )

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from daf.config.recipes import TrialRecipe
 from daf.search.trial import TrialJob, run_proposed_trial
-from daf.workflow.script import script_context
+from daf.workflow.script import cores_of_job, script_context
 
 with script_context(snakemake) as context:
     run_proposed_trial(
@@ -16,5 +16,6 @@ with script_context(snakemake) as context:
             device=context.settings.device,
             logger=context.logger,
             log_file=Path(snakemake.log[0]),
+            cores=cores_of_job(snakemake),
         ),
     )

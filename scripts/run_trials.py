@@ -6,7 +6,7 @@ from daf.config import DAFSweepConfig
 from daf.config.recipes import TrialRecipe
 from daf.search.files import read_prior, read_results
 from daf.search.trial import TrialJob, propose_and_run
-from daf.workflow.script import script_context
+from daf.workflow.script import cores_of_job, script_context
 
 with script_context(snakemake) as context:
     config = DAFSweepConfig.from_dict(snakemake.params.sweep)
@@ -19,5 +19,6 @@ with script_context(snakemake) as context:
             device=context.settings.device,
             logger=context.logger,
             log_file=Path(snakemake.log[0]),
+            cores=cores_of_job(snakemake),
         )
         propose_and_run(config, trial, results, prior, recipe, Path(path).parent, job)

@@ -5,7 +5,7 @@ from pathlib import Path
 from daf.config import DAFTrainingConfig
 from daf.training.options import RunOptions
 from daf.training.run import train_run
-from daf.workflow.script import script_context
+from daf.workflow.script import cores_of_job, script_context
 
 with script_context(snakemake) as context:
     wildcards = snakemake.wildcards
@@ -17,6 +17,7 @@ with script_context(snakemake) as context:
             label=f"train {wildcards.run} · seed {wildcards.seed}",
             device=context.settings.device,
             task_per_gpu=bool(snakemake.resources.get("tasks_per_gpu")),
+            cores=cores_of_job(snakemake),
             log_file=Path(snakemake.log[0]),
         ),
         best=Path(snakemake.input.best[0]) if snakemake.input.best else None,

@@ -22,6 +22,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Self
 
+from daf.cluster.settings import load_cluster
 from daf.cluster.states import FAILED, STOPPED
 from daf.errors import EXIT_FAILED, EXIT_OK, EXIT_REQUEUE, BadInputError, DafError, UnfitEnvironmentError, did_you_mean
 from daf.system.files import write_text
@@ -47,7 +48,8 @@ class SlurmOptions:
         account: default: yours.
         time_minutes: time limit of one run of the job; longer training is requeued and resumes.
         gpus_per_node: 0 requests none.
-        cpus_per_task: cores of a node's agent; default: one per training process of the node.
+        cpus_per_task: cores of a node's agent; default: those of the cluster's settings for each GPU, otherwise one for
+            each training process of the node.
         memory_mb: of a node; default: the partition's.
     """
 
@@ -113,13 +115,17 @@ def submit_command(
     """The sbatch command line of a training run."""
     folder = str(script.parent).replace("%", "%%")  # a percent sign starts a placeholder
     command = ["sbatch", "--parsable", f"--job-name=daf-{name}", f"--nodes={num_machines}", "--ntasks-per-node=1"]
-    command += [f"--cpus-per-task={options.cpus_per_task or processes_per_machine}"]
+    command += [f"--cpus-per-task={options.cpus_per_task or _cores(processes_per_machine, options.gpus_per_node)}"]
     command += [f"--gpus-per-node={options.gpus_per_node}"] if options.gpus_per_node else []
     command += [f"--mem={options.memory_mb}M"] if options.memory_mb else []
     command += [f"--partition={options.partition}"] if options.partition else []
     command += [f"--account={options.account}"] if options.account else []
     command += [f"--time={options.time_minutes}", f"--signal=B:USR1@{WARNING_SECONDS}", "--requeue"]
     return [*command, "--open-mode=append", f"--output={folder}/{PROCESSES_LOG}", str(script)]
+
+
+def _cores(processes: int, gpus: int) -> int:
+    return max(processes, gpus * load_cluster().cores_per_gpu) if gpus else processes
 
 
 def submit(

@@ -172,11 +172,10 @@ def _problems_with_nodes(request: Request, partition: Partition) -> list[BadInpu
         ("threads", "cores", request.cpus, max((group.cpus for group in partition.groups), default=0)),
     ):
         if asked > available:
-            hint = (
-                f"set cluster.max_memory_mb to {available}"
-                if resource == "mem_mb"
-                else "request fewer processes per machine"
-            )
+            hint = {
+                "mem_mb": f"set cluster.max_memory_mb to {available}",
+                "threads": f"{'lower cluster.cores_per_gpu, or ' if count else ''}request fewer processes per machine",
+            }[resource]
             expected = f"at most {available} {unit}, as nodes of {of} have"
             problems.append(BadInputError(expected, f"{asked}", where.format(resource), hint))
     fit = sum(group.count for group in partition.groups if _fits(request, group))

@@ -32,12 +32,23 @@ class ClusterSettings(StrictModel):
     task_per_gpu: bool = Field(
         False, description="start each training process as a separate Slurm task with its own GPU"
     )
+    cores_per_gpu: int = Field(
+        8, ge=1, description="cores of each process with a GPU: one runs the network, the others step environments"
+    )
+    evaluate_on_gpu: bool = Field(
+        False, description="whether networks play the episodes of `evaluate_policy` on a GPU instead of on the CPU"
+    )
     trials_per_job: int = Field(1, ge=1, description="number of a sweep's trials that one job runs in turn")
     max_memory_mb: int = Field(ge=1000, description="maximum memory per node that a job may request, MB")
     max_minutes: int = Field(ge=10, description="longest time limit that the partitions allow, minutes")
     scratch: str | None = Field(None, description="folder for temporary files on the nodes; null: their default")
     modules: list[str] = Field([], description="environment modules that must be loaded where Snakemake is started")
     extra: str | None = Field(None, description="additional sbatch options, as on its command line")
+
+    @property
+    def plays_on_gpu(self) -> bool:
+        """Whether evaluation uses GPUs."""
+        return self.evaluate_on_gpu and self.gpu_partition is not None
 
     def partition(self, gpu_if: str = "False") -> str:
         """The gpu_partition for jobs for which the expression is true."""
@@ -47,8 +58,17 @@ class ClusterSettings(StrictModel):
         """`count` GPUs on every node of a job; both arguments may be expressions, e.g. `threads` and `input`."""
         return f"'{self.gres}:' + str({count}) if {only_if} else {otherwise!r}"
 
-    def memory_mb(self, first: int) -> str:
-        """`first` MB per node, increased by as much with each attempt, up to what a node has."""
+    def gpus_of_training(self) -> str:
+        """A GPU for each training process on a node."""
+        return self.gpus(f"max(1, threads // {self.cores_per_gpu})")
+
+    def memory_mb_of_players(self) -> str:
+        """For an evaluation on a GPU: a process plays on each of its cores, each with a network and CUDA."""
+        return self.memory_mb(f"({4000 * (self.cores_per_gpu + 1)} if input.weights else 8000)")
+
+    def memory_mb(self, first: int | str) -> str:
+        """`first` MB per node, a number or an expression, increased by as much with each attempt, up to what a node
+        has."""
         return f"min({first} * attempt, {self.max_memory_mb})"
 
     def minutes(self, first: int) -> str:

@@ -36,7 +36,9 @@ class DAFConfig(StrictModel):
     output_dir: UserPath = Field(Path("daf_output"), description="folder for everything DAF writes")
     seed: Seed = Field(42, description="root seed of every random stream without an explicit seed")
     device: Literal["auto", "cpu", "cuda"] = Field(
-        "auto", description="where networks run; auto uses a GPU if one is available"
+        "auto",
+        description="where networks run; auto uses a GPU if one is available. In the workflow, evaluation runs on the "
+        "CPU unless the profile requests a GPU for it (see profiles/README.md)",
     )
     max_parallel_jobs: int = Field(4, ge=1, description="maximum number of parallel jobs when started from Python")
     min_free_disk_gb: float = Field(
@@ -137,7 +139,8 @@ class DAFTrainingConfig(StrictModel):
     env_workers: WorkersOrAuto = Field(
         "auto",
         description="processes that step the environments of each training process; 0: it does so itself. auto: with a "
-        "GPU, the cores that it may use, less one; on a CPU 0, since there more training processes are faster",
+        "GPU, its share of the cores that the job may use, less one; on a CPU 0, since there more training processes "
+        "are faster",
     )
     num_evaluations: int = Field(
         5,

@@ -24,6 +24,7 @@ from pathlib import Path
 
 from daf.distributed.signals import Stop
 from daf.errors import EXIT_OK
+from daf.system.limits import cpus_of_slurm
 
 POLL_SECONDS = 0.2
 GRACE_SECONDS = 60.0  # for a checkpoint after SIGTERM, before SIGKILL
@@ -39,14 +40,16 @@ def agent_commands(
     environment: Mapping[str, str],
     *,
     task_per_gpu: bool = False,
+    cores: int | None = None,
 ) -> list[list[str]]:
     """The commands that start all torchrun agents; their reports of failures go to the folder `reports`.
 
     Args:
         task_per_gpu: inside a Slurm allocation, an agent for each process instead of one for each machine.
+        cores: of each machine, those that the agents may use; None: those that Slurm gave to this task.
     """
     agent = [sys.executable, "-m", "daf.distributed.elastic_agent", str(reports)]
-    in_slurm = "SLURM_JOB_ID" in environment and shutil.which("srun") is not None
+    in_slurm = starts_with_srun(environment)
     tasks_per_machine = processes_per_machine if in_slurm and task_per_gpu else 1
     layout = [
         f"--nnodes={num_machines * tasks_per_machine}",
@@ -70,14 +73,19 @@ def agent_commands(
         # agent time to report.
         srun += ["--overlap", "--kill-on-bad-exit=0", f"--wait={LAST_WORDS_SECONDS:.0f}"]
         # srun does not inherit the job's number of cores; its default is one.
-        cores = environment.get("SLURM_CPUS_PER_TASK") or environment.get("SLURM_CPUS_ON_NODE")
-        srun += [f"--cpus-per-task={max(1, int(cores) // tasks_per_machine)}"] if cores else []
+        cores = cores or cpus_of_slurm(environment)
+        srun += [f"--cpus-per-task={max(1, cores // tasks_per_machine)}"] if cores else []
         if tasks_per_machine > 1 and "CUDA_VISIBLE_DEVICES" in environment:
             srun += ["--gpus-per-task=1"]
         return [[*srun, "bash", "-c", script, "agent", *agent, *layout]]
     port = free_port()
     meeting = [f"--rdzv-endpoint=127.0.0.1:{port}", f"--rdzv-id=daf-{port}", "--local-addr=127.0.0.1"]
     return [[*agent, *layout, *meeting, *worker] for _ in range(num_machines)]
+
+
+def starts_with_srun(environment: Mapping[str, str]) -> bool:
+    """Whether agents can be started on the machines of a Slurm allocation; otherwise all of them run here."""
+    return "SLURM_JOB_ID" in environment and shutil.which("srun") is not None
 
 
 def without_step(environment: Mapping[str, str]) -> dict[str, str]:

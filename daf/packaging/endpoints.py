@@ -210,7 +210,10 @@ class FolderEndpoint:
             examine=lambda stored: require_signature(stored, verification_key),
         )  # fmt: skip
         location = str(self._registry.folder / pointer["package"])
-        details = {"dry_run": True, "current": current["version"] if current else None} if dry_run else {}
+        served = current["version"] if current else None
+        details: dict[str, object] = {"dry_run": True, "current": served} if dry_run else {}
+        if served == pointer["version"]:
+            details["unchanged"] = True
         return self._deployment(name, pointer["version"], location, pointer["sha256"], details)
 
     def deployed(self, name: str | None) -> list[DeployedPolicy]:

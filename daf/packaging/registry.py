@@ -140,7 +140,7 @@ class FolderRegistry:
             if examine is not None:
                 examine(stored)
             if target == current.version:
-                return self._pointer(current, name) | {"unchanged": True}
+                return self._pointer(current, name)
             if dry_run:
                 return self._pointer(current, name) | {
                     "version": target,

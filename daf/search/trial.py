@@ -58,12 +58,14 @@ class TrialJob:
     Attributes:
         label: name of the trial in messages.
         log_file: file to which the processes of its training also write.
+        cores: those that its training may use; None: see `daf.training.options.RunOptions`.
     """
 
     label: str
     device: str
     logger: DAFLogger
     log_file: Path | None = None
+    cores: int | None = None
 
 
 def run_trial(
@@ -306,7 +308,8 @@ class _TrialRun:
         from daf.training.launch import run_training
         from daf.training.options import RunOptions
 
-        options = RunOptions(label=self.job.label, device=self.job.device, log_file=self.job.log_file)
+        job = self.job
+        options = RunOptions(label=job.label, device=job.device, cores=job.cores, log_file=job.log_file)
         stop_condition = StopCondition(
             at_steps=self.recipe.stop_at_steps,
             worse_than=self.assignment.pruning_thresholds or (),

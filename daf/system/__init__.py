@@ -18,7 +18,7 @@ loaded_files     files that user code really runs and reads, which a stamp may n
 private_folders  folders that no other user can read or prepare
 locks            exclusive use of a folder by one process
 devices          GPUs and processors
-limits           limits of a cgroup on memory and processors
+limits           memory and cores that this process may use
 resource_usage   the time and memory used
 progress         progress of a loop, as lines
 checks           results of checks of a machine or a package

@@ -1,12 +1,14 @@
-"""Limits that a cgroup (a container, a Slurm job) places on memory and processors."""
+"""What this process may use: memory and processors, as far as its affinity mask, its cgroup (a container, a Slurm job)
+and Slurm allow.
+
+Whatever counts cores asks `usable_cpus`: the machine's number is never the answer on a shared one.
+"""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-
-from daf.system.provenance import available_cpus
 
 
 def available_memory(cgroup_root: str | Path = "/sys/fs/cgroup") -> tuple[float, str]:
@@ -50,14 +52,30 @@ def cgroup_cpu_limit(cgroup_root: str | Path = "/sys/fs/cgroup") -> float | None
 
 
 def usable_cpus(cgroup_root: str | Path = "/sys/fs/cgroup") -> int:
-    """CPUs that this process may keep busy: by its affinity mask, its cgroup's quota, and its share of a Slurm job."""
-    limits = [float(available_cpus())]
+    """Cores that this process may keep busy: by its affinity mask, its cgroup's quota, and its share of a Slurm job."""
+    limits = [float(cpus_of_affinity())]
     if (quota := cgroup_cpu_limit(cgroup_root)) is not None:
         limits.append(quota)
-    of_task = os.environ.get("SLURM_CPUS_PER_TASK", "")
-    if "SLURM_JOB_ID" in os.environ and of_task.isdigit():
-        limits.append(float(of_task))
+    if (allocated := cpus_of_slurm(os.environ)) is not None:
+        limits.append(allocated)
     return max(1, int(min(limits)))
+
+
+def cpus_of_affinity() -> int:
+    """Cores on which the kernel lets this process run."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def cpus_of_slurm(environment: Mapping[str, str]) -> int | None:
+    """Cores of this task or step on its node; None outside a job, or if Slurm does not say.
+
+    Without its cgroup or affinity plugin, Slurm does not bind a job to its cores.
+    """
+    given = [environment.get(name, "") for name in ("SLURM_CPUS_PER_TASK", "SLURM_CPUS_ON_NODE")]
+    counts = [int(text) for text in given if text.isdigit()] if "SLURM_JOB_ID" in environment else []
+    return min(counts, default=None)
 
 
 def _own_cgroups(root: Path, controller: str, membership: str | Path = "/proc/self/cgroup") -> list[Path]:

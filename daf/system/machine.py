@@ -12,8 +12,7 @@ from pathlib import Path
 
 from daf.system.checks import CheckResult
 from daf.system.devices import cuda_available
-from daf.system.limits import available_memory, cgroup_cpu_limit
-from daf.system.provenance import available_cpus
+from daf.system.limits import available_memory, usable_cpus
 
 GB = 1e9
 
@@ -27,10 +26,9 @@ def check_python() -> CheckResult:
 
 
 def check_cpus() -> CheckResult:
-    """CPUs that this process may use: affinity (Slurm, taskset) and the cgroup's quota (containers)."""
-    allowed, machine, quota = available_cpus(), os.cpu_count() or 1, cgroup_cpu_limit()
-    usable = allowed if quota is None else min(float(allowed), quota)
-    found = f"{usable:g} usable of {machine}" if usable < machine else f"{machine}"
+    """Cores that this process may use, see `daf.system.limits.usable_cpus`."""
+    usable, machine = usable_cpus(), os.cpu_count() or 1
+    found = f"{usable} usable of {machine}" if usable < machine else f"{machine}"
     return CheckResult(name="cpus", status="ok", found=found, expected="at least 1")
 
 

@@ -18,6 +18,7 @@ from typing import Any
 
 from daf.system.engine_packages import ENGINE_PACKAGES
 from daf.system.files import PROJECT, digest
+from daf.system.limits import usable_cpus
 from daf.system.loaded_files import with_escaping_modules
 from daf.system.plain import to_plain
 from daf.system.user_code import CodeStamp, code_in
@@ -107,23 +108,16 @@ def _git(folder: Path, *arguments: str) -> str | None:
 
 
 def host_facts() -> dict[str, Any]:
-    """Machine facts: the CPUs this process may use and their model (matrix products differ in the last bits between
-    models), total memory in bytes, and the job's Slurm id if there is one."""
+    """Machine facts: the cores that this process may use and their model (matrix products differ in the last bits
+    between models), total memory in bytes, and the job's Slurm id if there is one."""
     return {
         "hostname": platform.node(),
         "platform": platform.platform(),
         "cpu": _cpu_model(),
-        "cpu_count": available_cpus(),
+        "cpu_count": usable_cpus(),
         "memory_bytes": _total_memory(),
         "slurm_job_id": os.environ.get("SLURM_JOB_ID"),
     }
-
-
-def available_cpus() -> int:
-    """CPUs this process may run on, which is fewer than the machine's inside an allocation."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 @cache

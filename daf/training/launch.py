@@ -30,16 +30,15 @@ from daf.distributed.failures import (
 )
 from daf.distributed.heartbeat import clear_beats, read_beats
 from daf.distributed.signals import stop_signals
-from daf.distributed.torchrun import agent_commands, run_agents
+from daf.distributed.torchrun import agent_commands, run_agents, starts_with_srun
 from daf.errors import EXIT_FAILED, EXIT_OK, EXIT_REQUEUE, BadInputError, DafError
 from daf.logging_config import DAFLogger, create_daf_logger
 from daf.system.devices import inside_allocation, lease_devices, lease_folder, resolve_device, visible_devices
-from daf.system.limits import usable_cpus
 from daf.system.locks import exclusive
 from daf.system.user_code import unfollowed_in_words
 from daf.system.worker_processes import WorkerFailedError
 from daf.training.isolation import IsolatedTrainingFailed, may_end_the_process, train_isolated
-from daf.training.options import RunOptions, TrainingSpec
+from daf.training.options import RunOptions, TrainingSpec, cores_per_process, environment_workers
 from daf.training.outcome import TrainingOutcome, write_run_record
 from daf.training.paths import JOB, MODEL, RUN, STATE, failed_run_path, outcome_path
 from daf.training.stopping import StopCondition
@@ -75,7 +74,7 @@ def run_training(
             record.unlink(missing_ok=True)
         try:
             with _gpus(training) as gpus:
-                training = _with_share_of_cores(training, gpus)
+                training = _with_share_of_cores(training, shared_gpus=bool(gpus))
                 if recipe.world_size == 1:
                     return _run_alone(training, gpus, stop_condition, logger)
                 return _run_group(training, gpus, logger)
@@ -133,13 +132,16 @@ def _gpus(training: TrainingSpec) -> Iterator[list[str]]:
         yield names
 
 
-def _with_share_of_cores(training: TrainingSpec, gpus: list[str]) -> TrainingSpec:
-    """Where runs share a machine's GPUs, the environments of a run take the same share of its cores."""
-    if not gpus or training.options.env_workers != "auto":
+def _with_share_of_cores(training: TrainingSpec, *, shared_gpus: bool) -> TrainingSpec:
+    """The training with the number of environment workers that its share of the machine's cores allows."""
+    options, recipe = training.options, training.recipe
+    if options.env_workers != "auto":
         return training
-    workers = max(0, usable_cpus() // len(visible_devices()) - 1)  # each process has one GPU
-    options = training.options.model_copy(update={"env_workers": workers})
-    return training.model_copy(update={"options": options})
+    on_this_machine = recipe.world_size // (options.num_machines if starts_with_srun(os.environ) else 1)
+    cores = cores_per_process(options.cores, on_this_machine, len(visible_devices()) if shared_gpus else 0)
+    kind, _, _ = resolve_device(options.device).partition(":")
+    workers = environment_workers("auto", recipe.hyperparameters.num_envs, kind, cores)
+    return training.model_copy(update={"options": options.model_copy(update={"env_workers": workers})})
 
 
 def _run_alone(
@@ -192,7 +194,13 @@ def _run_group(training: TrainingSpec, gpus: list[str], logger: DAFLogger) -> Tr
             clear_reports(state)
             clear_beats(state)
             commands = agent_commands(
-                worker, state, options.num_machines, per_machine, os.environ, task_per_gpu=options.task_per_gpu
+                worker,
+                state,
+                options.num_machines,
+                per_machine,
+                os.environ,
+                task_per_gpu=options.task_per_gpu,
+                cores=options.cores,
             )
             devices = [gpus[agent * per_machine :][:per_machine] for agent in range(len(commands))]
             codes = run_agents(commands, devices, stop)

@@ -33,6 +33,8 @@ class RunOptions(BaseModel):
         checkpoint_interval_steps: agent-steps between checkpoints.
         max_restarts: how often a group of several processes is restarted after a failure.
         env_workers: processes that step the environments of each training process, see `environment_workers`.
+        cores: of each machine, those that this run may use; None: all that its first process may use or, if runs share
+            the machine's GPUs, the share of the run's GPUs.
         stall_seconds: a group without progress for this long counts as stalled; before its first update it may take
             three times as long. An environment worker may take half of it for a step.
         trackers: where metrics go in addition to metrics.jsonl, see `daf.training.trackers`.
@@ -48,6 +50,7 @@ class RunOptions(BaseModel):
     checkpoint_interval_steps: int = _DEFAULTS.checkpoint_interval_steps
     max_restarts: int = _DEFAULTS.max_restarts
     env_workers: WorkersOrAuto = _DEFAULTS.env_workers
+    cores: int | None = None
     stall_seconds: float = STALL_SECONDS
     trackers: tuple[str, ...] = ()
     log_file: Path | None = None
@@ -66,23 +69,40 @@ class RunOptions(BaseModel):
         )
 
 
-def environment_workers(setting: int | str, num_envs: int, device_type: str) -> int:
+def environment_workers(setting: int | str, num_envs: int, device_type: str, cores: int | None = None) -> int:
     """How many processes step the environments of this training process; at most one for each environment.
 
-    `auto` takes every core that this process may use but one, which it shares with the other processes that torchrun's
-    agent has started. On a CPU it takes none: there a core gains more as another training process.
+    `auto` takes every core of this process but one, where the network runs, with a single thread: so a process and its
+    workers never outnumber its cores. On a CPU it takes none: there a core gains more as another training process.
+
+    Args:
+        cores: of this process; None: its share of those that it may use with the other processes of torchrun's agent.
 
     Raises:
         BadInputError: workers on a system where a process cannot be copied.
     """
     if setting == "auto":
-        share = usable_cpus() // int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+        share = usable_cpus() // int(os.environ.get("LOCAL_WORLD_SIZE", "1")) if cores is None else cores
         wanted = max(0, share - 1) if CAN_FORK and device_type != "cpu" else 0
     else:
         wanted = int(setting)
     if wanted and not CAN_FORK:
         raise BadInputError("env_workers 0 on this system", str(wanted), "env_workers", "workers need Linux")
     return min(wanted, num_envs)
+
+
+def cores_per_process(cores: int | None, processes_here: int, num_gpus: int) -> int:
+    """Cores of each training process.
+
+    Args:
+        cores: those that the run may use on this machine; None: not known.
+        processes_here: of the run on this machine.
+        num_gpus: that this run and others share, one per process; 0: no other run uses this run's cores.
+    """
+    if cores is None:
+        # As many processes as there are GPUs can be running, of this run or others.
+        return max(1, usable_cpus() // max(processes_here, num_gpus))
+    return max(1, min(cores, usable_cpus()) // processes_here)
 
 
 class TrainingSpec(BaseModel):

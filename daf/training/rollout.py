@@ -191,8 +191,11 @@ class Collector:
         if not (workers and self._network.remembers_nothing):
             return 1
         # With two, one is stepped while the network sees the other. With as many as there are workers, each worker has
-        # what fits into its core's cache, and something to do while another finishes a block.
-        return min(max(2, workers), len(self._blocks))
+        # what fits into its core's cache, and something to do while another finishes a block. None is left over to play
+        # alone, when workers would wait for the network and the network for them.
+        blocks = len(self._blocks)
+        rounds = max(1, blocks // max(2, workers))
+        return -(-blocks // rounds)
 
     def _actor(self, block: range) -> PlainActor | StagedActor:
         if block not in self._actors:

@@ -27,6 +27,8 @@ from daf.system.json_files import NOTICES
 from daf.system.loaded_files import job_begins
 from daf.workflow.code_changes import code_unchanged
 
+CORES_PER_GPU = "cores_per_gpu"  # the resource with which a profile says how many cores each process gets
+
 
 @dataclass(frozen=True)
 class ScriptContext:
@@ -76,6 +78,26 @@ def script_context(snakemake: Any) -> Iterator[ScriptContext]:
     except Exception:
         logger.error(traceback.format_exc())
         sys.exit(EXIT_FAILED)
+
+
+def cores_of_job(snakemake: Any) -> int | None:
+    """Cores of each machine that a job may use for environments; None if the profile does not say.
+
+    Not all that the job's processes could use: on this machine, others run beside it, and on a cluster that binds no
+    job to its cores, Slurm no longer says how many they are once the job runs.
+    """
+    return snakemake.threads if snakemake.resources.get(CORES_PER_GPU) else None
+
+
+def evaluation_device(snakemake: Any, device: str) -> str:
+    """Where the networks of an evaluation run: on a GPU only if the job has asked for one.
+
+    On its cores, an evaluation plays a batch of episodes per process, each with a network on the CPU. A GPU would serve
+    all of these processes in turn, and take about as long for a batch of a few dozen agents as a single core takes for
+    a small network: see benchmarks/README.md. So the profiles request no GPU by default.
+    """
+    gres = snakemake.resources.get("gres")
+    return device if snakemake.resources.get("gpu") or gres not in (None, "", "none") else "cpu"
 
 
 class _Both(io.TextIOBase):

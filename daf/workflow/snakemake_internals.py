@@ -204,6 +204,21 @@ def profile_resources(workflow: Workflow, rule: str) -> Mapping[str, Any]:
     return resources
 
 
+def profile_number(workflow: Workflow, rule: str, name: str) -> int | None:
+    """A resource that the profile gives a rule as a number.
+
+    Raises:
+        BadInputError: it is something else.
+    """
+    resources = profile_resources(workflow, rule)
+    if name not in resources:  # `get` returns an unset resource
+        return None
+    value = resources[name].raw
+    if not str(value).isdigit() or int(value) < 1:
+        raise BadInputError("a whole number of at least 1", f"{value!r}", f"profile: set-resources: {rule}: {name}")
+    return int(value)
+
+
 def set_resources(workflow: Workflow, rule: str, resources: Mapping[str, Any]) -> None:
     """Replace resources of a rule, as `set-resources` would."""
     workflow.get_rule(rule).resources.update(resources)

@@ -28,7 +28,7 @@ from pathlib import Path
 CPU_NODES = ("c1", "c2")
 GPU_NODES = ("g1", "g2")
 NODES = CPU_NODES + GPU_NODES
-NODE_CPUS = 8  # like the memory, more than there is: the tests' jobs are small, and mostly wait
+NODE_CPUS = 32  # like the memory, more than there is: the tests' jobs are small, and mostly wait
 NODE_MEMORY_MB = 64_000
 GPUS_PER_NODE = 2
 CLIENTS = ("sacct", "sacctmgr", "salloc", "sbatch", "scancel", "scontrol", "sinfo", "squeue", "srun")

@@ -31,7 +31,7 @@ def test_the_executor_for_any_scheduler_submits_with_sbatch(cluster: Cluster, tm
     # Accounting gives memory for all nodes of a job.
     analysis, evaluation, training = sorted(run.jobs(), key=lambda job: job.comment)
     assert (training.comment, training.partition, training.nodes, training.cpus, training.memory, training.limit) == (
-        "rule_train_policy run=pair,seed=1", "gpu", 2, 2, "32000M", "12:00:00",
+        "rule_train_policy run=pair,seed=1", "gpu", 2, 16, "32000M", "12:00:00",
     )  # fmt: skip
     assert "gres/gpu=2" in training.allocated
     assert (evaluation.partition, evaluation.nodes, evaluation.memory) == ("cpu", 1, "8000M")

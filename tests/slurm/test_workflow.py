@@ -86,20 +86,20 @@ def test_everything_is_made_and_each_job_ran_once(finished: Run) -> None:
 # What follows the partition on sbatch's command line, as accounting recorded it: nodes, tasks, gres, memory, time.
 SUBMITTED = {
     "rule_run_trial_wildcards_knobs_0000": (
-        "-p gpu -t 120 --mem 8000 --requeue --cpus-per-task=1 -D FOLDER --gres=gpu:1"
+        "-p gpu -t 120 --mem 8000 --requeue --cpus-per-task=8 -D FOLDER --gres=gpu:1"
     ),
     "rule_evaluate_policy_wildcards_trained-seed-1_hall_0": (
-        "-p gpu -t 120 --mem 8000 --requeue --cpus-per-task=1 -D FOLDER --gres=gpu:1"
+        "-p cpu -t 120 --mem 8000 --requeue --ntasks=1 --cpus-per-task=1 -D FOLDER"
     ),
     "rule_evaluate_policy_wildcards_random_hall_0": (
         "-p cpu -t 120 --mem 8000 --requeue --ntasks=1 --cpus-per-task=1 -D FOLDER"
     ),
     "rule_analyze_mission_wildcards_hall": ("-p cpu -t 60 --mem 2000 --requeue --ntasks=1 --cpus-per-task=1 -D FOLDER"),
     "rule_train_policy_wildcards_node_1": (
-        "-p gpu -t 720 --mem 16000 --nodes=1 --requeue --cpus-per-task=2 -D FOLDER --gres=gpu:2"
+        "-p gpu -t 720 --mem 16000 --nodes=1 --requeue --cpus-per-task=16 -D FOLDER --gres=gpu:2"
     ),
     "rule_train_policy_wildcards_square_1": (
-        "-p gpu -t 720 --mem 16000 --nodes=2 --requeue --cpus-per-task=2 -D FOLDER --gres=gpu:2"
+        "-p gpu -t 720 --mem 16000 --nodes=2 --requeue --cpus-per-task=16 -D FOLDER --gres=gpu:2"
     ),
 }
 
@@ -112,11 +112,11 @@ def test_submit_lines(finished: Run, comment: str) -> None:
 
 def test_jobs_land_where_they_should(finished: Run) -> None:
     for job in finished.jobs():
-        runs_network = "random" not in job.comment and "analyze_mission" not in job.comment
-        assert job.partition == ("gpu" if runs_network else "cpu")
+        trains = "run_trial" in job.comment or "train_policy" in job.comment
+        assert job.partition == ("gpu" if trains else "cpu")
         assert job.node_list[0] == job.partition[0]
     (trained,) = finished.jobs("rule_train_policy_wildcards_square")
-    assert (trained.nodes, trained.cpus, trained.node_list) == (2, 4, "g[1-2]")
+    assert (trained.nodes, trained.cpus, trained.node_list) == (2, 32, "g[1-2]")
     assert "gres/gpu=4" in trained.allocated
 
 
@@ -167,7 +167,7 @@ def test_trainings_that_share_nodes_have_gpus_and_ports_of_their_own(
     for job in jobs:
         assert job.node_list == "g[1-2]"
         assert " ".join(job.options) == (
-            f"-p gpu -t 720 --mem 16000 --nodes=2 --requeue --cpus-per-task=1 -D {run.folder} --gres=gpu:1"
+            f"-p gpu -t 720 --mem 16000 --nodes=2 --requeue --cpus-per-task=8 -D {run.folder} --gres=gpu:1"
         )
     seen: dict[str, list[str]] = {"g1": [], "g2": []}
     for name, seed in (("left", 1), ("right", 2)):
@@ -213,7 +213,7 @@ def test_a_task_for_each_gpu(start: Callable[..., Run], tmp_path: Path, monkeypa
     (job,) = run.jobs()
     assert "-A lab" in job.submit_line
     assert " ".join(job.options) == (
-        f"-p gpu -t 50 --mem 6000 --nodes=2 --requeue --ntasks-per-gpu=1 --cpus-per-task=1 --nice=7 -D {run.folder} "
+        f"-p gpu -t 50 --mem 6000 --nodes=2 --requeue --ntasks-per-gpu=1 --cpus-per-task=8 --nice=7 -D {run.folder} "
         "--gres=gpu:fake:2"
     )
 

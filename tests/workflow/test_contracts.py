@@ -13,6 +13,8 @@ from typing import Any
 import pytest
 import yaml
 
+from daf.errors import EXIT_BAD_INPUT
+from daf.system.limits import usable_cpus
 from tests.workflow.conftest import DryRun
 from tests.workflow.tools import PROJECT, SMALL, job_counts, skip_engine_check, snakemake, write_experiment
 
@@ -102,6 +104,54 @@ def test_a_profile_says_where_jobs_run_and_changes_none_of_them(dry_run: DryRun,
     if profile == "slurm":
         assert "mem_mb=8000" in resources[1]  # not the rule's own 2000
         assert "runtime=120" in resources[1]
+
+
+def requested(output: str) -> dict[str, tuple[int, str]]:
+    """Threads and resources of the jobs of a dry-run that run networks, by rule and policy."""
+    found = {}
+    for name, block in re.findall(r"^rule (\w+):\n((?:    .+\n)*)", output, re.MULTILINE):
+        policy = re.search(r"checkpoint=(\w+)", block) if name == "evaluate_policy" else None
+        threads = re.search(r"threads: (\d+)", block)
+        resources = re.search(r"resources: (.+)", block)
+        assert resources is not None
+        found[f"{name} {policy[1]}" if policy else name] = (int(threads[1]) if threads else 1, resources[1])
+    return found
+
+
+def test_on_a_cluster_every_process_with_a_gpu_gets_its_cores(
+    dry_run: DryRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two processes train together. `--config`, which replaces that of the profile, changes no cores."""
+    settings = {"cores_per_gpu": 3, "evaluate_on_gpu": True, "max_memory_mb": 60_000, "max_minutes": 1440}
+    (tmp_path / "cluster.yaml").write_text(yaml.safe_dump(settings))
+    monkeypatch.setenv("DAF_CLUSTER", str(tmp_path / "cluster.yaml"))
+    for trials_per_job, trial in ((1, "run_trial"), (2, "run_trials_knobs_0000_0001")):
+        options = ("--profile", str(PROJECT / "profiles" / "slurm"), "-c", "64")
+        found = requested(dry_run(SMALL, *options, "--config", f"trials_per_job={trials_per_job}"))
+        for rule, cores, gpus in (
+            (trial, 3, "gpu:1,"), ("train_policy", 6, "gpu:2,"), ("evaluate_policy trained", 3, "gpu:1,"),
+            ("evaluate_policy random", 1, ","),
+        ):  # fmt: skip
+            threads, resources = found[rule]
+            assert threads == cores, rule
+            assert f"gres={gpus}" in resources, rule
+
+
+def test_on_a_machine_with_a_gpu_jobs_that_run_at_once_share_its_cores(dry_run: DryRun) -> None:
+    cores = usable_cpus()
+    found = requested(dry_run(SMALL, "--profile", str(PROJECT / "profiles" / "local-gpu")))
+    assert (found["run_trial"][0], found["train_policy"][0]) == (cores, cores)  # more would never start
+    for policy in ("trained", "random"):
+        threads, resources = found[f"evaluate_policy {policy}"]
+        assert (threads, "gpu=0" in resources) == (1, True)
+
+
+def test_cores_that_are_no_number_are_refused(tmp_path: Path) -> None:
+    write_experiment(tmp_path, SMALL)
+    skip_engine_check(tmp_path)
+    done = snakemake(tmp_path, "-n", "--set-resources", "run_trial:cores_per_gpu=many")
+    assert done.returncode == EXIT_BAD_INPUT
+    assert "profile: set-resources: run_trial: cores_per_gpu\n  expected: a whole number of at least 1" in done.stderr
 
 
 def test_profiles_repeat_no_key_of_the_default_with_another_value() -> None:

@@ -24,16 +24,19 @@ from daf.workflow.learning_plan import refuse_old_profile, take_trials_per_job
 from daf.workflow.lock import remove_stale_workflow_lock
 from daf.workflow.plan import Plan, code_of_experiment
 from daf.workflow.preflight import check_once
+from daf.workflow.script import CORES_PER_GPU
 from daf.workflow.targets import check_writable, refuse_braces, refuse_patterns
 
+# They run networks. Each of their processes has one core or, with a GPU, as many as the profile says.
+NETWORK_RULES = ("run_trial", "run_rung_trial", "confirm_trial", "train_policy", "evaluate_policy")
 NAME = NAME_PATTERN.strip("^$")
 # Snakemake formats this path, so a folder `run {v2}` above it needs its braces doubled.
 ENVIRONMENT = str(PROJECT / "environment.yml").replace("{", "{{").replace("}", "}}")
 
 
 def load_plan():
-    """The plans of the checked experiment, and how many trials a job runs; a wrong experiment ends here, before there
-    is a DAG."""
+    """The plans of the checked experiment, how many trials a job runs, and on how many cores each process of a rule
+    runs; a wrong experiment ends here, before there is a DAG."""
     source = ", ".join(str(path) for path in workflow.configfiles)
     try:
         refuse_repeated_keys(snakemake_internals.profile_files(sys.argv, os.environ))
@@ -46,6 +49,7 @@ def load_plan():
         config.update(meant)
         refuse_old_profile(partial(snakemake_internals.profile_resources, workflow))
         trials_per_job = take_trials_per_job(config)
+        cores = dict(zip(NETWORK_RULES, map(cores_of_process, NETWORK_RULES)))
         if overrides.keys() & config.keys():
             source += " and --config"
         plan = Plan(ExperimentConfig.from_dict(config, source=source))
@@ -56,10 +60,14 @@ def load_plan():
             check_writable(plan.experiment.daf.output_dir)
             check_once(plan, source)
             tell_about_code(workflow, plan)
-        return plan, trials_per_job
+        return plan, trials_per_job, cores
     except DafError as error:
         print(f"\n{error}\n", file=sys.stderr)
         sys.exit(error.exit_code)
+
+
+def cores_of_process(name):
+    return snakemake_internals.profile_number(workflow, name, CORES_PER_GPU) or 1
 
 
 def tell_about_code(workflow, plan):
@@ -116,7 +124,7 @@ def report_failure(workflow):
             print(f"\n{text}", file=sys.stderr)
 
 
-PLANS, TRIALS_PER_JOB = load_plan()
+PLANS, TRIALS_PER_JOB, CORES_OF_PROCESS = load_plan()
 CHECKPOINTS, EPISODES, LEARNING = PLANS.checkpoints, PLANS.episodes, PLANS.learning
 EXPERIMENT = PLANS.experiment
 OUT = str(EXPERIMENT.daf.output_dir)
@@ -229,9 +237,14 @@ def sweeps_of_comparison(wildcards):
 # ---- resources ----------------------------------------------------------------------------------------------
 
 
-def training_processes(wildcards):
-    """Cores of a machine: one per training process."""
-    return LEARNING.run(wildcards.run).processes_per_machine
+def training_cores(wildcards):
+    """Cores of a machine: those of its training processes."""
+    return LEARNING.run(wildcards.run).processes_per_machine * CORES_OF_PROCESS["train_policy"]
+
+
+def evaluation_cores(wildcards, input):
+    """Cores of an evaluation: each plays a part of the episodes. A scripted policy uses no GPU."""
+    return CORES_OF_PROCESS["evaluate_policy"] if input.weights else 1
 
 
 def training_machines(wildcards):

@@ -31,7 +31,7 @@ rule evaluate_policy:
         "<benchmarks>/evaluations/{checkpoint}/{mission}/episodes-{shard}.jsonl"
     conda:
         ENVIRONMENT
-    threads: 1
+    threads: evaluation_cores
     resources:
         mem_mb=2000,
         runtime=60,

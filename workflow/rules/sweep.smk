@@ -68,7 +68,7 @@ rule run_rung_trial:
         "<benchmarks>/sweeps/{sweep}/rung-{rung}/entry-{entry}.jsonl"
     conda:
         ENVIRONMENT
-    threads: 1
+    threads: CORES_OF_PROCESS["run_rung_trial"]
     resources:
         mem_mb=2000,
         runtime=60,
@@ -110,7 +110,7 @@ rule confirm_trial:
         "<benchmarks>/sweeps/{sweep}/confirmation/rank-{rank}/seed-{seed}.jsonl"
     conda:
         ENVIRONMENT
-    threads: 1
+    threads: CORES_OF_PROCESS["confirm_trial"]
     resources:
         mem_mb=2000,
         runtime=60,

@@ -23,7 +23,7 @@ rule train_policy:
         "<benchmarks>/training/{run}/seed-{seed}.jsonl"
     conda:
         ENVIRONMENT
-    threads: training_processes
+    threads: training_cores
     resources:
         mem_mb=4000,
         runtime=240,

@@ -40,7 +40,7 @@ rule run_trial:
         "<benchmarks>/sweeps/{sweep}/trial-{trial}.jsonl"
     conda:
         ENVIRONMENT
-    threads: 1
+    threads: CORES_OF_PROCESS["run_trial"]
     resources:
         mem_mb=2000,
         runtime=60,

@@ -33,7 +33,7 @@ for sweep in EXPERIMENT.sweeps:
                 f"<benchmarks>/sweeps/{sweep}/trials-{span}.jsonl"
             conda:
                 ENVIRONMENT
-            threads: 1
+            threads: CORES_OF_PROCESS["run_trial"]
             resources:
                 mem_mb=2000,
                 runtime=60,

@@ -34,6 +34,7 @@ def test_the_submit_line() -> None:
         "--time=60", "--signal=B:USR1@120", "--requeue", "--open-mode=append",
         "--output=/data/100%% mine/seed-1/processes.log", "/data/100% mine/seed-1/slurm.sh",
     ]  # fmt: skip
+    assert "--cpus-per-task=16" in submit_command(script, "run", 1, 2, SlurmOptions(gpus_per_node=2))  # of the profile
     options = SlurmOptions(
         partition="gpu", account="lab", time_minutes=720, gpus_per_node=4, cpus_per_task=16, memory_mb=64000
     )

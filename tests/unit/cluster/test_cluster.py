@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 import yaml
 import yte
+from snakemake_executor_plugin_slurm.submit_string import get_submit_command
+from snakemake_executor_plugin_slurm.utils import set_gres_string
 
 from daf.cluster import orphans
 from daf.cluster.check import Request, check_jobs, check_modules, find_problems
@@ -357,13 +359,13 @@ def test_without_gpus_nothing_asks_for_them(name: str, tmp_path: Path, monkeypat
     content = profile(name, "gpu_partition: null\ncpu_partition: all\n", tmp_path, monkeypatch)
     assert evaluated(content["default-resources"]["slurm_partition"]) == "all"
     for resources in content["set-resources"].values():
-        assert not {"slurm_partition", "gres", "tasks_per_gpu"} & set(resources)
+        assert not {"slurm_partition", "gres", "tasks_per_gpu", "cores_per_gpu"} & set(resources)
 
 
 def test_a_cluster_with_everything(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     settings = (
         "account: lab\nqos: long\nconstraint: nvlink\nscratch: /scratch/ada\nextra: --reservation=x\ngres: gpu:a100\n"
-        "trials_per_job: 8\n"
+        "trials_per_job: 8\ncores_per_gpu: 12\n"
     )
     content = profile("slurm", settings, tmp_path, monkeypatch)
     asked = {key: evaluated(content["default-resources"][key]) for key in (
@@ -373,16 +375,95 @@ def test_a_cluster_with_everything(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     trial, training = content["set-resources"]["run_trial"], content["set-resources"]["train_policy"]
     assert content["config"]["trials_per_job"] == 8
     assert evaluated(trial["gres"]) == "gpu:a100:1"
-    assert evaluated(training["gres"], threads=4) == "gpu:a100:4"
+    assert evaluated(training["gres"], threads=48) == "gpu:a100:4"
+    assert (trial["cores_per_gpu"], training["cores_per_gpu"]) == (12, 12)
     assert training["tasks_per_gpu"] == 0
     assert content["set-resources"]["run_rung_trial"] == content["set-resources"]["confirm_trial"]
 
 
-def test_both_cluster_profiles_ask_for_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    slurm, other = (profile(name, "", tmp_path, monkeypatch) for name in ("slurm", "cluster-generic"))
+@pytest.mark.parametrize("settings", ["", "evaluate_on_gpu: true\ncores_per_gpu: 3\n"])
+def test_both_cluster_profiles_ask_for_the_same(settings: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    slurm, other = (profile(name, settings, tmp_path, monkeypatch) for name in ("slurm", "cluster-generic"))
     for content in (slurm, other):
         content["set-resources"]["train_policy"].pop("tasks_per_gpu", None)
-        content["set-resources"]["evaluate_policy"]["gres"] = evaluated(
-            content["set-resources"]["evaluate_policy"]["gres"], input=SimpleNamespace(weights=["model"])
-        )
+        evaluation = content["set-resources"]["evaluate_policy"]
+        if "gres" in evaluation:
+            evaluation["gres"] = evaluated(evaluation["gres"], input=SimpleNamespace(weights=["model"]))
     assert slurm["set-resources"] == other["set-resources"]
+
+
+@pytest.mark.parametrize(("usable", "cores"), [(16, 16), (1, 1)])
+def test_jobs_of_a_machine_with_a_gpu_get_the_cores_that_it_may_use(
+    usable: int, cores: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("daf.system.limits.usable_cpus", lambda: usable)
+    with (PROFILES / "local-gpu" / "config.v9+.yaml").open() as stream:
+        content = yte.process_yaml(stream, require_use_yte=True)
+    assert (content["cores"], content["resources"]) == (usable, ["gpu=1"])
+    rules = content["set-resources"]
+    assert [rules[rule]["cores_per_gpu"] for rule in ("run_trial", "confirm_trial", "train_policy")] == [cores] * 3
+    assert evaluated(rules["train_policy"]["gpu"], threads=usable) == 1
+    assert rules["evaluate_policy"] == {"gpu": 0, "cores_per_gpu": 1}
+
+
+# ---- submit lines -----------------------------------------------------------------------------------------
+
+
+class Resources(dict[str, Any]):
+    """With attributes, as those of Snakemake's jobs."""
+
+    __getattr__ = dict.__getitem__
+
+
+def submit_line(content: dict[str, Any], rule: str, threads: int, *, weights: bool = True, **of_rule: Any) -> str:
+    """What the executor's plugin asks of sbatch for a job of a rule, from the partition on."""
+    names = {"threads": threads, "attempt": 1, "input": SimpleNamespace(weights=["model"] if weights else [])}
+    texts = content["default-resources"] | content["set-resources"][rule]
+    resources = {key: evaluated(text, **names) if isinstance(text, str) else text for key, text in texts.items()}
+    job = SimpleNamespace(threads=threads, resources=Resources(of_rule | resources))
+    partition = f"-p {resources['slurm_partition']}"
+    blank = {"run_uuid": "", "slurm_logfile": "", "comment_str": "", "account": "", "workdir": ""}
+    line = get_submit_command(job, {**blank, "partition": partition}) + set_gres_string(job)
+    return " ".join(line[line.index(partition) :].split())
+
+
+# As many threads as the rule requests: those of its processes, times cores_per_gpu if they use GPUs.
+@pytest.mark.parametrize(
+    ("settings", "rule", "threads", "expected"),
+    [
+        ("", "run_trial", 8, "-p gpu -t 120 --mem 8000 --cpus-per-task=8 --gres=gpu:1"),
+        ("", "run_rung_trial", 8, "-p gpu -t 120 --mem 8000 --cpus-per-task=8 --gres=gpu:1"),
+        ("", "confirm_trial", 8, "-p gpu -t 120 --mem 8000 --cpus-per-task=8 --gres=gpu:1"),
+        ("", "train_policy", 8, "-p gpu -t 720 --mem 16000 --nodes=2 --cpus-per-task=8 --gres=gpu:1"),
+        ("", "train_policy", 32, "-p gpu -t 720 --mem 16000 --nodes=2 --cpus-per-task=32 --gres=gpu:4"),
+        ("", "evaluate_policy", 1, "-p cpu -t 120 --mem 8000 --ntasks=1 --cpus-per-task=1"),
+        (
+            "task_per_gpu: true\ncores_per_gpu: 5\n", "train_policy", 20,
+            "-p gpu -t 720 --mem 16000 --nodes=2 --ntasks-per-gpu=1 --cpus-per-task=5 --gres=gpu:4",
+        ),
+        (
+            "evaluate_on_gpu: true\ncores_per_gpu: 5\n", "evaluate_policy", 5,
+            "-p gpu -t 120 --mem 24000 --cpus-per-task=5 --gres=gpu:1",
+        ),
+        (
+            "evaluate_on_gpu: true\ngpu_partition: null\n", "evaluate_policy", 1,
+            "-p cpu -t 120 --mem 8000 --ntasks=1 --cpus-per-task=1",
+        ),
+        (
+            "gpu_partition: null\n", "train_policy", 4,
+            "-p cpu -t 720 --mem 16000 --nodes=2 --ntasks=2 --cpus-per-task=4",
+        ),
+    ],
+)  # fmt: skip
+def test_submit_lines(
+    settings: str, rule: str, threads: int, expected: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content = profile("slurm", settings, tmp_path, monkeypatch)
+    of_rule = {"nodes": 2, "tasks": 2} if rule == "train_policy" else {}
+    assert submit_line(content, rule, threads, **of_rule) == expected
+
+
+def test_a_scripted_policy_asks_for_no_gpu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    content = profile("slurm", "evaluate_on_gpu: true\n", tmp_path, monkeypatch)
+    line = submit_line(content, "evaluate_policy", 1, weights=False)
+    assert line == "-p cpu -t 120 --mem 8000 --ntasks=1 --cpus-per-task=1"

@@ -88,6 +88,8 @@ def test_each_process_may_be_a_slurm_task_of_its_own(gpus: dict[str, str], bindi
             "--kill-on-bad-exit=0", "--wait=5", "--cpus-per-task=2", *binding,
         ]  # fmt: skip
         assert {f"--nnodes={2 * machines}", "--nproc-per-node=1"} <= set(command)
+        (command,) = agent_commands([], Path("reports"), machines, 2, environment, task_per_gpu=True, cores=16)
+        assert "--cpus-per-task=8" in command  # the job knows more than Slurm says inside its step
     outside = agent_commands([], Path("reports"), 1, 2, {}, task_per_gpu=True)
     assert {"--nnodes=1", "--nproc-per-node=2"} <= set(outside[0])
 

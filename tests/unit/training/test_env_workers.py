@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import random
 import signal
@@ -33,8 +34,9 @@ from daf.training.paths import JOB, state_folder
 from daf.training.rollout import ObservationStore
 from daf.training.trainer import Trainer
 from tests.unit.training import small
-from tests.unit.training.forked import run_worker, shared_memory, start, start_ranks
+from tests.unit.training.forked import run_worker, shared_memory, start, start_ranks, train_undisturbed
 from tests.unit.training.small import metrics_of, options_of
+from tests.unit.training.test_crashes import PACKAGE, Lines
 
 CPU = torch.device("cpu")
 ENVS, HORIZON = 20, 12  # three blocks: 8, 8 and 4 environments of four agents
@@ -155,12 +157,66 @@ def test_workers_step_a_block_while_the_network_sees_another(monkeypatch: pytest
     ]  # fmt: skip
 
 
+def test_a_worker_is_in_the_middle_of_a_step_while_the_network_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each waits for the other: without an overlap, neither would go on.
+
+    A worker stays in the first environment of a block until the network has run on the other block, and the network
+    runs only while a worker is there.
+    """
+    stepping, may_go_on = (multiprocessing.get_context("fork").Semaphore(0) for _ in range(2))
+    horizon, patience = 3, 60
+    recipe = recipe_of()
+    hyperparameters = recipe.hyperparameters.model_copy(update={"horizon": horizon, "num_envs": 16})
+    step, run_network = BufferedSimulation.step, PolicyNetwork.step
+    steps, runs = [0], [0]
+
+    def waiting_step(self: Any) -> None:
+        first_of_block, last_block = steps[0] % 8 == 0, steps[0] >= 8 * (2 * horizon - 1)
+        steps[0] += 1
+        if first_of_block and not last_block:  # in the last one, nothing is left to play meanwhile
+            stepping.release()
+            assert may_go_on.acquire(timeout=patience), "the network waits for this step"
+        step(self)
+
+    def run_while_a_worker_steps(self: Any, observations: Any, state: Any) -> Any:
+        runs[0] += 1
+        if 1 < runs[0] <= 2 * horizon:
+            assert stepping.acquire(timeout=patience), "no worker steps meanwhile"
+            result = run_network(self, observations, state)
+            may_go_on.release()
+            return result
+        return run_network(self, observations, state)
+
+    monkeypatch.setattr(BufferedSimulation, "step", waiting_step)
+    monkeypatch.setattr(PolicyNetwork, "step", run_while_a_worker_steps)
+    trainer = Trainer(recipe.model_copy(update={"hyperparameters": hyperparameters}), Group(), CPU, env_workers=1)
+    try:
+        rollout, _ = trainer._collector.collect()
+    finally:
+        trainer.close()
+    assert rollout is not None
+    assert runs[0] == 2 * horizon + 1
+
+
 @pytest.mark.parametrize(
-    ("policy", "workers", "turns"), [("grid", 0, 1), ("grid", 1, 2), ("grid", 5, 3), (DOUBTER, 5, 1)]
+    ("policy", "blocks", "workers", "turns"),
+    [
+        ("grid", 3, 0, 1),
+        ("grid", 3, 1, 3),  # not 2 and then one alone
+        ("grid", 4, 1, 2),
+        ("grid", 3, 5, 3),
+        ("grid", 4, 3, 4),  # not 3 and then one alone
+        ("grid", 5, 2, 3),
+        ("grid", 1, 2, 1),
+        (DOUBTER, 3, 5, 1),
+    ],
 )
-def test_enough_blocks_take_turns_to_keep_the_workers_busy(policy: str, workers: int, turns: int) -> None:
+def test_enough_blocks_take_turns_to_keep_the_workers_busy(policy: str, blocks: int, workers: int, turns: int) -> None:
     """But a network that may remember its calls is called in the order that it would be without workers."""
-    trainer = Trainer(recipe_of(policy), Group(), CPU, env_workers=workers)
+    recipe = recipe_of(policy)
+    hyperparameters = recipe.hyperparameters.model_copy(update={"num_envs": 8 * blocks})
+    recipe = recipe.model_copy(update={"hyperparameters": hyperparameters})
+    trainer = Trainer(recipe, Group(), CPU, env_workers=workers)
     trainer.close()
     assert trainer._collector._turns == turns
 
@@ -291,39 +347,106 @@ def test_a_policy_that_cannot_be_built_leaves_no_worker(tmp_path: Path) -> None:
     assert copies() == []
 
 
-def run_until_killed(folder: Path, number: int) -> None:
-    """Training that notes the copies that it makes of itself, and kills itself at a line of DAF's code after that."""
-    from tests.unit.training.test_crashes import PACKAGE, Lines
-
-    fork, lines = os.fork, Lines(PACKAGE, number, kill_itself)
+def noting_forks(folder: Path, trace: Any) -> None:
+    """Note the copies that this process makes of itself, and trace its lines after the first."""
+    fork, name = os.fork, f"forked-{os.environ.get('RANK', 0)}"
 
     def noted() -> int:
         process = fork()
         if process:
-            with (folder / "forked").open("a") as stream:
+            with (folder / name).open("a") as stream:
                 stream.write(f"{process}\n")
-            sys.settrace(lines)
+            sys.settrace(trace)
         return process
 
-    folder.mkdir()
+    folder.mkdir(exist_ok=True)
     os.fork = noted
+
+
+def forked_in(folder: Path) -> list[int]:
+    return [int(line) for path in folder.glob("forked-*") for line in path.read_text().splitlines()]
+
+
+def run_until_killed(folder: Path, number: int) -> None:
+    """Training that kills itself at a line of DAF's code after it has started a worker."""
+    noting_forks(folder, Lines(PACKAGE, number, kill_itself))
     run_training(recipe_of(), folder, options_of(env_workers=2, checkpoint_interval_steps=1))
+
+
+def run_and_kill_a_worker(folder: Path, number: int) -> None:
+    """Training one of whose workers is killed while the training is at that line."""
+
+    def kill() -> None:
+        os.kill(random.Random(number).choice(forked_in(folder)), signal.SIGKILL)
+
+    noting_forks(folder, Lines(PACKAGE, number, kill))
+    run_training(recipe_of(), folder, options_of(env_workers=2, checkpoint_interval_steps=1))
+
+
+def run_rank_until_killed(folder: Path, number: int) -> None:
+    """A rank of training; the second one kills itself at that line."""
+    noting_forks(folder, Lines(PACKAGE, number, kill_itself) if os.environ["RANK"] == "1" else None)
+    run_worker(folder)
+
+
+def all_gone(processes: list[int]) -> bool:
+    """Whether processes end soon, if they have not yet."""
+    running = [psutil.Process(process) for process in processes if psutil.pid_exists(process)]
+    return psutil.wait_procs(running, 60)[1] == []
+
+
+def killed_training(folder: Path, number: int) -> None:
+    training = start(run_until_killed, folder, number)
+    training.join(120)
+    assert training.exitcode == -signal.SIGKILL
+    assert 1 <= len(forked_in(folder)) <= 2
+    assert all_gone(forked_in(folder))
+    assert run(recipe_of(), folder, 2).status == "completed"
+
+
+def training_with_a_killed_worker(folder: Path, number: int) -> None:
+    training = start(run_and_kill_a_worker, folder, number)
+    training.join(120)
+    assert training.exitcode == 0
+    assert [failure["cause"] for failure in read_json(folder / "run.json")["restarts"]] == ["worker_killed"]
+    assert len(forked_in(folder)) >= 3  # more after the restart
+    assert all_gone(forked_in(folder))
+
+
+def training_with_a_killed_rank(folder: Path, number: int) -> None:
+    options = options_of(env_workers=1, checkpoint_interval_steps=1)
+    TrainingSpec(recipe=recipe_of(world_size=2), folder=folder, options=options).write(folder / JOB)
+    for function, arguments, codes in ((run_rank_until_killed, (number,), None), (run_worker, (), [0, 0])):
+        ranks = start_ranks(function, folder, *arguments)
+        for rank in ranks:
+            rank.join(120)
+        ended = [rank.exitcode for rank in ranks]
+        assert ended == codes or (codes is None and ended[0] and ended[1] == -signal.SIGKILL)
+        assert all_gone(forked_in(folder))
 
 
 @pytest.mark.slow
 @pytest.mark.long
-def test_killed_anywhere_it_leaves_no_worker_and_ends_with_the_same_bytes(tmp_path: Path) -> None:
-    recipe, points = recipe_of(), 20
-    run(recipe, tmp_path / "whole", 0)
+@pytest.mark.parametrize(
+    ("kill", "points", "lines", "world_size"),
+    [
+        (killed_training, 20, 20_000, 1),
+        (training_with_a_killed_worker, 20, 15_000, 1),
+        (training_with_a_killed_rank, 10, 10_000, 2),
+    ],
+    ids=["parent", "worker", "rank"],
+)
+def test_killed_anywhere_it_leaves_nothing_and_ends_with_the_same_bytes(
+    kill: Callable[[Path, int], None], points: int, lines: int, world_size: int, tmp_path: Path
+) -> None:
+    """Fifty kills in all: of the training, of a worker, of a rank."""
+    whole = tmp_path / "whole"
+    if world_size == 1:
+        run(recipe_of(), whole, 0)
+    else:
+        train_undisturbed(recipe_of(world_size=world_size), whole)
     shared = shared_memory()
-    for number in random.Random(3).sample(range(1, 20_000), points):
-        training = start(run_until_killed, tmp_path / str(number), number)
-        training.join(120)
-        assert training.exitcode == -signal.SIGKILL
-        forked = [int(line) for line in (tmp_path / str(number) / "forked").read_text().splitlines()]
-        assert 1 <= len(forked) <= 2
-        _, alive = psutil.wait_procs([psutil.Process(process) for process in forked if psutil.pid_exists(process)], 60)
-        assert alive == []
-        assert run(recipe, tmp_path / str(number), 2).status == "completed"
-        assert result_of(tmp_path / str(number)) == result_of(tmp_path / "whole")
+    for number in random.Random(3).sample(range(1, lines), points):
+        kill(tmp_path / str(number), number)
+        assert result_of(tmp_path / str(number)) == result_of(whole)
     assert shared_memory() <= shared

@@ -16,7 +16,7 @@ from daf.errors import BadInputError, ConfigError
 from daf.system import limits
 from daf.system.files import write_json
 from daf.system.json_files import read_json
-from daf.training.options import RunOptions, TrainingSpec, environment_workers
+from daf.training.options import RunOptions, TrainingSpec, cores_per_process, environment_workers
 from daf.training.outcome import RunDetails, TrainingOutcome, read_run_record, write_run_record
 from daf.training.request import training_spec
 
@@ -80,23 +80,59 @@ def test_every_key_of_a_run_decides_its_recipe_or_its_options() -> None:
 def test_workers_follow_the_cores_that_a_process_may_use(
     setting: int | str, device: str, environment: dict[str, str], workers: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in ("LOCAL_WORLD_SIZE", "SLURM_JOB_ID", "SLURM_CPUS_PER_TASK"):
+    for name in ("LOCAL_WORLD_SIZE", "SLURM_JOB_ID", "SLURM_CPUS_PER_TASK", "SLURM_CPUS_ON_NODE"):
         monkeypatch.delenv(name, raising=False)
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setattr(limits, "available_cpus", lambda: 8)
+    monkeypatch.setattr(limits, "cpus_of_affinity", lambda: 8)
     monkeypatch.setattr(limits, "cgroup_cpu_limit", lambda root: None)
     assert environment_workers(setting, 16, device) == workers
 
 
 def test_a_quota_and_more_workers_than_cores(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("SLURM_JOB_ID", raising=False)
-    monkeypatch.setattr(limits, "available_cpus", lambda: 64)
+    monkeypatch.setattr(limits, "cpus_of_affinity", lambda: 64)
     monkeypatch.setattr(limits, "cgroup_cpu_limit", lambda root: 2.5)
     assert limits.usable_cpus() == 2
     monkeypatch.setattr(limits, "cgroup_cpu_limit", lambda root: 0.5)
     assert limits.usable_cpus() == 1
     assert environment_workers("auto", 16, "cuda") == 0
+
+
+@pytest.mark.parametrize(
+    ("cores", "processes", "shared_gpus", "each"),
+    [
+        (None, 1, 0, 16),  # alone in an allocation
+        (None, 4, 0, 4),
+        (None, 1, 4, 4),  # three other runs may train on the other GPUs
+        (None, 2, 4, 4),
+        (None, 4, 4, 4),
+        (8, 1, 4, 8),  # a job that knows its cores
+        (8, 4, 0, 2),
+        (3, 4, 0, 1),
+        (64, 1, 0, 16),  # more than it may use
+    ],
+)
+def test_a_process_gets_its_share_of_the_cores(
+    cores: int | None, processes: int, shared_gpus: int, each: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("daf.training.options.usable_cpus", lambda: 16)
+    assert cores_per_process(cores, processes, shared_gpus) == each
+
+
+@pytest.mark.parametrize("machine", [4, 6, 16, 61])
+@pytest.mark.parametrize("gpus", [1, 2, 4])
+def test_trainings_that_run_at_once_do_not_oversubscribe_a_machine(
+    machine: int, gpus: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every process has one thread and its workers. Each way to divide the GPUs among runs is tried."""
+    monkeypatch.setattr("daf.training.options.usable_cpus", lambda: machine)
+    for processes in (1, 2, gpus):
+        for cores in (None, processes * (machine // gpus)):  # unknown, and as the profile says
+            runs, share = gpus // processes, cores_per_process(cores, processes, gpus)
+            busy = runs * processes * (1 + environment_workers("auto", 999, "cuda", share))
+            assert busy <= machine
+            assert busy > machine - gpus or runs * processes < gpus  # and wastes less than a core per GPU
 
 
 def test_workers_are_refused_where_a_process_cannot_be_copied(monkeypatch: pytest.MonkeyPatch) -> None:

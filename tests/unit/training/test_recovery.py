@@ -154,10 +154,11 @@ def test_inside_an_allocation_the_scheduler_has_chosen(
     assert not four_gpus.exists()
 
 
+@pytest.mark.parametrize(("cores", "workers"), [(None, 2), (4, 3)])
 def test_a_process_alone_trains_on_the_gpu_it_leased(
-    four_gpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    cores: int | None, workers: int, four_gpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """And its environments on that GPU's share of the cores."""
+    """And its environments on that GPU's share of the cores, or on those that its job was given."""
     chosen: list[tuple[str, int | str]] = []
 
     def run_process(recipe: TrainingRecipe, folder: Path, options: RunOptions, **_: Any) -> None:
@@ -165,10 +166,34 @@ def test_a_process_alone_trains_on_the_gpu_it_leased(
         raise KeyError("trained enough")
 
     monkeypatch.setattr(worker_module, "run_process", run_process)
-    monkeypatch.setattr(launch_module, "usable_cpus", lambda: 18)
+    monkeypatch.setattr("daf.training.options.usable_cpus", lambda: 12)
     with lease_devices(2, four_gpus, devices=["0", "1"]), pytest.raises(TrainingFailedError):
-        run_training(recipe_of(world_size=1), tmp_path / "run", options_of(device="auto"))
-    assert chosen == [("cuda:2", 3)]
+        run_training(recipe_of(world_size=1), tmp_path / "run", options_of(device="auto", cores=cores))
+    assert chosen == [("cuda:2", workers)]
+
+
+@pytest.mark.parametrize(
+    ("machines", "srun", "cores", "setting", "workers"),
+    [
+        (1, True, 8, "auto", 3),  # two ranks on this node
+        (2, True, 8, "auto", 7),  # one here, one on the other node
+        (2, False, 8, "auto", 3),  # without srun both agents run here
+        (1, True, None, "auto", 5),  # all 12 that this process may use
+        (1, True, 8, 6, 6),  # as the user says
+    ],
+)
+def test_ranks_share_the_cores_of_their_machine(
+    machines: int, srun: bool, cores: int | None, setting: Any, workers: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("daf.training.options.usable_cpus", lambda: 12)
+    monkeypatch.setattr(launch_module, "starts_with_srun", lambda environment: srun)
+    monkeypatch.setattr(launch_module, "resolve_device", lambda device: "cuda")
+    recipe = recipe_of()
+    recipe = recipe.model_copy(update={"hyperparameters": recipe.hyperparameters.model_copy(update={"num_envs": 64})})
+    options = options_of(device="cuda", num_machines=machines, cores=cores, env_workers=setting)
+    training = TrainingSpec(recipe=recipe, folder=Path("run"), options=options)
+    shared = launch_module._with_share_of_cores(training, shared_gpus=False)
+    assert shared.options.env_workers == workers
 
 
 # ---- under torchrun ---------------------------------------------------------------------------------------

@@ -22,12 +22,31 @@ from daf.system.tables import read_parquet, write_parquet
 from daf.system.user_code import KEY
 from daf.workflow.code_changes import code_unchanged
 from daf.workflow.plan import Plan
-from daf.workflow.script import script_context
+from daf.workflow.script import cores_of_job, evaluation_device, script_context
 
 
 def job(folder: Path) -> Any:
     log = [str(folder / "rule.log")]
     return SimpleNamespace(config={}, rule="evaluate_policy", log=log, input=[], output=[], params=[])
+
+
+@pytest.mark.parametrize(
+    ("resources", "device", "cores"),
+    [
+        ({}, "cpu", None),
+        ({"gpu": 0, "cores_per_gpu": 1}, "cpu", 4),
+        ({"gpu": 1, "cores_per_gpu": 4}, "auto", 4),
+        ({"gres": "gpu:1", "cores_per_gpu": 2}, "auto", 4),
+        ({"gres": ""}, "cpu", None),
+        ({"gres": "none"}, "cpu", None),
+    ],
+)
+def test_a_job_uses_the_gpu_and_the_cores_that_it_asked_for(
+    resources: dict[str, Any], device: str, cores: int | None
+) -> None:
+    snakemake = SimpleNamespace(resources=resources, threads=4)
+    assert evaluation_device(snakemake, "auto") == device
+    assert cores_of_job(snakemake) == cores
 
 
 def test_what_user_code_prints_is_in_the_log_and_on_the_terminal(tmp_path: Path, capsys: Any) -> None:
