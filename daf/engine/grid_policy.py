@@ -196,7 +196,7 @@ class GridPolicy(MultiAgentPolicy):
         self._network = GridNetwork(policy_env_info, hidden_size=hidden_size, embedding_size=embedding_size).to(
             self._device
         )
-        # A policy is built anew for every episode, so a constant would make all of them follow the same random numbers.
+        # Every episode builds the policy again, so with a constant seed all would follow the same random numbers.
         own_seed = int(np.random.randint(2**31)) if seed is None else seed
         self._random = torch.Generator().manual_seed(own_seed)
         self.greedy = greedy

@@ -144,7 +144,7 @@ class NetworkPolicy(BatchPolicy):
         except NetworkContractError as error:
             error.blamed += ((self, "make_network"),)  # the module may be one of torch's own
             raise
-        # A policy is built anew for every episode, so a constant would make all of them follow the same random numbers.
+        # Every episode builds the policy again, so with a constant seed all would follow the same random numbers.
         self._random = np.random.default_rng(np.random.randint(2**31) if seed is None else seed)
         self._state: Tensor | None = None  # [agents, 1, numbers]
         self.greedy = greedy
