@@ -61,6 +61,7 @@ def check_once(plan: Plan, source: str, *, warn: bool = True) -> None:
     if not code_of_experiment(experiment).unfollowed and (passed := _passed(stamp)):
         _print_warnings(passed if warn else None)
         return
+    print(f"{CHECKING.capitalize()}, once for each change of it", file=sys.stderr, flush=True)
     # Results come back in a file: whatever user code prints, or a library or program that it calls, goes to the log.
     with tempfile.TemporaryDirectory(prefix="daf-check-") as name:
         folder = Path(name)

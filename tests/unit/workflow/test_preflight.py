@@ -315,7 +315,8 @@ def test_ctrl_c_during_the_check_is_one_line(calls, capsys, monkeypatch):
     with pytest.raises(InterruptedByUser) as caught:
         checked(calls, comparisons={"c": COMPARISON})
     assert caught.value.code == EXIT_INTERRUPTED
-    assert capsys.readouterr().err == f"\ninterrupted by Ctrl-C while {preflight.CHECKING}; nothing ran\n"
+    said = capsys.readouterr().err.splitlines()[1:]  # after the line that the check began
+    assert said == ["", f"interrupted by Ctrl-C while {preflight.CHECKING}; nothing ran"]
 
 
 def test_warnings_are_printed_and_do_not_stop(calls, capsys):
@@ -327,7 +328,8 @@ def test_warnings_are_printed_and_do_not_stop(calls, capsys):
 def test_a_passed_check_repeats_its_warnings(calls, capsys):
     calls.result = {"problems": [], "warnings": [{"expected": "a", "found": "b", "where": "c", "hint": "d"}]}
     checked(calls, comparisons={"c": COMPARISON})
-    first = capsys.readouterr().err
+    announced, first = capsys.readouterr().err.split("\n", 1)
+    assert announced == "Checking the experiment with the engine, once for each change of it"
     for _ in range(2):
         assert not checked(calls, comparisons={"c": COMPARISON})
         assert capsys.readouterr().err == first == f"Warning: {BadInputError('a', 'b', 'c', 'd')}\n"
