@@ -21,7 +21,7 @@ PROGRAMS: dict[str, tuple[dict[str, str], str]] = {
         r"Best learning rate: \d\.\d\de-0\d, mean_reward",
     ),
     "own_policy.py": ({"episodes=4": "episodes=1"}, r"Northbound on training_facility_1: 1 episodes"),
-    "package_policy.py": ({}, r"Deployment\(name='mine', version='0\.1\.0'"),
+    "package_policy.py": ({}, r"mine 0\.1\.0 at out/registry "),
     "search_function.py": ({"num_trials=20": "num_trials=8"}, r"BestNeighbour: x = "),
     "train_policy.py": ({"100_000": "8_192"}, r"model\.safetensors: completed, \d+,\d+ agent-steps"),
 }

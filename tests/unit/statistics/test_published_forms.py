@@ -43,7 +43,7 @@ def compare(table: pd.DataFrame, **options: Any) -> ComparisonResults:
         (["game", "random", "human", "dqn"], "rename 'game' to 'mission'; write a row for each score, with policy"),
         (["agent", "task", "train_seed", "run"], "rename 'agent' to 'policy', 'task' to 'mission'; write a row"),
         (["w", "x", "y", "z"], "hint:     write a row for each score"),
-        (["policy", "mission", "seed", "scor"], "did you mean 'scor'"),
+        (["policy", "mission", "seed", "scor"], "rename 'scor' to 'score'"),
     ],
 )
 def test_columns_with_other_names_are_refused_with_their_new_names(columns: list[str], hint: str) -> None:
