@@ -116,7 +116,8 @@ def _one_line(error: BaseException) -> str:
     if isinstance(error, DafError):
         return f"{name}: {error.where}: expected {error.expected}, found {error.found}"
     try:
-        message = " ".join(str(error).split())
+        text = error.msg if isinstance(error, SyntaxError) else str(error)  # whose place is named apart
+        message = " ".join(str(text).split())
     except Exception:  # the exception's own text may fail, too
         message = "(its message cannot be shown)"
     if len(message) > MOST_CHARACTERS:
