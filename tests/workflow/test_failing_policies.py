@@ -116,17 +116,18 @@ def test_a_declared_tolerance_repeats_only_the_check(played: tuple[Path, Any]) -
 
 @pytest.mark.long
 def test_a_sweep_whose_trials_all_fail_ends_and_has_a_page(tmp_path: Path) -> None:
-    prepare(tmp_path, {"missions": EXPERIMENT["missions"], "sweeps": {"lr": SWEEP}})
+    # This search adapts: trial 3 waits for two results. Trials of others run in any order, and all of them might.
+    prepare(tmp_path, {"missions": EXPERIMENT["missions"], "sweeps": {"lr": {**SWEEP, "strategy": "bayesian"}}})
     done = snakemake(tmp_path, "-j1", "sweep")
     assert done.returncode == 1
     folder = tmp_path / "daf_output/sweeps/lr"
     results = [json.loads(path.read_text()) for path in folder.glob("trial-*/result.json")]
-    assert sorted(result["status"] for result in results) == ["failed"] * 4 + ["skipped"]
+    assert sorted(result["status"] for result in results) == ["failed"] * 3 + ["skipped"] * 2
     cause = "LookupError: no layer (my_policies.py:22 in forward_eval)"
     assert {result["reason"] for result in results if result["status"] == "failed"} == {cause}
-    assert f"most common reason (4 of 4): {cause}" in done.stdout + done.stderr
+    assert f"most common reason (3 of 3): {cause}" in done.stdout + done.stderr
     assert not (folder / "best.json").exists()
-    assert f"4 of 5 trials failed: {cause}" in (folder / "report.html").read_text()
+    assert f"3 of 5 trials failed: {cause}" in (folder / "report.html").read_text()
 
 
 @pytest.mark.long
