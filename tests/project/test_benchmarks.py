@@ -50,7 +50,7 @@ for number in (1, 2):
     print("SPEED", number, child.pid, flush=True)
 signal.pause()
 """
-    number, child = measure.speed_within(4, program)
+    number, child = measure.speed_within(10, program)  # time enough for a busy machine to start it
     assert number == 2
     try:
         assert psutil.Process(int(child)).status() == psutil.STATUS_ZOMBIE  # until init takes note
