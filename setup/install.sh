@@ -101,7 +101,11 @@ if [ "$(cat "$status" 2>/dev/null)" != 0 ]; then
 fi
 
 # The build backend is in the lock, so nothing is downloaded here.
-"$venv/bin/python" -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e . >&2
+# It warns about ways to build that are not ours; what it says matters only if it fails.
+"$venv/bin/python" -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e . >>"$log" 2>&1 || {
+    tail -n 15 "$log" >&2
+    exit 1
+}
 
 printf '%s\n' "$wanted" >"$stamp.new"
 mv -f "$stamp.new" "$stamp"
