@@ -5,7 +5,7 @@
 Every scenario of `scenarios.py` draws scores whose true difference is known and compares them as `daf_compare_scores`
 does. Its first data sets go through that function; the rest, for speed, straight to the part of it that decides
 (`compare_pairs`), which must have given the same verdicts, p and intervals before. With missing episodes, or episodes
-added until there is a verdict, everything goes the long way, with fewer data sets.
+added until there is a verdict, everything goes the long way.
 
 A verdict "better" or "worse" is false if the true difference is 0; "equivalent" is false if it is the margin; an
 interval covers if it contains the truth. Power is the share of verdicts "better" at the scenario's shift, beside that
@@ -42,7 +42,6 @@ from daf.system.files import write_text  # noqa: E402
 
 RESAMPLES = 400
 CHECKED = 2  # data sets of every scenario that go both ways
-SLOW_SHARE = 5  # of the data sets, where all go the long way: one in five
 
 
 # ---- one comparison ---------------------------------------------------------------------------------------
@@ -162,13 +161,9 @@ def is_long(scenario: Scenario) -> bool:
     return bool(scenario.looks) or any(np.isnan(part).any() for part in first)
 
 
-def data_sets(scenario: Scenario, runs: int) -> int:
-    return max(2, runs // SLOW_SHARE) if is_long(scenario) else runs
-
-
 def measure(name: str, scenario: Scenario, runs: int, seed: int = 1) -> Row:
     """Draw `runs` data sets, and as many with a shift in every second one."""
-    rng, long_way, runs = np.random.default_rng(seed), is_long(scenario), data_sets(scenario, runs)
+    rng, long_way = np.random.default_rng(seed), is_long(scenario)
     half, false, cautioned, equivalent, powerful, notes = (runs + 1) // 2, 0, 0, 0, 0, 0
     covered: list[bool] = []
     textbook: tuple[dict[str, int], dict[str, int]] = ({}, {})
@@ -255,7 +250,7 @@ def main() -> None:
     rows = {}
     for name, scenario in SCENARIOS.items():
         runs = 5 if options.quick else options.runs
-        if options.only not in name or done.get(name, 0) >= data_sets(scenario, runs):
+        if options.only not in name or done.get(name, 0) >= runs:
             continue
         row = rows[name] = measure(name, scenario, runs)
         print(shown(row), flush=True)
