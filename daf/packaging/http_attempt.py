@@ -127,7 +127,7 @@ def _watched(kind: Callable[..., Any], ending: _Ending) -> Callable[..., Any]:
     return connection
 
 
-class _Http(urllib.request.HTTPHandler):
+class _Watching(urllib.request.AbstractHTTPHandler):
     def __init__(self, ending: _Ending) -> None:
         super().__init__()
         self._ending = ending
@@ -136,13 +136,12 @@ class _Http(urllib.request.HTTPHandler):
         return super().do_open(_watched(http_class, self._ending), req, **options)
 
 
-class _Https(urllib.request.HTTPSHandler):
-    def __init__(self, ending: _Ending) -> None:
-        super().__init__()
-        self._ending = ending
+class _Http(_Watching, urllib.request.HTTPHandler):
+    pass
 
-    def do_open(self, http_class: Any, req: urllib.request.Request, **options: Any) -> Any:
-        return super().do_open(_watched(http_class, self._ending), req, **options)
+
+class _Https(_Watching, urllib.request.HTTPSHandler):
+    pass
 
 
 class _NoRedirect(urllib.request.HTTPRedirectHandler):
