@@ -20,7 +20,13 @@ Serve = Callable[..., str]
 
 
 @pytest.fixture
-def serve() -> Iterator[Serve]:
+def exhausted() -> threading.Event:
+    """Set once a server could send all that it wanted to."""
+    return threading.Event()
+
+
+@pytest.fixture
+def serve(exhausted: threading.Event) -> Iterator[Serve]:
     """A server that sends these bytes, and then perhaps others for ten seconds."""
     over, listening = threading.Event(), socket.create_server(("127.0.0.1", 0))
 
@@ -38,6 +44,7 @@ def serve() -> Iterator[Serve]:
                         if over.wait(0.02):
                             return
                         connection.sendall(again)
+                    exhausted.set()
                 except OSError:
                     continue
 
@@ -63,10 +70,13 @@ def client(url: str, overall_s: float = 60) -> HttpClient:
     (b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
     (b"HTTP/1.1 500 x\r\n", b"A"),
 ], ids=["body", "header", "chunks", "endless body", "continue", "refusal"])  # fmt: skip
-def test_an_answer_that_drips_is_ended_by_the_deadline(first: bytes, again: bytes, serve: Serve) -> None:
+def test_an_answer_that_drips_is_ended_by_the_deadline(
+    first: bytes, again: bytes, serve: Serve, exhausted: threading.Event
+) -> None:
     """Every byte comes in time; the answer does not."""
     with pytest.raises(DeploymentError, match=r"(no complete answer within 0\.4 s|status 500: x), after 1"):
         client(serve(first, again), overall_s=0.4).call("GET", "/x")
+    assert not exhausted.is_set()
     assert [thread.name for thread in threading.enumerate() if isinstance(thread, threading.Timer)] == []
 
 
