@@ -3,20 +3,19 @@
 
 # The environment's folder. If empty (make run VENV=), the active environment is used, for example conda's.
 VENV = .venv
-# How many cores `make run` gives Snakemake; a --profile in ARGS sets its own number.
-JOBS = 4
+# How many cores `make run` gives Snakemake; empty: all that it may use, or what a --profile in ARGS says.
+JOBS =
 # Additional arguments for the target's program: make run ARGS="--profile slurm -n", make test ARGS="-k config".
 ARGS =
 
 WITH = $(if $(VENV),. "$(if $(filter /%,$(VENV)),,./)$(VENV)/bin/activate" &&)
-QUIET = $(if $(ARGS),,--quiet rules host reason)
-CORES = $(if $(findstring --profile,$(ARGS)),,-j$(JOBS))
+CORES = $(if $(JOBS),-j$(JOBS))
 
-.PHONY: help run test fuzz coverage imports setup lint audit format docs lock clean-env
+.PHONY: help run test fuzz coverage imports setup lint audit format docs site serve lock clean-env
 .DEFAULT_GOAL := help
 
 help:
-	@echo 'make run        set up .venv and run the default experiment (snakemake -j4); more with ARGS="…"'
+	@echo 'make run        set up .venv and run the default experiment with Snakemake, on all cores; more with ARGS="…"'
 	@echo 'make test       set up .venv and run the tests; more with ARGS="-k config"'
 	@echo 'make fuzz       try 20,000 damaged inputs of every kind of file; another number with ARGS="--inputs 1000"'
 	@echo 'make coverage   run the quick unit tests and print how much of daf/ they reach, the least covered files first'
@@ -26,14 +25,16 @@ help:
 	@echo 'make audit      look up known vulnerabilities of the pinned packages (needs a connection)'
 	@echo 'make format     let ruff and snakefmt rewrite the sources'
 	@echo 'make docs       write the documentation that is generated from the sources'
+	@echo 'make site       build the documentation into site/'
+	@echo 'make serve      show the documentation on this machine, and follow your changes'
 	@echo 'make lock       update requirements.lock from pyproject.toml (needs uv)'
 	@echo 'make clean-env  remove .venv'
 	@echo
 	@echo 'VENV=folder     use another environment folder; VENV= (empty) uses the active environment'
-	@echo 'PYTHON=path     build it with this Python 3.12; JOBS=8 uses more cores'
+	@echo 'PYTHON=path     build it with this Python 3.12; JOBS=2 uses fewer cores'
 
 run: setup
-	@$(WITH) snakemake $(CORES) $(QUIET) $(ARGS)
+	@$(WITH) python -m daf.workflow.start $(CORES) $(ARGS)
 
 test: setup
 	@$(WITH) python -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder $(ARGS)
@@ -74,6 +75,16 @@ docs: setup
 	@$(WITH) python -m daf.config.docs
 	@$(WITH) python -m daf.workflow.rulegraph
 	@$(WITH) python -m docs.generator
+
+# Material's notice about a later MkDocs is not about this version.
+site serve: export NO_MKDOCS_2_WARNING = true
+
+site: setup
+	@$(WITH) python -m mkdocs build --clean $(ARGS)
+	@echo 'open site/index.html'
+
+serve: setup
+	@$(WITH) python -m mkdocs serve $(ARGS)
 
 # Universal: one lock for Linux and macOS. The pins that are there stay unless pyproject.toml forbids them; to
 # renew all, remove the file first.

@@ -1,8 +1,9 @@
-# DAF: one experiment file defines an environment check, sweeps, training, comparisons and a packaged policy.
+# DAF: one experiment file defines an environment check, sweeps, training, comparisons, tournaments and a packaged
+# policy.
 #
 #   snakemake -j4                     everything, on this machine
 #   snakemake -j4 -n                  what would run, and why
-#   snakemake -j4 train               one stage: environment, sweep, train, missions, compare, package
+#   snakemake -j4 train               one stage: environment, sweep, train, missions, compare, tournaments, package
 #   snakemake --profile slurm         everything, on a cluster
 #   snakemake -j4 --configfile x.yaml another experiment (replaces config/config.yaml; nothing is merged)
 #
@@ -47,6 +48,9 @@ wildcard_constraints:
     mission=NAME,
     shard=r"\d+",
     comparison=NAME,
+    tournament=NAME,
+    match=NAME,
+    batch=r"\d+",
     replay="best|median|worst",
     interim=r"\d+",
     version=r"\d+\.\d+\.\d+",
@@ -70,6 +74,18 @@ include: "workflow/rules/sweep.smk"
 include: "workflow/rules/train.smk"
 include: "workflow/rules/mission.smk"
 include: "workflow/rules/compare.smk"
+
+
+if MATCHES_PER_JOB == 1:
+
+    include: "workflow/rules/match.smk"
+
+else:
+
+    include: "workflow/rules/match_batches.smk"
+
+
+include: "workflow/rules/tournament.smk"
 include: "workflow/rules/package.smk"
 
 
@@ -80,11 +96,27 @@ report: "workflow/report/workflow.rst"
 
 
 onstart:
+    note_locks(workflow)
     before_the_first_submission(workflow)
+    record_run(workflow)
+    follow_sweeps(workflow)
+    start_jobs(workflow)
+    speak_of_jobs(workflow)
+
+
+onsuccess:
+    record_end(workflow, "done")
+    end_live_pages(succeeded=True)
+    end_index()
+    end_run_here(succeeded=True)
 
 
 onerror:
+    record_end(workflow, "failed")
+    end_live_pages(succeeded=False)
+    end_run_here(succeeded=False)
     report_failure(workflow)
+    end_index()
 
 
 rule all:
@@ -95,4 +127,5 @@ rule all:
         rules.train.input,
         rules.missions.input,
         rules.compare.input,
+        rules.tournaments.input,
         rules.package.input,

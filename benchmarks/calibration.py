@@ -1,6 +1,6 @@
 """Calibration: how often verdicts are false and intervals cover, for data of known truth.
 
-    python benchmarks/calibration.py [--quick] [--runs 2000] [--only NAME] [--store] [--json]
+    python benchmarks/calibration.py [--quick] [--runs 2000] [--minutes M] [--only NAME] [--store] [--resume] [--json]
 
 Every scenario of `scenarios.py` draws scores whose true difference is known and compares them as `daf_compare_scores`
 does. Its first data sets go through that function; the rest, for speed, straight to the part of it that decides
@@ -10,7 +10,8 @@ added until there is a verdict, everything goes the long way.
 A verdict "better" or "worse" is false if the true difference is 0; "equivalent" is false if it is the margin; an
 interval covers if it contains the truth. Power is the share of verdicts "better" at the scenario's shift, beside that
 of the best textbook test whose false verdicts stay below 6 % on the same data. `--store` writes each finished row to
-daf/statistics/calibration.json, from which `make docs` makes docs/calibration.md; `--only` reruns single rows.
+daf/statistics/calibration.json, from which `make docs` makes docs/calibration.md; `--only` reruns single rows, and
+`--minutes` ends each of them then, with as many data sets as it has.
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ import json
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
-from math import isnan, nan, sqrt
+from math import inf, isnan, nan, sqrt
+from time import monotonic
 from typing import Any
 
 for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
@@ -28,13 +30,14 @@ for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
 
 import numpy as np  # noqa: E402
 import pandas as pd  # noqa: E402
-from scenarios import SCENARIOS, Data, Scenario  # noqa: E402
+from scenarios import PER_MISSION, SCENARIOS, Data, Scenario  # noqa: E402
 from scipy import stats  # noqa: E402
 
 from daf.comparison import ComparisonResults, daf_compare_scores  # noqa: E402
 from daf.config import DAFComparisonConfig  # noqa: E402
 from daf.statistics.calibration import PATH, Row, read_rows  # noqa: E402
 from daf.statistics.pairs import compare_pairs  # noqa: E402
+from daf.statistics.primary import estimate_of  # noqa: E402
 from daf.statistics.records import OVERALL, PairRecord  # noqa: E402
 from daf.statistics.sequential import play_until_settled  # noqa: E402
 from daf.statistics.units import Cell, Units  # noqa: E402
@@ -42,6 +45,8 @@ from daf.system.files import write_text  # noqa: E402
 
 RESAMPLES = 400
 CHECKED = 2  # data sets of every scenario that go both ways
+EQUAL = {"probability_of_improvement": 0.5}  # of a primary quantity that is not 0 for equal policies
+LEAST = 50  # data sets of a scenario, however long they take
 
 
 # ---- one comparison ---------------------------------------------------------------------------------------
@@ -161,13 +166,16 @@ def is_long(scenario: Scenario) -> bool:
     return bool(scenario.looks) or any(np.isnan(part).any() for part in first)
 
 
-def measure(name: str, scenario: Scenario, runs: int, seed: int = 1) -> Row:
-    """Draw `runs` data sets, and as many with a shift in every second one."""
+def measure(name: str, scenario: Scenario, runs: int, seed: int = 1, minutes: float = inf) -> Row:
+    """Draw `runs` data sets, and shift every second one; after `minutes` no more of them."""
     rng, long_way = np.random.default_rng(seed), is_long(scenario)
-    half, false, cautioned, equivalent, powerful, notes = (runs + 1) // 2, 0, 0, 0, 0, 0
+    false, cautioned, equivalent, powerful, notes, end = 0, 0, 0, 0, 0, monotonic() + 60 * minutes
     covered: list[bool] = []
     textbook: tuple[dict[str, int], dict[str, int]] = ({}, {})
     for run in range(runs):
+        if run >= LEAST and monotonic() > end:
+            runs = run
+            break
         data = scenario.draw(rng)
         null = (headline if long_way else directly)(scenario, data, seed=run)
         if not long_way and run < CHECKED:
@@ -176,8 +184,9 @@ def measure(name: str, scenario: Scenario, runs: int, seed: int = 1) -> Row:
         false += wrong
         notes += bool(null.caution)
         cautioned += wrong and bool(null.caution)
-        if np.isfinite(null.interval_low):
-            covered.append(null.interval_low <= 0 <= null.interval_high)
+        _, low, high = estimate_of(null)
+        if np.isfinite(low):
+            covered.append(low <= EQUAL.get(null.primary, 0.0) <= high)
         _count(textbook[0], scenario, data)
         if run % 2 == 0:
             other = shifted(data, scenario.shift)
@@ -186,6 +195,7 @@ def measure(name: str, scenario: Scenario, runs: int, seed: int = 1) -> Row:
             equivalent += record.verdict == "equivalent"
             powerful += record.verdict == "better"
             _count(textbook[1], scenario, other)
+    half = (runs + 1) // 2
     best, best_power = _best_textbook(*textbook, runs, half)
     return Row(
         name=name, estimand=scenario.estimand, kind=scenario.kind, seeds=scenario.seeds, episodes=scenario.episodes,
@@ -194,6 +204,7 @@ def measure(name: str, scenario: Scenario, runs: int, seed: int = 1) -> Row:
         power=powerful / half, textbook=best, textbook_power=None if isnan(best_power) else best_power,
         cautioned=notes / runs, false_cautioned=cautioned / false if false else None,
         reason=scenario.reason, says=scenario.says, looks=scenario.looks,
+        separate=PER_MISSION.items() <= scenario.options.items(), primary=scenario.options.get("primary", "mean"),
     )  # fmt: skip
 
 
@@ -239,6 +250,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runs", type=int, default=2000, help="data sets per scenario")
     parser.add_argument("--quick", action="store_true", help="5 data sets per scenario, which only shows that it runs")
+    parser.add_argument("--minutes", type=float, default=inf, help="of a scenario, after which it ends with fewer")
     parser.add_argument("--only", default="", help="scenarios whose name contains this")
     parser.add_argument("--store", action="store_true", help="keep each row in daf/statistics/calibration.json")
     parser.add_argument("--resume", action="store_true", help="leave out rows that are stored with as many data sets")
@@ -252,7 +264,7 @@ def main() -> None:
         runs = 5 if options.quick else options.runs
         if options.only not in name or done.get(name, 0) >= runs:
             continue
-        row = rows[name] = measure(name, scenario, runs)
+        row = rows[name] = measure(name, scenario, runs, minutes=options.minutes)
         print(shown(row), flush=True)
         if options.store:
             store(row)

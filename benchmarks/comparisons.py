@@ -2,11 +2,12 @@
 
     python benchmarks/comparisons.py [--quick] [--json] [--only NAME]
 
-Each case compares a simulated table with `daf_compare_scores` in a separate process, and again with twice as many rows
-(pairs, where rows of pairs decide). The peer takes Welch's t-test and the percentile bootstrap of the difference of
-means (`scipy.stats.bootstrap`, as many replicates) for the same pairs and missions; it is timed on a few of them and
-scaled up. Seconds are CPU seconds of a process and its threads, without imports, so they hardly depend on what else
-runs. `--quick` takes small tables; "all pairs" of the full run takes more than half an hour on a slow core.
+Each case compares a simulated table with `daf_compare_scores` in a separate process, and writes and reads the files of
+the result; then it does the same with half as many rows (pairs, where rows of pairs decide). The peer takes Welch's
+t-test and the percentile bootstrap of the difference of means (`scipy.stats.bootstrap`, as many replicates) for the
+same pairs and missions; it is timed on a few of them and scaled up. Seconds are CPU seconds of one process and its
+threads, without imports: work is shared with no copies. They depend less on what else runs than wall-clock time, but a
+busy machine still makes them longer. `--quick` takes small tables.
 """
 
 from __future__ import annotations
@@ -18,13 +19,16 @@ from dataclasses import dataclass, replace
 from measure import speed
 
 COMPARISON = """
-import resource, sys, time
+import resource, sys, tempfile, time
 import numpy as np
 import pandas as pd
 from scipy import stats
-from daf.comparison import daf_compare_scores
-import daf.statistics.comparison, daf.statistics.overall, daf.statistics.pairs
+from daf.comparison import ComparisonResults, daf_compare_scores
+import daf.statistics.comparison, daf.statistics.export, daf.statistics.overall, daf.statistics.pairs
+from daf.system.shares import at_most
 
+alone = at_most(1)
+alone.__enter__()  # the time and memory of copies would not be counted
 policies, missions, seeds, episodes = map(int, sys.argv[1:5])
 rng = np.random.default_rng(1)
 shared = rng.normal(0, 1, (1, missions, 1, episodes)) * (episodes > 1)
@@ -40,19 +44,24 @@ start = time.process_time()
 options = {"reference": "p0"} if sys.argv[5] == "reference" else {}
 results = daf_compare_scores(table, **options)
 seconds = time.process_time() - start
+start = time.process_time()
+with tempfile.TemporaryDirectory() as folder:
+    again = ComparisonResults.read(results.write(folder))
+assert len(again.pairs) == len(results.pairs)
+files = time.process_time() - start
 peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
-rows = [record for record in results.pairs if record.estimand == "recipes"]
+rows = len(results.pairs.rows_of("recipes"))
 runs = scores.mean(axis=3)
 def difference(x, y, axis=-1):
     return x.mean(axis=axis) - y.mean(axis=axis)
-few, start = min(10, len(rows)), time.process_time()
+few, start = min(10, rows), time.process_time()
 for row in range(few):
     x, y = runs[0, row % missions], runs[1, row % missions]
     stats.ttest_ind(x, y, equal_var=False)
     stats.bootstrap((x, y), difference, n_resamples=10_000, method="percentile", rng=rng)
-peer = (time.process_time() - start) / few * len(rows)
-print("SPEED", seconds, peak, peer, len(table), len(results.pairs))
+peer = (time.process_time() - start) / few * rows
+print("SPEED", seconds, files, peak, peer, len(table), len(results.pairs))
 """
 
 
@@ -66,13 +75,13 @@ class Size:
     episodes: int = 1
     pairs: str = "all"
 
-    def doubled(self) -> Size:
-        """Twice the rows: of episodes if there are several, else with a reference of policies, else of missions."""
+    def halved(self) -> Size:
+        """Half the rows: of episodes if there are several, else with a reference of policies, else of missions."""
         if self.episodes > 1:
-            return replace(self, episodes=2 * self.episodes)
+            return replace(self, episodes=self.episodes // 2)
         if self.pairs == "reference":
-            return replace(self, policies=2 * self.policies - 1)
-        return replace(self, missions=2 * self.missions)
+            return replace(self, policies=(self.policies + 1) // 2)
+        return replace(self, missions=self.missions // 2)
 
 
 FULL = {
@@ -89,9 +98,9 @@ QUICK = {
 
 
 def measured(size: Size) -> dict[str, float]:
-    """CPU seconds of DAF and, scaled, of the peer, peak MB, rows of the table, and rows about pairs."""
+    """CPU seconds of DAF, of its files and, scaled, of the peer, peak MB, rows of the table, and rows about pairs."""
     found = speed(COMPARISON, size.policies, size.missions, size.seeds, size.episodes, size.pairs)
-    return dict(zip(("seconds", "peak_mb", "peer_seconds", "rows", "pair_rows"), found, strict=True))
+    return dict(zip(("seconds", "files_seconds", "peak_mb", "peer_seconds", "rows", "pair_rows"), found, strict=True))
 
 
 def main() -> None:
@@ -104,20 +113,24 @@ def main() -> None:
     chosen = {name: size for name, size in cases.items() if options.only in (None, name)}
     if not chosen:
         raise SystemExit(f"no case '{options.only}': choose one of {', '.join(cases)}")
-    print(f"{'':<24}{'rows':>11}{'pair rows':>11}{'CPU s':>9}{'peak MB':>9}{'scipy s':>11}{'ratio':>8}{'growth':>8}")
+    print(
+        f"{'':<24}{'rows':>11}{'pair rows':>11}{'CPU s':>9}{'files s':>9}{'peak MB':>9}{'scipy s':>11}{'ratio':>8}"
+        f"{'growth':>8}"
+    )
     rows = {}
     for name, size in chosen.items():
-        one, two = measured(size), measured(size.doubled())
+        half, one = measured(size.halved()), measured(size)
         work = "rows" if size.episodes > 1 else "pair_rows"
-        one["growth"] = (two["seconds"] / one["seconds"]) / (two[work] / one[work])  # 1: linear
+        one["growth"] = (one["seconds"] / half["seconds"]) / (one[work] / half[work])  # 1: linear
         one["ratio"] = one["peer_seconds"] / one["seconds"]
         rows[name] = one
         print(
-            f"{name:<24}{one['rows']:>11,.0f}{one['pair_rows']:>11,.0f}{one['seconds']:>9.1f}{one['peak_mb']:>9,.0f}"
-            f"{one['peer_seconds']:>11,.0f}{one['ratio']:>8.1f}{one['growth']:>8.2f}",
+            f"{name:<24}{one['rows']:>11,.0f}{one['pair_rows']:>11,.0f}{one['seconds']:>9.1f}"
+            f"{one['files_seconds']:>9.1f}{one['peak_mb']:>9,.0f}{one['peer_seconds']:>11,.0f}{one['ratio']:>8.1f}"
+            f"{one['growth']:>8.2f}",
             flush=True,
         )
-    print("growth: seconds of twice the work over twice the seconds; 1 is linear, below 1 less than linear")
+    print("files: writing and reading the results; growth: seconds over those of half the work, and over 2")
     if options.json:
         print(json.dumps(rows))
 

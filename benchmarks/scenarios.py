@@ -124,6 +124,33 @@ def trainings(n: int, missions: int, **samplers: Sampler) -> Callable[[np.random
     return lambda rng: {policy: [draw(rng, n)[:, None] for _ in range(missions)] for policy, draw in samplers.items()}
 
 
+def opposite(n: int, correlation: float, episodes: int = 16) -> Callable[[np.random.Generator], Data]:
+    """Training runs of two recipes whose effects are correlated where their seeds are the same."""
+
+    def draw(rng: np.random.Generator) -> Data:
+        x = rng.normal(0, 1, n)
+        y = correlation * x + np.sqrt(1 - correlation**2) * rng.normal(0, 1, n)
+        shared = rng.normal(0, 1, episodes)
+        return {
+            policy: [skill[:, None] + shared + rng.normal(0, 1, (n, episodes))]
+            for policy, skill in (("a", x), ("b", y))
+        }
+
+    return draw
+
+
+def success(n: int, share: float, episodes: int = 16) -> Callable[[np.random.Generator], Data]:
+    """Training runs whose episodes all succeed with the same chance."""
+    return lambda rng: {policy: [(rng.random((n, episodes)) < share).astype(float)] for policy in "ab"}
+
+
+def apart(counts: Sequence[int], sampler: Sampler, gap: float = 10.0) -> Callable[[np.random.Generator], Data]:
+    """Episodes of two alike policies on missions whose means are `gap` apart."""
+    return lambda rng: {
+        policy: [sampler(rng, n)[None, :] + gap * mission for mission, n in enumerate(counts)] for policy in "ab"
+    }
+
+
 def episodes(counts: Sequence[int], **samplers: Sampler) -> Callable[[np.random.Generator], Data]:
     """Fixed policies whose episodes are independent; `counts`: per mission."""
     return lambda rng: {policy: [draw(rng, n)[None, :] for n in counts] for policy, draw in samplers.items()}
@@ -148,6 +175,8 @@ def spread(n: int, sds: Sequence[float]) -> Callable[[np.random.Generator], Data
 
 # ---- what the user reads where no method holds ------------------------------------------------------------
 
+FAILURES_NOTE = "may miss a failure"  # among the notes
+OPPOSITE = "move in opposite directions"
 FEW = "training seeds on one side: a rare failed training may be missing"
 GROUPS = "fall into two groups"
 UNEVEN = "times as much as the other's"
@@ -199,11 +228,24 @@ NORMAL: Mapping[str, Scenario] = {
 }  # fmt: skip
 
 PER_MISSION = dict(trainings="per_mission")  # noqa: C408
+IQM: Mapping[str, Any] = {"options": {"primary": "iqm"}}
+CHANCE: Mapping[str, Any] = {"options": {"primary": "probability_of_improvement"}}
 RUNS: Mapping[str, Scenario] = {
     "one score a run, 5 v 5": _recipes(runs(a=(5, gauss()), b=(5, gauss())), 5, shift=2.0),
     "one score a run, 5 v 5, six missions": _recipes(
         trainings(5, 6, a=gauss(), b=gauss()), 5, missions=6, options=PER_MISSION, shift=0.7
     ),
+    **{
+        f"one score a run, 3 v 3, {name} missions": _recipes(
+            trainings(3, count, a=gauss(), b=gauss()), 3, missions=count, options=PER_MISSION, shift=2.0
+        )
+        for name, count in (("two", 2), ("three", 3))
+    },
+    "one score a run, 2 v 2, six missions": _recipes(
+        trainings(2, 6, a=gauss(), b=gauss()), 2, missions=6, options=PER_MISSION, shift=2.0
+    ),
+    "IQM: normal, 10 v 10 seeds x 16": _recipes(crossed({"a": 10, "b": 10}), 10, episodes=16, **IQM),
+    "P(improvement): normal, 10 v 10 seeds x 16": _recipes(crossed({"a": 10, "b": 10}), 10, episodes=16, **CHANCE),
     "ties, 5 v 5": _recipes(runs(a=(5, rounded(gauss())), b=(5, rounded(gauss()))), 5, shift=2.0),
     "unequal spread 1:5, 2 v 2": _recipes(runs(a=(2, gauss()), b=(2, gauss(5.0))), 2, shift=5.0),
     "unequal spread 1:4, 3 v 10": _recipes(
@@ -243,10 +285,43 @@ RUNS: Mapping[str, Scenario] = {
         )
         for n in (3, 5, 10, 20)
     },
+    "20 % fail v varying, 5 v 5": _recipes(
+        runs(a=(5, failing()), b=(5, gauss())), 5, shift=6.0, kind="two groups", says=FAILURES_NOTE,
+        reason="failed training runs may be missing from few seeds",
+    ),
+    **{
+        f"20 % fail v steady, 3 v 3, {name} missions": _recipes(
+            trainings(3, count, a=failing(), b=gauss(0.1)), 3, missions=count, options=PER_MISSION, shift=6.0,
+            kind="two groups", says=UNEVEN, reason="failed training runs may be missing from few seeds",
+        )
+        for name, count in (("two", 2), ("three", 3))
+    },
+    **{
+        f"same seeds, correlation -1, {n} v {n} x 16": _recipes(
+            opposite(n, -1.0), n, episodes=16, shift=2.0 if n < 10 else 1.5, kind="opposite seeds", says=OPPOSITE,
+            reason="runs with the same seed are not independent, as the test assumes",
+        )
+        for n in (5, 10, 20)
+    },
+    "97 % success, 3 v 3 seeds x 16": _recipes(success(3, 0.97), 3, episodes=16, shift=0.1, kind="rare event"),
+    "97 % success v steady, 3 v 3": _recipes(
+        lambda rng: {"a": success(3, 0.97)(rng)["a"], "b": [rng.normal(0.97, 0.002, (3, 16))]}, 3, episodes=16,
+        shift=0.1, kind="rare event", says=FEW, reason="the event that decides may not have been seen",
+    ),
 }  # fmt: skip
 
 EPISODES: Mapping[str, Scenario] = {
     **{f"normal, {n} episodes": _checkpoints(episodes([n], a=gauss(), b=gauss()), n) for n in (8, 16, 64)},
+    "P(improvement): normal, 16 episodes": _checkpoints(episodes([16], a=gauss(), b=gauss()), 16, **CHANCE),
+    "P(improvement): log-normal v steady, 16": _checkpoints(
+        lambda rng: {"a": [rng.lognormal(0, 1, (1, 16)) - 1], "b": [rng.normal(0, 0.02, (1, 16))]}, 16, **CHANCE
+    ),
+    "IQM: normal, 10 x 2": _checkpoints(episodes([10, 10], a=gauss(), b=gauss()), 10, missions=2, **IQM),
+    "IQM: normal, 10 x 2, missions apart": _checkpoints(apart([10, 10], gauss()), 10, missions=2, **IQM),
+    "IQM: normal, 2 x 10": _checkpoints(episodes([2] * 10, a=gauss(), b=gauss()), 2, missions=10, **IQM),
+    "IQM: log-normal v log-normal, 10 x 2": _checkpoints(
+        episodes([10, 10], a=lognormal(), b=lognormal()), 10, missions=2, kind="heavy tails", **IQM
+    ),
     "negative correlation -0.8, 16": _checkpoints(correlated(16, -0.8), 16, shift=1.5),
     "normal, 32, 20 % missing": _checkpoints(correlated(32, 0.5, missing=0.2), 32),
     "unequal numbers, 4 and 64": _checkpoints(

@@ -67,6 +67,7 @@ def daf_compare_policies(
         config: all other settings; the two arguments replace its policies and missions.
         output_dir: folder for the tables (`daf.statistics.results.FILES`) and report.html; None: write nothing.
         workers: number of processes that play; results do not depend on it.
+        device: for networks: auto, cpu, or cuda, also with a number.
         max_action_time_ms: wall-clock limit per action.
         verbose: print the summary.
         overrides: keys of `DAFComparisonConfig`, e.g. `equivalence_margin=0.5`, `reference="random"` (a label) or
@@ -74,6 +75,7 @@ def daf_compare_policies(
 
     Raises:
         BadInputError: an unknown mission, policy or keyword, or settings out of range; nothing has been played.
+        UnfitEnvironmentError: the device is not there.
     """
     check_overrides(daf_compare_policies, overrides)
     if episodes_per_mission is not None:

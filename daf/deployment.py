@@ -21,6 +21,7 @@ from daf.packaging.registry import DeployedPolicy
 from daf.packaging.signing import sign_package
 from daf.packaging.validation import DEFAULT_STEPS, DEFAULT_TIMEOUT_S, ValidationResult, validate_package
 from daf.system.arguments import checked_arguments
+from daf.system.shown import ResultList
 from daf.system.user_paths import user_path
 
 if TYPE_CHECKING:
@@ -227,4 +228,4 @@ def daf_list_deployments(endpoint: str | Path, name: str | None = None) -> list[
     Raises:
         DeploymentError: no policy of this name, or the endpoint is a server, which does not list them.
     """
-    return open_endpoint(endpoint).deployed(name)
+    return ResultList(open_endpoint(endpoint).deployed(name))

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from daf.system import machine
 from daf.system import requirements as packages
 from daf.system.arguments import checked_arguments
-from daf.system.checks import CheckResult, EnvironmentCheckResult
+from daf.system.checks import CheckResult, CheckResults, EnvironmentCheckResult
 from daf.system.devices import resolve_device
 from daf.system.user_paths import user_path
 
@@ -113,7 +113,7 @@ def daf_check_dependencies(requirements: Sequence[str] | None = None) -> list[Ch
     Args:
         requirements: requirement strings; default: those of the installed distribution, else of pyproject.toml.
     """
-    return packages.check_dependencies(requirements)
+    return CheckResults(packages.check_dependencies(requirements))
 
 
 @checked_arguments
@@ -123,5 +123,6 @@ def daf_check_mission_configs(missions: Sequence[str | MissionConfig]) -> list[C
         from daf.engine.mission_checks import check_missions
     except ImportError as error:
         hint = "install the environment: the engine is needed to check missions"
-        return [CheckResult(name="missions", status="error", found=str(error), expected="the engine", hint=hint)]
-    return check_missions(missions)
+        failed = CheckResult(name="missions", status="error", found=str(error), expected="the engine", hint=hint)
+        return CheckResults([failed])
+    return CheckResults(check_missions(missions))

@@ -22,6 +22,7 @@ from typing import Any, TextIO
 
 from daf.errors import BadInputError, did_you_mean
 from daf.system.failure_report import FailureReport
+from daf.system.nouns import number_of
 from daf.system.progress import Progress, format_duration, format_figure
 
 __all__ = [
@@ -35,7 +36,7 @@ __all__ = [
 ]
 
 LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
-PROGRESS_INTERVAL_S = 5.0
+PROGRESS_INTERVAL_S = 3.0  # so that a loop with slow steps still speaks every 5 s
 
 Clock = Callable[[], float]
 
@@ -299,7 +300,7 @@ class FailureLog:
     def summarize(self, total: int) -> None:
         """Say how many of `total` episodes failed, if any, and of what."""
         for cause, count in self._causes.items():
-            self._logger.error(f"{self._what}: {count} of {total} episodes failed: {cause}")
+            self._logger.error(f"{self._what}: {count:,} of {number_of(total, 'episode')} failed: {cause}")
 
 
 def session_metadata(name: str) -> dict[str, str]:

@@ -17,7 +17,9 @@ from daf.errors import BadInputError, ConfigError
 from daf.evaluation.mission import MissionAnalysis, MissionMetadata, analyze_episodes, mission_metadata
 from daf.evaluation.replays import daf_write_replay
 from daf.system.arguments import checked_arguments
+from daf.system.live_progress import live_progress
 from daf.system.resource_usage import usage_since
+from daf.system.shown import ResultsByName
 from daf.system.user_paths import user_path
 
 __all__ = [
@@ -54,9 +56,10 @@ def daf_analyze_mission(
         policy: shorthand, class path, class, bundle, PolicyConfig or PolicySpec; without one `random` plays, and a
             warning says so.
         seed: environment seed of the first episode.
+        device: for networks: auto, cpu, or cuda, also with a number.
 
     Raises:
-        BadInputError: unknown mission or policy.
+        BadInputError: unknown mission or policy; UnfitEnvironmentError: the device is not there.
     """
     from daf.engine.evaluation import evaluate_policy
     from daf.engine.missions import check_buildable, resolve_mission
@@ -67,7 +70,10 @@ def daf_analyze_mission(
     check_buildable(mission)
     policy = _given(policy)
     start = time.perf_counter()
-    frame = evaluate_policy(policy, mission, episodes=episodes, seed=seed, workers=workers, device=device)
+    with live_progress(f"playing {mission.name}", episodes, "episodes") as progress:
+        frame = evaluate_policy(
+            policy, mission, episodes=episodes, seed=seed, workers=workers, device=device, on_progress=progress.update
+        )
     return analyze_episodes(frame, mission_metadata(mission), usage=usage_since(start))
 
 
@@ -91,7 +97,9 @@ def daf_analyze_mission_set(
         if missions.setdefault(name, mission) != mission:
             hint = "analyze them one by one"
             raise BadInputError("missions with different names", f"'{name}' twice", "mission set", hint)
-    return {name: daf_analyze_mission(mission, policy, episodes, **options) for name, mission in missions.items()}
+    return ResultsByName(
+        (name, daf_analyze_mission(mission, policy, episodes, **options)) for name, mission in missions.items()
+    )
 
 
 def _given(policy: Any) -> Any:

@@ -10,7 +10,7 @@ from typing import Any
 
 from daf.engine.network_policy import BatchPolicy, NetworkPolicy
 from daf.system.arguments import checked_arguments
-from daf.system.checks import CheckResult
+from daf.system.checks import CheckResult, CheckResults
 
 __all__ = ["BatchPolicy", "NetworkPolicy", "daf_check_policy"]
 
@@ -37,5 +37,4 @@ def daf_check_policy(policy: Any, mission: Any, *, trainable: bool | None = None
         BadInputError: unknown mission.
     """
     rehearsal = importlib.import_module(REHEARSAL)
-    findings: list[CheckResult] = rehearsal.check_policy(policy, mission, trainable=trainable)
-    return findings
+    return CheckResults(rehearsal.check_policy(policy, mission, trainable=trainable).findings)

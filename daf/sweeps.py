@@ -125,7 +125,9 @@ def _launch_workflow(
     output_dir = cfg.output_dir.resolve()  # the workflow may run in another folder
     # The experiment has only this sweep, so `warm_start` can only be another sweep's folder.
     warm_start = str(Path(cfg.warm_start).resolve()) if cfg.warm_start else None
-    sweep = cfg.model_copy(update={"output_dir": output_dir, "warm_start": warm_start})
+    start_from = str(Path(cfg.start_from).resolve()) if cfg.start_from else None  # and only be a file
+    changes = {"output_dir": output_dir, "warm_start": warm_start, "start_from": start_from}
+    sweep = cfg.model_copy(update=changes)
     experiment = ExperimentConfig.from_dict(
         {
             "name": cfg.name,

@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING
 
 from daf.errors import BadInputError, did_you_mean
 from daf.system.arguments import checked_arguments
-from daf.system.columns import to_rows
-from daf.system.files import write_text
 from daf.system.user_paths import user_path
 from daf.training.paths import METRICS
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from daf.charts.model import Chart
     from daf.statistics.results import ComparisonResults
 
 __all__ = ["daf_checklist", "daf_export_comparison_html", "daf_plot_policy_comparison", "daf_plot_training_curves"]
@@ -92,83 +93,98 @@ def daf_plot_training_curves(
     output_path: PathLike | None = None,
     *,
     metric: str = "episode_reward",
-) -> Path:
-    """Draw one metric of training runs over agent-steps, as SVG.
+) -> Figure:
+    """Draw one metric of training runs over agent-steps.
+
+    A notebook shows the figure; `figure.axes[0]` can be changed, and `figure.savefig` writes it.
 
     Args:
-        metrics: a metrics.jsonl, several, a mapping from label to file, or the folder of a run (each
-            seed-*/metrics.jsonl below it becomes a curve).
-        output_path: the figure; default daf_output/visualizations/training_<metric>.svg.
+        metrics: a metrics.jsonl, the folder of a run, several of them, or a mapping from label to file or folder.
+            The seeds of a folder (seed-*/metrics.jsonl) become one line, their mean, with a band from the lowest to
+            the highest seed.
+        output_path: where to write the figure as well: .svg, .pdf or .png. The same data give the same bytes.
         metric: a key of the metrics file.
 
     Raises:
         BadInputError: a file is missing or damaged, or no line has this metric.
     """
-    from daf.reporting import figures, learning_curves
+    from daf.reporting import learning_curves
 
-    path = _svg_path(output_path, f"training_{metric}.svg")
-    runs = {label: learning_curves.read_metrics(file) for label, file in _metrics_files(metrics).items()}
-    curves = learning_curves.metric_curves(runs, metric)
-    if not any(curves.values()):
-        known = {key for lines in runs.values() for line in lines for key, value in line.items() if value is not None}
-        where = ", ".join(str(file) for file in _metrics_files(metrics).values())
+    path = _figure_path(output_path)
+    files = {label: _metrics_files(where) for label, where in _labelled(metrics).items()}
+    runs = [
+        learning_curves.TrainedRun(series=label, name=str(file.parent), lines=learning_curves.read_metrics(file))
+        for label, members in files.items()
+        for file in members
+    ]
+    if not any(line.get(metric) is not None for run in runs for line in run.lines):
+        known = {key for run in runs for line in run.lines for key, value in line.items() if value is not None}
+        where = ", ".join(str(file) for members in files.values() for file in members)
         hint = did_you_mean(metric, known - {"agent_steps"})
         if metric in learning_curves.METRICS:
             hint = "the name is right, but no update has recorded it yet"
         raise BadInputError(f"lines with '{metric}'", "none", where or "metrics", hint)
-    name = learning_curves.METRICS.get(metric, metric)
-    write_text(path, figures.standalone(figures.curve_figure(curves, f"{name} over agent-steps")))
-    return path
+    return _drawn(learning_curves.metric_chart(runs, metric, list(files)), path)
 
 
 @checked_arguments
 def daf_plot_policy_comparison(
     results: ComparisonResults, output_path: PathLike | None = None, *, mission: str | None = None
-) -> Path:
-    """Draw means, intervals and single episodes of the policies on one mission, as SVG.
+) -> Figure:
+    """Draw the mean of each policy with its interval and single episodes or training seeds, on one mission or over all.
+
+    A notebook shows the figure; `figure.axes[0]` can be changed, and `figure.savefig` writes it.
 
     Args:
-        output_path: the figure; default daf_output/visualizations/policy_comparison.svg.
+        output_path: where to write the figure as well: .svg, .pdf or .png. The same data give the same bytes.
         mission: the mission to draw; default: all missions together ("overall"), or the only one.
     """
-    from daf.reporting import figures
+    from daf.reporting.comparison_charts import Charts
+    from daf.reporting.viewpoint import Viewpoint
 
-    path = _svg_path(output_path, "policy_comparison.svg")
+    path = _figure_path(output_path)
     missions = results.missions
     chosen = mission or ("overall" if len(missions) > 1 else missions[0])
-    rows = to_rows(record for record in results.summary if record.mission == chosen)
-    if not rows:
+    if not any(record.mission == chosen for record in results.summary):
         raise BadInputError("a mission of this comparison", f"'{chosen}'", "mission", did_you_mean(chosen, missions))
-    dots = results.episode_scores().get(chosen, {})
-    colours = {policy: index for index, policy in enumerate(results.policies)}
-    title = f"Mean of each policy, {figures.mission_title(chosen, len(missions))}"
-    write_text(path, figures.standalone(figures.interval_figure(rows, dots, colours, title)))
-    return path
+    return _drawn(Charts(Viewpoint(results)).means(chosen), path)
 
 
-def _svg_path(output_path: PathLike | None, default: str) -> Path:
-    path = user_path(output_path, "output_path") if output_path is not None else DEFAULT_FOLDER / default
-    if path.suffix.lower() != ".svg":
-        raise BadInputError("a path that ends in .svg", path.name, "output_path")
-    return path
+def _figure_path(output_path: PathLike | None) -> Path | None:
+    """The path of a figure, refused before anything is drawn if it has no known suffix."""
+    from daf.charts import static
+
+    return None if output_path is None else static.figure_path(user_path(output_path, "output_path"), "output_path")
 
 
-def _metrics_files(metrics: PathLike | Sequence[PathLike] | Mapping[str, PathLike]) -> dict[str, Path]:
-    """Files by label; the label is the folder that distinguishes them (seed-1 of training/miner/seed-1)."""
+def _drawn(chart: Chart, path: Path | None) -> Figure:
+    from daf.charts import static
+
+    figure = static.figure(chart)
+    if path is not None:
+        static.write(figure, path)
+    return figure
+
+
+def _labelled(metrics: PathLike | Sequence[PathLike] | Mapping[str, PathLike]) -> dict[str, Path]:
+    """Files and folders by label: the shortest end of their folders' paths that tells them apart."""
     if isinstance(metrics, Mapping):
-        return {label: user_path(file, "metrics") for label, file in metrics.items()}
-    if isinstance(metrics, str | Path):
-        folder = user_path(metrics, "metrics")
-        if not folder.is_dir():
-            return {folder.parent.name or folder.stem: folder}
-        files = sorted(folder.glob(f"seed-*/{METRICS}")) or sorted(folder.glob(METRICS))
-        if not files:
-            hint = "give the folder of a run (training/<run>), or of one of its seeds; has training started?"
-            raise BadInputError(f"{METRICS}, or seed-*/{METRICS}", "none", str(folder), hint)
-        return {file.parent.name: file for file in files}
-    files = [user_path(file, "metrics") for file in metrics]
-    short = [file.parent.name for file in files]
-    labels = short if len(set(short)) == len(short) else ["/".join(file.parent.parts[-2:]) for file in files]
-    if len(set(labels)) != len(labels):
-        labels = [str(file) for file in files]
-    return dict(zip(labels, files, strict=True))
+        return {label: user_path(path, "metrics") for label, path in metrics.items()}
+    paths = [user_path(path, "metrics") for path in ([metrics] if isinstance(metrics, str | Path) else metrics)]
+    folders = [(path if path.is_dir() else path.parent).absolute() for path in paths]
+    for length in (1, 2):
+        labels = ["/".join(folder.parts[-length:]) for folder in folders]
+        if len(set(labels)) == len(labels):
+            return dict(zip(labels, paths, strict=True))
+    return {str(path): path for path in paths}
+
+
+def _metrics_files(path: Path) -> list[Path]:
+    """The metrics of each seed of a run's folder; a file is that of one run."""
+    if not path.is_dir():
+        return [path]
+    files = sorted(path.glob(f"seed-*/{METRICS}")) or sorted(path.glob(METRICS))
+    if not files:
+        hint = "give the folder of a run (training/<run>), or of one of its seeds; has training started?"
+        raise BadInputError(f"{METRICS}, or seed-*/{METRICS}", "none", str(path), hint)
+    return files

@@ -2,17 +2,18 @@
 
 from pathlib import Path
 
-from daf.config.recipes import TrialRecipe
 from daf.search.files import read_finalist
+from daf.search.recipe import ready_recipe
 from daf.search.trial import TrialJob, run_finalist
 from daf.workflow.script import cores_of_job, script_context
 
 with script_context(snakemake) as context:
+    recipe, start = ready_recipe(snakemake.params.trial, snakemake.input.start)
     wildcards = snakemake.wildcards
     rank, index = int(wildcards.rank), int(wildcards.seed)
     run_finalist(
         read_finalist(snakemake.input.finalists, rank, index),
-        TrialRecipe.model_validate(snakemake.params.trial),
+        recipe,
         Path(snakemake.output.result).parent,
         TrialJob(
             label=f"sweep {wildcards.sweep} · finalist {rank + 1} · seed {index}",
@@ -20,6 +21,7 @@ with script_context(snakemake) as context:
             logger=context.logger,
             log_file=Path(snakemake.log[0]),
             cores=cores_of_job(snakemake),
+            start=start,
         ),
         index=index,
     )

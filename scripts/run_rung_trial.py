@@ -2,16 +2,17 @@
 
 from pathlib import Path
 
-from daf.config.recipes import TrialRecipe
 from daf.search.files import read_entry
+from daf.search.recipe import ready_recipe
 from daf.search.trial import TrialJob, run_promoted_trial
 from daf.workflow.script import cores_of_job, script_context
 
 with script_context(snakemake) as context:
+    recipe, start = ready_recipe(snakemake.params.trial, snakemake.input.start)
     wildcards = snakemake.wildcards
     run_promoted_trial(
         read_entry(snakemake.input.promotions, int(wildcards.entry)),
-        TrialRecipe.model_validate(snakemake.params.trial),
+        recipe,
         Path(snakemake.output.result).parent,
         TrialJob(
             label=f"sweep {wildcards.sweep} · rung {wildcards.rung} · entry {int(wildcards.entry)}",
@@ -19,5 +20,6 @@ with script_context(snakemake) as context:
             logger=context.logger,
             log_file=Path(snakemake.log[0]),
             cores=cores_of_job(snakemake),
+            start=start,
         ),
     )

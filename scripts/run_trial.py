@@ -2,14 +2,15 @@
 
 from pathlib import Path
 
-from daf.config.recipes import TrialRecipe
+from daf.search.recipe import ready_recipe
 from daf.search.trial import TrialJob, run_proposed_trial
 from daf.workflow.script import cores_of_job, script_context
 
 with script_context(snakemake) as context:
+    recipe, start = ready_recipe(snakemake.params.trial, snakemake.input.start)
     run_proposed_trial(
         Path(snakemake.input.proposal),
-        TrialRecipe.model_validate(snakemake.params.trial),
+        recipe,
         Path(snakemake.output.result).parent,
         TrialJob(
             label=f"sweep {snakemake.wildcards.sweep} · trial {int(snakemake.wildcards.trial)}",
@@ -17,5 +18,6 @@ with script_context(snakemake) as context:
             logger=context.logger,
             log_file=Path(snakemake.log[0]),
             cores=cores_of_job(snakemake),
+            start=start,
         ),
     )

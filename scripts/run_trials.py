@@ -3,14 +3,14 @@
 from pathlib import Path
 
 from daf.config import DAFSweepConfig
-from daf.config.recipes import TrialRecipe
 from daf.search.files import read_prior, read_results
+from daf.search.recipe import ready_recipe
 from daf.search.trial import TrialJob, propose_and_run
 from daf.workflow.script import cores_of_job, script_context
 
 with script_context(snakemake) as context:
     config = DAFSweepConfig.from_dict(snakemake.params.sweep)
-    recipe = TrialRecipe.model_validate(snakemake.params.trial)
+    recipe, start = ready_recipe(snakemake.params.trial, snakemake.input.start)
     results = read_results(snakemake.input.results)
     prior = [result for path in snakemake.input.prior for result in read_prior(path, config)]
     for trial, path in enumerate(snakemake.output.results, start=snakemake.params.first):
@@ -20,5 +20,6 @@ with script_context(snakemake) as context:
             logger=context.logger,
             log_file=Path(snakemake.log[0]),
             cores=cores_of_job(snakemake),
+            start=start,
         )
         propose_and_run(config, trial, results, prior, recipe, Path(path).parent, job)

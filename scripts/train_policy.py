@@ -21,5 +21,7 @@ with script_context(snakemake) as context:
             log_file=Path(snakemake.log[0]),
         ),
         best=Path(snakemake.input.best[0]) if snakemake.input.best else None,
+        start=snakemake.input.start[0] if snakemake.input.start else None,
+        teacher=snakemake.input.teacher[0] if snakemake.input.teacher else None,
         logger=context.logger,
     )

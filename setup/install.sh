@@ -57,10 +57,15 @@ fi
 
 if [ -n "$fresh" ]; then
     python=$(sh setup/find-python.sh)
-    say "Setting up ${venv#./} with $python (first time: about 4 minutes, 8.5 GB)…"
-    free=$(df -Pk . | awk 'NR == 2 { print int($4 / 1048576) }')
-    [ "${free:-99}" -ge 9 ] || say "  only $free GB are free here; it may not fit"
     mkdir -p "$venv"
+    free=$(df -Pk "$venv" | awk 'NR == 2 { printf "%d", $4 * 1024 / 1e9 }')
+    if [ "${free:-99}" -lt 9 ]; then
+        rmdir "$venv" 2>/dev/null || true
+        say "${venv#./} needs 9 GB of disk, and $free GB are free here."
+        say "Free some, or put it on another disk: make run VENV=/other/disk/daf-venv"
+        exit 2
+    fi
+    say "Setting up ${venv#./} with $python (first time: about 4 minutes, 9 GB)…"
     : >"$marker"
     "$python" -m venv "$venv"
 else
@@ -72,6 +77,17 @@ rm -f "$stamp"
 log=$venv/install.log
 status=$venv/.daf-status
 rm -f "$status"
+# pip is silent for minutes while it unpacks: say how far it is.
+gigabytes() { du -sk "$venv" 2>/dev/null | awk '{ printf "%.1f", $1 * 1024 / 1e9 }'; }
+if [ -n "$fresh" ]; then
+    while sleep 10 >/dev/null 2>&1; do
+        installed=$(gigabytes)
+        if [ "$installed" = 0.0 ]; then say "  downloading"; else say "  $installed of 8.8 GB installed"; fi
+    done &
+    watch=$!
+    trap 'kill "$watch" 2>/dev/null || true' EXIT
+    trap 'exit 130' INT TERM
+fi
 # A pipe keeps only the last exit code, so pip's goes through a file. The lock is complete, so nothing is resolved:
 # asked to, an older pip looks at releases newer than the pins, and refuses them for want of a hash.
 {
@@ -89,6 +105,7 @@ rm -f "$status"
     /^Installing collected packages/ { printf "  installing %d packages\n", NF - 3; fflush() }
 ' >&2
 
+[ -z "$fresh" ] || kill "$watch" 2>/dev/null || true
 if [ "$(cat "$status" 2>/dev/null)" != 0 ]; then
     say ""
     say "The installation failed. The last lines of $log:"

@@ -10,8 +10,8 @@ import numpy as np
 from daf.engine.replays import EpisodeTrace, MapObject
 from daf.episodes.table import episodes_frame
 from daf.evaluation.mission import MissionMetadata, analyze_episodes
-from daf.evaluation.traces import PolicyTraces
-from daf.reporting.mission_page import render_mission_page
+from daf.evaluation.traces import PolicyTraces, TracedEpisode
+from daf.reporting.mission_page import PageSetting, render_mission_page
 
 MOVES = np.array([[0, 0], [0, 1], [1, 0], [0, -1], [-1, 0]])
 
@@ -42,18 +42,42 @@ def walk(
     return EpisodeTrace(walls=blocked, objects=things, positions=positions, rewards=rewards)
 
 
-def traced(policy: str, trace: EpisodeTrace, **changes: object) -> PolicyTraces:
-    """A policy whose only episode on this map is animated."""
+METADATA = MissionMetadata(
+    name="m",
+    description="",
+    origin="daf",
+    num_agents=3,
+    max_steps=30,
+    success=None,
+    action_names=["noop"],
+    observation_shape=[64, 3],
+    resources=[],
+)
+RANKS = ("best", "median", "worst")
+
+
+def traced(policy: str, *traces: EpisodeTrace, **changes: object) -> PolicyTraces:
+    """A policy whose episodes 0, 1, … are its best, median and worst; with one trace, episode 0 is the median."""
+    ranks = RANKS if len(traces) == len(RANKS) else ("median",)
+    watched = tuple(
+        TracedEpisode(
+            ranks=(rank,),
+            episode=number,
+            env_seed=number,
+            mean_reward=float(trace.rewards[-1].mean()),
+            success=None,
+            trace=trace,
+        )
+        for number, (rank, trace) in enumerate(zip(ranks, traces, strict=True))
+    )
+    median = watched[len(watched) // 2]
     facts: dict[str, object] = {
         "policy": policy,
-        "episode": 0,
-        "env_seed": 0,
-        "mean_reward": float(trace.rewards[-1].mean()),
+        "episodes": watched,
         "agent_policies": None,
-        "animated": trace,
-        "heat_map": (trace,),
-        "heat_map_episodes": [0],
-        "heat_map_seeds": [0],
+        "heat_map": (median.trace,),
+        "heat_map_episodes": [median.episode],
+        "heat_map_seeds": [median.env_seed],
         "num_played": 4,
         "one_map": False,
     }
@@ -82,25 +106,18 @@ def episodes(policy: str, rewards: Sequence[float | None]):
     )
 
 
-def write_page(path: Path, traces: dict[str, EpisodeTrace | None]) -> Path:
-    """A page with one policy per trace; None: all of its episodes failed."""
-    metadata = MissionMetadata(
-        name="m",
-        description="",
-        origin="daf",
-        num_agents=3,
-        max_steps=30,
-        success=None,
-        action_names=["noop"],
-        observation_shape=[64, 3],
-        resources=[],
-    )
+def write_page(
+    path: Path, traces: dict[str, EpisodeTrace | tuple[EpisodeTrace, ...] | None], setting: PageSetting | None = None
+) -> Path:
+    """A page with one policy per entry, with one episode or three to watch; None: all of its episodes failed."""
     frames = [episodes(policy, [None] * 4 if trace is None else [0, 1, 2, 4.5]) for policy, trace in traces.items()]
+    watched = {name: trace if isinstance(trace, tuple) else (trace,) for name, trace in traces.items() if trace}
     render_mission_page(
-        [analyze_episodes(frame, metadata) for frame in frames],
+        [analyze_episodes(frame, METADATA) for frame in frames],
         frames,
-        [None if trace is None else traced(policy, trace) for policy, trace in traces.items()],
+        [traced(policy, *watched[policy]) if policy in watched else None for policy in traces],
         {"created": "today"},
         path,
+        setting,
     )
     return path

@@ -13,6 +13,7 @@ from typing import Any
 
 from daf.cluster.inventory import Inventory, NodeGroup, Partition, read_inventory
 from daf.errors import BadInputError, ConfigError, did_you_mean
+from daf.system.nouns import number_of
 
 # The executor plugin checks the queue at least every 180 s; squeue must still know a job that has ended by then.
 MIN_JOB_AGE_SECONDS = 240
@@ -180,7 +181,7 @@ def _problems_with_nodes(request: Request, partition: Partition) -> list[BadInpu
             problems.append(BadInputError(expected, f"{asked}", where.format(resource), hint))
     fit = sum(group.count for group in partition.groups if _fits(request, group))
     if not problems and fit < request.nodes:
-        expected = f"{request.nodes} nodes with everything that the job requests, in {of}"
+        expected = f"{number_of(request.nodes, 'node')} with everything that the job requests, in {of}"
         hint = "lower num_machines in the experiment, or choose another partition"
         problems.append(BadInputError(expected, f"{fit}", where.format("nodes"), hint))
     return problems

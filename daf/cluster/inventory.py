@@ -140,7 +140,7 @@ def parse_settings(text: str) -> dict[str, str]:
     return {name.strip(): value.strip() for name, _, value in pairs}
 
 
-def ask(program: str, *arguments: str) -> str:
+def ask(program: str, *arguments: str, timeout_s: float = TIMEOUT_SECONDS) -> str:
     """The output of one of Slurm's programs.
 
     Raises:
@@ -150,11 +150,9 @@ def ask(program: str, *arguments: str) -> str:
         hint = "start Snakemake on a login node of the cluster, or leave out --profile slurm"
         raise UnfitEnvironmentError(f"Slurm's {program} on the PATH", "none", "cluster", hint)
     try:
-        done = subprocess.run(
-            [program, *arguments], capture_output=True, text=True, timeout=TIMEOUT_SECONDS, check=False
-        )
+        done = subprocess.run([program, *arguments], capture_output=True, text=True, timeout=timeout_s, check=False)
     except subprocess.TimeoutExpired:
-        raise UnfitEnvironmentError("an answer", f"none in {TIMEOUT_SECONDS:g} s", program, "is Slurm up?") from None
+        raise UnfitEnvironmentError("an answer", f"none in {timeout_s:g} s", program, "is Slurm up?") from None
     if done.returncode:
         found = (done.stderr or done.stdout).strip() or f"exit code {done.returncode}"
         raise UnfitEnvironmentError("an answer", found, f"{program} {' '.join(arguments)}", "is Slurm up?")

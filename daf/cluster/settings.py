@@ -36,9 +36,11 @@ class ClusterSettings(StrictModel):
         8, ge=1, description="cores of each process with a GPU: one runs the network, the others step environments"
     )
     evaluate_on_gpu: bool = Field(
-        False, description="whether networks play the episodes of `evaluate_policy` on a GPU instead of on the CPU"
+        False,
+        description="whether networks play the episodes of `evaluate_policy` and `play_match` on a GPU, not on the CPU",
     )
     trials_per_job: int = Field(1, ge=1, description="number of a sweep's trials that one job runs in turn")
+    matches_per_job: int = Field(8, ge=1, description="number of a tournament's matches that one job plays in turn")
     max_memory_mb: int = Field(ge=1000, description="maximum memory per node that a job may request, MB")
     max_minutes: int = Field(ge=10, description="longest time limit that the partitions allow, minutes")
     scratch: str | None = Field(None, description="folder for temporary files on the nodes; null: their default")

@@ -5,30 +5,37 @@
 
 from __future__ import annotations
 
+import math
 import signal
 import subprocess
 import sys
+import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from daf.cluster.batch_job import SlurmOptions, SlurmProcess, submit
 from daf.errors import EXIT_OK, EXIT_REQUEUE, BadInputError, DafError, ending_in_one_line
+from daf.system.live_progress import is_watched, live_progress
+from daf.system.progress import format_figure
 from daf.system.readers import read_text
+from daf.system.shown import MOST_ROWS, Shown, Table
 from daf.training.metrics_file import read_metrics
 from daf.training.options import TrainingSpec
 from daf.training.outcome import read_run_record
 from daf.training.paths import JOB, LOG, METRICS, MODEL, PROCESSES_LOG, state_folder
 
 GRACE_SECONDS = 90.0
+LOOK_SECONDS = 1.0  # between two looks at how far a training run is that somebody watches
 
 
 class TrainingError(DafError):
     """Training ended without a model."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class TrainingStatus:
+@dataclass(frozen=True, kw_only=True, repr=False)
+class TrainingStatus(Shown):
     """The state of a training run.
 
     Attributes:
@@ -48,9 +55,14 @@ class TrainingStatus:
     episode_reward: float | None
     memory_mb: float | None
 
+    def _headline(self) -> str:
+        share = f" ({100 * self.agent_steps // self.total_steps} %)" if self.total_steps else ""
+        reward = "" if self.episode_reward is None else f", reward {format_figure(self.episode_reward)}"
+        return f"{self.state}, {self.agent_steps:,} of {self.total_steps:,} agent-steps{share}{reward}"
 
-@dataclass(frozen=True, kw_only=True)
-class TrainingResults:
+
+@dataclass(frozen=True, kw_only=True, repr=False)
+class TrainingResults(Shown):
     """What a finished training left behind.
 
     Attributes:
@@ -65,8 +77,17 @@ class TrainingResults:
     run: dict[str, Any]
     metrics: list[dict[str, Any]]
 
+    def _headline(self) -> str:
+        steps = self.run.get("agent_steps")
+        return f"{self.run.get('status', 'unknown')}, {format_figure(steps)} agent-steps, {self.model_path}"
 
-class TrainingJob:
+    def _tables(self) -> Iterable[Table]:
+        yield Table(title="run", columns=("", ""), rows=list(self.run.items()), total=len(self.run))
+        last = self.metrics[-MOST_ROWS:]
+        yield Table.of(f"the last {len(last)} of {len(self.metrics):,} updates", last)
+
+
+class TrainingJob(Shown):
     """Training in the background: a process on this machine, or a Slurm job.
 
     Attributes:
@@ -77,6 +98,9 @@ class TrainingJob:
         self.recipe, self.folder = training.recipe, training.folder
         self.log_file = training.options.log_file or training.folder / LOG
         self._process = process
+
+    def _headline(self) -> str:
+        return f"{self.folder}, log {self.log_file}; `status()` says how far it is"
 
     def wait_for_completion(self, timeout_seconds: float | None = None) -> Path:
         """Wait for training to end and return the path of the model. Ctrl-C stops it; it writes a checkpoint first.
@@ -102,10 +126,28 @@ class TrainingJob:
 
     def _wait_or_stop(self, timeout_seconds: float | None) -> int:
         try:
-            return self._process.wait(timeout_seconds)
+            return self._process.wait(timeout_seconds) if not is_watched() else self._watch(timeout_seconds)
         except KeyboardInterrupt:
             self.cancel()
             raise
+
+    def _watch(self, timeout_seconds: float | None) -> int:
+        """Wait for the exit code, and show how far the training is."""
+        until = math.inf if timeout_seconds is None else time.monotonic() + timeout_seconds
+        with live_progress(f"training in {self.folder}", self.recipe.num_steps, "agent-steps") as progress:
+            while True:
+                try:
+                    code = self._process.wait(max(0.0, min(LOOK_SECONDS, until - time.monotonic())))
+                except subprocess.TimeoutExpired:
+                    if time.monotonic() >= until:
+                        raise
+                    status = self.status()
+                    reward = {} if status.episode_reward is None else {"reward": status.episode_reward}
+                    progress.update(status.agent_steps, **reward)
+                else:
+                    if code == EXIT_OK:
+                        progress.update(self.recipe.num_steps)
+                    return code
 
     def _failure_reason(self) -> str:
         record = read_run_record(self.folder)

@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Annotated, Any, TypedDict
 from pydantic import Field
 
 from daf.config import DAFComparisonConfig, Normalization
+from daf.evaluation.interim import settled_after
 from daf.statistics.comparison import compare_episodes
 from daf.statistics.export import TrainingCurve
-from daf.statistics.results import ComparisonResults
+from daf.statistics.results import FILES, ComparisonResults
 from daf.statistics.sequential import interim_analyses
 from daf.system.files import write_json
+from daf.system.nouns import number_of
 from daf.system.user_paths import user_path
-from daf.system.validated import read_record
 from daf.training.outcome import read_run_record
 
 if TYPE_CHECKING:
@@ -25,17 +26,19 @@ if TYPE_CHECKING:
 
 
 PARTIAL = "partial"
+CHECKLIST = "checklist.md"
 
 
 def deliver(results: ComparisonResults, output_dir: str | Path | None, verbose: bool) -> ComparisonResults:
     """Write tables and report into a folder, unless it is None; print the summary if asked."""
     if output_dir is not None:
         from daf.reporting.checklist import reporting_checklist, write_checklist
-        from daf.reporting.comparison_page import render_results
+        from daf.reporting.comparison_page import PageOptions, render_results
 
         folder = results.write(user_path(output_dir, "output_dir"))
-        render_results(results, folder / "report.html", folder / "figures")
-        write_checklist(folder / "checklist.md", reporting_checklist(results))
+        options = PageOptions(files=(*FILES, CHECKLIST))
+        render_results(results, folder / "report.html", folder / "figures", options=options)
+        write_checklist(folder / CHECKLIST, reporting_checklist(results))
     if verbose:
         print(results)
     return results
@@ -165,8 +168,7 @@ class InterimFile(TypedDict):
 
 def reason_to_skip(interim_files: Sequence[str | Path]) -> str | None:
     """Why a later batch needs no episodes; None if a comparison still needs them, or there was no interim analysis."""
-    states = [read_record(path, InterimFile, "an interim analysis") for path in interim_files]
-    if not states or not all(state["done"] for state in states):
+    episodes = settled_after(interim_files, InterimFile)
+    if episodes is None:
         return None
-    episodes = max(state["interim_analyses"][-1]["episodes"] for state in states)
-    return f"not played: every pair had a verdict after {episodes} episodes per policy and mission"
+    return f"not played: every pair had a verdict after {number_of(episodes, 'episode')} per policy and mission"

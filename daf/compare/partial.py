@@ -86,11 +86,11 @@ def _why_failed(plan: Plan, files: RunFiles, training: str, seed: int | None) ->
 
 
 def _recipe(plan: Plan, files: RunFiles, training: str, folder: Path) -> dict[str, Any] | None:
-    """The recipe that this run was to train, without what a sweep's best trial replaces; None if unknown."""
+    """The recipe that this run was to train, without what only its job knows; None if unknown."""
     recipe = files.recipes.get(str(folder / MODEL))
     if recipe is None:
         return None
-    replaced = SEARCHED if plan.learning.run(training).sweep else ()
+    replaced = {"start_from", "teacher", *(SEARCHED if plan.learning.run(training).sweep else ())}
     return {key: value for key, value in recipe.items() if key not in replaced}
 
 

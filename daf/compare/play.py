@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from daf.compare.labels import check_list, unique_labels
 from daf.config import DAFComparisonConfig, EvaluationConfig, MissionConfig, PolicyConfig
+from daf.system.live_progress import live_progress
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -93,20 +94,30 @@ def _play_batch(
 
     from daf.engine.evaluation import EvaluationOptions, evaluate_policy
 
-    frames = [
-        evaluate_policy(
-            policy,
-            mission,
-            episodes=stop - first,
-            first_episode=first,
-            seed=config.evaluation_seed,
-            workers=settings.workers,
-            device=settings.device,
-            options=EvaluationOptions(max_action_time_ms=settings.max_action_time_ms, policy_label=policy.label),
-        )
-        for mission in lineup.missions
-        for policy in lineup.policies
-    ]
+    frames: list[pd.DataFrame] = []
+    count, plays = stop - first, [(mission, policy) for mission in lineup.missions for policy in lineup.policies]
+    with live_progress("playing", count * len(plays), "episodes") as progress:
+        for mission, policy in plays:
+            before = count * len(frames)
+
+            def show(played: int, before: int = before, policy: Player = policy, mission: Mission = mission) -> None:
+                progress.update(before + played, policy=policy.label, mission=mission.name)
+
+            frames.append(
+                evaluate_policy(
+                    policy,
+                    mission,
+                    episodes=count,
+                    first_episode=first,
+                    seed=config.evaluation_seed,
+                    workers=settings.workers,
+                    device=settings.device,
+                    on_progress=show,
+                    options=EvaluationOptions(
+                        max_action_time_ms=settings.max_action_time_ms, policy_label=policy.label
+                    ),
+                )
+            )
     return pd.concat(frames, ignore_index=True)
 
 

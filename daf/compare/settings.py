@@ -15,6 +15,8 @@ def comparison_config(
 ) -> DAFComparisonConfig:
     """The configuration of a call: the given one or the defaults, updated by overrides and arguments.
 
+    Its policies and missions are labels, which are resolved already or come from a table.
+
     Args:
         function: the public function that was called; errors name it.
         arguments: keys that the function's own arguments set.
@@ -27,7 +29,7 @@ def comparison_config(
         if name in overrides:
             raise BadInputError("a keyword other than those that the function sets", f"'{name}'", function.__name__)
     base = {} if config is None else config.to_dict()
-    return DAFComparisonConfig.from_dict({**base, **overrides, **arguments}, source=function.__name__)
+    return DAFComparisonConfig.from_labels({**base, **overrides, **arguments}, source=function.__name__)
 
 
 def check_overrides(function: Callable[..., Any], overrides: Mapping[str, Any]) -> None:

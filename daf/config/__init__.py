@@ -3,6 +3,7 @@
 experiment        the experiment file: missions, policies, training
 sweep             the part of it that describes a sweep
 comparison        the part of it that describes a comparison
+tournament        the part of it that describes a tournament
 deployment        the part of it that describes the package
 licenses          licences of packages, with their texts
 license_texts/    the texts
@@ -12,8 +13,12 @@ normalization     reference scores of a comparison
 reference_scores  reference scores from a file
 hyperparameters   the PPO hyperparameters of a training run
 strict_model      the base of all models: unknown keys are errors, and every error names its place
+teacher           a policy that a training run imitates
+start             trained weights that a training starts from
 policy_reference  the forms in which Python code may name a policy
+overrides         keys of the file, overridden on the command line
 recipes           everything that determines a result, and nothing else
+match_recipes     the same of a match of a tournament
 docs              the schema and the tables of config/README.md, generated from the models
 """
 
@@ -42,6 +47,8 @@ from daf.config.sweep import (
     IntParameter,
     StoppingConfig,
 )
+from daf.config.teacher import TeacherConfig
+from daf.config.tournament import DAFTournamentConfig, TournamentFormat
 from daf.system.validated import NAME_PATTERN
 
 __all__ = [
@@ -52,6 +59,7 @@ __all__ = [
     "DAFConfig",
     "DAFDeploymentConfig",
     "DAFSweepConfig",
+    "DAFTournamentConfig",
     "DAFTrainingConfig",
     "Direction",
     "EvaluationConfig",
@@ -68,5 +76,7 @@ __all__ = [
     "Replay",
     "StoppingConfig",
     "StrictModel",
+    "TeacherConfig",
+    "TournamentFormat",
     "direction_sign",
 ]

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import ClassVar, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
 from daf.config.normalization import CountOrAuto, NormalizationOrFile
 from daf.config.strict_model import Seed, StrictModel, refuse_repeated
 from daf.errors import did_you_mean
-from daf.system.user_paths import NameOrPath
+from daf.system.user_paths import LITERAL_NAMES, NameOrPath
 from daf.system.validated import wrong_value
 
 Primary = Literal["mean", "iqm", "probability_of_improvement"]
@@ -81,6 +81,11 @@ class DAFComparisonConfig(StrictModel):
     )
     seed: Seed = Field(42, description="seed of the resampling")
     evaluation_seed: Seed = Field(1_000_000, description="first episode seed")
+
+    @classmethod
+    def from_labels(cls, data: dict[str, Any], *, source: str) -> Self:
+        """As `from_dict`, if policies and missions are the names of a table, such as `$x$`, and never paths."""
+        return cls._from_dict(data, source, LITERAL_NAMES)
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

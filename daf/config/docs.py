@@ -19,6 +19,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from daf import config
+from daf.config import experiment
 from daf.errors import EXIT_FAILED, EXIT_OK, BadInputError
 from daf.system.files import PROJECT, write_text
 
@@ -40,12 +41,16 @@ TABLES: tuple[tuple[str, type[BaseModel]], ...] = (
     ("`sweeps.<name>.halving`", config.HalvingConfig),
     ("`sweeps.<name>.early_stopping`", config.StoppingConfig),
     ("`training.<name>`", config.DAFTrainingConfig),
+    ("`training.<name>.teacher`", config.TeacherConfig),
     ("`hyperparameters` (of a sweep or a training run)", config.Hyperparameters),
     ("`evaluation`", config.EvaluationConfig),
     ("`comparisons.<name>`", config.DAFComparisonConfig),
     ("`comparisons.<name>.normalization`", config.Normalization),
+    ("`tournaments.<name>`", config.DAFTournamentConfig),
     ("`deployment`", config.DAFDeploymentConfig),
     ("`deployment.require_non_inferiority`", config.NonInferiorityConfig),
+    ("`overrides` (written by `daf run --set`)", experiment.Overrides),
+    ("`overrides.keys.<key>`", experiment.OverriddenKey),
 )
 
 

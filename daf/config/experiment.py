@@ -1,7 +1,7 @@
 """The experiment file as typed, validated models.
 
-This module defines and describes every key a user may write, except those of sweeps and comparisons, which are in
-`daf.config.sweep` and `daf.config.comparison`.
+This module defines and describes every key a user may write, except those of sweeps, comparisons and tournaments, which
+are in `daf.config.sweep`, `daf.config.comparison` and `daf.config.tournament`.
 `config/README.md` and `workflow/schemas/config.schema.yaml` are generated from these models (`python -m
 daf.config.docs`). Models are strict: an unknown key is an error with a suggestion. Fields can be assigned and are
 validated on assignment. Machine settings (partitions, memory, GPUs) belong in `profiles/`.
@@ -21,8 +21,11 @@ from daf.config.direction import Direction
 from daf.config.hyperparameters import Hyperparameters
 from daf.config.normalization import WorkersOrAuto
 from daf.config.policy_reference import policy_fields
+from daf.config.start import broken_start, circular_starts
 from daf.config.strict_model import Name, PositiveShare, Seed, StrictModel, refuse_repeated
 from daf.config.sweep import DAFSweepConfig
+from daf.config.teacher import TeacherConfig
+from daf.config.tournament import DAFTournamentConfig
 from daf.errors import BadInputError, ConfigError, did_you_mean
 from daf.system.user_paths import NameOrPath, UserPath
 from daf.system.validated import hint_for_text, wrong_value
@@ -129,9 +132,15 @@ class DAFTrainingConfig(StrictModel):
     num_steps: int = Field(600_000, ge=1, description="agent-steps to train for, rounded up to whole updates")
     seeds: list[Seed] = Field([1], min_length=1, description="training seeds; one model each")
     sweep: Name | None = Field(None, description="a sweep whose best hyperparameters replace those given here")
+    start_from: NameOrPath | None = Field(
+        None,
+        description="begin with trained weights: the name of another run (its model of the same training seed, else of "
+        "its first), or the path of a model.safetensors; the optimizer is new. null: random weights",
+    )
     hyperparameters: Hyperparameters = Field(
         default_factory=lambda: Hyperparameters(), description="PPO hyperparameters"
     )
+    teacher: TeacherConfig | None = Field(None, description="a policy to imitate at the beginning; null: none")
     num_machines: int = Field(1, ge=1, description="number of machines; each runs one torchrun agent")
     processes_per_machine: int = Field(
         1, ge=1, description="training processes per machine (one per GPU on a GPU node)"
@@ -203,10 +212,26 @@ class EvaluationConfig(StrictModel):
     )
 
 
+class OverriddenKey(StrictModel):
+    """What a key of the file said, and what it was run with."""
+
+    before: Any = Field(None, description="the value of the file, or the default")
+    after: Any = Field(None, description="the value of the command line")
+
+
+class Overrides(StrictModel):
+    """What `daf run --set` changed. DAF writes this, for the provenance of results; it decides none."""
+
+    file: str = Field(description="the experiment file")
+    keys: dict[str, OverriddenKey] = Field(description="the keys that were overridden")
+
+
 class ExperimentConfig(StrictModel):
     """One experiment file."""
 
-    SECTIONS_WITH_NAMES: ClassVar[tuple[str, ...]] = ("missions", "policies", "sweeps", "training", "comparisons")
+    SECTIONS_WITH_NAMES: ClassVar[tuple[str, ...]] = (
+        "missions", "policies", "sweeps", "training", "comparisons", "tournaments",
+    )  # fmt: skip
 
     name: Name = Field("experiment", description="name of the experiment in reports")
     daf: DAFConfig = Field(default_factory=lambda: DAFConfig(), description="settings shared by all stages")
@@ -216,7 +241,11 @@ class ExperimentConfig(StrictModel):
     training: dict[Name, DAFTrainingConfig] = Field(default_factory=dict, description="training runs, by name")
     evaluation: EvaluationConfig = Field(default_factory=lambda: EvaluationConfig(), description="how episodes are run")
     comparisons: dict[Name, DAFComparisonConfig] = Field(default_factory=dict, description="comparisons, by name")
+    tournaments: dict[Name, DAFTournamentConfig] = Field(default_factory=dict, description="tournaments, by name")
     deployment: DAFDeploymentConfig | None = Field(None, description="the package to build; null: none")
+    overrides: Overrides | None = Field(
+        None, description="written by `daf run --set`, not by hand: which keys it changed; decides no result"
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -259,11 +288,13 @@ class ExperimentConfig(StrictModel):
                 problems += self._broken_warm_start(name, sweep, f"{source}: sweeps.{name}.warm_start")
         for name, run in self.training.items():
             check(run.sweep, self.sweeps, "the name of a sweep in this file", f"training.{name}.sweep")
+        problems += self._broken_starts(source)
         for name, policy in self.policies.items():
             check(
                 policy.training, self.training, "the name of a training run in this file", f"policies.{name}.training"
             )
         problems += self._broken_teams(source)
+        problems += self._broken_tournaments(source)
         if self.deployment:
             problems += self.deployment.broken_references(check, self.policies, self.training, self.comparisons, source)
         return problems
@@ -283,6 +314,22 @@ class ExperimentConfig(StrictModel):
         if other is not None and other.name == name:
             yield BadInputError("a sweep that does not itself start from this one", " → ".join([*chain, name]), where)
 
+    def _broken_starts(self, source: str) -> Iterator[BadInputError]:
+        starts = {f"training.{name}": run.start_from for name, run in self.training.items()}
+        starts |= {f"sweeps.{name}": sweep.start_from for name, sweep in self.sweeps.items()}
+        for key, start_from in starts.items():
+            if problem := broken_start(start_from, set(self.training), f"{source}: {key}.start_from"):
+                yield problem
+        trained: dict[str, str] = {}
+        for name, run in self.training.items():
+            teacher = self.policies.get(run.teacher.policy) if run.teacher else None
+            if run.teacher and teacher and teacher.policies:
+                where = f"{source}: training.{name}.teacher.policy"
+                yield BadInputError("a single policy", f"the team '{run.teacher.policy}'", where)
+            if teacher and teacher.training:
+                trained[name] = teacher.training
+        yield from circular_starts(self.training, self.sweeps, trained, source)
+
     def _broken_teams(self, source: str) -> Iterator[BadInputError]:
         for name, team in self.policies.items():
             where = f"{source}: policies.{name}.policies"
@@ -295,3 +342,12 @@ class ExperimentConfig(StrictModel):
             if len({tuple(of_member) for of_member in seeds.values()}) > 1:
                 found = ", ".join(f"{member}: {of_member}" for member, of_member in seeds.items())
                 yield BadInputError("trained members with the same training seeds", found, where)
+
+    def _broken_tournaments(self, source: str) -> Iterator[BadInputError]:
+        for name, tournament in self.tournaments.items():
+            for key in ("candidates", "pool"):
+                for policy in getattr(tournament, key):
+                    if policy in self.policies and self.policies[policy].policies:
+                        where = f"{source}: tournaments.{name}.{key}"
+                        hint = "name its members: the tournament seats them"
+                        yield BadInputError("policies that play alone", f"'{policy}', a team", where, hint)

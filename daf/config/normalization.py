@@ -15,22 +15,22 @@ from daf.system.user_paths import NameOrPath
 from daf.system.validated import wrong_value
 
 
-def _text_or_other(value: Any) -> str:
+def text_or_other(value: Any) -> str:
     return "as text" if isinstance(value, str) else "as value"
 
 
 # A union of two kinds, distinguished by whether the value is text, so that an error mentions only that kind.
 CountOrAuto = Annotated[
     Annotated[Literal["auto"], Tag("as text")] | Annotated[int, Field(ge=1), Tag("as value")],
-    Discriminator(_text_or_other),
+    Discriminator(text_or_other),
 ]
 WorkersOrAuto = Annotated[
     Annotated[Literal["auto"], Tag("as text")] | Annotated[int, Field(ge=0), Tag("as value")],
-    Discriminator(_text_or_other),
+    Discriminator(text_or_other),
 ]
 PolicyOrRewards = Annotated[
     Annotated[NameOrPath, Tag("as text")] | Annotated[dict[NameOrPath, float], Tag("as value")],
-    Discriminator(_text_or_other),
+    Discriminator(text_or_other),
 ]
 
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from daf.config import (
     DAFSweepConfig,
@@ -21,8 +21,11 @@ from daf.config import (
     Hyperparameters,
     MissionConfig,
 )
+from daf.config.start import Runs, StartRecipe, start_recipe
+from daf.config.strict_model import FrozenModel
+from daf.config.teacher import TeacherRecipe
 from daf.errors import BadInputError
-from daf.system.files import PROJECT, digest, known_sha256
+from daf.system.files import PROJECT, known_sha256
 from daf.system.user_code import NO_CODE, CodeStamp, code_of_class, code_of_mission_file, data_files
 
 INIT_KWARGS_PREFIX = "init_kwargs."  # of a searched keyword argument of the policy class
@@ -31,23 +34,12 @@ SHIPPED_MISSIONS = PROJECT / "config" / "missions"
 # When code in daf/ changes what a stage computes, raise its number here, so that its results are recomputed: Snakemake
 # does not see changes in imported packages.
 STAGE_VERSIONS = {
-    "check": 1, "propose": 2, "select": 2, "train": 3, "evaluate": 5, "analyze": 7, "compare": 9, "package": 4,
+    "check": 1, "propose": 2, "select": 2, "describe": 2, "train": 3, "evaluate": 6, "analyze": 9,
+    "compare": 12, "play": 1, "rate": 1, "package": 5,
 }  # fmt: skip
 
 
-class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-    def to_dict(self) -> dict[str, Any]:
-        return self.model_dump(mode="json")
-
-    @property
-    def digest(self) -> str:
-        """64 hexadecimal digits that identify this recipe."""
-        return digest(self.to_dict())
-
-
-class MissionRecipe(_Frozen):
+class MissionRecipe(FrozenModel):
     """A mission, with the content of its file, if any, and the code that the file runs."""
 
     name: str
@@ -83,7 +75,7 @@ def checkpoint_label(policy: str, train_seed: int | None) -> str:
     return policy if train_seed is None else f"{policy}-seed-{train_seed}"
 
 
-class PolicyRecipe(_Frozen):
+class PolicyRecipe(FrozenModel):
     """Who plays: a policy (with one training seed, if trained), or a team of policies.
 
     The weights are input files, in the order of `singles`; the recipe identifies them by content.
@@ -123,7 +115,7 @@ class PolicyRecipe(_Frozen):
         return self.model_dump(mode="json", include={"class_path", "init_kwargs", "weights_sha256", "code"})
 
 
-class HeldOutRecipe(_Frozen):
+class HeldOutRecipe(FrozenModel):
     """Evaluations during training, on held-out episodes; they decide which weights are published."""
 
     num_evaluations: int
@@ -133,7 +125,7 @@ class HeldOutRecipe(_Frozen):
     optimize_direction: Direction
 
 
-class TrainingRecipe(_Frozen):
+class TrainingRecipe(FrozenModel):
     """The recipe of training: one seed of a run, or one trial of a sweep.
 
     Attributes:
@@ -147,6 +139,8 @@ class TrainingRecipe(_Frozen):
         held_out: None: no evaluations; the final weights are published.
         precision: of the network's arithmetic.
         compile_network: whether torch.compile is used.
+        start_from: trained weights to start from; left out if there are none.
+        teacher: a policy to imitate; left out if there is none.
         code: of the policy class, with the files that init_kwargs name.
         stage_version: raised when the training code changes results.
     """
@@ -161,11 +155,13 @@ class TrainingRecipe(_Frozen):
     held_out: HeldOutRecipe | None = None
     precision: str = "float32"
     compile_network: bool = False
+    start_from: StartRecipe | None = Field(None, exclude_if=lambda value: value is None)
+    teacher: TeacherRecipe | None = Field(None, exclude_if=lambda value: value is None)
     code: CodeStamp = NO_CODE
     stage_version: int = STAGE_VERSIONS["train"]
 
 
-class EvaluationRecipe(_Frozen):
+class EvaluationRecipe(FrozenModel):
     """Consecutive episodes of one policy on one mission."""
 
     mission: MissionRecipe
@@ -178,7 +174,7 @@ class EvaluationRecipe(_Frozen):
     stage_version: int = STAGE_VERSIONS["evaluate"]
 
 
-class TrialRecipe(_Frozen):
+class TrialRecipe(FrozenModel):
     """Everything that determines the result of a trial, except its `daf.search.assignment.TrialAssignment`.
 
     Attributes:
@@ -205,7 +201,7 @@ class TrialRecipe(_Frozen):
         return with_hyperparameters(self.training.model_copy(update={"seed": seed}), hyperparameters)
 
 
-class PromotionRecipe(_Frozen):
+class PromotionRecipe(FrozenModel):
     """Which rung entries the best trials of a bracket fill."""
 
     sweep: str
@@ -216,7 +212,7 @@ class PromotionRecipe(_Frozen):
     stage_version: int = STAGE_VERSIONS["propose"]
 
 
-class LicenseRecipe(_Frozen):
+class LicenseRecipe(FrozenModel):
     """A package's licence: its SPDX identifier, or the file with its text, or both."""
 
     spdx: str | None = None
@@ -225,7 +221,7 @@ class LicenseRecipe(_Frozen):
     holder: str | None = None
 
 
-class PackageRecipe(_Frozen):
+class PackageRecipe(FrozenModel):
     """A deployment package: one policy, what the package says of it, and where the package must load and act.
 
     Attributes:
@@ -245,7 +241,10 @@ class PackageRecipe(_Frozen):
     stage_version: int = STAGE_VERSIONS["package"]
 
 
-def training_recipe(run: DAFTrainingConfig, seed: int, missions: dict[str, MissionConfig]) -> TrainingRecipe:
+def training_recipe(
+    run: DAFTrainingConfig, seed: int, missions: dict[str, MissionConfig], runs: Runs | None = None
+) -> TrainingRecipe:
+    """Return the recipe of one seed of a run; `runs` are those that it may start from."""
     return TrainingRecipe(
         mission=MissionRecipe.of(run.mission, missions),
         policy_class_path=run.policy_class_path,
@@ -257,6 +256,7 @@ def training_recipe(run: DAFTrainingConfig, seed: int, missions: dict[str, Missi
         held_out=held_out_recipe(run),
         precision=run.precision,
         compile_network=run.compile_network,
+        start_from=start_recipe(run.start_from, seed, runs),
         code=policy_code(run.policy_class_path, run.init_kwargs),
     )
 
@@ -285,7 +285,12 @@ def held_out_recipe(run: DAFTrainingConfig) -> HeldOutRecipe | None:
 
 
 def trial_recipe(
-    sweep: DAFSweepConfig, missions: dict[str, MissionConfig], max_action_time_ms: int, *, stop_at_steps: int | None
+    sweep: DAFSweepConfig,
+    missions: dict[str, MissionConfig],
+    max_action_time_ms: int,
+    *,
+    stop_at_steps: int | None,
+    runs: Runs | None = None,
 ) -> TrialRecipe:
     """Return the recipe by which every trial of a sweep, or of a rung, is trained and scored."""
     stopping, held_out = sweep.early_stopping, None
@@ -306,6 +311,7 @@ def trial_recipe(
         seed=sweep.seed,
         world_size=1,
         held_out=held_out,
+        start_from=start_recipe(sweep.start_from, None, runs),
         code=code_of_trials(sweep),
     )
     return TrialRecipe(

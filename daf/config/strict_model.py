@@ -5,7 +5,7 @@ Every wrong value is one problem with four parts: what was expected, what was fo
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Self
 
@@ -13,8 +13,9 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
 from daf.errors import BadInputError, ConfigError
-from daf.system.files import write_text
+from daf.system.files import digest, write_text
 from daf.system.json_files import read_json
+from daf.system.shown import LONGEST_LINE, Shown, Table, one_line
 from daf.system.user_paths import user_path
 from daf.system.validated import NAME_PATTERN, TRUTH_VALUES, problems_of, truth_value_as_number, wrong_value
 from daf.system.yaml_files import read_yaml
@@ -25,7 +26,21 @@ Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 PositiveShare = Annotated[float, Field(gt=0.0)]
 
 
-class StrictModel(BaseModel):
+class FrozenModel(BaseModel):
+    """Plain data that cannot be changed, identified by its content."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    def to_dict(self) -> dict[str, Any]:
+        return self.model_dump(mode="json")
+
+    @property
+    def digest(self) -> str:
+        """64 hexadecimal digits that identify the content."""
+        return digest(self.to_dict())
+
+
+class StrictModel(Shown, BaseModel):
     """A model that rejects unknown keys, validates assignments, and reads and writes YAML and JSON.
 
     The constructor and assignments raise ConfigError as `from_dict` does, with the model's name as the source.
@@ -69,8 +84,12 @@ class StrictModel(BaseModel):
         Raises:
             ConfigError: with one problem per wrong value, each naming `source` and the key.
         """
+        return cls._from_dict(data, source, None)
+
+    @classmethod
+    def _from_dict(cls, data: dict[str, Any], source: str, context: dict[str, str] | None) -> Self:
         try:
-            return cls.model_validate(data)
+            return cls.model_validate(data, context=context)
         except ValidationError as error:
             raise ConfigError(problems_of(cls, error, source)) from None
 
@@ -91,6 +110,21 @@ class StrictModel(BaseModel):
 
     def to_yaml(self, path: str | Path) -> None:
         write_text(path, yaml.safe_dump(self.to_dict(), sort_keys=False, allow_unicode=True))
+
+    def __repr_args__(self) -> Iterator[tuple[str, Any]]:
+        """The keys that differ from their defaults."""
+        for name in self.model_dump(exclude_defaults=True):
+            yield name, getattr(self, name)
+
+    def __repr__(self) -> str:
+        return one_line(f"{type(self).__name__}({self._headline()})", LONGEST_LINE)
+
+    def _headline(self) -> str:
+        return ", ".join(f"{name}={value!r}" for name, value in self.__repr_args__())
+
+    def _tables(self) -> Iterable[Table]:
+        rows = list(self.__repr_args__())
+        yield Table(title="keys that differ from their defaults", columns=("", ""), rows=rows, total=len(rows))
 
     def validate(self) -> Self:  # type: ignore[override]  # pydantic's deprecated classmethod of this name is unused
         """Validate the whole model again, nested values included (lists and dicts can be changed in place unnoticed).

@@ -212,6 +212,12 @@ class DAFSweepConfig(StrictModel):
     warm_start: NameOrPath | None = Field(
         None, description="another sweep to learn from: its name in this file, or its folder (with a trials.json)"
     )
+    start_from: NameOrPath | None = Field(
+        None,
+        description="trained weights with which every trial begins: the name of a training run (its model of the first "
+        "seed), or the path of a model.safetensors; null: random weights",
+        exclude_if=lambda value: value is None,  # recipes of sweeps without it stay as they were
+    )
     output_dir: UserPath = Field(Path("daf_output"), description="folder for results of a sweep launched from Python")
 
     @model_validator(mode="after")

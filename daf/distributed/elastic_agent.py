@@ -6,6 +6,7 @@ file that the launcher reads: python -m daf.distributed.elastic_agent REPORTS [t
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import sys
@@ -16,18 +17,22 @@ from typing import TypedDict
 
 from daf.distributed.failures import Cause, Failure, host_name, origin
 from daf.system.files import write_json
-from daf.system.process_state import die_with_parent
+from daf.system.process_state import die_with_parent, end_without_search
 from daf.system.validated import read_record
+
+_OF_STOPS = ("Received %s death signal", "Sending process %s closing signal")  # how torchrun's messages begin
 
 
 def main(arguments: list[str]) -> int:
     """Run the agent; the exit code encodes the cause of the ranks' failure."""
     die_with_parent()
+    end_without_search()
     from torch.distributed.elastic.multiprocessing.api import SignalException
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
     from torch.distributed.elastic.rendezvous import RendezvousTimeoutError
     from torch.distributed.run import parse_args, run
 
+    keep_quiet_about_stops()
     # torchrun stops its ranks after SIGTERM; srun passes SIGUSR1 on, but not SIGTERM.
     signal.signal(signal.SIGUSR1, lambda number, frame: os.kill(os.getpid(), signal.SIGTERM))
     reports, *options = arguments
@@ -50,6 +55,19 @@ def main(arguments: list[str]) -> int:
     except OSError as error:  # a full disk
         print(f"cannot report why the ranks ended: {error}", file=sys.stderr)
     return origin(failures).exit_code
+
+
+class _StopsAreNoWarnings(logging.Filter):
+    """Drops what torchrun says when it passes a signal on to its ranks: the launcher says how they ended."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        return not str(record.msg).startswith(_OF_STOPS)
+
+
+def keep_quiet_about_stops() -> None:
+    """Leave it to the launcher to say that Ctrl-C, or the failure of a rank, has stopped the ranks."""
+    for name in ("agent.server.api", "multiprocessing.api"):
+        logging.getLogger(f"torch.distributed.elastic.{name}").addFilter(_StopsAreNoWarnings())
 
 
 def _failure(rank: int, exit_code: int, report: dict[str, object] | None) -> Failure:

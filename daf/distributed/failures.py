@@ -158,10 +158,9 @@ def cause_of(error: BaseException) -> Cause:
         return Cause.BAD_INPUT
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         return Cause.DISK_FULL
-    # torch's class by name, since this module must not import torch; and the error of its CPU allocator.
-    names = {kind.__name__ for kind in type(error).__mro__}
+    names = {kind.__name__ for kind in type(error).__mro__}  # torch's by name: this module must not import torch
     starved = isinstance(error, OSError) and error.errno == errno.ENOMEM
-    if names & {"MemoryError", "OutOfMemoryError"} or starved or "can't allocate memory" in str(error):
+    if names & {"MemoryError", "OutOfMemoryError"} or starved or _no_memory_says(error):
         return Cause.OUT_OF_MEMORY
     if error.__cause__ is not None:
         return cause_of(error.__cause__)
@@ -169,6 +168,13 @@ def cause_of(error: BaseException) -> Cause:
     outside = isinstance(error, OSError) or "AcceleratorError" in names or "CUDA error" in str(error)
     of_user = isinstance(error, SystemExit) or (FailureReport.of(error).in_user_code and not outside)
     return Cause.USER_CODE if of_user else Cause.ERROR
+
+
+def _no_memory_says(error: BaseException) -> bool:
+    """Whether it is an error of torch's allocator on the CPU, or of CUDA's libraries, which have no class for it."""
+    text = str(error)
+    of_cuda = "_STATUS_ALLOC_FAILED" in text or ("out of memory" in text and "cuda" in text.lower())
+    return "can't allocate memory" in text or (isinstance(error, RuntimeError) and of_cuda)
 
 
 def _cause_of_worker(error: WorkerFailedError) -> Cause:

@@ -11,7 +11,6 @@ scheduler, or with a laptop) does not count as a stall, and clocks of different 
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 import threading
@@ -25,6 +24,7 @@ from typing import Self
 
 from daf.distributed.failures import Cause, Failure, host_name, waits_for_peers, write_error_file
 from daf.errors import BadInputError
+from daf.system.files import json_line
 from daf.system.validated import read_record
 
 STALL_SECONDS = 600.0
@@ -184,7 +184,7 @@ class Heartbeat:
         """Replace the file atomically for readers; it need not survive a crash, so there is no fsync."""
         temporary = self.folder / f".heartbeat-{self.rank}.tmp"
         try:
-            temporary.write_text(json.dumps(asdict(self._current())))
+            temporary.write_text(json_line(asdict(self._current())))
             os.replace(temporary, self.folder / f"heartbeat-{self.rank}.json")
         except OSError:  # the next checkpoint will report a full disk
             pass

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import sys
+import tempfile
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -15,6 +18,7 @@ from torch import Tensor, nn
 
 from daf.distributed.failures import WrongWorldSizeError, host_name
 from daf.distributed.heartbeat import FIRST_BEAT_FACTOR, STALL_SECONDS, Heartbeat
+from daf.system.nouns import number_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,19 +50,21 @@ class Group:
         return values
 
     def sum_gradients(self, parameters: Iterable[nn.Parameter]) -> None:
-        """Replace every gradient by its sum over processes, in one message.
+        """Replace every gradient by its sum over processes.
 
-        A parameter that only some processes used gets its gradient in all of them: their weights must stay equal.
+        A parameter that only some processes used gets its gradient in all of them: their weights must stay equal. Which
+        these are goes with the gradients or, from GPUs, in a separate message, so that no processor waits for its GPU.
         """
         if self.world_size == 1:
             return
         parameters = list(parameters)
         gradients = [torch.zeros_like(p) if p.grad is None else p.grad for p in parameters]
-        flat = torch.cat([gradient.detach().flatten() for gradient in gradients])
-        used = torch.tensor([p.grad is not None for p in parameters]).to(flat)
-        both = torch.cat([flat, used])
-        dist.all_reduce(both)
-        sums, used = both.split([flat.numel(), used.numel()])
+        sums = torch.cat([gradient.detach().flatten() for gradient in gradients])
+        used = torch.tensor([float(p.grad is not None) for p in parameters])
+        if sums.device.type == "cpu":
+            sums, used = self.sum(torch.cat([sums, used.to(sums)])).split([sums.numel(), used.numel()])
+        else:
+            sums, used = self.sum(sums), self.sum(used)
         parts = sums.split([gradient.numel() for gradient in gradients])
         for parameter, part, users in zip(parameters, parts, used.tolist(), strict=True):
             if users:
@@ -112,7 +118,7 @@ def join_group(expected_world_size: int, device_type: str, *, stall_seconds: flo
     world_size = int(os.environ.get("WORLD_SIZE", "1"))
     if world_size != expected_world_size:
         raise WrongWorldSizeError(
-            f"{expected_world_size} training processes",
+            number_of(expected_world_size, "training process"),
             f"{world_size}",
             "process group",
             "are all machines of the job up?",
@@ -122,8 +128,27 @@ def join_group(expected_world_size: int, device_type: str, *, stall_seconds: flo
     # The watchdogs notice a stall first and report its cause; the group's timeout is the second line of defence.
     patience = timedelta(seconds=max(1800.0, 2 * FIRST_BEAT_FACTOR * stall_seconds))
     # Metrics are exchanged on the CPU by gloo, gradients between GPUs by NCCL.
-    dist.init_process_group("cpu:gloo,cuda:nccl" if device_type.startswith("cuda") else "gloo", timeout=patience)
+    with _without_greeting():
+        dist.init_process_group("cpu:gloo,cuda:nccl" if device_type.startswith("cuda") else "gloo", timeout=patience)
     return Group(rank=dist.get_rank(), world_size=dist.get_world_size())
+
+
+@contextmanager
+def _without_greeting() -> Iterator[None]:
+    """Keep gloo's lines about its connections, which no setting turns off, from standard output; pass on others."""
+    sys.stdout.flush()
+    kept = os.dup(1)
+    with tempfile.TemporaryFile() as caught:
+        os.dup2(caught.fileno(), 1)
+        try:
+            yield
+        finally:
+            os.dup2(kept, 1)
+            os.close(kept)
+            caught.seek(0)
+            other = b"".join(line for line in caught if not line.startswith(b"[Gloo] Rank "))
+            if other:
+                os.write(1, other)
 
 
 def check_facts(facts: dict[str, Any], *, num_machines: int, processes_per_machine: int) -> None:
@@ -137,10 +162,10 @@ def check_facts(facts: dict[str, Any], *, num_machines: int, processes_per_machi
     machines = Counter(rank["machine"] for rank in ranks)
     hint = "are all machines of the job up, and alike?"
     if len(machines) != num_machines:
-        raise WrongWorldSizeError(f"{num_machines} machines", f"{len(machines)}", "process group", hint)
+        raise WrongWorldSizeError(number_of(num_machines, "machine"), f"{len(machines)}", "process group", hint)
     for machine, processes in sorted(machines.items()):
         if processes != processes_per_machine:
-            expected, found = f"{processes_per_machine} processes on machine {machine}", f"{processes}"
+            expected, found = f"{number_of(processes_per_machine, 'process')} on machine {machine}", f"{processes}"
             raise WrongWorldSizeError(expected, found, "process group", hint)
     kinds = {rank["device"].partition(":")[0]: f"rank {rank['rank']} on {rank['host']}" for rank in ranks}
     if len(kinds) > 1:

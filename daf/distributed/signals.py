@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -24,12 +25,16 @@ class Stop:
 def stop_signals(on_stop: Callable[[], None] = lambda: None) -> Iterator[Stop]:
     """Record SIGTERM and SIGUSR1, which schedulers send before they reclaim a machine, and Ctrl-C, instead of ending.
 
-    A second Ctrl-C ends at once, as ever.
+    A second Ctrl-C ends at once, as ever. In another thread than the main one, which alone can handle signals, nothing
+    is recorded: the program decides what they mean.
 
     Args:
         on_stop: called at the first of them.
     """
     stop = Stop()
+    if threading.current_thread() is not threading.main_thread():
+        yield stop
+        return
 
     def remember(number: int, frame: FrameType | None) -> None:
         if stop.received is not None and number == signal.SIGINT:

@@ -2,6 +2,7 @@
 
 missions         names and files → environment configurations
 mission_checks   whether missions resolve
+mission_agents   how many agents missions have, without the engine
 documents        missions named in documents
 mission_success  success criteria for CoGames missions
 policies         shorthands, class paths, weights, bundles → policy objects
@@ -20,11 +21,15 @@ observations     the engine's observation objects, built from raw buffers
 simulation       engine simulations on shared buffers
 stepping         environments in shared arrays, and what steps them
 environment_workers  the same in worker processes
+teacher          what another policy would do in training environments
 vector           many environments stepped together, for training
 evaluation       episodes → rows of the episodes table
+matches          episodes of mixed teams → rows of the seats table
 isolation        episodes of users' policies in a process that they may end
 worker_pool      processes that share the episodes
-batches          many episodes of one network in lock step
+play             how each kind of policy plays its episodes
+team_play        how teams play theirs
+batches          many episodes in lock step, for networks
 rollout          one episode of any other policy
 guest            one episode of a policy in another process
 golden           what a policy answers to observations of a mission
@@ -33,4 +38,11 @@ random_state     the global random generators
 episode          the stored results of an episode
 replays          episodes replayed from their seeds and actions
 types            the engine's types, for signatures elsewhere
+root_logger      the root logger, left alone when mettagrid is imported
 """
+
+from daf.engine.root_logger import keep_root_logger
+from daf.system.notebooks import import_tqdm_silently
+
+keep_root_logger()
+import_tqdm_silently()

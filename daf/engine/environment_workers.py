@@ -61,8 +61,12 @@ class WorkerSteppers:
 
         self._workers = Workers(len(shares), prepare, stall_seconds=stall_seconds)
         self.close = weakref.finalize(self, self._workers.close)
-        for worker in range(len(shares)):
-            self._answer(worker, _PATIENCE)
+        try:
+            for worker in range(len(shares)):
+                self._answer(worker, _PATIENCE)
+        except BaseException:
+            self.close()  # not when the exception is forgotten: a notebook keeps the last one
+            raise
 
     @property
     def processes(self) -> list[int]:

@@ -20,6 +20,8 @@ from daf.episodes.success import EpisodeFacts, is_success
 from daf.system.compressed import unpack
 from daf.system.failure_report import FailureReport
 
+EPISODES_PER_BATCH = 16  # that one network plays in lock step
+
 
 @dataclass(frozen=True, kw_only=True)
 class PlayedEpisode:
@@ -28,19 +30,25 @@ class PlayedEpisode:
     Attributes:
         actions: uint8 [2, steps, agents]: indices into `all_action_names` of the primary actions, and of the vibes
             chosen in addition or instead (0: none).
+        agent_timeouts: how often an action of each agent took too long.
         agent_policies: the team member that played each agent; None without a team.
         failure: why the episode has no result.
     """
 
     agent_rewards: list[float]
     length: int
-    timeouts: int
+    agent_timeouts: list[int]
     action_counts: dict[str, int]
     game_stats: dict[str, float]
     agent_stats: list[dict[str, float]]
     actions: np.ndarray
     agent_policies: list[str] | None = None
     failure: FailureReport | None = None
+
+    @property
+    def timeouts(self) -> int:
+        """How often an action took too long."""
+        return sum(self.agent_timeouts)
 
     def facts(self) -> EpisodeFacts:
         """The values for objectives and success expressions; not available for a failed episode."""
@@ -58,15 +66,20 @@ def finished(
     counts: np.ndarray,
     actions: np.ndarray,
     *,
-    timeouts: int = 0,
+    timeouts: np.ndarray | None = None,
     agent_policies: list[str] | None = None,
 ) -> PlayedEpisode:
-    """The result of a simulation that has ended; `counts` holds how often each of `names` was chosen."""
+    """The result of a simulation that has ended.
+
+    Args:
+        counts: how often each of `names` was chosen.
+        timeouts: how often an action of each agent took too long; None: never.
+    """
     stats = simulation.get_episode_stats()
     return PlayedEpisode(
         agent_rewards=[float(reward) for reward in simulation.get_episode_rewards()],
         length=int(simulation.current_step),
-        timeouts=timeouts,
+        agent_timeouts=[0] * actions.shape[2] if timeouts is None else timeouts.tolist(),
         action_counts={name: int(count) for name, count in zip(names, counts, strict=True)},
         game_stats=dict(stats["game"]),
         agent_stats=[dict(agent) for agent in stats["agent"]],
@@ -80,7 +93,7 @@ def failed(failure: FailureReport, num_agents: int) -> PlayedEpisode:
     return PlayedEpisode(
         agent_rewards=[],
         length=0,
-        timeouts=0,
+        agent_timeouts=[],
         action_counts={},
         game_stats={},
         agent_stats=[],
@@ -108,6 +121,7 @@ def episode_row(episode: PlayedEpisode, mission: Mission, objective_metric: str)
         "success": success,
         "length": episode.length,
         "timeouts": episode.timeouts,
+        "agent_timeouts": episode.agent_timeouts,
         "failure": None if episode.failure is None else str(episode.failure),
         "action_counts": json.dumps(episode.action_counts, sort_keys=True),
         "game_stats": json.dumps(episode.game_stats, sort_keys=True),

@@ -1,57 +1,46 @@
-"""Evaluation: episodes of one policy on one mission → rows of the episodes table.
+"""Evaluation: episodes of one policy or team on one mission → rows of the episodes table.
 
 The contract: the same seed gives the same episode and the same results, with any number of workers and any shards.
-
-- Networks that DAF knows (`grid`, `lstm`, `stateless`, any `NetworkPolicy`) play many episodes in lock step
-  (`daf.engine.batches`).
-- All other policies play one episode at a time (`daf.engine.rollout`), through `step_batch` if they have it, else one
-  agent after another. They are rebuilt for every episode, as in the engine's own evaluation, so that their state cannot
-  depend on the order of episodes; before that, the random generators of python, numpy and torch are seeded from the
-  episode seed.
-- Members of teams do the same, each through its single-agent interface.
-- Policies of users play in a copy of the process, which they may end (`daf.engine.isolation`).
+How a policy plays depends on its kind (`daf.engine.play`, `daf.engine.team_play`). Policies of users play in a copy of
+the process, which they may end (`daf.engine.isolation`).
 """
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
-from mettagrid.policy.lstm import LSTMPolicy
-from mettagrid.policy.policy import MultiAgentPolicy
-from mettagrid.policy.stateless import StatelessPolicy
 
 from daf.config import EvaluationConfig
-from daf.engine.batches import EPISODES_PER_BATCH, play_in_batches
-from daf.engine.episode import PlayedEpisode, episode_row, failed
-from daf.engine.grid_policy import GridPolicy
+from daf.engine.episode import EPISODES_PER_BATCH, PlayedEpisode, episode_row
 from daf.engine.isolation import PlayNumbers, may_end_the_process, play_isolated
 from daf.engine.missions import Mission, resolve_mission
-from daf.engine.network_policy import NetworkPolicy
-from daf.engine.networks import PolicyNetwork
-from daf.engine.observations import TokenTable
+from daf.engine.play import play_episodes
 from daf.engine.policies import build_policy
 from daf.engine.random_state import random_state_kept
-from daf.engine.rollout import StepFailedError, play_agents, play_step_batch, seed_everything
 from daf.engine.simulation import SimulationFactory
+from daf.engine.team_play import play_team
 from daf.engine.teams import Player, Team, resolve_player
 from daf.engine.user_code import state_kept
 from daf.engine.worker_pool import worker_pool
 from daf.episodes.table import episodes_frame
 from daf.errors import BadInputError, ending_in_one_line
+from daf.system.devices import resolve_device
 from daf.system.failure_report import FailureReport
-from daf.system.forked_work import note_step
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from daf.engine.policies import ResolvedPolicy
+
 _DEFAULTS = EvaluationConfig()
 
-NETWORK_POLICIES: tuple[type[MultiAgentPolicy], ...] = (GridPolicy, LSTMPolicy, StatelessPolicy)
+# Policies that never use torch, whose import costs more than their episodes.
+WITHOUT_TORCH = ("mettagrid.policy.noop.NoopPolicy", "mettagrid.policy.random_agent.RandomMultiAgentPolicy")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,35 +85,30 @@ def evaluate_policy(
         policy: anything that `resolve_player` takes: a policy that plays all agents of the mission, or a team.
         mission: anything that `resolve_mission` takes.
         workers: number of processes that share the episodes; results do not depend on it.
+        device: for networks: `auto`, `cpu`, or `cuda`, also with a number.
         on_progress: called with the number of episodes played so far.
 
     Raises:
         BadInputError: unknown mission or policy, a policy that does not fit, a mission that never ends.
+        UnfitEnvironmentError: the device is not there.
     """
-    for name, value, least in (("episodes", episodes, 0), ("seed", seed, 0), ("workers", workers, 1)):
-        if value < least:
-            raise BadInputError(f"at least {least}", str(value), f"evaluate_policy: {name}")
+    require_at_least("evaluate_policy", episodes=(episodes, 0), seed=(seed, 0), workers=(workers, 1))
+    device = resolve_device(device)
     player, mission = resolve_player(policy, options.policy_label), resolve_mission(mission)
-    if mission.max_steps == 0:
-        raise BadInputError(
-            "a mission with a step limit",
-            "max_steps is 0: an episode may never end",
-            f"mission '{mission.name}'",
-            "set max_steps for it under `missions`",
-        )
     label = options.policy_label or player.label
     numbers = range(first_episode, first_episode + episodes)
-    play = _how_to_play(player, mission, seed, device, options.max_action_time_ms)
-    played: dict[int, PlayedEpisode] = {}
-    classes = [member.class_path for member in (player.members if isinstance(player, Team) else [player])]
-    title = f"evaluation of {label} on {mission.name}"
-    with ending_in_one_line(f"{title}: stopped by Ctrl-C"), random_state_kept(), state_kept():
-        for number, episode in _share(play, numbers, workers, classes):
-            played[number] = episode
-            if options.on_failure is not None and episode.failure is not None:
-                options.on_failure(episode.failure)
-            if on_progress is not None:
-                on_progress(len(played))
+
+    def tell(episode: PlayedEpisode, num_played: int) -> None:
+        if options.on_failure is not None and episode.failure is not None:
+            options.on_failure(episode.failure)
+        if on_progress is not None:
+            on_progress(num_played)
+
+    with ending_in_one_line(f"evaluation of {label} on {mission.name}: stopped by Ctrl-C"):
+        played = play_numbers(
+            player, mission, numbers, seed=seed, device=device, workers=workers,
+            max_action_time_ms=options.max_action_time_ms, on_episode=tell,
+        )  # fmt: skip
     return episodes_frame(
         {
             "policy": label,
@@ -137,6 +121,43 @@ def evaluate_policy(
         }
         for number in numbers
     )
+
+
+def require_at_least(caller: str, **values: tuple[int, int]) -> None:
+    """Refuse numbers below their least value, both by name."""
+    for name, (value, least) in values.items():
+        if value < least:
+            raise BadInputError(f"at least {least}", str(value), f"{caller}: {name}")
+
+
+def play_numbers(
+    player: Player,
+    mission: Mission,
+    numbers: range,
+    *,
+    seed: int,
+    device: str,
+    workers: int,
+    max_action_time_ms: int,
+    on_episode: Callable[[PlayedEpisode, int], None],
+) -> dict[int, PlayedEpisode]:
+    """These episodes by their numbers; `on_episode` gets each as it finishes, and how many have.
+
+    Raises:
+        BadInputError: a policy that does not fit, or a mission that never ends.
+    """
+    if mission.max_steps == 0:
+        found, hint = "max_steps is 0: an episode may never end", "set max_steps for it under `missions`"
+        raise BadInputError("a mission with a step limit", found, f"mission '{mission.name}'", hint)
+    _import_torch_for(player)
+    play = _how_to_play(player, mission, seed, device, max_action_time_ms)
+    classes = [member.class_path for member in _members(player)]
+    played: dict[int, PlayedEpisode] = {}
+    with random_state_kept(), state_kept():
+        for number, episode in _share(play, numbers, workers, classes):
+            played[number] = episode
+            on_episode(episode, len(played))
+    return played
 
 
 def _how_to_play(player: Player, mission: Mission, seed: int, device: str, max_action_time_ms: int) -> PlayNumbers:
@@ -170,12 +191,24 @@ def _as_list(play: PlayNumbers, numbers: range) -> list[Any]:
     return list(play(numbers))
 
 
+def _members(player: Player) -> tuple[ResolvedPolicy, ...]:
+    return player.members if isinstance(player, Team) else (player,)
+
+
+def _import_torch_for(player: Player) -> None:
+    """Import torch unless the player surely does without it: before generators are seeded, and not in a step, whose
+    time is limited; the engine's own scripted policies import it in their first step."""
+    if not all(member.class_path in WITHOUT_TORCH and member.bundle is None for member in _members(player)):
+        importlib.import_module("torch")
+
+
 def _play_here(
     player: Player, mission: Mission, numbers: Sequence[int], *, seed: int, device: str, max_action_time_ms: int
 ) -> Iterator[tuple[int, PlayedEpisode]]:
+    _import_torch_for(player)
     factory = SimulationFactory(mission.env_config)
     if isinstance(player, Team):
-        yield from _play_team(player, factory, numbers, seed, device, max_action_time_ms)
+        yield from play_team(player, factory, numbers, seed, device, max_action_time_ms)
         return
     yield from play_episodes(
         partial(build_policy, player, factory.interface, device=device),
@@ -186,101 +219,3 @@ def _play_here(
         device=device,
         max_action_time_ms=max_action_time_ms,
     )
-
-
-# ---- kinds of policies ------------------------------------------------------------------------------------
-
-
-def play_episodes(
-    make: Callable[[], MultiAgentPolicy],
-    label: str,
-    factory: SimulationFactory,
-    numbers: Sequence[int],
-    seed: int,
-    *,
-    device: str,
-    max_action_time_ms: int,
-) -> Iterator[tuple[int, PlayedEpisode]]:
-    """Episodes `numbers` as they finish, with their numbers; episode e has environment seed `seed + e`.
-
-    Args:
-        make: returns the policy with its weights. It is called once for a network that DAF knows (which stays in
-            evaluation mode), and once per episode for any other policy.
-
-    Raises:
-        PolicyError, CheckpointError: as `make`, the first time it is called.
-    """
-    torch.set_num_threads(1)  # with small batches, intra-op threads are many times slower
-    seed_everything(0)  # a network without weights must be the same untrained one everywhere
-    policy = make()
-    if plays_from_logits(policy):
-        yield from play_in_batches(PolicyNetwork(policy, label), policy, factory, numbers, seed, device)
-        return
-    if type(policy).step_batch is not MultiAgentPolicy.step_batch:
-        yield from _one_by_one(
-            lambda episode_seed: play_step_batch(make(), factory, episode_seed, max_action_time_ms),
-            factory,
-            numbers,
-            seed,
-        )
-        return
-    tokens, alone = TokenTable(factory.env_config), [0] * factory.num_agents
-
-    def play(episode_seed: int) -> PlayedEpisode:
-        return play_agents([make()], alone, factory, tokens, episode_seed, max_action_time_ms)
-
-    yield from _one_by_one(play, factory, numbers, seed)
-
-
-def plays_from_logits(policy: MultiAgentPolicy) -> bool:
-    """Whether the policy's actions are samples from its network's logits, and nothing else."""
-    if not isinstance(policy, NetworkPolicy):
-        return type(policy) in NETWORK_POLICIES
-    return all(
-        getattr(type(policy), name) is getattr(NetworkPolicy, name)
-        for name in ("network", "step_batch", "step_agents", "agent_policy", "reset", "reset_agent")
-    )
-
-
-def _play_team(
-    team: Team,
-    factory: SimulationFactory,
-    numbers: Sequence[int],
-    seed: int,
-    device: str,
-    max_action_time_ms: int,
-) -> Iterator[tuple[int, PlayedEpisode]]:
-    torch.set_num_threads(1)
-    team.assignments(factory.num_agents, seed)  # raises now if the mission has too few agents
-    tokens, names = TokenTable(factory.env_config), [member.label for member in team.members]
-
-    def members() -> list[MultiAgentPolicy]:
-        return [build_policy(member, factory.interface, device=device) for member in team.members]
-
-    def play(episode_seed: int) -> PlayedEpisode:
-        assignments = team.assignments(factory.num_agents, episode_seed)
-        return play_agents(members(), assignments, factory, tokens, episode_seed, max_action_time_ms, names)
-
-    members()  # a policy that does not fit is an error, not a failed episode
-    yield from _one_by_one(play, factory, numbers, seed)
-
-
-def _one_by_one(
-    play: Callable[[int], PlayedEpisode], factory: SimulationFactory, numbers: Sequence[int], seed: int
-) -> Iterator[tuple[int, PlayedEpisode]]:
-    """Episodes in a row; one that fails is recorded, the others are kept."""
-    for number in numbers:
-        note_step()  # none yet
-        seed_everything(seed + number)
-        try:
-            with state_kept():
-                episode = play(seed + number)
-        except StepFailedError as failure:
-            report = FailureReport.of(failure.__cause__ or failure)
-            episode = failed(report.at(step=failure.step, env_seed=seed + number), factory.num_agents)
-        except KeyboardInterrupt:
-            raise
-        except BaseException as error:  # while the policy was built or reset
-            report = FailureReport.of(error).at(step=None, env_seed=seed + number)
-            episode = failed(report, factory.num_agents)
-        yield number, episode

@@ -10,9 +10,9 @@ import torch
 from mettagrid.policy.policy import MultiAgentPolicy
 
 from daf.config import EvaluationConfig
-from daf.engine.evaluation import plays_from_logits
 from daf.engine.networks import NO_TOKEN, PolicyNetwork
 from daf.engine.observations import LazyObservation, TokenTable
+from daf.engine.play import plays_from_logits
 from daf.engine.policies import ResolvedPolicy, build_policy
 from daf.engine.random_state import random_state_kept
 from daf.engine.rollout import seed_everything

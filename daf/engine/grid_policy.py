@@ -26,6 +26,8 @@ NO_TOKEN = 255  # location byte of unused token slots; they all come last
 GLOBAL_FEATURES = ("episode_completion_pct", "last_action", "last_action_move", "last_reward")
 GLOBAL_PREFIXES = ("lp:", "team:")  # local position and team inventory
 PLACELESS_PREFIXES = ("protocol_",)  # an object's tag already implies these; one row each keeps the table small
+AGENT_FEATURE = 255  # feature byte of the token that holds an agent's index; the engine uses it for no feature
+MOST_AGENTS = 64  # of a mission, if agents know their index
 
 
 class TokenTable:
@@ -72,6 +74,29 @@ class TokenTable:
         self.local = torch.from_numpy(local)
         self.weights = torch.from_numpy(weights.reshape(-1))
 
+    def add_agents(self, interface: PolicyEnvInterface) -> None:
+        """Give every index of an agent the row `num_rows + index`."""
+        if any(feature.id == AGENT_FEATURE for feature in interface.obs_features):
+            raise ValueError(f"agent_id needs the feature {AGENT_FEATURE}, which this engine uses itself")
+        if interface.num_agents > MOST_AGENTS:
+            raise ValueError(f"agent_id is for at most {MOST_AGENTS} agents, not {interface.num_agents}")
+        first = AGENT_FEATURE * 256
+        self.rows[first : first + MOST_AGENTS] = self.num_rows + torch.arange(MOST_AGENTS)
+        self.local[AGENT_FEATURE] = 0
+        self.weights[first : first + MOST_AGENTS] = 1.0
+
+
+def mark_agents(observations: Tensor, agents: Tensor) -> None:
+    """Put each agent's index into the last token slot of its observation, in place.
+
+    Args:
+        observations: uint8 [batch, tokens, 3]. The last slot is in use only if all are; then its token gives way.
+        agents: uint8 [batch].
+    """
+    observations[:, -1, 0] = GLOBAL_LOCATION
+    observations[:, -1, 1] = AGENT_FEATURE
+    observations[:, -1, 2] = agents
+
 
 class _WeightedBagSum(torch.autograd.Function):
     """Sum of weighted table rows per bag, [bags, width], for a table [rows, width].
@@ -109,18 +134,32 @@ class GridNetwork(nn.Module):
         interface: the environment's interface to a policy.
         hidden_size: width of every layer.
         embedding_size: width of the token table's rows.
+        agent_id: learn a row for every agent's index, which `mark_agents` puts into observations. They begin as zeros,
+            so at first the network acts as one without them, and so do agents beyond those of its training.
     """
 
-    def __init__(self, interface: PolicyEnvInterface, *, hidden_size: int = 128, embedding_size: int = 64) -> None:
+    def __init__(
+        self,
+        interface: PolicyEnvInterface,
+        *,
+        hidden_size: int = 128,
+        embedding_size: int = 64,
+        agent_id: bool = False,
+    ) -> None:
         super().__init__()
         table = TokenTable(interface)
+        if agent_id:
+            table.add_agents(interface)
         self._cell_of_location: Tensor
         self._rows: Tensor
         self._local: Tensor
         self._weights: Tensor
         for name in ("cell_of_location", "rows", "local", "weights"):
             self.register_buffer(f"_{name}", getattr(table, name), persistent=False)
-        self.embedding = nn.Parameter(torch.randn(table.num_rows, embedding_size) * 0.1)
+        embedding = torch.randn(table.num_rows, embedding_size) * 0.1
+        if agent_id:
+            embedding = torch.cat([embedding, torch.zeros(MOST_AGENTS, embedding_size)])
+        self.embedding = nn.Parameter(embedding)
         self.bias = nn.Parameter(torch.zeros(embedding_size))
         self.hidden = _linear(embedding_size, hidden_size, math.sqrt(2))
         self.action_head = _linear(hidden_size, len(interface.action_names), 0.01)
@@ -174,6 +213,7 @@ class GridPolicy(MultiAgentPolicy):
         policy_env_info: the environment's interface to a policy.
         device: the device the network runs on.
         hidden_size, embedding_size: widths of the network.
+        agent_id: let the network know the agent's index in the mission, so that agents can take different roles.
         greedy: take the most probable action instead of sampling.
         seed: of the action sampling; default: drawn from numpy's global generator.
     """
@@ -188,14 +228,16 @@ class GridPolicy(MultiAgentPolicy):
         *,
         hidden_size: int = 128,
         embedding_size: int = 64,
+        agent_id: bool = False,
         greedy: bool = False,
         seed: int | None = None,
     ) -> None:
         super().__init__(policy_env_info, device=device)
         self._device = torch.device(device)
-        self._network = GridNetwork(policy_env_info, hidden_size=hidden_size, embedding_size=embedding_size).to(
-            self._device
-        )
+        self._network = GridNetwork(
+            policy_env_info, hidden_size=hidden_size, embedding_size=embedding_size, agent_id=agent_id
+        ).to(self._device)
+        self.mark_agents = mark_agents if agent_id else None  # for what calls the network itself
         # Every episode builds the policy again, so with a constant seed all would follow the same random numbers.
         own_seed = int(np.random.randint(2**31)) if seed is None else seed
         self._random = torch.Generator().manual_seed(own_seed)
@@ -208,12 +250,21 @@ class GridPolicy(MultiAgentPolicy):
         return False
 
     def agent_policy(self, agent_id: int) -> AgentPolicy:
-        return _GridAgent(self)
+        return _GridAgent(self, agent_id)
 
     def step_batch(self, raw_observations: np.ndarray, raw_actions: np.ndarray) -> None:
-        """Write action ids for uint8 observations [agents, tokens, 3] into `raw_actions` [agents]."""
+        """Write action ids for uint8 observations [agents, tokens, 3] of all agents into `raw_actions` [agents]."""
+        agents = np.arange(len(raw_observations)) % self.policy_env_info.num_agents
+        self.step_agents(agents, raw_observations, raw_actions)
+
+    def step_agents(self, agents: np.ndarray, raw_observations: np.ndarray, raw_actions: np.ndarray) -> None:
+        """The same for some agents, whose indexes in the mission are int [agents]."""
         with torch.inference_mode():
-            logits, _ = self._network(torch.from_numpy(np.ascontiguousarray(raw_observations)).to(self._device))
+            seen = torch.from_numpy(np.ascontiguousarray(raw_observations)).to(self._device)
+            if self.mark_agents is not None:
+                seen = seen.clone()
+                self.mark_agents(seen, torch.from_numpy(np.asarray(agents, dtype=np.uint8)).to(self._device))
+            logits, _ = self._network(seen)
             if self.greedy:
                 chosen = logits.argmax(dim=1)
             else:
@@ -231,9 +282,9 @@ class GridPolicy(MultiAgentPolicy):
 class _GridAgent(AgentPolicy):
     """One agent's view of the shared policy, for the engine's own rollout."""
 
-    def __init__(self, parent: GridPolicy) -> None:
+    def __init__(self, parent: GridPolicy, agent: int) -> None:
         super().__init__(parent.policy_env_info)
-        self._parent = parent
+        self._parent, self._agent = parent, np.array([agent])
         self._observation = np.empty((1, *parent.policy_env_info.observation_shape), dtype=np.uint8)
         self._action = np.zeros(1, dtype=np.int32)
 
@@ -241,5 +292,5 @@ class _GridAgent(AgentPolicy):
         self._observation.fill(NO_TOKEN)
         for slot, token in enumerate(obs.tokens[: self._observation.shape[1]]):
             self._observation[0, slot] = token.raw_token
-        self._parent.step_batch(self._observation, self._action)
+        self._parent.step_agents(self._agent, self._observation, self._action)
         return Action(name=self.policy_env_info.action_names[int(self._action[0])])

@@ -21,6 +21,7 @@ from daf.engine.episode import PlayedEpisode
 from daf.engine.observations import LazyObservation, TokenTable
 from daf.engine.rollout import StepFailedError, play_agents
 from daf.engine.simulation import SimulationFactory
+from daf.system.nouns import number_of
 
 _LONGEST_NAME, _LONGEST_TALK = 200, 10_000
 
@@ -60,7 +61,7 @@ class GuestPolicy(MultiAgentPolicy):
         raw = np.stack([_raw(observation) for _, observation in seen])
         answer = self._ask(json.dumps(question).encode(), raw.tobytes())
         if not isinstance(answer, list) or len(answer) != len(seen):
-            raise BadAnswerError(f"an answer without {len(seen)} actions")
+            raise BadAnswerError(f"an answer without {number_of(len(seen), 'action')}")
         return [_action(action) for action in answer]
 
 

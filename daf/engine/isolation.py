@@ -8,8 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
-from daf.engine.batches import EPISODES_PER_BATCH
-from daf.engine.episode import PlayedEpisode, failed
+from daf.engine.episode import EPISODES_PER_BATCH, PlayedEpisode, failed
 from daf.engine.policy_classes import full_class_path
 from daf.engine.teams import Player, Team
 from daf.system.forked_work import CAN_FORK, ProcessEndedError, WorkRaisedError, messages_of

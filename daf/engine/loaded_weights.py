@@ -10,14 +10,14 @@ import pickle
 import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
-
-import torch
-from torch import Tensor, nn
+from typing import TYPE_CHECKING, Any
 
 from daf.errors import BadInputError, CheckpointError
 from daf.system.archives import Archive
 from daf.system.readers import read_bytes
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
 
 SHOWN = 3
 
@@ -63,6 +63,7 @@ def _content(path: Path) -> Any:
     """A checkpoint's content, read without running code; None if it is something else."""
     import safetensors
     import safetensors.torch
+    import torch
 
     try:
         return safetensors.torch.load(read_bytes(path))
@@ -77,6 +78,8 @@ def _content(path: Path) -> Any:
 
 
 def _tensors(content: Any) -> Iterator[Tensor]:
+    from torch import Tensor
+
     if isinstance(content, Tensor):
         yield content
     elif isinstance(content, Mapping | list | tuple):
@@ -86,6 +89,8 @@ def _tensors(content: Any) -> Iterator[Tensor]:
 
 def _same(first: Tensor, second: Tensor) -> bool:
     """Equal numbers, whatever the type and the shape."""
+    import torch
+
     return first.numel() == second.numel() and torch.equal(
         first.flatten().float().cpu(), second.flatten().float().cpu()
     )

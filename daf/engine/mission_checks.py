@@ -8,6 +8,7 @@ from daf.config import MissionConfig
 from daf.engine.missions import list_missions, resolve_mission
 from daf.errors import DafError, did_you_mean
 from daf.system.checks import CheckResult
+from daf.system.nouns import number_of
 
 
 def check_missions(missions: Sequence[str | MissionConfig]) -> list[CheckResult]:
@@ -27,7 +28,7 @@ def _check_mission(mission: str | MissionConfig) -> CheckResult:
     except Exception as error:  # a user's mission file may fail in any way, and a check must report it
         found = f"{type(error).__name__}: {error}"
         return CheckResult(name=name, status="error", found=found, expected=expected, hint=_mission_hint(label))
-    return CheckResult(name=name, status="ok", found=f"{config.game.num_agents} agents", expected=expected)
+    return CheckResult(name=name, status="ok", found=number_of(config.game.num_agents, "agent"), expected=expected)
 
 
 def _mission_hint(label: str) -> str:

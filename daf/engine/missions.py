@@ -115,25 +115,23 @@ def resolve_mission(
 def _find(mission: MissionConfig) -> Mission:
     source = mission.source
     if source.endswith(FILE_SUFFIXES):
-        _refuse_cogames_options(mission)
         path = user_path(source, "mission file")
-        return _load_file(path, name=path.stem, origin=source)
+        return _as_declared(mission, _load_file(path, name=path.stem, origin=source))
     shipped = SHIPPED_MISSIONS / f"{source}.yaml"
     if source in shipped_missions():
-        _refuse_cogames_options(mission)
-        return _load_file(shipped, name=source, origin="daf")
+        return _as_declared(mission, _load_file(shipped, name=source, origin="daf"))
     return _find_in_cogames(mission)
 
 
-def _refuse_cogames_options(mission: MissionConfig) -> None:
-    for key in ("variants", "num_agents"):
-        if getattr(mission, key):
-            raise BadInputError(
-                f"no `{key}`",
-                f"{getattr(mission, key)}",
-                f"mission '{mission.source}'",
-                "only CoGames missions take it",
-            )
+def _as_declared(config: MissionConfig, mission: Mission) -> Mission:
+    """The mission of a file, unless the configuration says what only holds for missions of CoGames."""
+    where = f"mission '{config.source}'"
+    if config.variants:
+        raise BadInputError("no `variants`", f"{config.variants}", where, "only CoGames missions take it")
+    if config.num_agents not in (None, mission.num_agents):
+        hint = "the file decides; only missions of CoGames take another number"
+        raise BadInputError(f"num_agents: {mission.num_agents}, as its file says", f"{config.num_agents}", where, hint)
+    return mission
 
 
 def _find_in_cogames(config: MissionConfig) -> Mission:

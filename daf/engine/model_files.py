@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from daf.errors import BadInputError, CheckpointError, PolicyError
 from daf.system.archives import Archive
@@ -46,6 +46,28 @@ BOTH_AGAIN = (
 PICKLE_SUFFIXES = (".pt", ".pth", ".ckpt", ".pkl", ".pickle")
 
 
+class StartedFrom(BaseModel):
+    """The trained weights that a training started from.
+
+    Attributes:
+        training: the run and seed that trained them, as `run/seed-1`; null if they came from a file.
+        path: of that file, as the configuration names it.
+        weights_sha256: digest of the file.
+        mission: the mission they were trained on; null if nothing describes them, as are the steps then.
+        agent_steps: agent-steps of that training.
+        total_agent_steps: with those of the training that it started from itself, and so on.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    training: str | None
+    path: str | None
+    weights_sha256: str
+    mission: str | None
+    agent_steps: int | None
+    total_agent_steps: int | None
+
+
 class ModelDescription(BaseModel):
     """The content of model.json: observation_shape [tokens, 3], egocentric_shape [height, width], and observation
     features as `id name / normalization`.
@@ -66,6 +88,7 @@ class ModelDescription(BaseModel):
         observation_features: number, name, and normalization of every kind of token.
         tags: names of the tags that tokens refer to.
         weights_sha256: of model.safetensors.
+        started_from: the weights that training started from; left out if they were random.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -85,6 +108,7 @@ class ModelDescription(BaseModel):
     observation_features: list[str]
     tags: list[str]
     weights_sha256: str
+    started_from: StartedFrom | None = Field(None, exclude_if=lambda value: value is None)
 
 
 def environment_facts(interface: PolicyEnvInterface) -> dict[str, list[Any]]:
@@ -107,6 +131,11 @@ def first_difference(ours: Mapping[str, list[Any]], theirs: Mapping[str, list[An
         if mine != theirs[name]:
             return name.replace("_", " "), _brief(mine), _contrast(mine, theirs[name])
     return None
+
+
+def first_interface_difference(ours: PolicyEnvInterface, theirs: PolicyEnvInterface) -> tuple[str, str, str] | None:
+    """The same for the interfaces of two missions."""
+    return first_difference(environment_facts(ours), environment_facts(theirs))
 
 
 def _brief(values: list[Any]) -> str:
@@ -137,6 +166,7 @@ def save_model(
     policy_class_path: str,
     interface: PolicyEnvInterface,
     agent_steps: int,
+    started_from: StartedFrom | None = None,
 ) -> Path:
     """Publish a trained network; return the path of its weights. The same arguments give the same bytes.
 
@@ -156,6 +186,7 @@ def save_model(
         engine=engine_stamp(),
         mission=recipe.mission.name,
         weights_sha256=hashlib.sha256(content).hexdigest(),
+        started_from=started_from,
         **environment_facts(interface),
     )
     weights = folder / MODEL

@@ -19,6 +19,7 @@ from daf.engine.networks import PolicyNetwork, State
 from daf.engine.rehearsal_report import RehearsalReport
 from daf.engine.rollout import seed_everything
 from daf.errors import PolicyError
+from daf.system.nouns import number_of
 
 TOLERANCE = 1e-3  # the last bits depend on the number of rows
 USE_BASE = "extend NetworkPolicy (daf.policies), which does it"
@@ -137,7 +138,9 @@ def _rehearse_outputs(policy: MultiAgentPolicy, network: PolicyNetwork, seen: Te
         ("logits", outputs[0], [(agents, num_actions)]),
         ("values", outputs[1], [(agents, 1), (agents,)]),
     ):
-        expected = f"{what} of floats {' or '.join(str(list(shape)) for shape in shapes)} for {agents} agents"
+        expected = (
+            f"{what} of floats {' or '.join(str(list(shape)) for shape in shapes)} for {number_of(agents, 'agent')}"
+        )
         if not isinstance(output, Tensor):
             report.add(expected, f"a {type(output).__name__}", line, "return torch tensors")
         elif tuple(output.shape) not in shapes or not output.is_floating_point():

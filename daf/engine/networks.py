@@ -75,6 +75,9 @@ class PolicyNetwork:
         unused = [NO_TOKEN, 0, 0] if self._zero_padded else [NO_TOKEN] * 3
         self._unused_token = torch.tensor(unused, dtype=torch.uint8)
         self._unused_on: dict[torch.device, Tensor] = {}
+        self._mark_agents: Callable[[Tensor, Tensor], None] | None = getattr(policy, "mark_agents", None)
+        self._num_agents = int(policy.policy_env_info.num_agents)
+        self._agents_by_rows: dict[tuple[int, torch.device], Tensor] = {}
         self._half = precision == "bfloat16"
         self._encoder = _flat_encoder(module) if path in _FLAT and not compiled else None
         self.can_trim = self._encoder is not None or bool(getattr(policy, "ignores_unused_tokens", False))
@@ -97,11 +100,26 @@ class PolicyNetwork:
         full_blocks = int((last_of_block != NO_TOKEN).any(axis=0).sum())
         return min(self._num_tokens, (full_blocks + 1) * TOKENS_PER_BLOCK)
 
-    def prepare(self, observations: Tensor) -> Tensor:
-        """Fill unused token slots in place as this policy's own evaluation does; uint8 [..., tokens, 3]."""
+    def prepare(self, observations: Tensor, agents: Tensor | None = None) -> Tensor:
+        """Fill unused token slots in place as this policy's own evaluation does; uint8 [..., tokens, 3].
+
+        Args:
+            agents: index in its mission of each row's agent, uint8 [rows]; None: rows are whole missions, one after the
+                other. For networks that know the index, whose observations are [rows, tokens, 3].
+        """
+        if self._mark_agents is not None:
+            in_turn = self._agents_in_turn(len(observations), observations.device)
+            self._mark_agents(observations, in_turn if agents is None else agents)
         if self._zero_padded:
             observations[..., 1:].masked_fill_((observations[..., :1] == NO_TOKEN), 0)
         return observations
+
+    def _agents_in_turn(self, rows: int, device: torch.device) -> Tensor:
+        """The index of each row's agent; made once, since a recorded step of a GPU keeps using the same memory."""
+        if (rows, device) not in self._agents_by_rows:
+            indexes = torch.arange(rows, device=device) % self._num_agents
+            self._agents_by_rows[rows, device] = indexes.to(torch.uint8)
+        return self._agents_by_rows[rows, device]
 
     def clear(self, observations: Tensor) -> None:
         """Make all slots unused ones, in place; uint8 [..., tokens, 3]."""

@@ -24,8 +24,7 @@ from daf.engine.model_files import (
     check_description,
     class_path_of,
     description_path,
-    environment_facts,
-    first_difference,
+    first_interface_difference,
     load_model_description,
     read_weights,
     refuse_code,
@@ -183,18 +182,40 @@ def build_policy(policy: ResolvedPolicy, interface: PolicyEnvInterface, *, devic
     except BaseException as error:  # a user's class may fail in any way
         raise PolicyError("a constructor that raises nothing", FailureReport.of(error).cause, where) from error
     if data_path is not None:
-        before = parameters_of(built.network())
-        if data_path.suffix == SUFFIX and policy.bundle is None:
-            _load_model(built, data_path, class_path, interface, where)
-        else:
-            _load_foreign_weights(built, data_path, where)
-        network = built.network()
-        require_used(network, before, data_path, f"{data_path}, for {where}")
-        broken = None if network is None else _non_finite(network.named_parameters())
-        if broken:
-            hint = "take an earlier checkpoint, or train again with a lower learning rate"
-            raise CheckpointError("finite weights", f"NaN or infinity in {broken}", f"{data_path}, for {where}", hint)
+        load_weights(built, data_path, class_path, interface, where, in_bundle=policy.bundle is not None)
     return built
+
+
+def load_weights(
+    policy: MultiAgentPolicy,
+    data_path: Path,
+    class_path: str,
+    interface: PolicyEnvInterface,
+    where: str,
+    *,
+    in_bundle: bool = False,
+) -> None:
+    """Put weights into a built policy, see `build_policy`.
+
+    Args:
+        class_path: of the policy.
+        where: of errors, after the file's name.
+        in_bundle: the class's own loader reads them, whatever the file's name.
+
+    Raises:
+        PolicyError, CheckpointError: as `build_policy`.
+    """
+    before = parameters_of(policy.network())
+    if data_path.suffix == SUFFIX and not in_bundle:
+        _load_model(policy, data_path, class_path, interface, where)
+    else:
+        _load_foreign_weights(policy, data_path, where)
+    network = policy.network()
+    require_used(network, before, data_path, f"{data_path}, for {where}")
+    broken = None if network is None else _non_finite(network.named_parameters())
+    if broken:
+        hint = "take an earlier checkpoint, or train again with a lower learning rate"
+        raise CheckpointError("finite weights", f"NaN or infinity in {broken}", f"{data_path}, for {where}", hint)
 
 
 def check_transfer(
@@ -207,7 +228,7 @@ def check_transfer(
     """
     where = f"policy '{policy.label}' trained on '{source}', played on '{target}'"
     hint = "evaluate it on missions that share observations and actions with the one it was trained on"
-    difference = first_difference(environment_facts(trained_on), environment_facts(played_on))
+    difference = first_interface_difference(trained_on, played_on)
     if difference is not None:
         name, ours, theirs = difference
         raise PolicyError(f"the same {name} on both missions ({ours})", theirs, where, hint)

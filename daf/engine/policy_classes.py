@@ -12,9 +12,12 @@ import os
 import pkgutil
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import cache
+from importlib.abc import SourceLoader
+from importlib.machinery import FileFinder
 from types import ModuleType
-from typing import Any
+from typing import Any, cast
 
 from mettagrid.policy import policy_registry
 from mettagrid.policy.policy import AgentPolicy, MultiAgentPolicy
@@ -67,11 +70,30 @@ def full_class_path(name: str) -> str:
     """The class path of a shorthand or class path, whether or not there is such a class."""
     if "." in name:
         return name
+    for package in OWN_PACKAGES:
+        if path := _registered(name):
+            return path
+        _import_candidates(package, name)
     for package in (*OWN_PACKAGES, *OPTIONAL_PACKAGES):
-        if path := ALIASES.get(name) or policy_registry.get_policy_registry().get(name):
+        if path := _registered(name):
             return path
         _import_package(package)
     return policy_registry.get_policy_registry().get(name, name)
+
+
+def _registered(name: str) -> str | None:
+    return ALIASES.get(name) or policy_registry.get_policy_registry().get(name)
+
+
+@cache
+def _import_candidates(package: str, name: str) -> None:
+    """Import the modules of an engine's package that contain a shorthand; the others would import torch, in seconds."""
+    with suppress(Exception):  # whoever then imports the whole package reports it
+        folder = importlib.import_module(package).__path__
+        for finder, module, is_package in pkgutil.iter_modules(folder, f"{package}."):
+            spec = None if is_package else cast(FileFinder, finder).find_spec(module)
+            if spec and f'"{name}"' in (cast(SourceLoader, spec.loader).get_source(module) or ""):
+                importlib.import_module(module)
 
 
 @cache

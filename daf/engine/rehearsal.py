@@ -61,20 +61,22 @@ class Rehearsed:
     Attributes:
         findings: everything that is wrong; what only warnings say can still be trained and evaluated.
         policy: with its class known; None if there is no such class.
+        trained: whether it has a network, which was trained, saved and loaded.
     """
 
     findings: list[CheckResult]
     policy: ResolvedPolicy | None = None
+    trained: bool = False
 
     @property
     def passed(self) -> bool:
         return all(finding.status != "error" for finding in self.findings)
 
 
-def check_policy(policy: Any, mission: Any, *, trainable: bool | None = None) -> list[CheckResult]:
+def check_policy(policy: Any, mission: Any, *, trainable: bool | None = None) -> Rehearsed:
     """See `daf.policies.daf_check_policy`."""
     factory = check_buildable(resolve_mission(mission))
-    return rehearse(policy, [factory], Role(trains=trainable)).findings
+    return rehearse(policy, [factory], Role(trains=trainable))
 
 
 def resolve_apart(policy: PolicyConfig) -> ResolvedPolicy:
@@ -126,7 +128,7 @@ def _rehearse_here(
         if escaped:
             expected, found, hint = in_words(escaped)
             report.add(expected, found, report.line_of(None), hint, is_error=False)
-    return Rehearsed(findings=report.findings, policy=resolved)
+    return Rehearsed(findings=report.findings, policy=resolved, trained=report.network is not None)
 
 
 def _rehearse_all(

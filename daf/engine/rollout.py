@@ -10,8 +10,8 @@ import random
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 import numpy as np
@@ -22,10 +22,12 @@ from mettagrid.simulator.talk import TalkChannel
 
 from daf.engine.episode import PlayedEpisode, finished
 from daf.engine.observations import LazyObservation, TokenTable
+from daf.engine.random_state import imported_torch
 from daf.engine.simulation import AgentBuffers, BufferedSimulation, SimulationFactory
 from daf.errors import shorten
 from daf.system.failure_report import blaming
 from daf.system.forked_work import note_step
+from daf.system.nouns import number_of
 
 STALLED_SECONDS = 120.0  # a policy step that takes longer ends the episode
 
@@ -35,27 +37,25 @@ class PolicyStalledError(Exception):
 
 
 class StepFailedError(Exception):
-    """An episode failed at `step`; its cause is what the policy raised."""
+    """An episode failed at `step`, or before the first one; its cause is what a policy raised: `member` of a team."""
 
-    def __init__(self, step: int) -> None:
+    def __init__(self, step: int | None, member: str | None = None) -> None:
         super().__init__(step)
-        self.step = step
+        self.step, self.member = step, member
 
 
 def seed_everything(seed: int) -> None:
-    """Seed the global generators that policies may use: python's, numpy's and torch's."""
-    import torch  # only here: processes that play for others need neither its memory nor its time
-
+    """Seed the global generators that policies may use: python's, numpy's and, if it is imported, torch's."""
     random.seed(seed)
     np.random.seed(seed % 2**32)  # policies use the global generator
-    torch.manual_seed(seed)
+    if torch := imported_torch():
+        torch.manual_seed(seed)
 
 
 class _Recorder:
-    """Chosen actions, and how often each was chosen."""
+    """The actions of an episode."""
 
-    def __init__(self, num_actions: int, num_agents: int) -> None:
-        self.counts = np.zeros(num_actions, dtype=np.int64)
+    def __init__(self, num_agents: int) -> None:
         self._steps: list[bytes] = []
         self._num_agents = num_agents
 
@@ -90,27 +90,27 @@ def play_step_batch(
     buffers = AgentBuffers.zeros(agents, factory.observation_shape)
     simulation = factory.build(seed, buffers)
     policy.reset()
-    recorder = _Recorder(len(names), agents)
-    chosen = np.zeros(agents, dtype=np.int32)
-    noop, timeouts = names.index(factory.env_config.game.actions.noop.Noop().name), 0
+    recorder, counts = _Recorder(agents), np.zeros(len(names), dtype=np.int64)
+    chosen, timeouts = np.zeros(agents, dtype=np.int32), np.zeros(agents, dtype=np.int64)
+    noop = names.index(factory.env_config.game.actions.noop.Noop().name)
     budget_ns = max(max_action_time_ms, policy.minimum_action_timeout_ms) * 1_000_000 * agents
-    with _failing_step_named(simulation), _stall_noticed(simulation):
+    with failing_step_named(simulation), stall_noticed(simulation):
         while not (buffers.terminals.all() or buffers.truncations.all()):
             note_step(recorder.steps)
             began = time.perf_counter_ns()
             policy.step_batch(buffers.observations, chosen)
             if time.perf_counter_ns() - began > budget_ns:
-                timeouts += agents
+                timeouts += 1
                 chosen[:] = noop
             illegal = chosen[(chosen < 0) | (chosen >= len(names))]
             if len(illegal):
                 raise _illegal_number(int(illegal[0]), len(names), policy)
-            recorder.counts += np.bincount(chosen, minlength=len(names))
+            counts += np.bincount(chosen, minlength=len(names))
             buffers.actions[:] = np.where(chosen < num_primary, chosen, 0)
             buffers.vibe_actions[:] = np.where(chosen < num_primary, 0, chosen)
             recorder.record(buffers)
             simulation.step()
-    return finished(simulation, names, recorder.counts, recorder.actions(), timeouts=timeouts)
+    return finished(simulation, names, counts, recorder.actions(), timeouts=timeouts)
 
 
 def _illegal_number(number: int, num_actions: int, policy: MultiAgentPolicy) -> ValueError:
@@ -136,81 +136,122 @@ def play_agents(
         max_action_time_ms: wall-clock limit per action; a slower one counts as a timeout and becomes a noop.
         member_names: names of the policies, if they are a team.
     """
-    interface = factory.interface
-    budget_ms = max(max_action_time_ms, *(policy.minimum_action_timeout_ms for policy in policies))
-    for policy in policies:
-        policy.configure_action_timeout_ms(budget_ms)
-    agents = [policies[member].agent_policy(agent) for agent, member in enumerate(assignments)]
+    names = list(member_names or [])
+    turns = AgentTurns(policies, dict(enumerate(assignments)), factory, tokens, max_action_time_ms, names)
     buffers = AgentBuffers.zeros(factory.num_agents, factory.observation_shape)
     simulation = factory.build(seed, buffers)
-    for agent in agents:
-        agent.reset()
-    groups = [[agent for agent, of in enumerate(assignments) if of == member] for member in dict.fromkeys(assignments)]
-    steps = _AgentSteps(agents, factory, tokens, buffers, simulation, budget_ms)
-    with _failing_step_named(simulation), _stall_noticed(simulation):
+    turns.begin(simulation, buffers)
+    recorder = _Recorder(factory.num_agents)
+    with failing_step_named(simulation, lambda: names[turns.asked] if names else None), stall_noticed(simulation):
         while not (buffers.terminals.all() or buffers.truncations.all()):
-            steps.step(groups)
+            turns.act()
+            recorder.record(buffers)
+            simulation.step()
+            turns.end_step()
     return finished(
         simulation,
-        interface.all_action_names,
-        steps.recorder.counts,
-        steps.recorder.actions(),
-        timeouts=steps.timeouts,
-        agent_policies=[member_names[member] for member in assignments] if member_names else None,
+        factory.interface.all_action_names,
+        turns.counts,
+        recorder.actions(),
+        timeouts=turns.timeouts,
+        agent_policies=[names[member] for member in assignments] if names else None,
     )
 
 
-class _AgentSteps:
-    """The steps of one episode: observations out, actions in."""
+class AgentTurns:
+    """Agents of one episode that are played through the interface of one agent: observations in, actions out.
+
+    Args:
+        policies: the members of a team, or one policy.
+        assignments: agent → number of the policy that plays it; other agents are played elsewhere.
+        max_action_time_ms: wall-clock limit per action; a slower one counts as a timeout and becomes a noop.
+        names: of the policies, if they are a team.
+
+    Attributes:
+        counts: how often each action was chosen, int64 [actions].
+        timeouts: how often an action of each agent of the mission took too long, int64 [agents].
+        asked: number of the policy that was asked last.
+    """
 
     def __init__(
         self,
-        agents: Sequence[AgentPolicy],
+        policies: Sequence[MultiAgentPolicy],
+        assignments: Mapping[int, int],
         factory: SimulationFactory,
         tokens: TokenTable,
-        buffers: AgentBuffers,
-        simulation: BufferedSimulation,
-        budget_ms: int,
+        max_action_time_ms: int,
+        names: Sequence[str] = (),
     ) -> None:
+        budget_ms = max(max_action_time_ms, *(policy.minimum_action_timeout_ms for policy in policies))
+        self.asked = 0
+        self._agents: dict[int, AgentPolicy] = {}
+        self._names, self._assignments = names, assignments
+        for member in dict.fromkeys(assignments.values()):
+            with self._named(member):
+                policies[member].configure_action_timeout_ms(budget_ms)
+        for agent, member in assignments.items():
+            with self._named(member):
+                self._agents[agent] = policies[member].agent_policy(agent)
+        self._groups = {
+            member: [agent for agent, of in assignments.items() if of == member]
+            for member in dict.fromkeys(assignments.values())
+        }
         interface = factory.interface
-        self._agents, self._tokens, self._buffers, self._simulation = agents, tokens, buffers, simulation
+        self._tokens, self._budget_ns = tokens, budget_ms * 1_000_000
         self._index = {name: number for number, name in enumerate(interface.all_action_names)}
         self._num_primary = len(interface.action_names)
         self._noop = factory.env_config.game.actions.noop.Noop()
-        self._budget_ns = budget_ms * 1_000_000
         self._talk = TalkChannel(factory.env_config.game.talk)
-        self.recorder = _Recorder(len(self._index), factory.num_agents)
-        self.timeouts = 0
+        self.counts = np.zeros(len(self._index), dtype=np.int64)
+        self.timeouts = np.zeros(factory.num_agents, dtype=np.int64)
 
-    def step(self, groups: Sequence[Sequence[int]]) -> None:
-        """One step of the environment; the agents of a group act together if possible."""
+    def begin(self, simulation: BufferedSimulation, buffers: AgentBuffers) -> None:
+        """Start the episode, whose observations and actions are in `buffers`."""
+        self._simulation, self._buffers = simulation, buffers
+        for number, agent in self._agents.items():
+            with self._named(self._assignments[number]):
+                agent.reset()
+
+    def _named(self, member: int) -> AbstractContextManager[None]:
+        self.asked = member
+        return failing_member_named(self._names[member]) if self._names else nullcontext()
+
+    def act(self) -> None:
+        """Put the next actions into the buffers; the agents of a policy act together if they can."""
         seen = self._seen()
-        chosen: dict[int, tuple[Any, int]] = {}
-        for group in groups:
-            members = [self._agents[agent] for agent in group]
-            if members[0].can_step_group(members):
-                began = time.perf_counter_ns()
-                actions = members[0].step_group([(agent, seen(agent)) for agent in group])
-                took = time.perf_counter_ns() - began
-                if len(actions) != len(group):
-                    raise ValueError(f"step_group returned {len(actions)} actions for {len(group)} agents")
-                chosen |= {agent: (action, took) for agent, action in zip(group, actions, strict=True)}
-            else:
-                for agent in group:
-                    began = time.perf_counter_ns()
-                    action = self._agents[agent].step(seen(agent))
-                    chosen[agent] = (action, time.perf_counter_ns() - began)
-        for agent, (action, took) in chosen.items():
-            self._apply(agent, action, took)
-        self.recorder.record(self._buffers)
-        self._simulation.step()
+        for member, group in self._groups.items():
+            self.asked = member
+            for agent, (action, took_ns) in self._chosen(group, seen).items():
+                self._apply(agent, action, took_ns)
+
+    def end_step(self) -> None:
+        """To be called after each step of the simulation."""
         self._talk.apply_pending(current_step=self._simulation.current_step)
         self._talk.expire(current_step=self._simulation.current_step)
 
+    def _chosen(self, group: Sequence[int], seen: Callable[[int], LazyObservation]) -> dict[int, tuple[Any, int]]:
+        """The actions of the agents that a policy plays, with the time of each in ns."""
+        members = [self._agents[agent] for agent in group]
+        if members[0].can_step_group(members):
+            began = time.perf_counter_ns()
+            actions = members[0].step_group([(agent, seen(agent)) for agent in group])
+            took = time.perf_counter_ns() - began
+            if len(actions) != len(group):
+                raise ValueError(
+                    f"step_group returned {number_of(len(actions), 'action')} for {number_of(len(group), 'agent')}"
+                )
+            return {agent: (action, took) for agent, action in zip(group, actions, strict=True)}
+        chosen = {}
+        for agent in group:
+            began = time.perf_counter_ns()
+            action = self._agents[agent].step(seen(agent))
+            chosen[agent] = (action, time.perf_counter_ns() - began)
+        return chosen
+
     def _seen(self) -> Callable[[int], LazyObservation]:
         """What each agent sees in this step."""
-        note_step(self.recorder.steps)
         raw, simulation = self._buffers.observations.copy(), self._simulation
+        note_step(simulation.current_step)
         places = {}
         if self._talk.config.enabled:
             places = {agent["agent_id"]: Location(agent["r"], agent["c"]) for agent in simulation.agents()}
@@ -231,7 +272,7 @@ class _AgentSteps:
 
     def _apply(self, agent: int, action: Any, took_ns: int) -> None:
         if took_ns > self._budget_ns:
-            self.timeouts += 1
+            self.timeouts[agent] += 1
             action = self._noop
         if not isinstance(action, str | Action):
             error = TypeError(f"expected an Action, found {shorten(repr(action))}, a {type(action).__name__}")
@@ -240,14 +281,14 @@ class _AgentSteps:
         if not isinstance(action, str) and action.talk is not None:
             self._talk.queue(agent, action.talk, current_step=self._simulation.current_step)
         index = self._number(name, agent)
-        self.recorder.counts[index] += 1
+        self.counts[index] += 1
         is_vibe = index >= self._num_primary
         self._buffers.actions[agent] = 0 if is_vibe else index
         self._buffers.vibe_actions[agent] = index if is_vibe else 0
         if vibe is not None:  # both at once
             beside = self._number(vibe, agent)
             self._buffers.actions[agent], self._buffers.vibe_actions[agent] = index, beside
-            self.recorder.counts[beside] += 1
+            self.counts[beside] += 1
 
     def _number(self, name: str, agent: int) -> int:
         if name not in self._index:
@@ -260,18 +301,29 @@ class _AgentSteps:
 
 
 @contextmanager
-def _failing_step_named(simulation: Any) -> Iterator[None]:
-    """Add the step to whatever a policy raises."""
+def failing_step_named(simulation: Any, member: Callable[[], str | None] = lambda: None) -> Iterator[None]:
+    """Add the step, and the member of a team, to whatever a policy raises."""
     try:
         yield
     except KeyboardInterrupt:
         raise
     except BaseException as error:
-        raise StepFailedError(simulation.current_step) from error
+        raise StepFailedError(simulation.current_step, member()) from error
 
 
 @contextmanager
-def _stall_noticed(simulation: Any) -> Iterator[None]:
+def failing_member_named(member: str) -> Iterator[None]:
+    """Add the member of a team to whatever it raises before the first step."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
+        raise StepFailedError(None, member) from error
+
+
+@contextmanager
+def stall_noticed(simulation: Any) -> Iterator[None]:
     """Raise PolicyStalledError inside a step of a policy that takes more than `STALLED_SECONDS`.
 
     Only Python code can be interrupted, and only in a process's main thread.

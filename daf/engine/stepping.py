@@ -132,6 +132,7 @@ class Stepper:
 
     def _finish(self, env: int) -> FinishedEpisode:
         simulation, rows, arrays = self._simulations[env], self._rows(env), self._arrays
+        arrays.busy[self._worker] = env
         stats = simulation.get_episode_stats()
         facts = EpisodeFacts(
             mean_reward=float(np.mean(simulation.get_episode_rewards())),

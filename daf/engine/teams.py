@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +13,7 @@ from metta_alo.scoring import allocate_counts
 from daf.config import PolicyConfig
 from daf.engine.policies import ResolvedPolicy, resolve_policy
 from daf.errors import PolicyError
+from daf.system.nouns import number_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,6 +55,44 @@ class Team:
         return assigned
 
 
+@dataclass(frozen=True, kw_only=True)
+class Lineup(Team):
+    """A team whose seats are assigned, not shared out.
+
+    Attributes:
+        seats: number of the member in every seat.
+        order: environment seed and seats → the seats of that episode; None: always the same. A function of a module,
+            or a partial of one.
+        shares: how many seats each member has.
+    """
+
+    seats: tuple[int, ...]
+    order: Callable[[tuple[int, ...], int], tuple[int, ...]] | None = None
+
+    @classmethod
+    def of(cls, label: str, seated: Sequence[ResolvedPolicy]) -> Lineup:
+        """These policies, one per seat; the same label is the same policy."""
+        members = list({policy.label: policy for policy in seated}.values())
+        numbers = {policy.label: number for number, policy in enumerate(members)}
+        seats = tuple(numbers[policy.label] for policy in seated)
+        shares = tuple(float(seats.count(number)) for number in range(len(members)))
+        return cls(label=label, members=tuple(members), shares=shares, seats=seats)
+
+    def assignments(self, num_agents: int, seed: int) -> list[int]:
+        """The seats of an episode.
+
+        Raises:
+            PolicyError: the mission has another number of agents.
+        """
+        if num_agents != len(self.seats):
+            expected, found = (
+                f"a policy for each of {number_of(num_agents, 'agent')}",
+                number_of(len(self.seats), "seat"),
+            )
+            raise PolicyError(expected, found, f"line-up '{self.label}'")
+        return list(self.seats if self.order is None else self.order(self.seats, seed))
+
+
 def agents_per_member(team: str, shares: Mapping[str, float], num_agents: int) -> list[int]:
     """How many agents each member plays, with the engine's own rounding.
 
@@ -63,7 +102,7 @@ def agents_per_member(team: str, shares: Mapping[str, float], num_agents: int) -
     counts: list[int] = allocate_counts(num_agents, list(shares.values()))
     idle = [name for name, count in zip(shares, counts, strict=True) if count == 0]
     if idle:
-        found = f"{num_agents} agents, none of them for '{idle[0]}'"
+        found = f"{number_of(num_agents, 'agent')}, none of them for '{idle[0]}'"
         hint = "play a mission with more agents (num_agents)"
         raise PolicyError("a mission with an agent for every member", found, f"team '{team}'", hint)
     return counts

@@ -5,17 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import torch
-
+from daf.engine.random_state import imported_torch
 from daf.system.process_state import process_state_kept
 
 
 @contextmanager
 def state_kept() -> Iterator[None]:
-    """As `process_state_kept`, and torch's settings: threads, default type and device, gradients, determinism.
+    """As `process_state_kept`, and torch's settings, if it is imported: threads, default type and device, gradients,
+    determinism.
 
     It costs a fraction of a millisecond, so it belongs around an episode or an update, not around a step.
     """
+    torch = imported_torch()
+    if torch is None:
+        with process_state_kept():
+            yield
+        return
     threads, grad, dtype = torch.get_num_threads(), torch.is_grad_enabled(), torch.get_default_dtype()
     device = torch.empty(0).device  # torch.get_default_device fails once the default was removed
     deterministic = torch.are_deterministic_algorithms_enabled()

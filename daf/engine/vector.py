@@ -71,6 +71,10 @@ class VectorEnvironment:
         # The actions of the running episodes, [steps, environments, agents]; each environment is at its own step.
         self._actions = np.empty((1024, num_envs, self.agents_per_env), dtype=np.uint8)
 
+    def running_seed(self, environment: int) -> int:
+        """The seed of an environment's running episode."""
+        return _seed_of(self.seed, self.first_env, self._arrays, environment)
+
     def blocks(self, agents: int) -> list[range]:
         """The environments in consecutive blocks of about this number of agents, at least one environment each."""
         size = max(1, agents // self.agents_per_env)

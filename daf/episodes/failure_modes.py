@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from daf.episodes.statistics import BODY, EpisodeStatistics, episode_statistics, split_flow
+from daf.system.nouns import number_of
+from daf.system.shown import Shown
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,8 +26,8 @@ EXAMPLES = 3
 _BOOKKEEPING = ("action.", "cell.", "status.")  # reported for every agent, whatever it does
 
 
-@dataclass(frozen=True, kw_only=True)
-class FailureMode:
+@dataclass(frozen=True, kw_only=True, repr=False)
+class FailureMode(Shown):
     """A named way in which episodes failed.
 
     Attributes:
@@ -39,6 +41,9 @@ class FailureMode:
     meaning: str
     share: float
     example_seeds: list[int]
+
+    def _headline(self) -> str:
+        return f"{self.name} in {self.share:.0%} of episodes: {self.meaning}"
 
 
 def find_failure_modes(
@@ -89,7 +94,7 @@ def find_failure_modes(
     add("one role idle", _idle_meaning(idle), idle.any(axis=1))
     at_limit = (stats.lengths >= max_steps) & bool(max_steps)
     unsuccessful = (~played["success"].fillna(True).astype(bool)).to_numpy()
-    add("timed out", f"no success within the {max_steps} steps of an episode", at_limit & unsuccessful)
+    add("timed out", f"no success within the {number_of(max_steps, 'step')} of an episode", at_limit & unsuccessful)
     add("slow actions", "an action took longer than allowed", (played["timeouts"] > 0).to_numpy(dtype=bool))
     add(
         "no reward",

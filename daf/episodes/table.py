@@ -45,6 +45,7 @@ class EpisodeRecord:
     success: Annotated[bool | None, "whether the mission's success expression held; null if it declares none"]
     length: Annotated[int | None, "steps played"]
     timeouts: Annotated[int | None, "actions that took longer than allowed, over all agents"]
+    agent_timeouts: Annotated[list[int] | None, "the same for every agent"]
     failure: Annotated[str | None, "why the episode has no result; null if it has one"]
     action_counts: Annotated[str | None, "JSON: how often each action was chosen, over all agents"]
     game_stats: Annotated[str | None, "JSON: the engine's statistics of the game"]
@@ -65,6 +66,7 @@ def episode_schema() -> pa.Schema:
         "number": pa.float64(),
         "boolean": pa.bool_(),
         "bytes": pa.binary(),
+        "list of integers": pa.list_(pa.int64()),
         "list of numbers": pa.list_(pa.float64()),
         "list of texts": pa.list_(pa.string()),
     }

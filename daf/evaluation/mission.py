@@ -10,14 +10,16 @@ from daf.episodes.failure_modes import FailureMode, find_failure_modes
 from daf.episodes.statistics import EpisodeStatistics, episode_statistics
 from daf.episodes.success import statistics_in
 from daf.errors import did_you_mean
+from daf.system.nouns import number_of
 from daf.system.resource_usage import Usage
+from daf.system.shown import Shown
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
-@dataclass(frozen=True, kw_only=True)
-class MissionMetadata:
+@dataclass(frozen=True, kw_only=True, repr=False)
+class MissionMetadata(Shown):
     """Facts about a mission.
 
     Attributes:
@@ -44,9 +46,13 @@ class MissionMetadata:
     resources: list[str]
     success_reason: str = ""
 
+    def _headline(self) -> str:
+        steps = number_of(self.max_steps, "step") if self.max_steps else "no step limit"
+        return f"{self.name}, {number_of(self.num_agents, 'agent')}, {steps}, success: {self.success or 'undeclared'}"
 
-@dataclass(frozen=True, kw_only=True)
-class MissionAnalysis:
+
+@dataclass(frozen=True, kw_only=True, repr=False)
+class MissionAnalysis(Shown):
     """How one policy performs on one mission. Intervals are (low, high), or None if the data do not determine them.
 
     Attributes:
@@ -98,9 +104,12 @@ class MissionAnalysis:
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
 
+    def _headline(self) -> str:
+        return self.sentence()
+
     def sentence(self) -> str:
         """One readable line."""
-        parts = [f"{self.policy} on {self.mission}: {self.num_episodes} episodes"]
+        parts = [f"{self.policy} on {self.mission}: {number_of(self.num_episodes, 'episode')}"]
         if self.mean_reward is not None:
             parts.append(f"mean reward {self.mean_reward:.3f}{_span(self.reward_interval)}")
         if self.success_rate is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from itertools import islice
 from pathlib import Path
@@ -49,7 +49,7 @@ def evaluate_shard(
     with exclusive_file(Path(output), logger.warning):
         player = _player(recipe.policy, weights)
         identity = player.identity()  # now: a policy that plays may change the current folder
-        _tell(recipe, player, logger)
+        tell_about_policy(recipe.to_dict(), [player.note] if player.note else [], logger)
         mission, start = resolve_mission(recipe.mission.config, recipe.mission.name), time.perf_counter()
         frame = _play(recipe, player, mission, workers=workers, device=resolve_device(device), logger=logger)
         record = {
@@ -96,11 +96,11 @@ def _play(
     return frame
 
 
-def _tell(recipe: EvaluationRecipe, player: Player, logger: DAFLogger) -> None:
-    """What a reader of the results needs to know about the policy's name and code."""
-    if player.note:
-        logger.info(player.note)
-    for warning in unfollowed_in_words(code_in(recipe.to_dict())):
+def tell_about_policy(recipe: Mapping[str, Any], notes: Iterable[str], logger: DAFLogger) -> None:
+    """What a reader of the results needs to know about the names and the code of who plays."""
+    for note in notes:
+        logger.info(note)
+    for warning in unfollowed_in_words(code_in(recipe)):
         logger.warning(warning)
 
 
@@ -140,17 +140,12 @@ def _provenance(recipe: EvaluationRecipe) -> dict[str, Any]:
 
 def _player(policy: PolicyRecipe, weights: Sequence[str]) -> Player:
     """The policy or team of a recipe, with its weights."""
-    from daf.engine.policies import resolve_policy
     from daf.engine.teams import Team
 
     files = iter(weights)
 
     def resolved(single: PolicyRecipe) -> ResolvedPolicy:
-        paths = [Path(path) for path in islice(files, single.num_files)]
-        config = PolicyConfig(
-            class_path=single.class_path, data_path=paths[0] if paths else None, init_kwargs=single.init_kwargs
-        )
-        return resolve_policy(config, single.label)
+        return resolved_single(single, list(islice(files, single.num_files)))
 
     if not policy.members:
         return resolved(policy)
@@ -159,6 +154,16 @@ def _player(policy: PolicyRecipe, weights: Sequence[str]) -> Player:
         members=tuple(resolved(member) for member, _ in policy.members),
         shares=tuple(share for _, share in policy.members),
     )
+
+
+def resolved_single(policy: PolicyRecipe, files: Sequence[str]) -> ResolvedPolicy:
+    """A single policy, with its files."""
+    from daf.engine.policies import resolve_policy
+
+    config = PolicyConfig(
+        class_path=policy.class_path, data_path=Path(files[0]) if files else None, init_kwargs=policy.init_kwargs
+    )
+    return resolve_policy(config, policy.label)
 
 
 def _mean(values: list[float]) -> float | None:

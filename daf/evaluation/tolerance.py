@@ -1,4 +1,4 @@
-"""Failed episodes against the declared tolerance, over all evaluations of an experiment."""
+"""Failed episodes against the declared tolerance, over all evaluations of an experiment, or all tournaments."""
 
 from __future__ import annotations
 
@@ -7,8 +7,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from daf.config.recipes import checkpoint_label
 from daf.episodes.table import read_episodes
 from daf.errors import DafError
+from daf.system.nouns import number_of
+from daf.tournament.table import read_seats
 
 COLUMNS = ("policy", "checkpoint", "mission", "failure")
 
@@ -70,19 +73,43 @@ def beyond_tolerance(counts: Sequence[FailedEpisodes], max_failed_share: float) 
     return [count for count in counts if count.share > max_failed_share]
 
 
-def check_failures(paths: Sequence[str | Path], max_failed_share: float) -> dict[str, Any]:
+def count_failures_of_seats(paths: Sequence[str | Path]) -> list[FailedEpisodes]:
+    """The episodes that every checkpoint made fail, of all in which it had a seat, by mission; from seats tables."""
+    counts: dict[tuple[str, int | None, str], tuple[set[Any], dict[Any, str]]] = {}
+    for number, path in enumerate(paths):
+        frame = read_seats(path)
+        seeds = frame["train_seed"].astype(object).where(frame["train_seed"].notna(), None)
+        names = ("policy", "mission", "match", "episode", "failure")
+        for seed, policy, mission, match, episode, failure in zip(seeds, *(frame[name] for name in names), strict=True):
+            played, failed = counts.setdefault((policy, seed, mission), (set(), {}))
+            played.add((number, match, episode))
+            if isinstance(failure, str):
+                failed[number, match, episode] = failure
+    return [
+        FailedEpisodes(
+            policy=policy,
+            checkpoint=checkpoint_label(policy, seed),
+            mission=mission,
+            episodes=len(played),
+            failed=len(failed),
+            first_failure=next(iter(failed.values()), None),
+        )
+        for (policy, seed, mission), (played, failed) in counts.items()
+    ]
+
+
+def check_failures(counts: Sequence[FailedEpisodes], max_failed_share: float) -> dict[str, Any]:
     """The content of check.json: the failed episodes of every checkpoint on every mission.
 
     Raises:
         EpisodesFailedError: the share of failed episodes of a checkpoint on a mission is above `max_failed_share`; the
             error names all of them, with their causes.
     """
-    counts = count_failures(paths)
     if beyond := beyond_tolerance(counts, max_failed_share):
         causes = "".join(f"\n    {count}" for count in beyond)
         raise EpisodesFailedError(
             f"at most {max_failed_share:.0%} of a policy's episodes on a mission to fail",
-            f"more in {len(beyond)} of {len(counts)} evaluations",
+            f"more in {len(beyond)} of {number_of(len(counts), 'evaluation')}",
             "evaluation.max_failed_share",
             "tables and pages are made with what there is; correct the policy and run again, or declare a higher share"
             f"{causes}",

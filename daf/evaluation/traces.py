@@ -1,4 +1,4 @@
-"""The episodes that a mission's page draws, replayed from the table: the animated one, and those of the heat map.
+"""The episodes that a mission's page draws, replayed from the table: those that it plays, and those of the heat map.
 
 Paths of agents can be overlaid only on one map, and many missions build a different map from every seed. The heat map
 therefore shows only episodes on the map of the animated one, and states their number.
@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from daf.config import Replay
 from daf.evaluation.replays import pick_episode
 
 if TYPE_CHECKING:
@@ -19,10 +20,37 @@ if TYPE_CHECKING:
     from daf.engine.missions import Mission
     from daf.engine.replays import EpisodeTrace
 
-ANIMATED = "median"
+ANIMATED: Replay = "median"
+PLAYED: tuple[Replay, ...] = ("best", "median", "worst")
+MOST_POLICIES = 8  # with more, only the median episode of each is drawn, so that a page stays small
 HEAT_MAP_AGENT_STEPS = 200_000  # maximum number of episodes replayed for a heat map: takes seconds on common maps
 MAPS_COMPARED = 64  # maximum number of episodes whose maps are compared with the animated one's
 GIVE_UP_AFTER = 16  # stop after this number of different maps in a row; building a large map takes seconds
+
+
+@dataclass(frozen=True, kw_only=True)
+class TracedEpisode:
+    """An episode to watch.
+
+    Attributes:
+        ranks: which it is by mean reward; with few episodes, or equal rewards, one episode is several of them.
+        success: None if the mission declares none.
+    """
+
+    ranks: tuple[Replay, ...]
+    episode: int
+    env_seed: int
+    mean_reward: float
+    success: bool | None
+    trace: EpisodeTrace
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "ranks": list(self.ranks),
+            "episode": self.episode,
+            "env_seed": self.env_seed,
+            "mean_reward": self.mean_reward,
+        }
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,8 +59,7 @@ class PolicyTraces:
 
     Attributes:
         policy: label of the checkpoint.
-        episode, env_seed, mean_reward: of the animated episode.
-        animated: the median episode by mean reward.
+        episodes: those to watch, the best first, each once.
         heat_map: episodes on one map, including the animated one, in the order played.
         heat_map_episodes: their numbers.
         num_played: episodes that have a result.
@@ -40,22 +67,24 @@ class PolicyTraces:
     """
 
     policy: str
-    episode: int
-    env_seed: int
-    mean_reward: float
+    episodes: tuple[TracedEpisode, ...]
     agent_policies: list[str] | None
-    animated: EpisodeTrace
     heat_map: tuple[EpisodeTrace, ...]
     heat_map_episodes: list[int]
     heat_map_seeds: list[int]
     num_played: int
     one_map: bool | None
 
+    @property
+    def animated(self) -> TracedEpisode:
+        """The median episode by mean reward, whose map the heat map shows."""
+        return next(episode for episode in self.episodes if ANIMATED in episode.ranks)
+
     def to_dict(self) -> dict[str, Any]:
         """Which episodes were drawn, for the mission's JSON."""
         return {
             "policy": self.policy,
-            "animated": {"episode": self.episode, "env_seed": self.env_seed, "mean_reward": self.mean_reward},
+            "episodes": [episode.to_dict() for episode in self.episodes],
             "heat_map": {"episodes": self.heat_map_episodes, "seeds": self.heat_map_seeds},
             "one_map": self.one_map,
         }
@@ -76,36 +105,54 @@ def trace_policies(frames: Sequence[pd.DataFrame], mission: Mission) -> list[Pol
         nothing = np.zeros((2, 0, mission.num_agents), dtype=np.uint8)
         return _map(trace_episode(mission, seed, nothing))
 
-    return [_trace_policy(frame, mission, map_of) for frame in frames]
+    ranks: tuple[Replay, ...] = PLAYED if len(frames) <= MOST_POLICIES else (ANIMATED,)
+    return [_trace_policy(frame, mission, ranks, map_of) for frame in frames]
 
 
 def _trace_policy(
-    frame: pd.DataFrame, mission: Mission, map_of: Callable[[int], tuple[Any, ...]]
+    frame: pd.DataFrame, mission: Mission, ranks: Sequence[Replay], map_of: Callable[[int], tuple[Any, ...]]
 ) -> PolicyTraces | None:
     played = frame[frame["failure"].isna()]
     if played.empty:
         return None
-    animated = pick_episode(frame, ANIMATED)
+    picked = {rank: pick_episode(frame, rank) for rank in ranks}
+    animated = picked[ANIMATED]
     others = [row for row in played.to_dict("records") if row["episode"] != animated["episode"]]
     on_map, one_map = _on_the_map_of(animated, others, map_of)
     longest = int(played["length"].max()) * mission.num_agents
     drawn = [animated, *evenly(on_map, HEAT_MAP_AGENT_STEPS // longest - 1)]
     drawn.sort(key=lambda row: row["episode"])
-    traces = {row["episode"]: _trace(row, mission) for row in drawn}
+    rows = {row["episode"]: row for row in [*drawn, *picked.values()]}
+    traces = {number: _trace(row, mission) for number, row in rows.items()}
+    watched = dict.fromkeys(row["episode"] for row in picked.values())
     players = animated["agent_policies"]
     return PolicyTraces(
         policy=animated["checkpoint"],
-        episode=int(animated["episode"]),
-        env_seed=int(animated["env_seed"]),
-        mean_reward=float(animated["mean_reward"]),
+        episodes=tuple(
+            TracedEpisode(
+                ranks=tuple(rank for rank in ranks if picked[rank]["episode"] == number),
+                episode=int(number),
+                env_seed=int(rows[number]["env_seed"]),
+                mean_reward=float(rows[number]["mean_reward"]),
+                success=_known(rows[number]["success"]),
+                trace=traces[number],
+            )
+            for number in watched
+        ),
         agent_policies=None if players is None else list(players),
-        animated=traces[animated["episode"]],
-        heat_map=tuple(traces.values()),
+        heat_map=tuple(traces[row["episode"]] for row in drawn),
         heat_map_episodes=[int(row["episode"]) for row in drawn],
         heat_map_seeds=[int(row["env_seed"]) for row in drawn],
         num_played=len(played),
         one_map=one_map,
     )
+
+
+def _known(success: Any) -> bool | None:
+    """A cell of the nullable column."""
+    import pandas as pd
+
+    return None if pd.isna(success) else bool(success)
 
 
 def _on_the_map_of(

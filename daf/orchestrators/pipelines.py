@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from daf.config import DAFSweepConfig, ExperimentConfig
+from daf.system.shown import ResultList, ResultsByName
 from daf.workflow.runner import run_workflow
 
 if TYPE_CHECKING:
@@ -28,10 +29,10 @@ def run_training_pipeline(config_path: str | Path, *, cores: int = 4) -> dict[st
     run_workflow(config_path=config_path, targets=["train"], cores=cores)
     experiment = ExperimentConfig.from_yaml(config_path)
     base = experiment.daf.output_dir / "training"
-    return {
-        name: [daf_collect_training_results(base / name / f"seed-{seed}") for seed in run.seeds]
+    return ResultsByName(
+        (name, ResultList(daf_collect_training_results(base / name / f"seed-{seed}") for seed in run.seeds))
         for name, run in experiment.training.items()
-    }
+    )
 
 
 def run_sweep_pipeline(config: str | Path | DAFSweepConfig, *, cores: int = 4) -> dict[str, SweepResults]:
@@ -39,11 +40,11 @@ def run_sweep_pipeline(config: str | Path | DAFSweepConfig, *, cores: int = 4) -
     from daf.sweeps import daf_launch_sweep, read_sweep
 
     if isinstance(config, DAFSweepConfig):
-        return {config.name: daf_launch_sweep(config, cores=cores)}
+        return ResultsByName({config.name: daf_launch_sweep(config, cores=cores)})
     run_workflow(config_path=config, targets=["sweep"], cores=cores)
     experiment = ExperimentConfig.from_yaml(config)
     base = experiment.daf.output_dir / "sweeps"
-    return {name: read_sweep(base / name, sweep) for name, sweep in experiment.sweeps.items()}
+    return ResultsByName((name, read_sweep(base / name, sweep)) for name, sweep in experiment.sweeps.items())
 
 
 def run_comparison_pipeline(config_path: str | Path, *, cores: int = 4) -> dict[str, ComparisonResults]:
@@ -53,7 +54,7 @@ def run_comparison_pipeline(config_path: str | Path, *, cores: int = 4) -> dict[
     run_workflow(config_path=config_path, targets=["compare"], cores=cores)
     experiment = ExperimentConfig.from_yaml(config_path)
     base = experiment.daf.output_dir / "comparisons"
-    return {name: ComparisonResults.read(base / name) for name in experiment.comparisons}
+    return ResultsByName((name, ComparisonResults.read(base / name)) for name in experiment.comparisons)
 
 
 def run_benchmark_pipeline(

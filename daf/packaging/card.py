@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from daf.packaging.bundle import MISSION_NAME
 from daf.statistics.records import OVERALL
 from daf.statistics.sentences import number, p_value, percent, span
+from daf.system.nouns import number_of
 
 if TYPE_CHECKING:
     from huggingface_hub.repocard_data import EvalResult
@@ -35,6 +36,7 @@ class CardContent:
         unhashed: distributions whose hashes are unknown.
         intended_use: the author's words on what it is for.
         limitations: the author's words on its weaknesses.
+        mission_name: what the mission is called where it is compared; None: as its source.
     """
 
     facts: Mapping[str, Any]
@@ -46,6 +48,15 @@ class CardContent:
     unhashed: Sequence[str] = ()
     intended_use: str = ""
     limitations: str = ""
+    mission_name: str | None = None
+
+    @property
+    def mission(self) -> str | None:
+        """The mission that the policy was made for, with its source if that has another name."""
+        source: str | None = self.facts["mission"]
+        if source is None or self.mission_name in (None, source):
+            return source
+        return f"{self.mission_name} (from {source})"
 
 
 def model_card(content: CardContent) -> bytes:
@@ -115,7 +126,7 @@ def _place(score: Score) -> str:
 def _body(content: CardContent) -> str:
     facts = content.facts
     sections = [
-        ("", _overview(facts)),
+        ("", _overview(content)),
         ("Play it", _commands(facts, content.has_mission_file)),
         ("Intended use", _intended_use(content)),
         ("Evaluation", _evaluation(content.findings)),
@@ -138,13 +149,14 @@ def _cell(value: object) -> str:
     return " ".join(str(value).replace("|", "\\|").split())
 
 
-def _overview(facts: Mapping[str, Any]) -> str:
+def _overview(content: CardContent) -> str:
+    facts = content.facts
     shape, actions = facts["observation_shape"], facts["action_names"]
     rows = [
         ("policy class", f"`{facts['class_path']}`"),
         ("arguments", f"`{json.dumps(facts['init_kwargs'], sort_keys=True)}`"),
         ("weights", f"`{facts['weights']}`" if facts["weights"] else "none"),
-        ("made for the mission", facts["mission"] or "none was given"),
+        ("made for the mission", content.mission or "none was given"),
         ("observation shape", " × ".join(map(str, shape)) if shape else "not recorded"),
         ("actions", ", ".join(actions) if actions else "not recorded"),
         ("engine", ", ".join(f"{name} {version}" for name, version in facts["engine"].items())),
@@ -169,8 +181,7 @@ def _commands(facts: Mapping[str, Any], has_mission_file: bool) -> str:
 
 
 def _intended_use(content: CardContent) -> str:
-    facts = content.facts
-    mission = facts["mission"]
+    mission = content.mission
     words = [content.intended_use] if content.intended_use else []
     words.append("For research on multi-agent policies in the simulated missions of CoGames" +
                  (f"; it was made for {mission}." if mission else "."))  # fmt: skip
@@ -200,7 +211,9 @@ def _evaluation(found: Findings | None) -> str:
             (record.mission, record.n_train_seeds, number(record.mean), span(record.recipe_low, record.recipe_high))
             for record in found.recipe
         ]
-        parts.append(f"The same recipe, over its {found.n_seeds} training seeds, of which this package holds one:")
+        parts.append(
+            f"The same recipe, over its {number_of(found.n_seeds, 'training seed')}, of which this package holds one:"
+        )
         parts.append(_table(("mission", "training seeds", "mean", f"{level} interval"), rows))
     if found.pairs:
         rows = [

@@ -8,10 +8,11 @@ from typing import Any
 
 from daf.config import MissionConfig, NonInferiorityConfig
 from daf.packaging.manifest import Manifest
+from daf.system.shown import Shown
 
 
-@dataclass(frozen=True, kw_only=True)
-class Deployment:
+@dataclass(frozen=True, kw_only=True, repr=False)
+class Deployment(Shown):
     """Where a package is now. `location` is a path or the server's policy version id.
 
     Attributes:
@@ -30,6 +31,9 @@ class Deployment:
     location: str
     sha256: str
     details: dict[str, Any] = field(default_factory=dict)
+
+    def _headline(self) -> str:
+        return str(self)
 
     def __str__(self) -> str:
         return f"{self.name} {self.version} at {self.endpoint} ({self.location}, sha256 {self.sha256[:12]})"

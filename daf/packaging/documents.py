@@ -52,6 +52,7 @@ class DocumentRequest:
         has_daf_files: whether some of the files are DAF's.
         inputs: sha256 of the files that were read, by name.
         intended_use, limitations: the author's words.
+        mission_name: what the mission is called where it is compared; None: as its source.
     """
 
     facts: Mapping[str, Any]
@@ -63,6 +64,7 @@ class DocumentRequest:
     inputs: Mapping[str, str]
     intended_use: str = ""
     limitations: str = ""
+    mission_name: str | None = None
 
 
 def documents(request: DocumentRequest) -> dict[str, bytes]:
@@ -117,6 +119,7 @@ def _card(
             unhashed=without_hashes(needed),
             intended_use=request.intended_use,
             limitations=request.limitations,
+            mission_name=request.mission_name,
         )
     )
 

@@ -10,13 +10,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import isfinite
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from daf.errors import BadInputError, did_you_mean
 from daf.statistics.records import OVERALL, PairRecord, SummaryRecord
-from daf.statistics.results import ComparisonResults
 from daf.system.files import digest
 from daf.system.plain import to_plain
+
+if TYPE_CHECKING:
+    from daf.statistics.results import ComparisonResults
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,6 +69,8 @@ class Findings:
 
 def read_comparison(path: str | Path) -> ComparisonResults:
     """The results in a comparison.json, or in the folder that holds one."""
+    from daf.statistics.results import ComparisonResults
+
     path = Path(path)
     return ComparisonResults.read(path.parent if path.is_file() else path)
 
@@ -105,7 +109,7 @@ def findings(results: ComparisonResults, policy: str, train_seed: int | None) ->
         n_seeds=len(seeds),
         notes=results.notes,
         episode_seeds={name: str(text) for name, text in _computation(results).get("episode_seeds", {}).items()},
-        sha256=digest(to_plain([results.config.to_dict(), results.summary, results.pairs])),
+        sha256=digest(to_plain([results.config.to_dict(), results.summary, tuple(results.pairs)])),
     )
 
 

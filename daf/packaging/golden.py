@@ -22,6 +22,7 @@ from daf.packaging.player import PackagePlayer, Ready, package_player
 from daf.packaging.sandbox import GuestError, Limits
 from daf.system.archives import Archive
 from daf.system.json_files import parse_json
+from daf.system.nouns import number_of
 from daf.system.validated import validated
 
 if TYPE_CHECKING:
@@ -79,7 +80,8 @@ class GoldenVectors:
 
     def __str__(self) -> str:
         kind = "action probabilities" if self.probabilities is not None else "actions"
-        return f"{kind} of {self.observations.shape[1]} agents in {len(self.observations)} steps"
+        agents, steps = number_of(self.observations.shape[1], "agent"), number_of(len(self.observations), "step")
+        return f"{kind} of {agents} in {steps}"
 
 
 # ---- made -----------------------------------------------------------------------------------------------------
@@ -188,7 +190,7 @@ def _other_probabilities(golden: GoldenVectors, step: int, found: list[list[floa
 
 def _other_actions(expected: list[list[str | None]], found: list[list[str | None]]) -> str:
     if len(found) != len(expected):
-        return f"all agents: expected {len(expected)} actions, found {len(found)}"
+        return f"all agents: expected {number_of(len(expected), 'action')}, found {len(found)}"
     for agent, (ours, theirs) in enumerate(zip(expected, found, strict=True)):
         if ours != theirs:
             return f"agent {agent}: expected {_in_words(ours)}, found {_in_words(theirs)}"

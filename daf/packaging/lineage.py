@@ -82,6 +82,7 @@ def lineage(sources: Sources) -> dict[str, Any]:
             "code": model.recipe.get("code", {}),
             "engine": model.engine,
             "weights_sha256": model.weights_sha256,
+            **({"started_from": model.started_from.model_dump()} if model.started_from else {}),
         },
         "sweep": None if best is None else dict(best),
         "evaluation": None

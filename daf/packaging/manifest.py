@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, StringConstraints
 from daf.errors import BadInputError, DeploymentError
 from daf.system.archives import Archive
 from daf.system.files import file_sha256
+from daf.system.shown import Shown
 from daf.system.validated import LONGEST_NAME, NAME_PATTERN, VERSION_HINT, VERSION_PATTERN, read_record
 
 LONGEST_VERSION = 64
@@ -30,7 +31,7 @@ def require_version(version: str, where: str) -> str:
     return version
 
 
-class Manifest(BaseModel):
+class Manifest(Shown, BaseModel):
     """The manifest of one package. `observation_shape` and `action_names` are null if no mission was given.
 
     Attributes:
@@ -73,6 +74,9 @@ class Manifest(BaseModel):
     training_cost: dict[str, Any] | None = None
     provenance: dict[str, Any]
     created: str
+
+    def _headline(self) -> str:
+        return f"{self.name} {self.version}, {self.policy}, {self.size_bytes / 1e6:.2f} MB, sha256 {self.sha256[:12]}"
 
 
 def manifest_path_of(package_path: str | Path) -> Path:

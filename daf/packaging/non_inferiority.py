@@ -20,6 +20,7 @@ from daf.errors import BadInputError, DeploymentError
 from daf.packaging.player import DEFAULT_ACTION_TIME_MS, package_player
 from daf.packaging.sandbox import GuestError, Limits
 from daf.statistics.records import PairRecord
+from daf.system.nouns import number_of
 
 if TYPE_CHECKING:
     from daf.engine.missions import Mission
@@ -130,7 +131,7 @@ def judge(
     )  # fmt: skip
     sentence += (
         f" Difference of mean rewards {pair.difference:+.4g}, {requirement.confidence_level:.0%} interval {interval}, "
-        f"margin {margin:g}, {pair.n_a} paired episodes on {pair.mission}."
+        f"margin {margin:g}, {number_of(pair.n_a or 0, 'paired episode')} on {pair.mission}."
     )
     return NonInferiority(
         verdict=verdict, sentence=sentence, against=serving.version, against_sha256=serving.sha256,
@@ -171,6 +172,6 @@ def _episodes(version: Version, mission: Mission, requirement: NonInferiorityCon
                 })  # fmt: skip
         except GuestError as error:
             found = f"{error} in episode {len(rows)}, with seed {requirement.seed + len(rows)}"
-            expected = f"{requirement.episodes} episodes on {mission.name}"
+            expected = f"{number_of(requirement.episodes, 'episode')} on {mission.name}"
             raise DeploymentError(expected, found, str(version.package), "nothing was deployed") from None
     return episodes_frame(rows)

@@ -16,6 +16,7 @@ from daf.packaging.lineage import read_best, training_cost
 from daf.packaging.manifest import Manifest, contents, manifest_path_of, require_version
 from daf.system.files import digest, file_sha256, write_json
 from daf.system.provenance import engine_stamp, provenance, utc_now
+from daf.system.shown import Shown
 from daf.system.user_paths import user_path
 from daf.system.validated import require_name
 
@@ -45,6 +46,7 @@ class PackageOptions:
         comparison: results to show, or the comparison.json that holds them.
         compared_as: the policy's name in the comparison; default: the package's name.
         sweep: the best.json of the sweep that chose the hyperparameters of the training.
+        mission_name: what the mission is called where it is compared, if its source has another name.
     """
 
     description: str = ""
@@ -57,6 +59,7 @@ class PackageOptions:
     comparison: ComparisonResults | str | Path | None = None
     compared_as: str | None = None
     sweep: str | Path | None = None
+    mission_name: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,8 +76,8 @@ class PackageRequest:
     options: PackageOptions = PackageOptions()
 
 
-@dataclass(frozen=True, kw_only=True)
-class PackageResult:
+@dataclass(frozen=True, kw_only=True, repr=False)
+class PackageResult(Shown):
     """A package on disk.
 
     Attributes:
@@ -88,6 +91,9 @@ class PackageResult:
     manifest_path: Path
     sha256: str
     manifest: Manifest
+
+    def _headline(self) -> str:
+        return f"{self.manifest.name} {self.manifest.version} in {self.path}, sha256 {self.sha256[:12]}"
 
 
 def write_package(request: PackageRequest) -> PackageResult:
@@ -143,6 +149,7 @@ def package_checkpoint(
                 comparison=comparison,
                 compared_as=policy.label,
                 sweep=sweep,
+                mission_name=recipe.mission.name,
             ),
         )
     )
@@ -370,5 +377,6 @@ def _members(
             inputs=inputs,
             intended_use=options.intended_use,
             limitations=options.limitations,
+            mission_name=options.mission_name,
         )
     )

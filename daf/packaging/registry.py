@@ -32,14 +32,15 @@ from daf.packaging.manifest import Manifest, manifest_path_of, read_manifest, re
 from daf.packaging.signing import signature_path_of
 from daf.system.files import file_sha256, write_bytes
 from daf.system.readers import read_bytes
+from daf.system.shown import Shown
 from daf.system.validated import is_name, require_name
 
 # What a writer leaves when it dies: the temporary files of `atomic_path`, and copies of packages.
 _LEFTOVER = re.compile(r"\..+\.\d+-[0-9a-f]+\.tmp(\..+)?|\.\d+\.\d+\.\d+.*-\w{8}")
 
 
-@dataclass(frozen=True, kw_only=True)
-class DeployedPolicy:
+@dataclass(frozen=True, kw_only=True, repr=False)
+class DeployedPolicy(Shown):
     """A policy in a registry.
 
     Attributes:
@@ -57,6 +58,9 @@ class DeployedPolicy:
     since: str
     versions: list[str]
     history: list[dict[str, Any]]
+
+    def _headline(self) -> str:
+        return f"{self.name} {self.version} since {self.since}, one of {len(self.versions)} versions"
 
 
 Examine = Callable[[Path, Event | None], dict[str, Any]]
@@ -128,8 +132,9 @@ class FolderRegistry:
                 raise DeploymentError("a deployed policy", f"'{name}'", str(self.folder), "nothing was deployed")
             target = to_version or journal.previous()
             if target is None:
-                hint = "deploy another version first"
-                raise DeploymentError("an earlier version", f"only {current.version}", str(home), hint)
+                found = f"{current.version} alone, which goes on serving"
+                hint = "deploy another version first; a rollback then lets this one serve again"
+                raise DeploymentError("an earlier version to go back to", found, str(home), hint)
             known = journal.sha256_of(target)
             if known is None:
                 raise DeploymentError(

@@ -16,8 +16,10 @@ from daf.packaging.inspection import check, inspect
 from daf.packaging.manifest import Manifest
 from daf.packaging.player import DEFAULT_ACTION_TIME_MS, PackagePlayer, Protection, package_player
 from daf.packaging.sandbox import GuestError, Limits
-from daf.system.checks import CheckResult, as_lines, found_and_hint, messages
+from daf.system.checks import CheckResult, as_lines, counted, found_and_hint, messages
 from daf.system.files import file_sha256
+from daf.system.nouns import number_of
+from daf.system.shown import Shown
 
 if TYPE_CHECKING:
     from daf.config import MissionConfig
@@ -29,8 +31,8 @@ DEFAULT_TIMEOUT_S = 300.0
 DEFAULT_LIMITS = Limits()
 
 
-@dataclass(frozen=True, kw_only=True)
-class ValidationResult:
+@dataclass(frozen=True, kw_only=True, repr=False)
+class ValidationResult(Shown):
     """What was checked. A package is valid if no check is an error; warnings are allowed.
 
     Attributes:
@@ -58,6 +60,9 @@ class ValidationResult:
     @property
     def is_valid(self) -> bool:
         return not self.problems
+
+    def _headline(self) -> str:
+        return f"{str(self).splitlines()[0]}, {counted(self.checks)}"
 
     def __str__(self) -> str:
         verdict = "valid" if self.is_valid else "NOT VALID"
@@ -156,7 +161,7 @@ def _judge(played: _Played, factory: SimulationFactory, manifest: Manifest | Non
         hint = "was it trained on another mission, or does `include` lack files that it needs?"
         return [check("play", "error", found, expected, hint), *checks]
     return [
-        check("play", "ok", f"{played.episode.length} steps", expected),
+        check("play", "ok", number_of(played.episode.length, "step"), expected),
         *_check_golden(played, found),
         *checks,
         *_check_fit(manifest, factory, mission),

@@ -1,7 +1,8 @@
 """An episode as an animation without JavaScript: CSS keyframes move the agents' marks over the map's SVG.
 
 If the reader prefers reduced motion, and in print, the same elements show a still picture: the end of the episode with
-the paths that agents took. A checkbox before the figures pauses and resumes the motion.
+the paths that agents took. A checkbox before the figures pauses and resumes the motion. With scripts, the page's player
+(`daf.reporting.player`) moves the same marks instead.
 """
 
 from __future__ import annotations
@@ -13,9 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from daf.reporting.figures import LIGHT as PALETTE
-from daf.reporting.figures import Scale, nice_ticks, tick_text
-from daf.reporting.maps import Key, Window
+from daf.reporting.maps import PALETTE, Key, Window
 
 if TYPE_CHECKING:
     from daf.engine.replays import EpisodeTrace
@@ -34,29 +33,32 @@ STYLE = f"""
 .agent circle{{stroke:var(--bg);stroke-width:.1}}
 .track{{fill:none;vector-effect:non-scaling-stroke;stroke-linejoin:round}}
 .track.one{{stroke-width:1.2;stroke-opacity:.6}}.track.all{{stroke:var(--fg);stroke-width:2.4}}
-.chart{{position:relative;margin-top:6px}}
+.reward-curve{{position:relative;margin-top:6px}}.reward-curve .grid{{stroke:var(--line)}}
+.reward-curve text{{font:12px system-ui,-apple-system,'Segoe UI',Roboto,sans-serif;fill:var(--muted)}}
+.reward-curve text{{paint-order:stroke;stroke:var(--bg);stroke-width:5px;stroke-linejoin:round}}
+.reward-curve .end{{text-anchor:end}}.reward-curve .mid{{text-anchor:middle}}
 .now{{position:absolute;top:{CHART_TOP}px;height:{CHART_HEIGHT}px;left:100%}}
 .now{{border-left:1.5px solid var(--muted);margin-left:-.75px}}
 .here{{position:absolute;left:-5.75px;width:10px;height:10px;margin-top:-5px;border-radius:50%;background:var(--fg)}}
 .clock{{font-size:.86rem;font-variant-numeric:tabular-nums;color:var(--muted);margin:0 0 8px}}
 .clock .step::after{{counter-reset:step var(--step);content:counter(step)}}
 {MOTION}{{
-.trail,.if-still{{display:none}}.ghost,.if-moving{{display:inline}}
-.hold{{display:inline;margin:0 5px 0 0;vertical-align:middle}}
-.hold+label{{display:inline;font-size:.86rem;margin-right:14px;cursor:pointer}}
+.animated .trail,.animated .if-still{{display:none}}.animated .ghost,.animated .if-moving{{display:inline}}
+.animated .hold{{display:inline;margin:0 5px 0 0;vertical-align:middle}}
+.animated .hold+label{{display:inline;font-size:.86rem;margin-right:14px;cursor:pointer}}
 .moves,.step::after{{animation-timing-function:linear;animation-iteration-count:infinite}}
-figure:has(.hold:checked) .moves,figure:has(.hold:checked) .step::after{{animation-play-state:paused}}
+.scene:has(.hold:checked) .moves,.scene:has(.hold:checked) .step::after{{animation-play-state:paused}}
 }}
 """
 
 
-def frame_steps(steps: int) -> list[int]:
-    """The steps to draw: 0, every k-th, and the last; k is the smallest that gives at most MAX_FRAMES frames."""
-    return [*range(0, steps, steps_per_frame(steps)), steps]
+def frame_steps(steps: int, most: int = MAX_FRAMES) -> list[int]:
+    """The steps to draw: 0, every k-th, and the last; k is the smallest that gives at most `most` frames."""
+    return [*range(0, steps, steps_per_frame(steps, most)), steps]
 
 
-def steps_per_frame(steps: int) -> int:
-    return max(1, math.ceil(steps / MAX_FRAMES))
+def steps_per_frame(steps: int, most: int = MAX_FRAMES) -> int:
+    return max(1, math.ceil(steps / most))
 
 
 def seconds(steps: int) -> float:
@@ -127,12 +129,16 @@ def _translated(point: list[int]) -> str:
     return f"transform:translate({point[0]}px,{point[1]}px)"
 
 
-def film(trace: EpisodeTrace, window: Window, name: str, ground_name: str, title: str) -> str:
-    """The map with its agents. `episode_style` animates it; without that it shows the end and the paths."""
+def film(trace: EpisodeTrace, window: Window, name: str, ground_svg: str, title: str) -> str:
+    """The map with its agents. `episode_style` animates it; without that it shows the end and the paths.
+
+    Args:
+        ground_svg: the layer below.
+    """
     agents = range(trace.positions.shape[1])
     parts = [
         f'<svg class="map" viewBox="{window.view_box}" role="img" aria-label="{escape(title)}">',
-        f'<use href="#{ground_name}"/>',
+        ground_svg,
     ]
     for agent in agents:
         way = way_path(trace.positions[:, agent])
@@ -144,10 +150,10 @@ def film(trace: EpisodeTrace, window: Window, name: str, ground_name: str, title
         for lag in reversed(_lags()):
             size, opacity = radius * (1 - lag / (GHOSTS + 3)), 0.5 * (1 - lag / (GHOSTS + 1))
             parts.append(
-                f'<g class="ghost {motion} g{lag}" {place}><circle cx=".5" cy=".5" r="{size:.3g}" '
-                f'fill="{_colour(agent)}" opacity="{opacity:.2g}"/></g>'
+                f'<g class="ghost {motion} g{lag}" data-agent="{agent}" data-lag="{lag}" {place}>'
+                f'<circle cx=".5" cy=".5" r="{size:.3g}" fill="{_colour(agent)}" opacity="{opacity:.2g}"/></g>'
             )
-        parts.append(f'<g class="agent {motion}" {place}>{agent_mark(agent, radius)}</g>')
+        parts.append(f'<g class="agent {motion}" data-agent="{agent}" {place}>{agent_mark(agent, radius)}</g>')
     return "".join([*parts, "</svg>"])
 
 
@@ -180,21 +186,26 @@ def _runs(places: np.ndarray) -> list[tuple[int, int, int]]:
 
 
 def reward_chart(trace: EpisodeTrace, name: str, title: str) -> str:
-    """Cumulative reward over steps, as HTML: each agent, the mean, and a mark at the step that the map shows."""
+    """Cumulative reward over steps, as HTML: each agent, the mean, and a mark at the step that the map shows.
+
+    Empty if no agent's reward ever changes.
+    """
+    if not trace.rewards.any():
+        return ""
     steps = _steps(trace)
     frames = frame_steps(steps)
     mean, scale = _mean_levels(trace, frames)
     bottom = CHART_TOP + CHART_HEIGHT
     parts = [f'<svg class="figure" width="100%" height="{bottom + 24}" role="img" aria-label="{escape(title)}">']
-    for tick in nice_ticks(scale.low, scale.high, 3):
+    for tick in _nice_ticks(scale.low, scale.high, 3):
         y = CHART_TOP + CHART_HEIGHT * _level(tick, scale) / 1000
         parts.append(f'<line class="grid" x1="0" x2="100%" y1="{y:.1f}" y2="{y:.1f}"/>')
-        parts.append(f'<text class="soft small" x="0" y="{y - 4:.1f}">{tick_text(tick)}</text>')
-    ticks = nice_ticks(0, steps, 3)[1:]
+        parts.append(f'<text x="0" y="{y - 4:.1f}">{_tick_text(tick)}</text>')
+    ticks = _nice_ticks(0, steps, 3)[1:]
     for tick in ticks:
         anchor = "end" if tick > 0.93 * steps else "mid"
-        text = f"{tick_text(tick)}{' steps' if tick == ticks[-1] else ''}"
-        parts.append(f'<text class="soft small {anchor}" x="{100 * tick / steps:.2f}%" y="{bottom + 18}">{text}</text>')
+        text = f"{_tick_text(tick)}{' steps' if tick == ticks[-1] else ''}"
+        parts.append(f'<text class="{anchor}" x="{100 * tick / steps:.2f}%" y="{bottom + 18}">{text}</text>')
     stretched = f'viewBox="0 0 {steps} 1000" preserveAspectRatio="none"'
     parts.append(f'<svg y="{CHART_TOP}" width="100%" height="{CHART_HEIGHT}" {stretched}>')
     for agent in range(trace.positions.shape[1]):
@@ -203,7 +214,7 @@ def reward_chart(trace: EpisodeTrace, name: str, title: str) -> str:
     parts.append(f'<polyline class="track all" points="{_line(frames, mean)}"/></svg></svg>')
     parts.append(f'<div class="now moves {name}-now" aria-hidden="true">')
     parts.append(f'<div class="here moves {name}-here" style="top:{int(mean[-1, 0]) / 10:g}%"></div></div>')
-    return f'<div class="chart">{"".join(parts)}</div>'
+    return f'<div class="reward-curve">{"".join(parts)}</div>'
 
 
 def agent_keys(names: Sequence[str]) -> list[Key]:
@@ -228,6 +239,29 @@ def mark_radius(window: Window) -> float:
 # ---- helpers ----------------------------------------------------------------------------------------------
 
 
+class _Scale:
+    """The vertical range of a chart, with a margin at both ends so that no line is cut off."""
+
+    def __init__(self, values: Sequence[float]) -> None:
+        low, high = min(values), max(values)
+        margin = 0.03 * (high - low) or 0.5
+        self.low, self.high = low - margin, high + margin
+
+
+def _nice_ticks(low: float, high: float, count: int) -> list[float]:
+    """Round numbers between two bounds, about `count` of them."""
+    raw = (high - low) / count
+    magnitude = 10.0 ** math.floor(math.log10(raw))
+    step = next(factor * magnitude for factor in (1, 2, 2.5, 5, 10) if factor * magnitude >= raw * 0.999)
+    first = math.ceil(low / step - 1e-9)
+    last = math.floor(high / step + 1e-9)
+    return [round(index * step, 12) for index in range(first, last + 1)]
+
+
+def _tick_text(value: float) -> str:
+    return f"{value:,.6g}".replace("-", "\N{MINUS SIGN}")
+
+
 def _steps(trace: EpisodeTrace) -> int:
     return int(trace.positions.shape[0]) - 1
 
@@ -240,18 +274,18 @@ def _lags() -> range:
     return range(1, GHOSTS + 1)
 
 
-def _mean_levels(trace: EpisodeTrace, frames: Sequence[int]) -> tuple[np.ndarray, Scale]:
+def _mean_levels(trace: EpisodeTrace, frames: Sequence[int]) -> tuple[np.ndarray, _Scale]:
     """Levels of the cumulative mean reward, and the chart's vertical scale."""
-    scale = Scale([0.0, *trace.rewards[frames].astype(float).ravel().tolist()])
+    scale = _Scale([0.0, *trace.rewards[frames].astype(float).ravel().tolist()])
     return _levels(trace.rewards[frames].mean(axis=1, dtype=np.float64), scale), scale
 
 
-def _levels(rewards: np.ndarray, scale: Scale) -> np.ndarray:
+def _levels(rewards: np.ndarray, scale: _Scale) -> np.ndarray:
     """int [frames, 1]: thousandths of the chart's height, from its top."""
     return np.rint([[_level(float(reward), scale)] for reward in rewards]).astype(np.int64)
 
 
-def _level(reward: float, scale: Scale) -> float:
+def _level(reward: float, scale: _Scale) -> float:
     return 1000 * (scale.high - reward) / (scale.high - scale.low)
 
 

@@ -15,6 +15,7 @@ from daf.statistics.records import OVERALL
 from daf.statistics.results import HEADINGS, ComparisonResults
 from daf.statistics.sentences import number
 from daf.system.files import write_text
+from daf.system.nouns import number_of
 from daf.system.validated import read_record
 from daf.training.outcome import read_run_record
 
@@ -102,14 +103,12 @@ def _questions(results: ComparisonResults) -> list[ChecklistItem]:
 
 def _protocol(results: ComparisonResults) -> list[ChecklistItem]:
     """Missions, episodes and seeds."""
-    seeds = results.provenance["computation"].get("episode_seeds", {})
+    unknown = "table" in results.provenance  # a table of scores holds no environment seeds
     overall = [record for record in results.summary if record.mission == OVERALL]
     failed = [f"{record.policy}: {record.failures} of its episodes failed" for record in overall if record.failures]
     fixed = [record.policy for record in overall if not record.trained]
     counts = [
-        f"{record.policy}: {record.n_train_seeds} training seed{'' if record.n_train_seeds == 1 else 's'}"
-        for record in overall
-        if record.trained
+        f"{record.policy}: {number_of(record.n_train_seeds, 'training seed')}" for record in overall if record.trained
     ]
     return [
         ChecklistItem(
@@ -119,7 +118,8 @@ def _protocol(results: ComparisonResults) -> list[ChecklistItem]:
         ),
         ChecklistItem(
             question="How many evaluation episodes are there, on which environment seeds?",
-            answers=tuple(f"{mission}: {text}, the same for all policies" for mission, text in seeds.items()),
+            answers=tuple(_environment_seeds(results, known=not unknown)),
+            open="give the number of episodes behind each score, and their environment seeds" if unknown else "",
         ),
         ChecklistItem(
             question="How many training seeds has each policy?",
@@ -132,6 +132,19 @@ def _protocol(results: ComparisonResults) -> list[ChecklistItem]:
             open="say whether training runs or policies were left out of this comparison",
         ),
     ]
+
+
+def _environment_seeds(results: ComparisonResults, *, known: bool) -> list[str]:
+    """By mission its environment seeds, and whether all policies played them."""
+    seeds = results.provenance["computation"].get("episode_seeds", {})
+    if not known:
+        return [f"{mission}: {text}" for mission, text in seeds.items()]
+    played = results.episodes.groupby(["mission", "policy"])["env_seed"].nunique().groupby("mission").min()
+    there = results.episodes.groupby("mission")["env_seed"].nunique()
+    same = {str(mission) for mission in there.index[played == there]}
+    shared = {mission: "the same for all policies" if mission in same else "of which some policies lack some"
+              for mission in seeds}  # fmt: skip
+    return [f"{mission}: {text}, {shared[mission]}" for mission, text in seeds.items()]
 
 
 def _per_policy(question: str, trained: Sequence[str], runs: Mapping[str, Any], describe: Any) -> ChecklistItem:
@@ -163,13 +176,13 @@ def _checkpoint(run: Mapping[str, Any]) -> str:
     at = f"{published['agent_steps']:,} agent-steps"
     if not evaluations:
         return f"the last one, at {at}"
-    return f"the best of {len(evaluations)} held-out evaluations, at {at}"
+    return f"the best of {number_of(len(evaluations), 'held-out evaluation')}, at {at}"
 
 
 def _hyperparameters(trained: Sequence[str], best: Mapping[str, BestFile]) -> ChecklistItem:
     answers = [
-        f"{policy}: best of {sweep['num_trials']} trials of sweep {sweep['sweep']} ({sweep['num_failed']} failed), by "
-        f"{sweep['objective_metric']}"
+        f"{policy}: best of {number_of(sweep['num_trials'], 'trial')} of sweep {sweep['sweep']} "
+        f"({sweep['num_failed']} failed), by {sweep['objective_metric']}"
         for policy, sweep in best.items()
     ]
     rest = [policy for policy in trained if policy not in best]

@@ -1,33 +1,46 @@
-"""The comparison report: one HTML file without network access or external scripts, and its figures as SVG files.
+"""The page of a comparison: one HTML file without network access, and its figures as files.
 
-The workflow calls `render_report` with a folder that `ComparisonResults.write` created. The template is
-`templates/comparison.html.j2`.
+The first screen gives the answer: a sentence and one chart, from one policy's point of view (`viewpoint`). The template
+is `templates/comparison.html.j2`; the workflow calls `render_report` with a folder that `ComparisonResults.write` made.
 """
 
 from __future__ import annotations
 
-import math
+import os
 from collections.abc import Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from math import isfinite
 from pathlib import Path
 from typing import Any, NotRequired, TypedDict
+from urllib.parse import quote
 
 from pydantic import ConfigDict
 
-from daf.config import direction_sign
-from daf.reporting import figures, overall_figures
-from daf.reporting.figure_notes import figure_notes, note_of
-from daf.reporting.learning_curves import read_metrics, training_figures
+from daf.charts import interactive, static
+from daf.charts.model import Chart
+from daf.reporting import comparison_tables as tables
+from daf.reporting.comparison_charts import Charts
+from daf.reporting.facts import Fact, facts, settings
+from daf.reporting.learning_curves import TrainedRun, charts_of_runs, read_metrics, read_runs
+from daf.reporting.notes import grouped, without_failures
 from daf.reporting.page import slug, template
-from daf.statistics import calibration, sentences
-from daf.statistics.records import OVERALL, Estimand, PairRecord
-from daf.statistics.results import HEADINGS, ComparisonResults
-from daf.system.columns import to_rows
-from daf.system.files import write_text
-from daf.system.plain import flatten
+from daf.reporting.page_heads import INDEX
+from daf.reporting.templating import with_script_hashes
+from daf.reporting.viewpoint import Viewpoint
+from daf.statistics import calibration, pair_files, sentences
+from daf.statistics.progress import Progress
+from daf.statistics.records import Estimand
+from daf.statistics.results import FILES, HEADINGS, ComparisonResults
+from daf.system.files import write_bytes, write_text
+from daf.system.nouns import number_of
+from daf.system.process_state import few_searches
+from daf.system.shares import Advance, in_shares
 
-Row = dict[str, Any]
-Scores = dict[str, dict[str, list[float]]]  # by mission and policy
-MOST_HEADLINES = 6
+FEW_FIGURES = 16  # up to which copies of the process cost more time than they save
+FEW_MISSIONS = 3  # with more, the page links to their histograms
+MOST_PICTURES = 60  # policies; with more, charts below the first have no picture for readers without scripts
+PRIMARY_NAMES = {"mean": "mean", "iqm": "IQM", "probability_of_improvement": "probability of improvement"}
 
 
 class _Mode(TypedDict):
@@ -53,7 +66,27 @@ class MissionReport(TypedDict):
     __pydantic_config__ = ConfigDict(extra="allow")  # type: ignore[misc]
 
     mission: str
+    metadata: NotRequired[dict[str, Any]]
     analyses: NotRequired[list[AnalysisSummary]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PageOptions:
+    """What a page links to, and whose colours it shares.
+
+    Attributes:
+        missions: addresses of mission pages, by mission.
+        sweeps: addresses of sweep pages, by sweep.
+        files: data files in the folder of the page.
+        series: all policies of the experiment, which have the same colours on all of its pages; empty: those compared.
+        index: address of the experiment's page; empty: none.
+    """
+
+    missions: Mapping[str, str] = field(default_factory=dict)
+    sweeps: Mapping[str, str] = field(default_factory=dict)
+    files: Sequence[str] = ()
+    series: Sequence[str] = ()
+    index: str = ""
 
 
 def render_report(
@@ -62,143 +95,195 @@ def render_report(
     figures_dir: str | Path | None = None,
     *,
     mission_reports: Sequence[Mapping[str, Any]] | None = None,
+    training_runs: Mapping[str, Sequence[str | Path]] | None = None,
     training_metrics: Mapping[str, str | Path] | None = None,
     title: str = "Policy comparison",
+    options: PageOptions | None = None,
 ) -> Path:
-    """Write the report of a comparison folder.
-
-    Args:
-        figures_dir: folder that also receives the figures as SVG files; None: no files.
-        mission_reports: mission analyses, each with at least "mission"; plain values are listed.
-        training_metrics: metrics.jsonl by label.
+    """Write the report of a comparison folder; see `render_results`.
 
     Raises:
-        BadInputError: the folder holds no comparison, or a metrics file is missing or damaged.
+        BadInputError: the folder holds no comparison, or a file of a training run is missing or damaged.
     """
-    results = ComparisonResults.read(comparison_folder)
     return render_results(
-        results,
+        ComparisonResults.read(comparison_folder),
         output_html,
         figures_dir,
         mission_reports=mission_reports,
+        training_runs=training_runs,
         training_metrics=training_metrics,
         title=title,
-        files=("summary.csv", "pairwise.csv", "comparison.json"),
+        options=options or PageOptions(files=FILES),
     )
 
 
+@few_searches()
 def render_results(
     results: ComparisonResults,
     output_html: str | Path,
     figures_dir: str | Path | None = None,
     *,
     mission_reports: Sequence[Mapping[str, Any]] | None = None,
+    training_runs: Mapping[str, Sequence[str | Path]] | None = None,
     training_metrics: Mapping[str, str | Path] | None = None,
     title: str = "Policy comparison",
-    files: Sequence[str] = (),
+    options: PageOptions | None = None,
 ) -> Path:
-    """Render results in memory; the report links to `files` in its folder."""
-    curves = {label: read_metrics(path) for label, path in (training_metrics or {}).items()}
-    page = _context(results, mission_reports or [], curves) | {"title": title, "files": files}
-    if figures_dir is not None:
-        for name, svg in page["svgs"].items():
-            write_text(Path(figures_dir) / f"{name}.svg", figures.standalone(svg, note=note_of(name, page["bars"])))
-    write_text(output_html, template("comparison.html.j2").render(page))
+    """Render results in memory.
+
+    Args:
+        figures_dir: folder that also receives the figures as SVG files; None: no files.
+        mission_reports: mission analyses, each with at least "mission".
+        training_runs: by policy, the run.json of each of its training runs, with metrics.jsonl next to it.
+        training_metrics: other metrics.jsonl by label.
+        options: what the page links to.
+    """
+    options = options or PageOptions()
+    runs = read_runs(training_runs or {})
+    runs += [
+        TrainedRun(series=label, name=label, lines=read_metrics(path))
+        for label, path in (training_metrics or {}).items()
+    ]
+    view = Viewpoint(results)
+    series = tuple(dict.fromkeys([*options.series, *results.policies]))
+    charts = Charts(view, series)
+    curves: list[Chart] = [*charts_of_runs(runs, tuple(dict.fromkeys([*series, *(run.series for run in runs)])))]
+    page = _context(view, charts, curves) | {
+        "title": title,
+        "options": options,
+        "mission_reports": [_mission_items(report, _names(results)) for report in mission_reports or []],
+        "scored_missions": [name for name in results.missions if charts.has_missions and charts.has_scores(name)],
+        "figures": _write_figures([*charts.files(), *curves], figures_dir, Path(output_html)),
+    }
+    write_text(output_html, with_script_hashes(template("comparison.html.j2").render(page)))
     return Path(output_html)
 
 
-def _context(
-    results: ComparisonResults, mission_reports: Sequence[Mapping[str, Any]], curves: Mapping[str, list[dict[str, Any]]]
-) -> dict[str, Any]:
+def _write_figures(charts: Sequence[Chart], folder: str | Path | None, page: Path) -> dict[str, str]:
+    """Write every chart; returns addresses by name."""
+    if folder is None:
+        return {}
+
+    with (
+        Progress(len(charts), "figures", verb="drew", stride=1) as progress,
+        closing(in_shares(_svg_file, charts, advance=progress.advance, small=len(charts) < FEW_FIGURES)) as contents,
+    ):
+        for chart, content in zip(charts, contents, strict=True):
+            write_bytes(Path(folder) / f"{chart.name}.svg", content)
+    near = Path(folder).parent == page.parent
+    return {chart.name: f"{Path(folder).name}/{chart.name}.svg" for chart in charts} if near else {}
+
+
+def _svg_file(chart: Chart, advance: Advance) -> bytes:
+    content = static.content(chart, "svg")
+    advance(1)
+    return content
+
+
+def _context(view: Viewpoint, charts: Charts, curves: Sequence[Chart]) -> dict[str, Any]:
     """Everything the template shows."""
-    missions, level = results.missions, f"{100 * results.config.confidence_level:.4g} %"
-    several = len(missions) > 1
-    colours = {policy: index for index, policy in enumerate(results.policies)}
-    summary, ranks = to_rows(results.summary), to_rows(results.rank_records)
-    pairs = [_pair_row(results, record) for record in results.pairs]
-    if not several:  # with one mission, its rows suffice
-        summary, pairs, ranks = ([r for r in rows if r["mission"] != OVERALL] for rows in (summary, pairs, ranks))
-    scores, seeds = results.episode_scores(), results.seed_scores()
-    places = [OVERALL, *missions] if several else missions
-    blocks = [_block(results, place, summary, (scores, seeds), colours) for place in places]
-    overall = _overall(results, colours) if several else []
-    curve_figures = training_figures(curves)
+    results, several = view.results, len(view.results.missions) > 1
+    failures = tables.failure_lines(results)
+    notes = without_failures(results.notes, [(line.policy, mission) for line, mission in failures])
+    numbers = tables.numbers(view)
     return {
         "results": results,
-        "failed": [(record, sentences.failure_words(record, len(missions))) for record in results.failed],
-        "level": level,
+        "view": view,
+        "failures": [line for line, _ in failures],
+        "level": f"{100 * results.config.confidence_level:.4g} %",
         "headings": HEADINGS,
-        "policies": results.policies,
-        "missions": missions,
         "several": several,
-        "summary": summary,
-        "pairs": pairs,
-        "ranks": ranks,
-        **_verdicts(results, summary, pairs),
-        "calibration": _calibration(results),
-        "blocks": blocks,
-        "overall": overall,
-        "curves": curve_figures,
-        "mission_reports": [_report_items(report) for report in mission_reports],
-        "provenance": _items(results.provenance),
-        "settings": _items(results.config.to_dict()),
-        "svgs": _svgs(blocks, curve_figures, overall),
-        "style": figures.STYLE,
-        "light": figures.palette_css(figures.LIGHT),
-        "dark": figures.palette_css(figures.DARK),
-        "has_seeds": any(row["n_train_seeds"] > 1 for row in summary),
-        "bars": figure_notes(results),
+        "missions": results.missions,
+        "scores": tables.scores_by_mission(view),
+        "questions": _questions(view),
+        "cautions": tables.cautions(view),
+        "undecided": tables.undecided(view),
+        "in_words": tables.pair_sentences(view),
+        "pairs": tables.pair_rows(view),
+        "num_tests": tables.count_of_tests(results),
+        "pairs_file": pair_files.NAME if len(results.pairs) > pair_files.INLINE else "pairwise.csv",
+        "has_missions": charts.has_missions,
+        "matrix": tables.matrix(view),
+        **numbers,
+        "notes": grouped(notes),
+        "within": sentences.within(sentences.words_of(results.config, len(results.missions), results.unit)),
+        "primary": PRIMARY_NAMES[results.config.primary],
+        "provenance": facts(results.provenance),
+        "settings": settings(results.config),
+        "has_seeds": any(record.n_train_seeds > 1 for record in results.summary),
+        "has_success": any(isfinite(record.success_rate) for record in results.summary),
         "separate_runs": results.config.trainings == "per_mission",
-        "has_success": any(row["success_rate"] is not None for row in summary),
         "episodes_total": len(results.episodes),
-        "episodes_failed": int(results.episodes["mean_reward"].isna().sum()),
+        "slug": slug,
+        **_drawn(view, charts, curves),
     }
 
 
-def _words(results: ComparisonResults) -> sentences.Words:
-    return sentences.words_of(results.config, len(results.missions), results.unit)
-
-
-def _pair_row(results: ComparisonResults, record: PairRecord) -> Row:
-    """A pair as shown in the tables, with its sentence and the verdict that the sentence states."""
-    (row,) = to_rows([record])
-    sentence = sentences.verdict_sentence(record, _words(results))
-    undecided = sentences.why_undecided(record, results.config.confidence_level)
-    return row | {
-        "sentence": sentence, "winner_first": sentences.winner_first(record).verdict, "undecided": undecided,
-    }  # fmt: skip
-
-
-def _verdicts(results: ComparisonResults, summary: list[Row], pairs: list[Row]) -> dict[str, Any]:
-    """The verdicts over all missions (or on the only one), those on trained policies first."""
-    missions = results.missions
-    head = OVERALL if len(missions) > 1 else (missions[0] if missions else "")
-    leading = [_pair_row(results, record) for record in results.lead_records()]
-    by_estimand = {
-        estimand: [row for row in pairs if row["estimand"] == estimand and row["mission"] == head]
-        for estimand in HEADINGS
-    }
-    trained = {row["policy"] for row in summary if row["trained"]}
-    with_results = [row for row in leading if row["n_a"] != 0]
-    headline = [row for row in with_results if {row["policy_a"], row["policy_b"]} & trained] or with_results
-    headline = headline[:MOST_HEADLINES]
-    if headline:
-        lead = headline[0]["sentence"]
-    else:
-        first = next((record for record in results.summary if not record.failed), results.summary[0])
-        lead = sentences.policy_sentence(first, _words(results))
-    matrix = {}
-    for record in results.lead_records():
-        for seen in (record, sentences.mirrored(record)):
-            (matrix[seen.policy_a, seen.policy_b],) = to_rows([seen])
+def _drawn(view: Viewpoint, charts: Charts, curves: Sequence[Chart]) -> dict[str, Any]:
+    """The charts of the page as HTML, and what they need once."""
+    results = view.results
+    several = len(results.missions) > 1
+    against = charts.against()
+    lead: Chart | None = against or (charts.on_missions() if several else charts.means())
+    if against is None and len(results.policies) > 1:
+        lead = charts.means()
+    main = [chart for chart in curves if chart.name in ("training-held_out", "training-episode_reward")]
+    beside = [charts.means() if lead is None or lead.name != charts.means().name else None, charts.improvement()]
+    few = len(results.missions) <= FEW_MISSIONS
+    distributions = [charts.distribution(mission) for mission in results.missions] if few else []
+    pictures = len(results.policies) <= MOST_PICTURES
+    first, *others = sorted(HEADINGS, key=lambda estimand: estimand != view.estimand)
     return {
-        "headline": headline,
-        "lead": lead,
-        "more_verdicts": [row for row in leading if row not in headline],
-        "verdicts_of": by_estimand,
-        "questions": sorted(HEADINGS, key=lambda estimand: not results.estimand[estimand]["answered"]),
-        "matrix": matrix,
+        "lead_chart": _html(lead),
+        "learning": [_html(chart) for chart in main],
+        "other_metrics": [_html(chart) for chart in curves if chart not in main],
+        "beside": [_html(chart, picture=pictures) for chart in beside if chart is not None],
+        "over_missions": [
+            {"estimand": estimand, "charts": [_html(chart, picture=pictures) for chart in drawn]}
+            for estimand in (first, *others)
+            if several and (drawn := charts.over_missions(estimand))
+        ],
+        "distributions": [_html(chart, picture=pictures) for chart in distributions if chart is not None],
+        "pictures": pictures,
+        "scripts": interactive.scripts(),
+        "security": interactive.CONTENT_SECURITY_POLICY,
+        "style": interactive.STYLE,
+        "light": "",
+        "dark": "",
     }
+
+
+def _html(chart: Chart | None, *, picture: bool = True) -> str:
+    return "" if chart is None else interactive.figure_html(chart, picture=picture)
+
+
+# ---- questions and missions ----------------------------------------------------------------------------------
+
+
+def _questions(view: Viewpoint) -> list[dict[str, Any]]:
+    """Both questions, the answered one first, each with what calibration found for data like its own."""
+    results, found = view.results, _calibration(view.results)
+    words = sentences.words_of(results.config, len(results.missions), results.unit)
+    questions = []
+    for estimand in sorted(HEADINGS, key=lambda estimand: not results.estimand[estimand]["answered"]):
+        answer = results.estimand[estimand]
+        shown = [view.seen(record) for record in results.headline_records(estimand, policy=view.policy)]
+        other = answer["answered"] and not any(record.estimand == estimand for record in view.against().values())
+        questions.append(
+            {
+                "estimand": estimand,
+                "name": HEADINGS[estimand],
+                "answered": answer["answered"],
+                "why": answer["why"],
+                "calibration": found.get(estimand, ""),
+                # sentences that the page does not say elsewhere
+                "sentences": [
+                    {"sentence": sentences.verdict_sentence(record, words), "verdict": record.verdict}
+                    for record in shown
+                ] if other else [],
+            }
+        )  # fmt: skip
+    return questions
 
 
 def _calibration(results: ComparisonResults) -> dict[Estimand, str]:
@@ -208,92 +293,37 @@ def _calibration(results: ComparisonResults) -> dict[Estimand, str]:
         record = next((one for one in results.headline_records(estimand) if one.tested), None)
         if record is not None:
             episodes = int(results.episodes.groupby("mission")["env_seed"].nunique().max())
-            row = calibration.resembling(record, episodes, looks=bool(results.sequential) and estimand == "checkpoints")
+            row = calibration.resembling(
+                record, episodes, looks=bool(results.sequential) and estimand == "checkpoints",
+                separate=results.config.trainings == "per_mission",
+            )  # fmt: skip
             lines[estimand] = calibration.sentence(row)
     return lines
 
 
-def _svgs(blocks: list[Row], curves: list[dict[str, str]], overall: list[Row]) -> dict[str, str]:
-    """All figures by the name of their file."""
-    kinds = ("intervals", "differences", "distributions")
-    svgs = {f"{kind}-{slug(block['mission'])}": block[kind] for block in blocks for kind in kinds if block[kind]}
-    svgs |= {f"training-{curve['key']}": curve["svg"] for curve in curves}
-    return svgs | {f"{fig['key']}-{part['estimand']}": fig["svg"] for part in overall for fig in part["figures"]}
-
-
-def _overall(results: ComparisonResults, colours: Mapping[str, int]) -> list[Row]:
-    """The figures over all missions, for each estimand that has them."""
-    aggregates, profiles = to_rows(results.aggregate_records), to_rows(results.profile_records)
-    parts = []
-    for estimand in dict.fromkeys(row["estimand"] for row in aggregates):
-        drawn = []
-        for statistic, (title, direction) in overall_figures.STATISTICS.items():
-            rows = [row for row in aggregates if (row["estimand"], row["statistic"]) == (estimand, statistic)]
-            rows = [row for row in rows if row["value"] is not None]
-            rows.sort(key=lambda row: row["value"], reverse=direction_sign(direction) > 0)  # best first
-            if rows:
-                svg = overall_figures.aggregate_figure(rows, colours, title)
-                drawn.append({"key": statistic, "title": title, "svg": svg})
-        rows = [row for row in profiles if row["estimand"] == estimand]
-        svg = overall_figures.profile_figure(rows, colours, "Profiles")
-        drawn.append({"key": "profile", "title": "Performance profile", "svg": svg})
-        if estimand == "checkpoints" and results.friedman:
-            ranks = [r for r in results.rank_records if (r.estimand, r.mission) == (estimand, OVERALL)]
-            svg = overall_figures.critical_difference_figure(
-                {record.policy: record.mean_rank for record in ranks if math.isfinite(record.mean_rank)},
-                results.friedman["critical_difference"],
-                "Mean ranks with critical difference",
-            )
-            drawn.append({"key": "critical-difference", "title": "Mean ranks over missions", "svg": svg})
-        parts.append({"estimand": estimand, "figures": drawn})
-    return parts
-
-
-def _block(
-    results: ComparisonResults,
-    place: str,
-    summary: list[Row],
-    scores: tuple[Scores, Scores],
-    colours: dict[str, int],
-) -> Row:
-    """The figures of one mission, or of all together.
-
-    Args:
-        scores: of single episodes, and of training seeds.
-    """
-    title = figures.mission_title(place, len(results.missions))
-    dots, seeds = (kind.get(place, {}) for kind in scores)
-    rows = [row for row in summary if row["mission"] == place]
-    own_pairs = [_pair_row(results, record) for record in results.lead_records(place)]
-    ordered = {policy: dots[policy] for policy in colours if policy in dots}
-    differences = ""
-    if own_pairs:
-        margin = results.config.equivalence_margin
-        differences = figures.difference_figure(own_pairs, f"Differences between policies, {title}", margin)
+def _names(results: ComparisonResults) -> dict[str, str]:
+    """What the page calls a checkpoint: its policy, with its own name too if the policy has several."""
+    pairs = results.episodes[["policy", "checkpoint"]].drop_duplicates()
+    several = pairs["policy"].duplicated(keep=False)
     return {
-        "mission": place,
-        "title": title,
-        "intervals": figures.interval_figure(rows, ordered, colours, f"Mean of each policy, {title}", seeds),
-        "differences": differences,
-        "distributions": figures.distribution_figure(ordered, colours, f"Scores, {title}") if ordered else "",
-        "pairs": own_pairs,
-        "unexplained": [
-            (f"{row['policy_a']} \N{MINUS SIGN} {row['policy_b']}", row["undecided"])
-            for row in own_pairs
-            if row["undecided"]
-        ],
+        str(checkpoint): f"{policy} ({checkpoint})" if many and checkpoint != policy else str(policy)
+        for policy, checkpoint, many in zip(pairs["policy"], pairs["checkpoint"], several, strict=True)
     }
 
 
-# ---- lists of facts ---------------------------------------------------------------------------------------
+def _mission_items(report: Mapping[str, Any], names: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """A mission report in readable form: facts about the mission, and a line per analysed policy.
 
-
-def _report_items(report: Mapping[str, Any]) -> dict[str, Any]:
-    """A mission report in readable form: its plain values, and a line per analysed policy."""
+    Args:
+        names: of checkpoints, as the page has them.
+    """
     analyses: Sequence[Mapping[str, Any]] = report.get("analyses") or []
-    plain = {key: value for key, value in report.items() if key not in ("mission", "analyses", "drawn", "provenance")}
-    items = _items(plain) + [(str(analysis["policy"]), _analysis_line(analysis)) for analysis in analyses]
-    return {"mission": report.get("mission") or report.get("mission_name") or "mission", "items": items}
+    told: Mapping[str, Any] = report.get("metadata") or {}
+    chosen = ("num_agents", "max_steps", "success", "success_reason")
+    items: list[Fact] = facts({key: told[key] for key in chosen if told.get(key) not in (None, "")})
+    names = names or {}
+    items += [(names.get(str(one["policy"]), str(one["policy"])), _analysis_line(one)) for one in analyses]
+    return {"mission": str(report["mission"]), "description": str(told.get("description") or ""), "items": items}
 
 
 def _analysis_line(analysis: Mapping[str, Any]) -> str:
@@ -301,19 +331,56 @@ def _analysis_line(analysis: Mapping[str, Any]) -> str:
     success = "" if analysis["success_rate"] is None else f", success {analysis['success_rate']:.0%}"
     went_wrong = f"; {', '.join(modes)}" if modes else ""
     reward = sentences.number(analysis["mean_reward"])
-    return f"{analysis['num_episodes']} episodes, mean reward {reward}{success}{went_wrong}"
+    return f"{number_of(analysis['num_episodes'], 'episode')}, mean reward {reward}{success}{went_wrong}"
 
 
-def _items(data: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Nested plain data as (dotted key, text)."""
-    return [(key, _text(value)) for key, value in flatten(data).items()]
+# ---- in the workflow ------------------------------------------------------------------------------------------
 
 
-def _text(value: Any) -> str:
-    """A value as text; long lists are shortened."""
-    if isinstance(value, list | tuple):
-        shown = ", ".join(_text(item) for item in value[:20])
-        return shown + (f", … ({len(value)} in all)" if len(value) > 20 else "")
-    if value is None or (isinstance(value, float) and not math.isfinite(value)):
-        return sentences.UNKNOWN
-    return f"{value:.6g}" if isinstance(value, float) else str(value)
+def render_workflow_report(
+    comparison_folder: str | Path,
+    output_html: str | Path,
+    figures_dir: str | Path,
+    *,
+    missions: Mapping[str, Mapping[str, Any]],
+    training: Mapping[str, Mapping[str, Any]],
+    run_files: Sequence[str | Path],
+    title: str,
+    series: Sequence[str] = (),
+) -> Path:
+    """Write the report of a comparison from the workflow's files, with links to the pages of missions and sweeps.
+
+    Args:
+        missions: reports of missions by file; their pages lie next to them.
+        training: by policy, its `runs` (run/seed-1) and the `sweep` of its hyperparameters, as
+            `Plan.training_of_comparison` returns them.
+        run_files: the run.json of all runs.
+        series: all policies of the experiment.
+    """
+    near = Path(output_html).parent
+    by_run = {"/".join(Path(path).parts[-3:-1]): path for path in run_files}
+    sweeps = dict.fromkeys(source["sweep"] for source in training.values() if source["sweep"])
+    out = near.parents[1]  # <out>/comparisons/<comparison>
+    options = PageOptions(
+        missions={
+            report["mission"]: _address(Path(path).with_suffix(".html"), near) for path, report in missions.items()
+        },
+        sweeps={sweep: _address(out / "sweeps" / sweep / "report.html", near) for sweep in sweeps},
+        files=(*FILES, "checklist.md"),
+        series=series,
+        index=_address(out / INDEX, near),
+    )
+    return render_report(
+        comparison_folder,
+        output_html,
+        figures_dir,
+        mission_reports=list(missions.values()),
+        training_runs={policy: [by_run[run] for run in source["runs"]] for policy, source in training.items()},
+        title=title,
+        options=options,
+    )
+
+
+def _address(path: Path, folder: Path) -> str:
+    """A path relative to the folder of the page, as an address."""
+    return quote(os.path.relpath(path, folder))

@@ -1,7 +1,7 @@
 """Figures of a mission's map as SVG text: walls, objects, and where agents went.
 
-Coordinates are cells: column and row, one unit each. Colours are CSS variables with light and dark values, like those
-of `daf.reporting.figures`. The same traces give the same bytes.
+Coordinates are cells: column and row, one unit each. Colours are CSS variables with light and dark values. The same
+traces give the same bytes.
 """
 
 from __future__ import annotations
@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from daf.reporting.figures import LIGHT as PALETTE
-
 if TYPE_CHECKING:
     from daf.engine.replays import EpisodeTrace
 
+# Of agents and objects.
+PALETTE = ("#0067a5", "#c04a00", "#2e7d32", "#8e44ad", "#806000", "#b3446c", "#00717f", "#5c4b3c")
+PALETTE_DARK = ("#6cb6ff", "#ff9f5a", "#7bd88f", "#d2a8ff", "#e3c34c", "#ff8fb3", "#56d4dd", "#c9b8a8")
 HEAT_LIGHT = ("#fbe3a4", "#f9c46b", "#f39c46", "#e06f35", "#bf4436", "#8c2440", "#4f1438")
 HEAT_DARK = ("#572644", "#742a47", "#a3384a", "#cc5142", "#e97b3f", "#f7ae55", "#fde79b")
 LARGE_SIDE = 64  # maps with a longer side are cropped to the area where agents went
@@ -48,13 +49,14 @@ STYLE = """
 """
 
 
-def palette_css(colours: Sequence[str], *, wall: str, floor: str) -> str:
-    steps = "".join(f"--h{index}:{colour};" for index, colour in enumerate(colours))
+def palette_css(colours: Sequence[str], heat: Sequence[str], *, wall: str, floor: str) -> str:
+    steps = "".join(f"--p{index}:{colour};" for index, colour in enumerate(colours))
+    steps += "".join(f"--h{index}:{colour};" for index, colour in enumerate(heat))
     return f"{steps}--wall:{wall};--floor:{floor};"
 
 
-LIGHT_CSS = palette_css(HEAT_LIGHT, wall="#b9c0c9", floor="#f7f8fa")
-DARK_CSS = palette_css(HEAT_DARK, wall="#4b5561", floor="#10141a")
+LIGHT_CSS = palette_css(PALETTE, HEAT_LIGHT, wall="#b9c0c9", floor="#f7f8fa")
+DARK_CSS = palette_css(PALETTE_DARK, HEAT_DARK, wall="#4b5561", floor="#10141a")
 
 
 @dataclass(frozen=True, kw_only=True)

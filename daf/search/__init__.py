@@ -16,5 +16,6 @@ recipe       what determines a sweep's proposals, results and best trial
 files        the content of these files
 trial        one trial: train, then score
 in_process   a sweep of a Python function
+importance   which parameters decide whether a trial ranks among the best
 analysis     progress, failures, cost, importance, and interactions of a sweep
 """

@@ -3,30 +3,33 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields
 from itertools import combinations
 from typing import Any
 
 from daf.config import Direction, direction_sign
-from daf.search.bayesian import distribution_of, encoded, quiet_optuna
+from daf.search.importance import Importance, importance_of
 from daf.search.records import Confirmation, SearchCost
 from daf.search.results import SweepResults, TrialResult, confirmed_best, objective_of
 from daf.search.space import Dimension, Value, build_space
+from daf.system.nouns import number_of
+from daf.system.progress import format_figure
+from daf.system.shown import Shown, Table, field_tables
 
 FEWEST_TRIALS_FOR_IMPORTANCE = 16
 TRIALS_PER_DIMENSION_FOR_IMPORTANCE = 4
 TRIALS_PER_TERM_OF_INTERACTIONS = 3
 MOST_TICKS = 8  # of listed values on an axis, roughly
-TOP_QUANTILE = 0.25  # with tens of trials, Optuna's default of a tenth would be only two or three
 
 
-@dataclass(frozen=True, kw_only=True)
-class SweepAnalysis(Mapping[str, Any]):
+@dataclass(frozen=True, kw_only=True, repr=False)
+class SweepAnalysis(Shown, Mapping[str, Any]):
     """Findings, as attributes and by name like a dict.
 
     Attributes:
-        sweep, strategy, objective_metric, optimize_direction: from the configuration.
+        sweep, strategy, optimize_direction: from the configuration.
+        objective_metric: what scores measure; of a function, "objective" unless the configuration names it.
         num_trials, num_completed, num_failed, num_skipped: counts of finished trials.
         best: the best trial, as in its result file; None if none completed.
         confirmation: the finalists' scores on fresh seeds, and the optimism of the search (see
@@ -40,6 +43,8 @@ class SweepAnalysis(Mapping[str, Any]):
         pareto_trials: completed trials that no other beats in both objective and seconds, cheapest first.
         importance: parameter → its share, of 1, in whether a trial ranks among the best quarter (PED-ANOVA, Watanabe et
             al. 2023); None if there are too few trials; `importance_note` then gives the reason.
+        importance_intervals: parameter → both ends of the 95 % interval of its importance (bootstrap over trials); None
+            without `importance`.
         importance_note: why there is no `importance`; else None.
         interactions: pairs of parameters, strongest first: the share of the objective's variance that their product
             explains beyond their separate effects (see `interactions`); None if there are too few trials.
@@ -65,6 +70,7 @@ class SweepAnalysis(Mapping[str, Any]):
     highest_rung: dict[str, list[int]]
     pareto_trials: list[int]
     importance: dict[str, float] | None
+    importance_intervals: dict[str, list[float]] | None
     importance_note: str | None
     interactions: list[dict[str, Any]] | None
     slices: dict[str, list[dict[str, Any]]]
@@ -81,6 +87,25 @@ class SweepAnalysis(Mapping[str, Any]):
     def __len__(self) -> int:
         return len(fields(self))
 
+    def _headline(self) -> str:
+        best = "no best trial"
+        if self.best is not None:
+            best = (
+                f"best is trial {self.best['trial']}, {self.objective_metric} {format_figure(self.best['objective'])}"
+            )
+        return f"sweep {self.sweep}: {best}; {self.num_completed:,} of {number_of(self.num_trials, 'trial')} completed"
+
+    def _tables(self) -> Iterable[Table]:
+        if self.importance:
+            shares = sorted(self.importance.items(), key=lambda item: -item[1])
+            yield Table(
+                title="importance of parameters", columns=("parameter", "share"), rows=shares, total=len(shares)
+            )
+        if self.failures:
+            rows = [(reason, len(trials), trials) for reason, trials in self.failures.items()]
+            yield Table(title="failures", columns=("reason", "trials", "numbers"), rows=rows, total=len(rows))
+        yield from field_tables(self, without=("importance", "failures", "slices", "parallel_coordinates"))
+
     def to_dict(self) -> dict[str, Any]:
         return dict(self)
 
@@ -91,7 +116,7 @@ def analyze(results: SweepResults) -> SweepAnalysis:
     return SweepAnalysis(
         sweep=config.name,
         strategy=config.strategy,
-        objective_metric=config.objective_metric,
+        objective_metric=results.metric,
         optimize_direction=config.optimize_direction,
         num_trials=len(results.trials),
         num_completed=len(results.completed),
@@ -102,10 +127,13 @@ def analyze(results: SweepResults) -> SweepAnalysis:
         best_so_far=_best_so_far(results),
         failures=_failures(results),
         cost=_cost(results),
-        stopped_early=[trial.trial for trial in results.trials if trial.extra.get("stopped_early")],
+        stopped_early=[trial.trial for trial in results.trials if trial.stopped_early],
         highest_rung=_highest_rung(results),
         pareto_trials=_pareto_trials(results),
-        importance=importance,
+        importance=None if importance is None else importance.shares,
+        importance_intervals=None
+        if importance is None
+        else {name: list(bounds) for name, bounds in importance.intervals.items()},
         importance_note=note,
         interactions=interactions(results),
         slices=_slices(results),
@@ -220,36 +248,20 @@ def _by_value(value: Value) -> tuple[float, str]:
     return (float("inf"), str(value))
 
 
-def _importance(results: SweepResults) -> tuple[dict[str, float] | None, str | None]:
+def _importance(results: SweepResults) -> tuple[Importance | None, str | None]:
     space = build_space(results.config, any_name=True)
     inside = [trial for trial in results.completed if space.holds(trial.hyperparameters)]
     needed = max(FEWEST_TRIALS_FOR_IMPORTANCE, TRIALS_PER_DIMENSION_FOR_IMPORTANCE * len(space.free))
     if len(space.free) < 2:
         return None, "fewer than two parameters vary"
     if len(inside) < needed:
-        return None, f"{len(inside)} completed trials; {needed} are needed for {len(space.free)} parameters"
+        return None, (
+            f"{number_of(len(inside), 'completed trial')}; {needed} are needed for {len(space.free)} parameters"
+        )
     if len({trial.objective for trial in inside}) == 1:
         return None, "all completed trials have the same objective"
-    return _ped_anova(results, inside), None
-
-
-def _ped_anova(results: SweepResults, trials: list[TrialResult]) -> dict[str, float]:
-    space = build_space(results.config, any_name=True)
-    with quiet_optuna():
-        import optuna
-
-        distributions = {dimension.name: distribution_of(dimension) for dimension in space.free}
-        study = optuna.create_study(direction=results.config.optimize_direction)
-        study.add_trials(
-            [
-                optuna.trial.create_trial(
-                    value=trial.objective, params=encoded(space, trial.hyperparameters), distributions=distributions
-                )
-                for trial in trials
-            ]
-        )
-        evaluator = optuna.importance.PedAnovaImportanceEvaluator(target_quantile=TOP_QUANTILE)
-        return dict(optuna.importance.get_param_importances(study, evaluator=evaluator))
+    config = results.config
+    return importance_of(space.free, inside, config.optimize_direction, seed=config.seed), None
 
 
 def interactions(results: SweepResults) -> list[dict[str, Any]] | None:

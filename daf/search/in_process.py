@@ -9,6 +9,7 @@ import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import reduce
 from typing import Any
 
 from daf.config import DAFSweepConfig
@@ -21,12 +22,14 @@ from daf.search.results import SweepResults, TrialResult, finalists_of
 from daf.search.space import Value, build_space, num_trials_effective
 from daf.search.strategy import stream_seed
 from daf.system.failure_report import FailureReport
+from daf.system.live_progress import live_progress
 from daf.system.process_state import process_state_kept
+from daf.system.shown import Shown, short
 from daf.system.user_code import CodeStamp, code_of_function
 
 
-@dataclass(frozen=True, kw_only=True)
-class Trial:
+@dataclass(frozen=True, kw_only=True, repr=False)
+class Trial(Shown):
     """What an objective function receives: the hyperparameters to try, and the trial's own seed.
 
     Attributes:
@@ -38,6 +41,9 @@ class Trial:
     number: int
     seed: int
     hyperparameters: Mapping[str, Value]
+
+    def _headline(self) -> str:
+        return f"{self.number}, seed {self.seed}, {short(self.hyperparameters)}"
 
 
 type Objective = Callable[[Trial], float | Mapping[str, Any]]
@@ -70,25 +76,42 @@ def run_in_process(
     strategy, code = strategy_named(cfg.strategy), code_of_search(cfg, objective)
     results = list(earlier)[: num_trials_effective(cfg)]
     num_earlier = len(results)
-    for number in range(len(results), num_trials_effective(cfg)):
-        visible = visible_trials(number, cfg.lag)
-        seen = visible if strategy.adaptive else 0
-        pending = [result.hyperparameters for result in results[seen:]] if strategy.adaptive else []
-        values = propose(cfg, number, results[:seen], pending=pending, prior=prior, strategy=strategy, any_name=True)
-        trial = Trial(number=number, seed=stream_seed(cfg.seed, number, "training"), hyperparameters=values)
-        skip = reason_to_skip(cfg, results[:visible]) or reason_to_end(cfg.lag, number, results, first=num_earlier)
-        result = _skipped(trial, skip) if skip else _run(cfg, trial, objective, first=number == 0)
-        results.append(result)
-        if on_trial is not None:
-            on_trial(result)
-    searched = SweepResults.of(cfg, results)
-    confirmations = []
-    for finalist in finalists_of(searched):
-        for index in range(cfg.confirmation_seeds):
+    better: Callable[[float, float], float] = max if cfg.optimize_direction == "maximize" else min
+    known = [result.objective for result in results if result.objective is not None]
+    best = reduce(better, known) if known else None
+    with live_progress(f"sweep {cfg.name}", num_trials_effective(cfg), "trials") as progress:
+        progress.update(len(results))
+        for number in range(len(results), num_trials_effective(cfg)):
+            visible = visible_trials(number, cfg.lag)
+            seen = visible if strategy.adaptive else 0
+            pending = [result.hyperparameters for result in results[seen:]] if strategy.adaptive else []
+            values = propose(
+                cfg, number, results[:seen], pending=pending, prior=prior, strategy=strategy, any_name=True
+            )
+            trial = Trial(number=number, seed=stream_seed(cfg.seed, number, "training"), hyperparameters=values)
+            skip = reason_to_skip(cfg, results[:visible]) or reason_to_end(cfg.lag, number, results, first=num_earlier)
+            result = _skipped(trial, skip) if skip else _run(cfg, trial, objective, first=number == 0)
+            results.append(result)
+            if on_trial is not None:
+                on_trial(result)
+            if result.objective is not None:
+                best = result.objective if best is None else better(best, result.objective)
+            progress.update(len(results), **({} if best is None else {"best": best}))
+    confirmations = _confirm(cfg, SweepResults.of(cfg, results), objective)
+    return SweepResults.of(cfg, results, confirmations, code=code)
+
+
+def _confirm(cfg: DAFSweepConfig, searched: SweepResults, objective: Objective) -> list[TrialResult]:
+    """Run the finalists on fresh seeds."""
+    runs = [(finalist, index) for finalist in finalists_of(searched) for index in range(cfg.confirmation_seeds)]
+    confirmations: list[TrialResult] = []
+    with live_progress(f"sweep {cfg.name}", len(runs), "runs of finalists") as progress:
+        for finalist, index in runs:
             seed = stream_seed(cfg.seed, index, "confirmation")
             again = Trial(number=finalist.trial, seed=seed, hyperparameters=finalist.hyperparameters)
             confirmations.append(_run(cfg, again, objective, first=False))
-    return SweepResults.of(cfg, results, confirmations, code=code)
+            progress.update(len(confirmations))
+    return confirmations
 
 
 def code_of_search(cfg: DAFSweepConfig, objective: Objective) -> CodeStamp:

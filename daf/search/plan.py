@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from daf.config import DAFSweepConfig, EvaluationConfig, HalvingConfig, MissionConfig
+from daf.config import DAFSweepConfig, DAFTrainingConfig, EvaluationConfig, HalvingConfig, MissionConfig
 from daf.config.recipes import PromotionRecipe, TrialRecipe, trial_recipe
 from daf.errors import BadInputError
 from daf.search.halving import bracket_of_entry, brackets, entries_of_bracket, steps_of_rung
@@ -64,11 +64,13 @@ class SweepPlan:
     Attributes:
         missions: the experiment's own missions, by name.
         evaluation: the experiment's settings for playing episodes.
+        runs: the experiment's training runs, from which trials may start.
     """
 
     config: DAFSweepConfig
     missions: dict[str, MissionConfig]
     evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
+    runs: dict[str, DAFTrainingConfig] = field(default_factory=dict)
 
     # ---- trials -------------------------------------------------------------------------------------------
 
@@ -95,7 +97,8 @@ class SweepPlan:
         """How a trial is trained and scored, except for its hyperparameters and its seed."""
         config, halving = self.config, self.config.halving
         stop_at_steps = steps_of_rung(halving, config.steps_per_trial, rung) if halving else None
-        return trial_recipe(config, self.missions, self.evaluation.max_action_time_ms, stop_at_steps=stop_at_steps)
+        time_ms = self.evaluation.max_action_time_ms
+        return trial_recipe(config, self.missions, time_ms, stop_at_steps=stop_at_steps, runs=self.runs)
 
     def batches(self, trials_per_job: int) -> list[Batch]:
         """Consecutive trials that one job runs, at most `trials_per_job`.

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal, NotRequired, TypedDict
+
+from pydantic import ConfigDict
 
 from daf.config import DAFSweepConfig, direction_sign
 from daf.errors import BadInputError, DafError
 from daf.search.records import Confirmation, FinalistSummary
 from daf.search.space import Value
+from daf.system.nouns import number_of
+from daf.system.progress import format_figure
 from daf.system.readers import FROM_A_RUN
+from daf.system.shown import MOST_COLUMNS, MOST_ROWS, Shown, Table
 from daf.system.user_code import NO_CODE, CodeStamp
 from daf.system.validated import validated
 
@@ -21,7 +26,18 @@ if TYPE_CHECKING:
 
 FIGURES = ("trial", "status", "objective", "reason", "seconds", "agent_steps", "seed", "rung")
 COLUMN_PREFIX = "hyperparameters."
-_Curve: Any = list[float | None] | None
+
+
+class _Extra(TypedDict):
+    """What readers rely on in a trial's further content."""
+
+    __pydantic_config__ = ConfigDict(extra="allow")  # type: ignore[misc]
+
+    curve: NotRequired[list[float | None] | None]
+    learning_curve: NotRequired[list[tuple[int, float]] | None]
+    episodes: NotRequired[int | None]
+    objective_sd: NotRequired[float | None]
+    stopped_early: NotRequired[str | None]
 
 
 class _Sweep(TypedDict):
@@ -32,8 +48,8 @@ class _Sweep(TypedDict):
     confirmations: NotRequired[list[dict[str, Any]]]
 
 
-@dataclass(frozen=True, kw_only=True)
-class TrialResult:
+@dataclass(frozen=True, kw_only=True, repr=False)
+class TrialResult(Shown):
     """One finished trial.
 
     Attributes:
@@ -80,6 +96,33 @@ class TrialResult:
         """Objective at each check of a sweep that stops trials early; None where a check has none."""
         return tuple(self.extra.get("curve") or ())
 
+    @property
+    def learning_curve(self) -> tuple[tuple[int, float], ...]:
+        """Agent-steps and reward per episode while it trained, at a few dozen updates; empty if not recorded."""
+        return tuple((steps, reward) for steps, reward in self.extra.get("learning_curve") or ())
+
+    @property
+    def num_episodes(self) -> int | None:
+        """Evaluation episodes that have an objective."""
+        episodes: int | None = self.extra.get("episodes")
+        return episodes
+
+    @property
+    def objective_sd(self) -> float | None:
+        """Standard deviation of the objective over these episodes."""
+        deviation: float | None = self.extra.get("objective_sd")
+        return deviation
+
+    @property
+    def stopped_early(self) -> str | None:
+        """Why median stopping ended it before its last step."""
+        reason: str | None = self.extra.get("stopped_early")
+        return reason
+
+    def _headline(self) -> str:
+        answer = f"objective {format_figure(self.objective)}" if self.completed else self.reason
+        return f"trial {self.trial} {self.status}, {answer}"
+
     def to_dict(self) -> dict[str, Any]:
         return {
             **self.extra,
@@ -97,7 +140,7 @@ class TrialResult:
         content = validated(dict[str, Any], data, source, FROM_A_RUN)
         own = {key: content.pop(key) for key in (*FIGURES, "hyperparameters") if key in content}
         result = validated(cls, {**own, "extra": content}, source, FROM_A_RUN)
-        validated(_Curve, content.get("curve"), f"{source}: curve", FROM_A_RUN)
+        validated(_Extra, content, source, FROM_A_RUN)
         status, reason, objective = result.status, result.reason, result.objective
         if status == "completed" and (objective is None or not math.isfinite(objective)):
             status, reason = "failed", f"objective is {'missing' if objective is None else objective}"
@@ -109,8 +152,8 @@ class TrialResult:
         )
 
 
-@dataclass(frozen=True, kw_only=True)
-class SweepResults:
+@dataclass(frozen=True, kw_only=True, repr=False)
+class SweepResults(Shown):
     """A sweep's configuration and its finished trials, by number; `confirmations` are finalists on fresh seeds.
 
     Attributes:
@@ -138,6 +181,13 @@ class SweepResults:
         return tuple(trial for trial in self.trials if trial.skipped)
 
     @property
+    def metric(self) -> str:
+        """What scores measure: `objective_metric`, unless a function is searched and the configuration names none."""
+        named = self.config.objective_metric
+        is_unnamed = named == DAFSweepConfig.model_fields["objective_metric"].default
+        return "objective" if self.code != NO_CODE and is_unnamed else named
+
+    @property
     def best(self) -> TrialResult | None:
         """The finalist that scored best on fresh seeds, otherwise the search's best; None if no trial completed."""
         return confirmed_trial(self) or self.best_of_search
@@ -149,6 +199,27 @@ class SweepResults:
         return max(
             self.completed, key=lambda trial: (trial.rung, sign * objective_of(trial), -trial.trial), default=None
         )
+
+    def _headline(self) -> str:
+        counts = f"{len(self.completed):,} of {number_of(len(self.trials), 'trial')} completed"
+        counts += "".join(
+            f", {len(trials):,} {name}"
+            for name, trials in (("failed", self.failed), ("skipped", self.skipped))
+            if trials
+        )
+        best = self.best
+        answer = "no best trial" if best is None else f"best is trial {best.trial}, {_objective_in_words(self, best)}"
+        return f"sweep {self.config.name}: {answer}; {counts}"
+
+    def _tables(self) -> Iterable[Table]:
+        sign = direction_sign(self.config.optimize_direction)
+        ranked = sorted(self.completed, key=lambda trial: (-trial.rung, -sign * objective_of(trial), trial.trial))
+        first = [*ranked, *self.failed, *self.skipped][:MOST_ROWS]
+        figures = ("trial", "status", "objective", "reason", "seconds")
+        named = [name for name in figures if any(getattr(trial, name) is not None for trial in first)]
+        varied = sorted({name for trial in first for name in trial.hyperparameters})[: MOST_COLUMNS - len(named)]
+        rows = [[*(getattr(trial, name) for name in named), *map(trial.hyperparameters.get, varied)] for trial in first]
+        yield Table(title="trials, best first", columns=(*named, *varied), rows=rows, total=len(self.trials))
 
     def to_dict(self) -> dict[str, Any]:
         return {
@@ -203,6 +274,13 @@ def flat_rows(trials: Sequence[TrialResult]) -> list[dict[str, Any]]:
     ]
 
 
+def _objective_in_words(results: SweepResults, trial: TrialResult) -> str:
+    config = results.config
+    _, mean = _confirmation_of(results, trial.trial)
+    objective = f"{objective_of(trial):.4g}" if mean is None else f"{mean:.4g} on fresh seeds"
+    return f"{results.metric} {objective} ({config.optimize_direction}d)"
+
+
 def objective_of(trial: TrialResult) -> float:
     if trial.objective is None:
         raise ValueError(f"trial {trial.trial} failed: it has no objective")
@@ -222,7 +300,7 @@ def best_trial(results: SweepResults) -> TrialResult:
     if reasons:
         commonest = max(dict.fromkeys(reasons), key=reasons.count)
         hint = f"most common reason ({reasons.count(commonest)} of {len(reasons)}): {commonest}"
-    found = f"none of {len(results.trials)} trials completed"
+    found = f"none of {number_of(len(results.trials), 'trial')} completed"
     raise DafError("a sweep with at least one completed trial", found, f"sweep '{results.config.name}'", hint)
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 from daf.config import Direction
 from daf.search.results import TrialResult
 from daf.search.space import Space, Value
+from daf.system.shown import Shown
 
 if TYPE_CHECKING:
     import numpy as np
@@ -21,8 +22,8 @@ def stream_seed(seed: int, trial: int | None, purpose: str) -> int:
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "big") >> 1
 
 
-@dataclass(frozen=True, kw_only=True)
-class SuggestionRequest:
+@dataclass(frozen=True, kw_only=True, repr=False)
+class SuggestionRequest(Shown):
     """Everything that a strategy may know.
 
     Attributes:

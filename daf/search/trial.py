@@ -11,9 +11,10 @@ scoring.
 
 from __future__ import annotations
 
+import math
 import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from typing import Any
 from daf.config import DAFSweepConfig
 from daf.config.recipes import TrainingRecipe, TrialRecipe
 from daf.distributed.failures import Cause, Failure, TrainingFailedError
-from daf.errors import EXIT_REQUEUE, BadInputError, DafError
+from daf.errors import BadInputError
 from daf.logging_config import DAFLogger, FailureLog
 from daf.search.assignment import TrialAssignment
 from daf.search.budget import reason_to_end
@@ -35,20 +36,22 @@ from daf.system.locks import exclusive
 from daf.system.provenance import provenance
 from daf.system.readers import read_bytes
 from daf.system.validated import read_record
+from daf.training.launch import TrainingInterruptedError
+from daf.training.metrics_file import read_metrics
 from daf.training.outcome import TrainingOutcome, read_run_record
 from daf.training.paths import METRICS, MODEL, OUTCOME, STATE
+from daf.training.start import Start
 from daf.training.stopping import StopCondition
 
+CURVE_POINTS = 40  # of the learning curve in a result
 RESULTS = "results"  # in the state of a trial: copies of what it published
 
 # Failures that hyperparameters can cause, apart from divergence; after other failures the trial is retried.
 FAULTS_OF_HYPERPARAMETERS = frozenset({Cause.ERROR, Cause.OUT_OF_MEMORY})
 
 
-class TrialInterruptedError(DafError):
+class TrialInterruptedError(TrainingInterruptedError):
     """The trial was interrupted and wrote a checkpoint; another run continues from it."""
-
-    exit_code = EXIT_REQUEUE
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,6 +62,7 @@ class TrialJob:
         label: name of the trial in messages.
         log_file: file to which the processes of its training also write.
         cores: those that its training may use; None: see `daf.training.options.RunOptions`.
+        start: the weights that its recipe starts from.
     """
 
     label: str
@@ -66,6 +70,7 @@ class TrialJob:
     logger: DAFLogger
     log_file: Path | None = None
     cores: int | None = None
+    start: Start | None = None
 
 
 def run_trial(
@@ -169,6 +174,20 @@ def run_finalist(
     return run_trial(assignment, recipe, folder, job, state=home / f"state-confirmation-{index}")
 
 
+def learning_curve(lines: Sequence[Mapping[str, Any]]) -> list[list[float]]:
+    """Agent-steps and reward per episode of some updates, evenly spaced, always with the last.
+
+    Args:
+        lines: of a metrics.jsonl.
+    """
+    known = [
+        [line["agent_steps"], line["episode_reward"]]
+        for line in lines
+        if line.get("episode_reward") is not None and line.get("agent_steps") is not None
+    ]
+    return known[:: -max(1, math.ceil(len(known) / CURVE_POINTS))][::-1]
+
+
 class _CrashedError(Exception):
     """Training crashed because of the policy's code, or twice in the same way."""
 
@@ -208,6 +227,7 @@ class _TrialRun:
             curve = read_bytes(trained.folder / METRICS)
             scoring = time.perf_counter()
             facts = self._facts_of(trained, training)
+            facts["learning_curve"] = learning_curve(read_metrics(trained.folder / METRICS))
             resumed_seconds = (trained.outcome.seconds or 0.0) + time.perf_counter() - scoring
         seeds = {"training": training.seed, "evaluation": self.recipe.evaluation_seed}
         result = {
@@ -265,8 +285,7 @@ class _TrialRun:
             return _Trained(TrainingOutcome.read(kept / OUTCOME), kept)
         outcome = self._trained_with_one_retry(training)
         if outcome.status == "interrupted":
-            hint = "run it again: it continues from its checkpoint"
-            raise TrialInterruptedError("the trial to finish", str(outcome.reason), self.job.label, hint)
+            raise TrialInterruptedError.of(self.job.label, outcome)
         if at_steps is None:
             return _Trained(outcome, self.state)
         kept.mkdir(parents=True, exist_ok=True)
@@ -309,7 +328,9 @@ class _TrialRun:
         from daf.training.options import RunOptions
 
         job = self.job
-        options = RunOptions(label=job.label, device=job.device, cores=job.cores, log_file=job.log_file)
+        options = RunOptions(
+            label=job.label, device=job.device, cores=job.cores, log_file=job.log_file, start=job.start
+        )
         stop_condition = StopCondition(
             at_steps=self.recipe.stop_at_steps,
             worse_than=self.assignment.pruning_thresholds or (),

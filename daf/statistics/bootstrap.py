@@ -17,15 +17,19 @@ from dataclasses import dataclass
 from functools import lru_cache
 from itertools import combinations
 from math import isfinite, nan, sqrt
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import special
 
 from daf.statistics.effects import wins
 from daf.statistics.intervals import ROUNDING, Array, Interval, is_constant, resolution_of, t_quantile, unknown
 from daf.statistics.joint_bootstrap import joint_counts, joint_improvement, joint_replicates
 from daf.statistics.large_samples import LARGE, large_profile_band
+from daf.statistics.order_statistics import bounding_quantiles
 from daf.statistics.resampled_counts import BLOCK, Counts, PooledStatistic, Scores, columns_of_missions, draw_counts
+from daf.system.nouns import number_of
 
 # The minimum number of independent units for an interval: 5 training seeds drawn jointly gave 92 % instead of 95 %.
 FEWEST_UNITS = 5
@@ -184,25 +188,40 @@ def intervals_from(replicates: Array, levels: Sequence[tuple[tuple[float, float]
     Args:
         levels: by row its quantiles and, if they are NaN, the reason why it has no interval.
     """
-    found = [unknown(reason) for _, reason in levels]
-    for bounds in dict.fromkeys(pair for pair, reason in levels if not reason):
-        rows = [row for row, (pair, reason) in enumerate(levels) if pair == bounds and not reason]
-        ordered = np.sort(replicates if len(rows) == len(replicates) else replicates[rows], axis=1)
-        for row, low, high in zip(rows, *(quantile(ordered, level) for level in bounds), strict=True):
-            constant = abs(high - low) <= ROUNDING * max(abs(low), abs(high))
-            reason = "all resamples give the same value"
-            found[row] = unknown(reason) if constant else Interval(low=low, high=high, method=method)
-    return found
+    bounds = bounds_from(replicates, levels)
+    return [
+        Interval(low=low, high=high, method=method)
+        if isfinite(low)
+        else unknown(reason or "all resamples give the same value")
+        for low, high, (_, reason) in zip(*(bound.tolist() for bound in bounds), levels, strict=True)
+    ]
 
 
-def quantile(ordered: Array, level: float) -> list[float]:
-    """Linear quantile of every row of sorted values, as `np.quantile`, which is slower than sorting once."""
-    place = level * (ordered.shape[1] - 1)
-    low = min(int(place), ordered.shape[1] - 2) if ordered.shape[1] > 1 else 0
-    below, above = ordered[:, low], ordered[:, min(low + 1, ordered.shape[1] - 1)]
-    share, step = place - low, above - below
-    found: list[float] = (below + step * share if share < 0.5 else above - step * (1 - share)).tolist()
-    return found
+def bounds_from(
+    replicates: NDArray[Any],
+    levels: Sequence[tuple[tuple[float, float], str]],
+    divisor: float = 1.0,
+    *,
+    resolutions: Array | None = None,
+) -> tuple[Array, Array]:
+    """The bounds of `intervals_from`; NaN where the interval is unknown.
+
+    Args:
+        replicates: all to be divided by `divisor`.
+        resolutions: by row, the size up to which values are rounding errors of 0, and differences of 0.
+    """
+    low, high = np.full(len(replicates), nan), np.full(len(replicates), nan)
+    rows_of: dict[tuple[float, float], list[int]] = {}
+    for row, (pair, reason) in enumerate(levels):
+        if not reason:
+            rows_of.setdefault(pair, []).append(row)
+    for pair, rows in rows_of.items():
+        chosen = replicates if len(rows) == len(replicates) else replicates[rows]
+        limits = np.zeros(len(rows)) if resolutions is None else resolutions[rows]
+        below, above = bounding_quantiles(chosen, pair, divisor, resolutions=limits)
+        varies = np.abs(above - below) > ROUNDING * np.maximum(np.abs(below), np.abs(above))
+        low[rows], high[rows] = np.where(varies, below, nan), np.where(varies, above, nan)
+    return low, high
 
 
 @dataclass(frozen=True)
@@ -246,8 +265,10 @@ def common_levels(
         return (nan, nan), "no units that vary"
     fewest = min(spread.independent for spread in varying)
     if fewest < FEWEST_UNITS:
-        what = ("missions or training seeds" if joint else "missions") if missions else "units"
-        return (nan, nan), f"{fewest} {what}; a bootstrap interval needs at least {FEWEST_UNITS}"
+        what = number_of(fewest, "mission" if missions else "unit")
+        if missions and joint:
+            what += f" or {number_of(fewest, 'training seed', digits=False)}"
+        return (nan, nan), f"{what}; a bootstrap interval needs at least {FEWEST_UNITS}"
     low, high = min(spread.levels[0] for spread in varying), max(spread.levels[1] for spread in varying)
     return (low, high), "" if isfinite(low) else "a mission has only one unit"
 

@@ -10,6 +10,7 @@ from math import log, sqrt
 from pathlib import Path
 from typing import Annotated
 
+from daf.config import Primary
 from daf.statistics.records import Estimand, PairRecord
 from daf.system.json_files import read_json
 from daf.system.validated import validated
@@ -42,6 +43,8 @@ class Row:
     reason: Annotated[str, "why no method holds"]
     says: Annotated[str, "what the user then reads"]
     looks: Annotated[int, "interim analyses; 0: all episodes at once"] = 0
+    separate: Annotated[bool, "whether every mission has its own training runs"] = False
+    primary: Annotated[Primary, "the quantity that decides"] = "mean"
 
     @property
     def often_false(self) -> bool:
@@ -86,30 +89,40 @@ def read_rows() -> list[Row]:
 
 KINDS = {
     "may miss an event": "rare event",
-    "training seeds of one side are skewed": "skewed",
+    "of one side are skewed": "skewed",
     "the paired differences are skewed": "skewed",
     "fall into two groups": "two groups",
     "times as much as the other's": "unequal spread",
+    "move in opposite directions": "opposite seeds",
 }
 """What a caution says about the data, by a part of its text."""
 
 
-def resembling(record: PairRecord, episodes: int, *, looks: bool = False) -> Row:
+def resembling(record: PairRecord, episodes: int, *, looks: bool = False, separate: bool = False) -> Row:
     """The row for data like a pair's: the same question, what its caution says, and the nearest numbers.
 
-    The question comes first, and whether episodes were added until there was a verdict. Of these rows, those of the
-    kind that the caution names (without one: plain data, or a fixed rival) remain; of these, the one whose numbers of
-    training seeds, episodes per mission and missions have the least sum of absolute logarithms of ratios.
+    The question comes first, then the quantity that decides and whether episodes were added. Of these rows, those of
+    the kind that the caution names (without one: plain data, or a fixed rival) remain, and over several missions those
+    whose training runs are as separate; of these, the one whose numbers of training seeds, episodes per mission and
+    missions have the least sum of absolute logarithms of ratios.
 
     Args:
         episodes: per mission.
+        looks: whether episodes were added until there was a verdict.
+        separate: whether every mission has its own training runs; the pair then counts those of all missions.
     """
-    candidates = [row for row in read_rows() if row.estimand == record.estimand and bool(row.looks) == looks]
+    candidates = [row for row in read_rows() if row.estimand == record.estimand]
+    candidates = [row for row in candidates if row.primary == record.primary] or candidates
+    candidates = [row for row in candidates if bool(row.looks) == looks] or candidates
     kind = next((kind for text, kind in KINDS.items() if text in record.caution), "")
     if not kind:
         kind = "fixed rival" if record.estimand == "recipes" and None in (record.n_a, record.n_b) else "plain"
     alike = [row for row in candidates if row.kind == kind] or candidates
-    seeds = min((count for count in (record.n_a, record.n_b) if count is not None), default=0)
+    if record.estimand == "recipes" and record.n_missions > 1:
+        alike = [row for row in alike if row.separate == separate] or alike
+    seeds: float = min((count for count in (record.n_a, record.n_b) if count is not None), default=0)
+    if separate:
+        seeds /= max(1, record.n_missions)
     own = (seeds if record.estimand == "recipes" else 0, episodes, record.n_missions)
 
     def distance(row: Row) -> float:

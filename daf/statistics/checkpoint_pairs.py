@@ -10,7 +10,7 @@ import numpy as np
 from daf.config import DAFComparisonConfig
 from daf.statistics import effects, hypothesis_tests, intervals, primary
 from daf.statistics.cautions import episode_cautions, join_cautions
-from daf.statistics.intervals import Array, Interval
+from daf.statistics.intervals import Array
 from daf.statistics.planning import Spread
 from daf.statistics.records import PairRecord, changed
 from daf.statistics.streams import stream
@@ -64,18 +64,19 @@ def checkpoint_pair(
         effect_low=effect_interval.low,
         effect_high=effect_interval.high,
         p_improvement=effects.paired_probability_of_improvement(strata),
-        p_improvement_low=improvement.low,
-        p_improvement_high=improvement.high,
+        p_improvement_low=improvement[0],
+        p_improvement_high=improvement[1],
         test=result.name,
         t=result.t,
         df=result.df,
         p=nan if result.p is None else result.p,
         minimum_p=nan if result.minimum_p is None else result.minimum_p,
         p_equivalence=nan if spread is None else _equivalence_p(varying, (config.equivalence_margin or 0) / units.unit),
-        caution=join_cautions(_cautions(units, a, b, missions, strata)),
+        caution=join_cautions(_cautions(units, config, a, b, missions, strata)),
         reason=result.reason,
     )
-    return _with_primary(units, config, record, missions, strata, max_resamples), spread
+    record = _with_primary(units, config, record, missions, strata, max_resamples)
+    return record if record.tested else changed(record, caution=""), spread
 
 
 def _equivalence_p(strata: list[Array], margin: float) -> float:
@@ -89,7 +90,7 @@ def _single_episode(
     a, b = record.policy_a, record.policy_b
     x, y = (_common_scores(units, one, other, missions) for one, other in ((a, b), (b, a)))
     share = ((difference > 0) + (difference >= 0)) / 2
-    improvement = intervals.combined_wilson_interval([share], [1], config.confidence_level)
+    low, high = intervals.exact_interval_of_shares(np.array([share]), [1], config.confidence_level)
     reason = intervals.no_variance_reason([x[0]]) or ""
     return changed(
         record,
@@ -98,10 +99,9 @@ def _single_episode(
         difference=difference,
         interval_method=intervals.unknown(reason).method,
         p_improvement=share,
-        p_improvement_low=improvement.low,
-        p_improvement_high=improvement.high,
+        p_improvement_low=float(low),
+        p_improvement_high=float(high),
         iqm_difference=difference,
-        caution=join_cautions(_cautions(units, a, b, missions, [np.array([difference])])),
         reason=reason,
     )
 
@@ -128,15 +128,18 @@ def _with_primary(
     return record
 
 
-def _improvement_interval(strata: list[Array], level: float) -> Interval:
-    shares = [effects.paired_probability_of_improvement([stratum]) for stratum in strata]
-    return intervals.combined_wilson_interval(shares, [stratum.size for stratum in strata], level)
+def _improvement_interval(strata: list[Array], level: float) -> tuple[float, float]:
+    shares = np.array([effects.paired_probability_of_improvement([stratum]) for stratum in strata])
+    low, high = intervals.exact_interval_of_shares(shares, [stratum.size for stratum in strata], level)
+    return float(low), float(high)
 
 
-def _cautions(units: Units, a: str, b: str, missions: list[str], strata: list[Array]) -> list[str]:
+def _cautions(
+    units: Units, config: DAFComparisonConfig, a: str, b: str, missions: list[str], strata: list[Array]
+) -> list[str]:
     """What makes these paired episodes unreliable."""
     scores = {policy: [units.cells[policy, mission].episodes for mission in missions] for policy in (a, b)}
-    return episode_cautions(scores, strata, units.unit)
+    return episode_cautions(scores, strata, units.unit, config.primary)
 
 
 def _spread(strata: list[Array]) -> Spread | None:

@@ -23,7 +23,7 @@ from math import nan, sqrt
 import numpy as np
 
 from daf.statistics.hypothesis_tests import t_p_value
-from daf.statistics.intervals import Array, t_quantile, unit_of, variance, without_rounding
+from daf.statistics.intervals import Array, is_constant, t_quantile, unit_of, variance, without_rounding
 
 _Term = tuple[float, float]  # a variance and its degrees of freedom
 
@@ -38,6 +38,7 @@ class RunTable:
         resolutions: per mission the size up to which differences of scores are rounding errors; default: 0.
         trained: whether the columns are training seeds.
         joint: whether the columns are the same training runs on all missions; else each mission has separate ones.
+        seeds: by sample (see `samples`) the training seed of each run, if known.
     """
 
     scores: Sequence[Array]
@@ -45,6 +46,7 @@ class RunTable:
     trained: bool
     joint: bool = True
     resolutions: Sequence[float] = ()
+    seeds: Sequence[tuple[int | None, ...]] = ()
 
     @cached_property
     def resolution(self) -> float:
@@ -59,7 +61,7 @@ class RunTable:
         """Independent samples of run scores, whose mean of means is the policy's: of all missions, or of each."""
         runs = [scores.mean(axis=0) for scores in self.scores]
         if self.joint:
-            return [without_rounding(np.mean(runs, axis=0), self.resolution)]
+            return [without_rounding(runs[0] if len(runs) == 1 else np.mean(runs, axis=0), self.resolution)]
         return [without_rounding(part, self.resolution_on(mission)) for mission, part in enumerate(runs)]
 
     @cached_property
@@ -102,6 +104,20 @@ class RunTable:
         return float(np.mean([runs.mean() for runs in self.samples]))
 
     @cached_property
+    def directions(self) -> Array:
+        return directions(self.samples)
+
+    @cached_property
+    def noise(self) -> float:
+        """Standard error of a run's score by its episodes, as far as several are known."""
+        return sqrt(sum(term for term, _ in self.rest_terms) * self.samples[0].size)
+
+    @cached_property
+    def df(self) -> int:
+        """Degrees of freedom of the runs about their samples' means."""
+        return sum(runs.size - 1 for runs in self.samples)
+
+    @cached_property
     def fewest(self) -> int:
         """Training runs of the sample that has fewest."""
         return min(runs.size for runs in self.samples)
@@ -110,6 +126,13 @@ class RunTable:
     def sd(self) -> float:
         """Standard deviation of a run's score (over missions: within them)."""
         return sqrt(float(np.mean([variance(runs) for runs in self.samples])))
+
+
+def directions(samples: Sequence[Array]) -> Array:
+    """How the runs of all samples lie about their samples' means, scaled to length 1; 0 if they do not vary."""
+    gaps = np.concatenate([np.zeros(runs.size) if is_constant(runs) else runs - runs.mean() for runs in samples])
+    length = float(np.linalg.norm(gaps))
+    return np.asarray(gaps / length if length else gaps)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -172,7 +195,8 @@ class _Terms:
         """Degrees of freedom of a total of these terms (Satterthwaite 1946); variances are shares of it."""
         if not total:
             return nan
-        return 1 / sum((one / total) ** 2 / df if df else nan for one, df in self.terms)
+        shares = ((one / total, df) for one, df in self.terms)
+        return 1 / sum(share * share / df if df else nan for share, df in shares)
 
     @property
     def standard_error(self) -> StandardError:

@@ -19,9 +19,16 @@ from daf.statistics.intervals import (
     mean_of_strata,
     no_variance_reason,
     resolution_of,
+    skewness_of_mean,
     standard_error,
+    t_quantile,
     unknown,
+    wider_quantiles,
 )
+from daf.statistics.roots import Members, brent_roots
+
+FAR = 1_000.0  # size of t from which noncentrality has a closed form; scipy's series grow with t, and fail at 100,000
+MANY_DF = 10_000.0  # degrees of freedom from which their root is normal
 
 
 def hedges_correction(df: float) -> float:
@@ -31,34 +38,82 @@ def hedges_correction(df: float) -> float:
 
 def noncentral_t_limits(t: float, df: float, level: float = 0.95) -> tuple[float, float]:
     """Noncentrality parameters under which t is the upper and the lower tail's quantile (Steiger and Fouladi 1997)."""
+    return _noncentrality(t, df, 0.5 + level / 2), _noncentrality(t, df, 0.5 - level / 2)
 
+
+def _noncentrality(t: float, df: float, share: float) -> float:
+    """The noncentrality parameter under which a share of statistics is below t; NaN if it cannot be found."""
     if t < 0:
-        low, high = noncentral_t_limits(-t, df, level)
-        return -high, -low
+        return -_noncentrality(-t, df, 1 - share)
+    if t >= FAR:
+        return float(_far_noncentrality(np.array(t), np.array(df), share))
 
-    def solve(share: float) -> float:
-        def gap(noncentrality: float) -> float:
-            cdf = float(special.nctdtr(df, noncentrality, t))
-            if not isfinite(cdf):  # scipy fails far out in either tail
-                cdf = 1.0 if noncentrality < t else 0.0
-            return cdf - share
+    def gap(noncentrality: float) -> float:
+        cdf = float(special.nctdtr(df, noncentrality, t))
+        if not isfinite(cdf):  # scipy fails far out in either tail
+            cdf = 1.0 if noncentrality < t else 0.0
+        return cdf - share
 
-        width = 4 * sqrt(1 + t**2 / (2 * df))  # about four standard errors of t under a shifted mean
+    width = 4 * sqrt(1 + t**2 / (2 * df))  # about four standard errors of t under a shifted mean
+    for _ in range(20):
+        low, high = t - width, t + width
+        if gap(low) > 0 > gap(high):
+            return float(optimize.brentq(gap, low, high, xtol=1e-12, rtol=1e-13))
+        width *= 1.5
+    return nan
+
+
+def _far_noncentrality(t: Array, df: Array, share: float) -> Array:
+    """`_noncentrality` of large t, to 6 digits or more.
+
+    The noncentrality is a quantile of t S + Z, for S the root of chi-squared over its degrees of freedom and Z normal.
+    Z is small against t S, so it only moves the quantile of S, by half its variance times the slope of log density.
+    """
+    root = np.sqrt(special.chdtri(df, share) / df)
+    slope = (df - 1) / root - df * root
+    centre = 1 - 1 / (4 * df)
+    normal = centre + (root - centre) * np.sqrt(1 + 2 * df / t / t)
+    return np.asarray(t * np.where(df < MANY_DF, root - slope / t / t / 2, normal))
+
+
+def noncentral_t_limits_of(t: Array, df: Array, level: float = 0.95) -> tuple[Array, Array]:
+    """`noncentral_t_limits` of many t statistics at once, by the same steps."""
+    size, negative = np.abs(t), t < 0
+
+    def solve(share: float) -> Array:
+        def gap(noncentrality: Array, members: Members) -> Array:
+            cdf = special.nctdtr(df[members], noncentrality, size[members])
+            certain = np.where(noncentrality < size[members], 1.0, 0.0)
+            return np.asarray(np.where(np.isfinite(cdf), cdf, certain) - share)
+
+        far = size >= FAR
+        width, roots = 4 * np.sqrt(1 + np.where(far, 0, size) ** 2 / (2 * df)), np.full(size.size, nan)
+        roots[far] = _far_noncentrality(size[far], df[far], share)
+        members = np.flatnonzero(~far)
         for _ in range(20):
-            low, high = t - width, t + width
-            if gap(low) > 0 > gap(high):
-                return float(optimize.brentq(gap, low, high, xtol=1e-12, rtol=1e-13))
-            width *= 1.5
-        return nan
+            low, high = size[members] - width[members], size[members] + width[members]
+            at_low, at_high = gap(low, members), gap(high, members)
+            around = (at_low > 0) & (at_high < 0)
+            roots[members[around]] = brent_roots(
+                gap, members[around], (low[around], high[around]), (at_low[around], at_high[around]),
+                xtol=1e-12, rtol=1e-13,
+            )  # fmt: skip
+            members = members[~around]
+            if not members.size:
+                break
+            width[members] *= 1.5
+        return roots
 
-    return solve(0.5 + level / 2), solve(0.5 - level / 2)
+    low, high = solve(0.5 + level / 2), solve(0.5 - level / 2)
+    return np.where(negative, -high, low), np.where(negative, -low, high)
 
 
 def dz(strata: Sequence[Array], level: float = 0.95) -> tuple[float, Interval]:
     """Paired effect: mean difference over the standard deviation of differences (pooled within strata).
 
-    The interval inverts the noncentral t distribution. With several strata the t statistic has Satterthwaite's
-    degrees of freedom, and the effective number of pairs is (sd / standard error) squared.
+    The interval inverts the noncentral t distribution, with several strata with Satterthwaite's degrees of freedom.
+    Where skewness widens the interval of the mean (`intervals.mean_interval`), t is moved as far before, so that both
+    exclude 0 or neither does.
     """
     reason = no_variance_reason(strata)
     error, df = standard_error(strata) if strata else (nan, nan)
@@ -66,7 +121,13 @@ def dz(strata: Sequence[Array], level: float = 0.95) -> tuple[float, Interval]:
         return nan, unknown(reason or "a mission has only one unit")
     sd = sqrt(float(np.mean([stratum.var(ddof=1) for stratum in strata])))
     difference = float(mean_of_strata(strata))
-    return difference / sd, _scaled(noncentral_t_limits(difference / error, df, level), error / sd)
+    t, quantile = difference / error, t_quantile(level, df)
+    below, above = wider_quantiles(skewness_of_mean(strata, error), quantile)
+    limits = (
+        _noncentrality(t - (below - quantile), df, 0.5 + level / 2),
+        _noncentrality(t + (above - quantile), df, 0.5 - level / 2),
+    )
+    return difference / sd, _scaled(limits, error / sd)
 
 
 def standardized(difference: float, error: float, df: float, sd: float, level: float = 0.95) -> tuple[float, Interval]:
@@ -81,6 +142,24 @@ def standardized(difference: float, error: float, df: float, sd: float, level: f
     correction = hedges_correction(df) if df > 1 else 1.0
     limits = noncentral_t_limits(difference / error, df, level)
     return difference / sd * correction, _scaled(limits, error / sd * correction)
+
+
+def standardized_of(
+    difference: Array, error: Array, df: Array, sd: Array, level: float = 0.95
+) -> tuple[Array, Array, Array]:
+    """`standardized` of many differences at once: effects and their bounds."""
+    known = np.isfinite(error) & (error > 0) & (sd > 0)
+    effect, low, high = (np.full(difference.size, nan) for _ in range(3))
+    difference, error, df, sd = difference[known], error[known], df[known], sd[known]
+    logs = special.gammaln(df / 2) - special.gammaln((df - 1) / 2)
+    corrections = [exp(log) if one > 1 else 1.0 for log, one in zip(logs.tolist(), df.tolist(), strict=True)]
+    correction = np.where(df > 1, np.array(corrections) / np.sqrt(df / 2), 1.0)
+    limits = noncentral_t_limits_of(difference / error, df, level)
+    scale = error / sd * correction
+    finite = np.isfinite(limits[0]) & np.isfinite(limits[1])
+    effect[known] = difference / sd * correction
+    low[known], high[known] = (np.where(finite, limit * scale, nan) for limit in limits)
+    return effect, low, high
 
 
 def _scaled(limits: tuple[float, float], factor: float) -> Interval:

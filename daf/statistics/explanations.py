@@ -6,13 +6,23 @@ from collections.abc import Mapping, Sequence
 from math import isfinite
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from daf.config import DAFComparisonConfig
-from daf.statistics.records import OVERALL, Estimand, PairRecord
+from daf.statistics.pair_table import PairTable
+from daf.statistics.records import OPEN, OVERALL, Estimand, PairRecord
+from daf.system.nouns import number_of
 
 if TYPE_CHECKING:
+    from daf.statistics.intervals import Array
     from daf.statistics.units import Units
 
+INDEPENDENT = (
+    "Training runs count as independent, also those with the same seed: what a seed does to one recipe must not depend "
+    "on what it does to another."
+)
 MANY_EPISODES = 100  # among them, an event of 5 % has been seen with a chance of over 99 %
+COARSE = 100  # rounding errors per standard deviation of scores below which they may decide
 ESTIMANDS: Mapping[Estimand, str] = {
     "checkpoints": "these checkpoints: which of these exact weights score higher? Unit: the episode, paired by "
     "mission and environment seed. Says nothing about training the same recipe again.",
@@ -22,18 +32,20 @@ ESTIMANDS: Mapping[Estimand, str] = {
 
 
 def explain(
-    units: Units, config: DAFComparisonConfig, records: Sequence[PairRecord]
+    units: Units, config: DAFComparisonConfig, records: PairTable
 ) -> tuple[dict[Estimand, dict[str, Any]], list[str]]:
     """Return whether each estimand is answered, and the notes of the comparison."""
+    from daf.statistics.advice import advice  # imports scipy
+
     overall: dict[Estimand, list[PairRecord]] = {
-        estimand: [record for record in records if record.estimand == estimand and record.mission == OVERALL]
-        for estimand in ESTIMANDS
+        estimand: records.records(records.rows_of(estimand, mission=OVERALL)) for estimand in ESTIMANDS
     }
     answers = {
         estimand: {
             "question": question,
             "answered": any(record.verdict != "insufficient data" for record in overall[estimand]),
             "why": _why_not(estimand, units, overall[estimand]),
+            "advice": advice(estimand, units, config, overall[estimand]),
         }
         for estimand, question in ESTIMANDS.items()
     }
@@ -43,16 +55,19 @@ def explain(
         *_floors(records, several_missions, 1 - config.confidence_level),
         *_scale_notes(units, config, bool(several_missions and overall["checkpoints"])),
     ]
-    if config.equivalence_margin is None and any(record.verdict == "inconclusive" for record in records):
+    if config.equivalence_margin is None and records.texts["verdict"].are("inconclusive").any():
         notes.append(
-            "No equivalence margin was declared, so 'inconclusive' cannot be distinguished from 'equal'; set "
-            "equivalence_margin to the largest difference that does not matter."
+            "No equivalence margin was declared, so undecided pairs cannot be distinguished from equal ones; set "
+            "`equivalence_margin` to the largest difference that does not matter."
         )
     notes += _recipe_claim(units, config, overall["recipes"])
     notes += _unused_runs(units, overall["recipes"])
-    notes += _constant_differences(units, overall["checkpoints"])
-    notes += _unseen_events(overall["checkpoints"])
-    notes += _more_units_needed(overall, config)
+    if config.primary == "mean":
+        notes += _constant_differences(units, overall["checkpoints"])
+        notes += _unseen_events(overall["checkpoints"])
+        notes += _unseen_failures(overall["recipes"])
+    leading = [answer for answer in answers.values() if answer["answered"]] or list(answers.values())
+    notes += _more_units_needed(overall, config) or [str(answer["advice"]) for answer in leading if answer["advice"]]
     return answers, notes
 
 
@@ -63,9 +78,11 @@ def _why_not(estimand: Estimand, units: Units, overall: Sequence[PairRecord]) ->
     if tested := [record.reason for record in overall if record.tested]:
         return "; ".join(dict.fromkeys(tested)) + "."
     if not units.cells and units.failed:
+        if any(cell.partly for cell in units.failed.values()):
+            return f"{units.failure_of(units.failed_policies(), units.missions)}."
         return "every policy failed in every episode."
     lost = units.failed_policies()
-    failed = f"{' and '.join(lost)} failed in every episode"
+    failed = units.failure_of(lost, units.missions)
     if estimand == "checkpoints":
         others = "no two other policies" if lost else "no two policies"
         reason = f"{others} have varying results on the same environment seeds."
@@ -73,6 +90,8 @@ def _why_not(estimand: Estimand, units: Units, overall: Sequence[PairRecord]) ->
             reason = "there is no other policy to compare with."
         elif all(len(cell.seeds) == 1 for cell in units.cells.values()):
             reason = "every policy has only one episode per mission, which cannot tell a difference from chance."
+        elif not lost and overall and all(record.n_a and record.difference == 0 for record in overall):
+            reason = "all policies score the same."
         return f"{failed}, and {reason}" if lost else reason
     trained = {policy: len(units.training_seeds(policy)) for policy in units.policies if units.training_seeds(policy)}
     single = [policy for policy, seeds in trained.items() if seeds == 1]
@@ -97,9 +116,16 @@ def _why_not(estimand: Estimand, units: Units, overall: Sequence[PairRecord]) ->
 
 
 def _recipe_claim(units: Units, config: DAFComparisonConfig, overall: Sequence[PairRecord]) -> list[str]:
-    """What the question about recipes generalizes to."""
-    if not any(record.tested for record in overall):
+    """What the question about recipes generalizes to, and what it assumes."""
+    tested = [record for record in overall if record.tested]
+    if not tested:
         return []
+    if not all(None in (record.n_a, record.n_b) for record in tested):
+        return [*_claim(units, config), INDEPENDENT]
+    return _claim(units, config)
+
+
+def _claim(units: Units, config: DAFComparisonConfig) -> list[str]:
     if all(len(cell.seeds) == 1 for cell in units.cells.values()):
         return [
             "Every training run has one score per mission: what another evaluation would change is part of the spread "
@@ -120,12 +146,15 @@ def _recipe_claim(units: Units, config: DAFComparisonConfig, overall: Sequence[P
 
 def _unused_runs(units: Units, overall: Sequence[PairRecord]) -> list[str]:
     """A note if recipes over missions do not use every training run that the data contain."""
-    policies = dict.fromkeys(policy for record in overall for policy in (record.policy_a, record.policy_b))
+    pairs_of: dict[str, list[tuple[str, str]]] = {}
+    for record in overall:
+        for policy in (record.policy_a, record.policy_b):
+            pairs_of.setdefault(policy, []).append((record.policy_a, record.policy_b))
     shares = []
-    for policy in policies:
+    for policy, pairs in pairs_of.items():
         counts = []
-        for pair in {(record.policy_a, record.policy_b) for record in overall}:
-            if policy in pair and units.training_seeds(policy) and (missions := units.missions_of(*pair)):
+        for pair in pairs:
+            if units.training_seeds(policy) and (missions := units.missions_of(*pair)):
                 used = sum(runs.size for runs in units.run_scores(policy, missions))
                 counts.append((used, sum(units.cells[policy, mission].runs.size for mission in missions)))
         used, present = min(counts, key=lambda count: count[0] / count[1], default=(0, 0))
@@ -157,39 +186,56 @@ def _scale_notes(units: Units, config: DAFComparisonConfig, several_missions: bo
                 "of their differences allow for its sampling error where the policies share environment seeds; "
                 "aggregates and profiles of checkpoints treat it as known."
             )
+    coarse = {
+        mission: cell.resolution
+        for (_, mission), cell in units.cells.items()
+        if 0 < _spread(cell.rewards_ec) < COARSE * cell.resolution
+    }
+    notes += [
+        f"Scores on {mission} are so large, compared with how they vary, that differences up to {size:.2g} count as "
+        "rounding errors: subtract the same number from all of them."
+        for mission, size in coarse.items()
+    ]
     played = {mission for _, mission in units.cells}
     shared = units.missions_of(*(policy for policy in units.policies if units.missions_of(policy)))
     if len(shared) < len(played):
         notes.append(
-            f"Aggregates, profiles and ranks over missions use only the {len(shared)} of {len(played)} missions that "
-            "all policies played."
+            f"Aggregates, profiles and ranks over missions use only the {len(shared)} of "
+            f"{number_of(len(played), 'mission')} that all policies played."
         )
     return notes
 
 
-def _floors(records: Sequence[PairRecord], several_missions: bool, alpha: float) -> list[str]:
+def _spread(scores: Array) -> float:
+    """Standard deviation, of scores of any size."""
+    from daf.statistics.intervals import unit_of  # imports scipy
+
+    unit = unit_of(scores)
+    return unit * float((scores / unit).std())
+
+
+def _floors(records: PairTable, several_missions: bool, alpha: float) -> list[str]:
     """Notes on families of Holm's correction in which a test has too few units to be significant at the first step.
 
     The number of draws sets no such bound: it grows with the family (`hypothesis_tests.draws_for_family`).
     """
     units: Mapping[Estimand, tuple[str, str]] = {
         "checkpoints": ("episodes that differ", "Run more episodes"),
-        "recipes": ("training seeds", "Train more"),
+        "recipes": ("training seeds", "Train more seeds"),
     }
     notes = []
     for estimand, (few, remedy) in units.items():
         for overall in (True, False) if several_missions else (True,):
-            family = [
-                record for record in records
-                if record.estimand == estimand and (record.mission == OVERALL) == overall and record.tested
-            ]  # fmt: skip
-            floor = max((record.minimum_p for record in family if isfinite(record.minimum_p)), default=0.0)
-            if floor * len(family) > alpha:
-                tests = f"{len(family)} {'pair' if overall else 'test'}{'s' * (len(family) > 1)}"
+            family = records.texts["estimand"].are(estimand) & (records.overall == overall) & records.tested
+            floors, tested = records.numbers["minimum_p"][family], int(family.sum())
+            floor = float(floors[np.isfinite(floors)].max(initial=0.0))
+            if floor * tested > alpha:
+                tests = number_of(tested, "pair" if overall else "test")
+                where = "" if overall else " on a single mission"
+                needed = f"p ≤ {alpha:.2g}" if tested == 1 else f"up to p ≤ {alpha / tested:.2g} with {tests}"
                 notes.append(
-                    f"With this number of {few}, p cannot fall below {floor:.2g} in at least one comparison, before "
-                    f"the correction for {tests}{'' if overall else ' on single missions'}: a missing verdict there "
-                    f"means little. {remedy}."
+                    f"At least one pair may have too few {few} for a verdict{where}: even the clearest difference "
+                    f"would give p = {floor:.2g} there, and a verdict needs {needed}. {remedy}."
                 )
     return notes
 
@@ -207,7 +253,7 @@ def _constant_differences(units: Units, overall: Sequence[PairRecord]) -> list[s
     if not pairs_by_mission:
         return []
     where = "; ".join(
-        f"on {mission} ({', '.join(pairs) if len(pairs) <= 3 else f'{len(pairs)} pairs'})"
+        f"on {mission} ({', '.join(pairs) if len(pairs) <= 3 else number_of(len(pairs), 'pair')})"
         for mission, pairs in pairs_by_mission.items()
     )
     return [
@@ -226,32 +272,50 @@ def _unseen_events(overall: Sequence[PairRecord]) -> list[str]:
         return []
     share = largest_unseen_share(min(counts))
     return [
-        f"{min(counts)} paired episodes may miss an event that happens in up to {100 * share:.2g} % of them; if rare "
-        "events can decide the mean reward of a mission, play more."
+        f"{number_of(min(counts), 'paired episode')} may miss an event that happens in up to {100 * share:.2g} % of "
+        "them; if rare events can decide the mean reward of a mission, play more."
+    ]
+
+
+def _unseen_failures(overall: Sequence[PairRecord]) -> list[str]:
+    """The same for few training runs: on which runs fail now and then, a verdict may depend."""
+    from daf.statistics.cautions import largest_unseen_share
+
+    decided = [record for record in overall if record.verdict in ("better", "worse")]
+    fewest = min((count for record in decided for count in (record.n_a, record.n_b) if count), default=MANY_EPISODES)
+    if fewest >= MANY_EPISODES:
+        return []
+    share = largest_unseen_share(fewest)
+    return [
+        f"{number_of(fewest, 'training run')} may miss a failure that happens to up to {100 * share:.2g} % of them; if "
+        "that can decide the mean, train more."
     ]
 
 
 def _more_units_needed(overall: Mapping[Estimand, Sequence[PairRecord]], config: DAFComparisonConfig) -> list[str]:
     """How many more units the undecided pairs need for the declared margin, in a sentence or two per estimand."""
-    units: Mapping[Estimand, str] = {"checkpoints": "episodes per mission", "recipes": "training seeds per recipe"}
+    units: Mapping[Estimand, tuple[str, str]] = {
+        "checkpoints": ("episode", " per mission"), "recipes": ("training seed", " per recipe"),
+    }  # fmt: skip
     notes = []
-    for estimand, unit in units.items():
-        open_pairs = [record for record in overall[estimand] if record.verdict == "inconclusive"]
+    for estimand, (unit, per) in units.items():
+        open_pairs = [record for record in overall[estimand] if record.verdict in OPEN and record.tested]
         hopeless = [record for record in open_pairs if isfinite(record.power) and record.n_needed is None]
         if hopeless:
             if estimand == "recipes" and config.recipe_claim == "general":
-                unit += ", on this number of episodes,"
+                per += ", on this number of episodes,"
             notes.append(
                 f"A difference of {config.equivalence_margin:g} is so small compared with the variance seen so far "
-                f"that a billion {unit} would not show it in {len(hopeless)} of {len(open_pairs)} undecided pairs of "
-                f"{estimand}."
+                f"that a billion {unit}s{per} would not show it in {len(hopeless)} of "
+                f"{number_of(len(open_pairs), 'undecided pair')} of {estimand}."
             )
         needed = [record.more_needed for record in open_pairs if record.more_needed]
         if needed:
             every = "every other" if any(record.more_needed is None for record in open_pairs) else "every"
+            more = f"{number_of(max(needed), f'more {unit}')}{per}"
             notes.append(
-                f"About {max(needed)} more {unit} would give {every} undecided pair of {estimand} an 80 % chance of "
-                f"showing a difference of {config.equivalence_margin:g} at the strictest step of Holm's correction, "
-                "given the variance seen so far."
+                f"About {more} would give {every} undecided pair of {estimand} an 80 % chance of showing a difference "
+                f"of {config.equivalence_margin:g} at the strictest step of Holm's correction, given the variance seen "
+                "so far."
             )
     return notes

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from daf.errors import BadInputError
+from daf.system.nouns import number_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -55,7 +56,8 @@ def from_marl_eval(files: Mapping[str, Mapping[str, Any]]) -> pd.DataFrame:
     frame = pd.DataFrame(rows)
     absolute = sum(is_absolute for _, _, is_absolute in runs.values())
     if absolute:
-        note = f"The scores of {absolute} runs are marl-eval's absolute metrics: of a run's best policy."
+        scores = f"The scores of {number_of(absolute, 'run')}"
+        note = f"{scores} are marl-eval's absolute metrics: of a run's best policy."
         frame.attrs[NOTES] = [note]
     return frame
 
@@ -77,9 +79,10 @@ def _level(content: Any, where: str, *place: object) -> Mapping[str, Any]:
     if isinstance(content, Mapping):
         return content
     expected = "records with policy, mission and score, or marl-eval's environment → task → algorithm → run → step"
-    hint = "an array of scores does not name its missions and seeds: write a row for each score"
-    found, is_array = type(content).__name__, hasattr(content, "shape") or isinstance(content, list)
-    raise BadInputError(expected, found, f"{where}: {' / '.join(map(str, place))}", hint if is_array else "")
+    hint = "write a row for each score, with policy, mission and score"
+    if hasattr(content, "shape") or isinstance(content, list):
+        hint = "an array of scores does not name its missions and seeds: write a row for each score"
+    raise BadInputError(expected, type(content).__name__, f"{where}: {' / '.join(map(str, place))}", hint)
 
 
 def _last_returns(steps: Mapping[str, Any], where: str) -> list[Any]:

@@ -22,9 +22,12 @@ from daf.statistics.records import OVERALL, AggregateRecord, Estimand, ProfileRe
 from daf.statistics.resampled_counts import BY_MISSION, POOLED, PooledStatistic, Scores
 from daf.statistics.streams import ESTIMAND_KEYS, environment_streams, stream
 from daf.statistics.units import Units, crossed_tables
+from daf.system.nouns import number_of
+from daf.system.shares import Advance, in_shares
 
 NUM_THRESHOLDS = 51
 BAND_RESAMPLES = 2_000  # enough for a band; point intervals take config.num_resamples (Agarwal et al. 2021)
+FEW_RANKS = 200  # up to which copies of the process cost more time than they save
 
 
 def _samples(units: Units) -> dict[Estimand, dict[str, Scores]]:
@@ -82,7 +85,7 @@ def basis_notes(units: Units, config: DAFComparisonConfig) -> list[str]:
         without = " and ".join(policy for policy in present if policy not in able)
         notes.append(
             f"Aggregates, profiles and ranks of recipes over missions omit {without}, of which no training seed played "
-            f"all {len(missions)} missions."
+            f"all {number_of(len(missions), 'mission')}."
         )
     if config.resample_missions:
         notes.append(
@@ -281,30 +284,47 @@ def rank_policies(units: Units, config: DAFComparisonConfig) -> tuple[list[RankR
     shared = _shared_episodes(units, present)
     if len(present) < 2 or not shared:
         return [], None
-    records: list[RankRecord] = []
-    groups = [(mission, [mission]) for mission in shared] + [(OVERALL, list(shared))]
-    options: dict[str, Any] = {"level": config.confidence_level, "num_resamples": config.num_resamples}
-    for name, members in groups:
+
+    def rank(group: tuple[Estimand, str, list[str]], advance: Advance) -> list[RankRecord]:
+        estimand, name, members = group
+        if estimand == "recipes":
+            return _rank_recipes(units, config, name, members)
+        options: dict[str, Any] = {"level": config.confidence_level, "num_resamples": config.num_resamples}
         rng = stream(config, "ranks", *members)
         ranks = ranking.bootstrap_ranks([shared[mission] for mission in members], rng=rng, **options)
-        records += _rank_records("checkpoints", name, present, ranks, units.failed_policies())
-    for name, members in [*((mission, [mission]) for mission in missions), (OVERALL, missions)]:
-        able = _with_runs(units, present, members)
-        fixed = [not units.training_seeds(policy) for policy in able]
-        if len(able) < 2 or all(fixed):
-            continue
-        ranks = ranking.bootstrap_run_ranks(
-            [units.run_scores(policy, members) for policy in able],
-            fixed=fixed,
-            rngs=[stream(config, "recipe ranks", policy, *members) for policy in able],
-            shifts=_environment_shifts(units, config, able, members),
-            joint=not units.runs_per_mission,
-            **options,
-        )
-        without = [policy for policy in present if policy not in able]
-        records += _rank_records("recipes", name, able, ranks, [*without, *units.failed_policies()])
+        return _rank_records(estimand, name, present, ranks, units.failed_policies())
+
+    played: list[tuple[Estimand, list[str]]] = [("checkpoints", list(shared)), ("recipes", missions)]
+    groups = [
+        (estimand, name, members)
+        for estimand, names in played
+        for name, members in [*((mission, [mission]) for mission in names), (OVERALL, names)]
+    ]
+    few = len(present) * len(groups) < FEW_RANKS
+    ranked = in_shares(rank, groups, cost=lambda group: len(group[2]), small=few)
+    records = [record for part in ranked for record in part]
     means = np.array([without_rounding(scores.mean(axis=1), resolution_of(scores)) for scores in shared.values()])
     return records, ranking.friedman_test(means, 1 - config.confidence_level)
+
+
+def _rank_recipes(units: Units, config: DAFComparisonConfig, name: str, missions: list[str]) -> list[RankRecord]:
+    """Ranks of recipes on missions; none if no policy was trained."""
+    present = _shared_missions(units)[0]
+    able = _with_runs(units, present, missions)
+    fixed = [not units.training_seeds(policy) for policy in able]
+    if len(able) < 2 or all(fixed):
+        return []
+    ranks = ranking.bootstrap_run_ranks(
+        [units.run_scores(policy, missions) for policy in able],
+        fixed=fixed,
+        level=config.confidence_level,
+        num_resamples=config.num_resamples,
+        rngs=[stream(config, "recipe ranks", policy, *missions) for policy in able],
+        shifts=_environment_shifts(units, config, able, missions),
+        joint=not units.runs_per_mission,
+    )
+    without = [policy for policy in present if policy not in able]
+    return _rank_records("recipes", name, able, ranks, [*without, *units.failed_policies()])
 
 
 def _environment_shifts(

@@ -6,45 +6,36 @@ hold only for these weights. *Recipes*: the unit is the training seed; its episo
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import replace
 from itertools import combinations
-from math import isfinite
 from typing import Any
+
+import numpy as np
 
 from daf.config import DAFComparisonConfig
 from daf.statistics import hypothesis_tests
-from daf.statistics.cautions import join_cautions
+from daf.statistics.checkpoint_batch import compare_checkpoints
 from daf.statistics.checkpoint_pairs import checkpoint_pair
-from daf.statistics.planning import Spread, plan
-from daf.statistics.primary import advantage, contradiction_text, contradictions
+from daf.statistics.pair_group import PairGroup
+from daf.statistics.pair_table import PairTable, Rows
+from daf.statistics.planning import Spread
 from daf.statistics.progress import Progress
+from daf.statistics.recipe_batch import compare_recipes
 from daf.statistics.recipe_pairs import recipe_pair
 from daf.statistics.recipe_resamples import Improvements
-from daf.statistics.records import OVERALL, Estimand, PairRecord, Verdict, changed, in_scores
+from daf.statistics.records import IN_UNITS_OF_SCORES, OVERALL, Estimand, PairRecord, in_scores
 from daf.statistics.units import Units
+from daf.statistics.verdicts import conclude, verdict
+from daf.system.shares import Advance, in_shares
 
-FEWEST_SEEDS = 3  # from 2 against 2, up to half of all verdicts would be false
+__all__ = ["compare_pairs", "verdict"]
 
-
-@dataclass(frozen=True, kw_only=True)
-class _Row:
-    """The subject of a row of the table; `mission` is "overall" if it covers all missions."""
-
-    estimand: Estimand
-    a: str
-    b: str
-    mission: str
-    missions: list[str]
-
-    @property
-    def family(self) -> tuple[Estimand, bool]:
-        """The tests that are adjusted together."""
-        return self.estimand, self.mission == OVERALL
+FEW_ROWS = 500  # up to which copies of the process cost more time than they save
 
 
-def compare_pairs(units: Units, config: DAFComparisonConfig) -> list[PairRecord]:
+def compare_pairs(units: Units, config: DAFComparisonConfig) -> PairTable:
     """Every pair on every common mission and overall, for both estimands, with adjusted p-values and verdicts.
 
     For each estimand, overall records and records of single missions are separate families of Holm's correction. The
@@ -52,49 +43,111 @@ def compare_pairs(units: Units, config: DAFComparisonConfig) -> list[PairRecord]
     the number of units needed are computed at Holm's first and strictest step.
     """
     alpha, margin = 1 - config.confidence_level, config.equivalence_margin
-    rows = _rows(units, config)
-    sizes = Counter(row.family for row in rows)
+    groups = _groups(units, config)
+    rows_of: dict[tuple[Estimand, bool], list[Rows]] = {}
+    for group in groups:
+        rows_of.setdefault(group.family, []).append(group.rows)
+    families = {family: np.sort(np.concatenate(rows)) for family, rows in rows_of.items()}
     draws = {
-        family: hypothesis_tests.draws_for_family(config.num_resamples, size, alpha) for family, size in sizes.items()
+        family: hypothesis_tests.draws_for_family(config.num_resamples, len(rows), alpha)
+        for family, rows in families.items()
     }
-    tested = _tested(units, config, rows, draws)
-    concluded: dict[int, PairRecord] = {}
-    for family in sizes:
-        members = [index for index, row in enumerate(rows) if row.family == family]
-        records = _conclude([tested[index] for index in members], alpha, margin)
-        concluded |= dict(zip(members, records, strict=True))
-    return [*(concluded[index] for index in range(len(rows))), *_failed_pairs(units, config)]
+    failed = _failed_pairs(units, config)
+    tested = sum(len(rows) for rows in families.values())
+    table = PairTable.blank(tested + len(failed))
+    spreads = _test(units, config, [replace(group, max_resamples=draws[group.family]) for group in groups], table)
+    for rows in families.values():
+        conclude(table, rows, spreads, alpha, margin)
+    for row, record in enumerate(failed, start=tested):
+        table.put(row, record)
+    return table
+
+
+def _test(
+    units: Units, config: DAFComparisonConfig, groups: Sequence[PairGroup], table: PairTable
+) -> dict[int, Spread]:
+    """Fill the rows of all groups, not yet adjusted. Those on the same missions share what they can.
+
+    Returns:
+        How units spread, by row, where planning needs it.
+    """
+    present = _present(units)
+    by_missions: dict[tuple[str, ...], list[PairGroup]] = {}
+    for group in groups:
+        by_missions.setdefault(tuple(group.missions), []).append(group)
+    members = list(by_missions.values())
+    spreads: dict[int, Spread] = {}
+    improvements = Improvements(units, config, present)
+    improvements.prepare(max(by_missions, key=len, default=()))
+    num_rows = sum(len(group.pairs) for group in groups)
+
+    def test(together: list[PairGroup], advance: Advance) -> tuple[PairTable, dict[int, Spread]]:
+        return _tested_together(units, config, together, improvements, advance)
+
+    with Progress(num_rows, "rows of pairs") as progress:
+        parts = in_shares(
+            test, members, advance=progress.advance, cost=lambda groups: len(groups[0].missions),
+            memory=8.0 * config.num_resamples * max((len(group.pairs) for group in groups), default=0),
+            small=num_rows < FEW_ROWS,
+        )  # fmt: skip
+        with closing(parts):
+            for together, (part, found) in zip(members, parts, strict=True):
+                rows = np.concatenate([group.rows for group in together])
+                table.take_over(rows, part)
+                spreads |= {int(rows[row]): spread for row, spread in found.items()}
+    return spreads
+
+
+def _tested_together(
+    units: Units, config: DAFComparisonConfig, groups: Sequence[PairGroup], improvements: Improvements, advance: Advance
+) -> tuple[PairTable, dict[int, Spread]]:
+    """The rows of groups on the same missions as a table, one group after another, and how units spread by row."""
+    missions = groups[0].missions
+    shared = units.in_shared_unit(missions, _present(units))
+    ends = np.cumsum([len(group.pairs) for group in groups])
+    table, spreads = PairTable.blank(int(ends[-1])), dict[int, Spread]()
+    for group, end in zip(groups, ends.tolist(), strict=True):
+        rest = group = replace(group, rows=np.arange(end - len(group.pairs), end))
+        if shared is not None:
+            rest, found = _by_arrays(shared, config, group, table, improvements)
+            spreads |= found
+            if len(rest.pairs) < len(group.pairs):
+                advance(len(group.pairs) - len(rest.pairs))
+        for row, (a, b) in zip(rest.rows.tolist(), rest.pairs, strict=True):
+            own = shared or units.in_own_unit(missions, (a, b))
+            record, spread = _tested(own, config, group, (a, b), improvements)
+            table.put(row, in_scores(record, own.unit))
+            if spread is not None and config.equivalence_margin:
+                spreads[row] = spread.in_scores(own.unit)
+            advance(1)
+    return table, spreads
+
+
+def _by_arrays(
+    shared: Units, config: DAFComparisonConfig, group: PairGroup, table: PairTable, improvements: Improvements
+) -> tuple[PairGroup, dict[int, Spread]]:
+    """Fill the rows of a group that arrays suffice for; returns the others."""
+    spreads: dict[int, Spread] = {}
+    if group.estimand == "checkpoints":
+        done = compare_checkpoints(shared, config, group, table)
+    else:
+        done, spreads = compare_recipes(shared, config, group, table, improvements)
+    if shared.unit != 1:
+        for name in IN_UNITS_OF_SCORES[PairRecord]:
+            table.numbers[name][group.rows[done]] *= shared.unit
+    return group.subset(~done), spreads
 
 
 def _tested(
-    units: Units, config: DAFComparisonConfig, rows: Sequence[_Row], draws: Mapping[tuple[Estimand, bool], int]
-) -> list[tuple[PairRecord, Spread | None]]:
-    """The records of all rows, not yet adjusted. Rows on the same missions follow each other, and share what they can.
-
-    Args:
-        draws: by family, draws of a test if its first draws rarely reach the observed difference.
-    """
-    present = _present(units)
-    improvements, progress = Improvements(units, config, present), Progress(len(rows), "rows of pairs")
-    groups: dict[tuple[str, ...], list[int]] = {}
-    for index, row in enumerate(rows):
-        groups.setdefault(tuple(row.missions), []).append(index)
-    tested: dict[int, tuple[PairRecord, Spread | None]] = {}
-    for missions, members in groups.items():
-        shared = units.in_shared_unit(missions, present)
-        for index in members:
-            row = rows[index]
-            own = shared or units.in_own_unit(missions, (row.a, row.b))
-            options: dict[str, Any] = {
-                "mission": row.mission, "missions": row.missions, "max_resamples": draws[row.family],
-            }  # fmt: skip
-            if row.estimand == "checkpoints":
-                record, spread = checkpoint_pair(own, config, row.a, row.b, **options)
-            else:
-                record, spread = recipe_pair(own, config, row.a, row.b, **options, improvements=improvements)
-            tested[index] = in_scores(record, own.unit), spread and spread.in_scores(own.unit)
-            progress.advance()
-    return [tested[index] for index in range(len(rows))]
+    units: Units, config: DAFComparisonConfig, group: PairGroup, pair: tuple[str, str], improvements: Improvements
+) -> tuple[PairRecord, Spread | None]:
+    """The record of one pair."""
+    options: dict[str, Any] = {
+        "mission": group.mission, "missions": group.missions, "max_resamples": group.max_resamples,
+    }  # fmt: skip
+    if group.estimand == "checkpoints":
+        return checkpoint_pair(units, config, *pair, **options)
+    return recipe_pair(units, config, *pair, **options, improvements=improvements)
 
 
 def _failed_pairs(units: Units, config: DAFComparisonConfig) -> list[PairRecord]:
@@ -115,7 +168,7 @@ def _failed_pairs(units: Units, config: DAFComparisonConfig) -> list[PairRecord]
             PairRecord(
                 estimand="checkpoints", mission=mission, n_missions=0 if mission == OVERALL else 1, policy_a=a,
                 policy_b=b, paired=True, n_a=0, n_b=0, effect_name="dz", test="none",
-                reason=f"{' and '.join(lost[mission])} failed in every episode",
+                reason=units.failure_of(lost[mission], units.missions if mission == OVERALL else [mission]),
             )
             for mission in without
         ]  # fmt: skip
@@ -134,78 +187,24 @@ def _pairs(policies: Sequence[str], config: DAFComparisonConfig) -> list[tuple[s
     return [(config.reference, other) for other in others if config.reference in policies]
 
 
-def _rows(units: Units, config: DAFComparisonConfig) -> list[_Row]:
-    """The rows of the table, in order: every pair, or every pair with the reference."""
-    rows = []
+def _groups(units: Units, config: DAFComparisonConfig) -> list[PairGroup]:
+    """The rows of the table by missions. In the table, a pair's rows, on every mission and overall, are neighbours."""
+    members: dict[tuple[Estimand, str, tuple[str, ...]], tuple[list[int], list[tuple[str, str]]]] = {}
+    row = 0
     for a, b in _pairs(_present(units), config):
-        groups: list[tuple[Estimand, list[str]]] = [
-            ("checkpoints", [m for m in units.missions_of(a, b) if units.paired_differences(a, b, m).size])
+        common = units.missions_of(a, b)
+        estimands: list[tuple[Estimand, list[str]]] = [
+            ("checkpoints", [mission for mission in common if units.share_episodes(a, b, mission)])
         ]
         if units.training_seeds(a) or units.training_seeds(b):
-            groups.append(("recipes", units.missions_of(a, b)))
-        for estimand, common in groups:
-            for mission, missions in (*((mission, [mission]) for mission in common), (OVERALL, common)):
-                rows.append(_Row(estimand=estimand, a=a, b=b, mission=mission, missions=missions))
-    return rows
-
-
-def _conclude(
-    family: Sequence[tuple[PairRecord, Spread | None]], alpha: float, margin: float | None
-) -> list[PairRecord]:
-    """The records of one family with adjusted p-values, planning and verdicts."""
-    raw = [record.p for record, _ in family]
-    num_tests = sum(isfinite(p) for p in raw)
-    first_step = alpha / max(1, num_tests)
-    columns = zip(
-        family,
-        hypothesis_tests.holm(raw),
-        hypothesis_tests.benjamini_hochberg(raw),
-        hypothesis_tests.holm([record.p_equivalence for record, _ in family]),
-        strict=True,
-    )
-    concluded = []
-    for (record, spread), p_holm, p_bh, p_equivalence in columns:
-        planned = plan(spread, margin, first_step)
-        equivalence = float(p_equivalence)
-        conclusion, reason = verdict(record, float(p_holm), equivalence, alpha, margin)
-        against = contradictions(record) if conclusion in ("better", "worse") else []
-        caution = record.caution
-        if against:
-            caution = join_cautions([record.caution, contradiction_text(record, against)])
-        concluded.append(
-            changed(
-                record, power=planned.power, n_needed=planned.n_needed, more_needed=planned.more_needed,
-                p_holm=float(p_holm), p_bh=float(p_bh), p_equivalence=equivalence, n_tests=num_tests,
-                verdict=conclusion, reason=record.reason or reason, contradicted_by=", ".join(against),
-                caution=caution,
-            )
-        )  # fmt: skip
-    return concluded
-
-
-def verdict(
-    record: PairRecord, p_holm: float, p_equivalence: float, alpha: float, margin: float | None
-) -> tuple[Verdict, str]:
-    """The verdict on policy_a of a pair, and a reason if the numbers do not explain it.
-
-    Args:
-        p_holm, p_equivalence: adjusted p-values of a difference and of equivalence.
-
-    A declared margin has the last word: a difference shown to be smaller than the margin is "equivalent", even if it
-    is also shown not to be 0.
-    """
-    if not record.tested:
-        return "insufficient data", record.reason or "no test was possible"
-    seeds = [count for count in (record.n_a, record.n_b) if count is not None]
-    if record.estimand == "recipes" and min(seeds) < FEWEST_SEEDS:
-        return (
-            "insufficient data",
-            f"{min(seeds)} training seeds cannot show how much runs vary; train at least 3",
-        )
-    if margin and p_equivalence <= alpha:
-        return "equivalent", f"shown to differ by less than the declared {margin:g}"
-    if record.minimum_p > alpha:
-        return "insufficient data", f"p cannot fall below {record.minimum_p:.2g} with this number of differing units"
-    if p_holm <= alpha:
-        return ("better" if advantage(record) > 0 else "worse"), ""
-    return "inconclusive", ""
+            estimands.append(("recipes", common))
+        for estimand, missions in estimands:
+            for mission, covered in (*((mission, (mission,)) for mission in missions), (OVERALL, tuple(missions))):
+                rows, pairs = members.setdefault((estimand, mission, covered), ([], []))
+                rows.append(row)
+                pairs.append((a, b))
+                row += 1
+    return [
+        PairGroup(estimand=estimand, mission=mission, missions=list(missions), pairs=pairs, rows=np.array(rows))
+        for (estimand, mission, missions), (rows, pairs) in members.items()
+    ]

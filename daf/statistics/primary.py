@@ -20,27 +20,18 @@ from daf.statistics.intervals import (
     ROUNDING,
     Array,
     Interval,
+    df_of_many_strata,
     iqm,
     is_constant,
-    satterthwaite_df,
     t_quantile,
     unknown,
     variance,
     without_rounding,
 )
-from daf.statistics.records import PairRecord, changed
+from daf.statistics.records import PRIMARY_NAMES, PairRecord, changed, estimate_of
+from daf.system.nouns import number_of
 
-NAMES = {"mean": "mean", "iqm": "IQM", "probability_of_improvement": "probability of improvement"}
 FEW_BEYOND = 10  # replicates beyond 0 from which their share is a p-value
-
-
-def estimate_of(record: PairRecord) -> tuple[float, float, float]:
-    """The primary quantity of a pair with its interval; 0, or one half of a probability, means equal."""
-    if record.primary == "iqm":
-        return record.iqm_difference, record.iqm_low, record.iqm_high
-    if record.primary == "probability_of_improvement":
-        return record.p_improvement, record.p_improvement_low, record.p_improvement_high
-    return record.difference, record.interval_low, record.interval_high
 
 
 def advantage(record: PairRecord) -> float:
@@ -76,7 +67,8 @@ def contradiction_text(record: PairRecord, names: Sequence[str]) -> str:
     if not names:
         return ""
     shown = " and ".join(figures[name] for name in names)
-    return f"this verdict is about the {NAMES[record.primary]}, but {shown} ({record.policy_a} over {record.policy_b})"
+    decided = PRIMARY_NAMES[record.primary]
+    return f"this verdict is about the {decided}, but {shown} ({record.policy_a} over {record.policy_b})"
 
 
 # ---- paired episodes --------------------------------------------------------------------------------------
@@ -88,7 +80,7 @@ def paired_iqm(
     """Difference of the IQMs of paired units pooled over missions: value, interval, standard error and df.
 
     Yuen's test of dependent samples (Wilcox 2012, section 5.9.5) from winsorized values, with the variance within
-    missions, and the degrees of freedom of each, as in `intervals.standard_error`.
+    missions, and degrees of freedom that hold for few episodes on each of many missions, too.
 
     Args:
         resolution: the size up to which differences are rounding errors of the scores.
@@ -106,7 +98,7 @@ def paired_iqm(
     sums = np.array([size * variance(part) for size, part in zip(sizes, gaps, strict=True)])
     total = float(sums.sum())
     error = sqrt(total * (n - 1) / n / (kept * (kept - 1)))
-    df = max(1.0, satterthwaite_df(sums, sizes - 1.0, total) * (kept - 1) / (n - 1))
+    df = max(1.0, df_of_many_strata(sums, sizes - 1.0, total) * (kept - 1) / (n - 1))
     half = t_quantile(level, df) * error
     return difference, Interval(low=difference - half, high=difference + half, method="Yuen"), error, df
 
@@ -180,12 +172,12 @@ def _sign_test(signs: Sequence[Array], draws: int, rng: np.random.Generator) -> 
     for count, size in zip(counts, sizes, strict=True):
         drawn += (2 * rng.binomial(count, 0.5, draws) - count) / size
     p = (1 + int((np.abs(drawn) >= observed).sum())) / (1 + draws)
-    return p, f"sign test, stratified by mission ({draws:,} draws)", max(least, 1 / (1 + draws))
+    return p, f"sign test, stratified by mission ({number_of(draws, 'draw')})", max(least, 1 / (1 + draws))
 
 
 def _untested(record: PairRecord, name: Primary, reason: str) -> PairRecord:
     return changed(
-        record, primary=name, test=f"test of the {NAMES[name]}", t=nan, df=nan, p=nan, minimum_p=nan,
+        record, primary=name, test=f"test of the {PRIMARY_NAMES[name]}", t=nan, df=nan, p=nan, minimum_p=nan,
         p_equivalence=nan, reason=record.reason or reason,
     )  # fmt: skip
 
@@ -230,7 +222,7 @@ def from_replicates(
     expansions = [expansion(sample) for sample in sizes]
     p = min(1.0, max(hypothesis_tests.t_p_value(z / factor, df) for factor, df in expansions))
     return changed(
-        record, primary=name, test=f"bootstrap test of the {NAMES[name]}", t=nan, df=nan, p=p, minimum_p=nan,
+        record, primary=name, test=f"bootstrap test of the {PRIMARY_NAMES[name]}", t=nan, df=nan, p=p, minimum_p=nan,
         p_equivalence=nan,
     )  # fmt: skip
 

@@ -12,11 +12,14 @@ from math import nan, sqrt
 import numpy as np
 from scipy import stats
 
+from daf.statistics import few_run_ranks
 from daf.statistics.bootstrap import FEWEST_UNITS, replicate_levels
 from daf.statistics.intervals import ROUNDING, Array, resolution_of, unit_of
-from daf.statistics.resampled_counts import draw_counts
+from daf.statistics.order_statistics import bounding_quantiles
+from daf.statistics.resampled_counts import unit_counts
 
 MISSIONS_FOR_FRIEDMAN = 6
+VALUES = 200_000  # ranked at once
 MANY_EPISODES = 1_000  # on a mission, above which resampled means are drawn from their normal limit
 
 
@@ -41,16 +44,30 @@ def ranks_of_scores(scores: Array, resolution: float | None = None) -> Array:
         resolution: the size up to which differences are rounding errors, which must not decide the rank of equal
             means; default: as for the largest score of each column.
     """
-    largest = np.abs(np.where(np.isfinite(scores), scores, 0.0)).max(axis=0)
-    limit = ROUNDING * largest if resolution is None else np.full(largest.shape, resolution)
+    if resolution is not None:
+        limit = np.full(scores.shape[1:], resolution)
+    else:
+        limit = ROUNDING * np.abs(np.where(np.isfinite(scores), scores, 0.0)).max(axis=0)
+    if scores.ndim != 2:
+        return _ranks(scores, limit)
+    columns = max(1, VALUES // max(1, len(scores)))  # at once: they then stay in the cache
+    ranks = np.empty(scores.shape[::-1]).T
+    for start in range(0, scores.shape[1], columns):
+        part = slice(start, start + columns)
+        ranks[:, part] = _ranks(scores[:, part], limit[part])
+    return ranks
+
+
+def _ranks(scores: Array, limit: Array) -> Array:
     falling = np.ascontiguousarray(-scores.T)  # sorting is fastest along the last axis
     order = np.argsort(falling, axis=-1)
     ordered = np.take_along_axis(falling, order, axis=-1)
     with np.errstate(invalid="ignore"):  # two of -inf tie
         apart = ordered[..., 1:] - ordered[..., :-1] > limit.T[..., None]
-    places = np.broadcast_to(np.arange(1.0, len(scores) + 1), order.shape).copy()
+    places = np.broadcast_to(np.arange(1.0, len(scores) + 1), order.shape)
     tied = ~apart.all(axis=-1)
     if tied.any():
+        places = places.copy()
         steps = np.cumsum(apart[tied], axis=-1)
         places[tied] = stats.rankdata(np.pad(steps, [(0, 0)] * (steps.ndim - 1) + [(1, 0)]), axis=-1)
     ranks = np.empty(order.shape)
@@ -126,18 +143,38 @@ def bootstrap_run_ranks(
     levels = replicate_levels(able, level, joint=joint)[0]
     if any(part.size < 2 for runs in trained for part in runs):
         levels = nan, nan  # how much that policy varies is unknown, and all ranks depend on it
-    replicates = np.zeros((len(runs_by_policy), num_resamples))
+    replicates = np.zeros((num_resamples, len(runs_by_policy))).T  # in memory as the ranks that are added
     if np.isfinite(levels).all():
-        means = [
-            _resampled_means(runs, num_resamples, rng, joint=joint)
-            for runs, rng in zip(runs_by_policy, rngs, strict=True)
-        ]
-        for mission, drawn in enumerate(zip(*means, strict=True)):  # one mission at a time, for memory
-            other = 0.0 if shifts is None else np.array([shift[:, mission] for shift in shifts])
-            replicates += ranks_of_scores(np.array(drawn) + other, resolutions[mission]) / len(missions)
+        drawn = _drawn_ranks(runs_by_policy, resolutions, rngs, num_resamples, shifts, joint)
+        for part, ranks in drawn:
+            replicates.T[part] += ranks / len(missions)
     found = _summarize(observed, replicates, levels)
     low, high, first = (np.where(few, nan, values) for values in (found.low, found.high, found.probability_first))
     return Ranks(mean_rank=found.mean_rank, low=low, high=high, probability_first=first)
+
+
+def _drawn_ranks(
+    runs_by_policy: Sequence[Sequence[Array]],
+    resolutions: Sequence[float],
+    rngs: Sequence[np.random.Generator],
+    num_resamples: int,
+    shifts: Sequence[Array] | None,
+    joint: bool,
+) -> Iterator[tuple[slice, Array]]:
+    """Ranks of resampled means, one mission at a time, for memory: a part of the resamples, (resamples, policies)."""
+    few = shifts is None and all(part.size <= few_run_ranks.MOST_RUNS for runs in runs_by_policy for part in runs)
+    draw = few_run_ranks.resampled_kinds if few else _resampled_means
+    by_policy = [draw(runs, num_resamples, rng, joint=joint) for runs, rng in zip(runs_by_policy, rngs, strict=True)]
+    for mission, (resolution, drawn) in enumerate(zip(resolutions, zip(*by_policy, strict=True), strict=True)):
+        if few:
+            means, kinds = zip(*drawn, strict=True)
+            if few_run_ranks.separable(means, resolution):
+                yield from few_run_ranks.ranks_of_kinds(means, kinds, resolution)
+                continue
+            parts = (runs[mission] for runs in runs_by_policy)
+            drawn = tuple(few_run_ranks.means_of(part, kind) for part, kind in zip(parts, kinds, strict=True))
+        other = 0.0 if shifts is None else np.array([shift[:, mission] for shift in shifts])
+        yield slice(None), ranks_of_scores(np.array(drawn) + other, resolution).T
 
 
 def _independent(runs: Sequence[Array], joint: bool) -> int:
@@ -151,14 +188,12 @@ def _resampled_means(
     """Means of resampled training runs, mission by mission: (num_resamples,)."""
 
     def counts(n: int) -> Array:
-        return draw_counts([n], num_resamples, rng).T.astype(np.float64) / n
+        return unit_counts(n, num_resamples, rng).T.astype(np.float64) / n
 
     common = counts(runs[0].size) if joint else None
     for part in runs:
         means = part @ (counts(part.size) if common is None else common)
-        if 1 < part.size < FEWEST_UNITS:
-            means = part.mean() + (means - part.mean()) * sqrt(part.size / (part.size - 1))
-        yield means
+        yield few_run_ranks.widened(means, part)
 
 
 def _summarize(observed: Sequence[Array], replicates: Array, levels: tuple[float, float]) -> Ranks:
@@ -171,9 +206,16 @@ def _summarize(observed: Sequence[Array], replicates: Array, levels: tuple[float
     if not np.isfinite(levels).all():
         unknown = np.full(mean_rank.shape, nan)
         return Ranks(mean_rank=mean_rank, low=unknown, high=unknown, probability_first=unknown)
-    low, high = np.quantile(replicates, levels, axis=1)
-    first = np.isclose(replicates, replicates.min(axis=0))
-    return Ranks(mean_rank=mean_rank, low=low, high=high, probability_first=(first / first.sum(axis=0)).mean(axis=1))
+    if len(observed) == 1 and replicates.shape[0] < 2**15:  # ranks are whole numbers or halves
+        doubled = (2 * replicates).astype(np.uint16)
+        low, high = bounding_quantiles(doubled, levels, 2.0, resolutions=np.zeros(len(doubled)))
+        first = (doubled == doubled.min(axis=0)).astype(np.float64)
+    else:
+        low, high = np.quantile(replicates, levels, axis=1)
+        least = replicates.min(axis=0)
+        first = (replicates - least <= 1e-6 * least).astype(np.float64)  # sums of shared ranks have rounding errors
+    shares = first @ (1 / first.sum(axis=0)) / replicates.shape[1]
+    return Ranks(mean_rank=mean_rank, low=low, high=high, probability_first=shares)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,17 +9,23 @@ means already vary by noise within episodes; the shift is reduced by that part (
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from math import nan, sqrt
+from typing import Any
 
 import numpy as np
 
 from daf.statistics import bootstrap
 from daf.statistics.bootstrap import FEWEST_UNITS, expanded_levels
 from daf.statistics.crossed import RunTable, environment_share
-from daf.statistics.intervals import Array, Interval, iqm, is_constant, resolution_of
+from daf.statistics.intervals import Array, Interval, iqm, is_constant, resolution_of, unit_of
 from daf.statistics.resampled_counts import BLOCK
+from daf.system.nouns import number_of
 
 METHOD = "percentile bootstrap of seeds and episodes, expanded"
+KEPT_BYTES = 128 << 20
+_kept: ContextVar[dict[tuple[Any, ...], Array] | None] = ContextVar("kept_columns", default=None)
 WEIGHTS = 128  # environment seeds whose numbers differ by a multiple share a weight, which keeps large tables fast
 
 
@@ -29,13 +35,43 @@ def environment_shifts(
     """What other environment seeds would add to the means of each policy: (num_resamples, missions).
 
     Args:
-        rngs: a generator per mission.
+        rngs: a new generator per mission, used for nothing else.
     """
     columns = []
     for mission, rng in enumerate(rngs):
         weights = np.array([_environment_weights(table, mission) for table in tables])
-        columns.append(rng.standard_normal((num_resamples, WEIGHTS)) @ weights.T)
+        columns.append(_column(weights, num_resamples, rng))
     return list(np.moveaxis(np.array(columns), (0, 1, 2), (2, 1, 0)))
+
+
+@contextmanager
+def columns_kept() -> Iterator[None]:
+    """Compute what other environment seeds would add on a mission once inside: for the mission alone and for all
+    missions, for pairs and for ranks, and by copies of this process, if it is known before they start.
+    """
+    token = _kept.set({})
+    try:
+        yield
+    finally:
+        _kept.reset(token)
+
+
+def fits_kept(num_resamples: int, policies: int, missions: int) -> bool:
+    """Whether `columns_kept` keeps what environment seeds would add on all of these missions."""
+    return 8 * num_resamples * policies * missions <= KEPT_BYTES
+
+
+def _column(weights: Array, num_resamples: int, rng: np.random.Generator) -> Array:
+    """Normal numbers times weights: (num_resamples, policies)."""
+    kept, unit = _kept.get(), unit_of(weights)
+    weights = weights / unit  # a power of two, so that the products are those of weights in any other unit
+    key = (str(rng.bit_generator.state), num_resamples, weights.shape, weights.tobytes())
+    column = None if kept is None else kept.get(key)
+    if column is None:
+        column = rng.standard_normal((num_resamples, WEIGHTS)) @ weights.T
+        if kept is not None and sum(known.nbytes for known in kept.values()) + column.nbytes <= KEPT_BYTES:
+            kept[key] = column
+    return column * unit
 
 
 def _environment_weights(table: RunTable, mission: int) -> Array:
@@ -95,7 +131,7 @@ def improvement_of_columns(x: Array, y: Array) -> Array:
 def crossed_levels(tables: Sequence[RunTable], level: float) -> tuple[tuple[float, float], str]:
     """Quantiles of replicates that bound an interval, or NaN and the reason why there is none."""
     if (units := fewest_units(tables)) < FEWEST_UNITS:
-        return (nan, nan), f"{units} units; a bootstrap interval needs at least {FEWEST_UNITS}"
+        return (nan, nan), f"{number_of(units, 'unit')}; a bootstrap interval needs at least {FEWEST_UNITS}"
     return expanded_levels([units], level), ""
 
 

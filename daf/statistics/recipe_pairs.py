@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from math import isfinite, nan, sqrt
 
 import numpy as np
@@ -20,6 +21,7 @@ from daf.statistics.records import PairRecord, changed
 from daf.statistics.streams import stream
 from daf.statistics.units import Units
 
+UNCONFIRMED = ", not confirmed by permutation"
 FEW_SEEDS = 10  # up to this number on a side, Welch's test has to be confirmed
 
 
@@ -86,7 +88,7 @@ def recipe_pair(
             known = iqm.known if config.primary == "iqm" else better.known
             sizes = _independent(table_a, table_b, general=estimate.variance.general)
             record = primary.from_replicates(record, config.primary, resampled.tail, sizes, known=known)
-    return record, _spread(estimate, [table for table in (table_a, table_b) if table.trained])
+    return record, spread_of_runs(estimate.variance, [table for table in (table_a, table_b) if table.trained])
 
 
 def _independent(*tables: RunTable, general: bool) -> list[list[int]]:
@@ -126,7 +128,7 @@ def _estimate(
         effect=effect,
         effect_interval=effect_interval,
         variance=variance,
-        caution=join_cautions([*seed_cautions(a, b), caution]),
+        caution=join_cautions([*seed_cautions(a, b, primary=config.primary), caution]),
     )
 
 
@@ -184,11 +186,15 @@ def _with_permutation(
         return replace(result, name=name, p=p, minimum_p=permuted.minimum_p), ""
     if permuted.p <= alpha or (permuted.minimum_p or 0.0) > alpha:
         return result, ""
-    caution = (
+    return replace(result, name=f"{result.name}{UNCONFIRMED}", p=p), unconfirmed_caution(welch_p, permuted.p)
+
+
+def unconfirmed_caution(welch_p: float, permuted_p: float) -> str:
+    """What to say of a test that the permutation test overrules."""
+    return (
         f"the t-test alone finds a difference (p = {welch_p:.2g}), but a studentized permutation test of the same "
-        f"training seeds does not (p = {permuted.p:.2g}), and the larger p counts"
+        f"training seeds does not (p = {permuted_p:.2g}), and the larger p counts"
     )
-    return replace(result, name=f"{result.name}, not confirmed by permutation", p=p), caution
 
 
 def _with_estimate(record: PairRecord, estimate: _Estimate, margin: float) -> PairRecord:
@@ -220,9 +226,8 @@ def _with_estimate(record: PairRecord, estimate: _Estimate, margin: float) -> Pa
     )
 
 
-def _spread(estimate: _Estimate, trained: list[RunTable]) -> Spread | None:
+def spread_of_runs(variance: RecipeVariance, trained: list[RunTable]) -> Spread | None:
     """How the seed means of the trained policies vary; None if unknown."""
-    variance = estimate.variance
     if not isfinite(variance.own.error):
         return None
     sd = sqrt(float(np.mean([table.sd**2 for table in trained])))
@@ -231,22 +236,22 @@ def _spread(estimate: _Estimate, trained: list[RunTable]) -> Spread | None:
     sides, strata, widest = len(trained), len(trained[0].samples), variance.widest(0.95)
     environments = variance.environments * (variance.own.error / sd) ** 2  # what more seeds leave, in sd squared
 
-    def needed(effect: float, power: float, alpha: float) -> float:
-        return effects.smallest_n(
-            lambda n: effects.t_power(
-                effect / sqrt(environments + sides / strata / n), sides * strata * (n - 1), alpha
-            ),
-            effect,
-            power,
-        )
-
     return Spread(
         error=widest.error,
         df=widest.df,
         sd=sd,
-        units_needed=needed,
+        units_needed=partial(_seeds_needed, environments, sides, strata),
         groups=1,
         fewest=min(table.fewest for table in trained),
+    )
+
+
+def _seeds_needed(environments: float, sides: int, strata: int, effect: float, power: float, alpha: float) -> float:
+    """How many training seeds a side needs on each of some missions."""
+    return effects.smallest_n(
+        lambda n: effects.t_power(effect / sqrt(environments + sides / strata / n), sides * strata * (n - 1), alpha),
+        effect,
+        power,
     )
 
 

@@ -6,23 +6,34 @@ policies in pairs would take gigabytes.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
+from math import nan
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from daf.config import DAFComparisonConfig
 from daf.statistics import bootstrap, intervals, primary, recipe_bootstrap
 from daf.statistics.crossed import RunTable
 from daf.statistics.intervals import Array, Interval
-from daf.statistics.joint_bootstrap import joint_counts, joint_improvement, joint_replicates
+from daf.statistics.joint_bootstrap import (
+    consecutive,
+    doubled_wins,
+    joint_counts,
+    joint_improvement,
+    joint_replicates,
+)
 from daf.statistics.resampled_counts import Scores
 from daf.statistics.streams import environment_streams, stream
 from daf.statistics.units import Units, crossed_tables
 
 Levels = tuple[tuple[float, float], str]
-TOGETHER = 64  # pairs whose replicates are evaluated at once
+Improvement = Iterator[tuple[list[int], NDArray[Any], float]]
+"""Indices of pairs, their replicates of P(improvement), and what these are to be divided by."""
+TOGETHER = 32  # pairs whose replicates are evaluated at once
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +51,24 @@ class Resampled:
     tail: primary.Tail | None = None
 
 
+@dataclass(frozen=True, kw_only=True)
+class Bounds:
+    """Intervals of all pairs on the same missions: low and high, (pairs, 2); NaN if unknown.
+
+    Attributes:
+        places: the row of each pair.
+        unit: what `iqm` is a multiple of.
+        tails: by pair; empty if the primary quantity is the mean.
+    """
+
+    places: dict[tuple[str, str], int]
+    better: Array
+    iqm: Array
+    method: str
+    unit: float = 1.0
+    tails: tuple[primary.Tail, ...] = ()
+
+
 class Improvements:
     """P(improvement) and IQM of recipes for all pairs on the same missions, from resamples that all pairs share.
 
@@ -49,25 +78,39 @@ class Improvements:
     def __init__(self, units: Units, config: DAFComparisonConfig, policies: list[str]) -> None:
         self._units, self._config, self._policies = units, config, policies
         self._missions: tuple[str, ...] = ()
-        self._unit = 1.0
-        self._pairs: dict[tuple[str, str], Resampled] = {}
+        self._bounds: Bounds | None = None
 
     def of(self, a: str, b: str, missions: list[str], unit: float) -> Resampled:
         """Of a pair, with figures that are multiples of `unit`."""
-        if tuple(missions) != self._missions:
-            self._resample(missions)
-            self._missions = tuple(missions)
-        found = self._pairs[a, b]
-        if unit == self._unit:
-            return found
-        factor = self._unit / unit
-        return replace(found, iqm=replace(found.iqm, low=factor * found.iqm.low, high=factor * found.iqm.high))
+        bounds = self.bounds(missions)
+        place, factor = bounds.places[a, b], bounds.unit / unit
+        better, iqm = bounds.better[place].tolist(), (factor * bounds.iqm[place]).tolist()
+        return Resampled(
+            better=Interval(low=better[0], high=better[1], method=bounds.method),
+            iqm=Interval(low=iqm[0], high=iqm[1], method=bounds.method),
+            tail=bounds.tails[place] if bounds.tails else None,
+        )
 
-    def _resample(self, missions: list[str]) -> None:
-        units = self._units.in_own_unit(missions, self._policies)
-        tables = crossed_tables(units, self._config, self._policies, missions)
-        self._unit = units.unit
-        self._pairs = self._by_seeds(units, missions) if tables is None else self._by_both(missions, tables)
+    def bounds(self, missions: list[str]) -> Bounds:
+        """Of all pairs on these missions."""
+        if self._bounds is None or tuple(missions) != self._missions:
+            units = self._units.in_own_unit(missions, self._policies)
+            tables = crossed_tables(units, self._config, self._policies, missions)
+            found = self._by_seeds(units, missions) if tables is None else self._by_both(missions, tables)
+            self._bounds = replace(found, unit=units.unit)
+            self._missions = tuple(missions)
+        return self._bounds
+
+    def prepare(self, missions: Sequence[str]) -> None:
+        """Compute once, before copies of this process start, what several of them would compute for these missions."""
+        if recipe_bootstrap.fits_kept(self._config.num_resamples, len(self._policies), len(missions)):
+            units = self._units.in_own_unit(missions, self._policies)
+            if (tables := crossed_tables(units, self._config, self._policies, list(missions))) is not None:
+                self._shifts(tables, list(missions))
+
+    def _shifts(self, tables: Mapping[str, RunTable], missions: list[str]) -> list[Array]:
+        rngs = environment_streams(self._config, missions)
+        return recipe_bootstrap.environment_shifts(list(tables.values()), self._config.num_resamples, rngs)
 
     def _indices(self, able: list[str]) -> list[tuple[int, int]]:
         if self._config.reference in able:
@@ -75,7 +118,7 @@ class Improvements:
             return [(first, other) for other in range(len(able)) if other != first]
         return list(combinations(range(len(able)), 2))
 
-    def _by_seeds(self, units: Units, missions: list[str]) -> dict[tuple[str, str], Resampled]:
+    def _by_seeds(self, units: Units, missions: list[str]) -> Bounds:
         """Drawing a policy's seeds jointly for all missions, unless each mission has separate ones."""
         joint, level = not units.runs_per_mission, self._config.confidence_level
         scores = {policy: runs for policy in self._policies if (runs := units.run_scores(policy, missions))}
@@ -89,16 +132,17 @@ class Improvements:
             joint=joint,
         )
         spreads = [bootstrap.spread_of(runs, level, joint=joint) for runs in able.values()]
-        levels = [bootstrap.common_levels([spreads[x], spreads[y]], joint=joint) for x, y in pairs]
+        levels_of: dict[tuple[bootstrap.Spread, bootstrap.Spread], Levels] = {}
+        for both in {(spreads[x], spreads[y]) for x, y in pairs}:
+            levels_of[both] = bootstrap.common_levels(both, joint=joint)
+        levels = [levels_of[spreads[x], spreads[y]] for x, y in pairs]
         return self._summaries(list(able), pairs, iqm, improvement, levels, bootstrap.METHOD)
 
-    def _by_both(self, missions: list[str], tables: dict[str, RunTable]) -> dict[tuple[str, str], Resampled]:
+    def _by_both(self, missions: list[str], tables: dict[str, RunTable]) -> Bounds:
         """For other training seeds and other environment seeds."""
         able, count, level = list(tables), self._config.num_resamples, self._config.confidence_level
         pairs = self._indices(able)
-        shifts = recipe_bootstrap.environment_shifts(
-            list(tables.values()), count, environment_streams(self._config, missions)
-        )
+        shifts = self._shifts(tables, missions)
         blocks = [
             recipe_bootstrap.run_replicates(table, count, stream(self._config, "improvement", policy, *missions), shift)
             for (policy, table), shift in zip(tables.items(), shifts, strict=True)
@@ -112,7 +156,7 @@ class Improvements:
             for index, (x, y) in enumerate(pairs):
                 improvement[index, rows] = recipe_bootstrap.improvement_of_columns(columns[x], columns[y])
         levels = [recipe_bootstrap.crossed_levels([tables[able[x]], tables[able[y]]], level) for x, y in pairs]
-        together = iter([(list(range(len(pairs))), improvement)])
+        together = iter([(list(range(len(pairs))), improvement, 1.0)])
         return self._summaries(able, pairs, iqm, together, levels, recipe_bootstrap.METHOD)
 
     def _summaries(
@@ -120,49 +164,48 @@ class Improvements:
         able: list[str],
         pairs: Sequence[tuple[int, int]],
         iqm: Array,
-        improvement: Iterator[tuple[list[int], Array]],
+        improvement: Improvement,
         levels: Sequence[Levels],
         method: str,
-    ) -> dict[tuple[str, str], Resampled]:
+    ) -> Bounds:
         """Intervals of all pairs, and what a test of the primary quantity needs.
 
         Args:
             iqm: replicates by policy.
-            improvement: indices of pairs, and their replicates.
         """
         resolutions = np.array([intervals.resolution_of(values) for values in iqm])
-        found: dict[tuple[str, str], Resampled] = {}
-        for indices, values in improvement:
+        better, differences = np.full((len(pairs), 2), nan), np.full((len(pairs), 2), nan)
+        tails: dict[int, primary.Tail] = {}
+        for indices, values, divisor in improvement:
             for start in range(0, len(indices), TOGETHER):
-                members, better = indices[start : start + TOGETHER], values[start : start + TOGETHER]
+                members, won = indices[start : start + TOGETHER], values[start : start + TOGETHER]
                 own = [levels[index] for index in members]
                 x, y = (np.array([pairs[index][side] for index in members]) for side in (0, 1))
-                gaps = _differences(iqm, x, y, np.maximum(resolutions[x], resolutions[y]))
-                rows = zip(
-                    members,
-                    bootstrap.intervals_from(better, own, method),
-                    bootstrap.intervals_from(gaps, own, method),
-                    self._tails(better, gaps),
-                    strict=True,
-                )
-                for index, of_better, of_iqm, tail in rows:
-                    first, second = pairs[index]
-                    found[able[first], able[second]] = Resampled(better=of_better, iqm=of_iqm, tail=tail)
-        return found
-
-    def _tails(self, better: Array, gaps: Array) -> list[primary.Tail | None]:
-        if self._config.primary == "mean":
-            return [None] * len(better)
-        return [primary.tail_of(row) for row in (gaps if self._config.primary == "iqm" else better - 0.5)]
+                limits = np.maximum(resolutions[x], resolutions[y])
+                gaps = _first(iqm, x) - iqm[consecutive(y.tolist())]
+                better[members] = np.transpose(bootstrap.bounds_from(won, own, divisor))
+                differences[members] = np.transpose(bootstrap.bounds_from(gaps, own, resolutions=limits))
+                if self._config.primary != "mean":
+                    decisive = _without_rounding(gaps, limits) if self._config.primary == "iqm" else won / divisor - 0.5
+                    tails |= {index: primary.tail_of(row) for index, row in zip(members, decisive, strict=True)}
+        return Bounds(
+            places={(able[x], able[y]): place for place, (x, y) in enumerate(pairs)},
+            better=better,
+            iqm=differences,
+            method=method,
+            tails=tuple(tails[place] for place in range(len(tails))),
+        )
 
 
-def _differences(values: Array, x: Array, y: Array, resolutions: Array) -> Array:
-    """Rows x minus rows y, in which differences up to `resolutions` are rounding errors."""
-    gaps = values[x] - values[y]
-    low, high = gaps.min(axis=1), gaps.max(axis=1)
-    for row in np.flatnonzero(~((low > resolutions) | (high < -resolutions)) | (high - low <= resolutions)):
-        gaps[row] = intervals.without_rounding(gaps[row], float(resolutions[row]))
-    return np.asarray(gaps)
+def _first(values: Array, rows: NDArray[np.intp]) -> Array:
+    """These rows, or the only one: arrays are then not copied."""
+    return values[rows[:1]] if (rows == rows[0]).all() else values[rows]
+
+
+def _without_rounding(gaps: Array, resolutions: Array) -> Array:
+    """The gaps, in which those up to `resolutions` are rounding errors."""
+    rows = zip(gaps, resolutions.tolist(), strict=True)
+    return np.array([intervals.without_rounding(row, limit) for row, limit in rows])
 
 
 def _replicates(
@@ -172,10 +215,14 @@ def _replicates(
     num_resamples: int,
     rngs: Sequence[np.random.Generator],
     joint: bool,
-) -> tuple[Array, Iterator[tuple[list[int], Array]]]:
-    """IQM by policy, and P(improvement) of pairs: indices and replicates, in parts if units are drawn jointly."""
-    if joint:
-        counts = [joint_counts(policy, num_resamples, rng) for policy, rng in zip(scores, rngs, strict=True)]
-        return joint_replicates("iqm", scores, counts), joint_improvement(scores, counts, pairs)
-    pooled, improvement = bootstrap.bootstrap_suite(scores, pairs=pairs, num_resamples=num_resamples, rngs=rngs)
-    return pooled["iqm"], iter([(list(range(len(pairs))), improvement)])
+) -> tuple[Array, Improvement]:
+    """IQM by policy, and P(improvement) of pairs in parts; on one mission, units are always drawn jointly."""
+    single = all(len(policy) == 1 for policy in scores)
+    if not (joint or single):
+        pooled, improvement = bootstrap.bootstrap_suite(scores, pairs=pairs, num_resamples=num_resamples, rngs=rngs)
+        return pooled["iqm"], iter([(list(range(len(pairs))), improvement, 1.0)])
+    counts = [joint_counts(policy, num_resamples, rng) for policy, rng in zip(scores, rngs, strict=True)]
+    iqm = joint_replicates("iqm", scores, counts)
+    if single:
+        return iqm, doubled_wins([policy[0] for policy in scores], counts, pairs)
+    return iqm, ((indices, values, 1.0) for indices, values in joint_improvement(scores, counts, pairs))

@@ -13,6 +13,8 @@ from operator import attrgetter
 from typing import Annotated, Any, Literal
 
 from daf.config import Primary
+from daf.system.nouns import number_of
+from daf.system.shown import Shown, short
 
 OVERALL = "overall"  # in the column `mission`: all missions together
 
@@ -21,6 +23,8 @@ Estimand = Literal["checkpoints", "recipes"]
 
 Verdict = Literal["better", "worse", "equivalent", "inconclusive", "insufficient data"]
 """The conclusion about the first policy of a pair."""
+
+OPEN: tuple[Verdict, ...] = ("inconclusive", "insufficient data")  # verdicts that more data may change
 
 Claim = Literal["general", "these_episodes"]
 """What a comparison of recipes generalizes to: episodes of these missions, or only those played."""
@@ -40,8 +44,8 @@ _Mission = Annotated[str, "name of the mission; `overall`: all missions together
 _Missions = Annotated[int, "number of missions behind the row"]
 
 
-@dataclass(frozen=True, kw_only=True)
-class SummaryRecord:
+@dataclass(frozen=True, kw_only=True, repr=False)
+class SummaryRecord(Shown):
     """One policy on one mission, or on all of its missions."""
 
     policy: _Policy
@@ -79,9 +83,13 @@ class SummaryRecord:
         """Whether the policy played but no episode has a result."""
         return self.n_episodes == 0 and self.failures > 0
 
+    def _headline(self) -> str:
+        mean = f"no result, {self.failures} failed" if self.failed else f"mean {short(self.mean)}"
+        return f"{self.policy} on {self.mission}: {mean} ({number_of(self.n_episodes, 'episode')})"
 
-@dataclass(frozen=True, kw_only=True, slots=True)  # there may be a million
-class PairRecord:
+
+@dataclass(frozen=True, kw_only=True, repr=False, slots=True)  # there may be a million
+class PairRecord(Shown):
     """One pair of policies: its difference, test and verdict, for one estimand on one mission or overall."""
 
     estimand: _Estimand
@@ -140,9 +148,13 @@ class PairRecord:
         """Whether a test was possible."""
         return self.p == self.p
 
+    def _headline(self) -> str:
+        question = f"{self.mission}, {self.estimand}"
+        return f"{self.policy_a} vs {self.policy_b}: {self.verdict} by {short(self.difference)} ({question})"
 
-@dataclass(frozen=True, kw_only=True)
-class AggregateRecord:
+
+@dataclass(frozen=True, kw_only=True, repr=False)
+class AggregateRecord(Shown):
     """One statistic of one policy over all missions that all policies played."""
 
     estimand: _Estimand
@@ -158,8 +170,8 @@ class AggregateRecord:
     n_units: Annotated[int, "units over all missions: episodes (checkpoints) or training seeds (recipes)"]
 
 
-@dataclass(frozen=True, kw_only=True)
-class ProfileRecord:
+@dataclass(frozen=True, kw_only=True, repr=False)
+class ProfileRecord(Shown):
     """One point of a policy's performance profile."""
 
     estimand: _Estimand
@@ -170,8 +182,8 @@ class ProfileRecord:
     interval_high: Annotated[float, "upper bound of the share (pointwise)"]
 
 
-@dataclass(frozen=True, kw_only=True)
-class RankRecord:
+@dataclass(frozen=True, kw_only=True, repr=False)
+class RankRecord(Shown):
     """The rank of one policy on one mission, or over all missions."""
 
     estimand: _Estimand
@@ -183,8 +195,8 @@ class RankRecord:
     p_first: Annotated[float, "share of resamples in which the policy ranks first"]
 
 
-@dataclass(frozen=True, kw_only=True)
-class ScoreRecord:
+@dataclass(frozen=True, kw_only=True, repr=False)
+class ScoreRecord(Shown):
     """One episode, as `daf_compare_scores` reads it."""
 
     policy: _Policy
@@ -224,3 +236,15 @@ def changed[Record: SummaryRecord | PairRecord](record: Record, **values: Any) -
     """`dataclasses.replace` for records of many columns, in a third of its time."""
     names, read = READERS[type(record)]
     return type(record)(**(dict(zip(names, read(record), strict=True)) | values))
+
+
+PRIMARY_NAMES = {"mean": "mean", "iqm": "IQM", "probability_of_improvement": "probability of improvement"}
+
+
+def estimate_of(record: PairRecord) -> tuple[float, float, float]:
+    """The primary quantity of a pair with its interval; 0, or one half of a probability, means equal."""
+    if record.primary == "iqm":
+        return record.iqm_difference, record.iqm_low, record.iqm_high
+    if record.primary == "probability_of_improvement":
+        return record.p_improvement, record.p_improvement_low, record.p_improvement_high
+    return record.difference, record.interval_low, record.interval_high

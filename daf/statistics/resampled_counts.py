@@ -7,6 +7,9 @@ two count vectors with a fixed table of wins. Counts are small whole numbers, ex
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
+from itertools import product
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +19,8 @@ from daf.statistics.intervals import Array
 Counts = NDArray[np.float32]
 Scores = Sequence[Array]  # one vector of units per mission
 BLOCK = 2_048  # replicates drawn at once; part of the recipe, since a generator's stream is cut into blocks of it
+FEW = 8  # units, up to which comparing draws with each of them is faster than counting
+LOOKED_UP = 5  # units, up to which counts are looked up: 5 have 126 different ones, 6 are one of 46,656 sequences
 POOLED = ("mean", "median", "iqm", "optimality_gap")
 MEANS = ("mean", "optimality_gap")  # of missions' means
 BY_MISSION = (*MEANS, "median")  # IQM takes the units of all missions together
@@ -35,22 +40,50 @@ def draw_counts(
     if joint:
         if not same:
             raise ValueError("units can only be drawn jointly when every mission has the same ones")
-        times = _counts(len(sizes), count, rng) if missions else np.ones((count, len(sizes)), np.float32)
-        return (times[:, :, None] * _counts(sizes[0], count, rng)[:, None, :]).reshape(count, -1)
+        times = unit_counts(len(sizes), count, rng) if missions else np.ones((count, len(sizes)), np.float32)
+        return (times[:, :, None] * unit_counts(sizes[0], count, rng)[:, None, :]).reshape(count, -1)
     if missions:
-        drawn = _counts(len(sizes), count, rng).astype(np.int64)
+        drawn = unit_counts(len(sizes), count, rng).astype(np.int64)
         parts = [rng.multinomial(drawn[:, m] * size, np.full(size, 1 / size)) for m, size in enumerate(sizes)]
         return np.hstack(parts).astype(np.float32)
     if same:  # one draw for all missions
-        return _counts(sizes[0], count * len(sizes), rng).reshape(count, -1)
-    return np.hstack([_counts(size, count, rng) for size in sizes])
+        return unit_counts(sizes[0], count * len(sizes), rng).reshape(count, -1)
+    return np.hstack([unit_counts(size, count, rng) for size in sizes])
 
 
-def _counts(size: int, count: int, rng: np.random.Generator) -> Counts:
-    chosen = rng.integers(0, size, (count, size), dtype=np.uint16 if size <= 65_535 else np.int64).astype(np.intp)
+def unit_counts(size: int, count: int, rng: np.random.Generator) -> Counts:
+    """How often each of `size` units was drawn: (count, size)."""
+    drawn_units = rng.integers(0, size, (count, size), dtype=np.uint16 if size <= 65_535 else np.int64)
+    if size <= LOOKED_UP:
+        kinds, kind_of = kinds_of_counts(size)
+        return kinds[:, kind_of[sequences(drawn_units)]].T
+    if size <= FEW:
+        columns, few = np.ascontiguousarray(drawn_units.T), np.empty((size, count), np.float32)
+        for unit in range(size):
+            few[unit] = np.add.reduce((columns == unit).view(np.uint8), axis=0, dtype=np.uint8)
+        return few.T
+    chosen = drawn_units.astype(np.intp)
     chosen += np.arange(count)[:, None] * size
     drawn: Counts = np.bincount(chosen.ravel(), minlength=count * size).reshape(count, size).astype(np.float32)
     return drawn
+
+
+@lru_cache(maxsize=LOOKED_UP)
+def kinds_of_counts(size: int) -> tuple[Counts, NDArray[Any]]:
+    """How often each kind of resample has each unit, (units, kinds), and the kind of each sequence of draws."""
+    draws = np.array(list(product(range(size), repeat=size)))
+    counts = (draws[:, :, None] == np.arange(size)).sum(axis=1)
+    different, kinds = np.unique(counts, axis=0, return_inverse=True)
+    return np.ascontiguousarray(different.T, np.float32), kinds.ravel().astype(np.uint16)
+
+
+def sequences(drawn: NDArray[Any]) -> NDArray[Any]:
+    """The number of each row of draws (resamples, units) among all sequences of them."""
+    columns = np.ascontiguousarray(drawn.T)
+    found = columns[0]
+    for column in columns[1:]:
+        found = found * np.uint16(len(columns)) + column
+    return np.asarray(found)
 
 
 def columns_of_missions(scores: Scores) -> list[slice]:

@@ -1,19 +1,19 @@
-"""The result of a comparison: its tables, its conclusions as sentences, and its files.
-
-Nothing is computed here; `daf.statistics.comparison.compare_episodes` creates these objects.
-"""
+"""The result of a comparison: its tables, its conclusions as sentences, and its files. It computes nothing."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self, TypedDict
+from typing import TYPE_CHECKING, Any, Self
 
 from daf.config import DAFComparisonConfig
 from daf.errors import BadInputError
+from daf.statistics import pair_files
+from daf.statistics.comparison_file import FEW_ROWS, FORMAT, ComparisonFile, text_of, write_texts
+from daf.statistics.pair_table import PairTable, chosen_records
 from daf.statistics.records import (
     OVERALL,
     AggregateRecord,
@@ -26,10 +26,10 @@ from daf.statistics.records import (
 )
 from daf.system.columns import columns_of, from_rows, make_frame, to_rows
 from daf.system.csv_files import csv_of_frame
-from daf.system.files import with_digest, write_text
 from daf.system.json_files import read_own_json
 from daf.system.plain import to_plain
 from daf.system.readers import FROM_A_RUN
+from daf.system.shown import Shown, Table
 from daf.system.tables import write_parquet
 from daf.system.validated import validated
 
@@ -37,50 +37,13 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from daf.statistics.export import TrainingCurve
+    from daf.statistics.sentences import Words
 
-FORMAT = "daf-comparison/6"
 HEADINGS: Mapping[Estimand, str] = {"checkpoints": "These checkpoints", "recipes": "These recipes"}
 
 
-class Answer(TypedDict):
-    """What one estimand asks, and whether the data answer it."""
-
-    answered: bool
-    why: str | None
-
-
-class Computation(TypedDict):
-    """What readers rely on of how a comparison was computed."""
-
-    normalization: dict[str, tuple[float, float]] | str
-
-
-class Origin(TypedDict):
-    """What readers rely on of a comparison's provenance."""
-
-    computation: Computation
-
-
-class ComparisonFile(TypedDict):
-    """comparison.json, its tables as rows that `from_rows` checks."""
-
-    format: str
-    config: dict[str, Any]
-    estimand: dict[Estimand, Answer]
-    friedman: dict[str, Any] | None
-    sequential: dict[str, Any] | None
-    notes: list[str]
-    provenance: Origin
-    summary_statistics: list[dict[str, Any]]
-    pairwise: list[dict[str, Any]]
-    ranks: list[dict[str, Any]]
-    aggregates: list[dict[str, Any]]
-    profiles: list[dict[str, Any]]
-    episodes: dict[str, list[Any]]
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class ComparisonResults:
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class ComparisonResults(Shown):
     """Everything a comparison found.
 
     Figures are rewards per agent and episode, or normalized scores if `config.normalization` is set. The tables exist
@@ -95,7 +58,8 @@ class ComparisonResults:
         aggregate_records: per estimand and policy IQM, mean, median (and optimality gap) over all missions.
         profile_records: per estimand and policy the share of scores above each threshold.
         episodes: one row per checkpoint, mission and environment seed: the raw rewards behind all of the above.
-        estimand: per estimand its question, whether it is `answered`, and `why` not.
+        estimand: per estimand its question, whether it is `answered`, `why` not, and in `advice` how many
+            more units would say more.
         friedman: Friedman's test over missions, if applicable.
         sequential: with `episodes_per_mission: auto` the interim analyses; else None.
         notes: what a reader needs to know, in plain sentences.
@@ -103,7 +67,7 @@ class ComparisonResults:
     """
 
     summary: tuple[SummaryRecord, ...]
-    pairs: tuple[PairRecord, ...]
+    pairs: Sequence[PairRecord]
     rank_records: tuple[RankRecord, ...]
     aggregate_records: tuple[AggregateRecord, ...]
     profile_records: tuple[ProfileRecord, ...]
@@ -125,7 +89,7 @@ class ComparisonResults:
     @cached_property
     def pairwise(self) -> pd.DataFrame:
         """`pairs` as a table."""
-        return make_frame(PairRecord, self.pairs)
+        return PairTable.of(self.pairs).to_frame()
 
     @cached_property
     def ranks(self) -> pd.DataFrame:
@@ -185,40 +149,52 @@ class ComparisonResults:
 
         They count the environment seeds on which every checkpoint of the policy has a result.
         """
+        cell = ["policy", "mission"]
         frame = self.episodes[self.episodes["train_seed"].notna()]
+        known = frame[frame["mean_reward"].notna()]
+        checkpoints = frame.groupby(cell, sort=False, observed=True)["checkpoint"].transform("nunique")
+        played = known.groupby([*cell, "env_seed"], sort=False, observed=True)["checkpoint"].transform("count")
+        complete = known[played == checkpoints.loc[known.index]]
+        means = complete.groupby([*cell, "checkpoint"], observed=True)["mean_reward"].mean()
+        by_policy: dict[str, dict[str, pd.Series[float]]] = {}
+        for (policy, mission), part in means.groupby(level=[0, 1], observed=True):
+            low, high = self.scale(str(mission))
+            by_policy.setdefault(str(policy), {})[str(mission)] = (part.droplevel([0, 1]) - low) / (high - low)
         scores: dict[str, dict[str, list[float]]] = {}
-        for policy, of_policy in frame.groupby("policy", sort=False):
-            means = {}
-            for mission, part in of_policy.groupby("mission", sort=False):
-                low, high = self.scale(str(mission))
-                table = part.pivot(index="env_seed", columns="checkpoint", values="mean_reward").dropna()
-                if len(table):
-                    means[str(mission)] = (table.mean() - low) / (high - low)
-                    scores.setdefault(str(mission), {})[str(policy)] = means[str(mission)].tolist()
-            if len(means) > 1 and self.config.trainings == "across_missions":
-                overall = sum(means.values()) / len(means)
-                scores.setdefault(OVERALL, {})[str(policy)] = overall.dropna().tolist()
+        for name, of_missions in by_policy.items():
+            for mission, values in of_missions.items():
+                scores.setdefault(mission, {})[name] = values.tolist()
+            if len(of_missions) > 1 and self.config.trainings == "across_missions":
+                overall = sum(of_missions.values()) / len(of_missions)
+                scores.setdefault(OVERALL, {})[name] = overall.dropna().tolist()
         return scores
 
-    def headline_records(self, estimand: Estimand = "checkpoints", *, overall_only: bool = True) -> list[PairRecord]:
-        """Pair records without repetition: with one mission, its records but not those over all missions."""
-        records = [record for record in self.pairs if record.estimand == estimand]
+    def headline_records(
+        self, estimand: Estimand = "checkpoints", *, overall_only: bool = True, policy: str | None = None
+    ) -> list[PairRecord]:
+        """Pair records without repetition: with one mission, its records but not those over all missions.
+
+        Args:
+            policy: only pairs with it; None: all.
+        """
         if len(self.missions) > 1:
-            return [record for record in records if record.mission == OVERALL] if overall_only else records
+            return chosen_records(self.pairs, estimand, mission=OVERALL if overall_only else None, policy=policy)
+        records = chosen_records(self.pairs, estimand, policy=policy)
         return [record for record in records if record.mission != OVERALL] or records
 
-    def lead_records(self, mission: str | None = None) -> list[PairRecord]:
+    def lead_records(self, mission: str | None = None, *, policy: str | None = None) -> list[PairRecord]:
         """One record per pair: of the question that the data answer; of both, that about these checkpoints.
 
         Args:
             mission: where; None: over all missions, with one mission on it.
+            policy: only pairs with it; None: all.
         """
         missions = self.missions
         place = mission or (OVERALL if len(missions) > 1 else (missions[0] if missions else OVERALL))
         leading: dict[tuple[str, str], PairRecord] = {}
-        for record in self.pairs:
+        for record in chosen_records(self.pairs, mission=place, policy=policy):
             pair, known = (record.policy_a, record.policy_b), leading.get((record.policy_a, record.policy_b))
-            if record.mission == place and (known is None or _precedence(record) > _precedence(known)):
+            if known is None or _precedence(record) > _precedence(known):
                 leading[pair] = record
         return list(leading.values())
 
@@ -237,18 +213,31 @@ class ComparisonResults:
 
     def verdicts(self, estimand: Estimand = "checkpoints", *, overall_only: bool = True) -> list[str]:
         """The verdict sentences of one estimand: overall (with one mission: on it), or for every mission too."""
-        from daf.statistics.sentences import verdict_sentence, words_of
+        from daf.statistics.sentences import verdict_sentence
 
-        words = words_of(self.config, len(self.missions), self.unit)
-        return [
-            verdict_sentence(record, words) for record in self.headline_records(estimand, overall_only=overall_only)
-        ]
+        records = self.headline_records(estimand, overall_only=overall_only)
+        return [verdict_sentence(record, self._words) for record in records]
+
+    @property
+    def _words(self) -> Words:
+        from daf.statistics.sentences import words_of
+
+        return words_of(self.config, len(self.missions), self.unit)
+
+    def _headline(self) -> str:
+        from daf.statistics import outline
+
+        return outline.answer(self.summary, lambda policy: self.lead_records(policy=policy), self._words)
+
+    def _tables(self) -> Iterable[Table]:
+        from daf.statistics import outline
+
+        return outline.tables(self.summary, self.lead_records(), self.notes, self._words)
 
     def __str__(self) -> str:
-        from daf.statistics.sentences import failure_sentence, policy_sentence, words_of
+        from daf.statistics.sentences import failure_sentence, policy_sentence
 
-        missions = len(self.missions)
-        words = words_of(self.config, missions, self.unit)
+        missions, words = len(self.missions), self._words
         shown = [record for record in self.summary if missions > 1 or record.mission != OVERALL]
         if missions > 3:  # the table contains all of them
             shown = [record for record in self.summary if record.mission == OVERALL]
@@ -273,6 +262,9 @@ class ComparisonResults:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data without NaN (unknown figures are null); `from_dict` reads it back."""
+        return self._content(to_rows(self.pairs))
+
+    def _content(self, pairwise: list[dict[str, Any]]) -> dict[str, Any]:
         return {
             "format": FORMAT,
             "config": self.config.to_dict(),
@@ -282,7 +274,7 @@ class ComparisonResults:
             "notes": list(self.notes),
             "provenance": self.provenance,
             "summary_statistics": to_rows(self.summary),
-            "pairwise": to_rows(self.pairs),
+            "pairwise": pairwise,
             "ranks": to_rows(self.rank_records),
             "aggregates": to_rows(self.aggregate_records),
             "profiles": to_rows(self.profile_records),
@@ -290,8 +282,17 @@ class ComparisonResults:
         }
 
     @classmethod
-    def from_dict(cls, data: Mapping[str, Any], *, source: str = "comparison") -> Self:
-        """Raises BadInputError if this is not the data of a comparison of this format."""
+    def from_dict(
+        cls, data: Mapping[str, Any], *, source: str = "comparison", folder: str | Path | None = None
+    ) -> Self:
+        """The inverse of `to_dict`.
+
+        Args:
+            folder: where a comparison of many pairs has its rows about them.
+
+        Raises:
+            BadInputError: this is not the data of a comparison of this format.
+        """
         from daf.statistics.checked_episodes import checked_columns, slim_frame
 
         data = validated(dict[str, Any], data, source, FROM_A_RUN)
@@ -301,7 +302,7 @@ class ComparisonResults:
         content = validated(ComparisonFile, data, source, FROM_A_RUN)
         return cls(
             summary=from_rows(SummaryRecord, content["summary_statistics"], f"{source}: summary_statistics"),
-            pairs=from_rows(PairRecord, content["pairwise"], f"{source}: pairwise"),
+            pairs=_pairs(content, source, folder),
             rank_records=from_rows(RankRecord, content["ranks"], f"{source}: ranks"),
             aggregate_records=from_rows(AggregateRecord, content["aggregates"], f"{source}: aggregates"),
             profile_records=from_rows(ProfileRecord, content["profiles"], f"{source}: profiles"),
@@ -310,37 +311,44 @@ class ComparisonResults:
             friedman=content["friedman"],
             sequential=content["sequential"],
             notes=tuple(content["notes"]),
-            config=DAFComparisonConfig.from_dict(content["config"], source=f"{source}: config"),
+            config=DAFComparisonConfig.from_labels(content["config"], source=f"{source}: config"),
             provenance=data["provenance"],
         )
 
     def write(self, folder: str | Path, *, curves: Mapping[str, TrainingCurve] | None = None) -> Path:
         """Write the files of `FILES`; returns the folder.
 
+        Rows about many pairs are in pairwise.parquet instead of comparison.json.
+
         Args:
             curves: held-out evaluations by checkpoint, for marl_eval.json.
         """
         from daf.statistics.export import marl_eval_layout
 
-        folder, layout = Path(folder), marl_eval_layout(self.episodes, curves)
-        for name, table in (
-            ("summary", self.summary_statistics), ("pairwise", self.pairwise), ("aggregates", self.aggregates),
-            ("ranks", self.ranks), ("scores", self.scores()),
-        ):  # fmt: skip
-            write_text(folder / f"{name}.csv", csv_of_frame(table))
+        folder, pairs, content = Path(folder), PairTable.of(self.pairs), self.to_dict
+        texts: dict[str, Callable[[], str]] = {
+            "marl_eval.json": lambda: json.dumps(marl_eval_layout(self.episodes, curves), allow_nan=False) + "\n",
+            "summary.csv": lambda: csv_of_frame(self.summary_statistics),
+            "aggregates.csv": lambda: csv_of_frame(self.aggregates),
+            "ranks.csv": lambda: csv_of_frame(self.ranks),
+            "scores.csv": lambda: csv_of_frame(self.scores()),
+        }
+        if len(pairs) > pair_files.INLINE:
+            known = {"pairwise_file": pair_files.write_pairs(folder, pairs)}
+            content = lambda: self._content([]) | known  # noqa: E731
+        else:
+            (folder / pair_files.NAME).unlink(missing_ok=True)
+            texts["pairwise.csv"] = lambda: csv_of_frame(self.pairwise)
         write_parquet(folder / "scores.parquet", self.scores())
-        write_text(folder / "marl_eval.json", json.dumps(layout, allow_nan=False) + "\n")
-        # One record per line: readable, and a tenth of the lines of a fully indented file.
-        content = with_digest(self.to_dict())
-        parts = [f"{json.dumps(key)}: {_lines(value)}" for key, value in content.items()]
-        write_text(folder / "comparison.json", "{\n" + ",\n".join(parts) + "\n}\n")
+        texts["comparison.json"] = lambda: text_of(content())
+        write_texts(folder, texts, small=len(pairs) + len(self.episodes) < FEW_ROWS)
         return folder
 
     @classmethod
     def read(cls, folder: str | Path) -> Self:
         """Read what `write` wrote. Raises BadInputError if it is missing or invalid."""
         path = Path(folder) / "comparison.json"
-        return cls.from_dict(read_own_json(path, "a comparison", FROM_A_RUN), source=str(path))
+        return cls.from_dict(read_own_json(path, "a comparison", FROM_A_RUN), source=str(path), folder=folder)
 
 
 FILES = (
@@ -374,15 +382,16 @@ def data_dictionary() -> dict[str, dict[str, tuple[str, str]]]:
     }
 
 
+def _pairs(content: ComparisonFile, source: str, folder: str | Path | None) -> Sequence[PairRecord]:
+    """The rows about pairs, which a comparison of many keeps in another file."""
+    if "pairwise_file" not in content:
+        return PairTable.of(from_rows(PairRecord, content["pairwise"], f"{source}: pairwise"))
+    if folder is None:
+        hint = "read it with ComparisonResults.read"
+        raise BadInputError("a folder with the rows about pairs", "none", f"{source}: pairwise_file", hint)
+    return pair_files.read_pairs(Path(folder), content["pairwise_file"], source)
+
+
 def _precedence(record: PairRecord) -> tuple[bool, bool]:
     """Which of a pair's records leads: one with a verdict, else one with a test, else the first."""
     return record.verdict != "insufficient data", record.tested
-
-
-def _lines(value: Any) -> str:
-    def compact(item: Any) -> str:
-        return json.dumps(item, sort_keys=True, allow_nan=False, ensure_ascii=False)
-
-    if isinstance(value, list) and value:
-        return "[\n  " + ",\n  ".join(map(compact, value)) + "\n]"
-    return compact(value)

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import csv
 import io
-import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, is_dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from daf.errors import BadInputError
-from daf.statistics.marl_eval_files import from_marl_eval
+from daf.statistics.comparison_file import COMPARISON
+from daf.statistics.marl_eval_files import NOTES, from_marl_eval
 from daf.system.compressed import unpack
-from daf.system.csv_files import unescaped
+from daf.system.csv_files import SEPARATORS, decimal_mark, numbered_rows, separated, unescaped
 from daf.system.json_files import parse_json
+from daf.system.nouns import number_of
 from daf.system.readers import read_bytes, reading, require_file
 from daf.system.tables import read_parquet
 from daf.system.user_paths import user_path
@@ -28,12 +28,11 @@ OPTIONAL = ("train_seed", "episode")
 ALIAS = "seed"  # the name of the training seed in published tables
 KNOWN = (*NEEDED, *OPTIONAL, ALIAS)
 MISSING_SCORE = "the score is missing"
-SEPARATORS = {".csv": ",;\t|", ".tsv": "\t", ".txt": ",;\t|"}
-# The line with which spreadsheets begin a table to name its separator.
-_NAMED_SEPARATOR = re.compile(r'"?sep=([^\w\s"\'.]|\t)"?[ \t]*(\r\n|\r|\n)', re.IGNORECASE)
+PLACED = "daf.placed"  # the attribute of a frame whose index says where in a file each row is
 KINDS_BY_SUFFIX = (*SEPARATORS, ".json", ".jsonl", ".ndjson", ".parquet")
 KINDS = ".csv, .tsv, .json, .jsonl (each also as .gz) or .parquet"
 WHAT = "a table of scores"
+SCORES = "scores.csv"  # of a comparison, as `ComparisonResults.write` names them
 DAMAGED = "is it damaged, or of another kind than its name says?"
 FORM = "a DataFrame, a file, or rows as dictionaries with policy, mission and score"
 
@@ -73,13 +72,9 @@ def _from_objects(source: Any, where: str) -> pd.DataFrame:
     import pandas as pd
 
     if isinstance(source, Mapping):
-        if _known_headers(list(source)) or set(NEEDED) & source.keys():
-            try:
-                return pd.DataFrame(source)
-            except (ValueError, TypeError, RuntimeError) as error:  # RuntimeError: torch's
-                hint = "each column is a list, and a tensor is detached from its gradient"
-                raise BadInputError("columns of the same length", str(error), where, hint) from error
-        return from_marl_eval({where: source})
+        return _from_mapping(source, where)
+    if isinstance(source, pd.Series):
+        raise BadInputError(FORM, "a Series", where, "make a table of it: scores.reset_index(name='score')")
     if not isinstance(source, Iterable) or isinstance(source, bytes | type):
         raise BadInputError(FORM, f"{type(source).__name__}", where)
     items = list(source)
@@ -91,6 +86,54 @@ def _from_objects(source: Any, where: str) -> pd.DataFrame:
         parts = [item.rename(columns=_known_headers(list(item.columns))) for item in items]
         return pd.concat(parts, ignore_index=True)
     return pd.DataFrame([_row(item, number, where) for number, item in enumerate(items)])
+
+
+def _from_mapping(source: Mapping[str, Any], where: str) -> pd.DataFrame:
+    """Columns, a single row, what pandas writes with any `orient`, or the layout of marl-eval."""
+    import pandas as pd
+
+    if _is_table(source):
+        known = [value for name, value in source.items() if str(name).strip().lower() in KNOWN]
+        if not any(isinstance(value, Collection) and not isinstance(value, str) for value in known):
+            return pd.DataFrame([dict(source)])
+        if not any(isinstance(value, Mapping) for value in known):  # then other columns are none
+            source = {name: value for name, value in source.items() if not isinstance(value, Mapping)}
+        try:
+            return pd.DataFrame(source)
+        except (ValueError, TypeError, RuntimeError) as error:  # RuntimeError: torch's
+            hint = "each column is a list, and a tensor is detached from its gradient"
+            raise BadInputError("columns of the same length", str(error), where, hint) from error
+    _refuse_comparison(source, where)
+    columns, rows = source.get("columns"), source.get("data")
+    if isinstance(rows, list) and isinstance(columns, list):
+        if all(isinstance(row, list) and len(row) == len(columns) for row in rows):
+            return pd.DataFrame(rows, columns=columns)
+        raise BadInputError(f"rows of {number_of(len(columns), 'value')} below 'data'", "others", where)
+    if isinstance(rows, list) and "schema" in source:
+        return _from_objects(rows, where)
+    if source and all(_is_row(value) for value in source.values()):
+        return _from_objects(list(source.values()), where)
+    lists = [name for name, value in source.items() if isinstance(value, list) and value and _is_row(value[0])]
+    if lists:
+        found, hint = f"rows below '{lists[0]}'", f"write the list of '{lists[0]}' alone"
+        raise BadInputError("a list of rows, or columns", found, where, hint)
+    return from_marl_eval({where: source})
+
+
+def _is_table(content: Mapping[str, Any]) -> bool:
+    """Whether a mapping has columns of scores, or is a single row, whatever its names."""
+    flat = not any(isinstance(value, Collection) and not isinstance(value, str) for value in content.values())
+    return (flat and bool(content)) or bool(_known_headers(list(content)) or set(NEEDED) & content.keys())
+
+
+def _is_row(value: Any) -> bool:
+    return isinstance(value, Mapping) and bool(set(NEEDED) & {str(name).strip().lower() for name in value})
+
+
+def _is_nested(content: Mapping[str, Any]) -> bool:
+    """Whether a mapping has the levels of marl-eval."""
+    inner = content.values()
+    return not _is_table(content) and all(isinstance(value, Mapping) and not _is_row(value) for value in inner)
 
 
 def _row(item: Any, number: int, where: str) -> dict[str, Any]:
@@ -126,8 +169,8 @@ def _read_file(path: Path) -> pd.DataFrame:
         return _from_objects(parse_json(text, str(path), WHAT, DAMAGED), str(path))
     if suffix not in SEPARATORS:
         lines = enumerate(text.splitlines(), start=1)
-        rows = [parse_json(line, f"{path}: line {number}", "a row", DAMAGED) for number, line in lines if line.strip()]
-        return _from_objects(rows, str(path))
+        rows = {n: parse_json(line, f"{path}: line {n}", "a row", DAMAGED) for n, line in lines if line.strip()}
+        return _placed(_from_objects(list(rows.values()), str(path)), list(rows))
     try:
         return _from_csv(text, SEPARATORS[suffix], str(path))
     except (ValueError, OverflowError) as error:  # pandas raises its own kinds of ValueError
@@ -138,6 +181,8 @@ def _read_file(path: Path) -> pd.DataFrame:
 
 def _read_folder(folder: Path) -> pd.DataFrame:
     """All tables below a folder."""
+    if (folder / "comparison.json").is_file():
+        raise BadInputError(WHAT, "a folder of a comparison", str(folder), f"its scores are in {folder / SCORES}")
     paths = sorted(path for path in folder.rglob("*") if path.is_file() and _kind(path) in KINDS_BY_SUFFIX)
     if not paths:
         raise BadInputError(f"files of kind {KINDS}", "none", str(folder))
@@ -148,19 +193,55 @@ def _read_files(paths: Sequence[Path]) -> pd.DataFrame:
     """Several tables as one; files of marl-eval are taken together first, since runs of a task may lie in many."""
     import pandas as pd
 
-    frames, nested = [], {}
+    frames: dict[tuple[str, str], pd.DataFrame] = {}
+    nested, notes = {}, []
     for path in paths:
         content = (
             parse_json(_text(require_file(path, WHAT)), str(path), WHAT, DAMAGED) if _kind(path) == ".json" else None
         )
-        if isinstance(content, Mapping) and not _known_headers(list(content)) and not set(NEEDED) & content.keys():
+        if isinstance(content, Mapping) and _is_nested(content):
             nested[str(path)] = content
         else:
             frame = _read_file(path) if content is None else _from_objects(content, str(path))
-            frames.append(frame.rename(columns=_known_headers(list(frame.columns))))
+            frames[_unit(frame), str(path)] = frame.rename(columns=_known_headers(list(frame.columns)))
     if nested:
-        frames.append(from_marl_eval(nested))
-    return pd.concat(frames, ignore_index=True)
+        frames["row", "the files of marl-eval"] = frame = from_marl_eval(nested)
+        notes = frame.attrs.get(NOTES, [])
+    whole = pd.concat(frames)
+    whole.attrs = {PLACED: True, NOTES: notes}
+    return whole
+
+
+def _refuse_comparison(content: Mapping[str, Any], where: str) -> None:
+    """Refuse DAF's own comparison.json, beside which lie its scores."""
+    if str(content.get("format", "")).startswith(COMPARISON):
+        scores = Path(where).parent / SCORES
+        raise BadInputError(WHAT, "the results of a comparison", where, f"its scores are in {scores}")
+
+
+# ---- where rows are ---------------------------------------------------------------------------------------
+
+
+def _placed(frame: pd.DataFrame, lines: Sequence[int]) -> pd.DataFrame:
+    """The frame with the line of each row as its index."""
+    import pandas as pd
+
+    if len(lines) == len(frame):
+        frame.index = pd.Index(lines, name="line")
+        frame.attrs[PLACED] = True
+    return frame
+
+
+def _unit(frame: pd.DataFrame) -> str:
+    return "line" if frame.attrs.get(PLACED) else "row"
+
+
+def place_of(values: pd.Series[Any] | pd.DataFrame, label: Any) -> str:
+    """Where a row is, in words: by the index that readers of files give a frame, else by its number."""
+    if isinstance(label, tuple):
+        unit, path, number = label
+        return f"{unit} {number} of {path}"
+    return f"{values.index.name or 'row'} {label}"
 
 
 def _kind(path: Path) -> str:
@@ -183,60 +264,49 @@ def _from_csv(text: str, separators: str, where: str) -> pd.DataFrame:
     """A CSV in which "None" or "NA" is a missing number, but an ordinary name in columns of names."""
     import pandas as pd
 
-    if named := _NAMED_SEPARATOR.match(text):
-        separators, text = named[1], text[named.end() :]
-    lines = [line for line in text.splitlines() if line.strip()]
-    separator = _separator(lines[0] if lines else "", separators)
-    _check_fields(lines, separator, where)
+    if not text.strip():
+        raise BadInputError(WHAT, "an empty file", where, "write a row for each score, below a header")
+    separator, text = separated(text, separators, NEEDED)
+    lines = _checked_lines(text, separator, where)
     table = pd.read_csv(io.StringIO(text), sep=separator, dtype=str, keep_default_na=False, skipinitialspace=True)
     table = table.rename(columns=unescaped).map(unescaped)
     headers = _known_headers(list(table.columns))
     names = {column for column in table.columns if headers.get(column, column) in NAMES}
     scores = [column for column in table.columns if headers.get(column, column) == "score"]
-    decimal = _decimal_mark(table[scores[0]], separator, where) if scores else "."
+    decimal = decimal_mark(table[scores[0]].astype(str), separator, f"{where}: score") if scores else "."
     frame = pd.read_csv(io.StringIO(text), sep=separator, decimal=decimal, skipinitialspace=True)
     frame = frame.rename(columns=unescaped)
-    return frame.assign(**{column: table[column] for column in frame.columns if column in names})
+    return _placed(frame.assign(**{column: table[column] for column in frame.columns if column in names}), lines)
 
 
-def _check_fields(lines: Sequence[str], separator: str, where: str) -> None:
-    """Refuse a known column that repeats, and rows with more fields than the header, which pandas would shift."""
-    rows = csv.reader(lines, delimiter=separator)
-    header = next(rows, [])
+def _checked_lines(text: str, separator: str, where: str) -> list[int]:
+    """The line of each row below the header.
+
+    Refused are a known column that repeats, a row with more fields than the header, which pandas would shift, and one
+    that ends before a known column.
+    """
+    rows = numbered_rows(text, separator)
+    _, header = next(rows, (1, []))
     names = [name.strip().lower() for name in header]
     if repeated := [name for name in KNOWN if names.count(name) > 1]:
         raise BadInputError("each column once", f"'{repeated[0]}' twice", f"{where}: header", "rename one of them")
-    for number, row in enumerate(rows, start=1):
+    needed = 1 + max((place for place, name in enumerate(names) if name in KNOWN), default=-1)
+    expected, lines = f"{number_of(len(header), 'field')}, as the header has", []
+    for line, row in rows:
+        found = f"{len(row)} in line {line}: {separator.join(row)}"
         if len(row) > len(header):
-            found = f"{len(row)} in row {number}: {separator.join(row)}"
-            hint = "scores with a decimal comma need another separator, such as ;" if separator == "," else ""
-            raise BadInputError(f"{len(header)} fields, as the header has", found, where, hint)
+            raise BadInputError(expected, found, where, _why_longer(names, line, row, separator))
+        if len(row) < needed:
+            hint = "is the file complete? Write the separators of empty cells, too"
+            raise BadInputError(expected, found, where, hint)
+        lines.append(line)
+    return lines
 
 
-def _separator(header: str, separators: str) -> str:
-    """The separator under which the header names the needed columns; else the first."""
-    for separator in separators:
-        names = {name.strip().lower() for name in next(csv.reader([header], delimiter=separator), [])}
-        if names.issuperset(NEEDED):
-            return separator
-    return max(separators, key=header.count)
-
-
-def _decimal_mark(scores: pd.Series[str], separator: str, where: str) -> str:
-    """Whether scores have a decimal comma.
-
-    Raises:
-        BadInputError: they have both marks, or the comma may separate thousands.
-    """
-    values = scores.astype(str).str.strip()
-    with_comma = values[values.str.contains(",", regex=False)]
-    if separator == "," or with_comma.empty:
-        return "."
-    with_point = values[values.str.contains(".", regex=False)]
-    expected, hint = "scores with one kind of decimal mark", "write scores with a decimal point and no other mark"
-    if not with_point.empty:
-        raise BadInputError(expected, f"'{with_comma.iloc[0]}' and '{with_point.iloc[0]}'", f"{where}: score", hint)
-    if all(re.fullmatch(r"[-+]?[1-9]\d{0,2}(,\d{3})+", value) for value in with_comma):
-        found = f"'{with_comma.iloc[0]}', whose comma may separate thousands or decimals"
-        raise BadInputError(expected, found, f"{where}: score", hint)
-    return ","
+def _why_longer(names: Sequence[str], line: int, row: Sequence[str], separator: str) -> str:
+    """A hint for the first row with more fields than the header."""
+    if set(NEEDED) <= {cell.strip().lower() for cell in row}:
+        return f"the header is in line {line}: delete the lines above it"
+    if len(row) == len(names) + 1 and row[0].strip().isdigit() and set(NEEDED) <= set(names):
+        return "the rows seem to be numbered: name the first column, or write the table without row names"
+    return "scores with a decimal comma need another separator, such as ;" if separator == "," else ""

@@ -2,27 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from difflib import get_close_matches
+from collections.abc import Collection
 from math import inf
 from typing import TYPE_CHECKING, Any
 
 from daf.errors import BadInputError
 from daf.statistics.marl_eval_files import NOTES
-from daf.statistics.score_files import ALIAS, KNOWN, MISSING_SCORE, NAMES, NEEDED, OPTIONAL
+from daf.statistics.other_layouts import how_to_convert, notes_on_copies, notes_on_names, why_no_number
+from daf.statistics.score_files import ALIAS, KNOWN, MISSING_SCORE, NAMES, NEEDED, OPTIONAL, PLACED, place_of
 
 if TYPE_CHECKING:
     import pandas as pd
 
 RUN = ["policy", "mission", "train_seed"]
 LARGEST = 2**63 - 1  # of the integers in a table
-MEANINGS = {
-    "policy": ("agent", "algorithm", "algo", "method", "model"),
-    "mission": ("game", "env", "environment", "task"),
-    "seed": ("run", "trial", "training_seed"),
-    "score": ("value", "return", "reward", "mean_reward", "episode_return", "mean_episode_return"),
-}
-"""What published tables call the columns."""
+MINUS = "\N{MINUS SIGN}"  # of tables that were copied from a page
 LARGEST_FLOAT = 2**53  # beyond it, floats skip whole numbers
 
 
@@ -48,7 +42,7 @@ def to_episodes(scores: pd.DataFrame, where: str = "table of scores") -> tuple[p
         nameless = frame[name].isna() | (frame[name].astype(str).str.strip() == "")
         if nameless.any():
             hint = f"name the {name} there, or delete the row"
-            raise BadInputError(f"a {name} in every row", f"none in row {nameless.idxmax()}", where, hint)
+            raise BadInputError(f"a {name} in every row", f"none in {place_of(frame, nameless.idxmax())}", where, hint)
         frame[name] = frame[name].astype(str).str.strip()
     frame["score"] = _finite(_numbers(frame["score"], "score", where).astype("float64"), where)
     frame["train_seed"], seed_notes = _train_seeds(frame, ALIAS if ALIAS in scores.columns else "train_seed", where)
@@ -57,6 +51,7 @@ def to_episodes(scores: pd.DataFrame, where: str = "table of scores") -> tuple[p
     if not repeated.empty:
         row = repeated.iloc[0]
         what = f"{row['policy']} on {row['mission']}, seed {row['train_seed']}, episode {row['episode']} twice"
+        what = f"{what}, again in {place_of(frame, repeated.index[0])}"
         hint = "delete the repeated row, or number episodes and training seeds apart"
         raise BadInputError("one row per policy, mission, training seed and episode", what, where, hint)
     seeds = frame["train_seed"]
@@ -74,7 +69,9 @@ def to_episodes(scores: pd.DataFrame, where: str = "table of scores") -> tuple[p
             "failure": pd.Series(None, frame.index, object).mask(missing, MISSING_SCORE),
         }
     )
-    return table, [*scores.attrs.get(NOTES, ()), *_unused(scores), *seed_notes, *episode_notes]
+    notes = [*scores.attrs.get(NOTES, ()), *_unused(scores), *notes_on_names(frame), *seed_notes, *episode_notes]
+    notes += notes_on_copies(frame, numbered="episode" in scores.columns)
+    return table.reset_index(drop=True), notes
 
 
 def _known_columns(scores: pd.DataFrame, where: str) -> pd.DataFrame:
@@ -82,8 +79,7 @@ def _known_columns(scores: pd.DataFrame, where: str) -> pd.DataFrame:
     columns = list(scores.columns)
     for name in NEEDED:
         if name not in columns:
-            hint = _renaming(columns)
-            raise BadInputError(f"a column '{name}'", _listed(scores), where, hint)
+            raise BadInputError(f"a column '{name}'", _listed(scores), where, how_to_convert(scores))
     if scores.empty:
         raise BadInputError("scores", "no rows", where, "write a row for each score")
     for name in (*NEEDED, *OPTIONAL, ALIAS):
@@ -93,14 +89,16 @@ def _known_columns(scores: pd.DataFrame, where: str) -> pd.DataFrame:
         hint = "both name the training seed: leave one of them out"
         raise BadInputError(f"a column 'train_seed' or '{ALIAS}'", "both", where, hint)
     frame = scores.rename(columns={ALIAS: "train_seed"})
-    frame = frame[[name for name in (*NEEDED, *OPTIONAL) if name in frame.columns]].reset_index(drop=True)
+    frame = frame[[name for name in (*NEEDED, *OPTIONAL) if name in frame.columns]]
+    if not scores.attrs.get(PLACED):
+        frame = frame.reset_index(drop=True)
     for name, column in frame.items():
         if column.dtype == object:
             frame[name] = values = column.map(_scalar)
             single = values.map(lambda value: not isinstance(value, Collection) or isinstance(value, str | bytes))
             if not single.all():
                 row = single.idxmin()
-                found, hint = f"{values[row]!r} in row {row}", "write one row for each of them"
+                found, hint = f"{values[row]!r} in {place_of(frame, row)}", "write one row for each of them"
                 raise BadInputError("one value per row", found, f"{where}: {name}", hint)
     return frame
 
@@ -124,7 +122,9 @@ def _train_seeds(frame: pd.DataFrame, column: str, where: str) -> tuple[pd.Serie
     known = seeds.notna().groupby(frame["policy"], sort=False).mean()
     partly = known[(known > 0) & (known < 1)]
     if not partly.empty:
-        problem = f"some rows of {partly.index[0]} have none"
+        policy = partly.index[0]
+        empty = place_of(frame, (seeds.isna() & (frame["policy"] == policy)).idxmax())
+        problem = f"{policy} has some, but none in {empty}"
         expected, hint = (
             "a training seed in every row of a policy, or in none",
             "fill the empty cells, or empty all of them",
@@ -145,30 +145,13 @@ def _episode_numbers(frame: pd.DataFrame, where: str) -> tuple[pd.Series[int], l
     episodes = _whole(frame["episode"], "episode", where)
     if episodes.isna().any():
         hint = "fill the empty cells, or leave the column out: rows are then numbered"
-        raise BadInputError("an episode number in every row", "some rows without one", f"{where}: episode", hint)
+        found = f"none in {place_of(frame, episodes.isna().idxmax())}"
+        raise BadInputError("an episode number in every row", found, f"{where}: episode", hint)
     if (negative := episodes < 0).any():
         row = negative.idxmax()
-        raise BadInputError("episode numbers of at least 0", f"{episodes[row]} in row {row}", f"{where}: episode")
+        found = f"{episodes[row]} in {place_of(frame, row)}"
+        raise BadInputError("episode numbers of at least 0", found, f"{where}: episode")
     return episodes, []
-
-
-def _renaming(columns: Sequence[Any]) -> str:
-    """Which columns to rename, as far as their names have a known meaning, and whether more is missing."""
-    plain = {str(column).strip().lower(): column for column in columns}
-    found = {
-        name: plain[other]
-        for name, others in MEANINGS.items()
-        for other in others
-        if name not in plain and other in plain and not (name == ALIAS and "train_seed" in plain)
-    }
-    for name in NEEDED:
-        others = [column for column in plain if column not in MEANINGS]
-        if name not in plain and name not in found and (near := get_close_matches(name, others, n=1)):
-            found[name] = plain[near[0]]
-    names = ", ".join(f"'{column}' to '{name}'" for name, column in found.items())
-    complete = all(name in plain or name in found for name in NEEDED)
-    row = "write a row for each score, with policy, mission and score"
-    return "; ".join(part for part in (f"rename {names}" if names else "", "" if complete else row) if part)
 
 
 def _unused(frame: pd.DataFrame) -> list[str]:
@@ -187,6 +170,8 @@ def _listed(frame: pd.DataFrame) -> str:
 def _numbers(values: pd.Series[float], name: str, where: str) -> pd.Series[float]:
     import pandas as pd
 
+    if values.dtype == object or values.dtype == "string":
+        values = values.map(lambda value: value.replace(MINUS, "-") if isinstance(value, str) else value)
     numbers = pd.to_numeric(values, errors="coerce")
     wrong = numbers.isna() & values.notna()
     types = pd.api.types
@@ -195,9 +180,8 @@ def _numbers(values: pd.Series[float], name: str, where: str) -> pd.Series[float
         wrong = values.notna()
     if wrong.any():
         row = wrong.idxmax()
-        found = f"'{values[row]}' in row {row}"
-        hint = "write one number, with a decimal point and no other mark; leave the cell empty if there is no result"
-        raise BadInputError("numbers", found, f"{where}: {name}", hint)
+        found = f"'{values[row]}' in {place_of(values, row)}"
+        raise BadInputError("numbers", found, f"{where}: {name}", why_no_number(values[row]))
     return numbers
 
 
@@ -206,7 +190,7 @@ def _finite(scores: pd.Series[float], where: str) -> pd.Series[float]:
     if infinite.any():
         row = infinite.idxmax()
         hint = "leave the cell empty if there is no result"
-        raise BadInputError("finite scores", f"{scores[row]} in row {row}", f"{where}: score", hint)
+        raise BadInputError("finite scores", f"{scores[row]} in {place_of(scores, row)}", f"{where}: score", hint)
     return scores
 
 
@@ -228,7 +212,7 @@ def _whole(values: pd.Series[float], name: str, where: str) -> pd.Series[int]:
             )
         raise BadInputError(
             f"whole numbers up to {limit}" if large else "whole numbers",
-            f"'{values[row]}' in row {row}",
+            f"'{values[row]}' in {place_of(values, row)}",
             f"{where}: {name}",
             hint,
         )

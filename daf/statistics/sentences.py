@@ -7,10 +7,11 @@ from dataclasses import dataclass, replace
 from math import isfinite
 
 from daf.config import DAFComparisonConfig
-from daf.statistics.primary import estimate_of
-from daf.statistics.records import MIRRORED, OVERALL, Estimand, PairRecord, SummaryRecord
+from daf.statistics.records import MIRRORED, OVERALL, Estimand, PairRecord, SummaryRecord, estimate_of
+from daf.system.nouns import number_of
 
 MINUS = "\N{MINUS SIGN}"
+MOST_DIGITS = 6
 UNKNOWN = "\N{EN DASH}"
 SUBJECTS: Mapping[Estimand, str] = {"checkpoints": "these checkpoints", "recipes": "these recipes"}
 
@@ -18,13 +19,13 @@ SUBJECTS: Mapping[Estimand, str] = {"checkpoints": "these checkpoints", "recipes
 def number(value: float | None, digits: int | None = None) -> str:
     """Format a number with two decimals; one above 10, none above 100, more below 0.01.
 
-    Numbers whose decimals would all be zero become '1.23e−6', and those from 1e15 on '1.23e15'.
+    Numbers whose decimals would all be zero become '1.23e−6', and those from ten million on '1.23e7'.
     """
     if value is None or not isfinite(value):
         return UNKNOWN
     if digits is None:
         size = abs(value)
-        if 0 < size < 5e-5 or size >= 1e15:
+        if 0 < size < 5e-5 or size >= 1e7:
             mantissa, exponent = f"{value:.2e}".split("e")
             return f"{mantissa}e{int(exponent)}".replace("-", MINUS)
         digits = 0 if size >= 100 else 1 if size >= 10 else 2 if size >= 0.01 or size < 5e-5 else 4
@@ -45,10 +46,14 @@ def percent(value: float | None) -> str:
 
 
 def span(low: float | None, high: float | None) -> str:
-    """'7.1 to 8.6', or a dash when unknown."""
+    """'7.1 to 8.6', or a dash when unknown; with more decimals if the bounds would look the same."""
     if low is None or high is None or not (isfinite(low) and isfinite(high)):
         return UNKNOWN
-    return f"{number(low)} to {number(high)}"
+    texts, digits = (number(low), number(high)), 0
+    while low != high and texts[0] == texts[1] and digits < MOST_DIGITS:
+        digits += 1
+        texts = number(low, digits), number(high, digits)
+    return f"{texts[0]} to {texts[1]}"
 
 
 def place(record: PairRecord | SummaryRecord, missions: int) -> str:
@@ -56,13 +61,13 @@ def place(record: PairRecord | SummaryRecord, missions: int) -> str:
     if record.mission != OVERALL:
         return f"on {record.mission}"
     part = f"{record.n_missions} of " if 0 < record.n_missions < missions else ""
-    return f"over {part}{missions} mission{'' if missions == 1 else 's'}"
+    return f"over {part}{number_of(missions, 'mission')}"
 
 
 def basis(record: PairRecord, runs: str = "training seeds") -> str:
     """The data behind a sentence: 'paired, 24 episodes'."""
     if record.estimand == "checkpoints":
-        return f"paired, {record.n_a} episodes"
+        return f"paired, {number_of(record.n_a or 0, 'episode')}"
     seeds = [f"{count}" for count in (record.n_a, record.n_b) if count is not None]
     if len(seeds) > 1:
         return f"{' and '.join(seeds)} {runs}"
@@ -110,17 +115,25 @@ class Words:
         missions: number of missions in the comparison.
         unit: of scores.
         runs: what the units of recipes are called.
+        margin: the declared margin of equivalence, if there is one.
     """
 
     level: float
     missions: int = 1
     unit: str = "reward per agent"
     runs: str = "training seeds"
+    margin: float | None = None
 
 
 def words_of(config: DAFComparisonConfig, missions: int, unit: str) -> Words:
     runs = "training runs" if config.trainings == "per_mission" else "training seeds"
-    return Words(level=config.confidence_level, missions=missions, unit=unit, runs=runs)
+    margin = config.equivalence_margin
+    return Words(level=config.confidence_level, missions=missions, unit=unit, runs=runs, margin=margin)
+
+
+def within(words: Words) -> str:
+    """' within ±0.50 points': the margin that equivalence is about; empty without one."""
+    return "" if words.margin is None else f" within ±{number(words.margin)} {words.unit}"
 
 
 def verdict_sentence(record: PairRecord, words: Words) -> str:
@@ -141,7 +154,8 @@ def verdict_sentence(record: PairRecord, words: Words) -> str:
     elif record.verdict == "better":
         text = f"{a} beats {b} {where} by {difference} {unit}, {interval} ({grounds})."
     elif record.verdict == "equivalent":
-        text = f"{a} and {b} are equivalent {where}: they differ by {difference}, {interval} ({grounds})."
+        margin = within(words)
+        text = f"{a} and {b} are equivalent {where}{margin}: they differ by {difference}, {interval} ({grounds})."
     elif record.verdict == "inconclusive":
         text = (
             f"No difference between {a} and {b} is shown {where}: {difference} {unit}, {interval} ({grounds}, "
@@ -212,7 +226,7 @@ def policy_sentence(record: SummaryRecord, words: Words) -> str:
     if record.failed:
         return failure_sentence(record, words.missions)
     interval = span(record.interval_low, record.interval_high)
-    basis = f"{record.n_episodes} episode{'' if record.n_episodes == 1 else 's'}"
+    basis = number_of(record.n_episodes, "episode")
     detail = f"{100 * words.level:.4g} % interval {interval}" if interval != UNKNOWN else record.interval_method
     if interval == UNKNOWN and isfinite(record.recipe_low):
         detail = f"{100 * words.level:.4g} % interval of the recipe {span(record.recipe_low, record.recipe_high)}"
@@ -228,6 +242,10 @@ def failure_sentence(record: SummaryRecord, missions: int = 1) -> str:
 
 def failure_words(record: SummaryRecord, missions: int = 1) -> str:
     """The same, between the policy and the cause."""
-    episodes = f"{record.failures} episode{'' if record.failures == 1 else 's'}"
-    where = f"on any of {missions} missions" if record.mission == OVERALL and missions > 1 else place(record, missions)
+    episodes = number_of(record.failures, "episode")
+    where = (
+        f"on any of {number_of(missions, 'mission')}"
+        if record.mission == OVERALL and missions > 1
+        else place(record, missions)
+    )
     return f"has no result {where}: {episodes} failed, the first with"

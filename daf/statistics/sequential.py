@@ -20,11 +20,12 @@ from math import ceil
 from typing import TYPE_CHECKING, Any
 
 from daf.config import DAFComparisonConfig
-from daf.statistics.results import ComparisonResults
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from daf.statistics.records import PairRecord
+    from daf.statistics.results import ComparisonResults
 
 EXPONENT = 2
 SETTLED = ("better", "worse", "equivalent")
@@ -34,18 +35,32 @@ def interim_sizes(config: DAFComparisonConfig) -> list[int]:
     """Episodes per policy and mission at each interim analysis; a single one at the end unless they are `auto`."""
     if config.episodes_per_mission != "auto":
         return [config.episodes_per_mission]
-    cap, count = config.max_episodes_per_mission, config.num_interim_analyses
+    return equal_batches(config.max_episodes_per_mission, config.num_interim_analyses)
+
+
+def equal_batches(cap: int, count: int) -> list[int]:
+    """Episodes at each of `count` interim analyses, up to the cap."""
     return sorted({ceil(cap * (analysis + 1) / count) for analysis in range(count)})
 
 
 def interim_levels(config: DAFComparisonConfig) -> list[float]:
     """Confidence level of each interim analysis; their alphas add up to that of the comparison."""
-    sizes, alpha = interim_sizes(config), 1 - config.confidence_level
+    return spent_levels(interim_sizes(config), config.confidence_level)
+
+
+def spent_levels(sizes: Sequence[int], confidence_level: float) -> list[float]:
+    """Confidence levels of analyses after these numbers of episodes; their alphas add up to that of the whole."""
+    alpha = 1 - confidence_level
     spent = [alpha * (size / sizes[-1]) ** EXPONENT for size in sizes]
     return [1 - (now - before) for now, before in zip(spent, [0.0, *spent], strict=False)]
 
 
 def unsettled(results: ComparisonResults) -> list[str]:
+    """The pairs that are not settled, by name."""
+    return [f"{record.policy_a} and {record.policy_b}" for record in unsettled_pairs(results)]
+
+
+def unsettled_pairs(results: ComparisonResults) -> list[PairRecord]:
     """Pairs that more episodes may still decide: their differences vary, and neither policy failed in all episodes.
 
     A verdict with a caution is not settled: the first episodes may lack an event that decides.
@@ -54,7 +69,7 @@ def unsettled(results: ComparisonResults) -> list[str]:
     for record in results.headline_records("checkpoints"):
         constant = not record.tested and (record.n_a or 0) > 1
         if (record.verdict not in SETTLED or record.caution) and not constant and record.n_a != 0:
-            open_pairs.append(f"{record.policy_a} and {record.policy_b}")
+            open_pairs.append(record)
     return open_pairs
 
 

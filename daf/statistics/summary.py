@@ -4,15 +4,28 @@ from __future__ import annotations
 
 from dataclasses import replace
 from math import nan
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from daf.config import DAFComparisonConfig
 from daf.statistics import intervals
 from daf.statistics.crossed import RunTable, recipe_variance
-from daf.statistics.intervals import Interval
+from daf.statistics.intervals import Array, Interval
 from daf.statistics.records import OVERALL, SummaryRecord, in_scores
+from daf.statistics.unit_collection import collect_units
 from daf.statistics.units import Cell, Units
+
+if TYPE_CHECKING:
+    from daf.statistics.results import ComparisonResults
+
+
+def summarize_raw(results: ComparisonResults) -> list[SummaryRecord]:
+    """The summary of a comparison's raw rewards, for one whose scores are normalized."""
+    config = results.config.model_copy(update={"normalization": None})
+    separate_runs = config.trainings == "per_mission"
+    units = collect_units(results.episodes, results.policies, results.missions, separate_runs=separate_runs)
+    return summarize(replace(units, runs_per_mission=separate_runs), config)
 
 
 def summarize(units: Units, config: DAFComparisonConfig) -> list[SummaryRecord]:
@@ -110,9 +123,9 @@ def _summary(
         interval_low=interval.low,
         interval_high=interval.high,
         interval_method=interval.method,
-        median=float(np.median(episodes if only else [units.mean() for units in strata])),
+        median=_median(episodes if only else np.array([units.mean() for units in strata])),
         sd=float(episodes.std(ddof=1)) if only and episodes.size > 1 else nan,
-        iqm=float(intervals.iqm(episodes)),
+        iqm=float(intervals.iqm(episodes)) if episodes.size > 1 else episodes.item(),
         min=float(episodes.min()),
         max=float(episodes.max()),
         success_rate=success_rate,
@@ -126,15 +139,19 @@ def _summary(
         recipe_high=recipe.high,
         recipe_method=recipe.method,
         **_seed_spread(table),
-        mean_reward=float(np.mean([cell.mean_reward for cell in cells])),
+        mean_reward=only.mean_reward if only else float(np.mean([cell.mean_reward for cell in cells])),
     )
+
+
+def _median(values: Array) -> float:
+    return float(np.median(values)) if values.size > 1 else values.item()  # published tables have one score per cell
 
 
 def _seed_spread(table: RunTable | None) -> dict[str, float]:
     """How the means of training seeds over the missions spread; over separate runs per mission, they have none."""
     if table is None or (len(table.samples) > 1 and not table.joint):
         return {}
-    means = np.mean(table.samples, axis=0)
+    means = table.samples[0] if len(table.samples) == 1 else np.mean(table.samples, axis=0)
     sd = float(means.std(ddof=1)) if means.size > 1 else nan
     return {"seed_sd": sd, "seed_min": float(means.min()), "seed_max": float(means.max())}
 
@@ -143,6 +160,8 @@ def _recipe_interval(table: RunTable | None, config: DAFComparisonConfig) -> Int
     """Interval of the mean of a recipe, for the configured claim."""
     if table is None or table.fewest < 2:
         return intervals.student_t_interval([] if table is None else table.samples)  # unknown, with the reason
+    if all(len(seeds) < 2 for seeds in table.environments):  # which leaves a general claim with the seeds' variance
+        return intervals.student_t_interval(table.samples, config.confidence_level)
     variance = recipe_variance(table, general=config.recipe_claim == "general")
     if not variance.general or variance.own.error == 0:
         return intervals.student_t_interval(table.samples, config.confidence_level)

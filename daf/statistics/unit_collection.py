@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from daf.statistics.score_files import MISSING_SCORE
 from daf.statistics.units import Cell, FailedCell, Units
+from daf.system.nouns import number_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -54,8 +55,8 @@ def collect_units(
             if cell is None:
                 cell, remarks = _collect_cell(policy, mission, of_policy.iloc[np.sort(places)], train_seeds)
                 notes += remarks
-            if not separate_runs:
-                notes += _absent(policy, mission, train_seeds, of_policy["checkpoint"].iloc[places])
+                if not separate_runs:
+                    notes += _absent(policy, mission, train_seeds, of_policy["checkpoint"].iloc[places])
             if isinstance(cell, Cell):
                 cells[policy, mission] = cell
             elif cell is not None:
@@ -72,13 +73,13 @@ class _Columns:
         self._rewards = rows["mean_reward"].to_numpy(dtype=np.float64)
         self._seeds = rows["env_seed"].to_numpy(dtype=np.int64)
         self._checkpoints = pd.factorize(rows["checkpoint"])[0]
-        self._plain = bool(
-            rows["success"].isna().all() and rows["failure"].isna().all() and (rows["timeouts"].fillna(0) == 0).all()
-        )
+        self._success = rows["success"].astype("float64").to_numpy(dtype=np.float64, na_value=np.nan)
+        self._timeouts = rows["timeouts"].fillna(0).to_numpy(dtype=np.int64)
+        self._plain = bool(rows["failure"].isna().all())
         self._training_seeds = tuple(None if pd.isna(seed) else int(seed) for seed in train_seeds.values())
 
     def cell(self, places: NDArray[np.intp]) -> Cell | None:
-        """The cell of the rows at these places if every checkpoint has every result and no row says more; else None."""
+        """The cell of the rows at these places if every checkpoint has every result and none failed; else None."""
         count, rewards = len(self._training_seeds), self._rewards[places]
         if not self._plain or len(places) % count or np.isnan(rewards).any():
             return None
@@ -89,10 +90,17 @@ class _Columns:
             rewards_ec=np.ascontiguousarray(rewards.reshape(count, -1).T),
             seeds=tuple(seeds[0].tolist()),
             training_seeds=self._training_seeds,
-            successes=(float("nan"), 0),
+            successes=_successes(self._success[places].reshape(count, -1)),
             failures=0,
-            timeouts=0,
+            timeouts=int(self._timeouts[places].sum()),
         )
+
+
+def _successes(success_ce: NDArray[np.float64]) -> tuple[float, int]:
+    """The share of successes of (checkpoints, episodes), and the number of episodes that declare it; NaN: not."""
+    declared = ~np.isnan(success_ce)
+    share = float(success_ce[declared].mean()) if declared.any() else float("nan")
+    return share, int(declared.any(axis=0).sum())
 
 
 def _collect_cell(
@@ -120,20 +128,25 @@ def _collect_cell(
     failures, timeouts = int(rows["mean_reward"].isna().sum()), int(rows["timeouts"].fillna(0).sum())
     why = next((str(text) for text in rows["failure"] if text), None)
     if complete.empty and why is not None:
-        cell = FailedCell(failures=failures, timeouts=timeouts, cause=why, training_seeds=training_seeds)
+        cell = FailedCell(
+            failures=failures, timeouts=timeouts, cause=why, training_seeds=training_seeds,
+            partly=bool(rows["mean_reward"].notna().any()),
+        )  # fmt: skip
         return cell, notes
     failed = rows.loc[rows["mean_reward"].isna() & rows["checkpoint"].isin(present), "env_seed"].nunique()
     if failed:
+        have, are, they = ("has", "is", "it") if failed == 1 else ("have", "are", "they")
         notes.append(
-            f"{failed} of {len(table)} episodes of {policy} on {mission} have no complete result "
-            f"(first reason: {why or 'no reward was recorded'}) and are omitted; unless they failed by chance, its "
+            f"{failed} of {number_of(len(table), 'episode')} of {policy} on {mission} {have} no complete result "
+            f"(first reason: {why or 'no reward was recorded'}) and {are} omitted; unless {they} failed by chance, its "
             "scores are too high."
         )
     partly_played = len(table) - len(complete) - failed
     if partly_played:
+        were, are = ("was", "is") if partly_played == 1 else ("were", "are")
         notes.append(
-            f"{partly_played} of {len(table)} episodes of {policy} on {mission} were not played by all of its "
-            f"{len(present)} checkpoints there and are omitted."
+            f"{partly_played} of {number_of(len(table), 'episode')} of {policy} on {mission} {were} not played by all "
+            f"of its {number_of(len(present), 'checkpoint')} there and {are} omitted."
         )
     if complete.empty:
         return None, [*notes, f"{policy} has no episode left on {mission}. {SAME_NUMBERS}"] if partly_played else notes

@@ -105,12 +105,14 @@ class FailedCell:
         failures: episodes that failed, over all checkpoints.
         cause: the first failure.
         training_seeds: as of a cell.
+        partly: whether single checkpoints have results, but no episode has those of all.
     """
 
     failures: int
     timeouts: int
     cause: str
     training_seeds: tuple[int | None, ...]
+    partly: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,6 +147,13 @@ class Units:
         """Missions on which the policy played but has no result."""
         return [mission for mission in self.missions if (policy, mission) in self.failed]
 
+    def failure_of(self, policies: Sequence[str], missions: Sequence[str]) -> str:
+        """Why these policies have no result on these missions."""
+        cells = [self.failed.get((policy, mission)) for policy in policies for mission in missions]
+        if any(cell is not None and cell.partly for cell in cells):
+            return f"no episode of {' or of '.join(policies)} has a result of every training run"
+        return f"{' and '.join(policies)} failed in every episode"
+
     def failed_policies(self) -> list[str]:
         """Policies that played but have no result on any mission."""
         return [name for name in self.policies if self.failed_missions(name) and not self.missions_of(name)]
@@ -164,6 +173,11 @@ class Units:
 
     def training_seeds(self, policy: str) -> list[int]:
         return self._training_seeds.get(policy, [])
+
+    def share_episodes(self, a: str, b: str, mission: str) -> bool:
+        """Whether both have a result on the same environment seed of a mission that both played."""
+        x, y = self.cells[a, mission].seeds, self.cells[b, mission].seeds
+        return (x == y and bool(x)) or not set(x).isdisjoint(y)
 
     def paired_differences(self, a: str, b: str, mission: str, *, spread: bool = False) -> Array:
         """a minus b over the environment seeds that both have; with `spread`, of the scores for variances."""
@@ -228,6 +242,8 @@ class Units:
             return [np.array([cell.runs.mean()]) for cell in cells]
         if self.runs_per_mission:
             return [cell.runs for cell in cells]
+        if len(cells) == 1 and None not in cells[0].training_seeds:
+            return [cells[0].runs]
         by_seed = [dict(zip(cell.training_seeds, cell.runs, strict=True)) for cell in cells]
         common = [seed for seed in by_seed[0] if seed is not None and all(seed in runs for runs in by_seed)]
         return [np.array([runs[seed] for seed in common]) for runs in by_seed]
@@ -253,11 +269,13 @@ class Units:
         if not runs or not runs[0].size:
             return None
         cells, trained = [self.cells[policy, mission] for mission in missions], bool(self.training_seeds(policy))
-        joint = not self.runs_per_mission
+        joint, order = not self.runs_per_mission, list[int | None]()
         if not trained:
             scores = [cell.spread_ec.mean(axis=1)[:, None] for cell in cells]
         elif not joint:
             scores = [cell.spread_ec for cell in cells]
+        elif len(cells) == 1 and len(cells[0].seeds) == 1 and None not in cells[0].training_seeds:
+            order, scores = list(cells[0].training_seeds), [cells[0].spread_ec]
         else:
             common = set.intersection(*(set(cell.training_seeds) for cell in cells)) - {None}
             order = [seed for seed in cells[0].training_seeds if seed in common]
@@ -271,6 +289,7 @@ class Units:
             resolutions=[cell.resolution for cell in cells],
             trained=trained,
             joint=joint,
+            seeds=(tuple(order),) if joint and trained else tuple(cell.training_seeds for cell in cells),
         )
 
     def normalized(self, normalization: Normalization) -> Units:
@@ -356,6 +375,9 @@ def crossed_tables(
 ) -> dict[str, RunTable] | None:
     """The scores of these policies if environment seeds count for recipes and several are known; else None."""
     if config.recipe_claim != "general" or units.runs_per_mission:
+        return None
+    cells = [cell for policy in policies for mission in missions if (cell := units.cell(policy, mission)) is not None]
+    if not any(len(cell.seeds) > 1 for cell in cells):
         return None
     tables = {policy: table for policy in policies if (table := units.run_table(policy, missions)) is not None}
     several = any(len(seeds) > 1 for table in tables.values() for seeds in table.environments)

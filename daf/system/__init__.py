@@ -4,6 +4,8 @@ files            writing, atomically, and digests
 readers          reading bytes and text
 compressed       unpacking, never to an implausible size
 job_records      digests of the inputs and outputs of a job of the workflow
+job_states       what a job leaves while it runs, and if it fails
+process_identity  which process something is, and whether it still runs
 verification     checks of all files in an output folder
 json_files       reading JSON
 yaml_files       reading YAML
@@ -21,6 +23,11 @@ devices          GPUs and processors
 limits           memory and cores that this process may use
 resource_usage   the time and memory used
 progress         progress of a loop, as lines
+live_progress    the same as one line that changes, in a terminal or notebook
+notebooks        whether this process runs a notebook
+waiting          what a silent command waits for
+shown            results as a person sees them, in a terminal and in a notebook
+nouns            nouns that agree with their number
 checks           results of checks of a machine or a package
 machine          checks of Python, processors, GPU, disk and memory
 requirements     installed packages against what DAF requires
@@ -34,5 +41,7 @@ imported_code    whether the files of imported modules are still those that Pyth
 failure_report   what a failure of user code says
 forked_work      work in a copy of the process, which user code may end
 worker_processes  processes that answer requests, in shared memory
+shares           independent parts of a computation, shared among copies of the process
+linear_algebra   numpy's linear algebra on one thread, for the same last bits everywhere
 process_state    the state of the process that user code may change
 """

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from daf.errors import LONGEST_FOUND, UnfitEnvironmentError
+from daf.system.nouns import number_of
+from daf.system.shown import ResultList, Shown, Table
 
 Status = Literal["ok", "warning", "error"]
 
 
-@dataclass(frozen=True, kw_only=True)
-class CheckResult:
+@dataclass(frozen=True, kw_only=True, repr=False)
+class CheckResult(Shown):
     """One check. `hint` is empty when all is well.
 
     Attributes:
@@ -28,6 +31,9 @@ class CheckResult:
     found: str
     expected: str
     hint: str = ""
+
+    def _headline(self) -> str:
+        return f"{self.status}, {self}"
 
     def __str__(self) -> str:
         text = f"{self.name}: {self.found}"
@@ -47,8 +53,26 @@ def as_lines(checks: Sequence[CheckResult]) -> str:
     return "\n".join(f"{marks[check.status]}  {check}" for check in checks)
 
 
-@dataclass(frozen=True, kw_only=True)
-class EnvironmentCheckResult:
+def counted(checks: Sequence[CheckResult]) -> str:
+    """How many checks there are, and of what status."""
+    counts = Counter(check.status for check in checks)
+    problems = [f"{counts[status]} {status}{'s' * (counts[status] > 1)}" for status in ("error", "warning")
+                if counts[status]]  # fmt: skip
+    return f"{number_of(len(checks), 'check')}: {', '.join(problems) or 'all well'}"
+
+
+class CheckResults(ResultList[CheckResult]):
+    """Checks, as a list."""
+
+    def _title(self) -> str:
+        return type(self).__name__
+
+    def _headline(self) -> str:
+        return counted(self) if self else "nothing is wrong"
+
+
+@dataclass(frozen=True, kw_only=True, repr=False)
+class EnvironmentCheckResult(Shown):
     """All checks of one machine, in the order they ran.
 
     Attributes:
@@ -77,6 +101,12 @@ class EnvironmentCheckResult:
             "checks": [asdict(check) for check in self.checks],
         }
 
+    def _headline(self) -> str:
+        return f"{'healthy' if self.is_healthy() else 'NOT healthy'}: {counted(self.checks)}"
+
+    def _tables(self) -> Iterable[Table]:
+        return [Table.of("", self.checks)]
+
     def __str__(self) -> str:
         return as_lines(self.checks)
 
@@ -94,4 +124,4 @@ def found_and_hint(problems: Sequence[str], where: str, hint: str = "") -> tuple
     together = "; ".join(problems)
     if len(together) <= LONGEST_FOUND:
         return together, where, hint
-    return f"{len(problems)} problems", where, "\n            ".join([*problems, *([hint] if hint else [])])
+    return number_of(len(problems), "problem"), where, "\n            ".join([*problems, *([hint] if hint else [])])

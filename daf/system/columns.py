@@ -14,7 +14,7 @@ from daf.system.validated import validated
 if TYPE_CHECKING:
     import pandas as pd
 
-Kind = Literal["text", "integer", "number", "boolean", "bytes", "list of numbers", "list of texts"]
+Kind = Literal["text", "integer", "number", "boolean", "bytes", "list of integers", "list of numbers", "list of texts"]
 DTYPES: Mapping[str, str] = {"integer": "Int64", "number": "float64", "boolean": "boolean"}  # others: object
 _KINDS: Mapping[Any, Kind] = {
     str: "text",
@@ -22,6 +22,7 @@ _KINDS: Mapping[Any, Kind] = {
     float: "number",
     bool: "boolean",
     bytes: "bytes",
+    list[int]: "list of integers",
     list[float]: "list of numbers",
     list[str]: "list of texts",
 }

@@ -25,7 +25,7 @@ def resolve_device(device: str = "auto") -> str:
 
     Raises:
         BadInputError: not a device.
-        UnfitEnvironmentError: cuda was requested but is not available.
+        UnfitEnvironmentError: cuda, or a GPU of this number, was requested but is not available.
     """
     kind, _, index = device.partition(":")
     if kind not in DEVICES or (index and not (kind == "cuda" and index.isdigit())):
@@ -38,7 +38,16 @@ def resolve_device(device: str = "auto") -> str:
     if not available:
         hint = "use device: auto or cpu, or run where a GPU is visible (see nvidia-smi and CUDA_VISIBLE_DEVICES)"
         raise UnfitEnvironmentError("a CUDA device", "none that torch can use", "device", hint)
+    if index and int(index) >= (count := _num_gpus()):
+        hint = "see CUDA_VISIBLE_DEVICES, or leave the number out"
+        raise UnfitEnvironmentError(f"GPU {index}", f"{count} visible, numbered from 0", "device", hint)
     return device
+
+
+def _num_gpus() -> int:
+    import torch
+
+    return torch.cuda.device_count()
 
 
 def cuda_available() -> bool:

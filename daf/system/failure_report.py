@@ -43,6 +43,7 @@ class FailureReport:
         in_user_code: whether `frame` is outside of DAF and of all installed distributions.
         step: of the episode.
         env_seed: of the episode.
+        member: the policy of a team whose code failed.
         traceback: for logs.
     """
 
@@ -51,6 +52,7 @@ class FailureReport:
     in_user_code: bool = False
     step: int | None = None
     env_seed: int | None = None
+    member: str | None = None
     traceback: str = ""
 
     @classmethod
@@ -65,11 +67,11 @@ class FailureReport:
         )
 
     @classmethod
-    def of_ended_process(cls, status: int, frames: Sequence[FrameSummary], trace: str = "") -> FailureReport:
+    def of_ended_process(cls, status: int | None, frames: Sequence[FrameSummary], trace: str = "") -> FailureReport:
         """Describe a process that user code, or the system, ended.
 
         Args:
-            status: its exit status, or -n after signal n.
+            status: its exit status, or -n after signal n; None: not known.
             frames: where it was, the innermost first, as far as known.
             trace: the same for logs.
         """
@@ -81,24 +83,34 @@ class FailureReport:
             error=f"ProcessEndedError: {how_it_ended(status)}", frame=frame, in_user_code=bool(own), traceback=trace
         )
 
-    def at(self, *, step: int | None, env_seed: int | None) -> FailureReport:
-        """The same, in this step of an episode."""
-        return replace(self, step=step, env_seed=env_seed)
+    def at(self, *, step: int | None, env_seed: int | None, member: str | None = None) -> FailureReport:
+        """The same, in this step of an episode, by this member of a team."""
+        return replace(self, step=step, env_seed=env_seed, member=member)
 
     @property
     def cause(self) -> str:
         """The part that is the same for all episodes that fail in the same way."""
-        return f"{self.error} ({self.frame})" if self.frame else self.error
+        return _with_places(self.error, self._code())
 
     def __str__(self) -> str:
-        places = [self.frame] if self.frame else []
+        places = self._code()
         places += [] if self.step is None else [f"step {self.step}"]
         places += [] if self.env_seed is None else [f"seed {self.env_seed}"]
-        return f"{self.error} ({', '.join(places)})" if places else self.error
+        return _with_places(self.error, places)
+
+    def _code(self) -> list[str]:
+        """Whose code failed, and where."""
+        return [*([f"policy '{self.member}'"] if self.member else []), *([self.frame] if self.frame else [])]
 
 
-def how_it_ended(status: int) -> str:
-    """How a process ended that was not meant to: its exit status, or -n for signal n, in words."""
+def _with_places(error: str, places: Sequence[str]) -> str:
+    return f"{error} ({', '.join(places)})" if places else error
+
+
+def how_it_ended(status: int | None) -> str:
+    """How a process ended that was not meant to: its exit status, or -n for signal n, in words; None: not known."""
+    if status is None:
+        return "the process has ended"
     if status >= 0:
         return f"the process was ended with status {status}"
     name = signal.Signals(-status).name if -status in set(signal.Signals) else f"signal {-status}"

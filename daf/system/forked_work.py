@@ -16,12 +16,14 @@ import tempfile
 import traceback
 import warnings
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 from typing import IO, Any
 
 from daf.system.failure_report import FailureReport
-from daf.system.process_state import die_with_parent
+from daf.system.process_state import die_with_parent, status_of_child
 
 # Elsewhere a copy of a process with threads may not use the system's libraries.
 CAN_FORK = sys.platform == "linux"
@@ -29,17 +31,18 @@ CAN_FORK = sys.platform == "linux"
 _NO_STEP = -1
 _FRAME = re.compile(r'^  File "(?P<file>.+)", line (?P<line>\d+) in (?P<name>.+)$', re.MULTILINE)
 _step: memoryview | None = None  # shared with the parent; only in a copy
+_on_step: ContextVar[Callable[[], object]] = ContextVar("on_step", default=lambda: None)
 
 
 class ProcessEndedError(Exception):
     """The copy ended before its work did.
 
     Attributes:
-        status: its exit status, or -n after signal n.
+        status: its exit status, or -n after signal n; None if the system does not tell.
         report: how, where, and in which step.
     """
 
-    def __init__(self, status: int, report: FailureReport) -> None:
+    def __init__(self, status: int | None, report: FailureReport) -> None:
         super().__init__(str(report))
         self.status, self.report = status, report
 
@@ -52,6 +55,24 @@ def note_step(step: int = _NO_STEP) -> None:
     """Remember what step begins, for the report of a copy that ends in it; without a number: none has begun."""
     if _step is not None:
         _step[0] = step
+    _on_step.get()()
+
+
+@contextmanager
+def steps_watched(on_step: Callable[[], object]) -> Iterator[None]:
+    """Call `on_step` at every step that begins inside."""
+    token = _on_step.set(on_step)
+    try:
+        yield
+    finally:
+        _on_step.reset(token)
+
+
+def flush_output() -> None:
+    """Write out what the standard streams hold back. A service may have started without them, or no one reads them."""
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(AttributeError, OSError, ValueError):
+            stream.flush()
 
 
 def messages_of[T](
@@ -70,8 +91,7 @@ def messages_of[T](
     shared = memoryview(mmap.mmap(-1, mmap.PAGESIZE)).cast("q")
     shared[0] = _NO_STEP
     with tempfile.TemporaryFile() as trace:
-        for stream in (sys.stdout, sys.stderr):
-            stream.flush()  # or the copy would write it, too
+        flush_output()  # or the copy would write it, too
         with warnings.catch_warnings():
             # Threads of the parent do not exist in a copy, which uses torch with one thread only.
             warnings.simplefilter("ignore", DeprecationWarning)
@@ -90,13 +110,14 @@ def messages_of[T](
                     raise WorkRaisedError
                 yield value
         except (EOFError, OSError):  # the other end is closed
-            status, process = os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]), 0
+            status, process = status_of_child(process), 0
             raise ProcessEndedError(status, _report(status, shared[0], trace)) from None
         finally:
             ours.close()
             if process:
-                os.kill(process, signal.SIGKILL)
-                os.waitpid(process, 0)
+                with suppress(ProcessLookupError):
+                    os.kill(process, signal.SIGKILL)
+                status_of_child(process)
 
 
 def _work_and_exit(work: Any, connection: Connection, shared: memoryview, trace: IO[bytes]) -> None:
@@ -121,14 +142,13 @@ def _work_and_exit(work: Any, connection: Connection, shared: memoryview, trace:
             last = "done"
         except BaseException:  # the parent meets it, too, with its traceback
             last = "raised"
-        for stream in (sys.stdout, sys.stderr):
-            stream.flush()
+        flush_output()
         connection.send((last, None))
     finally:
         leave(0)
 
 
-def _report(status: int, step: int, trace: IO[bytes]) -> FailureReport:
+def _report(status: int | None, step: int, trace: IO[bytes]) -> FailureReport:
     trace.seek(0)
     text = trace.read().decode(errors="replace")
     frames = [

@@ -10,7 +10,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from daf.system.files import file_sha256, write_json
-from daf.system.validated import read_record
 
 RECORD = ".files.json"  # instead of `.log`
 
@@ -34,6 +33,8 @@ class JobRecord:
 
     @classmethod
     def read(cls, path: Path) -> JobRecord:
+        from daf.system.validated import read_record  # `daf status` needs the names of this module at once
+
         return read_record(path, cls, "the record of a job")
 
 

@@ -6,6 +6,7 @@ installed distributions. Every result file contains the returned mapping.
 
 from __future__ import annotations
 
+import json
 import os
 import platform
 import subprocess
@@ -23,6 +24,8 @@ from daf.system.loaded_files import with_escaping_modules
 from daf.system.plain import to_plain
 from daf.system.user_code import CodeStamp, code_in
 
+OVERRIDES = "DAF_OVERRIDES"  # environment variable of a job and its processes
+
 
 def provenance(recipe: Mapping[str, Any], seeds: Mapping[str, Any], *, code: CodeStamp | None = None) -> dict[str, Any]:
     """The facts needed to reproduce a result, as JSON-ready data.
@@ -33,6 +36,7 @@ def provenance(recipe: Mapping[str, Any], seeds: Mapping[str, Any], *, code: Cod
         code: the user's code that ran; default: all stamps in the recipe.
     """
     plain = to_plain(recipe)
+    overrides = os.environ.get(OVERRIDES)
     return {
         "recipe_digest": digest(plain),
         "code": with_escaping_modules(code_in(plain) if code is None else code).model_dump(mode="json"),
@@ -41,7 +45,16 @@ def provenance(recipe: Mapping[str, Any], seeds: Mapping[str, Any], *, code: Cod
         "git": git_state(),
         "host": host_facts(),
         "created": utc_now(),
-    }
+    } | ({"overrides": json.loads(overrides)} if overrides else {})
+
+
+def note_overrides(overrides: Mapping[str, Any] | None) -> None:
+    """Let every result of this process, and of those that it starts, say which keys of the experiment's file a command
+    overrode; None: none."""
+    if overrides:
+        os.environ[OVERRIDES] = json.dumps(to_plain(overrides))
+    else:
+        os.environ.pop(OVERRIDES, None)
 
 
 def utc_now() -> str:

@@ -15,7 +15,7 @@ class Usage:
     """Attributes:
     seconds: wall time.
     peak_memory_mb: highest resident memory in MiB of the largest process: this one since it started, or a child that
-        has ended.
+        has ended. It includes what a job shares with the process of which it is a copy (`daf.workflow.fork_server`).
     """
 
     seconds: float

@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator
+from pydantic import BeforeValidator, ValidationInfo
 
 from daf.errors import BadInputError
 from daf.system.validated import wrong_value
@@ -15,6 +15,8 @@ from daf.system.validated import wrong_value
 _VARIABLE = re.compile(r"\$(?:([A-Za-z_]\w*)|\{([A-Za-z_]\w*)\})", re.ASCII)
 _LONGEST_NAME = 255  # of a file, in bytes, on every common file system
 _LONGEST_PATH = 4095
+LITERAL_NAMES = {"names": "literal"}
+"""The context of a validation in which `NameOrPath` is what a table calls something, such as `$x$`."""
 
 
 def user_path(path: str | Path, where: str = "path") -> Path:
@@ -57,9 +59,9 @@ def _validate(value: Any) -> Any:
     return expanded
 
 
-def _validate_if_path(value: Any) -> Any:
-    """Names of missions, policies and sweeps stay as they are."""
-    if not isinstance(value, str):
+def _validate_if_path(value: Any, info: ValidationInfo) -> Any:
+    """Names of missions, policies and sweeps stay as they are, and so does everything where `LITERAL_NAMES` says so."""
+    if not isinstance(value, str) or info.context == LITERAL_NAMES:
         return value
     if value.startswith(("~", "$")) or ("/" in value and "://" not in value):
         return _validate(value)

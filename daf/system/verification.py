@@ -16,7 +16,9 @@ from daf.system.compressed import unpack
 from daf.system.files import CONTENT_DIGEST, file_sha256
 from daf.system.job_records import RECORD, JobRecord
 from daf.system.json_files import parse_json, read_json, read_json_lines
+from daf.system.nouns import number_of
 from daf.system.readers import read_bytes, require_folder
+from daf.system.shown import Shown
 from daf.system.tables import read_parquet
 
 AGAIN = "delete it and run the same command again"
@@ -24,8 +26,8 @@ _NAMED_BY_CONTENT = re.compile(r"-([0-9a-f]{16})\.pt$")
 _MOST_SHOWN = 50
 
 
-@dataclass(frozen=True, kw_only=True)
-class FileProblem:
+@dataclass(frozen=True, kw_only=True, repr=False)
+class FileProblem(Shown):
     """A file that is not what its job wrote.
 
     Attributes:
@@ -38,12 +40,15 @@ class FileProblem:
     problem: str
     remedy: str
 
+    def _headline(self) -> str:
+        return str(self)
+
     def __str__(self) -> str:
         return f"{self.path}: {self.problem}; {self.remedy}"
 
 
-@dataclass(frozen=True, kw_only=True)
-class VerificationReport:
+@dataclass(frozen=True, kw_only=True, repr=False)
+class VerificationReport(Shown):
     """What a check of an output folder found.
 
     Attributes:
@@ -68,13 +73,18 @@ class VerificationReport:
         if self.problems:
             raise DafError("files as their jobs wrote them", str(self), str(self.folder), self.problems[0].remedy)
 
+    def _headline(self) -> str:
+        return f"{self.folder}: {str(self).splitlines()[0]}"
+
     def __str__(self) -> str:
-        lines = [f"{len(self.problems)} of {self.num_files} files damaged, missing or outdated"]
+        lines = [f"{len(self.problems):,} of {number_of(self.num_files, 'file')} damaged, missing or outdated"]
         lines += [f"  {problem}" for problem in self.problems[:_MOST_SHOWN]]
         if len(self.problems) > _MOST_SHOWN:
             lines.append(f"  and {len(self.problems) - _MOST_SHOWN} more")
         if self.unchecked:
-            lines.append(f"{len(self.unchecked)} files without a digest were only read, such as {self.unchecked[0]}")
+            count, were = len(self.unchecked), "was" if len(self.unchecked) == 1 else "were"
+            files = number_of(count, "file")
+            lines.append(f"{files} without a digest {were} only read, such as {self.unchecked[0]}")
         return "\n".join(lines)
 
 

@@ -7,6 +7,7 @@ them.
 
 from __future__ import annotations
 
+import errno
 import faulthandler
 import gc
 import mmap
@@ -18,11 +19,13 @@ import struct
 import sys
 import warnings
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
 from daf.errors import DafError
 from daf.system.failure_report import FailureReport, how_it_ended
-from daf.system.process_state import die_with_parent
+from daf.system.nouns import number_of
+from daf.system.process_state import die_with_parent, status_of_child
 
 if TYPE_CHECKING:
     import numpy as np
@@ -85,6 +88,10 @@ class Workers:
         try:
             for number in range(count):
                 self._start(number, prepare)
+        except OSError as error:
+            started = len(self.processes)
+            self.close()
+            raise _too_many(error, count, started) from error
         except BaseException:
             self.close()
             raise
@@ -94,7 +101,12 @@ class Workers:
         with warnings.catch_warnings():
             # Threads of the parent do not exist in a copy, which uses none of their libraries.
             warnings.simplefilter("ignore", DeprecationWarning)
-            process = os.fork()
+            try:
+                process = os.fork()
+            except OSError:
+                ours.close()
+                theirs.close()
+                raise
         if process == 0:
             _serve_and_exit(number, prepare, theirs, self._owner)
         self.processes.append(process)
@@ -160,19 +172,16 @@ class Workers:
 
     def _killed(self, worker: int) -> WorkerFailedError:
         status = self._end(worker)
-        how = "the process has ended" if status is None else how_it_ended(status)
-        return WorkerFailedError("killed", worker, how)
+        return WorkerFailedError("killed", worker, how_it_ended(status))
 
     def _end(self, worker: int) -> int | None:
         """End a worker, if it still runs; return its status, if it is known."""
         process, self.processes[worker] = self.processes[worker], 0
         if process == 0:
             return None
-        try:
+        with suppress(ProcessLookupError):
             os.kill(process, signal.SIGKILL)  # of one that has ended already, it does not change the status
-            return os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
-        except (ProcessLookupError, ChildProcessError):  # a policy ignores SIGCHLD, for example
-            return None
+        return status_of_child(process)
 
     def close(self) -> None:
         """End all workers. In a copy of the process that started them, do nothing."""
@@ -184,6 +193,17 @@ class Workers:
             ours.close()
         self._sockets.clear()
         self.processes.clear()
+
+
+def _too_many(error: OSError, count: int, started: int) -> DafError:
+    """The system refused another process, or a socket to it."""
+    more = {
+        errno.EAGAIN: ", or raise the limit of processes (ulimit -u, or pids.max of the cgroup)",
+        errno.EMFILE: ", or raise the limit of open files (ulimit -n)",
+    }
+    found = f"{started}, then {os.strerror(error.errno or 0)}"
+    hint = f"use fewer env_workers{more.get(error.errno or 0, '')}"
+    return DafError(number_of(count, "worker process"), found, "environment workers", hint)
 
 
 # ---- in the worker ----------------------------------------------------------------------------------------

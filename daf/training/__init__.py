@@ -4,8 +4,12 @@ ppo           advantages and losses: pure functions of tensors
 rollout       playing the environments of one process
 acting        what the network does in a step: a plain call on a CPU, queued work on a GPU
 arithmetic    how exactly a GPU computes
-learner       minibatches, gradients summed over processes, the optimizer
+learner       minibatches, gradients summed over processes
+optimizers    optimizers, without torch's compiler
 trainer       all of that in one process, and its state as plain data
+start         the trained weights that a training starts from
+start_weights  whether these fit
+teaching      what is learned from a teacher
 trainable     whether a policy can be trained on a mission
 loop          update after update: metrics, checkpoints, the published model
 evaluator     evaluations during training, which select the published weights

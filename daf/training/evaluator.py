@@ -17,13 +17,14 @@ from daf.config import EvaluationConfig, direction_sign
 from daf.config.recipes import HeldOutRecipe
 from daf.distributed.process_group import Group
 from daf.engine.episode import success_of
-from daf.engine.evaluation import play_episodes
 from daf.engine.missions import Mission
+from daf.engine.play import play_episodes
 from daf.engine.random_state import random_state_kept
 from daf.engine.simulation import SimulationFactory
 from daf.episodes.objective import OWN_METRICS, episode_objective
 from daf.errors import BadInputError, did_you_mean
 from daf.system.failure_report import FailureReport
+from daf.system.forked_work import steps_watched
 
 MAX_ACTION_TIME_MS = EvaluationConfig().max_action_time_ms  # for policies that play one agent at a time
 
@@ -91,7 +92,8 @@ class Evaluator:
         shares = [numbers[rank :: self._group.world_size] for rank in range(self._group.world_size)]
         mine: list[tuple[int, float | None, float]] = []
         failures: list[tuple[int, str]] = []
-        with random_state_kept():
+        # Of a large mission with a large network, episodes may take longer than the watchdog waits.
+        with random_state_kept(), steps_watched(self._group.alive):
             for number, episode in play_episodes(
                 lambda: self._policy,
                 self._label,
@@ -101,7 +103,6 @@ class Evaluator:
                 device=self._device.type,
                 max_action_time_ms=MAX_ACTION_TIME_MS,
             ):
-                self._group.alive()
                 if episode.failure is None:
                     facts = episode.facts()
                     success = success_of(episode, self._mission)

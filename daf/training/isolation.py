@@ -12,7 +12,6 @@ from dataclasses import replace
 
 from daf.distributed.failures import Cause, Failure
 from daf.distributed.signals import STOPPING, Stop, stop_signals
-from daf.engine.isolation import is_users
 from daf.errors import DafError
 from daf.logging_config import DAFLogger
 from daf.system.forked_work import CAN_FORK, ProcessEndedError, WorkRaisedError, messages_of
@@ -31,11 +30,16 @@ class IsolatedTrainingFailed(Exception):  # noqa: N818 - carries a failure to th
 
 
 def may_end_the_process(training: TrainingSpec, device: str) -> bool:
-    """Whether the policy is a user's, and can be isolated: with a GPU, torch's autograd may not run in a copy."""
+    """Whether the policy or its teacher is a user's, and can be isolated: with a GPU, torch's autograd may not run in a
+    copy."""
     import torch
 
+    from daf.engine.isolation import is_users
+
     possible = CAN_FORK and device == "cpu" and not torch.cuda.is_available()
-    return possible and is_users(training.recipe.policy_class_path)
+    recipe = training.recipe
+    teacher = recipe.teacher.class_path if recipe.teacher else None
+    return possible and (is_users(recipe.policy_class_path) or (teacher is not None and is_users(teacher)))
 
 
 def train_isolated(training: TrainingSpec, stop_condition: StopCondition | None, logger: DAFLogger) -> TrainingOutcome:
@@ -116,6 +120,7 @@ def _stopped(stop: Stop) -> TrainingOutcome:
 
 
 def _failure_of(ended: ProcessEndedError) -> Failure:
-    fault = ended.status >= 0 or -ended.status in _FAULTS
+    status = ended.status
+    fault = ended.report.in_user_code if status is None else status >= 0 or -status in _FAULTS
     cause = Cause.USER_CODE if fault else Cause.RANK_KILLED
     return Failure(cause=cause, reason=str(replace(ended.report, step=None)), time=time.time())

@@ -34,6 +34,7 @@ from daf.distributed.torchrun import agent_commands, run_agents, starts_with_sru
 from daf.errors import EXIT_FAILED, EXIT_OK, EXIT_REQUEUE, BadInputError, DafError
 from daf.logging_config import DAFLogger, create_daf_logger
 from daf.system.devices import inside_allocation, lease_devices, lease_folder, resolve_device, visible_devices
+from daf.system.forked_work import flush_output
 from daf.system.locks import exclusive
 from daf.system.user_code import unfollowed_in_words
 from daf.system.worker_processes import WorkerFailedError
@@ -175,7 +176,7 @@ def _run_once(
         """The watchdog's thread cannot raise an error where training stands still."""
         _publish_failure(training, failure)
         logger.error(str(_as_error(training, failure)))
-        sys.stdout.flush()
+        flush_output()
         os._exit(EXIT_FAILED)
 
     return run_process(training.recipe, training.folder, options, stop_condition=stop_condition, on_stall=end)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -18,8 +17,10 @@ from torch import Tensor
 from daf.config import Hyperparameters
 from daf.distributed.process_group import Group
 from daf.engine.networks import PolicyNetwork, State, episode_cuts
-from daf.training.ppo import ppo_loss
+from daf.training.optimizers import make_optimizer, take_step
+from daf.training.ppo import imitation_loss, ppo_loss
 from daf.training.rollout import Rollout
+from daf.training.teaching import Imitation
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,31 +58,35 @@ class Learner:
         self.optimizer = make_optimizer(self.parameters, hyperparameters)
         self.shuffling = torch.Generator().manual_seed(seed)
 
-    def learn(self, rollout: Rollout, learning_rate: float) -> dict[str, float | None] | None:
+    def learn(
+        self, rollout: Rollout, learning_rate: float, imitation: Imitation | None = None
+    ) -> dict[str, float | None] | None:
         """Improve the network on a rollout; None if a loss, a gradient or a weight was not finite.
 
         Returns:
             Means over all samples and processes: losses, entropy (nats), divergence, share of clipped ratios, and the
-            gradient's norm before clipping.
+            gradient's norm before clipping; with imitation, the cross-entropy per sample and its weight, too.
         """
         for parameters in self.optimizer.param_groups:
             parameters["lr"] = learning_rate
         returns = rollout.advantages + rollout.values
-        totals = torch.zeros(6, device=self._device)
+        num_figures = 6 if imitation is None else 7
+        totals = torch.zeros(num_figures, device=self._device)
         samples = 0
         for batch in self._minibatches(rollout, returns):
-            totals += self._gradients(batch)
+            totals += self._gradients(batch, imitation)
             self._group.alive()
             samples += len(batch.columns["actions"])
-            self.optimizer.step()
+            take_step(self.optimizer)
         variances = torch.stack([(returns - rollout.values).var(), returns.var()])
         everything = torch.cat([totals, variances, self._finite().to(totals)[None]]).cpu()
-        totals, variances, finite = everything.split([6, 2, 1])
+        totals, variances, finite = everything.split([num_figures, 2, 1])
         totals, (residual, spread) = self._group.sum(totals), self._group.sum(variances).tolist()
         # The same in every process, since the gradients and the weights are. A norm that was not finite is in the sum.
         if not (finite.item() and bool(totals.isfinite().all())):
             return None
-        policy, value, entropy, kl, clipped, norm = (totals / (samples * self._group.world_size)).tolist()
+        figures = (totals / (samples * self._group.world_size)).tolist()
+        policy, value, entropy, kl, clipped, norm, *imitated = figures
         return {
             "policy_loss": policy,
             "value_loss": value,
@@ -90,6 +95,7 @@ class Learner:
             "clip_fraction": clipped,
             "gradient_norm": norm,
             "explained_variance": 1 - residual / spread if spread > 0 else None,
+            **({} if imitation is None else {"teacher_loss": imitated[0], "teacher_coef": imitation.coef}),
         }
 
     def finite_weights(self) -> bool:
@@ -109,6 +115,7 @@ class Learner:
             "old_values": rollout.values,
             "advantages": rollout.advantages,
             "returns": returns,
+            **({} if rollout.labels is None else {"labels": rollout.labels}),
         }
         recurrent = rollout.state is not None
         # [units, …]: the unit of shuffling is an agent's whole segment or a single step.
@@ -150,23 +157,33 @@ class Learner:
                 scales.append((0.0, 1.0, count))
         return scales
 
-    def _gradients(self, batch: Minibatch) -> Tensor:
+    def _gradients(self, batch: Minibatch, imitation: Imitation | None) -> Tensor:
         """Accumulate the gradient of one minibatch over all processes, clipped.
 
         Returns:
             This process's sums over samples [6]: policy loss, value loss, entropy, divergence, clipped ratios, and the
-            gradient's norm before clipping.
+            gradient's norm before clipping; with imitation, also the cross-entropy.
         """
         if batch.starts is None:
             logits, values, _ = self._network.step(batch.observations, None)
         else:
             logits, values = self._network.sequence(batch.observations, batch.state, batch.starts, batch.cuts)
             logits, values = logits.flatten(0, 1), values.flatten()
-        parts = ppo_loss(
-            logits=logits.float(), values=values.float(), hyperparameters=self._hyperparameters, **batch.columns
-        )
+        logits, columns = logits.float(), dict(batch.columns)
+        labels = columns.pop("labels", None)
+        if imitation is not None and imitation.alone:
+            # The network did not play, so its ratio to the policy that did means nothing.
+            log_probs = torch.log_softmax(logits.detach(), dim=1)
+            columns["old_log_probs"] = log_probs.gather(1, columns["actions"][:, None]).squeeze(1)
+        parts = ppo_loss(logits=logits, values=values.float(), hyperparameters=self._hyperparameters, **columns)
+        total = parts.total
+        more: tuple[Tensor, ...] = ()
+        if imitation is not None and labels is not None:
+            cross_entropy = imitation_loss(logits, labels)
+            rest = self._hyperparameters.value_coef * parts.value if imitation.alone else parts.total
+            total, more = imitation.coef * cross_entropy + rest, (cross_entropy,)
         self.optimizer.zero_grad(set_to_none=True)
-        (parts.total / batch.total_samples).backward()
+        (total / batch.total_samples).backward()
         self._group.sum_gradients(self.parameters)
         norm = torch.nn.utils.clip_grad_norm_(self.parameters, self._hyperparameters.max_grad_norm)
         for parameter in self.parameters:
@@ -174,25 +191,5 @@ class Learner:
                 # The norm tells at the end of the update. Until then weights stay finite: networks may reject others.
                 parameter.grad.nan_to_num_(nan=0.0, posinf=0.0, neginf=0.0)
         samples = len(batch.columns["actions"])
-        sums = (parts.policy, parts.value, parts.entropy, parts.approx_kl, parts.clipped, norm * samples)
+        sums = (parts.policy, parts.value, parts.entropy, parts.approx_kl, parts.clipped, norm * samples, *more)
         return torch.stack([value.detach() for value in sums])
-
-
-def make_optimizer(parameters: list[torch.nn.Parameter], hyperparameters: Hyperparameters) -> torch.optim.Optimizer:
-    if hyperparameters.optimizer == "sgd":
-        return torch.optim.SGD(
-            parameters,
-            lr=hyperparameters.learning_rate,
-            momentum=hyperparameters.adam_beta1,
-            weight_decay=hyperparameters.weight_decay,
-        )
-    kind: Any = torch.optim.AdamW if hyperparameters.optimizer == "adamw" else torch.optim.Adam
-    optimizer: torch.optim.Optimizer = kind(
-        parameters,
-        lr=hyperparameters.learning_rate,
-        betas=(hyperparameters.adam_beta1, hyperparameters.adam_beta2),
-        eps=hyperparameters.adam_eps,
-        weight_decay=hyperparameters.weight_decay,
-        fused=True,
-    )
-    return optimizer

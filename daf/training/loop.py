@@ -82,6 +82,7 @@ def train(
                 lambda text: logger.warning(f"{options.label}: {text}"),
                 env_workers=workers,
                 stall_seconds=options.stall_seconds / 2,
+                teacher_weights=options.teacher_weights,
             )
         with closing(trainer):
             return _train(trainer, folder, options, logger, stop_condition)
@@ -92,7 +93,7 @@ def _train(
 ) -> TrainingOutcome:
     group, device = trainer.group, trainer.device
     processes = group.facts(device) | {"env_workers": trainer.environment.workers}
-    recent = _resume(trainer, folder, options.label, logger, stop_condition)
+    recent = _resume(trainer, folder, options, logger, stop_condition)
     if trainer.update == trainer.num_updates:
         trainer.evaluate_again()
     with ExitStack() as stack:
@@ -122,15 +123,18 @@ def _train(
 
 
 def _resume(
-    trainer: Trainer, folder: Path, label: str, logger: DAFLogger, stop_condition: StopCondition | None
+    trainer: Trainer, folder: Path, options: RunOptions, logger: DAFLogger, stop_condition: StopCondition | None
 ) -> RecentRewards:
-    """Restore the newest checkpoint that training may resume from, if any; return the rewards shown so far."""
+    """Restore the newest checkpoint that training may resume from, or begin; return the rewards shown so far."""
+    label = options.label
     checkpoint = load_newest_checkpoint(state_folder(folder, trainer.recipe), lambda text: logger.warning(text))
     if checkpoint is None:
+        trainer.begin(options.start)
         return RecentRewards()
     at_steps = stop_condition.at_steps if stop_condition else None
     if at_steps and checkpoint["agent_steps"] - trainer.steps_per_update >= at_steps:
         logger.warning(f"{label}: the state is past {at_steps:,} agent-steps; training restarts from scratch")
+        trainer.begin(options.start)
         return RecentRewards()
     trainer.restore(checkpoint)
     finished = trainer.update == trainer.num_updates
@@ -277,6 +281,7 @@ def _publish(trainer: Trainer, outcome: TrainingOutcome, folder: Path, recent: R
         published=chosen,
         observation_shape=interface.observation_shape,
         action_names=interface.action_names,
+        started_from=None if trainer.started_from is None else trainer.started_from.model_dump(),
     )
     write_run_record(folder, recipe, outcome, details)
     if published is not None:
@@ -284,7 +289,8 @@ def _publish(trainer: Trainer, outcome: TrainingOutcome, folder: Path, recent: R
             folder,
             published.weights,
             recipe=recipe,
-            policy_class_path=trainer.policy_class_path,
+            policy_class_path=trainer.policy.class_path,
             interface=interface,
             agent_steps=published.agent_steps,
+            started_from=trainer.started_from,
         )

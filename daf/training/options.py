@@ -18,6 +18,7 @@ from daf.system.forked_work import CAN_FORK
 from daf.system.limits import usable_cpus
 from daf.system.validated import read_record
 from daf.training.paths import state_folder
+from daf.training.start import Start
 
 _DEFAULTS = DAFTrainingConfig()
 
@@ -35,6 +36,8 @@ class RunOptions(BaseModel):
         env_workers: processes that step the environments of each training process, see `environment_workers`.
         cores: of each machine, those that this run may use; None: all that its first process may use or, if runs share
             the machine's GPUs, the share of the run's GPUs.
+        start: the weights that the recipe starts from; read only if there is no checkpoint to resume from.
+        teacher_weights: of the recipe's teacher, if it has any.
         stall_seconds: a group without progress for this long counts as stalled; before its first update it may take
             three times as long. An environment worker may take half of it for a step.
         trackers: where metrics go in addition to metrics.jsonl, see `daf.training.trackers`.
@@ -53,6 +56,8 @@ class RunOptions(BaseModel):
     cores: int | None = None
     stall_seconds: float = STALL_SECONDS
     trackers: tuple[str, ...] = ()
+    start: Start | None = None
+    teacher_weights: Path | None = None
     log_file: Path | None = None
 
     @classmethod

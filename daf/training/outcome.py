@@ -60,6 +60,7 @@ class RunDetails:
         published: agent_steps and objective of the published weights; None without a model.
         observation_shape: tokens per agent and numbers per token.
         action_names: names of the actions, by number.
+        started_from: the weights that training started from; null if they were random.
     """
 
     recent_episode_reward: float | None = None
@@ -67,6 +68,7 @@ class RunDetails:
     published: dict[str, Any] | None = None
     observation_shape: Sequence[int] | None = None
     action_names: Sequence[str] | None = None
+    started_from: dict[str, Any] | None = None
 
 
 def write_run_record(

@@ -82,6 +82,18 @@ def ppo_loss(
     return LossParts(total=total, policy=policy, value=value, entropy=entropy, approx_kl=approx_kl, clipped=clipped)
 
 
+def imitation_loss(logits: Tensor, labels: Tensor) -> Tensor:
+    """Cross-entropy with a teacher's actions, summed over the samples that have one.
+
+    Args:
+        logits: [samples, A].
+        labels: [samples]; negative: the teacher chose an action that the network does not have.
+    """
+    labelled = labels >= 0
+    chosen = torch.log_softmax(logits, dim=1).gather(1, labels.clamp(min=0)[:, None]).squeeze(1)
+    return -(chosen * labelled).sum()
+
+
 def scheduled_learning_rate(hyperparameters: Hyperparameters, update: int, num_updates: int) -> float:
     """Learning rate of update 0 … num_updates - 1; schedules decay towards zero and never rise."""
     progress = min(1.0, update / num_updates)

@@ -8,12 +8,15 @@ from typing import Any
 
 from daf.config import DAFTrainingConfig, Hyperparameters, MissionConfig
 from daf.config.recipes import training_recipe
+from daf.config.start import broken_start
 from daf.errors import BadInputError
 from daf.system.files import write_text
 from daf.system.user_paths import user_path
 from daf.system.validated import require_name
 from daf.training.options import RunOptions, TrainingSpec
 from daf.training.paths import ENVIRONMENT, LOG
+from daf.training.start import prepare_start
+from daf.training.teaching import teacher_recipe
 
 SOURCE = "daf_launch_distributed_training"
 RUN_KEYS = ("device", "stall_seconds")  # keys of RunOptions; every other change applies to a key of DAFTrainingConfig
@@ -40,7 +43,8 @@ def training_spec(
 
     Raises:
         ConfigError: an unknown key, or a value that it does not accept.
-        BadInputError: both `env_cfg` and a `mission`; a run with a sweep; see also `check_recipe`.
+        BadInputError: both `env_cfg` and a `mission`; a run with a sweep; a `start_from` that is not a file of weights;
+            see also `check_recipe`.
     """
     from daf.training.trainable import check_recipe
 
@@ -58,9 +62,13 @@ def training_spec(
     seed = run.seeds[0]
     folder = user_path(output_dir, "output_dir").resolve() / "training" / name / f"seed-{seed}"
     mission, missions = (run.mission, {}) if env_cfg is None else _mission(env_cfg, folder)
+    if problem := broken_start(run.start_from, set(), f"{SOURCE}: start_from"):
+        raise problem
     recipe = training_recipe(run.model_copy(update={"mission": mission}), seed, missions)
-    check_recipe(recipe)
-    options = RunOptions.of(run, label=f"train {name} · seed {seed}", log_file=folder / LOG, **how)
+    recipe, start = prepare_start(recipe, run.start_from)
+    recipe = recipe.model_copy(update={"teacher": teacher_recipe(run.teacher, seed, {}, {})})
+    check_recipe(recipe, start)
+    options = RunOptions.of(run, label=f"train {name} · seed {seed}", log_file=folder / LOG, start=start, **how)
     return TrainingSpec(recipe=recipe, folder=folder, options=options)
 
 

@@ -28,9 +28,11 @@ from torch import Tensor
 from daf.config import Hyperparameters
 from daf.engine.networks import NO_TOKEN, PolicyNetwork, State
 from daf.engine.stepping import FinishedEpisode
+from daf.engine.teacher import Teacher
 from daf.engine.vector import VectorEnvironment
 from daf.training.acting import PlainActor, Recorder, Results, StagedActor
 from daf.training.ppo import generalized_advantages
+from daf.training.teaching import Imitation
 
 _AGENTS_PER_BLOCK = 32  # the simulations of this many agents fit into a core's cache on the missions tried
 
@@ -47,6 +49,7 @@ class Rollout:
     Attributes:
         starts: whether an episode begins with this observation; on the CPU, where minibatches are cut by it.
         state: before the first step.
+        labels: the teacher's actions, negative where it chose none that the network has; None: there was no teacher.
     """
 
     observations: Tensor
@@ -56,6 +59,7 @@ class Rollout:
     advantages: Tensor
     starts: Tensor
     state: State | None
+    labels: Tensor | None = None
 
 
 class Stopwatch:
@@ -134,6 +138,7 @@ class _Columns:
         self.rewards = np.empty((steps, agents), dtype=np.float32)
         self.starts = np.empty((steps, agents), dtype=np.bool_)
         self.done = np.empty((steps, agents), dtype=np.bool_)
+        self.labels = np.empty((steps, agents), dtype=np.int64)
         # By block, so that their order does not depend on how blocks take turns.
         self.episodes: dict[range, list[FinishedEpisode]] = {}
         self.cut_short: dict[range, list[_Cut]] = {}
@@ -153,6 +158,7 @@ class Collector:
         state: the network's state for the next step; None if it is not recurrent.
         starting: bool [agents], whether an episode begins with the next step; in numpy, as provided by the engine.
         sampling: the generator of the actions, always on the CPU, so that it can be saved and restored.
+        teacher: what another policy would do; only for imitation.
 
     Args:
         alive: called after every step of a block.
@@ -180,6 +186,7 @@ class Collector:
         self._recorder = Recorder(network.remembers_nothing, warn)
         self._actors: dict[range, PlainActor | StagedActor] = {}
         self.sampling = torch.Generator().manual_seed(seed)
+        self.teacher: Teacher | None = None
         self.state = network.initial_state(agents, device)
         self.starting = np.ones(agents, dtype=np.bool_)
 
@@ -216,7 +223,7 @@ class Collector:
         )
 
     @torch.no_grad()
-    def collect(self) -> tuple[Rollout | None, list[FinishedEpisode]]:
+    def collect(self, imitation: Imitation | None = None) -> tuple[Rollout | None, list[FinishedEpisode]]:
         """Play `horizon` steps; return the rollout (None if its logits were not finite) and the episodes that ended."""
         environment, hyperparameters, device = self._environment, self._hyperparameters, self._device
         first_state = self.state
@@ -224,7 +231,7 @@ class Collector:
         self._store.begin()
         num_actions = len(environment.factory.interface.action_names)
         columns = _Columns(hyperparameters.horizon, environment.num_agents, num_actions, device)
-        players = [self._play(block, columns) for block in self._blocks]
+        players = [self._play(block, columns, imitation) for block in self._blocks]
         for first in range(0, len(players), self._turns):
             # Every block yields once per step, so zipped they take turns.
             deque(zip(*players[first : first + self._turns], strict=True), maxlen=0)
@@ -256,10 +263,11 @@ class Collector:
             advantages=advantages,
             starts=torch.from_numpy(columns.starts),
             state=first_state,
+            labels=None if imitation is None else torch.from_numpy(columns.labels).to(device),
         )
         return rollout, columns.finished()
 
-    def _play(self, block: range, columns: _Columns) -> Iterator[None]:
+    def _play(self, block: range, columns: _Columns, imitation: Imitation | None) -> Iterator[None]:
         """Play `horizon` steps of some environments into their rows of the columns.
 
         Yields in every step while others work on it: the workers or, without them, the GPU. This is the innermost loop:
@@ -273,7 +281,7 @@ class Collector:
         noise = torch.empty_like(columns.logits[:, rows], device="cpu").exponential_(generator=self.sampling)
         gumbel = noise.log_().neg_().to(self._device)
         state = None if self.state is None else (self.state[0][rows], self.state[1][rows])
-        starting = self.starting[rows]
+        starting, teacher = self.starting[rows], self.teacher if imitation else None
         for t in range(self._hyperparameters.horizon):
             columns.starts[t, rows] = starting
             live = buffers.observations[rows]
@@ -285,6 +293,12 @@ class Collector:
                 yield
             with measure("forward"):
                 buffers.actions[rows] = actor.actions()
+            if teacher is not None and imitation is not None:
+                with measure("forward"):
+                    columns.labels[t, rows] = labels = teacher.act(block, live)
+                if imitation.alone:
+                    buffers.actions[rows] = np.where(labels < 0, teacher.noop, labels)
+                    columns.actions[t, rows] = torch.from_numpy(buffers.actions[rows].astype(np.int64)).to(self._device)
             with measure("environment"):
                 environment.begin_step(block)
             if environment.workers:
@@ -294,6 +308,8 @@ class Collector:
             self._alive()
             columns.done[t, rows] = starting = terminated | truncated
             for episode in finished:
+                if teacher is not None:
+                    teacher.end_episode(episode.environment)
                 if episode.final_observations is not None:
                     cut_short.append(self._cut(t, episode, rows.start, state))
             if starting.any():

@@ -15,6 +15,8 @@ from daf.system.validated import read_record
 from daf.training.launch import TrainingInterruptedError, run_training
 from daf.training.options import RunOptions
 from daf.training.paths import failed_run_path
+from daf.training.start import prepare_start
+from daf.training.teaching import prepare_teacher
 
 
 class TrainingDivergedError(DafError):
@@ -29,16 +31,26 @@ class BestTrial(TypedDict):
 
 
 def train_run(
-    recipe: Mapping[str, Any], folder: Path, options: RunOptions, *, best: Path | None, logger: DAFLogger
+    recipe: Mapping[str, Any],
+    folder: Path,
+    options: RunOptions,
+    *,
+    best: Path | None,
+    start: str | Path | None = None,
+    teacher: str | Path | None = None,
+    logger: DAFLogger,
 ) -> None:
     """Train, and write model.safetensors, model.json, run.json and metrics.jsonl to `folder`.
 
     Args:
         recipe: a TrainingRecipe as plain data.
         best: a sweep's best.json.
+        start: the weights that the recipe starts from.
+        teacher: the weights of its teacher.
 
     Raises:
         TrainingDivergedError, TrainingFailedError, TrainingInterruptedError: there is no model.
+        CheckpointError, PolicyError: it cannot start from these weights.
     """
     label = options.label
     training = TrainingRecipe.model_validate(recipe)
@@ -47,7 +59,9 @@ def train_run(
         logger.info(f"{label}: hyperparameters of trial {trial['trial']}, {trial['hyperparameters']}")
         training = with_hyperparameters(training, trial["hyperparameters"], source=f"{best}: hyperparameters")
     with _record_named(folder, label, logger):
-        _train(training, folder, options)
+        training, source = prepare_start(training, start)
+        training, teacher_weights = prepare_teacher(training, teacher)
+        _train(training, folder, options.model_copy(update={"start": source, "teacher_weights": teacher_weights}))
 
 
 @contextmanager

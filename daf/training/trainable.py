@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from daf.config import PolicyConfig
 from daf.config.recipes import TrainingRecipe
+from daf.config.teacher import TeacherRecipe
 from daf.engine.missions import check_buildable, resolve_mission
 from daf.engine.networks import PolicyNetwork
-from daf.engine.policies import ResolvedPolicy, build_policy, resolve_policy
-from daf.errors import BadInputError
+from daf.engine.policies import ResolvedPolicy, build_policy, load_weights, resolve_policy
+from daf.errors import BadInputError, CheckpointError, PolicyError
+from daf.system.files import file_sha256
+from daf.training.start import Start
 
 
 def environments_per_process(num_envs: int, world_size: int, where: str = "hyperparameters.num_envs") -> int:
@@ -44,14 +48,59 @@ def build_trainable(
     return built, PolicyNetwork(built, policy.label, precision=precision, compiled=compiled)
 
 
-def check_recipe(recipe: TrainingRecipe) -> None:
+def load_start(built: Any, policy: ResolvedPolicy, interface: Any, start: Start) -> None:
+    """Put the weights into the network of a policy.
+
+    Raises:
+        PolicyError: they do not belong to this class, this kind of mission, this engine or this network.
+        CheckpointError: they are gone, or no longer those of the lineage.
+    """
+    path, expected = start.weights, start.lineage.weights_sha256
+    where = f"{path}: start_from"
+    if not path.is_file():
+        raise CheckpointError("weights to start from", "no such file", where, "train them again, or copy them back")
+    if (actual := file_sha256(path)) != expected:
+        hint = "they have changed since this run was planned: run the same command again"
+        raise CheckpointError(f"weights with sha256 {expected[:16]}…", f"{actual[:16]}…", where, hint)
+    try:
+        load_weights(built, path, policy.class_path, interface, "start_from")
+    except CheckpointError as error:  # the weights are the right ones, so the network is not; a trial's fault
+        raise PolicyError(error.expected, error.found, error.where, error.hint) from error
+
+
+def resolve_teacher(teacher: TeacherRecipe, weights: Path | None) -> ResolvedPolicy:
+    """The policy of a recipe's teacher.
+
+    Raises:
+        PolicyError: it is none.
+        CheckpointError: its weights are missing, damaged, or not those of the recipe.
+    """
+    if teacher.weights_sha256 is not None:
+        if weights is None or not weights.is_file():
+            raise CheckpointError("the teacher's weights", "no such file", f"{weights or 'teacher'}")
+        if (actual := file_sha256(weights)) != teacher.weights_sha256:
+            expected = f"weights with sha256 {teacher.weights_sha256[:16]}…"
+            hint = "they have changed since this run was planned: run the same command again"
+            raise CheckpointError(expected, f"{actual[:16]}…", f"{weights}: teacher", hint)
+    config = PolicyConfig(class_path=teacher.class_path, data_path=weights, init_kwargs=teacher.init_kwargs)
+    return resolve_policy(config, "teacher")
+
+
+def check_recipe(recipe: TrainingRecipe, start: Start | None = None, teacher_weights: Path | None = None) -> None:
     """Find anything that would make training fail at its start.
 
     Raises:
         BadInputError: an unknown mission or policy, a policy that cannot be trained on the mission, or a number of
             environments that the processes cannot share equally.
+        PolicyError, CheckpointError: weights to start from that do not fit the network, or a teacher that cannot be
+            built.
     """
     environments_per_process(recipe.hyperparameters.num_envs, recipe.world_size)
     mission = resolve_mission(recipe.mission.config, recipe.mission.name)
     policy = resolve_policy(PolicyConfig(class_path=recipe.policy_class_path, init_kwargs=recipe.init_kwargs))
-    build_trainable(policy, check_buildable(mission).interface)
+    interface = check_buildable(mission).interface
+    built, _ = build_trainable(policy, interface)
+    if start is not None:
+        load_start(built, policy, interface, start)
+    if recipe.teacher is not None:
+        build_policy(resolve_teacher(recipe.teacher, teacher_weights), interface)

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -14,9 +15,11 @@ from daf.config import PolicyConfig
 from daf.config.recipes import TrainingRecipe
 from daf.distributed.process_group import Group
 from daf.engine.missions import Mission, resolve_mission
+from daf.engine.model_files import StartedFrom
 from daf.engine.policies import resolve_policy
 from daf.engine.random_state import capture_random_state, restore_random_state
 from daf.engine.stepping import FinishedEpisode
+from daf.engine.teacher import Teacher
 from daf.engine.user_code import state_kept
 from daf.engine.vector import STALL_SECONDS, VectorEnvironment
 from daf.system.failure_report import FailureReport
@@ -24,7 +27,9 @@ from daf.training.evaluator import Evaluator
 from daf.training.learner import Learner
 from daf.training.ppo import scheduled_learning_rate
 from daf.training.rollout import Collector, Rollout, Stopwatch, agents_per_block
-from daf.training.trainable import build_trainable, environments_per_process
+from daf.training.start import Start, require_start
+from daf.training.teaching import Imitation, imitation_of
+from daf.training.trainable import build_trainable, environments_per_process, load_start, resolve_teacher
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,12 +47,14 @@ class Trainer:
     Attributes:
         evaluations: the held-out evaluations so far, oldest first.
         best: the candidate that the evaluations chose; None before the first of them.
+        started_from: the trained weights that it started from; None if they were random.
 
     Args:
         on_failure: called with the report of every held-out episode that fails in this process.
         warn: called with what slows this training down.
         env_workers: processes that step the environments; `close` ends them. 0: this process does.
         stall_seconds: how long one of them may take for a step.
+        teacher_weights: of the recipe's teacher, if it has any.
 
     Raises:
         BadInputError: environments that cannot be shared equally, or a mission that does not support the evaluations.
@@ -64,6 +71,7 @@ class Trainer:
         *,
         env_workers: int = 0,
         stall_seconds: float = STALL_SECONDS,
+        teacher_weights: Path | None = None,
     ) -> None:
         self.recipe, self.group, self.device = recipe, group, device
         share = environments_per_process(recipe.hyperparameters.num_envs, group.world_size)
@@ -80,6 +88,10 @@ class Trainer:
         with ExitStack() as unfinished:
             unfinished.callback(self.environment.close)
             self._prepare(mission, on_failure, warn)
+            if recipe.teacher is not None:
+                teacher = resolve_teacher(recipe.teacher, teacher_weights)
+                environment = self.environment
+                self._collector.teacher = Teacher(teacher, environment.factory, environment.running_seed)
             unfinished.pop_all()
 
     def _prepare(
@@ -89,9 +101,9 @@ class Trainer:
         recipe, group, device, hyperparameters = self.recipe, self.group, self.device, self.recipe.hyperparameters
         torch.manual_seed(recipe.seed)  # the same initial weights in every process
         policy = resolve_policy(PolicyConfig(class_path=recipe.policy_class_path, init_kwargs=recipe.init_kwargs))
-        self.policy_class_path = policy.class_path
+        self.policy = policy
         factory = self.environment.factory
-        built, self.network = build_trainable(
+        self._built, self.network = build_trainable(
             policy,
             factory.interface,
             device=device.type,
@@ -117,8 +129,9 @@ class Trainer:
         self.evaluator = None
         if recipe.held_out is not None:
             self.evaluator = Evaluator(
-                recipe.held_out, mission, factory, built, policy.label, group, device, on_failure
+                recipe.held_out, mission, factory, self._built, policy.label, group, device, on_failure
             )
+        self.started_from: StartedFrom | None = None
         self.evaluations: list[dict[str, Any]] = []
         self.best: Candidate | None = None
         self.update = 0
@@ -127,20 +140,35 @@ class Trainer:
         self.steps_per_update = self.environment.num_agents * group.world_size * hyperparameters.horizon
         self.num_updates = math.ceil(recipe.num_steps / self.steps_per_update)
 
+    def begin(self, start: Start | None) -> None:
+        """Before the first update: replace the random weights, if the recipe starts from trained ones.
+
+        Raises:
+            PolicyError, CheckpointError, BadInputError: see `daf.training.trainable.load_start`.
+        """
+        require_start(self.recipe, start)
+        if self.recipe.start_from is not None and start is not None:
+            load_start(self._built, self.policy, self.environment.factory.interface, start)
+            self.started_from = start.lineage
+
     def close(self) -> None:
         """End the environment workers."""
         self.environment.close()
 
     def collect(self) -> tuple[Rollout | None, list[FinishedEpisode]]:
         """Play one rollout; None if the logits of an action were not finite."""
-        return self._collector.collect()
+        return self._collector.collect(self._imitation())
 
     def learn(self, rollout: Rollout) -> dict[str, float | None] | None:
         """Update the network on a rollout; None if a loss, a gradient or a weight was not finite."""
         learning_rate = scheduled_learning_rate(self.recipe.hyperparameters, self.update, self.num_updates)
         with self.stopwatch.measure("learning"):
-            figures = self._learner.learn(rollout, learning_rate)
+            figures = self._learner.learn(rollout, learning_rate, self._imitation())
         return None if figures is None else {"learning_rate": learning_rate, **figures}
+
+    def _imitation(self) -> Imitation | None:
+        """How the next update imitates the teacher."""
+        return imitation_of(self.recipe.teacher, self.agent_steps)
 
     @state_kept()
     def can_act(self) -> bool:
@@ -205,6 +233,7 @@ class Trainer:
             "evaluations": self.evaluations,
             "best": None if self.best is None else vars(self.best),
             "processes": self.group.gather(mine),
+            **({"started_from": self.started_from.model_dump()} if self.started_from else {}),
         }
 
     def restore(self, state: dict[str, Any]) -> None:
@@ -212,6 +241,7 @@ class Trainer:
         self.update, self.agent_steps, self.seconds = state["update"], state["agent_steps"], state["seconds"]
         self.network.module.load_state_dict(state["network"])
         self._learner.optimizer.load_state_dict(state["optimizer"])
+        self.started_from = StartedFrom(**state["started_from"]) if "started_from" in state else None
         self.evaluations = state["evaluations"]
         self.best = None if state["best"] is None else Candidate(**state["best"])
         mine = state["processes"][self.group.rank]
@@ -221,6 +251,10 @@ class Trainer:
         self._learner.shuffling.set_state(mine["shuffling"])
         self._collector.state = _moved(mine["carried"], self.device)
         self._collector.starting = mine["starting"].numpy().copy()
+        if self._collector.teacher is not None and self._imitation() is not None:
+            with torch.no_grad():
+                for env, log in enumerate(logs):
+                    self._collector.teacher.replay(env, log)
         restore_random_state(mine["random"])
 
 

@@ -24,7 +24,7 @@ from daf.distributed.process_group import check_facts, join_group, leave_group
 from daf.errors import EXIT_OK, EXIT_REQUEUE, DafError
 from daf.logging_config import create_daf_logger
 from daf.system.devices import resolve_device
-from daf.system.process_state import die_with_parent
+from daf.system.process_state import die_with_parent, end_without_search
 from daf.training.arithmetic import prepare_cublas
 from daf.training.loop import train
 from daf.training.options import RunOptions, TrainingSpec
@@ -38,6 +38,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--job", type=Path, required=True, help="JSON file with a TrainingSpec")
     job = parser.parse_args(arguments).job
     die_with_parent()
+    end_without_search()
     try:
         training = TrainingSpec.read(job)
         outcome = run_process(training.recipe, training.folder, training.options)

@@ -1,4 +1,4 @@
-"""Who plays: the checkpoints of the policies that an experiment compares or packages."""
+"""Who plays: the checkpoints of the policies that an experiment compares, seats in tournaments, or packages."""
 
 from __future__ import annotations
 
@@ -75,16 +75,19 @@ class CheckpointPlan:
 
     def __init__(self, experiment: ExperimentConfig) -> None:
         self._policies, self._training = experiment.policies, experiment.training
-        self._comparisons, self._deployment = experiment.comparisons, experiment.deployment
+        self._comparisons, self._tournaments = experiment.comparisons, experiment.tournaments
+        self._deployment = experiment.deployment
 
     @cached_property
     def by_label(self) -> dict[str, Checkpoint]:
-        """Every checkpoint of every policy that is compared or packaged.
+        """Every checkpoint of every policy that is compared, plays a tournament, or is packaged.
 
         Raises:
             ConfigError: two policies share a label.
         """
         policies = [policy for comparison in self._comparisons.values() for policy in comparison.policies]
+        for tournament in self._tournaments.values():
+            policies += [*tournament.candidates, *tournament.pool]
         if self._deployment and self._deployment.policy:
             policies.append(self._deployment.policy)
         checkpoints: dict[str, Checkpoint] = {}

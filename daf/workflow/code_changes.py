@@ -21,6 +21,9 @@ from daf.system.imported_code import files_as_they_are
 from daf.system.user_code import CodeStamp, changed_from, code_in, differences
 from daf.workflow.plan import code_of_experiment
 
+MOST_SETTINGS = 3  # that are named
+LONGEST_VALUE = 20  # of one that is shown
+
 Change = tuple[str, Iterable[str], Iterable[str]]  # rule, and params before and now
 
 
@@ -47,14 +50,53 @@ def _clauses(before: frozenset[str], now: frozenset[str]) -> tuple[str, ...]:
     return tuple(differences(_code(before), _code(now)))
 
 
+def change_in_words(before: Iterable[str], now: Iterable[str]) -> str:
+    """Why a job with other params than before runs again: the user's code, DAF's, or settings with both values.
+
+    Args:
+        before, now: the `repr` of the params that differ.
+    """
+    if clauses := _clauses(frozenset(before), frozenset(now)):
+        return f"your code: {clauses[0]}{f' and {len(clauses) - 1} more' if len(clauses) > 1 else ''}"
+    old, new = dict(_settings(before)), dict(_settings(now))
+    keys = [key for key in new if old.get(key, new) != new[key]] + [key for key in old if key not in new]
+    if "stage_version" in keys:
+        return "this version of DAF computes it differently"
+    named = [_one_change(key, old, new) for key in keys[:MOST_SETTINGS]]
+    more = f" and {len(keys) - MOST_SETTINGS} more" if len(keys) > MOST_SETTINGS else ""
+    return f"its settings changed ({', '.join(named)}{more})" if named else "its settings changed"
+
+
+def _one_change(key: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
+    values = [repr(settings[key]) for settings in (old, new) if key in settings]
+    is_short = len(values) == 2 and max(map(len, values)) <= LONGEST_VALUE
+    return f"{key} {values[0]} → {values[1]}" if is_short else key
+
+
+def _settings(params: Iterable[str]) -> Iterator[tuple[str, Any]]:
+    """The numbers and texts in params, each under its last key; a key that stands twice keeps one value."""
+    for value in _plain(params):
+        yield from _leaves("", value)
+
+
+def _leaves(key: str, value: Any) -> Iterator[tuple[str, Any]]:
+    if isinstance(value, Mapping):
+        for name, inner in value.items():
+            yield from _leaves(str(name), inner)
+    elif key:
+        yield key, value
+
+
 def _code(params: frozenset[str]) -> CodeStamp:
-    values = []
+    return code_in(list(_plain(params)))
+
+
+def _plain(params: Iterable[str]) -> Iterator[Any]:
     for text in params:
         try:
-            values.append(ast.literal_eval(text))
-        except (SyntaxError, ValueError):  # a param that is not plain data holds no code
+            yield ast.literal_eval(text)
+        except (SyntaxError, ValueError):  # a param that is not plain data holds neither code nor settings
             continue
-    return code_in(values)
 
 
 @contextmanager

@@ -64,7 +64,7 @@ def require_readable_command_line() -> None:
 def wrong_overrides(words: Sequence[str]) -> list[BadInputError]:
     """What is wrong with the words behind `--config`: each must be a key of the experiment and its value."""
     problems: list[BadInputError] = []
-    known = [*ExperimentConfig.model_fields, "trials_per_job"]
+    known = [*ExperimentConfig.model_fields, "trials_per_job", "matches_per_job"]
     opened = ""  # a value whose bracket a blank has cut off, because of missing quotes
     for word in words:
         name, separator, value = word.partition("=")

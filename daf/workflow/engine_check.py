@@ -8,16 +8,26 @@ from __future__ import annotations
 import traceback
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from daf.config import DAFSweepConfig, DAFTrainingConfig, ExperimentConfig, MissionConfig, PolicyConfig
 from daf.config.recipes import MissionRecipe, held_out_recipe
-from daf.engine.missions import check_buildable, resolve_mission
+from daf.engine.matches import require_seats
+from daf.engine.missions import Mission, check_buildable, list_missions, resolve_mission
 from daf.engine.policies import ResolvedPolicy, build_policy, check_transfer, resolve_policy
 from daf.engine.rehearsal import Role, rehearse, resolve_apart
 from daf.engine.simulation import SimulationFactory
 from daf.engine.teams import agents_per_member
-from daf.errors import BadInputError, CheckpointError, ConfigError, DafError, PolicyError
+from daf.errors import (
+    BadInputError,
+    CheckpointError,
+    ConfigError,
+    DafError,
+    PolicyError,
+    UnknownMissionError,
+    did_you_mean,
+)
 from daf.search.files import validate_sweep
 from daf.search.recipe import strategy_code
 from daf.search.space import searched_arguments
@@ -25,6 +35,8 @@ from daf.system.failure_report import FailureReport
 from daf.system.loaded_files import escaping, files_noted, in_words
 from daf.system.user_code import CodeStamp
 from daf.training.evaluator import check_objective
+from daf.training.start_weights import check_file, check_run
+from daf.training.teaching import teacher_policy
 from daf.training.trackers import check_trackers
 from daf.training.trainable import build_trainable, environments_per_process
 from daf.workflow.checkpoint_plan import Checkpoint
@@ -61,10 +73,13 @@ def find_problems(plan: Plan, source: str, note: Callable[[str], None] = lambda 
     check.rehearsals()
     check.search_spaces()
     check.trainings_start()
+    check.starts()
+    check.teachers()
     check.sweeps()
     check.trainings()
     check.policies_exist()
     check.episodes_can_be_played()
+    check.tournaments_can_be_played()
     check.package_can_be_validated()
     problems, warnings = (
         list({str(problem): problem for problem in found}.values()) for found in (check.problems, check.warnings)
@@ -114,11 +129,7 @@ class _EngineCheck:
 
     def trainings_start(self) -> None:
         """The missions and networks of all sweeps and runs, and their processes."""
-        learners: dict[str, DAFSweepConfig | DAFTrainingConfig] = {
-            **{f"sweeps.{name}": sweep for name, sweep in self._experiment.sweeps.items()},
-            **{f"training.{name}": run for name, run in self._experiment.training.items()},
-        }
-        for key, config in learners.items():
+        for key, config in self._learners().items():
             interface = self._attempt(f"{key}.mission", self._interface, config.mission)
             policy = PolicyConfig(class_path=config.policy_class_path, init_kwargs=config.init_kwargs)
             if key not in self._trainable:
@@ -131,6 +142,26 @@ class _EngineCheck:
                 environments_per_process(config.hyperparameters.num_envs, world_size, where)
             except BadInputError as error:
                 self.problems.append(error)
+
+    def starts(self) -> None:
+        """The trained weights that sweeps and runs start from."""
+        for key, config in self._learners().items():
+            if config.start_from is not None:
+                self._attempt(f"{key}.start_from", self._start, key, config, config.start_from)
+
+    def teachers(self) -> None:
+        """The policies that runs imitate."""
+        for name, run in self._experiment.training.items():
+            if run.teacher is not None:
+                policy = teacher_policy(run.teacher, self._experiment.policies)
+                self._attempt(f"training.{name}.teacher", self._teacher, policy, run.mission)
+
+    def _teacher(self, policy: PolicyConfig, mission: str) -> None:
+        """Check that a teacher can play the mission; a user's class is only built when training starts."""
+        if mission in self._factories and policy.training is not None:
+            self._transfer(policy.training, mission)
+        elif mission in self._factories and not policy.policies and not runs_user_code(policy):
+            build_policy(resolve_policy(policy), self._interface(mission))
 
     def sweeps(self) -> None:
         """The searched arguments of policies, and the objectives."""
@@ -175,6 +206,18 @@ class _EngineCheck:
                     checkpoint = self._plan.checkpoints.by_label[player]
                     self._attempt(self._key_of(checkpoint), self._play, checkpoint, episodes.mission)
 
+    def tournaments_can_be_played(self) -> None:
+        """Check that every mission has the planned seats, and that everyone can play it."""
+        for name, tournament in self._plan.tournaments.tournaments.items():
+            key = f"tournaments.{name}.missions"
+            for label, mission in tournament.missions.items():
+                if self._attempt(key, self._interface, mission):
+                    resolved = resolve_mission(self._mission_config(mission), label)
+                    self._attempt(key, require_seats, resolved, tournament.num_seats[label])
+        for _, mission, checkpoint in self._plan.tournaments.played():
+            if mission in self._factories:
+                self._attempt(self._key_of(checkpoint), self._play, checkpoint, mission)
+
     def package_can_be_validated(self) -> None:
         deployed, deployment = self._plan.checkpoints.deployed(), self._experiment.deployment
         if deployed and deployment:
@@ -214,9 +257,19 @@ class _EngineCheck:
         if mission not in self._factories:
             recipe = MissionRecipe.of(mission, self._experiment.missions)
             with files_noted() as used:
-                self._factories[mission] = check_buildable(resolve_mission(recipe.config))
+                self._factories[mission] = check_buildable(self._resolved(mission, recipe.config))
             self._warn_about(used, recipe.code, f"missions.{mission}", f"mission '{mission}'")
         return self._factories[mission]
+
+    def _resolved(self, mission: str, config: MissionConfig) -> Mission:
+        own = self._experiment.missions
+        try:
+            return resolve_mission(config)
+        except UnknownMissionError as error:
+            if mission in own or error.found != f"'{mission}'":  # a `source`, or a file
+                raise
+            hint = did_you_mean(mission, [*own, *list_missions()])
+            raise UnknownMissionError(error.expected, error.found, error.where, hint) from error
 
     def _warn_about(self, used: Iterable[str], code: CodeStamp, key: str, what: str) -> None:
         """Warn about files that a mission or a strategy uses although its stamp does not follow them."""
@@ -236,6 +289,33 @@ class _EngineCheck:
     def _interface(self, mission: str) -> Any:
         return self._factory(mission).interface
 
+    def _learners(self) -> dict[str, DAFSweepConfig | DAFTrainingConfig]:
+        return {
+            **{f"sweeps.{name}": sweep for name, sweep in self._experiment.sweeps.items()},
+            **{f"training.{name}": run for name, run in self._experiment.training.items()},
+        }
+
+    def _start(self, key: str, config: DAFSweepConfig | DAFTrainingConfig, start_from: str) -> None:
+        """Check that the weights fit. Shapes that a search decides, or a user's code, are compared when it starts."""
+        policy, source = self._trainable[key], self._experiment.training.get(start_from)
+        if policy is None or config.mission not in self._factories:
+            return
+        interface = self._interface(config.mission)
+        build = not runs_user_code(PolicyConfig(class_path=policy.class_path))
+        if source is None:
+            check_file(policy, interface, Path(start_from), build=build)
+            return
+        trained = self._trainable[f"training.{start_from}"]
+        if trained is not None and source.mission in self._factories:
+            build = build and not (self._searches_network(config) or self._searches_network(source))
+            check_run(policy, interface, trained, self._interface(source.mission), start_from, build=build)
+
+    def _searches_network(self, config: DAFSweepConfig | DAFTrainingConfig) -> bool:
+        """Whether a sweep decides arguments of the policy."""
+        if isinstance(config, DAFTrainingConfig):
+            return config.sweep is not None and self._searches_network(self._experiment.sweeps[config.sweep])
+        return bool(searched_arguments(config.search_space))
+
     def _check_objective(self, key: str, mission: str, metric: str) -> None:
         if mission in self._factories:
             resolved = resolve_mission(self._mission_config(mission), mission)
@@ -244,7 +324,14 @@ class _EngineCheck:
     def _key_of(self, checkpoint: Checkpoint) -> str:
         if checkpoint.policy in self._experiment.policies:
             return f"policies.{checkpoint.policy}"
-        return f"comparisons.{_first_with(self._experiment, 'policies', str(checkpoint.config.class_path))}.policies"
+        policy = str(checkpoint.config.class_path)
+        if (comparison := _first_with(self._experiment, "policies", policy)) is not None:
+            return f"comparisons.{comparison}.policies"
+        for name, tournament in self._experiment.tournaments.items():
+            for key in ("candidates", "pool"):
+                if policy in getattr(tournament, key):
+                    return f"tournaments.{name}.{key}"
+        return "deployment.policy"
 
     def _play(self, checkpoint: Checkpoint, mission: str) -> None:
         interface = self._interface(mission)
@@ -265,6 +352,7 @@ class _EngineCheck:
             check_transfer(policy, self._interface(home), home, self._interface(mission), mission)
 
 
-def _first_with(experiment: ExperimentConfig, field: str, value: str) -> str:
+def _first_with(experiment: ExperimentConfig, field: str, value: str) -> str | None:
     """The first comparison that names a policy or a mission."""
-    return next(name for name, comparison in experiment.comparisons.items() if value in getattr(comparison, field))
+    found = (name for name, comparison in experiment.comparisons.items() if value in getattr(comparison, field))
+    return next(found, None)

@@ -70,6 +70,12 @@ class EpisodePlan:
         labels = [checkpoint.label for policy in config.policies for checkpoint in self._checkpoints.of_policy(policy)]
         return [(label, mission_label(mission)) for mission in config.missions for label in labels]
 
+    def policies(self) -> list[str]:
+        """Names of all policies that are compared, in the order of the configuration; pages give each its colour."""
+        compared = [policy for comparison in self._experiment.comparisons.values() for policy in comparison.policies]
+        labels = (next(iter(self._checkpoints.of_policy(policy))).policy for policy in dict.fromkeys(compared))
+        return list(dict.fromkeys(labels))
+
     def players(self, mission: str) -> list[str]:
         """Checkpoints that play a mission in any comparison."""
         pairs = [pair for name in self._experiment.comparisons for pair in self.pairs(name)]

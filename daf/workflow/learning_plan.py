@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
-from daf.config import DAFSweepConfig, DAFTrainingConfig, ExperimentConfig
+from daf.config import DAFSweepConfig, DAFTrainingConfig, ExperimentConfig, PolicyConfig
 from daf.config.recipes import TrainingRecipe, training_recipe
+from daf.config.start import start_recipe
+from daf.engine.model_files import DESCRIPTION, MODEL, weights_files
 from daf.errors import BadInputError
 from daf.search.plan import SweepPlan
+from daf.training.teaching import teacher_policy, teacher_recipe
 from daf.workflow.targets import look_up
 
 
@@ -24,7 +28,10 @@ class LearningPlan:
 
     def training(self, run: str, seed: int) -> TrainingRecipe:
         """The recipe of a run; a sweep's best values are inserted once they are known."""
-        return training_recipe(self.run(run), seed, self.experiment.missions)
+        experiment, config = self.experiment, self.run(run)
+        recipe = training_recipe(config, seed, experiment.missions, experiment.training)
+        teacher = teacher_recipe(config.teacher, seed, experiment.policies, experiment.training)
+        return recipe.model_copy(update={"teacher": teacher})
 
     def sweep(self, name: str) -> DAFSweepConfig:
         return look_up(self.experiment.sweeps, name, "sweep")
@@ -36,9 +43,36 @@ class LearningPlan:
     @cached_property
     def _sweep_plans(self) -> dict[str, SweepPlan]:
         return {
-            name: SweepPlan(sweep, self.experiment.missions, self.experiment.evaluation)
+            name: SweepPlan(sweep, self.experiment.missions, self.experiment.evaluation, dict(self.experiment.training))
             for name, sweep in self.experiment.sweeps.items()
         }
+
+    def start_of_training(self, run: str, seed: int) -> list[str]:
+        """The weights that a run starts from and their description, with <out> for the output folder."""
+        return self._start(self.run(run).start_from, seed)
+
+    def start_of_trials(self, sweep: str) -> list[str]:
+        """The same for the trials of a sweep."""
+        return self._start(self.sweep(sweep).start_from, None)
+
+    def teacher_of_training(self, run: str, seed: int) -> list[str]:
+        """The files of a run's teacher, with <out> for the output folder."""
+        experiment, teacher = self.experiment, self.run(run).teacher
+        if teacher is None:
+            return []
+        policy = teacher_policy(teacher, experiment.policies)
+        if policy.training is not None:
+            return self._start(policy.training, seed)
+        return [str(path) for path in weights_files(policy)]
+
+    def _start(self, start_from: str | None, seed: int | None) -> list[str]:
+        start = start_recipe(start_from, seed, self.experiment.training)
+        if start is None or start_from is None:
+            return []
+        if start.training is None:
+            return [str(path) for path in weights_files(PolicyConfig(data_path=Path(start_from)))]
+        folder = f"<out>/training/{start.training}/seed-{start.seed}"
+        return [f"{folder}/{MODEL}", f"{folder}/{DESCRIPTION}"]
 
     def warm_start(self, sweep: str) -> str | None:
         """The trials.json that a sweep learns from, with <out> for the output folder; None if it starts cold."""
@@ -48,16 +82,21 @@ class LearningPlan:
         return f"<out>/sweeps/{source}/trials.json" if source in self.experiment.sweeps else f"{source}/trials.json"
 
 
-def take_trials_per_job(config: dict[str, Any]) -> int:
-    """Remove and return the number of trials per job, which a profile sets in Snakemake's `config`.
+def take_per_job(config: dict[str, Any], what: str) -> int:
+    """Remove and return the number of trials or matches per job, which a profile sets in Snakemake's `config`.
+
+    Args:
+        what: `trials` or `matches`.
 
     Raises:
         BadInputError: it is not a whole number above 0.
     """
-    trials_per_job = config.pop("trials_per_job", 1)
-    if isinstance(trials_per_job, bool) or not isinstance(trials_per_job, int) or trials_per_job < 1:
-        raise BadInputError("at least 1 trial per job", repr(trials_per_job), "trials_per_job of the profile")
-    return trials_per_job
+    key = f"{what}_per_job"
+    number = config.pop(key, 1)
+    if isinstance(number, bool) or not isinstance(number, int) or number < 1:
+        one = {"trials": "trial", "matches": "match"}[what]
+        raise BadInputError(f"at least 1 {one} per job", repr(number), f"{key} of the profile")
+    return number
 
 
 def refuse_old_profile(resources_of: Callable[[str], Mapping[str, Any]]) -> None:

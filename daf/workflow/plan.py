@@ -1,6 +1,6 @@
 """The static plan of an experiment: who plays, what is played and what is learned, all known before anything runs.
 
-The Snakefile takes from the three plans which files to create; none of them reads a result.
+The Snakefile takes from the plans which files to create; none of them reads a result.
 """
 
 from __future__ import annotations
@@ -16,19 +16,21 @@ from daf.system.user_code import CodeStamp, code_of_module
 from daf.workflow.checkpoint_plan import CheckpointPlan
 from daf.workflow.episode_plan import EpisodePlan
 from daf.workflow.learning_plan import LearningPlan
+from daf.workflow.tournament_plan import TournamentPlan
 
 
 class Plan:
-    """The three plans of an experiment.
+    """The plans of an experiment.
 
     Attributes:
         checkpoints: who plays.
         episodes: what is played.
+        tournaments: what is played in mixed teams.
         learning: what is trained and searched.
 
     Raises:
         ConfigError: two comparisons need different episode seeds on one mission, two missions or two policies share a
-            label, or a path has braces.
+            label, the policies of a tournament do not fit its missions, or a path has braces.
     """
 
     def __init__(self, experiment: ExperimentConfig) -> None:
@@ -38,6 +40,7 @@ class Plan:
         self.episodes = EpisodePlan(experiment, self.checkpoints)
         self.learning = LearningPlan(experiment)
         _ = self.checkpoints.by_label  # detects clashing labels now
+        self.tournaments = TournamentPlan(experiment, self.checkpoints)
 
     def training_of_comparison(self, name: str) -> dict[str, dict[str, Any]]:
         """By policy that the experiment trained: its `runs` (run/seed-1), and the `sweep` of its hyperparameters.
@@ -61,10 +64,13 @@ def code_of_experiment(experiment: ExperimentConfig) -> CodeStamp:
     """The user's code that an experiment runs: of policies, used or not, missions, strategies, and trackers."""
     plan = CheckpointPlan(experiment)
     names = [*experiment.policies, *(name for c in experiment.comparisons.values() for name in c.policies)]
+    names += [name for t in experiment.tournaments.values() for name in (*t.candidates, *t.pool)]
     checkpoints = [checkpoint for name in dict.fromkeys(names) for checkpoint in plan.of_policy(name)]
     stamps = [single.code() for checkpoint in checkpoints for single in checkpoint.singles()]
     stamps += [mission.code for mission in mission_recipes(experiment)]
     stamps += [policy_code(run.policy_class_path, run.init_kwargs) for run in experiment.training.values()]
+    teachers = [run.teacher.policy for run in experiment.training.values() if run.teacher]
+    stamps += [policy_code(teacher) for teacher in teachers if teacher not in experiment.policies]
     trackers = {name for run in experiment.training.values() for name in run.trackers} - {"tensorboard"}
     stamps += [code_of_module(name) for name in sorted(trackers)]
     for sweep in experiment.sweeps.values():
@@ -81,6 +87,8 @@ def _refuse_braces(experiment: ExperimentConfig) -> None:
     paths: dict[str, Path | str] = {"daf.output_dir": experiment.daf.output_dir}
     paths |= {f"policies.{name}.data_path": policy.data_path or "" for name, policy in experiment.policies.items()}
     paths |= {f"sweeps.{name}.warm_start": sweep.warm_start or "" for name, sweep in experiment.sweeps.items()}
+    paths |= {f"sweeps.{name}.start_from": sweep.start_from or "" for name, sweep in experiment.sweeps.items()}
+    paths |= {f"training.{name}.start_from": run.start_from or "" for name, run in experiment.training.items()}
     hint = "Snakemake reads {name} in a path as a wildcard: rename the file or folder"
     problems = [
         BadInputError("a path without braces", str(path), where, hint)
@@ -96,6 +104,7 @@ def mission_recipes(experiment: ExperimentConfig) -> list[MissionRecipe]:
     names = [sweep.mission for sweep in experiment.sweeps.values()]
     names += [run.mission for run in experiment.training.values()]
     names += [mission for comparison in experiment.comparisons.values() for mission in comparison.missions]
+    names += [mission for tournament in experiment.tournaments.values() for mission in tournament.missions]
     if experiment.deployment and experiment.deployment.policy:
         names.append(experiment.deployment.validation_mission)
     return [MissionRecipe.of(name, experiment.missions) for name in dict.fromkeys(names)]

@@ -3,29 +3,34 @@
 The check loads the engine, which takes seconds and would slow down every call of Snakemake. So a passed check leaves a
 stamp under .snakemake/ that identifies everything it depended on, and holds its warnings for later calls. It runs in a
 separate process, because the engine installs log handlers and imports torch; neither belongs in Snakemake's process.
+Where jobs start as copies of one process, the check is such a copy, too, so that all of this is imported once.
 """
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
 import tempfile
 import traceback
 from pathlib import Path
-from typing import Literal
+from typing import IO, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from daf.config import ExperimentConfig
+from daf.config import ExperimentConfig, PolicyConfig
 from daf.config.recipes import STAGE_VERSIONS
 from daf.engine.model_files import weights_files
 from daf.errors import EXIT_FAILED, EXIT_OK, BadInputError, ConfigError, DafError, ending_in_one_line
 from daf.system.files import digest, file_sha256, write_json, write_text
 from daf.system.json_files import read_json
 from daf.system.provenance import engine_stamp
+from daf.system.waiting import heard, waiting_for
+from daf.workflow.forked_jobs import NETWORKS, ForkServer, Start
 from daf.workflow.plan import Plan, code_of_experiment, mission_recipes
 from daf.workflow.shadowing import shadowing_file
+from daf.workflow.snakemake_internals import environment_of_jobs
 
 STAMPS = Path(".snakemake") / "daf"
 # Files of the check's process: what to check, what it is doing, what it found, what it printed, and the user's file
@@ -33,6 +38,13 @@ STAMPS = Path(".snakemake") / "daf"
 REQUEST, STEP, RESULT, LOG, SHADOW = "request.json", "step.txt", "result.json", "check.log", "shadow.txt"
 ENGINE_MISSING = 69  # exit code of the check: EX_UNAVAILABLE of sysexits.h
 CHECKING = "checking the experiment with the engine"
+COPY = """
+import sys
+if {folder!r} in sys.path:
+    sys.path.remove({folder!r})
+from daf.workflow.preflight import main
+sys.exit(main([{folder!r}]))
+"""
 Part = Literal["expected", "found", "where", "hint"]
 
 
@@ -50,11 +62,12 @@ class Outcome(BaseModel):
     warnings: list[dict[Part, str]]
 
 
-def check_once(plan: Plan, source: str, *, warn: bool = True) -> None:
+def check_once(plan: Plan, source: str, *, warn: bool = True, server: ForkServer | None = None) -> None:
     """Raise ConfigError unless the experiment passes the check, now or earlier.
 
     Args:
         warn: print the warnings of a passed check, too; a caller that is about to check again need not.
+        server: of the run that follows: its jobs then need no further imports.
     """
     experiment = plan.experiment
     stamp = stamp_of(experiment)
@@ -62,21 +75,22 @@ def check_once(plan: Plan, source: str, *, warn: bool = True) -> None:
         _print_warnings(passed if warn else None)
         return
     print(f"{CHECKING.capitalize()}, once for each change of it", file=sys.stderr, flush=True)
+    heard()
     # Results come back in a file: whatever user code prints, or a library or program that it calls, goes to the log.
     with tempfile.TemporaryDirectory(prefix="daf-check-") as name:
         folder = Path(name)
         write_json(folder / REQUEST, {"experiment": experiment.to_dict(), "source": source})
-        command = [sys.executable, "-P", "-m", "daf.workflow.preflight", str(folder)]
         with (
             open(folder / LOG, "wb") as log,
             ending_in_one_line(f"interrupted by Ctrl-C while {CHECKING}; nothing ran"),
+            waiting_for("the engine to check the experiment"),
         ):
-            child = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, check=False)
+            code = _run_check(folder, log, server)
         printed = (folder / LOG).read_text(errors="replace")
         if printed.strip():
             write_text(STAMPS / LOG, printed)
         if not (folder / RESULT).is_file():
-            raise _broken_off(folder, source, child.returncode, printed)
+            raise _broken_off(folder, source, code, printed)
         outcome = Outcome.model_validate_json((folder / RESULT).read_bytes())
     _print_warnings(outcome if warn or outcome.problems else None)
     if outcome.problems:
@@ -84,6 +98,24 @@ def check_once(plan: Plan, source: str, *, warn: bool = True) -> None:
             print(f"Details: {STAMPS / LOG}", file=sys.stderr)
         raise ConfigError([BadInputError(**problem) for problem in outcome.problems])
     write_passed(stamp, outcome)
+
+
+def _run_check(folder: Path, log: IO[bytes], server: ForkServer | None) -> int:
+    """Run `main` in a process, which imports no module from the current folder by its name; return its exit status."""
+    if server is not None:
+        script = folder / "check.py"
+        write_text(script, COPY.format(folder=str(folder)))
+        with open(os.devnull, "rb") as nothing:
+            streams = (nothing.fileno(), log.fileno(), log.fileno())
+            environment = environment_of_jobs(os.environ)
+            job = server.start(
+                Start(script=str(script), level=NETWORKS, folder=os.getcwd(), environment=environment, streams=streams),
+                is_job=False,
+            )
+        if job is not None:
+            return job.wait()
+    command = [sys.executable, "-P", "-m", "daf.workflow.preflight", str(folder)]
+    return subprocess.run(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, check=False).returncode
 
 
 def _passed(stamp: Path) -> Outcome | None:
@@ -157,6 +189,11 @@ def _content(experiment: ExperimentConfig) -> str:
     """Everything that the outcome of the check depends on: the experiment, its files, the user's code, the engine, and
     DAF's code."""
     weights = [path for policy in experiment.policies.values() for path in weights_files(policy)]
+    starts = [run.start_from for run in experiment.training.values()]
+    starts += [sweep.start_from for sweep in experiment.sweeps.values()]
+    for start in starts:
+        if start is not None and start not in experiment.training:
+            weights += weights_files(PolicyConfig(data_path=Path(start)))
     return digest(
         {
             "experiment": experiment.to_dict(),

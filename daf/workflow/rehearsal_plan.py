@@ -94,6 +94,7 @@ def _external(plan: Plan) -> Iterator[Rehearsal]:
             for mission, episodes in plan.episodes.by_mission.items()
             if not players.isdisjoint(plan.episodes.players(mission))
         ]
+        missions += [mission for _, mission, seated in plan.tournaments.played() if seated.label == label]
         deploys = deployed is not None and deployed.label == label
         if deploys and experiment.deployment:
             missions.append(experiment.deployment.validation_mission)
@@ -108,6 +109,8 @@ def _external(plan: Plan) -> Iterator[Rehearsal]:
 
 
 def _team_members(plan: Plan) -> Iterator[Checkpoint]:
+    """Who shares a mission with others: members of teams, and everyone in a tournament."""
     declared = [one for policy in plan.experiment.policies for one in plan.checkpoints.of_policy(policy)]
     for checkpoint in [*declared, *plan.checkpoints.by_label.values()]:
         yield from (member for member, _ in checkpoint.members)
+    yield from (checkpoint for _, _, checkpoint in plan.tournaments.played())

@@ -14,6 +14,8 @@ from daf.config import ExperimentConfig
 from daf.errors import BadInputError, WorkflowFailedError, ending_in_one_line
 from daf.system.files import PROJECT
 from daf.system.user_paths import user_path
+from daf.workflow.lock import SNAKEMAKE, leave
+from daf.workflow.notebook import progress_in_notebook
 from daf.workflow.plan import Plan
 from daf.workflow.preflight import check_once
 
@@ -46,9 +48,14 @@ def run_workflow(
 
     config_path = user_path(config_path, "config_path").resolve()
     snakefile()
-    check_once(Plan(ExperimentConfig.from_yaml(config_path)), str(config_path), warn=False)  # the Snakefile warns
+    experiment = ExperimentConfig.from_yaml(config_path)
+    check_once(Plan(experiment), str(config_path), warn=False)  # the Snakefile warns
     try:
-        with _interrupts_noticed() as interrupts, open_dag(config_path, targets, cores=cores, quiet=quiet) as dag:
+        with (
+            progress_in_notebook(experiment.name, experiment.daf.output_dir, dry_run=dry_run),
+            _interrupts_noticed() as interrupts,
+            open_dag(config_path, targets, cores=cores, quiet=quiet) as dag,
+        ):
             dag.execute_workflow(
                 executor="dryrun" if dry_run else "local",
                 execution_settings=ExecutionSettings(keep_going=True),
@@ -95,16 +102,20 @@ def open_dag(config_path: Path, targets: Sequence[str], *, cores: int = 1, quiet
 
     hidden = {Quietness.RULES, Quietness.PROGRESS, Quietness.HOST, Quietness.REASON} if quiet else set()
     triggers = {RerunTrigger.MTIME, RerunTrigger.INPUT, RerunTrigger.PARAMS, RerunTrigger.CODE}
-    with SnakemakeApi(OutputSettings(quiet=hidden, show_failed_logs=True)) as api:
-        workflow = api.workflow(
-            resource_settings=ResourceSettings(cores=cores),
-            config_settings=ConfigSettings(configfiles=[config_path]),
-            snakefile=snakefile(),
-            workdir=Path.cwd(),
-        )
-        yield workflow.dag(
-            dag_settings=DAGSettings(targets=set(targets), force_incomplete=True, rerun_triggers=triggers)
-        )
+    locked = SNAKEMAKE.absolute()  # this process may live on: a notebook
+    try:
+        with SnakemakeApi(OutputSettings(quiet=hidden, show_failed_logs=True)) as api:
+            workflow = api.workflow(
+                resource_settings=ResourceSettings(cores=cores),
+                config_settings=ConfigSettings(configfiles=[config_path]),
+                snakefile=snakefile(),
+                workdir=Path.cwd(),
+            )
+            yield workflow.dag(
+                dag_settings=DAGSettings(targets=set(targets), force_incomplete=True, rerun_triggers=triggers)
+            )
+    finally:
+        leave(locked)
 
 
 def snakefile() -> Path:

@@ -19,12 +19,16 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from daf.config import DAFConfig
-from daf.errors import EXIT_FAILED, EXIT_INTERRUPTED, DafError
+from daf.errors import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_REQUEUE, DafError
 from daf.logging_config import DAFLogger, create_daf_logger
 from daf.system.failure_report import FailureReport
 from daf.system.job_records import JobRecord, digests_of, record_path
+from daf.system.job_states import JobState, state_path
 from daf.system.json_files import NOTICES
 from daf.system.loaded_files import job_begins
+from daf.system.process_state import end_without_search
+from daf.system.provenance import note_overrides
+from daf.system.shares import at_most
 from daf.workflow.code_changes import code_unchanged
 
 CORES_PER_GPU = "cores_per_gpu"  # the resource with which a profile says how many cores each process gets
@@ -53,6 +57,10 @@ def script_context(snakemake: Any) -> Iterator[ScriptContext]:
     settings = DAFConfig.from_dict(dict(snakemake.config.get("daf") or {}))
     logger = create_daf_logger(snakemake.rule, level=settings.log_level, log_file=str(snakemake.log[0]))
     job_begins()
+    note_overrides(snakemake.config.get("overrides"))
+    state_file = state_path(snakemake.log[0])
+    state = JobState.begin(snakemake.rule, state_file)
+    end_without_search()
     NOTICES.handlers, NOTICES.propagate = logging.getLogger(f"daf.sessions.{snakemake.rule}").handlers, False
     try:
         record = record_path(snakemake.log[0])
@@ -62,21 +70,27 @@ def script_context(snakemake: Any) -> Iterator[ScriptContext]:
             code_unchanged(snakemake.params, snakemake.config, f"job {snakemake.rule}"),
             open(snakemake.log[0], "a", encoding="utf-8") as log,
             redirect_stdout(_Both(sys.stdout, log)),
+            at_most(snakemake.threads),
         ):
             yield ScriptContext(settings, logger)
         if snakemake.output:
             outputs = digests_of(snakemake.output, settings.output_dir)
             JobRecord(rule=snakemake.rule, inputs=inputs, outputs=outputs).write(record)
+        state_file.unlink(missing_ok=True)
     except DafError as error:
         if (report := FailureReport.of(error)).in_user_code:
             logger.error(report.traceback)
-        logger.error(str(error))
+        tell = logger.warning if error.exit_code == EXIT_REQUEUE else logger.error
+        tell(str(error))
+        state.end(state_file, error.exit_code, interrupted=error.exit_code == EXIT_REQUEUE)
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
         logger.warning("interrupted by Ctrl-C; run again to continue")
+        state.end(state_file, EXIT_INTERRUPTED, interrupted=True)
         sys.exit(EXIT_INTERRUPTED)
     except Exception:
         logger.error(traceback.format_exc())
+        state.end(state_file, EXIT_FAILED, interrupted=False)
         sys.exit(EXIT_FAILED)
 
 

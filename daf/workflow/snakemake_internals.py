@@ -1,4 +1,4 @@
-"""Every use of undocumented names of Snakemake, in one place.
+"""Undocumented names of Snakemake, in one place; `snakemake_hooks` has those that DAF replaces.
 
 tests/workflow/test_snakemake_internals.py fails when Snakemake changes one of them.
 """
@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import argparse
 import logging
+import os
 import re
 import sys
+import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
@@ -16,6 +18,9 @@ from typing import TYPE_CHECKING, Any
 
 from daf.errors import BadInputError
 from daf.system.files import PROJECT
+from daf.workflow.code_changes import change_in_words
+from daf.workflow.first_estimates import first_estimate
+from daf.workflow.run_record import PlannedJob
 
 if TYPE_CHECKING:
     from snakemake.api import DAGApi
@@ -58,6 +63,94 @@ def planned_recipes(workflow: Workflow) -> dict[str, Mapping[str, Any]]:
     return {str(path): recipe for job, recipe in recipes if isinstance(recipe, dict) for path in job.output}
 
 
+def planned_jobs(workflow: Workflow, logs: Path) -> list[PlannedJob]:
+    """Every job of this run that writes a log, whether it is to run or up to date."""
+    return list(numbered_jobs(workflow, logs).values())
+
+
+def numbered_jobs(workflow: Workflow, logs: Path) -> dict[int, PlannedJob]:
+    """The same by Snakemake's number."""
+    needed, submits = set(workflow.dag.needrun_jobs()), submits_jobs(workflow)
+    return {
+        workflow.dag.jobid(job): PlannedJob(
+            rule=job.rule.name,
+            name="/".join(str(value) for value in (job.wildcards_dict or {}).values()),
+            log=os.path.relpath(str(job.log[0]), logs),
+            benchmark=os.path.relpath(str(job.benchmark), logs) if job.benchmark else None,
+            threads=int(job.threads),
+            needed=job in needed,
+            first_estimate_s=first_estimate(
+                job.rule.name,
+                dict(job.params.items()),
+                num_trials=_num_trials(job),
+                is_submitted=submits and not job.is_local,
+            ),
+        )
+        for job in workflow.dag.jobs
+        if job.log
+    }
+
+
+def jobs_to_run(workflow: Workflow, logs: Path) -> list[tuple[PlannedJob, str]]:
+    """The jobs with a log that this run makes, rule by rule as the Snakefile has them, with the reason in words."""
+    dag = workflow.dag
+    planned = numbered_jobs(workflow, logs)
+    found = [(planned[dag.jobid(job)], _reason(dag.reason(job))) for job in dag.needrun_jobs() if job.log]
+    order = {rule.name: number for number, rule in enumerate(workflow.rules)}
+    return sorted(found, key=lambda pair: (order[pair[0].rule], pair[1], pair[0].name))
+
+
+def _reason(reason: Any) -> str:
+    """Why a job runs: the first cause that applies, since the others follow from it."""
+    if reason.forced:
+        return "asked for"
+    if reason.params_changed:
+        return change_in_words(reason.params_changed.only_old, reason.params_changed.only_new)
+    if reason.code_changed:
+        return "its script changed"
+    if reason.incomplete_output:
+        return "interrupted before"
+    if reason.missing_output:
+        return "new"
+    if reason.input_changed:
+        return "other inputs than before"
+    if reason.updated_input - reason.updated_input_run:
+        return "its inputs changed"
+    if reason.updated_input_run:
+        return "its inputs are made again"
+    return "asked for"
+
+
+def _num_trials(job: Any) -> int:
+    """How many trials a job runs."""
+    return len(job.output.get("results", ())) or 1
+
+
+def build_dag(dag: DAGApi) -> Workflow:
+    """The workflow of a DAG that is complete, but that nothing runs."""
+    workflow = dag.workflow_api._workflow
+    workflow._prepare_dag(forceall=False, ignore_incomplete=True, lock_warn_only=True)
+    workflow._build_dag()
+    return workflow
+
+
+def outputs_by_rule(workflow: Workflow) -> dict[str, list[list[Path]]]:
+    """By rule, the output paths of each of its jobs."""
+    found: dict[str, list[list[Path]]] = {}
+    for job in workflow.dag.jobs:
+        if job.output:
+            found.setdefault(job.rule.name, []).append([Path(str(path)) for path in job.output])
+    return found
+
+
+def parallel_jobs(workflow: Workflow) -> int:
+    """How many cores jobs may use here or, on a cluster, how many jobs there may be at once."""
+    settings = workflow.resource_settings
+    if workflow.dryrun:  # there is no executor that would submit; a profile for a cluster sets the number of jobs
+        return int(settings.nodes or settings.cores or 1)
+    return int((settings.nodes if submits_jobs(workflow) else settings.cores) or 1)
+
+
 def targets_and_patterns(workflow: Workflow) -> tuple[set[str], dict[str, list[str]]]:
     """The targets on the command line, and the output patterns of every rule that has wildcards.
 
@@ -96,6 +189,11 @@ def finds_its_locks(folder: Path) -> bool:
     return pattern.match(str(locks / "0.input.lock")) is not None
 
 
+def lock_files(workflow: Workflow) -> list[str]:
+    """The locks that this run has written."""
+    return list(getattr(workflow.persistence, "_lockfile", {}).values())  # a database has none
+
+
 def unlock(workflow: Workflow) -> None:
     """Remove this run's lock before the process restarts in the same folder."""
     workflow.persistence.unlock()
@@ -106,6 +204,13 @@ def changed_params(workflow: Workflow) -> Iterator[tuple[str, set[str], set[str]
     for job in workflow.dag.needrun_jobs():
         if change := workflow.persistence.params_changed(job):
             yield job.rule.name, change.only_old, change.only_new
+
+
+def environment_of_jobs(environment: Mapping[str, str]) -> dict[str, str]:
+    """The environment that Snakemake gives a script with one thread, unless the user has moved the temporary folder."""
+    threads = ("OMP", "GOTO", "OPENBLAS", "MKL", "NUMEXPR")
+    added = {f"{library}_NUM_THREADS": "1" for library in threads} | {"VECLIB_MAXIMUM_THREADS": "1"}
+    return {**environment, **added, **dict.fromkeys(("TMPDIR", "TMP", "TEMPDIR", "TEMP"), tempfile.gettempdir())}
 
 
 class _AtJobStats(logging.Filter):
@@ -137,6 +242,29 @@ def say(text: str) -> None:
     from snakemake.logging import logger
 
     logger.info(text)
+
+
+def is_quiet_about_rules(workflow: Workflow) -> bool:
+    """Whether Snakemake prints no blocks about rules, but progress."""
+    from snakemake.settings.enums import Quietness
+
+    quiet = set(workflow.output_settings.quiet or ())
+    return Quietness.RULES in quiet and not {Quietness.PROGRESS, Quietness.ALL} & quiet
+
+
+def quietness(command: Sequence[str], environment: Mapping[str, str]) -> list[str]:
+    """What the default profile keeps quiet about: nothing in a dry-run, with --verbose, or with another profile."""
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
+    parser.add_argument("--profile", default=environment.get("SNAKEMAKE_PROFILE"))
+    words = _arguments_of_snakemake(command) or []
+    try:
+        profile = parser.parse_known_args(words)[0].profile
+    except argparse.ArgumentError:  # no name behind --profile, which Snakemake's parser says
+        return []
+    is_dry = any(word in ("--dry-run", "--dryrun") or re.match("-[a-zA-Z]*n", word) for word in words)  # also -np, -nj4
+    if is_dry or "--verbose" in words or profile not in (None, "", "none"):
+        return []
+    return ["rules", "host", "reason"]
 
 
 def command_line_config(workflow: Workflow) -> Mapping[str, Any]:
@@ -179,7 +307,9 @@ def _configuration_options(command: Sequence[str]) -> dict[str, list[list[str]]]
 def _arguments_of_snakemake(command: Sequence[str]) -> list[str] | None:
     """None if the command is another program."""
     program, *arguments = command
-    return arguments if Path(program).name in ("snakemake", "__main__.py") else None
+    path = Path(program)
+    is_snakemake = path.name == "snakemake" or (path.name == "__main__.py" and path.parent.name == "snakemake")
+    return arguments if is_snakemake else None
 
 
 def profile_files(command: Sequence[str], environment: Mapping[str, str]) -> list[Path]:
@@ -233,10 +363,8 @@ def script_that_makes(dag: DAGApi, target: str) -> tuple[Path, Any]:
     from snakemake.exceptions import MissingRuleException
     from snakemake.iocontainers import Snakemake
 
-    workflow = dag.workflow_api._workflow
-    workflow._prepare_dag(forceall=False, ignore_incomplete=True, lock_warn_only=True)
     try:
-        workflow._build_dag()
+        workflow = build_dag(dag)
     except MissingRuleException:
         raise BadInputError("a file that a rule creates", f"'{target}'", "target", "see docs/outputs.md") from None
     jobs = [job for job in workflow.dag.jobs if target in map(str, job.output) and job.rule.script]

@@ -1,4 +1,4 @@
-"""Writes docs/api.md, docs/outputs.md and docs/calibration.md from docstrings, record types and stored results.
+"""Writes the documents that are generated: from docstrings, record types, stored results and the command's parser.
 
 python -m docs.generator            writes all of them
 python -m docs.generator --check    exits 1 if one is out of date
@@ -12,10 +12,16 @@ from daf.errors import EXIT_FAILED, EXIT_OK
 from daf.system.files import PROJECT, write_text
 from docs.generator.api_page import api_text
 from docs.generator.calibration_page import calibration_text
+from docs.generator.command_page import command_text
 from docs.generator.outputs_page import outputs_text
 
 DOCS = PROJECT / "docs"
-GENERATED = {"api.md": api_text, "outputs.md": outputs_text, "calibration.md": calibration_text}
+GENERATED = {
+    "api.md": api_text,
+    "outputs.md": outputs_text,
+    "calibration.md": calibration_text,
+    "reference/command.md": command_text,
+}
 
 
 def main(arguments: list[str]) -> int:

@@ -16,7 +16,7 @@ from docs.generator.meanings import prose, section_list, sections
 
 PAGES = (
     "config", "environment_checks", "policies", "sweeps", "distributed_training", "mission_analysis", "comparison",
-    "visualization", "deployment", "orchestrators", "logging_config", "output_manager", "errors",
+    "tournaments", "visualization", "deployment", "orchestrators", "logging_config", "output_manager", "errors",
 )  # fmt: skip
 LINE = 100
 HEAD = """# Python API
@@ -24,7 +24,7 @@ HEAD = """# Python API
 Generated from the docstrings by `make docs`: do not edit by hand. [config/README.md](../config/README.md) explains
 the keys of the configuration models, [outputs.md](outputs.md) the files that functions write. Everything else in
 `daf/` may change without notice."""
-MAP_LINE = re.compile(r"^\w+ {2,}\S")  # of a package's modules, for people who change DAF
+MAP_LINE = re.compile(r"^[\w/]+ {2,}\S")  # of a package's modules, for people who change DAF
 
 
 def api_text() -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from daf.episodes.failure_modes import FailureMode
 from daf.episodes.table import EPISODE_COLUMNS
+from daf.evaluation.answer import Finding
 from daf.evaluation.mission import MissionAnalysis, MissionMetadata
 from daf.evaluation.tolerance import FailedEpisodes
 from daf.packaging.deployments import Deployment
@@ -17,6 +18,8 @@ from daf.statistics.ranking import Friedman
 from daf.system.job_records import JobRecord
 from docs.generator.meanings import Field, fields_of
 from docs.generator.output_learning import SWEEPS, TRAINING
+from docs.generator.output_runs import RUNS, WHOLE
+from docs.generator.output_tournaments import TOURNAMENTS
 from docs.generator.output_types import CHECKS, PROVENANCE, WITH_PROVENANCE, File, Keys, columns, listed
 
 __all__ = ["INTRODUCTIONS", "PROVENANCE", "STAGES"]
@@ -97,13 +100,17 @@ REPORTS = [
             Keys([
                 *listed("""
                 mission | text | name of the mission
+                recipe | mapping | the mission: `name`, `config`, and the digest of its file and code
+                episodes | mapping | checkpoint → its table of episodes, from the folder of this file
                 metadata | mapping | what the mission is, see below
+                answer | list of mappings | what success, if declared, and reward say about the policies, see below
                 analyses | list of mappings | one per checkpoint, see below
                 drawn | list of mappings | which episodes the page draws, one entry per checkpoint that has a result
                 provenance | mapping | see [Provenance](#provenance); `episodes`: that of every episodes table
                 """),
             ]),
             Keys(fields_of(MissionMetadata), "Keys of `metadata`"),
+            Keys(fields_of(Finding), "Each entry of `answer`"),
             Keys(fields_of(MissionAnalysis), "Each entry of `analyses`"),
             Keys(fields_of(FailureMode), "Each entry of `analyses.failure_modes`"),
             Keys(
@@ -120,8 +127,8 @@ REPORTS = [
             Keys(
                 listed("""
                 policy | text | label of the checkpoint
-                animated | mapping | `episode`, `env_seed`, and `mean_reward` of the animated episode
-                heat_map | mapping | `episodes` and `seeds` behind the heat map: those on the animated episode's map
+                episodes | list of mappings | those to watch: `ranks`, `episode`, `env_seed`, and `mean_reward`
+                heat_map | mapping | `episodes` and `seeds` behind the heat map: those on the median episode's map
                 one_map | boolean or null | whether all maps that were compared are the same; null: nothing to compare
                 """),
                 "Each entry of `drawn`",
@@ -131,7 +138,7 @@ REPORTS = [
     File(
         "reports/missions/{mission}.html",
         "analyze_mission",
-        "The same as a page, with a heat map and an animation of the median episode.",
+        "The same as a page, with the best, median, and worst episode to watch, and a heat map.",
     ),
     File(
         "reports/statistics/{mission}.json",
@@ -171,7 +178,7 @@ COMPARISONS = [
     File(
         f"{COMPARISON}/pairwise.csv",
         "compare_policies",
-        "Every pair of policies: difference, test, effect, verdict.",
+        "Every pair of policies: difference, test, effect, verdict. Above 20,000 rows also pairwise.parquet.",
         (columns("pairwise"),),
     ),
     File(
@@ -208,13 +215,13 @@ COMPARISONS = [
                 *listed("""
                 format | text | name and version of the format
                 config | mapping | the comparison's configuration, see [config/README.md](../config/README.md)
-                estimand | mapping | `checkpoints` and `recipes` → `question`, whether it is `answered`, and `why` not
+                estimand | mapping | `checkpoints` and `recipes` → `question`, `answered`, `why` not, `advice`
                 friedman | mapping or null | Friedman's test over missions, see below; null where it does not apply
                 sequential | mapping or null | with `episodes_per_mission: auto`, see interim-{n}.json
                 notes | list of texts | what a reader must know
                 provenance | mapping | see [Provenance](#provenance); with `success` by mission, and `computation`
                 summary_statistics | list of mappings | the rows of summary.csv
-                pairwise | list of mappings | the rows of pairwise.csv
+                pairwise | list of mappings | rows of pairwise.csv, or `pairwise_file` names their file (above 20,000)
                 ranks | list of mappings | the rows of ranks.csv
                 aggregates | list of mappings | the rows of aggregates.csv
                 profiles | list of mappings | performance profiles, see below
@@ -249,7 +256,10 @@ COMPARISONS = [
         "render_report",
         "What reviewers ask: answered where the records of training, search and comparison know it, else marked open.",
     ),
-    File(f"{COMPARISON}/figures/{{figure}}.svg", "render_report", "The figures of the page, one file each."),
+    File(
+        f"{COMPARISON}/figures/{{figure}}.svg", "render_report",
+        "The figures of the page and, up to 1,500 policies by missions, of every mission.",
+    ),
     File(f"{COMPARISON}/figures/.snakemake_timestamp", "render_report", "When Snakemake made the folder."),
 ]  # fmt: skip
 
@@ -301,13 +311,30 @@ DEPLOYMENT = [
 ]  # fmt: skip
 
 LOGS = [
-    File("logs/{stage}/**.log", "", "Messages of every job, under the path of what it makes."),
+    File(
+        "logs/{stage}/**.log",
+        "",
+        "Messages of every job, under the path of what it makes; `sweeps/live.log`: of what draws the live pages.",
+    ),
     File(
         "logs/{stage}/**.files.json",
         "",
         "The sha256 of what a job read and wrote; `snakemake verify` compares the files with it.",
         (Keys(fields_of(JobRecord)),),
     ),
+    File(
+        "logs/{stage}/**.state.json",
+        "",
+        "While a job runs, and after it failed or was stopped: its process, and how it ended; `daf status` reads it.",
+    ),
+    File("logs/run.json", "", "The last run: its process, how it ended, and all its jobs; `daf status` reads it."),
+    File("logs/detached.json", "", "Of a run that `daf run --detach` submitted: its Slurm job."),
+    File(
+        "logs/experiments/{name}.json",
+        "",
+        "The experiment with the values of `daf run --set`; its key `overrides` says which.",
+    ),
+    *RUNS,
     File("logs/verify.log", "verify", "On request: what a check of all files found."),
     File(
         "logs/benchmarks/**.jsonl",
@@ -413,12 +440,14 @@ trial again. With `halving`, `at-{steps}-{digest}/` keeps what training had publ
 }
 
 STAGES = {
+    "The whole experiment": WHOLE,
     "Environment": ENVIRONMENT,
     "Sweeps": SWEEPS,
     "Training": TRAINING,
     "Evaluations and replays": EVALUATION,
     "Missions": REPORTS,
     "Comparisons": COMPARISONS,
+    "Tournaments": TOURNAMENTS,
     "Deployment": DEPLOYMENT,
     "Logs": LOGS,
     "From Python": FROM_PYTHON,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from daf.config.recipes import TrainingRecipe
 from daf.distributed.failures import Failure
 from daf.distributed.heartbeat import Beat
-from daf.engine.model_files import ModelDescription
+from daf.engine.model_files import ModelDescription, StartedFrom
 from daf.search import records
 from daf.search.analysis import SweepAnalysis
 from daf.search.assignment import TrialAssignment
@@ -22,7 +22,12 @@ CONFIRMATION = (
     Keys(fields_of(records.Confirmation), "Keys of `confirmation`"),
     Keys(fields_of(records.FinalistSummary), "Each entry of `confirmation.finalists`"),
 )
-RECIPE = Keys(fields_of(TrainingRecipe), "Keys of `recipe`, explained in [config/README.md](../config/README.md)")
+RECIPE = Keys(
+    fields_of(TrainingRecipe, without=("start_from", "teacher")),
+    "Keys of `recipe`, explained in [config/README.md](../config/README.md); also `start_from` and `teacher`, if there "
+    "are any, with the digests of their weights",
+)
+STARTED_FROM = Keys(fields_of(StartedFrom), "Keys of `started_from`")
 
 METRICS = Keys(
     listed("""
@@ -44,6 +49,8 @@ METRICS = Keys(
     clip_fraction | number | share of samples whose ratio was clipped
     gradient_norm | number | norm of the gradient before clipping
     explained_variance | number or null | share of the returns' variance that the value function explains
+    teacher_loss | number | while it imitates a teacher: mean cross-entropy with the teacher's actions
+    teacher_coef | number | while it imitates a teacher: weight of that
     actions | mapping | name of an action → its share of all actions
     action_coverage | number | share of actions that were chosen at all
     environment_share | number | share of the update's time in the environment, or in waiting for its workers
@@ -64,6 +71,7 @@ _RESULT_EXTRAS = listed("""
     failed_episodes | integer | evaluation episodes without a result; only if it was scored
     objective_sd | number or null | standard deviation of the objective over these; only if it was scored
     curve | list of (number or null) | with `early_stopping`: objective at each check
+    learning_curve | list | agent-steps and reward per episode, at up to 40 updates; only if it trained
     stopped_early | text or null | with `early_stopping`: why it ended before its last step
     provenance | mapping | see [Provenance](#provenance); not if it was skipped
     """)
@@ -232,6 +240,7 @@ SWEEPS = [
         ),
     ),
     File("sweeps/{sweep}/report.html", "describe_sweep", "The same as a page that needs no other file."),
+    File("sweeps/{sweep}/live.html", "", "The same while the sweep runs; leads to report.html at the end."),
     File("sweeps/{sweep}/experiment.yaml", "", "The experiment that `daf_launch_sweep` made of a single sweep."),
 ]  # fmt: skip
 
@@ -253,8 +262,8 @@ TRAINING = [
         "The published weights: those of the best held-out evaluation. Where there are weights, training is complete.",
     ),
     _in_training("model.json", "What the weights are; it travels with them.", (
-        Keys(fields_of(ModelDescription)), RECIPE,
-    )),
+        Keys(fields_of(ModelDescription)), STARTED_FROM, RECIPE,
+    ), optional=("started_from",)),
     _in_training(
         "run.json",
         "How training went: what ran, held-out evaluations, restarts. Below `state/` if it failed or diverged, since "
@@ -262,6 +271,7 @@ TRAINING = [
         (
             Keys([*fields_of(TrainingOutcome), *fields_of(RunDetails), *RUN_EXTRAS]),
             EVALUATIONS,
+            STARTED_FROM,
             *PROCESSES,
             RECIPE,
         ),
@@ -272,7 +282,7 @@ TRAINING = [
         "metrics.jsonl",
         "All figures, one line per update; below `state/` while it grows.",
         (METRICS,),
-        optional=("cuda_memory_mb",),
+        optional=("cuda_memory_mb", "teacher_loss", "teacher_coef"),
         also=(f"{RUN_FOLDER}/state/{{digest}}/metrics.jsonl",),
         copies=tuple(f"{folder}/state/{{digest}}/metrics.jsonl" for folder in TRIAL_FOLDERS),
     ),

@@ -28,7 +28,7 @@ programs (CSV, marl_eval.json) and pages are compared with the record of the job
 
 # Names whose values are known, so that every path matches one pattern only.
 VALUES = {
-    "stage": "environment|sweeps|training|evaluations|reports|comparisons|deployment|replays",
+    "stage": "environment|sweeps|training|evaluations|reports|comparisons|tournaments|deployment|replays",
     "trial": r"\d{4,}",
     "entry": r"\d{4,}",
     "shard": r"\d+",

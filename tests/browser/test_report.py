@@ -1,69 +1,104 @@
-"""The comparison report in a real browser: it renders without network, sorts and filters, and fits a phone."""
+"""The comparison page in a real browser: its first screen, by keyboard, without scripts, and at its extremes."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
-import pandas as pd
 import pytest
+from playwright.sync_api import Browser
 
-from daf.config import DAFComparisonConfig
 from daf.reporting.comparison_page import render_results
-from daf.statistics.comparison import compare_episodes
-from tests.browser.tools import browse, fits_a_phone, seen, with_script
+from daf.statistics.results import ComparisonResults
+from tests.browser.tools import faults, opened
+from tests.unit.reporting.comparisons import compared
 
 pytestmark = pytest.mark.browser
+LONG = "<script>alert(1)</script> & 'it' 5$ _x_ " + "x" * 41
+EXTREMES: dict[str, dict[str, Any]] = {
+    "seeds, missions and normalized scores": {
+        "means": {"low": 0.0, "mid": 2.0, "high": 4.0, "fourth": 1.0}, "n": 3, "seeds": (1, 2, 3, 4, 5),
+        "missions": tuple(f"mission_{index}" for index in range(7)), "normalization": {"low": "low", "high": "high"},
+    },
+    "hostile names": {
+        "means": {LONG: 1.0, "random": 0.0, "y" * 80: 0.5}, "missions": ("<b>m</b>" + "z" * 72, "k"), "n": 8,
+    },
+    "one policy": {"means": {"mynet": 1.0}},
+    "one episode": {"means": {"mynet": 1.0, "random": 0.0}, "n": 1, "missions": ("m",)},
+    "all failed": {"means": {"mynet": 1.0, "random": 0.0}, "n": 4, "fails": lambda *_: True},
+}  # fmt: skip
 
 
-@pytest.fixture
-def report(tmp_path: Path) -> Path:
-    rows = [
-        {"policy": policy, "mission": mission, "env_seed": seed, "mean_reward": base + ((seed * 7) % 5) * step}
-        for policy, base, step in (("trained", 8.0, 0.7), ("random", 1.0, 0.3), ("starter", -0.25, 0.0))
-        for mission in ("tutorial.miner", "training_facility_1")
-        for seed in range(24)
-    ]
-    missions = ["tutorial.miner", "training_facility_1"]
-    config = DAFComparisonConfig(policies=["trained", "random", "starter"], missions=missions, num_resamples=500)
-    return render_results(compare_episodes(pd.DataFrame(rows), config), tmp_path / "report.html")
+def write(results: ComparisonResults, folder: Path) -> Path:
+    return render_results(results, folder / "report.html")
 
 
-def test_the_page_renders_and_is_drawn(report: Path, tmp_path: Path) -> None:
-    dom = browse(report, tmp_path / "profile", "--dump-dom")
-    assert "trained beats random over 2 missions by" in dom
-    assert dom.count('<svg class="figure"') >= 6
-    assert '<div class="filter" id="filter">' in dom  # shown by the script, hidden without it
-    for width in (1280, 500):
-        picture = tmp_path / f"{width}.png"
-        browse(report, tmp_path / "profile", f"--window-size={width},2000", f"--screenshot={picture}")
-        assert picture.stat().st_size > 20_000
+@pytest.fixture(scope="module")
+def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    results = compared({"mynet": 1.0, "expert": 4.0, "random": -2.0, "near": 1.1}, n=12)
+    return write(results, tmp_path_factory.mktemp("report"))
 
 
-def test_tables_sort_by_number_and_unknown_comes_last(report: Path, tmp_path: Path) -> None:
-    script = """
-      var table = document.getElementById("summary-table"), b = table.querySelectorAll("th button")[2];
-      function first() { return [].map.call(table.tBodies[0].rows, function (r) { return r.cells[2].dataset.value; }); }
-      b.click(); var down = first().map(Number); b.click(); var up = first().map(Number);
-      var i = table.querySelectorAll("th button")[3]; i.click();
-      var last = table.tBodies[0].rows[table.tBodies[0].rows.length - 1].cells[3].dataset.value;
-      function falls(v) { return v.every(function (x, k) { return k === 0 || v[k - 1] >= x; }); }
-      document.title = [falls(down), falls(up.slice().reverse()), last === "",
-        i.parentNode.getAttribute("aria-sort")].join("|");
-    """
-    dom = browse(with_script(report, "sort.html", script), tmp_path / "p", "--dump-dom")
-    assert seen(dom) == "true|true|true|descending"
+def test_the_first_screen_has_the_answer_and_the_whole_chart(report: Path, browser: Browser) -> None:
+    with opened(browser, report) as visit:
+        page = visit.page
+        assert page.locator(".lead").inner_text().strip() == (
+            "mynet beats random and loses to expert over 2 missions; it is undecided against near."
+        )
+        page.wait_for_selector("#chart-differences-overall.is-live")
+        box = page.locator("#chart-differences-overall .chart-live").bounding_box()
+        assert box is not None
+        assert box["y"] + box["height"] <= 800
+        drawn = page.locator("#chart-differences-overall .chart-live").inner_text()
+        assert all(name in drawn for name in ("mynet", "expert", "random", "near"))
 
 
-def test_the_mission_filter_hides_the_others(report: Path, tmp_path: Path) -> None:
-    script = """
-      var s = document.getElementById("mission"); s.value = "tutorial.miner"; s.dispatchEvent(new Event("change"));
-      var all = [].slice.call(document.querySelectorAll("main [data-mission]"));
-      var shown = all.filter(function (e) { return !e.hidden; });
-      document.title = (shown.length > 0) + "|" + (shown.length < all.length) + "|" +
-        shown.every(function (e) { return e.dataset.mission === "tutorial.miner"; });
-    """
-    assert seen(browse(with_script(report, "filter.html", script), tmp_path / "p", "--dump-dom")) == "true|true|true"
+def test_without_scripts_the_same_chart_and_tables_are_there(report: Path, browser: Browser) -> None:
+    with opened(browser, report, scripts=False) as visit:
+        assert visit.page.locator("#chart-differences-overall .chart-still svg").is_visible()
+        assert visit.page.locator("#scores-table tbody tr").count() == 4
 
 
-def test_a_phone_needs_no_sideways_scrolling(report: Path, tmp_path: Path) -> None:
-    assert fits_a_phone(report, tmp_path / "p")
+def test_questions_unfold_and_tables_sort_by_keyboard(report: Path, browser: Browser) -> None:
+    with opened(browser, report) as visit:
+        page = visit.page
+        question = page.locator("details.question").first
+        question.locator("summary").focus()
+        page.keyboard.press("Enter")
+        assert question.get_attribute("open") is not None
+        heading = page.locator("#scores-table th button").nth(1)
+        heading.focus()
+
+        def first_column() -> list[float]:
+            cells = page.locator("#scores-table tbody tr td:nth-child(2)")
+            return [float(cell.get_attribute("data-value") or "nan") for cell in cells.all()]
+
+        page.keyboard.press("Enter")
+        assert first_column() == sorted(first_column(), reverse=True)
+        page.keyboard.press("Enter")
+        assert first_column() == sorted(first_column())
+        assert page.locator("#scores-table th").nth(1).get_attribute("aria-sort") == "ascending"
+
+
+def test_the_switch_shows_raw_rewards_by_keyboard(tmp_path: Path, browser: Browser) -> None:
+    results = compared({"low": 10.0, "mid": 20.0, "high": 30.0}, n=8, normalization={"low": "low", "high": "high"})
+    with opened(browser, write(results, tmp_path)) as visit:
+        page = visit.page
+        cell = page.locator("#scores-table tbody tr").nth(1).locator("td").first
+        record = next(r for r in results.summary if (r.policy, r.mission) == ("mid", "overall"))
+        assert cell.inner_text().split()[1] == f"{record.mean:.2f}"
+        page.locator(".pick-score").focus()
+        page.keyboard.press("ArrowRight")
+        assert page.locator(".pick-raw").is_checked()
+        assert cell.inner_text().split()[0] == f"{record.mean_reward:.1f}"
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("name", EXTREMES)
+def test_nothing_is_wrong_for_any_reader(name: str, tmp_path: Path, browser: Browser) -> None:
+    assert faults(browser, write(compared(**EXTREMES[name]), tmp_path)) == []
+
+
+@pytest.mark.slow
+def test_nothing_is_wrong_with_the_common_page(report: Path, browser: Browser) -> None:
+    assert faults(browser, report) == []

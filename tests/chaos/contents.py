@@ -14,17 +14,21 @@ CLOCK = {
     "content_sha256", "created", "host", "max_process_memory_mb", "memory_mb", "peak_memory_mb", "seconds",
     "seconds_per_trial", "steps_per_second", "training_seconds", "total_seconds", "usage",
 }  # fmt: skip
+# Pages that no job makes: the first tells of every run, and a damaged one is written again with the next change.
+PAGES = {"index.html", "leaderboard.html"}
 _TIMED = re.compile(r"_seconds$|^seconds|memory|per_second|^time_|cost|_share$")
 _IN_TEXT = re.compile(rb"\d{4}-\d\d-\d\d[T ][\d:.+Z]+|\d+(\.\d+)?\s*(ms|s|min|h|seconds?|minutes?|MB|MiB)\b")
 
 
 def contents(folder: Path) -> dict[str, bytes]:
-    """The results below a folder by path; no logs and no state, which runs need to resume."""
+    """The results below a folder by path; only pages of jobs, no logs, and no state, which runs need to resume."""
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     return {
         path.relative_to(folder).as_posix(): _content(path)
         for path in files
-        if not {"logs", "state"} & set(path.relative_to(folder).parts) and not path.name.startswith(".")
+        if not {"logs", "state"} & set(path.relative_to(folder).parts)
+        and not path.name.startswith(".")
+        and path.name not in PAGES
     }
 
 

@@ -13,6 +13,7 @@ import pytest
 EXAMPLES = Path(__file__).parents[2] / "examples"
 # Program → what is replaced in it or in the file that it reads, and what it must print.
 PROGRAMS: dict[str, tuple[dict[str, str], str]] = {
+    "agent_roles.py": ({"100_000, 8": "4_096, 1"}, r"training_facility_1: 1 episode\b"),
     "analyze_mission.py": ({"EPISODES = 20": "EPISODES = 2"}, r"random on assembler_2: 2 episodes, mean reward"),
     "compare_policies.py": ({"EPISODES = 16": "EPISODES = 2"}, r"random +baseline +tutorial.miner"),
     "compare_scores.py": ({}, r"mine beats theirs over 2 missions"),
@@ -20,15 +21,23 @@ PROGRAMS: dict[str, tuple[dict[str, str], str]] = {
         {"num_trials: 4": "num_trials: 1", "20_000": "2_000", "episodes_per_trial: 4": "episodes_per_trial: 1"},
         r"Best learning rate: \d\.\d\de-0\d, mean_reward",
     ),
-    "own_policy.py": ({"episodes=4": "episodes=1"}, r"Northbound on training_facility_1: 1 episodes"),
+    "own_policy.py": ({"episodes=4": "episodes=1"}, r"Northbound on training_facility_1: 1 episode\b"),
     "package_policy.py": ({}, r"mine 0\.1\.0 at out/registry "),
     "search_function.py": ({"num_trials=20": "num_trials=8"}, r"BestNeighbour: x = "),
+    "start_from.py": (
+        {"50_000, 50_000": "4_096, 4_096"},
+        r"completed: \d+,\d+ agent-steps after \d+,\d+ on mission",
+    ),
+    "teacher.py": ({"30_000, 60_000": "2_048, 4_096"}, r"cross-entropy \d\.\d\d at first, \d\.\d\d at the end"),
     "train_policy.py": ({"100_000": "8_192"}, r"model\.safetensors: completed, \d+,\d+ agent-steps"),
 }
 MARKS = {
+    "agent_roles.py": pytest.mark.long,
     "compare_policies.py": pytest.mark.slow,
     "package_policy.py": pytest.mark.slow,
     "launch_sweep.py": pytest.mark.long,  # test_specification.py runs a sweep and a training, too
+    "start_from.py": pytest.mark.long,
+    "teacher.py": pytest.mark.long,
     "train_policy.py": pytest.mark.long,
 }
 

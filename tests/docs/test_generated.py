@@ -41,7 +41,7 @@ def test_an_outdated_document_is_found(tmp_path: Path, monkeypatch: pytest.Monke
 
 
 def test_every_promised_name_is_public(pages: dict[str, ModuleType]) -> None:
-    table = re.findall(r"^\| `daf\.(\w+)` \| (.+) \|$", (ROOT / "README.md").read_text(), re.MULTILINE)
+    table = re.findall(r"^\| `daf\.(\w+)` \| (.+) \|$", (DOCS / "how-to/python.md").read_text(), re.MULTILINE)
     promised = {page: set(names.split()) for page, names in NAMES.items()}
     for page, names in table:
         promised.setdefault(page, set()).update(re.findall(r"`(\w+)`", names))
@@ -103,7 +103,7 @@ def _outputs_of_rules() -> list[tuple[str, str]]:
             output = re.search(r"^    output:\n(.*?)(?=^    \w+:|\Z)", body, re.MULTILINE | re.DOTALL)
             for path in re.findall(r'"<out>/([^"]+)"', output[1] if output else ""):
                 paths = [f"{path}.csv", f"{path}.parquet"] if path.endswith("/scores") else [path]
-                paths = ["comparisons/{comparison}/figures/x.svg"] if path.endswith("/figures") else paths
+                paths = [f"{path}/x.svg"] if path.endswith("/figures") else paths
                 found += [(rule, path) for path in paths]
     return found
 

@@ -38,7 +38,7 @@ from daf.episodes.table import (
 from daf.packaging.bundle import policy_spec, write_zip
 from daf.packaging.manifest import contents, read_manifest
 from daf.packaging.registry import FolderRegistry
-from daf.reporting.comparison_page import MissionReport, _report_items
+from daf.reporting.comparison_page import MissionReport, _mission_items
 from daf.reporting.learning_curves import metric_curves
 from daf.search.files import (
     propose_trial,
@@ -57,6 +57,7 @@ from daf.statistics.scores import to_episodes
 from daf.system.files import digest
 from daf.system.provenance import engine_stamp
 from daf.system.validated import read_record
+from daf.tournament.files import read_tournament
 from daf.training.metrics_file import read_metrics
 from daf.training.outcome import TrainingOutcome, read_run_record
 from daf.training.run import BestTrial
@@ -64,6 +65,7 @@ from daf.workflow.configuration import read_experiment, refuse_repeated_keys
 from daf.workflow.plan import Plan, mission_recipes
 from tests.fuzz.harness import Kind
 from tests.fuzz.mutations import SCALARS, as_json, as_lines, as_yaml, damaged, documents, expressions, mistaken
+from tests.tournament_results import made_up_tournament
 
 PROJECT = Path(__file__).parents[2]
 SHA = "0" * 64
@@ -178,6 +180,13 @@ def read_comparison(path: Path) -> None:
     results.summary_statistics, results.verdicts("recipes", overall_only=False), results.to_dict()
 
 
+def use_tournament(path: Path) -> None:
+    results = read_tournament(path)
+    str(results), repr(results), results._repr_html_(), results.to_dict(), results.verdicts
+    for table in ("values", "seat_values", "contributions", "cross_play", "rankings", "line_ups"):
+        getattr(results, f"{table}_table")
+
+
 def parquet() -> bytes:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "episodes.parquet"
@@ -274,7 +283,7 @@ ANALYSIS = {
 
 
 def use_report(path: Path) -> None:
-    _report_items(read_record(path, MissionReport))
+    _mission_items(read_record(path, MissionReport))
 
 
 def use_metrics(path: Path) -> None:
@@ -446,6 +455,12 @@ def other_results() -> list[Kind]:
     report = {"mission": "one", "analyses": [ANALYSIS], "metadata": {"num_agents": 2}}
     return [
         of_document("comparison.json", "comparison.json", comparison(), read_comparison),
+        of_document(
+            "tournament",
+            "results.json",
+            made_up_tournament("a", "b", pool=("x",), episodes=4).to_dict(),
+            use_tournament,
+        ),
         of_document("interim analysis", "i.json", interim, lambda path: reason_to_skip([path])),
         of_document("mission report", "m.json", report, use_report),
         of_document("leaderboard", "l.json", leaderboard(), use_leaderboard),

@@ -10,6 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import psutil
 import pytest
@@ -53,7 +54,8 @@ signal.pause()
     number, child = measure.speed_within(10, program)  # time enough for a busy machine to start it
     assert number == 2
     try:
-        assert psutil.Process(int(child)).status() == psutil.STATUS_ZOMBIE  # until init takes note
+        _, left = psutil.wait_procs([psutil.Process(int(child))], timeout=5)  # a busy machine ends it a little later
+        assert all(process.status() == psutil.STATUS_ZOMBIE for process in left)  # until init takes note
     except psutil.NoSuchProcess:
         pass
 
@@ -63,6 +65,67 @@ def test_a_benchmark_without_a_figure_says_why(measure: ModuleType, capfd: pytes
     message = capfd.readouterr().err
     assert "no speed: ('tutorial.miner',) ended with 1" in message
     assert "no such card" in message
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--cases", "arena"], "expected a mission and a policy, as 'arena lstm', found 'arena'"),
+        (["--seconds", "6"], "expected more than 6, which a side keeps for its last words"),
+    ],
+)
+def test_training_refuses_what_it_could_not_measure(
+    arguments: list[str], message: str, measure: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["training.py", *arguments])
+    with pytest.raises(SystemExit):
+        importlib.import_module("training").arguments()
+    assert message in capsys.readouterr().err
+
+
+STAND_INS = {
+    "daf/__init__.py": "",
+    "daf/training/__init__.py": "",
+    "daf/config/__init__.py": "class DAFTrainingConfig:\n    from_dict = staticmethod(dict)\n",
+    "daf/config/recipes.py": "def training_recipe(*_): ...\n",
+    "daf/training/options.py": """
+class RunOptions:
+    of = classmethod(lambda cls, *_, **__: cls())
+    model_copy = lambda self, **_: self
+""",
+    "daf/training/launch.py": """
+import json, os, signal
+signal.signal(signal.SIGTERM, signal.SIG_IGN)  # the update takes longer than there is time
+
+def run_training(recipe, folder, options):
+    folder.mkdir(parents=True)
+    shares = {"environment_share": 0.5, "forward_share": 0.25, "learning_share": 0.125}
+    lines = [json.dumps({"agent_steps": 100 * n, "seconds": 2.0 * n} | shares) for n in (1, 2, 3)]
+    (folder / "metrics.jsonl").write_text("\\n".join(lines) + '\\n{"agent_st')
+    os.kill(os.getpid(), signal.SIGALRM)  # its time is over
+    os._exit(1)
+""",
+}
+
+
+def test_training_that_does_not_end_in_time_keeps_what_it_measured(
+    tmp_path: Path, measure: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With stand-ins for the trainer: three updates, and a fourth that would never end."""
+    for name, text in STAND_INS.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    monkeypatch.chdir(tmp_path)  # where Python looks first
+    program = importlib.import_module("training").OURS
+    case = ("arena", "lstm", 10**9, 64, tmp_path / "run", "cpu", 1, "0", 4096, "float32", 300)
+    assert measure.speed_within(60, program, *case) == (50, 0.5, 0.25, 0.125)
+
+
+def test_a_machine_without_nvidias_tools_has_an_unknown_gpu(
+    measure: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", "")
+    assert importlib.import_module("training").card("cuda") == "an unknown GPU"
 
 
 @pytest.mark.long

@@ -53,9 +53,12 @@ def test_lock_satisfies_every_direct_dependency(project: dict[str, Any], locked:
 # Imports whose distribution has another name, or comes with the named one.
 DISTRIBUTION_OF = {
     "yaml": "pyyaml", "metta_alo": "cogames", "pydantic_core": "pydantic", "cyclonedx": "cyclonedx-python-lib",
-    "packageurl": "packageurl-python", "google": "protobuf",
+    "packageurl": "packageurl-python", "google": "protobuf", "vl_convert": "vl-convert-python",
+    "nbformat": "nbclient", "mkdocs": "mkdocs-material",
 }  # fmt: skip
 NEVER_IMPORTED = {
+    "axe-playwright-python": "tests read its axe.min.js",
+    "ipykernel": "nbclient starts it",
     "snakemake-executor-plugin-cluster-generic": "Snakemake loads it by name",
     "bandit": "a command",
     "model-signing": "imported by its name, since it is optional",
@@ -72,6 +75,7 @@ NEVER_IMPORTED = {
 NOT_OURS = {
     "measure": "a module next to the benchmarks",
     "scenarios": "a module next to the benchmarks",
+    "open_spiel": "only for making ratings.json again",
     "rliable": "only for making statistics.json again",
     "statsmodels": "only for making statistics.json again",
 }

@@ -37,7 +37,7 @@ PATTERNS = {
     r"for ever": "forever",
     r"anew": "again, re- (rebuild, recompute)",
     r"fares?": "performs",
-    r"(?<!`)trainings(?![:`])": "training runs",  # `trainings` is a key
+    r"(?<![`\"])trainings(?![:`\"])": "training runs",  # `trainings` is a key
     r"too good on average": "biased upward",
     r"commonest": "most common",
     r"without a word": "silently",

@@ -29,10 +29,13 @@ EXCEPTIONS = {
     "daf/statistics/score_files.py": "dialects of CSV",
     "daf/system/files.py": "the text that it writes",
     "daf/system/limits.py": "files of the kernel",
+    "daf/system/linear_algebra.py": "files of the kernel",
     "daf/system/provenance.py": "files of the kernel",
     "daf/system/requirements.py": "DAF's own pyproject.toml",
     "daf/system/worker_processes.py": "what two processes of DAF tell each other",
     "daf/training/checkpoints.py": "files whose digest is in their name",
+    "daf/workflow/fork_server.py": "what two processes of DAF tell each other, and files of the kernel",
+    "daf/workflow/forked_jobs.py": "what two processes of DAF tell each other",
     "daf/workflow/preflight.py": "what two processes of DAF tell each other",
     "daf/workflow/rulegraph.py": "documents of the repository",
 }

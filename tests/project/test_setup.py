@@ -253,6 +253,16 @@ def test_a_failed_installation_shows_why(clone: Path) -> None:
     assert "Check that you have" in result.stderr
 
 
+def test_a_full_disk_is_named_before_anything_is_installed(clone: Path) -> None:
+    program(clone.parent / "fake" / "df", "#!/bin/sh\necho head\necho /dev/disk 9 1 8000000 1% /\n")  # 8.2 GB
+    result = install(clone)
+    assert result.returncode == 2
+    assert "needs 9 GB of disk, and 8 GB are free here" in result.stderr
+    assert "VENV=/other/disk" in result.stderr
+    assert pip_calls(clone) == []
+    assert not (clone / ".venv").exists()
+
+
 def test_a_moved_clone_gets_a_new_environment(clone: Path) -> None:
     install(clone)
     moved = clone.rename(clone.parent / "elsewhere")

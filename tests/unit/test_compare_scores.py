@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from daf.comparison import daf_compare_policies, daf_compare_scores
+from daf.comparison import ComparisonResults, daf_compare_policies, daf_compare_scores
 from daf.config import DAFComparisonConfig
 from daf.errors import BadInputError, ConfigError
 from daf.statistics import effects
@@ -83,7 +83,7 @@ def test_missing_scores_cells_and_missions_are_left_out_visibly() -> None:
     frame = frame[~((frame.policy == "z") & (frame.mission == "one") & (frame.seed == 2) & (frame.episode == 3))]
     results = compare(frame)
     notes = " ".join(results.notes)
-    assert "1 of 12 episodes of x on one have no complete result (first reason: the score is missing)" in notes
+    assert "1 of 12 episodes of x on one has no complete result (first reason: the score is missing)" in notes
     assert "1 of 12 episodes of z on one" in notes
     assert "y did not play two" in notes
     assert "use only the 1 of 2 missions that all policies played" in notes
@@ -138,7 +138,7 @@ WRONG = {
     "times": (lambda f: f.assign(score=pd.to_timedelta(f["episode"], unit="s")), "numbers", "0 days", ": score"),
     "all missing": (lambda f: f.assign(score=np.nan), "failed episodes only", ""),
     "seed": (lambda f: f.assign(seed=0.5), "'0.5' in row 0", "seed"),
-    "some seeds": (lambda f: f.assign(seed=f["seed"].where(f.index != 3)), "some rows of x have none", ""),
+    "some seeds": (lambda f: f.assign(seed=f["seed"].where(f.index != 3)), "x has some, but none in row 3", ""),
     "no policy": (lambda f: f.assign(policy=f["policy"].where(f.index != 3)), "none in row 3", ""),
     "blank policy": (lambda f: f.assign(policy=f["policy"].where(f.index != 3, " ")), "none in row 3", ""),
     "infinite seed": (lambda f: f.assign(seed=f["seed"].where(f.index != 3, np.inf)), "'inf' in row 3", ": seed"),
@@ -198,7 +198,7 @@ def test_one_training_seed_leaves_the_ranks_of_recipes_open(tmp_path: Path) -> N
     assert ranks.loc["recipes", ["rank_low", "rank_high", "p_first"]].isna().all(axis=None)
     assert ranks.loc["checkpoints", ["rank_low", "rank_high", "p_first"]].notna().all(axis=None)
     page = (tmp_path / "report.html").read_text()
-    shown = page.split("<summary>Ranks</summary>")[1].split("</tbody>")[0]
+    shown = page.split('id="ranks-table"')[1].split("</tbody>")[0]
     rows = [row for row in shown.split("<tr") if '<td class="t">recipes</td>' in row]
     assert len(rows) == 6  # two policies on each mission and overall
     for row in rows:
@@ -213,7 +213,7 @@ def test_a_recipe_that_always_wins_has_no_certain_probability(tmp_path: Path) ->
     rows = results.pairwise.query("estimand == 'recipes'")
     assert (rows["p_improvement"] == 1).all()
     assert rows[["p_improvement_low", "p_improvement_high"]].isna().all(axis=None)
-    assert "100 % (interval unknown)" in (tmp_path / "report.html").read_text()
+    assert ">100 %<small>no interval</small>" in (tmp_path / "report.html").read_text()
     checkpoints = results.pairwise.query("estimand == 'checkpoints'")  # Wilson's interval has a width at 100 %, too
     assert (checkpoints["p_improvement_low"] < checkpoints["p_improvement_high"]).all()
 
@@ -453,7 +453,7 @@ def test_a_margin_far_below_the_spread_leaves_the_number_needed_open() -> None:
         ("checkpoints", "episodes per mission"),
         ("recipes", "training seeds per recipe, on this number of episodes,"),
     ):
-        text = f"that a billion {unit} would not show it in 1 of 1 undecided pairs of {key}."
+        text = f"that a billion {unit} would not show it in 1 of 1 undecided pair of {key}."
         assert any(
             note.startswith("A difference of 1e-06 is so small") and note.endswith(text) for note in results.notes
         )
@@ -491,7 +491,8 @@ def test_the_permutation_test_of_recipes_says_how_small_its_p_can_get() -> None:
     assert rows["test"].unique().tolist() == [
         "t-test of training seeds and episodes, and studentized permutation (exact)"
     ]
-    assert any("With this number of training seeds, p cannot fall below 0.029" in note for note in results.notes)
+    floor = "too few training seeds for a verdict: even the clearest difference would give p = 0.029"
+    assert any(floor in note for note in results.notes)
     rows = compare(frame).pairwise.query("estimand == 'recipes' and mission == 'overall'")
     assert set(rows["verdict"]) == {"better", "worse"}  # Welch's test can tell
 
@@ -506,7 +507,7 @@ def test_many_tests_on_single_missions_can_be_decided() -> None:
     assert set(single["verdict"]) == {"worse"}
     assert set(single["test"]) == {"sign-flip permutation (exact)"}  # 2**24 signs, counted by halves
     np.testing.assert_allclose(single["p_holm"], 180 * 2 / 2**24)
-    assert not any("cannot fall below" in note for note in results.notes)
+    assert not any("too few episodes" in note for note in results.notes)
     # A look of a comparison that stops by itself has a smaller alpha, and more draws.
     strict = compare(table(means, missions=missions[:2], seeds=(1,), episodes=24), confidence_level=1 - 0.05 / 16)
     assert set(strict.pairwise.query("estimand == 'checkpoints' and mission == 'overall'")["verdict"]) == {"worse"}
@@ -515,10 +516,11 @@ def test_many_tests_on_single_missions_can_be_decided() -> None:
 def test_too_few_episodes_for_the_tests_on_single_missions_are_named_as_such() -> None:
     # 8 episodes: p >= 2^-7 on a mission, and 15 times that is above .05; over 5 missions there are 40 episodes.
     frame = table({f"p{i}": i for i in range(3)}, missions=tuple("abcde"), seeds=(1,), episodes=8)
-    notes = [note for note in compare(frame).notes if "cannot fall below" in note]
+    notes = [note for note in compare(frame).notes if "too few episodes" in note]
     assert len(notes) == 1
-    assert "cannot fall below 0.0078" in notes[0]
-    assert "correction for 15 tests on single missions" in notes[0]
+    assert "would give p = 0.0078" in notes[0]
+    assert "on a single mission" in notes[0]
+    assert "p ≤ 0.0033 with 15 tests" in notes[0]
     assert notes[0].endswith("Run more episodes.")
 
 
@@ -565,7 +567,9 @@ def test_sentences_count_the_missions_they_rest_on(tmp_path: Path) -> None:
     assert "b scores" in str(results)
     assert "points over 1 of 3 missions, " in str(results)
     assert "a beats b over 3 missions" not in str(results)
-    assert '<td class="t">1 of 3 missions</td>' in (tmp_path / "report.html").read_text()
+    page = (tmp_path / "report.html").read_text()
+    assert '<td class="t">1 of 3 missions</td>' in page
+    assert "a beats b and c over 1 to 2 of 3 missions." in page
 
 
 def on(frame: pd.DataFrame, mission: str, policy: str, seeds: tuple[int, ...]) -> pd.DataFrame:
@@ -612,7 +616,7 @@ def test_episodes_that_some_checkpoints_did_not_play_are_not_failures() -> None:
     results = compare(short)
     notes = " ".join(results.notes)
     assert "15 of 20 episodes of x on one were not played by all of its 3 checkpoints there" in notes
-    assert "1 of 20 episodes of x on one have no complete result (first reason: the score is missing)" in notes
+    assert "1 of 20 episodes of x on one has no complete result (first reason: the score is missing)" in notes
     assert results.summary_statistics.query("policy == 'x'")["failures"].tolist() == [3, 3]
     assert results.summary_statistics.query("policy == 'x'")["n_episodes"].tolist() == [4, 4]
 
@@ -676,8 +680,20 @@ def test_a_name_in_a_csv_is_never_a_missing_value(name: str, tmp_path: Path) -> 
     assert results.missions == ["one", "nan"]
     assert results.summary_statistics["failures"].max() == 1
     frame.assign(mission=frame["mission"].where(frame.index != 3)).to_csv(tmp_path / "scores.csv", index=False)
-    with pytest.raises(BadInputError, match="none in row 3"):
+    with pytest.raises(BadInputError, match="none in line 5"):
         compare(tmp_path / "scores.csv")
+
+
+def test_names_in_a_table_are_never_read_as_paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/somewhere")
+    policies, missions = ("$x$", "~b", "a\nb", "$HOME", "_x_"), ("~m", "$m$", "a/$n", "k" * 300)
+    results = compare(table(dict.fromkeys(policies, 1.0), missions=missions), reference="$x$", output_dir=tmp_path)
+    assert results.policies == list(policies)
+    assert results.missions == list(missions)
+    again = ComparisonResults.read(tmp_path)
+    assert again.config == results.config
+    figures = {path.name for path in (tmp_path / "figures").iterdir()}
+    assert len([name for name in figures if name.startswith("differences-")]) == 1 + len(missions)
 
 
 def test_a_policy_without_training_seeds_among_others_is_said_to_be_fixed() -> None:
@@ -738,3 +754,22 @@ def test_unknown_keywords_are_refused_by_the_function_they_were_given_to() -> No
     with pytest.raises(BadInputError, match="did you mean 'workers'") as caught:
         daf_compare_policies(["random"], ["arena"], worker=2)
     assert caught.value.where == "daf_compare_policies"
+
+
+def test_names_of_a_table_are_no_paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/someone")
+    names, missions = ["$HOME", "~", "$x$", "~b/c", "a|b", "=1+1", "é" * 80], ["~/m", "$k"]
+    rows = [
+        {"policy": policy, "mission": mission, "seed": seed, "score": float(place + (3 * seed) % 5)}
+        for place, policy in enumerate(names)
+        for mission in missions
+        for seed in range(3)
+    ]
+    results = daf_compare_scores(
+        rows, num_resamples=100, reference="$x$", normalization={"low": "$HOME", "high": {"~/m": 9.0, "$k": 9.0}}
+    )
+    assert (results.policies, results.missions) == (names, missions)
+    again = ComparisonResults.read(results.write(tmp_path))
+    assert again.config == results.config
+    assert again.pairs == results.pairs
+    assert daf_compare_scores(tmp_path / "scores.csv", num_resamples=100).policies == names

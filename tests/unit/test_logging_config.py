@@ -169,7 +169,7 @@ def test_progress_shows_the_first_the_last_and_one_line_per_interval(tmp_path: P
     progress.done()
     progress.done()
     shown = [int(line.split()[2]) for line in messages(stream.getvalue())]
-    assert shown == [1, 21, 41, 61, 81, 100]
+    assert shown == [1, 13, 25, 37, 49, 61, 73, 85, 97, 100]
     assert "took" in messages(stream.getvalue())[-1]
 
 

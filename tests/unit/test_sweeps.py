@@ -17,6 +17,7 @@ import pytest
 from daf import sweeps
 from daf.config import DAFSweepConfig, ExperimentConfig
 from daf.errors import BadInputError, ConfigError, DafError
+from daf.reporting.sweep_page import sweep_page
 from daf.search import files as sweep_files
 from daf.search import paths as sweep_paths
 from daf.search import plan as sweep_plan
@@ -172,6 +173,19 @@ def test_a_mapping_holds_the_objective_and_other_figures():
     results = sweeps.daf_launch_sweep(config, lambda trial: {"hearts": trial.number, "entropy": 0.5})
     assert [trial.objective for trial in results.trials] == [0, 1, 2, 3, 4, 5]
     assert results.trials[0].extra == {"figures": {"entropy": 0.5}}
+    assert "best is trial 5, hearts 5 (maximized)" in repr(results)
+
+
+def test_the_objective_of_a_function_is_called_so_unless_the_configuration_names_it():
+    results = sweeps.daf_launch_sweep(sweep(), lambda trial: trial.number)
+    analysis = sweeps.daf_sweep_analysis(results)
+    assert "best is trial 5, objective 5 (maximized)" in repr(results)
+    assert analysis.objective_metric == "objective"
+    page = sweep_page(results, analysis)
+    assert "Trial 5 is the best of 6: objective 5.00." in page
+    assert "mean_reward" not in page
+    workflow = sweep_files.sweep_results(sweep(), list(results.trials))
+    assert "best is trial 5, mean_reward 5 (maximized)" in repr(workflow)
 
 
 def test_every_trial_has_a_seed_of_its_own_and_cannot_change_what_is_recorded():

@@ -109,6 +109,7 @@ def test_two_things_that_would_write_the_same_files(tmp_path: Path, changes: dic
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.long
 def test_what_only_the_engine_can_tell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "code").mkdir()
     (tmp_path / "code" / "module_of_a_user.py").write_text("class NoPolicy:\n    pass\n")

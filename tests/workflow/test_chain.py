@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -17,6 +18,7 @@ import pytest
 
 from daf.episodes.table import read_episodes, read_provenance
 from daf.system.files import file_sha256
+from daf.workflow.run_history import read_history
 from tests.workflow.tools import PROJECT, SMALL, job_counts, skip_engine_check, snakemake, write_experiment
 
 pytestmark = pytest.mark.slow
@@ -32,6 +34,8 @@ def test_every_file_of_the_chain_is_there_and_says_where_it_comes_from(finished_
     out = finished_run / "daf_output"
     assert json.loads((out / "environment/check.json").read_text())["healthy"]
     best = json.loads((out / "sweeps/knobs/best.json").read_text())
+    assert 'url=report.html"' in (out / "sweeps/knobs/live.html").read_text()
+    check_index(out)
     run = json.loads((out / "training/hall/seed-1/run.json").read_text())
     assert run["status"] == "completed"
     assert run["recipe"]["hyperparameters"]["learning_rate"] == best["hyperparameters"]["learning_rate"]
@@ -52,10 +56,29 @@ def test_every_file_of_the_chain_is_there_and_says_where_it_comes_from(finished_
     assert comparison["provenance"]["recipe_digest"]
     page = (out / "comparisons/main/report.html").read_text()
     assert "trained" in page
-    assert "DAF plays its scripted &#39;starter&#39;" in page
+    assert "DAF plays its scripted &#x27;starter&#x27;" in page
     assert (out / "reports/missions/hall.html").stat().st_size > 2000
     validation = json.loads((out / "deployment/trained-seed-1-1.2.3.validation.json").read_text())
     assert validation["is_valid"]
+
+
+def check_index(out: Path) -> None:
+    """The page of the experiment says that it has finished, and leads to every page, which lead back."""
+    index = (out / "index.html").read_text()
+    assert '<meta name="daf-state" content="done">' in index
+    assert "Finished: 29 of 29 jobs done" in index
+    pages = ["comparisons/main/report.html", "reports/missions/hall.html", "sweeps/knobs/report.html"]
+    for page in pages:
+        assert f'href="{page}"' in index
+        assert '<a href="../../index.html">' in (out / page).read_text()
+        (sentence,) = re.findall(r'<meta name="description" content="(.*?)">', (out / page).read_text())
+        assert sentence in index
+    assert 'href="deployment/trained-seed-1-1.2.3.zip"' in index
+    assert "trained" in (out / "leaderboard.html").read_text()
+    assert "as comparison main had it" not in (out / "leaderboard.html").read_text()  # scores are traced to missions
+    (past,), _ = read_history(out, 5)
+    assert (past.state, past.num_done, past.config["name"]) == ("done", 29, "small")
+    assert (out / "logs/index.log").read_text() == ""
 
 
 def test_a_second_run_has_nothing_to_do(finished_run: Path) -> None:
@@ -83,6 +106,10 @@ def test_a_deleted_result_is_made_again_alone_and_the_same(finished_run: Path, t
     assert done.returncode == 0, done.stderr
     after = results(folder)
     assert {name for name in before if after[name][0] != before[name][0]} == {"trial-0000"}
+    history, _ = read_history(folder / "daf_output", 5)
+    assert [(past.state, past.num_jobs) for past in history] == [("done", 1), ("done", 29)]
+    index = (folder / "daf_output/index.html").read_text()
+    assert "Finished: 1 of 1 job done" in index
     objectives = [json.loads(found["trial-0000"][1])["objective"] for found in (before, after)]
     assert objectives[0] == objectives[1]
 
@@ -102,8 +129,13 @@ def test_killed_in_the_sweep_the_same_command_finishes_and_repeats_no_trial(fini
     running.wait()
     before = results(tmp_path)
     assert 1 <= len(before) < 3
+    index = tmp_path / "daf_output/index.html"
+    while 'content="killed"' not in index.read_text() and time.monotonic() < deadline:
+        time.sleep(0.05)  # the process beside the run writes that it was killed
+    assert "Killed: " in index.read_text()
     done = snakemake(tmp_path, "-j1", "sweep")
     assert done.returncode == 0, done.stderr
+    assert "Finished: " in index.read_text()
     after = results(tmp_path)
     assert len(after) == 3
     assert {name: after[name] for name in before} == before

@@ -48,6 +48,38 @@ def test_one_more_seed_adds_one_training_and_its_evaluations(dry_run: DryRun) ->
     assert added == {"train_policy": 1, "evaluate_policy": 2, "merge_episodes": 2, "total": 5}
 
 
+def test_what_trainings_and_trials_start_from_is_trained_first(dry_run: DryRun) -> None:
+    hall = {"mission": "training_facility_1", "num_steps": 1000}
+    sweep = {"mission": "training_facility_1", "search_space": {"gamma": [0.9, 0.99]}, "strategy": "grid"}
+    output = dry_run(
+        {
+            "training": {"a_hard": {**hall, "start_from": "easy", "seeds": [1, 2]}, "easy": {**hall, "seeds": [2]}},
+            "sweeps": {"s": {**sweep, "start_from": "easy", "num_finalists": 1, "confirmation_seeds": 1}},
+        },
+        "train",
+        "sweep",
+    )
+    blocks = [
+        block
+        for block in re.split(r"\n\[", output)
+        if re.search(r"rule (train_policy|run_trial|confirm_trial):", block)
+    ]
+    assert [bool(re.search(r"output: \S+/training/easy/", block)) for block in blocks] == [True, *[False] * 5]
+    for block in blocks[1:]:
+        assert re.search(r"input: .*training/easy/seed-2/model.safetensors, \S*training/easy/seed-2/model.json", block)
+
+
+def test_searches_and_trainings_come_before_evaluations_that_need_none(dry_run: DryRun) -> None:
+    priorities: dict[str, set[str]] = {}
+    for block in re.split(r"\n\[", dry_run(SMALL)):
+        if rule := re.search(r"^(?:local)?rule (\w+):$", block, re.MULTILINE):
+            priority = re.search(r"^    priority: (\d+)$", block, re.MULTILINE)
+            priorities.setdefault(rule[1], set()).add(priority[1] if priority else "0")
+    first = {"propose_trial", "run_trial", "select_best", "train_policy"}
+    assert {rule for rule, found in priorities.items() if found == {"50"}} == first
+    assert priorities["evaluate_policy"] == priorities["describe_sweep"] == {"0"}
+
+
 def test_slurm_profile_decides_resources_and_keeps_the_default_behaviour(dry_run: DryRun) -> None:
     output = dry_run(SMALL, "--profile", str(PROJECT / "profiles" / "slurm"))
     block = output[output.index("rule run_trial:") :].split("\n\n")[0]
@@ -57,6 +89,7 @@ def test_slurm_profile_decides_resources_and_keeps_the_default_behaviour(dry_run
         own = yaml.safe_load((PROJECT / "profiles" / profile / "config.v9+.yaml").read_text())
         default = yaml.safe_load((PROJECT / "profiles" / "default" / "config.v9+.yaml").read_text())
         del default["__definitions__"]  # of names within one file
+        del default["?if quiet"]  # never with another profile
         assert {key: own[key] for key in default} == default  # a key set in both is replaced, so it must agree
 
 

@@ -127,7 +127,7 @@ def test_provenance_is_documented(run: Path) -> None:
     assert len(found) >= 10
     for record in found:
         added = set(record) - {field.name for field in keys.fields}
-        assert added <= {"success", "computation", "episodes"}  # explained where they are written
+        assert added <= {"success", "computation", "episodes", "overrides"}  # explained where they are written
         assert set(record) >= {field.name for field in keys.fields}
         assert set(record["host"]) == {field.name for field in host.fields}
         assert set(record["code"]) == {field.name for field in code.fields}

@@ -107,7 +107,7 @@ def test_a_strategy_that_ends_the_check_is_named(folder: Path) -> None:
     assert "its process ended with exit code 0" in done.stderr
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_what_only_prevents_deployment_is_a_warning(folder: Path) -> None:
     training = {"a": {"mission": "short", "num_steps": 1000, "policy_class_path": "broken_policies.OnlyBatchTrained"}}
     done = plan(folder, training=training, policies={"p": {"training": "a"}}, comparisons=comparison("p"))

@@ -67,6 +67,7 @@ def run(folder: Path, *arguments: str) -> dict[str, object]:
     return seen
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("arguments", "submits"),
     [(["--config", "daf={seed: 1}", "name=x"], False), ([*CLUSTER, "--config=daf={seed: 1}"], True)],
@@ -147,3 +148,28 @@ def test_a_script_runs_by_hand(tmp_path: Path) -> None:
     unknown = by_hand(tmp_path, "daf_output/nothing.csv")
     assert unknown.returncode == 2
     assert "a file that a rule creates" in unknown.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "is_quiet"),
+    [
+        ("-j4", True),
+        ("-j4 train --configfile n.yaml", True),
+        ("-j4 --verbose", False),
+        ("-j4 -n", False),
+        ("-nj4", False),
+        ("-np", False),
+        ("-j4 --profile", False),
+        ("--dry-run", False),
+        ("--dryrun", False),
+        ("--profile slurm", False),
+        ("--profile none -j4", True),
+    ],
+)
+def test_the_default_profile_is_quiet_about_rules_unless_they_are_asked_for(arguments: str, is_quiet: bool) -> None:
+    found = snakemake_internals.quietness(["/bin/snakemake", *arguments.split()], {})
+    assert found == (["rules", "host", "reason"] if is_quiet else [])
+
+
+def test_a_profile_of_the_environment_decides_itself() -> None:
+    assert snakemake_internals.quietness(["/bin/snakemake"], {"SNAKEMAKE_PROFILE": "slurm"}) == []

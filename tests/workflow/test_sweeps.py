@@ -145,7 +145,7 @@ def test_another_batch_size_publishes_again_and_trains_nothing(searched: Path, t
     assert {path: path.read_bytes() for path in before} == before
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_time_for_an_action_reruns_trials_and_the_budget_does_not(searched: Path, tmp_path: Path) -> None:
     folder = Path(shutil.copytree(searched, tmp_path / "copy", copy_function=shutil.copy2))
     target = "daf_output/sweeps/halved/best.json"

@@ -45,12 +45,14 @@ rule compare_policies:
             caption="../report/summary.rst",
             category="Comparisons",
             subcategory="{comparison}",
+            labels={"result": "Table of policies (CSV)"},
         ),
         pairwise=report(
             "<out>/comparisons/{comparison}/pairwise.csv",
             caption="../report/pairwise.rst",
             category="Comparisons",
             subcategory="{comparison}",
+            labels={"result": "Table of pairs (CSV)"},
         ),
         comparison=ensure("<out>/comparisons/{comparison}/comparison.json", non_empty=True),
         aggregates="<out>/comparisons/{comparison}/aggregates.csv",
@@ -63,6 +65,7 @@ rule compare_policies:
         "<benchmarks>/comparisons/{comparison}/compare.jsonl"
     conda:
         ENVIRONMENT
+    threads: comparison_cores
     params:
         comparison=comparison_params,
         training=training_of_comparison,
@@ -85,17 +88,33 @@ rule render_report:
             caption="../report/comparison.rst",
             category="Comparisons",
             subcategory="{comparison}",
+            labels={"result": "Comparison page"},
         ),
-        checklist="<out>/comparisons/{comparison}/checklist.md",
-        figures=directory("<out>/comparisons/{comparison}/figures"),
+        checklist=report(
+            "<out>/comparisons/{comparison}/checklist.md",
+            caption="../report/checklist.rst",
+            category="Comparisons",
+            subcategory="{comparison}",
+            labels={"result": "Checklist for reviewers (Markdown)"},
+        ),
+        figures=report(
+            directory("<out>/comparisons/{comparison}/figures"),
+            patterns=["{figure}.svg"],
+            caption="../report/figure.rst",
+            category="Comparisons",
+            subcategory="{comparison}",
+            labels={"result": "Figure {figure}"},
+        ),
     log:
         "<logs>/comparisons/{comparison}/report.log",
     benchmark:
         "<benchmarks>/comparisons/{comparison}/report.jsonl"
     conda:
         ENVIRONMENT
+    threads: comparison_cores
     params:
         title=EXPERIMENT.name,
+        series=EPISODES.policies(),
         training=training_of_comparison,
         stage_version=STAGE_VERSIONS["compare"],
     script:

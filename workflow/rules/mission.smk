@@ -89,6 +89,7 @@ rule analyze_mission:
             caption="../report/mission.rst",
             category="Missions",
             subcategory="{mission}",
+            labels={"result": "Mission page"},
         ),
     log:
         "<logs>/reports/missions/{mission}.log",
@@ -98,6 +99,7 @@ rule analyze_mission:
         ENVIRONMENT
     params:
         mission=mission_params,
+        page=mission_page_params,
         stage_version=STAGE_VERSIONS["analyze"],
     script:
         "../../scripts/analyze_mission.py"

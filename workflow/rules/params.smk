@@ -57,12 +57,31 @@ def comparison_params(wildcards):
     return EPISODES.comparison(wildcards.comparison).to_dict()
 
 
+def match_params(wildcards):
+    """A list, since a job may play several matches."""
+    return [TOURNAMENTS.recipe(wildcards.tournament, wildcards.match, int(wildcards.batch)).to_dict()]
+
+
+def tournament_params(wildcards):
+    """With the names of policies and missions that tables contain."""
+    return TOURNAMENTS.tournament(wildcards.tournament).config.to_dict()
+
+
+def tournament_series(wildcards):
+    return TOURNAMENTS.labels(wildcards.tournament)
+
+
 def training_of_comparison(wildcards):
     return PLANS.training_of_comparison(wildcards.comparison)
 
 
 def mission_params(wildcards):
     return EPISODES.mission_recipe(wildcards.mission).to_dict()
+
+
+def mission_page_params(wildcards):
+    """What a mission's page knows of the experiment: all policies, which decide colours, and the replays to link."""
+    return {"series": EPISODES.policies(), "replays": list(EXPERIMENT.evaluation.replays)}
 
 
 def package_params(wildcards):

@@ -29,6 +29,7 @@ rule collect_results:
         "<logs>/sweeps/{sweep}/history-{first}-{last}.log",
     benchmark:
         "<benchmarks>/sweeps/{sweep}/history-{first}-{last}.jsonl"
+    priority: FIRST
     conda:
         ENVIRONMENT
     params:
@@ -47,6 +48,7 @@ rule promote_trials:
         "<logs>/sweeps/{sweep}/rung-{rung}/bracket-{bracket}.log",
     benchmark:
         "<benchmarks>/sweeps/{sweep}/rung-{rung}/bracket-{bracket}.jsonl"
+    priority: FIRST
     conda:
         ENVIRONMENT
     params:
@@ -59,6 +61,7 @@ rule run_rung_trial:
     """Continue the training of the trial that fills an entry, and score it again."""
     input:
         promotions=promotions_of_entry,
+        start=start_of_trials,
     output:
         result=ensure("<out>/sweeps/{sweep}/rung-{rung}/entry-{entry}/result.json", non_empty=True),
         curve="<out>/sweeps/{sweep}/rung-{rung}/entry-{entry}/curve.jsonl",
@@ -66,6 +69,7 @@ rule run_rung_trial:
         "<logs>/sweeps/{sweep}/rung-{rung}/entry-{entry}.log",
     benchmark:
         "<benchmarks>/sweeps/{sweep}/rung-{rung}/entry-{entry}.jsonl"
+    priority: FIRST
     conda:
         ENVIRONMENT
     threads: CORES_OF_PROCESS["run_rung_trial"]
@@ -88,6 +92,7 @@ rule choose_finalists:
         "<logs>/sweeps/{sweep}/finalists.log",
     benchmark:
         "<benchmarks>/sweeps/{sweep}/finalists.jsonl"
+    priority: FIRST
     conda:
         ENVIRONMENT
     params:
@@ -101,6 +106,7 @@ rule confirm_trial:
     """Train and score a finalist on seeds that the search never saw."""
     input:
         finalists="<out>/sweeps/{sweep}/finalists.json",
+        start=start_of_trials,
     output:
         result=ensure("<out>/sweeps/{sweep}/confirmation/rank-{rank}/seed-{seed}/result.json", non_empty=True),
         curve="<out>/sweeps/{sweep}/confirmation/rank-{rank}/seed-{seed}/curve.jsonl",
@@ -108,6 +114,7 @@ rule confirm_trial:
         "<logs>/sweeps/{sweep}/confirmation/rank-{rank}/seed-{seed}.log",
     benchmark:
         "<benchmarks>/sweeps/{sweep}/confirmation/rank-{rank}/seed-{seed}.jsonl"
+    priority: FIRST
     conda:
         ENVIRONMENT
     threads: CORES_OF_PROCESS["confirm_trial"]
@@ -131,6 +138,7 @@ rule describe_sweep:
             caption="../report/trials.rst",
             category="Sweeps",
             subcategory="{sweep}",
+            labels={"result": "Table of trials (CSV)"},
         ),
         table=ensure("<out>/sweeps/{sweep}/trials.json", non_empty=True),
         analysis=ensure("<out>/sweeps/{sweep}/analysis.json", non_empty=True),
@@ -139,6 +147,7 @@ rule describe_sweep:
             caption="../report/sweep.rst",
             category="Sweeps",
             subcategory="{sweep}",
+            labels={"result": "Sweep page"},
         ),
     log:
         "<logs>/sweeps/{sweep}/describe.log",
@@ -148,7 +157,7 @@ rule describe_sweep:
         ENVIRONMENT
     params:
         sweep=selection_params,
-        stage_version=STAGE_VERSIONS["select"],
+        stage_version=STAGE_VERSIONS["describe"],
     script:
         "../../scripts/describe_sweep.py"
 
@@ -164,6 +173,7 @@ rule select_best:
         "<logs>/sweeps/{sweep}/best.log",
     benchmark:
         "<benchmarks>/sweeps/{sweep}/best.jsonl"
+    priority: FIRST
     conda:
         ENVIRONMENT
     params:

@@ -15,6 +15,10 @@ def trials_to_start_from(wildcards):
     return [file] if file else []
 
 
+def start_of_trials(wildcards):
+    return LEARNING.start_of_trials(wildcards.sweep)
+
+
 def parts_of_block(wildcards):
     first, last = int(wildcards.first), int(wildcards.last)
     return of_sweep(wildcards, LEARNING.sweep_plan(wildcards.sweep).parts_of_block(first, last))

@@ -34,6 +34,11 @@ def compare_targets(wildcards):
     ] + check_of_episodes()
 
 
+def tournament_targets(wildcards):
+    reports = [f"<out>/tournaments/{tournament}/report.html" for tournament in EXPERIMENT.tournaments]
+    return reports + ["<out>/tournaments/check.json"] if reports else []
+
+
 def package_targets(wildcards):
     deployed = CHECKPOINTS.deployed()
     if deployed is None:

@@ -1,6 +1,7 @@
 # Training runs, one model per seed.
 #
 # REQUIRED INPUTS: <out>/sweeps/{sweep}/best.json if the run names a sweep
+#                  model.safetensors, model.json of another run if it starts from one, or learns from one
 # OUTPUTS:         <out>/training/{run}/seed-{seed}/model.safetensors, model.json, run.json, metrics.jsonl
 rule train:
     """Train every seed of every run."""
@@ -12,6 +13,8 @@ rule train_policy:
     """Train one seed of a run; after an interruption it resumes from its checkpoint."""
     input:
         best=sweep_before_training,
+        start=start_of_training,
+        teacher=teacher_of_training,
     output:
         model="<out>/training/{run}/seed-{seed}/model.safetensors",
         description=ensure("<out>/training/{run}/seed-{seed}/model.json", non_empty=True),
@@ -21,6 +24,7 @@ rule train_policy:
         "<logs>/training/{run}/seed-{seed}.log",
     benchmark:
         "<benchmarks>/training/{run}/seed-{seed}.jsonl"
+    priority: FIRST
     conda:
         ENVIRONMENT
     threads: training_cores

@@ -17,6 +17,7 @@ rule propose_trial:
         "<logs>/sweeps/{sweep}/trial-{trial}.propose.log",
     benchmark:
         "<benchmarks>/sweeps/{sweep}/trial-{trial}.propose.jsonl"
+    priority: FIRST
     conda:
         ENVIRONMENT
     params:
@@ -31,6 +32,7 @@ rule run_trial:
     """Train with a trial's hyperparameters and score the result on the sweep's evaluation episodes."""
     input:
         proposal="<out>/sweeps/{sweep}/trial-{trial}/proposal.json",
+        start=start_of_trials,
     output:
         result=ensure("<out>/sweeps/{sweep}/trial-{trial}/result.json", non_empty=True),
         curve="<out>/sweeps/{sweep}/trial-{trial}/curve.jsonl",
@@ -38,6 +40,7 @@ rule run_trial:
         "<logs>/sweeps/{sweep}/trial-{trial}.log",
     benchmark:
         "<benchmarks>/sweeps/{sweep}/trial-{trial}.jsonl"
+    priority: FIRST
     conda:
         ENVIRONMENT
     threads: CORES_OF_PROCESS["run_trial"]

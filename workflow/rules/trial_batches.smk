@@ -22,6 +22,7 @@ for sweep in EXPERIMENT.sweeps:
                 batch_rule(sweep, span)
             input:
                 results=[f"<out>/sweeps/{sweep}/{file}" for file in batch.results_files],
+                start=LEARNING.start_of_trials(sweep),
                 prior=[LEARNING.warm_start(sweep)] if LEARNING.warm_start(sweep) else [],
             output:
                 proposals=[f"<out>/sweeps/{sweep}/{trial}/proposal.json" for trial in batch.folders],
@@ -31,6 +32,7 @@ for sweep in EXPERIMENT.sweeps:
                 f"<logs>/sweeps/{sweep}/trials-{span}.log",
             benchmark:
                 f"<benchmarks>/sweeps/{sweep}/trials-{span}.jsonl"
+            priority: FIRST
             conda:
                 ENVIRONMENT
             threads: CORES_OF_PROCESS["run_trial"]

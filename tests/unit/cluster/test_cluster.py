@@ -211,7 +211,7 @@ def test_what_exists_is_no_problem(fine: Request) -> None:
         ({"minutes": 3000}, "at most 2880 minutes", "3000", "cluster.max_minutes"),
         ({"cpus": 100}, "at most 64 cores", "100", "fewer processes"),
         ({"gres": "gpu:4", "nodes": 9}, "9 nodes with everything that the job requests", "8", "num_machines"),
-        ({"gres": "gpu:v100:1", "constraint": "ib"}, "1 nodes with everything", "0", "another partition"),
+        ({"gres": "gpu:v100:1", "constraint": "ib"}, "1 node with everything", "0", "another partition"),
     ],
 )
 def test_what_does_not_exist_is_named_once(wrong: dict[str, Any], expected: str, found: str, hint: str) -> None:
@@ -386,9 +386,10 @@ def test_both_cluster_profiles_ask_for_the_same(settings: str, tmp_path: Path, m
     slurm, other = (profile(name, settings, tmp_path, monkeypatch) for name in ("slurm", "cluster-generic"))
     for content in (slurm, other):
         content["set-resources"]["train_policy"].pop("tasks_per_gpu", None)
-        evaluation = content["set-resources"]["evaluate_policy"]
-        if "gres" in evaluation:
-            evaluation["gres"] = evaluated(evaluation["gres"], input=SimpleNamespace(weights=["model"]))
+        for rule in ("evaluate_policy", "play_match"):
+            playing = content["set-resources"][rule]
+            if "gres" in playing:
+                playing["gres"] = evaluated(playing["gres"], input=SimpleNamespace(weights=["model"]))
     assert slurm["set-resources"] == other["set-resources"]
 
 

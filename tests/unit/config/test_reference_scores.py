@@ -15,6 +15,11 @@ SCORES = {"low": {"m": 1.0, "k": -2.0}, "high": {"m": 3.0, "k": 8.5}}
 FILES = {
     "low.csv": "mission,low,high\nm,1,3\nk,-2,8.5\n",
     "names.csv": "Human, Mission , Random\n3, m, 1\n8.5, k, -2\n",
+    "semicolons.csv": "mission;low;high\nm;1;3\nk;-2;8,5\n",
+    "tabs.tsv": "Mission\tRandom\tHuman\nm\t1\t3\nk\t-2\t8,5\n",
+    "tabs.csv": "mission\tzero\tone\nm\t1\t3\nk\t-2.0\t8.5\n",
+    "bars.txt": "mission| low| high\nm| 1| 3\n\nk| -2| 8.5\n",
+    "named.csv": "sep=;\nhigh;mission;low\n3;m;1\n8,5;k;-2\n",
     "ends.json": '{"zero": {"m": 1, "k": -2}, "one": {"k": 8.5, "m": 3}}',
     "missions.json": '{"m": {"random": 1, "human": 3}, "k": {"random": -2, "human": 8.5}}',
     "capitals.json": '[{"Mission": "m", "Random": 1, "Human": 3}, {"Mission": "k", "Random": -2, "Human": 8.5}]',
@@ -49,14 +54,18 @@ def test_a_comparison_takes_the_file_and_records_its_scores(tmp_path: Path) -> N
     [
         ("a.csv", "mission,score\nm,1\n", "mission, and low and high"),
         ("a.csv", "mission,low,high\nm,1,3\nm,1,3\n", "m twice"),
-        ("a.csv", "mission,low,high\nm,one,3\n", "'one'"),
+        ("a.csv", "mission,low,high\n\nm,one,3\n", "line 3: low\n  expected: a number\n  found:    'one'"),
         ("a.csv", "mission,low,high\n", "no rows"),
         ("a.csv", "", "no rows"),
         ("a.csv", "mission,low,high\nm,1\n", "found:    mission, low"),
-        ("a.csv", "mission,low,high\nm,0,5,10\n", "4 in row 0: m,0,5,10"),  # 0,5 is not half a point
+        ("a.csv", "mission,low,high\nm,0,5,10\n", "4 in line 2: m,0,5,10"),  # 0,5 is not half a point
         ("a.json", '{"low": {"m": 1}, "high": {"k": 2}}', "only one of them of k"),
         ("a.json", "3", "int"),
-        ("a.txt", "m 1 3", "'.txt'"),
+        ("a.txt", "m 1 3", "mission, and low and high"),
+        ("a.dat", "m 1 3", "'.dat'"),
+        ("a.csv", "mission;low;high\nm;0;5;10\n", "4 in line 2: m;0;5;10"),
+        ("a.csv", "mission;low;high\nm;0,5;10.5\n", "'0,5' and '10.5'"),
+        ("a.csv", "mission;low;high\nm;1,000;10,000\n", "may separate thousands or decimals"),
     ],
 )
 def test_other_files_are_refused_with_their_reason(name: str, text: str, part: str, tmp_path: Path) -> None:

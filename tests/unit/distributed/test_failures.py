@@ -39,6 +39,15 @@ def chained(error: Exception, source: Exception) -> Exception:
         (MemoryError(), Cause.OUT_OF_MEMORY),
         (torch.OutOfMemoryError("CUDA out of memory"), Cause.OUT_OF_MEMORY),
         (RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried"), Cause.OUT_OF_MEMORY),
+        # Page-locked memory, a context, cuBLAS and cuDNN: none has torch's class.
+        (RuntimeError("CUDA error: out of memory\nCUDA kernel errors might be reported"), Cause.OUT_OF_MEMORY),
+        (
+            RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate`"),
+            Cause.OUT_OF_MEMORY,
+        ),
+        (RuntimeError("cuDNN error: CUDNN_STATUS_ALLOC_FAILED"), Cause.OUT_OF_MEMORY),
+        (RuntimeError("NCCL error: unhandled cuda error: Cuda failure 'out of memory'"), Cause.OUT_OF_MEMORY),
+        (RuntimeError("CUDA error: an illegal memory access was encountered"), Cause.ERROR),
         (PolicyError("a", "b", "c"), Cause.BAD_INPUT),
         (WrongWorldSizeError("a", "b", "c"), Cause.WRONG_WORLD_SIZE),
         (chained(RuntimeError("checkpoint"), OSError(errno.ENOSPC, "full")), Cause.DISK_FULL),

@@ -19,7 +19,7 @@ def test_a_group_of_another_size_is_an_error(asked: int, found: str, monkeypatch
     monkeypatch.setenv("WORLD_SIZE", found)
     with pytest.raises(WrongWorldSizeError) as caught:
         join_group(asked, "cpu")
-    assert caught.value.expected == f"{asked} training processes"
+    assert caught.value.expected == f"{asked} training process{'es' * (asked > 1)}"
     assert caught.value.found == found
     assert "machines" in caught.value.hint
 
@@ -50,7 +50,7 @@ GPU0, GPU1 = (0, "a", "cuda:0", "GPU-x"), (0, "a", "cuda:1", "GPU-y")
     ("ranks", "machines", "expected", "found"),
     [
         ([CPU0, CPU0], 2, "2 machines", "1"),
-        ([CPU0, CPU1], 1, "1 machines", "2"),
+        ([CPU0, CPU1], 1, "1 machine", "2"),
         ([CPU0, CPU0, CPU0, CPU1], 2, "2 processes on machine 0", "3"),
         ([CPU0, GPU0], 1, "one kind of device", "cpu (rank 0 on a), cuda (rank 1 on a)"),
         ([GPU0, GPU0], 1, "a GPU for each process", "2 processes on GPU-x of a"),
@@ -96,3 +96,15 @@ def test_a_parameter_that_only_one_process_used_gets_its_gradient_in_all(monkeyp
         assert [None if gradient is None else gradient.tolist() for gradient in gradients] == [[11, 22], [0, 5], None]
         assert gradients[1] is not None
         assert gradients[1].dtype == torch.float64
+
+
+def test_gradients_on_a_gpu_are_summed_without_waiting_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Torch's device without data takes its place: nothing can be read back from there."""
+    messages: list[tuple[str, int]] = []
+    monkeypatch.setattr("torch.distributed.all_reduce", lambda sent: messages.append((sent.device.type, len(sent))))
+    parameters = [torch.nn.Parameter(torch.zeros(3, device="meta")) for _ in range(3)]
+    for parameter in parameters[:2]:
+        parameter.grad = torch.zeros(3, device="meta")
+    Group(rank=0, world_size=2).sum_gradients(parameters)
+    assert messages == [("meta", 9), ("cpu", 3)]
+    assert [parameter.grad is not None for parameter in parameters] == [True, True, False]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
+import logging
 import os
 import shlex
 import subprocess
@@ -11,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from daf.distributed.elastic_agent import keep_quiet_about_stops
 from daf.distributed.torchrun import agent_commands, without_step
 
 
@@ -126,3 +129,17 @@ def test_without_need_srun_is_left_alone(machines: int, environment: dict[str, s
     commands = agent_commands([], Path("reports"), machines, 1, environment)
     assert len(commands) == machines
     assert all(shlex.join(command).startswith(sys.executable) for command in commands)
+
+
+def test_a_stop_is_told_in_our_words_only(caplog: pytest.LogCaptureFixture) -> None:
+    """torchrun's agent, and what starts its ranks, would warn of Ctrl-C."""
+    (folder,) = importlib.util.find_spec("torch").submodule_search_locations  # type: ignore[union-attr, misc]
+    said = {"agent.server.api": "Received %s death signal", "multiprocessing.api": "Sending process %s closing signal"}
+    keep_quiet_about_stops()
+    for name, message in said.items():
+        source = Path(folder, "distributed", "elastic", *name.split(".")).with_suffix(".py").read_text()
+        assert f'"{message}' in source, "torch says it in other words now"
+        logger = logging.getLogger(f"torch.distributed.elastic.{name}")
+        logger.warning(f"{message}, shutting down workers", "SIGINT")
+        logger.warning("something else")
+    assert caplog.messages == ["something else"] * 2

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import gc
+import errno
 import os
 import pickle
 import signal
@@ -16,11 +16,13 @@ import psutil
 import pytest
 
 from daf.config import MissionConfig
+from daf.distributed.failures import Cause, cause_of
 from daf.engine.environment_workers import deal
 from daf.engine.missions import Mission, resolve_mission
 from daf.engine.simulation import BufferedSimulation
 from daf.engine.stepping import FinishedEpisode, episode_seed
 from daf.engine.vector import VectorEnvironment
+from daf.errors import DafError
 from daf.system.worker_processes import WorkerFailedError, shared_zeros
 from tests.unit.training.forked import PROCESSES, shared_memory, start
 
@@ -208,6 +210,21 @@ def test_a_worker_that_fails_names_the_episode_and_its_step(
     assert (str(again), again.kind) == (str(error), kind)
 
 
+def test_a_worker_that_fails_at_the_end_of_an_episode_names_it(
+    make: Callable[..., VectorEnvironment], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_statistics(_: Any) -> None:
+        raise KeyError("game")
+
+    monkeypatch.setattr(BufferedSimulation, "get_episode_stats", no_statistics)
+    environment = make(2)
+    with pytest.raises(WorkerFailedError) as caught:
+        play(environment, actions_of(MAX_STEPS, environment.num_agents, 0))
+    seed = episode_seed(SEED, 0, 0)
+    assert caught.value.found.startswith("KeyError: 'game' (")
+    assert caught.value.found.endswith(f"(environment 0, seed {seed}, step {MAX_STEPS})")
+
+
 def test_a_worker_that_is_killed_while_it_waits_is_noticed_at_the_next_step(
     make: Callable[..., VectorEnvironment],
 ) -> None:
@@ -241,9 +258,34 @@ def test_a_worker_that_fails_at_the_start_leaves_no_other_behind(monkeypatch: py
         VectorEnvironment(mission_of(), num_envs=4, seed=SEED, workers=2)
     assert "ValueError: no room for the agents" in caught.value.found
     assert f"environment 0, seed {episode_seed(SEED, 0, 0)}, step 0" in caught.value.found
-    del caught
-    gc.collect()
     assert set(children()) <= before
+
+
+@pytest.mark.parametrize(
+    ("number", "found", "hint"),
+    [
+        (errno.EAGAIN, "1, then Resource temporarily unavailable", "raise the limit of processes (ulimit -u"),
+        (errno.ENOMEM, "1, then Cannot allocate memory", "use fewer env_workers"),
+    ],
+)
+def test_a_system_that_refuses_another_process_says_so_in_four_parts(
+    number: int, found: str, hint: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fork, started = os.fork, set(children())
+
+    def fork_once() -> int:
+        if len(set(children()) - started) == 1:
+            raise OSError(number, os.strerror(number))
+        return fork()
+
+    monkeypatch.setattr(os, "fork", fork_once)
+    with pytest.raises(DafError) as caught:
+        VectorEnvironment(mission_of(), num_envs=4, seed=SEED, workers=3)
+    error = caught.value
+    assert (error.expected, error.found) == ("3 worker processes", found)
+    assert hint in error.hint
+    assert (cause_of(error) is Cause.OUT_OF_MEMORY) == (number == errno.ENOMEM)
+    assert set(children()) <= started
 
 
 # ---- nothing is left behind -------------------------------------------------------------------------------
@@ -269,7 +311,9 @@ def test_workers_end_with_their_environment(make: Callable[..., VectorEnvironmen
     assert not any(psutil.pid_exists(process) for process in processes)
 
 
-def step_for_ever(sending: Any) -> None:
+def step_for_ever(sending: Any, stuck: bool) -> None:
+    if stuck:
+        BufferedSimulation.step = lambda _: signal.pause()  # type: ignore[method-assign]
     environment = VectorEnvironment(mission_of(), num_envs=4, seed=SEED, workers=3)
     sending.send(environment.worker_processes())
     while True:
@@ -277,11 +321,14 @@ def step_for_ever(sending: Any) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
-def test_workers_end_with_their_parent_however_it_ends(number: signal.Signals) -> None:
+@pytest.mark.parametrize(
+    ("number", "stuck"), [(signal.SIGKILL, False), (signal.SIGTERM, False), (signal.SIGKILL, True)]
+)
+def test_workers_end_with_their_parent_however_it_ends(number: signal.Signals, stuck: bool) -> None:
+    """Also a worker that hangs in a step, and so does not see that no one awaits its answer."""
     before = shared_memory()
     receiving, sending = PROCESSES.Pipe(duplex=False)
-    parent = start(step_for_ever, sending)
+    parent = start(step_for_ever, sending, stuck)
     workers = [psutil.Process(process) for process in receiving.recv()]
     assert parent.pid is not None
     os.kill(parent.pid, number)

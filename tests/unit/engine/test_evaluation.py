@@ -26,7 +26,7 @@ from daf.engine.grid_policy import GridPolicy
 from daf.engine.missions import Mission, list_missions, resolve_mission
 from daf.engine.networks import PolicyNetwork
 from daf.episodes.table import EPISODE_COLUMNS
-from daf.errors import BadInputError
+from daf.errors import BadInputError, DafError, UnfitEnvironmentError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -223,19 +223,19 @@ def test_rows_with_many_tokens_do_not_change_their_neighbours(
     """Crowded observations get a second pass over all slots; alone or among others, the logits are the same."""
     shown: list[int] = []
     logits: list[np.ndarray] = []
-    step, choose = PolicyNetwork.step, batches._Batch._choose
+    step, choose = PolicyNetwork.step, batches.NetworkRows._choose
 
     def noting_width(network: PolicyNetwork, observations: torch.Tensor, state: Any) -> Any:
         shown.append(observations.shape[1])
         return step(network, observations, state)
 
-    def noting_logits(batch: Any, of_rows: torch.Tensor, number: int) -> Any:
+    def noting_logits(rows: Any, of_rows: torch.Tensor, uniforms: np.ndarray) -> Any:
         logits.append(of_rows.numpy().copy())
-        return choose(batch, of_rows, number)
+        return choose(rows, of_rows, uniforms)
 
     monkeypatch.setattr(batches, "SHOWN_TOKENS", 28)
     monkeypatch.setattr(PolicyNetwork, "step", noting_width)
-    monkeypatch.setattr(batches._Batch, "_choose", noting_logits)
+    monkeypatch.setattr(batches.NetworkRows, "_choose", noting_logits)
     mission, policy = short("training_facility_1", max_steps=25), subject(name, weights)
 
     def played(first: int, episodes: int) -> np.ndarray:
@@ -441,3 +441,27 @@ def test_numbers_that_cannot_be_are_refused_before_anything_is_played(key: str, 
     wanted: dict[str, Any] = {"episodes": 1, "seed": SEED, key: value}
     with pytest.raises(BadInputError, match=f"evaluate_policy: {key}"):
         evaluate_policy("random", short("tutorial.miner", 5), **wanted)
+
+
+@pytest.mark.parametrize(
+    ("device", "kind", "expected"),
+    [
+        ("gpu", BadInputError, "auto, cpu, cuda or cuda:<index>"),
+        ("cuda", UnfitEnvironmentError, "a CUDA device"),
+        ("cuda:7", UnfitEnvironmentError, "a CUDA device"),
+    ],
+)
+@pytest.mark.parametrize("policy", ["grid", "random"])
+def test_a_device_that_is_not_there_is_not_the_policys_fault(
+    policy: str, device: str, kind: type[DafError], expected: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    with pytest.raises(kind) as caught:
+        evaluate_policy(policy, short("tutorial.miner", 5), episodes=1, seed=0, device=device)
+    assert (caught.value.expected, caught.value.where) == (expected, "device")
+
+
+def test_any_policy_plays_on_the_device_that_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    frame = evaluate_policy("grid", short("tutorial.miner", 5), episodes=1, seed=0, device="auto")
+    assert frame.length.tolist() == [5]

@@ -42,7 +42,7 @@ def test_an_ended_process_is_the_failure_of_its_episode_alone(how: str, found: s
     assert 0 < expected.count(None) < 6
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_workers_survive_as_well() -> None:
     alone = play("Batch", episodes=6, step="kill", at=2, every=2)
     assert play("Batch", episodes=6, step="kill", at=2, every=2, workers=2) == alone

@@ -208,11 +208,12 @@ def test_an_unknown_variant_gets_a_suggestion():
 
 
 @pytest.mark.parametrize("change", [{"num_agents": 2}, {"variants": ["x"]}])
-def test_what_only_cogames_missions_take(change, tmp_path):
+def test_what_only_cogames_missions_take(change, tmp_path, room):
+    (tmp_path / "x.yaml").write_text(yaml.safe_dump(room))
     for source in ("assembler_2", str(tmp_path / "x.yaml")):
         error = refused(MissionConfig(source=source, **change))
         assert next(iter(change)) in error.expected
-        assert "CoGames" in error.hint
+        assert "missions of CoGames" in error.hint or "CoGames missions" in error.hint
 
 
 # ---- files -----------------------------------------------------------------------------------------------------

@@ -300,7 +300,7 @@ def test_a_scripted_policy_plays_the_same_in_a_batch_and_in_a_team():
 
 
 def test_networks_with_their_own_way_of_acting_do_not_play_in_lock_step(factory):
-    from daf.engine.evaluation import plays_from_logits
+    from daf.engine.play import plays_from_logits
 
     class Cautious(Scout):
         def step_batch(self, raw_observations, raw_actions):

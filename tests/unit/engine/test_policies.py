@@ -565,7 +565,7 @@ def test_the_number_is_not_the_users_to_choose():
     assert error.found == "'agent_id'"
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_two_versions_with_one_short_name_play_in_worker_processes(tmp_path, monkeypatch):
     from daf.engine.evaluation import evaluate_policy
 

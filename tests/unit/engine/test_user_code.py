@@ -51,6 +51,7 @@ def test_a_failed_reset_has_no_step() -> None:
         ]
 
 
+@pytest.mark.long
 def test_workers_report_the_same() -> None:
     assert play("Batch", step="raise", at=1, workers=2) == play("Batch", step="raise", at=1)
 

@@ -1,5 +1,7 @@
 """A user's own policies: the specification's examples, and some that misbehave."""
 
+import time
+
 import numpy as np
 from mettagrid.policy.policy import AgentPolicy, MultiAgentPolicy
 from mettagrid.simulator import Action, AgentObservation
@@ -89,3 +91,43 @@ class Illegal(MyPolicy):
 class IllegalAgent(AgentPolicy):
     def step(self, obs: AgentObservation) -> Action:
         return Action(name="fly")
+
+
+class WanderingAgent(AgentPolicy):
+    """Draws from numpy's global generator, and remembers in its class, which all instances share."""
+
+    steps = 0
+
+    def step(self, obs: AgentObservation) -> Action:
+        WanderingAgent.steps += 1
+        moves = ("move_north", "move_south", "move_east", "move_west")
+        return Action(name=moves[(np.random.randint(4) + WanderingAgent.steps) % 4])
+
+    def reset(self, simulation=None):
+        WanderingAgent.steps = 0
+
+
+class SlowInOneSeat(AgentPolicy):
+    """Takes 0.3 s for the first action of agent 3."""
+
+    steps = 0
+
+    def step(self, obs: AgentObservation) -> Action:
+        self.steps += 1
+        until = time.perf_counter() + (0.3 if (obs.agent_id, self.steps) == (3, 1) else 0.0)
+        while time.perf_counter() < until:
+            pass
+        return Action(name="noop")
+
+
+class VibeAgent(AgentPolicy):
+    """Changes its vibe in even steps, and walks north with another vibe in odd ones."""
+
+    def __init__(self, policy_env_info):
+        super().__init__(policy_env_info)
+        self.steps = 0
+
+    def step(self, obs):
+        self.steps += 1
+        vibe = self.policy_env_info.vibe_action_names[self.steps % 2]
+        return Action(name="move_north", vibe=vibe) if self.steps % 2 else Action(name=vibe)

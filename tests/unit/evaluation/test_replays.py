@@ -14,12 +14,16 @@ from mettagrid.runner.rollout import resolve_env_for_seed, run_episode_local
 from mettagrid.simulator import Simulator
 
 from daf.config import MissionConfig
+from daf.config.recipes import MissionRecipe
 from daf.engine.episode import pack_actions, unpack_actions
 from daf.engine.evaluation import evaluate_policy
 from daf.engine.missions import resolve_mission
 from daf.engine.replays import trace_episode
+from daf.episodes.table import write_episodes
 from daf.errors import BadInputError, DafError
+from daf.evaluation import replays
 from daf.evaluation.replays import daf_write_replay, pick_episode
+from daf.system.files import write_json
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -124,3 +128,35 @@ def test_what_cannot_be_picked(episodes: pd.DataFrame) -> None:
         pick_episode(episodes.assign(failure="RuntimeError: no"), "best")
     with pytest.raises(BadInputError, match="one checkpoint"):
         pick_episode(episodes.assign(checkpoint=["a", "a", "b", "b"]), "best")
+
+
+def test_any_episode_is_picked_by_its_seed(episodes: pd.DataFrame) -> None:
+    assert pick_episode(episodes, SEED + 2)["episode"] == 2
+    with pytest.raises(BadInputError, match=rf"(?s)one of the seeds from {SEED} to {SEED + 3}.*99"):
+        pick_episode(episodes, 99)
+
+
+def test_a_failed_episode_cannot_be_picked(episodes: pd.DataFrame) -> None:
+    failed = episodes.assign(failure=["ValueError: x", None, None, None])
+    with pytest.raises(BadInputError, match=r"(?s)found: .*one that failed: ValueError: x.*has the traceback"):
+        pick_episode(failed, SEED)
+
+
+def test_the_command_of_a_page_writes_the_episode(
+    episodes: pd.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "out" / "evaluations" / "miner" / "short"
+    write_episodes(folder / "episodes.parquet", episodes, {"shards": []})
+    recipe = MissionRecipe(name="short", config=MINER, sha256=None)
+    report = tmp_path / "out" / "reports" / "short.json"
+    tables = {"miner": "../evaluations/miner/short/episodes.parquet"}
+    write_json(report, {"mission": "short", "recipe": recipe.to_dict(), "episodes": tables})
+    monkeypatch.chdir(tmp_path)
+    assert replays.main(["out/reports/short.json", "miner", str(SEED + 1)]) == 0
+    file = tmp_path / f"miner-short-{SEED + 1}.json.z"
+    assert f"episode 1 (seed {SEED + 1})" in (printed := capsys.readouterr().out)
+    assert f"cogames replay {file.name}" in printed
+    replay = json.loads(zlib.decompress(file.read_bytes()))
+    assert replay["infos"]["episode_rewards"] == pytest.approx(list(episodes["agent_rewards"][1]))
+    assert replays.main(["out/reports/short.json", "minor", "best"]) == 2
+    assert "did you mean 'miner'" in capsys.readouterr().err

@@ -9,7 +9,8 @@ import pytest
 
 from daf.episodes.table import episodes_frame, write_episodes
 from daf.errors import EXIT_FAILED
-from daf.evaluation.tolerance import EpisodesFailedError, check_failures
+from daf.evaluation.tolerance import EpisodesFailedError, check_failures, count_failures, count_failures_of_seats
+from daf.tournament.table import seats_frame, write_seats
 
 
 def table(folder: Path, policy: str, failures: Sequence[str | None], mission: str = "hall") -> Path:
@@ -37,7 +38,7 @@ def test_all_policies_beyond_the_tolerance_are_named_with_their_first_cause(tmp_
         table(tmp_path, "broken", ["SystemExit: 0"], mission="long"),
     ]
     with pytest.raises(EpisodesFailedError) as caught:
-        check_failures(paths, 0.5)
+        check_failures(count_failures(paths), 0.5)
     assert caught.value.exit_code == EXIT_FAILED
     assert caught.value.found == "more in 2 of 4 evaluations"
     assert caught.value.hint.split("\n    ")[1:] == [
@@ -51,14 +52,14 @@ def test_the_declared_share_itself_is_tolerated(share: float, fails: bool, tmp_p
     path = table(tmp_path, "shaky", [None, "KeyError: 'x'", None, None])
     if fails:
         with pytest.raises(EpisodesFailedError):
-            check_failures([path], share)
+            check_failures(count_failures([path]), share)
     else:
-        (count,) = check_failures([path], share)["evaluations"]
+        (count,) = check_failures(count_failures([path]), share)["evaluations"]
         assert (count["episodes"], count["failed"], count["first_failure"]) == (4, 1, "KeyError: 'x'")
 
 
 def test_everything_may_fail_if_declared_and_nothing_may_be_played(tmp_path: Path) -> None:
-    assert check_failures([table(tmp_path, "broken", ["E"]), table(tmp_path, "skipped", [])], 1.0) == {
+    assert check_failures(count_failures([table(tmp_path, "broken", ["E"]), table(tmp_path, "skipped", [])]), 1.0) == {
         "max_failed_share": 1.0,
         "evaluations": [
             {
@@ -71,3 +72,24 @@ def test_everything_may_fail_if_declared_and_nothing_may_be_played(tmp_path: Pat
             }
         ],
     }
+
+
+def test_in_mixed_teams_only_those_who_broke_an_episode_are_blamed(tmp_path: Path) -> None:
+    """Two seats of one policy in an episode are one failure."""
+    rows = [
+        {
+            "mission": "hall", "match": f"match-{broken}", "episode": episode, "env_seed": episode, "seat": seat,
+            "policy": policy, "train_seed": seed, "in_pool": False, "agent_reward": None if broken else 1.0,
+            "team_reward": None if broken else 1.0, "length": None if broken else 5, "actions": None, "timeouts": None,
+            "status": "failed" if broken else "played", "failure": "E" if broken and policy == "shaky" else None,
+        }
+        for broken in (False, True)
+        for episode in range(2)
+        for seat, (policy, seed) in enumerate([("shaky", 3), ("shaky", 3), ("fine", None)])
+    ]  # fmt: skip
+    write_seats(tmp_path / "seats.parquet", seats_frame(rows), {})
+    counts = count_failures_of_seats([tmp_path / "seats.parquet"])
+    assert [(one.checkpoint, one.episodes, one.failed, one.first_failure) for one in counts] == [
+        ("shaky-seed-3", 4, 2, "E"),
+        ("fine", 4, 0, None),
+    ]

@@ -59,24 +59,40 @@ def test_the_median_is_animated_and_the_heat_map_holds_the_episodes_on_its_map(
     (found,) = trace_policies([frame], mission)
     assert found is not None
     rewards = sorted(frame["mean_reward"])
-    assert found.mean_reward == rewards[(EPISODES - 1) // 2]
-    row = frame[frame["episode"] == found.episode].iloc[0]
-    assert (found.env_seed, found.mean_reward) == (row["env_seed"], row["mean_reward"])
-    own = map_of(mission, found.env_seed)
+    assert found.animated.mean_reward == rewards[(EPISODES - 1) // 2]
+    row = frame[frame["episode"] == found.animated.episode].iloc[0]
+    assert (found.animated.env_seed, found.animated.mean_reward) == (row["env_seed"], row["mean_reward"])
+    own = map_of(mission, found.animated.env_seed)
     expected = [seed for seed in frame["env_seed"] if map_of(mission, seed) == own]
     assert 2 <= len(expected) < EPISODES
-    assert expected.index(found.env_seed) > 0
+    assert expected.index(found.animated.env_seed) > 0
     assert found.heat_map_seeds == expected
     assert found.heat_map_episodes == [seed - 600 for seed in expected]
-    assert found.heat_map[expected.index(found.env_seed)] is found.animated
+    assert found.heat_map[expected.index(found.animated.env_seed)] is found.animated.trace
     assert (found.one_map, found.num_played) == (False, EPISODES)
-    assert found.animated.positions.shape == (STEPS + 1, AGENTS, 2)
-    assert found.animated.rewards[-1].mean() == pytest.approx(found.mean_reward)
+    assert found.animated.trace.positions.shape == (STEPS + 1, AGENTS, 2)
+    assert found.animated.trace.rewards[-1].mean() == pytest.approx(found.animated.mean_reward)
+
+
+def test_best_median_and_worst_are_to_be_watched_each_once(mission: Mission, frame: pd.DataFrame) -> None:
+    (found,) = trace_policies([frame], mission)
+    assert [episode.ranks for episode in found.episodes] == [("best",), ("median",), ("worst",)]
+    rewards = sorted(frame["mean_reward"])
+    expected = [rewards[-1], rewards[(EPISODES - 1) // 2], rewards[0]]
+    assert [episode.mean_reward for episode in found.episodes] == expected
+    for episode in found.episodes:
+        row = frame[frame["episode"] == episode.episode].iloc[0]
+        assert (episode.env_seed, episode.success) == (row["env_seed"], row["success"])
+        assert episode.trace.rewards[-1].mean() == pytest.approx(episode.mean_reward)
+    (alone,) = trace_policies([frame.iloc[:1]], mission)
+    assert [episode.ranks for episode in alone.episodes] == [("best", "median", "worst")]
+    many = trace_policies([frame.iloc[:2]] * (traces.MOST_POLICIES + 1), mission)
+    assert all([episode.ranks for episode in found.episodes] == [("median",)] for found in many)
 
 
 def test_episodes_without_a_result_are_not_drawn(mission: Mission, frame: pd.DataFrame) -> None:
     (all_played,) = trace_policies([frame], mission)
-    left_out = set(all_played.heat_map_episodes) - {all_played.episode}
+    left_out = set(all_played.heat_map_episodes) - {all_played.animated.episode}
     found, nothing = trace_policies([without(frame, left_out), without(frame, set(range(EPISODES)))], mission)
     assert found is not None
     assert not left_out & set(found.heat_map_episodes)
@@ -98,8 +114,9 @@ def test_no_more_is_played_again_than_the_budget_allows(
         played.clear()
         monkeypatch.setattr(traces, "HEAT_MAP_AGENT_STEPS", episodes * STEPS * AGENTS + 1)
         (found,) = trace_policies([frame], mission)
-        assert sum(played) == max(1, episodes) * STEPS * AGENTS  # the animated one is played whatever the budget
-        assert found.episode in found.heat_map_episodes
+        watched = {episode.episode for episode in found.episodes}  # are played whatever the budget
+        assert sum(played) == len(watched | set(found.heat_map_episodes)) * STEPS * AGENTS
+        assert found.animated.episode in found.heat_map_episodes
         assert len(found.heat_map) == max(1, episodes)
 
 
@@ -146,13 +163,24 @@ def test_the_reports_files_say_which_episodes_were_drawn(mission: Mission, frame
     assert report["drawn"] == [
         {
             "policy": "random",
-            "animated": {"episode": found.episode, "env_seed": found.env_seed, "mean_reward": found.mean_reward},
+            "episodes": [
+                {
+                    "ranks": list(one.ranks),
+                    "episode": one.episode,
+                    "env_seed": one.env_seed,
+                    "mean_reward": one.mean_reward,
+                }
+                for one in found.episodes
+            ],
             "heat_map": {"episodes": found.heat_map_episodes, "seeds": found.heat_map_seeds},
             "one_map": False,
         }
     ]
+    assert report["recipe"] == recipe.to_dict()
+    assert report["episodes"] == {"random": "a.parquet", "broken": "b.parquet"}
     page = " ".join((tmp_path / "r.html").read_text().split())
     count = len(found.heat_map_episodes)
     assert f"in {count} of {EPISODES} episodes, all on the same map; the others have other maps." in page
-    assert f"Episode {found.episode} (seed {found.env_seed}), the median of {EPISODES} by mean reward" in page
+    median = found.animated
+    assert f"Episode {median.episode} (seed {median.env_seed}), the median of {EPISODES} by mean reward" in page
     assert f"All {EPISODES} episodes failed" in page

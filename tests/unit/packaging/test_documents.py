@@ -185,6 +185,14 @@ def test_the_card_tells_use_training_lineage_and_limits(members: dict[str, bytes
     assert listed == members.keys() - {"README.md"}
 
 
+def test_the_card_names_the_mission_as_the_comparison_does(model: Path, tmp_path: Path) -> None:
+    made = packaged(model, tmp_path, PackageOptions(mission_name="short"))
+    with zipfile.ZipFile(made.path) as archive:
+        text = ModelCard(archive.read("README.md").decode()).text
+    assert f"| made for the mission | short (from {made.manifest.mission}) |" in text
+    assert f"it was made for short (from {made.manifest.mission})." in text
+
+
 def test_without_a_comparison_the_card_says_that_nothing_is_known(model: Path, tmp_path: Path) -> None:
     made = packaged(model, tmp_path, PackageOptions())
     with zipfile.ZipFile(made.path) as archive:

@@ -6,11 +6,14 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 
 from daf.comparison import ComparisonResults, daf_compare_scores
+from daf.config import DAFComparisonConfig
 from daf.errors import BadInputError
 from daf.reporting.checklist import reporting_checklist, write_checklist_of_files
+from daf.statistics.comparison import compare_episodes
 from daf.visualization import daf_checklist
 
 BEST = {
@@ -89,6 +92,24 @@ def test_what_no_record_knows_is_open(tmp_path: Path, results: ComparisonResults
     assert "random: not trained here, so it counts as one fixed policy" in text
     with pytest.raises(BadInputError, match=r"expected: a policy of this comparison"):
         daf_checklist(results, tmp_path / "c.md", training_runs={"mien": []})
+
+
+def test_environment_seeds_are_named_if_they_are_known(results: ComparisonResults) -> None:
+    question = "on which environment seeds"
+    opening = "give the number of episodes behind each score, and their environment seeds"
+    assert answers(results, question) == (("m: not recorded (8 episodes, numbered 0 to 7)",), opening)
+    rows = [{"policy": policy, "mission": "m", "seed": s, "score": s + offset}
+            for policy, offset in (("a", 0.0), ("b", 0.5)) for s in range(3)]  # fmt: skip
+    single = daf_compare_scores(rows, num_resamples=100)
+    assert answers(single, question) == (("m: not recorded (one score per run)",), opening)
+
+    config = DAFComparisonConfig.from_dict({"policies": ["a", "b"], "missions": ["m", "k"], "num_resamples": 100})
+    played = [("a", "m", 7), ("a", "m", 8), ("b", "m", 7), ("a", "k", 9), ("b", "k", 9)]
+    frame = pd.DataFrame(played, columns=["policy", "mission", "env_seed"]).assign(mean_reward=1.0)
+    assert answers(compare_episodes(frame, config), question) == (
+        ("k: 9 to 9 (1 seed), the same for all policies", "m: 7 to 8 (2 seeds), of which some policies lack some"),
+        "",
+    )
 
 
 def test_the_workflow_writes_it_from_its_files(tmp_path: Path, results: ComparisonResults) -> None:

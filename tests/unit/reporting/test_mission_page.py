@@ -1,7 +1,12 @@
-"""A mission's page: visits against a count by hand, keyframes against positions, and what the page says and weighs."""
+"""A mission's page: visits against a count by hand, keyframes and players against positions, and what the page says."""
 
 from __future__ import annotations
 
+import base64
+import dataclasses
+import hashlib
+import html
+import json
 import re
 from collections import Counter
 from pathlib import Path
@@ -12,8 +17,16 @@ import pytest
 
 pytest.importorskip("cogames")
 
-from daf.reporting import animation, maps
-from tests.mission_pages import traced, walk, write_page
+from daf.charts import interactive
+from daf.charts.model import IntervalChart
+from daf.evaluation.mission import analyze_episodes
+from daf.evaluation.traces import TracedEpisode
+from daf.reporting import animation, maps, player
+from daf.reporting.mission_charts import Shown, mission_charts
+from daf.reporting.mission_page import PageSetting
+from daf.statistics import intervals
+from daf.statistics.sentences import number, span
+from tests.mission_pages import METADATA, episodes, traced, walk, write_page
 
 
 def frames_of(rule: str, style: str) -> list[tuple[float, list[float]]]:
@@ -223,13 +236,16 @@ def test_the_same_traces_give_the_same_bytes(tmp_path: Path) -> None:
     assert pages[0].read_bytes() == pages[1].read_bytes()
 
 
-def test_pictures_are_well_formed_and_need_nothing_from_elsewhere(tmp_path: Path) -> None:
+def test_pictures_are_well_formed_and_refer_only_to_each_other(tmp_path: Path) -> None:
     text = write_page(tmp_path / "p.html", {"a <b> & c": walk(1, steps=300), "d": walk(2, steps=30)}).read_text()
-    assert "default-src 'none'; style-src 'unsafe-inline'" in text
-    for forbidden in ("<script", "http://", "https://", "url(", "<image", "<animate"):
+    text = re.sub(r"<script.*?</script>", "", text, flags=re.S)
+    for forbidden in ("https://", "url(http", "<image", "<animate"):
         assert forbidden not in text
-    pictures = [ElementTree.fromstring(svg) for svg in re.findall(r"<svg.*?</svg>(?!</svg>)", text, re.S)]
-    assert sum("aria-label" in picture.attrib for picture in pictures) == 2 + 3 * 2
+    pictures = [
+        ElementTree.fromstring(svg)
+        for svg in re.findall(r'<svg class="(?:map|figure|key)".*?</svg>(?!</svg>)', text, re.S)
+    ]
+    assert sum("aria-label" in picture.attrib for picture in pictures) == 2 * (1 + 2)
     assert all("aria-label" in picture.attrib or picture.get("aria-hidden") == "true" for picture in pictures)
     ids = re.findall(r'\bid="([^"]+)"', text)
     assert len(ids) == len(set(ids))
@@ -238,9 +254,20 @@ def test_pictures_are_well_formed_and_need_nothing_from_elsewhere(tmp_path: Path
     assert set(re.findall(r"animation-name:([\w-]+)", text)) == set(re.findall(r"@keyframes ([\w-]+)", text))
 
 
+def test_only_the_pages_own_scripts_may_run(tmp_path: Path) -> None:
+    text = write_page(tmp_path / "p.html", {"a": walk(1, steps=30)}).read_text()
+    scripts = re.findall(r"<script>(.*?)</script>", text, re.S)
+    policy = re.search(r'Content-Security-Policy" content="([^"]+)"', text).group(1)
+    allowed = re.search(r"script-src ([^;]+);", policy).group(1).split()
+    hashes = [base64.b64encode(hashlib.sha256(script.encode()).digest()).decode() for script in scripts]
+    assert allowed == [f"'sha256-{digest}'" for digest in hashes]
+    assert len(scripts) == 3  # Vega, the charts' and the player's
+    assert policy.startswith("default-src 'none'")
+
+
 def test_captions_say_what_is_drawn(tmp_path: Path) -> None:
     text = " ".join(write_page(tmp_path / "p.html", {"a": walk(1, steps=300)}).read_text().split())
-    assert "Steps that all 3 agents together spent on each cell, in 1 of 4 episodes, the animated one;" in text
+    assert "Steps that all 3 agents together spent on each cell, in 1 of 4 episodes, the median;" in text
     assert "; the others have other maps." in text
     trace = walk(1, steps=300)
     for kind in range(4):
@@ -248,7 +275,6 @@ def test_captions_say_what_is_drawn(tmp_path: Path) -> None:
     visited, things = np.unique(trace.positions[1:].reshape(-1, 2), axis=0), len(trace.objects)
     assert f"visited {len(visited)} of the {(~trace.walls).sum() - things} cells" in text
     assert "Episode 0 (seed 0), the median of 4 by mean reward" in text
-    assert "Each frame covers 2 steps, and the episode plays in 15 seconds" in text
 
 
 def test_a_policy_that_never_finished_an_episode_is_said_to(tmp_path: Path) -> None:
@@ -261,13 +287,147 @@ def test_a_policy_that_never_finished_an_episode_is_said_to(tmp_path: Path) -> N
     assert 'class="map"' not in alone
 
 
-def test_a_page_of_three_policies_on_a_map_as_large_as_machina_1_stays_small(tmp_path: Path) -> None:
-    long = {name: walk(seed, steps=2000, agents=8, side=98, walls=0.35, objects=300) for seed, name in enumerate("abc")}
-    for trace in long.values():  # agents that went everywhere: nothing is cut off, every cell has a colour
-        rng = np.random.default_rng(0)
-        trace.positions[:] = rng.integers(1, 97, size=trace.positions.shape)
+def test_a_page_of_three_policies_on_maps_as_large_as_machina_1_stays_small(tmp_path: Path) -> None:
+    long = {
+        name: tuple(walk(place + number, steps=2000, agents=8, side=98, walls=0.35, objects=300) for number in range(3))
+        for place, name in enumerate("abc")
+    }
     page = write_page(tmp_path / "p.html", long)
-    assert 300_000 < page.stat().st_size < 1_500_000
+    assert 300_000 < page.stat().st_size - len(interactive.scripts().encode()) < 1_100_000
+
+
+def test_a_map_that_all_episodes_share_is_drawn_once(tmp_path: Path) -> None:
+    one = walk(1, steps=30)
+    same = write_page(tmp_path / "same.html", {"a": (one, one, one)}).read_text()
+    assert re.findall(r'<g id="([^"]+)"><path class="wall"', same) == ["e0-map"]
+    assert same.count('<use href="#e0-map"/>') == 3
+    other = write_page(tmp_path / "other.html", {"a": (walk(2, steps=30), one, walk(3, steps=30))}).read_text()
+    assert sorted(re.findall(r'<g id="([^"]+)"><path class="wall"', other)) == ["e0-0-map", "e0-2-map", "e0-map"]
+
+
+# ---- the player --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("steps", [1, 7, 1000, 1001, 2500])
+def test_the_player_has_the_place_of_every_agent_at_every_frame(steps: int) -> None:
+    trace = walk(6, steps=steps)
+    text = player.scene_data(trace)
+    assert "<" not in text
+    data = json.loads(text)
+    assert (data["steps"], data["seconds"]) == (steps, animation.seconds(steps))
+    frames = animation.frame_steps(steps, player.MAX_FRAMES)
+    assert len(frames) <= player.MAX_FRAMES + 1
+    assert frames[:-1] == list(range(0, steps, data["each"]))
+    for agent in range(3):
+        rows, columns = ([ord(one) - player.OFFSET for one in data[axis][agent]] for axis in "yx")
+        assert [list(place) for place in zip(rows, columns, strict=True)] == trace.positions[frames, agent].tolist()
+
+
+def test_coordinates_of_the_largest_maps_survive_as_characters() -> None:
+    trace = walk(6, steps=3)
+    trace.positions[:] = [[[0, 1999]] * 3, [[25, 26]] * 3, [[57, 58]] * 3, [[1999, 0]] * 3]  # " and \\ and < among them
+    text = player.scene_data(trace)
+    assert "<" not in text
+    data = json.loads(text)
+    assert [ord(one) - player.OFFSET for one in data["x"][2]] == [1999, 26, 58, 0]
+    assert [ord(one) - player.OFFSET for one in data["y"][2]] == [0, 25, 57, 1999]
+
+
+def test_an_episode_that_is_several_of_best_median_and_worst_is_offered_once() -> None:
+    trace = walk(1, steps=3)
+    alike = TracedEpisode(
+        ranks=("best", "median", "worst"), episode=3, env_seed=3, mean_reward=0, success=None, trace=trace
+    )
+    two = dataclasses.replace(alike, ranks=("median", "worst"))
+    assert player.ranks_in_words(alike, traced("a", trace, episodes=(alike,))) == "all alike"
+    assert player.ranks_in_words(alike, traced("a", trace, episodes=(alike,), num_played=1)) == "the only one"
+    assert player.ranks_in_words(two, traced("a", trace, episodes=(alike, two))) == "median and worst"
+
+
+def test_a_reward_that_never_changes_has_a_sentence_and_no_flat_curve(tmp_path: Path) -> None:
+    trace = walk(1, steps=30)
+    trace.rewards[:] = 0
+    text = write_page(tmp_path / "p.html", {"a": trace}).read_text()
+    assert 'class="reward-curve"' not in text
+    assert "No agent's reward changed in this episode." in text
+    assert 'class="reward-curve"' in write_page(tmp_path / "q.html", {"a": walk(7, steps=300)}).read_text()
+
+
+# ---- answer, failures and commands -------------------------------------------------------------------------------
+
+
+def test_the_page_starts_with_the_answer(tmp_path: Path) -> None:
+    text = write_page(tmp_path / "p.html", {"a": walk(1, steps=30), "b": walk(2, steps=30)}).read_text()
+    rewards = np.array([0, 1, 2, 4.5])
+    low, high = intervals.mean_interval([rewards]).low, intervals.mean_interval([rewards]).high
+    values = f"{number(rewards.mean())} reward per agent ({span(low, high)})"
+    sentence = f"a {values}, b {values.replace(' reward per agent', '')}: the same for both."
+    assert f'<p class="lead"><span>{sentence}</span></p>' in text
+    assert text.index('class="lead"') < text.index('id="charts"') < text.index('id="policies"')
+
+
+def test_a_failed_policy_is_the_headline_and_a_line_of_every_chart(tmp_path: Path) -> None:
+    text = write_page(tmp_path / "p.html", {"mynet": None, "fine": walk(1, steps=30)}).read_text()
+    flat = " ".join(text.split())
+    assert "<strong>mynet: 4 of 4 episodes failed</strong>: <code>ValueError: a bad &lt;action&gt;</code>" in flat
+    assert flat.index("mynet: 4 of 4") < flat.index('class="lead"')
+    frames = {"mynet": episodes("mynet", [None] * 4), "fine": episodes("fine", [0, 1, 2, 4.5])}
+    shown = [
+        Shown(name=name, series=name, analysis=analyze_episodes(frame, METADATA), episodes=frame)
+        for name, frame in frames.items()
+    ]
+    row, other = mission_charts(shown, ("mynet", "fine"), "m")["reward"].rows
+    assert (row["label"], row["value"], row["status"]) == ("mynet", None, "failed")
+    assert row["text"] == "failed in every episode"
+    assert (other["label"], other["value"]) == ("fine", 1.875)
+    alone = write_page(tmp_path / "q.html", {"mynet": None}).read_text()
+    assert "No policy has a result: every episode failed." in alone
+    assert 'class="chart"' not in alone  # axes without anything on them
+
+
+def test_charts_hold_what_the_records_say() -> None:
+    frame = episodes("a", [0, 1, 2, 4.5])
+    frame["success"] = [True, False, False, False]
+    shown = Shown(name="a, seed 1", series="a", analysis=analyze_episodes(frame, METADATA), episodes=frame)
+    charts = mission_charts([shown], ("other", "a"), "m")
+    assert list(charts) == ["success", "reward", "rewards"]
+    (success,), (reward,) = charts["success"].rows, charts["reward"].rows
+    analysis = shown.analysis
+    assert (success["value"], (success["low"], success["high"])) == (0.25, analysis.success_interval)
+    assert success["text"] == "25 % (5 to 70 %)"
+    assert (reward["value"], (reward["low"], reward["high"])) == (1.875, analysis.reward_interval)
+    chart = charts["reward"]
+    assert isinstance(chart, IntervalChart)
+    assert {(point["seed"], point["value"]) for point in chart.points} == {(0, 0), (1, 1), (2, 2), (3, 4.5)}
+    bars = charts["rewards"].rows
+    assert [bar["count"] for bar in bars] == [1, 1, 1, 1]
+    assert sum(bar["share"] for bar in bars) == 1
+    for bar, value in zip(bars, (0, 1, 2, 4.5), strict=True):
+        assert bar["low"] <= value <= bar["high"]
+    assert {row["series"] for one in charts.values() for row in one.rows} == {"a"}
+    assert {row["label"] for one in charts.values() for row in one.rows} == {"a, seed 1"}
+
+
+def test_values_that_are_all_equal_have_no_histogram() -> None:
+    frame = episodes("a", [2.0] * 4)
+    shown = Shown(name="a", series="a", analysis=analyze_episodes(frame, METADATA), episodes=frame)
+    assert list(mission_charts([shown], ("a",), "m")) == ["reward"]
+
+
+def test_a_failure_mode_has_a_command_or_a_link_to_a_replay(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    tables = {name: out / "evaluations" / name / "m" / "episodes.parquet" for name in ("a b", "bad")}
+    setting = PageSetting(report=out / "reports" / "missions" / "m.json", episodes=tables)
+    traces = {"a b": walk(1, steps=30), "bad": None}
+    page = out / "reports" / "missions" / "m.html"
+    text = html.unescape(write_page(page, traces, setting).read_text())
+    report = out / "reports" / "missions" / "m.json"
+    assert f"<code>python -m daf.evaluation.replays {report} 'a b' 0</code>" in text  # the one without reward
+    assert f"<code>cat {out}/logs/evaluations/bad/m/episodes-*.log</code>" in text
+    linked = html.unescape(write_page(page, traces, dataclasses.replace(setting, replays=("worst",))).read_text())
+    assert 'href="../../replays/a b/m/worst.json.z">replay of the worst episode, seed 0</a>' in linked
+    assert "daf.evaluation.replays" not in linked
+    assert "daf.evaluation.replays" not in write_page(page, traces).read_text()
 
 
 def test_members_of_a_team_are_named(tmp_path: Path) -> None:
@@ -275,3 +435,19 @@ def test_members_of_a_team_are_named(tmp_path: Path) -> None:
     keys = animation.agent_keys(team.agent_policies)
     assert [key.name for key in keys] == ["left", "right", "left"]
     assert [re.search(r">(\d)</text>", key.mark).group(1) for key in keys] == ["0", "1", "2"]
+
+
+def test_a_number_after_a_name_from_right_to_left_stays_behind_it(tmp_path: Path) -> None:
+    page = write_page(
+        tmp_path / "m.html", {"\u0634\u0639\u0627\u0631 \u0645\u062a": walk(1, steps=5), "<b>": walk(2, steps=5)}
+    )
+    text = page.read_text()
+    lead = text[text.index('<p class="lead">') :].partition("</p>")[0]
+    assert "<bdi>\u0634\u0639\u0627\u0631 \u0645\u062a</bdi> 1.88 reward per agent" in lead
+    assert "&lt;b&gt; 1.88" in lead
+
+
+def test_of_one_agent_and_one_step_the_page_speaks_in_the_singular(tmp_path: Path) -> None:
+    text = write_page(tmp_path / "m.html", {"a": walk(1, steps=1, agents=1, side=6, objects=0)}).read_text()
+    assert "per agent in 1 step." in text
+    assert "Steps that the agent spent on each cell" in text

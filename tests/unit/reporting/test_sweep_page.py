@@ -1,13 +1,17 @@
-"""The page of a sweep says what the figures say."""
+"""The page of a sweep says what its results say."""
 
+import json
 import re
 from html import unescape
 
 import pytest
 
 from daf.config import DAFSweepConfig
-from daf.reporting.sweep_page import parallel_figure, render_sweep_page, slice_figures
+from daf.reporting import sweep_page
+from daf.reporting.sweep_page import ROWS_PER_PAGE, render_sweep_page
+from daf.search.analysis import analyze
 from daf.sweeps import daf_launch_sweep, daf_sweep_analysis
+from tests.sweep_results import made_up_sweep
 
 SPACE = {
     "rate": {"type": "float", "low": 0.0, "high": 1.0},
@@ -16,7 +20,14 @@ SPACE = {
 }
 
 
-def analysis(**changes):
+@pytest.fixture(autouse=True)
+def without_charts(monkeypatch):
+    """tests/browser has the whole page; drawing it takes seconds."""
+    monkeypatch.setattr(sweep_page, "_drawn", lambda chart, live: f"[{chart.title}]")
+    monkeypatch.setattr("daf.charts.interactive.scripts", str)
+
+
+def swept(**changes):
     def objective(trial):
         if trial.number == 3:
             raise ValueError("no agents & no reward")
@@ -25,24 +36,24 @@ def analysis(**changes):
 
     calls: list = []
     config = DAFSweepConfig(search_space=SPACE, strategy="random", num_trials=20, name="mine", **changes)
-    return daf_sweep_analysis(daf_launch_sweep(config, objective)).to_dict()
+    return daf_launch_sweep(config, objective)
 
 
-def page_of(findings, folder):
-    render_sweep_page(findings, folder / "report.html")
+def page_of(results, folder):
+    render_sweep_page(results, daf_sweep_analysis(results), folder / "report.html")
     return (folder / "report.html").read_text()
 
 
 def test_the_optimism_of_the_search_stands_first(tmp_path):
-    text = page_of(analysis(num_finalists=2, confirmation_seeds=1), tmp_path)
+    text = unescape(page_of(swept(num_finalists=2, confirmation_seeds=1), tmp_path))
     sentence = "the search was too optimistic by 1.00."
-    assert sentence in unescape(re.sub(r"1\.0+", "1.00", text))
-    assert text.index("too optimistic") < text.index("Progress")
+    assert sentence in re.sub(r"1\.0+", "1.00", text)
+    assert text.index("too optimistic") < text.index("[Objective by trial]")
     assert "it did not run again on fresh seeds" not in text.lower()
 
 
 def test_without_fresh_seeds_the_page_says_so_and_failures_are_listed(tmp_path):
-    text = page_of(analysis(), tmp_path)
+    text = page_of(swept(), tmp_path)
     assert "It did not run again on fresh seeds" in text
     row = re.search(
         r'<tr class="failed"><td>(.*?)</td><td class="t wrap">(.*?)</td><td class="t wrap">(.*?)</td>', text
@@ -51,13 +62,12 @@ def test_without_fresh_seeds_the_page_says_so_and_failures_are_listed(tmp_path):
     assert (count, trials) == ("1", "3")
     assert reason.startswith("ValueError: no agents &amp; no reward (tests/unit/reporting/test_sweep_page.py:")
     assert "<a>" not in text
-    assert not re.search(r"""(?:src|href)=["']""", text)
+    assert set(re.findall(r"""(?:src|href)=["'](.*?)["']""", text)) == {"analysis.json", "trials.csv", "trials.json"}
 
 
 def test_a_sweep_without_a_completed_trial_has_a_page_too(tmp_path):
     config = DAFSweepConfig(search_space=SPACE, strategy="random", num_trials=2)
-    findings = daf_sweep_analysis(daf_launch_sweep(config, lambda trial: float("nan"))).to_dict()
-    assert "No trial completed." in page_of(findings, tmp_path)
+    assert "No trial completed." in page_of(daf_launch_sweep(config, lambda trial: float("nan")), tmp_path)
 
 
 def test_the_cause_of_a_sweep_that_ended_is_said_once_and_in_red(tmp_path):
@@ -65,46 +75,69 @@ def test_the_cause_of_a_sweep_that_ended_is_said_once_and_in_red(tmp_path):
         raise ValueError("no <reward>")
 
     config = DAFSweepConfig(search_space=SPACE, strategy="random", num_trials=9, lag=3)
-    text = page_of(daf_sweep_analysis(daf_launch_sweep(config, objective)).to_dict(), tmp_path)
-    assert "9 trials, strategy random: 0 completed, 5 failed, 4 skipped." in text
-    alert = text[text.index('class="card failed" role="alert"') :].partition("</section>")[0]
+    text = page_of(daf_launch_sweep(config, objective), tmp_path)
+    assert "9 trials: 0 completed, 5 failed, 4 skipped." in text
+    alert = text[text.index('failed" role="alert"') :].partition("</section>")[0]
     assert alert.count("5 of 9 trials failed: ValueError: no &lt;reward&gt; (tests/") == 1
 
 
-def completed(findings):
-    return [trial for trial in findings["parallel_coordinates"]["trials"] if trial["objective"] is not None]
+def test_the_winner_and_the_best_of_the_search_stand_side_by_side(tmp_path):
+    results = made_up_sweep(40, num_finalists=3, confirmation_seeds=1)
+    text = page_of(results, tmp_path)
+    winner, best = results.best, results.best_of_search
+    assert winner.trial != best.trial
+    assert f"Trial {winner.trial} wins: mean_reward" in text
+    table = text[text.index('<table class="best">') :].partition("</table>")[0]
+    heads = re.findall(r'<th scope="col">(trial \d+)<br><span class="mark (\w+)">', table)
+    assert heads == [(f"trial {winner.trial}", "winner"), (f"trial {best.trial}", "best")]
+    rates = re.search(r'<th scope="row">learning_<wbr>rate</th><td>(.*?)</td><td>(.*?)</td>', table).groups()
+    found = [float(rate) for rate in rates]
+    assert found == pytest.approx([t.hyperparameters["learning_rate"] for t in (winner, best)], rel=1e-3)
 
 
-def test_lines_end_at_the_objective_and_break_where_a_parameter_does_not_apply():
-    findings = analysis()
-    rows = completed(findings)
-    lines = re.findall(r'points="([^"]+)"', parallel_figure(findings))
-    # axes in order of their names and the objective: extra, kind, rate, mean_reward; without `extra` three points
-    assert len(lines) == len(rows)
-    assert sorted(len(line.split()) for line in lines) == sorted(4 - (row["positions"][0] is None) for row in rows)
-    assert parallel_figure(findings).count("var(--p0)") == len(rows) // 4
-    ends = [[float(number) for number in line.split()[-1].split(",")] for line in lines]
-    assert {x for x, _ in ends} == {990.0}
-    objectives = sorted(row["objective"] for row in rows)
-    heights = sorted((1000 - y for _, y in ends))
-    shares = [(value - objectives[0]) / (objectives[-1] - objectives[0]) for value in objectives]
-    drawn = [(height - heights[0]) / (heights[-1] - heights[0]) for height in heights]
-    assert drawn == pytest.approx(shares, abs=1e-3)
+def test_the_table_has_every_trial_as_data_and_the_best_as_html(tmp_path):
+    results = made_up_sweep(120)
+    text = page_of(results, tmp_path)
+    data = json.loads(re.search(r'id="trials-data">(.*?)</script>', text, re.S).group(1))
+    assert len(data["rows"]) == 120
+    by_number = {row[0]: dict(zip(data["columns"], row, strict=True)) for row in data["rows"]}
+    for trial in results.trials:
+        row = by_number[trial.trial]
+        assert row["objective"] == trial.objective
+        assert (row["seconds"], row["steps"], row["sd"]) == (trial.seconds, trial.agent_steps, trial.objective_sd)
+        assert row["learning_rate"] == trial.hyperparameters["learning_rate"]
+        assert row["init_kwargs.width"] == trial.hyperparameters.get("init_kwargs.width")
+    objectives = [row[data["columns"].index("objective")] for row in data["rows"]]
+    scored = [objective for objective in objectives if objective is not None]
+    assert scored == sorted(scored, reverse=True)
+    assert objectives[: len(scored)] == scored
+    assert text.count('data-label="duration"') == ROWS_PER_PAGE
 
 
-def test_slices_have_a_dot_per_trial_that_has_the_parameter():
-    findings = analysis()
-    drawn = slice_figures(findings)
-    assert list(drawn) == ["extra", "kind", "rate"]
-    for place, name in enumerate(drawn):
-        having = [trial for trial in completed(findings) if trial["positions"][place] is not None]
-        dots = re.findall(r'<circle cx="([\d.]+)%" cy="([\d.]+)"', drawn[name])
-        assert len(dots) == len(having)
-        by_position = sorted(having, key=lambda trial: trial["positions"][place])
-        assert sorted(float(x) for x, _ in dots) == pytest.approx(
-            [14 + 84 * trial["positions"][place] for trial in by_position], abs=0.01
-        )
-    top = max(completed(findings), key=lambda trial: trial["objective"])
-    highest = min(re.findall(r'cx="([\d.]+)%" cy="([\d.]+)"', drawn["rate"]), key=lambda dot: float(dot[1]))
-    assert float(highest[0]) == pytest.approx(14 + 84 * top["positions"][2], abs=0.01)
-    assert "&lt;a&gt;</text>" in drawn["kind"]
+def test_scripts_of_the_page_are_named_by_hash(tmp_path):
+    text = page_of(swept(), tmp_path)
+    policy = re.search(r'Content-Security-Policy" content="(.*?)"', text).group(1)
+    assert "script-src 'sha256-" in policy.replace("&#39;", "'")
+    assert "unsafe-eval" not in policy
+
+
+def test_the_same_results_give_the_same_bytes(tmp_path):
+    results = made_up_sweep(20, num_finalists=1)
+    first, second = (sweep_page.sweep_page(results, analyze(results)) for _ in range(2))
+    assert first == second
+
+
+def test_long_values_of_parameters_may_wrap(tmp_path):
+    results = made_up_sweep(6, search_space={"init_kwargs.note": ["b" * 80]})
+    page = tmp_path / "report.html"
+    render_sweep_page(results, analyze(results).to_dict(), page)
+    cells = re.findall(r"<td[^>]*>b{80}</td>", page.read_text())
+    assert len(cells) >= 6
+    assert all('class="long"' in cell for cell in cells)
+
+
+def test_one_trial_is_not_said_to_be_the_best_of_many(tmp_path):
+    results = made_up_sweep(1)
+    page = tmp_path / "report.html"
+    render_sweep_page(results, analyze(results).to_dict(), page)
+    assert "The best of many" not in page.read_text()

@@ -299,6 +299,7 @@ def test_one_value_parameters_are_constant_and_a_space_of_one_point_works():
 # ---- failures --------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("strategy", "trials"), [(None, 24), (TPE_ONLY, 50)])
 def test_a_crash_region_is_left(strategy, trials):
     """A third of the space crashes, x < 0. Under a quarter of the trials after the design go there."""
@@ -349,6 +350,7 @@ def median_regret(space, function, minimum, *, strategy, trials, lag, seeds):
     return float(np.median(regrets))
 
 
+@pytest.mark.long
 def test_bayesian_beats_random_on_branin():
     regret = {
         strategy: median_regret(BRANIN, branin, 0.397887, strategy=strategy, trials=18, lag=2, seeds=range(count))
@@ -372,6 +374,7 @@ def test_bayesian_has_at_most_a_third_of_the_regret_of_random(space, function, m
     assert regret["bayesian"] <= regret["random"] / 3
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("strategy", ["bayesian"])
 def test_the_unit_of_the_objective_does_not_matter(strategy):
     """Optuna's Gaussian process would take objectives of 1e-12 for equal, and square those of 1e200."""

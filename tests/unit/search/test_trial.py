@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from daf.config import DAFSweepConfig, MissionConfig
+from daf.config import DAFSweepConfig, DAFTrainingConfig, MissionConfig
 from daf.config.recipes import TrialRecipe
 from daf.distributed.failures import Cause, TrainingFailedError
 from daf.engine.model_files import MODEL
@@ -18,8 +19,10 @@ from daf.search.assignment import TrialAssignment
 from daf.search.files import propose_trial
 from daf.search.paths import trial_name
 from daf.search.plan import SweepPlan
+from daf.search.recipe import ready_recipe
 from daf.search.trial import (
     TrialJob,
+    learning_curve,
     propose_and_run,
     run_finalist,
     run_promoted_trial,
@@ -233,6 +236,28 @@ def test_a_failure_of_code_is_not_published_again(tmp_path: Path, monkeypatch: p
     assert run_trial(assignment(), settings, tmp_path, JOB)["status"] == "completed"
 
 
+@pytest.mark.slow
+def test_a_trial_starts_from_trained_weights_and_one_whose_network_does_not_fit_is_a_result(tmp_path: Path) -> None:
+    easy = plan(steps_per_trial=UPDATE_STEPS)
+    run_trial(assignment(), easy.trial_settings(), tmp_path / "easy", JOB)
+    weights = tmp_path / "easy/state" / MODEL
+    runs = {"easy": DAFTrainingConfig(seeds=[7])}
+    settings = replace(plan(start_from="easy", steps_per_trial=UPDATE_STEPS), runs=runs).trial_settings().to_dict()
+    recipe, start = ready_recipe(settings, [str(weights), str(weights.with_suffix(".json"))])
+    job = replace(JOB, start=start)
+    slow = assignment(hyperparameters={"learning_rate": 1e-30})
+    assert run_trial(slow, recipe, tmp_path / "trial", job)["status"] == "completed"
+    assert (tmp_path / "trial/state" / MODEL).read_bytes() == weights.read_bytes()
+    other = assignment(hyperparameters={"init_kwargs.hidden_size": 16})
+    failed = run_trial(other, recipe, tmp_path / "other", job)
+    assert (failed["status"], "weights of this network" in failed["reason"]) == ("failed", True)
+    again, _ = ready_recipe(settings, [str(weights)])
+    assert again.digest == recipe.digest != plan(steps_per_trial=UPDATE_STEPS).trial_settings().digest
+    run_trial(assignment(seed=8), easy.trial_settings(), tmp_path / "easy", JOB)
+    retrained, _ = ready_recipe(settings, [str(weights)])
+    assert retrained.digest != recipe.digest
+
+
 def test_an_assignment_survives_json() -> None:
     for original in (assignment(), assignment(rung=1, pruning_thresholds=(1.0, None)), assignment(skip="the budget")):
         assert TrialAssignment.from_dict(json.loads(json.dumps(original.to_dict()))) == original
@@ -281,3 +306,15 @@ def test_a_real_error_in_the_training_of_a_trial(tmp_path: Path) -> None:
     result = run_trial(assignment(hyperparameters=huge), plan().trial_settings(), tmp_path, JOB)
     assert result["status"] == "failed"
     assert "memory" in result["reason"]
+
+
+def test_a_learning_curve_has_forty_points_and_always_the_last():
+    lines = [
+        {"agent_steps": 10 * update, "episode_reward": None if update < 3 else update / 2} for update in range(203)
+    ]
+    curve = learning_curve(lines)
+    assert len(curve) == 40
+    assert curve[-1] == [2020, 101.0]
+    assert {later[0] - earlier[0] for earlier, later in pairwise(curve)} == {50}
+    assert learning_curve(lines[:3]) == []
+    assert learning_curve(lines[:5]) == [[30, 1.5], [40, 2.0]]

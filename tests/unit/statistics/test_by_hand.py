@@ -21,6 +21,7 @@ from daf.statistics import (
     hypothesis_tests,
     intervals,
     large_samples,
+    pairs,
     primary,
     ranking,
     recipe_bootstrap,
@@ -263,6 +264,38 @@ def test_a_quantity_that_is_equal_contradicts_nothing() -> None:
         assert primary.contradictions(turned) == ["iqm", "probability_of_improvement"]
 
 
+@pytest.mark.parametrize("sign", [1, -1])
+def test_equivalence_of_skewed_differences_needs_students_test_and_halls(sign: int) -> None:
+    """Towards the tail of the differences Hall's p is the larger one, on the other side Student's."""
+    units = sign * (np.array([0.0, 0.1, 0.2, 0.1, 0.3, 0.2, 0.1, 1.6, 0.2, 0.0]) - 0.28) - 0.5
+    error, margin = stats.sem(units), 0.9
+    skewness = intervals.skewness_of_mean([units], error)
+
+    def hall(t: float) -> float:
+        return t + skewness * t**2 / 3 + skewness**2 * t**3 / 27 + skewness / 6
+
+    edges = (units.mean() + margin) / error, (margin - units.mean()) / error
+    student = max(stats.t.sf(edge, 9) for edge in edges)
+    halls = max(stats.t.sf(hall(edges[0]), 9), stats.t.cdf(hall(-edges[1]), 9))
+    assert (student > halls + 1e-3) == (sign == 1)
+    assert (halls > student + 1e-3) == (sign == -1)
+    assert hypothesis_tests.hall_equivalence_p([units], margin) == pytest.approx(max(student, halls))
+    symmetric = np.array([-1.0, -0.5, 0.0, 0.5, 1.0]) + 0.1
+    one, both = stats.sem(symmetric), hypothesis_tests.hall_equivalence_p([symmetric], 1.5)
+    assert both == pytest.approx(stats.t.sf(1.4 / one, 4))
+
+
+@pytest.mark.parametrize(("minimum", "verdict"), [(0.0625, "insufficient data"), (0.03125, "inconclusive")])
+def test_a_p_that_could_not_have_been_small_enough_is_no_verdict(minimum: float, verdict: str) -> None:
+    record = PairRecord(
+        estimand="checkpoints", mission="m", n_missions=1, policy_a="a", policy_b="b", paired=True, n_a=5, n_b=5,
+        effect_name="dz", test="sign-flip permutation", difference=1.0, p=0.0625, minimum_p=minimum,
+    )  # fmt: skip
+    found, reason = pairs.verdict(record, 0.0625, float("nan"), 0.05, None)
+    assert found == verdict
+    assert ("p cannot fall below 0.062" in reason) == (verdict == "insufficient data")
+
+
 def test_equivalence_is_adjusted_by_holm_within_its_family() -> None:
     frame = scores({"a": (0.0, 6), "b": (0.1, 6), "c": (0.3, 6)})
     settings = {"equivalence_margin": 1.0}
@@ -321,8 +354,11 @@ def test_the_paired_effect_over_missions_is_by_the_mean_variance_within_them() -
     assert effect == pytest.approx(difference / sd)
     parts = np.array([part.var(ddof=1) / part.size / 4 for part in strata])
     error, df = sqrt(parts.sum()), parts.sum() ** 2 / (parts**2 / [8, 13]).sum()
-    for bound, share in ((interval.low, 0.95), (interval.high, 0.05)):
-        assert stats.nct.cdf(difference / error, df, bound * sd / error) == pytest.approx(share, abs=1e-6)
+    mean, quantile = intervals.mean_interval(strata, 0.9), stats.t.ppf(0.95, df)
+    lower, upper = mean.low / error + quantile, mean.high / error - quantile  # difference / error unless skewed
+    assert upper - lower > 1e-3
+    for t, bound, share in ((lower, interval.low, 0.95), (upper, interval.high, 0.05)):
+        assert stats.nct.cdf(t, df, bound * sd / error) == pytest.approx(share, abs=1e-6)
 
 
 def hedges(df: float) -> float:

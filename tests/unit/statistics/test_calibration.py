@@ -59,6 +59,15 @@ def test_verdicts_and_intervals_hold_on_few_data_sets(program: ModuleType, name:
     assert row.power >= ROWS[name].power - 0.25
 
 
+def test_a_scenario_ends_after_its_time_and_counts_intervals_of_the_quantity_that_decides(program: ModuleType) -> None:
+    name = "P(improvement): normal, 16 episodes"
+    row = program.measure(name, program.SCENARIOS[name], 1_000_000, minutes=0.0)
+    assert row.runs == program.LEAST
+    assert row.primary == "probability_of_improvement"
+    assert row.coverage > 0.8  # of one half
+    assert row.power > 0.3  # a share of 25 data sets
+
+
 def test_a_direct_comparison_that_differs_is_an_error(program: ModuleType) -> None:
     record = PairRecord(
         estimand="recipes", mission="m0", n_missions=1, policy_a="a", policy_b="b", paired=False, n_a=3, n_b=3,
@@ -140,6 +149,23 @@ def test_a_comparison_is_like_the_row_of_its_question_kind_and_numbers(
     record: PairRecord, episodes: int, looks: bool, name: str
 ) -> None:
     assert resembling(record, episodes, looks=looks).name == name
+
+
+def test_separate_runs_of_a_mission_are_compared_with_rows_of_as_many() -> None:
+    """A pair counts the runs of all missions: two on each of six are 12, but nothing like 12 seeds that play all."""
+    many, few = pair("recipes", 30, 30, missions=6), pair("recipes", 6, 9, missions=2)
+    assert resembling(many, 1, separate=True).name == "one score a run, 5 v 5, six missions"
+    assert resembling(replace(many, n_a=12), 1, separate=True).name == "one score a run, 2 v 2, six missions"
+    assert resembling(few, 1, separate=True).name == "one score a run, 3 v 3, two missions"
+    assert not resembling(many, 1).separate
+    assert not resembling(few, 1).separate
+
+
+@pytest.mark.parametrize("estimand", ["recipes", "checkpoints"])
+def test_rows_of_another_quantity_that_decides_are_no_likeness(estimand: str) -> None:
+    for primary in ("mean", "iqm", "probability_of_improvement"):
+        record = replace(pair(estimand, 10, 10, missions=2), primary=primary)  # type: ignore[arg-type]
+        assert resembling(record, 10).primary == primary
 
 
 def test_kinds_are_those_of_rows() -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from itertools import combinations, product
+from typing import Any
 
 import numpy as np
 import pytest
-from scipy import stats
+from scipy import special, stats
 
+from daf.comparison import daf_compare_scores
 from daf.statistics import effects, hypothesis_tests, intervals
 
 RNG = np.random.default_rng
@@ -249,7 +251,7 @@ def test_the_effect_under_unequal_variances_is_covered_and_agrees_with_welch() -
 
 
 def test_dz_interval_inverts_the_noncentral_t_and_mirrors() -> None:
-    d = RNG(1).normal(1, 1, 10)
+    d = 1 + np.array([-1.7, -1.1, -0.6, -0.3, -0.1, 0.1, 0.3, 0.6, 1.1, 1.7])
     effect, interval = effects.dz([d])
     assert effect == pytest.approx(d.mean() / d.std(ddof=1))
     assert stats.nct.cdf(effect * np.sqrt(10), 9, interval.low * np.sqrt(10)) == pytest.approx(0.975, abs=1e-9)
@@ -259,10 +261,66 @@ def test_dz_interval_inverts_the_noncentral_t_and_mirrors() -> None:
     assert mirrored[1].low == pytest.approx(-interval.high)
 
 
+def test_the_interval_of_dz_excludes_zero_if_that_of_the_mean_does() -> None:
+    """Also for skewed differences, whose mean has a wider interval than Student's."""
+    for shift in np.linspace(-0.9, 0.9, 61):
+        d = np.array([0.0, 0.1, 0.2, 0.1, 0.3, 0.2, 0.1, 3.0, 0.2]) + shift
+        (_, effect), mean = effects.dz([d]), intervals.mean_interval([d])
+        assert (effect.low > 0 or effect.high < 0) == (mean.low > 0 or mean.high < 0)
+        _, mirrored = effects.dz([-d])
+        assert (mirrored.low, mirrored.high) == pytest.approx((-effect.high, -effect.low))
+
+
 def test_effects_far_from_zero_keep_their_interval() -> None:
     for n, shift in ((3, 40.0), (24, 30.0), (1000, 10.0)):
         effect, interval = effects.dz([shift + RNG(1).normal(0, 1, n)])
         assert interval.low < effect < interval.high
+
+
+@pytest.mark.parametrize("df", [1.0, 2.0, 9.0, 400.0, 9_999.0, 10_001.0, 1e6])
+@pytest.mark.parametrize("share", [0.975, 0.025, 0.995])
+def test_the_closed_form_for_effects_far_from_zero_continues_scipys(df: float, share: float) -> None:
+    """At the ends, 1,000, both are known; beyond, noncentrality grows as t does."""
+    near, far = effects._noncentrality(999.999, df, share), effects._noncentrality(1_000.001, df, share)
+    assert far == pytest.approx(near * 1_000.001 / 999.999, rel=2e-6)
+    assert effects._noncentrality(1e9, df, share) / 1e9 == pytest.approx(np.sqrt(stats.chi2.isf(share, df) / df))
+    assert effects._noncentrality(-1e9, df, 1 - share) == pytest.approx(-effects._noncentrality(1e9, df, share))
+    t = np.array([-1e200, -5.0, 999.999, 1_000.001, 1e9])
+    limits = effects.noncentral_t_limits_of(t, np.full(5, df))
+    one_by_one = [effects.noncentral_t_limits(float(one), df) for one in t]
+    np.testing.assert_allclose(np.transpose(limits), one_by_one, rtol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("size", "noise"), [(1e7, 1.0), (1e7, 1e-3), (1e-9, 1e-17), (1.0, 1e-10), (1e200, 1e190)], ids=str
+)
+@pytest.mark.parametrize("seeds", [1, 5])
+def test_scores_of_any_size_cost_the_same_work(
+    size: float, noise: float, seeds: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """scipy's noncentral t takes as many steps as t is large, and fails far out: of t = 1e7, a second."""
+    asked: list[float] = []
+    scipys = special.nctdtr
+
+    def counted(df: Any, noncentrality: Any, t: Any) -> Any:
+        asked.extend(np.abs(np.atleast_1d(t)).tolist())
+        return scipys(df, noncentrality, t)
+
+    monkeypatch.setattr(special, "nctdtr", counted)
+    rows = [
+        {"policy": policy, "mission": "m", "seed": seed, "episode": episode,
+         "score": mean * size + noise * (((7 * seed + 3 * episode + place) % 11) - 5)}
+        for place, (policy, mean) in enumerate((("a", 3.0), ("b", 1.0), ("c", 1.0)))
+        for seed in range(seeds)
+        for episode in range(8)
+    ]  # fmt: skip
+    results = daf_compare_scores(rows, num_resamples=100, equivalence_margin=size / 10)
+    assert max(asked, default=0.0) <= 1_000
+    assert len(asked) < 2_000
+    estimand = "recipes" if seeds > 1 else "checkpoints"
+    pair = next(one for one in results.pairs if (one.estimand, one.mission, one.policy_b) == (estimand, "m", "b"))
+    assert pair.verdict == "better"
+    assert 0 < pair.effect_low < pair.effect < pair.effect_high
 
 
 def test_effects_without_variance_are_unknown() -> None:
@@ -274,6 +332,7 @@ def test_probability_of_improvement_check_value() -> None:
     x, y = np.array([[1, 2], [2, 2], [1, 1], [2, 1]], float), np.array([[1, 1], [2, 2], [3, 3]], float)
     assert effects.probability_of_improvement(list(x.T), list(y.T)) == pytest.approx(1 / 3, abs=1e-12)
     assert effects.paired_probability_of_improvement([np.array([1.0, 0.0, -1.0, 2.0])]) == pytest.approx(0.625)
+    assert effects.probability_of_improvement([np.zeros(3)], [np.zeros(4)]) == 0.5  # nothing to round, and all tie
 
 
 @pytest.mark.parametrize(
@@ -283,3 +342,30 @@ def test_sample_sizes_for_80_percent_power(effect: float, two: float, paired: fl
     assert effects.two_sample_size(effect) == pytest.approx(two, abs=0.06)
     assert effects.paired_sample_size(effect) == pytest.approx(paired, abs=0.06)
     assert effects.paired_power(-effect, effects.paired_sample_size(effect)) == pytest.approx(0.8, abs=1e-6)
+
+
+def test_draws_suffice_for_holms_first_step() -> None:
+    """The least p, times the number of tests, is at most a quarter of alpha."""
+    assert hypothesis_tests.draws_for_family(10_000, 1_000, 0.05) == 80_000
+    assert 1_000 / (1 + hypothesis_tests.draws_for_family(10_000, 1_000, 0.05)) <= 0.05 / 4
+    assert hypothesis_tests.draws_for_family(10_000, 2, 0.05) == 10_000
+
+
+def test_equivalence_needs_both_one_sided_tests() -> None:
+    for difference in (-3.0, -0.2, 0.2, 3.0):
+        expected = max(stats.t.sf(difference + 1, 9), stats.t.cdf(difference - 1, 9))
+        assert hypothesis_tests.equivalence_p(difference, 1.0, 9, 1.0) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("alpha", [0.01, 0.05])
+def test_the_power_without_an_effect_is_alpha(alpha: float) -> None:
+    assert effects.t_power(0.0, 9, alpha) == pytest.approx(alpha)
+
+
+@pytest.mark.parametrize(("count", "units"), [(1000, 20), (7, 17), (1, 1)])
+def test_signs_are_those_of_integers_drawn_one_by_one(count: int, units: int) -> None:
+    one, other = RNG(4), RNG(4)
+    for _ in range(3):
+        expected = 1 - 2.0 * one.integers(0, 2, (count, units), dtype=np.int8)
+        np.testing.assert_array_equal(hypothesis_tests._signs(count, units, other), expected)
+    assert one.bit_generator.state == other.bit_generator.state

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+import pytest
 
 from daf.comparison import ComparisonResults, daf_compare_scores
 
@@ -26,6 +27,17 @@ def without_common_seed() -> ComparisonResults:
         of_c & (table["mission"] == "y") & (table["seed"] > 1)
     )
     return compared(table[~lost])
+
+
+def test_aggregates_of_recipes_with_episodes_are_over_the_missions_that_all_played() -> None:
+    table = runs("ab", seeds=6)
+    table = pd.concat([table.assign(episode=e, score=table["score"] + e % 2) for e in range(4)])
+    results = compared(table[(table["policy"] == "a") | (table["mission"] != "z")])
+    found = results.aggregates.query("estimand == 'recipes' and statistic == 'mean'").set_index("policy")
+    assert found["n_missions"].to_dict() == {"a": 2, "b": 2}
+    shared = table[table["mission"] != "z"].groupby("policy")["score"].mean()
+    assert found["value"].to_dict() == pytest.approx(shared.to_dict())
+    assert found[["interval_low", "interval_high"]].notna().all(axis=None)
 
 
 def test_a_recipe_without_a_seed_on_all_missions_takes_no_figure_of_the_others_away() -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from daf.statistics import ranking
+from daf.statistics import few_run_ranks, ranking
 
 
 def test_ranks_share_ties_and_put_the_highest_first() -> None:
@@ -96,3 +96,27 @@ def test_rank_intervals_use_the_levels_of_few_units() -> None:
     np.testing.assert_allclose(found.high, high, atol=0.51)
     plain = np.quantile(ranks, [0.025, 0.975], axis=1)
     assert (found.high - found.low).sum() > (plain[1] - plain[0]).sum() + 1
+
+
+@pytest.mark.parametrize("kind", ["apart", "tied", "nearly tied"])
+@pytest.mark.parametrize("joint", [True, False])
+def test_ranks_of_few_runs_are_those_of_each_resample(monkeypatch: pytest.MonkeyPatch, kind: str, joint: bool) -> None:
+    rng = np.random.default_rng(5)
+    scores = rng.normal(0, 1, (7, 4, 5))
+    if kind != "apart":
+        scores = np.round(scores)
+    if kind == "nearly tied":
+        scores += rng.integers(0, 9, scores.shape) * 4e-13  # chains of ties, and gaps of just the resolution
+    runs = [list(missions) for missions in scores]
+    runs[1], runs[2] = [part[:1] for part in runs[1]], [part[:3] for part in runs[2]]
+    fixed = [place == 1 for place in range(7)]
+
+    def found(most_runs: int) -> ranking.Ranks:
+        monkeypatch.setattr(few_run_ranks, "MOST_RUNS", most_runs)
+        rngs = [np.random.default_rng([1, place]) for place in range(7)]
+        return ranking.bootstrap_run_ranks(runs, fixed=fixed, num_resamples=1_000, rngs=rngs, joint=joint)
+
+    by_kind, one_by_one = found(5), found(0)
+    assert np.isfinite(by_kind.low).sum() == (6 if joint else 7)  # three runs on one mission are too few
+    for name in ("mean_rank", "low", "high", "probability_first"):
+        np.testing.assert_array_equal(getattr(by_kind, name), getattr(one_by_one, name))

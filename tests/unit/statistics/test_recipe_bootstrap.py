@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -61,3 +63,23 @@ def test_improvement_is_that_of_the_runs() -> None:
 def test_few_seeds_have_no_interval() -> None:
     (_, reason) = recipe_bootstrap.crossed_levels([table(1, seeds=4)], 0.95)
     assert reason.startswith("4 units")
+
+
+def test_shifts_are_computed_once_for_every_unit_and_group_of_missions(monkeypatch: pytest.MonkeyPatch) -> None:
+    tables = [table(1), table(2)]
+    plain = recipe_bootstrap.environment_shifts(tables, 500, [RNG(5), RNG(6)])
+    halves = [replace(one, scores=[scores / 2 for scores in one.scores]) for one in tables]
+    first = [replace(one, scores=one.scores[:1], environments=one.environments[:1]) for one in halves]
+    with recipe_bootstrap.columns_kept():
+        kept = recipe_bootstrap.environment_shifts(tables, 500, [RNG(5), RNG(6)])
+        unused = RNG(5)
+        alone = recipe_bootstrap.environment_shifts(first, 500, [unused])
+        assert unused.bit_generator.state == RNG(5).bit_generator.state
+        others = recipe_bootstrap.environment_shifts(tables, 500, [RNG(7), RNG(6)])
+        monkeypatch.setattr(recipe_bootstrap, "KEPT_BYTES", 0)
+        more = recipe_bootstrap.environment_shifts(tables, 400, [RNG(5), RNG(6)])
+    np.testing.assert_array_equal(kept, plain)
+    np.testing.assert_array_equal(alone, [one[:, :1] / 2 for one in plain])
+    np.testing.assert_array_equal([one[:, 1] for one in others], [one[:, 1] for one in plain])
+    assert not np.array_equal(others[0][:, 0], plain[0][:, 0])
+    np.testing.assert_array_equal(more, recipe_bootstrap.environment_shifts(tables, 400, [RNG(5), RNG(6)]))

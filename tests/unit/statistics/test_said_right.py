@@ -11,7 +11,7 @@ import pytest
 
 from daf.comparison import ComparisonResults, daf_compare_scores
 from daf.statistics.records import OVERALL, PairRecord
-from daf.statistics.sentences import Words, mirrored, verdict_sentence, why_undecided
+from daf.statistics.sentences import Words, mirrored, span, verdict_sentence, why_undecided
 
 
 def compared(means: dict[str, float], *, seeds: int = 6, n: int = 1, **settings: object) -> ComparisonResults:
@@ -97,11 +97,48 @@ def test_the_other_side_of_a_pair_has_the_mirrored_t() -> None:
     assert (seen.t, seen.df, seen.difference) == (-2.5, 7.0, -1.0)
 
 
+def test_the_other_side_of_a_pair_has_its_bounds_exchanged() -> None:
+    record = PairRecord(
+        estimand="recipes", mission="m", n_missions=1, policy_a="a", policy_b="b", paired=False, n_a=5, n_b=7,
+        effect_name="d", test="t", mean_a=3.0, mean_b=1.0, difference=2.0, interval_low=0.5, interval_high=4.0,
+        effect=1.5, effect_low=0.2, effect_high=3.0, p_improvement=0.8, p_improvement_low=0.55, p_improvement_high=0.9,
+        iqm_difference=1.0, iqm_low=-0.5, iqm_high=3.5, t=2.5, verdict="better",
+    )  # fmt: skip
+    other = mirrored(record)
+    assert (other.policy_a, other.policy_b, other.n_a, other.n_b, other.verdict) == ("b", "a", 7, 5, "worse")
+    assert (other.mean_a, other.mean_b, other.difference, other.t) == (1.0, 3.0, -2.0, -2.5)
+    assert (other.interval_low, other.interval_high) == (-4.0, -0.5)
+    assert (other.effect, other.effect_low, other.effect_high) == (-1.5, -3.0, -0.2)
+    assert (other.iqm_difference, other.iqm_low, other.iqm_high) == (-1.0, -3.5, 0.5)
+    chances = other.p_improvement, other.p_improvement_low, other.p_improvement_high
+    assert chances == pytest.approx((0.2, 0.1, 0.45))
+
+
 def test_a_tiny_p_never_stands_beside_the_doubt_whether_it_was_chance() -> None:
     record = undecided(p=5e-18, p_holm=5e-18, verdict="insufficient data", reason="2 training seeds are too few")
     sentence = verdict_sentence(record, Words(level=0.95, missions=2))
     assert "chance" not in sentence
     assert "no verdict on these recipes: 2 training seeds are too few" in sentence
+
+
+def test_bounds_that_differ_are_shown_differently() -> None:
+    assert span(-199_999.4, -199_999.2) == "−199,999.4 to −199,999.2"
+    assert span(1e12, 1e12 + 0.5) == "1,000,000,000,000.0 to 1,000,000,000,000.5"
+    assert span(0.501, 0.504) == "0.501 to 0.504"
+    assert span(100.0, 100.0) == "100 to 100"
+    assert span(7.06, 8.64) == "7.06 to 8.64"
+
+
+def test_scores_too_large_for_their_spread_are_named() -> None:
+    noise = np.random.default_rng(1).normal(0, 1, (2, 20))
+    for offset, named in ((1e12, True), (1e9, False)):
+        rows = [(policy, "m", episode, offset + noise[row, episode])
+                for row, policy in enumerate("ab") for episode in range(20)]  # fmt: skip
+        results = daf_compare_scores(pd.DataFrame(rows, columns=["policy", "mission", "episode", "score"]))
+        text = (
+            "Scores on m are so large, compared with how they vary, that differences up to 1 count as rounding errors"
+        )
+        assert any(text in note for note in results.notes) == named
 
 
 def test_the_spread_of_training_seeds_is_in_the_table() -> None:

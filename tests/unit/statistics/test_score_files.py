@@ -158,8 +158,8 @@ def test_anything_else_is_refused_in_four_parts(source: Any, expected: str, foun
         ("deep.json", b"[" * 100_000, "nested more than 100 deep"),
         ("cut.csv.gz", gzip.compress(CSV.encode(), mtime=0)[:30], "content that ends early"),
         ("scores.xlsx", b"PK", "'.xlsx'"),
-        ("comma.csv", b"policy,mission,score\na,m,1,5\nb,m,2,5\n", "4 in row 1: a,m,1,5"),
-        ("tail.csv", b"policy,mission,score\na,m,1,\nb,m,2\n", "4 in row 1"),
+        ("comma.csv", b"policy,mission,score\na,m,1,5\nb,m,2,5\n", "4 in line 2: a,m,1,5"),
+        ("tail.csv", b"policy,mission,score\na,m,1,\nb,m,2\n", "4 in line 2"),
         ("twice.csv", b"policy,mission,score,Score\na,m,1,2\n", "'score' twice"),
         ("nonames.csv", b"a;b;c\n1;2;3\n", "a column 'policy'"),
     ],
@@ -171,6 +171,54 @@ def test_ambiguous_and_damaged_files_are_named(name: str, data: bytes, part: str
         to_episodes(read_scores(path), str(path))
     assert part in str(caught.value)
     assert caught.value.where.startswith(str(path))
+
+
+LINES = "policy,mission,seed,episode,score\n\na,m,1,0,1.5\n"  # with a blank line
+
+
+@pytest.mark.parametrize(
+    ("row", "found"),
+    [
+        ("b,m,1,0,x", "'x' in line 4"),
+        ("b,m,1,0,inf", "inf in line 4"),
+        ("b,,1,0,1", "none in line 4"),
+        ("b,m,1,-1,1", "-1 in line 4"),
+        ("b,m,1,0.5,1", "'0.5' in line 4"),
+        ("b,m,1,,1", "none in line 4"),
+        ("a,m,,1,1", "a has some, but none in line 4"),
+        ("a,m,1,0,1", "episode 0 twice, again in line 4"),
+        ('"a\nb",m,1,0,1\nc,m,1,0,x', "'x' in line 6"),  # a name over two lines
+    ],
+)
+def test_a_wrong_row_of_a_file_is_named_by_its_line(row: str, found: str, tmp_path: Path) -> None:
+    one, other = tmp_path / "scores.csv", tmp_path / "more.csv"
+    one.write_text(LINES + row + "\n")
+    with pytest.raises(BadInputError) as caught:
+        to_episodes(read_scores(one))
+    assert caught.value.found.endswith(found)
+    other.write_text("sep=;\n" + LINES.replace(",", ";").replace("a;", "z;"))
+    with pytest.raises(BadInputError) as caught:
+        to_episodes(read_scores([other, one]))
+    assert caught.value.found.endswith(f"{found} of {one}")
+
+
+def test_rows_of_other_sources_are_numbered(tmp_path: Path) -> None:
+    rows = [*ROWS, {**ROWS[0], "episode": 9, "score": "x"}]
+    (tmp_path / "a.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    (tmp_path / "a.json").write_text(json.dumps(rows))
+    frame = pd.DataFrame(rows, index=pd.Index([5] * 9, name="line"))  # means nothing here
+    for source, place in ((tmp_path / "a.jsonl", "line 9"), (tmp_path / "a.json", "row 8"), (frame, "row 8")):
+        with pytest.raises(BadInputError, match=f"'x' in {place}\n"):
+            to_episodes(read_scores(source))
+
+
+def test_the_results_of_a_comparison_are_not_its_scores(tmp_path: Path) -> None:
+    folder = daf_compare_scores(FRAME, num_resamples=100).write(tmp_path / "main")
+    for source in (folder, folder / "comparison.json", [folder / "comparison.json"]):
+        with pytest.raises(BadInputError) as caught:
+            read_scores(source)
+        assert caught.value.hint == f"its scores are in {folder / 'scores.csv'}"
+    assert_same(folder / "scores.csv")
 
 
 def marl_eval_runs(steps: Any) -> dict[str, Any]:

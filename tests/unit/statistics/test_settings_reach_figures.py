@@ -14,6 +14,7 @@ from daf.config import DAFComparisonConfig
 from daf.statistics import bootstrap, hypothesis_tests, intervals
 from daf.statistics.comparison import compare_episodes
 from daf.statistics.crossed import RunTable
+from daf.statistics.streams import ESTIMAND_KEYS, stream
 
 EPISODES = {"m": 24, "k": 8}
 
@@ -95,6 +96,23 @@ def test_aggregates_weigh_missions_as_they_say(levels: tuple[ComparisonResults, 
     assert values["mean"] == pytest.approx(by_mission.mean())
     assert values["median"] == pytest.approx(by_mission.median())
     assert values["iqm"] == pytest.approx(intervals.iqm(units.to_numpy()))
+
+
+def test_intervals_of_aggregates_are_widened_as_the_statistic_weighs_units() -> None:
+    """By missions of few units for means of missions' means, by all units for the IQM."""
+    scores = [np.random.default_rng(1).normal(0, 1, 40), np.random.default_rng(2).normal(0, 1, 5)]
+    rows = [("a", mission, n, x) for mission, part in zip(("m", "k"), scores, strict=True) for n, x in enumerate(part)]
+    table = pd.DataFrame(rows, columns=["policy", "mission", "episode", "score"])
+    results = daf_compare_scores(table, num_resamples=400)
+    drawn, _ = bootstrap.bootstrap_suite(
+        [scores], statistics=["mean", "median", "iqm"], pairs=[], num_resamples=400,
+        rngs=[stream(results.config, "aggregate", ESTIMAND_KEYS["checkpoints"], "a")],
+    )  # fmt: skip
+    for record in results.aggregate_records:
+        tails = bootstrap.expanded_levels([40, 5], pooled=record.statistic == "iqm")
+        assert tails[0] != pytest.approx(bootstrap.expanded_levels([40, 5], pooled=record.statistic != "iqm")[0])
+        expected = np.quantile(drawn[record.statistic][0], tails)
+        assert (record.interval_low, record.interval_high) == pytest.approx(tuple(expected))
 
 
 def test_the_icc_is_between_training_seeds() -> None:

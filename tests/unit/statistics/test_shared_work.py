@@ -1,121 +1,153 @@
-"""What pairs share changes no figure: units, resamples of joint seeds, whole cells; long comparisons show progress."""
+"""A comparison has the same files on any number of cores."""
 
 from __future__ import annotations
 
-import io
-from dataclasses import asdict
+import os
+import threading
+from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from daf.comparison import daf_compare_scores
-from daf.logging_config import create_daf_logger
-from daf.statistics import joint_bootstrap, progress, unit_collection, units
-from daf.statistics.bootstrap import intervals_from, quantile
-from daf.statistics.effects import wins
-from daf.statistics.ranking import ranks_of_scores
-from daf.statistics.resampled_counts import draw_counts
+from daf.config import DAFComparisonConfig
+from daf.reporting import comparison_page
+from daf.statistics import comparison, comparison_file, overall, pairs
+from daf.statistics.comparison import compare_episodes
+from daf.statistics.pair_table import PairTable
+from daf.system import linear_algebra, shares
+from daf.system.forked_work import CAN_FORK
+from daf.system.shares import at_most
+from tests.copies import copies_left
 
-RNG = np.random.default_rng
-
-
-def table(policies: int = 4, missions: int = 3, seeds: int = 5, episodes: int = 3) -> pd.DataFrame:
-    scores = RNG(0).normal(0, 1, (policies, missions, seeds, episodes)).round(1)
-    policy, mission, seed, episode = (index.ravel() for index in np.indices(scores.shape))
-    names = {"policy": [f"p{one}" for one in policy], "mission": [f"m{one}" for one in mission]}
-    return pd.DataFrame(names | {"seed": seed, "episode": episode, "score": scores.ravel()})
+pytestmark = pytest.mark.skipif(not CAN_FORK, reason="processes are copied on Linux only")
 
 
-def records(frame: pd.DataFrame) -> list[dict[str, object]]:
-    results = daf_compare_scores(frame, num_resamples=200)
-    rows = [asdict(record) for record in (*results.summary, *results.pairs)]
-    return [{name: round(value, 11) if isinstance(value, float) else value for name, value in row.items()}
-            for row in rows]  # fmt: skip
+@pytest.fixture
+def forks(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Three cores, even for small comparisons; gives the processes started."""
+    monkeypatch.setattr(shares, "usable_cpus", lambda: 3)
+    monkeypatch.setattr(threading, "active_count", lambda: 1)
+    for module, name in (
+        (pairs, "FEW_ROWS"), (overall, "FEW_RANKS"), (comparison, "FEW_CELLS"), (comparison_file, "FEW_ROWS"),
+        (comparison_page, "FEW_FIGURES"),
+    ):  # fmt: skip
+        monkeypatch.setattr(module, name, 0)
+    return count_forks(monkeypatch)
 
 
-def test_pairs_in_one_unit_have_the_figures_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    frame = table()
-    frame["score"] *= frame["policy"].map({"p0": 1.0, "p1": 1e3, "p2": 1e-4, "p3": 7.0})
-    shared = records(frame)
-    monkeypatch.setattr(units, "WIDEST", 0.0)
-    np.testing.assert_equal(records(frame), shared)
+def count_forks(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    started: list[int] = []
+    fork: Callable[[], int] = os.fork
+
+    def counted() -> int:
+        process = fork()
+        started.append(process)
+        return process
+
+    monkeypatch.setattr(os, "fork", counted)
+    return started
 
 
-def test_scores_too_far_apart_for_one_unit_are_compared_in_their_own() -> None:
-    def small_pair(frame: pd.DataFrame) -> list[float]:
-        results = daf_compare_scores(frame, num_resamples=200)
-        return [record.t for record in results.pairs if (record.policy_a, record.policy_b) == ("p2", "p3")]
-
-    frame = table()
-    plain = small_pair(frame)
-    frame["score"] *= np.where(frame["policy"].isin(["p2", "p3"]), 1e-200, 1.0)  # squares vanish beside p0's
-    assert small_pair(frame) == pytest.approx(plain, rel=1e-9, nan_ok=True)
-    assert np.isfinite(plain).sum() > 3
-
-
-def test_cells_from_arrays_are_those_of_the_pivoted_table(monkeypatch: pytest.MonkeyPatch) -> None:
-    frame = table().sample(frac=1, random_state=1)
-    fast = records(frame)
-    monkeypatch.setattr(unit_collection._Columns, "cell", lambda *_: None)
-    np.testing.assert_equal(records(frame), fast)
-
-
-@pytest.mark.parametrize("gap", ["a reward is missing", "an episode is missing"])
-def test_cells_with_gaps_are_collected_row_by_row(gap: str) -> None:
-    frame = table()
-    if gap == "a reward is missing":
-        frame.loc[0, "score"] = np.nan
-    else:
-        frame = frame.drop(index=0)
-    row = next(row for row in records(frame) if row.get("policy") == "p0" and row["mission"] == "m0")
-    assert row["n_episodes"] == 2
-
-
-def test_improvement_of_joint_seeds_is_that_of_every_mission() -> None:
-    scores = [
-        [RNG(10 * policy + m).integers(0, 4, 5 + policy % 2).astype(float) for m in range(3)] for policy in range(3)
+def table(runs: int = 3, episodes: int = 4) -> pd.DataFrame:
+    """Three trained policies and a fixed one on three missions; one misses a mission, one fails on another."""
+    rng = np.random.default_rng(5)
+    rows = [
+        (policy, mission, seed, episode, rng.normal(place, 1))
+        for place, policy in enumerate(["ant", "bee", "cat", "dog"])
+        for mission in ["north", "south", "west"]
+        for seed in (range(runs) if policy != "dog" else [None])
+        for episode in range(episodes)
+        if (policy, mission) != ("bee", "west")
     ]
-    counts = [joint_bootstrap.joint_counts(one, 50, RNG(len(one[0]))) for one in scores]
-    found = {}
-    for indices, values in joint_bootstrap.joint_improvement(scores, counts, [(0, 1), (0, 2), (1, 2)]):
-        found |= dict(zip(indices, values, strict=True))
-    for index, (x, y) in enumerate([(0, 1), (0, 2), (1, 2)]):
-        by_mission = [
-            np.einsum("ir,ij,jr->r", counts[x], wins(one, other).astype(float), counts[y]) / (one.size * other.size)
-            for one, other in zip(scores[x], scores[y], strict=True)
-        ]
-        np.testing.assert_allclose(found[index], np.mean(by_mission, axis=0), atol=1e-12)
+    frame = pd.DataFrame(rows, columns=["policy", "mission", "train_seed", "env_seed", "mean_reward"])
+    frame["checkpoint"] = [f"{row[0]}-{row[2]}" for row in rows]
+    frame.loc[(frame["policy"] == "cat") & (frame["mission"] == "south"), "mean_reward"] = np.nan
+    return frame
 
 
-def test_joint_counts_are_the_stream_of_draw_counts() -> None:
-    policy = [np.arange(5.0), np.arange(5.0)]
-    drawn = draw_counts([5, 5], 40, RNG(3), joint=True)
-    np.testing.assert_array_equal(joint_bootstrap.joint_counts(policy, 40, RNG(3)).T, drawn[:, :5])
-    with pytest.raises(ValueError, match="drawn jointly"):
-        joint_bootstrap.joint_counts([np.arange(5.0), np.arange(4.0)], 40, RNG(3))
+def config(**changed: object) -> DAFComparisonConfig:
+    names = {"policies": ["ant", "bee", "cat", "dog"], "missions": ["north", "south", "west"]}
+    return DAFComparisonConfig.from_labels(
+        names | {"num_resamples": 1000, "equivalence_margin": 0.5} | changed, source="test"
+    )
 
 
-def test_quantiles_of_sorted_rows_are_numpys() -> None:
-    values = RNG(1).normal(0, 1, (3, 101))
-    for level in (0.0, 0.013, 0.5, 0.9876, 1.0):
-        assert quantile(np.sort(values, axis=1), level) == pytest.approx(np.quantile(values, level, axis=1).tolist())
-    found = intervals_from(values, [((0.1, 0.9), ""), ((np.nan, np.nan), "too few"), ((0.2, 0.8), "")], "m")
-    assert (found[0].low, found[2].high) == pytest.approx((np.quantile(values[0], 0.1), np.quantile(values[2], 0.8)))
-    assert found[1].method == "insufficient data: too few"
+def files_of(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-def test_ranks_share_ties_and_put_infinite_scores_last() -> None:
-    scores = np.array([[1.0, 2.0], [1.0 + 1e-14, 3.0], [5.0, -np.inf], [0.0, -np.inf]])
-    np.testing.assert_array_equal(ranks_of_scores(scores), [[2.5, 2], [2.5, 1], [1, 3.5], [4, 3.5]])
+@pytest.mark.parametrize(
+    ("runs", "episodes", "changed"),
+    [(3, 4, {}), (6, 1, {}), (5, 3, {"primary": "iqm", "recipe_claim": "these_episodes"})],
+)
+def test_files_are_the_same_on_any_number_of_cores(
+    runs: int, episodes: int, changed: dict[str, object], forks: list[int], tmp_path: Path
+) -> None:
+    for cores in (1, 2, 3):
+        with at_most(cores):
+            results = compare_episodes(table(runs, episodes), config(**changed))
+            (tmp_path / str(cores)).mkdir()
+            results.write(tmp_path / str(cores))
+        assert bool(forks) == (cores > 1)
+    one, two, three = (files_of(tmp_path / str(cores)) for cores in (1, 2, 3))
+    assert "comparison.json" in one
+    assert one == two == three
 
 
-def test_long_comparisons_say_how_far_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
-    stream, times = io.StringIO(), iter([0.0, 5.0, 10.0, 15.0, 40.0])
-    made = create_daf_logger
-    monkeypatch.setattr(progress, "create_daf_logger", lambda name: made(name, stream=stream))
-    shown = progress.Progress(4 * 64, "rows of pairs", clock=lambda: next(times))
-    for _ in range(4 * 64):
-        shown.advance()
-    lines = [line.split("compared")[1].strip() for line in stream.getvalue().splitlines()]
-    assert lines == ["128 of 256 rows of pairs; about 10 s left", "256 of 256 rows of pairs; about 0 s left"]
+def test_rows_of_a_part_are_taken_over_with_their_texts() -> None:
+    records = list(compare_episodes(table(), config()).pairs)
+    whole, rows = PairTable.blank(len(records)), np.arange(len(records))
+    for chosen in (rows[2::3][::-1], rows[::3], rows[1::3]):
+        whole.take_over(chosen, PairTable.of([records[row] for row in chosen.tolist()]))
+    assert whole == PairTable.of(records)
+
+
+@pytest.mark.slow
+def test_pages_and_figures_are_the_same_on_any_number_of_cores(forks: list[int], tmp_path: Path) -> None:
+    results = compare_episodes(table(), config())
+    for cores in (1, 3):
+        with at_most(cores):
+            folder = tmp_path / str(cores)
+            comparison_page.render_results(results, folder / "report.html", folder / "figures")
+    one, three = (files_of(tmp_path / str(cores)) for cores in (1, 3))
+    assert len(one) > 5
+    assert one == three
+
+
+def test_one_policy_has_no_pairs_to_share(forks: list[int]) -> None:
+    alone = table().query("policy == 'ant'")
+    results = compare_episodes(alone, config(policies=["ant"]))
+    assert (len(results.pairs), results.policies) == (0, ["ant"])
+
+
+def test_small_comparisons_stay_in_one_process(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(shares, "usable_cpus", lambda: 3)
+    monkeypatch.setattr(threading, "active_count", lambda: 1)
+    started = count_forks(monkeypatch)
+    compare_episodes(table(), config()).write(tmp_path)
+    assert not started
+
+
+def test_last_bits_do_not_depend_on_threads_of_linear_algebra(monkeypatch: pytest.MonkeyPatch) -> None:
+    used: list[int] = [2]
+    monkeypatch.setattr(linear_algebra, "_loaded", lambda: [(lambda: used[-1], used.append)])
+
+    def check(*arguments: object) -> None:
+        raise LookupError
+
+    monkeypatch.setattr("daf.statistics.checked_episodes.check_episodes", check)
+    with pytest.raises(LookupError):
+        compare_episodes(table(), config())
+    assert used == [2, 1, 2]
+
+
+def test_an_error_is_that_of_one_process(forks: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*arguments: object, **options: object) -> None:
+        raise ZeroDivisionError("in a share")
+
+    monkeypatch.setattr("daf.statistics.pairs.checkpoint_pair", fail)
+    with pytest.raises(ZeroDivisionError, match="in a share"):
+        compare_episodes(table(), config())
+    assert copies_left() == []

@@ -18,6 +18,7 @@ from daf.system.devices import inside_allocation, lease_devices, resolve_device,
 ])  # fmt: skip
 def test_resolution(monkeypatch: pytest.MonkeyPatch, asked: str, there: bool, expected: str) -> None:
     monkeypatch.setattr(devices, "cuda_available", lambda: there)
+    monkeypatch.setattr(devices, "_num_gpus", lambda: 2)
     assert resolve_device(asked) == expected
 
 
@@ -27,6 +28,17 @@ def test_asking_for_a_missing_gpu_is_an_error(monkeypatch: pytest.MonkeyPatch) -
         resolve_device("cuda")
     with pytest.raises(BadInputError):
         resolve_device("gpu")
+
+
+def test_asking_for_one_gpu_too_many_is_an_error_in_four_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And not one of CUDA's, once training has begun."""
+    monkeypatch.setattr(devices, "cuda_available", lambda: True)
+    monkeypatch.setattr(devices, "_num_gpus", lambda: 2)
+    with pytest.raises(UnfitEnvironmentError) as caught:
+        resolve_device("cuda:2")
+    error = caught.value
+    assert (error.expected, error.found, error.where) == ("GPU 2", "2 visible, numbered from 0", "device")
+    assert "CUDA_VISIBLE_DEVICES" in error.hint
 
 
 @pytest.mark.parametrize(("listed", "expected"), [

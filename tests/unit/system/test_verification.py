@@ -81,7 +81,7 @@ def test_files_of_an_earlier_version_are_read_and_counted(out: Path) -> None:
     report = daf_verify_outputs(out)
     assert report.is_intact
     assert report.unchecked == ("old.json",)
-    assert "1 files without a digest were only read, such as old.json" in str(report)
+    assert "1 file without a digest was only read, such as old.json" in str(report)
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ import torch
 from daf.config import MissionConfig
 from daf.config.recipes import TrainingRecipe
 from daf.distributed.failures import TrainingFailedError, read_failures
+from daf.distributed.heartbeat import read_beats
 from daf.distributed.process_group import Group, join_group, leave_group
 from daf.distributed_training import (
     TrainingError,
@@ -59,7 +60,9 @@ def half(rollout: Rollout, number: int) -> dict[str, Any]:
     agents = rollout.actions.shape[1]
     mine = slice(number * agents // 2, (number + 1) * agents // 2)
     columns: dict[str, Any] = {
-        name: column[:, mine].clone() for name, column in vars(rollout).items() if name != "state"
+        name: column if column is None else column[:, mine].clone()
+        for name, column in vars(rollout).items()
+        if name != "state"
     }
     columns["state"] = None if rollout.state is None else tuple(part[mine].clone() for part in rollout.state)
     return columns
@@ -158,15 +161,20 @@ def started() -> Iterator[list[subprocess.Popen[bytes]]]:
             process.wait(120)
 
 
+def told_update(folder: Path, rank: int) -> int | None:
+    beat = read_beats(folder).get(rank)
+    return beat.update if beat else None
+
+
 def lines_in(path: Path) -> int:
     return len(path.read_text().splitlines()) if path.exists() else 0
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_rank_that_is_killed_is_started_again_from_the_checkpoint(
     tmp_path: Path, started: list[subprocess.Popen[bytes]]
 ) -> None:
-    recipe = recipe_of(updates=25)
+    recipe = recipe_of(updates=60)
     train_undisturbed(recipe, tmp_path / "whole")
     code = "import sys; from daf.training.launch import main; sys.exit(main(sys.argv[1:]))"
     options = options_of(checkpoint_interval_steps=UPDATE_STEPS, log_file=tmp_path / "log")
@@ -174,7 +182,8 @@ def test_a_rank_that_is_killed_is_started_again_from_the_checkpoint(
     process = subprocess.Popen([sys.executable, "-c", code, "--job", str(tmp_path / "job.json")], cwd=REPOSITORY)
     started.append(process)
     growing = state_folder(tmp_path / "cut", recipe) / "metrics.jsonl"
-    wait_for(lambda: lines_in(growing) >= 3, process)
+    # Within a second, ranks tell how far they are.
+    wait_for(lambda: lines_in(growing) >= 3 and told_update(growing.parent, rank=1) is not None, process)
     ranks = [p for p in psutil.Process(process.pid).children(recursive=True) if "daf.training.worker" in p.cmdline()]
     ranks = [p for p in ranks if "daf.distributed.elastic_agent" not in p.cmdline()]
     assert len(ranks) == 2

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ from daf.engine.model_files import read_weights
 from daf.engine.random_state import capture_random_state, restore_random_state
 from daf.errors import BadInputError
 from daf.logging_config import create_daf_logger
+from daf.system.forked_work import note_step
 from daf.system.json_files import read_json
 from daf.training.evaluator import Evaluator, check_objective
 from daf.training.loop import train
@@ -190,3 +192,20 @@ def test_a_misspelt_metric_is_told_from_a_statistic() -> None:
     with pytest.raises(BadInputError, match="did you mean 'mean_reward'"):
         check_objective("mean_rewrd", mission)
     check_objective("cogs/carbon.deposited", mission)
+
+
+@pytest.mark.parametrize("policy", ["grid", "tests.unit.engine.networks_of_users.Doubter"])
+def test_every_step_of_an_evaluation_is_a_sign_of_life(policy: str) -> None:
+    """Of a large mission with a large network, an episode may take longer than the watchdog waits."""
+    recipe = recipe_of(policy, episodes=3)
+    beats: list[int] = []
+    trainer = Trainer(recipe, Group(), CPU)
+    assert trainer.evaluator is not None
+    trainer.evaluator._group = SimpleNamespace(  # type: ignore[assignment]
+        rank=0, world_size=1, gather=lambda value: [value], alive=lambda: beats.append(1)
+    )
+    trainer.evaluator.evaluate()
+    assert len(beats) >= 21
+    watched = len(beats)
+    note_step(3)
+    assert len(beats) == watched

@@ -11,7 +11,7 @@ from daf.config import ExperimentConfig
 from daf.config.recipes import package_recipe, with_hyperparameters
 from daf.errors import BadInputError, ConfigError
 from daf.system.user_code import code_in, differences, unfollowed_in_words
-from daf.workflow.learning_plan import refuse_old_profile, take_trials_per_job
+from daf.workflow.learning_plan import refuse_old_profile, take_per_job
 from daf.workflow.plan import Plan, code_of_experiment, mission_recipes
 
 COMPARISON = {"policies": ["trained", "random"], "missions": ["tutorial.miner"], "episodes_per_mission": 16}
@@ -104,6 +104,12 @@ def test_nothing_is_packaged_unless_asked():
 
 
 # ---- episodes --------------------------------------------------------------------------------------------------
+
+
+def test_all_compared_policies_are_listed_once_in_order():
+    other = {"policies": ["baseline", "random", "trained"], "missions": ["arena"]}
+    assert plan(comparisons={"a": COMPARISON, "b": other}).episodes.policies() == ["trained", "random", "baseline"]
+    assert plan(comparisons={"b": other, "a": COMPARISON}).episodes.policies() == ["baseline", "random", "trained"]
 
 
 def test_a_mission_is_played_as_often_as_its_most_demanding_comparison_wants():
@@ -226,16 +232,18 @@ def test_more_trials_change_nothing_of_the_earlier_ones():
 
 
 @pytest.mark.parametrize("found", [0, -1, True, "many", 1.5])
-def test_a_job_runs_at_least_one_trial(found):
+def test_a_job_runs_at_least_one_trial_and_plays_at_least_one_match(found):
     with pytest.raises(BadInputError, match="trials_per_job of the profile"):
-        take_trials_per_job({"trials_per_job": found})
+        take_per_job({"trials_per_job": found}, "trials")
+    with pytest.raises(BadInputError, match="matches_per_job of the profile"):
+        take_per_job({"matches_per_job": found}, "matches")
 
 
 def test_trials_per_job_is_no_part_of_the_experiment():
     config = {"trials_per_job": 8, "name": "x"}
-    assert take_trials_per_job(config) == 8
+    assert take_per_job(config, "trials") == 8
     assert config == {"name": "x"}
-    assert take_trials_per_job(config) == 1
+    assert take_per_job(config, "trials") == 1
 
 
 @pytest.mark.parametrize(
@@ -347,12 +355,15 @@ def test_paths_that_snakemake_would_read_as_patterns_are_refused_all_at_once(tmp
     old = tmp_path / "old {z}"
     old.mkdir()
     (old / "trials.json").write_text("{}")
+    weights = old / "model.safetensors"
+    weights.touch()
     space = {"learning_rate": [0.001, 0.002]}
     experiment = ExperimentConfig.from_dict(
         {
             "daf": {"output_dir": "out {x}"},
             "policies": {"mine": {"data_path": "w {y}/model.zip"}},
-            "sweeps": {"s": {"search_space": space, "warm_start": str(old)}},
+            "sweeps": {"s": {"search_space": space, "warm_start": str(old), "start_from": str(weights)}},
+            "training": {"t": {"start_from": str(weights)}},
         }
     )
     with pytest.raises(ConfigError) as caught:
@@ -361,8 +372,55 @@ def test_paths_that_snakemake_would_read_as_patterns_are_refused_all_at_once(tmp
         "daf.output_dir",
         "policies.mine.data_path",
         "sweeps.s.warm_start",
+        "sweeps.s.start_from",
+        "training.t.start_from",
     ]
     assert "wildcard" in caught.value.hint
+
+
+def test_what_a_training_starts_from_is_made_or_given_before(tmp_path: Path) -> None:
+    weights = tmp_path / "model.safetensors"
+    weights.touch()
+    training = {
+        "easy": {"seeds": [4, 2]},
+        "hard": {"start_from": "easy", "seeds": [2, 3]},
+        "given": {"start_from": str(weights)},
+    }
+    sweep = {"search_space": {"learning_rate": [0.001, 0.002]}, "start_from": "easy"}
+    learning = plan(training=training, sweeps={"s": sweep}, policies={}, comparisons={}).learning
+    first, second = (
+        [f"<out>/training/easy/seed-{seed}/model.{suffix}" for suffix in ("safetensors", "json")] for seed in (4, 2)
+    )
+    assert learning.start_of_training("hard", 2) == second
+    assert learning.start_of_training("hard", 3) == learning.start_of_trials("s") == first
+    assert learning.start_of_training("easy", 4) == []
+    assert learning.start_of_training("given", 1) == [str(weights)]
+    weights.with_suffix(".json").touch()
+    assert learning.start_of_training("given", 1) == [str(weights), str(weights.with_suffix(".json"))]
+    trial = learning.sweep_plan("s").trial_settings()
+    assert trial.training.start_from is not None
+    assert trial.training.start_from.seed == 4
+
+
+def test_a_teacher_is_trained_before_its_pupil_or_its_weights_are_given(tmp_path: Path) -> None:
+    weights = tmp_path / "model.safetensors"
+    weights.write_bytes(b"x")
+    policies = {"trained": {"training": "easy"}, "given": {"class_path": "lstm", "data_path": str(weights)}}
+    training = {
+        "easy": {"seeds": [4, 2]},
+        **{name: {"teacher": {"policy": name, "steps": 9}, "seeds": [2]} for name in ("trained", "given", "baseline")},
+    }
+    learning = plan(training=training, policies=policies, comparisons={}).learning
+    folder = "<out>/training/easy/seed-2"
+    assert learning.teacher_of_training("trained", 2) == [f"{folder}/model.safetensors", f"{folder}/model.json"]
+    assert learning.teacher_of_training("given", 2) == [str(weights)]
+    assert learning.teacher_of_training("baseline", 2) == learning.teacher_of_training("easy", 2) == []
+    recipes = {name: learning.training(name, 2).teacher for name in training}
+    assert recipes["easy"] is None
+    assert recipes["trained"] is not None
+    assert (recipes["trained"].training, recipes["trained"].seed) == ("easy", 2)
+    assert recipes["baseline"] is not None
+    assert recipes["baseline"].class_path == "baseline"
 
 
 # ---- the user's code in recipes ----------------------------------------------------------------------------------

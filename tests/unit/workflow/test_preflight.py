@@ -103,6 +103,16 @@ def test_a_policy_that_nobody_plays_is_checked_too():
     assert only(problems(policies={"y": "gird"}), "policies.y").found == "'gird'"
 
 
+def test_the_hint_for_an_unknown_mission_knows_the_missions_of_the_experiment():
+    missions = {"long_shift": {"source": "assembler_2", "max_steps": 5}}
+    found = problems(missions=missions, comparisons={"c": {**COMPARISON, "missions": ["long_shfit"]}})
+    assert only(found, "comparisons.c.missions").hint == "did you mean 'long_shift'?"
+    source = problems(
+        missions={"mine": {"source": "assembler_22"}}, comparisons={"c": {**COMPARISON, "missions": ["mine"]}}
+    )
+    assert only(source, "comparisons.c.missions").hint == "did you mean 'assembler_2'?"
+
+
 @pytest.mark.parametrize("mission", ["easy_hearts_training", "diagnostic_memory"])
 def test_a_mission_without_room_for_its_agents(mission):
     problem = only(problems(comparisons={"c": {**COMPARISON, "missions": [mission]}}), "comparisons.c.missions")
@@ -145,9 +155,77 @@ def test_weights_are_loaded_before_anything_runs(tmp_path):
     assert "damaged" in only(found, "deployment.validation_mission").found
 
 
+def test_weights_to_start_from_that_do_not_fit():
+    found = problems(
+        training={
+            "a": TRAINING,
+            "fits": {**TRAINING, "start_from": "a"},
+            "larger": {**TRAINING, "init_kwargs": {"hidden_size": 16}, "start_from": "a"},
+            "other": {**TRAINING, "policy_class_path": "stateless", "init_kwargs": {}, "start_from": "a"},
+            "elsewhere": {**TRAINING, "mission": "tutorial.miner", "start_from": "a"},
+        },
+        sweeps={
+            "s": {"mission": "assembler_2", "search_space": {"init_kwargs.hidden_size": [8, 16]}, "start_from": "a"},
+            "t": {"mission": "assembler_2", "search_space": {"gamma": [0.9, 0.99]}, "start_from": "a"},
+        },
+    )
+    by_key = {where: problem for (where, _), problem in found.items()}
+    assert by_key.keys() == {
+        "x.yaml: training.larger.start_from", "x.yaml: training.other.start_from",
+        "x.yaml: training.elsewhere.start_from", "x.yaml: sweeps.t.start_from",
+    }  # fmt: skip
+    larger = by_key["x.yaml: training.larger.start_from"]
+    assert (larger.expected, larger.found) == (
+        "a network with action_head.weight [5, 16]", "one with action_head.weight [5, 8]",
+    )  # fmt: skip
+    assert "weights of training run 'a'" in larger.where
+    assert by_key["x.yaml: training.other.start_from"].found == "those of daf.engine.grid_policy.GridPolicy"
+    elsewhere = by_key["x.yaml: training.elsewhere.start_from"]
+    assert elsewhere.expected.startswith("the same vibe action names on both missions (7: change_vibe_default")
+    assert elsewhere.found.startswith("none (without 'change_vibe_default'")
+
+
+def test_teachers_that_cannot_teach():
+    def taught(by):
+        return {**TRAINING, "teacher": {"policy": by, "steps": 10}}
+
+    found = problems(
+        training={
+            "far": {**TRAINING, "mission": "tutorial.miner"},
+            "scripted": taught("baseline"),
+            "unknown": taught("baselin"),
+            "elsewhere": taught("mine"),
+        },
+        policies={"mine": {"training": "far"}},
+    )
+    by_key = {where: problem for (where, _), problem in found.items()}
+    assert by_key.keys() == {"x.yaml: training.unknown.teacher", "x.yaml: training.elsewhere.teacher"}
+    assert "on both missions" in by_key["x.yaml: training.elsewhere.teacher"].expected
+
+
+def test_a_file_of_weights_to_start_from_is_loaded_before_anything_runs(tmp_path):
+    weights = tmp_path / "model.safetensors"
+    weights.write_bytes(model_files.weights_bytes({"x": torch.zeros(1)}))
+    problem = only(problems(training={"a": {**TRAINING, "start_from": str(weights)}}), "training.a.start_from")
+    assert problem.expected == "weights of this network"
+
+
 def test_environments_that_processes_cannot_share():
     found = problems(training={"a": {**TRAINING, "processes_per_machine": 3}})
     assert ("x.yaml: training.a.hyperparameters.num_envs", "16") in found
+
+
+def test_tournaments_have_the_seats_that_the_engine_has_agents():
+    cup = {"format": "pairing", "candidates": ["random", "noop"], "missions": ["big"], "splits": ["1-1"]}
+    found = problems(missions={"big": {"source": "arena", "variants": ["multi_team"]}}, tournaments={"cup": cup})
+    problem = only(found, "tournaments.cup.missions")
+    assert (problem.expected, problem.found) == ("8 agents, as its matches have seats", "16 agents")
+
+
+def test_everyone_in_a_tournament_exists():
+    cup = {"format": "pickup", "candidates": ["random"], "pool": ["randon"], "missions": ["assembler_2"]}
+    problem = only(problems(tournaments={"cup": cup}), "tournaments.cup.pool")
+    assert "random" in problem.hint
 
 
 # ---- when it is skipped ----------------------------------------------------------------------------------------

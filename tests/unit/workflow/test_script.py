@@ -18,8 +18,11 @@ from daf.search.recipe import strategy_code
 from daf.system import failure_report
 from daf.system.failure_report import FailureReport, is_user_file
 from daf.system.files import PROJECT
+from daf.system.job_states import JobState
+from daf.system.provenance import provenance
 from daf.system.tables import read_parquet, write_parquet
 from daf.system.user_code import KEY
+from daf.training.launch import TrainingInterruptedError
 from daf.workflow.code_changes import code_unchanged
 from daf.workflow.plan import Plan
 from daf.workflow.script import cores_of_job, evaluation_device, script_context
@@ -27,7 +30,7 @@ from daf.workflow.script import cores_of_job, evaluation_device, script_context
 
 def job(folder: Path) -> Any:
     log = [str(folder / "rule.log")]
-    return SimpleNamespace(config={}, rule="evaluate_policy", log=log, input=[], output=[], params=[])
+    return SimpleNamespace(config={}, rule="evaluate_policy", log=log, threads=1, input=[], output=[], params=[])
 
 
 @pytest.mark.parametrize(
@@ -62,6 +65,44 @@ def test_ctrl_c_is_one_line_and_its_exit_code(tmp_path: Path, capsys: Any) -> No
     assert caught.value.code == EXIT_INTERRUPTED
     assert "interrupted by Ctrl-C" in capsys.readouterr().err
     assert "Traceback" not in (tmp_path / "rule.log").read_text()
+
+
+@pytest.mark.parametrize(
+    ("raised", "status", "code"),
+    [
+        (ValueError("no"), "failed", 1),
+        (KeyboardInterrupt(), "interrupted", 130),
+        (TrainingInterruptedError("a", "b", "c"), "interrupted", 75),
+    ],
+)
+def test_a_job_leaves_its_state_until_it_has_succeeded(
+    tmp_path: Path, raised: BaseException, status: str, code: int
+) -> None:
+    seen: list[JobState] = []
+
+    def body() -> None:
+        seen.append(JobState.read(tmp_path / "rule.state.json"))
+        raise raised
+
+    with pytest.raises(SystemExit), script_context(job(tmp_path)):
+        body()
+    (state,) = seen
+    assert (state.rule, state.status, state.process.runs()) == ("evaluate_policy", "running", True)
+    ended = JobState.read(tmp_path / "rule.state.json")
+    assert (ended.status, ended.exit_code, ended.began) == (status, code, state.began)
+    with script_context(job(tmp_path)):
+        pass
+    assert not (tmp_path / "rule.state.json").exists()
+
+
+def test_results_of_a_job_say_which_keys_were_overridden(tmp_path: Path) -> None:
+    overrides = {"file": "my.yaml", "keys": {"daf.seed": {"before": 42, "after": 1}}}
+    started = job(tmp_path)
+    started.config = {"overrides": overrides}
+    with script_context(started):
+        assert provenance({}, {})["overrides"] == overrides
+    with script_context(job(tmp_path)):
+        assert "overrides" not in provenance({}, {})
 
 
 def test_any_other_exception_is_logged_with_its_traceback(tmp_path: Path) -> None:
@@ -218,3 +259,24 @@ def test_folders_that_user_code_puts_on_the_path_are_no_change(mine: Path, monke
     with code_unchanged(made.params, EXPERIMENT, "job train_policy"):
         sys.path.insert(0, str(other))
     assert sys.path[0] == str(other)
+
+
+def test_a_job_ends_without_a_search_of_its_memory_and_with_its_exit_handlers(tmp_path: Path) -> None:
+    program = """
+import atexit, gc, sys
+from types import SimpleNamespace
+atexit.register(lambda: print("frozen at the end:", gc.get_freeze_count() > 1000))
+from daf.workflow.script import script_context
+job = SimpleNamespace(config={}, rule="r", log=[sys.argv[1]], threads=1, input=[], output=[], params=[])
+with script_context(job):
+    atexit.register(lambda: print("handler of the body"))
+    print("frozen in the body:", gc.get_freeze_count() > 1000)
+    if sys.argv[2:]:
+        raise ValueError("wrong")
+"""
+    expected = "frozen in the body: False\nhandler of the body\nfrozen at the end: True\n"
+    for failing in ([], ["failing"]):
+        command = [sys.executable, "-c", program, str(tmp_path / "rule.log"), *failing]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.stdout == expected
+        assert done.returncode == (EXIT_FAILED if failing else 0)

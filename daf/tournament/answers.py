@@ -1,0 +1,346 @@
+"""What a tournament found, in sentences: the answer, what it holds for, and how much more would settle what is open."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from math import ceil, isfinite
+from typing import Literal, Protocol
+
+from daf.config import DAFTournamentConfig
+from daf.config.tournament import REPLACEMENT
+from daf.statistics.records import OVERALL, Estimand, PairRecord, Verdict
+from daf.statistics.results import ComparisonResults
+from daf.statistics.sentences import mirrored, number, span
+from daf.statistics.sequential import SETTLED, unsettled_pairs
+from daf.system.nouns import number_of
+from daf.system.shown import MOST_ROWS, Table
+from daf.tournament.estimates import ValueRecord
+from daf.tournament.line_ups import FailedPolicy
+from daf.tournament.rankings import RankingRecord
+
+Status = Literal["better", "worse", "equivalent", "undecided", "insufficient data", "failed", ""]
+STATUSES: Mapping[Verdict, Status] = {
+    "better": "better", "worse": "worse", "equivalent": "equivalent", "inconclusive": "undecided",
+    "insufficient data": "insufficient data",
+}  # fmt: skip
+MOST_NAMED = 3  # policies in a sentence
+FOR_POWER = 2.04  # ((1.96 + 0.84) / 1.96)^2: times the maps whose interval ends at 0, for a power of 80 %
+MOST_TIMES = 1_000  # as many maps: beyond that, a number would say nothing
+
+
+class Found(Protocol):
+    """What an answer needs of `daf.tournament.results.TournamentResults`."""
+
+    @property
+    def config(self) -> DAFTournamentConfig: ...
+    @property
+    def values(self) -> tuple[ValueRecord, ...]: ...
+    @property
+    def rankings(self) -> tuple[RankingRecord, ...]: ...
+    @property
+    def over_replacement(self) -> ComparisonResults | None: ...
+    @property
+    def candidates(self) -> ComparisonResults | None: ...
+    @property
+    def failed_policies(self) -> tuple[FailedPolicy, ...]: ...
+    @property
+    def notes(self) -> tuple[str, ...]: ...
+    @property
+    def missions(self) -> list[str]: ...
+    @property
+    def policies(self) -> list[str]: ...
+    @property
+    def place(self) -> str: ...
+    @property
+    def unit(self) -> str: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """The answer in a sentence.
+
+    Attributes:
+        status: the verdict on all candidates, if it is the same; else undecided, or empty.
+        claim: what the sentence holds for; empty if there is nothing to add.
+    """
+
+    status: Status
+    sentence: str
+    claim: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class OpenPair:
+    """A pair that more episodes may decide.
+
+    Attributes:
+        record: the one that scores more as policy_a.
+        maps: about how many maps would show a difference as large as that seen; None: unknown, or too many.
+        sentence: all of it in words.
+    """
+
+    record: PairRecord
+    maps: int | None
+    sentence: str
+
+
+# ---- what the answer is made from -------------------------------------------------------------------------
+
+
+def value_of(
+    results: Found,
+    policy: str,
+    *,
+    mission: str | None = None,
+    seats: int | None = None,
+    estimand: Estimand = "checkpoints",
+) -> ValueRecord | None:
+    """The value of a candidate; by default where the answer holds, with all numbers of seats."""
+    place = (policy, mission or results.place, seats, estimand)
+    return next((one for one in results.values if (one.policy, one.mission, one.seats, one.estimand) == place), None)
+
+
+def in_order(results: Found) -> list[str]:
+    """The candidates by value, highest first; those without a result last."""
+
+    def key(policy: str) -> float:
+        found = value_of(results, policy)
+        return -found.mean if found is not None and isfinite(found.mean) else float("inf")
+
+    return sorted(results.policies, key=key)
+
+
+def against_pool(
+    results: Found, estimand: Estimand = "checkpoints", mission: str | None = None
+) -> dict[str, PairRecord]:
+    """By candidate, its record against teams from the pool alone; empty without them."""
+    found = results.over_replacement
+    if found is None:
+        return {}
+    records = found.headline_records(estimand, overall_only=mission is None, policy=REPLACEMENT)
+    chosen = [record for record in records if record.mission == (mission or results.place)]
+    seen = [record if record.policy_b == REPLACEMENT else mirrored(record) for record in chosen]
+    return {record.policy_a: record for record in seen}
+
+
+def ranks(results: Found, method: str = "value") -> dict[str, RankingRecord]:
+    """By candidate, its rank by a method."""
+    return {record.policy: record for record in results.rankings if record.method == method}
+
+
+# ---- the answer -------------------------------------------------------------------------------------------
+
+
+def answer(results: Found) -> Answer:
+    """Which candidates are better than the pool, or else which are first, and whether that is sure."""
+    known = [policy for policy in in_order(results) if (own := value_of(results, policy)) and isfinite(own.mean)]
+    if not known:
+        return Answer(status="failed", sentence="No candidate has a result: every episode failed.")
+    by_pool = {policy: record for policy, record in against_pool(results).items() if policy in known}
+    if not by_pool:
+        status, sentence = _first(results, known)
+        return Answer(status=status, sentence=sentence, claim=_claim(results))
+    groups: dict[Verdict, list[str]] = {}
+    for policy in known:
+        if policy in by_pool:
+            groups.setdefault(by_pool[policy].verdict, []).append(policy)
+    is_settled = bool({"better", "worse", "equivalent"} & groups.keys())
+    status = STATUSES[next(iter(groups))] if len(groups) == 1 else "" if is_settled else "undecided"
+    sentence = _of_one(results, *by_pool.values()) if len(by_pool) == 1 else _of_several(results, groups)
+    return Answer(status=status, sentence=sentence, claim=_claim(results))
+
+
+def _where(results: Found) -> str:
+    count = len(results.missions)
+    return f"on {results.missions[0]}" if count == 1 else f"over {count} missions"
+
+
+def _of_one(results: Found, record: PairRecord) -> str:
+    """The answer about a single candidate, with the size of the difference."""
+    name, where = record.policy_a, _where(results)
+    bounds = f"{_level(results)} interval {span(record.interval_low, record.interval_high)}"
+    size = f"{number(abs(record.difference))} {results.unit}"
+    if record.verdict in ("better", "worse"):
+        more = "more" if record.verdict == "better" else "less"
+        return f"{name} is worth {size} {more} than the pool that it replaces {where} ({bounds})."
+    if record.verdict == "equivalent":
+        return f"{name} is worth the same as the pool that it replaces {where}{_within(results)} ({bounds})."
+    if record.verdict == "inconclusive":
+        seen = f"it scores {size} {'more' if record.difference >= 0 else 'less'} ({bounds})"
+        return f"It is undecided whether {name} is worth more than the pool that it replaces {where}: {seen}."
+    return f"The data allow no verdict on {name} against the pool {where}: {record.reason}."
+
+
+def _of_several(results: Found, groups: Mapping[Verdict, Sequence[str]]) -> str:
+    """'a and b are worth more than the pool that they replace on m, c less; d is undecided. …'"""
+    total, where = sum(map(len, groups.values())), _where(results)
+    wordings: tuple[tuple[Verdict, str], ...] = (
+        ("better", "more than"), ("worse", "less than"), ("equivalent", f"the same{_within(results)} as"),
+    )  # fmt: skip
+    settled = [
+        (_listed(groups[verdict], total), words, len(groups[verdict]) == 1)
+        for verdict, words in wordings
+        if verdict in groups
+    ]  # fmt: skip
+    open_ = [name for verdict in ("inconclusive", "insufficient data") for name in groups.get(verdict, ())]
+    parts = []
+    for place, (names, words, is_one) in enumerate(settled):
+        pool = f"the pool that {'it replaces' if is_one else 'they replace'} {where}" if place == 0 else "it"
+        parts.append(f"{names} {'is' if is_one else 'are'} worth {words} {pool}")
+    if open_ and not parts:
+        every = "any candidate" if len(open_) == total else _listed(open_, total)
+        sentence = f"It is undecided whether {every} is worth more than the pool {where}"
+    else:
+        sentence = ", ".join(parts)
+        sentence += f"; {_listed(open_, total)} {'is' if len(open_) == 1 else 'are'} undecided" if open_ else ""
+    return f"{sentence[0].upper() if sentence.startswith(('all', 'it')) else sentence[0]}{sentence[1:]}."
+
+
+def _first(results: Found, known: Sequence[str]) -> tuple[Status, str]:
+    """Which candidate has the highest value, and which others may be first too."""
+    own = value_of(results, known[0])
+    assert own is not None
+    mean = f"{number(own.mean)} {results.unit}, {_level(results)} interval {span(own.low, own.high)}"
+    if len(known) == 1:
+        return "", f"{known[0]} scores {mean} {_where(results)}."
+    sets = ranks(results)
+    also = [policy for policy in known[1:] if policy in sets and sets[policy].rank_low == 1]
+    if not also:
+        return "better", f"{known[0]} is worth more than every other candidate {_where(results)} ({mean})."
+    others = f"{_listed(also, len(known))} may be first as well" if len(also) < len(known) - 1 else (
+        "but every other candidate may be first as well" if len(also) > 1 else f"but {also[0]} may be first as well"
+    )  # fmt: skip
+    return "undecided", f"{known[0]} has the highest value {_where(results)} ({mean}), {others}."
+
+
+def _claim(results: Found) -> str:
+    """What the answer holds for."""
+    found = results.over_replacement or results.candidates
+    if found is None or not any(record.trained for record in found.summary):
+        return ""
+    if found.estimand["recipes"]["answered"]:
+        return "This holds for exactly these weights; “These recipes” answers for training them again."
+    return "This holds for exactly these weights. Whether training again would give the same is not answered."
+
+
+def _within(results: Found) -> str:
+    margin = results.config.equivalence_margin
+    return "" if margin is None else f" (within ±{number(margin)})"
+
+
+def _level(results: Found) -> str:
+    return f"{100 * results.config.confidence_level:.4g} %"
+
+
+def _listed(names: Sequence[str], total: int) -> str:
+    """'a, b and c', '5 of 8 candidates', or 'all 8 candidates'."""
+    if len(names) > MOST_NAMED:
+        return f"all {total} candidates" if len(names) == total else f"{len(names)} of {total} candidates"
+    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
+
+
+# ---- what is open -----------------------------------------------------------------------------------------
+
+
+def open_pairs(results: Found) -> list[OpenPair]:
+    """The pairs that more episodes may decide: candidates with the pool first, the largest differences first."""
+    pairs = []
+    for found in (results.over_replacement, results.candidates):
+        records = [] if found is None else unsettled_pairs(found)
+        ahead = [record if not record.difference < 0 else mirrored(record) for record in records]
+        ahead.sort(key=lambda record: -record.difference if isfinite(record.difference) else 0.0)
+        pairs += [_open_pair(record) for record in ahead]
+    return pairs
+
+
+def _open_pair(record: PairRecord) -> OpenPair:
+    a, b = (_named(name) for name in (record.policy_a, record.policy_b))
+    half, size = (record.interval_high - record.interval_low) / 2, abs(record.difference)
+    seen = f"{a} and {b} differ by {number(size)} ({span(record.interval_low, record.interval_high)})"
+    maps, had = None, record.n_a or 0
+    if record.verdict in SETTLED:
+        return OpenPair(record=record, maps=None, sentence=f"{seen}; more maps would confirm it: {record.caution}.")
+    if record.more_needed is not None and record.n_needed is not None:
+        maps = record.n_needed
+        more = f"{maps:,} maps would show a difference of the declared margin" if maps > had else "the test is stricter"
+    elif not isfinite(half) or half <= 0 or not had:
+        more = record.reason or "the number of maps that would settle it is unknown"
+    elif size * MOST_TIMES**0.5 < half:
+        more = "they score so much alike that only a declared `equivalence_margin` could settle it"
+    else:
+        maps = max(had + 1, ceil(had * FOR_POWER * (half / size) ** 2))
+        more = f"about {_rounded(maps):,} maps instead of {had:,} would show a difference of this size"
+    caution = f"; {record.caution}" if record.caution else ""
+    return OpenPair(record=record, maps=maps, sentence=f"{seen}: {more}{caution}.")
+
+
+def _rounded(count: int) -> int:
+    """Two digits: the third means nothing."""
+    step: int = 10 ** max(0, len(str(count)) - 2)
+    return step * ceil(count / step)
+
+
+def _named(policy: str) -> str:
+    return "the pool" if policy == REPLACEMENT else policy
+
+
+# ---- for terminals and notebooks --------------------------------------------------------------------------
+
+
+def tables(results: Found) -> Iterator[Table]:
+    """Values, rankings and notes."""
+    order, pool, places = in_order(results), against_pool(results), ranks(results)
+    rows = [_row(results, policy, pool.get(policy), places.get(policy)) for policy in order[:MOST_ROWS]]
+    level = f"{_level(results)} interval"
+    headings = ("candidate", "mean", level, *(("over the pool", level, "verdict") if pool else ()), "rank set")
+    yield Table(title=f"values, in {results.unit}", columns=headings, rows=rows, total=len(order))
+    if results.failed_policies:
+        yield Table.of("failed episodes", results.failed_policies)
+    if results.notes:
+        notes = [(note,) for note in results.notes]
+        yield Table(title="notes", columns=("",), rows=notes[:MOST_ROWS], total=len(notes))
+
+
+def _row(results: Found, policy: str, pool: PairRecord | None, rank: RankingRecord | None) -> tuple[object, ...]:
+    own = value_of(results, policy)
+    mean = ("failed", "") if own is None else (number(own.mean), span(own.low, own.high))
+    ranked = "" if rank is None else f"{rank.rank_low} to {rank.rank_high}"
+    if results.over_replacement is None:
+        return (policy, *mean, ranked)
+    over = ("", "", "")
+    if own is not None and pool is not None:
+        over = number(own.over_replacement), span(own.over_low, own.over_high), STATUSES[pool.verdict]
+    return (policy, *mean, *over, ranked)
+
+
+def text(results: Found) -> str:
+    """What `print` writes."""
+    found = answer(results)
+    lines = [found.sentence, *([found.claim] if found.claim else []), "", "Values"]
+    for policy in in_order(results):
+        own = value_of(results, policy)
+        if own is None:
+            lines.append(f"  {policy} has no result.")
+            continue
+        over = ""
+        if isfinite(own.over_replacement):
+            over = f"; {number(own.over_replacement)} over the pool ({span(own.over_low, own.over_high)})"
+        lines.append(
+            f"  {policy}: {number(own.mean)} ({span(own.low, own.high)}){over}, {number_of(own.n_maps, 'map')}"
+        )
+    open_ = open_pairs(results)
+    if open_:
+        lines += ["", "Open", *(f"  {pair.sentence}" for pair in open_[:MOST_ROWS])]
+    if results.failed_policies:
+        lines += ["", "Failed"]
+        for one in results.failed_policies:
+            lines.append(f"  {one.policy}: {one.n_failed} of {number_of(one.n_episodes, 'episode')}: {one.cause}")
+    if results.notes:
+        lines += ["", "Notes", *(f"  {note}" for note in results.notes)]
+    return "\n".join(lines)
+
+
+def missions_of(results: Found) -> list[str]:
+    """The missions, with all of them together first if there are several."""
+    return [OVERALL, *results.missions] if len(results.missions) > 1 else results.missions

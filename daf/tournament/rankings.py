@@ -1,0 +1,104 @@
+"""Every ranking of the field, with rank sets: values, and methods on pairwise comparisons."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from math import nan
+from typing import Annotated, Literal
+
+import numpy as np
+
+from daf.statistics.intervals import Array
+from daf.statistics.records import Verdict
+from daf.tournament import equilibria, ratings
+from daf.tournament.preferences import PairTotals, Preferences
+from daf.tournament.rank_sets import RankSet, compatible_ranks, rank_sets, shown_by_verdicts
+
+Method = Literal["value", "elo", "openskill", "soft_condorcet", "maximal_lottery", "nash_average", "alpha_rank"]
+
+METHODS: dict[Method, Callable[[PairTotals], Array]] = {
+    "elo": ratings.elo,
+    "soft_condorcet": ratings.soft_condorcet,
+    "maximal_lottery": lambda pairs: equilibria.maximal_lottery(pairs.shares),
+    "nash_average": lambda pairs: equilibria.nash_average(pairs.differences),
+    "alpha_rank": lambda pairs: equilibria.alpha_rank(pairs.shares),
+}
+"""How to score the results of all pairs; rank sets say which scores are compatible with the data."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RankingRecord:
+    """A candidate in one ranking."""
+
+    method: Annotated[
+        Method,
+        "`value` (mean score), `elo`, `openskill`, `soft_condorcet`, `maximal_lottery`, `nash_average` or `alpha_rank`",
+    ]
+    use: Annotated[
+        Literal["conclusion", "recognition"], "`recognition`: copies of a policy move it; draw no conclusions from it"
+    ]
+    policy: Annotated[str, "name of the candidate"]
+    score: Annotated[float, "its score by that method; unknown if it was never compared with others"]
+    low: Annotated[float, "the score if its results were as bad as is compatible with the data"] = nan
+    high: Annotated[float, "the score if they were as good as is compatible"] = nan
+    rank: Annotated[float, "its rank, 1 is best; equal scores share a rank"]
+    rank_low: Annotated[int, "best rank that is compatible with the data, for all candidates at once"]
+    rank_high: Annotated[int, "worst such rank"]
+
+
+def value_ranking(
+    values: Sequence[tuple[str, float, float, float]], verdicts: Sequence[tuple[str, str, Verdict]]
+) -> list[RankingRecord]:
+    """The ranking by mean score.
+
+    Args:
+        values: candidates with mean, lower and upper bound.
+        verdicts: on pairs of them, adjusted for their number.
+    """
+    policies = [policy for policy, *_ in values]
+    scores = np.array([score for _, score, _, _ in values])
+    sets = rank_sets(scores, shown_by_verdicts(policies, verdicts))
+    return [
+        _record("value", policy, (score, low, high), found)
+        for (policy, score, low, high), found in zip(values, sets, strict=True)
+    ]
+
+
+def comparison_rankings(preferences: Preferences, level: float, num_resamples: int, seed: int) -> list[RankingRecord]:
+    """The rankings by pairwise comparisons. OpenSkill depends on the order of games and has no rank sets."""
+    margins = preferences.margins_of_error(level, num_resamples, np.random.default_rng(seed))
+    totals, size = preferences.totals, len(preferences.policies)
+    worse = tuple(-margin for margin in margins)
+    records = list[RankingRecord]()
+    for method, score in METHODS.items():
+        scores = score(totals)
+        best, worst = (
+            np.array([score(totals.moved(candidate, *moves)) for candidate in range(size)])
+            for moves in (margins, worse)
+        )
+        sets = compatible_ranks(scores, best, worst)
+        records += [
+            _record(method, policy, (float(value), float(low), float(high)), found)
+            for policy, value, low, high, found in zip(
+                preferences.policies, scores, np.diag(worst), np.diag(best), sets, strict=True
+            )
+        ]
+    return records + _open_skill(preferences)
+
+
+def _open_skill(preferences: Preferences) -> list[RankingRecord]:
+    found = ratings.open_skill(preferences)
+    size = len(found)
+    sets = rank_sets(np.array([rating.ordinal for rating in found]), np.zeros((size, size), dtype=bool))
+    return [
+        _record("openskill", policy, (rating.mu, rating.ordinal, rating.mu + 3 * rating.sigma), ranked)
+        for policy, rating, ranked in zip(preferences.policies, found, sets, strict=True)
+    ]
+
+
+def _record(method: Method, policy: str, score: tuple[float, float, float], found: RankSet) -> RankingRecord:
+    return RankingRecord(
+        method=method, use="recognition" if method in ("elo", "openskill") else "conclusion", policy=policy,
+        score=score[0], low=score[1], high=score[2], rank=found.rank, rank_low=found.low, rank_high=found.high,
+    )  # fmt: skip

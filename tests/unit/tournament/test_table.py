@@ -1,0 +1,139 @@
+"""The seats table and the layout of leagues: what is written is read, and what contradicts itself is refused."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from daf.errors import BadInputError
+from daf.tournament.estimates import value_records
+from daf.tournament.league import league_rows, read_league, write_league
+from daf.tournament.scores import scores_of_seats
+from daf.tournament.table import check_seats, read_provenance, read_seats, seats_frame, write_seats
+from tests.unit.tournament.simulated import matches_of, noise, played, seats_of, tournament
+
+SEAT = {
+    "mission": "m", "match": "1-a_1-b", "episode": 0, "env_seed": 7, "seat": 0, "policy": "a", "train_seed": None,
+    "in_pool": False, "agent_reward": 1.0, "team_reward": 2.0, "length": 10, "actions": '{"noop": 10}', "timeouts": 0,
+    "status": "played", "failure": None,
+}  # fmt: skip
+OTHER = {**SEAT, "seat": 1, "policy": "b", "agent_reward": 3.0}
+FAILED = {"agent_reward": None, "team_reward": None, "length": None, "status": "failed"}
+
+
+def rewards(players: Any, seed: int) -> Any:
+    return noise(seed, players).normal(size=len(players))
+
+
+def test_a_written_table_is_read_with_its_provenance(tmp_path: Path) -> None:
+    config = tournament(candidates=["c", "d"], episodes=2)
+    frame = seats_of(config, matches_of(config, train_seeds={"c": [1, 2]}), rewards)
+    halves = frame["episode"] == 0
+    write_seats(tmp_path / "0.parquet", frame[halves], {"recipe": "x"})
+    write_seats(tmp_path / "1.parquet", frame[~halves], {"recipe": "x"})
+    read = read_seats([tmp_path / "0.parquet", tmp_path / "1.parquet"])
+    pd.testing.assert_frame_equal(read, frame)
+    assert read_provenance(tmp_path / "0.parquet") == {"recipe": "x"}
+
+
+@pytest.mark.parametrize(
+    ("change", "expected", "column"),
+    [
+        ({"seat": 0}, "seats 0, 1, 2, … of every episode, each once", "seat"),
+        ({"seat": 2}, "seats 0, 1, 2, … of every episode, each once", "seat"),
+        ({"env_seed": 8}, "one value of env_seed", ""),
+        ({"team_reward": 2.5}, "one value of team_reward", ""),
+        ({"status": "failed"}, "one value of status", ""),
+        ({"agent_reward": None}, "finite rewards of every episode that was played", "agent_reward"),
+        ({"agent_reward": 4.0}, "the mean of the agents' rewards", "team_reward"),
+        ({"failure": "ValueError"}, "no failure of an episode that was played", "failure"),
+        ({"policy": None}, "a value in every row", "policy"),
+    ],
+)
+def test_rows_that_contradict_each_other_are_refused(change: dict[str, Any], expected: str, column: str) -> None:
+    assert len(seats_frame([SEAT, OTHER])) == 2
+    with pytest.raises(BadInputError) as caught:
+        seats_frame([SEAT, {**OTHER, **change}])
+    assert caught.value.expected == expected
+    assert caught.value.where == ("seats table" if not column else f"seats table: {column}")
+
+
+def test_a_failed_episode_names_who_caused_it_and_has_no_scores() -> None:
+    failed = [{**SEAT, **FAILED, "episode": 1}, {**OTHER, **FAILED, "episode": 1, "failure": "ValueError: no"}]
+    frame = seats_frame([SEAT, OTHER, *failed])
+    scores = scores_of_seats(frame)
+    assert [(row.policy, row.episode) for row in scores.rows] == [("a", 0), ("b", 0)]
+    assert scores.failed_episodes == 1
+    with pytest.raises(BadInputError, match="the reason of every failed episode"):
+        seats_frame([SEAT, OTHER, *[{**row, "failure": None} for row in failed]])
+    with pytest.raises(BadInputError, match="no rewards of a failed episode"):
+        seats_frame([{**SEAT, "status": "failed", "failure": "x"}, {**OTHER, "status": "failed"}])
+    with pytest.raises(BadInputError, match="seats of episodes"):
+        check_seats(frame.iloc[:0])
+
+
+def test_missions_have_one_number_of_seats() -> None:
+    third = {**SEAT, "match": "1-a", "team_reward": 1.0}
+    with pytest.raises(BadInputError, match="equal numbers of seats in all episodes of a mission"):
+        seats_frame([SEAT, OTHER, third])
+    assert len(seats_frame([SEAT, OTHER, {**third, "mission": "n"}])) == 3
+
+
+# ---- leagues ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".json"])
+def test_an_exported_tournament_gives_the_same_conclusions(suffix: str, tmp_path: Path) -> None:
+    config = tournament(candidates=["c", "d"], pool=["x", "007"], episodes=3, missions=["m", "n"])
+    scores = played(config, matches_of(config, train_seeds={"c": [1, 2]}), rewards)
+    write_league(tmp_path / f"matches{suffix}", scores)
+    read = read_league(tmp_path / f"matches{suffix}")
+    assert league_rows(read) == [
+        row.__class__(**{**vars_of(row), "match": f"{row.match}:{score.episode}"})
+        for row, score in zip(league_rows(scores), scores.rows, strict=True)
+    ]
+    ours, theirs = (value_records(found, config.weights, 0.95) for found in (scores, read))
+    assert [value.policy for value in theirs] == [value.policy for value in ours]
+    for a, b in zip(ours, theirs, strict=True):
+        assert (b.mean, b.low, b.over_high) == pytest.approx((a.mean, a.low, a.over_high), nan_ok=True)
+
+
+def vars_of(row: Any) -> dict[str, Any]:
+    return {name: getattr(row, name) for name in row.__dataclass_fields__}
+
+
+def test_the_smallest_table_of_a_league_is_enough(tmp_path: Path) -> None:
+    path = tmp_path / "league.csv"
+    path.write_text("Match;Policy;Seats;Score\n1;alice;3;2,5\n1;bob;1;2,5\n2;alice;1;1\n2;bob;3;0\n")
+    scores = read_league(path)
+    assert [(r.match, r.policy, r.seats, r.num_seats, r.score) for r in scores.rows] == [
+        ("1", "alice", 3, 4, 2.5), ("1", "bob", 1, 4, 2.5), ("2", "alice", 1, 4, 1.0), ("2", "bob", 3, 4, 0.0),
+    ]  # fmt: skip
+    assert scores.rows[2].team_score == 0.25
+    assert len({row.env_seed for row in scores.rows}) == 2  # each match has its own map
+    assert read_league(json.loads(json.dumps([vars_of(row) for row in league_rows(scores)]))).missions == ["league"]
+
+
+ROW = {"match": 1, "policy": "a", "seats": 2, "score": 1.0}
+
+
+@pytest.mark.parametrize(
+    ("rows", "expected", "found"),
+    [
+        ([{**ROW, "seats": 0}], "1 or more seats", "0 of a in match 1"),
+        ([ROW, ROW], "one row per policy and match", "a twice in match 1"),
+        ([{**ROW, "map": 1}, {**ROW, "policy": "b", "map": 2}], "one map per match", "several in match 1"),
+        ([{"match": 1, "policy": "a", "score": 1.0}], "a column 'seats'", "none"),
+        ([{**ROW, "seats": 1.5}], "an integer", "1.5"),
+        ([{**ROW, "score": "high"}], "a number", "'high'"),
+    ],
+)
+def test_damaged_tables_of_leagues_are_refused(rows: list[dict[str, Any]], expected: str, found: str) -> None:
+    with pytest.raises(BadInputError) as caught:
+        read_league(rows)
+    assert expected in caught.value.expected
+    assert found in caught.value.found
