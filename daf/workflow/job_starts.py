@@ -48,11 +48,12 @@ def start_jobs_here(server: ForkServer | None) -> Callable[[], None]:
             )
         )
 
-    measure_jobs_less_often()
-    undo = replace_script_starts(start, _noted)
+    undo_measuring = measure_jobs_less_often()
+    undo_starts = replace_script_starts(start, _noted)
 
     def end() -> None:
-        undo()
+        undo_starts()
+        undo_measuring()
         if server is not None:
             server.close()
 

@@ -144,9 +144,9 @@ class StartingScript:
 MEASURING_SECONDS, FIRST_LOOKS = 2.0, 2
 
 
-def measure_jobs_less_often() -> None:
+def measure_jobs_less_often() -> Callable[[], None]:
     """Let Snakemake look at a job's memory twice in its first second and every 2 s in its first minute, not twice a
-    second for 15 s.
+    second for 15 s; return what undoes it.
 
     A look walks through all pages of a process with torch, which takes 35 ms: a second for a job of 15 s.
     """
@@ -159,7 +159,10 @@ def measure_jobs_less_often() -> None:
         timer._timer = benchmark.DaemonTimer(seconds, timer._action)
         timer._timer.start()
 
-    benchmark.ScheduledPeriodicTimer._schedule = schedule
+    timer_class = benchmark.ScheduledPeriodicTimer
+    original = timer_class._schedule
+    timer_class._schedule = schedule
+    return lambda: setattr(timer_class, "_schedule", original)
 
 
 def replace_script_starts(

@@ -72,7 +72,6 @@ def test_the_memory_of_jobs_is_looked_at_less_often(monkeypatch: pytest.MonkeyPa
     import snakemake.benchmark as benchmark
 
     begun: list[float] = []
-    monkeypatch.setattr(benchmark.ScheduledPeriodicTimer, "_schedule", benchmark.ScheduledPeriodicTimer._schedule)
     monkeypatch.setattr(benchmark.DaemonTimer, "start", lambda timer: begun.append(timer.interval))
     monkeypatch.setattr(benchmark.BenchmarkTimer, "work", lambda timer: None)
 
@@ -85,5 +84,7 @@ def test_the_memory_of_jobs_is_looked_at_less_often(monkeypatch: pytest.MonkeyPa
         return list(begun)
 
     assert intervals() == [0.5] * 30 + [30] * 2
-    measure_jobs_less_often()
+    undo = measure_jobs_less_often()
     assert intervals() == [0.5] * 2 + [MEASURING_SECONDS] * 28 + [30] * 2
+    undo()
+    assert intervals() == [0.5] * 30 + [30] * 2
