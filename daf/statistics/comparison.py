@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from daf.config import DAFComparisonConfig
@@ -92,10 +93,6 @@ def _computation(frame: pd.DataFrame, config: DAFComparisonConfig, units: Units,
     Args:
         is_table: whether the episodes come from a table of scores, whose environment seeds are unknown.
     """
-    from importlib import metadata
-
-    from daf import __version__
-
     seeds = {str(name): sorted({int(seed) for seed in part}) for name, part in frame.groupby("mission")["env_seed"]}
     scales: Any = "none: raw rewards"
     if config.normalization is not None:
@@ -106,8 +103,18 @@ def _computation(frame: pd.DataFrame, config: DAFComparisonConfig, units: Units,
         "resampling_seed": config.seed,
         "num_resamples": config.num_resamples,
         "normalization": scales,
-        "versions": {"daf": __version__} | {name: metadata.version(name) for name in ("numpy", "scipy", "pandas")},
+        "versions": dict(_versions()),
     }
+
+
+@cache
+def _versions() -> Mapping[str, str]:
+    """Of what computes; kept, because every interim analysis asks and the records of what is installed are slow to read."""
+    from importlib import metadata
+
+    from daf import __version__
+
+    return {"daf": __version__} | {name: metadata.version(name) for name in ("numpy", "scipy", "pandas")}
 
 
 def _seeds_in_words(seeds: Sequence[int], *, is_table: bool) -> str:
