@@ -109,7 +109,7 @@ def _computation(frame: pd.DataFrame, config: DAFComparisonConfig, units: Units,
 
 @cache
 def _versions() -> Mapping[str, str]:
-    """Of what computes; kept, because every interim analysis asks and the records of what is installed are slow to read."""
+    """Of what computes; kept, because every interim analysis asks and looking them up takes milliseconds."""
     from importlib import metadata
 
     from daf import __version__
