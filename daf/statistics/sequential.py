@@ -14,7 +14,7 @@ are informative about a recipe.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from math import ceil
 from typing import TYPE_CHECKING, Any
@@ -82,15 +82,21 @@ def interim_analyses(
         episodes: an episodes table; the column `episode` decides which analyses include a row.
         options: for `compare_episodes`.
     """
+    reached = int(episodes["episode"].max()) + 1
+    sizes = [size for size in interim_sizes(config) if size <= reached]
+    return _analyses((episodes[episodes["episode"] < size] for size in sizes), config, **options)
+
+
+def _analyses(
+    growing: Iterable[pd.DataFrame], config: DAFComparisonConfig, **options: Any
+) -> Iterator[ComparisonResults]:
+    """Compare the episodes of each interim analysis, and ask for those of the next only while a pair is unsettled."""
     from daf.statistics.comparison import compare_episodes
 
     sizes, analyses = interim_sizes(config), []
-    reached = int(episodes["episode"].max()) + 1
-    for size, level in zip(sizes, interim_levels(config), strict=True):
-        if size > reached:
-            return
+    for size, level, episodes in zip(sizes, interim_levels(config), growing, strict=False):
         at_level = config.model_copy(update={"confidence_level": level})
-        results = compare_episodes(episodes[episodes["episode"] < size], at_level, **options)
+        results = compare_episodes(episodes, at_level, **options)
         left = unsettled(results)
         analyses.append({"episodes": size, "confidence_level": level, "unsettled": left})
         done = not left or size == sizes[-1]
@@ -118,12 +124,13 @@ def play_until_settled(
     """
     import pandas as pd
 
-    batches: list[pd.DataFrame] = []
-    for first, stop in zip([0, *interim_sizes(config)], interim_sizes(config), strict=False):
-        batches.append(play(first, stop))
-        *_, results = interim_analyses(pd.concat(batches, ignore_index=True), config, **options)
-        if results.sequential and results.sequential["done"]:
-            break
+    def played() -> Iterator[pd.DataFrame]:
+        batches: list[pd.DataFrame] = []
+        for first, stop in zip([0, *interim_sizes(config)], interim_sizes(config), strict=False):
+            batches.append(play(first, stop))
+            yield pd.concat(batches, ignore_index=True)
+
+    *_, results = _analyses(played(), config, **options)
     return results
 
 

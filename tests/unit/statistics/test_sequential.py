@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -80,6 +81,21 @@ def test_it_stops_at_the_first_analysis_that_settles_every_pair() -> None:
     row = results.headline_records("checkpoints")[0]
     assert (row.verdict, row.n_a) == ("better", 16)
     assert any("Episodes were added until every pair had a verdict: 16" in note for note in results.notes)
+
+
+def test_every_analysis_of_a_comparison_that_goes_on_is_made_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes: list[int] = []
+
+    def counted(frame: pd.DataFrame, *arguments: Any, **options: Any) -> Any:
+        sizes.append(frame["episode"].nunique())
+        return compare_episodes(frame, *arguments, **options)
+
+    monkeypatch.setattr("daf.statistics.comparison.compare_episodes", counted)
+    results = sequential.play_until_settled(player(episodes(0.0), []), config())
+    assert sizes == [16, 32, 48, 64]
+    *_, of_all = sequential.interim_analyses(episodes(0.0), config())
+    pd.testing.assert_frame_equal(results.pairwise, of_all.pairwise)
+    assert (results.sequential, results.notes) == (of_all.sequential, of_all.notes)
 
 
 def test_an_equal_pair_goes_on_to_the_cap_or_to_equivalence() -> None:
