@@ -194,9 +194,7 @@ class Stepper:
         final = arrays.buffers.observations[rows].copy() if arrays.truncated[rows].any() else None
         arrays.episodes[env] += 1
         self._start(env)
-        return FinishedEpisode(
-            environment=env, mission=number, facts=facts, success=success, final_observations=final
-        )
+        return FinishedEpisode(environment=env, mission=number, facts=facts, success=success, final_observations=final)
 
     def replay(self, logs: Mapping[int, bytes]) -> None:
         """Restart environments in their running episode, and play the actions in it so far, uint8 [steps, agents]."""
