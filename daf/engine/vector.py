@@ -2,8 +2,8 @@
 
 An environment whose episode has ended starts the next one immediately. Episode seeds depend only on the training seed
 and the numbers of environment and episode, and missions also on the weights in force, so that any number of processes
-sees the same episodes. The state of an environment is its episode's seed and mission, and the actions so far: the engine
-is deterministic, so replaying them restores it exactly, in a fraction of the time it took to choose them.
+sees the same episodes. The state of an environment is its episode's seed and mission, and the actions so far: the
+engine is deterministic, so replaying them restores it exactly, in a fraction of the time it took to choose them.
 """
 
 from __future__ import annotations

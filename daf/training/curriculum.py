@@ -1,8 +1,8 @@
 """Which missions the episodes of a training play: weights that change between updates, from what all processes saw.
 
 Learning progress is what Matiisen et al. (2017, "Teacher-Student Curriculum Learning") let a teacher seek: the absolute
-slope of a task's score. Here, as in CURIOUS (Colas et al. 2019), it is the difference between the means of the later and
-the earlier half of a mission's last episodes, so that its noise does not depend on how often the mission is played.
+slope of a task's score. Here, as in CURIOUS (Colas et al. 2019), it is the difference between the means of the later
+and the earlier half of a mission's last episodes, so that its noise does not depend on how often the mission is played.
 """
 
 from __future__ import annotations

@@ -203,6 +203,33 @@ def test_teachers_that_cannot_teach():
     assert "on both missions" in by_key["x.yaml: training.elsewhere.teacher"].expected
 
 
+def test_missions_that_cannot_be_learned_together(tmp_path):
+    def several(*missions, **more):
+        return {**TRAINING, "missions": [{"mission": mission} for mission in missions], **more}
+
+    success = {"objective_metric": "success_rate"}
+    found = problems(
+        missions={"short": {"source": "assembler_2", "max_steps": 50}, "pair": {"source": "arena", "num_agents": 2}},
+        training={
+            "fits": several("short", "assembler_2", **success),
+            "elsewhere": several("short", "tutorial.miner"),
+            "fewer": several("pair", "short"),
+            "unknown": several("short", "asembler_2"),
+            "endless": several("pair", "tutorial.miner", mission="tutorial.miner", **success),
+        },
+    )
+    by_key = {where: problem for (where, _), problem in found.items()}
+    expected = {f"x.yaml: training.{name}.missions" for name in ("elsewhere", "fewer", "unknown")}
+    assert by_key.keys() >= expected
+    miner = by_key["x.yaml: training.elsewhere.missions"]
+    assert miner.expected.startswith("the same ")
+    assert "on 'assembler_2'" in miner.expected
+    assert "tutorial.miner" in miner.where or "mission" in miner.where
+    fewer = by_key["x.yaml: training.fewer.missions"]
+    assert (fewer.expected, fewer.found) == ("4 agents, as on 'assembler_2'", "2")
+    assert "training.fits" not in str(found)
+
+
 def test_a_file_of_weights_to_start_from_is_loaded_before_anything_runs(tmp_path):
     weights = tmp_path / "model.safetensors"
     weights.write_bytes(model_files.weights_bytes({"x": torch.zeros(1)}))
