@@ -207,27 +207,30 @@ def test_missions_that_cannot_be_learned_together(tmp_path):
     def several(*missions, **more):
         return {**TRAINING, "missions": [{"mission": mission} for mission in missions], **more}
 
-    success = {"objective_metric": "success_rate"}
+    shipped = Path("config/missions/assembler_2.yaml").read_text()
+    quiet = tmp_path / "quiet.yaml"
+    quiet.write_text("\n".join(line for line in shipped.splitlines() if not line.startswith("success:")))
     found = problems(
         missions={"short": {"source": "assembler_2", "max_steps": 50}, "pair": {"source": "arena", "num_agents": 2}},
         training={
-            "fits": several("short", "assembler_2", **success),
+            "fits": several("short", "assembler_2"),
             "elsewhere": several("short", "tutorial.miner"),
             "fewer": several("pair", "short"),
             "unknown": several("short", "asembler_2"),
-            "endless": several("pair", "tutorial.miner", mission="tutorial.miner", **success),
+            "unmeasured": several("short", str(quiet), objective_metric="success_rate"),
         },
     )
     by_key = {where: problem for (where, _), problem in found.items()}
-    expected = {f"x.yaml: training.{name}.missions" for name in ("elsewhere", "fewer", "unknown")}
-    assert by_key.keys() >= expected
-    miner = by_key["x.yaml: training.elsewhere.missions"]
-    assert miner.expected.startswith("the same ")
-    assert "on 'assembler_2'" in miner.expected
-    assert "tutorial.miner" in miner.where or "mission" in miner.where
+    assert by_key.keys() == {
+        *(f"x.yaml: training.{name}.missions" for name in ("elsewhere", "fewer", "unknown")),
+        "x.yaml: training.unmeasured.objective_metric",
+    }
+    elsewhere = by_key["x.yaml: training.elsewhere.missions"]
+    assert elsewhere.expected == "the same vibe action names as on 'assembler_2' (none)"
+    assert "mission 'tutorial.miner'" in elsewhere.where
     fewer = by_key["x.yaml: training.fewer.missions"]
     assert (fewer.expected, fewer.found) == ("4 agents, as on 'assembler_2'", "2")
-    assert "training.fits" not in str(found)
+    assert by_key["x.yaml: training.unknown.missions"].hint == "did you mean 'assembler_2'?"
 
 
 def test_a_file_of_weights_to_start_from_is_loaded_before_anything_runs(tmp_path):
