@@ -13,6 +13,8 @@ normalization     reference scores of a comparison
 reference_scores  reference scores from a file
 hyperparameters   the PPO hyperparameters of a training run
 strict_model      the base of all models: unknown keys are errors, and every error names its place
+mission           missions under a user's own names, and their recipes
+curriculum        several missions in one training, and how their weights change
 teacher           a policy that a training run imitates
 start             trained weights that a training starts from
 policy_reference  the forms in which Python code may name a policy
@@ -23,6 +25,7 @@ docs              the schema and the tables of config/README.md, generated from 
 """
 
 from daf.config.comparison import DAFComparisonConfig, Primary
+from daf.config.curriculum import CurriculumConfig, CurriculumPhase, WeightedMission
 from daf.config.deployment import DAFDeploymentConfig
 from daf.config.direction import Direction, direction_sign
 from daf.config.experiment import (
@@ -55,6 +58,8 @@ __all__ = [
     "NAME_PATTERN",
     "STRATEGY_NAMES",
     "CategoricalParameter",
+    "CurriculumConfig",
+    "CurriculumPhase",
     "DAFComparisonConfig",
     "DAFConfig",
     "DAFDeploymentConfig",
@@ -78,5 +83,6 @@ __all__ = [
     "StrictModel",
     "TeacherConfig",
     "TournamentFormat",
+    "WeightedMission",
     "direction_sign",
 ]

@@ -16,9 +16,11 @@ from typing import Any, ClassVar, Literal, Self
 from pydantic import Field, model_validator
 
 from daf.config.comparison import DAFComparisonConfig
+from daf.config.curriculum import CurriculumConfig, WeightedMission, refuse_wrong_curriculum, with_target
 from daf.config.deployment import DAFDeploymentConfig
 from daf.config.direction import Direction
 from daf.config.hyperparameters import Hyperparameters
+from daf.config.mission import MissionConfig
 from daf.config.normalization import WorkersOrAuto
 from daf.config.policy_reference import policy_fields
 from daf.config.start import broken_start, circular_starts
@@ -51,27 +53,7 @@ class DAFConfig(StrictModel):
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least severe messages to show")
 
 
-# ---- missions and policies --------------------------------------------------------------------------------
-
-
-class MissionConfig(StrictModel):
-    """A mission under your own name: an existing mission or a file, with changes."""
-
-    source: NameOrPath = Field(description="a CoGames mission or eval, a mission of DAF, or a .yaml/.json/.py file")
-    variants: list[str] = Field(default_factory=list, description="CoGames variants to apply (see `cogames variants`)")
-    num_agents: int | None = Field(None, ge=1, description="number of agents; default: the mission's own")
-    max_steps: int | None = Field(None, ge=1, description="episode length in steps; default: the mission's own")
-    success: str | None = Field(
-        None,
-        description="when an episode is a success: an expression over its statistics; default: the mission's own",
-    )
-
-    @model_validator(mode="before")
-    @classmethod
-    def _not_a_name(cls, value: Any) -> Any:
-        if isinstance(value, str):
-            raise wrong_value("a mapping with the key `source`", f"write {{source: {value}}}")
-        return value
+# ---- policies --------------------------------------------------------------------------------
 
 
 class PolicyConfig(StrictModel):
@@ -126,7 +108,19 @@ class PolicyConfig(StrictModel):
 class DAFTrainingConfig(StrictModel):
     """One training run: a policy learns a mission, once for each seed."""
 
-    mission: NameOrPath = Field("tutorial.miner", description="mission name or file")
+    mission: NameOrPath = Field(
+        "tutorial.miner",
+        description="mission name or file. Of several `missions`, the target, for which the published weights are "
+        "chosen; default: the last of them",
+    )
+    missions: list[WeightedMission] = Field(
+        default_factory=list,
+        description="several missions to train on at the same time, with the same observations, actions and number of "
+        "agents; each episode plays one",
+    )
+    curriculum: CurriculumConfig | None = Field(
+        None, description="how the weights of `missions` change; null: they stay as they are"
+    )
     policy_class_path: str = Field("grid", description="shorthand or class path of a trainable policy")
     init_kwargs: dict[str, Any] = Field(default_factory=dict, description="keyword arguments of the policy class")
     num_steps: int = Field(600_000, ge=1, description="agent-steps to train for, rounded up to whole updates")
@@ -173,6 +167,16 @@ class DAFTrainingConfig(StrictModel):
     )
     checkpoint_interval_steps: int = Field(100_000, ge=1, description="agent-steps between checkpoints")
     max_restarts: int = Field(2, ge=0, description="maximum number of restarts of the process group after crashes")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _target(cls, value: Any) -> Any:
+        return with_target(value)
+
+    @model_validator(mode="after")
+    def _missions_agree(self) -> Self:
+        refuse_wrong_curriculum(self)
+        return self
 
     @model_validator(mode="after")
     def _distinct_seeds(self) -> Self:

@@ -21,15 +21,18 @@ from daf.config import (
     Hyperparameters,
     MissionConfig,
 )
+from daf.config.curriculum import CurriculumRecipe, curriculum_recipe
+from daf.config.mission import SHIPPED_MISSIONS as SHIPPED_MISSIONS
+from daf.config.mission import MissionRecipe as MissionRecipe
+from daf.config.mission import mission_label as mission_label
 from daf.config.start import Runs, StartRecipe, start_recipe
 from daf.config.strict_model import FrozenModel
 from daf.config.teacher import TeacherRecipe
 from daf.errors import BadInputError
-from daf.system.files import PROJECT, known_sha256
-from daf.system.user_code import NO_CODE, CodeStamp, code_of_class, code_of_mission_file, data_files
+from daf.system.files import known_sha256
+from daf.system.user_code import NO_CODE, CodeStamp, code_of_class, data_files
 
 INIT_KWARGS_PREFIX = "init_kwargs."  # of a searched keyword argument of the policy class
-SHIPPED_MISSIONS = PROJECT / "config" / "missions"
 
 # When code in daf/ changes what a stage computes, raise its number here, so that its results are recomputed: Snakemake
 # does not see changes in imported packages.
@@ -37,31 +40,6 @@ STAGE_VERSIONS = {
     "check": 1, "propose": 2, "select": 2, "describe": 2, "train": 3, "evaluate": 6, "analyze": 9,
     "compare": 12, "play": 1, "rate": 1, "package": 5,
 }  # fmt: skip
-
-
-class MissionRecipe(FrozenModel):
-    """A mission, with the content of its file, if any, and the code that the file runs."""
-
-    name: str
-    config: MissionConfig
-    sha256: str | None
-    code: CodeStamp = NO_CODE
-
-    @classmethod
-    def of(cls, name: str, missions: dict[str, MissionConfig]) -> MissionRecipe:
-        """The mission that `name` refers to in an experiment: one that it defines, else a name or file outside it."""
-        config = missions.get(name) or MissionConfig(source=name)
-        files = (Path(config.source), SHIPPED_MISSIONS / f"{config.source}.yaml")
-        file = next((path for path in files if path.is_file()), None)
-        if file is None:
-            return cls(name=mission_label(name), config=config, sha256=None)
-        code = NO_CODE if file.parent == SHIPPED_MISSIONS else code_of_mission_file(file)
-        return cls(name=mission_label(name), config=config, sha256=known_sha256(file), code=code)
-
-
-def mission_label(name: str) -> str:
-    """The name of a mission in paths and tables: the stem of a file, any other name unchanged."""
-    return Path(name).stem if name.endswith((".yaml", ".yml", ".json", ".py")) else name
 
 
 def policy_label(class_path: str | None, data_path: Path | None = None) -> str:
@@ -129,7 +107,8 @@ class TrainingRecipe(FrozenModel):
     """The recipe of training: one seed of a run, or one trial of a sweep.
 
     Attributes:
-        mission: the mission, with the digest of its file if it has one.
+        mission: the mission, with the digest of its file if it has one; of several the target.
+        curriculum: the missions of a training that has several; left out if it has one.
         policy_class_path: shorthand or class path of the policy.
         init_kwargs: keyword arguments of the policy class.
         hyperparameters: of PPO.
@@ -157,6 +136,7 @@ class TrainingRecipe(FrozenModel):
     compile_network: bool = False
     start_from: StartRecipe | None = Field(None, exclude_if=lambda value: value is None)
     teacher: TeacherRecipe | None = Field(None, exclude_if=lambda value: value is None)
+    curriculum: CurriculumRecipe | None = Field(None, exclude_if=lambda value: value is None)
     code: CodeStamp = NO_CODE
     stage_version: int = STAGE_VERSIONS["train"]
 
@@ -257,6 +237,7 @@ def training_recipe(
         precision=run.precision,
         compile_network=run.compile_network,
         start_from=start_recipe(run.start_from, seed, runs),
+        curriculum=curriculum_recipe(run, run.num_steps, missions),
         code=policy_code(run.policy_class_path, run.init_kwargs),
     )
 

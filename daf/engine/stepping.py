@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -16,18 +16,36 @@ from daf.episodes.success import EpisodeFacts, is_success
 NO_ENVIRONMENT = -1
 
 
+@dataclass(frozen=True)
+class MissionMix:
+    """The missions of environments. All have the same number of agents, observations and actions.
+
+    Attributes:
+        weights: relative numbers of their episodes at the beginning.
+    """
+
+    missions: tuple[Mission, ...]
+    weights: tuple[float, ...]
+
+    @classmethod
+    def of(cls, mission: Mission | MissionMix) -> MissionMix:
+        return mission if isinstance(mission, MissionMix) else cls((mission,), (1.0,))
+
+
 @dataclass(frozen=True, kw_only=True)
 class FinishedEpisode:
     """The results of an episode that ended in this step.
 
     Attributes:
         environment: its number among this process's environments.
+        mission: the number of its mission.
         success: None if the mission declares no success.
         final_observations: uint8 [agents, tokens, 3] if the episode was cut short (truncated), so that the value of its
             last state can replace the future; None if it really ended.
     """
 
     environment: int
+    mission: int = 0
     facts: EpisodeFacts
     success: bool | None
     final_observations: np.ndarray | None
@@ -39,6 +57,15 @@ def episode_seed(training_seed: int, environment: int, episode: int) -> int:
     return int.from_bytes(hashlib.blake2b(text, digest_size=4).digest(), "big") & 0x7FFFFFFF
 
 
+def episode_mission(training_seed: int, environment: int, episode: int, weights: np.ndarray) -> int:
+    """The number of the mission that an episode plays: drawn in proportion to the weights, from these numbers alone."""
+    text = f"{training_seed}/{environment}/{episode}/mission".encode()
+    draw = (int.from_bytes(hashlib.blake2b(text, digest_size=8).digest(), "big") >> 11) / 2**53
+    bounds = np.cumsum(weights)
+    number = int(np.searchsorted(bounds, draw * bounds[-1], side="right"))
+    return min(number, int(np.flatnonzero(weights)[-1]))  # the product may round up to the last bound
+
+
 @dataclass(frozen=True, kw_only=True)
 class EnvironmentArrays:
     """Everything that environments exchange with those who play in them.
@@ -47,6 +74,8 @@ class EnvironmentArrays:
         buffers: the engine's; environments whose episode ended have already restarted in them.
         rewards, terminated, truncated: of the last step, [agents].
         episodes: number of each environment's running episode.
+        missions: number of its mission.
+        weights: relative numbers of the episodes of each mission that begin from now on.
         steps: steps of that episode so far.
         busy: the environment that each worker steps or builds, or NO_ENVIRONMENT.
     """
@@ -56,12 +85,22 @@ class EnvironmentArrays:
     terminated: np.ndarray
     truncated: np.ndarray
     episodes: np.ndarray
+    missions: np.ndarray
+    weights: np.ndarray
     steps: np.ndarray
     busy: np.ndarray
 
     @classmethod
-    def of(cls, factory: SimulationFactory, num_envs: int, workers: int, zeros: Callable[..., np.ndarray]) -> Self:
-        agents = num_envs * factory.num_agents
+    def of(
+        cls,
+        factory: SimulationFactory,
+        weights: Sequence[float],
+        num_envs: int,
+        workers: int,
+        zeros: Callable[..., np.ndarray],
+    ) -> Self:
+        agents, shares = num_envs * factory.num_agents, zeros(len(weights), np.float64)
+        shares[:] = weights
         busy = zeros(max(1, workers), np.int64)
         busy[:] = NO_ENVIRONMENT
         return cls(
@@ -70,6 +109,8 @@ class EnvironmentArrays:
             terminated=zeros(agents, np.bool_),
             truncated=zeros(agents, np.bool_),
             episodes=zeros(num_envs, np.int64),
+            missions=zeros(num_envs, np.int64),
+            weights=shares,
             steps=zeros(num_envs, np.int64),
             busy=busy,
         )
@@ -79,6 +120,7 @@ class Stepper:
     """Owns the simulations of some environments.
 
     Args:
+        missions: that they play, each with its factory.
         first_env: number of environment 0 over all processes.
         environments: their numbers among those of the arrays.
         worker: number of the process that steps them.
@@ -86,8 +128,7 @@ class Stepper:
 
     def __init__(
         self,
-        mission: Mission,
-        factory: SimulationFactory,
+        missions: Sequence[tuple[Mission, SimulationFactory]],
         arrays: EnvironmentArrays,
         environments: Iterable[int],
         *,
@@ -95,28 +136,35 @@ class Stepper:
         first_env: int,
         worker: int = 0,
     ) -> None:
-        self._mission, self._factory, self._arrays = mission, factory, arrays
+        self._missions, self._arrays, self._agents = missions, arrays, missions[0][1].num_agents
         self._seed, self._first_env, self._worker = seed, first_env, worker
         self._simulations: dict[int, Any] = {}
         for env in environments:
             self._start(env)
 
     def _rows(self, env: int) -> slice:
-        agents = self._factory.num_agents
-        return slice(env * agents, (env + 1) * agents)
+        return slice(env * self._agents, (env + 1) * self._agents)
 
-    def _start(self, env: int) -> Any:
+    def _start(self, env: int) -> None:
+        """Draw the mission of an environment's next episode, and build it."""
+        arrays = self._arrays
+        episode = int(arrays.episodes[env])
+        arrays.missions[env] = episode_mission(self._seed, self._first_env + env, episode, arrays.weights)
+        self._build(env)
+
+    def _build(self, env: int) -> Any:
         arrays, rows = self._arrays, self._rows(env)
         arrays.busy[self._worker], arrays.steps[env] = env, 0
         seed = episode_seed(self._seed, self._first_env + env, int(arrays.episodes[env]))
-        simulation = self._factory.build(seed, arrays.buffers.rows(rows.start, rows.stop))
+        _, factory = self._missions[arrays.missions[env]]
+        simulation = factory.build(seed, arrays.buffers.rows(rows.start, rows.stop))
         arrays.busy[self._worker] = NO_ENVIRONMENT
         self._simulations[env] = simulation
         return simulation
 
     def step(self, environments: range) -> list[FinishedEpisode]:
         """Apply the actions in consecutive environments; return the episodes that ended."""
-        arrays, buffers, agents = self._arrays, self._arrays.buffers, self._factory.num_agents
+        arrays, buffers, agents = self._arrays, self._arrays.buffers, self._agents
         for env in environments:
             arrays.busy[self._worker] = env
             self._simulations[env].step()
@@ -140,19 +188,21 @@ class Stepper:
             game_stats=stats["game"],
             agent_stats=stats["agent"],
         )
-        success = is_success(self._mission.success, facts) if self._mission.success else None
+        number = int(arrays.missions[env])
+        mission, _ = self._missions[number]
+        success = is_success(mission.success, facts) if mission.success else None
         final = arrays.buffers.observations[rows].copy() if arrays.truncated[rows].any() else None
         arrays.episodes[env] += 1
         self._start(env)
-        return FinishedEpisode(environment=env, facts=facts, success=success, final_observations=final)
+        return FinishedEpisode(environment=env, mission=number, facts=facts, success=success, final_observations=final)
 
     def replay(self, logs: Mapping[int, bytes]) -> None:
         """Restart environments in their running episode, and play the actions in it so far, uint8 [steps, agents]."""
         arrays = self._arrays
         for env, log in logs.items():
-            simulation, rows = self._start(env), self._rows(env)
+            simulation, rows = self._build(env), self._rows(env)
             arrays.busy[self._worker] = env
-            played = np.frombuffer(log, dtype=np.uint8).reshape(-1, self._factory.num_agents)
+            played = np.frombuffer(log, dtype=np.uint8).reshape(-1, self._agents)
             for step, actions in enumerate(played):
                 arrays.steps[env] = step
                 arrays.buffers.actions[rows] = actions

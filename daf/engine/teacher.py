@@ -32,13 +32,21 @@ class Teacher:
 
     Args:
         seed_of: environment → seed of its running episode.
+        factory_of: environment → factory of its mission; all have the same interface. None: it is always `factory`.
 
     Raises:
         PolicyError, CheckpointError: the policy cannot be built for the mission.
     """
 
-    def __init__(self, policy: ResolvedPolicy, factory: SimulationFactory, seed_of: Callable[[int], int]) -> None:
+    def __init__(
+        self,
+        policy: ResolvedPolicy,
+        factory: SimulationFactory,
+        seed_of: Callable[[int], int],
+        factory_of: Callable[[int], SimulationFactory] | None = None,
+    ) -> None:
         self._policy, self._factory, self._seed_of = policy, factory, seed_of
+        self._factory_of = factory_of or (lambda environment: factory)
         self._tokens = TokenTable(factory.env_config)
         self.noop = factory.interface.action_names.index(factory.env_config.game.actions.noop.Noop().name)
         self._players: dict[int, _Player] = {}
@@ -59,7 +67,7 @@ class Teacher:
                 rows = slice(place * agents, (place + 1) * agents)
                 if env not in self._players:
                     seed_everything(self._seed_of(env))
-                    self._players[env] = _Player(self._policy, self._factory, self._tokens)
+                    self._players[env] = _Player(self._policy, self._factory_of(env), self._tokens)
                 labels[rows] = self._players[env].act(observations[rows])
         return labels
 
@@ -72,7 +80,7 @@ class Teacher:
         self.end_episode(environment)
         agents = self._factory.num_agents
         buffers = AgentBuffers.zeros(agents, self._factory.observation_shape)
-        simulation = self._factory.build(self._seed_of(environment), buffers)
+        simulation = self._factory_of(environment).build(self._seed_of(environment), buffers)
         for actions in np.frombuffer(log, dtype=np.uint8).reshape(-1, agents):
             self.act(range(environment, environment + 1), buffers.observations)
             buffers.actions[:] = actions

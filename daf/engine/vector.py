@@ -1,14 +1,14 @@
 """Many environments stepped together in shared buffers, for training: in this process, or in worker processes.
 
 An environment whose episode has ended starts the next one immediately. Episode seeds depend only on the training seed
-and the numbers of environment and episode, so that any number of processes sees the same episodes. The state of an
-environment is its episode's seed and the actions so far: the engine is deterministic, so replaying them restores it
-exactly, in a fraction of the time it took to choose them.
+and the numbers of environment and episode, and missions also on the weights in force, so that any number of processes
+sees the same episodes. The state of an environment is its episode's seed and mission, and the actions so far: the
+engine is deterministic, so replaying them restores it exactly, in a fraction of the time it took to choose them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Any
 
@@ -17,16 +17,18 @@ import numpy as np
 from daf.engine.environment_workers import WorkerSteppers, deal
 from daf.engine.missions import Mission
 from daf.engine.simulation import SimulationFactory
-from daf.engine.stepping import EnvironmentArrays, FinishedEpisode, Stepper, episode_seed
+from daf.engine.stepping import EnvironmentArrays, FinishedEpisode, MissionMix, Stepper, episode_seed
 from daf.system.worker_processes import shared_zeros
 
 STALL_SECONDS = 300.0
 
 
 class VectorEnvironment:
-    """`num_envs` environments of one mission, numbered from `first_env` over all processes.
+    """`num_envs` environments of a mission or of several, numbered from `first_env` over all processes.
 
     Attributes:
+        missions: that they play.
+        mission, factory: the first of them.
         buffers: the shared arrays; write `buffers.actions`, call `step`, read the others.
         workers: worker processes that step the environments; 0: this process does. Results do not depend on it.
 
@@ -40,7 +42,7 @@ class VectorEnvironment:
 
     def __init__(
         self,
-        mission: Mission,
+        mission: Mission | MissionMix,
         *,
         num_envs: int,
         seed: int,
@@ -49,16 +51,20 @@ class VectorEnvironment:
         agents_per_block: int = 0,
         stall_seconds: float = STALL_SECONDS,
     ) -> None:
-        self.mission = mission
-        self.factory = factory = SimulationFactory(mission.env_config)
+        mix = MissionMix.of(mission)
+        self.missions, self.mission = mix.missions, mix.missions[0]
+        self.factories = [SimulationFactory(one.env_config) for one in self.missions]
+        self.factory = factory = self.factories[0]
         self.num_envs, self.seed, self.first_env = num_envs, seed, first_env
         self.workers = min(workers, num_envs)
         self.agents_per_env = factory.num_agents
         self.num_agents = num_envs * self.agents_per_env
-        self._arrays = EnvironmentArrays.of(factory, num_envs, workers, shared_zeros if workers else np.zeros)
+        self._arrays = EnvironmentArrays.of(
+            factory, mix.weights, num_envs, workers, shared_zeros if workers else np.zeros
+        )
         self.buffers = self._arrays.buffers
         make: Callable[[Iterable[int], int], Stepper] = partial(
-            _stepper, mission, factory, self._arrays, seed, first_env
+            _stepper, list(zip(self.missions, self.factories, strict=True)), self._arrays, seed, first_env
         )
         self._stepper: Stepper | WorkerSteppers
         if workers:
@@ -74,6 +80,14 @@ class VectorEnvironment:
     def running_seed(self, environment: int) -> int:
         """The seed of an environment's running episode."""
         return _seed_of(self.seed, self.first_env, self._arrays, environment)
+
+    def running_factory(self, environment: int) -> SimulationFactory:
+        """The factory of an environment's running episode."""
+        return self.factories[self._arrays.missions[environment]]
+
+    def set_weights(self, weights: Sequence[float]) -> None:
+        """Change the relative numbers of the missions' episodes that begin from now on; only between steps."""
+        self._arrays.weights[:] = weights
 
     def blocks(self, agents: int) -> list[range]:
         """The environments in consecutive blocks of about this number of agents, at least one environment each."""
@@ -127,11 +141,13 @@ class VectorEnvironment:
     def state(self) -> dict[str, Any]:
         """Plain data from which `restore` rebuilds every environment exactly."""
         logs = [self._actions[:steps, env].tobytes() for env, steps in enumerate(self._arrays.steps.tolist())]
-        return {"episode": self._arrays.episodes.tolist(), "actions": logs}
+        missions = {"mission": self._arrays.missions.tolist()} if len(self.missions) > 1 else {}
+        return {"episode": self._arrays.episodes.tolist(), "actions": logs, **missions}
 
     def restore(self, state: dict[str, Any]) -> None:
         """Replay the actions of unfinished episodes, in all workers at the same time."""
         self._arrays.episodes[:] = state["episode"]
+        self._arrays.missions[:] = state.get("mission", 0)
         self._stepper.replay(dict(enumerate(state["actions"])))
         for env, log in enumerate(state["actions"]):
             played = np.frombuffer(log, dtype=np.uint8).reshape(-1, self.agents_per_env)
@@ -149,15 +165,14 @@ class VectorEnvironment:
 
 
 def _stepper(
-    mission: Mission,
-    factory: SimulationFactory,
+    missions: Sequence[tuple[Mission, SimulationFactory]],
     arrays: EnvironmentArrays,
     seed: int,
     first_env: int,
     environments: Iterable[int],
     worker: int,
 ) -> Stepper:
-    return Stepper(mission, factory, arrays, environments, seed=seed, first_env=first_env, worker=worker)
+    return Stepper(missions, arrays, environments, seed=seed, first_env=first_env, worker=worker)
 
 
 def _seed_of(seed: int, first_env: int, arrays: EnvironmentArrays, env: int) -> int:

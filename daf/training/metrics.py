@@ -14,6 +14,7 @@ import torch
 from daf.distributed.process_group import Group
 from daf.engine.stepping import FinishedEpisode
 from daf.episodes.objective import episode_objective
+from daf.training.curriculum import Curriculum, Played
 
 RECENT_EPISODES = 100
 
@@ -55,27 +56,37 @@ class RecentRewards:
 
 
 def episode_figures(
-    group: Group, episodes: list[FinishedEpisode], objective_metric: str, recent: RecentRewards
+    group: Group,
+    episodes: list[FinishedEpisode],
+    objective_metric: str,
+    recent: RecentRewards,
+    curriculum: Curriculum | None = None,
 ) -> dict[str, Any]:
-    """Means over the episodes that ended in this update, in any process; shaped reward and objective are separate."""
+    """Means over the episodes that ended in this update, in any process; shaped reward and objective are separate.
+
+    A curriculum takes note of them, and adds means by mission.
+    """
     mine = [
         (
             episode.facts.mean_reward,
             episode.facts.length,
             episode.success,
             episode_objective(episode.facts, episode.success, objective_metric),
+            episode.mission,
         )
         for episode in episodes
     ]
     everyone = [episode for share in group.gather(mine) for episode in share]
     recent.add([reward for reward, *_ in everyone])
-    rewards, lengths, successes, objectives = zip(*everyone, strict=True) if everyone else ((), (), (), ())
+    rewards, lengths, successes, objectives, missions = zip(*everyone, strict=True) if everyone else ((),) * 5
+    played = [Played(*one) for one in zip(missions, rewards, successes, objectives, strict=True)]
     return {
         "episodes": len(everyone),
         "episode_reward": _mean(rewards),
         "episode_length": _mean(lengths),
         "success_rate": _mean(successes),
         "episode_objective": _mean(objectives),
+        **({} if curriculum is None else curriculum.observe(played)),
     }
 
 

@@ -9,10 +9,12 @@ from daf.config import PolicyConfig
 from daf.config.recipes import TrainingRecipe
 from daf.config.teacher import TeacherRecipe
 from daf.engine.missions import check_buildable, resolve_mission
+from daf.engine.model_files import first_interface_difference
 from daf.engine.networks import PolicyNetwork
 from daf.engine.policies import ResolvedPolicy, build_policy, load_weights, resolve_policy
 from daf.errors import BadInputError, CheckpointError, PolicyError
 from daf.system.files import file_sha256
+from daf.system.nouns import number_of
 from daf.training.start import Start
 
 
@@ -46,6 +48,25 @@ def build_trainable(
     """
     built = build_policy(policy, interface, device=device)
     return built, PolicyNetwork(built, policy.label, precision=precision, compiled=compiled)
+
+
+def require_shared(mission: str, interface: Any, target: str, of_target: Any) -> None:
+    """Refuse a mission that cannot be one of several in a training for a target mission.
+
+    Args:
+        interface, of_target: of both missions, see `build_trainable`.
+
+    Raises:
+        BadInputError: another number of agents, or other observations or actions.
+    """
+    where, hint = f"mission '{mission}'", "missions of one training share agents, observations and actions"
+    if interface.num_agents != of_target.num_agents:
+        expected = f"{number_of(of_target.num_agents, 'agent')}, as on '{target}'"
+        raise BadInputError(expected, str(interface.num_agents), where, f"{hint}; `num_agents` changes the number")
+    difference = first_interface_difference(of_target, interface)
+    if difference is not None:
+        name, ours, theirs = difference
+        raise BadInputError(f"the same {name} as on '{target}' ({ours})", theirs, where, hint)
 
 
 def load_start(built: Any, policy: ResolvedPolicy, interface: Any, start: Start) -> None:
@@ -91,7 +112,7 @@ def check_recipe(recipe: TrainingRecipe, start: Start | None = None, teacher_wei
 
     Raises:
         BadInputError: an unknown mission or policy, a policy that cannot be trained on the mission, or a number of
-            environments that the processes cannot share equally.
+            environments that the processes cannot share equally, or missions that do not fit together.
         PolicyError, CheckpointError: weights to start from that do not fit the network, or a teacher that cannot be
             built.
     """
@@ -100,6 +121,9 @@ def check_recipe(recipe: TrainingRecipe, start: Start | None = None, teacher_wei
     policy = resolve_policy(PolicyConfig(class_path=recipe.policy_class_path, init_kwargs=recipe.init_kwargs))
     interface = check_buildable(mission).interface
     built, _ = build_trainable(policy, interface)
+    for other in recipe.curriculum.missions if recipe.curriculum else ():
+        resolved = resolve_mission(other.mission.config, other.mission.name)
+        require_shared(resolved.name, check_buildable(resolved).interface, mission.name, interface)
     if start is not None:
         load_start(built, policy, interface, start)
     if recipe.teacher is not None:

@@ -14,15 +14,17 @@ import torch
 from daf.config import PolicyConfig
 from daf.config.recipes import TrainingRecipe
 from daf.distributed.process_group import Group
-from daf.engine.missions import Mission, resolve_mission
+from daf.engine.missions import Mission
 from daf.engine.model_files import StartedFrom
 from daf.engine.policies import resolve_policy
 from daf.engine.random_state import capture_random_state, restore_random_state
+from daf.engine.simulation import SimulationFactory
 from daf.engine.stepping import FinishedEpisode
 from daf.engine.teacher import Teacher
 from daf.engine.user_code import state_kept
 from daf.engine.vector import STALL_SECONDS, VectorEnvironment
 from daf.system.failure_report import FailureReport
+from daf.training.curriculum import curriculum_of, mission_mix, target_of
 from daf.training.evaluator import Evaluator
 from daf.training.learner import Learner
 from daf.training.ppo import scheduled_learning_rate
@@ -45,6 +47,7 @@ class Trainer:
     """One training process. All randomness comes from the recipe's seed and this process's rank.
 
     Attributes:
+        curriculum: of several missions; None: there is one.
         evaluations: the held-out evaluations so far, oldest first.
         best: the candidate that the evaluations chose; None before the first of them.
         started_from: the trained weights that it started from; None if they were random.
@@ -75,9 +78,11 @@ class Trainer:
     ) -> None:
         self.recipe, self.group, self.device = recipe, group, device
         share = environments_per_process(recipe.hyperparameters.num_envs, group.world_size)
-        mission = resolve_mission(recipe.mission.config, recipe.mission.name)
+        self.curriculum = curriculum_of(recipe)
+        mix = mission_mix(recipe, self.curriculum)
+        mission = target_of(recipe, mix)
         self.environment = VectorEnvironment(
-            mission,
+            mix,
             num_envs=share,
             seed=recipe.seed,
             first_env=group.rank * share,
@@ -91,7 +96,9 @@ class Trainer:
             if recipe.teacher is not None:
                 teacher = resolve_teacher(recipe.teacher, teacher_weights)
                 environment = self.environment
-                self._collector.teacher = Teacher(teacher, environment.factory, environment.running_seed)
+                self._collector.teacher = Teacher(
+                    teacher, environment.factory, environment.running_seed, environment.running_factory
+                )
             unfinished.pop_all()
 
     def _prepare(
@@ -126,11 +133,16 @@ class Trainer:
         )
         self._learner = Learner(self.network, hyperparameters, group, seed=own_seed + 500_000, device=device)
         self.parameters = self._learner.parameters
-        self.evaluator = None
+        self.evaluator: Evaluator | None = None
+        self._others: dict[str, Evaluator] = {}  # of the missions that are not the target
         if recipe.held_out is not None:
-            self.evaluator = Evaluator(
-                recipe.held_out, mission, factory, self._built, policy.label, group, device, on_failure
-            )
+            evaluators = {
+                one.name: Evaluator(
+                    recipe.held_out, one, its_factory, self._built, policy.label, group, device, on_failure
+                )
+                for one, its_factory in self._evaluated(mission)
+            }
+            self.evaluator, self._others = evaluators.pop(mission.name), evaluators
         self.started_from: StartedFrom | None = None
         self.evaluations: list[dict[str, Any]] = []
         self.best: Candidate | None = None
@@ -139,6 +151,13 @@ class Trainer:
         self.seconds = 0.0
         self.steps_per_update = self.environment.num_agents * group.world_size * hyperparameters.horizon
         self.num_updates = math.ceil(recipe.num_steps / self.steps_per_update)
+
+    def _evaluated(self, target: Mission) -> list[tuple[Mission, SimulationFactory]]:
+        """The missions of held-out evaluations."""
+        played = list(zip(self.environment.missions, self.environment.factories, strict=True))
+        if target.name in [mission.name for mission, _ in played]:
+            return played
+        return [(target, SimulationFactory(target.env_config)), *played]
 
     def begin(self, start: Start | None) -> None:
         """Before the first update: replace the random weights, if the recipe starts from trained ones.
@@ -157,6 +176,9 @@ class Trainer:
 
     def collect(self) -> tuple[Rollout | None, list[FinishedEpisode]]:
         """Play one rollout; None if the logits of an action were not finite."""
+        if self.curriculum is not None:
+            self.curriculum.weights = self.curriculum.weights_at(self.agent_steps)
+            self.environment.set_weights(self.curriculum.weights)
         return self._collector.collect(self._imitation())
 
     def learn(self, rollout: Rollout) -> dict[str, float | None] | None:
@@ -184,11 +206,25 @@ class Trainer:
 
     def _evaluate(self, evaluator: Evaluator) -> float | None:
         result = evaluator.evaluate()
+        if self._others:
+            by_mission = {self.recipe.mission.name: result} | {
+                name: other.evaluate() for name, other in self._others.items()
+            }
+            result = {**result, "missions": by_mission}
         self.evaluations.append({"update": self.update, "agent_steps": self.agent_steps, **result})
         objective: float | None = result["objective"]
         if self.best is None or evaluator.is_better(objective, self.best.objective):
             self.best = Candidate(agent_steps=self.agent_steps, objective=objective, weights=self._weights())
         return objective
+
+    def held_out_by_mission(self) -> dict[str, dict[str, float | None]]:
+        """For the metrics of an update of several missions: their objectives in the evaluation after it, if any."""
+        if self.curriculum is None or self.evaluator is None:
+            return {}
+        names = [self.recipe.mission.name, *self._others]
+        last = self.evaluations[-1] if self.evaluations else {"update": 0}
+        found = last["missions"] if last["update"] == self.update else {}
+        return {"mission_held_out": {name: found.get(name, {}).get("objective") for name in names}}
 
     @state_kept()
     def evaluate_again(self) -> None:
@@ -213,7 +249,7 @@ class Trainer:
         """Everything, from all processes, that the next update and the published model depend on."""
         environments = self.environment.state()
         mine = {
-            "episode": environments["episode"],
+            **environments,
             "actions": [
                 torch.frombuffer(bytearray(log), dtype=torch.uint8) if log else None for log in environments["actions"]
             ],
@@ -234,6 +270,7 @@ class Trainer:
             "best": None if self.best is None else vars(self.best),
             "processes": self.group.gather(mine),
             **({"started_from": self.started_from.model_dump()} if self.started_from else {}),
+            **({"curriculum": self.curriculum.state()} if self.curriculum else {}),
         }
 
     def restore(self, state: dict[str, Any]) -> None:
@@ -246,7 +283,9 @@ class Trainer:
         self.best = None if state["best"] is None else Candidate(**state["best"])
         mine = state["processes"][self.group.rank]
         logs = [b"" if log is None else log.numpy().tobytes() for log in mine["actions"]]
-        self.environment.restore({"episode": mine["episode"], "actions": logs})
+        self.environment.restore({**mine, "actions": logs})
+        if self.curriculum is not None:
+            self.curriculum.restore(state["curriculum"])
         self._collector.sampling.set_state(mine["sampling"])
         self._learner.shuffling.set_state(mine["shuffling"])
         self._collector.state = _moved(mine["carried"], self.device)

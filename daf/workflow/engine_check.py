@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from daf.config import DAFSweepConfig, DAFTrainingConfig, ExperimentConfig, MissionConfig, PolicyConfig
+from daf.config.curriculum import missions_of
 from daf.config.recipes import MissionRecipe, held_out_recipe
 from daf.engine.matches import require_seats
 from daf.engine.missions import Mission, check_buildable, list_missions, resolve_mission
@@ -38,7 +39,7 @@ from daf.training.evaluator import check_objective
 from daf.training.start_weights import check_file, check_run
 from daf.training.teaching import teacher_policy
 from daf.training.trackers import check_trackers
-from daf.training.trainable import build_trainable, environments_per_process
+from daf.training.trainable import build_trainable, environments_per_process, require_shared
 from daf.workflow.checkpoint_plan import Checkpoint
 from daf.workflow.plan import Plan
 from daf.workflow.rehearsal_plan import rehearsals, runs_user_code
@@ -73,6 +74,7 @@ def find_problems(plan: Plan, source: str, note: Callable[[str], None] = lambda 
     check.rehearsals()
     check.search_spaces()
     check.trainings_start()
+    check.several_missions()
     check.starts()
     check.teachers()
     check.sweeps()
@@ -143,6 +145,17 @@ class _EngineCheck:
             except BadInputError as error:
                 self.problems.append(error)
 
+    def several_missions(self) -> None:
+        """The other missions of runs that have several."""
+        for name, run in self._experiment.training.items():
+            for mission in missions_of(run)[1:]:
+                self._attempt(f"training.{name}.missions", self._shared, mission, run.mission)
+
+    def _shared(self, mission: str, target: str) -> None:
+        interface = self._interface(mission)
+        if target in self._factories:
+            require_shared(mission, interface, target, self._interface(target))
+
     def starts(self) -> None:
         """The trained weights that sweeps and runs start from."""
         for key, config in self._learners().items():
@@ -177,8 +190,8 @@ class _EngineCheck:
         """The objectives of held-out evaluations, and the trackers."""
         for name, run in self._experiment.training.items():
             held_out = held_out_recipe(run)
-            if held_out is not None:
-                self._check_objective(f"training.{name}", run.mission, held_out.objective_metric)
+            for mission in missions_of(run) if held_out is not None else ():
+                self._check_objective(f"training.{name}", mission, run.objective_metric)
             self._attempt(f"training.{name}.trackers", check_trackers, run.trackers)
 
     def policies_exist(self) -> None:

@@ -72,8 +72,15 @@ def _training(recipe: Mapping[str, Any]) -> float:
     processes, held_out = recipe["world_size"], recipe.get("held_out")
     speed = TRAINING_STEPS_PER_SECOND if processes == 1 else processes * TRAINING_STEPS_PER_SECOND_IN_GROUP
     start = START_SECONDS if processes == 1 else START_SECONDS_IN_GROUP
-    evaluations = _episodes(held_out["num_evaluations"] * held_out["episodes"], recipe["mission"]) if held_out else 0.0
+    missions = {mission["name"]: mission for mission in [recipe["mission"], *_others(recipe)]}
+    number = held_out["num_evaluations"] * held_out["episodes"] if held_out else 0
+    evaluations = sum(_episodes(number, mission) for mission in missions.values())
     return float(start + recipe["num_steps"] / speed + evaluations)
+
+
+def _others(recipe: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The missions of a training that has several."""
+    return [one["mission"] for one in (recipe.get("curriculum") or {}).get("missions", ())]
 
 
 def _episodes(number: int, mission: Mapping[str, Any]) -> float:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from daf.config import ExperimentConfig
+from daf.config.curriculum import missions_of
 from daf.config.recipes import MissionRecipe, code_of_trials, policy_code
 from daf.errors import BadInputError, ConfigError
 from daf.search.recipe import strategy_code
@@ -102,7 +103,7 @@ def _refuse_braces(experiment: ExperimentConfig) -> None:
 def mission_recipes(experiment: ExperimentConfig) -> list[MissionRecipe]:
     """Every mission that the experiment plays."""
     names = [sweep.mission for sweep in experiment.sweeps.values()]
-    names += [run.mission for run in experiment.training.values()]
+    names += [mission for run in experiment.training.values() for mission in missions_of(run)]
     names += [mission for comparison in experiment.comparisons.values() for mission in comparison.missions]
     names += [mission for tournament in experiment.tournaments.values() for mission in tournament.missions]
     if experiment.deployment and experiment.deployment.policy:

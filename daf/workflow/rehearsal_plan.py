@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from daf.config import DAFSweepConfig, DAFTrainingConfig, PolicyConfig
+from daf.config.curriculum import missions_of
 from daf.engine.model_files import load_model_description, weights_files
 from daf.errors import DafError
 from daf.workflow.checkpoint_plan import Checkpoint
@@ -67,16 +68,20 @@ def _trained(plan: Plan) -> Iterator[Rehearsal]:
     in_teams = {f"training.{member.training}" for member in _team_members(plan)}
     same: dict[str, list[str]] = {}
     for key, learner in learners.items():
-        same.setdefault(f"{learner.policy_class_path} {learner.init_kwargs} {learner.mission}", []).append(key)
+        same.setdefault(f"{learner.policy_class_path} {learner.init_kwargs} {_missions(learner)}", []).append(key)
     for keys in same.values():
         learner = learners[keys[0]]
         yield Rehearsal(
             config=PolicyConfig(class_path=learner.policy_class_path, init_kwargs=learner.init_kwargs),
             keys=tuple(keys),
-            missions=(learner.mission,),
+            missions=tuple(_missions(learner)),
             deploys=deployed is not None and f"training.{deployed.training}" in keys,
             joins_team=not in_teams.isdisjoint(keys),
         )
+
+
+def _missions(learner: DAFSweepConfig | DAFTrainingConfig) -> list[str]:
+    return [learner.mission] if isinstance(learner, DAFSweepConfig) else missions_of(learner)
 
 
 def _external(plan: Plan) -> Iterator[Rehearsal]:

@@ -23,9 +23,9 @@ CONFIRMATION = (
     Keys(fields_of(records.FinalistSummary), "Each entry of `confirmation.finalists`"),
 )
 RECIPE = Keys(
-    fields_of(TrainingRecipe, without=("start_from", "teacher")),
+    fields_of(TrainingRecipe, without=("start_from", "teacher", "curriculum")),
     "Keys of `recipe`, explained in [config/README.md](../config/README.md); also `start_from` and `teacher`, if there "
-    "are any, with the digests of their weights",
+    "are any, with the digests of their weights, and `curriculum`, if there are several missions",
 )
 STARTED_FROM = Keys(fields_of(StartedFrom), "Keys of `started_from`")
 
@@ -41,6 +41,12 @@ METRICS = Keys(
     success_rate | number or null | share of them that fulfilled the mission's success expression
     episode_objective | number or null | their mean objective
     held_out_objective | number or null | mean objective of the held-out evaluation after this update; null without one
+    mission_weight | mapping | with several missions: name of a mission → its share of the episodes that begin
+    mission_episodes | mapping | with several missions: those of `episodes` that played it
+    mission_reward | mapping | with several missions: their mean reward; null if none ended
+    mission_success_rate | mapping | with several missions: share of them that fulfilled its success expression
+    mission_objective | mapping | with several missions: their mean objective
+    mission_held_out | mapping | with several missions: `held_out_objective` of each, the target first
     learning_rate | number | learning rate of the update
     policy_loss | number | mean clipped surrogate loss
     value_loss | number | mean loss of the value function
@@ -117,6 +123,7 @@ EVALUATIONS = Keys(
     episodes | integer | episodes that have a result
     failed | integer | episodes that failed
     failure | text or null | why the first of them failed
+    missions | mapping | with several missions: name → these five values on it; above are those of the target
     """),
     "Each entry of `evaluations`",
 )

@@ -17,6 +17,10 @@ PROGRAMS: dict[str, tuple[dict[str, str], str]] = {
     "analyze_mission.py": ({"EPISODES = 20": "EPISODES = 2"}, r"random on assembler_2: 2 episodes, mean reward"),
     "compare_policies.py": ({"EPISODES = 16": "EPISODES = 2"}, r"random +baseline +tutorial.miner"),
     "compare_scores.py": ({}, r"mine beats theirs over 2 missions"),
+    "curriculum.py": (
+        {"200_000": "4_096"},
+        r"goal-6.json: success \d+% in 8 held-out episodes\nout/missions/goal-10.json: success",
+    ),
     "launch_sweep.py": (
         {"num_trials: 4": "num_trials: 1", "20_000": "2_000", "episodes_per_trial: 4": "episodes_per_trial: 1"},
         r"Best learning rate: \d\.\d\de-0\d, mean_reward",
@@ -34,6 +38,7 @@ PROGRAMS: dict[str, tuple[dict[str, str], str]] = {
 MARKS = {
     "agent_roles.py": pytest.mark.long,
     "compare_policies.py": pytest.mark.slow,
+    "curriculum.py": pytest.mark.long,
     "package_policy.py": pytest.mark.slow,
     "launch_sweep.py": pytest.mark.long,  # test_specification.py runs a sweep and a training, too
     "start_from.py": pytest.mark.long,

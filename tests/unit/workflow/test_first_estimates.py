@@ -39,6 +39,19 @@ def test_training_takes_time_in_proportion_to_its_steps(plan: Plan) -> None:
     assert twice_s - once_s == pytest.approx(more)
 
 
+def test_every_mission_of_a_training_is_evaluated(plan: Plan) -> None:
+    recipe = plan.learning.training("miner", 1).to_dict()
+    mission, held_out = recipe["mission"], recipe["held_out"]
+    another = {**mission, "name": "another"}
+    several = {**recipe, "curriculum": {"missions": [{"mission": mission}, {"mission": another}]}}
+    one, two = (first_estimate("train_policy", {"recipe": each}) for each in (recipe, several))
+    assert one is not None
+    assert two is not None
+    steps = held_out["num_evaluations"] * held_out["episodes"] * first_estimates.AGENTS
+    steps *= first_estimates.STEPS_PER_EPISODE
+    assert two - one == pytest.approx(steps / first_estimates.PLAYING_STEPS_PER_SECOND)
+
+
 def test_trials_are_added_up(plan: Plan) -> None:
     trial = {"trial": plan.learning.sweep_plan("miner").trial_settings().to_dict()}
     one, three = first_estimate("run_trial", trial), first_estimate("run_trials_miner_0000_0002", trial, num_trials=3)

@@ -203,6 +203,36 @@ def test_teachers_that_cannot_teach():
     assert "on both missions" in by_key["x.yaml: training.elsewhere.teacher"].expected
 
 
+def test_missions_that_cannot_be_learned_together(tmp_path):
+    def several(*missions, **more):
+        return {**TRAINING, "missions": [{"mission": mission} for mission in missions], **more}
+
+    shipped = Path("config/missions/assembler_2.yaml").read_text()
+    quiet = tmp_path / "quiet.yaml"
+    quiet.write_text("\n".join(line for line in shipped.splitlines() if not line.startswith("success:")))
+    found = problems(
+        missions={"short": {"source": "assembler_2", "max_steps": 50}, "pair": {"source": "arena", "num_agents": 2}},
+        training={
+            "fits": several("short", "assembler_2"),
+            "elsewhere": several("short", "tutorial.miner"),
+            "fewer": several("pair", "short"),
+            "unknown": several("short", "asembler_2"),
+            "unmeasured": several("short", str(quiet), objective_metric="success_rate"),
+        },
+    )
+    by_key = {where: problem for (where, _), problem in found.items()}
+    assert by_key.keys() == {
+        *(f"x.yaml: training.{name}.missions" for name in ("elsewhere", "fewer", "unknown")),
+        "x.yaml: training.unmeasured.objective_metric",
+    }
+    elsewhere = by_key["x.yaml: training.elsewhere.missions"]
+    assert elsewhere.expected == "the same vibe action names as on 'assembler_2' (none)"
+    assert "mission 'tutorial.miner'" in elsewhere.where
+    fewer = by_key["x.yaml: training.fewer.missions"]
+    assert (fewer.expected, fewer.found) == ("4 agents, as on 'assembler_2'", "2")
+    assert by_key["x.yaml: training.unknown.missions"].hint == "did you mean 'assembler_2'?"
+
+
 def test_a_file_of_weights_to_start_from_is_loaded_before_anything_runs(tmp_path):
     weights = tmp_path / "model.safetensors"
     weights.write_bytes(model_files.weights_bytes({"x": torch.zeros(1)}))
