@@ -11,6 +11,7 @@ direction         whether more or less is better
 non_inferiority   what a new version must show before it replaces another
 normalization     reference scores of a comparison
 reference_scores  reference scores from a file
+learning_curves   what a comparison asks of learning curves
 hyperparameters   the PPO hyperparameters of a training run
 strict_model      the base of all models: unknown keys are errors, and every error names its place
 teacher           a policy that a training run imitates
@@ -35,6 +36,7 @@ from daf.config.experiment import (
     Replay,
 )
 from daf.config.hyperparameters import Hyperparameters
+from daf.config.learning_curves import LearningCurvesConfig
 from daf.config.non_inferiority import NonInferiorityConfig
 from daf.config.normalization import Normalization
 from daf.config.strict_model import StrictModel
@@ -68,6 +70,7 @@ __all__ = [
     "HalvingConfig",
     "Hyperparameters",
     "IntParameter",
+    "LearningCurvesConfig",
     "MissionConfig",
     "NonInferiorityConfig",
     "Normalization",

@@ -19,6 +19,7 @@ from daf.config.comparison import DAFComparisonConfig
 from daf.config.deployment import DAFDeploymentConfig
 from daf.config.direction import Direction
 from daf.config.hyperparameters import Hyperparameters
+from daf.config.learning_curves import broken_learning_curves
 from daf.config.normalization import WorkersOrAuto
 from daf.config.policy_reference import policy_fields
 from daf.config.start import broken_start, circular_starts
@@ -295,6 +296,7 @@ class ExperimentConfig(StrictModel):
             )
         problems += self._broken_teams(source)
         problems += self._broken_tournaments(source)
+        problems += broken_learning_curves(self.comparisons, self.policies, self.training, source)
         if self.deployment:
             problems += self.deployment.broken_references(check, self.policies, self.training, self.comparisons, source)
         return problems
