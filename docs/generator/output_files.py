@@ -238,7 +238,7 @@ COMPARISONS = [
                 friedman | mapping or null | Friedman's test over missions, see below; null where it does not apply
                 sequential | mapping or null | with `episodes_per_mission: auto`, see interim-{n}.json
                 notes | list of texts | what a reader must know
-                learning_curves | mapping or null | the rows of the three tables of learning curves as `recipes`, `runs` and `pairs`, and `notes`
+                learning_curves | mapping or null | rows of its three files: `recipes`, `runs`, `pairs`; and `notes`
                 provenance | mapping | see [Provenance](#provenance); with `success` by mission, and `computation`
                 summary_statistics | list of mappings | the rows of summary.csv
                 pairwise | list of mappings | rows of pairwise.csv, or `pairwise_file` names their file (above 20,000)
