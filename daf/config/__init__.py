@@ -15,10 +15,12 @@ learning_curves   what a comparison asks of learning curves
 hyperparameters   the PPO hyperparameters of a training run
 strict_model      the base of all models: unknown keys are errors, and every error names its place
 teacher           a policy that a training run imitates
+trial_training    sweeps whose trials train as a run does
 start             trained weights that a training starts from
 policy_reference  the forms in which Python code may name a policy
 overrides         keys of the file, overridden on the command line
 recipes           everything that determines a result, and nothing else
+package_recipes   the same of a deployment package
 match_recipes     the same of a match of a tournament
 docs              the schema and the tables of config/README.md, generated from the models
 """
