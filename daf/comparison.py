@@ -1,8 +1,8 @@
 """Compare policies: evaluate them on the same episodes, test the differences, and report what the data show.
 
 `compare_episodes` is pure and works on any episodes table, `daf_compare_scores` on any table of scores;
-`daf_compare_policies` plays the episodes first. Suites, leaderboards and ablations are in `daf.compare`, the statistics
-in `daf.statistics`, the report in `daf.visualization`.
+`daf_compare_policies` plays the episodes first; `compare_learning_curves` compares how training runs got there. Suites,
+leaderboards and ablations are in `daf.compare`, the statistics in `daf.statistics`, the report in `daf.visualization`.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from daf.compare.ablation import daf_policy_ablation
+from daf.compare.curves import compare_learning_curves
 from daf.compare.files import deliver
 from daf.compare.labels import unique_labels
 from daf.compare.play import PlaySettings, Policies, play_comparison, resolve_lineup
@@ -33,6 +34,7 @@ __all__ = [
     "SUITES",
     "ComparisonResults",
     "compare_episodes",
+    "compare_learning_curves",
     "daf_benchmark_suite",
     "daf_compare_policies",
     "daf_compare_scores",

@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from daf.compare.files import compare_files, training_curves
+from daf.compare.curves import training_curves
+from daf.compare.files import compare_files
 from daf.config import DAFComparisonConfig
 from daf.workflow.script import script_context
 

@@ -8,7 +8,7 @@ from daf.search.trial import TrialJob, run_finalist
 from daf.workflow.script import cores_of_job, script_context
 
 with script_context(snakemake) as context:
-    recipe, start = ready_recipe(snakemake.params.trial, snakemake.input.start)
+    recipe, weights = ready_recipe(snakemake.params.trial, snakemake.input)
     wildcards = snakemake.wildcards
     rank, index = int(wildcards.rank), int(wildcards.seed)
     run_finalist(
@@ -21,7 +21,7 @@ with script_context(snakemake) as context:
             logger=context.logger,
             log_file=Path(snakemake.log[0]),
             cores=cores_of_job(snakemake),
-            start=start,
+            weights=weights,
         ),
         index=index,
     )

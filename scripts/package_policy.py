@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from daf.config.recipes import PackageRecipe
+from daf.config.package_recipes import PackageRecipe
 from daf.packaging.package import package_checkpoint
 from daf.workflow.script import script_context
 

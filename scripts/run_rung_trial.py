@@ -8,7 +8,7 @@ from daf.search.trial import TrialJob, run_promoted_trial
 from daf.workflow.script import cores_of_job, script_context
 
 with script_context(snakemake) as context:
-    recipe, start = ready_recipe(snakemake.params.trial, snakemake.input.start)
+    recipe, weights = ready_recipe(snakemake.params.trial, snakemake.input)
     wildcards = snakemake.wildcards
     run_promoted_trial(
         read_entry(snakemake.input.promotions, int(wildcards.entry)),
@@ -20,6 +20,6 @@ with script_context(snakemake) as context:
             logger=context.logger,
             log_file=Path(snakemake.log[0]),
             cores=cores_of_job(snakemake),
-            start=start,
+            weights=weights,
         ),
     )

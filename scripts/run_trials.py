@@ -10,7 +10,7 @@ from daf.workflow.script import cores_of_job, script_context
 
 with script_context(snakemake) as context:
     config = DAFSweepConfig.from_dict(snakemake.params.sweep)
-    recipe, start = ready_recipe(snakemake.params.trial, snakemake.input.start)
+    recipe, weights = ready_recipe(snakemake.params.trial, snakemake.input)
     results = read_results(snakemake.input.results)
     prior = [result for path in snakemake.input.prior for result in read_prior(path, config)]
     for trial, path in enumerate(snakemake.output.results, start=snakemake.params.first):
@@ -20,6 +20,6 @@ with script_context(snakemake) as context:
             logger=context.logger,
             log_file=Path(snakemake.log[0]),
             cores=cores_of_job(snakemake),
-            start=start,
+            weights=weights,
         )
         propose_and_run(config, trial, results, prior, recipe, Path(path).parent, job)

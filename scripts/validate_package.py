@@ -1,6 +1,6 @@
 """Rule validate_package: load the package in a fresh process without DAF and let it act."""
 
-from daf.config.recipes import PackageRecipe
+from daf.config.package_recipes import PackageRecipe
 from daf.deployment import daf_validate_deployment
 from daf.packaging.validation import require_valid
 from daf.system.files import write_json

@@ -4,6 +4,7 @@ settings     a configuration with keyword overrides
 play         comparisons that play their episodes in this process
 scores       comparisons of tables of scores
 files        comparisons and their files
+curves       learning curves of training runs
 tournaments  tournaments that are played in this process, and those of seats tables and leagues
 partial      failed policies at the end of a run, and comparisons without them
 suites       named sets of missions, played through the workflow

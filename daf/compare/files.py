@@ -13,13 +13,13 @@ from pydantic import Field
 from daf.config import DAFComparisonConfig, Normalization
 from daf.evaluation.interim import settled_after
 from daf.statistics.comparison import compare_episodes
-from daf.statistics.export import TrainingCurve
+from daf.statistics.learning_curves import compare_curves
+from daf.statistics.learning_records import Curves
 from daf.statistics.results import FILES, ComparisonResults
 from daf.statistics.sequential import interim_analyses
 from daf.system.files import write_json
 from daf.system.nouns import number_of
 from daf.system.user_paths import user_path
-from daf.training.outcome import read_run_record
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -48,14 +48,14 @@ def compare_files(
     paths: Sequence[str | Path],
     config: DAFComparisonConfig,
     folder: str | Path,
-    curves: Mapping[str, TrainingCurve] | None = None,
+    curves: Curves | None = None,
 ) -> ComparisonResults:
     """Compare the episodes in the workflow's files, and write the results into `folder`.
 
     Episodes beyond `episodes_per_mission` belong to another comparison of the same policies and are ignored.
 
     Args:
-        curves: held-out evaluations by checkpoint, for marl_eval.json.
+        curves: held-out evaluations of the policies' training runs; they are compared, and part of marl_eval.json.
     """
     from daf.episodes.table import read_episodes, read_shard_records
     from daf.statistics.checked_episodes import SLIM_COLUMNS
@@ -76,37 +76,11 @@ def compare_files(
     else:
         results = compare_episodes(episodes[episodes["episode"] < config.episodes_cap], labelled, provenance=record)
     results = replace(results, notes=(*results.notes, *(f"{note[0].upper()}{note[1:]}." for note in notes)))
+    if curves is not None:
+        results = replace(results, learning_curves=compare_curves(curves, labelled))
     results.write(folder, curves=curves)
     shutil.rmtree(Path(folder) / PARTIAL, ignore_errors=True)  # of an earlier run, see daf.compare.partial
     return results
-
-
-def training_curves(
-    training: Mapping[str, Mapping[str, Any]], run_files: Sequence[str | Path]
-) -> dict[str, TrainingCurve]:
-    """Held-out evaluations by checkpoint.
-
-    Args:
-        training: as `Plan.training_of_comparison` returns it. Teams, which have several runs, have no curve.
-        run_files: the run.json of all runs.
-    """
-    from daf.config.recipes import checkpoint_label
-
-    by_run = {"/".join(Path(path).parts[-3:-1]): path for path in run_files}
-    curves = {}
-    for policy, source in training.items():
-        if len({run.rpartition("/")[0] for run in source["runs"]}) > 1:
-            continue
-        for run in source["runs"]:
-            record = read_run_record(Path(by_run[run]).parent)
-            points = [
-                (int(evaluation["agent_steps"]), float(evaluation["mean_reward"]))
-                for evaluation in record.get("evaluations") or []
-                if evaluation["mean_reward"] is not None
-            ]
-            label = checkpoint_label(policy, int(run.rpartition("-")[2]))
-            curves[label] = TrainingCurve(mission=record["recipe"]["mission"]["name"], points=points)
-    return curves
 
 
 def with_labels(config: DAFComparisonConfig, episodes: pd.DataFrame) -> DAFComparisonConfig:

@@ -29,7 +29,11 @@ def comparison_config(
         if name in overrides:
             raise BadInputError("a keyword other than those that the function sets", f"'{name}'", function.__name__)
     base = {} if config is None else config.to_dict()
-    return DAFComparisonConfig.from_labels({**base, **overrides, **arguments}, source=function.__name__)
+    full = DAFComparisonConfig.from_labels({**base, **overrides, **arguments}, source=function.__name__)
+    if full.learning_curves is not None:
+        hint = "compare the runs that trained the policies by `daf.comparison.compare_learning_curves`"
+        raise BadInputError("no learning_curves: nothing is trained here", "a score", function.__name__, hint)
+    return full
 
 
 def check_overrides(function: Callable[..., Any], overrides: Mapping[str, Any]) -> None:

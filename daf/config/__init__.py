@@ -11,15 +11,18 @@ direction         whether more or less is better
 non_inferiority   what a new version must show before it replaces another
 normalization     reference scores of a comparison
 reference_scores  reference scores from a file
+learning_curves   what a comparison asks of learning curves
 hyperparameters   the PPO hyperparameters of a training run
 strict_model      the base of all models: unknown keys are errors, and every error names its place
 mission           missions under a user's own names, and their recipes
 curriculum        several missions in one training, and how their weights change
 teacher           a policy that a training run imitates
+trial_training    sweeps whose trials train as a run does
 start             trained weights that a training starts from
 policy_reference  the forms in which Python code may name a policy
 overrides         keys of the file, overridden on the command line
 recipes           everything that determines a result, and nothing else
+package_recipes   the same of a deployment package
 match_recipes     the same of a match of a tournament
 docs              the schema and the tables of config/README.md, generated from the models
 """
@@ -38,6 +41,7 @@ from daf.config.experiment import (
     Replay,
 )
 from daf.config.hyperparameters import Hyperparameters
+from daf.config.learning_curves import LearningCurvesConfig
 from daf.config.non_inferiority import NonInferiorityConfig
 from daf.config.normalization import Normalization
 from daf.config.strict_model import StrictModel
@@ -73,6 +77,7 @@ __all__ = [
     "HalvingConfig",
     "Hyperparameters",
     "IntParameter",
+    "LearningCurvesConfig",
     "MissionConfig",
     "NonInferiorityConfig",
     "Normalization",

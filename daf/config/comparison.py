@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
+from daf.config.learning_curves import LearningCurvesConfig
 from daf.config.normalization import CountOrAuto, NormalizationOrFile
 from daf.config.strict_model import Seed, StrictModel, refuse_repeated
 from daf.errors import did_you_mean
@@ -78,6 +79,9 @@ class DAFComparisonConfig(StrictModel):
         False,
         description="resample missions too, so that intervals of aggregates and profiles generalize to similar "
         "missions",
+    )
+    learning_curves: LearningCurvesConfig | None = Field(
+        None, description="a score that trained policies should reach soon; null: only areas under their curves"
     )
     seed: Seed = Field(42, description="seed of the resampling")
     evaluation_seed: Seed = Field(1_000_000, description="first episode seed")

@@ -49,6 +49,7 @@ TABLES: tuple[tuple[str, type[BaseModel]], ...] = (
     ("`evaluation`", config.EvaluationConfig),
     ("`comparisons.<name>`", config.DAFComparisonConfig),
     ("`comparisons.<name>.normalization`", config.Normalization),
+    ("`comparisons.<name>.learning_curves`", config.LearningCurvesConfig),
     ("`tournaments.<name>`", config.DAFTournamentConfig),
     ("`deployment`", config.DAFDeploymentConfig),
     ("`deployment.require_non_inferiority`", config.NonInferiorityConfig),

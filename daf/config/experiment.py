@@ -20,6 +20,7 @@ from daf.config.curriculum import CurriculumConfig, WeightedMission, refuse_wron
 from daf.config.deployment import DAFDeploymentConfig
 from daf.config.direction import Direction
 from daf.config.hyperparameters import Hyperparameters
+from daf.config.learning_curves import broken_learning_curves
 from daf.config.mission import MissionConfig
 from daf.config.normalization import WorkersOrAuto
 from daf.config.policy_reference import policy_fields
@@ -28,6 +29,7 @@ from daf.config.strict_model import Name, PositiveShare, Seed, StrictModel, refu
 from daf.config.sweep import DAFSweepConfig
 from daf.config.teacher import TeacherConfig
 from daf.config.tournament import DAFTournamentConfig
+from daf.config.trial_training import broken_sections, broken_use, like_its_run, searched_starts
 from daf.errors import BadInputError, ConfigError, did_you_mean
 from daf.system.user_paths import NameOrPath, UserPath
 from daf.system.validated import hint_for_text, wrong_value
@@ -267,6 +269,13 @@ class ExperimentConfig(StrictModel):
                     data["sweeps"][name] = {**sweep, "name": name}
         return data
 
+    @model_validator(mode="after")
+    def _sweeps_like_runs(self) -> Self:
+        for name, sweep in self.sweeps.items():
+            if sweep.training in self.training:
+                self.sweeps[name] = like_its_run(sweep, self.training[sweep.training])
+        return self
+
     @classmethod
     def from_dict(cls, data: dict[str, Any], *, source: str = "config") -> Self:
         experiment = super().from_dict(data, source=source)
@@ -285,6 +294,10 @@ class ExperimentConfig(StrictModel):
                 problems.append(BadInputError(what, f"'{name}'", f"{source}: {key}", hint))
 
         for name, sweep in self.sweeps.items():
+            check(sweep.training, self.training, "the name of a training run in this file", f"sweeps.{name}.training")
+            if sweep.training in self.training:
+                where = f"{source}: sweeps.{name}.search_space"
+                problems += broken_sections(sweep, self.training[sweep.training], where)
             if sweep.warm_start and not (Path(sweep.warm_start) / "trials.json").is_file():
                 others = set(self.sweeps) - {name}
                 what = "another sweep in this file, or the folder of a finished sweep"
@@ -292,6 +305,8 @@ class ExperimentConfig(StrictModel):
                 problems += self._broken_warm_start(name, sweep, f"{source}: sweeps.{name}.warm_start")
         for name, run in self.training.items():
             check(run.sweep, self.sweeps, "the name of a sweep in this file", f"training.{name}.sweep")
+            if run.sweep in self.sweeps:
+                problems += broken_use(run, self.sweeps[run.sweep], f"{source}: training.{name}.sweep")
         problems += self._broken_starts(source)
         for name, policy in self.policies.items():
             check(
@@ -299,6 +314,7 @@ class ExperimentConfig(StrictModel):
             )
         problems += self._broken_teams(source)
         problems += self._broken_tournaments(source)
+        problems += broken_learning_curves(self.comparisons, self.policies, self.training, source)
         if self.deployment:
             problems += self.deployment.broken_references(check, self.policies, self.training, self.comparisons, source)
         return problems
@@ -321,17 +337,25 @@ class ExperimentConfig(StrictModel):
     def _broken_starts(self, source: str) -> Iterator[BadInputError]:
         starts = {f"training.{name}": run.start_from for name, run in self.training.items()}
         starts |= {f"sweeps.{name}": sweep.start_from for name, sweep in self.sweeps.items()}
+        for name, sweep in self.sweeps.items():
+            for start_from in searched_starts(sweep):
+                where = f"{source}: sweeps.{name}.search_space.start_from"
+                if problem := broken_start(start_from, set(self.training), where):
+                    yield problem
         for key, start_from in starts.items():
             if problem := broken_start(start_from, set(self.training), f"{source}: {key}.start_from"):
                 yield problem
-        trained: dict[str, str] = {}
+        trained: dict[str, dict[str, str]] = {}
         for name, run in self.training.items():
             teacher = self.policies.get(run.teacher.policy) if run.teacher else None
             if run.teacher and teacher and teacher.policies:
                 where = f"{source}: training.{name}.teacher.policy"
                 yield BadInputError("a single policy", f"the team '{run.teacher.policy}'", where)
             if teacher and teacher.training:
-                trained[name] = teacher.training
+                trained[f"training.{name}"] = {"teacher": teacher.training}
+        for name, sweep in self.sweeps.items():
+            starts_from = {f"search_space.start_from ({run})": run for run in searched_starts(sweep)}
+            trained[f"sweeps.{name}"] = trained.get(f"training.{sweep.training}", {}) | starts_from
         yield from circular_starts(self.training, self.sweeps, trained, source)
 
     def _broken_teams(self, source: str) -> Iterator[BadInputError]:

@@ -6,9 +6,9 @@ trainer state. The same recipe gives the same result, and a changed recipe never
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field
 
@@ -28,8 +28,7 @@ from daf.config.mission import mission_label as mission_label
 from daf.config.start import Runs, StartRecipe, start_recipe
 from daf.config.strict_model import FrozenModel
 from daf.config.teacher import TeacherRecipe
-from daf.errors import BadInputError
-from daf.system.files import known_sha256
+from daf.config.trial_training import START_FROM, searched_starts, section_keys, with_sections
 from daf.system.user_code import NO_CODE, CodeStamp, code_of_class, data_files
 
 INIT_KWARGS_PREFIX = "init_kwargs."  # of a searched keyword argument of the policy class
@@ -38,7 +37,7 @@ INIT_KWARGS_PREFIX = "init_kwargs."  # of a searched keyword argument of the pol
 # does not see changes in imported packages.
 STAGE_VERSIONS = {
     "check": 1, "propose": 2, "select": 2, "describe": 2, "train": 3, "evaluate": 6, "analyze": 9,
-    "compare": 12, "play": 1, "rate": 1, "package": 5,
+    "compare": 13, "play": 1, "rate": 1, "package": 5,
 }  # fmt: skip
 
 
@@ -161,6 +160,11 @@ class TrialRecipe(FrozenModel):
         training: the fixed part; the assignment replaces its seed and the searched hyperparameters.
         evaluation_seed: seed of the first of the `episodes` that score the trial.
         stop_at_steps: agent-steps at which a rung of successive halving ends; None: train to the end.
+        score_missions: on which the episodes are played; none: on the one it trains on. Left out if it is the default,
+            as are the next two.
+        seeds: number of training seeds.
+        objective: how the scores of missions and training seeds become one.
+        starts: the weights among which the search chooses by name; left out if it does not.
     """
 
     training: TrainingRecipe
@@ -170,6 +174,10 @@ class TrialRecipe(FrozenModel):
     optimize_direction: Direction
     max_action_time_ms: int
     stop_at_steps: int | None = None
+    score_missions: tuple[MissionRecipe, ...] = Field((), exclude_if=lambda value: not value)
+    seeds: int = Field(1, exclude_if=lambda value: value == 1)
+    objective: Literal["mean", "worst"] = Field("mean", exclude_if=lambda value: value == "mean")
+    starts: dict[str, StartRecipe] = Field(default_factory=dict, exclude_if=lambda value: not value)
     stage_version: int = STAGE_VERSIONS["evaluate"]
 
     def training_with(self, hyperparameters: Mapping[str, Any], seed: int) -> TrainingRecipe:
@@ -178,7 +186,12 @@ class TrialRecipe(FrozenModel):
         Raises:
             ConfigError: an unknown hyperparameter, or a value that it does not accept.
         """
-        return with_hyperparameters(self.training.model_copy(update={"seed": seed}), hyperparameters)
+        training = self.training.model_copy(update={"seed": seed})
+        if START_FROM in hyperparameters:
+            chosen = hyperparameters[START_FROM]
+            training = training.model_copy(update={START_FROM: None if chosen is None else self.starts[str(chosen)]})
+        values = {name: value for name, value in hyperparameters.items() if name != START_FROM}
+        return with_hyperparameters(training, values)
 
 
 class PromotionRecipe(FrozenModel):
@@ -190,35 +203,6 @@ class PromotionRecipe(FrozenModel):
     entries: tuple[int, ...]
     optimize_direction: Direction
     stage_version: int = STAGE_VERSIONS["propose"]
-
-
-class LicenseRecipe(FrozenModel):
-    """A package's licence: its SPDX identifier, or the file with its text, or both."""
-
-    spdx: str | None = None
-    file: Path | None = None
-    sha256: str | None = None
-    holder: str | None = None
-
-
-class PackageRecipe(FrozenModel):
-    """A deployment package: one policy, what the package says of it, and where the package must load and act.
-
-    Attributes:
-        sweep: the sweep that chose the hyperparameters of its training.
-        comparison: the comparison whose results the model card shows.
-    """
-
-    policy: PolicyRecipe
-    version: str
-    description: str
-    intended_use: str = ""
-    limitations: str = ""
-    license: LicenseRecipe = LicenseRecipe()
-    sweep: str | None = None
-    comparison: str | None = None
-    mission: MissionRecipe
-    stage_version: int = STAGE_VERSIONS["package"]
 
 
 def training_recipe(
@@ -272,8 +256,13 @@ def trial_recipe(
     *,
     stop_at_steps: int | None,
     runs: Runs | None = None,
+    base: TrainingRecipe | None = None,
 ) -> TrialRecipe:
-    """Return the recipe by which every trial of a sweep, or of a rung, is trained and scored."""
+    """Return the recipe by which every trial of a sweep, or of a rung, is trained and scored.
+
+    Args:
+        base: the recipe of the run as which the trials train.
+    """
     stopping, held_out = sweep.early_stopping, None
     if stopping is not None:
         held_out = HeldOutRecipe(
@@ -283,7 +272,7 @@ def trial_recipe(
             objective_metric=sweep.objective_metric,
             optimize_direction=sweep.optimize_direction,
         )
-    training = TrainingRecipe(
+    training = _of_trials(base)(
         mission=MissionRecipe.of(sweep.mission, missions),
         policy_class_path=sweep.policy_class_path,
         init_kwargs=sweep.init_kwargs,
@@ -303,20 +292,33 @@ def trial_recipe(
         optimize_direction=sweep.optimize_direction,
         max_action_time_ms=max_action_time_ms,
         stop_at_steps=stop_at_steps,
+        score_missions=tuple(MissionRecipe.of(mission, missions) for mission in sweep.score_missions),
+        seeds=sweep.seeds_per_trial,
+        objective=sweep.objective,
+        starts={name: recipe for name in searched_starts(sweep) if (recipe := start_recipe(name, None, runs))},
     )
+
+
+def _of_trials(base: TrainingRecipe | None) -> Callable[..., TrainingRecipe]:
+    """What makes a recipe of some fields, with the others of a run's."""
+    return TrainingRecipe if base is None else lambda **fields: base.model_copy(update=fields)
 
 
 def with_hyperparameters(
     recipe: TrainingRecipe, values: Mapping[str, Any], *, source: str = "hyperparameters"
 ) -> TrainingRecipe:
-    """Replace hyperparameters: `init_kwargs.<name>` goes to the policy, every other name to PPO.
+    """Replace hyperparameters: `init_kwargs.<name>` goes to the policy, `<section>.<key>`, such as `teacher.coef`, to
+    that section of the recipe, every other name to PPO.
 
     Raises:
         ConfigError: an unknown hyperparameter, or a value that it does not accept.
     """
     prefix = INIT_KWARGS_PREFIX
     kwargs = {name.removeprefix(prefix): value for name, value in values.items() if name.startswith(prefix)}
-    of_ppo = {name: value for name, value in values.items() if not name.startswith(prefix)}
+    of_sections = {name: values[name] for name in section_keys(values)}
+    of_ppo = {name: value for name, value in values.items() if not name.startswith(prefix) and name not in of_sections}
+    if of_sections:
+        recipe = TrainingRecipe.model_validate(with_sections(recipe.model_dump(), of_sections, source))
     return recipe.model_copy(
         update={
             "init_kwargs": {**recipe.init_kwargs, **kwargs},
@@ -345,33 +347,4 @@ def evaluation_recipe(
         num_episodes=min(evaluation.episodes_per_shard, num_episodes - first),
         max_action_time_ms=evaluation.max_action_time_ms,
         objective_metric=evaluation.objective_metric,
-    )
-
-
-def package_recipe(experiment: ExperimentConfig, policy: PolicyRecipe) -> PackageRecipe:
-    """Return the recipe of the package that the experiment's deployment section describes.
-
-    Raises:
-        BadInputError: the experiment has no such section.
-    """
-    deployment = experiment.deployment
-    if deployment is None:
-        raise BadInputError("a policy to package", "none", "deployment.policy")
-    run = experiment.training.get(policy.training or "")
-    file = deployment.license_file
-    return PackageRecipe(
-        policy=policy,
-        version=deployment.version,
-        description=deployment.description,
-        intended_use=deployment.intended_use,
-        limitations=deployment.limitations,
-        license=LicenseRecipe(
-            spdx=deployment.license,
-            file=file,
-            sha256=None if file is None else known_sha256(file),
-            holder=deployment.license_holder,
-        ),
-        sweep=run.sweep if run else None,
-        comparison=deployment.shown_comparison(experiment.comparisons),
-        mission=MissionRecipe.of(deployment.validation_mission, experiment.missions),
     )

@@ -72,17 +72,18 @@ def broken_start(start_from: str | None, others: set[str], where: str) -> BadInp
 
 
 def circular_starts(
-    training: Runs, sweeps: Mapping[str, Sweep], teachers: Mapping[str, str], source: str
+    training: Runs, sweeps: Mapping[str, Sweep], others: Mapping[str, Mapping[str, str]], source: str
 ) -> Iterator[BadInputError]:
     """Runs and sweeps whose `start_from` or teacher leads back to themselves, by way of others or directly.
 
     Args:
-        teachers: run → the run that trains its teacher.
+        others: `training.<name>` or `sweeps.<name>` → the runs that train its teacher, or that it may start from, by
+            their keys.
     """
     runs = {f"training.{name}": {"start_from": run.start_from} for name, run in training.items()}
     runs |= {f"sweeps.{name}": {"start_from": sweep.start_from} for name, sweep in sweeps.items()}
-    for name, teacher in teachers.items():
-        runs[f"training.{name}"]["teacher"] = teacher
+    for name, needed_by_key in others.items():
+        runs[name] |= needed_by_key
     searches = {f"training.{name}": run.sweep for name, run in training.items()}
     searches |= {f"sweeps.{name}": sweep.warm_start for name, sweep in sweeps.items()}
     before = {
@@ -93,7 +94,8 @@ def circular_starts(
     for key, needed in runs.items():
         for what, run in needed.items():
             if run in training and (way := _way(f"training.{run}", key, before)):
-                expected = f"a {what} that does not need this one first"
+                kind = "teacher" if what == "teacher" else "start_from"
+                expected = f"a {kind} that does not need this one first"
                 yield BadInputError(expected, " → ".join([key, *way]), f"{source}: {key}.{what}")
 
 

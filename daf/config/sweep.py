@@ -11,7 +11,7 @@ from pydantic_core import PydanticCustomError
 
 from daf.config.direction import Direction
 from daf.config.hyperparameters import Hyperparameters
-from daf.config.strict_model import Name, Seed, StrictModel
+from daf.config.strict_model import Name, Seed, StrictModel, refuse_repeated
 from daf.system.user_paths import NameOrPath, UserPath
 
 
@@ -164,6 +164,14 @@ class DAFSweepConfig(StrictModel):
     """A hyperparameter sweep: trials that train separately and are scored on the same evaluation episodes."""
 
     name: Name = Field("sweep", description="folder of the sweep; in an experiment, its key under `sweeps`")
+    training: Name | None = Field(
+        None,
+        description="a training run of this file as which every trial trains: with its teacher and other sections, "
+        "whose keys may be searched (`teacher.coef`), and with its mission, policy, start_from, objective, init_kwargs "
+        "and hyperparameters where the sweep does not set them. Its seeds, number of steps, held-out evaluations and "
+        "processes do not apply. null: what the sweep says",
+        exclude_if=lambda value: value is None,  # recipes of sweeps without it stay as they were
+    )
     mission: NameOrPath = Field("training_facility_1", description="mission name or file")
     policy_class_path: str = Field("grid", description="shorthand or class path of a trainable policy")
     init_kwargs: dict[str, Any] = Field(default_factory=dict, description="fixed keyword arguments of the policy class")
@@ -171,7 +179,9 @@ class DAFSweepConfig(StrictModel):
         default_factory=lambda: Hyperparameters(), description="fixed hyperparameters of PPO"
     )
     search_space: dict[str, SearchParameter] = Field(
-        description="what to search: keys of `hyperparameters`, or `init_kwargs.<name>` of the policy class",
+        description="what to search: keys of `hyperparameters`, `init_kwargs.<name>` of the policy class, or "
+        "`<section>.<key>` of the sweep's `training`, such as `teacher.coef`, or `start_from`, a list of what that key "
+        "takes",
         min_length=1,
     )
     strategy: StrategyName = Field(
@@ -185,7 +195,23 @@ class DAFSweepConfig(StrictModel):
         "without repeating any",
     )
     steps_per_trial: int = Field(100_000, ge=1, description="agent-steps of training per trial")
-    episodes_per_trial: int = Field(8, ge=1, description="evaluation episodes per trial")
+    episodes_per_trial: int = Field(
+        8, ge=1, description="evaluation episodes per trial, on each mission and for each training seed"
+    )
+    score_missions: list[NameOrPath] = Field(
+        default_factory=list,
+        description="missions on which the episodes of a trial are played; they need the interface of the mission that "
+        "it trains on. Empty: on that one",
+        exclude_if=lambda value: not value,
+    )
+    seeds_per_trial: int = Field(
+        1, ge=1, description="training seeds of a trial; each trains anew", exclude_if=lambda value: value == 1
+    )
+    objective: Literal["mean", "worst"] = Field(
+        "mean",
+        description="how the scores of a trial's missions and training seeds become one: their mean, or the worst",
+        exclude_if=lambda value: value == "mean",
+    )
     objective_metric: str = Field(
         "mean_reward", description="mean_reward, success_rate, or the name of a game statistic"
     )
@@ -224,4 +250,9 @@ class DAFSweepConfig(StrictModel):
     def _one_way_to_stop(self) -> Self:
         if self.halving and self.early_stopping:
             raise ValueError("halving and early_stopping exclude each other: both decide how long a trial trains")
+        if self.early_stopping and self.seeds_per_trial > 1:
+            raise ValueError(
+                "early_stopping and seeds_per_trial exclude each other: use halving, which stops all seeds"
+            )
+        refuse_repeated(self.score_missions, "score_missions")
         return self

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from daf.config import MissionConfig, PolicyConfig
 from daf.config.licenses import License, find_license
-from daf.config.recipes import PackageRecipe, policy_label
+from daf.config.package_recipes import PackageRecipe
+from daf.config.recipes import policy_label
 from daf.errors import BadInputError, CheckpointError, PolicyError
 from daf.packaging import bundle
 from daf.packaging.lineage import read_best, training_cost

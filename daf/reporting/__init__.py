@@ -31,6 +31,7 @@ curve_samples    learning curves of training runs that may still run
 sparklines       small pictures of them
 disk_use         what an output folder takes on disk
 templating       the environment of all templates
+learning_tables  learning curves of recipes, compared
 learning_curves  charts of metrics.jsonl and of held-out evaluations
 maps             heat maps of agent positions
 animation        an episode as an animation without scripts

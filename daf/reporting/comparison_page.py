@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import isfinite
 from pathlib import Path
 from typing import Any, NotRequired, TypedDict
@@ -20,6 +20,7 @@ from pydantic import ConfigDict
 from daf.charts import interactive, static
 from daf.charts.model import Chart
 from daf.reporting import comparison_tables as tables
+from daf.reporting import learning_tables
 from daf.reporting.comparison_charts import Charts
 from daf.reporting.facts import Fact, facts, settings
 from daf.reporting.learning_curves import TrainedRun, charts_of_runs, read_metrics, read_runs
@@ -150,7 +151,7 @@ def render_results(
     curves: list[Chart] = [*charts_of_runs(runs, tuple(dict.fromkeys([*series, *(run.series for run in runs)])))]
     page = _context(view, charts, curves) | {
         "title": title,
-        "options": options,
+        "options": replace(options, files=learning_tables.with_files(options.files, results)),
         "mission_reports": [_mission_items(report, _names(results)) for report in mission_reports or []],
         "scored_missions": [name for name in results.missions if charts.has_missions and charts.has_scores(name)],
         "figures": _write_figures([*charts.files(), *curves], figures_dir, Path(output_html)),
@@ -205,6 +206,7 @@ def _context(view: Viewpoint, charts: Charts, curves: Sequence[Chart]) -> dict[s
         "has_missions": charts.has_missions,
         "matrix": tables.matrix(view),
         **numbers,
+        "curves": learning_tables.tables(results),
         "notes": grouped(notes),
         "within": sentences.within(sentences.words_of(results.config, len(results.missions), results.unit)),
         "primary": PRIMARY_NAMES[results.config.primary],

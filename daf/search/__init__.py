@@ -15,6 +15,7 @@ paths        the files of a sweep, by name
 recipe       what determines a sweep's proposals, results and best trial
 files        the content of these files
 trial        one trial: train, then score
+trial_scores  its score, on several missions and training seeds
 in_process   a sweep of a Python function
 importance   which parameters decide whether a trial ranks among the best
 analysis     progress, failures, cost, importance, and interactions of a sweep

@@ -69,9 +69,9 @@ def run_in_process(
     """
     cfg = cfg.model_copy(deep=True)  # an objective that modifies the configuration must not affect later trials
     build_space(cfg, any_name=True)
-    for key in ("halving", "early_stopping"):
-        if getattr(cfg, key) is not None:
-            hint = "a function is called only once per trial; only the workflow can train a trial in parts"
+    for key in ("halving", "early_stopping", "training", "score_missions", "seeds_per_trial", "objective"):
+        if getattr(cfg, key) != DAFSweepConfig.model_fields[key].get_default(call_default_factory=True):
+            hint = "a function is called only once per trial, and trains and scores it as it likes: use the workflow"
             raise BadInputError(f"no {key} with an objective function", "it is set", f"sweep '{cfg.name}'", hint)
     strategy, code = strategy_named(cfg.strategy), code_of_search(cfg, objective)
     results = list(earlier)[: num_trials_effective(cfg)]

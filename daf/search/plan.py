@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from daf.config import DAFSweepConfig, DAFTrainingConfig, EvaluationConfig, HalvingConfig, MissionConfig
-from daf.config.recipes import PromotionRecipe, TrialRecipe, trial_recipe
+from daf.config.recipes import PromotionRecipe, TrainingRecipe, TrialRecipe, trial_recipe
 from daf.errors import BadInputError
 from daf.search.halving import bracket_of_entry, brackets, entries_of_bracket, steps_of_rung
 from daf.search.history import blocks_of_history, is_block, parts_of_block, visible_trials
@@ -65,12 +65,14 @@ class SweepPlan:
         missions: the experiment's own missions, by name.
         evaluation: the experiment's settings for playing episodes.
         runs: the experiment's training runs, from which trials may start.
+        base: the recipe of the run as which the trials train, if there is one.
     """
 
     config: DAFSweepConfig
     missions: dict[str, MissionConfig]
     evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
     runs: dict[str, DAFTrainingConfig] = field(default_factory=dict)
+    base: TrainingRecipe | None = None
 
     # ---- trials -------------------------------------------------------------------------------------------
 
@@ -98,7 +100,7 @@ class SweepPlan:
         config, halving = self.config, self.config.halving
         stop_at_steps = steps_of_rung(halving, config.steps_per_trial, rung) if halving else None
         time_ms = self.evaluation.max_action_time_ms
-        return trial_recipe(config, self.missions, time_ms, stop_at_steps=stop_at_steps, runs=self.runs)
+        return trial_recipe(config, self.missions, time_ms, stop_at_steps=stop_at_steps, runs=self.runs, base=self.base)
 
     def batches(self, trials_per_job: int) -> list[Batch]:
         """Consecutive trials that one job runs, at most `trials_per_job`.

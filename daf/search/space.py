@@ -16,6 +16,7 @@ from typing import Any
 from daf.config import CategoricalParameter, DAFSweepConfig, FloatParameter, Hyperparameters, IntParameter
 from daf.config.recipes import INIT_KWARGS_PREFIX
 from daf.config.sweep import DEFAULT_TRIALS
+from daf.config.trial_training import START_FROM, section_keys
 from daf.errors import BadInputError, ConfigError, did_you_mean
 
 type Value = bool | int | float | str | None
@@ -251,7 +252,7 @@ def build_space(config: DAFSweepConfig, *, any_name: bool = False) -> Space:
         try:
             dimension = _dimension(name, config.search_space[name], where)
             if not any_name:
-                _check_hyperparameter(dimension, where)
+                _check_hyperparameter(dimension, where, of_run=config.training is not None)
             dimensions.append(dimension)
         except BadInputError as problem:
             problems.append(problem)
@@ -363,13 +364,25 @@ def _monotonic(choices: Sequence[Value]) -> bool:
     return numbers in (sorted(numbers), sorted(numbers, reverse=True))
 
 
-def _check_hyperparameter(dimension: Dimension, where: str) -> None:
+def _check_hyperparameter(dimension: Dimension, where: str, *, of_run: bool) -> None:
+    """Check the values of one dimension; those of sections of a run (`of_run`) are checked with the experiment."""
     name = dimension.name
+    if section_keys([name]):
+        if not of_run:
+            hint = "name the run whose sections it searches: `training: <name>`"
+            raise BadInputError("a sweep with `training`, for a key in a section", f"'{name}'", where, hint)
+        return
     if name.startswith(INIT_KWARGS_PREFIX):
         if not name.removeprefix(INIT_KWARGS_PREFIX).isidentifier():
             raise BadInputError("init_kwargs.<name of a keyword argument>", f"'{name}'", where)
         return
     known = Hyperparameters.model_fields
+    if name == START_FROM:
+        wrong = [value for value in dimension.values if value is not None and not isinstance(value, str)]
+        if wrong or not dimension.values:
+            found = repr(wrong[0]) if wrong else "a range"
+            raise BadInputError("a list of training runs, paths of weights, or null", found, where)
+        return
     if name not in known:
         hint = did_you_mean(name, known)
         if not hint.startswith("did you mean"):

@@ -15,7 +15,7 @@ import math
 import shutil
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,14 +23,15 @@ from daf.config import DAFSweepConfig
 from daf.config.recipes import TrainingRecipe, TrialRecipe
 from daf.distributed.failures import Cause, Failure, TrainingFailedError
 from daf.errors import BadInputError
-from daf.logging_config import DAFLogger, FailureLog
+from daf.logging_config import DAFLogger
 from daf.search.assignment import TrialAssignment
 from daf.search.budget import reason_to_end
 from daf.search.files import finished_trials, propose_trial, read_assignment, read_lag
 from daf.search.paths import CURVE, PROPOSAL, RESULT, trial_name
+from daf.search.recipe import TrialWeights
 from daf.search.results import TrialResult
+from daf.search.trial_scores import SeedRun, added, combined, further_seeds, score_on
 from daf.statistics.sentences import number
-from daf.system.failure_report import FailureReport
 from daf.system.files import digest, write_bytes, write_json
 from daf.system.locks import exclusive
 from daf.system.provenance import provenance
@@ -40,7 +41,6 @@ from daf.training.launch import TrainingInterruptedError
 from daf.training.metrics_file import read_metrics
 from daf.training.outcome import TrainingOutcome, read_run_record
 from daf.training.paths import METRICS, MODEL, OUTCOME, STATE
-from daf.training.start import Start
 from daf.training.stopping import StopCondition
 
 CURVE_POINTS = 40  # of the learning curve in a result
@@ -62,7 +62,7 @@ class TrialJob:
         label: name of the trial in messages.
         log_file: file to which the processes of its training also write.
         cores: those that its training may use; None: see `daf.training.options.RunOptions`.
-        start: the weights that its recipe starts from.
+        weights: those that its recipe needs, as `daf.search.recipe.ready_recipe` returns them.
     """
 
     label: str
@@ -70,7 +70,7 @@ class TrialJob:
     logger: DAFLogger
     log_file: Path | None = None
     cores: int | None = None
-    start: Start | None = None
+    weights: TrialWeights = field(default_factory=TrialWeights)
 
 
 def run_trial(
@@ -215,11 +215,38 @@ class _TrialRun:
         if assignment.skip is not None or assignment.seed is None:
             return {**self._blank(), "status": "skipped", "reason": assignment.skip, "seconds": 0.0}, b""
         began = time.perf_counter()
-        training = self.recipe.training_with({}, assignment.seed)
+        runs: list[SeedRun] = []
+        for run in self._by_seed(assignment.seed):
+            runs.append(run._trained_and_scored())
+            if runs[-1].facts.get("status") != "completed":
+                break
+        training = runs[0].training
+        facts = combined(runs, self.recipe)
+        seeds = {"training": training.seed, "evaluation": self.recipe.evaluation_seed}
+        result = {
+            **self._blank(),
+            **facts,
+            # Resumed training has taken longer than this process.
+            "seconds": max(time.perf_counter() - began, sum(run.resumed_seconds for run in runs)),
+            "provenance": provenance(training.to_dict(), seeds),
+        }
+        return result, runs[0].curve
+
+    def _by_seed(self, first: int) -> list[_TrialRun]:
+        """This run, then one for each further training seed, whose state lies in a folder below."""
+        further = [
+            replace(self, assignment=replace(self.assignment, seed=seed), state=self.state / f"further-seed-{number}")
+            for number, seed in enumerate(further_seeds(first, self.recipe.seeds), start=1)
+        ]
+        return [self, *further]
+
+    def _trained_and_scored(self) -> SeedRun:
+        """Train with one seed and score the model."""
+        assignment, curve, resumed_seconds = self.assignment, b"", 0.0
+        training = self.recipe.training_with({}, assignment.seed or 0)
         facts: dict[str, Any] = {}
-        curve, resumed_seconds = b"", 0.0
         try:
-            training = self.recipe.training_with(assignment.hyperparameters, assignment.seed)
+            training = self.recipe.training_with(assignment.hyperparameters, assignment.seed or 0)
             trained = self._train(training)
         except (BadInputError, _CrashedError) as error:
             facts["reason"] = facts["failure"] = str(error)
@@ -229,15 +256,7 @@ class _TrialRun:
             facts = self._facts_of(trained, training)
             facts["learning_curve"] = learning_curve(read_metrics(trained.folder / METRICS))
             resumed_seconds = (trained.outcome.seconds or 0.0) + time.perf_counter() - scoring
-        seeds = {"training": training.seed, "evaluation": self.recipe.evaluation_seed}
-        result = {
-            **self._blank(),
-            **facts,
-            # Resumed training has taken longer than this process.
-            "seconds": max(time.perf_counter() - began, resumed_seconds),
-            "provenance": provenance(training.to_dict(), seeds),
-        }
-        return result, curve
+        return SeedRun(training=training, facts=facts, curve=curve, resumed_seconds=resumed_seconds)
 
     def _blank(self) -> dict[str, Any]:
         return {
@@ -265,14 +284,25 @@ class _TrialRun:
         if outcome.status not in ("completed", "paused"):
             failure = outcome.reason if outcome.status == "failed" else None
             return {**facts, "reason": f"{outcome.status}: {outcome.reason}", "failure": failure}
-        objective, figures, first = self._score(training, trained.folder / MODEL)
-        facts |= figures
-        if objective is None:
-            none = f"no episode has a {self.recipe.objective_metric}"
-            if first is None:
-                return {**facts, "reason": none, "failure": none}
-            return {**facts, "reason": f"all evaluation episodes failed: {first}", "failure": first.cause}
-        return {**facts, "status": "completed", "objective": objective}
+        recipe, job = self.recipe, self.job
+        missions = recipe.score_missions or (training.mission,)
+        objectives: list[float] = []
+        for mission in missions:
+            weights = trained.folder / MODEL
+            objective, figures, first = score_on(mission, weights, recipe, job.label, job.device, job.logger)
+            facts |= added(facts, figures)
+            on = f" on {mission.name}" if len(missions) > 1 else ""
+            if objective is None:
+                none = f"no episode has a {recipe.objective_metric}{on}"
+                if first is None:
+                    return {**facts, "reason": none, "failure": none}
+                return {**facts, "reason": f"all evaluation episodes failed{on}: {first}", "failure": first.cause}
+            objectives.append(objective)
+        scores = [
+            {"seed": training.seed, "mission": mission.name, "objective": objective}
+            for mission, objective in zip(missions, objectives, strict=True)
+        ]
+        return {**facts, "status": "completed", "objective": objectives[0], "scores": scores}
 
     def _train(self, training: TrainingRecipe) -> _Trained:
         """Train, or read how earlier training ended.
@@ -328,50 +358,11 @@ class _TrialRun:
         from daf.training.options import RunOptions
 
         job = self.job
-        options = RunOptions(
-            label=job.label, device=job.device, cores=job.cores, log_file=job.log_file, start=job.start
-        )
+        weights = job.weights.options_with(self.assignment.hyperparameters)
+        options = RunOptions(label=job.label, device=job.device, cores=job.cores, log_file=job.log_file, **weights)
         stop_condition = StopCondition(
             at_steps=self.recipe.stop_at_steps,
             worse_than=self.assignment.pruning_thresholds or (),
             optimize_direction=self.recipe.optimize_direction,
         )
         return run_training(training, self.state, options, stop_condition=stop_condition)
-
-    def _score(
-        self, training: TrainingRecipe, weights: Path
-    ) -> tuple[float | None, dict[str, Any], FailureReport | None]:
-        """The mean objective of the evaluation episodes (None if undefined), numbers for the result, and why the first
-        episode that failed did so."""
-        from daf.config import PolicyConfig
-        from daf.engine.evaluation import EvaluationOptions, evaluate_policy
-        from daf.engine.missions import resolve_mission
-        from daf.system.devices import resolve_device
-
-        recipe = self.recipe
-        title = f"{self.job.label} evaluation"
-        progress, failures = (
-            self.job.logger.progress(title, recipe.episodes, "episodes"),
-            FailureLog(self.job.logger, title),
-        )
-        progress.update(0)  # the speed counts from here, not from the first finished episode
-        episodes = evaluate_policy(
-            PolicyConfig(data_path=weights),
-            resolve_mission(training.mission.config, training.mission.name),
-            episodes=recipe.episodes,
-            seed=recipe.evaluation_seed,
-            device=resolve_device(self.job.device),
-            options=EvaluationOptions(
-                max_action_time_ms=recipe.max_action_time_ms,
-                objective_metric=recipe.objective_metric,
-                on_failure=failures.add,
-            ),
-            on_progress=progress.update,
-        )
-        values = episodes["objective"].dropna()
-        figures = {
-            "episodes": len(values),
-            "failed_episodes": int(episodes["failure"].notna().sum()),
-            "objective_sd": float(values.std()) if len(values) > 1 else None,
-        }
-        return (float(values.mean()) if len(values) else None), figures, failures.first

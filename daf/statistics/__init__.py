@@ -43,6 +43,10 @@ advice            how many units would show a stated difference
 sentences         verdicts as sentences
 comparison_file   the layout of comparison.json
 pair_files        files of many rows about pairs
+learning_records  learning curves as a comparison reports them
+learning_curves   learning curves of recipes, compared
+data_dictionary   what every column means
+learning_sentences  the same in words
 results           the results of a comparison, and their files
 scores            tables of scores from elsewhere
 score_files       the forms and files that such tables come in

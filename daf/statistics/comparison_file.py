@@ -37,6 +37,15 @@ class Origin(TypedDict):
     computation: Computation
 
 
+class _LearningCurves(TypedDict):
+    """The tables of learning curves."""
+
+    recipes: list[dict[str, Any]]
+    runs: list[dict[str, Any]]
+    pairs: list[dict[str, Any]]
+    notes: list[str]
+
+
 class ComparisonFile(TypedDict):
     """comparison.json, its tables as rows that `from_rows` checks."""
 
@@ -54,6 +63,7 @@ class ComparisonFile(TypedDict):
     aggregates: list[dict[str, Any]]
     profiles: list[dict[str, Any]]
     episodes: dict[str, list[Any]]
+    learning_curves: NotRequired[_LearningCurves | None]
 
 
 def write_texts(folder: Path, texts: Mapping[str, Callable[[], str]], *, small: bool) -> None:

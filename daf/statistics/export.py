@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from daf.config.recipes import checkpoint_label
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from daf.statistics.learning_records import Curves, TrainingCurve
 
 ENVIRONMENT = "cogames"
 INCOMPLETE = "cogames_incomplete"
@@ -16,20 +19,7 @@ Run = dict[str, Any]
 Runs = dict[str, Run]
 
 
-@dataclass(frozen=True, kw_only=True)
-class TrainingCurve:
-    """Held-out evaluations of one training run.
-
-    Attributes:
-        mission: where it was trained and evaluated.
-        points: agent-steps and mean reward of each evaluation, oldest first.
-    """
-
-    mission: str
-    points: Sequence[tuple[int, float]]
-
-
-def marl_eval_layout(episodes: pd.DataFrame, curves: Mapping[str, TrainingCurve] | None = None) -> dict[str, Any]:
+def marl_eval_layout(episodes: pd.DataFrame, curves: Curves | None = None) -> dict[str, Any]:
     """environment → task → algorithm → run → step → metric → one value per evaluation episode.
 
     One run per checkpoint, `run_1`, `run_2`, … in their order. Metrics: `return`, and `success` if every mission
@@ -42,13 +32,14 @@ def marl_eval_layout(episodes: pd.DataFrame, curves: Mapping[str, TrainingCurve]
     numbered.
 
     Args:
-        curves: held-out evaluations by checkpoint. If those of every trained checkpoint are known, on every mission,
-            they are the steps (of `return` only), with a constant score of other policies.
+        curves: held-out evaluations by policy and training seed. If those of every trained checkpoint are known, on
+            every mission, they are the steps (of `return` only), with a constant score of other policies.
     """
     played = episodes[episodes["mean_reward"].notna()]
     missions, policies = (_plain_names(dict.fromkeys(played[column])) for column in ("mission", "policy"))
     cells = dict(iter(played.groupby(["mission", "policy"], sort=False)))
-    known = _usable(curves or {}, played)
+    by_checkpoint = {checkpoint_label(*key): curve for key, curve in (curves or {}).items()}
+    known = _usable(by_checkpoint, played)
     success = not known and bool(len(played)) and bool(played["success"].notna().all())
     layout: dict[str, Any] = {ENVIRONMENT: {}, INCOMPLETE: {}}
     for mission in missions:

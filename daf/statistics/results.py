@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -13,6 +13,7 @@ from daf.config import DAFComparisonConfig
 from daf.errors import BadInputError
 from daf.statistics import pair_files
 from daf.statistics.comparison_file import FEW_ROWS, FORMAT, ComparisonFile, text_of, write_texts
+from daf.statistics.learning_records import LEARNING_FILES, LearningCurves
 from daf.statistics.pair_table import PairTable, chosen_records
 from daf.statistics.records import (
     OVERALL,
@@ -36,7 +37,7 @@ from daf.system.validated import validated
 if TYPE_CHECKING:
     import pandas as pd
 
-    from daf.statistics.export import TrainingCurve
+    from daf.statistics.learning_records import Curves
     from daf.statistics.sentences import Words
 
 HEADINGS: Mapping[Estimand, str] = {"checkpoints": "These checkpoints", "recipes": "These recipes"}
@@ -63,6 +64,7 @@ class ComparisonResults(Shown):
         friedman: Friedman's test over missions, if applicable.
         sequential: with `episodes_per_mission: auto` the interim analyses; else None.
         notes: what a reader needs to know, in plain sentences.
+        learning_curves: how policies that DAF trained got there; None: unknown.
         config, provenance: how it was computed, from what.
     """
 
@@ -78,6 +80,7 @@ class ComparisonResults(Shown):
     config: DAFComparisonConfig
     provenance: dict[str, Any]
     sequential: dict[str, Any] | None = None
+    learning_curves: LearningCurves | None = None
 
     # ---- tables -------------------------------------------------------------------------------------------
 
@@ -254,6 +257,10 @@ class ComparisonResults(Shown):
                 lines += ["", heading, *(f"  {sentence}" for sentence in sentences)]
             if not self.estimand[estimand]["answered"]:
                 lines += ["" if sentences else f"\n{heading}", f"  Not answered: {self.estimand[estimand]['why']}"]
+        if self.learning_curves and self.learning_curves.recipes:
+            from daf.statistics import learning_sentences
+
+            lines += ["", "Learning curves", *(f"  {line}" for line in learning_sentences.lines(self.learning_curves))]
         if self.notes:
             lines += ["", "Notes", *(f"  {note}" for note in self.notes)]
         return "\n".join(lines)
@@ -272,6 +279,7 @@ class ComparisonResults(Shown):
             "friedman": self.friedman,
             "sequential": self.sequential,
             "notes": list(self.notes),
+            "learning_curves": None if self.learning_curves is None else self.learning_curves.to_dict(),
             "provenance": self.provenance,
             "summary_statistics": to_rows(self.summary),
             "pairwise": pairwise,
@@ -311,17 +319,18 @@ class ComparisonResults(Shown):
             friedman=content["friedman"],
             sequential=content["sequential"],
             notes=tuple(content["notes"]),
+            learning_curves=_learning_curves(content.get("learning_curves"), f"{source}: learning_curves"),
             config=DAFComparisonConfig.from_labels(content["config"], source=f"{source}: config"),
             provenance=data["provenance"],
         )
 
-    def write(self, folder: str | Path, *, curves: Mapping[str, TrainingCurve] | None = None) -> Path:
-        """Write the files of `FILES`; returns the folder.
+    def write(self, folder: str | Path, *, curves: Curves | None = None) -> Path:
+        """Write the files of `FILES`, and those of learning curves if they are known; returns the folder.
 
         Rows about many pairs are in pairwise.parquet instead of comparison.json.
 
         Args:
-            curves: held-out evaluations by checkpoint, for marl_eval.json.
+            curves: held-out evaluations of training runs, for marl_eval.json.
         """
         from daf.statistics.export import marl_eval_layout
 
@@ -333,6 +342,10 @@ class ComparisonResults(Shown):
             "ranks.csv": lambda: csv_of_frame(self.ranks),
             "scores.csv": lambda: csv_of_frame(self.scores()),
         }
+        for name in LEARNING_FILES:
+            (folder / name).unlink(missing_ok=True)
+        for name, frame in (self.learning_curves.frames() if self.learning_curves else {}).items():
+            texts[name] = partial(csv_of_frame, frame)
         if len(pairs) > pair_files.INLINE:
             known = {"pairwise_file": pair_files.write_pairs(folder, pairs)}
             content = lambda: self._content([]) | known  # noqa: E731
@@ -357,29 +370,8 @@ FILES = (
 )  # fmt: skip
 
 
-def data_dictionary() -> dict[str, dict[str, tuple[str, str]]]:
-    """Every table of a comparison: table → column → (type, meaning).
-
-    `summary`, `pairwise`, `aggregates`, `ranks` and `scores` are files of these names; `profiles` and `episodes` are in
-    comparison.json, `episodes` with the columns of `daf.episodes.table` that a comparison needs.
-    """
-    from daf.episodes.table import EPISODE_COLUMNS
-    from daf.statistics.checked_episodes import SLIM_COLUMNS
-
-    records = {
-        "summary": SummaryRecord,
-        "pairwise": PairRecord,
-        "aggregates": AggregateRecord,
-        "ranks": RankRecord,
-        "scores": ScoreRecord,
-        "profiles": ProfileRecord,
-    }
-    tables = {table: columns_of(record) for table, record in records.items()}
-    tables["episodes"] = {name: EPISODE_COLUMNS[name] for name in SLIM_COLUMNS}
-    return {
-        table: {name: (column.kind, column.meaning) for name, column in columns.items()}
-        for table, columns in tables.items()
-    }
+def _learning_curves(content: Mapping[str, Any] | None, where: str) -> LearningCurves | None:
+    return None if content is None else LearningCurves.from_dict(content, where)
 
 
 def _pairs(content: ComparisonFile, source: str, folder: str | Path | None) -> Sequence[PairRecord]:

@@ -14,6 +14,7 @@ from typing import Any
 from daf.config import DAFSweepConfig, DAFTrainingConfig, ExperimentConfig, MissionConfig, PolicyConfig
 from daf.config.curriculum import missions_of
 from daf.config.recipes import MissionRecipe, held_out_recipe
+from daf.config.trial_training import searched_starts
 from daf.engine.matches import require_seats
 from daf.engine.missions import Mission, check_buildable, list_missions, resolve_mission
 from daf.engine.policies import ResolvedPolicy, build_policy, check_transfer, resolve_policy
@@ -127,6 +128,7 @@ class _EngineCheck:
             code = strategy_code(sweep)  # before the strategy may change sys.path
             with files_noted() as used:
                 self._attempt(f"sweeps.{name}.search_space", validate_sweep, sweep)
+                self._attempt(f"sweeps.{name}.search_space", self._plan.learning.sweep_plan, name)
             self._warn_about(used, code, f"sweeps.{name}.strategy", f"strategy '{sweep.strategy}'")
 
     def trainings_start(self) -> None:
@@ -161,6 +163,10 @@ class _EngineCheck:
         for key, config in self._learners().items():
             if config.start_from is not None:
                 self._attempt(f"{key}.start_from", self._start, key, config, config.start_from)
+        for name, sweep in self._experiment.sweeps.items():
+            for start in searched_starts(sweep):
+                key = f"sweeps.{name}.search_space.start_from"
+                self._attempt(key, self._start, f"sweeps.{name}", sweep, start)
 
     def teachers(self) -> None:
         """The policies that runs imitate."""
@@ -185,6 +191,8 @@ class _EngineCheck:
                 resolve = resolve_apart if runs_user_code(policy) else resolve_policy
                 self._attempt(f"sweeps.{name}.search_space", resolve, policy)
             self._check_objective(f"sweeps.{name}", sweep.mission, sweep.objective_metric)
+            for mission in sweep.score_missions:
+                self._attempt(f"sweeps.{name}.score_missions", self._scores, f"sweeps.{name}", sweep, mission)
 
     def trainings(self) -> None:
         """The objectives of held-out evaluations, and the trackers."""
@@ -359,10 +367,18 @@ class _EngineCheck:
                 build_policy(policy, interface)
 
     def _transfer(self, run: str, mission: str) -> None:
+        self._transfer_from(f"training.{run}", self._experiment.training[run].mission, mission)
+
+    def _transfer_from(self, key: str, home: str, mission: str) -> None:
         """Check transfer: a policy can only play missions with the same interface as the one it was trained on."""
-        home, policy = self._experiment.training[run].mission, self._trainable[f"training.{run}"]
+        policy = self._trainable[key]
         if policy and home in self._factories:
             check_transfer(policy, self._interface(home), home, self._interface(mission), mission)
+
+    def _scores(self, key: str, sweep: DAFSweepConfig, mission: str) -> None:
+        """Check that the trials of a sweep can be scored on a mission."""
+        self._transfer_from(key, sweep.mission, mission)
+        self._check_objective(key, mission, sweep.objective_metric)
 
 
 def _first_with(experiment: ExperimentConfig, field: str, value: str) -> str | None:

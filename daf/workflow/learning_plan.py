@@ -10,6 +10,7 @@ from typing import Any
 from daf.config import DAFSweepConfig, DAFTrainingConfig, ExperimentConfig, PolicyConfig
 from daf.config.recipes import TrainingRecipe, training_recipe
 from daf.config.start import start_recipe
+from daf.config.trial_training import section_keys, starts_of, with_sections
 from daf.engine.model_files import DESCRIPTION, MODEL, weights_files
 from daf.errors import BadInputError
 from daf.search.plan import SweepPlan
@@ -28,7 +29,10 @@ class LearningPlan:
 
     def training(self, run: str, seed: int) -> TrainingRecipe:
         """The recipe of a run; a sweep's best values are inserted once they are known."""
-        experiment, config = self.experiment, self.run(run)
+        return self._recipe(self.run(run), seed)
+
+    def _recipe(self, config: DAFTrainingConfig, seed: int) -> TrainingRecipe:
+        experiment = self.experiment
         recipe = training_recipe(config, seed, experiment.missions, experiment.training)
         teacher = teacher_recipe(config.teacher, seed, experiment.policies, experiment.training)
         return recipe.model_copy(update={"teacher": teacher})
@@ -37,23 +41,33 @@ class LearningPlan:
         return look_up(self.experiment.sweeps, name, "sweep")
 
     def sweep_plan(self, name: str) -> SweepPlan:
-        """The plan of a sweep, cached because every trial needs it."""
+        """The plan of a sweep, cached because every trial needs it.
+
+        Raises:
+            BadInputError: it searches a key that the recipe of its training run does not have.
+        """
         return look_up(self._sweep_plans, name, "sweep")
 
     @cached_property
     def _sweep_plans(self) -> dict[str, SweepPlan]:
-        return {
-            name: SweepPlan(sweep, self.experiment.missions, self.experiment.evaluation, dict(self.experiment.training))
-            for name, sweep in self.experiment.sweeps.items()
-        }
+        return {name: self._sweep_plan(sweep) for name, sweep in self.experiment.sweeps.items()}
+
+    def _sweep_plan(self, sweep: DAFSweepConfig) -> SweepPlan:
+        experiment, base = self.experiment, None
+        if sweep.training is not None:
+            run = self.run(sweep.training)
+            base = self._recipe(run.model_copy(update={"num_steps": sweep.steps_per_trial}), run.seeds[0])
+            searched = dict.fromkeys(section_keys(sweep.search_space))
+            with_sections(base.model_dump(), searched, f"sweep '{sweep.name}': search_space")
+        return SweepPlan(sweep, experiment.missions, experiment.evaluation, dict(experiment.training), base)
 
     def start_of_training(self, run: str, seed: int) -> list[str]:
         """The weights that a run starts from and their description, with <out> for the output folder."""
         return self._start(self.run(run).start_from, seed)
 
     def start_of_trials(self, sweep: str) -> list[str]:
-        """The same for the trials of a sweep."""
-        return self._start(self.sweep(sweep).start_from, None)
+        """The same for the trials of a sweep, for each of the weights that it searches in turn."""
+        return [path for name in starts_of(self.sweep(sweep)) for path in self._start(name, None)]
 
     def teacher_of_training(self, run: str, seed: int) -> list[str]:
         """The files of a run's teacher, with <out> for the output folder."""
@@ -64,6 +78,11 @@ class LearningPlan:
         if policy.training is not None:
             return self._start(policy.training, seed)
         return [str(path) for path in weights_files(policy)]
+
+    def teacher_of_trials(self, sweep: str) -> list[str]:
+        """The files of the teacher of a sweep's trials."""
+        run = self.sweep(sweep).training
+        return [] if run is None else self.teacher_of_training(run, self.run(run).seeds[0])
 
     def _start(self, start_from: str | None, seed: int | None) -> list[str]:
         start = start_recipe(start_from, seed, self.experiment.training)

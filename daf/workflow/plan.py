@@ -11,6 +11,7 @@ from typing import Any
 from daf.config import ExperimentConfig
 from daf.config.curriculum import missions_of
 from daf.config.recipes import MissionRecipe, code_of_trials, policy_code
+from daf.config.trial_training import searched_starts
 from daf.errors import BadInputError, ConfigError
 from daf.search.recipe import strategy_code
 from daf.system.user_code import CodeStamp, code_of_module
@@ -89,6 +90,11 @@ def _refuse_braces(experiment: ExperimentConfig) -> None:
     paths |= {f"policies.{name}.data_path": policy.data_path or "" for name, policy in experiment.policies.items()}
     paths |= {f"sweeps.{name}.warm_start": sweep.warm_start or "" for name, sweep in experiment.sweeps.items()}
     paths |= {f"sweeps.{name}.start_from": sweep.start_from or "" for name, sweep in experiment.sweeps.items()}
+    paths |= {
+        f"sweeps.{name}.search_space.start_from ({start})": start
+        for name, sweep in experiment.sweeps.items()
+        for start in searched_starts(sweep)
+    }
     paths |= {f"training.{name}.start_from": run.start_from or "" for name, run in experiment.training.items()}
     hint = "Snakemake reads {name} in a path as a wildcard: rename the file or folder"
     problems = [
@@ -102,7 +108,7 @@ def _refuse_braces(experiment: ExperimentConfig) -> None:
 
 def mission_recipes(experiment: ExperimentConfig) -> list[MissionRecipe]:
     """Every mission that the experiment plays."""
-    names = [sweep.mission for sweep in experiment.sweeps.values()]
+    names = [mission for sweep in experiment.sweeps.values() for mission in (sweep.mission, *sweep.score_missions)]
     names += [mission for run in experiment.training.values() for mission in missions_of(run)]
     names += [mission for comparison in experiment.comparisons.values() for mission in comparison.missions]
     names += [mission for tournament in experiment.tournaments.values() for mission in tournament.missions]

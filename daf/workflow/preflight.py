@@ -21,6 +21,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from daf.config import ExperimentConfig, PolicyConfig
 from daf.config.recipes import STAGE_VERSIONS
+from daf.config.trial_training import starts_of
 from daf.engine.model_files import weights_files
 from daf.errors import EXIT_FAILED, EXIT_OK, BadInputError, ConfigError, DafError, ending_in_one_line
 from daf.system.files import digest, file_sha256, write_json, write_text
@@ -190,7 +191,7 @@ def _content(experiment: ExperimentConfig) -> str:
     DAF's code."""
     weights = [path for policy in experiment.policies.values() for path in weights_files(policy)]
     starts = [run.start_from for run in experiment.training.values()]
-    starts += [sweep.start_from for sweep in experiment.sweeps.values()]
+    starts += [start for sweep in experiment.sweeps.values() for start in starts_of(sweep)]
     for start in starts:
         if start is not None and start not in experiment.training:
             weights += weights_files(PolicyConfig(data_path=Path(start)))

@@ -207,6 +207,25 @@ COMPARISONS = [
         (Keys(listed("cogames | mapping | the only environment")),),
     ),
     File(
+        f"{COMPARISON}/learning_curves.csv",
+        "compare_policies",
+        "Recipes that the experiment trains: how high they score while they learn, and how soon they reach a declared "
+        "score.",
+        (columns("learning_curves"),),
+    ),
+    File(
+        f"{COMPARISON}/learning_curve_runs.csv",
+        "compare_policies",
+        "The same of every training run.",
+        (columns("learning_curve_runs"),),
+    ),
+    File(
+        f"{COMPARISON}/learning_curve_pairs.csv",
+        "compare_policies",
+        "Pairs of recipes that train on the same mission: difference, test, verdict.",
+        (columns("learning_curve_pairs"),),
+    ),
+    File(
         f"{COMPARISON}/comparison.json",
         "compare_policies",
         "All of the comparison, with its configuration and notes. `ComparisonResults.read` reads it.",
@@ -219,6 +238,7 @@ COMPARISONS = [
                 friedman | mapping or null | Friedman's test over missions, see below; null where it does not apply
                 sequential | mapping or null | with `episodes_per_mission: auto`, see interim-{n}.json
                 notes | list of texts | what a reader must know
+                learning_curves | mapping or null | rows of its three files: `recipes`, `runs`, `pairs`; and `notes`
                 provenance | mapping | see [Provenance](#provenance); with `success` by mission, and `computation`
                 summary_statistics | list of mappings | the rows of summary.csv
                 pairwise | list of mappings | rows of pairwise.csv, or `pairwise_file` names their file (above 20,000)

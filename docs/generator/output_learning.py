@@ -75,7 +75,8 @@ _RESULT_EXTRAS = listed("""
     recipe_digest | text | identifies everything that decides the result but the trial's hyperparameters and seed
     episodes | integer | evaluation episodes that have an objective; only if it was scored
     failed_episodes | integer | evaluation episodes without a result; only if it was scored
-    objective_sd | number or null | standard deviation of the objective over these; only if it was scored
+    objective_sd | number or null | standard deviation of the objective over these; null with several missions or seeds
+    scores | list of mappings | with several missions or training seeds: `seed`, `mission` and `objective` of each
     curve | list of (number or null) | with `early_stopping`: objective at each check
     learning_curve | list | agent-steps and reward per episode, at up to 40 updates; only if it trained
     stopped_early | text or null | with `early_stopping`: why it ended before its last step
@@ -162,7 +163,7 @@ SWEEPS = [
             f"{TRIAL}/state/results/{{digest}}/result.json",
             f"{TRIAL}/state-confirmation-{{seed}}/results/{{digest}}/result.json",
         ),
-        optional=("training_seconds", "episodes", "objective_sd", "curve", "stopped_early", "provenance"),
+        optional=("training_seconds", "episodes", "objective_sd", "scores", "curve", "stopped_early", "provenance"),
     ),
     File(
         f"{TRIAL}/curve.jsonl",
@@ -252,7 +253,11 @@ SWEEPS = [
 ]  # fmt: skip
 
 RUN_FOLDER = "training/{run}/seed-{seed}"
-TRIAL_FOLDERS = (f"{TRIAL}/state", f"{TRIAL}/state-confirmation-{{seed}}")
+TRIAL_FOLDERS = (
+    f"{TRIAL}/state",
+    f"{TRIAL}/state/further-seed-{{number}}",
+    f"{TRIAL}/state-confirmation-{{seed}}",
+)
 RUNG_COPIES = tuple(f"{folder}/at-{{steps}}-{{digest}}" for folder in TRIAL_FOLDERS)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from daf.statistics.results import data_dictionary
+from daf.statistics.data_dictionary import data_dictionary
 from daf.system.checks import CheckResult
 from daf.system.user_code import CodeStamp
 from docs.generator.meanings import Field, fields_of

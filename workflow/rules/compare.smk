@@ -2,7 +2,8 @@
 #
 # REQUIRED INPUTS: <out>/evaluations/{checkpoint}/{mission}/episodes.parquet of all policies and missions
 # OUTPUTS:         <out>/comparisons/{comparison}/summary.csv, pairwise.csv, aggregates.csv, ranks.csv, scores.csv,
-#                  scores.parquet, marl_eval.json, comparison.json, report.html, checklist.md, figures/
+#                  scores.parquet, marl_eval.json, learning_curves.csv, learning_curve_runs.csv,
+#                  learning_curve_pairs.csv, comparison.json, report.html, checklist.md, figures/
 localrules:
     run_interim_analysis,
     compare_policies,
@@ -59,6 +60,7 @@ rule compare_policies:
         ranks="<out>/comparisons/{comparison}/ranks.csv",
         scores=multiext("<out>/comparisons/{comparison}/scores", ".csv", ".parquet"),
         marl_eval="<out>/comparisons/{comparison}/marl_eval.json",
+        curves=multiext("<out>/comparisons/{comparison}/learning_curve", "s.csv", "_runs.csv", "_pairs.csv"),
     log:
         "<logs>/comparisons/{comparison}/compare.log",
     benchmark:

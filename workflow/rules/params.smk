@@ -1,6 +1,7 @@
 # Everything that determines a rule's result, and nothing else: a change here reruns the rule, a change elsewhere does
 # not.
-from daf.config.recipes import STAGE_VERSIONS, package_recipe
+from daf.config.package_recipes import package_recipe
+from daf.config.recipes import STAGE_VERSIONS
 from daf.packaging.endpoints import served_state
 from daf.search.recipe import selection_recipe, strategy_code, sweep_recipe
 from daf.system.files import known_sha256

@@ -62,6 +62,7 @@ rule run_rung_trial:
     input:
         promotions=promotions_of_entry,
         start=start_of_trials,
+        teacher=teacher_of_trials,
     output:
         result=ensure("<out>/sweeps/{sweep}/rung-{rung}/entry-{entry}/result.json", non_empty=True),
         curve="<out>/sweeps/{sweep}/rung-{rung}/entry-{entry}/curve.jsonl",
@@ -107,6 +108,7 @@ rule confirm_trial:
     input:
         finalists="<out>/sweeps/{sweep}/finalists.json",
         start=start_of_trials,
+        teacher=teacher_of_trials,
     output:
         result=ensure("<out>/sweeps/{sweep}/confirmation/rank-{rank}/seed-{seed}/result.json", non_empty=True),
         curve="<out>/sweeps/{sweep}/confirmation/rank-{rank}/seed-{seed}/curve.jsonl",

@@ -19,6 +19,10 @@ def start_of_trials(wildcards):
     return LEARNING.start_of_trials(wildcards.sweep)
 
 
+def teacher_of_trials(wildcards):
+    return LEARNING.teacher_of_trials(wildcards.sweep)
+
+
 def parts_of_block(wildcards):
     first, last = int(wildcards.first), int(wildcards.last)
     return of_sweep(wildcards, LEARNING.sweep_plan(wildcards.sweep).parts_of_block(first, last))

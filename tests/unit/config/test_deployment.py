@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from daf.config import DAFDeploymentConfig, ExperimentConfig
-from daf.config.recipes import PolicyRecipe, package_recipe
+from daf.config.package_recipes import package_recipe
+from daf.config.recipes import PolicyRecipe
 from daf.errors import ConfigError
 
 EXPERIMENT: dict[str, Any] = {

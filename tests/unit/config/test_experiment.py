@@ -110,6 +110,20 @@ def test_references_inside_the_file_must_exist(section: str, content: Any, where
     assert one.hint == hint
 
 
+@pytest.mark.parametrize(("policies", "training", "found"), [
+    (["random"], {}, "none"),
+    (["mine", "random"], {"num_evaluations": 0}, "num_evaluations: 0 in 'miner'"),
+])  # fmt: skip
+def test_learning_curves_need_a_training_run_that_is_evaluated(
+    policies: list[str], training: dict[str, int], found: str
+) -> None:
+    content = experiment()
+    content["training"]["miner"] |= training
+    main = {"policies": policies, "missions": ["tutorial.miner"], "learning_curves": {"score": 1.0}}
+    one = problem(content | {"comparisons": {"main": main}})
+    assert (one.where, one.found) == ("my.yaml: comparisons.main.learning_curves", found)
+
+
 def test_a_sweep_is_named_by_its_key() -> None:
     one = problem({"sweeps": {"first": {"name": "other", "search_space": SPACE}}})
     assert (one.where, one.found) == ("my.yaml: sweeps.first.name", "'other'")

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from daf.config import DAFSweepConfig, DAFTrainingConfig, ExperimentConfig, MissionConfig
+from daf.config.package_recipes import package_recipe
 from daf.config.recipes import (
     SHIPPED_MISSIONS,
     MissionRecipe,
@@ -14,7 +15,6 @@ from daf.config.recipes import (
     checkpoint_label,
     evaluation_recipe,
     mission_label,
-    package_recipe,
     policy_label,
     training_recipe,
     trial_recipe,

@@ -6,12 +6,13 @@ import json
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from daf.config import DAFSweepConfig, DAFTrainingConfig, MissionConfig
-from daf.config.recipes import TrialRecipe
+from daf.config import DAFSweepConfig, DAFTrainingConfig, ExperimentConfig, MissionConfig
+from daf.config.recipes import TrainingRecipe, TrialRecipe
 from daf.distributed.failures import Cause, TrainingFailedError
 from daf.engine.model_files import MODEL
 from daf.logging_config import create_daf_logger
@@ -29,9 +30,12 @@ from daf.search.trial import (
     run_proposed_trial,
     run_trial,
 )
+from daf.search.trial_scores import combined_objective, further_seeds
 from daf.system.files import write_json
 from daf.system.json_files import read_json
 from daf.training import launch
+from daf.training.outcome import TrainingOutcome
+from daf.workflow.learning_plan import LearningPlan
 
 UPDATE_STEPS = 4 * 4 * 16  # environments, agents of each, horizon
 MISSIONS = {"short": MissionConfig(source="training_facility_1", max_steps=21)}
@@ -243,19 +247,111 @@ def test_a_trial_starts_from_trained_weights_and_one_whose_network_does_not_fit_
     weights = tmp_path / "easy/state" / MODEL
     runs = {"easy": DAFTrainingConfig(seeds=[7])}
     settings = replace(plan(start_from="easy", steps_per_trial=UPDATE_STEPS), runs=runs).trial_settings().to_dict()
-    recipe, start = ready_recipe(settings, [str(weights), str(weights.with_suffix(".json"))])
-    job = replace(JOB, start=start)
+    files = SimpleNamespace(start=[str(weights), str(weights.with_suffix(".json"))], teacher=[])
+    recipe, found = ready_recipe(settings, files)
+    job = replace(JOB, weights=found)
     slow = assignment(hyperparameters={"learning_rate": 1e-30})
     assert run_trial(slow, recipe, tmp_path / "trial", job)["status"] == "completed"
     assert (tmp_path / "trial/state" / MODEL).read_bytes() == weights.read_bytes()
     other = assignment(hyperparameters={"init_kwargs.hidden_size": 16})
     failed = run_trial(other, recipe, tmp_path / "other", job)
     assert (failed["status"], "weights of this network" in failed["reason"]) == ("failed", True)
-    again, _ = ready_recipe(settings, [str(weights)])
+    again, _ = ready_recipe(settings, files)
     assert again.digest == recipe.digest != plan(steps_per_trial=UPDATE_STEPS).trial_settings().digest
     run_trial(assignment(seed=8), easy.trial_settings(), tmp_path / "easy", JOB)
-    retrained, _ = ready_recipe(settings, [str(weights)])
+    retrained, _ = ready_recipe(settings, files)
     assert retrained.digest != recipe.digest
+
+
+@pytest.mark.slow
+def test_a_search_chooses_the_weights_that_a_trial_starts_from(tmp_path: Path) -> None:
+    files, found = [], {}
+    for seed in (7, 8):
+        easy = plan(steps_per_trial=UPDATE_STEPS).trial_settings()
+        run_trial(assignment(seed=seed), easy, tmp_path / str(seed), JOB)
+        found[f"run-{seed}"] = tmp_path / str(seed) / "state" / MODEL
+        files += [str(found[f"run-{seed}"]), str(found[f"run-{seed}"].with_suffix(".json"))]
+    runs = {name: DAFTrainingConfig(seeds=[7]) for name in found}
+    searching = plan(search_space={"start_from": [None, *found]}, steps_per_trial=UPDATE_STEPS)
+    settings = replace(searching, runs=runs).trial_settings().to_dict()
+    recipe, weights = ready_recipe(settings, SimpleNamespace(start=files, teacher=[]))
+    job = replace(JOB, weights=weights)
+    ends = {}
+    for number, name in enumerate([None, *found]):
+        given = assignment(trial=number, hyperparameters={"start_from": name, "learning_rate": 1e-30})
+        assert run_trial(given, recipe, tmp_path / f"trial-{number}", job)["status"] == "completed"
+        ends[name] = (tmp_path / f"trial-{number}/state" / MODEL).read_bytes()
+    assert {name: ends[name] for name in found} == {name: path.read_bytes() for name, path in found.items()}
+    assert ends[None] not in [ends[name] for name in found]
+
+
+@pytest.mark.slow
+def test_a_trial_is_scored_on_missions_and_training_seeds(tmp_path: Path) -> None:
+    both = {
+        "score_missions": ["short", "training_facility_1"],
+        "steps_per_trial": UPDATE_STEPS,
+        "episodes_per_trial": 1,
+    }
+    settings = plan(**both, seeds_per_trial=2, objective="worst").trial_settings()
+    result = run_trial(assignment(), settings, tmp_path / "both", JOB)
+    (second,) = further_seeds(7, 2)
+    assert second != 7
+    scores = {(score["seed"], score["mission"]): score["objective"] for score in result["scores"]}
+    assert list(scores) == [(seed, mission) for seed in (7, second) for mission in both["score_missions"]]
+    assert (result["objective"], result["episodes"]) == (min(scores.values()), 4)
+    assert (result["agent_steps"], result["objective_sd"]) == (2 * UPDATE_STEPS, None)
+    for seed in (7, second):  # as trials of one seed and one mission
+        alone = plan(score_missions=["training_facility_1"], steps_per_trial=UPDATE_STEPS, episodes_per_trial=1)
+        single = run_trial(assignment(seed=seed), alone.trial_settings(), tmp_path / f"alone-{seed}", JOB)
+        assert single["objective"] == scores[seed, "training_facility_1"]
+        assert "scores" not in single
+    mean = combined_objective(result["scores"], plan(**both).trial_settings())
+    assert mean == pytest.approx(sum(scores.values()) / 4)
+    fewer = plan(optimize_direction="minimize", objective="worst").trial_settings()
+    assert combined_objective(result["scores"], fewer) == max(scores.values())
+
+
+def test_one_seed_that_diverges_fails_the_trial(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = plan(seeds_per_trial=2, steps_per_trial=UPDATE_STEPS, episodes_per_trial=1).trial_settings()
+    second = further_seeds(7, 2)[0]
+    train = launch.run_training
+
+    def diverging(recipe: TrainingRecipe, *arguments: Any, **more: Any) -> TrainingOutcome:
+        outcome = train(recipe, *arguments, **more)
+        return replace(outcome, status="diverged", reason="loss") if recipe.seed == second else outcome
+
+    monkeypatch.setattr(launch, "run_training", diverging)
+    result = run_trial(assignment(), settings, tmp_path, JOB)
+    assert (result["status"], result["objective"]) == ("failed", None)
+    assert result["reason"] == f"training seed {second}: diverged: loss"
+    assert result["failure"] is None
+
+
+@pytest.mark.slow
+def test_the_teacher_of_a_run_is_searched(tmp_path: Path) -> None:
+    content = {
+        "missions": {"short": MISSIONS["short"].to_dict()},
+        "training": {"taught": {"mission": "short", "teacher": {"policy": "baseline", "steps": 10}}},
+        "sweeps": {
+            "s": {"training": "taught", "search_space": {"teacher.coef": [0.5, 2.0], "teacher.mode": ["clone"]}}
+        },
+    }
+    content["sweeps"]["s"] |= {"steps_per_trial": UPDATE_STEPS, "episodes_per_trial": 1, "strategy": "grid"}
+    content["training"]["taught"] |= {key: plan().config.to_dict()[key] for key in ("init_kwargs", "hyperparameters")}
+    learning = LearningPlan(ExperimentConfig.from_dict(content))
+    settings = learning.sweep_plan("s").trial_settings().to_dict()
+    recipe, weights = ready_recipe(settings, SimpleNamespace(start=[], teacher=learning.teacher_of_trials("s")))
+    ends = set()
+    for trial, coef in enumerate((0.5, 2.0)):
+        given = assignment(trial=trial, hyperparameters={"teacher.coef": coef, "teacher.mode": "clone"})
+        result = run_trial(given, recipe, tmp_path / str(trial), replace(JOB, weights=weights))
+        assert result["status"] == "completed", result["reason"]
+        run = read_json(tmp_path / str(trial) / "state/run.json")["recipe"]
+        assert (run["teacher"]["coef"], run["teacher"]["mode"], run["num_steps"]) == (coef, "clone", UPDATE_STEPS)
+        ends.add((tmp_path / str(trial) / "state" / MODEL).read_bytes())
+    assert len(ends) == 2
+    result = run_trial(assignment(hyperparameters={"teacher.weight": 1.0}), recipe, tmp_path / "x", JOB)
+    assert "cannot be searched" in result["reason"]
 
 
 def test_an_assignment_survives_json() -> None:

@@ -12,7 +12,8 @@ import pytest
 
 from daf.comparison import daf_compare_scores
 from daf.errors import BadInputError
-from daf.statistics.export import TrainingCurve, marl_eval_layout
+from daf.statistics.export import marl_eval_layout
+from daf.statistics.learning_records import TrainingCurve
 from daf.statistics.score_files import read_scores
 
 
@@ -94,7 +95,7 @@ def test_held_out_evaluations_are_the_steps() -> None:
     frame = episodes({"x": (0, 1), "random": (None,)}, {"x": ("m",), "random": ("m",)})
     frame["success"] = 1.0
     curves = {
-        f"x-seed-{seed}": TrainingCurve(mission="m", points=[(10 * n, float(n + seed)) for n in range(1, 4 + seed)])
+        ("x", seed): TrainingCurve(mission="m", points=[(10 * n, float(n + seed)) for n in range(1, 4 + seed)])
         for seed in (0, 1)
     }
     layout = marl_eval_layout(frame, curves)
@@ -110,8 +111,8 @@ def test_held_out_evaluations_are_the_steps() -> None:
     assert len(fixed) == 4
     assert fixed["step_1"]["return"] == fixed["absolute_metrics"]["return"]
     for incomplete in (
-        {"x-seed-0": curves["x-seed-0"]},
-        {**curves, "x-seed-1": TrainingCurve(mission="k", points=[(1, 1.0)])},
+        {("x", 0): curves["x", 0]},
+        {**curves, ("x", 1): TrainingCurve(mission="k", points=[(1, 1.0)])},
     ):
         assert list(marl_eval_layout(frame, incomplete)["cogames"]["m"]["x"]["run_1"]) == ["step_1", "absolute_metrics"]
 

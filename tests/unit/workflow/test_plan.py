@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from daf.config import ExperimentConfig
-from daf.config.recipes import package_recipe, with_hyperparameters
+from daf.config.package_recipes import package_recipe
+from daf.config.recipes import with_hyperparameters
 from daf.errors import BadInputError, ConfigError
 from daf.system.user_code import code_in, differences, unfollowed_in_words
 from daf.workflow.learning_plan import refuse_old_profile, take_per_job

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 from daf.config import ExperimentConfig
-from daf.config.recipes import package_recipe
+from daf.config.package_recipes import package_recipe
 from daf.errors import EXIT_BAD_INPUT, EXIT_FAILED, EXIT_INTERRUPTED, DafError
 from daf.search.recipe import strategy_code
 from daf.system import failure_report
