@@ -1,4 +1,4 @@
-"""Train on near goals first, then on farther ones, with missions of your own whose goal lies at a given distance."""
+"""Train on near goals first, then on farther ones, on missions whose goal lies at a given distance."""
 
 import json
 from pathlib import Path

@@ -69,9 +69,9 @@ class WeightedRecipe(FrozenModel):
 
 
 class PhaseRecipe(FrozenModel):
-    """The weights of all missions until a number of agent-steps."""
+    """The weights of all missions until a share of the training's agent-steps."""
 
-    until_steps: float
+    until: float
     weights: tuple[float, ...]
 
 
@@ -93,7 +93,7 @@ class CurriculumRecipe(FrozenModel):
     floor: float = 0.0
 
 
-def curriculum_recipe(run: Run, num_steps: int, missions: dict[str, MissionConfig]) -> CurriculumRecipe | None:
+def curriculum_recipe(run: Run, missions: dict[str, MissionConfig]) -> CurriculumRecipe | None:
     """The missions of a run by content, and their weights; None if it has a single one."""
     if not run.missions:
         return None
@@ -106,10 +106,7 @@ def curriculum_recipe(run: Run, num_steps: int, missions: dict[str, MissionConfi
     if config.mode == "learning_progress":
         return CurriculumRecipe(missions=weighted, mode=config.mode, window=config.window, floor=config.floor)
     schedule = tuple(
-        PhaseRecipe(
-            until_steps=phase.until * num_steps,
-            weights=tuple(phase.weights.get(one.mission, 0.0) for one in run.missions),
-        )
+        PhaseRecipe(until=phase.until, weights=tuple(phase.weights.get(one.mission, 0.0) for one in run.missions))
         for phase in config.schedule
     )
     return CurriculumRecipe(missions=weighted, mode=config.mode, schedule=schedule)

@@ -221,7 +221,7 @@ def training_recipe(
         precision=run.precision,
         compile_network=run.compile_network,
         start_from=start_recipe(run.start_from, seed, runs),
-        curriculum=curriculum_recipe(run, run.num_steps, missions),
+        curriculum=curriculum_recipe(run, missions),
         code=policy_code(run.policy_class_path, run.init_kwargs),
     )
 

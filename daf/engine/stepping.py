@@ -75,7 +75,7 @@ class EnvironmentArrays:
         rewards, terminated, truncated: of the last step, [agents].
         episodes: number of each environment's running episode.
         missions: number of its mission.
-        weights: relative numbers of the episodes of each mission that begin from now on.
+        weights: relative numbers of the episodes of each mission that will begin.
         steps: steps of that episode so far.
         busy: the environment that each worker steps or builds, or NO_ENVIRONMENT.
     """

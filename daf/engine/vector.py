@@ -86,7 +86,7 @@ class VectorEnvironment:
         return self.factories[self._arrays.missions[environment]]
 
     def set_weights(self, weights: Sequence[float]) -> None:
-        """Change the relative numbers of the missions' episodes that begin from now on; only between steps."""
+        """Change the relative numbers of the missions' episodes that will begin; only between steps."""
         self._arrays.weights[:] = weights
 
     def blocks(self, agents: int) -> list[range]:

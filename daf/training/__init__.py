@@ -10,6 +10,7 @@ trainer       all of that in one process, and its state as plain data
 start         the trained weights that a training starts from
 start_weights  whether these fit
 teaching      what is learned from a teacher
+curriculum    which of several missions episodes play
 trainable     whether a policy can be trained on a mission
 loop          update after update: metrics, checkpoints, the published model
 evaluator     evaluations during training, which select the published weights

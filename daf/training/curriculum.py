@@ -28,13 +28,16 @@ class Played(NamedTuple):
 class Curriculum:
     """The weights of the missions of a training; the same in every process.
 
+    Args:
+        num_steps: agent-steps of the whole training.
+
     Attributes:
         names: of the missions.
         weights: in force; they sum to 1.
     """
 
-    def __init__(self, recipe: CurriculumRecipe) -> None:
-        self._recipe = recipe
+    def __init__(self, recipe: CurriculumRecipe, num_steps: int) -> None:
+        self._recipe, self._num_steps = recipe, num_steps
         self.names = [one.mission.name for one in recipe.missions]
         self._own = _shares([one.weight for one in recipe.missions])
         self._scores: list[list[float]] = [[] for _ in self.names]  # of each mission's last episodes
@@ -44,7 +47,7 @@ class Curriculum:
         """The weights of an update that begins after this number of agent-steps."""
         if self._recipe.mode == "fixed":
             phases = self._recipe.schedule
-            phase = next((one for one in phases if agent_steps < one.until_steps), phases[-1])
+            phase = next((one for one in phases if agent_steps < one.until * self._num_steps), phases[-1])
             return _shares(phase.weights)
         if self._recipe.mode == "learning_progress":
             return self._by_progress()
@@ -85,7 +88,7 @@ class Curriculum:
 
 
 def curriculum_of(recipe: TrainingRecipe) -> Curriculum | None:
-    return None if recipe.curriculum is None else Curriculum(recipe.curriculum)
+    return None if recipe.curriculum is None else Curriculum(recipe.curriculum, recipe.num_steps)
 
 
 def mission_mix(recipe: TrainingRecipe, curriculum: Curriculum | None) -> MissionMix:

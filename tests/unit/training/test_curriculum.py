@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from daf.config import CurriculumConfig, DAFTrainingConfig, MissionConfig, WeightedMission
+from daf.config import CurriculumConfig, DAFTrainingConfig, ExperimentConfig, MissionConfig, WeightedMission
 from daf.config.curriculum import CurriculumRecipe, PhaseRecipe, WeightedRecipe, curriculum_recipe
-from daf.config.recipes import HeldOutRecipe, MissionRecipe, TrainingRecipe, training_recipe
+from daf.config.recipes import HeldOutRecipe, MissionRecipe, TrainingRecipe, training_recipe, trial_recipe
 from daf.config.teacher import TeacherRecipe
 from daf.distributed.process_group import Group
 from daf.engine.missions import resolve_mission
@@ -49,8 +49,8 @@ def mixed(mode: str = "constant", *, updates: int = 4, **how: Any) -> TrainingRe
 
 FIXED = {
     "schedule": (
-        PhaseRecipe(until_steps=4 * UPDATE_STEPS, weights=(0, 1)),
-        PhaseRecipe(until_steps=8 * UPDATE_STEPS, weights=(1, 0)),
+        PhaseRecipe(until=0.5, weights=(0, 1)),
+        PhaseRecipe(until=1, weights=(1, 0)),
     )
 }
 PROGRESS = {"window": 2, "floor": 0.2}
@@ -119,7 +119,7 @@ def test_the_shares_of_episodes_are_those_of_the_weights() -> None:
 
 
 def progress_of(recipe: CurriculumRecipe, *updates: list[tuple[int, float | None]]) -> Curriculum:
-    curriculum = Curriculum(recipe)
+    curriculum = Curriculum(recipe, 1000)
     for episodes in updates:
         curriculum.observe([Played(mission, 0.0, None, objective) for mission, objective in episodes])
     return curriculum
@@ -238,9 +238,9 @@ def test_the_recipe_of_several_missions(tmp_path: Path) -> None:
     assert found.curriculum == CurriculumRecipe(missions=weighted(shorter=1, short=3))
     schedule = [{"until": 0.5, "weights": {"shorter": 2}}, {"until": 1, "weights": {"short": 1, "shorter": 1}}]
     fixed = run_of(curriculum=CurriculumConfig(mode="fixed", schedule=schedule))
-    recipe = curriculum_recipe(fixed, fixed.num_steps, MISSIONS)
+    recipe = curriculum_recipe(fixed, MISSIONS)
     assert recipe is not None
-    assert [(one.until_steps, one.weights) for one in recipe.schedule] == [(500, (2, 0)), (1000, (1, 1))]
+    assert [(one.until, one.weights) for one in recipe.schedule] == [(0.5, (2, 0)), (1, (1, 1))]
     progress = training_recipe(run_of(curriculum=CurriculumConfig(mode="learning_progress")), 1, MISSIONS)
     assert TrainingRecipe.model_validate(progress.to_dict()) == progress
     assert "curriculum" not in recipe_of().to_dict()
@@ -251,6 +251,28 @@ def test_the_recipe_of_several_missions(tmp_path: Path) -> None:
         file.write_text(text)
         digests.add(training_recipe(run_of(), 1, {**MISSIONS, "shorter": MissionConfig(source=str(file))}).digest)
     assert len(digests) == 2
+
+
+def test_trials_of_a_sweep_train_on_the_missions_of_its_run() -> None:
+    schedule = [{"until": 0.5, "weights": {"shorter": 2}}, {"until": 1, "weights": {"short": 1}}]
+    run = {
+        "missions": [{"mission": "shorter"}, {"mission": "short"}],
+        "curriculum": {"mode": "fixed", "schedule": schedule},
+    }
+    experiment = ExperimentConfig.from_dict(
+        {
+            "missions": {name: mission.to_dict() for name, mission in MISSIONS.items()},
+            "training": {"mixed": run},
+            "sweeps": {"mixed": {"training": "mixed", "search_space": {"learning_rate": [0.001, 0.002]}}},
+        }
+    )
+    sweep = experiment.sweeps["mixed"]
+    base = training_recipe(experiment.training["mixed"], 0, MISSIONS)
+    recipe = trial_recipe(sweep, MISSIONS, 100, stop_at_steps=None, base=base).training
+    assert recipe.mission.name == "short"
+    assert recipe.num_steps == sweep.steps_per_trial
+    assert recipe.curriculum == base.curriculum
+    assert base.curriculum is not None
 
 
 @pytest.mark.parametrize(
