@@ -14,6 +14,8 @@ reference_scores  reference scores from a file
 hyperparameters   the PPO hyperparameters of a training run
 strict_model      the base of all models: unknown keys are errors, and every error names its place
 teacher           a policy that a training run imitates
+partners          policies that share the missions of a training run
+frozen_policy     a teacher or partner by content
 start             trained weights that a training starts from
 policy_reference  the forms in which Python code may name a policy
 overrides         keys of the file, overridden on the command line
@@ -37,6 +39,7 @@ from daf.config.experiment import (
 from daf.config.hyperparameters import Hyperparameters
 from daf.config.non_inferiority import NonInferiorityConfig
 from daf.config.normalization import Normalization
+from daf.config.partners import HistoryConfig, PartnersConfig
 from daf.config.strict_model import StrictModel
 from daf.config.sweep import (
     STRATEGY_NAMES,
@@ -66,11 +69,13 @@ __all__ = [
     "ExperimentConfig",
     "FloatParameter",
     "HalvingConfig",
+    "HistoryConfig",
     "Hyperparameters",
     "IntParameter",
     "MissionConfig",
     "NonInferiorityConfig",
     "Normalization",
+    "PartnersConfig",
     "PolicyConfig",
     "Primary",
     "Replay",

@@ -42,6 +42,8 @@ TABLES: tuple[tuple[str, type[BaseModel]], ...] = (
     ("`sweeps.<name>.early_stopping`", config.StoppingConfig),
     ("`training.<name>`", config.DAFTrainingConfig),
     ("`training.<name>.teacher`", config.TeacherConfig),
+    ("`training.<name>.partners`", config.PartnersConfig),
+    ("`training.<name>.partners.history`", config.HistoryConfig),
     ("`hyperparameters` (of a sweep or a training run)", config.Hyperparameters),
     ("`evaluation`", config.EvaluationConfig),
     ("`comparisons.<name>`", config.DAFComparisonConfig),

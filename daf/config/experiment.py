@@ -20,6 +20,7 @@ from daf.config.deployment import DAFDeploymentConfig
 from daf.config.direction import Direction
 from daf.config.hyperparameters import Hyperparameters
 from daf.config.normalization import WorkersOrAuto
+from daf.config.partners import PartnersConfig
 from daf.config.policy_reference import policy_fields
 from daf.config.start import broken_start, circular_starts
 from daf.config.strict_model import Name, PositiveShare, Seed, StrictModel, refuse_repeated
@@ -141,6 +142,9 @@ class DAFTrainingConfig(StrictModel):
         default_factory=lambda: Hyperparameters(), description="PPO hyperparameters"
     )
     teacher: TeacherConfig | None = Field(None, description="a policy to imitate at the beginning; null: none")
+    partners: PartnersConfig | None = Field(
+        None, description="policies that play some of the seats; null: the network plays every seat"
+    )
     num_machines: int = Field(1, ge=1, description="number of machines; each runs one torchrun agent")
     processes_per_machine: int = Field(
         1, ge=1, description="training processes per machine (one per GPU on a GPU node)"
@@ -178,6 +182,14 @@ class DAFTrainingConfig(StrictModel):
     def _distinct_seeds(self) -> Self:
         refuse_repeated(self.seeds, "seeds")
         return self
+
+    def frozen_policies(self) -> dict[str, str]:
+        """The names of the policies that take part in the training and do not learn, by key."""
+        found = {} if self.teacher is None else {"teacher.policy": self.teacher.policy}
+        if self.partners is not None:
+            for key, names in (("pool", self.partners.pool), ("validation", self.partners.validation)):
+                found |= {f"partners.{key}[{number}]": name for number, name in enumerate(names)}
+        return found
 
     @property
     def world_size(self) -> int:
@@ -320,14 +332,20 @@ class ExperimentConfig(StrictModel):
         for key, start_from in starts.items():
             if problem := broken_start(start_from, set(self.training), f"{source}: {key}.start_from"):
                 yield problem
-        trained: dict[str, str] = {}
-        for name, run in self.training.items():
-            teacher = self.policies.get(run.teacher.policy) if run.teacher else None
-            if run.teacher and teacher and teacher.policies:
-                where = f"{source}: training.{name}.teacher.policy"
-                yield BadInputError("a single policy", f"the team '{run.teacher.policy}'", where)
-            if teacher and teacher.training:
-                trained[name] = teacher.training
+        needed = {name: run.frozen_policies() for name, run in self.training.items()}
+        for name, keys in needed.items():
+            for key, policy in keys.items():
+                if policy in self.policies and self.policies[policy].policies:
+                    where = f"{source}: training.{name}.{key}"
+                    yield BadInputError("a single policy", f"the team '{policy}'", where)
+        trained = {
+            name: {
+                key.removesuffix(".policy"): run
+                for key, policy in keys.items()
+                if policy in self.policies and (run := self.policies[policy].training) is not None
+            }
+            for name, keys in needed.items()
+        }
         yield from circular_starts(self.training, self.sweeps, trained, source)
 
     def _broken_teams(self, source: str) -> Iterator[BadInputError]:

@@ -21,6 +21,7 @@ from daf.config import (
     Hyperparameters,
     MissionConfig,
 )
+from daf.config.partners import PartnersRecipe
 from daf.config.start import Runs, StartRecipe, start_recipe
 from daf.config.strict_model import FrozenModel
 from daf.config.teacher import TeacherRecipe
@@ -141,6 +142,7 @@ class TrainingRecipe(FrozenModel):
         compile_network: whether torch.compile is used.
         start_from: trained weights to start from; left out if there are none.
         teacher: a policy to imitate; left out if there is none.
+        partners: policies that play beside the network; left out if there are none.
         code: of the policy class, with the files that init_kwargs name.
         stage_version: raised when the training code changes results.
     """
@@ -157,6 +159,7 @@ class TrainingRecipe(FrozenModel):
     compile_network: bool = False
     start_from: StartRecipe | None = Field(None, exclude_if=lambda value: value is None)
     teacher: TeacherRecipe | None = Field(None, exclude_if=lambda value: value is None)
+    partners: PartnersRecipe | None = Field(None, exclude_if=lambda value: value is None)
     code: CodeStamp = NO_CODE
     stage_version: int = STAGE_VERSIONS["train"]
 

@@ -72,17 +72,17 @@ def broken_start(start_from: str | None, others: set[str], where: str) -> BadInp
 
 
 def circular_starts(
-    training: Runs, sweeps: Mapping[str, Sweep], teachers: Mapping[str, str], source: str
+    training: Runs, sweeps: Mapping[str, Sweep], frozen: Mapping[str, Mapping[str, str]], source: str
 ) -> Iterator[BadInputError]:
-    """Runs and sweeps whose `start_from` or teacher leads back to themselves, by way of others or directly.
+    """Runs and sweeps whose `start_from`, teacher or partner leads back to themselves, by way of others or directly.
 
     Args:
-        teachers: run → the run that trains its teacher.
+        frozen: run → the runs that train its teacher and its partners, by their keys.
     """
     runs = {f"training.{name}": {"start_from": run.start_from} for name, run in training.items()}
     runs |= {f"sweeps.{name}": {"start_from": sweep.start_from} for name, sweep in sweeps.items()}
-    for name, teacher in teachers.items():
-        runs[f"training.{name}"]["teacher"] = teacher
+    for name, trained in frozen.items():
+        runs[f"training.{name}"] |= trained
     searches = {f"training.{name}": run.sweep for name, run in training.items()}
     searches |= {f"sweeps.{name}": sweep.warm_start for name, sweep in sweeps.items()}
     before = {
@@ -93,7 +93,8 @@ def circular_starts(
     for key, needed in runs.items():
         for what, run in needed.items():
             if run in training and (way := _way(f"training.{run}", key, before)):
-                expected = f"a {what} that does not need this one first"
+                kind = {"start_from": "start_from", "teacher": "teacher"}.get(what.partition(".")[0], "partner")
+                expected = f"a {kind} that does not need this one first"
                 yield BadInputError(expected, " → ".join([key, *way]), f"{source}: {key}.{what}")
 
 

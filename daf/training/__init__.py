@@ -10,6 +10,9 @@ trainer       all of that in one process, and its state as plain data
 start         the trained weights that a training starts from
 start_weights  whether these fit
 teaching      what is learned from a teacher
+partnering    who plays which seat, in training and in held-out evaluations
+frozen_policies  teachers and partners, found before training begins
+history       earlier checkpoints of a run as partners, and their files
 trainable     whether a policy can be trained on a mission
 loop          update after update: metrics, checkpoints, the published model
 evaluator     evaluations during training, which select the published weights

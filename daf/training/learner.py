@@ -30,6 +30,8 @@ class Minibatch:
     Attributes:
         observations: uint8 [samples, tokens, 3]; for a recurrent network [agents, horizon, tokens, 3].
         columns: actions, old_log_probs, old_values, advantages and returns, [samples] each.
+        learns: numbers of the samples that count, where partners played the others of an agent; None: all count.
+        samples: how many count.
         starts, state: of whole agents, only for a recurrent network.
         cuts: the steps, after the first, with which an episode of any of these agents begins.
         total_samples: over all processes.
@@ -37,6 +39,8 @@ class Minibatch:
 
     observations: Tensor
     columns: dict[str, Tensor]
+    learns: Tensor | None
+    samples: int
     starts: Tensor | None
     state: State | None
     cuts: Sequence[int]
@@ -76,16 +80,23 @@ class Learner:
         for batch in self._minibatches(rollout, returns):
             totals += self._gradients(batch, imitation)
             self._group.alive()
-            samples += len(batch.columns["actions"])
+            samples += batch.samples
             take_step(self.optimizer)
-        variances = torch.stack([(returns - rollout.values).var(), returns.var()])
+        errors, spreads = returns - rollout.values, returns
+        if rollout.learns is not None:
+            learns = _numbers(rollout.learns.numpy().ravel(), self._device)
+            errors, spreads = errors.flatten()[learns], spreads.flatten()[learns]
+        variances = torch.stack([errors.var(), spreads.var()])
         everything = torch.cat([totals, variances, self._finite().to(totals)[None]]).cpu()
         totals, variances, finite = everything.split([num_figures, 2, 1])
         totals, (residual, spread) = self._group.sum(totals), self._group.sum(variances).tolist()
         # The same in every process, since the gradients and the weights are. A norm that was not finite is in the sum.
         if not (finite.item() and bool(totals.isfinite().all())):
             return None
-        figures = (totals / (samples * self._group.world_size)).tolist()
+        everywhere = samples * self._group.world_size
+        if rollout.learns is not None:
+            everywhere = sum(self._group.gather(samples))
+        figures = (totals / everywhere).tolist()
         policy, value, entropy, kl, clipped, norm, *imitated = figures
         return {
             "policy_loss": policy,
@@ -120,27 +131,48 @@ class Learner:
         recurrent = rollout.state is not None
         # [units, …]: the unit of shuffling is an agent's whole segment or a single step.
         flat = {name: column.T if recurrent else column.flatten() for name, column in columns.items()}
-        units = agents if recurrent else steps * agents
         units_per_part = max(1, size // steps) if recurrent else size
-        epochs = range(self._hyperparameters.epochs)
-        shuffled = torch.stack([torch.randperm(units, generator=self.shuffling) for _ in epochs])
-        edges = range(units_per_part, units, units_per_part)
-        own_parts = [part for epoch in shuffled.numpy() for part in np.split(epoch, edges)]  # on the CPU
-        parts = [part for epoch in shuffled.to(self._device) for part in epoch.split(units_per_part)]
-        scales = self._advantage_scales([flat["advantages"][part] for part in parts])
+        own_parts = self._own_parts(rollout, agents if recurrent else steps * agents, units_per_part)
+        parts = torch.from_numpy(np.concatenate(own_parts)).to(self._device).split([len(part) for part in own_parts])
+        counted = [_learning_in(rollout, part, self._device) if recurrent else None for part in own_parts]
+        scales = self._advantage_scales(
+            [
+                flat["advantages"][part] if learns is None else flat["advantages"][part].flatten()[learns]
+                for part, learns in zip(parts, counted, strict=True)
+            ]
+        )
         observations = rollout.observations.transpose(0, 1) if recurrent else rollout.observations.flatten(0, 1)
         starts, own_starts = rollout.starts.T.to(self._device) if recurrent else None, rollout.starts.numpy().T
-        for part, own_part, (mean, deviation, total_samples) in zip(parts, own_parts, scales, strict=True):
+        for part, own_part, learns, (mean, deviation, total_samples) in zip(
+            parts, own_parts, counted, scales, strict=True
+        ):
             chosen = {name: column[part].flatten() for name, column in flat.items()}
             chosen["advantages"] = (chosen["advantages"] - mean) / deviation
             yield Minibatch(
                 observations=observations[part],
                 columns=chosen,
+                learns=learns,
+                samples=len(chosen["actions"]) if learns is None else len(learns),
                 starts=None if starts is None else starts[part],
                 state=None if rollout.state is None else (rollout.state[0][part], rollout.state[1][part]),
                 cuts=episode_cuts(own_starts[own_part]) if recurrent else (),
                 total_samples=total_samples,
             )
+
+    def _own_parts(self, rollout: Rollout, units: int, units_per_part: int) -> list[np.ndarray]:
+        """The units of each minibatch of all epochs, on the CPU. Units in which only partners played are left out; of
+        the others every process makes the same number of minibatches."""
+        epochs = range(self._hyperparameters.epochs)
+        if rollout.learns is None:
+            shuffled = [torch.randperm(units, generator=self.shuffling).numpy() for _ in epochs]
+            edges = range(units_per_part, units, units_per_part)
+            return [part for epoch in shuffled for part in np.split(epoch, edges)]
+        learns = rollout.learns.numpy()
+        used = np.flatnonzero(learns.any(axis=0) if rollout.state is not None else learns)
+        in_process = self._group.gather(len(used))
+        parts = min(-(-max(in_process) // units_per_part), *in_process)
+        shuffled = [used[torch.randperm(len(used), generator=self.shuffling).numpy()] for _ in epochs]
+        return [part for epoch in shuffled for part in np.array_split(epoch, parts)]
 
     def _advantage_scales(self, parts: list[Tensor]) -> list[tuple[float, float, float]]:
         """For each minibatch, over all processes: the mean and deviation that normalize its advantages (0 and 1 without
@@ -175,7 +207,13 @@ class Learner:
             # The network did not play, so its ratio to the policy that did means nothing.
             log_probs = torch.log_softmax(logits.detach(), dim=1)
             columns["old_log_probs"] = log_probs.gather(1, columns["actions"][:, None]).squeeze(1)
-        parts = ppo_loss(logits=logits, values=values.float(), hyperparameters=self._hyperparameters, **columns)
+        parts = ppo_loss(
+            logits=logits,
+            values=values.float(),
+            hyperparameters=self._hyperparameters,
+            learns=batch.learns,
+            **columns,
+        )
         total = parts.total
         more: tuple[Tensor, ...] = ()
         if imitation is not None and labels is not None:
@@ -190,6 +228,16 @@ class Learner:
             if parameter.grad is not None:
                 # The norm tells at the end of the update. Until then weights stay finite: networks may reject others.
                 parameter.grad.nan_to_num_(nan=0.0, posinf=0.0, neginf=0.0)
-        samples = len(batch.columns["actions"])
-        sums = (parts.policy, parts.value, parts.entropy, parts.approx_kl, parts.clipped, norm * samples, *more)
+        weighted_norm = norm * batch.samples
+        sums = (parts.policy, parts.value, parts.entropy, parts.approx_kl, parts.clipped, weighted_norm, *more)
         return torch.stack([value.detach() for value in sums])
+
+
+def _numbers(flags: np.ndarray, device: torch.device) -> Tensor:
+    """The places of what is true, on a device that need not be waited for."""
+    return torch.from_numpy(np.flatnonzero(flags)).to(device)
+
+
+def _learning_in(rollout: Rollout, agents: np.ndarray, device: torch.device) -> Tensor | None:
+    """The samples that count of some agents' segments; None: all do."""
+    return None if rollout.learns is None else _numbers(rollout.learns.numpy().T[agents].ravel(), device)

@@ -13,7 +13,8 @@ from daf.config.start import start_recipe
 from daf.engine.model_files import DESCRIPTION, MODEL, weights_files
 from daf.errors import BadInputError
 from daf.search.plan import SweepPlan
-from daf.training.teaching import teacher_policy, teacher_recipe
+from daf.training.frozen_policies import named_policy, partners_recipe
+from daf.training.teaching import teacher_recipe
 from daf.workflow.targets import look_up
 
 
@@ -31,7 +32,8 @@ class LearningPlan:
         experiment, config = self.experiment, self.run(run)
         recipe = training_recipe(config, seed, experiment.missions, experiment.training)
         teacher = teacher_recipe(config.teacher, seed, experiment.policies, experiment.training)
-        return recipe.model_copy(update={"teacher": teacher})
+        partners = partners_recipe(config.partners, seed, experiment.policies, experiment.training)
+        return recipe.model_copy(update={"teacher": teacher, "partners": partners})
 
     def sweep(self, name: str) -> DAFSweepConfig:
         return look_up(self.experiment.sweeps, name, "sweep")
@@ -57,10 +59,17 @@ class LearningPlan:
 
     def teacher_of_training(self, run: str, seed: int) -> list[str]:
         """The files of a run's teacher, with <out> for the output folder."""
-        experiment, teacher = self.experiment, self.run(run).teacher
-        if teacher is None:
-            return []
-        policy = teacher_policy(teacher, experiment.policies)
+        teacher = self.run(run).teacher
+        return [] if teacher is None else self._files_of(teacher.policy, seed)
+
+    def partners_of_training(self, run: str, seed: int) -> list[str]:
+        """The files of a run's partners, in their order, with <out> for the output folder."""
+        partners = self.run(run).partners
+        names = [] if partners is None else [*partners.pool, *partners.validation]
+        return [path for name in names for path in self._files_of(name, seed)]
+
+    def _files_of(self, name: str, seed: int) -> list[str]:
+        policy = named_policy(name, self.experiment.policies)
         if policy.training is not None:
             return self._start(policy.training, seed)
         return [str(path) for path in weights_files(policy)]
