@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from daf.config.partners import PartnersRecipe
+from daf.config.partners import PartnersConfig, PartnersRecipe
 from daf.engine.policies import ResolvedPolicy
 from daf.engine.teams import Lineup
 from daf.errors import BadInputError
@@ -16,7 +16,7 @@ from daf.system.nouns import number_of
 LEARNER = -1  # in place of a partner's number
 
 
-def require_seats(partners: PartnersRecipe, num_agents: int, mission: str) -> None:
+def require_seats(partners: PartnersConfig | PartnersRecipe, num_agents: int, mission: str) -> None:
     """Refuse a mission in which the network and its partners do not both have a seat.
 
     Raises:
