@@ -39,7 +39,7 @@ class PartnersConfig(StrictModel):
         0.5,
         gt=0,
         lt=1,
-        description="mean share of the seats that partners play; every episode draws them anew, at least one is the "
+        description="mean share of the seats that partners play; drawn for every episode; at least one is the "
         "network's",
     )
     validation: list[NameOrPath] = Field(

@@ -1,4 +1,4 @@
-"""The actions of a running episode as bytes, and the episode played again from them.
+"""The actions of a running episode as bytes, and the episode replayed from them.
 
 A vibe may be chosen in addition to a primary action, or instead. Both are one number: that of the primary action alone,
 or above all of these for a vibe.

@@ -42,7 +42,7 @@ class Partners:
         pool: partners 0, 1, …; earlier checkpoints of the network follow them.
         seats: environment (over all processes), episode and number of earlier checkpoints → partner in every seat,
             negative: the network that is trained.
-        earlier: the policy of that network, built anew, and its network.
+        earlier: another instance of the policy of that network, and its network.
 
     Raises:
         PolicyError, CheckpointError: a policy cannot be built for the mission.

@@ -30,8 +30,7 @@ class Minibatch:
     Attributes:
         observations: uint8 [samples, tokens, 3]; for a recurrent network [agents, horizon, tokens, 3].
         columns: actions, old_log_probs, old_values, advantages and returns, [samples] each.
-        learns: numbers of the samples that count, where partners played the others of an agent; None: all count.
-        samples: how many count.
+        learns: numbers of the samples among the observations, where partners played the others; None: these are all.
         starts, state: of whole agents, only for a recurrent network.
         cuts: the steps, after the first, with which an episode of any of these agents begins.
         total_samples: over all processes.
@@ -40,7 +39,6 @@ class Minibatch:
     observations: Tensor
     columns: dict[str, Tensor]
     learns: Tensor | None
-    samples: int
     starts: Tensor | None
     state: State | None
     cuts: Sequence[int]
@@ -80,7 +78,7 @@ class Learner:
         for batch in self._minibatches(rollout, returns):
             totals += self._gradients(batch, imitation)
             self._group.alive()
-            samples += batch.samples
+            samples += len(batch.columns["actions"])
             take_step(self.optimizer)
         errors, spreads = returns - rollout.values, returns
         if rollout.learns is not None:
@@ -135,24 +133,21 @@ class Learner:
         own_parts = self._own_parts(rollout, agents if recurrent else steps * agents, units_per_part)
         parts = torch.from_numpy(np.concatenate(own_parts)).to(self._device).split([len(part) for part in own_parts])
         counted = [_learning_in(rollout, part, self._device) if recurrent else None for part in own_parts]
-        scales = self._advantage_scales(
-            [
-                flat["advantages"][part] if learns is None else flat["advantages"][part].flatten()[learns]
-                for part, learns in zip(parts, counted, strict=True)
-            ]
-        )
+        advantages = [flat["advantages"][part] for part in parts]
+        if rollout.learns is not None:
+            advantages = [_samples(part, learns) for part, learns in zip(advantages, counted, strict=True)]
+        scales = self._advantage_scales(advantages)
         observations = rollout.observations.transpose(0, 1) if recurrent else rollout.observations.flatten(0, 1)
         starts, own_starts = rollout.starts.T.to(self._device) if recurrent else None, rollout.starts.numpy().T
         for part, own_part, learns, (mean, deviation, total_samples) in zip(
             parts, own_parts, counted, scales, strict=True
         ):
-            chosen = {name: column[part].flatten() for name, column in flat.items()}
+            chosen = {name: _samples(column[part], learns) for name, column in flat.items()}
             chosen["advantages"] = (chosen["advantages"] - mean) / deviation
             yield Minibatch(
                 observations=observations[part],
                 columns=chosen,
                 learns=learns,
-                samples=len(chosen["actions"]) if learns is None else len(learns),
                 starts=None if starts is None else starts[part],
                 state=None if rollout.state is None else (rollout.state[0][part], rollout.state[1][part]),
                 cuts=episode_cuts(own_starts[own_part]) if recurrent else (),
@@ -201,19 +196,15 @@ class Learner:
         else:
             logits, values = self._network.sequence(batch.observations, batch.state, batch.starts, batch.cuts)
             logits, values = logits.flatten(0, 1), values.flatten()
+        if batch.learns is not None:
+            logits, values = logits[batch.learns], values[batch.learns]
         logits, columns = logits.float(), dict(batch.columns)
         labels = columns.pop("labels", None)
         if imitation is not None and imitation.alone:
             # The network did not play, so its ratio to the policy that did means nothing.
             log_probs = torch.log_softmax(logits.detach(), dim=1)
             columns["old_log_probs"] = log_probs.gather(1, columns["actions"][:, None]).squeeze(1)
-        parts = ppo_loss(
-            logits=logits,
-            values=values.float(),
-            hyperparameters=self._hyperparameters,
-            learns=batch.learns,
-            **columns,
-        )
+        parts = ppo_loss(logits=logits, values=values.float(), hyperparameters=self._hyperparameters, **columns)
         total = parts.total
         more: tuple[Tensor, ...] = ()
         if imitation is not None and labels is not None:
@@ -228,14 +219,18 @@ class Learner:
             if parameter.grad is not None:
                 # The norm tells at the end of the update. Until then weights stay finite: networks may reject others.
                 parameter.grad.nan_to_num_(nan=0.0, posinf=0.0, neginf=0.0)
-        weighted_norm = norm * batch.samples
-        sums = (parts.policy, parts.value, parts.entropy, parts.approx_kl, parts.clipped, weighted_norm, *more)
+        samples = len(batch.columns["actions"])
+        sums = (parts.policy, parts.value, parts.entropy, parts.approx_kl, parts.clipped, norm * samples, *more)
         return torch.stack([value.detach() for value in sums])
 
 
 def _numbers(flags: np.ndarray, device: torch.device) -> Tensor:
     """The places of what is true, on a device that need not be waited for."""
     return torch.from_numpy(np.flatnonzero(flags)).to(device)
+
+
+def _samples(column: Tensor, learns: Tensor | None) -> Tensor:
+    return column.flatten() if learns is None else column.flatten()[learns]
 
 
 def _learning_in(rollout: Rollout, agents: np.ndarray, device: torch.device) -> Tensor | None:

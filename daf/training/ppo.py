@@ -57,20 +57,12 @@ def ppo_loss(
     advantages: Tensor,
     returns: Tensor,
     hyperparameters: Hyperparameters,
-    learns: Tensor | None = None,
 ) -> LossParts:
     """Clipped objective (Schulman et al. 2017, eq. 9), summed over samples; all inputs [samples], logits [samples, A].
 
     The value loss is half the squared error, clipped around the old value if `value_clip_coef` is set. The
     divergence is the estimator (ratio - 1) - log(ratio) (Schulman 2020).
-
-    Args:
-        learns: numbers of the samples that count; None: all do.
     """
-    if learns is not None:
-        logits, values, actions, old_log_probs, old_values, advantages, returns = (
-            column[learns] for column in (logits, values, actions, old_log_probs, old_values, advantages, returns)
-        )
     log_probs = torch.log_softmax(logits, dim=1)
     log_ratio = log_probs.gather(1, actions[:, None]).squeeze(1) - old_log_probs
     ratio = log_ratio.exp()

@@ -297,7 +297,7 @@ TRAINING = [
     ),
     _in_training(
         "state/{digest}/history-{steps}.safetensors",
-        "With `partners.history`: the weights after so many agent-steps, a partner of the updates that follow.",
+        "With `partners.history`: the weights after `{steps}` agent-steps, a partner of the updates that follow.",
     ),
     _in_training(
         "state/{digest}/outcome.json",
