@@ -29,7 +29,8 @@ def require_loggable(factory: SimulationFactory, mission: str) -> None:
 
 def packed(actions: np.ndarray, vibes: np.ndarray, num_primary: int) -> np.ndarray:
     """Both as one number; vibes are numbers among all actions, 0 where there is none."""
-    return actions + num_primary * np.where(vibes > 0, vibes - num_primary + 1, 0)
+    both: np.ndarray = actions + num_primary * np.where(vibes > 0, vibes - num_primary + 1, 0)
+    return both
 
 
 def unpacked(numbers: np.ndarray, num_primary: int) -> tuple[np.ndarray, np.ndarray]:

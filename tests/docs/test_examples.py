@@ -24,8 +24,8 @@ PROGRAMS: dict[str, tuple[dict[str, str], str]] = {
     "own_policy.py": ({"episodes=4": "episodes=1"}, r"Northbound on training_facility_1: 1 episode\b"),
     "package_policy.py": ({}, r"mine 0\.1\.0 at out/registry "),
     "partners.py": (
-        {"60_000": "4_096", "20_000": "2_048"},
-        r"partners played 50 % of the agent-steps; checkpoints in the history: [12]",
+        {"60_000, 20_000": "6_144, 2_048", "episodes=4": "episodes=1"},
+        r"partners played 50 % of the agent-steps; checkpoints in the history: [23]\b",
     ),
     "search_function.py": ({"num_trials=20": "num_trials=8"}, r"BestNeighbour: x = "),
     "start_from.py": (
