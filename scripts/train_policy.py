@@ -23,5 +23,6 @@ with script_context(snakemake) as context:
         best=Path(snakemake.input.best[0]) if snakemake.input.best else None,
         start=snakemake.input.start[0] if snakemake.input.start else None,
         teacher=snakemake.input.teacher[0] if snakemake.input.teacher else None,
+        partners=list(snakemake.input.partners),
         logger=context.logger,
     )

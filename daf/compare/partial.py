@@ -90,7 +90,7 @@ def _recipe(plan: Plan, files: RunFiles, training: str, folder: Path) -> dict[st
     recipe = files.recipes.get(str(folder / MODEL))
     if recipe is None:
         return None
-    replaced = {"start_from", "teacher", *(SEARCHED if plan.learning.run(training).sweep else ())}
+    replaced = {"start_from", "teacher", "partners", *(SEARCHED if plan.learning.run(training).sweep else ())}
     return {key: value for key, value in recipe.items() if key not in replaced}
 
 

@@ -18,6 +18,8 @@ mission           missions under a user's own names, and their recipes
 curriculum        several missions in one training, and how their weights change
 teacher           a policy that a training run imitates
 trial_training    sweeps whose trials train as a run does
+partners          policies that share the missions of a training run
+frozen_policy     a teacher or partner by content
 start             trained weights that a training starts from
 policy_reference  the forms in which Python code may name a policy
 overrides         keys of the file, overridden on the command line
@@ -44,6 +46,7 @@ from daf.config.hyperparameters import Hyperparameters
 from daf.config.learning_curves import LearningCurvesConfig
 from daf.config.non_inferiority import NonInferiorityConfig
 from daf.config.normalization import Normalization
+from daf.config.partners import HistoryConfig, PartnersConfig
 from daf.config.strict_model import StrictModel
 from daf.config.sweep import (
     STRATEGY_NAMES,
@@ -75,12 +78,14 @@ __all__ = [
     "ExperimentConfig",
     "FloatParameter",
     "HalvingConfig",
+    "HistoryConfig",
     "Hyperparameters",
     "IntParameter",
     "LearningCurvesConfig",
     "MissionConfig",
     "NonInferiorityConfig",
     "Normalization",
+    "PartnersConfig",
     "PolicyConfig",
     "Primary",
     "Replay",

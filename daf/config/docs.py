@@ -45,6 +45,8 @@ TABLES: tuple[tuple[str, type[BaseModel]], ...] = (
     ("`training.<name>.curriculum`", config.CurriculumConfig),
     ("`training.<name>.curriculum.schedule`, each phase", config.CurriculumPhase),
     ("`training.<name>.teacher`", config.TeacherConfig),
+    ("`training.<name>.partners`", config.PartnersConfig),
+    ("`training.<name>.partners.history`", config.HistoryConfig),
     ("`hyperparameters` (of a sweep or a training run)", config.Hyperparameters),
     ("`evaluation`", config.EvaluationConfig),
     ("`comparisons.<name>`", config.DAFComparisonConfig),

@@ -23,6 +23,7 @@ from daf.config.hyperparameters import Hyperparameters
 from daf.config.learning_curves import broken_learning_curves
 from daf.config.mission import MissionConfig
 from daf.config.normalization import WorkersOrAuto
+from daf.config.partners import PartnersConfig
 from daf.config.policy_reference import policy_fields
 from daf.config.start import broken_start, circular_starts
 from daf.config.strict_model import Name, PositiveShare, Seed, StrictModel, refuse_repeated
@@ -137,6 +138,9 @@ class DAFTrainingConfig(StrictModel):
         default_factory=lambda: Hyperparameters(), description="PPO hyperparameters"
     )
     teacher: TeacherConfig | None = Field(None, description="a policy to imitate at the beginning; null: none")
+    partners: PartnersConfig | None = Field(
+        None, description="policies that play some of the seats; null: the network plays every seat"
+    )
     num_machines: int = Field(1, ge=1, description="number of machines; each runs one torchrun agent")
     processes_per_machine: int = Field(
         1, ge=1, description="training processes per machine (one per GPU on a GPU node)"
@@ -184,6 +188,14 @@ class DAFTrainingConfig(StrictModel):
     def _distinct_seeds(self) -> Self:
         refuse_repeated(self.seeds, "seeds")
         return self
+
+    def frozen_policies(self) -> dict[str, str]:
+        """The names of the policies that take part in the training and do not learn, by key."""
+        found = {} if self.teacher is None else {"teacher.policy": self.teacher.policy}
+        if self.partners is not None:
+            for key, names in (("pool", self.partners.pool), ("validation", self.partners.validation)):
+                found |= {f"partners.{key}[{number}]": name for number, name in enumerate(names)}
+        return found
 
     @property
     def world_size(self) -> int:
@@ -347,12 +359,15 @@ class ExperimentConfig(StrictModel):
                 yield problem
         trained: dict[str, dict[str, str]] = {}
         for name, run in self.training.items():
-            teacher = self.policies.get(run.teacher.policy) if run.teacher else None
-            if run.teacher and teacher and teacher.policies:
-                where = f"{source}: training.{name}.teacher.policy"
-                yield BadInputError("a single policy", f"the team '{run.teacher.policy}'", where)
-            if teacher and teacher.training:
-                trained[f"training.{name}"] = {"teacher": teacher.training}
+            keys = run.frozen_policies()
+            known = {key: self.policies[policy] for key, policy in keys.items() if policy in self.policies}
+            for key, policy in known.items():
+                if policy.policies:
+                    where = f"{source}: training.{name}.{key}"
+                    yield BadInputError("a single policy", f"the team '{keys[key]}'", where)
+            trained[f"training.{name}"] = {
+                key.removesuffix(".policy"): policy.training for key, policy in known.items() if policy.training
+            }
         for name, sweep in self.sweeps.items():
             starts_from = {f"search_space.start_from ({run})": run for run in searched_starts(sweep)}
             trained[f"sweeps.{name}"] = trained.get(f"training.{sweep.training}", {}) | starts_from

@@ -25,6 +25,7 @@ from daf.config.curriculum import CurriculumRecipe, curriculum_recipe
 from daf.config.mission import SHIPPED_MISSIONS as SHIPPED_MISSIONS
 from daf.config.mission import MissionRecipe as MissionRecipe
 from daf.config.mission import mission_label as mission_label
+from daf.config.partners import PartnersRecipe
 from daf.config.start import Runs, StartRecipe, start_recipe
 from daf.config.strict_model import FrozenModel
 from daf.config.teacher import TeacherRecipe
@@ -119,6 +120,7 @@ class TrainingRecipe(FrozenModel):
         compile_network: whether torch.compile is used.
         start_from: trained weights to start from; left out if there are none.
         teacher: a policy to imitate; left out if there is none.
+        partners: policies that play beside the network; left out if there are none.
         code: of the policy class, with the files that init_kwargs name.
         stage_version: raised when the training code changes results.
     """
@@ -136,6 +138,7 @@ class TrainingRecipe(FrozenModel):
     start_from: StartRecipe | None = Field(None, exclude_if=lambda value: value is None)
     teacher: TeacherRecipe | None = Field(None, exclude_if=lambda value: value is None)
     curriculum: CurriculumRecipe | None = Field(None, exclude_if=lambda value: value is None)
+    partners: PartnersRecipe | None = Field(None, exclude_if=lambda value: value is None)
     code: CodeStamp = NO_CODE
     stage_version: int = STAGE_VERSIONS["train"]
 

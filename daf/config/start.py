@@ -74,11 +74,11 @@ def broken_start(start_from: str | None, others: set[str], where: str) -> BadInp
 def circular_starts(
     training: Runs, sweeps: Mapping[str, Sweep], others: Mapping[str, Mapping[str, str]], source: str
 ) -> Iterator[BadInputError]:
-    """Runs and sweeps whose `start_from` or teacher leads back to themselves, by way of others or directly.
+    """Runs and sweeps whose `start_from`, teacher or partner leads back to themselves, by way of others or directly.
 
     Args:
-        others: `training.<name>` or `sweeps.<name>` → the runs that train its teacher, or that it may start from, by
-            their keys.
+        others: `training.<name>` or `sweeps.<name>` → the runs that train its teacher and its partners, or that it may
+            start from, by their keys.
     """
     runs = {f"training.{name}": {"start_from": run.start_from} for name, run in training.items()}
     runs |= {f"sweeps.{name}": {"start_from": sweep.start_from} for name, sweep in sweeps.items()}
@@ -94,7 +94,7 @@ def circular_starts(
     for key, needed in runs.items():
         for what, run in needed.items():
             if run in training and (way := _way(f"training.{run}", key, before)):
-                kind = "teacher" if what == "teacher" else "start_from"
+                kind = {"teacher": "teacher", "partners": "partner"}.get(what.partition(".")[0], "start_from")
                 expected = f"a {kind} that does not need this one first"
                 yield BadInputError(expected, " → ".join([key, *way]), f"{source}: {key}.{what}")
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import Field
 
-from daf.config.strict_model import FrozenModel, StrictModel
-from daf.system.user_code import NO_CODE, CodeStamp
+from daf.config.frozen_policy import FrozenPolicyRecipe
+from daf.config.strict_model import StrictModel
 from daf.system.user_paths import NameOrPath
 
 Mode = Literal["kickstart", "clone"]
@@ -31,27 +31,15 @@ class TeacherConfig(StrictModel):
     )
 
 
-class TeacherRecipe(FrozenModel):
+class TeacherRecipe(FrozenPolicyRecipe):
     """A teacher, by content, and how it is imitated.
 
     Attributes:
-        class_path: shorthand or class path of the policy; null: what describes the weights names it.
-        init_kwargs: keyword arguments of the class.
-        training: the run that trains the teacher, before it has ended.
-        seed: its training seed.
-        weights_sha256: digest of the weights or the bundle; null without.
-        code: of the class, with the files that init_kwargs name.
         mode: `kickstart` or `clone`.
         steps: agent-steps with the teacher.
         coef: weight of the imitation term at the beginning.
     """
 
-    class_path: str | None = None
-    init_kwargs: dict[str, Any] = Field(default_factory=dict)
-    training: str | None = None
-    seed: int | None = None
-    weights_sha256: str | None = None
-    code: CodeStamp = NO_CODE
     mode: Mode = "kickstart"
     steps: int
     coef: float = 1.0

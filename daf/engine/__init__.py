@@ -22,6 +22,8 @@ simulation       engine simulations on shared buffers
 stepping         environments in shared arrays, and what steps them
 environment_workers  the same in worker processes
 teacher          what another policy would do in training environments
+partners         frozen policies that play some of the seats in training environments
+action_log       the actions of a running episode, from which it is replayed
 vector           many environments stepped together, for training
 evaluation       episodes → rows of the episodes table
 matches          episodes of mixed teams → rows of the seats table

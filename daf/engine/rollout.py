@@ -23,7 +23,7 @@ from mettagrid.simulator.talk import TalkChannel
 from daf.engine.episode import PlayedEpisode, finished
 from daf.engine.observations import LazyObservation, TokenTable
 from daf.engine.random_state import imported_torch
-from daf.engine.simulation import AgentBuffers, BufferedSimulation, SimulationFactory
+from daf.engine.simulation import AgentBuffers, SimulationFactory
 from daf.errors import shorten
 from daf.system.failure_report import blaming
 from daf.system.forked_work import note_step
@@ -166,6 +166,7 @@ class AgentTurns:
         assignments: agent → number of the policy that plays it; other agents are played elsewhere.
         max_action_time_ms: wall-clock limit per action; a slower one counts as a timeout and becomes a noop.
         names: of the policies, if they are a team.
+        talks: whether they hear each other, where the mission allows it.
 
     Attributes:
         counts: how often each action was chosen, int64 [actions].
@@ -181,6 +182,7 @@ class AgentTurns:
         tokens: TokenTable,
         max_action_time_ms: int,
         names: Sequence[str] = (),
+        talks: bool = True,
     ) -> None:
         budget_ms = max(max_action_time_ms, *(policy.minimum_action_timeout_ms for policy in policies))
         self.asked = 0
@@ -202,11 +204,13 @@ class AgentTurns:
         self._num_primary = len(interface.action_names)
         self._noop = factory.env_config.game.actions.noop.Noop()
         self._talk = TalkChannel(factory.env_config.game.talk)
+        self._talks = talks
         self.counts = np.zeros(len(self._index), dtype=np.int64)
         self.timeouts = np.zeros(factory.num_agents, dtype=np.int64)
 
-    def begin(self, simulation: BufferedSimulation, buffers: AgentBuffers) -> None:
-        """Start the episode, whose observations and actions are in `buffers`."""
+    def begin(self, simulation: Any, buffers: AgentBuffers) -> None:
+        """Start the episode, whose observations and actions are in `buffers`; without talk, only the
+        simulation's current step matters."""
         self._simulation, self._buffers = simulation, buffers
         for number, agent in self._agents.items():
             with self._named(self._assignments[number]):
@@ -253,7 +257,7 @@ class AgentTurns:
         raw, simulation = self._buffers.observations.copy(), self._simulation
         note_step(simulation.current_step)
         places = {}
-        if self._talk.config.enabled:
+        if self._talks and self._talk.config.enabled:
             places = {agent["agent_id"]: Location(agent["r"], agent["c"]) for agent in simulation.agents()}
 
         def observation(agent: int) -> LazyObservation:
@@ -278,7 +282,7 @@ class AgentTurns:
             error = TypeError(f"expected an Action, found {shorten(repr(action))}, a {type(action).__name__}")
             raise blaming(error, self._agents[agent], "step")
         name, vibe = (action, None) if isinstance(action, str) else (action.name, action.vibe)
-        if not isinstance(action, str) and action.talk is not None:
+        if self._talks and not isinstance(action, str) and action.talk is not None:
             self._talk.queue(agent, action.talk, current_step=self._simulation.current_step)
         index = self._number(name, agent)
         self.counts[index] += 1

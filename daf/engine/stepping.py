@@ -9,6 +9,7 @@ from typing import Any, Self
 
 import numpy as np
 
+from daf.engine.action_log import logged_steps
 from daf.engine.missions import Mission
 from daf.engine.simulation import AgentBuffers, SimulationFactory
 from daf.episodes.success import EpisodeFacts, is_success
@@ -42,6 +43,8 @@ class FinishedEpisode:
         success: None if the mission declares no success.
         final_observations: uint8 [agents, tokens, 3] if the episode was cut short (truncated), so that the value of its
             last state can replace the future; None if it really ended.
+        agent_rewards: of each agent.
+        learner_reward: mean of the agents whose network is trained; None: all are.
     """
 
     environment: int
@@ -49,6 +52,8 @@ class FinishedEpisode:
     facts: EpisodeFacts
     success: bool | None
     final_observations: np.ndarray | None
+    agent_rewards: tuple[float, ...] = ()
+    learner_reward: float | None = None
 
 
 def episode_seed(training_seed: int, environment: int, episode: int) -> int:
@@ -181,9 +186,9 @@ class Stepper:
     def _finish(self, env: int) -> FinishedEpisode:
         simulation, rows, arrays = self._simulations[env], self._rows(env), self._arrays
         arrays.busy[self._worker] = env
-        stats = simulation.get_episode_stats()
+        stats, rewards = simulation.get_episode_stats(), simulation.get_episode_rewards()
         facts = EpisodeFacts(
-            mean_reward=float(np.mean(simulation.get_episode_rewards())),
+            mean_reward=float(np.mean(rewards)),
             length=int(simulation.current_step),
             game_stats=stats["game"],
             agent_stats=stats["agent"],
@@ -194,18 +199,24 @@ class Stepper:
         final = arrays.buffers.observations[rows].copy() if arrays.truncated[rows].any() else None
         arrays.episodes[env] += 1
         self._start(env)
-        return FinishedEpisode(environment=env, mission=number, facts=facts, success=success, final_observations=final)
+        return FinishedEpisode(
+            environment=env,
+            mission=number,
+            facts=facts,
+            success=success,
+            final_observations=final,
+            agent_rewards=tuple(float(reward) for reward in rewards),
+        )
 
     def replay(self, logs: Mapping[int, bytes]) -> None:
-        """Restart environments in their running episode, and play the actions in it so far, uint8 [steps, agents]."""
+        """Restart environments in their running episode, and play the actions in it so far, see `action_log`."""
         arrays = self._arrays
         for env, log in logs.items():
             simulation, rows = self._build(env), self._rows(env)
             arrays.busy[self._worker] = env
-            played = np.frombuffer(log, dtype=np.uint8).reshape(-1, self._agents)
-            for step, actions in enumerate(played):
+            for step, (actions, vibes) in enumerate(logged_steps(log, self._missions[arrays.missions[env]][1])):
                 arrays.steps[env] = step
-                arrays.buffers.actions[rows] = actions
+                arrays.buffers.actions[rows], arrays.buffers.vibe_actions[rows] = actions, vibes
                 simulation.step()
-            arrays.steps[env] = len(played)
+            arrays.steps[env] = len(log) // self._agents
             arrays.busy[self._worker] = NO_ENVIRONMENT

@@ -13,11 +13,12 @@ from typing import Any
 import numpy as np
 from mettagrid.policy.policy import MultiAgentPolicy
 
+from daf.engine.action_log import seen_in_steps
 from daf.engine.observations import LazyObservation, TokenTable
 from daf.engine.policies import ResolvedPolicy, build_policy
 from daf.engine.random_state import GlobalGenerators, random_state_kept
 from daf.engine.rollout import seed_everything
-from daf.engine.simulation import AgentBuffers, SimulationFactory
+from daf.engine.simulation import SimulationFactory
 from daf.errors import shorten
 from daf.system.failure_report import blaming
 
@@ -78,13 +79,9 @@ class Teacher:
     def replay(self, environment: int, log: bytes) -> None:
         """Restore the state in a running episode from the actions in it so far, uint8 [steps, agents]."""
         self.end_episode(environment)
-        agents = self._factory.num_agents
-        buffers = AgentBuffers.zeros(agents, self._factory.observation_shape)
-        simulation = self._factory_of(environment).build(self._seed_of(environment), buffers)
-        for actions in np.frombuffer(log, dtype=np.uint8).reshape(-1, agents):
-            self.act(range(environment, environment + 1), buffers.observations)
-            buffers.actions[:] = actions
-            simulation.step()
+        factory = self._factory_of(environment)
+        for observations in seen_in_steps(factory, self._seed_of(environment), log):
+            self.act(range(environment, environment + 1), observations)
 
 
 class _Player:

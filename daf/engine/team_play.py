@@ -8,7 +8,7 @@ one plays one episode at a time. A team without networks does, too.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
@@ -31,6 +31,10 @@ if TYPE_CHECKING:
     from daf.engine.batches import Batch, NetworkRows, SlotTeam
 
 
+Given = Mapping[str, MultiAgentPolicy]
+NONE_GIVEN: Given = {}
+
+
 def play_team(
     team: Team,
     factory: SimulationFactory,
@@ -38,8 +42,12 @@ def play_team(
     seed: int,
     device: str,
     max_action_time_ms: int,
+    given: Given = NONE_GIVEN,
 ) -> Iterator[tuple[int, PlayedEpisode]]:
     """Episodes `numbers` as they finish, with their numbers; episode e has environment seed `seed + e`.
+
+    Args:
+        given: members that are built already, by label, with the weights that they play with.
 
     Raises:
         PolicyError, CheckpointError: a member cannot be built, or the mission has too few agents.
@@ -47,22 +55,27 @@ def play_team(
     use_one_thread()
     team.assignments(factory.num_agents, seed)  # raises now if the mission has too few agents
     seed_everything(0)  # a network without weights must be the same untrained one everywhere
-    built = [build_policy(member, factory.interface, device=device) for member in team.members]
+    built = [
+        given[member.label] if member.label in given else build_policy(member, factory.interface, device=device)
+        for member in team.members
+    ]
     if any(map(plays_from_logits, built)):
-        yield from _LockStep(team, built, factory, seed, device, max_action_time_ms).play(numbers)
+        yield from _LockStep(team, built, factory, seed, device, max_action_time_ms, given).play(numbers)
         return
     tokens, names = TokenTable(factory.env_config), [member.label for member in team.members]
 
     def play(episode_seed: int) -> PlayedEpisode:
-        members = [_built(member, factory, device) for member in team.members]
+        members = [_built(member, factory, device, given) for member in team.members]
         assignments = team.assignments(factory.num_agents, episode_seed)
         return play_agents(members, assignments, factory, tokens, episode_seed, max_action_time_ms, names)
 
     yield from one_by_one(play, factory, numbers, seed)
 
 
-def _built(member: ResolvedPolicy, factory: SimulationFactory, device: str) -> MultiAgentPolicy:
+def _built(member: ResolvedPolicy, factory: SimulationFactory, device: str, given: Given) -> MultiAgentPolicy:
     with failing_member_named(member.label):
+        if member.label in given:
+            return given[member.label]
         return build_policy(member, factory.interface, device=device)
 
 
@@ -77,10 +90,11 @@ class _LockStep:
         seed: int,
         device: str,
         max_action_time_ms: int,
+        given: Given,
     ) -> None:
         from daf.engine.networks import PolicyNetwork  # imports torch
 
-        self._team, self._built, self._factory = team, built, factory
+        self._team, self._built, self._factory, self._given = team, built, factory, given
         self._seed, self._device, self._max_action_time_ms = seed, device, max_action_time_ms
         self._tokens, self._names = TokenTable(factory.env_config), [member.label for member in team.members]
         self._networks = {
@@ -121,7 +135,7 @@ class _LockStep:
             try:
                 policies = list(self._built)
                 for member in dict.fromkeys(scripted.values()):
-                    policies[member] = _built(self._team.members[member], self._factory, self._device)
+                    policies[member] = _built(self._team.members[member], self._factory, self._device, self._given)
                 turns = AgentTurns(
                     policies, scripted, self._factory, self._tokens, self._max_action_time_ms, self._names
                 )
@@ -152,4 +166,5 @@ class _LockStep:
                 self._names[member],
             )
             for member, network in self._networks.items()
+            if (seats == member).any()
         ]

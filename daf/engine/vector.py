@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from daf.engine.action_log import packed
 from daf.engine.environment_workers import WorkerSteppers, deal
 from daf.engine.missions import Mission
 from daf.engine.simulation import SimulationFactory
@@ -31,6 +32,7 @@ class VectorEnvironment:
         mission, factory: the first of them.
         buffers: the shared arrays; write `buffers.actions`, call `step`, read the others.
         workers: worker processes that step the environments; 0: this process does. Results do not depend on it.
+        logs_vibes: whether `buffers.vibe_actions` are used, too, and their state must tell them.
 
     Args:
         agents_per_block: agents that usually step together; every worker gets a part of each such block.
@@ -74,6 +76,7 @@ class VectorEnvironment:
             )
         else:
             self._stepper = make(range(num_envs), 0)
+        self.logs_vibes = False
         # The actions of the running episodes, [steps, environments, agents]; each environment is at its own step.
         self._actions = np.empty((1024, num_envs, self.agents_per_env), dtype=np.uint8)
 
@@ -84,6 +87,10 @@ class VectorEnvironment:
     def running_factory(self, environment: int) -> SimulationFactory:
         """The factory of an environment's running episode."""
         return self.factories[self._arrays.missions[environment]]
+
+    def running_episode(self, environment: int) -> int:
+        """The number of an environment's running episode."""
+        return int(self._arrays.episodes[environment])
 
     def set_weights(self, weights: Sequence[float]) -> None:
         """Change the relative numbers of the missions' episodes that will begin; only between steps."""
@@ -113,8 +120,11 @@ class VectorEnvironment:
         some = slice(environments.start, environments.stop)
         steps = self._arrays.steps[some]
         self._reserve(int(steps.max()) + 1)
-        actions = self.buffers.actions[self.rows(environments)].reshape(len(environments), self.agents_per_env)
-        self._actions[steps, environments] = actions
+        rows, buffers = self.rows(environments), self.buffers
+        actions = buffers.actions[rows]
+        if self.logs_vibes:
+            actions = packed(actions, buffers.vibe_actions[rows], len(self.factory.interface.action_names))
+        self._actions[steps, environments] = actions.reshape(len(environments), self.agents_per_env)
         if isinstance(self._stepper, WorkerSteppers):
             self._stepper.request(environments)
 

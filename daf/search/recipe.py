@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from daf.config import DAFSweepConfig
 from daf.config.recipes import TrialRecipe
 from daf.system.user_code import CodeStamp, code_of_class
+from daf.training.frozen_policies import prepare_partners
 from daf.training.start import Start, prepare_start
 from daf.training.teaching import prepare_teacher
 
@@ -39,11 +40,12 @@ class TrialInputs(Protocol):
     """The inputs of a rule that runs trials.
 
     Attributes:
-        start, teacher: files of weights, each with its description; empty: none.
+        start, teacher, partners: files of weights, each with its description; empty: none.
     """
 
     start: Sequence[str]
     teacher: Sequence[str]
+    partners: Sequence[str]
 
 
 def sweep_recipe(config: DAFSweepConfig) -> dict[str, Any]:
@@ -74,7 +76,9 @@ def ready_recipe(trial: Mapping[str, Any], inputs: TrialInputs) -> tuple[TrialRe
     else:
         training, start = prepare_start(recipe.training, files[0] if files else None)
     training, teacher = prepare_teacher(training, inputs.teacher[0] if inputs.teacher else None)
-    weights = TrialWeights(options={"start": start, "teacher_weights": teacher}, starts=starts)
+    training, partners = prepare_partners(training, inputs.partners)
+    options = {"start": start, "teacher_weights": teacher, "partner_weights": partners}
+    weights = TrialWeights(options=options, starts=starts)
     return recipe.model_copy(update={"training": training, "starts": known}), weights
 
 

@@ -11,6 +11,9 @@ start         the trained weights that a training starts from
 start_weights  whether these fit
 teaching      what is learned from a teacher
 curriculum    which of several missions episodes play
+partnering    who plays which seat, in training and in held-out evaluations
+frozen_policies  teachers and partners, found before training begins
+history       earlier checkpoints of a run as partners, and their files
 trainable     whether a policy can be trained on a mission
 loop          update after update: metrics, checkpoints, the published model
 evaluator     evaluations during training, which select the published weights

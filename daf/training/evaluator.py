@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import difflib
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from operator import mul
 from typing import Any
 
 import torch
@@ -16,15 +17,18 @@ import torch
 from daf.config import EvaluationConfig, direction_sign
 from daf.config.recipes import HeldOutRecipe
 from daf.distributed.process_group import Group
-from daf.engine.episode import success_of
+from daf.engine.episode import PlayedEpisode, success_of
 from daf.engine.missions import Mission
 from daf.engine.play import play_episodes
+from daf.engine.policies import ResolvedPolicy
 from daf.engine.random_state import random_state_kept
 from daf.engine.simulation import SimulationFactory
+from daf.engine.team_play import play_team
 from daf.episodes.objective import OWN_METRICS, episode_objective
 from daf.errors import BadInputError, did_you_mean
 from daf.system.failure_report import FailureReport
 from daf.system.forked_work import steps_watched
+from daf.training.partnering import own_seats, validation_lineup
 
 MAX_ACTION_TIME_MS = EvaluationConfig().max_action_time_ms  # for policies that play one agent at a time
 
@@ -54,7 +58,11 @@ class Evaluator:
 
     Args:
         policy: the policy being trained; it plays with its current weights.
+        resolved: the same, as it would be built.
         on_failure: called with the report of every episode that fails in this process.
+
+    Attributes:
+        validation: who plays the seats that the policy leaves; empty: it plays them all.
 
     Raises:
         BadInputError: see `check_objective`.
@@ -66,15 +74,16 @@ class Evaluator:
         mission: Mission,
         factory: SimulationFactory,
         policy: Any,
-        label: str,
+        resolved: ResolvedPolicy,
         group: Group,
         device: torch.device,
         on_failure: Callable[[FailureReport], None] = lambda report: None,
     ) -> None:
         check_objective(recipe.objective_metric, mission)
         self._recipe, self._mission, self._factory = recipe, mission, factory
-        self._policy, self._label, self._group, self._device = policy, label, group, device
+        self._policy, self._resolved, self._group, self._device = policy, resolved, group, device
         self._on_failure = on_failure
+        self.validation: Sequence[ResolvedPolicy] = ()
 
     def is_due(self, update: int, num_updates: int) -> bool:
         """Whether an evaluation follows an update (counted from 1); the last update always has one."""
@@ -94,15 +103,7 @@ class Evaluator:
         failures: list[tuple[int, str]] = []
         # Of a large mission with a large network, episodes may take longer than the watchdog waits.
         with random_state_kept(), steps_watched(self._group.alive):
-            for number, episode in play_episodes(
-                lambda: self._policy,
-                self._label,
-                self._factory,
-                shares[self._group.rank],
-                self._recipe.seed,
-                device=self._device.type,
-                max_action_time_ms=MAX_ACTION_TIME_MS,
-            ):
+            for number, episode in self._play(shares[self._group.rank]):
                 if episode.failure is None:
                     facts = episode.facts()
                     success = success_of(episode, self._mission)
@@ -115,15 +116,36 @@ class Evaluator:
         shares_played, shares_failed = zip(*self._group.gather((mine, failures)), strict=True)
         played = sorted(entry for share in shares_played for entry in share)
         failed = sorted(entry for share in shares_failed for entry in share)
-        objectives = [objective for _, objective, _ in played if objective is not None]
-        rewards = [reward for _, _, reward in played]
         return {
-            "objective": sum(objectives) / len(objectives) if objectives else None,
-            "mean_reward": sum(rewards) / len(rewards) if rewards else None,
+            "objective": self._mean({number: objective for number, objective, _ in played if objective is not None}),
+            "mean_reward": self._mean({number: reward for number, _, reward in played}),
             "episodes": len(played),
             "failed": len(failed),
             "failure": failed[0][1] if failed else None,
         }
+
+    def _play(self, numbers: Sequence[int]) -> Iterator[tuple[int, PlayedEpisode]]:
+        seed, device = self._recipe.seed, self._device.type
+        if self.validation:
+            team = validation_lineup(self._resolved, self.validation, seed, self._factory.num_agents)
+            given = {self._resolved.label: self._policy}
+            return play_team(team, self._factory, numbers, seed, device, MAX_ACTION_TIME_MS, given)
+        return play_episodes(
+            lambda: self._policy,
+            self._resolved.label,
+            self._factory,
+            numbers,
+            seed,
+            device=device,
+            max_action_time_ms=MAX_ACTION_TIME_MS,
+        )
+
+    def _mean(self, values: Mapping[int, float]) -> float | None:
+        """The mean over episodes, by number; of one with partners, the policy's seats are the weight."""
+        if not self.validation:
+            return sum(values.values()) / len(values) if values else None
+        weights = [own_seats(number, self._factory.num_agents) for number in values]
+        return sum(map(mul, values.values(), weights)) / sum(weights) if values else None
 
     def is_better(self, new: float | None, old: float | None) -> bool:
         """Whether the newer of two evaluations wins; it also wins ties, since its weights have trained longer."""

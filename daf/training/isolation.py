@@ -30,16 +30,17 @@ class IsolatedTrainingFailed(Exception):  # noqa: N818 - carries a failure to th
 
 
 def may_end_the_process(training: TrainingSpec, device: str) -> bool:
-    """Whether the policy or its teacher is a user's, and can be isolated: with a GPU, torch's autograd may not run in a
-    copy."""
+    """Whether the policy, its teacher or a partner is a user's, and can be isolated: with a GPU, torch's autograd may
+    not run in a copy."""
     import torch
 
     from daf.engine.isolation import is_users
 
     possible = CAN_FORK and device == "cpu" and not torch.cuda.is_available()
     recipe = training.recipe
-    teacher = recipe.teacher.class_path if recipe.teacher else None
-    return possible and (is_users(recipe.policy_class_path) or (teacher is not None and is_users(teacher)))
+    partners = recipe.partners.policies if recipe.partners else ()
+    frozen = [policy.class_path for policy in (recipe.teacher, *partners) if policy is not None]
+    return possible and any(is_users(name) for name in (recipe.policy_class_path, *frozen) if name is not None)
 
 
 def train_isolated(training: TrainingSpec, stop_condition: StopCondition | None, logger: DAFLogger) -> TrainingOutcome:

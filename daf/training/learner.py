@@ -30,6 +30,7 @@ class Minibatch:
     Attributes:
         observations: uint8 [samples, tokens, 3]; for a recurrent network [agents, horizon, tokens, 3].
         columns: actions, old_log_probs, old_values, advantages and returns, [samples] each.
+        learns: numbers of the samples among the observations, where partners played the others; None: these are all.
         starts, state: of whole agents, only for a recurrent network.
         cuts: the steps, after the first, with which an episode of any of these agents begins.
         total_samples: over all processes.
@@ -37,6 +38,7 @@ class Minibatch:
 
     observations: Tensor
     columns: dict[str, Tensor]
+    learns: Tensor | None
     starts: Tensor | None
     state: State | None
     cuts: Sequence[int]
@@ -78,14 +80,21 @@ class Learner:
             self._group.alive()
             samples += len(batch.columns["actions"])
             take_step(self.optimizer)
-        variances = torch.stack([(returns - rollout.values).var(), returns.var()])
+        errors, spreads = returns - rollout.values, returns
+        if rollout.learns is not None:
+            learns = _numbers(rollout.learns.numpy().ravel(), self._device)
+            errors, spreads = errors.flatten()[learns], spreads.flatten()[learns]
+        variances = torch.stack([errors.var(), spreads.var()])
         everything = torch.cat([totals, variances, self._finite().to(totals)[None]]).cpu()
         totals, variances, finite = everything.split([num_figures, 2, 1])
         totals, (residual, spread) = self._group.sum(totals), self._group.sum(variances).tolist()
         # The same in every process, since the gradients and the weights are. A norm that was not finite is in the sum.
         if not (finite.item() and bool(totals.isfinite().all())):
             return None
-        figures = (totals / (samples * self._group.world_size)).tolist()
+        everywhere = samples * self._group.world_size
+        if rollout.learns is not None:
+            everywhere = sum(self._group.gather(samples))
+        figures = (totals / everywhere).tolist()
         policy, value, entropy, kl, clipped, norm, *imitated = figures
         return {
             "policy_loss": policy,
@@ -120,27 +129,45 @@ class Learner:
         recurrent = rollout.state is not None
         # [units, …]: the unit of shuffling is an agent's whole segment or a single step.
         flat = {name: column.T if recurrent else column.flatten() for name, column in columns.items()}
-        units = agents if recurrent else steps * agents
         units_per_part = max(1, size // steps) if recurrent else size
-        epochs = range(self._hyperparameters.epochs)
-        shuffled = torch.stack([torch.randperm(units, generator=self.shuffling) for _ in epochs])
-        edges = range(units_per_part, units, units_per_part)
-        own_parts = [part for epoch in shuffled.numpy() for part in np.split(epoch, edges)]  # on the CPU
-        parts = [part for epoch in shuffled.to(self._device) for part in epoch.split(units_per_part)]
-        scales = self._advantage_scales([flat["advantages"][part] for part in parts])
+        own_parts = self._own_parts(rollout, agents if recurrent else steps * agents, units_per_part)
+        parts = torch.from_numpy(np.concatenate(own_parts)).to(self._device).split([len(part) for part in own_parts])
+        counted = [_learning_in(rollout, part, self._device) if recurrent else None for part in own_parts]
+        advantages = [flat["advantages"][part] for part in parts]
+        if rollout.learns is not None:
+            advantages = [_samples(part, learns) for part, learns in zip(advantages, counted, strict=True)]
+        scales = self._advantage_scales(advantages)
         observations = rollout.observations.transpose(0, 1) if recurrent else rollout.observations.flatten(0, 1)
         starts, own_starts = rollout.starts.T.to(self._device) if recurrent else None, rollout.starts.numpy().T
-        for part, own_part, (mean, deviation, total_samples) in zip(parts, own_parts, scales, strict=True):
-            chosen = {name: column[part].flatten() for name, column in flat.items()}
+        for part, own_part, learns, (mean, deviation, total_samples) in zip(
+            parts, own_parts, counted, scales, strict=True
+        ):
+            chosen = {name: _samples(column[part], learns) for name, column in flat.items()}
             chosen["advantages"] = (chosen["advantages"] - mean) / deviation
             yield Minibatch(
                 observations=observations[part],
                 columns=chosen,
+                learns=learns,
                 starts=None if starts is None else starts[part],
                 state=None if rollout.state is None else (rollout.state[0][part], rollout.state[1][part]),
                 cuts=episode_cuts(own_starts[own_part]) if recurrent else (),
                 total_samples=total_samples,
             )
+
+    def _own_parts(self, rollout: Rollout, units: int, units_per_part: int) -> list[np.ndarray]:
+        """The units of each minibatch of all epochs, on the CPU. Units in which only partners played are left out; of
+        the others every process makes the same number of minibatches."""
+        epochs = range(self._hyperparameters.epochs)
+        if rollout.learns is None:
+            shuffled = [torch.randperm(units, generator=self.shuffling).numpy() for _ in epochs]
+            edges = range(units_per_part, units, units_per_part)
+            return [part for epoch in shuffled for part in np.split(epoch, edges)]
+        learns = rollout.learns.numpy()
+        used = np.flatnonzero(learns.any(axis=0) if rollout.state is not None else learns)
+        in_process = self._group.gather(len(used))
+        parts = min(-(-max(in_process) // units_per_part), *in_process)
+        shuffled = [used[torch.randperm(len(used), generator=self.shuffling).numpy()] for _ in epochs]
+        return [part for epoch in shuffled for part in np.array_split(epoch, parts)]
 
     def _advantage_scales(self, parts: list[Tensor]) -> list[tuple[float, float, float]]:
         """For each minibatch, over all processes: the mean and deviation that normalize its advantages (0 and 1 without
@@ -169,6 +196,8 @@ class Learner:
         else:
             logits, values = self._network.sequence(batch.observations, batch.state, batch.starts, batch.cuts)
             logits, values = logits.flatten(0, 1), values.flatten()
+        if batch.learns is not None:
+            logits, values = logits[batch.learns], values[batch.learns]
         logits, columns = logits.float(), dict(batch.columns)
         labels = columns.pop("labels", None)
         if imitation is not None and imitation.alone:
@@ -193,3 +222,17 @@ class Learner:
         samples = len(batch.columns["actions"])
         sums = (parts.policy, parts.value, parts.entropy, parts.approx_kl, parts.clipped, norm * samples, *more)
         return torch.stack([value.detach() for value in sums])
+
+
+def _numbers(flags: np.ndarray, device: torch.device) -> Tensor:
+    """The places of what is true, on a device that need not be waited for."""
+    return torch.from_numpy(np.flatnonzero(flags)).to(device)
+
+
+def _samples(column: Tensor, learns: Tensor | None) -> Tensor:
+    return column.flatten() if learns is None else column.flatten()[learns]
+
+
+def _learning_in(rollout: Rollout, agents: np.ndarray, device: torch.device) -> Tensor | None:
+    """The samples that count of some agents' segments; None: all do."""
+    return None if rollout.learns is None else _numbers(rollout.learns.numpy().T[agents].ravel(), device)

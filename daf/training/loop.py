@@ -27,6 +27,8 @@ from daf.system.files import write_bytes
 from daf.system.readers import read_bytes
 from daf.training.arithmetic import arithmetic
 from daf.training.checkpoints import load_newest_checkpoint, save_checkpoint
+from daf.training.frozen_policies import FrozenWeights
+from daf.training.history import read_snapshots
 from daf.training.metrics import (
     RecentRewards,
     Tracker,
@@ -34,6 +36,7 @@ from daf.training.metrics import (
     episode_figures,
     memory_figures,
     numbers_of,
+    partner_figures,
     time_figures,
 )
 from daf.training.metrics_file import MetricsFile
@@ -82,7 +85,7 @@ def train(
                 lambda text: logger.warning(f"{options.label}: {text}"),
                 env_workers=workers,
                 stall_seconds=options.stall_seconds / 2,
-                teacher_weights=options.teacher_weights,
+                frozen_weights=FrozenWeights(options.teacher_weights, options.partner_weights),
             )
         with closing(trainer):
             return _train(trainer, folder, options, logger, stop_condition)
@@ -136,7 +139,8 @@ def _resume(
         logger.warning(f"{label}: the state is past {at_steps:,} agent-steps; training restarts from scratch")
         trainer.begin(options.start)
         return RecentRewards()
-    trainer.restore(checkpoint)
+    folder = state_folder(folder, trainer.recipe)
+    trainer.restore(checkpoint, read_snapshots(folder, checkpoint.get("snapshots", ())))
     finished = trainer.update == trainer.num_updates
     logger.info(f"{label}: {'trained already' if finished else 'resuming'} at {trainer.agent_steps:,} agent-steps")
     return RecentRewards(checkpoint["recent_rewards"])
@@ -207,10 +211,15 @@ def _run_updates(
     """Run updates, with checkpoints, until training ends, pauses, diverges or is interrupted."""
     group, state = trainer.group, state_folder(folder, trainer.recipe)
     saved_at = trainer.agent_steps
+    on_disk = 0 if trainer.update == 0 else len(trainer.snapshots)
 
     def save() -> None:
+        nonlocal on_disk
         content = trainer.state() | {"recent_rewards": recent.values}  # gathered from all processes
         if group.is_leader:
+            for snapshot in trainer.snapshots[on_disk:]:
+                snapshot.write(state)
+            on_disk = len(trainer.snapshots)
             save_checkpoint(state, trainer.update, content)
 
     while trainer.update < trainer.num_updates:
@@ -246,8 +255,7 @@ def one_update(trainer: Trainer, recent: RecentRewards) -> dict[str, Any] | str:
     losses = trainer.learn(rollout)
     if losses is None:
         return f"loss, gradient or weights not finite at {trainer.agent_steps:,} agent-steps"
-    trainer.update += 1
-    trainer.agent_steps += trainer.steps_per_update
+    trainer.advance()
     elapsed = time.perf_counter() - began
     shares = time_figures(trainer.stopwatch.take(), elapsed)
     held_out = trainer.evaluate_if_due()
@@ -263,7 +271,8 @@ def one_update(trainer: Trainer, recent: RecentRewards) -> dict[str, Any] | str:
         "held_out_objective": held_out,
         **trainer.held_out_by_mission(),
         **losses,
-        **action_figures(group, rollout.actions, trainer.environment.factory.interface.action_names),
+        **partner_figures(group, rollout.learns, episodes),
+        **action_figures(group, rollout.actions, trainer.environment.factory.interface.action_names, rollout.learns),
         **shares,
         **memory_figures(device),
     }
@@ -283,6 +292,7 @@ def _publish(trainer: Trainer, outcome: TrainingOutcome, folder: Path, recent: R
         observation_shape=interface.observation_shape,
         action_names=interface.action_names,
         started_from=None if trainer.started_from is None else trainer.started_from.model_dump(),
+        snapshots=[snapshot.record() for snapshot in trainer.snapshots],
     )
     write_run_record(folder, recipe, outcome, details)
     if published is not None:

@@ -95,9 +95,33 @@ def _mean(values: Sequence[float | None]) -> float | None:
     return sum(known) / len(known) if known else None
 
 
-def action_figures(group: Group, actions: torch.Tensor, names: Sequence[str]) -> dict[str, Any]:
-    """The share of each action by name, and the share of actions that were ever chosen."""
-    counts = group.sum(torch.bincount(actions.flatten().cpu(), minlength=len(names)))
+def partner_figures(group: Group, learns: torch.Tensor | None, episodes: list[FinishedEpisode]) -> dict[str, Any]:
+    """With partners: the share of agent-steps that they played, and the reward of the network's seats in the episodes
+    that ended in this update, in any process.
+
+    Args:
+        learns: whose actions the network's are, bool; None: there are no partners.
+    """
+    if learns is None:
+        return {}
+    shares, rewards = zip(
+        *group.gather((1 - float(learns.double().mean()), [episode.learner_reward for episode in episodes])),
+        strict=True,
+    )
+    everyone = [reward for of_process in rewards for reward in of_process]
+    return {"partner_share": sum(shares) / len(shares), "learner_reward": _mean(everyone)}
+
+
+def action_figures(
+    group: Group, actions: torch.Tensor, names: Sequence[str], learns: torch.Tensor | None = None
+) -> dict[str, Any]:
+    """The share of each action by name, and the share of actions that were ever chosen.
+
+    Args:
+        learns: whose actions the network's are, bool; None: all.
+    """
+    chosen = actions.cpu()
+    counts = group.sum(torch.bincount(chosen.flatten() if learns is None else chosen[learns], minlength=len(names)))
     shares = (counts / counts.sum()).tolist()
     return {"actions": dict(zip(names, shares, strict=True)), "action_coverage": float((counts > 0).sum()) / len(names)}
 

@@ -38,6 +38,7 @@ class RunOptions(BaseModel):
             the machine's GPUs, the share of the run's GPUs.
         start: the weights that the recipe starts from; read only if there is no checkpoint to resume from.
         teacher_weights: of the recipe's teacher, if it has any.
+        partner_weights: of the recipe's partners that have any, in their order.
         stall_seconds: a group without progress for this long counts as stalled; before its first update it may take
             three times as long. An environment worker may take half of it for a step.
         trackers: where metrics go in addition to metrics.jsonl, see `daf.training.trackers`.
@@ -58,6 +59,7 @@ class RunOptions(BaseModel):
     trackers: tuple[str, ...] = ()
     start: Start | None = None
     teacher_weights: Path | None = None
+    partner_weights: tuple[Path, ...] = ()
     log_file: Path | None = None
 
     @classmethod

@@ -61,6 +61,7 @@ class RunDetails:
         observation_shape: tokens per agent and numbers per token.
         action_names: names of the actions, by number.
         started_from: the weights that training started from; null if they were random.
+        snapshots: the earlier checkpoints that were partners, oldest first, see `daf.training.history`.
     """
 
     recent_episode_reward: float | None = None
@@ -69,6 +70,7 @@ class RunDetails:
     observation_shape: Sequence[int] | None = None
     action_names: Sequence[str] | None = None
     started_from: dict[str, Any] | None = None
+    snapshots: Sequence[dict[str, Any]] = ()
 
 
 def write_run_record(

@@ -13,6 +13,7 @@ from daf.errors import BadInputError
 from daf.system.files import write_text
 from daf.system.user_paths import user_path
 from daf.system.validated import require_name
+from daf.training.frozen_policies import partners_recipe
 from daf.training.options import RunOptions, TrainingSpec
 from daf.training.paths import ENVIRONMENT, LOG
 from daf.training.start import prepare_start
@@ -66,7 +67,11 @@ def training_spec(
         raise problem
     recipe = training_recipe(run.model_copy(update={"mission": mission}), seed, missions)
     recipe, start = prepare_start(recipe, run.start_from)
-    recipe = recipe.model_copy(update={"teacher": teacher_recipe(run.teacher, seed, {}, {})})
+    frozen = {
+        "teacher": teacher_recipe(run.teacher, seed, {}, {}),
+        "partners": partners_recipe(run.partners, seed, {}, {}),
+    }
+    recipe = recipe.model_copy(update=frozen)
     check_recipe(recipe, start)
     options = RunOptions.of(run, label=f"train {name} · seed {seed}", log_file=folder / LOG, start=start, **how)
     return TrainingSpec(recipe=recipe, folder=folder, options=options)

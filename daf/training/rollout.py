@@ -19,7 +19,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -27,8 +27,9 @@ from torch import Tensor
 
 from daf.config import Hyperparameters
 from daf.engine.networks import NO_TOKEN, PolicyNetwork, State
+from daf.engine.partners import Partners
 from daf.engine.stepping import FinishedEpisode
-from daf.engine.teacher import Teacher
+from daf.engine.teacher import NO_LABEL, Teacher
 from daf.engine.vector import VectorEnvironment
 from daf.training.acting import PlainActor, Recorder, Results, StagedActor
 from daf.training.ppo import generalized_advantages
@@ -50,6 +51,8 @@ class Rollout:
         starts: whether an episode begins with this observation; on the CPU, where minibatches are cut by it.
         state: before the first step.
         labels: the teacher's actions, negative where it chose none that the network has; None: there was no teacher.
+        learns: whose actions the network's are, bool and on the CPU; elsewhere a partner played, and nothing is
+            learned. None: the network played everyone.
     """
 
     observations: Tensor
@@ -60,6 +63,7 @@ class Rollout:
     starts: Tensor
     state: State | None
     labels: Tensor | None = None
+    learns: Tensor | None = None
 
 
 class Stopwatch:
@@ -139,6 +143,7 @@ class _Columns:
         self.starts = np.empty((steps, agents), dtype=np.bool_)
         self.done = np.empty((steps, agents), dtype=np.bool_)
         self.labels = np.empty((steps, agents), dtype=np.int64)
+        self.learns = np.ones((steps, agents), dtype=np.bool_)
         # By block, so that their order does not depend on how blocks take turns.
         self.episodes: dict[range, list[FinishedEpisode]] = {}
         self.cut_short: dict[range, list[_Cut]] = {}
@@ -159,6 +164,7 @@ class Collector:
         starting: bool [agents], whether an episode begins with the next step; in numpy, as provided by the engine.
         sampling: the generator of the actions, always on the CPU, so that it can be saved and restored.
         teacher: what another policy would do; only for imitation.
+        partners: who plays some of the seats; None: the network plays them all.
 
     Args:
         alive: called after every step of a block.
@@ -187,6 +193,7 @@ class Collector:
         self._actors: dict[range, PlainActor | StagedActor] = {}
         self.sampling = torch.Generator().manual_seed(seed)
         self.teacher: Teacher | None = None
+        self.partners: Partners | None = None
         self.state = network.initial_state(agents, device)
         self.starting = np.ones(agents, dtype=np.bool_)
 
@@ -231,6 +238,8 @@ class Collector:
         self._store.begin()
         num_actions = len(environment.factory.interface.action_names)
         columns = _Columns(hyperparameters.horizon, environment.num_agents, num_actions, device)
+        if self.partners is not None:
+            self.partners.forget_unused()
         players = [self._play(block, columns, imitation) for block in self._blocks]
         for first in range(0, len(players), self._turns):
             # Every block yields once per step, so zipped they take turns.
@@ -255,6 +264,7 @@ class Collector:
             gae_lambda=hyperparameters.gae_lambda,
         )
         log_probs = torch.log_softmax(columns.logits, dim=2)
+        columns.labels[~columns.learns] = NO_LABEL
         rollout = Rollout(
             observations=self._store.all(),
             actions=columns.actions,
@@ -264,6 +274,7 @@ class Collector:
             starts=torch.from_numpy(columns.starts),
             state=first_state,
             labels=None if imitation is None else torch.from_numpy(columns.labels).to(device),
+            learns=None if self.partners is None else torch.from_numpy(columns.learns),
         )
         return rollout, columns.finished()
 
@@ -281,7 +292,7 @@ class Collector:
         noise = torch.empty_like(columns.logits[:, rows], device="cpu").exponential_(generator=self.sampling)
         gumbel = noise.log_().neg_().to(self._device)
         state = None if self.state is None else (self.state[0][rows], self.state[1][rows])
-        starting, teacher = self.starting[rows], self.teacher if imitation else None
+        starting, teacher, partners = self.starting[rows], self.teacher if imitation else None, self.partners
         for t in range(self._hyperparameters.horizon):
             columns.starts[t, rows] = starting
             live = buffers.observations[rows]
@@ -299,6 +310,11 @@ class Collector:
                 if imitation.alone:
                     buffers.actions[rows] = np.where(labels < 0, teacher.noop, labels)
                     columns.actions[t, rows] = torch.from_numpy(buffers.actions[rows].astype(np.int64)).to(self._device)
+            if partners is not None:
+                with measure("forward"):
+                    partners.take_seats(block)
+                    columns.learns[t, rows] = partners.learns[rows]
+                    partners.act(block, gumbel[t])
             with measure("environment"):
                 environment.begin_step(block)
             if environment.workers:
@@ -312,12 +328,18 @@ class Collector:
                     teacher.end_episode(episode.environment)
                 if episode.final_observations is not None:
                     cut_short.append(self._cut(t, episode, rows.start, state))
+                episodes.append(episode if partners is None else self._end_with(partners, episode))
             if starting.any():
                 state = _cleared(state, starting)
-            episodes += finished
         self.starting[rows] = starting
         if self.state is not None and state is not None:
             self.state[0][rows], self.state[1][rows] = state
+
+    def _end_with(self, partners: Partners, episode: FinishedEpisode) -> FinishedEpisode:
+        """The episode with the reward of the network's seats."""
+        learns = partners.learns[self._environment.rows(range(episode.environment, episode.environment + 1))]
+        partners.end_episode(episode.environment)
+        return replace(episode, learner_reward=float(np.mean(np.array(episode.agent_rewards)[learns])))
 
     def _cut(self, step: int, episode: FinishedEpisode, first_row: int, state: State | None) -> _Cut:
         """The inputs to the value of an episode's last state; `state` covers the agents starting at `first_row`."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypedDict
@@ -12,6 +12,7 @@ from daf.distributed.failures import Cause, TrainingFailedError
 from daf.errors import DafError
 from daf.logging_config import DAFLogger
 from daf.system.validated import read_record
+from daf.training.frozen_policies import prepare_partners
 from daf.training.launch import TrainingInterruptedError, run_training
 from daf.training.options import RunOptions
 from daf.training.paths import failed_run_path
@@ -38,6 +39,7 @@ def train_run(
     best: Path | None,
     start: str | Path | None = None,
     teacher: str | Path | None = None,
+    partners: Sequence[str | Path] = (),
     logger: DAFLogger,
 ) -> None:
     """Train, and write model.safetensors, model.json, run.json and metrics.jsonl to `folder`.
@@ -47,6 +49,7 @@ def train_run(
         best: a sweep's best.json.
         start: the weights that the recipe starts from.
         teacher: the weights of its teacher.
+        partners: the weights of its partners that have some, in their order, each with its description or without.
 
     Raises:
         TrainingDivergedError, TrainingFailedError, TrainingInterruptedError: there is no model.
@@ -61,7 +64,9 @@ def train_run(
     with _record_named(folder, label, logger):
         training, source = prepare_start(training, start)
         training, teacher_weights = prepare_teacher(training, teacher)
-        _train(training, folder, options.model_copy(update={"start": source, "teacher_weights": teacher_weights}))
+        training, partner_weights = prepare_partners(training, partners)
+        found = {"start": source, "teacher_weights": teacher_weights, "partner_weights": partner_weights}
+        _train(training, folder, options.model_copy(update=found))
 
 
 @contextmanager

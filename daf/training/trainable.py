@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from daf.config import PolicyConfig
 from daf.config.recipes import TrainingRecipe
-from daf.config.teacher import TeacherRecipe
 from daf.engine.missions import check_buildable, resolve_mission
 from daf.engine.model_files import first_interface_difference
 from daf.engine.networks import PolicyNetwork
@@ -15,6 +15,8 @@ from daf.engine.policies import ResolvedPolicy, build_policy, load_weights, reso
 from daf.errors import BadInputError, CheckpointError, PolicyError
 from daf.system.files import file_sha256
 from daf.system.nouns import number_of
+from daf.training.frozen_policies import resolve_frozen, resolve_partners
+from daf.training.partnering import require_seats
 from daf.training.start import Start
 
 
@@ -89,32 +91,20 @@ def load_start(built: Any, policy: ResolvedPolicy, interface: Any, start: Start)
         raise PolicyError(error.expected, error.found, error.where, error.hint) from error
 
 
-def resolve_teacher(teacher: TeacherRecipe, weights: Path | None) -> ResolvedPolicy:
-    """The policy of a recipe's teacher.
-
-    Raises:
-        PolicyError: it is none.
-        CheckpointError: its weights are missing, damaged, or not those of the recipe.
-    """
-    if teacher.weights_sha256 is not None:
-        if weights is None or not weights.is_file():
-            raise CheckpointError("the teacher's weights", "no such file", f"{weights or 'teacher'}")
-        if (actual := file_sha256(weights)) != teacher.weights_sha256:
-            expected = f"weights with sha256 {teacher.weights_sha256[:16]}…"
-            hint = "they have changed since this run was planned: run the same command again"
-            raise CheckpointError(expected, f"{actual[:16]}…", f"{weights}: teacher", hint)
-    config = PolicyConfig(class_path=teacher.class_path, data_path=weights, init_kwargs=teacher.init_kwargs)
-    return resolve_policy(config, "teacher")
-
-
-def check_recipe(recipe: TrainingRecipe, start: Start | None = None, teacher_weights: Path | None = None) -> None:
+def check_recipe(
+    recipe: TrainingRecipe,
+    start: Start | None = None,
+    teacher_weights: Path | None = None,
+    partner_weights: Sequence[Path] = (),
+) -> None:
     """Find anything that would make training fail at its start.
 
     Raises:
-        BadInputError: an unknown mission or policy, a policy that cannot be trained on the mission, or a number of
-            environments that the processes cannot share equally, or missions that do not fit together.
-        PolicyError, CheckpointError: weights to start from that do not fit the network, or a teacher that cannot be
-            built.
+        BadInputError: an unknown mission or policy, a policy that cannot be trained on the mission, a number of
+            environments that the processes cannot share equally, missions that do not fit together, or a mission
+            without seats for partners.
+        PolicyError, CheckpointError: weights to start from that do not fit the network, or a teacher or partner that
+            cannot be built.
     """
     environments_per_process(recipe.hyperparameters.num_envs, recipe.world_size)
     mission = resolve_mission(recipe.mission.config, recipe.mission.name)
@@ -127,4 +117,9 @@ def check_recipe(recipe: TrainingRecipe, start: Start | None = None, teacher_wei
     if start is not None:
         load_start(built, policy, interface, start)
     if recipe.teacher is not None:
-        build_policy(resolve_teacher(recipe.teacher, teacher_weights), interface)
+        build_policy(resolve_frozen(recipe.teacher, teacher_weights, "teacher"), interface)
+    if recipe.partners is not None:
+        require_seats(recipe.partners, mission.num_agents, mission.name)
+        for partners in resolve_partners(recipe.partners, partner_weights):
+            for partner in partners:
+                build_policy(partner, interface)

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import torch
 
 from daf.config import PolicyConfig
+from daf.config.partners import HistoryRecipe
 from daf.config.recipes import TrainingRecipe
 from daf.distributed.process_group import Group
 from daf.engine.missions import Mission
 from daf.engine.model_files import StartedFrom
+from daf.engine.networks import PolicyNetwork
+from daf.engine.partners import Partners
 from daf.engine.policies import resolve_policy
 from daf.engine.random_state import capture_random_state, restore_random_state
 from daf.engine.simulation import SimulationFactory
@@ -26,12 +28,15 @@ from daf.engine.vector import STALL_SECONDS, VectorEnvironment
 from daf.system.failure_report import FailureReport
 from daf.training.curriculum import curriculum_of, mission_mix, target_of
 from daf.training.evaluator import Evaluator
+from daf.training.frozen_policies import NO_WEIGHTS, FrozenWeights, resolve_frozen, resolve_partners
+from daf.training.history import Snapshot, is_due
 from daf.training.learner import Learner
+from daf.training.partnering import SeatDraw, require_seats
 from daf.training.ppo import scheduled_learning_rate
 from daf.training.rollout import Collector, Rollout, Stopwatch, agents_per_block
 from daf.training.start import Start, require_start
 from daf.training.teaching import Imitation, imitation_of
-from daf.training.trainable import build_trainable, environments_per_process, load_start, resolve_teacher
+from daf.training.trainable import build_trainable, environments_per_process, load_start
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,16 +56,18 @@ class Trainer:
         evaluations: the held-out evaluations so far, oldest first.
         best: the candidate that the evaluations chose; None before the first of them.
         started_from: the trained weights that it started from; None if they were random.
+        snapshots: the earlier checkpoints that are partners, oldest first.
 
     Args:
         on_failure: called with the report of every held-out episode that fails in this process.
         warn: called with what slows this training down.
         env_workers: processes that step the environments; `close` ends them. 0: this process does.
         stall_seconds: how long one of them may take for a step.
-        teacher_weights: of the recipe's teacher, if it has any.
+        frozen_weights: of the recipe's teacher and partners.
 
     Raises:
-        BadInputError: environments that cannot be shared equally, or a mission that does not support the evaluations.
+        BadInputError: environments that cannot be shared equally, or a mission that does not support the evaluations
+            or the partners.
         WorkerFailedError: a worker failed, here or in a later call.
     """
 
@@ -74,7 +81,7 @@ class Trainer:
         *,
         env_workers: int = 0,
         stall_seconds: float = STALL_SECONDS,
-        teacher_weights: Path | None = None,
+        frozen_weights: FrozenWeights = NO_WEIGHTS,
     ) -> None:
         self.recipe, self.group, self.device = recipe, group, device
         share = environments_per_process(recipe.hyperparameters.num_envs, group.world_size)
@@ -94,12 +101,32 @@ class Trainer:
             unfinished.callback(self.environment.close)
             self._prepare(mission, on_failure, warn)
             if recipe.teacher is not None:
-                teacher = resolve_teacher(recipe.teacher, teacher_weights)
+                teacher = resolve_frozen(recipe.teacher, frozen_weights.teacher, "teacher")
                 environment = self.environment
                 self._collector.teacher = Teacher(
                     teacher, environment.factory, environment.running_seed, environment.running_factory
                 )
+            self._seat_partners(mission, frozen_weights)
             unfinished.pop_all()
+
+    def _seat_partners(self, mission: Mission, weights: FrozenWeights) -> None:
+        """The partners of the recipe, in training and in the evaluations."""
+        recipe = self.recipe
+        if recipe.partners is None:
+            return
+        require_seats(recipe.partners, mission.num_agents, mission.name)
+        pool, validation = resolve_partners(recipe.partners, weights.partners)
+        if self.evaluator is not None:
+            for evaluator in (self.evaluator, *self._others.values()):
+                evaluator.validation = validation
+        if recipe.partners.in_training:
+            draw = SeatDraw(partners=recipe.partners, seed=recipe.seed, num_agents=mission.num_agents)
+            self._collector.partners = Partners(pool, self.environment, draw.seats, self._built_again, self.device)
+
+    def _built_again(self) -> tuple[Any, PolicyNetwork]:
+        """The policy with random weights, for an earlier checkpoint."""
+        recipe, interface = self.recipe, self.environment.factory.interface
+        return build_trainable(self.policy, interface, device=self.device.type, precision=recipe.precision)
 
     def _prepare(
         self, mission: Mission, on_failure: Callable[[FailureReport], None], warn: Callable[[str], None]
@@ -137,13 +164,12 @@ class Trainer:
         self._others: dict[str, Evaluator] = {}  # of the missions that are not the target
         if recipe.held_out is not None:
             evaluators = {
-                one.name: Evaluator(
-                    recipe.held_out, one, its_factory, self._built, policy.label, group, device, on_failure
-                )
+                one.name: Evaluator(recipe.held_out, one, its_factory, self._built, policy, group, device, on_failure)
                 for one, its_factory in self._evaluated(mission)
             }
             self.evaluator, self._others = evaluators.pop(mission.name), evaluators
         self.started_from: StartedFrom | None = None
+        self.snapshots: list[Snapshot] = []
         self.evaluations: list[dict[str, Any]] = []
         self.best: Candidate | None = None
         self.update = 0
@@ -169,6 +195,29 @@ class Trainer:
         if self.recipe.start_from is not None and start is not None:
             load_start(self._built, self.policy, self.environment.factory.interface, start)
             self.started_from = start.lineage
+        if self._history is not None:
+            self._take_snapshot()
+
+    @property
+    def _history(self) -> HistoryRecipe | None:
+        return None if self.recipe.partners is None else self.recipe.partners.history
+
+    def _take_snapshot(self) -> None:
+        self._add_snapshots([Snapshot.of(self.agent_steps, self._weights())])
+
+    def _add_snapshots(self, snapshots: Sequence[Snapshot]) -> None:
+        self.snapshots += snapshots
+        for snapshot in snapshots:
+            assert self._collector.partners is not None
+            self._collector.partners.add_earlier(snapshot.weights)
+
+    def advance(self) -> None:
+        """Count an update; its weights may become a partner of those that follow."""
+        before = self.agent_steps
+        self.update += 1
+        self.agent_steps += self.steps_per_update
+        if self.update < self.num_updates and is_due(self._history, before, self.agent_steps):
+            self._take_snapshot()
 
     def close(self) -> None:
         """End the environment workers."""
@@ -259,6 +308,8 @@ class Trainer:
             "carried": _moved(self._collector.state, torch.device("cpu")),
             "starting": torch.from_numpy(self._collector.starting.copy()),
         }
+        if self._collector.partners is not None:
+            mine["partners"] = self._collector.partners.state()
         return {
             "recipe": self.recipe.digest,
             "update": self.update,
@@ -271,10 +322,15 @@ class Trainer:
             "processes": self.group.gather(mine),
             **({"started_from": self.started_from.model_dump()} if self.started_from else {}),
             **({"curriculum": self.curriculum.state()} if self.curriculum else {}),
+            **({"snapshots": [snapshot.record() for snapshot in self.snapshots]} if self.snapshots else {}),
         }
 
-    def restore(self, state: dict[str, Any]) -> None:
-        """Continue exactly where `state` was taken, in a group of the same size."""
+    def restore(self, state: dict[str, Any], snapshots: Sequence[Snapshot] = ()) -> None:
+        """Continue exactly where `state` was taken, in a group of the same size.
+
+        Args:
+            snapshots: those that it names.
+        """
         self.update, self.agent_steps, self.seconds = state["update"], state["agent_steps"], state["seconds"]
         self.network.module.load_state_dict(state["network"])
         self._learner.optimizer.load_state_dict(state["optimizer"])
@@ -290,6 +346,9 @@ class Trainer:
         self._learner.shuffling.set_state(mine["shuffling"])
         self._collector.state = _moved(mine["carried"], self.device)
         self._collector.starting = mine["starting"].numpy().copy()
+        self._add_snapshots(snapshots)
+        if self._collector.partners is not None:
+            self._collector.partners.restore(mine["partners"], logs)
         if self._collector.teacher is not None and self._imitation() is not None:
             with torch.no_grad():
                 for env, log in enumerate(logs):

@@ -11,6 +11,7 @@ engine_check         what that check examines
 shadowing            files of the user's that hide modules which the engine imports
 code_changes         why results are made again, in words
 rehearsal_plan       which policies run a user's code, and what each will have to do
+validation_pools     whether policies that choose a run's weights also test it
 targets              what a user may request, and errors for what no target can be
 lock                 which run a lock of Snakemake belongs to; removes those that killed runs leave behind
 runner               the Snakefile, run from Python

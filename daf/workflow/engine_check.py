@@ -37,13 +37,15 @@ from daf.system.failure_report import FailureReport
 from daf.system.loaded_files import escaping, files_noted, in_words
 from daf.system.user_code import CodeStamp
 from daf.training.evaluator import check_objective
+from daf.training.frozen_policies import named_policy
+from daf.training.partnering import require_seats as require_partner_seats
 from daf.training.start_weights import check_file, check_run
-from daf.training.teaching import teacher_policy
 from daf.training.trackers import check_trackers
 from daf.training.trainable import build_trainable, environments_per_process, require_shared
 from daf.workflow.checkpoint_plan import Checkpoint
 from daf.workflow.plan import Plan
 from daf.workflow.rehearsal_plan import rehearsals, runs_user_code
+from daf.workflow.validation_pools import shared_pools
 
 
 @dataclass(frozen=True)
@@ -77,7 +79,7 @@ def find_problems(plan: Plan, source: str, note: Callable[[str], None] = lambda 
     check.trainings_start()
     check.several_missions()
     check.starts()
-    check.teachers()
+    check.frozen_policies()
     check.sweeps()
     check.trainings()
     check.policies_exist()
@@ -168,15 +170,19 @@ class _EngineCheck:
                 key = f"sweeps.{name}.search_space.start_from"
                 self._attempt(key, self._start, f"sweeps.{name}", sweep, start)
 
-    def teachers(self) -> None:
-        """The policies that runs imitate."""
+    def frozen_policies(self) -> None:
+        """The policies that runs imitate or play beside."""
         for name, run in self._experiment.training.items():
-            if run.teacher is not None:
-                policy = teacher_policy(run.teacher, self._experiment.policies)
-                self._attempt(f"training.{name}.teacher", self._teacher, policy, run.mission)
+            for key, frozen in run.frozen_policies().items():
+                policy = named_policy(frozen, self._experiment.policies)
+                self._attempt(f"training.{name}.{key.removesuffix('.policy')}", self._frozen, policy, run.mission)
+            if run.partners is not None and run.mission in self._factories:
+                agents = self._factories[run.mission].num_agents
+                self._attempt(f"training.{name}.partners", require_partner_seats, run.partners, agents, run.mission)
+        self.warnings += shared_pools(self._experiment, self._source)
 
-    def _teacher(self, policy: PolicyConfig, mission: str) -> None:
-        """Check that a teacher can play the mission; a user's class is only built when training starts."""
+    def _frozen(self, policy: PolicyConfig, mission: str) -> None:
+        """Check that a teacher or partner can play the mission; a user's class is only built when training starts."""
         if mission in self._factories and policy.training is not None:
             self._transfer(policy.training, mission)
         elif mission in self._factories and not policy.policies and not runs_user_code(policy):

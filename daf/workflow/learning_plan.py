@@ -14,7 +14,8 @@ from daf.config.trial_training import section_keys, starts_of, with_sections
 from daf.engine.model_files import DESCRIPTION, MODEL, weights_files
 from daf.errors import BadInputError
 from daf.search.plan import SweepPlan
-from daf.training.teaching import teacher_policy, teacher_recipe
+from daf.training.frozen_policies import named_policy, partners_recipe
+from daf.training.teaching import teacher_recipe
 from daf.workflow.targets import look_up
 
 
@@ -35,7 +36,8 @@ class LearningPlan:
         experiment = self.experiment
         recipe = training_recipe(config, seed, experiment.missions, experiment.training)
         teacher = teacher_recipe(config.teacher, seed, experiment.policies, experiment.training)
-        return recipe.model_copy(update={"teacher": teacher})
+        partners = partners_recipe(config.partners, seed, experiment.policies, experiment.training)
+        return recipe.model_copy(update={"teacher": teacher, "partners": partners})
 
     def sweep(self, name: str) -> DAFSweepConfig:
         return look_up(self.experiment.sweeps, name, "sweep")
@@ -71,10 +73,17 @@ class LearningPlan:
 
     def teacher_of_training(self, run: str, seed: int) -> list[str]:
         """The files of a run's teacher, with <out> for the output folder."""
-        experiment, teacher = self.experiment, self.run(run).teacher
-        if teacher is None:
-            return []
-        policy = teacher_policy(teacher, experiment.policies)
+        teacher = self.run(run).teacher
+        return [] if teacher is None else self._files_of(teacher.policy, seed)
+
+    def partners_of_training(self, run: str, seed: int) -> list[str]:
+        """The files of a run's partners, in their order, with <out> for the output folder."""
+        partners = self.run(run).partners
+        names = [] if partners is None else [*partners.pool, *partners.validation]
+        return [path for name in names for path in self._files_of(name, seed)]
+
+    def _files_of(self, name: str, seed: int) -> list[str]:
+        policy = named_policy(name, self.experiment.policies)
         if policy.training is not None:
             return self._start(policy.training, seed)
         return [str(path) for path in weights_files(policy)]
@@ -83,6 +92,11 @@ class LearningPlan:
         """The files of the teacher of a sweep's trials."""
         run = self.sweep(sweep).training
         return [] if run is None else self.teacher_of_training(run, self.run(run).seeds[0])
+
+    def partners_of_trials(self, sweep: str) -> list[str]:
+        """The files of the partners in a sweep's trials."""
+        run = self.sweep(sweep).training
+        return [] if run is None else self.partners_of_training(run, self.run(run).seeds[0])
 
     def _start(self, start_from: str | None, seed: int | None) -> list[str]:
         start = start_recipe(start_from, seed, self.experiment.training)

@@ -71,8 +71,8 @@ def code_of_experiment(experiment: ExperimentConfig) -> CodeStamp:
     stamps = [single.code() for checkpoint in checkpoints for single in checkpoint.singles()]
     stamps += [mission.code for mission in mission_recipes(experiment)]
     stamps += [policy_code(run.policy_class_path, run.init_kwargs) for run in experiment.training.values()]
-    teachers = [run.teacher.policy for run in experiment.training.values() if run.teacher]
-    stamps += [policy_code(teacher) for teacher in teachers if teacher not in experiment.policies]
+    frozen = [name for run in experiment.training.values() for name in run.frozen_policies().values()]
+    stamps += [policy_code(name) for name in frozen if name not in experiment.policies]
     trackers = {name for run in experiment.training.values() for name in run.trackers} - {"tensorboard"}
     stamps += [code_of_module(name) for name in sorted(trackers)]
     for sweep in experiment.sweeps.values():

@@ -23,9 +23,9 @@ CONFIRMATION = (
     Keys(fields_of(records.FinalistSummary), "Each entry of `confirmation.finalists`"),
 )
 RECIPE = Keys(
-    fields_of(TrainingRecipe, without=("start_from", "teacher", "curriculum")),
-    "Keys of `recipe`, explained in [config/README.md](../config/README.md); also `start_from` and `teacher`, if there "
-    "are any, with the digests of their weights, and `curriculum`, if there are several missions",
+    fields_of(TrainingRecipe, without=("start_from", "teacher", "curriculum", "partners")),
+    "Keys of `recipe`, explained in [config/README.md](../config/README.md); also `start_from`, `teacher` and "
+    "`partners`, if there are any, with the digests of their weights, and `curriculum`, if there are several missions",
 )
 STARTED_FROM = Keys(fields_of(StartedFrom), "Keys of `started_from`")
 
@@ -57,7 +57,9 @@ METRICS = Keys(
     explained_variance | number or null | share of the returns' variance that the value function explains
     teacher_loss | number | while it imitates a teacher: mean cross-entropy with the teacher's actions
     teacher_coef | number | while it imitates a teacher: weight of that
-    actions | mapping | name of an action → its share of all actions
+    partner_share | number | with partners in training: share of the agent-steps that they played
+    learner_reward | number or null | with partners in training: mean reward of the network's seats; null if none ended
+    actions | mapping | name of an action → its share of all the network's actions
     action_coverage | number | share of actions that were chosen at all
     environment_share | number | share of the update's time in the environment, or in waiting for its workers
     forward_share | number | share in forward passes while playing
@@ -119,8 +121,8 @@ EVALUATIONS = Keys(
     listed("""
     update | integer | the update before it
     agent_steps | integer | agent-steps trained
-    objective | number or null | mean objective; null if no episode has one
-    mean_reward | number or null | mean reward
+    objective | number or null | mean objective, with a validation pool weighted by seats; null if no episode has one
+    mean_reward | number or null | mean reward, weighted likewise
     episodes | integer | episodes that have a result
     failed | integer | episodes that failed
     failure | text or null | why the first of them failed
@@ -294,7 +296,7 @@ TRAINING = [
         "metrics.jsonl",
         "All figures, one line per update; below `state/` while it grows.",
         (METRICS,),
-        optional=("cuda_memory_mb", "teacher_loss", "teacher_coef"),
+        optional=("cuda_memory_mb", "teacher_loss", "teacher_coef", "partner_share", "learner_reward"),
         also=(f"{RUN_FOLDER}/state/{{digest}}/metrics.jsonl",),
         copies=tuple(f"{folder}/state/{{digest}}/metrics.jsonl" for folder in TRIAL_FOLDERS),
     ),
@@ -304,6 +306,10 @@ TRAINING = [
     _in_training(
         "state/{digest}/checkpoint-{update}-{sha}.pt",
         "Trainer state after an update; `{sha}` is the start of its sha256. The newest two are kept.",
+    ),
+    _in_training(
+        "state/{digest}/history-{steps}.safetensors",
+        "With `partners.history`: the weights after `{steps}` agent-steps, a partner of the updates that follow.",
     ),
     _in_training(
         "state/{digest}/outcome.json",

@@ -27,6 +27,10 @@ PROGRAMS: dict[str, tuple[dict[str, str], str]] = {
     ),
     "own_policy.py": ({"episodes=4": "episodes=1"}, r"Northbound on training_facility_1: 1 episode\b"),
     "package_policy.py": ({}, r"mine 0\.1\.0 at out/registry "),
+    "partners.py": (
+        {"60_000, 20_000": "6_144, 2_048", "episodes=4": "episodes=1"},
+        r"partners played 50 % of the agent-steps; checkpoints in the history: [23]\b",
+    ),
     "search_function.py": ({"num_trials=20": "num_trials=8"}, r"BestNeighbour: x = "),
     "start_from.py": (
         {"50_000, 50_000": "4_096, 4_096"},
@@ -41,6 +45,7 @@ MARKS = {
     "curriculum.py": pytest.mark.long,
     "package_policy.py": pytest.mark.slow,
     "launch_sweep.py": pytest.mark.long,  # test_specification.py runs a sweep and a training, too
+    "partners.py": pytest.mark.long,
     "start_from.py": pytest.mark.long,
     "teacher.py": pytest.mark.long,
     "train_policy.py": pytest.mark.long,

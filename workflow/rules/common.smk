@@ -305,6 +305,10 @@ def teacher_of_training(wildcards):
     return LEARNING.teacher_of_training(wildcards.run, int(wildcards.seed))
 
 
+def partners_of_training(wildcards):
+    return LEARNING.partners_of_training(wildcards.run, int(wildcards.seed))
+
+
 def weights_to_evaluate(wildcards):
     """The output of training runs, or the files that the configuration names, or nothing for a scripted policy."""
     player = CHECKPOINTS.labelled(wildcards.checkpoint)

@@ -63,6 +63,7 @@ rule run_rung_trial:
         promotions=promotions_of_entry,
         start=start_of_trials,
         teacher=teacher_of_trials,
+        partners=partners_of_trials,
     output:
         result=ensure("<out>/sweeps/{sweep}/rung-{rung}/entry-{entry}/result.json", non_empty=True),
         curve="<out>/sweeps/{sweep}/rung-{rung}/entry-{entry}/curve.jsonl",
@@ -109,6 +110,7 @@ rule confirm_trial:
         finalists="<out>/sweeps/{sweep}/finalists.json",
         start=start_of_trials,
         teacher=teacher_of_trials,
+        partners=partners_of_trials,
     output:
         result=ensure("<out>/sweeps/{sweep}/confirmation/rank-{rank}/seed-{seed}/result.json", non_empty=True),
         curve="<out>/sweeps/{sweep}/confirmation/rank-{rank}/seed-{seed}/curve.jsonl",

@@ -23,6 +23,10 @@ def teacher_of_trials(wildcards):
     return LEARNING.teacher_of_trials(wildcards.sweep)
 
 
+def partners_of_trials(wildcards):
+    return LEARNING.partners_of_trials(wildcards.sweep)
+
+
 def parts_of_block(wildcards):
     first, last = int(wildcards.first), int(wildcards.last)
     return of_sweep(wildcards, LEARNING.sweep_plan(wildcards.sweep).parts_of_block(first, last))

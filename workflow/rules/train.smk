@@ -1,7 +1,7 @@
 # Training runs, one model per seed.
 #
 # REQUIRED INPUTS: <out>/sweeps/{sweep}/best.json if the run names a sweep
-#                  model.safetensors, model.json of another run if it starts from one, or learns from one
+#                  model.safetensors, model.json of another run if it starts from one, learns from one, or plays beside one
 # OUTPUTS:         <out>/training/{run}/seed-{seed}/model.safetensors, model.json, run.json, metrics.jsonl
 rule train:
     """Train every seed of every run."""
@@ -15,6 +15,7 @@ rule train_policy:
         best=sweep_before_training,
         start=start_of_training,
         teacher=teacher_of_training,
+        partners=partners_of_training,
     output:
         model="<out>/training/{run}/seed-{seed}/model.safetensors",
         description=ensure("<out>/training/{run}/seed-{seed}/model.json", non_empty=True),

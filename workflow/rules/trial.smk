@@ -34,6 +34,7 @@ rule run_trial:
         proposal="<out>/sweeps/{sweep}/trial-{trial}/proposal.json",
         start=start_of_trials,
         teacher=teacher_of_trials,
+        partners=partners_of_trials,
     output:
         result=ensure("<out>/sweeps/{sweep}/trial-{trial}/result.json", non_empty=True),
         curve="<out>/sweeps/{sweep}/trial-{trial}/curve.jsonl",

@@ -24,6 +24,7 @@ for sweep in EXPERIMENT.sweeps:
                 results=[f"<out>/sweeps/{sweep}/{file}" for file in batch.results_files],
                 start=LEARNING.start_of_trials(sweep),
                 teacher=LEARNING.teacher_of_trials(sweep),
+                partners=LEARNING.partners_of_trials(sweep),
                 prior=[LEARNING.warm_start(sweep)] if LEARNING.warm_start(sweep) else [],
             output:
                 proposals=[f"<out>/sweeps/{sweep}/{trial}/proposal.json" for trial in batch.folders],

@@ -119,6 +119,27 @@ def test_a_teacher_that_its_pupil_trains_or_that_is_a_team_is_refused() -> None:
     }
 
 
+def test_partners_that_the_run_itself_trains_or_that_are_teams_are_refused() -> None:
+    policies = {"mine": {"training": "b"}, "team": {"policies": {"mine": 1, "random": 1}}}
+    with pytest.raises(ConfigError) as caught:
+        ExperimentConfig.from_dict(
+            {
+                "policies": policies,
+                "training": {
+                    "a": {"partners": {"pool": ["random", "mine"], "validation": ["team"]}},
+                    "b": {"start_from": "a"},
+                    "c": {"partners": {"validation": ["mine"]}},
+                },
+            },
+            source="my.yaml",
+        )
+    assert {problem.where: problem.found for problem in caught.value.problems} == {
+        "my.yaml: training.a.partners.pool[1]": "training.a → training.b → training.a",
+        "my.yaml: training.a.partners.validation[0]": "the team 'team'",
+        "my.yaml: training.b.start_from": "training.b → training.a → training.b",
+    }
+
+
 def test_many_runs_in_a_row_are_no_circle() -> None:
     training = {f"r{n}": {"start_from": f"r{n - 1}"} if n else {} for n in range(30)}
     sweeps = {"s": {"start_from": "r29"}, "t": {"start_from": "r29", "warm_start": "s"}}

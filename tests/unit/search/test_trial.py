@@ -247,7 +247,7 @@ def test_a_trial_starts_from_trained_weights_and_one_whose_network_does_not_fit_
     weights = tmp_path / "easy/state" / MODEL
     runs = {"easy": DAFTrainingConfig(seeds=[7])}
     settings = replace(plan(start_from="easy", steps_per_trial=UPDATE_STEPS), runs=runs).trial_settings().to_dict()
-    files = SimpleNamespace(start=[str(weights), str(weights.with_suffix(".json"))], teacher=[])
+    files = SimpleNamespace(start=[str(weights), str(weights.with_suffix(".json"))], teacher=[], partners=[])
     recipe, found = ready_recipe(settings, files)
     job = replace(JOB, weights=found)
     slow = assignment(hyperparameters={"learning_rate": 1e-30})
@@ -274,7 +274,7 @@ def test_a_search_chooses_the_weights_that_a_trial_starts_from(tmp_path: Path) -
     runs = {name: DAFTrainingConfig(seeds=[7]) for name in found}
     searching = plan(search_space={"start_from": [None, *found]}, steps_per_trial=UPDATE_STEPS)
     settings = replace(searching, runs=runs).trial_settings().to_dict()
-    recipe, weights = ready_recipe(settings, SimpleNamespace(start=files, teacher=[]))
+    recipe, weights = ready_recipe(settings, SimpleNamespace(start=files, teacher=[], partners=[]))
     job = replace(JOB, weights=weights)
     ends = {}
     for number, name in enumerate([None, *found]):

@@ -114,7 +114,8 @@ def test_the_share_of_a_process_is_part_of_the_whole(monkeypatch: pytest.MonkeyP
     mission, factory = trainer.environment.mission, trainer.environment.factory
     for rank in range(2):
         group = Group(rank=rank, world_size=2)
-        Evaluator(recipe.held_out, mission, factory, trainer.evaluator._policy, "p", group, CPU).evaluate()
+        policy, resolved = trainer.evaluator._policy, trainer.policy
+        Evaluator(recipe.held_out, mission, factory, policy, resolved, group, CPU).evaluate()
     assert [[number for number, *_ in share] for share, _ in gathered] == [[0, 2, 4], [1, 3]]
     rewards = [reward for share, _ in gathered for _, _, reward in share]
     assert sum(rewards) / 5 == pytest.approx(whole["mean_reward"])

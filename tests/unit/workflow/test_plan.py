@@ -424,6 +424,25 @@ def test_a_teacher_is_trained_before_its_pupil_or_its_weights_are_given(tmp_path
     assert recipes["baseline"].class_path == "baseline"
 
 
+def test_partners_are_trained_before_or_their_weights_are_given(tmp_path: Path) -> None:
+    weights = tmp_path / "model.safetensors"
+    weights.write_bytes(b"x")
+    policies = {"trained": {"training": "easy"}, "given": {"class_path": "lstm", "data_path": str(weights)}}
+    partners = {"pool": ["baseline", "trained", "given"], "validation": ["trained"]}
+    training = {"easy": {"seeds": [4, 2]}, "hard": {"partners": partners, "seeds": [2]}}
+    learning = plan(training=training, policies=policies, comparisons={}).learning
+    folder = "<out>/training/easy/seed-2"
+    both = [f"{folder}/model.safetensors", f"{folder}/model.json"]
+    assert learning.partners_of_training("hard", 2) == [*both, str(weights), *both]
+    assert learning.partners_of_training("easy", 2) == []
+    recipe = learning.training("hard", 2).partners
+    assert recipe is not None
+    assert [(policy.class_path, policy.training, policy.seed) for policy in recipe.policies] == [
+        ("baseline", None, None), (None, "easy", 2), ("lstm", None, None), (None, "easy", 2),
+    ]  # fmt: skip
+    assert learning.training("easy", 2).partners is None
+
+
 # ---- the user's code in recipes ----------------------------------------------------------------------------------
 
 

@@ -22,6 +22,7 @@ from daf.errors import EXIT_INTERRUPTED, BadInputError, ConfigError, DafError, I
 from daf.workflow import preflight
 from daf.workflow.engine_check import check_with_engine
 from daf.workflow.plan import Plan
+from daf.workflow.validation_pools import shared_pools
 
 TRAINING = {"mission": "assembler_2", "init_kwargs": {"hidden_size": 8}, "num_steps": 100}
 COMPARISON = {"policies": ["random"], "missions": ["assembler_2"], "episodes_per_mission": 2}
@@ -231,6 +232,56 @@ def test_missions_that_cannot_be_learned_together(tmp_path):
     fewer = by_key["x.yaml: training.fewer.missions"]
     assert (fewer.expected, fewer.found) == ("4 agents, as on 'assembler_2'", "2")
     assert by_key["x.yaml: training.unknown.missions"].hint == "did you mean 'assembler_2'?"
+
+
+def test_partners_that_cannot_play():
+    def beside(**partners):
+        return {**TRAINING, "partners": partners}
+
+    found = problems(
+        missions={"alone": {"source": "exploration_sparse_search_easy", "max_steps": 5}},
+        training={
+            "far": {**TRAINING, "mission": "tutorial.miner"},
+            "good": beside(pool=["baseline"], history={"every": 9}, validation=["random"]),
+            "unknown": beside(pool=["noop", "baselin"]),
+            "elsewhere": beside(validation=["mine"]),
+            "greedy": beside(pool=["noop"], share=0.9),
+            "single": {**beside(pool=["noop"]), "mission": "alone"},
+        },
+        policies={"mine": {"training": "far"}},
+    )
+    by_key = {where: problem for (where, _), problem in found.items()}
+    assert by_key.keys() == {
+        "x.yaml: training.unknown.partners.pool[1]", "x.yaml: training.elsewhere.partners.validation[0]",
+        "x.yaml: training.greedy.partners", "x.yaml: training.single.partners",
+    }  # fmt: skip
+    assert by_key["x.yaml: training.greedy.partners"].expected.startswith("a share of at most 0.75")
+    assert by_key["x.yaml: training.single.partners"].found == "1 agent"
+
+
+def test_a_validation_pool_that_also_tests():
+    training = {"a": {**TRAINING, "partners": {"validation": ["scripted", "noop"]}}, "b": TRAINING}
+    policies = {
+        "mine": {"training": "a"}, "other": {"training": "b"}, "scripted": "baseline",
+        "team": {"policies": {"mine": 1, "noop": 1}}, "others": {"policies": {"other": 1, "noop": 1}},
+    }  # fmt: skip
+    pickup = {"format": "pickup", "missions": ["assembler_2"], "episodes": 2}
+    tournaments = {
+        "cup": {**pickup, "candidates": ["mine"], "pool": ["baseline", "random"]},
+        "theirs": {**pickup, "candidates": ["other"], "pool": ["noop"]},
+        "fair": {**pickup, "candidates": ["mine"], "pool": ["random"]},
+    }
+    experiment = plan(
+        training=training,
+        policies=policies,
+        tournaments=tournaments,
+        comparisons={"c": {**COMPARISON, "policies": ["team", "others", "mine"]}},
+    ).experiment
+    warnings = list(shared_pools(experiment, "x.yaml"))
+    assert {warning.where for warning in warnings} == {"x.yaml: training.a.partners.validation"}
+    assert {(warning.expected.rpartition(" ")[2], warning.found) for warning in warnings} == {
+        ("tournaments.cup", "'scripted'"), ("comparisons.c", "'noop'"),
+    }  # fmt: skip
 
 
 def test_a_file_of_weights_to_start_from_is_loaded_before_anything_runs(tmp_path):
