@@ -12,7 +12,7 @@ from scipy import stats
 
 from daf.compare import leaderboard
 from daf.comparison import daf_compare_scores
-from daf.statistics import bootstrap, hypothesis_tests, primary, recipe_batch, recipe_pairs
+from daf.statistics import advice, bootstrap, cautions, hypothesis_tests, primary, recipe_batch, recipe_pairs
 from daf.statistics.records import PairRecord
 
 RNG = np.random.default_rng
@@ -71,6 +71,66 @@ def test_as_many_seeds_as_few_have_to_be_confirmed(
     (found,) = daf_compare_scores(frame, num_resamples=100, recipe_claim="these_episodes").headline_records("recipes")
     assert found.test.endswith("not confirmed by permutation") == confirmed
     assert found.p == pytest.approx(28 / 364 if confirmed else stats.ttest_ind(*sides, equal_var=False).pvalue)
+
+
+@pytest.mark.parametrize(
+    ("quantity", "planned"), [("mean", True), ("iqm", False), ("probability_of_improvement", False)]
+)
+def test_how_many_more_units_are_needed_is_said_of_means_only(quantity: str, planned: bool) -> None:
+    """The spread of means says nothing about a test of IQMs: a single outlier would ask for thousands of seeds."""
+    rng = RNG(6)
+    rows = [
+        (policy, "m", seed, episode, rng.normal() + 60 * (policy == "a" and seed == 0))
+        for policy in "ab"
+        for seed in range(8)
+        for episode in range(6)
+    ]
+    frame = pd.DataFrame(rows, columns=["policy", "mission", "train_seed", "episode", "score"])
+    results = daf_compare_scores(frame, num_resamples=100, primary=quantity, equivalence_margin=0.5)
+    for estimand in ("checkpoints", "recipes"):
+        (found,) = results.headline_records(estimand)
+        assert found.tested
+        assert found.primary == quantity
+        assert np.isfinite(found.power) == planned
+        assert (found.n_needed is not None) == (found.more_needed is not None) == planned
+    assert ("would give every undecided pair" in " ".join(results.notes)) == planned
+
+
+@pytest.mark.parametrize(("missions", "more"), [(1, 4), (3, 2), (4, 1)])
+def test_further_episodes_for_a_small_p_are_shared_by_missions(missions: int, more: int) -> None:
+    """Two episodes that differ give p = 0.5 at least, every further one half of it: six give 0.03."""
+    open_pair = record(
+        estimand="checkpoints", paired=True, n_a=2, n_b=2, n_missions=missions, minimum_p=0.5, more_needed=0
+    )
+    assert 0.5 / 2 ** (missions * more) <= 0.05 < 0.5 / 2 ** (missions * (more - 1))
+    assert advice._more(open_pair, 0.05) == more
+
+
+@pytest.mark.parametrize("level", [0.95, 0.6])
+def test_the_band_of_many_units_follows_the_confidence_level(level: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bootstrap, "LARGE", 10)
+    scores = [np.arange(20.0), np.arange(40.0) / 2]
+    share, low, high = bootstrap.profile_band(scores, np.array([9.6]), level=level, rng=RNG(0))
+    shares = [10 / 20, 20 / 40]
+    error = np.sqrt(sum(one * (1 - one) / n for one, n in zip(shares, (20, 40), strict=True))) / 2
+    assert share == pytest.approx(np.mean(shares))
+    assert high - low == pytest.approx(2 * stats.norm.ppf(0.5 + level / 2) * error)
+
+
+# ---- cautions ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("offset", "cautioned"), [(10.0, True), (-10.0, True), (1.0, False)])
+def test_an_unseen_event_may_bring_a_score_to_zero(offset: float, cautioned: bool) -> None:
+    """16 episodes may miss 17 % of them; one policy is steady, the other 0.5 above it and varies by 0.7.
+
+    An event that takes 2.9 points would change the verdict: scores about 10 may fall by that, scores about 1 may not.
+    """
+    steady = np.full(16, offset)
+    varying = offset + 0.5 + np.tile([0.35, -0.35], 8)
+    found = cautions.episode_cautions({"a": [varying], "b": [steady]}, [varying - steady])
+    assert pytest.approx(2.93, abs=0.01) == 0.5 / (1 - 0.05 ** (1 / 16))
+    assert [text.startswith("b scored almost the same in every episode") for text in found] == [True] * cautioned
 
 
 # ---- leaderboards -----------------------------------------------------------------------------------------
