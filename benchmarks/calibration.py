@@ -203,7 +203,7 @@ def measure(name: str, scenario: Scenario, runs: int, seed: int = 1, minutes: fl
         coverage=float(np.mean(covered)) if covered else None, false_equivalence=equivalent / half,
         power=powerful / half, textbook=best, textbook_power=None if isnan(best_power) else best_power,
         cautioned=notes / runs, false_cautioned=cautioned / false if false else None,
-        reason=scenario.reason, says=scenario.says, looks=scenario.looks,
+        reason=scenario.reason, says=scenario.says, why_wide=scenario.why_wide, looks=scenario.looks,
         separate=PER_MISSION.items() <= scenario.options.items(), primary=scenario.options.get("primary", "mean"),
     )  # fmt: skip
 

@@ -32,6 +32,7 @@ class Scenario:
         options: of the comparison. With `looks`, episodes are added until there is a verdict.
         reason: why no method holds here, or empty.
         says: what the user then reads, in the caution or the notes.
+        why_wide: why intervals cover more than 97 %, if they do.
     """
 
     estimand: Literal["checkpoints", "recipes"]
@@ -46,6 +47,7 @@ class Scenario:
     looks: int = 0
     reason: str = ""
     says: str = ""
+    why_wide: str = ""
 
 
 # ---- samplers of a known mean -----------------------------------------------------------------------------
@@ -183,6 +185,11 @@ UNEVEN = "times as much as the other's"
 SKEWED_RUNS = "training seeds of one side are skewed"
 SKEWED_EPISODES = "the paired differences are skewed"
 UNSEEN = "scored almost the same in every episode"
+WIDEST = "the widest counts of the intervals for other training seeds, other episodes, and both"
+SMALL_DF = "with few runs on a mission, Satterthwaite's degrees of freedom come out too small"
+FEWER_SEEDS = "the bootstrap is widened for the seeds of one side, as if the other's did not vary"
+WHOLE_PAIRS = "the number of pairs won is whole, and the interval agrees with the sign test"
+LAST_LEVEL = "intervals are at the level of the last interim analysis, which is stricter"
 UNSEEN_NOTE = "may miss an event"  # among the notes: scores that vary do not give an unseen event away
 
 
@@ -200,7 +207,7 @@ def _checkpoints(draw: Callable[[np.random.Generator], Data], count: int, **more
 STEADY = gauss(0.02)
 NORMAL: Mapping[str, Scenario] = {
     f"normal, {n} v {n} seeds x 16": _recipes(
-        crossed({"a": n, "b": n}), n, episodes=16, shift=0.5 if n > 10 else 1.0
+        crossed({"a": n, "b": n}), n, episodes=16, shift=0.5 if n > 10 else 1.0, why_wide=WIDEST if n == 2 else ""
     )
     for n in (2, 3, 5, 10, 20, 50)
 } | {
@@ -208,7 +215,7 @@ NORMAL: Mapping[str, Scenario] = {
         crossed({"a": 5, "b": 10}, missions=3), 5, episodes=16, missions=3
     ),
     "normal, 5 v 5 x 16, 20 % missing": _recipes(crossed({"a": 5, "b": 5}, missing=0.2), 5, episodes=16),
-    "no spread of seeds, 5 v 5 x 16": _recipes(crossed({"a": 5, "b": 5}, seed_sd=0.0), 5, episodes=16),
+    "no spread of seeds, 5 v 5 x 16": _recipes(crossed({"a": 5, "b": 5}, seed_sd=0.0), 5, episodes=16, why_wide=WIDEST),
     "interaction 0.3, 10 v 10 x 16": _recipes(
         crossed({"a": 10, "b": 10}, interaction=0.3, seed_sd=0.3), 10, episodes=16
     ),
@@ -237,15 +244,20 @@ RUNS: Mapping[str, Scenario] = {
     ),
     **{
         f"one score a run, 3 v 3, {name} missions": _recipes(
-            trainings(3, count, a=gauss(), b=gauss()), 3, missions=count, options=PER_MISSION, shift=2.0
+            trainings(3, count, a=gauss(), b=gauss()), 3, missions=count, options=PER_MISSION, shift=2.0,
+            why_wide=SMALL_DF,
         )
         for name, count in (("two", 2), ("three", 3))
     },
     "one score a run, 2 v 2, six missions": _recipes(
-        trainings(2, 6, a=gauss(), b=gauss()), 2, missions=6, options=PER_MISSION, shift=2.0
+        trainings(2, 6, a=gauss(), b=gauss()), 2, missions=6, options=PER_MISSION, shift=2.0, why_wide=SMALL_DF
     ),
-    "IQM: normal, 10 v 10 seeds x 16": _recipes(crossed({"a": 10, "b": 10}), 10, episodes=16, **IQM),
-    "P(improvement): normal, 10 v 10 seeds x 16": _recipes(crossed({"a": 10, "b": 10}), 10, episodes=16, **CHANCE),
+    "IQM: normal, 10 v 10 seeds x 16": _recipes(
+        crossed({"a": 10, "b": 10}), 10, episodes=16, why_wide=FEWER_SEEDS, **IQM
+    ),
+    "P(improvement): normal, 10 v 10 seeds x 16": _recipes(
+        crossed({"a": 10, "b": 10}), 10, episodes=16, why_wide=FEWER_SEEDS, **CHANCE
+    ),
     "ties, 5 v 5": _recipes(runs(a=(5, rounded(gauss())), b=(5, rounded(gauss()))), 5, shift=2.0),
     "unequal spread 1:5, 2 v 2": _recipes(runs(a=(2, gauss()), b=(2, gauss(5.0))), 2, shift=5.0),
     "unequal spread 1:4, 3 v 10": _recipes(
@@ -268,7 +280,8 @@ RUNS: Mapping[str, Scenario] = {
         for n in (5, 10, 20, 50)
     },
     "log-normal v log-normal, 10 v 10": _recipes(
-        runs(a=(10, lognormal()), b=(10, lognormal())), 10, shift=2.0, kind="skewed"
+        runs(a=(10, lognormal()), b=(10, lognormal())), 10, shift=2.0, kind="skewed",
+        why_wide="an outlier that moves the difference widens the interval, too",
     ),
     "bimodal v normal, 3 v 10": _recipes(
         runs(a=(3, bimodal()), b=(10, gauss())), 3, shift=10.0, kind="two groups", says=FEW,
@@ -303,7 +316,9 @@ RUNS: Mapping[str, Scenario] = {
         )
         for n in (5, 10, 20)
     },
-    "97 % success, 3 v 3 seeds x 16": _recipes(success(3, 0.97), 3, episodes=16, shift=0.1, kind="rare event"),
+    "97 % success, 3 v 3 seeds x 16": _recipes(
+        success(3, 0.97), 3, episodes=16, shift=0.1, kind="rare event", why_wide=WIDEST
+    ),
     "97 % success v steady, 3 v 3": _recipes(
         lambda rng: {"a": success(3, 0.97)(rng)["a"], "b": [rng.normal(0.97, 0.002, (3, 16))]}, 3, episodes=16,
         shift=0.1, kind="rare event", says=FEW, reason="the event that decides may not have been seen",
@@ -312,13 +327,19 @@ RUNS: Mapping[str, Scenario] = {
 
 EPISODES: Mapping[str, Scenario] = {
     **{f"normal, {n} episodes": _checkpoints(episodes([n], a=gauss(), b=gauss()), n) for n in (8, 16, 64)},
-    "P(improvement): normal, 16 episodes": _checkpoints(episodes([16], a=gauss(), b=gauss()), 16, **CHANCE),
+    "P(improvement): normal, 16 episodes": _checkpoints(
+        episodes([16], a=gauss(), b=gauss()), 16, why_wide=WHOLE_PAIRS, **CHANCE
+    ),
     "P(improvement): log-normal v steady, 16": _checkpoints(
-        lambda rng: {"a": [rng.lognormal(0, 1, (1, 16)) - 1], "b": [rng.normal(0, 0.02, (1, 16))]}, 16, **CHANCE
+        lambda rng: {"a": [rng.lognormal(0, 1, (1, 16)) - 1], "b": [rng.normal(0, 0.02, (1, 16))]}, 16,
+        why_wide=WHOLE_PAIRS, **CHANCE,
     ),
     "IQM: normal, 10 x 2": _checkpoints(episodes([10, 10], a=gauss(), b=gauss()), 10, missions=2, **IQM),
     "IQM: normal, 10 x 2, missions apart": _checkpoints(apart([10, 10], gauss()), 10, missions=2, **IQM),
-    "IQM: normal, 2 x 10": _checkpoints(episodes([2] * 10, a=gauss(), b=gauss()), 2, missions=10, **IQM),
+    "IQM: normal, 2 x 10": _checkpoints(
+        episodes([2] * 10, a=gauss(), b=gauss()), 2, missions=10,
+        why_wide="with two episodes on a mission, Yuen's degrees of freedom come out too small", **IQM,
+    ),
     "IQM: log-normal v log-normal, 10 x 2": _checkpoints(
         episodes([10, 10], a=lognormal(), b=lognormal()), 10, missions=2, kind="heavy tails", **IQM
     ),
@@ -354,6 +375,7 @@ EPISODES: Mapping[str, Scenario] = {
             episodes(counts, a=event(0.05, 20.0), b=gauss(rival, 1.0)), counts[0], missions=len(counts), shift=4.0,
             kind="rare event", says=UNSEEN_NOTE if rival > 0.1 else UNSEEN,
             reason="the event that decides may not have been seen",
+            why_wide="Student's and Hall's interval count together" if counts == [200] else "",
         )
         for name, counts, rival in (
             ("rare reward 5 % x 20 v steady, 8 x 2", [8, 8], 0.02),
@@ -372,7 +394,9 @@ EPISODES: Mapping[str, Scenario] = {
 }  # fmt: skip
 
 LOOKS: Mapping[str, Scenario] = {
-    "4 looks to 64, normal": _checkpoints(episodes([64], a=gauss(), b=gauss()), 64, looks=4),
+    "4 looks to 64, normal": _checkpoints(
+        episodes([64], a=gauss(), b=gauss()), 64, looks=4, why_wide=LAST_LEVEL
+    ),
     "4 looks to 64, log-normal v steady": _checkpoints(
         episodes([64], a=lognormal(), b=STEADY), 64, looks=4, kind="skewed", says=SKEWED_EPISODES,
         reason="the mean of skewed episodes is itself skewed",

@@ -19,6 +19,7 @@ PATH = Path(__file__).with_name("calibration.json")
 NOMINAL = 0.05
 MOST_FALSE = 0.06
 COVERED = (0.93, 0.97)
+WIDE = "Intervals are wider than they need be, which errs on the safe side:"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,6 +43,7 @@ class Row:
     false_cautioned: Annotated[float | None, "false verdicts with a caution"]
     reason: Annotated[str, "why no method holds"]
     says: Annotated[str, "what the user then reads"]
+    why_wide: Annotated[str, "why intervals cover more often than they need"] = ""
     looks: Annotated[int, "interim analyses; 0: all episodes at once"] = 0
     separate: Annotated[bool, "whether every mission has its own training runs"] = False
     primary: Annotated[Primary, "the quantity that decides"] = "mean"
@@ -137,7 +139,8 @@ def resembling(record: PairRecord, episodes: int, *, looks: bool = False, separa
 def sentence(row: Row) -> str:
     """What calibration found for data like a row's."""
     covered = "" if row.coverage is None else f", and 95 % intervals covered the truth in {100 * row.coverage:.1f} %"
-    return (
+    text = (
         f"Data like these: row “{row.name}” of the calibration table: {100 * row.false:.1f} % false verdicts at "
         f"p ≤ 0.05{covered} ({row.runs:,} simulated data sets)."
     )
+    return f"{text} {WIDE} {row.why_wide}." if row.wide else text

@@ -76,7 +76,8 @@ def checkpoint_pair(
         reason=result.reason,
     )
     record = _with_primary(units, config, record, missions, strata, max_resamples)
-    return record if record.tested else changed(record, caution=""), spread
+    planned = spread if config.primary == "mean" else None  # what planning needs is about means
+    return record if record.tested else changed(record, caution=""), planned
 
 
 def _equivalence_p(strata: list[Array], margin: float) -> float:

@@ -88,6 +88,8 @@ def recipe_pair(
             known = iqm.known if config.primary == "iqm" else better.known
             sizes = _independent(table_a, table_b, general=estimate.variance.general)
             record = primary.from_replicates(record, config.primary, resampled.tail, sizes, known=known)
+    if config.primary != "mean":  # what planning needs is about means
+        return record, None
     return record, spread_of_runs(estimate.variance, [table for table in (table_a, table_b) if table.trained])
 
 

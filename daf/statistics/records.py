@@ -131,7 +131,9 @@ class PairRecord(Shown):
         nan
     )
     p_equivalence: Annotated[float, "Holm-adjusted p-value of equivalence within the declared margin"] = nan
-    power: Annotated[float, "chance of showing a difference of the declared margin, at Holm's strictest step"] = nan
+    power: Annotated[
+        float, "chance of showing a difference of means of the declared margin, at Holm's strictest step"
+    ] = nan
     n_needed: Annotated[int | None, "units (recipes: per side) needed for a power of 80 %"] = None
     more_needed: Annotated[int | None, "further units needed, per mission or side"] = None
     verdict: Annotated[Verdict, "`better`, `worse`, `equivalent`, `inconclusive` or `insufficient data`"] = (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from math import sqrt
 
-from daf.statistics.calibration import Row, read_rows
+from daf.statistics.calibration import WIDE, Row, read_rows
 
 HEAD = """# Calibration
 
@@ -26,8 +26,9 @@ percent:
 n is the number of data sets; false equivalence and power come from half as many. ± is the Monte-Carlo standard error.
 **Bold** figures miss a promise, by more than chance (two standard errors from 5 or 95 %) would explain; the list under
 each table gives the reason and what you read in such a case. Intervals that cover more than 97 % err on the safe side:
-their verdicts need no caution. Some cannot come closer to 95 %: of 16 pairs that are won by chance, an interval covers
-one half in either 92.3 % (Wilson's) or 97.9 % (Clopper and Pearson's, which agrees with the sign test).
+their verdicts need no caution, and the page says that they are wider than they need be. Some cannot come closer to
+95 %: of 16 pairs that are won by chance, an interval covers one half in either 92.3 % (Wilson's) or 97.9 % (Clopper and
+Pearson's, which agrees with the sign test).
 
 A comparison's page names the row that resembles its data: the row of the same question whose kind the pair's caution
 names (without a caution: plain data, or a fixed rival), and of these the nearest in training seeds, episodes per
@@ -51,7 +52,7 @@ def calibration_text() -> str:
         own = [row for row in rows if row.estimand == estimand]
         table = [COLUMNS, "|---" + "|---:" * (COLUMNS.count("|") - 2) + "|", *(_line(row) for row in own)]
         parts += [f"## {title}", "\n".join(table)]
-        exceptions = [_exception(row) for row in own if row.misleading]
+        exceptions = [*(_exception(row) for row in own if row.misleading), *(_safe(row) for row in own if row.wide)]
         if exceptions:
             parts.append("\n".join(exceptions))
     parts += [_false_alarms(rows)]
@@ -99,3 +100,7 @@ def _share(share: float, n: int, *, out: bool) -> str:
 
 def _exception(row: Row) -> str:
     return f"- {row.name}: {row.reason}. You read: “… {row.says} …”."
+
+
+def _safe(row: Row) -> str:
+    return f"- {row.name}, coverage: {row.why_wide}. You read: “{WIDE.removesuffix(':')} …”."

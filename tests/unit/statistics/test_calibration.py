@@ -116,6 +116,30 @@ def test_a_row_that_misses_the_promise_says_so_to_the_user(program: ModuleType, 
     pytest.fail(f"no false verdict comes with '{row.says}'")
 
 
+@pytest.mark.parametrize("row", [row for row in read_rows() if row.wide], ids=lambda row: row.name)
+def test_a_row_whose_intervals_are_wide_is_bold_with_its_reason_and_the_page_says_it(row: Row) -> None:
+    """They err on the safe side, so no verdict needs a caution; that they cost power is said."""
+    from docs.generator.calibration_page import calibration_text
+
+    assert row.why_wide
+    lines = calibration_text().splitlines()
+    line = next(line for line in lines if line.removeprefix("| ").removeprefix("**").startswith(f"{row.name} |"))
+    assert line.split(" | ")[3].startswith(f"**{100 * row.coverage:.1f} ±")
+    assert f"- {row.name}, coverage: {row.why_wide}. You read: “{calibration.WIDE.removesuffix(':')} …”." in lines
+    assert calibration.sentence(row).endswith(
+        f"({row.runs:,} simulated data sets). Intervals are wider than they need be, which errs on the safe side: "
+        f"{row.why_wide}."
+    )
+
+
+def test_a_row_that_keeps_its_promise_has_no_such_sentence(program: ModuleType) -> None:
+    row = ROWS["one score a run, 2 v 2, six missions"]
+    assert row.wide
+    assert "wider than they need be" not in calibration.sentence(replace(row, coverage=0.96))
+    for name, scenario in program.SCENARIOS.items():
+        assert ROWS[name].why_wide == scenario.why_wide
+
+
 # ---- the row of a comparison ------------------------------------------------------------------------------
 
 
@@ -183,3 +207,15 @@ def test_a_page_names_the_row_of_each_question(tmp_path: Path, program: ModuleTy
     for name in ("normal, 5 v 5 seeds x 16", "normal, 16 episodes"):
         row = ROWS[name]
         assert f"row “{name}” of the calibration table: {100 * row.false:.1f} % false verdicts at p ≤ 0.05" in text
+
+
+def test_a_page_says_that_intervals_are_wide_where_they_are(tmp_path: Path, program: ModuleType) -> None:
+    from daf.reporting.comparison_page import render_results
+
+    name = "one score a run, 2 v 2, six missions"
+    scenario = program.SCENARIOS[name]
+    results = program.compare(scenario, scenario.draw(np.random.default_rng(3)))
+    text = render_results(results, tmp_path / "page.html").read_text()
+    assert f"row “{name}” of the calibration table" in text
+    assert "95 % intervals covered the truth in 97.4 %" in text
+    assert "Intervals are wider than they need be, which errs on the safe side: with few runs on a mission, " in text
