@@ -15,6 +15,7 @@ SILENCE_SECONDS = 4.0  # before a word; after a minute of words alone, twice as 
 OFTEN_SECONDS = 60.0
 LONGEST_SILENCE_SECONDS = 64.0
 TICK_SECONDS = 0.5
+SHORT_SECONDS = 2.0  # the time of such a wait is not said: the silence is longer, for it began before
 
 
 def next_patience(patience: float, waited: float) -> float:
@@ -91,9 +92,10 @@ class Waiting:
             if not self._waits or now - self._spoke < self._patience:
                 return
             wait = self._waits[-1]
-            self._say(f"waiting for {wait.what} ({format_duration(now - wait.began)})")
+            waited = now - wait.began
+            self._say(f"waiting for {wait.what}" + (f" ({format_duration(waited)})" if waited >= SHORT_SECONDS else ""))
             self._spoke = now
-            self._patience = next_patience(self._patience, now - wait.began)
+            self._patience = next_patience(self._patience, waited)
 
     def _begin(self) -> None:
         self._ended = ended = threading.Event()

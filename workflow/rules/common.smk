@@ -38,7 +38,7 @@ from daf.workflow.plan import Plan, code_of_experiment
 from daf.workflow.preflight import check_once
 from daf.workflow.run_record import SLURM_JOB_ID, RunRecord, begin_run, end_run
 from daf.workflow.script import CORES_PER_GPU
-from daf.workflow.snakemake_hooks import replace_dry_run, replace_lock_advice, replace_messages
+from daf.workflow.snakemake_hooks import drop_preamble, replace_dry_run, replace_lock_advice, replace_messages
 from daf.workflow.targets import check_writable, refuse_braces, refuse_patterns
 from daf.workflow.terminal import RunMessages
 
@@ -79,6 +79,8 @@ def load_plan():
         if snakemake_internals.is_main_process(workflow):
             refuse_braces(Path.cwd(), snakemake_internals.finds_its_locks)
             replace_lock_advice(refusal)
+            if snakemake_internals.is_quiet_about_rules(workflow):
+                drop_preamble()
             if told := remove_stale_workflow_lock():
                 print(told, file=sys.stderr)
             check_writable(plan.experiment.daf.output_dir)
