@@ -22,7 +22,7 @@ from daf.system.progress import format_duration
 from daf.system.waiting import SILENCE_SECONDS, TICK_SECONDS, next_patience
 from daf.workflow.estimates import estimate, seconds_by_rule, seconds_of
 from daf.workflow.run_record import PlannedJob
-from daf.workflow.status import last_lines
+from daf.workflow.status import last_lines, told_seconds_left
 
 MOST_NAMED = 3
 _SAID_BY_SCRIPTS = (1, 2, 75)  # exit codes of a job that has told the terminal why
@@ -159,14 +159,26 @@ class RunMessages:
     def _time_left(self) -> str:
         """Of the experiment, if something is known of every rule with jobs left."""
         durations = self._earlier | {rule: median(seconds) for rule, seconds in self._durations.items()}
-        remaining = estimate(list(self._left.values()), durations, self._parallel)
+        now = self._clock()
+        told = {number: left for number, each in self._running.items() if (left := self._told(each, now)) is not None}
+        # As in `daf status`: others may need what the running ones make.
+        others = {number: job for number, job in self._left.items() if number not in told}
+        remaining = estimate(list(others.values()), durations, self._parallel)
         if remaining.unknown or not self._left:
             return ""
-        now = self._clock()
-        running = [(each, seconds_of(each.job, durations) or 0.0) for each in self._running.values()]
+        running = [
+            (each, seconds_of(each.job, durations) or 0.0) for number, each in self._running.items() if number in others
+        ]
         spent = sum(min(now - each.began, seconds) for each, seconds in running)
-        left = format_duration(max(1.0, remaining.seconds - spent / self._parallel))
-        return f", about {left} left{' (a first estimate)' if remaining.first else ''}"
+        seconds = remaining.seconds - spent / self._parallel + max(told.values(), default=0.0)
+        return f", about {format_duration(max(1.0, seconds))} left{' (a first estimate)' if remaining.first else ''}"
+
+    def _told(self, running: Running, now: float) -> float | None:
+        """How long a job takes yet by its own words; None if it has not said."""
+        log = self._logs / running.job.log
+        spoke = _spoke_at(log)
+        seconds = told_seconds_left(log) if spoke >= running.began else None
+        return None if seconds is None else max(0.0, seconds - (now - spoke))
 
     def _say(self, text: str) -> None:
         self._logger.info(text)

@@ -92,7 +92,9 @@ def test_hovering_tells_name_value_interval_and_seed(browser: Browser, page: Pat
 def test_the_shapes_of_a_legend_have_no_dashed_outline(browser: Browser, page: Path) -> None:
     with opened(browser, page) as visit:
         live(visit.page, "curves")
-        symbols = visit.page.locator("#chart-curves .role-legend-symbol path, #chart-curves .mark-symbol.role-legend-symbol path")
+        symbols = visit.page.locator(
+            "#chart-curves .role-legend-symbol path, #chart-curves .mark-symbol.role-legend-symbol path"
+        )
         assert symbols.count() >= 2
         for symbol in symbols.all():
             assert float(symbol.get_attribute("stroke-width") or 0) == 0

@@ -94,7 +94,7 @@ def test_the_switch_shows_raw_rewards_by_keyboard(tmp_path: Path, browser: Brows
 
 
 def test_few_columns_stand_together_and_names_are_above_each_other(tmp_path: Path, browser: Browser) -> None:
-    results = compared({"mynet": 1.0, "random": 0.0}, missions=("m",), n=8)
+    results = compared({"mynet": 1.0, "random": 0.0, "other": 0.5}, missions=("m",), n=8)
     with opened(browser, write(results, tmp_path)) as visit:
         box = visit.page.locator("#scores-table").bounding_box()
         assert box is not None

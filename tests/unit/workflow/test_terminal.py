@@ -39,9 +39,9 @@ class Spoken:
             logger=create_daf_logger("test-of-messages", stream=self.stream), clock=lambda: self.now,
         )  # fmt: skip
 
-    def wrote(self, number: int) -> None:
+    def wrote(self, number: int, text: str = "said") -> None:
         log = self.logs / self.jobs[number].log
-        log.write_text("# session x\n2026 INFO said")
+        log.write_text(f"# session x\n2026 INFO {text}")
         os.utime(log, (self.now, self.now))
 
     def lines(self) -> list[str]:
@@ -107,6 +107,15 @@ def test_the_time_left_is_a_first_estimate_until_jobs_of_each_kind_have_ended(tm
         spoken.now += 8
         spoken.messages.finished(number)
     assert spoken.lines()[-1].endswith("2 of 3 jobs, about 8.0 s left")
+
+
+def test_what_a_job_says_of_its_time_left_counts_more_than_the_estimate(tmp_path: Path) -> None:
+    """A line about the experiment must not promise less than the line of a job beside it."""
+    spoken = Spoken(tmp_path, first_estimate_s=20.0)
+    spoken.messages.started(0)
+    spoken.wrote(0, "trial 0 · 5 of 10 agent-steps (50 %) · 2/s · 1 min 40 s left · reward 3")
+    spoken.now += 10
+    assert spoken.waits(1)[-1].endswith("0 of 3 jobs, about 1 min 49 s left (a first estimate)")  # 89 + (20 + 20) / 2
 
 
 def test_the_header_of_a_log_is_not_speech(spoken: Spoken) -> None:
