@@ -75,7 +75,7 @@ def test_status_and_pages_are_right_while_a_run_is_killed_continued_and_finished
     run.wait_until("the page to have the training", lambda: "train_policy long/1" in index.read_text())
     assert shown(tmp_path)[0] == "running"
 
-    (job,) = run.jobs("rule_train_policy")
+    (job,) = [job for rule, job in run.queue().items() if rule.startswith("train_policy")]
     run.kill()
     cluster.wait_for("the page to say so", lambda: shown(tmp_path)[0] == "killed", 60)
     assert shown(tmp_path)[1].startswith("Killed: ")
@@ -84,7 +84,7 @@ def test_status_and_pages_are_right_while_a_run_is_killed_continued_and_finished
     assert ("train_policy", "running") in [
         (one["rule"], one["state"]) for one in answer["jobs"]
     ]  # a Slurm job lives on
-    cluster.run("scancel", job.job_id)
+    cluster.run("scancel", job)
     cluster.wait_for("an empty queue", lambda: not cluster.run("squeue", "--noheader"), 60)
     assert ("train_policy", "stopped") in [(one["rule"], one["state"]) for one in status(tmp_path)["jobs"]]
 
