@@ -157,7 +157,9 @@ class RunMessages:
         return f"{self.num_done:,} of {number_of(self.total, 'job')}{failed}{self._time_left()}"
 
     def _time_left(self) -> str:
-        """Of the experiment, if something is known of every rule with jobs left."""
+        """Of the experiment, if something is known of every rule with jobs left, and if it goes on."""
+        if self.was_interrupted:
+            return ""
         durations = self._earlier | {rule: median(seconds) for rule, seconds in self._durations.items()}
         now = self._clock()
         told = {number: left for number, each in self._running.items() if (left := self._told(each, now)) is not None}

@@ -150,6 +150,14 @@ def test_an_interrupted_job_has_said_so_itself(spoken: Spoken) -> None:
     assert spoken.lines() == []
 
 
+def test_an_interrupted_run_promises_no_time(tmp_path: Path) -> None:
+    spoken = Spoken(tmp_path, first_estimate_s=20.0)
+    spoken.messages.started(0)
+    spoken.messages.interrupted()
+    spoken.lines()
+    assert spoken.waits(4) == ["waiting for trial s/0 (4.0 s) · 0 of 3 jobs"]
+
+
 def pair(a: str, b: str, verdict: str, mission: str = "overall", estimand: str = "checkpoints") -> dict[str, Any]:
     return {"policy_a": a, "policy_b": b, "verdict": verdict, "mission": mission, "estimand": estimand}
 
