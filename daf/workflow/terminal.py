@@ -73,6 +73,7 @@ class RunMessages:
         self._spoke, self._patience = clock(), SILENCE_SECONDS
         self._silent_since = self._spoke  # but for words about waiting
         self.num_done = self.num_failed = 0
+        self._failed: dict[int, PlannedJob] = {}  # and not made since
         self.was_interrupted = False
         self._ended = threading.Event()
 
@@ -86,6 +87,7 @@ class RunMessages:
             self._left.pop(number, None)
             if running := self._running.pop(number, None):
                 self.num_done += 1
+                self._failed.pop(number, None)
                 took = self._clock() - running.began
                 self._durations.setdefault(running.job.rule, []).append(took)
                 self._say(f"{_name(running.job)} · done in {format_duration(took)} · {self._state()}")
@@ -102,9 +104,15 @@ class RunMessages:
             if self.was_interrupted or (state is not None and state.status == "interrupted"):
                 return  # it has said so
             self.num_failed += 1
+            self._failed[number] = job
             after = f" after {format_duration(self._clock() - running.began)}" if running else ""
             self._logger.error(f"{_name(job)} · failed{after}{_how(state)} · see {log}")
             self._spoke = self._silent_since = self._clock()
+
+    def failures(self) -> list[str]:
+        """The jobs that failed and were not made by a retry, each with its log."""
+        with self._lock:
+            return [f"{_name(job)}, see {self._logs / job.log}" for job in self._failed.values()]
 
     def interrupted(self) -> None:
         with self._lock:

@@ -22,7 +22,7 @@ from daf.system.user_code import unfollowed_in_words
 from daf.system.waiting import hand_over, waiting_for
 from daf.workflow import snakemake_internals
 from daf.workflow.code_changes import changes_in_words
-from daf.workflow.closing import closing_text, stopped_text
+from daf.workflow.closing import closing_text, failed_text, stopped_text
 from daf.workflow.configuration import (
     read_experiment,
     refuse_repeated_keys,
@@ -221,9 +221,13 @@ def speak_of_jobs(workflow):
         if messages.was_interrupted:
             text = stopped_text(EXPERIMENT.name, num_done=messages.num_done, total=messages.total, seconds=seconds)
             print(text, file=sys.stderr)
-        elif succeeded:
+        else:
             files = snakemake_internals.current_files(workflow)
-            text = closing_text(EXPERIMENT.name, Path(OUT), files, num_jobs=messages.num_done, seconds=seconds)
+            if succeeded:
+                text = closing_text(EXPERIMENT.name, Path(OUT), files, num_jobs=messages.num_done, seconds=seconds)
+            else:
+                counts = dict(num_done=messages.num_done, total=messages.total, seconds=seconds)
+                text = failed_text(EXPERIMENT.name, Path(OUT), files, messages.failures(), **counts)
             print(text, file=sys.stderr)
 
     AT_END.append(end)

@@ -12,7 +12,7 @@ import pytest
 from daf.logging_config import create_daf_logger
 from daf.system.files import write_json
 from daf.system.job_states import JobState, state_path
-from daf.workflow.closing import closing_text, stopped_text
+from daf.workflow.closing import closing_text, failed_text, stopped_text
 from daf.workflow.run_record import PlannedJob
 from daf.workflow.terminal import RunMessages
 
@@ -183,7 +183,7 @@ def test_the_last_words_name_verdicts_and_pages(tmp_path: Path) -> None:
     assert [row.strip() for row in rows] == [
         "main: a beats b",
         "main: c beats a",
-        "main: b and c: inconclusive",
+        "main: b and c: undecided",
         "main: the recipe of a beats that of b",
         f"report   {out}/comparisons/main/report.html",
         *(f"mission  {out}/reports/missions/m{number}.html" for number in range(4)),
@@ -195,3 +195,20 @@ def test_the_last_words_name_verdicts_and_pages(tmp_path: Path) -> None:
 def test_an_interrupted_run_says_how_to_go_on() -> None:
     text = stopped_text("exp", num_done=3, total=9, seconds=70)
     assert text == "exp · stopped after 1 min 10 s · 3 of 9 jobs are done; the same command continues"
+
+
+def test_a_run_with_failed_jobs_ends_with_their_names_and_logs(spoken: Spoken) -> None:
+    for number in (0, 1):
+        spoken.messages.started(number)
+        spoken.messages.failed(number)
+    spoken.messages.retried(0)
+    spoken.messages.started(0)
+    spoken.messages.finished(0)
+    (failure,) = spoken.messages.failures()
+    assert failure == f"trial s/1, see {spoken.logs}/trial-1.log"
+    text = failed_text("exp", Path("o"), ["o/sweeps/s/report.html"], [failure] * 8, num_done=1, total=3, seconds=70)
+    _, head, *rows, end, _ = text.splitlines()
+    assert head == "exp · failed after 1 min 10 s · 1 of 3 jobs are done"
+    assert rows[:6] == [f"  failed   {failure}"] * 6
+    assert rows[6:] == ["           and 2 more, see `daf status`", "  sweep    o/sweeps/s/report.html"]
+    assert end == "  The same command tries them again, and makes what is left."
