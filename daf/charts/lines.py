@@ -12,6 +12,7 @@ from daf.charts.model import Axis, LineChart, PointChart, Row
 
 LONGEST = 400  # points of one line; longer ones are thinned
 MOST = 3000  # points of all lines together
+FEW_POINTS = 60  # that are drawn larger, since none hides another
 MARKS = 7  # shapes along a line
 BRIEF = 0.02  # of the range of x: a line that is not longer looks like a point, and is drawn as a large one
 RING_PAD = 0.045  # of the range of x at both ends, so that a ring at the last point is whole where it is narrow too

@@ -25,7 +25,7 @@ def refresh_index(found: ExperimentStatus, command: str, queued: str = "") -> No
     from daf.reporting.index_page import Written, write_index, writer  # importing them takes longer than the answer
 
     try:
-        write_index(found, Written(at=time.time(), by=f"`{command}`, {writer()}", queued=queued))
+        write_index(found, Written(at=time.time(), by=f"{command}, {writer()}", queued=queued))
     except (OSError, DafError):
         return  # someone else's folder: the answer is in the terminal
 

@@ -124,6 +124,9 @@ def run_here(command: list[str], *, as_plan: bool = False) -> int:
     if interrupted or code == -signal.SIGINT:
         print("Stopped. Finished files and checkpoints are kept.")
         return EXIT_INTERRUPTED
+    if code < 0:  # it could not say so itself
+        kept = "Finished files and checkpoints are kept; the same command continues."
+        print(f"Snakemake was killed by {signal.Signals(-code).name}. {kept}", file=sys.stderr)
     return code if code in (EXIT_OK, EXIT_BAD_INPUT) else EXIT_FAILED
 
 

@@ -21,7 +21,7 @@ from daf.system.nouns import number_of
 from daf.system.progress import format_duration
 from daf.workflow.run_record import RUN
 from daf.workflow.status import ExperimentStatus, JobStatus, read_status
-from daf.workflow.status_words import TITLES, by_step, clock, time_left
+from daf.workflow.status_words import TITLES, by_step, clock, said, time_left
 from daf.workflow.submission import Submission
 
 MOST_SHOWN = 12  # jobs of a kind
@@ -122,10 +122,10 @@ def _section(title: str, jobs: list[JobStatus], now: float) -> Iterable[str]:
         name = f"{job.job.rule} {job.job.name}".strip()
         head = f"  {title if number == 0 else '':<8} {name}"
         if job.where == "running":
-            yield f"{head} · {format_duration(now - job.began)} · {job.progress or job.last_line or 'starting'}"
+            yield f"{head} · {format_duration(now - job.began)} · {job.progress or said(job.last_line) or 'starting'}"
             continue
         yield f"{head} · {job.progress}" if job.progress else head
-        yield f"           {job.log}: {job.last_line or 'empty'}"
+        yield f"           {job.log}: {said(job.last_line) or 'empty'}"
     if len(jobs) > MOST_SHOWN:
         yield f"           and {len(jobs) - MOST_SHOWN} more"
 

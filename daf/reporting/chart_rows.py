@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from daf.charts.lines import brief_lines
-from daf.statistics.sentences import number, percent, span
+from daf.statistics.sentences import number, number_within, percent, span
 
 Row = dict[str, Any]
 Estimate = tuple[float | None, float | None, float | None]  # value and bounds of its interval; None or NaN: unknown
@@ -53,7 +53,9 @@ def record_rows[Record](
 def value_text(estimate: Estimate) -> str:
     """'7.12 (6.80 to 7.44)', or '7.12, no interval'."""
     value, low, high = map(_known, estimate)
-    return f"{number(value)}, no interval" if low is None or high is None else f"{number(value)} ({span(low, high)})"
+    if low is None or high is None:
+        return f"{number(value)}, no interval"
+    return f"{number_within(value, low, high)} ({span(low, high)})"
 
 
 def share_text(estimate: Estimate) -> str:

@@ -115,12 +115,9 @@ class Charts:
 
     def improvement(self) -> IntervalChart | None:
         """The probability that the view's policy scores higher than each other one."""
-        rows = []
-        for other, record in self._view.against().items():
-            estimate = record.p_improvement, record.p_improvement_low, record.p_improvement_high
-            if isfinite(record.p_improvement):
-                rows.append(estimate_row(other, other, estimate, share_text(estimate)))
-        if not rows or self._results.config.primary == "probability_of_improvement":
+        rows = [row for other in self._view.order if (row := self._improvement_row(other))]
+        is_known = any(row["value"] is not None for row in rows)
+        if not is_known or self._results.config.primary == "probability_of_improvement":
             return None
         name = shortened(self._view.policy)
         unit = "training run of each" if self._view.is_about_recipes else "episode"
@@ -135,6 +132,15 @@ class Charts:
             x=Axis(title="probability of improvement", is_share=True, bounds=(0.0, 1.0)),
             reference=0.5,
         )
+
+    def _improvement_row(self, other: str) -> Row | None:
+        record, summary = self._view.against().get(other), self._view.summary(other)
+        if summary is not None and summary.failed and other != self._view.policy:
+            return failed_row(other, other)
+        if record is None or not isfinite(record.p_improvement):
+            return None
+        estimate = record.p_improvement, record.p_improvement_low, record.p_improvement_high
+        return estimate_row(other, other, estimate, share_text(estimate))
 
     # ---- means and distributions ------------------------------------------------------------------------------
 

@@ -24,7 +24,7 @@ from daf.system.process_identity import ProcessIdentity
 from daf.system.progress import format_duration, format_figure
 from daf.workflow.run_history import commit_in_words
 from daf.workflow.status import ExperimentStatus, JobStatus, RunState
-from daf.workflow.status_words import TITLES, by_step, clock, time_left
+from daf.workflow.status_words import TITLES, by_step, clock, said, time_left
 
 MOST_JOBS = 12  # of a kind, with their names
 MOST_ANSWERS = 6  # comparisons and tournaments at the top of the page
@@ -43,7 +43,6 @@ NOTES: Mapping[str, str] = {
     "other": "not part of the last run", "current": "",
 }  # fmt: skip
 _FOUND = re.compile(r"^\s*found:\s+(\S.*)$")
-_STAMP = re.compile(r"^\d{4}-\d\d-\d\dT[\d:.]+Z\s+[A-Z]+\s+")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -199,11 +198,6 @@ def cause(lines: Sequence[str]) -> str:
     """Why a job failed, from the last lines of its log: what an error in four parts found, else the last line."""
     found = [match[1] for line in lines if (match := _FOUND.match(line))]
     return found[-1] if found else said(lines[-1].strip()) if lines else "its log is empty"
-
-
-def said(line: str) -> str:
-    """A line of a log without its time."""
-    return _STAMP.sub("", line)
 
 
 # ---- the rest ---------------------------------------------------------------------------------------------------

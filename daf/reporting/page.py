@@ -86,7 +86,10 @@ def _environment() -> Any:
         "num": sentences.number, "p": sentences.p_value, "pct": sentences.percent, "sortable": _sortable,
         "ticks": _ticks, "isolated": _isolated,
     }  # fmt: skip
-    words = {"span": sentences.span, "symbols": SYMBOLS, "words_of_verdicts": VERDICT_WORDS}
+    words = {
+        "span": sentences.span, "number_within": sentences.number_within, "symbols": SYMBOLS,
+        "words_of_verdicts": VERDICT_WORDS,
+    }  # fmt: skip
     shared.globals = shared.globals | words
     return shared
 

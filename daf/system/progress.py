@@ -64,7 +64,8 @@ class Progress:
             parts.append(f"{rate:,.0f}/s" if rate >= 10 else f"{rate:.2g}/s")
             left = self.total - self._done
             parts.append(f"{format_duration(left / rate)} left" if left > 0 else f"took {format_duration(elapsed_s)}")
-        parts += [f"{name.replace('_', ' ')} {format_figure(value)}" for name, value in self._figures.items()]
+        known = {name: value for name, value in self._figures.items() if value is not None}
+        parts += [f"{name.replace('_', ' ')} {format_figure(value)}" for name, value in known.items()]
         return " · ".join(parts)
 
 

@@ -8,13 +8,16 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 
 from daf.system.progress import format_duration
 
+Say = Callable[[str], None]
 SILENCE_SECONDS = 4.0  # before a word; after a minute of words alone, twice as long, and so on
 OFTEN_SECONDS = 60.0
 LONGEST_SILENCE_SECONDS = 64.0
 TICK_SECONDS = 0.5
+SHORT_SECONDS = 2.0  # the time of such a wait is not said: the silence is longer, for it began before
 
 
 def next_patience(patience: float, waited: float) -> float:
@@ -34,15 +37,16 @@ class Waiting:
     """Says what is waited for; of what is waited for within something else, only the inner one.
 
     Args:
-        say: gets each sentence.
+        speaker: called when silence begins; returns what gets each sentence.
         clock: monotonic seconds.
         watch: look now and then, in a thread; otherwise only when `look` is called.
     """
 
     def __init__(
-        self, say: Callable[[str], None], *, clock: Callable[[], float] = time.monotonic, watch: bool = True
+        self, speaker: Callable[[], Say], *, clock: Callable[[], float] = time.monotonic, watch: bool = True
     ) -> None:
-        self._say, self._clock, self._watch = say, clock, watch
+        self._speaker, self._clock, self._watch = speaker, clock, watch
+        self._say: Say = speaker()
         self._lock = threading.RLock()
         self._waits: list[_Wait] = []
         self._spoke, self._patience = 0.0, SILENCE_SECONDS
@@ -91,11 +95,13 @@ class Waiting:
             if not self._waits or now - self._spoke < self._patience:
                 return
             wait = self._waits[-1]
-            self._say(f"waiting for {wait.what} ({format_duration(now - wait.began)})")
+            waited = now - wait.began
+            self._say(f"waiting for {wait.what}" + (f" ({format_duration(waited)})" if waited >= SHORT_SECONDS else ""))
             self._spoke = now
-            self._patience = next_patience(self._patience, now - wait.began)
+            self._patience = next_patience(self._patience, waited)
 
     def _begin(self) -> None:
+        self._say = self._speaker()
         self._ended = ended = threading.Event()
         if self._watch:
             threading.Thread(target=self._look_often, args=(ended,), daemon=True, name="waiting").start()
@@ -105,9 +111,10 @@ class Waiting:
             self.look()
 
 
-def _to_terminal(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
+def _terminal() -> Say:
+    """Standard error of now: a block that redirects it later does not hide what it waits for."""
+    return partial(print, file=sys.stderr, flush=True)
 
 
-WAITING = Waiting(_to_terminal)
+WAITING = Waiting(_terminal)
 waiting_for, hand_over, heard = WAITING.on, WAITING.hand_over, WAITING.heard

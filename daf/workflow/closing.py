@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from daf.system.progress import format_duration
 
 MOST_VERDICTS = 6  # of a comparison
 MOST_PATHS = 4  # of a kind
+MOST_FAILURES = 6
 _KINDS = (
     ("report", "comparisons/", ".html"),
     ("report", "tournaments/", ".html"),
@@ -32,14 +33,44 @@ def closing_text(experiment: str, out: Path, files: Collection[str], *, num_jobs
     """
     rows = [f"{experiment} · done · {number_of(num_jobs, 'job')} in {format_duration(seconds)}"]
     rows += [f"  {row}" for row in [*_verdicts(out, files), *_paths(out, files)]]
-    width = min(max(map(len, rows)), shutil.get_terminal_size().columns)
-    return "\n".join(["─" * width, *rows, "─" * width])
+    return _boxed(rows)
 
 
 def stopped_text(experiment: str, *, num_done: int, total: int, seconds: float) -> str:
     """Of a run that was interrupted."""
     done = f"{num_done:,} of {number_of(total, 'job')} {'is' if total == 1 else 'are'} done"
     return f"{experiment} · stopped after {format_duration(seconds)} · {done}; the same command continues"
+
+
+def failed_text(
+    experiment: str,
+    out: Path,
+    files: Collection[str],
+    failures: Sequence[str],
+    *,
+    num_done: int,
+    total: int,
+    seconds: float,
+) -> str:
+    """Of a run with jobs that failed.
+
+    Args:
+        files: what it made all the same, or found up to date.
+        failures: these jobs, each with its log.
+    """
+    done = f"{num_done:,} of {number_of(total, 'job')} {'is' if total == 1 else 'are'} done"
+    rows = [f"{experiment} · failed after {format_duration(seconds)} · {done}"]
+    rows += [f"  {'failed':<8} {failure}" for failure in failures[:MOST_FAILURES]]
+    if len(failures) > MOST_FAILURES:
+        rows.append(f"  {'':<8} and {len(failures) - MOST_FAILURES} more, see `daf status`")
+    rows += [f"  {row}" for row in _paths(out, files)]
+    rows.append("  The same command tries them again, and makes what is left.")
+    return _boxed(rows)
+
+
+def _boxed(rows: list[str]) -> str:
+    width = min(max(map(len, rows)), shutil.get_terminal_size().columns)
+    return "\n".join(["─" * width, *rows, "─" * width])
 
 
 def _verdicts(out: Path, files: Collection[str]) -> Iterator[str]:
@@ -69,7 +100,8 @@ def _sentence(pair: dict[str, Any]) -> str:
     if verdict in ("better", "worse"):
         winner, loser = (a, b) if verdict == "better" else (b, a)
         return f"{subject}{winner} beats {subject and 'that of '}{loser}"
-    return f"{subject}{a} and {subject and 'that of '}{b}: {verdict}"
+    word = "undecided" if verdict == "inconclusive" else verdict  # as on the pages
+    return f"{subject}{a} and {subject and 'that of '}{b}: {word}"
 
 
 def _paths(out: Path, files: Collection[str]) -> Iterator[str]:

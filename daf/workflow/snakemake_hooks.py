@@ -22,6 +22,11 @@ _ENDS = re.compile(
     r"\s*(RuleException|WorkflowError|CalledProcessError|SpawnedJobError|Exiting because a job|Error in rule)"
 )
 _RESTARTS = re.compile(r"Trying to restart job (\d+)\.")
+# What it says of itself before a run: nothing that one could act on.
+_PREAMBLE = re.compile(
+    r"Assuming unrestricted shared filesystem|Building DAG|Using shell|Rules claiming more threads"
+    r"|Conda environments: ignored"
+)
 _INTERRUPTED = "Terminating processes on user request"
 
 
@@ -87,7 +92,12 @@ def replace_messages(listener: JobListener) -> None:
     _filter_terminal(_InPlaceOfMessages(listener))
 
 
-def _filter_terminal(first: logging.Filter) -> None:
+def drop_preamble() -> None:
+    """Do not print what Snakemake says of itself before a run; its log file has it."""
+    _filter_terminal(lambda record: not _PREAMBLE.match(str(record.msg or "")))
+
+
+def _filter_terminal(first: logging.Filter | Callable[[logging.LogRecord], bool]) -> None:
     """Filter what Snakemake prints, before the filter that `quiet` sets."""
     from snakemake.logging import ColorizingTextHandler, logger
 

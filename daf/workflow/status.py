@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -204,7 +204,7 @@ def _started(job: PlannedJob, logs: Path, stem: str, lives: _Liveness, *, run_li
         where = "failed"
     log = logs / job.log
     lines = last_lines(log)
-    line = next((line for line in reversed(lines) if _PROGRESS.search(line)), "")
+    line = _line_of_progress(lines)
     said = _PROGRESS.search(line)
     return JobStatus(
         job=job,
@@ -217,6 +217,15 @@ def _started(job: PlannedJob, logs: Path, stem: str, lives: _Liveness, *, run_li
         seconds_left=_seconds_left(line),
         last_lines=tuple(lines[-LAST_LINES:]),
     )
+
+
+def _line_of_progress(lines: Sequence[str]) -> str:
+    return next((line for line in reversed(lines) if _PROGRESS.search(line)), "")
+
+
+def told_seconds_left(log: Path) -> float | None:
+    """How long a job takes yet, as it said last; None if it has not said."""
+    return _seconds_left(_line_of_progress(last_lines(log)))
 
 
 def _seconds_left(line: str) -> float | None:

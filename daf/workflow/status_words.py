@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -10,6 +11,7 @@ from daf.system.progress import format_duration
 from daf.workflow.run_record import PlannedJob
 from daf.workflow.status import ExperimentStatus, RunState
 
+_STAMP = re.compile(r"^\d{4}-\d\d-\d\dT[\d:.]+Z\s+[A-Z]+\s+")
 TITLES: Mapping[RunState, str] = {
     "running": "running", "queued": "waits in Slurm's queue", "killed": "was killed; the same command continues it",
     "done": "finished", "failed": "ended before it was complete; the same command continues it",
@@ -52,6 +54,11 @@ STEPS: Mapping[str, tuple[str, str]] = {
 }
 
 _BATCHES = {"run_trials_": "run_trials", "play_matches_": "play_matches"}  # each is a rule that the workflow names
+
+
+def said(line: str) -> str:
+    """A line of a log without its time and level."""
+    return _STAMP.sub("", line)
 
 
 def time_left(found: ExperimentStatus) -> str:

@@ -22,7 +22,7 @@ from daf.system.progress import format_duration
 from daf.system.waiting import SILENCE_SECONDS, TICK_SECONDS, next_patience
 from daf.workflow.estimates import estimate, seconds_by_rule, seconds_of
 from daf.workflow.run_record import PlannedJob
-from daf.workflow.status import last_lines
+from daf.workflow.status import last_lines, told_seconds_left
 
 MOST_NAMED = 3
 _SAID_BY_SCRIPTS = (1, 2, 75)  # exit codes of a job that has told the terminal why
@@ -73,6 +73,7 @@ class RunMessages:
         self._spoke, self._patience = clock(), SILENCE_SECONDS
         self._silent_since = self._spoke  # but for words about waiting
         self.num_done = self.num_failed = 0
+        self._failed: dict[int, PlannedJob] = {}  # and not made since
         self.was_interrupted = False
         self._ended = threading.Event()
 
@@ -86,6 +87,7 @@ class RunMessages:
             self._left.pop(number, None)
             if running := self._running.pop(number, None):
                 self.num_done += 1
+                self._failed.pop(number, None)
                 took = self._clock() - running.began
                 self._durations.setdefault(running.job.rule, []).append(took)
                 self._say(f"{_name(running.job)} · done in {format_duration(took)} · {self._state()}")
@@ -102,9 +104,15 @@ class RunMessages:
             if self.was_interrupted or (state is not None and state.status == "interrupted"):
                 return  # it has said so
             self.num_failed += 1
+            self._failed[number] = job
             after = f" after {format_duration(self._clock() - running.began)}" if running else ""
             self._logger.error(f"{_name(job)} · failed{after}{_how(state)} · see {log}")
             self._spoke = self._silent_since = self._clock()
+
+    def failures(self) -> list[str]:
+        """The jobs that failed and were not made by a retry, each with its log."""
+        with self._lock:
+            return [f"{_name(job)}, see {self._logs / job.log}" for job in self._failed.values()]
 
     def interrupted(self) -> None:
         with self._lock:
@@ -157,16 +165,30 @@ class RunMessages:
         return f"{self.num_done:,} of {number_of(self.total, 'job')}{failed}{self._time_left()}"
 
     def _time_left(self) -> str:
-        """Of the experiment, if something is known of every rule with jobs left."""
+        """Of the experiment, if something is known of every rule with jobs left, and if it goes on."""
+        if self.was_interrupted:
+            return ""
         durations = self._earlier | {rule: median(seconds) for rule, seconds in self._durations.items()}
-        remaining = estimate(list(self._left.values()), durations, self._parallel)
+        now = self._clock()
+        told = {number: left for number, each in self._running.items() if (left := self._told(each, now)) is not None}
+        # As in `daf status`: others may need what the running ones make.
+        others = {number: job for number, job in self._left.items() if number not in told}
+        remaining = estimate(list(others.values()), durations, self._parallel)
         if remaining.unknown or not self._left:
             return ""
-        now = self._clock()
-        running = [(each, seconds_of(each.job, durations) or 0.0) for each in self._running.values()]
+        running = [
+            (each, seconds_of(each.job, durations) or 0.0) for number, each in self._running.items() if number in others
+        ]
         spent = sum(min(now - each.began, seconds) for each, seconds in running)
-        left = format_duration(max(1.0, remaining.seconds - spent / self._parallel))
-        return f", about {left} left{' (a first estimate)' if remaining.first else ''}"
+        seconds = remaining.seconds - spent / self._parallel + max(told.values(), default=0.0)
+        return f", about {format_duration(max(1.0, seconds))} left{' (a first estimate)' if remaining.first else ''}"
+
+    def _told(self, running: Running, now: float) -> float | None:
+        """How long a job takes yet by its own words; None if it has not said."""
+        log = self._logs / running.job.log
+        spoke = _spoke_at(log)
+        seconds = told_seconds_left(log) if spoke >= running.began else None
+        return None if seconds is None else max(0.0, seconds - (now - spoke))
 
     def _say(self, text: str) -> None:
         self._logger.info(text)

@@ -89,6 +89,18 @@ def test_hovering_tells_name_value_interval_and_seed(browser: Browser, page: Pat
         assert visit.page.locator("#vg-tooltip-element script").count() == 0
 
 
+def test_the_shapes_of_a_legend_have_no_dashed_outline(browser: Browser, page: Path) -> None:
+    with opened(browser, page) as visit:
+        live(visit.page, "curves")
+        symbols = visit.page.locator(
+            "#chart-curves .role-legend-symbol path, #chart-curves .mark-symbol.role-legend-symbol path"
+        )
+        assert symbols.count() >= 2
+        for symbol in symbols.all():
+            assert float(symbol.get_attribute("stroke-width") or 0) == 0
+            assert symbol.get_attribute("fill") not in (None, "transparent", "none")
+
+
 def test_a_chart_fits_its_place_and_follows_it(browser: Browser, page: Path) -> None:
     with opened(browser, page, width=1280) as visit:
         live(visit.page, "means")

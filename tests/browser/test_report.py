@@ -93,6 +93,16 @@ def test_the_switch_shows_raw_rewards_by_keyboard(tmp_path: Path, browser: Brows
         assert cell.inner_text().split()[0] == f"{record.mean_reward:.1f}"
 
 
+def test_few_columns_stand_together_and_names_are_above_each_other(tmp_path: Path, browser: Browser) -> None:
+    results = compared({"mynet": 1.0, "random": 0.0, "other": 0.5}, missions=("m",), n=8)
+    with opened(browser, write(results, tmp_path)) as visit:
+        box = visit.page.locator("#scores-table").bounding_box()
+        assert box is not None
+        assert box["width"] < 600
+        heading, name = visit.page.locator("#matrix th").first, visit.page.locator("#matrix tbody th").first
+        assert [cell.evaluate("cell => getComputedStyle(cell).textAlign") for cell in (heading, name)] == ["left"] * 2
+
+
 @pytest.mark.long
 @pytest.mark.parametrize("name", EXTREMES)
 def test_nothing_is_wrong_for_any_reader(name: str, tmp_path: Path, browser: Browser) -> None:

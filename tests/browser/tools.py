@@ -240,7 +240,23 @@ def print_faults(page: Page) -> list[str]:
                 .filter(element => !["avoid", "avoid-page"].includes(getComputedStyle(element).breakAfter)).map(name);
         }}"""
     )
+    # Chromium prints sticky cells without their border, and without words where a table goes on on the next page.
+    sticky: list[str] = page.evaluate(
+        f"""() => {{ {_NAME}
+            return [...document.querySelectorAll("th, td")].filter(isShown)
+                .filter(element => getComputedStyle(element).position === "sticky").map(name);
+        }}"""
+    )
+    # The heading of what stands side by side is not kept with it, but the whole card is.
+    split: list[str] = page.evaluate(
+        f"""() => {{ {_NAME}
+            return [...document.querySelectorAll("section.watched")].filter(isShown)
+                .filter(element => getComputedStyle(element).breakInside !== "avoid").map(name);
+        }}"""
+    )
     found = [f"cut off: {text}" for text in cut[:MOST_NAMED]]
+    found += [f"sticky: {text}" for text in sticky[:MOST_NAMED]]
+    found += [f"a page break may divide: {text}" for text in split[:MOST_NAMED]]
     found += [f"a column of single letters: {text}" for text in squeezed(page)]
     found += [f"a page break may follow: {text}" for text in orphans[:MOST_NAMED]]
     if not page.pdf(format="A4").startswith(b"%PDF"):

@@ -160,6 +160,15 @@ def test_the_progress_line_of_the_contract(tmp_path: Path) -> None:
     assert second == ("train miner seed-1 · 120,000 of 600,000 agent-steps (20 %) · 16,100/s · 30 s left · reward 5.2")
 
 
+def test_an_unknown_figure_is_not_shown(tmp_path: Path) -> None:
+    logger, _, stream, _ = make(tmp_path)
+    progress = logger.progress("evaluate", 2, "episodes")
+    progress.update(2)
+    progress.done(mean_reward=None)  # all failed
+    assert "None" not in stream.getvalue()
+    assert messages(stream.getvalue())[-1].startswith("evaluate · 2 of 2 episodes (100 %)")
+
+
 def test_progress_shows_the_first_the_last_and_one_line_per_interval(tmp_path: Path) -> None:
     logger, clock, stream, _ = make(tmp_path)
     progress = logger.progress("work", 100, "items")

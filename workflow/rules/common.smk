@@ -22,7 +22,7 @@ from daf.system.user_code import unfollowed_in_words
 from daf.system.waiting import hand_over, waiting_for
 from daf.workflow import snakemake_internals
 from daf.workflow.code_changes import changes_in_words
-from daf.workflow.closing import closing_text, stopped_text
+from daf.workflow.closing import closing_text, failed_text, stopped_text
 from daf.workflow.configuration import (
     read_experiment,
     refuse_repeated_keys,
@@ -38,7 +38,7 @@ from daf.workflow.plan import Plan, code_of_experiment
 from daf.workflow.preflight import check_once
 from daf.workflow.run_record import SLURM_JOB_ID, RunRecord, begin_run, end_run
 from daf.workflow.script import CORES_PER_GPU
-from daf.workflow.snakemake_hooks import replace_dry_run, replace_lock_advice, replace_messages
+from daf.workflow.snakemake_hooks import drop_preamble, replace_dry_run, replace_lock_advice, replace_messages
 from daf.workflow.targets import check_writable, refuse_braces, refuse_patterns
 from daf.workflow.terminal import RunMessages
 
@@ -79,6 +79,8 @@ def load_plan():
         if snakemake_internals.is_main_process(workflow):
             refuse_braces(Path.cwd(), snakemake_internals.finds_its_locks)
             replace_lock_advice(refusal)
+            if snakemake_internals.is_quiet_about_rules(workflow):
+                drop_preamble()
             if told := remove_stale_workflow_lock():
                 print(told, file=sys.stderr)
             check_writable(plan.experiment.daf.output_dir)
@@ -219,9 +221,13 @@ def speak_of_jobs(workflow):
         if messages.was_interrupted:
             text = stopped_text(EXPERIMENT.name, num_done=messages.num_done, total=messages.total, seconds=seconds)
             print(text, file=sys.stderr)
-        elif succeeded:
+        else:
             files = snakemake_internals.current_files(workflow)
-            text = closing_text(EXPERIMENT.name, Path(OUT), files, num_jobs=messages.num_done, seconds=seconds)
+            if succeeded:
+                text = closing_text(EXPERIMENT.name, Path(OUT), files, num_jobs=messages.num_done, seconds=seconds)
+            else:
+                counts = dict(num_done=messages.num_done, total=messages.total, seconds=seconds)
+                text = failed_text(EXPERIMENT.name, Path(OUT), files, messages.failures(), **counts)
             print(text, file=sys.stderr)
 
     AT_END.append(end)

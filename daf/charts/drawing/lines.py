@@ -11,6 +11,7 @@ from daf.charts import style, words
 from daf.charts.drawing.frame import MARGIN, draw_legend, framed, legend_height, xy_axes
 from daf.charts.drawing.sheet import POINTS_PER_PIXEL, SMALL, Sheet, fit
 from daf.charts.lines import (
+    FEW_POINTS,
     Line,
     brief_lines,
     categories,
@@ -119,7 +120,8 @@ def draw_points(chart: PointChart, *, titled: bool) -> Sheet:
         look = style.series_look(chart.series, name)
         axes.plot(
             [place(row, "x") for row in members], [place(row, "y") for row in members], linestyle="none",
-            marker=look.marker, markersize=5, color=look.colour, markeredgewidth=0, alpha=0.6, zorder=2.5,
+            marker=look.marker, markersize=7 if len(rows) <= FEW_POINTS else 5, color=look.colour, markeredgewidth=0,
+            alpha=0.6, zorder=2.5,
         )  # fmt: skip
     for row, shift in zip(rows, word_shifts(rows), strict=True):
         if row.get("emphasis"):

@@ -18,6 +18,7 @@ from daf.charts import ranges, style, words
 from daf.charts.model import Axis
 
 LOG_TICKS = 6
+LABEL_GAP = 8  # pixels between the words of neighbouring ticks
 FEW_WHOLE = 8  # whole numbers, each of which has a tick
 DIGITS = 7  # of numbers in a page; the files hold them all
 TICK_FORMAT = (
@@ -90,6 +91,7 @@ def horizontal_axis(axis: Axis, bounds: tuple[float, float], *, above: bool = Fa
         grid=not above,
         tickCount=alt.ExprRef("narrow ? 4 : 6"),
         labelOverlap="greedy",
+        labelSeparation=LABEL_GAP,
         labelFlush=True,
         tickMinStep=1 if axis.is_whole else alt.Undefined,
         **_fixed_ticks(axis, bounds),
@@ -159,6 +161,7 @@ def legend(used: Sequence[str]) -> alt.Legend | None:
         labelLimit=alt.ExprRef("narrow ? 130 : 220"),
         title=None,
         symbolOpacity=1,
+        symbolStrokeWidth=0,  # the outline of a filled symbol would be dashed as its line is
         values=[words.clean(name) for name in used],
     )
 

@@ -15,6 +15,7 @@ HEIGHT, COMPACT_HEIGHT = 300, 170
 WORD_SHIFT = 9  # pixels, of the words of two emphasized points
 FAINT = 0.12  # what is not singled out
 MARK, LARGE_MARK = 46, 130  # the size of a shape, and of one that is all that is seen of a line
+POINT_MARK, FEW_MARK = 44, 90  # of a point, and of one among few
 
 
 def build_lines(chart: LineChart, *, is_checked: bool) -> common.Spec:
@@ -156,7 +157,7 @@ def build_points(chart: PointChart, *, is_checked: bool) -> common.Spec:
             .encode(x=x, y=y)
         )
     points = (
-        data.mark_point(filled=True, size=44, clip=True)
+        data.mark_point(filled=True, size=FEW_MARK if len(rows) <= lines.FEW_POINTS else POINT_MARK, clip=True)
         .encode(
             x=x,
             y=y,

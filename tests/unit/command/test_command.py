@@ -17,7 +17,7 @@ import pytest
 import yaml
 
 from daf.command.main import COMMANDS, main, parser
-from daf.command.run import snakemake_command
+from daf.command.run import run_here, snakemake_command
 from daf.system.process_identity import ProcessIdentity
 from daf.workflow.run_record import RUN, RunRecord
 from daf.workflow.submission import Submission
@@ -411,3 +411,10 @@ def test_an_experiment_names_its_output_folder(tmp_path: Path, capsys: pytest.Ca
     (tmp_path / "out" / "index.html").touch()
     assert main(["open", str(file), "--print"]) == 0
     assert capsys.readouterr().out == f"{tmp_path}/out/index.html\n"
+
+
+def test_a_run_that_was_killed_cannot_say_so_and_the_command_does(capsys: pytest.CaptureFixture[str]) -> None:
+    killed = [sys.executable, "-c", "import os; os.kill(os.getpid(), 9)"]
+    assert run_here(killed) == 1
+    said = "Snakemake was killed by SIGKILL. Finished files and checkpoints are kept; the same command continues.\n"
+    assert capsys.readouterr().err == said

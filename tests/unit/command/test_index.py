@@ -26,7 +26,7 @@ def test_a_page_that_says_what_is_true_stays(tmp_path: Path) -> None:
     assert main(["status", str(tmp_path)]) == 0
     assert state_of(tmp_path) == "running"
     page = tmp_path / "index.html"
-    assert f"`daf status`, {OWN}." in page.read_text()
+    assert f"daf status, {OWN}." in page.read_text()
     written = page.stat().st_mtime_ns
     assert main(["status", str(tmp_path)]) == 0
     assert page.stat().st_mtime_ns == written
@@ -77,7 +77,7 @@ def test_open_writes_the_page_and_the_leaderboard_first(tmp_path: Path, capsys: 
     assert main(["open", "--print", str(tmp_path)]) == 0
     assert capsys.readouterr().out == f"{tmp_path / 'index.html'}\n"
     html = (tmp_path / "index.html").read_text()
-    assert "`daf open`" in html
+    assert "by daf open, " in html
     assert 'href="leaderboard.html"' in html
     assert '<a href="index.html">' in (tmp_path / "leaderboard.html").read_text()
 

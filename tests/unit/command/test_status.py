@@ -160,7 +160,7 @@ def test_the_command_prints_it(tmp_path: Path, capsys: pytest.CaptureFixture[str
     begin(tmp_path, JOBS)
     finish(tmp_path, JOBS[0])
     start(tmp_path, JOBS[1], said="x · 5 of 20 agent-steps (25 %)\n")
-    start(tmp_path, JOBS[2], dead(), status="failed", said="it failed\n")
+    start(tmp_path, JOBS[2], dead(), status="failed", said="2026-11-29T00:59:52.102Z ERROR   it failed\n")
     assert main(["status", str(tmp_path)]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == f"small · {tmp_path} · running"

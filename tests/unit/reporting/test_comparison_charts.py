@@ -47,7 +47,8 @@ def test_a_reference_sees_the_pairs_from_the_other_side() -> None:
 
 def test_a_failed_policy_has_a_row_in_every_chart_of_policies() -> None:
     charts = charts_of({"mynet": 1.0, "lost": 0.0, "other": 3.0}, fails=lambda policy, *_: policy == "lost")
-    shown = [charts.against(), charts.means(), charts.means("m"), *charts.over_missions("checkpoints")]
+    shown = [charts.against(), charts.means(), charts.means("m"), charts.improvement()]
+    shown += charts.over_missions("checkpoints")
     for chart in shown:
         if isinstance(chart, IntervalChart):
             (row,) = [row for row in chart.rows if row["label"] == "lost"]

@@ -11,7 +11,7 @@ import pytest
 
 from daf.comparison import ComparisonResults, daf_compare_scores
 from daf.statistics.records import OVERALL, PairRecord
-from daf.statistics.sentences import Words, mirrored, span, verdict_sentence, why_undecided
+from daf.statistics.sentences import Words, mirrored, number_within, span, verdict_sentence, why_undecided
 
 
 def compared(means: dict[str, float], *, seeds: int = 6, n: int = 1, **settings: object) -> ComparisonResults:
@@ -174,3 +174,12 @@ def test_each_t_test_has_its_t_and_degrees_of_freedom() -> None:
 def test_the_interval_of_a_probability_excludes_one_half() -> None:
     even = {"primary": "probability_of_improvement", "p_improvement_low": 0.6, "p_improvement_high": 0.9}
     assert why_undecided(undecided(**even), 0.95).startswith("the interval excludes 0.5, but it is for this pair alone")
+
+
+def test_a_number_has_no_more_decimals_than_its_interval() -> None:
+    minus = "\N{MINUS SIGN}"
+    assert number_within(-0.0033, -0.08, 0.07) == "0.00"
+    assert number_within(0.0033, 0.001, 0.009) == "0.0033"
+    assert number_within(-0.0033, None, None) == f"{minus}0.0033"
+    assert number_within(-3.2, -4.0, -1.0) == f"{minus}3.20"
+    assert number_within(None, None, None) == "\N{EN DASH}"

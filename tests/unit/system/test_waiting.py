@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from daf.system.waiting import SILENCE_SECONDS, TICK_SECONDS, Waiting
+import io
+from contextlib import redirect_stderr
+
+import pytest
+
+from daf.system.waiting import SILENCE_SECONDS, TICK_SECONDS, Waiting, _terminal
 
 
 class Spoken:
@@ -10,7 +15,7 @@ class Spoken:
 
     def __init__(self) -> None:
         self.now, self.said = 100.0, list[str]()
-        self.waiting = Waiting(self.said.append, clock=lambda: self.now, watch=False)
+        self.waiting = Waiting(lambda: self.said.append, clock=lambda: self.now, watch=False)
 
     def after(self, seconds: float) -> list[str]:
         """What was said during these seconds."""
@@ -49,7 +54,8 @@ def test_short_waits_in_a_row_are_no_longer_silence() -> None:
 def test_silence_before_the_first_wait_counts() -> None:
     spoken = Spoken()
     with spoken.waiting.on("Snakemake", silent_for=3.0):
-        assert spoken.after(1) == ["waiting for Snakemake (1.0 s)"]
+        assert spoken.after(1) == ["waiting for Snakemake"]  # "(1.0 s)" would be less than the silence
+        assert spoken.after(4) == ["waiting for Snakemake (5.0 s)"]
 
 
 def test_another_speaker_takes_over() -> None:
@@ -60,3 +66,13 @@ def test_another_speaker_takes_over() -> None:
         with spoken.waiting.on("the last pages"):
             assert spoken.after(5) == ["waiting for the last pages (4.0 s)"]
     assert spoken.after(100) == []
+
+
+def test_a_block_that_redirects_standard_error_is_no_silence(capsys: pytest.CaptureFixture[str]) -> None:
+    """`daf check` gathers what Snakemake says while it plans."""
+    now, gathered = [0.0], io.StringIO()
+    waiting = Waiting(_terminal, clock=lambda: now[0], watch=False)
+    with waiting.on("the plan"), redirect_stderr(gathered):
+        now[0] = 5.0
+        waiting.look()
+    assert (capsys.readouterr().err, gathered.getvalue()) == ("waiting for the plan (5.0 s)\n", "")

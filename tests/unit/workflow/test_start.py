@@ -10,6 +10,7 @@ import pytest
 from daf.system.limits import usable_cpus
 from daf.workflow.snakemake_hooks import (
     MEASURING_SECONDS,
+    drop_preamble,
     drop_words_about_profiles,
     measure_jobs_less_often,
     replace_dry_run,
@@ -66,6 +67,21 @@ def test_a_dry_run_is_told_once_also_if_nothing_is_to_be_done(monkeypatch: pytes
     replace_dry_run(lambda: told.append("nothing"))
     logger.info(NOTHING_TO_BE_DONE_MSG)
     assert told == ["jobs", "nothing"]
+
+
+def test_what_snakemake_says_of_itself_is_not_printed_and_all_else_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    from snakemake.logging import ColorizingTextHandler, logger
+
+    handler, passed = ColorizingTextHandler(), []  # type: ignore[var-annotated]
+    monkeypatch.setattr(handler, "emit", lambda record: passed.append(record.getMessage()))
+    monkeypatch.setattr(logger, "handlers", [handler])
+    monkeypatch.setattr(logger, "level", logging.INFO)
+    drop_preamble()
+    for words in ("Assuming unrestricted shared filesystem usage.", "Building DAG of jobs...", "Using shell: /bin/bash",
+                  "Provided cores: 2", "Rules claiming more threads will be scaled down.",
+                  "Conda environments: ignored"):  # fmt: skip
+        logger.info(words)
+    assert passed == ["Provided cores: 2"]
 
 
 def test_the_memory_of_jobs_is_looked_at_less_often(monkeypatch: pytest.MonkeyPatch) -> None:

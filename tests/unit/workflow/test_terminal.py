@@ -12,7 +12,7 @@ import pytest
 from daf.logging_config import create_daf_logger
 from daf.system.files import write_json
 from daf.system.job_states import JobState, state_path
-from daf.workflow.closing import closing_text, stopped_text
+from daf.workflow.closing import closing_text, failed_text, stopped_text
 from daf.workflow.run_record import PlannedJob
 from daf.workflow.terminal import RunMessages
 
@@ -39,9 +39,9 @@ class Spoken:
             logger=create_daf_logger("test-of-messages", stream=self.stream), clock=lambda: self.now,
         )  # fmt: skip
 
-    def wrote(self, number: int) -> None:
+    def wrote(self, number: int, text: str = "said") -> None:
         log = self.logs / self.jobs[number].log
-        log.write_text("# session x\n2026 INFO said")
+        log.write_text(f"# session x\n2026 INFO {text}")
         os.utime(log, (self.now, self.now))
 
     def lines(self) -> list[str]:
@@ -109,6 +109,15 @@ def test_the_time_left_is_a_first_estimate_until_jobs_of_each_kind_have_ended(tm
     assert spoken.lines()[-1].endswith("2 of 3 jobs, about 8.0 s left")
 
 
+def test_what_a_job_says_of_its_time_left_counts_more_than_the_estimate(tmp_path: Path) -> None:
+    """A line about the experiment must not promise less than the line of a job beside it."""
+    spoken = Spoken(tmp_path, first_estimate_s=20.0)
+    spoken.messages.started(0)
+    spoken.wrote(0, "trial 0 · 5 of 10 agent-steps (50 %) · 2/s · 1 min 40 s left · reward 3")
+    spoken.now += 10
+    assert spoken.waits(1)[-1].endswith("0 of 3 jobs, about 1 min 49 s left (a first estimate)")  # 89 + (20 + 20) / 2
+
+
 def test_the_header_of_a_log_is_not_speech(spoken: Spoken) -> None:
     spoken.messages.started(0)
     (spoken.logs / spoken.jobs[0].log).write_text("# session x\n")
@@ -141,6 +150,14 @@ def test_an_interrupted_job_has_said_so_itself(spoken: Spoken) -> None:
     assert spoken.lines() == []
 
 
+def test_an_interrupted_run_promises_no_time(tmp_path: Path) -> None:
+    spoken = Spoken(tmp_path, first_estimate_s=20.0)
+    spoken.messages.started(0)
+    spoken.messages.interrupted()
+    spoken.lines()
+    assert spoken.waits(4) == ["waiting for trial s/0 (4.0 s) · 0 of 3 jobs"]
+
+
 def pair(a: str, b: str, verdict: str, mission: str = "overall", estimand: str = "checkpoints") -> dict[str, Any]:
     return {"policy_a": a, "policy_b": b, "verdict": verdict, "mission": mission, "estimand": estimand}
 
@@ -166,7 +183,7 @@ def test_the_last_words_name_verdicts_and_pages(tmp_path: Path) -> None:
     assert [row.strip() for row in rows] == [
         "main: a beats b",
         "main: c beats a",
-        "main: b and c: inconclusive",
+        "main: b and c: undecided",
         "main: the recipe of a beats that of b",
         f"report   {out}/comparisons/main/report.html",
         *(f"mission  {out}/reports/missions/m{number}.html" for number in range(4)),
@@ -178,3 +195,20 @@ def test_the_last_words_name_verdicts_and_pages(tmp_path: Path) -> None:
 def test_an_interrupted_run_says_how_to_go_on() -> None:
     text = stopped_text("exp", num_done=3, total=9, seconds=70)
     assert text == "exp · stopped after 1 min 10 s · 3 of 9 jobs are done; the same command continues"
+
+
+def test_a_run_with_failed_jobs_ends_with_their_names_and_logs(spoken: Spoken) -> None:
+    for number in (0, 1):
+        spoken.messages.started(number)
+        spoken.messages.failed(number)
+    spoken.messages.retried(0)
+    spoken.messages.started(0)
+    spoken.messages.finished(0)
+    (failure,) = spoken.messages.failures()
+    assert failure == f"trial s/1, see {spoken.logs}/trial-1.log"
+    text = failed_text("exp", Path("o"), ["o/sweeps/s/report.html"], [failure] * 8, num_done=1, total=3, seconds=70)
+    _, head, *rows, end, _ = text.splitlines()
+    assert head == "exp · failed after 1 min 10 s · 1 of 3 jobs are done"
+    assert rows[:6] == [f"  failed   {failure}"] * 6
+    assert rows[6:] == ["           and 2 more, see `daf status`", "  sweep    o/sweeps/s/report.html"]
+    assert end == "  The same command tries them again, and makes what is left."
