@@ -69,7 +69,7 @@ class DAFTournamentConfig(StrictModel):
     )
     roles: list[str] = Field(
         default_factory=list,
-        description="roles of the seats, in turn, for values by role: [miner, scout] are those of seats 0 and 1, 2 and 3",
+        description="roles of the seats, in turn, for values by role; [miner, scout]: every second seat is a scout's",
     )
     teams_per_policy: int = Field(
         8,

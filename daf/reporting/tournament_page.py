@@ -209,7 +209,9 @@ def _places(results: TournamentResults, charts: TournamentCharts) -> dict[str, A
     beside = [chart for chart in beside if lead is None or chart.name != lead.name]
     seats = [chart for mission in results.missions if (chart := charts.by_seats(mission)) is not None]
     tables_by_seat = [
-        tables.by_seat(results, mission, roles_only=by_role) for mission in results.missions for by_role in (True, False)
+        tables.by_seat(results, mission, roles_only=by_role)
+        for mission in results.missions
+        for by_role in (True, False)
     ]
     on_missions = [{"mission": mission, "chart": _html(charts.lead(mission))} for mission in singles]
     matrices = [found for place in missions_of(results) if (found := tables.matrix(results, place)) is not None]

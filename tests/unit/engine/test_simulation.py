@@ -106,7 +106,8 @@ def test_a_shared_factory_converts_a_mission_once_and_notices_a_change() -> None
     env_config = short("tutorial.miner").env_config
     first, again = SimulationFactory.shared(env_config), SimulationFactory.shared(env_config)
     assert again._raw_config is first._raw_config
-    assert again.interface == first.interface and again.interface is not first.interface
+    assert again.interface == first.interface
+    assert again.interface is not first.interface
     first.interface.tags.clear()  # a policy that changes what it got
     assert SimulationFactory.shared(env_config).interface == again.interface
     env_config.game.max_steps += 1

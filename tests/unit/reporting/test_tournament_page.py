@@ -164,9 +164,12 @@ def test_a_league_has_a_page_without_what_needs_seats(tmp_path: Path) -> None:
 def test_values_by_declared_role_stand_before_those_by_seat(tmp_path: Path) -> None:
     results = made_up_tournament("a", "b", episodes=2, roles=["miner", "scout"])
     by_role, seats = by_seat(results, "m", roles_only=True), by_seat(results, "m")
-    assert by_role is not None and seats is not None
-    assert by_role["roles"] == ["miner", "scout"] and not by_role["are_seats"]
-    assert seats["roles"] == ["0", "1", "2", "3"] and seats["are_seats"]
+    assert by_role is not None
+    assert seats is not None
+    assert by_role["roles"] == ["miner", "scout"]
+    assert not by_role["are_seats"]
+    assert seats["roles"] == ["0", "1", "2", "3"]
+    assert seats["are_seats"]
     for role_row, seat_row in zip(by_role["rows"], seats["rows"], strict=True):
         means = [cell.value for cell in seat_row["cells"]]
         assert role_row["cells"][1].value == pytest.approx((means[1] + means[3]) / 2)
