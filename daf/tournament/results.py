@@ -50,7 +50,7 @@ class TournamentResults(Shown):
     Attributes:
         config: how the tournament was played and analyzed.
         values: every candidate by mission and number of seats.
-        seat_values, contributions: by seat, and values also by role; empty for a league's table, which does not know seats.
+        seat_values, contributions: by seat, and values also by role; empty for a league, which knows no seats.
         cross_play: the cells of the cross-play matrix.
         rankings: every candidate in every ranking, with rank sets; empty for a single candidate.
         over_replacement: the comparison of all candidates with the pool; None without one.
