@@ -8,7 +8,8 @@ played. Simulated ones add what the real ones lack: training seeds, skewed rewar
 in which every verdict is false. The first data sets of each kind go the whole way from match scores to records, which
 must give the same numbers as the short one.
 
-Balanced against random seats: the same resampled maps, with every seating of a line-up once, or with as many drawn.
+Balanced against random seats: the same resampled maps, with every seating of a line-up once, or with as many drawn;
+and how wide random seats are in theory, from the variances between maps and between the seatings on a map.
 """
 
 from __future__ import annotations
@@ -229,6 +230,23 @@ def balance(runs: int, rng: np.random.Generator) -> list[dict[str, object]]:
         for what, widths in (("the same maps", same_maps), ("more maps, one seating on each", more_maps)):
             ratio = float(np.mean(widths) / np.mean(balanced))
             rows.append({"what": f"width with random seats: {what}", "maps": maps, "runs": runs, "ratio": ratio})
+    return rows + _expected_ratios(rewards, held)
+
+
+def _expected_ratios(rewards: Array, held: NDArray[np.int64]) -> list[dict[str, object]]:
+    """The root of the variance of a map's value with random seats, over that with balanced ones, which leave only the
+    differences between maps: no choice of seats removes these."""
+    rows: list[dict[str, object]] = []
+    for seats in (None, *(int(count) for count in np.unique(held) if 0 < count < held.max())):
+        mine, pool = value_over_pool(rewards, held, seats)
+        between, within = float((mine - pool).var()), 0.0
+        for count in np.unique(held[held > 0]) if seats is None else [seats]:
+            of_count = rewards[:, held == count]
+            weight = count * of_count.shape[1] / held.sum() if seats is None else 1.0
+            within += weight**2 * float(of_count.var(axis=1).mean()) / of_count.shape[1]
+        name = "all seats" if seats is None else f"{seats} of 4 seats"
+        rows.append({"what": f"expected width with random seats: {name}", "maps": len(rewards), "runs": 1,
+                     "ratio": (1 + within / between) ** 0.5})  # fmt: skip
     return rows
 
 

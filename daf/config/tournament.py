@@ -67,6 +67,10 @@ class DAFTournamentConfig(StrictModel):
         description="largest number of seatings of the same policies; auto: all, or a balanced design where they are "
         "more than twice the seats",
     )
+    roles: list[str] = Field(
+        default_factory=list,
+        description="roles of the seats, in turn, for values by role; [miner, scout]: every second seat is a scout's",
+    )
     teams_per_policy: int = Field(
         8,
         ge=1,
@@ -111,6 +115,9 @@ class DAFTournamentConfig(StrictModel):
         for split in self.splits:
             if not _SPLIT.fullmatch(split):
                 raise wrong_value("splits such as 3-1", "the seats of either policy", at="splits", found=f"'{split}'")
+        if len(set(self.roles)) == 1 or any(not role.strip() or role.isdigit() for role in self.roles):
+            hint = "`starter` plays seat i as role i mod 4 of [miner, aligner, scrambler, scout]"
+            raise wrong_value("two or more roles that are no numbers", hint, at="roles", found=str(self.roles))
         if isinstance(self.weights, dict) and not sum(self.weights.values()) > 0:
             raise wrong_value("a weight above 0", at="weights", found=str(self.weights))
         if self.episodes == "auto" and self.question == "replacement" and self.format != "pickup":

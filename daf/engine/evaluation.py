@@ -206,7 +206,7 @@ def _play_here(
     player: Player, mission: Mission, numbers: Sequence[int], *, seed: int, device: str, max_action_time_ms: int
 ) -> Iterator[tuple[int, PlayedEpisode]]:
     _import_torch_for(player)
-    factory = SimulationFactory(mission.env_config)
+    factory = SimulationFactory.shared(mission.env_config)
     if isinstance(player, Team):
         yield from play_team(player, factory, numbers, seed, device, max_action_time_ms)
         return

@@ -70,7 +70,7 @@ def play_match(
             lineup, mission, numbers, seed=recipe.first_seed, device=resolve_device(device), workers=workers,
             max_action_time_ms=recipe.max_action_time_ms, on_episode=tell,
         )  # fmt: skip
-    names = SimulationFactory(mission.env_config).interface.all_action_names
+    names = SimulationFactory.shared(mission.env_config).interface.all_action_names
     return [
         row
         for number in numbers

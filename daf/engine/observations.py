@@ -20,12 +20,14 @@ NO_FEATURE = 0xFF
 
 
 class SharedToken(ObservationToken):
-    """A token that caches its location."""
+    """A token whose location is a plain attribute, which scripts read for every token, instead of a property."""
 
-    @cached_property
-    def location(self) -> Location | None:
-        unpacked = PackedCoordinate.unpack(int(self.raw_token[0]))
-        return None if unpacked is None else Location(*unpacked)
+    __slots__ = ("location",)
+
+    def __init__(self, feature: ObservationFeatureSpec, raw: np.ndarray) -> None:
+        super().__init__(feature=feature, value=int(raw[2]), raw_token=raw)  # type: ignore[arg-type]  # an array, as in the engine
+        unpacked = PackedCoordinate.unpack(int(raw[0]))
+        self.location: Location | None = None if unpacked is None else Location(*unpacked)
 
 
 class TokenTable(dict[int, SharedToken]):
@@ -40,8 +42,7 @@ class TokenTable(dict[int, SharedToken]):
     def __missing__(self, code: int) -> SharedToken:
         raw = np.array([code & 0xFF, code >> 8 & 0xFF, code >> 16], dtype=np.uint8)
         raw.flags.writeable = False
-        token = SharedToken(feature=self._features[int(raw[1])], value=int(raw[2]), raw_token=raw)  # type: ignore[arg-type]  # an array, as in the engine
-        self[code] = token
+        self[code] = token = SharedToken(self._features[int(raw[1])], raw)
         return token
 
 
@@ -58,8 +59,8 @@ class LazyObservation(AgentObservation):
 
     @cached_property
     def tokens(self) -> Sequence[ObservationToken]:  # type: ignore[override]  # a plain field of the engine's class
-        unused = self.raw[:, 1] == NO_FEATURE
-        used = int(unused.argmax()) if unused.any() else len(self.raw)
-        padded = np.zeros((used, 4), dtype=np.uint8)
-        padded[:, :3] = self.raw[:used]
-        return list(map(self._table.__getitem__, padded.view("<u4").ravel().tolist()))
+        end = self.raw[:, 1].tobytes().find(NO_FEATURE)
+        used = len(self.raw) if end < 0 else end
+        content = self.raw[:used].tobytes() + b"\0"  # each token is read with the byte behind it
+        codes = np.ndarray(used, "<u4", content, strides=(3,)) & 0xFFFFFF
+        return list(map(self._table.__getitem__, codes.tolist()))

@@ -7,9 +7,11 @@ conversion and per-step bookkeeping.
 
 from __future__ import annotations
 
+import copy
+import pickle  # nosec B403  # compares configurations; nothing is loaded
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from mettagrid.config.mettagrid_c_config import convert_to_cpp_game_config, rename_map_agents
@@ -19,6 +21,7 @@ from mettagrid.mettagrid_c import MettaGrid as RawSimulation
 from mettagrid.policy.policy_env_interface import PolicyEnvInterface
 from mettagrid.types import EpisodeStats
 
+_KEPT_FACTORIES = 4
 _OBSERVATION_STATISTICS = ("tokens_written", "tokens_dropped", "tokens_free_space")
 
 
@@ -100,6 +103,22 @@ class SimulationFactory:
         self.interface = PolicyEnvInterface.from_mg_cfg(self.env_config)
         self._raw_config, self._agent_renames = convert_to_cpp_game_config(self.env_config.game)
 
+    @classmethod
+    def shared(cls, env_config: MettaGridConfig) -> Self:
+        """As the constructor, which takes as long as a short episode, but a mission that was played recently is not
+        converted again. The interface is the caller's: policies get it."""
+        try:
+            content = pickle.dumps(env_config)
+        except (pickle.PicklingError, AttributeError, TypeError):  # objects of a user's mission
+            return cls(env_config)
+        found = _factories.pop(content, None) or cls(env_config)
+        _factories[content] = found  # the last ones are the most recent
+        while len(_factories) > _KEPT_FACTORIES:
+            del _factories[next(iter(_factories))]
+        factory = copy.copy(found)
+        factory.interface = found.interface.model_copy(deep=True)
+        return factory
+
     @property
     def num_agents(self) -> int:
         return int(self.interface.num_agents)
@@ -128,3 +147,6 @@ class SimulationFactory:
         if self._agent_renames:
             grid = rename_map_agents(grid, self._agent_renames)
         return BufferedSimulation(self._raw_config, grid, int(seed), buffers)
+
+
+_factories: dict[bytes, Any] = {}  # pickled configuration → factory

@@ -208,7 +208,11 @@ def _places(results: TournamentResults, charts: TournamentCharts) -> dict[str, A
     beside = [chart for chart in (charts.means(), charts.rank_sets()) if chart is not None]
     beside = [chart for chart in beside if lead is None or chart.name != lead.name]
     seats = [chart for mission in results.missions if (chart := charts.by_seats(mission)) is not None]
-    by_seat = [found for mission in results.missions if (found := tables.by_seat(results, mission)) is not None]
+    tables_by_seat = [
+        tables.by_seat(results, mission, roles_only=by_role)
+        for mission in results.missions
+        for by_role in (True, False)
+    ]
     on_missions = [{"mission": mission, "chart": _html(charts.lead(mission))} for mission in singles]
     matrices = [found for place in missions_of(results) if (found := tables.matrix(results, place)) is not None]
     return {
@@ -216,7 +220,7 @@ def _places(results: TournamentResults, charts: TournamentCharts) -> dict[str, A
         "beside": [_html(chart) for chart in beside],
         "on_missions": on_missions,
         "seats": [_html(chart) for chart in seats],
-        "by_seat": by_seat,
+        "by_seat": [found for found in tables_by_seat if found is not None],
         "matrices": matrices,
         "contributions": _html(charts.contributions()),
         "few": len(results.missions) <= FEW_MISSIONS,

@@ -116,9 +116,10 @@ def partners(results: TournamentResults, mission: str) -> list[Row]:
 # ---- seats ------------------------------------------------------------------------------------------------
 
 
-def by_seat(results: TournamentResults, mission: str) -> Row | None:
-    """Candidates by seats, or roles: the mean there, marked where it differs from the candidate's mean."""
-    records = {(record.policy, record.role): record for record in results.seat_values if record.mission == mission}
+def by_seat(results: TournamentResults, mission: str, *, roles_only: bool = False) -> Row | None:
+    """Candidates by seats, or by roles: the mean there, marked where it differs from the candidate's mean."""
+    chosen = [record for record in results.seat_values if record.mission == mission]
+    records = {(one.policy, one.role): one for one in chosen if one.role.isdigit() is not roles_only}
     roles = list(dict.fromkeys(role for _, role in records))
     if len(roles) < 2:
         return None
@@ -141,7 +142,7 @@ def by_seat(results: TournamentResults, mission: str) -> Row | None:
             )  # fmt: skip
         if any(cells):
             rows.append({"policy": policy, "cells": cells})
-    return {"mission": mission, "roles": roles, "are_seats": all(role.isdigit() for role in roles), "rows": rows}
+    return {"mission": mission, "roles": roles, "are_seats": not roles_only, "rows": rows}
 
 
 # ---- rankings ---------------------------------------------------------------------------------------------

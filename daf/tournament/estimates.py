@@ -140,19 +140,19 @@ class SeatValueRecord:
     n_episodes: Annotated[int, "episodes, over all checkpoints"]
 
 
-def seat_records(seats: pd.DataFrame, level: float, roles: Sequence[str] | None = None) -> list[SeatValueRecord]:
+def seat_records(seats: pd.DataFrame, level: float, roles: Sequence[str] = ()) -> list[SeatValueRecord]:
     """Every candidate of a seats table by seat, or by role.
 
     Args:
-        roles: the role of every seat; default: each seat is its own.
+        roles: those of the seats, in turn; empty: each seat is its own.
     """
     played = seats[(seats["status"] == "played") & ~seats["in_pool"].astype(bool)]
     records = []
     for (policy, mission), rows in played.groupby(["policy", "mission"], sort=False):
-        names = [str(seat) if roles is None else roles[int(seat)] for seat in rows["seat"]]
+        names = [roles[int(seat) % len(roles)] if roles else str(seat) for seat in rows["seat"]]
         rows = rows.assign(role=names)
         everywhere = _seat_units(rows)
-        for role in sorted(set(names), key=lambda name: (len(name), name)) if roles is None else dict.fromkeys(roles):
+        for role in dict.fromkeys(roles) if roles else sorted(set(names), key=int):
             own = rows[rows["role"] == role]
             units = _seat_units(own)
             if units is None or everywhere is None:

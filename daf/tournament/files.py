@@ -47,6 +47,7 @@ class ResultsFile(TypedDict):
     """results.json, its tables as rows that `from_rows` checks."""
 
     format: str
+    answer: str
     config: dict[str, Any]
     values: list[dict[str, Any]]
     seat_values: list[dict[str, Any]]

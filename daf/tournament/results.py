@@ -50,7 +50,7 @@ class TournamentResults(Shown):
     Attributes:
         config: how the tournament was played and analyzed.
         values: every candidate by mission and number of seats.
-        seat_values, contributions: by seat; empty for a league's table, which does not know seats.
+        seat_values, contributions: by seat, and values also by role; empty for a league, which knows no seats.
         cross_play: the cells of the cross-play matrix.
         rankings: every candidate in every ranking, with rank sets; empty for a single candidate.
         over_replacement: the comparison of all candidates with the pool; None without one.
@@ -137,6 +137,7 @@ class TournamentResults(Shown):
         comparisons = {"over_replacement": self.over_replacement, "candidates": self.candidates}
         return {
             "format": FORMAT,
+            "answer": self._headline(),
             "config": self.config.to_dict(),
             **{name: to_rows(getattr(self, name)) for name in tables},
             **{name: None if found is None else found.to_dict() for name, found in comparisons.items()},
@@ -163,20 +164,16 @@ class TournamentResults(Shown):
 def analyze_seats(
     seats: pd.DataFrame,
     config: DAFTournamentConfig,
-    roles: Sequence[str] | None = None,
     provenance: Mapping[str, Any] | None = None,
 ) -> TournamentResults:
-    """Analyze a checked seats table (`daf.tournament.table`). Pure: the same table and config give the same results.
-
-    Args:
-        roles: the role of every seat, for values by role; default: by seat.
-    """
+    """Analyze a checked seats table (`daf.tournament.table`). Pure: the same table and config give the same results."""
+    by_role = seat_records(seats, config.confidence_level, config.roles) if config.roles else []
     level, failures = config.confidence_level, failure_records(seats)
     return _analyze(
         scores_of_seats(seats),
         config,
         seats,
-        seat_values=tuple(seat_records(seats, level, roles)),
+        seat_values=(*seat_records(seats, level), *by_role),
         contributions=tuple(contribution_records(seats, level)),
         failures=tuple(failures),
         failed_policies=tuple(failed_policies(seats, failures)),

@@ -1,4 +1,4 @@
-"""The last words of a run: how it ended, the verdicts of its comparisons, and where its pages are."""
+"""The last words of a run: how it ended, what comparisons and tournaments found, and where its pages are."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def closing_text(experiment: str, out: Path, files: Collection[str], *, num_jobs
         num_jobs: how many jobs ran.
     """
     rows = [f"{experiment} · done · {number_of(num_jobs, 'job')} in {format_duration(seconds)}"]
-    rows += [f"  {row}" for row in [*_verdicts(out, files), *_paths(out, files)]]
+    rows += [f"  {row}" for row in [*_verdicts(out, files), *_answers(out, files), *_paths(out, files)]]
     return _boxed(rows)
 
 
@@ -86,6 +86,17 @@ def _verdicts(out: Path, files: Collection[str]) -> Iterator[str]:
         yield from (f"{path.parent.name}: {sentence}" for sentence in sentences[:MOST_VERDICTS])
         if len(sentences) > MOST_VERDICTS:
             yield f"{path.parent.name}: {len(sentences) - MOST_VERDICTS} more verdicts, see its report"
+
+
+def _answers(out: Path, files: Collection[str]) -> Iterator[str]:
+    """What its tournaments found."""
+    for name in sorted(files):
+        path = Path(name)
+        if path.name == "results.json" and path.parent.parent == out / "tournaments":
+            try:
+                yield f"{path.parent.name}: {read_json(path)['answer'].removesuffix('.')}"
+            except (DafError, KeyError, TypeError, AttributeError):  # as above
+                continue
 
 
 def _decides(pair: dict[str, Any], pairs: list[dict[str, Any]]) -> bool:

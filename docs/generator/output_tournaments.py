@@ -108,6 +108,7 @@ TOURNAMENTS = [
             Keys(
                 listed("""
                 format | text | name and version of the format
+                answer | text | who is better than the pool, or else first, and how sure that is
                 config | mapping | the tournament's configuration, with the names that tables contain
                 values | list of mappings | the rows of values.csv; as are seat_values, contributions, cross_play, \
 rankings, line_ups and failures of their files

@@ -102,6 +102,31 @@ def test_the_callers_configuration_stays_as_it_is() -> None:
     assert env_config.model_dump_json() == before
 
 
+def test_a_shared_factory_converts_a_mission_once_and_notices_a_change() -> None:
+    env_config = short("tutorial.miner").env_config
+    first, again = SimulationFactory.shared(env_config), SimulationFactory.shared(env_config)
+    assert again._raw_config is first._raw_config
+    assert again.interface == first.interface
+    assert again.interface is not first.interface
+    first.interface.tags.clear()  # a policy that changes what it got
+    assert SimulationFactory.shared(env_config).interface == again.interface
+    env_config.game.max_steps += 1
+    changed = SimulationFactory.shared(env_config)
+    assert changed.max_steps == again.max_steps + 1
+    assert changed._raw_config is not first._raw_config
+
+
+def test_a_shared_factory_builds_the_same_simulations() -> None:
+    env_config, found = short("training_facility_1").env_config, []
+    for factory in (SimulationFactory(env_config), *(SimulationFactory.shared(env_config) for _ in range(2))):
+        buffers = AgentBuffers.zeros(factory.num_agents, factory.observation_shape)
+        simulation = factory.build(4, buffers)
+        buffers.actions[:] = 1
+        simulation.step()
+        found.append((buffers.observations.tobytes(), comparable(simulation.get_episode_stats())))
+    assert found[0] == found[1] == found[2]
+
+
 def test_rows_share_memory_with_the_whole() -> None:
     whole = AgentBuffers.zeros(6, (8, 3))
     part = whole.rows(2, 4)

@@ -161,6 +161,22 @@ def test_a_league_has_a_page_without_what_needs_seats(tmp_path: Path) -> None:
     assert by_seat(results, "league") is None
 
 
+def test_values_by_declared_role_stand_before_those_by_seat(tmp_path: Path) -> None:
+    results = made_up_tournament("a", "b", episodes=2, roles=["miner", "scout"])
+    by_role, seats = by_seat(results, "m", roles_only=True), by_seat(results, "m")
+    assert by_role is not None
+    assert seats is not None
+    assert by_role["roles"] == ["miner", "scout"]
+    assert not by_role["are_seats"]
+    assert seats["roles"] == ["0", "1", "2", "3"]
+    assert seats["are_seats"]
+    for role_row, seat_row in zip(by_role["rows"], seats["rows"], strict=True):
+        means = [cell.value for cell in seat_row["cells"]]
+        assert role_row["cells"][1].value == pytest.approx((means[1] + means[3]) / 2)
+    text = text_of(render_tournament(results, tmp_path / "report.html"))
+    assert text.index("Candidate miner scout") < text.index("Candidate Seat 0 Seat 1 Seat 2 Seat 3")
+
+
 def test_without_any_result_the_page_says_what_failed(tmp_path: Path) -> None:
     lost = made_up_tournament("a", "b", fails=("x", "y", "a", "b"), episodes=2)
     page = render_tournament(lost, tmp_path / "report.html", tmp_path / "figures")

@@ -184,7 +184,7 @@ def test_values_by_seat_and_role() -> None:
     by_seat = {record.role: record for record in seat_records(seats, LEVEL)}
     assert list(by_seat) == ["0", "1", "2", "3"]
     assert [round(record.effect, 6) for record in by_seat.values()] == [-1.5, -0.5, 0.5, 1.5]
-    roles = {r.role: r for r in seat_records(seats, LEVEL, ["miner", "scout", "miner", "scout"])}
+    roles = {r.role: r for r in seat_records(seats, LEVEL, ["miner", "scout"])}
     assert roles["scout"].mean == pytest.approx((by_seat["1"].mean + by_seat["3"].mean) / 2)
     assert by_seat["0"].n_episodes == 8 * (1 + 3 + 3 + 1)
 

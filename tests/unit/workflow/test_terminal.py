@@ -175,7 +175,12 @@ def test_the_last_words_name_verdicts_and_pages(tmp_path: Path) -> None:
     names += [f"reports/missions/m{number}.html" for number in range(6)] + [
         "deployment/a-1.0.0.zip",
         "sweeps/s/best.json",
+        "tournaments/cup/results.json",
+        "tournaments/cup/report.html",
+        "tournaments/damaged/results.json",
     ]
+    write_json(out / "tournaments" / "cup" / "results.json", {"answer": "a is worth more than the pool."})
+    write_json(out / "tournaments" / "damaged" / "results.json", {"answer": None})
     text = closing_text("exp", out, {f"{out}/{name}" for name in names}, num_jobs=12, seconds=95)
     rule, head, *rows, end = text.splitlines()
     assert set(rule) == {"─"} == set(end)
@@ -185,7 +190,9 @@ def test_the_last_words_name_verdicts_and_pages(tmp_path: Path) -> None:
         "main: c beats a",
         "main: b and c: undecided",
         "main: the recipe of a beats that of b",
+        "cup: a is worth more than the pool",
         f"report   {out}/comparisons/main/report.html",
+        f"report   {out}/tournaments/cup/report.html",
         *(f"mission  {out}/reports/missions/m{number}.html" for number in range(4)),
         f"and 2 more below {out}/reports/missions/",
         f"package  {out}/deployment/a-1.0.0.zip",
