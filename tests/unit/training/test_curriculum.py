@@ -10,6 +10,8 @@ import pytest
 
 from daf.config import CurriculumConfig, DAFTrainingConfig, ExperimentConfig, MissionConfig, WeightedMission
 from daf.config.curriculum import CurriculumRecipe, PhaseRecipe, WeightedRecipe, curriculum_recipe
+from daf.config.frozen_policy import FrozenPolicyRecipe
+from daf.config.partners import HistoryRecipe, PartnersRecipe
 from daf.config.recipes import HeldOutRecipe, MissionRecipe, TrainingRecipe, training_recipe, trial_recipe
 from daf.config.teacher import TeacherRecipe
 from daf.distributed.process_group import Group
@@ -54,6 +56,10 @@ FIXED = {
     )
 }
 PROGRESS = {"window": 2, "floor": 0.2}
+TEACHER = TeacherRecipe(class_path="starter", steps=6 * UPDATE_STEPS)
+PARTNERS = PartnersRecipe(
+    pool=(FrozenPolicyRecipe(class_path="starter"),), history=HistoryRecipe(every=UPDATE_STEPS), share=0.6
+)
 
 
 def model(folder: Path) -> bytes:
@@ -160,20 +166,19 @@ def test_learning_progress_is_measured_while_training(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("mode", "how", "teacher"),
+    ("mode", "how", "others"),
     [
-        ("learning_progress", PROGRESS, None),
-        pytest.param("fixed", FIXED, None, marks=pytest.mark.long),
-        pytest.param("learning_progress", PROGRESS, "starter", marks=pytest.mark.long),
+        ("learning_progress", PROGRESS, {}),
+        pytest.param("fixed", FIXED, {}, marks=pytest.mark.long),
+        pytest.param("learning_progress", PROGRESS, {"teacher": TEACHER}, marks=pytest.mark.long),
+        pytest.param("fixed", FIXED, {"teacher": TEACHER, "partners": PARTNERS}, marks=pytest.mark.long),
     ],
+    ids=["progress", "fixed", "teacher", "teacher-and-partners"],
 )
 def test_killed_resumed_and_with_workers_it_ends_with_the_same_bytes(
-    mode: str, how: dict[str, Any], teacher: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    mode: str, how: dict[str, Any], others: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    recipe = mixed(mode, **how)
-    if teacher is not None:
-        found = TeacherRecipe(class_path=teacher, steps=6 * UPDATE_STEPS)
-        recipe = recipe.model_copy(update={"teacher": found})
+    recipe = mixed(mode, **how).model_copy(update=others)
     run(recipe, tmp_path / "whole")
     assert len({str(line["mission_weight"]) for line in metrics_of(tmp_path / "whole")}) > 1
     for update in (2, 3, 4):
