@@ -117,7 +117,7 @@ class DAFTournamentConfig(StrictModel):
                 raise wrong_value("splits such as 3-1", "the seats of either policy", at="splits", found=f"'{split}'")
         if len(set(self.roles)) == 1 or any(not role.strip() or role.isdigit() for role in self.roles):
             hint = "`starter` plays seat i as role i mod 4 of [miner, aligner, scrambler, scout]"
-            raise wrong_value("two or more roles that are no numbers", hint, at="roles", found=str(self.roles))
+            raise wrong_value("two or more different names of roles", hint, at="roles", found=str(self.roles))
         if isinstance(self.weights, dict) and not sum(self.weights.values()) > 0:
             raise wrong_value("a weight above 0", at="weights", found=str(self.weights))
         if self.episodes == "auto" and self.question == "replacement" and self.format != "pickup":

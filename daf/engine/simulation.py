@@ -115,7 +115,7 @@ class SimulationFactory:
         _factories[content] = found  # the last ones are the most recent
         while len(_factories) > _KEPT_FACTORIES:
             del _factories[next(iter(_factories))]
-        factory = copy.copy(found)
+        factory: Self = copy.copy(found)
         factory.interface = found.interface.model_copy(deep=True)
         return factory
 
