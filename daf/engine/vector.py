@@ -19,6 +19,7 @@ from daf.engine.environment_workers import WorkerSteppers, deal
 from daf.engine.missions import Mission
 from daf.engine.simulation import SimulationFactory
 from daf.engine.stepping import EnvironmentArrays, FinishedEpisode, MissionMix, Stepper, episode_seed
+from daf.errors import BadInputError
 from daf.system.worker_processes import shared_zeros
 
 STALL_SECONDS = 300.0
@@ -39,6 +40,7 @@ class VectorEnvironment:
         stall_seconds: how long a worker may take for a step.
 
     Raises:
+        BadInputError: the missions differ in the number of agents or the shape of observations.
         WorkerFailedError: a worker failed, here or in a later call.
     """
 
@@ -57,6 +59,10 @@ class VectorEnvironment:
         self.missions, self.mission = mix.missions, mix.missions[0]
         self.factories = [SimulationFactory(one.env_config) for one in self.missions]
         self.factory = factory = self.factories[0]
+        shapes = {(one.num_agents, one.observation_shape) for one in self.factories}
+        if len(shapes) > 1:  # they share buffers
+            found = " and ".join(f"{agents} x {shape}" for agents, shape in sorted(shapes))
+            raise BadInputError("missions with the same agents and observations", found, "missions")
         self.num_envs, self.seed, self.first_env = num_envs, seed, first_env
         self.workers = min(workers, num_envs)
         self.agents_per_env = factory.num_agents

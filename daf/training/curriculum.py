@@ -81,7 +81,7 @@ class Curriculum:
 
     def state(self) -> dict[str, Any]:
         """Plain data on which later weights depend."""
-        return {"scores": self._scores}
+        return {"scores": [list(scores) for scores in self._scores]}
 
     def restore(self, state: dict[str, Any]) -> None:
         self._scores = [list(scores) for scores in state["scores"]]

@@ -293,6 +293,9 @@ def test_missions_that_do_not_fit_together(other: MissionConfig, expected: str) 
         check_recipe(mixed(missions=missions))
     assert error.value.expected.startswith(expected)
     assert error.value.where == "mission 'x'"
+    mix = MissionMix((resolve_mission(MISSIONS["short"], "short"), resolve_mission(other, "x")), (1.0, 1.0))
+    with pytest.raises(BadInputError, match="the same agents and observations"):
+        VectorEnvironment(mix, num_envs=2, seed=1)
 
 
 def test_a_run_with_one_mission_has_no_curriculum() -> None:
