@@ -1,7 +1,7 @@
 """Learning curves compared: how high recipes score while they train, and how soon they reach a declared score.
 
 The curve of a training run is its held-out evaluations: mean reward per agent over agent-steps of training. The unit is
-the training seed, as in the question about recipes, and two numbers stand for each run (a row of `LearningRun`):
+the training seed, as in the question about recipes, and each run has two numbers (a row of `LearningRun`):
 
 - `area`, in rewards per agent: the area under the curve by the trapezoid rule, divided by the agent-steps that it
   spans, so that it is the mean reward on the way. What happened before the first evaluation is unknown and left out.

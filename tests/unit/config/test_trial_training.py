@@ -153,7 +153,9 @@ def test_a_run_cannot_take_searched_weights() -> None:
     content["training"]["easy"]["sweep"] = content["training"]["taught"].pop("sweep")
     assert any("sweeps.s → training.easy → sweeps.s" in problem.found for problem in problems(content))
     with pytest.raises(ConfigError, match="a list of training runs, paths of weights, or null"):
-        validate_sweep(ExperimentConfig.from_dict(experiment({"start_from": {"type": "int", "low": 1, "high": 2}})).sweeps["s"])
+        validate_sweep(
+            ExperimentConfig.from_dict(experiment({"start_from": {"type": "int", "low": 1, "high": 2}})).sweeps["s"]
+        )
 
 
 def test_one_way_to_stop_several_seeds() -> None:
