@@ -29,7 +29,7 @@ import numpy as np
 from daf.config import DAFComparisonConfig
 from daf.config.recipes import checkpoint_label
 from daf.statistics.learning_records import Curves, LearningCurves, LearningPair, LearningRecipe, LearningRun, Quantity
-from daf.statistics.records import PairRecord
+from daf.statistics.records import PairRecord, Verdict
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -251,7 +251,7 @@ def _with_constant_steps(pairs: Sequence[LearningPair], alpha: float) -> list[Le
             few = f"p cannot fall below {p:.2g} with this number of training seeds"
             pair = replace(pair, verdict="insufficient data", reason=few)
         elif place in exact or pair.verdict in ("better", "worse"):
-            ahead = "better" if pair.difference < 0 else "worse"
+            ahead: Verdict = "better" if pair.difference < 0 else "worse"
             pair = replace(pair, verdict=ahead if p_holm <= alpha else "inconclusive")
         found.append(pair)
     return found
