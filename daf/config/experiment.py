@@ -350,9 +350,9 @@ class ExperimentConfig(StrictModel):
         starts = {f"training.{name}": run.start_from for name, run in self.training.items()}
         starts |= {f"sweeps.{name}": sweep.start_from for name, sweep in self.sweeps.items()}
         for name, sweep in self.sweeps.items():
-            for start_from in searched_starts(sweep):
+            for searched in searched_starts(sweep):
                 where = f"{source}: sweeps.{name}.search_space.start_from"
-                if problem := broken_start(start_from, set(self.training), where):
+                if problem := broken_start(searched, set(self.training), where):
                     yield problem
         for key, start_from in starts.items():
             if problem := broken_start(start_from, set(self.training), f"{source}: {key}.start_from"):

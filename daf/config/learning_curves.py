@@ -48,7 +48,7 @@ def broken_learning_curves(
             continue
         where = f"{source}: comparisons.{name}.learning_curves"
         runs = [policies[policy].training for policy in comparison.policies if policy in policies]
-        trained = list(dict.fromkeys(run for run in runs if run in training))
+        trained = list(dict.fromkeys(run for run in runs if run is not None and run in training))
         if not trained:
             hint = "give a policy under `policies` the key `training`, or leave `learning_curves` out"
             yield BadInputError("a policy that a training run of this file makes", "none", where, hint)

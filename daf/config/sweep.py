@@ -205,7 +205,10 @@ class DAFSweepConfig(StrictModel):
         exclude_if=lambda value: not value,
     )
     seeds_per_trial: int = Field(
-        1, ge=1, description="training seeds of a trial; each trains anew", exclude_if=lambda value: value == 1
+        1,
+        ge=1,
+        description="training seeds of a trial; each is trained from the start",
+        exclude_if=lambda value: value == 1,
     )
     objective: Literal["mean", "worst"] = Field(
         "mean",

@@ -367,21 +367,19 @@ def _monotonic(choices: Sequence[Value]) -> bool:
 def _check_hyperparameter(dimension: Dimension, where: str, *, of_run: bool) -> None:
     """Check the values of one dimension; those of sections of a run (`of_run`) are checked with the experiment."""
     name = dimension.name
-    if section_keys([name]):
-        if not of_run:
-            hint = "name the run whose sections it searches: `training: <name>`"
-            raise BadInputError("a sweep with `training`, for a key in a section", f"'{name}'", where, hint)
+    if section_keys([name]) and of_run:
         return
+    if section_keys([name]):
+        hint = "name the run whose sections it searches: `training: <name>`"
+        raise BadInputError("a sweep with `training`, for a key in a section", f"'{name}'", where, hint)
     if name.startswith(INIT_KWARGS_PREFIX):
         if not name.removeprefix(INIT_KWARGS_PREFIX).isidentifier():
             raise BadInputError("init_kwargs.<name of a keyword argument>", f"'{name}'", where)
         return
     known = Hyperparameters.model_fields
     if name == START_FROM:
-        wrong = [value for value in dimension.values if value is not None and not isinstance(value, str)]
-        if wrong or not dimension.values:
-            found = repr(wrong[0]) if wrong else "a range"
-            raise BadInputError("a list of training runs, paths of weights, or null", found, where)
+        if not dimension.values or not all(value is None or isinstance(value, str) for value in dimension.values):
+            raise BadInputError("a list of training runs, paths of weights, or null", "others, or a range", where)
         return
     if name not in known:
         hint = did_you_mean(name, known)

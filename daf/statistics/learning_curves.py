@@ -1,7 +1,7 @@
 """Learning curves compared: how high recipes score while they train, and how soon they reach a declared score.
 
 The curve of a training run is its held-out evaluations: mean reward per agent over agent-steps of training. The unit is
-the training seed, as in the question about recipes, and two numbers stand for each run (a row of `LearningRun`):
+the training seed, as in the question about recipes, and each run has two numbers (a row of `LearningRun`):
 
 - `area`, in rewards per agent: the area under the curve by the trapezoid rule, divided by the agent-steps that it
   spans, so that it is the mean reward on the way. What happened before the first evaluation is unknown and left out.
@@ -29,7 +29,7 @@ import numpy as np
 from daf.config import DAFComparisonConfig
 from daf.config.recipes import checkpoint_label
 from daf.statistics.learning_records import Curves, LearningCurves, LearningPair, LearningRecipe, LearningRun, Quantity
-from daf.statistics.records import PairRecord
+from daf.statistics.records import PairRecord, Verdict
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -251,7 +251,7 @@ def _with_constant_steps(pairs: Sequence[LearningPair], alpha: float) -> list[Le
             few = f"p cannot fall below {p:.2g} with this number of training seeds"
             pair = replace(pair, verdict="insufficient data", reason=few)
         elif place in exact or pair.verdict in ("better", "worse"):
-            ahead = "better" if pair.difference < 0 else "worse"
+            ahead: Verdict = "better" if pair.difference < 0 else "worse"
             pair = replace(pair, verdict=ahead if p_holm <= alpha else "inconclusive")
         found.append(pair)
     return found

@@ -159,7 +159,9 @@ class LearningCurves:
         Raises:
             ConfigError: a column is missing, or a value is not one of its column's type.
         """
-        tables = {name: from_rows(record, data[name], f"{where}.{name}") for name, (_, record) in TABLES.items()}
+        tables: dict[str, Any] = {
+            name: from_rows(record, data[name], f"{where}.{name}") for name, (_, record) in TABLES.items()
+        }
         return cls(**tables, notes=tuple(data["notes"]))
 
     def frames(self) -> dict[str, pd.DataFrame]:

@@ -265,7 +265,8 @@ def test_a_trial_starts_from_trained_weights_and_one_whose_network_does_not_fit_
 
 @pytest.mark.slow
 def test_a_search_chooses_the_weights_that_a_trial_starts_from(tmp_path: Path) -> None:
-    files, found = [], {}
+    files: list[str] = []
+    found: dict[str, Path] = {}
     for seed in (7, 8):
         easy = plan(steps_per_trial=UPDATE_STEPS).trial_settings()
         run_trial(assignment(seed=seed), easy, tmp_path / str(seed), JOB)
@@ -276,7 +277,7 @@ def test_a_search_chooses_the_weights_that_a_trial_starts_from(tmp_path: Path) -
     settings = replace(searching, runs=runs).trial_settings().to_dict()
     recipe, weights = ready_recipe(settings, SimpleNamespace(start=files, teacher=[], partners=[]))
     job = replace(JOB, weights=weights)
-    ends = {}
+    ends: dict[str | None, bytes] = {}
     for number, name in enumerate([None, *found]):
         given = assignment(trial=number, hyperparameters={"start_from": name, "learning_rate": 1e-30})
         assert run_trial(given, recipe, tmp_path / f"trial-{number}", job)["status"] == "completed"
