@@ -51,7 +51,7 @@ def checkpoint_pair(
     interval = intervals.mean_interval(varying, level)
     effect, effect_interval = effects.dz(strata, level)
     improvement = _improvement_interval(strata, level)
-    spread = _spread(varying)
+    spread = _spread(varying) if config.primary == "mean" else None  # what planning and equivalence need is about means
     record = changed(
         record,
         mean_a=float(intervals.mean_of_strata(_common_scores(units, a, b, missions))),
@@ -76,8 +76,7 @@ def checkpoint_pair(
         reason=result.reason,
     )
     record = _with_primary(units, config, record, missions, strata, max_resamples)
-    planned = spread if config.primary == "mean" else None  # what planning needs is about means
-    return record if record.tested else changed(record, caution=""), planned
+    return record if record.tested else changed(record, caution=""), spread
 
 
 def _equivalence_p(strata: list[Array], margin: float) -> float:
