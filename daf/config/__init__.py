@@ -38,12 +38,12 @@ from daf.config.experiment import (
     DAFTrainingConfig,
     EvaluationConfig,
     ExperimentConfig,
-    MissionConfig,
     PolicyConfig,
     Replay,
 )
 from daf.config.hyperparameters import Hyperparameters
 from daf.config.learning_curves import LearningCurvesConfig
+from daf.config.mission import MissionConfig
 from daf.config.non_inferiority import NonInferiorityConfig
 from daf.config.normalization import Normalization
 from daf.config.partners import HistoryConfig, PartnersConfig

@@ -92,7 +92,7 @@ class VectorEnvironment:
 
     def running_factory(self, environment: int) -> SimulationFactory:
         """The factory of an environment's running episode."""
-        return self.factories[self._arrays.missions[environment]]
+        return self.factories[int(self._arrays.missions[environment])]
 
     def running_episode(self, environment: int) -> int:
         """The number of an environment's running episode."""

@@ -70,7 +70,7 @@ class Curriculum:
                 scores.append(float(episode.objective))
                 del scores[: -self._recipe.window]
         by_mission = [[one for one in episodes if one.mission == number] for number in range(len(self.names))]
-        figures = {
+        figures: dict[str, Sequence[float | None]] = {
             "mission_weight": self.weights,
             "mission_episodes": [len(ended) for ended in by_mission],
             "mission_reward": [_mean(one.reward for one in ended) for ended in by_mission],

@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from daf.config import DAFTrainingConfig, PolicyConfig
 from daf.config.frozen_policy import FrozenPolicyRecipe
 from daf.config.partners import HistoryRecipe, PartnersConfig, PartnersRecipe
 from daf.config.recipes import TrainingRecipe, policy_code
 from daf.engine.model_files import class_path_of, description_path, load_model_description
-from daf.engine.policies import ResolvedPolicy, resolve_policy
 from daf.errors import CheckpointError
 from daf.system.files import file_sha256, known_sha256
+
+if TYPE_CHECKING:
+    from daf.engine.policies import ResolvedPolicy
 
 type Policies = Mapping[str, PolicyConfig]
 type TrainingRuns = Mapping[str, DAFTrainingConfig]
@@ -135,6 +137,8 @@ def resolve_frozen(policy: FrozenPolicyRecipe, weights: Path | None, what: str) 
         PolicyError: it is none.
         CheckpointError: its weights are missing, damaged, or not those of the recipe.
     """
+    from daf.engine.policies import resolve_policy  # the plan of the workflow needs no engine
+
     if policy.weights_sha256 is not None:
         if weights is None or not weights.is_file():
             raise CheckpointError(f"the {what}'s weights", "no such file", f"{weights or what}")

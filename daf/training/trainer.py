@@ -271,8 +271,8 @@ class Trainer:
         if self.curriculum is None or self.evaluator is None:
             return {}
         names = [self.recipe.mission.name, *self._others]
-        last = self.evaluations[-1] if self.evaluations else {"update": 0}
-        found = last["missions"] if last["update"] == self.update else {}
+        last = self.evaluations[-1] if self.evaluations else None
+        found = last["missions"] if last is not None and last["update"] == self.update else {}
         return {"mission_held_out": {name: found.get(name, {}).get("objective") for name in names}}
 
     @state_kept()

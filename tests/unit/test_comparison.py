@@ -17,10 +17,10 @@ from daf.comparison import SUITES, ComparisonResults, suite_missions
 from daf.config import DAFComparisonConfig
 from daf.errors import BadInputError
 from daf.statistics.comparison import compare_episodes
+from daf.statistics.data_dictionary import data_dictionary
 from daf.statistics.hypothesis_tests import hall_equivalence_p
 from daf.statistics.intervals import hall_interval
 from daf.statistics.records import Estimand, PairRecord
-from daf.statistics.results import data_dictionary
 from daf.statistics.sentences import mirrored
 
 

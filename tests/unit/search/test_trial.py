@@ -288,17 +288,14 @@ def test_a_search_chooses_the_weights_that_a_trial_starts_from(tmp_path: Path) -
 
 @pytest.mark.slow
 def test_a_trial_is_scored_on_missions_and_training_seeds(tmp_path: Path) -> None:
-    both = {
-        "score_missions": ["short", "training_facility_1"],
-        "steps_per_trial": UPDATE_STEPS,
-        "episodes_per_trial": 1,
-    }
+    missions = ["short", "training_facility_1"]
+    both = {"score_missions": missions, "steps_per_trial": UPDATE_STEPS, "episodes_per_trial": 1}
     settings = plan(**both, seeds_per_trial=2, objective="worst").trial_settings()
     result = run_trial(assignment(), settings, tmp_path / "both", JOB)
     (second,) = further_seeds(7, 2)
     assert second != 7
     scores = {(score["seed"], score["mission"]): score["objective"] for score in result["scores"]}
-    assert list(scores) == [(seed, mission) for seed in (7, second) for mission in both["score_missions"]]
+    assert list(scores) == [(seed, mission) for seed in (7, second) for mission in missions]
     assert (result["objective"], result["episodes"]) == (min(scores.values()), 4)
     assert (result["agent_steps"], result["objective_sd"]) == (2 * UPDATE_STEPS, None)
     for seed in (7, second):  # as trials of one seed and one mission
