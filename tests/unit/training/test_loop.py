@@ -203,7 +203,12 @@ def test_crashed_and_started_again_is_never_crashed(
         stream.write('{"update": 5, "agent_st')  # the line that the crash cut off
     resumed_at: list[int] = []
     restore = Trainer.restore
-    monkeypatch.setattr(Trainer, "restore", lambda self, state: (restore(self, state), resumed_at.append(self.update)))
+
+    def restored(self: Trainer, *state: Any) -> None:
+        restore(self, *state)
+        resumed_at.append(self.update)
+
+    monkeypatch.setattr(Trainer, "restore", restored)
     run(recipe, tmp_path / "cut")
     assert resumed_at == [3]
     assert result_of(tmp_path / "cut") == result_of(tmp_path / "whole")
