@@ -19,14 +19,14 @@ def training_curves(training: Mapping[str, Mapping[str, Any]], run_files: Sequen
     """Held-out evaluations by policy and training seed.
 
     Args:
-        training: as `Plan.training_of_comparison` returns it. Teams, which have several runs, have no curve.
+        training: as `Plan.training_of_comparison` returns it. Teams have no curve.
         run_files: the run.json of all runs.
     """
     by_run = {"/".join(Path(path).parts[-3:-1]): path for path in run_files}
     return {
         (policy, int(run.rpartition("-")[2])): training_curve(Path(by_run[run]).parent)
         for policy, source in training.items()
-        if len({run.rpartition("/")[0] for run in source["runs"]}) == 1
+        if not source.get("team")
         for run in source["runs"]
     }
 
@@ -41,6 +41,7 @@ def training_curve(folder: Path) -> TrainingCurve:
     if not record.get("recipe"):
         raise BadInputError(f"a {RUN} with a recipe", "none", str(folder / RUN), "name the folder of a training run")
     recipe, held_out = record["recipe"], record["recipe"].get("held_out")
+    validation = (recipe.get("partners") or {}).get("validation") or ()
     start = record.get("started_from")
     return TrainingCurve(
         mission=recipe["mission"]["name"],
@@ -51,6 +52,8 @@ def training_curve(folder: Path) -> TrainingCurve:
         ],
         steps_before=0 if start is None else start.get("total_agent_steps"),
         episodes=(held_out["episodes"], held_out["seed"]) if held_out else None,
+        # Not their seeds and weights, which differ between the seeds of one recipe.
+        beside=tuple(f"{one['training'] or one['class_path']} {one['init_kwargs']}" for one in validation),
     )
 
 

@@ -8,9 +8,11 @@ conversion and per-step bookkeeping.
 from __future__ import annotations
 
 import copy
+import io
 import pickle  # nosec B403  # compares configurations; nothing is loaded
 from collections.abc import Callable
 from dataclasses import dataclass
+from types import FunctionType
 from typing import Any, Self
 
 import numpy as np
@@ -108,7 +110,7 @@ class SimulationFactory:
         """As the constructor, which takes as long as a short episode, but a mission that was played recently is not
         converted again. The interface is the caller's: policies get it."""
         try:
-            content = pickle.dumps(env_config)
+            content = _content(env_config)
         except (pickle.PicklingError, AttributeError, TypeError):  # objects of a user's mission
             return cls(env_config)
         found = _factories.pop(content, None) or cls(env_config)
@@ -147,6 +149,20 @@ class SimulationFactory:
         if self._agent_renames:
             grid = rename_map_agents(grid, self._agent_renames)
         return BufferedSimulation(self._raw_config, grid, int(seed), buffers)
+
+
+class _ByIdentity(pickle.Pickler):
+    """Tells classes and functions of the same name apart, as after a notebook's cell has run again."""
+
+    def persistent_id(self, found: object) -> int | None:
+        return id(found) if isinstance(found, (type, FunctionType)) else None
+
+
+def _content(env_config: MettaGridConfig) -> bytes:
+    """What tells configurations apart. Factories keep their classes, so that no other gets their identity."""
+    file = io.BytesIO()
+    _ByIdentity(file).dump(env_config)
+    return file.getvalue()
 
 
 _factories: dict[bytes, Any] = {}  # pickled configuration → factory

@@ -290,6 +290,11 @@ def _notes(curves: Curves, runs: Sequence[LearningRun]) -> Iterable[str]:
             yield f"Learning curves on {mission} begin at different agent-steps: {areas}."
         if len({curve.episodes for curve in own.values()}) > 1:
             yield f"Held-out evaluations on {mission} play different episodes, so their scores differ by chance too."
+        if len({curve.beside for curve in own.values()}) > 1:
+            yield (
+                f"In held-out evaluations on {mission}, not all recipes play beside the same policies "
+                "(`partners.validation`), so their scores do not measure the same."
+            )
     for policy in dict.fromkeys(run.policy for run in runs):
         before = [run.steps_before for run in runs if run.policy == policy]
         if any(steps != 0 for steps in before):

@@ -32,12 +32,14 @@ class TrainingCurve:
         points: agent-steps and mean reward of each evaluation, oldest first.
         steps_before: agent-steps in which the weights that it started from had been trained; None: unknown.
         episodes: episodes of an evaluation, and the seed of the first; None if unknown.
+        beside: who plays beside the network in evaluations; empty: it plays every seat.
     """
 
     mission: str
     points: Sequence[tuple[int, float]]
     steps_before: int | None = 0
     episodes: tuple[int, int] | None = None
+    beside: tuple[str, ...] = ()
 
 
 type Curves = Mapping[tuple[str, int], TrainingCurve]  # by policy and training seed

@@ -29,12 +29,13 @@ def pair_sentence(pair: LearningPair, score: float) -> str:
     """How two recipes differ in one quantity."""
     what = "mean reward while learning" if pair.quantity == "area" else f"agent-steps to {number(score)}"
     tested = isfinite(pair.p_holm)
-    numbers = f" ({span(pair.interval_low, pair.interval_high)}; p = {p_value(pair.p_holm)})" if tested else ""
+    bounds = f"{span(pair.interval_low, pair.interval_high)}; " if isfinite(pair.interval_low) else ""
+    numbers = f" ({bounds}p = {p_value(pair.p_holm)})" if tested else ""
     more = "more" if pair.difference > 0 else "less" if pair.quantity == "area" else "fewer"
     gap = "no difference" if pair.difference == 0 else f"{number(abs(pair.difference))} {more}"
-    verdict = "" if tested else f": {pair.reason or pair.verdict}"
+    why = pair.reason if tested else pair.reason or pair.verdict
     sign = f"{pair.verdict}, " if tested else ""
-    return f"{pair.policy_a} against {pair.policy_b}, {what}: {sign}{gap}{numbers}{verdict}"
+    return f"{pair.policy_a} against {pair.policy_b}, {what}: {sign}{gap}{numbers}{f': {why}' if why else ''}"
 
 
 def lines(curves: LearningCurves) -> list[str]:

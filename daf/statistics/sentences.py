@@ -38,7 +38,7 @@ def number(value: float | None, digits: int | None = None) -> str:
 def number_within(value: float | None, low: float | None, high: float | None) -> str:
     """`number` with no more decimals than its interval: '0.00' within −0.08 to 0.07, not '0.0033'."""
     bounds = [abs(bound) for bound in (low, high) if bound is not None and isfinite(bound)]
-    is_beside_larger = value is not None and abs(value) < 0.01 <= max(bounds, default=0.0)
+    is_beside_larger = value is not None and abs(value) < 0.01 <= min(bounds, default=0.0)
     return number(value, 2) if is_beside_larger else number(value)
 
 

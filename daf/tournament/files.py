@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import Any, NotRequired, TypedDict
 
 from daf.config import DAFTournamentConfig
 from daf.errors import BadInputError
@@ -47,7 +47,7 @@ class ResultsFile(TypedDict):
     """results.json, its tables as rows that `from_rows` checks."""
 
     format: str
-    answer: str
+    answer: NotRequired[str]  # not in files of earlier versions
     config: dict[str, Any]
     values: list[dict[str, Any]]
     seat_values: list[dict[str, Any]]

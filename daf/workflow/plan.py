@@ -47,7 +47,7 @@ class Plan:
     def training_of_comparison(self, name: str) -> dict[str, dict[str, Any]]:
         """By policy that the experiment trained: its `runs` (run/seed-1), and the `sweep` of its hyperparameters.
 
-        The runs of a team are those of its members.
+        The runs of a team, which says `team`, are those of its members.
         """
         found: dict[str, dict[str, Any]] = {}
         for label in dict.fromkeys(label for label, _ in self.episodes.pairs(name)):
@@ -55,7 +55,8 @@ class Plan:
             for single in checkpoint.singles():
                 if single.training is None:
                     continue
-                source = found.setdefault(checkpoint.policy, {"runs": [], "sweep": None})
+                team = {"team": True} if checkpoint.members else {}
+                source = found.setdefault(checkpoint.policy, {"runs": [], "sweep": None, **team})
                 run = f"{single.training}/seed-{single.seed}"
                 source["runs"] += [] if run in source["runs"] else [run]
                 source["sweep"] = source["sweep"] or self.learning.run(single.training).sweep

@@ -29,7 +29,7 @@ rule run_interim_analysis:
     conda:
         ENVIRONMENT
     params:
-        comparison=comparison_params,
+        comparison=interim_params,
         stage_version=STAGE_VERSIONS["compare"],
     script:
         "../../scripts/run_interim_analysis.py"

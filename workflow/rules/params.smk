@@ -58,6 +58,15 @@ def comparison_params(wildcards):
     return EPISODES.comparison(wildcards.comparison).to_dict()
 
 
+def interim_params(wildcards):
+    """Without what an interim analysis does not read: if it changed, later episodes would be played again."""
+    return {
+        key: value
+        for key, value in comparison_params(wildcards).items()
+        if key != "learning_curves"
+    }
+
+
 def match_params(wildcards):
     """A list, since a job may play several matches."""
     return [TOURNAMENTS.recipe(wildcards.tournament, wildcards.match, int(wildcards.batch)).to_dict()]
@@ -66,6 +75,15 @@ def match_params(wildcards):
 def tournament_params(wildcards):
     """With the names of policies and missions that tables contain."""
     return TOURNAMENTS.tournament(wildcards.tournament).config.to_dict()
+
+
+def interim_tournament_params(wildcards):
+    """As `interim_params`."""
+    return {
+        key: value
+        for key, value in tournament_params(wildcards).items()
+        if key != "roles"
+    }
 
 
 def tournament_series(wildcards):

@@ -30,7 +30,7 @@ rule analyze_interim_seats:
     conda:
         ENVIRONMENT
     params:
-        tournament=tournament_params,
+        tournament=interim_tournament_params,
         stage_version=STAGE_VERSIONS["rate"],
     script:
         "../../scripts/analyze_interim_seats.py"

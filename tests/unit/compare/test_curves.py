@@ -51,11 +51,18 @@ def test_a_curve_leaves_out_evaluations_without_a_result(tmp_path: Path) -> None
     assert curve.episodes == (8, 5)
 
 
-def test_the_runs_of_a_team_have_no_curve(runs: dict[str, list[Path]]) -> None:
+def test_a_curve_knows_who_plays_beside_the_network_in_evaluations(tmp_path: Path) -> None:
+    validation = [{"class_path": name, "init_kwargs": {}, "training": None} for name in ("starter", None)]
+    recipe = {"seed": 1, "mission": {"name": "m"}, "held_out": None, "partners": {"validation": validation}}
+    assert training_curve(write_run(tmp_path, 1, [0.1], recipe=recipe)).beside == ("starter {}", "None {}")
+
+
+def test_teams_have_no_curve(runs: dict[str, list[Path]]) -> None:
     files = [folder / "run.json" for folders in runs.values() for folder in folders]
     training = {
         "mine": {"runs": ["fast/seed-1", "fast/seed-3"], "sweep": None},
-        "team": {"runs": ["fast/seed-1", "slow/seed-1"], "sweep": None},
+        "team": {"runs": ["fast/seed-1", "slow/seed-1"], "sweep": None, "team": True},
+        "beside_scripts": {"runs": ["fast/seed-2"], "sweep": None, "team": True},
     }
     assert list(training_curves(training, files)) == [("mine", 1), ("mine", 3)]
 

@@ -16,7 +16,7 @@ from mettagrid.simulator.simulator import Buffers
 
 from daf.config import MissionConfig
 from daf.engine.missions import Mission, resolve_mission
-from daf.engine.simulation import AgentBuffers, SimulationFactory
+from daf.engine.simulation import AgentBuffers, SimulationFactory, _content
 from daf.engine.stepping import FinishedEpisode, episode_seed
 from daf.engine.vector import VectorEnvironment
 
@@ -114,6 +114,23 @@ def test_a_shared_factory_converts_a_mission_once_and_notices_a_change() -> None
     changed = SimulationFactory.shared(env_config)
     assert changed.max_steps == again.max_steps + 1
     assert changed._raw_config is not first._raw_config
+
+
+def test_a_class_that_was_defined_again_is_another_mission() -> None:
+    env_config = short("training_facility_1").env_config
+    builder = env_config.game.map_builder
+
+    def with_map() -> Any:
+        class Cell(type(builder)):  # type: ignore[misc]
+            """As a notebook's cell defines it, each time that it runs."""
+
+        other = env_config.model_copy(deep=True)
+        other.game.map_builder = Cell.model_construct(**dict(builder))
+        return other
+
+    first, second = with_map(), with_map()
+    assert _content(first) != _content(second)
+    assert _content(first) == _content(first.model_copy(deep=True))
 
 
 def test_a_shared_factory_builds_the_same_simulations() -> None:

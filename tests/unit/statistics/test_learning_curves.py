@@ -173,6 +173,10 @@ def test_notes_say_what_curves_do_not_have_in_common() -> None:
         ("a", 2): curve([0.1, 0.2], (50, 200), steps_before=None, episodes=(8, 2)),
         ("b", 1): curve([], episodes=(8, 1)),
     }
+    (*_, beside) = compare_curves(
+        {("a", 1): curve([0.1]), ("b", 1): curve([0.1], beside=("x",))}, config("a", "b")
+    ).notes
+    assert beside.startswith("In held-out evaluations on m, not all recipes play beside the same policies")
     assert compare_curves(curves, config("a", "b")).notes == (
         "Without a held-out evaluation, and so without a learning curve: b with seed 1.",
         "Learning curves on m begin at different agent-steps: areas begin at 100.",

@@ -180,6 +180,7 @@ def test_a_number_has_no_more_decimals_than_its_interval() -> None:
     minus = "\N{MINUS SIGN}"
     assert number_within(-0.0033, -0.08, 0.07) == "0.00"
     assert number_within(0.0033, 0.001, 0.009) == "0.0033"
+    assert number_within(0.004, 0.0005, 0.012) == "0.0040"  # 0.00 would lie outside
     assert number_within(-0.0033, None, None) == f"{minus}0.0033"
     assert number_within(-3.2, -4.0, -1.0) == f"{minus}3.20"
     assert number_within(None, None, None) == "\N{EN DASH}"

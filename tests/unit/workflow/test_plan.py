@@ -168,6 +168,19 @@ def test_pairs_of_a_comparison():
     ]
 
 
+def test_what_trained_the_policies_of_a_comparison():
+    team = {"policies": {"trained": 1, "random": 1}}
+    made = plan(
+        policies={"trained": {"training": "miner"}, "random": "random", "team": team},
+        comparisons={"main": {**COMPARISON, "policies": ["trained", "team", "random"]}},
+    )
+    runs = ["miner/seed-3", "miner/seed-1"]
+    assert made.training_of_comparison("main") == {
+        "trained": {"runs": runs, "sweep": None},
+        "team": {"runs": runs, "sweep": None, "team": True},
+    }
+
+
 def test_weights_count_by_content_not_by_path(tmp_path):
     def recipe(path, content):
         path.write_bytes(content)
