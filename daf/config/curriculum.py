@@ -13,6 +13,8 @@ from daf.errors import did_you_mean
 from daf.system.user_paths import NameOrPath
 from daf.system.validated import wrong_value
 
+LEARNING_PROGRESS = "learning_progress"
+
 Weight = Annotated[float, Field(ge=0.0)]
 
 
@@ -57,6 +59,7 @@ class Run(Protocol):
     """What matters here of a training run."""
 
     mission: str
+    objective_metric: str
     missions: list[WeightedMission]
     curriculum: CurriculumConfig | None
 
@@ -84,6 +87,7 @@ class CurriculumRecipe(FrozenModel):
         schedule: of a fixed curriculum.
         window: a mission's last episodes, of which learning progress compares two halves.
         floor: share of the episodes that always follows the missions' weights.
+        objective_metric: whose progress counts.
     """
 
     missions: tuple[WeightedRecipe, ...]
@@ -91,6 +95,7 @@ class CurriculumRecipe(FrozenModel):
     schedule: tuple[PhaseRecipe, ...] = ()
     window: int = 0
     floor: float = 0.0
+    objective_metric: str | None = None
 
 
 def curriculum_recipe(run: Run, missions: dict[str, MissionConfig]) -> CurriculumRecipe | None:
@@ -103,8 +108,14 @@ def curriculum_recipe(run: Run, missions: dict[str, MissionConfig]) -> Curriculu
     config = run.curriculum
     if config is None:
         return CurriculumRecipe(missions=weighted)
-    if config.mode == "learning_progress":
-        return CurriculumRecipe(missions=weighted, mode=config.mode, window=config.window, floor=config.floor)
+    if config.mode == LEARNING_PROGRESS:
+        return CurriculumRecipe(
+            missions=weighted,
+            mode=config.mode,
+            window=config.window,
+            floor=config.floor,
+            objective_metric=run.objective_metric,
+        )
     schedule = tuple(
         PhaseRecipe(until=phase.until, weights=tuple(phase.weights.get(one.mission, 0.0) for one in run.missions))
         for phase in config.schedule

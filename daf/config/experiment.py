@@ -23,7 +23,7 @@ from daf.config.hyperparameters import Hyperparameters
 from daf.config.learning_curves import broken_learning_curves
 from daf.config.mission import MissionConfig
 from daf.config.normalization import WorkersOrAuto
-from daf.config.partners import PartnersConfig
+from daf.config.partners import PartnersConfig, refuse_unplayed_validation
 from daf.config.policy_reference import policy_fields
 from daf.config.start import broken_start, circular_starts
 from daf.config.strict_model import Name, PositiveShare, Seed, StrictModel, refuse_repeated
@@ -180,8 +180,9 @@ class DAFTrainingConfig(StrictModel):
         return with_target(value)
 
     @model_validator(mode="after")
-    def _missions_agree(self) -> Self:
+    def _sections_agree(self) -> Self:
         refuse_wrong_curriculum(self)
+        refuse_unplayed_validation(self.partners, self.num_evaluations)
         return self
 
     @model_validator(mode="after")

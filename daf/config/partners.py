@@ -17,7 +17,8 @@ class HistoryConfig(StrictModel):
 
     every: int = Field(
         ge=1, description="agent-steps between the checkpoints that are kept, rounded up to whole updates; the first "
-        "holds the weights before training"
+        "holds the weights before training. All of them stay in memory and on disk: choose at least a hundredth of "
+        "num_steps"
     )  # fmt: skip
     weight: PositiveShare = Field(
         1.0, description="how often a seat goes to an earlier checkpoint, where each policy of the pool has weight 1"
@@ -61,6 +62,13 @@ class PartnersConfig(StrictModel):
     def in_training(self) -> bool:
         """Whether there are partners in training, and not in validation alone."""
         return bool(self.pool or self.history)
+
+
+def refuse_unplayed_validation(partners: PartnersConfig | None, num_evaluations: int) -> None:
+    """Raise, in a validator of the run, if its validation pool has nothing to play."""
+    if partners is not None and partners.validation and num_evaluations == 0:
+        expected = "held-out evaluations, in which the validation pool plays"
+        raise wrong_value(expected, "or leave `partners.validation` out", at="num_evaluations", found="0")
 
 
 class HistoryRecipe(FrozenModel):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from daf.config.partners import PartnersConfig
 from daf.config.strict_model import StrictModel
 from daf.config.sweep import CategoricalParameter, DAFSweepConfig, FloatParameter, IntParameter, SearchParameter
 from daf.errors import BadInputError, ConfigError, did_you_mean
@@ -18,7 +19,8 @@ _TAKEN = ("mission", "policy_class_path", "start_from", "objective_metric", "opt
 def like_its_run(sweep: DAFSweepConfig, run: Any) -> DAFSweepConfig:
     """A sweep with the values of its run, a DAFTrainingConfig, for what its file leaves out."""
     taken = {key: getattr(run, key) for key in _TAKEN if key not in sweep.model_fields_set}
-    arguments = {**run.init_kwargs, **sweep.init_kwargs}
+    same_class = taken.get("policy_class_path", sweep.policy_class_path) == run.policy_class_path
+    arguments = {**(run.init_kwargs if same_class else {}), **sweep.init_kwargs}
     own = sweep.hyperparameters
     changed = {key: getattr(own, key) for key in own.model_fields_set}
     hyperparameters = run.hyperparameters.model_copy(update=changed)
@@ -59,6 +61,15 @@ def broken_sections(sweep: DAFSweepConfig, run: Any, where: str) -> Iterator[Bad
             if problem := _broken_value(run, name, value, f"{where}.{name}"):
                 yield problem
                 break
+
+
+def most_partners(partners: PartnersConfig, sweep: DAFSweepConfig) -> PartnersConfig:
+    """The partners of a run with the largest share that a sweep tries."""
+    parameter = sweep.search_space.get("partners.share")
+    if parameter is None:
+        return partners
+    shares = parameter.choices if isinstance(parameter, CategoricalParameter) else [parameter.high]
+    return partners.model_copy(update={"share": max(share for share in shares if isinstance(share, float | int))})
 
 
 def searched_starts(sweep: DAFSweepConfig) -> list[str]:

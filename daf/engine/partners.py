@@ -32,6 +32,25 @@ Weights = Mapping[str, Tensor]
 Seats = Callable[[int, int, int], Sequence[int]]
 
 
+def require_playable(policy: Any, factory: SimulationFactory, mission: str) -> None:
+    """Refuse a partner whose actions on a mission cannot be kept to be played again.
+
+    Args:
+        policy: as it was built for the mission.
+
+    Raises:
+        BadInputError: see `require_loggable`.
+    """
+    if _network_of(policy, mission) is None:
+        require_loggable(factory, mission)
+
+
+def _network_of(policy: Any, label: str) -> PolicyNetwork | None:
+    """The network that plays all seats of a policy at once, if that is how it plays."""
+    network = PolicyNetwork(policy, label) if plays_from_logits(policy) else None
+    return network if network is not None and network.remembers_nothing else None
+
+
 class Partners:
     """Plays along in the environments of one process.
 
@@ -69,7 +88,7 @@ class Partners:
             for number, policy in enumerate(pool):
                 seed_everything(0)  # a network without weights must be the same untrained one everywhere
                 built = build_policy(policy, self._factory.interface, device=device.type)
-                if plays_from_logits(built) and (network := PolicyNetwork(built, policy.label)).remembers_nothing:
+                if (network := _network_of(built, policy.label)) is not None:
                     self._networks[number] = self._seats_of(built, network)
         self._scripted = [number for number in range(len(pool)) if number not in self._networks]
         if self._scripted:
@@ -148,7 +167,7 @@ class Partners:
         return self._networks[partner]
 
     def _seats_of(self, built: Any, network: PolicyNetwork) -> _NetworkSeats:
-        network.module.eval()
+        network.module.to(self._device).eval()
         agents = self._environment.num_agents
         return _NetworkSeats(
             network=network,

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 
+from daf.config import PolicyConfig
 from daf.distributed.failures import Cause, Failure
 from daf.distributed.signals import STOPPING, Stop, stop_signals
 from daf.errors import DafError
@@ -35,12 +36,17 @@ def may_end_the_process(training: TrainingSpec, device: str) -> bool:
     import torch
 
     from daf.engine.isolation import is_users
+    from daf.engine.model_files import class_path_of
 
     possible = CAN_FORK and device == "cpu" and not torch.cuda.is_available()
     recipe = training.recipe
     partners = recipe.partners.policies if recipe.partners else ()
     frozen = [policy.class_path for policy in (recipe.teacher, *partners) if policy is not None]
-    return possible and any(is_users(name) for name in (recipe.policy_class_path, *frozen) if name is not None)
+    files = [file for file in (training.options.teacher_weights, *training.options.partner_weights) if file is not None]
+    # Weights name their class; a bundle may hold it itself, and then has none outside.
+    named = [class_path_of(PolicyConfig(data_path=file)) for file in files]
+    names = [recipe.policy_class_path, *(name for name in frozen if name is not None), *named]
+    return possible and any(name is None or is_users(name) for name in names)
 
 
 def train_isolated(training: TrainingSpec, stop_condition: StopCondition | None, logger: DAFLogger) -> TrainingOutcome:

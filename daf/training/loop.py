@@ -261,7 +261,8 @@ def one_update(trainer: Trainer, recent: RecentRewards) -> dict[str, Any] | str:
     held_out = trainer.evaluate_if_due()
     trainer.seconds += time.perf_counter() - began
     recipe = trainer.recipe
-    objective_metric = recipe.held_out.objective_metric if recipe.held_out else "mean_reward"
+    followed = recipe.curriculum.objective_metric if recipe.curriculum else None
+    objective_metric = followed or (recipe.held_out.objective_metric if recipe.held_out else "mean_reward")
     return {
         "update": trainer.update,
         "agent_steps": trainer.agent_steps,

@@ -8,6 +8,7 @@ tournament_plan      what is played in mixed teams: tournaments, matches, batche
 learning_plan        what is learned: training runs and sweeps
 preflight            the check with the engine before the graph is built, once per content
 engine_check         what that check examines
+config_keys         where the configuration names a policy or a mission
 shadowing            files of the user's that hide modules which the engine imports
 code_changes         why results are made again, in words
 rehearsal_plan       which policies run a user's code, and what each will have to do

@@ -11,12 +11,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from daf.config import DAFSweepConfig, DAFTrainingConfig, ExperimentConfig, MissionConfig, PolicyConfig
-from daf.config.curriculum import missions_of
+from daf.config import DAFSweepConfig, DAFTrainingConfig, MissionConfig, PolicyConfig
+from daf.config.curriculum import LEARNING_PROGRESS, missions_of
+from daf.config.partners import PartnersConfig
 from daf.config.recipes import MissionRecipe, held_out_recipe
-from daf.config.trial_training import searched_starts
+from daf.config.trial_training import most_partners, searched_starts
 from daf.engine.matches import require_seats
 from daf.engine.missions import Mission, check_buildable, list_missions, resolve_mission
+from daf.engine.partners import require_playable
 from daf.engine.policies import ResolvedPolicy, build_policy, check_transfer, resolve_policy
 from daf.engine.rehearsal import Role, rehearse, resolve_apart
 from daf.engine.simulation import SimulationFactory
@@ -43,6 +45,7 @@ from daf.training.start_weights import check_file, check_run
 from daf.training.trackers import check_trackers
 from daf.training.trainable import build_trainable, environments_per_process, require_shared
 from daf.workflow.checkpoint_plan import Checkpoint
+from daf.workflow.config_keys import first_comparison, key_of_policy
 from daf.workflow.plan import Plan
 from daf.workflow.rehearsal_plan import rehearsals, runs_user_code
 from daf.workflow.validation_pools import shared_pools
@@ -112,7 +115,7 @@ class _EngineCheck:
             factories = [factory for mission in rehearsal.missions if (factory := self._factory_if_any(mission))]
             role = Role(trains=bool(rehearsal.keys), deploys=rehearsal.deploys, joins_team=rehearsal.joins_team)
             owner, label = rehearsal.owner, rehearsal.label
-            key = self._key_of(owner) if owner else f"{rehearsal.keys[0]}.policy_class_path"
+            key = key_of_policy(owner, self._experiment) if owner else f"{rehearsal.keys[0]}.policy_class_path"
             self._note(key)
             rehearsed = rehearse(rehearsal.config, factories, role, label)
             for finding in rehearsed.findings:
@@ -135,7 +138,7 @@ class _EngineCheck:
 
     def trainings_start(self) -> None:
         """The missions and networks of all sweeps and runs, and their processes."""
-        for key, config in self._learners().items():
+        for key, config in self._plan.learning.learners().items():
             interface = self._attempt(f"{key}.mission", self._interface, config.mission)
             policy = PolicyConfig(class_path=config.policy_class_path, init_kwargs=config.init_kwargs)
             if key not in self._trainable:
@@ -162,7 +165,7 @@ class _EngineCheck:
 
     def starts(self) -> None:
         """The trained weights that sweeps and runs start from."""
-        for key, config in self._learners().items():
+        for key, config in self._plan.learning.learners().items():
             if config.start_from is not None:
                 self._attempt(f"{key}.start_from", self._start, key, config, config.start_from)
         for name, sweep in self._experiment.sweeps.items():
@@ -173,20 +176,48 @@ class _EngineCheck:
     def frozen_policies(self) -> None:
         """The policies that runs imitate or play beside."""
         for name, run in self._experiment.training.items():
-            for key, frozen in run.frozen_policies().items():
-                policy = named_policy(frozen, self._experiment.policies)
-                self._attempt(f"training.{name}.{key.removesuffix('.policy')}", self._frozen, policy, run.mission)
-            if run.partners is not None and run.mission in self._factories:
-                agents = self._factories[run.mission].num_agents
-                self._attempt(f"training.{name}.partners", require_partner_seats, run.partners, agents, run.mission)
+            self._all_frozen(run, run.mission, f"training.{name}.{{}}")
+            if run.partners is not None:
+                self._attempt(f"training.{name}.partners", self._seats, run.partners, run.mission)
+        for name, sweep in self._experiment.sweeps.items():
+            run_of_trials = self._experiment.training.get(sweep.training or "")
+            if run_of_trials is not None:
+                self._as_its_run(f"sweeps.{name}", sweep, run_of_trials)
         self.warnings += shared_pools(self._experiment, self._source)
 
-    def _frozen(self, policy: PolicyConfig, mission: str) -> None:
-        """Check that a teacher or partner can play the mission; a user's class is only built when training starts."""
+    def _all_frozen(self, run: DAFTrainingConfig, mission: str, key: str) -> None:
+        for place, name in run.frozen_policies().items():
+            policy, seated = named_policy(name, self._experiment.policies), place.startswith("partners.pool")
+            self._attempt(key.format(place.removesuffix(".policy")), self._frozen, policy, mission, seated=seated)
+
+    def _frozen(self, policy: PolicyConfig, mission: str, *, seated: bool) -> None:
+        """Check that a teacher or partner can play the mission; a user's class has been rehearsed.
+
+        Args:
+            seated: whether it plays in training.
+        """
         if mission in self._factories and policy.training is not None:
             self._transfer(policy.training, mission)
         elif mission in self._factories and not policy.policies and not runs_user_code(policy):
-            build_policy(resolve_policy(policy), self._interface(mission))
+            built = build_policy(resolve_policy(policy), self._interface(mission))
+            if seated:
+                require_playable(built, self._factories[mission], mission)
+
+    def _seats(self, partners: PartnersConfig, mission: str) -> None:
+        if mission in self._factories:
+            require_partner_seats(partners, self._factories[mission].num_agents, mission)
+
+    def _as_its_run(self, key: str, sweep: DAFSweepConfig, run: DAFTrainingConfig) -> None:
+        """What the checks of a run do not cover of the trials that train as it."""
+        if sweep.mission != run.mission:
+            for mission in run.missions:
+                self._attempt(f"{key}.mission", self._shared, mission.mission, sweep.mission)
+            self._all_frozen(run, sweep.mission, f"{key}.mission")
+        if run.partners is not None:
+            partners = most_partners(run.partners, sweep)
+            self._attempt(f"{key}.search_space", self._seats, partners, sweep.mission)
+        for mission in run.missions if sweep.early_stopping else ():
+            self._check_objective(key, mission.mission, sweep.objective_metric)
 
     def sweeps(self) -> None:
         """The searched arguments of policies, and the objectives."""
@@ -203,8 +234,8 @@ class _EngineCheck:
     def trainings(self) -> None:
         """The objectives of held-out evaluations, and the trackers."""
         for name, run in self._experiment.training.items():
-            held_out = held_out_recipe(run)
-            for mission in missions_of(run) if held_out is not None else ():
+            measured = held_out_recipe(run) is not None or (run.curriculum and run.curriculum.mode == LEARNING_PROGRESS)
+            for mission in missions_of(run) if measured else ():
                 self._check_objective(f"training.{name}", mission, run.objective_metric)
             self._attempt(f"training.{name}.trackers", check_trackers, run.trackers)
 
@@ -220,18 +251,18 @@ class _EngineCheck:
             for single in checkpoint.singles():
                 if single.training is None and single.label not in self._playable:
                     self._playable[single.label] = self._attempt(
-                        self._key_of(checkpoint), resolve_policy, single.config, single.label
+                        key_of_policy(checkpoint, self._experiment), resolve_policy, single.config, single.label
                     )
 
     def episodes_can_be_played(self) -> None:
         """Check that every mission builds, and that every policy compared on it can play it."""
         plan = self._plan.episodes
         for label, episodes in plan.by_mission.items():
-            key = f"comparisons.{_first_with(self._experiment, 'missions', episodes.mission)}.missions"
+            key = f"comparisons.{first_comparison(self._experiment, 'missions', episodes.mission)}.missions"
             if self._attempt(key, self._interface, episodes.mission):
                 for player in plan.players(label):
                     checkpoint = self._plan.checkpoints.by_label[player]
-                    self._attempt(self._key_of(checkpoint), self._play, checkpoint, episodes.mission)
+                    self._attempt(key_of_policy(checkpoint, self._experiment), self._play, checkpoint, episodes.mission)
 
     def tournaments_can_be_played(self) -> None:
         """Check that every mission has the planned seats, and that everyone can play it."""
@@ -243,7 +274,7 @@ class _EngineCheck:
                     self._attempt(key, require_seats, resolved, tournament.num_seats[label])
         for _, mission, checkpoint in self._plan.tournaments.played():
             if mission in self._factories:
-                self._attempt(self._key_of(checkpoint), self._play, checkpoint, mission)
+                self._attempt(key_of_policy(checkpoint, self._experiment), self._play, checkpoint, mission)
 
     def package_can_be_validated(self) -> None:
         deployed, deployment = self._plan.checkpoints.deployed(), self._experiment.deployment
@@ -316,12 +347,6 @@ class _EngineCheck:
     def _interface(self, mission: str) -> Any:
         return self._factory(mission).interface
 
-    def _learners(self) -> dict[str, DAFSweepConfig | DAFTrainingConfig]:
-        return {
-            **{f"sweeps.{name}": sweep for name, sweep in self._experiment.sweeps.items()},
-            **{f"training.{name}": run for name, run in self._experiment.training.items()},
-        }
-
     def _start(self, key: str, config: DAFSweepConfig | DAFTrainingConfig, start_from: str) -> None:
         """Check that the weights fit. Shapes that a search decides, or a user's code, are compared when it starts."""
         policy, source = self._trainable[key], self._experiment.training.get(start_from)
@@ -348,18 +373,6 @@ class _EngineCheck:
             resolved = resolve_mission(self._mission_config(mission), mission)
             self._attempt(f"{key}.objective_metric", check_objective, metric, resolved)
 
-    def _key_of(self, checkpoint: Checkpoint) -> str:
-        if checkpoint.policy in self._experiment.policies:
-            return f"policies.{checkpoint.policy}"
-        policy = str(checkpoint.config.class_path)
-        if (comparison := _first_with(self._experiment, "policies", policy)) is not None:
-            return f"comparisons.{comparison}.policies"
-        for name, tournament in self._experiment.tournaments.items():
-            for key in ("candidates", "pool"):
-                if policy in getattr(tournament, key):
-                    return f"tournaments.{name}.{key}"
-        return "deployment.policy"
-
     def _play(self, checkpoint: Checkpoint, mission: str) -> None:
         interface = self._interface(mission)
         if checkpoint.members:
@@ -385,9 +398,3 @@ class _EngineCheck:
         """Check that the trials of a sweep can be scored on a mission."""
         self._transfer_from(key, sweep.mission, mission)
         self._check_objective(key, mission, sweep.objective_metric)
-
-
-def _first_with(experiment: ExperimentConfig, field: str, value: str) -> str | None:
-    """The first comparison that names a policy or a mission."""
-    found = (name for name, comparison in experiment.comparisons.items() if value in getattr(comparison, field))
-    return next(found, None)

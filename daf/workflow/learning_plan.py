@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +23,14 @@ class LearningPlan:
 
     def __init__(self, experiment: ExperimentConfig) -> None:
         self.experiment = experiment
+        self._sweep_plans: dict[str, SweepPlan] = {}
+
+    def learners(self) -> dict[str, DAFSweepConfig | DAFTrainingConfig]:
+        """The sweeps and runs by their keys."""
+        return {
+            **{f"sweeps.{name}": sweep for name, sweep in self.experiment.sweeps.items()},
+            **{f"training.{name}": run for name, run in self.experiment.training.items()},
+        }
 
     def run(self, name: str) -> DAFTrainingConfig:
         return look_up(self.experiment.training, name, "training run")
@@ -48,11 +55,9 @@ class LearningPlan:
         Raises:
             BadInputError: it searches a key that the recipe of its training run does not have.
         """
-        return look_up(self._sweep_plans, name, "sweep")
-
-    @cached_property
-    def _sweep_plans(self) -> dict[str, SweepPlan]:
-        return {name: self._sweep_plan(sweep) for name, sweep in self.experiment.sweeps.items()}
+        if name not in self._sweep_plans:
+            self._sweep_plans[name] = self._sweep_plan(self.sweep(name))
+        return self._sweep_plans[name]
 
     def _sweep_plan(self, sweep: DAFSweepConfig) -> SweepPlan:
         experiment, base = self.experiment, None

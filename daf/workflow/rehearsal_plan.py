@@ -59,11 +59,7 @@ def rehearsals(plan: Plan) -> list[Rehearsal]:
 
 def _trained(plan: Plan) -> Iterator[Rehearsal]:
     """The policies of sweeps and runs; those with the same class, arguments and mission are one."""
-    experiment = plan.experiment
-    learners: dict[str, DAFSweepConfig | DAFTrainingConfig] = {
-        **{f"sweeps.{name}": sweep for name, sweep in experiment.sweeps.items()},
-        **{f"training.{name}": run for name, run in experiment.training.items()},
-    }
+    learners = plan.learning.learners()
     deployed = plan.checkpoints.deployed()
     in_teams = {f"training.{member.training}" for member in _team_members(plan)}
     same: dict[str, list[str]] = {}
@@ -88,7 +84,9 @@ def _external(plan: Plan) -> Iterator[Rehearsal]:
     experiment, deployed = plan.experiment, plan.checkpoints.deployed()
     declared = [checkpoint for policy in experiment.policies for checkpoint in plan.checkpoints.of_policy(policy)]
     in_teams = {member.label for member in _team_members(plan)}
-    everyone = [*declared, *plan.checkpoints.by_label.values()]
+    frozen = {name for run in experiment.training.values() for name in run.frozen_policies().values()}
+    undeclared = [one for name in sorted(frozen - set(experiment.policies)) for one in plan.checkpoints.of_policy(name)]
+    everyone = [*declared, *plan.checkpoints.by_label.values(), *undeclared]
     singles = {single.label: (single, one) for one in reversed(everyone) for single in one.singles()}
     for label, (single, owner) in singles.items():
         if single.training is not None:
@@ -100,6 +98,8 @@ def _external(plan: Plan) -> Iterator[Rehearsal]:
             if not players.isdisjoint(plan.episodes.players(mission))
         ]
         missions += [mission for _, mission, seated in plan.tournaments.played() if seated.label == label]
+        trains = [run.mission for run in experiment.training.values() if owner.policy in run.frozen_policies().values()]
+        missions += trains
         deploys = deployed is not None and deployed.label == label
         if deploys and experiment.deployment:
             missions.append(experiment.deployment.validation_mission)
@@ -109,7 +109,7 @@ def _external(plan: Plan) -> Iterator[Rehearsal]:
             owner=owner,
             missions=tuple(dict.fromkeys(missions)),
             deploys=deploys,
-            joins_team=label in in_teams,
+            joins_team=label in in_teams or bool(trains),
         )
 
 

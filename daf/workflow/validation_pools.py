@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from daf.config import ExperimentConfig
+from daf.config import ExperimentConfig, PolicyConfig
+from daf.engine.policy_classes import full_class_path
 from daf.errors import BadInputError
 from daf.training.frozen_policies import named_policy
 
@@ -17,13 +18,21 @@ def shared_pools(experiment: ExperimentConfig, source: str) -> Iterator[BadInput
         validation = run.partners.validation if run.partners is not None else []
         trained = {policy for policy, config in experiment.policies.items() if config.training == name}
         for test, others in _tests(experiment, trained):
-            configs = [named_policy(other, experiment.policies) for other in others if other not in trained]
+            configs = [_played(other, experiment) for other in others if other not in trained]
             for policy in validation:
-                if named_policy(policy, experiment.policies) in configs:
+                if _played(policy, experiment) in configs:
                     where = f"{source}: training.{name}.partners.validation"
                     yield BadInputError(
                         f"a validation pool without those who play in {test}", f"'{policy}'", where, _HINT
                     )
+
+
+def _played(name: str, experiment: ExperimentConfig) -> PolicyConfig:
+    """The policy of a name, with the full path of its class, however the file writes it."""
+    policy = named_policy(name, experiment.policies)
+    if policy.class_path is None:
+        return policy
+    return policy.model_copy(update={"class_path": full_class_path(policy.class_path)})
 
 
 def _tests(experiment: ExperimentConfig, trained: set[str]) -> Iterator[tuple[str, list[str]]]:

@@ -42,6 +42,8 @@ def test_a_sweep_takes_from_its_run_what_it_leaves_out() -> None:
     assert (sweep.mission, sweep.objective_metric) == ("tutorial.miner", "success_rate")
     assert (sweep.hyperparameters.gamma, sweep.hyperparameters.epochs) == (0.9, 1)
     assert sweep.init_kwargs == {"hidden_size": 32, "embedding_size": 8}
+    other_class = experiment({"teacher.coef": [1.0]}, policy_class_path="lstm")
+    assert ExperimentConfig.from_dict(other_class).sweeps["s"].init_kwargs == {}
     own = experiment({"teacher.coef": [1.0]}, mission="training_facility_1", objective_metric="mean_reward")
     sweep = ExperimentConfig.from_dict(own).sweeps["s"]
     assert (sweep.mission, sweep.objective_metric) == ("training_facility_1", "mean_reward")

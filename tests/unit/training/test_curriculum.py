@@ -155,6 +155,15 @@ def test_progress_is_the_difference_of_two_halves() -> None:
     assert absolute_progress([1.0], 2) is None
 
 
+def test_the_progress_that_counts_is_that_of_the_runs_objective(tmp_path: Path) -> None:
+    curriculum = CurriculumConfig(mode="learning_progress")
+    recipe = training_recipe(run_of(curriculum=curriculum, objective_metric="length"), 1, MISSIONS)
+    assert recipe.curriculum is not None
+    assert recipe.curriculum.objective_metric == "length"
+    run(mixed("learning_progress", updates=2, objective_metric="length", **PROGRESS), tmp_path)  # not evaluated
+    assert metrics_of(tmp_path)[-1]["mission_objective"] == {"short": 21, "shorter": 9}
+
+
 def test_learning_progress_is_measured_while_training(tmp_path: Path) -> None:
     run(mixed("learning_progress", updates=6, **PROGRESS), tmp_path)
     weights = [line["mission_weight"]["shorter"] for line in metrics_of(tmp_path)]

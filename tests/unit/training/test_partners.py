@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections import Counter
 from dataclasses import replace
@@ -12,7 +13,7 @@ import numpy as np
 import pytest
 import torch
 
-from daf.config import PartnersConfig, PolicyConfig
+from daf.config import DAFTrainingConfig, PartnersConfig, PolicyConfig
 from daf.config.frozen_policy import FrozenPolicyRecipe
 from daf.config.partners import HistoryRecipe, PartnersRecipe
 from daf.config.recipes import HeldOutRecipe, TrainingRecipe
@@ -26,9 +27,10 @@ from daf.logging_config import create_daf_logger
 from daf.system.files import file_sha256
 from daf.system.json_files import read_json
 from daf.training.frozen_policies import partners_recipe, prepare_partners
+from daf.training.isolation import may_end_the_process
 from daf.training.launch import run_training
 from daf.training.loop import train
-from daf.training.options import RunOptions
+from daf.training.options import RunOptions, TrainingSpec
 from daf.training.partnering import LEARNER, SeatDraw, require_seats, validation_lineup
 from daf.training.paths import state_folder
 from daf.training.rollout import Rollout
@@ -411,3 +413,20 @@ def test_partners_that_say_nothing() -> None:
     for wrong in ({}, {"share": 0.5}, {"pool": ["a", "a"]}, {"pool": ["a"], "share": 1.0}, {"history": {"every": 0}}):
         with pytest.raises(ConfigError):
             PartnersConfig(**wrong)
+    unplayed = {"partners": {"validation": ["noop"]}, "num_evaluations": 0}
+    with pytest.raises(ConfigError, match="in which the validation pool plays"):
+        DAFTrainingConfig.from_dict(unplayed)
+
+
+def test_weights_of_a_users_class_are_trained_beside_in_isolation(tmp_path: Path) -> None:
+    def isolated(class_path: str) -> bool:
+        weights = tmp_path / "model.safetensors"
+        weights.write_bytes(b"")
+        weights.with_suffix(".json").write_text(json.dumps(description | {"policy_class_path": class_path}))
+        options = options_of(partner_weights=(weights,))
+        return may_end_the_process(TrainingSpec(recipe=beside("noop"), folder=tmp_path, options=options), "cpu")
+
+    run(recipe_of(updates=1), tmp_path / "one")
+    description = read_json(tmp_path / "one" / "model.json")
+    assert isolated("my_policies.Scout")
+    assert not isolated(description["policy_class_path"])

@@ -18,6 +18,7 @@ import torch
 
 from daf.config import ExperimentConfig
 from daf.engine import model_files
+from daf.engine.policy_classes import full_class_path
 from daf.errors import EXIT_INTERRUPTED, BadInputError, ConfigError, DafError, InterruptedByUser
 from daf.workflow import preflight
 from daf.workflow.engine_check import check_with_engine
@@ -244,19 +245,29 @@ def test_partners_that_cannot_play():
             "far": {**TRAINING, "mission": "tutorial.miner"},
             "good": beside(pool=["baseline"], history={"every": 9}, validation=["random"]),
             "unknown": beside(pool=["noop", "baselin"]),
+            "absent": beside(pool=["noop", "no_such_module.Scout"]),
             "elsewhere": beside(validation=["mine"]),
             "greedy": beside(pool=["noop"], share=0.9),
             "single": {**beside(pool=["noop"]), "mission": "alone"},
         },
         policies={"mine": {"training": "far"}},
+        sweeps={
+            "wide": {"training": "good", "search_space": {"partners.share": [0.1, 0.9]}},
+            "elsewhere": {"training": "good", "mission": "alone", "search_space": {"gamma": [0.9, 0.99]}},
+        },
     )
     by_key = {where: problem for (where, _), problem in found.items()}
     assert by_key.keys() == {
         "x.yaml: training.unknown.partners.pool[1]", "x.yaml: training.elsewhere.partners.validation[0]",
         "x.yaml: training.greedy.partners", "x.yaml: training.single.partners",
+        "x.yaml: training.absent.partners.pool[1]", "x.yaml: sweeps.wide.search_space",
+        "x.yaml: sweeps.elsewhere.search_space",
     }  # fmt: skip
     assert by_key["x.yaml: training.greedy.partners"].expected.startswith("a share of at most 0.75")
     assert by_key["x.yaml: training.single.partners"].found == "1 agent"
+    assert "no_such_module" in by_key["x.yaml: training.absent.partners.pool[1]"].found
+    assert by_key["x.yaml: sweeps.wide.search_space"].found == "0.9"
+    assert by_key["x.yaml: sweeps.elsewhere.search_space"].found == "1 agent"
 
 
 def test_a_validation_pool_that_also_tests():
@@ -267,7 +278,7 @@ def test_a_validation_pool_that_also_tests():
     }  # fmt: skip
     pickup = {"format": "pickup", "missions": ["assembler_2"], "episodes": 2}
     tournaments = {
-        "cup": {**pickup, "candidates": ["mine"], "pool": ["baseline", "random"]},
+        "cup": {**pickup, "candidates": ["mine"], "pool": [full_class_path("baseline"), "random"]},
         "theirs": {**pickup, "candidates": ["other"], "pool": ["noop"]},
         "fair": {**pickup, "candidates": ["mine"], "pool": ["random"]},
     }
