@@ -1,6 +1,6 @@
 # One trial of a sweep at a time: its proposal, then its training and score.
 #
-# REQUIRED INPUTS: none
+# REQUIRED INPUTS: none, but the weights that trials start from, imitate or play beside
 # OUTPUTS:         <out>/sweeps/{sweep}/trial-{trial}/proposal.json, result.json, curve.jsonl
 localrules:
     propose_trial,
