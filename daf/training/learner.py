@@ -157,17 +157,19 @@ class Learner:
     def _own_parts(self, rollout: Rollout, units: int, units_per_part: int) -> list[np.ndarray]:
         """The units of each minibatch of all epochs, on the CPU. Units in which only partners played are left out; of
         the others every process makes the same number of minibatches."""
-        epochs = range(self._hyperparameters.epochs)
         if rollout.learns is None:
-            shuffled = [torch.randperm(units, generator=self.shuffling).numpy() for _ in epochs]
             edges = range(units_per_part, units, units_per_part)
-            return [part for epoch in shuffled for part in np.split(epoch, edges)]
+            return [part for epoch in self._shuffled(units) for part in np.split(epoch, edges)]
         learns = rollout.learns.numpy()
         used = np.flatnonzero(learns.any(axis=0) if rollout.state is not None else learns)
         in_process = self._group.gather(len(used))
         parts = min(-(-max(in_process) // units_per_part), *in_process)
-        shuffled = [used[torch.randperm(len(used), generator=self.shuffling).numpy()] for _ in epochs]
-        return [part for epoch in shuffled for part in np.array_split(epoch, parts)]
+        return [part for epoch in self._shuffled(len(used)) for part in np.array_split(used[epoch], parts)]
+
+    def _shuffled(self, units: int) -> np.ndarray:
+        """An order of the units for each epoch, [epochs, units]."""
+        epochs = range(self._hyperparameters.epochs)
+        return torch.stack([torch.randperm(units, generator=self.shuffling) for _ in epochs]).numpy()
 
     def _advantage_scales(self, parts: list[Tensor]) -> list[tuple[float, float, float]]:
         """For each minibatch, over all processes: the mean and deviation that normalize its advantages (0 and 1 without

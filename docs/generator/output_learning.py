@@ -129,6 +129,7 @@ EVALUATIONS = Keys(
     missions | mapping | with several missions: name → these five values on it; above are those of the target
     """),
     "Each entry of `evaluations`",
+    optional=("missions",),
 )
 
 TRIAL = "sweeps/{sweep}/trial-{trial}"
@@ -296,7 +297,10 @@ TRAINING = [
         "metrics.jsonl",
         "All figures, one line per update; below `state/` while it grows.",
         (METRICS,),
-        optional=("cuda_memory_mb", "teacher_loss", "teacher_coef", "partner_share", "learner_reward"),
+        optional=(
+            "cuda_memory_mb", "teacher_loss", "teacher_coef", "partner_share", "learner_reward",
+            *(field.name for field in METRICS.fields if field.name.startswith("mission_")),
+        ),
         also=(f"{RUN_FOLDER}/state/{{digest}}/metrics.jsonl",),
         copies=tuple(f"{folder}/state/{{digest}}/metrics.jsonl" for folder in TRIAL_FOLDERS),
     ),

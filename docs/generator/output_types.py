@@ -11,11 +11,16 @@ from docs.generator.meanings import Field, fields_of
 
 
 class Keys(NamedTuple):
-    """One table: the keys of a file or of a mapping inside it, or the columns of a table."""
+    """One table: the keys of a file or of a mapping inside it, or the columns of a table.
+
+    Attributes:
+        optional: keys that not every such mapping has.
+    """
 
     fields: list[Field]
     title: str = ""
     noun: str = "Key"
+    optional: tuple[str, ...] = ()
 
 
 class File(NamedTuple):

@@ -384,7 +384,7 @@ def test_a_warm_start_from_files_is_the_same_and_wants_the_same_metric(tmp_path)
 
 @pytest.mark.parametrize("key", ["halving", "early_stopping"])
 def test_a_function_cannot_be_trained_in_parts(key):
-    with pytest.raises(BadInputError, match="only the workflow"):
+    with pytest.raises(BadInputError, match="a function is called only once per trial"):
         sweeps.daf_launch_sweep(DAFSweepConfig.from_dict(sweep().to_dict() | {key: {}}), score)
 
 

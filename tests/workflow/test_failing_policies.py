@@ -82,7 +82,7 @@ def test_the_run_ends_with_exit_code_1_and_names_the_causes(played: tuple[Path, 
     output = done.stdout + done.stderr
     assert "broken on hall: 2 of 2 failed, the first with LookupError: no way (my_policies.py:8 in step_batch" in output
     assert "leaver on hall: 2 of 2 failed, the first with SystemExit: 0 (my_policies.py:12 in step_batch" in output
-    assert re.findall(r"(\w+) · failed", output) == ["check_evaluations"]
+    assert re.findall(r"(\w+) · failed.* · see", output) == ["check_evaluations"]
     assert "RuleException" not in output
 
 

@@ -60,7 +60,9 @@ rule compare_policies:
         ranks="<out>/comparisons/{comparison}/ranks.csv",
         scores=multiext("<out>/comparisons/{comparison}/scores", ".csv", ".parquet"),
         marl_eval="<out>/comparisons/{comparison}/marl_eval.json",
-        curves=multiext("<out>/comparisons/{comparison}/learning_curve", "s.csv", "_runs.csv", "_pairs.csv"),
+        curves="<out>/comparisons/{comparison}/learning_curves.csv",
+        curve_runs="<out>/comparisons/{comparison}/learning_curve_runs.csv",
+        curve_pairs="<out>/comparisons/{comparison}/learning_curve_pairs.csv",
     log:
         "<logs>/comparisons/{comparison}/compare.log",
     benchmark:

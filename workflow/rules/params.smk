@@ -60,11 +60,7 @@ def comparison_params(wildcards):
 
 def interim_params(wildcards):
     """Without what an interim analysis does not read: if it changed, later episodes would be played again."""
-    return {
-        key: value
-        for key, value in comparison_params(wildcards).items()
-        if key != "learning_curves"
-    }
+    return {key: value for key, value in comparison_params(wildcards).items() if key != "learning_curves"}
 
 
 def match_params(wildcards):
@@ -79,11 +75,7 @@ def tournament_params(wildcards):
 
 def interim_tournament_params(wildcards):
     """As `interim_params`."""
-    return {
-        key: value
-        for key, value in tournament_params(wildcards).items()
-        if key != "roles"
-    }
+    return {key: value for key, value in tournament_params(wildcards).items() if key != "roles"}
 
 
 def tournament_series(wildcards):

@@ -99,5 +99,5 @@ def test_the_examples_of_the_readme_are_valid(repository: Path) -> None:
     data: dict[str, Any] = {}
     for block in blocks:
         data |= parse_yaml(block, str(path)) or {}
-    assert set(data) == {"policies", "sweeps", "training", "comparisons"}
+    assert set(data) == {"missions", "policies", "sweeps", "training", "comparisons"}
     ExperimentConfig.from_dict(data, source=str(path))

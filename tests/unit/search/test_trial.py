@@ -338,7 +338,9 @@ def test_the_teacher_of_a_run_is_searched(tmp_path: Path) -> None:
     content["training"]["taught"] |= {key: plan().config.to_dict()[key] for key in ("init_kwargs", "hyperparameters")}
     learning = LearningPlan(ExperimentConfig.from_dict(content))
     settings = learning.sweep_plan("s").trial_settings().to_dict()
-    recipe, weights = ready_recipe(settings, SimpleNamespace(start=[], teacher=learning.teacher_of_trials("s")))
+    recipe, weights = ready_recipe(
+        settings, SimpleNamespace(start=[], teacher=learning.teacher_of_trials("s"), partners=[])
+    )
     ends = set()
     for trial, coef in enumerate((0.5, 2.0)):
         given = assignment(trial=trial, hyperparameters={"teacher.coef": coef, "teacher.mode": "clone"})

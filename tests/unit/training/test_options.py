@@ -53,7 +53,8 @@ def test_without_a_configuration_its_defaults_hold() -> None:
 
 def test_every_key_of_a_run_decides_its_recipe_or_its_options() -> None:
     """A key that reached neither would be without effect."""
-    elsewhere = {"seeds", "sweep", "processes_per_machine"}  # the workflow's jobs; the recipe's world size
+    # The workflow's jobs; the recipe's world size, and its curriculum.
+    elsewhere = {"seeds", "sweep", "processes_per_machine", "missions"}
     renamed = {"num_evaluations", "evaluation_episodes", "evaluation_seed", "objective_metric", "optimize_direction"}
     assert set(DAFTrainingConfig.model_fields) == (
         (set(TrainingRecipe.model_fields) - {"seed", "world_size", "held_out", "code", "stage_version"})
