@@ -98,6 +98,7 @@ def test_the_examples_of_the_readme_are_valid(repository: Path) -> None:
     path = repository / docs.README_PATH
     data: dict[str, Any] = {}
     for block in blocks:
-        data |= parse_yaml(block, str(path)) or {}
+        for section, content in (parse_yaml(block, str(path)) or {}).items():
+            data[section] = data.get(section, {}) | content
     assert set(data) == {"missions", "policies", "sweeps", "training", "comparisons"}
     ExperimentConfig.from_dict(data, source=str(path))
