@@ -46,7 +46,7 @@ def numbers(page: Page) -> list[int]:
     return [int(text) for text in column(page, 0)]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_nothing_is_wrong_with_the_page(report: Path, browser: Browser) -> None:
     assert faults(browser, report) == []
 

@@ -113,7 +113,7 @@ def test_the_contents_of_a_package(package: PackageResult, weights: Path) -> Non
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("mission", [MISSION, "training_facility_1"])
+@pytest.mark.parametrize("mission", [MISSION, pytest.param("training_facility_1", marks=pytest.mark.long)])
 def test_the_commands_of_the_readme_play_with_the_installed_command(mission: str, tmp_path: Path) -> None:
     path = daf_package_policy("starter", None, tmp_path, mission=mission).path
     with zipfile.ZipFile(path) as archive:

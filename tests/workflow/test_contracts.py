@@ -69,6 +69,7 @@ def test_sending_anything_is_never_part_of_everything(dry_run: DryRun) -> None:
     assert job_counts(dry_run(experiment, one))["deploy_policy"] == 1
 
 
+@pytest.mark.long
 def test_a_package_waits_for_what_its_card_tells(dry_run: DryRun) -> None:
     """Its training, the sweep of that, and the comparison; with `comparison: null` it needs no episodes."""
     output = dry_run(SMALL, "package")

@@ -60,6 +60,7 @@ def test_five_policies_that_fail_in_five_ways_are_reported_at_once(folder: Path)
     assert done.stderr.count("broken_policies.py:") >= 4
 
 
+@pytest.mark.long
 def test_scripted_and_trained_policies_of_every_kind_pass(folder: Path) -> None:
     done = plan(
         folder,

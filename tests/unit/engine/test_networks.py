@@ -261,12 +261,12 @@ def test_a_network_that_cannot_be_asked_is_refused(factory: SimulationFactory) -
     assert caught.value.found == "Linear without it"
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("name", "backend"),
     [
         ("lstm", "aot_eager"),  # traced and differentiated, but not translated to C++
-        *(pytest.param(name, "inductor", marks=pytest.mark.long) for name in POLICIES),  # 40 s each
+        *((name, "inductor") for name in POLICIES),
     ],
 )
 def test_compiled_networks_and_half_precision_say_about_the_same(

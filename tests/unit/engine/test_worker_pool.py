@@ -48,7 +48,7 @@ def test_a_script_with_a_guard_plays_its_own_class_in_workers(tmp_path: Path) ->
     assert done.stdout == "played 2 Mine\n", done.stderr
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_script_without_a_guard_is_told_so_in_four_parts(tmp_path: Path) -> None:
     done = run(CLASS + "\nplay()\n", tmp_path, as_file=True)
     assert done.stdout.startswith(str(tmp_path / "script.py"))

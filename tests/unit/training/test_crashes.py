@@ -96,7 +96,10 @@ def outputs(folder: Path) -> dict[str, bytes]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("where", "points"), [("", 6), ("/system/files.py", 4), ("/training/checkpoints.py", 4)])
+@pytest.mark.parametrize(
+    ("where", "points"),
+    [pytest.param("", 6, marks=pytest.mark.long), ("/system/files.py", 4), ("/training/checkpoints.py", 4)],
+)
 def test_killed_anywhere_the_same_command_ends_with_the_same_bytes(where: str, points: int, tmp_path: Path) -> None:
     """Six points in all of the code; and some more while files, checkpoints above all, are being written."""
     code, total = in_a_process(tmp_path / "whole", PACKAGE + where)

@@ -73,7 +73,14 @@ def assert_resumes_to_the_same(folder: Path, whole: Path, agent_steps: int, capf
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("order", ["parent SIGTERM", "parent SIGUSR1", "parent SIGINT", "group SIGINT"])
+@pytest.mark.parametrize(
+    "order",
+    [
+        "parent SIGTERM",
+        *(pytest.param(order, marks=pytest.mark.long) for order in ("parent SIGUSR1", "parent SIGINT")),
+        "group SIGINT",
+    ],
+)
 def test_a_stop_signal_ends_in_a_checkpoint_and_one_line(
     order: str, whole: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -136,7 +136,7 @@ def test_jobs_draw_different_random_numbers(shared: Server) -> None:
     assert second != fourth
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_job_holds_no_more_than_its_level_and_measures_what_it_uses(shared: Server) -> None:
     modules = "[name for name in ('altair', 'matplotlib', 'mettagrid', 'pandas', 'torch') if name in sys.modules]"
     assert shared.value(modules, SCRIPTS) == []
