@@ -403,7 +403,7 @@ LOOKS: Mapping[str, Scenario] = {
     ),
     "4 looks to 64, rare reward 5 % x 20 v steady": _checkpoints(
         episodes([64], a=event(0.05, 20.0), b=gauss(0.02, 1.0)), 64, looks=4, kind="rare event", shift=4.0,
-        says=UNSEEN, reason="the event that decides may not have been seen",
+        says=UNSEEN, reason="the event that decides may not have been seen", why_wide=LAST_LEVEL,
     ),
 }  # fmt: skip
 
