@@ -33,7 +33,7 @@ Seats = Callable[[int, int, int], Sequence[int]]
 
 
 def require_playable(policy: Any, factory: SimulationFactory, mission: str) -> None:
-    """Refuse a partner whose actions on a mission cannot be kept to be played again.
+    """Refuse a partner whose actions on a mission cannot be kept to be replayed.
 
     Args:
         policy: as it was built for the mission.

@@ -59,7 +59,7 @@ def comparison_params(wildcards):
 
 
 def interim_params(wildcards):
-    """Without what an interim analysis does not read: if it changed, later episodes would be played again."""
+    """Without what an interim analysis does not read: if it changed, later episodes would be replayed."""
     return {key: value for key, value in comparison_params(wildcards).items() if key != "learning_curves"}
 
 
