@@ -307,7 +307,7 @@ def test_a_group_goes_on_after_an_environment_worker_of_a_rank_was_killed(
     wait_for(lambda: lines_in(growing) >= 3, process)
     rank = next(rank for rank in ranks_of(process) if len(rank.children()) == 2)
     rank.children()[1].send_signal(signal.SIGKILL)
-    assert process.wait(180) == 0
+    assert process.wait(400) == 0
     (failure,) = read_failures(state_folder(tmp_path / "cut", recipe))
     assert failure["cause"] == "worker_killed"
     assert "killed by SIGKILL" in failure["reason"]
@@ -333,7 +333,7 @@ def test_a_preempted_group_asks_to_be_started_again_and_then_ends_the_same(
     assert not (tmp_path / "cut" / "model.safetensors").exists()
     again = start(tmp_path / "cut", recipe)
     started.append(again)
-    assert again.wait(180) == 0
+    assert again.wait(400) == 0
     assert (tmp_path / "cut" / "model.safetensors").read_bytes() == whole
 
 
