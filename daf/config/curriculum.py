@@ -13,8 +13,6 @@ from daf.errors import did_you_mean
 from daf.system.user_paths import NameOrPath
 from daf.system.validated import wrong_value
 
-LEARNING_PROGRESS = "learning_progress"
-
 Weight = Annotated[float, Field(ge=0.0)]
 
 
@@ -108,7 +106,7 @@ def curriculum_recipe(run: Run, missions: dict[str, MissionConfig]) -> Curriculu
     config = run.curriculum
     if config is None:
         return CurriculumRecipe(missions=weighted)
-    if config.mode == LEARNING_PROGRESS:
+    if config.mode == "learning_progress":
         return CurriculumRecipe(
             missions=weighted,
             mode=config.mode,
@@ -121,6 +119,11 @@ def curriculum_recipe(run: Run, missions: dict[str, MissionConfig]) -> Curriculu
         for phase in config.schedule
     )
     return CurriculumRecipe(missions=weighted, mode=config.mode, schedule=schedule)
+
+
+def follows_progress(run: Run) -> bool:
+    """Whether the run's objective decides which missions it plays."""
+    return run.curriculum is not None and run.curriculum.mode == "learning_progress"
 
 
 def missions_of(run: Run) -> list[str]:

@@ -32,7 +32,7 @@ Weights = Mapping[str, Tensor]
 Seats = Callable[[int, int, int], Sequence[int]]
 
 
-def require_playable(policy: Any, factory: SimulationFactory, mission: str) -> None:
+def require_playable(policy: Any, label: str, factory: SimulationFactory, mission: str) -> None:
     """Refuse a partner whose actions on a mission cannot be kept to be replayed.
 
     Args:
@@ -41,7 +41,7 @@ def require_playable(policy: Any, factory: SimulationFactory, mission: str) -> N
     Raises:
         BadInputError: see `require_loggable`.
     """
-    if _network_of(policy, mission) is None:
+    if _network_of(policy, label) is None:
         require_loggable(factory, mission)
 
 

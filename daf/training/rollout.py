@@ -264,7 +264,8 @@ class Collector:
             gae_lambda=hyperparameters.gae_lambda,
         )
         log_probs = torch.log_softmax(columns.logits, dim=2)
-        columns.labels[~columns.learns] = NO_LABEL
+        if self.partners is not None:
+            columns.labels[~columns.learns] = NO_LABEL
         rollout = Rollout(
             observations=self._store.all(),
             actions=columns.actions,

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from daf.config import DAFSweepConfig, DAFTrainingConfig, MissionConfig, PolicyConfig
-from daf.config.curriculum import LEARNING_PROGRESS, missions_of
+from daf.config.curriculum import follows_progress, missions_of
 from daf.config.partners import PartnersConfig
 from daf.config.recipes import MissionRecipe, held_out_recipe
 from daf.config.trial_training import most_partners, searched_starts
@@ -199,9 +199,9 @@ class _EngineCheck:
         if mission in self._factories and policy.training is not None:
             self._transfer(policy.training, mission)
         elif mission in self._factories and not policy.policies and not runs_user_code(policy):
-            built = build_policy(resolve_policy(policy), self._interface(mission))
+            built = build_policy(resolved := resolve_policy(policy), self._interface(mission))
             if seated:
-                require_playable(built, self._factories[mission], mission)
+                require_playable(built, resolved.label, self._factories[mission], mission)
 
     def _seats(self, partners: PartnersConfig, mission: str) -> None:
         if mission in self._factories:
@@ -234,7 +234,7 @@ class _EngineCheck:
     def trainings(self) -> None:
         """The objectives of held-out evaluations, and the trackers."""
         for name, run in self._experiment.training.items():
-            measured = held_out_recipe(run) is not None or (run.curriculum and run.curriculum.mode == LEARNING_PROGRESS)
+            measured = held_out_recipe(run) is not None or follows_progress(run)
             for mission in missions_of(run) if measured else ():
                 self._check_objective(f"training.{name}", mission, run.objective_metric)
             self._attempt(f"training.{name}.trackers", check_trackers, run.trackers)

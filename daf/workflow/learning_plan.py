@@ -63,7 +63,7 @@ class LearningPlan:
         experiment, base = self.experiment, None
         if sweep.training is not None:
             run = self.run(sweep.training)
-            base = self._recipe(run.model_copy(update={"num_steps": sweep.steps_per_trial}), run.seeds[0])
+            base = self._recipe(run, run.seeds[0])
             searched = dict.fromkeys(section_keys(sweep.search_space))
             with_sections(base.model_dump(), searched, f"sweep '{sweep.name}': search_space")
         return SweepPlan(sweep, experiment.missions, experiment.evaluation, dict(experiment.training), base)
