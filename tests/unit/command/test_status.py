@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from daf.command import logs
 from daf.command.main import main
 from daf.logging_config import DAFLogger
 from daf.system.job_records import JobRecord, record_path
@@ -24,6 +25,7 @@ from daf.workflow import status_words
 from daf.workflow.run_record import RUN, SILENT_SECONDS, PlannedJob, RunRecord, begin_run, end_run
 from daf.workflow.status import ExperimentStatus, read_status
 from daf.workflow.submission import Submission
+from tests.clocks import set_clock
 
 OWN = ProcessIdentity.own()
 
@@ -295,7 +297,7 @@ def test_logs_of_a_job_are_followed_until_it_ends(
             log.write("second\n")
         finish(tmp_path, JOBS[1])
 
-    monkeypatch.setattr("daf.command.logs.time.sleep", meanwhile)
+    set_clock(monkeypatch, logs, sleep=meanwhile)
     assert main(["logs", str(tmp_path), "--follow", "--job", "trial b"]) == 0
     assert capsys.readouterr().out.splitlines()[1:] == ["first", "second"]
 

@@ -15,12 +15,14 @@ from mettagrid.runner.rollout import single_episode_rollout
 from mettagrid.simulator import Action, AgentObservation
 
 from daf.config import MissionConfig
+from daf.engine import rollout
 from daf.engine.episode import PlayedEpisode, unpack_actions
 from daf.engine.evaluation import evaluate_policy
 from daf.engine.missions import Mission, resolve_mission
 from daf.engine.observations import TokenTable
 from daf.engine.rollout import play_agents, play_step_batch
 from daf.engine.simulation import SimulationFactory
+from tests.clocks import set_clock
 
 SEED = 3
 
@@ -207,7 +209,7 @@ def test_a_batch_that_takes_too_long_for_each_of_its_agents_is_noops(
 ) -> None:
     factory = SimulationFactory(resolve_mission(MissionConfig(source="tutorial.miner", max_steps=5)).env_config)
     assert factory.num_agents == 4
-    monkeypatch.setattr(time, "perf_counter_ns", partial(next, itertools.count(0, took_ms * 1_000_000)))
+    set_clock(monkeypatch, rollout, perf_counter_ns=partial(next, itertools.count(0, took_ms * 1_000_000)))
     episode = play_step_batch(Northwards(factory.interface), factory, SEED, max_action_time_ms=100)
     assert episode.timeouts == (5 * 4 if slow else 0)
     chosen = "noop" if slow else "move_north"

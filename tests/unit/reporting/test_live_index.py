@@ -18,6 +18,7 @@ from daf.reporting.beside_run import END
 from daf.reporting.live_index import LOG, LiveIndex, follow
 from daf.workflow.run_history import read_history
 from daf.workflow.run_record import end_run
+from tests.clocks import set_clock
 from tests.run_files import begin, dead, finish, job, page, start
 
 JOBS = [job("sweeps/miner/trial-0000"), job("comparisons/main/report", "render_report")]
@@ -108,7 +109,7 @@ def test_nothing_is_written_while_nothing_changes(tmp_path: Path, run: Any, monk
 def test_the_longer_a_page_takes_the_longer_it_rests(tmp_path: Path, run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     begin(tmp_path, JOBS)
     clock = iter(range(0, 10_000, 3))  # every question takes 3 s
-    monkeypatch.setattr("time.monotonic", lambda: float(next(clock)))
+    set_clock(monkeypatch, live_index, monotonic=lambda: float(next(clock)))
     pauses = run(tmp_path, lambda: None, lambda: None)
     assert pauses[0] == 0
     assert all(pause >= 3 / live_index.SHARE for pause in pauses[1:])

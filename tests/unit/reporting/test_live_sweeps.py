@@ -14,6 +14,7 @@ from daf.reporting.live_sweeps import LIVE_PAGE, LivePages, follow, sweeps_to_fo
 from daf.search.plan import SweepPlan
 from daf.search.space import build_space
 from daf.system.files import write_json, write_text
+from tests.clocks import set_clock
 from tests.sweep_results import record, sweep_config
 
 
@@ -204,7 +205,7 @@ def test_after_a_run_without_the_report_the_page_says_how_to_make_it(config, fol
 def test_the_longer_a_page_takes_the_longer_it_rests(config, folder, run, pauses, monkeypatch):
     used = [0.0]
     draw = live_sweeps._Follower._draw_trials
-    monkeypatch.setattr("time.process_time", lambda: used[0])
+    set_clock(monkeypatch, live_sweeps, process_time=lambda: used[0])
     monkeypatch.setattr(live_sweeps._Follower, "_draw_trials", lambda one: (draw(one), used.insert(0, used[0] + 3.0)))
     run(
         followed(config),
