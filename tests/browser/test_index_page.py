@@ -17,6 +17,7 @@ from daf.workflow.run_record import end_run
 from daf.workflow.status import read_status
 from tests.browser.tools import faults, opened
 from tests.run_files import OWN, begin, comparison, dead, fail, finish, job, mission, page, start
+from tests.stages import others_long
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -64,7 +65,7 @@ def fill(out: Path, state: str) -> None:
         end_run(out, "done" if state == "done" else "failed")
 
 
-@pytest.mark.parametrize("state", STATES)
+@pytest.mark.parametrize("state", others_long(STATES, "failed"))
 def test_nothing_is_wrong_for_any_reader(browser: Browser, tmp_path: Path, state: str) -> None:
     index = write(tmp_path, state)
     assert faults(browser, index) == []

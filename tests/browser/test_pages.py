@@ -21,6 +21,7 @@ from daf.search.analysis import analyze
 from daf.statistics.comparison import compare_episodes
 from tests.browser.tools import faults, opened
 from tests.mission_pages import walk, write_page
+from tests.stages import others_long
 from tests.sweep_results import made_up_sweep
 from tests.tournament_results import made_up_tournament
 
@@ -120,7 +121,9 @@ def page(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
 # ---- what they are like -------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("page", DEFAULT, indirect=True)
+@pytest.mark.parametrize(
+    "page", others_long(DEFAULT, "mission", "sweep"), indirect=True
+)  # test_report has a comparison
 def test_a_page_has_no_faults_and_stays_small(browser: Browser, page: Path) -> None:
     assert faults(browser, page) == []
     assert page.stat().st_size < BUDGET

@@ -43,7 +43,7 @@ MARKS = {
     "agent_roles.py": pytest.mark.long,
     "compare_policies.py": pytest.mark.slow,
     "curriculum.py": pytest.mark.long,
-    "package_policy.py": pytest.mark.slow,
+    "package_policy.py": pytest.mark.long,
     "launch_sweep.py": pytest.mark.long,  # test_specification.py runs a sweep and a training, too
     "partners.py": pytest.mark.long,
     "start_from.py": pytest.mark.long,

@@ -26,6 +26,7 @@ from daf.packaging.manifest import Manifest, contents, manifest_path_of, read_ma
 from daf.packaging.registry import FolderRegistry
 from daf.packaging.source import collect_source
 from daf.system.files import file_sha256, write_json
+from tests.stages import others_long
 from tests.unit.network_source import RECURRENT_NET
 
 MISSION = "tutorial.miner"
@@ -54,7 +55,7 @@ def package(weights: Path, tmp_path_factory: pytest.TempPathFactory) -> PackageR
     )
 
 
-@pytest.fixture(scope="module", params=["grid", "lstm"])
+@pytest.fixture(scope="module", params=others_long(["grid", "lstm"], "lstm"))
 def model(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model as a training publishes it."""
     from daf.config import Hyperparameters, MissionConfig, PolicyConfig

@@ -11,11 +11,12 @@ from pathlib import Path
 import pytest
 
 from daf.system.files import PROJECT
+from tests.stages import others_long
 from tests.workflow.tools import SMALL, skip_engine_check, write_experiment
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["run {v2}", "{sweep}", "a}b{c"])
+@pytest.mark.parametrize("name", others_long(["run {v2}", "{sweep}", "a}b{c"], "{sweep}"))
 def test_a_clone_may_lie_in_a_folder_with_braces(name: str, tmp_path: Path) -> None:
     clone = tmp_path / name
     clone.mkdir()

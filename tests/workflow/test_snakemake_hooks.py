@@ -12,6 +12,7 @@ import pytest
 
 from daf.system.job_states import JobState
 from daf.workflow.forked_jobs import is_possible
+from tests.stages import others_long
 from tests.workflow.conftest import environment
 
 pytestmark = pytest.mark.slow
@@ -97,7 +98,7 @@ def heard(lines: list[str]) -> list[str]:
     return [line.removeprefix("HEARD ") for line in lines if line.startswith("HEARD ")]
 
 
-@pytest.mark.parametrize("switch", ["1", "0"])
+@pytest.mark.parametrize("switch", others_long(["1", "0"], "1"))
 def test_jobs_start_as_snakemake_would_start_them(tmp_path: Path, switch: str) -> None:
     lines = run(tmp_path, DAF_FORK_SERVER=switch)
     expected = {

@@ -20,6 +20,7 @@ from daf.search.files import propose_trial, read_results
 from daf.search.plan import SweepPlan
 from daf.sweeps import daf_sweep_analysis, daf_sweep_best_config
 from daf.system.files import with_digest
+from tests.stages import others_long
 from tests.workflow.conftest import DryRun
 from tests.workflow.tools import PROJECT, job_counts, skip_engine_check, snakemake, write_experiment
 
@@ -62,7 +63,7 @@ def batched(folder: Path, number: int, *arguments: str) -> subprocess.CompletedP
 # ---- what is planned -------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("trials", "blocks"), [(60, 2), (300, 18)])
+@pytest.mark.parametrize(("trials", "blocks"), others_long([(60, 2), (300, 18)], (300, 18)))
 def test_a_dry_run_shows_every_trial_and_few_blocks(dry_run: DryRun, trials: int, blocks: int) -> None:
     experiment = {**EXPERIMENT, "sweeps": {"adaptive": {**ADAPTIVE, "num_trials": trials, "lag": 16}}}
     counts = job_counts(dry_run(experiment, "sweep"))

@@ -27,6 +27,7 @@ from daf.engine.missions import Mission, list_missions, resolve_mission
 from daf.engine.networks import PolicyNetwork
 from daf.episodes.table import EPISODE_COLUMNS
 from daf.errors import BadInputError, DafError, UnfitEnvironmentError
+from tests.stages import others_long
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -74,8 +75,9 @@ def rows(frame: pd.DataFrame) -> list[dict[str, Any]]:
 # ---- against the engine -----------------------------------------------------------------------------------
 
 
+QUICK_MISSIONS = ("arena", "tutorial.miner", "distant_resources_easy")
 MISSIONS = [
-    pytest.param(name, marks=pytest.mark.long) if name == "easy_large_hearts" else name  # 6 s for every map
+    name
     for name in list_missions()
     if name != "easy_hearts_training"  # the engine cannot build it
 ]
@@ -118,7 +120,7 @@ def assert_equal_to_the_engine(name: str, mission: Mission, folder: Path, episod
     return found
 
 
-@pytest.mark.parametrize("source", MISSIONS)
+@pytest.mark.parametrize("source", others_long(MISSIONS, *QUICK_MISSIONS))
 def test_episodes_of_deterministic_policies_are_the_engines_own(source: str, tmp_path: Path) -> None:
     mission = on_any_mission(source, max_steps=12)
     for name in ("starter", "grid"):
@@ -252,13 +254,8 @@ def test_rows_with_many_tokens_do_not_change_their_neighbours(
         assert (played(number, 1)[:, mine] == whole[:, mine]).all()
 
 
-QUICK = ("grid", "starter", "their_policies.Wanderer")  # weights, no weights, foreign code
-
-
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "name", [name if name in QUICK else pytest.param(name, marks=pytest.mark.long) for name in SUBJECTS]
-)
+@pytest.mark.parametrize("name", others_long(SUBJECTS, "grid"))
 def test_two_workers_give_the_same_rows(name: str, weights: Path) -> None:
     mission, policy = short("training_facility_1", max_steps=25), subject(name, weights)
     alone = rows(evaluate_policy(policy, mission, episodes=5, seed=SEED))

@@ -19,6 +19,7 @@ from daf.engine.observations import LazyObservation, TokenTable
 from daf.engine.policies import build_policy, resolve_policy
 from daf.engine.simulation import AgentBuffers, SimulationFactory
 from daf.policies import NetworkPolicy
+from tests.stages import others_long
 from tests.unit.engine import networks_of_users
 from tests.unit.engine.networks_of_users import Bag, Marcher, Rememberer, RemembererOfTwo, Scout
 
@@ -287,7 +288,7 @@ def rewards(policy, **options):
     return frame
 
 
-@pytest.mark.parametrize("name", ["Scout", "Rememberer", "Marcher"])
+@pytest.mark.parametrize("name", others_long(["Scout", "Rememberer", "Marcher"], "Rememberer"))
 def test_episodes_do_not_depend_on_how_they_are_shared(name):
     alone = rewards(f"{USERS}.{name}")
     shared = rewards(f"{USERS}.{name}", workers=2)

@@ -15,6 +15,7 @@ from daf.comparison import ComparisonResults, daf_compare_scores
 from daf.statistics import effects, hypothesis_tests, intervals, large_samples, ranking
 from daf.statistics.records import IN_UNITS_OF_SCORES, PairRecord, SummaryRecord
 from daf.system.columns import columns_of
+from tests.stages import others_long
 
 UNITS = (1e-100, 1e-60, 1e-12, 1e-9, 0.1, 7.0, 1e12, 1e150, 1e200, 1e300)
 DIFFERENT_BY_UNIT = {
@@ -70,7 +71,7 @@ def assert_same(ours: ComparisonResults, theirs: ComparisonResults, unit: float)
 
 
 @pytest.mark.parametrize("kind", ["normal", "ties", "constant", "far from zero", "cancelling"])
-@pytest.mark.parametrize("seeds", [True, False])
+@pytest.mark.parametrize("seeds", others_long([True, False], True))
 def test_results_do_not_depend_on_the_unit_of_scores(kind: str, seeds: bool) -> None:
     frame = table(kind)
     if not seeds:
@@ -157,7 +158,7 @@ def test_missions_may_have_units_of_their_own() -> None:
         assert [r.effect for r in ours] == pytest.approx([r.effect for r in theirs])
 
 
-@pytest.mark.parametrize("unit", [1e-100, 1e-12, 1e200, 1e300])
+@pytest.mark.parametrize("unit", others_long([1e-100, 1e-12, 1e200, 1e300], 1e-100, 1e300))
 def test_pages_show_scores_in_any_unit(unit: float, tmp_path: Path) -> None:
     results = compare(table("normal"), unit, output_dir=tmp_path)
     page = (tmp_path / "report.html").read_text(encoding="utf-8")

@@ -29,6 +29,7 @@ from daf.training.checkpoints import load_newest_checkpoint
 from daf.training.loop import train
 from daf.training.options import RunOptions
 from daf.training.paths import state_folder
+from tests.stages import others_long
 from tests.unit.training.forked import PROCESSES, start
 
 PACKAGE = str(Path(daf.__file__).parent)
@@ -98,7 +99,7 @@ def outputs(folder: Path) -> dict[str, bytes]:
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("where", "points"),
-    [pytest.param("", 6, marks=pytest.mark.long), ("/system/files.py", 4), ("/training/checkpoints.py", 4)],
+    others_long([("", 6), ("/system/files.py", 4), ("/training/checkpoints.py", 4)], ("/training/checkpoints.py", 4)),
 )
 def test_killed_anywhere_the_same_command_ends_with_the_same_bytes(where: str, points: int, tmp_path: Path) -> None:
     """Six points in all of the code; and some more while files, checkpoints above all, are being written."""

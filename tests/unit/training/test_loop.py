@@ -31,6 +31,7 @@ from daf.training.options import RunOptions
 from daf.training.outcome import TrainingOutcome
 from daf.training.paths import outcome_path, state_folder
 from daf.training.trainer import Trainer
+from tests.stages import others_long
 from tests.unit.training.forked import start_worker
 from tests.unit.training.small import metrics_of
 
@@ -294,7 +295,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Result:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1, signal.SIGKILL])
+@pytest.mark.parametrize("number", others_long([signal.SIGTERM, signal.SIGUSR1, signal.SIGKILL], signal.SIGKILL))
 def test_a_worker_that_is_stopped_ends_with_the_same_bytes(
     number: signal.Signals, whole: Result, tmp_path: Path
 ) -> None:
