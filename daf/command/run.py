@@ -121,7 +121,7 @@ def run_here(command: list[str], *, as_plan: bool = False) -> int:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-    if interrupted or code == -signal.SIGINT:
+    if interrupted or code in (-signal.SIGINT, EXIT_INTERRUPTED):  # the second by `daf stop`
         print("Stopped. Finished files and checkpoints are kept.")
         return EXIT_INTERRUPTED
     if code < 0:  # it could not say so itself

@@ -65,8 +65,9 @@ def open_endpoint(address: str | Path) -> Endpoint:
             hint = "mount its folder here, and name that: file:///folder"
             raise BadInputError("a folder of this machine", f"one of {parts.netloc}", "endpoint", hint)
         return FolderEndpoint(user_path(unquote(parts.path), "endpoint"))
-    if "://" in text:
-        raise BadInputError("a folder, file:// or http(s):// address", f"{parts.scheme}://…", "endpoint")
+    if parts.scheme:
+        hint = "" if "://" in text else "begin the name of a folder that has a colon with ./"
+        raise BadInputError("a folder, file:// or http(s):// address", f"{parts.scheme}:…", "endpoint", hint)
     return FolderEndpoint(user_path(text, "endpoint"))
 
 

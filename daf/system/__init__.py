@@ -26,6 +26,7 @@ progress         progress of a loop, as lines
 live_progress    the same as one line that changes, in a terminal or notebook
 notebooks        whether this process runs a notebook
 waiting          what a silent command waits for
+interrupts       whether a person interrupted the workflow
 shown            results as a person sees them, in a terminal and in a notebook
 nouns            nouns that agree with their number
 checks           results of checks of a machine or a package

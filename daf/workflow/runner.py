@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import signal
-import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING
 
 from daf.config import ExperimentConfig
 from daf.errors import BadInputError, WorkflowFailedError, ending_in_one_line
 from daf.system.files import PROJECT
+from daf.system.interrupts import interrupts_noticed
 from daf.system.user_paths import user_path
 from daf.workflow.lock import SNAKEMAKE, leave
 from daf.workflow.notebook import progress_in_notebook
@@ -53,7 +51,7 @@ def run_workflow(
     try:
         with (
             progress_in_notebook(experiment.name, experiment.daf.output_dir, dry_run=dry_run),
-            _interrupts_noticed() as interrupts,
+            interrupts_noticed() as interrupts,
             open_dag(config_path, targets, cores=cores, quiet=quiet) as dag,
         ):
             dag.execute_workflow(
@@ -72,25 +70,6 @@ def run_workflow(
             "workflow",
             "the messages above and the logs under <output_dir>/logs say which rule failed; run again to continue",
         ) from error
-
-
-@contextmanager
-def _interrupts_noticed() -> Iterator[list[int]]:
-    """A list that gets an entry with every Ctrl-C: Snakemake stops its jobs, but reports only that it failed."""
-    noticed: list[int] = []
-    if threading.current_thread() is not threading.main_thread():
-        yield noticed
-        return
-
-    def notice(number: int, frame: FrameType | None) -> None:
-        noticed.append(number)
-        signal.default_int_handler(number, frame)
-
-    before = signal.signal(signal.SIGINT, notice)
-    try:
-        yield noticed
-    finally:
-        signal.signal(signal.SIGINT, before)
 
 
 @contextmanager

@@ -1,7 +1,7 @@
 """Snakemake as `daf run` and `make run` start it: `python -m daf.workflow.start [arguments of snakemake]`.
 
-It is `snakemake` with three differences: it uses all cores by default, its first line is not about
-profiles, and no silence is long.
+It is `snakemake` with four differences: it uses all cores by default, its first line is not about
+profiles, no silence is long, and after Ctrl-C it ends as programs do (130).
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from daf.errors import EXIT_INTERRUPTED
+from daf.system.interrupts import interrupts_noticed
 from daf.system.limits import usable_cpus
 from daf.system.waiting import waiting_for
 
@@ -33,8 +35,13 @@ def main() -> None:
         # Whoever reads the command line of this process, its profile among them, sees Snakemake's own.
         sys.argv[0] = str(Path(snakemake.cli.__file__).with_name("__main__.py"))
         drop_words_about_profiles()
-        with waiting_for("the workflow to be planned"):
-            snakemake.cli.main()
+        with interrupts_noticed() as interrupts, waiting_for("the workflow to be planned"):
+            try:
+                snakemake.cli.main()
+            except SystemExit as ended:
+                if interrupts and ended.code:
+                    sys.exit(EXIT_INTERRUPTED)
+                raise
 
 
 def _all_cores(arguments: Sequence[str], environment: Mapping[str, str]) -> list[str]:

@@ -620,7 +620,9 @@ def test_servers_need_a_token_and_cannot_roll_back(
     assert Stub.requests == []
 
 
-@pytest.mark.parametrize("address", ["http://example.org", "https://user:pw@example.org", "s3://bucket/x"])
+@pytest.mark.parametrize(
+    "address", ["http://example.org", "https://user:pw@example.org", "s3://bucket/x", "folder:out/registry"]
+)
 def test_addresses_that_would_leak_or_mean_nothing(address: str) -> None:
     with pytest.raises(BadInputError) as caught:
         open_endpoint(address)

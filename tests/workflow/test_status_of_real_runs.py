@@ -1,4 +1,4 @@
-"""`daf status` while a real run is killed, resumed and finished on this machine."""
+"""`daf status` while a real run is killed, stopped, resumed and finished on this machine."""
 
 from __future__ import annotations
 
@@ -49,8 +49,8 @@ def wait_for(what: str, condition: Callable[[], bool], run: subprocess.Popen[byt
         time.sleep(0.2)
 
 
-def test_status_is_right_while_a_run_is_killed_resumed_and_finished(tmp_path: Path) -> None:
-    write_experiment(tmp_path, experiment(updates=60))
+def test_status_is_right_while_a_run_is_killed_stopped_resumed_and_finished(tmp_path: Path) -> None:
+    write_experiment(tmp_path, experiment(updates=90))
     skip_engine_check(tmp_path)
     run = start(tmp_path)
     wait_for("updates", lambda: updates_made(tmp_path) >= 3, run)
@@ -66,6 +66,14 @@ def test_status_is_right_while_a_run_is_killed_resumed_and_finished(tmp_path: Pa
     wait_for("the second run", lambda: status(tmp_path)["state"] == "running", run)
     answer = status(tmp_path)
     assert answer["up_to_date_before"] == before
+    updates = updates_made(tmp_path)
+    wait_for("more updates", lambda: updates_made(tmp_path) > updates, run)
+    subprocess.run([*DAF, "stop"], cwd=tmp_path, env=environment(), check=True)
+    assert run.wait(60) == 130
+    answer = status(tmp_path)
+    assert (answer["state"], jobs(answer)) == ("failed", [("train_policy", "stopped")])
+
+    run = start(tmp_path)
     assert run.wait(300) == 0, (tmp_path / "run.log").read_text()
     answer = status(tmp_path)
     assert (answer["state"], answer["jobs"], answer["left"]) == ("done", [], {})
