@@ -22,24 +22,29 @@ import torch
 
 import daf
 from daf.config import Hyperparameters, MissionConfig
+from daf.config.curriculum import CurriculumRecipe, WeightedRecipe
+from daf.config.frozen_policy import FrozenPolicyRecipe
+from daf.config.partners import HistoryRecipe, PartnersRecipe
 from daf.config.recipes import HeldOutRecipe, MissionRecipe, TrainingRecipe
+from daf.config.teacher import TeacherRecipe
 from daf.distributed.process_group import Group
 from daf.logging_config import create_daf_logger
 from daf.training.checkpoints import load_newest_checkpoint
 from daf.training.loop import train
 from daf.training.options import RunOptions
 from daf.training.paths import state_folder
-from tests.stages import others_long
 from tests.unit.training.forked import PROCESSES, start
 
 PACKAGE = str(Path(daf.__file__).parent)
+
+UPDATE_STEPS = 2 * 4 * 8
 
 RECIPE = TrainingRecipe(
     mission=MissionRecipe.of("short", {"short": MissionConfig(source="training_facility_1", max_steps=9)}),
     policy_class_path="lstm",
     init_kwargs={},
     hyperparameters=Hyperparameters(num_envs=2, horizon=8, minibatch_size=32),
-    num_steps=6 * 2 * 4 * 8,
+    num_steps=6 * UPDATE_STEPS,
     seed=1,
     world_size=1,
     held_out=HeldOutRecipe(
@@ -48,10 +53,26 @@ RECIPE = TrainingRecipe(
 )
 
 
-def run(folder: Path) -> None:
+# Led: by a teacher, over two missions, beside a script and its own earlier checkpoints.
+SHORTER = MissionRecipe.of("shorter", {"shorter": MissionConfig(source="training_facility_1", max_steps=5)})
+LED = RECIPE.model_copy(
+    update={
+        "curriculum": CurriculumRecipe(
+            missions=(WeightedRecipe(mission=RECIPE.mission, weight=1), WeightedRecipe(mission=SHORTER, weight=1)),
+            mode="learning_progress", window=2, floor=0.2,
+        ),
+        "teacher": TeacherRecipe(class_path="starter", steps=4 * UPDATE_STEPS),
+        "partners": PartnersRecipe(
+            pool=(FrozenPolicyRecipe(class_path="starter"),), history=HistoryRecipe(every=UPDATE_STEPS), share=0.5
+        ),
+    }
+)  # fmt: skip
+
+
+def run(folder: Path, recipe: TrainingRecipe = RECIPE) -> None:
     logger = create_daf_logger("test", level="error")
     options = RunOptions(label="test", checkpoint_interval_steps=1)
-    train(RECIPE, folder, options, group=Group(), device=torch.device("cpu"), logger=logger)
+    train(recipe, folder, options, group=Group(), device=torch.device("cpu"), logger=logger)
 
 
 class Lines:
@@ -72,21 +93,23 @@ class Lines:
         return self.line
 
 
-def run_to_line(folder: Path, where: str | None, number: int | None, report: Any) -> None:
+def run_to_line(recipe: TrainingRecipe, folder: Path, where: str | None, number: int | None, report: Any) -> None:
     if where is None:
-        run(folder)
+        run(folder, recipe)
         return
     lines = Lines(where, number, lambda: os.kill(os.getpid(), signal.SIGKILL))
     sys.settrace(lines)
-    run(folder)
+    run(folder, recipe)
     sys.settrace(None)
     report.send(lines.count)
 
 
-def in_a_process(folder: Path, where: str | None = None, number: int | None = None) -> tuple[int | None, int]:
+def in_a_process(
+    recipe: TrainingRecipe, folder: Path, where: str | None = None, number: int | None = None
+) -> tuple[int | None, int]:
     """Exit code of training in a separate process, and, if it finished, how many lines it ran `where`."""
     receiving, sending = PROCESSES.Pipe(duplex=False)
-    process = start(run_to_line, folder, where, number, sending)
+    process = start(run_to_line, recipe, folder, where, number, sending)
     sending.close()
     process.join(120)
     return process.exitcode, receiving.recv() if process.exitcode == 0 and where else 0
@@ -98,22 +121,29 @@ def outputs(folder: Path) -> dict[str, bytes]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("where", "points"),
-    others_long([("", 6), ("/system/files.py", 4), ("/training/checkpoints.py", 4)], ("/training/checkpoints.py", 4)),
+    ("recipe", "where", "points"),
+    [
+        pytest.param(RECIPE, "/training/checkpoints.py", 4, id="checkpoints"),
+        pytest.param(RECIPE, "/system/files.py", 4, id="files", marks=pytest.mark.long),
+        pytest.param(RECIPE, "", 6, id="anywhere", marks=pytest.mark.long),
+        pytest.param(LED, "", 6, id="led", marks=pytest.mark.long),
+    ],
 )
-def test_killed_anywhere_the_same_command_ends_with_the_same_bytes(where: str, points: int, tmp_path: Path) -> None:
+def test_killed_anywhere_the_same_command_ends_with_the_same_bytes(
+    recipe: TrainingRecipe, where: str, points: int, tmp_path: Path
+) -> None:
     """Six points in all of the code; and some more while files, checkpoints above all, are being written."""
-    code, total = in_a_process(tmp_path / "whole", PACKAGE + where)
+    code, total = in_a_process(recipe, tmp_path / "whole", PACKAGE + where)
     assert code == 0
     assert total > 10 * points
     resumed = 0
     for number in random.Random(7).sample(range(1, total + 1), points):
         folder = tmp_path / str(number)
-        code, _ = in_a_process(folder, PACKAGE + where, number)
+        code, _ = in_a_process(recipe, folder, PACKAGE + where, number)
         assert code == -signal.SIGKILL
-        assert load_newest_checkpoint(state_folder(folder, RECIPE), pytest.fail) is not None or number < total / 2
-        resumed += any(state_folder(folder, RECIPE).glob("checkpoint-*"))
-        code, _ = in_a_process(folder)
+        assert load_newest_checkpoint(state_folder(folder, recipe), pytest.fail) is not None or number < total / 2
+        resumed += any(state_folder(folder, recipe).glob("checkpoint-*"))
+        code, _ = in_a_process(recipe, folder)
         assert code == 0
         assert outputs(folder) == outputs(tmp_path / "whole")
     assert resumed > points / 4
