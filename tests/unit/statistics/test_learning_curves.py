@@ -155,6 +155,18 @@ def test_a_permutation_test_counts_among_the_tests() -> None:
     assert [row.p_holm for row in rows] == [pytest.approx(holm[row.p]) for row in rows]
 
 
+def test_verdicts_of_permutation_tests_are_those_of_the_adjusted_p() -> None:
+    """Four seeds against four: p = 2/70 = .029, which three such tests make .086."""
+    first = {"a": [0, 1, 1, 1, 1], "b": [0, 0, 0, 0, 0], "c": [0, 0, 1, 1, 1]}
+    curves = {(policy, seed): curve(rewards) for policy, rewards in first.items() for seed in range(4)}
+    score = {"learning_curves": {"score": 1}}
+    rows = compare_curves(curves, config(*first, **score)).pairs
+    steps = [(row.p, row.p_holm, row.verdict) for row in rows if row.quantity == "steps_to_score"]
+    assert steps == [(pytest.approx(2 / 70), pytest.approx(6 / 70), "inconclusive")] * 3
+    two = {key: one for key, one in curves.items() if key[0] != "c"}
+    assert pair(compare_curves(two, config("a", "b", **score)), "steps_to_score").verdict == "better"
+
+
 def test_unequal_budgets_are_compared_up_to_the_shorter() -> None:
     curves = {("a", seed): curve([0.1, 0.2, 0.3, 0.4 + seed / 100, 2.0]) for seed in range(3)}
     curves |= {("b", seed): curve([0.1, 0.2, 0.3, 0.4 + seed / 50], STEPS[:4]) for seed in range(3)}
