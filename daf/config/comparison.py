@@ -51,7 +51,9 @@ class DAFComparisonConfig(StrictModel):
         ge=100,
         description="bootstrap and permutation replicates; more are drawn for small p-values among many tests",
     )
-    equivalence_margin: float | None = Field(None, gt=0, description="largest difference of means that does not matter")
+    equivalence_margin: float | None = Field(
+        None, gt=0, description="largest difference of means, or of IQMs where they decide, that does not matter"
+    )
     recipe_test: Literal["welch", "permutation"] = Field(
         "welch",
         description="t-test on the means of training seeds; permutation: a studentized permutation test too, of which "

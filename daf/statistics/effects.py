@@ -134,14 +134,14 @@ def standardized(difference: float, error: float, df: float, sd: float, level: f
     """A difference of means in standard deviations, without small-sample bias, from its own standard error.
 
     The noncentral t distribution of difference / error is inverted, so the interval excludes 0 exactly if the test of
-    that t rejects. With the average `sd` of two samples and Welch's error, neither assumes equal variances, as Hedges'
-    g does (compare Bonett 2008, equation 8).
+    that t rejects; its bounds, unlike the estimate, have no bias. With the average `sd` of two samples and Welch's
+    error, neither assumes equal variances, as Hedges' g does (compare Bonett 2008, equation 8).
     """
     if not (isfinite(error) and error > 0 and sd > 0):
         return nan, unknown("the units do not vary")
     correction = hedges_correction(df) if df > 1 else 1.0
     limits = noncentral_t_limits(difference / error, df, level)
-    return difference / sd * correction, _scaled(limits, error / sd * correction)
+    return difference / sd * correction, _scaled(limits, error / sd)
 
 
 def standardized_of(
@@ -155,7 +155,7 @@ def standardized_of(
     corrections = [exp(log) if one > 1 else 1.0 for log, one in zip(logs.tolist(), df.tolist(), strict=True)]
     correction = np.where(df > 1, np.array(corrections) / np.sqrt(df / 2), 1.0)
     limits = noncentral_t_limits_of(difference / error, df, level)
-    scale = error / sd * correction
+    scale = error / sd
     finite = np.isfinite(limits[0]) & np.isfinite(limits[1])
     effect[known] = difference / sd * correction
     low[known], high[known] = (np.where(finite, limit * scale, nan) for limit in limits)

@@ -60,6 +60,11 @@ def explain(
             "No equivalence margin was declared, so undecided pairs cannot be distinguished from equal ones; set "
             "`equivalence_margin` to the largest difference that does not matter."
         )
+    if config.equivalence_margin is not None and config.primary == "probability_of_improvement":
+        notes.append(
+            "The equivalence margin is one of scores: with the probability of improvement as primary quantity, no pair "
+            "is called equivalent."
+        )
     notes += _recipe_claim(units, config, overall["recipes"])
     notes += _unused_runs(units, overall["recipes"])
     if config.primary == "mean":

@@ -187,17 +187,26 @@ def _untested(record: PairRecord, name: Primary, reason: str) -> PairRecord:
 
 @dataclass(frozen=True, kw_only=True)
 class Tail:
-    """Replicates as a test needs them: how many, how many of them below 0 (half of those at 0), mean and spread."""
+    """Replicates as a test needs them: how many, how many of them below 0 (half of those at 0), mean and spread.
+
+    Attributes:
+        margins: with a margin, how far the replicates are above its negative, and how far below it.
+    """
 
     count: int
     below: float
     mean: float
     sd: float
+    margins: tuple[Tail, Tail] | None = None
 
 
-def tail_of(replicates: Array) -> Tail:
+def tail_of(replicates: Array, margin: float = 0.0) -> Tail:
+    """Replicates of a difference; with a margin, also as the two tests of equivalence need them."""
     below = (float((replicates < 0).sum()) + float((replicates <= 0).sum())) / 2
-    return Tail(count=replicates.size, below=below, mean=float(replicates.mean()), sd=float(replicates.std()))
+    margins = (tail_of(replicates + margin), tail_of(margin - replicates)) if margin else None
+    return Tail(
+        count=replicates.size, below=below, mean=float(replicates.mean()), sd=float(replicates.std()), margins=margins
+    )
 
 
 def from_replicates(
@@ -206,7 +215,8 @@ def from_replicates(
     """The record of recipes with a bootstrap test of `name` as its test: the level at which the interval touches 0.
 
     The interval is an expanded percentile interval, so its tails are those of Student's t; beyond the last few
-    replicates, the tails of the normal distribution continue them.
+    replicates, the tails of the normal distribution continue them. Equivalence is two such tests, one against either
+    end of the margin (Schuirmann 1987).
 
     Args:
         sizes: by sample that varies, its independent units: training seeds, or on each mission its training runs.
@@ -214,17 +224,22 @@ def from_replicates(
     """
     if not known:
         return _separated(record, name, sizes)
-    share = min(tail.below, tail.count - tail.below) / (tail.count + 1)
-    least = FEW_BEYOND / (tail.count + 1)
-    z = float(special.ndtri(max(share, least)))
-    if share < least:
-        z = min(z, -abs(tail.mean) / tail.sd)
+    z = _quantile(min(tail.below, tail.count - tail.below), tail)
     expansions = [expansion(sample) for sample in sizes]
     p = min(1.0, max(hypothesis_tests.t_p_value(z / factor, df) for factor, df in expansions))
+    beyond = [_quantile(end.below, end) for end in tail.margins or ()]
+    equivalence = max((float(special.stdtr(df, z / factor)) for z in beyond for factor, df in expansions), default=nan)
     return changed(
         record, primary=name, test=f"bootstrap test of the {PRIMARY_NAMES[name]}", t=nan, df=nan, p=p, minimum_p=nan,
-        p_equivalence=nan,
+        p_equivalence=equivalence,
     )  # fmt: skip
+
+
+def _quantile(beyond: float, tail: Tail) -> float:
+    """Where the replicates beyond 0 end, in standard deviations of a normal distribution."""
+    share, least = beyond / (tail.count + 1), FEW_BEYOND / (tail.count + 1)
+    z = float(special.ndtri(max(share, least)))
+    return z if share >= least else min(z, -abs(tail.mean) / tail.sd)
 
 
 def _separated(record: PairRecord, name: Primary, sizes: Sequence[Sequence[int]]) -> PairRecord:

@@ -7,7 +7,7 @@ policies in pairs would take gigabytes.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import combinations
 from math import nan
 from typing import Any
@@ -65,7 +65,7 @@ class Bounds:
     better: Array
     iqm: Array
     method: str
-    unit: float = 1.0
+    unit: float
     tails: tuple[primary.Tail, ...] = ()
 
 
@@ -96,8 +96,10 @@ class Improvements:
         if self._bounds is None or tuple(missions) != self._missions:
             units = self._units.in_own_unit(missions, self._policies)
             tables = crossed_tables(units, self._config, self._policies, missions)
-            found = self._by_seeds(units, missions) if tables is None else self._by_both(missions, tables)
-            self._bounds = replace(found, unit=units.unit)
+            if tables is None:
+                self._bounds = self._by_seeds(units, missions)
+            else:
+                self._bounds = self._by_both(missions, tables, units.unit)
             self._missions = tuple(missions)
         return self._bounds
 
@@ -136,9 +138,9 @@ class Improvements:
         for both in {(spreads[x], spreads[y]) for x, y in pairs}:
             levels_of[both] = bootstrap.common_levels(both, joint=joint)
         levels = [levels_of[spreads[x], spreads[y]] for x, y in pairs]
-        return self._summaries(list(able), pairs, iqm, improvement, levels, bootstrap.METHOD)
+        return self._summaries(list(able), pairs, iqm, improvement, levels, bootstrap.METHOD, units.unit)
 
-    def _by_both(self, missions: list[str], tables: dict[str, RunTable]) -> Bounds:
+    def _by_both(self, missions: list[str], tables: dict[str, RunTable], unit: float) -> Bounds:
         """For other training seeds and other environment seeds."""
         able, count, level = list(tables), self._config.num_resamples, self._config.confidence_level
         pairs = self._indices(able)
@@ -157,7 +159,7 @@ class Improvements:
                 improvement[index, rows] = recipe_bootstrap.improvement_of_columns(columns[x], columns[y])
         levels = [recipe_bootstrap.crossed_levels([tables[able[x]], tables[able[y]]], level) for x, y in pairs]
         together = iter([(list(range(len(pairs))), improvement, 1.0)])
-        return self._summaries(able, pairs, iqm, together, levels, recipe_bootstrap.METHOD)
+        return self._summaries(able, pairs, iqm, together, levels, recipe_bootstrap.METHOD, unit)
 
     def _summaries(
         self,
@@ -167,12 +169,14 @@ class Improvements:
         improvement: Improvement,
         levels: Sequence[Levels],
         method: str,
+        unit: float,
     ) -> Bounds:
         """Intervals of all pairs, and what a test of the primary quantity needs.
 
         Args:
-            iqm: replicates by policy.
+            iqm: replicates by policy, in a unit.
         """
+        margin = (self._config.equivalence_margin or 0.0) / unit if self._config.primary == "iqm" else 0.0
         resolutions = np.array([intervals.resolution_of(values) for values in iqm])
         better, differences = np.full((len(pairs), 2), nan), np.full((len(pairs), 2), nan)
         tails: dict[int, primary.Tail] = {}
@@ -187,12 +191,13 @@ class Improvements:
                 differences[members] = np.transpose(bootstrap.bounds_from(gaps, own, resolutions=limits))
                 if self._config.primary != "mean":
                     decisive = _without_rounding(gaps, limits) if self._config.primary == "iqm" else won / divisor - 0.5
-                    tails |= {index: primary.tail_of(row) for index, row in zip(members, decisive, strict=True)}
+                    tails |= {index: primary.tail_of(row, margin) for index, row in zip(members, decisive, strict=True)}
         return Bounds(
             places={(able[x], able[y]): place for place, (x, y) in enumerate(pairs)},
             better=better,
             iqm=differences,
             method=method,
+            unit=unit,
             tails=tuple(tails[place] for place in range(len(tails))),
         )
 

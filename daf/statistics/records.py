@@ -58,11 +58,13 @@ class SummaryRecord(Shown):
     interval_low: Annotated[float, "lower bound of the mean, for these checkpoints"]
     interval_high: Annotated[float, "upper bound of the mean, for these checkpoints"]
     interval_method: Annotated[str, "how the interval was computed, or why it is unknown"]
-    median: Annotated[float, "median over episodes; overall: median of the missions' means"]
-    sd: Annotated[float, "standard deviation over episodes; unknown overall"]
-    iqm: Annotated[float, "interquartile mean over episodes; overall: over the episodes of all missions together"]
-    min: Annotated[float, "lowest score of an episode"]
-    max: Annotated[float, "highest score of an episode"]
+    median: Annotated[
+        float, "median over episodes, each the mean of the training seeds; overall: median of the missions' means"
+    ]
+    sd: Annotated[float, "standard deviation over these episodes; unknown overall"]
+    iqm: Annotated[float, "interquartile mean over these episodes; overall: over the episodes of all missions together"]
+    min: Annotated[float, "lowest score of these episodes"]
+    max: Annotated[float, "highest score of these episodes"]
     success_rate: Annotated[float, "share of successful episodes, 0 to 1; unknown if no mission declares success"]
     success_low: Annotated[float, "lower bound of the success rate (Wilson)"]
     success_high: Annotated[float, "upper bound of the success rate (Wilson)"]

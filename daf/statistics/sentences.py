@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from math import isfinite
+from math import ceil, isfinite, log10
 
 from daf.config import DAFComparisonConfig
 from daf.statistics.records import MIRRORED, OVERALL, Estimand, PairRecord, SummaryRecord, estimate_of
 from daf.system.nouns import number_of
 
 MINUS = "\N{MINUS SIGN}"
-MOST_DIGITS = 6
+MOST_DIGITS = 12  # decimals
 UNKNOWN = "\N{EN DASH}"
 SUBJECTS: Mapping[Estimand, str] = {"checkpoints": "these checkpoints", "recipes": "these recipes"}
 
@@ -36,7 +36,9 @@ def number(value: float | None, digits: int | None = None) -> str:
 
 
 def number_within(value: float | None, low: float | None, high: float | None) -> str:
-    """`number` with no more decimals than its interval: '0.00' within −0.08 to 0.07, not '0.0033'."""
+    """`number` with the decimals of its interval: '0.00' within −0.08 to 0.07, not '0.0033'."""
+    if low is not None and high is not None and isfinite(high - low) and (digits := _digits_to_tell(low, high)):
+        return number(value, digits)
     bounds = [abs(bound) for bound in (low, high) if bound is not None and isfinite(bound)]
     is_beside_larger = value is not None and abs(value) < 0.01 <= min(bounds, default=0.0)
     return number(value, 2) if is_beside_larger else number(value)
@@ -56,11 +58,18 @@ def span(low: float | None, high: float | None) -> str:
     """'7.1 to 8.6', or a dash when unknown; with more decimals if the bounds would look the same."""
     if low is None or high is None or not (isfinite(low) and isfinite(high)):
         return UNKNOWN
-    texts, digits = (number(low), number(high)), 0
-    while low != high and texts[0] == texts[1] and digits < MOST_DIGITS:
-        digits += 1
-        texts = number(low, digits), number(high, digits)
-    return f"{texts[0]} to {texts[1]}"
+    digits = _digits_to_tell(low, high)
+    return f"{number(low, digits)} to {number(high, digits)}"
+
+
+def _digits_to_tell(low: float, high: float) -> int | None:
+    """Decimals that tell two bounds apart, to within half their distance; None if the usual ones do."""
+    if low == high:
+        return None
+    needed = min(max(0, ceil(-log10(high - low))), MOST_DIGITS)
+    texts = number(low), number(high)
+    usual = MOST_DIGITS if "e" in "".join(texts) else min(len(text.partition(".")[2]) for text in texts)
+    return needed if texts[0] == texts[1] or needed > usual else None
 
 
 def place(record: PairRecord | SummaryRecord, missions: int) -> str:

@@ -232,7 +232,7 @@ def test_the_effect_of_two_samples_by_hand() -> None:
     d, interval = effects.standardized(x.mean() - y.mean(), error, welch.df, sd)
     correction = effects.hedges_correction(welch.df)
     assert d == pytest.approx((x.mean() - y.mean()) / sd * correction)
-    scale = error / sd * correction
+    scale = error / sd  # of the population's d, which the correction is not about
     assert stats.nct.cdf(welch.statistic, welch.df, interval.low / scale) == pytest.approx(0.975, abs=1e-9)
     assert stats.nct.cdf(welch.statistic, welch.df, interval.high / scale) == pytest.approx(0.025, abs=1e-9)
 

@@ -189,6 +189,40 @@ def test_p_of_separate_runs_goes_with_their_interval() -> None:
     assert found.p == pytest.approx(2 * stats.t.cdf(-1.3 * np.sqrt(2 / 3), 6), abs=0.01)
 
 
+def test_equivalence_of_iqms_goes_with_the_interval_within_the_margin() -> None:
+    """Two tests at 5 % are a 90 % interval between the ends of the margin."""
+    record = PairRecord(
+        estimand="recipes", mission="m", n_missions=1, policy_a="a", policy_b="b", paired=False, n_a=9, n_b=9,
+        effect_name="d", test="t",
+    )  # fmt: skip
+    replicates, samples = RNG(0).normal(0.2, 0.3, 20_000), [[RNG(number).normal(size=9)] for number in range(2)]
+    for margin in (0.5, 1.0):
+        tail = primary.tail_of(replicates, margin)
+        found = primary.from_replicates(record, "iqm", tail, [[9], [9]], known=True)
+        interval = bootstrap.replicate_interval(replicates, samples, 1 - 2 * found.p_equivalence)
+        assert interval.high == pytest.approx(margin, abs=0.02)
+    tail = primary.tail_of(replicates, 0.1)
+    assert primary.from_replicates(record, "iqm", tail, [[9], [9]], known=True).p_equivalence > 0.5
+
+
+@pytest.mark.parametrize("general", [True, False])
+@pytest.mark.parametrize("scale", [1.0, 1e6])
+def test_recipes_may_be_equivalent_by_their_iqm(general: bool, scale: float) -> None:
+    rng = RNG(4)
+    rows = [(p, "m", s, e, scale * rng.normal(0, 0.01)) for p in "ab" for s in range(20) for e in range(4)]
+    frame = pd.DataFrame(rows, columns=["policy", "mission", "seed", "episode", "score"])
+    claim = "general" if general else "these_episodes"
+    for margin, verdict in ((5, "equivalent"), (0.0005, "inconclusive")):
+        options = {"primary": "iqm", "num_resamples": 400, "recipe_claim": claim}
+        assert recipes(daf_compare_scores(frame, equivalence_margin=margin * scale, **options)).verdict == verdict
+
+
+def test_a_margin_of_scores_does_not_apply_to_the_probability_of_improvement() -> None:
+    results = compare(primary="probability_of_improvement", equivalence_margin=1e6)
+    assert not (results.pairwise["verdict"] == "equivalent").any()
+    assert any("no pair is called equivalent" in note for note in results.notes)
+
+
 def test_p_against_a_fixed_policy_goes_with_the_interval_by_its_episodes() -> None:
     """Six episodes of the fixed policy bound both, not 30 training seeds."""
     rng = RNG(3)

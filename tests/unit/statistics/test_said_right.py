@@ -127,6 +127,18 @@ def test_bounds_that_differ_are_shown_differently() -> None:
     assert span(0.501, 0.504) == "0.501 to 0.504"
     assert span(100.0, 100.0) == "100 to 100"
     assert span(7.06, 8.64) == "7.06 to 8.64"
+    assert span(0.04992, 0.05008) == "0.0499 to 0.0501"
+    assert span(12.949, 12.952) == "12.949 to 12.952"
+    assert span(99.8, 100.3) == "99.8 to 100.3"
+    assert span(0, 1e-6) == "0.00 to 1.00e−6"
+    assert number_within(0.04999, 0.04992, 0.05008) == "0.0500"
+
+
+@pytest.mark.parametrize("low", [0.04992, 12.949, 99.9996, 0.00995, -0.5])
+def test_an_interval_is_never_shown_twice_as_wide(low: float) -> None:
+    for width in (1e-5, 3e-4, 0.002, 0.05, 1.7):
+        ends = [float(text.replace(",", "").replace("−", "-")) for text in span(low, low + width).split(" to ")]
+        assert 0 < ends[1] - ends[0] < 2 * width + 1e-12
 
 
 def test_scores_too_large_for_their_spread_are_named() -> None:
