@@ -25,7 +25,9 @@ from daf.statistics import (
     primary,
     ranking,
     recipe_bootstrap,
+    recipe_pairs,
     sequential,
+    unit_collection,
 )
 from daf.statistics.cautions import episode_cautions, seed_cautions
 from daf.statistics.comparison import compare_episodes
@@ -680,3 +682,57 @@ def test_an_interim_analysis_waits_for_its_last_episode() -> None:
     ]
     (only,) = sequential.interim_analyses(pd.DataFrame(rows), config)  # 8 of 16; the second lacks an episode
     assert [record.n_a for record in only.headline_records()] == [8]
+
+
+# ---- equivalence and planning of recipes --------------------------------------------------------------------
+
+
+def test_recipes_of_one_score_a_run_are_equivalent_by_two_welch_tests() -> None:
+    """In the scores' own unit, however large they are."""
+    rng = RNG(6)
+    x, y = rng.normal(1000, 3, 8), rng.normal(1001, 3, 6)
+    rows = [("a", "m", seed, score) for seed, score in enumerate(x)]
+    rows += [("b", "m", seed, score) for seed, score in enumerate(y)]
+    frame = pd.DataFrame(rows, columns=["policy", "mission", "train_seed", "score"])
+    above = stats.ttest_ind(x + 5, y, equal_var=False, alternative="greater").pvalue
+    below = stats.ttest_ind(x - 5, y, equal_var=False, alternative="less").pvalue
+    found = pair(compared(frame, equivalence_margin=5), "recipes", "m")
+    assert found.p_equivalence == pytest.approx(max(above, below))
+
+
+def test_equivalence_on_other_episodes_too_is_harder_to_show() -> None:
+    """Recipes that differ from episode to episode: of all standard errors the one with the largest p counts."""
+    rng, rows = RNG(8), []
+    for policy in "ab":
+        levels = rng.normal(0, 1, 8)
+        rows += [
+            (policy, "m", seed, episode, levels[episode] + rng.normal(0, 0.05))
+            for seed in range(6)
+            for episode in range(8)
+        ]
+    frame = pd.DataFrame(rows, columns=["policy", "mission", "train_seed", "episode", "score"])
+    general, conditional = (
+        pair(compared(frame, equivalence_margin=2, recipe_claim=claim), "recipes", "m").p_equivalence
+        for claim in ("general", "these_episodes")
+    )
+    assert conditional < 1e-6
+    assert general > 0.001
+
+
+@pytest.mark.parametrize("strata", [1, 6])
+def test_training_runs_on_several_missions_are_planned_together(strata: int) -> None:
+    def power(n: int) -> float:
+        df, shift = 2 * strata * (n - 1), 0.5 / np.sqrt(2 / strata / n)
+        critical = stats.t.ppf(0.975, df)
+        return float(stats.nct.sf(critical, df, shift) + stats.nct.cdf(-critical, df, shift))
+
+    needed = recipe_pairs._seeds_needed(0.0, 2, strata, 0.5, 0.8, 0.05)
+    assert ceil(needed) == next(n for n in range(2, 200) if power(n) >= 0.8)
+
+
+def test_success_of_several_checkpoints_is_known_to_as_many_episodes_as_there_are() -> None:
+    """All checkpoints play the same 20 episodes, which are not 100 independent ones."""
+    shares = np.arange(100).reshape(5, 20) % 3 == 0
+    assert unit_collection._successes(shares.astype(float)) == (pytest.approx(0.34), 20)
+    shown = np.where(np.arange(20) < 12, shares.astype(float), np.nan)
+    assert unit_collection._successes(shown)[1] == 12
