@@ -1,4 +1,7 @@
-"""One seed of a training run in the workflow, with a sweep's best hyperparameters if the run names one."""
+"""One seed of a training run in the workflow, with a sweep's best hyperparameters if the run names one.
+
+Also the weights that it had after a share of its steps.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,7 @@ from daf.distributed.failures import Cause, TrainingFailedError
 from daf.errors import DafError
 from daf.logging_config import DAFLogger
 from daf.system.validated import read_record
+from daf.training.earlier_weights import publish_earlier
 from daf.training.frozen_policies import prepare_partners
 from daf.training.launch import TrainingInterruptedError, run_training
 from daf.training.options import RunOptions
@@ -55,6 +59,52 @@ def train_run(
         TrainingDivergedError, TrainingFailedError, TrainingInterruptedError: there is no model.
         CheckpointError, PolicyError: it cannot start from these weights.
     """
+    with prepared(
+        recipe, folder, options, best=best, start=start, teacher=teacher, partners=partners, logger=logger
+    ) as (
+        training,
+        found,
+    ):
+        train_prepared(training, folder, found)
+
+
+def keep_weights(
+    recipe: Mapping[str, Any],
+    folder: Path,
+    options: RunOptions,
+    *,
+    best: Path | None,
+    start: str | Path | None = None,
+    teacher: str | Path | None = None,
+    partners: Sequence[str | Path] = (),
+    logger: DAFLogger,
+) -> None:
+    """Publish the weights that a run had after the share of its steps that `options.keep` names.
+
+    The arguments and errors are those of `train_run`: what the run has not kept is trained again.
+    """
+    with prepared(
+        recipe, folder, options, best=best, start=start, teacher=teacher, partners=partners, logger=logger
+    ) as (
+        training,
+        found,
+    ):
+        publish_earlier(training, folder, found, found.keep[0], logger)
+
+
+@contextmanager
+def prepared(
+    recipe: Mapping[str, Any],
+    folder: Path,
+    options: RunOptions,
+    *,
+    best: Path | None,
+    start: str | Path | None,
+    teacher: str | Path | None,
+    partners: Sequence[str | Path],
+    logger: DAFLogger,
+) -> Iterator[tuple[TrainingRecipe, RunOptions]]:
+    """The recipe with everything that is known once its inputs exist, and the options with their places."""
     label = options.label
     training = TrainingRecipe.model_validate(recipe)
     if best is not None:
@@ -66,7 +116,7 @@ def train_run(
         training, teacher_weights = prepare_teacher(training, teacher)
         training, partner_weights = prepare_partners(training, partners)
         found = {"start": source, "teacher_weights": teacher_weights, "partner_weights": partner_weights}
-        _train(training, folder, options.model_copy(update=found))
+        yield training, options.model_copy(update=found)
 
 
 @contextmanager
@@ -81,7 +131,12 @@ def _record_named(folder: Path, label: str, logger: DAFLogger) -> Iterator[None]
         raise
 
 
-def _train(training: TrainingRecipe, folder: Path, options: RunOptions) -> None:
+def train_prepared(training: TrainingRecipe, folder: Path, options: RunOptions) -> None:
+    """Train a recipe to the end, or as far as the options say.
+
+    Raises:
+        TrainingDivergedError, TrainingFailedError, TrainingInterruptedError: it did not get there.
+    """
     label = options.label
     outcome = run_training(training, folder, options)
     if outcome.status == "diverged":
