@@ -95,12 +95,9 @@ def with_earlier_checkpoints(data: Any) -> Any:
         return data  # its own error
     for name, policy in made.items():
         if policies.get(name, policy) != policy:
-            hint = (
-                f"this is the name of `{{training: {policy['training']}, at: {share_text(policy['at'])}}}`: rename it"
-            )
-            raise wrong_value(
-                f"no other policy called '{name}'", hint, at=f"policies.{name}", found=f"{policies[name]}"
-            )
+            hint = f"an earlier checkpoint of training.{policy['training']} has this name: rename the other one"
+            found = str(policies[name])
+            raise wrong_value(f"no other policy called '{name}'", hint, at=f"policies.{name}", found=found)
     return {**data, "tournaments": tournaments, "policies": {**policies, **made}}
 
 

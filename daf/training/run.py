@@ -59,12 +59,8 @@ def train_run(
         TrainingDivergedError, TrainingFailedError, TrainingInterruptedError: there is no model.
         CheckpointError, PolicyError: it cannot start from these weights.
     """
-    with prepared(
-        recipe, folder, options, best=best, start=start, teacher=teacher, partners=partners, logger=logger
-    ) as (
-        training,
-        found,
-    ):
+    inputs: _Inputs = {"best": best, "start": start, "teacher": teacher, "partners": partners}
+    with _prepared(recipe, folder, options, inputs, logger) as (training, found):
         train_prepared(training, folder, found)
 
 
@@ -83,38 +79,35 @@ def keep_weights(
 
     The arguments and errors are those of `train_run`: what the run has not kept is trained again.
     """
-    with prepared(
-        recipe, folder, options, best=best, start=start, teacher=teacher, partners=partners, logger=logger
-    ) as (
-        training,
-        found,
-    ):
+    inputs: _Inputs = {"best": best, "start": start, "teacher": teacher, "partners": partners}
+    with _prepared(recipe, folder, options, inputs, logger) as (training, found):
         publish_earlier(training, folder, found, found.keep[0], logger)
 
 
+class _Inputs(TypedDict):
+    """The files that a run needs, as `train_run` takes them."""
+
+    best: Path | None
+    start: str | Path | None
+    teacher: str | Path | None
+    partners: Sequence[str | Path]
+
+
 @contextmanager
-def prepared(
-    recipe: Mapping[str, Any],
-    folder: Path,
-    options: RunOptions,
-    *,
-    best: Path | None,
-    start: str | Path | None,
-    teacher: str | Path | None,
-    partners: Sequence[str | Path],
-    logger: DAFLogger,
+def _prepared(
+    recipe: Mapping[str, Any], folder: Path, options: RunOptions, inputs: _Inputs, logger: DAFLogger
 ) -> Iterator[tuple[TrainingRecipe, RunOptions]]:
     """The recipe with everything that is known once its inputs exist, and the options with their places."""
     label = options.label
     training = TrainingRecipe.model_validate(recipe)
-    if best is not None:
+    if (best := inputs["best"]) is not None:
         trial = read_record(best, BestTrial, "the best trial of a sweep")
         logger.info(f"{label}: hyperparameters of trial {trial['trial']}, {trial['hyperparameters']}")
         training = with_hyperparameters(training, trial["hyperparameters"], source=f"{best}: hyperparameters")
     with _record_named(folder, label, logger):
-        training, source = prepare_start(training, start)
-        training, teacher_weights = prepare_teacher(training, teacher)
-        training, partner_weights = prepare_partners(training, partners)
+        training, source = prepare_start(training, inputs["start"])
+        training, teacher_weights = prepare_teacher(training, inputs["teacher"])
+        training, partner_weights = prepare_partners(training, inputs["partners"])
         found = {"start": source, "teacher_weights": teacher_weights, "partner_weights": partner_weights}
         yield training, options.model_copy(update=found)
 

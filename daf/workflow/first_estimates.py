@@ -20,11 +20,11 @@ START_SECONDS_IN_GROUP = 10.0  # of processes that import everything themselves,
 # Jobs whose work does not depend on the experiment's numbers, or hardly.
 SECONDS: Mapping[str, float] = {
     "check_environment": 3, "verify": 5, "propose_trial": 1.5, "promote_trials": 1, "choose_finalists": 1,
-    "collect_results": 1, "select_best": 1, "describe_sweep": 3, "keep_weights": 3, "merge_episodes": 1, "check_evaluations": 1,
+    "collect_results": 1, "select_best": 1, "describe_sweep": 3, "merge_episodes": 1, "check_evaluations": 1,
     "analyze_mission": 4, "list_statistics": 2, "replay_episode": 5, "run_interim_analysis": 3, "compare_policies": 5,
     "render_report": 4, "merge_seats": 1, "check_tournaments": 1, "analyze_interim_seats": 3, "analyze_tournament": 6,
     "render_tournament": 5, "package_policy": 8, "sign_package": 3, "validate_package": 7, "deploy_policy": 5,
-    "rollback_deployment": 3,
+    "rollback_deployment": 3, "keep_weights": 3,
 }  # fmt: skip
 
 
