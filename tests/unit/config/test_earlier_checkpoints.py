@@ -95,7 +95,7 @@ def test_shares_are_exact() -> None:
 def test_only_tournaments_and_comparisons_take_earlier_checkpoints() -> None:
     policies = {"early": {"training": "miner", "at": 0.5}, "random": "random"}
     runs = experiment("noop")["training"]
-    runs["other"] = {**runs["miner"], "teacher": {"policy": "early"}, "partners": {"pool": ["early"]}}
+    runs["other"] = {**runs["miner"], "teacher": {"policy": "early", "steps": 1}, "partners": {"pool": ["early"]}}
     deployment = {"policy": "early", "version": "1.0.0", "validation_mission": "short"}
     with pytest.raises(ConfigError) as caught:
         ExperimentConfig.from_dict(experiment("noop", training=runs, policies=policies, deployment=deployment))
