@@ -18,7 +18,7 @@ LISTS = ("candidates", "pool")  # of a tournament
 
 
 class EarlierCheckpoints(StrictModel):
-    """Checkpoints of a training run, each a policy of its own, such as `miner-at-0.5`."""
+    """Checkpoints of a training run, each a separate policy, such as `miner-at-0.5`."""
 
     training: Name = Field(description="a run under `training`")
     at: list[Share] = Field(
@@ -31,7 +31,7 @@ class EarlierCheckpoints(StrictModel):
         return self
 
     def policies(self) -> dict[str, dict[str, Any]]:
-        """The entries of `policies` that it stands for."""
+        """The entries of `policies` that it means."""
         return {f"{self.training}-at-{share_text(at)}": {"training": self.training, "at": at} for at in self.at}
 
 

@@ -1,25 +1,18 @@
-"""Weights that a run had after a share of its steps: kept while it trains, or trained again, and published.
+"""Weights that a run had after a share of its steps: when they are kept, and where.
 
-They are kept below the trainer state of the run's recipe, of which they are no part: what is kept changes neither the
-run's recipe nor any other byte of it. A run that ended before they were asked for trains again up to that share.
+They are kept below the trainer state of the run's recipe, which does not include them: what is kept changes neither the
+run's recipe nor any other byte of it. `daf.training.run` publishes them.
 """
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
 from daf.config.earlier_checkpoints import share_text, update_at
-from daf.config.recipes import TrainingRecipe
-from daf.engine.model_files import DESCRIPTION, MODEL, load_model_description, read_weights
-from daf.errors import CheckpointError
-from daf.logging_config import DAFLogger
-from daf.system.files import write_bytes
 from daf.training.options import RunOptions
-from daf.training.paths import STATE, state_folder
 
 
 @dataclass(frozen=True)
@@ -52,37 +45,3 @@ class Keeping:
 def kept_folder(state: Path, share: float) -> Path:
     """Below the trainer state of a recipe, or below a run's folder: where the weights of a share are."""
     return state / f"at-{share_text(share)}"
-
-
-def publish_earlier(recipe: TrainingRecipe, folder: Path, options: RunOptions, share: float, logger: DAFLogger) -> None:
-    """Publish the weights of a share of a run's steps below the run's folder; train them again if they were not kept.
-
-    Raises:
-        TrainingDivergedError, TrainingFailedError, TrainingInterruptedError: training again, it did not get there.
-    """
-    from daf.training.run import train_prepared
-
-    again = folder / STATE / f"again-{share_text(share)}"  # a run of its own, that resumes if it is interrupted
-    kept = [kept_folder(state_folder(place, recipe), share) for place in (folder, again)]
-    found = next(filter(_is_complete, kept), None)
-    if found is None:
-        logger.info(f"{options.label}: these weights were not kept; training again up to {share:g} of the steps")
-        only = {"keep": (share,), "only_keep": True, "trackers": ()}
-        train_prepared(recipe, again, options.model_copy(update=only))
-        found = next(filter(_is_complete, kept), None)
-    if found is None:
-        hint = f"delete {again} and run the same command again"
-        raise CheckpointError("the weights that were kept", "none, or damaged ones", str(kept[-1]), hint)
-    target = kept_folder(folder, share)
-    for name in (DESCRIPTION, MODEL):  # the weights come last: they mark it as complete
-        write_bytes(target / name, (found / name).read_bytes())
-    shutil.rmtree(again, ignore_errors=True)
-
-
-def _is_complete(kept: Path) -> bool:
-    """Whether weights and their description are there, and undamaged."""
-    try:
-        read_weights(kept / MODEL, load_model_description(kept / DESCRIPTION).weights_sha256)
-    except CheckpointError:
-        return False
-    return True

@@ -5,21 +5,26 @@ Also the weights that it had after a share of its steps.
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypedDict
 
+from daf.config.earlier_checkpoints import share_text
 from daf.config.recipes import TrainingRecipe, with_hyperparameters
 from daf.distributed.failures import Cause, TrainingFailedError
-from daf.errors import DafError
+from daf.engine.model_files import DESCRIPTION, MODEL, load_model_description, read_weights
+from daf.errors import CheckpointError, DafError
 from daf.logging_config import DAFLogger
+from daf.system.files import write_bytes
+from daf.system.readers import read_bytes
 from daf.system.validated import read_record
-from daf.training.earlier_weights import publish_earlier
+from daf.training.earlier_weights import kept_folder
 from daf.training.frozen_policies import prepare_partners
 from daf.training.launch import TrainingInterruptedError, run_training
 from daf.training.options import RunOptions
-from daf.training.paths import failed_run_path
+from daf.training.paths import STATE, failed_run_path, state_folder
 from daf.training.start import prepare_start
 from daf.training.teaching import prepare_teacher
 
@@ -61,7 +66,7 @@ def train_run(
     """
     inputs: _Inputs = {"best": best, "start": start, "teacher": teacher, "partners": partners}
     with _prepared(recipe, folder, options, inputs, logger) as (training, found):
-        train_prepared(training, folder, found)
+        _train(training, folder, found)
 
 
 def keep_weights(
@@ -81,7 +86,7 @@ def keep_weights(
     """
     inputs: _Inputs = {"best": best, "start": start, "teacher": teacher, "partners": partners}
     with _prepared(recipe, folder, options, inputs, logger) as (training, found):
-        publish_earlier(training, folder, found, found.keep[0], logger)
+        _publish_earlier(training, folder, found, found.keep[0], logger)
 
 
 class _Inputs(TypedDict):
@@ -124,7 +129,7 @@ def _record_named(folder: Path, label: str, logger: DAFLogger) -> Iterator[None]
         raise
 
 
-def train_prepared(training: TrainingRecipe, folder: Path, options: RunOptions) -> None:
+def _train(training: TrainingRecipe, folder: Path, options: RunOptions) -> None:
     """Train a recipe to the end, or as far as the options say.
 
     Raises:
@@ -141,3 +146,37 @@ def train_prepared(training: TrainingRecipe, folder: Path, options: RunOptions) 
         raise TrainingFailedError("a held-out episode with a result", str(outcome.reason), label, hint, cause)
     if outcome.status == "interrupted":
         raise TrainingInterruptedError.of(label, outcome)
+
+
+def _publish_earlier(
+    recipe: TrainingRecipe, folder: Path, options: RunOptions, share: float, logger: DAFLogger
+) -> None:
+    """Publish the weights of a share of a run's steps below the run's folder; train them again if they were not kept.
+
+    Raises:
+        TrainingDivergedError, TrainingFailedError, TrainingInterruptedError: training again, it did not get there.
+    """
+    again = folder / STATE / f"again-{share_text(share)}"  # a separate run, which resumes if it is interrupted
+    kept = [kept_folder(state_folder(place, recipe), share) for place in (folder, again)]
+    found = next(filter(_is_complete, kept), None)
+    if found is None:
+        logger.info(f"{options.label}: these weights were not kept; training again up to {share:g} of the steps")
+        only = {"keep": (share,), "only_keep": True, "trackers": ()}
+        _train(recipe, again, options.model_copy(update=only))
+        found = next(filter(_is_complete, kept), None)
+    if found is None:
+        hint = f"delete {again} and run the same command again"
+        raise CheckpointError("the weights that were kept", "none, or damaged ones", str(kept[-1]), hint)
+    target = kept_folder(folder, share)
+    for name in (DESCRIPTION, MODEL):  # the weights come last: they mark it as complete
+        write_bytes(target / name, read_bytes(found / name, "weights that were kept"))
+    shutil.rmtree(again, ignore_errors=True)
+
+
+def _is_complete(kept: Path) -> bool:
+    """Whether weights and their description are there, and undamaged."""
+    try:
+        read_weights(kept / MODEL, load_model_description(kept / DESCRIPTION).weights_sha256)
+    except CheckpointError:
+        return False
+    return True

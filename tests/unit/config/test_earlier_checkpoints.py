@@ -36,7 +36,7 @@ def test_each_share_is_a_policy_of_every_training_seed() -> None:
     earlier, published = checkpoints.labelled("miner-at-0.5-seed-2"), checkpoints.labelled("miner-at-1-seed-1")
     assert (earlier.training, earlier.seed, earlier.at) == ("miner", 2, 0.5)
     assert published.at is None
-    assert "at" not in published.recipe().to_dict()  # or what earlier versions have played would be played again
+    assert "at" not in published.recipe().to_dict()  # or matches of earlier versions would be replayed
     assert ExperimentConfig.from_dict(config.to_dict()) == config
 
 
