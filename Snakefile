@@ -43,6 +43,7 @@ wildcard_constraints:
     entry=r"\d\d\d\d+",
     rank=r"\d+",
     run=NAME,
+    share=r"[\de.-]+",
     seed=r"\d+",
     checkpoint=NAME,
     mission=NAME,

@@ -2,9 +2,10 @@
 
 from pathlib import Path
 
-from daf.config import DAFTrainingConfig
+from daf.config import DAFTrainingConfig, ExperimentConfig
 from daf.training.options import RunOptions
 from daf.training.run import train_run
+from daf.workflow.earlier_checkpoints_plan import kept_shares
 from daf.workflow.script import cores_of_job, script_context
 
 with script_context(snakemake) as context:
@@ -18,6 +19,7 @@ with script_context(snakemake) as context:
             device=context.settings.device,
             task_per_gpu=bool(snakemake.resources.get("tasks_per_gpu")),
             cores=cores_of_job(snakemake),
+            keep=kept_shares(ExperimentConfig.from_dict(dict(snakemake.config)), wildcards.run),
             log_file=Path(snakemake.log[0]),
         ),
         best=Path(snakemake.input.best[0]) if snakemake.input.best else None,

@@ -174,7 +174,8 @@ def _identity(plan: Plan, checkpoint: Checkpoint) -> Any:
     if checkpoint.members:
         return [[share, _identity(plan, member)] for member, share in checkpoint.members]
     if checkpoint.training is not None and checkpoint.seed is not None:
-        return plan.learning.training(checkpoint.training, checkpoint.seed).digest
+        digest = plan.learning.training(checkpoint.training, checkpoint.seed).digest
+        return digest if checkpoint.at is None else [digest, checkpoint.at]
     return checkpoint.recipe().identity()
 
 

@@ -18,6 +18,7 @@ mission           missions under a user's own names, and their recipes
 curriculum        several missions in one training, and how their weights change
 teacher           a policy that a training run imitates
 trial_training    sweeps whose trials train as a run does
+earlier_checkpoints  checkpoints of a training run among the policies of a tournament
 partners          policies that share the missions of a training run
 frozen_policy     a teacher or partner by content
 start             trained weights that a training starts from
@@ -33,6 +34,7 @@ from daf.config.comparison import DAFComparisonConfig, Primary
 from daf.config.curriculum import CurriculumConfig, CurriculumPhase, WeightedMission
 from daf.config.deployment import DAFDeploymentConfig
 from daf.config.direction import Direction, direction_sign
+from daf.config.earlier_checkpoints import EarlierCheckpoints
 from daf.config.experiment import (
     DAFConfig,
     DAFTrainingConfig,
@@ -74,6 +76,7 @@ __all__ = [
     "DAFTournamentConfig",
     "DAFTrainingConfig",
     "Direction",
+    "EarlierCheckpoints",
     "EvaluationConfig",
     "ExperimentConfig",
     "FloatParameter",

@@ -20,6 +20,7 @@ from pydantic.fields import FieldInfo
 
 from daf import config
 from daf.config import experiment
+from daf.config.earlier_checkpoints import LISTS
 from daf.errors import EXIT_FAILED, EXIT_OK, BadInputError
 from daf.system.files import PROJECT, write_text
 
@@ -53,6 +54,7 @@ TABLES: tuple[tuple[str, type[BaseModel]], ...] = (
     ("`comparisons.<name>.normalization`", config.Normalization),
     ("`comparisons.<name>.learning_curves`", config.LearningCurvesConfig),
     ("`tournaments.<name>`", config.DAFTournamentConfig),
+    ("`tournaments.<name>.candidates` and `pool`, an entry that is a mapping", config.EarlierCheckpoints),
     ("`deployment`", config.DAFDeploymentConfig),
     ("`deployment.require_non_inferiority`", config.NonInferiorityConfig),
     ("`overrides` (written by `daf run --set`)", experiment.Overrides),
@@ -76,6 +78,10 @@ def config_schema() -> dict[str, Any]:
         values = when["additionalProperties"]
         # One value is short for a list of one.
         when["additionalProperties"] = {"anyOf": [*values["items"]["anyOf"], values]}
+    earlier = _without_titles(config.EarlierCheckpoints.model_json_schema())
+    for key in LISTS:
+        listed = definitions["DAFTournamentConfig"]["properties"][key]
+        listed["items"] = {"anyOf": [listed["items"], earlier]}
     plain_list = {key: value for key, value in choices.items() if key in ("type", "items", "minItems")}
     mappings = {"anyOf": [{"$ref": f"#/$defs/{kind}Parameter"} for kind in ("Float", "Int", "Categorical")]}
     for kind in ("Float", "Int", "Categorical"):
@@ -128,12 +134,15 @@ _SHORTER_WORDS = {
     "when": "mapping of names to a value or a list of values",
     "choices": "list of true or false, numbers, text or null",
 }
+_TEXT_OR_MAPPING = "list of text or mapping"  # what models with a shorthand accept before validation
 
 
 def _type_text(model: type[BaseModel], name: str) -> str:
     """Describe the value of a key, from the JSON schema: `integer ≥ 1`, `one of a, b`, `list of text`."""
     if name in _SHORTER_WORDS and model is not config.DAFComparisonConfig:
         return _SHORTER_WORDS[name]
+    if name in LISTS and model is config.DAFTournamentConfig:
+        return _TEXT_OR_MAPPING
     schema = model.model_json_schema()
     return _cell(_words(schema["properties"][name], schema.get("$defs", {})))
 

@@ -19,6 +19,7 @@ from daf.config.comparison import DAFComparisonConfig
 from daf.config.curriculum import CurriculumConfig, WeightedMission, refuse_wrong_curriculum, with_target
 from daf.config.deployment import DAFDeploymentConfig
 from daf.config.direction import Direction
+from daf.config.earlier_checkpoints import Share, broken_earlier_checkpoints, with_earlier_checkpoints
 from daf.config.hyperparameters import Hyperparameters
 from daf.config.learning_curves import broken_learning_curves
 from daf.config.mission import MissionConfig
@@ -29,7 +30,7 @@ from daf.config.start import broken_start, circular_starts
 from daf.config.strict_model import Name, PositiveShare, Seed, StrictModel, refuse_repeated
 from daf.config.sweep import DAFSweepConfig
 from daf.config.teacher import TeacherConfig
-from daf.config.tournament import DAFTournamentConfig
+from daf.config.tournament import DAFTournamentConfig, broken_tournaments
 from daf.config.trial_training import broken_sections, broken_use, like_its_run, searched_starts
 from daf.errors import BadInputError, ConfigError, did_you_mean
 from daf.system.user_paths import NameOrPath, UserPath
@@ -70,6 +71,9 @@ class PolicyConfig(StrictModel):
     )
     init_kwargs: dict[str, Any] = Field(default_factory=dict, description="keyword arguments of the policy class")
     training: Name | None = Field(None, description="a run under `training`: one policy per training seed")
+    at: Share | None = Field(
+        None, description="of `training`: the weights after this share of its steps; null, and 1: the published weights"
+    )
     policies: dict[NameOrPath, PositiveShare] = Field(
         default_factory=dict,
         description="a team: names under `policies`, or shorthands and class paths, each with its share of a mission's "
@@ -98,6 +102,10 @@ class PolicyConfig(StrictModel):
             raise ValueError("a team needs at least two members")
         if self.training is not None and described:
             raise ValueError("`training` excludes the other keys: the run defines the class, weights and init_kwargs")
+        if self.at is not None and self.training is None:
+            raise wrong_value(
+                "a `training`, whose steps are counted", "or leave `at` out", at="at", found=f"{self.at:g}"
+            )
         if not self.policies and self.training is None and self.class_path is None and self.data_path is None:
             raise ValueError(
                 "one of class_path, data_path (a bundle or a trained model), training or policies (a team) is required"
@@ -268,8 +276,8 @@ class ExperimentConfig(StrictModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _name_sweeps(cls, data: Any) -> Any:
-        """Take a sweep's name from its key; a `name` inside is allowed only if it is the same."""
+    def _name(cls, data: Any) -> Any:
+        """Take a sweep's name from its key, where a `name` inside must be the same; name earlier checkpoints."""
         if isinstance(data, dict) and isinstance(data.get("sweeps"), dict):
             data = {**data, "sweeps": {**data["sweeps"]}}
             for name, sweep in data["sweeps"].items():
@@ -280,7 +288,7 @@ class ExperimentConfig(StrictModel):
                             f"'{name}', or no name", "leave it out", at=f"sweeps.{name}.name", found=found
                         )
                     data["sweeps"][name] = {**sweep, "name": name}
-        return data
+        return with_earlier_checkpoints(data)
 
     @model_validator(mode="after")
     def _sweeps_like_runs(self) -> Self:
@@ -326,7 +334,9 @@ class ExperimentConfig(StrictModel):
                 policy.training, self.training, "the name of a training run in this file", f"policies.{name}.training"
             )
         problems += self._broken_teams(source)
-        problems += self._broken_tournaments(source)
+        problems += broken_tournaments(self.tournaments, self.policies, source)
+        named = (self.policies, self.training, self.comparisons, self.deployment)
+        problems += broken_earlier_checkpoints(*named, source)
         problems += broken_learning_curves(self.comparisons, self.policies, self.training, source)
         if self.deployment:
             problems += self.deployment.broken_references(check, self.policies, self.training, self.comparisons, source)
@@ -386,12 +396,3 @@ class ExperimentConfig(StrictModel):
             if len({tuple(of_member) for of_member in seeds.values()}) > 1:
                 found = ", ".join(f"{member}: {of_member}" for member, of_member in seeds.items())
                 yield BadInputError("trained members with the same training seeds", found, where)
-
-    def _broken_tournaments(self, source: str) -> Iterator[BadInputError]:
-        for name, tournament in self.tournaments.items():
-            for key in ("candidates", "pool"):
-                for policy in getattr(tournament, key):
-                    if policy in self.policies and self.policies[policy].policies:
-                        where = f"{source}: tournaments.{name}.{key}"
-                        hint = "name its members: the tournament seats them"
-                        yield BadInputError("policies that play alone", f"'{policy}', a team", where, hint)

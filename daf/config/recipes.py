@@ -61,6 +61,7 @@ class PolicyRecipe(FrozenModel):
     Attributes:
         label: the policy's name in tables.
         training: the run that produces the weights.
+        at: the share of its steps after which it had them; left out of the published weights.
         weights_sha256: digests of the files that the configuration names: weights or bundle, then its description.
         members: of a team, with their shares of the agents.
         code: of the class, with the files that init_kwargs name.
@@ -71,6 +72,7 @@ class PolicyRecipe(FrozenModel):
     class_path: str | None = None
     init_kwargs: dict[str, Any] = Field(default_factory=dict)
     training: str | None = None
+    at: float | None = Field(None, exclude_if=lambda value: value is None)
     weights_sha256: tuple[str, ...] = ()
     members: tuple[tuple[PolicyRecipe, float], ...] = ()
     code: CodeStamp = NO_CODE

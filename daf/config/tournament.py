@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Mapping
 from math import gcd
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Protocol, Self
 
 from pydantic import Discriminator, Field, Tag, model_validator
 
@@ -44,9 +45,14 @@ class DAFTournamentConfig(StrictModel):
         "of candidates at the declared splits; teams: a different candidate in every seat; round_robin: every pair at "
         "equal shares, and every candidate alone"
     )
-    candidates: list[NameOrPath] = Field(min_length=1, description="names under `policies`, shorthands or class paths")
+    candidates: list[NameOrPath] = Field(
+        min_length=1,
+        description="names under `policies`, shorthands or class paths, or `{training: miner, at: [0.5, 1]}`: the "
+        "checkpoints of a run after these shares of its steps",
+    )
     pool: list[NameOrPath] = Field(
-        default_factory=list, description="of pickup: the policies that play the other seats, in equal shares"
+        default_factory=list,
+        description="of pickup: the policies that play the other seats, in equal shares, named as candidates are",
     )
     missions: list[NameOrPath] = Field(min_length=1, description="mission names or files")
     splits: list[str] = Field(
@@ -154,3 +160,22 @@ class DAFTournamentConfig(StrictModel):
                 raise BadInputError(expected, f"'{split}'", "splits", hint)
             counts.append((num_seats * a // (a + b), num_seats * b // (a + b)))
         return list(dict.fromkeys(counts))
+
+
+class Policy(Protocol):
+    """What matters here of a policy."""
+
+    @property
+    def policies(self) -> Mapping[str, float]: ...
+
+
+def broken_tournaments(
+    tournaments: Mapping[str, DAFTournamentConfig], policies: Mapping[str, Policy], source: str
+) -> Iterator[BadInputError]:
+    """Tournaments of policies that are teams themselves."""
+    for name, tournament in tournaments.items():
+        for key in ("candidates", "pool"):
+            for policy in getattr(tournament, key):
+                if policy in policies and policies[policy].policies:
+                    where, hint = f"{source}: tournaments.{name}.{key}", "name its members: the tournament seats them"
+                    yield BadInputError("policies that play alone", f"'{policy}', a team", where, hint)

@@ -14,6 +14,7 @@ curriculum    which of several missions episodes play
 partnering    who plays which seat, in training and in held-out evaluations
 frozen_policies  teachers and partners, found before training begins
 history       earlier checkpoints of a run as partners, and their files
+earlier_weights  weights that a run had after a share of its steps
 trainable     whether a policy can be trained on a mission
 loop          update after update: metrics, checkpoints, the published model
 evaluator     evaluations during training, which select the published weights

@@ -27,6 +27,7 @@ from daf.system.files import write_bytes
 from daf.system.readers import read_bytes
 from daf.training.arithmetic import arithmetic
 from daf.training.checkpoints import load_newest_checkpoint, save_checkpoint
+from daf.training.earlier_weights import Keeping
 from daf.training.frozen_policies import FrozenWeights
 from daf.training.history import read_snapshots
 from daf.training.metrics import (
@@ -46,7 +47,7 @@ from daf.training.paths import DESCRIPTION, METRICS, MODEL, state_folder
 from daf.training.stopping import StopCondition
 from daf.training.trackers import make_trackers
 from daf.training.trainable import environments_per_process
-from daf.training.trainer import Trainer
+from daf.training.trainer import Candidate, Trainer
 
 
 def train(
@@ -104,7 +105,7 @@ def _train(
         reporter = None
         if group.is_leader:
             reporter = stack.enter_context(_Reporter(trainer, recent, folder, options, logger))
-        end = _run_updates(trainer, recent, folder, options.checkpoint_interval_steps, reporter, stop, stop_condition)
+        end = _run_updates(trainer, recent, folder, options, reporter, stop, stop_condition)
     if reporter is not None and end.status != "interrupted":
         reporter.done()
     if end.status in ("completed", "paused") and not trainer.can_act():
@@ -203,7 +204,7 @@ def _run_updates(
     trainer: Trainer,
     recent: RecentRewards,
     folder: Path,
-    checkpoint_interval_steps: int,
+    options: RunOptions,
     reporter: _Reporter | None,
     stop: Stop,
     stop_condition: StopCondition | None,
@@ -212,6 +213,7 @@ def _run_updates(
     group, state = trainer.group, state_folder(folder, trainer.recipe)
     saved_at = trainer.agent_steps
     on_disk = 0 if trainer.update == 0 else len(trainer.snapshots)
+    keeping = Keeping.of(options, trainer.recipe.num_steps, trainer.steps_per_update)
 
     def save() -> None:
         nonlocal on_disk
@@ -224,6 +226,8 @@ def _run_updates(
 
     while trainer.update < trainer.num_updates:
         pause = stop_condition.reason(trainer.agent_steps, trainer.evaluations) if stop_condition else None
+        if keeping.is_over(trainer.update):
+            return _End("paused", "all weights that were asked for are kept")
         if pause is not None:
             if trainer.agent_steps > saved_at:
                 save()
@@ -234,9 +238,11 @@ def _run_updates(
         group.beat(trainer.update, trainer.agent_steps)
         if reporter is not None:
             reporter.report(figures)
+            for kept in keeping.folders(state, trainer.update):  # before a checkpoint from which this is not repeated
+                _save(trainer, kept, trainer.current())
         interrupted = group.any(stop.received is not None, trainer.device)
         last = trainer.update == trainer.num_updates
-        if interrupted or last or trainer.agent_steps - saved_at >= checkpoint_interval_steps:
+        if interrupted or last or trainer.agent_steps - saved_at >= options.checkpoint_interval_steps:
             saved_at = trainer.agent_steps
             save()
         if interrupted and not last:
@@ -297,12 +303,16 @@ def _publish(trainer: Trainer, outcome: TrainingOutcome, folder: Path, recent: R
     )
     write_run_record(folder, recipe, outcome, details)
     if published is not None:
-        save_model(
-            folder,
-            published.weights,
-            recipe=recipe,
-            policy_class_path=trainer.policy.class_path,
-            interface=interface,
-            agent_steps=published.agent_steps,
-            started_from=trainer.started_from,
-        )
+        _save(trainer, folder, published)
+
+
+def _save(trainer: Trainer, folder: Path, chosen: Candidate) -> None:
+    save_model(
+        folder,
+        chosen.weights,
+        recipe=trainer.recipe,
+        policy_class_path=trainer.policy.class_path,
+        interface=trainer.environment.factory.interface,
+        agent_steps=chosen.agent_steps,
+        started_from=trainer.started_from,
+    )

@@ -41,6 +41,8 @@ class RunOptions(BaseModel):
         partner_weights: of the recipe's partners that have any, in their order.
         stall_seconds: a group without progress for this long counts as stalled; before its first update it may take
             three times as long. An environment worker may take half of it for a step.
+        keep: shares of the run's steps after which its weights are kept, see `daf.training.earlier_weights`.
+        only_keep: train no further than the last of these.
         trackers: where metrics go in addition to metrics.jsonl, see `daf.training.trackers`.
         log_file: where messages go in addition to the terminal.
     """
@@ -56,6 +58,8 @@ class RunOptions(BaseModel):
     env_workers: WorkersOrAuto = _DEFAULTS.env_workers
     cores: int | None = None
     stall_seconds: float = STALL_SECONDS
+    keep: tuple[float, ...] = ()
+    only_keep: bool = False
     trackers: tuple[str, ...] = ()
     start: Start | None = None
     teacher_weights: Path | None = None

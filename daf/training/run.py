@@ -1,21 +1,30 @@
-"""One seed of a training run in the workflow, with a sweep's best hyperparameters if the run names one."""
+"""One seed of a training run in the workflow, with a sweep's best hyperparameters if the run names one.
+
+Also the weights that it had after a share of its steps.
+"""
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypedDict
 
+from daf.config.earlier_checkpoints import share_text
 from daf.config.recipes import TrainingRecipe, with_hyperparameters
 from daf.distributed.failures import Cause, TrainingFailedError
-from daf.errors import DafError
+from daf.engine.model_files import DESCRIPTION, MODEL, load_model_description, read_weights
+from daf.errors import CheckpointError, DafError
 from daf.logging_config import DAFLogger
+from daf.system.files import write_bytes
+from daf.system.readers import read_bytes
 from daf.system.validated import read_record
+from daf.training.earlier_weights import kept_folder
 from daf.training.frozen_policies import prepare_partners
 from daf.training.launch import TrainingInterruptedError, run_training
 from daf.training.options import RunOptions
-from daf.training.paths import failed_run_path
+from daf.training.paths import STATE, failed_run_path, state_folder
 from daf.training.start import prepare_start
 from daf.training.teaching import prepare_teacher
 
@@ -55,18 +64,57 @@ def train_run(
         TrainingDivergedError, TrainingFailedError, TrainingInterruptedError: there is no model.
         CheckpointError, PolicyError: it cannot start from these weights.
     """
+    inputs: _Inputs = {"best": best, "start": start, "teacher": teacher, "partners": partners}
+    with _prepared(recipe, folder, options, inputs, logger) as (training, found):
+        _train(training, folder, found)
+
+
+def keep_weights(
+    recipe: Mapping[str, Any],
+    folder: Path,
+    options: RunOptions,
+    *,
+    best: Path | None,
+    start: str | Path | None = None,
+    teacher: str | Path | None = None,
+    partners: Sequence[str | Path] = (),
+    logger: DAFLogger,
+) -> None:
+    """Publish the weights that a run had after the share of its steps that `options.keep` names.
+
+    The arguments and errors are those of `train_run`: what the run has not kept is trained again.
+    """
+    inputs: _Inputs = {"best": best, "start": start, "teacher": teacher, "partners": partners}
+    with _prepared(recipe, folder, options, inputs, logger) as (training, found):
+        _publish_earlier(training, folder, found, found.keep[0], logger)
+
+
+class _Inputs(TypedDict):
+    """The files that a run needs, as `train_run` takes them."""
+
+    best: Path | None
+    start: str | Path | None
+    teacher: str | Path | None
+    partners: Sequence[str | Path]
+
+
+@contextmanager
+def _prepared(
+    recipe: Mapping[str, Any], folder: Path, options: RunOptions, inputs: _Inputs, logger: DAFLogger
+) -> Iterator[tuple[TrainingRecipe, RunOptions]]:
+    """The recipe with everything that is known once its inputs exist, and the options with their places."""
     label = options.label
     training = TrainingRecipe.model_validate(recipe)
-    if best is not None:
+    if (best := inputs["best"]) is not None:
         trial = read_record(best, BestTrial, "the best trial of a sweep")
         logger.info(f"{label}: hyperparameters of trial {trial['trial']}, {trial['hyperparameters']}")
         training = with_hyperparameters(training, trial["hyperparameters"], source=f"{best}: hyperparameters")
     with _record_named(folder, label, logger):
-        training, source = prepare_start(training, start)
-        training, teacher_weights = prepare_teacher(training, teacher)
-        training, partner_weights = prepare_partners(training, partners)
+        training, source = prepare_start(training, inputs["start"])
+        training, teacher_weights = prepare_teacher(training, inputs["teacher"])
+        training, partner_weights = prepare_partners(training, inputs["partners"])
         found = {"start": source, "teacher_weights": teacher_weights, "partner_weights": partner_weights}
-        _train(training, folder, options.model_copy(update=found))
+        yield training, options.model_copy(update=found)
 
 
 @contextmanager
@@ -82,6 +130,11 @@ def _record_named(folder: Path, label: str, logger: DAFLogger) -> Iterator[None]
 
 
 def _train(training: TrainingRecipe, folder: Path, options: RunOptions) -> None:
+    """Train a recipe to the end, or as far as the options say.
+
+    Raises:
+        TrainingDivergedError, TrainingFailedError, TrainingInterruptedError: it did not get there.
+    """
     label = options.label
     outcome = run_training(training, folder, options)
     if outcome.status == "diverged":
@@ -93,3 +146,37 @@ def _train(training: TrainingRecipe, folder: Path, options: RunOptions) -> None:
         raise TrainingFailedError("a held-out episode with a result", str(outcome.reason), label, hint, cause)
     if outcome.status == "interrupted":
         raise TrainingInterruptedError.of(label, outcome)
+
+
+def _publish_earlier(
+    recipe: TrainingRecipe, folder: Path, options: RunOptions, share: float, logger: DAFLogger
+) -> None:
+    """Publish the weights of a share of a run's steps below the run's folder; train them again if they were not kept.
+
+    Raises:
+        TrainingDivergedError, TrainingFailedError, TrainingInterruptedError: training again, it did not get there.
+    """
+    again = folder / STATE / f"again-{share_text(share)}"  # a separate run, which resumes if it is interrupted
+    kept = [kept_folder(state_folder(place, recipe), share) for place in (folder, again)]
+    found = next(filter(_is_complete, kept), None)
+    if found is None:
+        logger.info(f"{options.label}: these weights were not kept; training again up to {share:g} of the steps")
+        only = {"keep": (share,), "only_keep": True, "trackers": ()}
+        _train(recipe, again, options.model_copy(update=only))
+        found = next(filter(_is_complete, kept), None)
+    if found is None:
+        hint = f"delete {again} and run the same command again"
+        raise CheckpointError("the weights that were kept", "none, or damaged ones", str(kept[-1]), hint)
+    target = kept_folder(folder, share)
+    for name in (DESCRIPTION, MODEL):  # the weights come last: they mark it as complete
+        write_bytes(target / name, read_bytes(found / name, "weights that were kept"))
+    shutil.rmtree(again, ignore_errors=True)
+
+
+def _is_complete(kept: Path) -> bool:
+    """Whether weights and their description are there, and undamaged."""
+    try:
+        read_weights(kept / MODEL, load_model_description(kept / DESCRIPTION).weights_sha256)
+    except CheckpointError:
+        return False
+    return True

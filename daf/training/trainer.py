@@ -289,7 +289,11 @@ class Trainer:
 
     def candidate(self) -> Candidate:
         """What to publish: the best evaluated weights or, without evaluations, the final ones."""
-        return self.best or Candidate(agent_steps=self.agent_steps, objective=None, weights=self._weights())
+        return self.best or self.current()
+
+    def current(self) -> Candidate:
+        """The weights as they are now."""
+        return Candidate(agent_steps=self.agent_steps, objective=None, weights=self._weights())
 
     def _weights(self) -> dict[str, torch.Tensor]:
         return {name: value.detach().cpu().clone() for name, value in self.network.module.state_dict().items()}

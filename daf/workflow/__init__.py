@@ -6,6 +6,7 @@ checkpoint_plan      who plays: policies and their checkpoints
 episode_plan         what is played: episodes, shards, interim analyses
 tournament_plan      what is played in mixed teams: tournaments, matches, batches
 learning_plan        what is learned: training runs and sweeps
+earlier_checkpoints_plan  which weights training runs keep on their way
 preflight            the check with the engine before the graph is built, once per content
 engine_check         what that check examines
 config_keys         where the configuration names a policy or a mission

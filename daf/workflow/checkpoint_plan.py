@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from daf.config import DAFTrainingConfig, ExperimentConfig, PolicyConfig
+from daf.config.earlier_checkpoints import is_earlier
 from daf.config.recipes import PolicyRecipe, checkpoint_label, policy_code, policy_label
 from daf.engine.model_files import class_path_of, weights_files
 from daf.errors import BadInputError, ConfigError
@@ -39,6 +40,11 @@ class Checkpoint:
         """The name of the run that produces the weights."""
         return self.config.training
 
+    @property
+    def at(self) -> float | None:
+        """The share of the run's steps after which it had these weights; None: they are the published ones."""
+        return self.config.at if is_earlier(self.config) else None
+
     def singles(self) -> list[Checkpoint]:
         """The members of a team, or the checkpoint itself."""
         return [member for member, _ in self.members] or [self]
@@ -57,6 +63,7 @@ class Checkpoint:
             class_path=self.config.class_path,
             init_kwargs=self.config.init_kwargs,
             training=self.training,
+            at=self.at,
             weights_sha256=tuple(known_sha256(path) for path in weights_files(self.config)),
             members=tuple((member.recipe(), share) for member, share in self.members),
             code=self.code(),
@@ -66,7 +73,8 @@ class Checkpoint:
         if self.members:
             return f"a team of {', '.join(member.label for member, _ in self.members)}"
         if self.training is not None:
-            return f"seed {self.seed} of training.{self.training}"
+            earlier = "" if self.at is None else f" after {self.at:g} of its steps"
+            return f"seed {self.seed} of training.{self.training}{earlier}"
         return str(self.config.class_path or self.config.data_path)
 
 

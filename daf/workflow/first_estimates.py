@@ -24,7 +24,7 @@ SECONDS: Mapping[str, float] = {
     "analyze_mission": 4, "list_statistics": 2, "replay_episode": 5, "run_interim_analysis": 3, "compare_policies": 5,
     "render_report": 4, "merge_seats": 1, "check_tournaments": 1, "analyze_interim_seats": 3, "analyze_tournament": 6,
     "render_tournament": 5, "package_policy": 8, "sign_package": 3, "validate_package": 7, "deploy_policy": 5,
-    "rollback_deployment": 3,
+    "rollback_deployment": 3, "keep_weights": 3,
 }  # fmt: skip
 
 

@@ -26,7 +26,8 @@ SCRIPTS, PROPOSALS, TABLES, NETWORKS, PAGES = range(len(LEVELS))
 _LEVEL_OF_RULE = {
     **dict.fromkeys(("promote_trials", "choose_finalists", "collect_results", "select_best"), SCRIPTS),
     "propose_trial": PROPOSALS,
-    **dict.fromkeys(("run_trial", "run_trials", "run_rung_trial", "confirm_trial", "train_policy"), NETWORKS),
+    **dict.fromkeys(("run_trial", "run_trials", "run_rung_trial", "confirm_trial"), NETWORKS),
+    **dict.fromkeys(("train_policy", "keep_weights"), NETWORKS),
     **dict.fromkeys(("analyze_mission", "compare_policies", "describe_sweep", "render_report"), PAGES),
     **dict.fromkeys(("package_policy", "validate_package"), NETWORKS),
 }

@@ -16,6 +16,7 @@ from daf.errors import BadInputError, ConfigError
 from daf.search.recipe import strategy_code
 from daf.system.user_code import CodeStamp, code_of_module
 from daf.workflow.checkpoint_plan import CheckpointPlan
+from daf.workflow.earlier_checkpoints_plan import refuse_shared_updates
 from daf.workflow.episode_plan import EpisodePlan
 from daf.workflow.learning_plan import LearningPlan
 from daf.workflow.tournament_plan import TournamentPlan
@@ -32,11 +33,13 @@ class Plan:
 
     Raises:
         ConfigError: two comparisons need different episode seeds on one mission, two missions or two policies share a
-            label, the policies of a tournament do not fit its missions, or a path has braces.
+            label, the policies of a tournament do not fit its missions, earlier checkpoints are the same, or a path has
+            braces.
     """
 
     def __init__(self, experiment: ExperimentConfig) -> None:
         _refuse_braces(experiment)
+        refuse_shared_updates(experiment)
         self.experiment = experiment
         self.checkpoints = CheckpointPlan(experiment)
         self.episodes = EpisodePlan(experiment, self.checkpoints)

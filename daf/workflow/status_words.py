@@ -30,6 +30,7 @@ STEPS: Mapping[str, tuple[str, str]] = {
     "select_best": ("choice of the best trial", "choices of the best trial"),
     "describe_sweep": ("page of a sweep", "pages of sweeps"),
     "train_policy": ("training run", "training runs"),
+    "keep_weights": ("earlier checkpoint", "earlier checkpoints"),
     "evaluate_policy": ("evaluation", "evaluations"),
     "merge_episodes": ("table of episodes", "tables of episodes"),
     "check_evaluations": ("check for failed episodes", "checks for failed episodes"),

@@ -315,6 +315,18 @@ TRAINING = [
         "state/{digest}/history-{steps}.safetensors",
         "With `partners.history`: the weights after `{steps}` agent-steps, a partner of the updates that follow.",
     ),
+    File(
+        f"{RUN_FOLDER}/at-{{share}}/model.safetensors",
+        "keep_weights",
+        "The weights after a share of the run's steps, where a policy has `at`.",
+        copies=(f"{RUN_FOLDER}/state/{{digest}}/at-{{share}}/model.safetensors",),
+    ),
+    File(
+        f"{RUN_FOLDER}/at-{{share}}/model.json",
+        "keep_weights",
+        "What they are, as model.json of the run; `agent_steps` says when they were taken.",
+        copies=(f"{RUN_FOLDER}/state/{{digest}}/at-{{share}}/model.json",),
+    ),
     _in_training(
         "state/{digest}/outcome.json",
         "How the processes ended.",

@@ -10,6 +10,7 @@ from daf.cluster.check import check_jobs, check_modules
 from daf.cluster.orphans import restart, settle_orphans
 from daf.cluster.settings import load_cluster
 from daf.config import NAME_PATTERN, ExperimentConfig
+from daf.config.earlier_checkpoints import share_text
 from daf.engine.model_files import weights_files
 from daf.errors import DafError
 from daf.logging_config import create_daf_logger
@@ -350,6 +351,8 @@ def signature_to_verify(wildcards):
 def weights_of(checkpoint):
     if checkpoint.training is not None:
         folder = f"<out>/training/{checkpoint.training}/seed-{checkpoint.seed}"
+        if checkpoint.at is not None:
+            folder += f"/at-{share_text(checkpoint.at)}"
         return [f"{folder}/model.safetensors", f"{folder}/model.json"]
     return [str(path) for path in weights_files(checkpoint.config)]
 
