@@ -157,6 +157,26 @@ def test_contributions_without_a_pool_are_relative_to_the_average() -> None:
     assert found["c"].value == pytest.approx(1.0, abs=0.2)
 
 
+def test_the_average_weighs_policies_alike_however_many_seeds_they_have() -> None:
+    """c, 2 above d in seat 1, is 1 above their average, though three of the four checkpoints are its own."""
+    config = tournament(format="pairing", candidates=["c", "d"], pool=[], splits=["3-1", "2-2", "1-3"])
+
+    def paid(players: Any, seed: int) -> list[float]:
+        return shared(noise(seed).normal() + 2.0 * sum(player.policy == "c" for player in players), players)
+
+    records = contribution_records(seats_of(config, matches_of(config, train_seeds={"c": [1, 2, 3]}), paid), LEVEL)
+    found = {r.policy: r.value for r in records if r.estimand == "checkpoints" and r.seat == 1}
+    assert (found["c"], found["d"]) == (pytest.approx(1.0, abs=1e-6), pytest.approx(-1.0, abs=1e-6))
+
+
+def test_a_map_that_one_number_of_seats_lacks_counts_as_its_mean() -> None:
+    """By hand: half of (1, 2, 6), and half of (5, 7), whose missing third map counts as 6."""
+    whole = MapUnits((1, 2, 3), (None,), np.array([[1.0], [2.0], [6.0]]))
+    part = MapUnits((1, 2), (None,), np.array([[5.0], [7.0]]))
+    assert whole.times(0.5).plus(part, 0.5).values.ravel().tolist() == [3.0, 4.5, 6.0]
+    assert part.times(0.5).plus(whole, 0.5).values.ravel().tolist() == [3.0, 4.5, 6.0]
+
+
 def test_contributions_that_line_ups_do_not_identify_are_unknown() -> None:
     config = tournament(splits=["2-2"], format="pairing", candidates=["c", "d"], pool=[])
     only, *_ = matches_of(config)
