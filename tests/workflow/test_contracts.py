@@ -172,12 +172,17 @@ def test_profiles_repeat_no_key_of_the_default_with_another_value() -> None:
 
 
 def test_every_profile_speaks_of_every_rule_that_runs_networks() -> None:
-    """Those with `threads` that a cluster runs: the others are local, or run with what a profile gives by default."""
+    """Those with `threads` that a cluster runs: the others are local, or run with what a profile gives by default.
+
+    Or, as `keep_weights`, with what it gives another rule.
+    """
     text = "".join(path.read_text() for path in PROJECT.glob("workflow/rules/*.smk"))
     blocks = re.split(r"^rule (?=\w+:)", text, flags=re.MULTILINE)[1:]
     local = {name for names in re.findall(r"^localrules:\n((?:    \w+,\n)+)", text, re.MULTILINE)
              for name in re.findall(r"\w+", names)}  # fmt: skip
-    expected = {block.partition(":")[0] for block in blocks if "\n    threads:" in block} - local
+    borrowing = set(re.findall(r'set_resources\(\s*workflow, "(\w+)"', text))
+    expected = {block.partition(":")[0] for block in blocks if "\n    threads:" in block} - local - borrowing
+    assert "keep_weights" in borrowing
     assert expected >= {"run_trial", "train_policy", "evaluate_policy"}
     for name in ("slurm", "local-gpu", "cluster-generic"):
         profile = yaml.safe_load((PROJECT / "profiles" / name / "config.v9+.yaml").read_text())
