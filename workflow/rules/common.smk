@@ -350,9 +350,8 @@ def signature_to_verify(wildcards):
 
 def weights_of(checkpoint):
     if checkpoint.training is not None:
-        folder = f"<out>/training/{checkpoint.training}/seed-{checkpoint.seed}"
-        if checkpoint.at is not None:
-            folder += f"/at-{share_text(checkpoint.at)}"
+        run = f"<out>/training/{checkpoint.training}/seed-{checkpoint.seed}"
+        folder = run if checkpoint.at is None else f"{run}/at-{share_text(checkpoint.at)}"
         return [f"{folder}/model.safetensors", f"{folder}/model.json"]
     return [str(path) for path in weights_files(checkpoint.config)]
 
