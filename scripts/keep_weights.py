@@ -4,7 +4,7 @@ from pathlib import Path
 
 from daf.config import DAFTrainingConfig
 from daf.training.options import RunOptions
-from daf.training.run import keep_weights
+from daf.training.run import RunInputs, keep_weights
 from daf.workflow.script import cores_of_job, script_context
 
 with script_context(snakemake) as context:
@@ -21,9 +21,6 @@ with script_context(snakemake) as context:
             keep=(float(wildcards.share),),
             log_file=Path(snakemake.log[0]),
         ),
-        best=Path(snakemake.input.best[0]) if snakemake.input.best else None,
-        start=snakemake.input.start[0] if snakemake.input.start else None,
-        teacher=snakemake.input.teacher[0] if snakemake.input.teacher else None,
-        partners=list(snakemake.input.partners),
+        RunInputs.of(snakemake.input),
         logger=context.logger,
     )

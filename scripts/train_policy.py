@@ -4,7 +4,7 @@ from pathlib import Path
 
 from daf.config import DAFTrainingConfig, ExperimentConfig
 from daf.training.options import RunOptions
-from daf.training.run import train_run
+from daf.training.run import RunInputs, train_run
 from daf.workflow.earlier_checkpoints_plan import kept_shares
 from daf.workflow.script import cores_of_job, script_context
 
@@ -22,9 +22,6 @@ with script_context(snakemake) as context:
             keep=kept_shares(ExperimentConfig.from_dict(dict(snakemake.config)), wildcards.run),
             log_file=Path(snakemake.log[0]),
         ),
-        best=Path(snakemake.input.best[0]) if snakemake.input.best else None,
-        start=snakemake.input.start[0] if snakemake.input.start else None,
-        teacher=snakemake.input.teacher[0] if snakemake.input.teacher else None,
-        partners=list(snakemake.input.partners),
+        RunInputs.of(snakemake.input),
         logger=context.logger,
     )

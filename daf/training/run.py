@@ -8,8 +8,9 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import Any, Self, TypedDict
 
 from daf.config.earlier_checkpoints import share_text
 from daf.config.recipes import TrainingRecipe, with_hyperparameters
@@ -40,79 +41,75 @@ class BestTrial(TypedDict):
     hyperparameters: dict[str, bool | int | float | str | None]
 
 
+@dataclass(frozen=True, kw_only=True)
+class RunInputs:
+    """The files of other jobs that a run needs.
+
+    Attributes:
+        best: a sweep's best.json.
+        start: the weights that the recipe starts from.
+        teacher: the weights of its teacher.
+        partners: the weights of its partners that have some, in their order, each with its description or without.
+    """
+
+    best: Path | None = None
+    start: str | Path | None = None
+    teacher: str | Path | None = None
+    partners: Sequence[str | Path] = ()
+
+    @classmethod
+    def of(cls, files: Any) -> Self:
+        """From the inputs of a job of Snakemake, whose lists are empty where a run needs no file."""
+        return cls(
+            best=Path(files.best[0]) if files.best else None,
+            start=files.start[0] if files.start else None,
+            teacher=files.teacher[0] if files.teacher else None,
+            partners=list(files.partners),
+        )
+
+
 def train_run(
-    recipe: Mapping[str, Any],
-    folder: Path,
-    options: RunOptions,
-    *,
-    best: Path | None,
-    start: str | Path | None = None,
-    teacher: str | Path | None = None,
-    partners: Sequence[str | Path] = (),
-    logger: DAFLogger,
+    recipe: Mapping[str, Any], folder: Path, options: RunOptions, inputs: RunInputs, *, logger: DAFLogger
 ) -> None:
     """Train, and write model.safetensors, model.json, run.json and metrics.jsonl to `folder`.
 
     Args:
         recipe: a TrainingRecipe as plain data.
-        best: a sweep's best.json.
-        start: the weights that the recipe starts from.
-        teacher: the weights of its teacher.
-        partners: the weights of its partners that have some, in their order, each with its description or without.
 
     Raises:
         TrainingDivergedError, TrainingFailedError, TrainingInterruptedError: there is no model.
         CheckpointError, PolicyError: it cannot start from these weights.
     """
-    inputs: _Inputs = {"best": best, "start": start, "teacher": teacher, "partners": partners}
     with _prepared(recipe, folder, options, inputs, logger) as (training, found):
         _train(training, folder, found)
 
 
 def keep_weights(
-    recipe: Mapping[str, Any],
-    folder: Path,
-    options: RunOptions,
-    *,
-    best: Path | None,
-    start: str | Path | None = None,
-    teacher: str | Path | None = None,
-    partners: Sequence[str | Path] = (),
-    logger: DAFLogger,
+    recipe: Mapping[str, Any], folder: Path, options: RunOptions, inputs: RunInputs, *, logger: DAFLogger
 ) -> None:
     """Publish the weights that a run had after the share of its steps that `options.keep` names.
 
     The arguments and errors are those of `train_run`: what the run has not kept is trained again.
     """
-    inputs: _Inputs = {"best": best, "start": start, "teacher": teacher, "partners": partners}
     with _prepared(recipe, folder, options, inputs, logger) as (training, found):
         _publish_earlier(training, folder, found, found.keep[0], logger)
 
 
-class _Inputs(TypedDict):
-    """The files that a run needs, as `train_run` takes them."""
-
-    best: Path | None
-    start: str | Path | None
-    teacher: str | Path | None
-    partners: Sequence[str | Path]
-
-
 @contextmanager
 def _prepared(
-    recipe: Mapping[str, Any], folder: Path, options: RunOptions, inputs: _Inputs, logger: DAFLogger
+    recipe: Mapping[str, Any], folder: Path, options: RunOptions, inputs: RunInputs, logger: DAFLogger
 ) -> Iterator[tuple[TrainingRecipe, RunOptions]]:
     """The recipe with everything that is known once its inputs exist, and the options with their places."""
     label = options.label
     training = TrainingRecipe.model_validate(recipe)
-    if (best := inputs["best"]) is not None:
+    if (best := inputs.best) is not None:
         trial = read_record(best, BestTrial, "the best trial of a sweep")
         logger.info(f"{label}: hyperparameters of trial {trial['trial']}, {trial['hyperparameters']}")
         training = with_hyperparameters(training, trial["hyperparameters"], source=f"{best}: hyperparameters")
     with _record_named(folder, label, logger):
-        training, source = prepare_start(training, inputs["start"])
-        training, teacher_weights = prepare_teacher(training, inputs["teacher"])
-        training, partner_weights = prepare_partners(training, inputs["partners"])
+        training, source = prepare_start(training, inputs.start)
+        training, teacher_weights = prepare_teacher(training, inputs.teacher)
+        training, partner_weights = prepare_partners(training, inputs.partners)
         found = {"start": source, "teacher_weights": teacher_weights, "partner_weights": partner_weights}
         yield training, options.model_copy(update=found)
 

@@ -19,7 +19,7 @@ from daf.system.files import append_json_line, write_json
 from daf.system.readers import FROM_A_RUN
 from daf.system.validated import read_record
 from daf.training.metrics_file import MetricsFile, read_metrics
-from daf.training.run import train_run
+from daf.training.run import RunInputs, train_run
 from tests.unit.training.small import options_of, recipe_of
 
 
@@ -56,7 +56,9 @@ def test_a_damaged_best_json_stops_the_training_that_uses_it(tmp_path: Path) -> 
     write_json(best, {"trial": 3, "hyperparameters": {"learning_rate": 0.003}})
     logger = create_daf_logger("test")
     with pytest.raises(BadInputError) as caught:
-        train_run(recipe_of(world_size=1).to_dict(), tmp_path, options_of(), best=damaged(best), logger=logger)
+        train_run(
+            recipe_of(world_size=1).to_dict(), tmp_path, options_of(), RunInputs(best=damaged(best)), logger=logger
+        )
     assert caught.value.where == str(best)
     assert caught.value.hint == "delete it and run the same command again: the workflow makes it again"
     assert not (tmp_path / "run.json").exists()

@@ -14,7 +14,7 @@ from daf.logging_config import create_daf_logger
 from daf.training.earlier_weights import kept_folder
 from daf.training.loop import train
 from daf.training.paths import state_folder
-from daf.training.run import keep_weights, train_run
+from daf.training.run import RunInputs, keep_weights, train_run
 from tests.unit.training.small import UPDATE_STEPS, options_of, recipe_of
 from tests.unit.training.test_loop import Crash, crash, stop_in_update
 
@@ -58,9 +58,9 @@ def test_what_a_finished_run_has_not_kept_is_trained_again(world_size: int, tmp_
     recipe = RECIPE.model_copy(update={"world_size": world_size})
     folders = tmp_path / "kept", tmp_path / "asked_later"
     for folder, keep in zip(folders, ((0.5,), ()), strict=True):
-        train_run(recipe.to_dict(), folder, options_of(keep=keep), best=None, logger=LOGGER)
+        train_run(recipe.to_dict(), folder, options_of(keep=keep), RunInputs(), logger=LOGGER)
         before = published(folder)
-        keep_weights(recipe.to_dict(), folder, options_of(keep=(0.5,)), best=None, logger=LOGGER)
+        keep_weights(recipe.to_dict(), folder, options_of(keep=(0.5,)), RunInputs(), logger=LOGGER)
         assert published(folder) == before
     first, second = ((folder / "at-0.5" / "model.safetensors").read_bytes() for folder in folders)
     assert first == second
@@ -73,5 +73,5 @@ def test_damaged_weights_are_trained_again(tmp_path: Path) -> None:
     run(tmp_path, 0.5)
     intact = kept(tmp_path, 0.5)["model.safetensors"]
     (kept_folder(state_folder(tmp_path, RECIPE), 0.5) / "model.safetensors").write_bytes(intact[:-1])
-    keep_weights(RECIPE.to_dict(), tmp_path, options_of(keep=(0.5,)), best=None, logger=LOGGER)
+    keep_weights(RECIPE.to_dict(), tmp_path, options_of(keep=(0.5,)), RunInputs(), logger=LOGGER)
     assert (tmp_path / "at-0.5" / "model.safetensors").read_bytes() == intact

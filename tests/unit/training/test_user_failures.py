@@ -19,7 +19,7 @@ from daf.training.checkpoints import load_newest_checkpoint
 from daf.training.launch import main, run_training
 from daf.training.options import TrainingSpec
 from daf.training.paths import state_folder
-from daf.training.run import train_run
+from daf.training.run import RunInputs, train_run
 from daf.training.trainer import Trainer
 from tests.unit.engine.test_user_code import FILE, RAISED
 from tests.unit.training.small import UPDATE_STEPS, options_of, recipe_of
@@ -128,7 +128,7 @@ def test_a_training_without_a_valid_evaluation_failed_and_keeps_its_state(tmp_pa
     recipe, log = failing(step="raise", held_out=True), tmp_path / "train.log"
     logger = create_daf_logger("test", log_file=log)
     with pytest.raises(TrainingFailedError) as caught:
-        train_run(recipe.to_dict(), tmp_path, options_of(log_file=log), best=None, logger=logger)
+        train_run(recipe.to_dict(), tmp_path, options_of(log_file=log), RunInputs(), logger=logger)
     first = f"TeapotError: short and stout ({FILE}:{RAISED} in fail, step 0, seed 900)"
     assert caught.value.found == f"every episode of every held-out evaluation failed, the first with {first}"
     assert "state is kept" in caught.value.hint
