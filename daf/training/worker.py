@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+import time
 import traceback
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -32,6 +33,10 @@ from daf.training.outcome import TrainingOutcome
 from daf.training.paths import outcome_path, state_folder
 from daf.training.stopping import StopCondition
 
+# How long a rank that only lost its peers stays: the agent reports those ranks that have ended when it first sees one,
+# and the peer that caused it may have its environment workers to end.
+_LINGER_SECONDS = 10.0
+
 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m daf.training.worker", description=__doc__)
@@ -48,6 +53,8 @@ def main(arguments: list[str] | None = None) -> int:
         print(error if isinstance(error, DafError) else traceback.format_exc(), file=sys.stderr, flush=True)
         failure = Failure.of_exception(error)
         write_error_file(failure)
+        if failure.symptom:
+            time.sleep(_LINGER_SECONDS)  # ended by the agent as soon as the peer has
         return failure.exit_code
     return EXIT_REQUEUE if outcome.status == "interrupted" else EXIT_OK
 

@@ -36,6 +36,7 @@ from daf.training.launch import run_training
 from daf.training.options import RunOptions, TrainingSpec
 from daf.training.paths import state_folder
 from daf.training.trainer import Trainer
+from tests.clocks import set_clock
 from tests.unit.training.forked import start as start_process
 from tests.unit.training.forked import train_undisturbed
 from tests.unit.training.small import UPDATE_STEPS, options_of, recipe_of
@@ -194,6 +195,28 @@ def test_ranks_share_the_cores_of_their_machine(
     training = TrainingSpec(recipe=recipe, folder=Path("run"), options=options)
     shared = launch_module._with_share_of_cores(training, shared_gpus=False)
     assert shared.options.env_workers == workers
+
+
+@pytest.mark.parametrize(("place", "lingers"), [("torch/distributed/all_reduce.py", True), ("daf/loss.py", False)])
+def test_a_rank_that_lost_its_peers_waits_for_the_one_that_caused_it_to_end(
+    place: str, lingers: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The agent reports the ranks that have ended when it first sees one: the cause must be among them."""
+
+    def fail(*_: Any) -> None:
+        exec(compile("raise RuntimeError('connection closed by peer')", place, "exec"))
+
+    report = tmp_path / "error.json"
+    TrainingSpec(recipe=recipe_of(), folder=tmp_path, options=options_of()).write(tmp_path / "job.json")
+    monkeypatch.setenv("TORCHELASTIC_ERROR_FILE", str(report))
+    monkeypatch.setattr(worker_module, "die_with_parent", lambda: None)
+    monkeypatch.setattr(worker_module, "end_without_search", lambda: None)
+    monkeypatch.setattr(worker_module, "run_process", fail)
+    reported_before_waits: list[bool] = []
+    set_clock(monkeypatch, worker_module, sleep=lambda seconds: reported_before_waits.append(report.exists()))
+    worker_module.main(["--job", str(tmp_path / "job.json")])
+    assert "connection closed by peer" in read_json(report)["message"]["message"]
+    assert reported_before_waits == [True] * lingers
 
 
 # ---- under torchrun ---------------------------------------------------------------------------------------
