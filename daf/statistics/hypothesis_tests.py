@@ -247,7 +247,7 @@ def welch_parts(x: Array, y: Array) -> tuple[float, float]:
 
 def _unpaired_reason(x: Array, y: Array) -> str | None:
     if min(x.size, y.size) < 2:
-        return f"{min(x.size, y.size)} unit on one side; at least two are needed"
+        return "only one unit on one side; at least two are needed"
     if is_constant(x) and is_constant(y):
         return "all values are equal within both sides"
     return None

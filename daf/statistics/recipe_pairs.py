@@ -138,8 +138,8 @@ def _no_test_reason(variance: RecipeVariance, trained: Sequence[RunTable]) -> st
     fewest = min(table.fewest for table in trained)
     if fewest < 2:
         several = any(len(table.samples) > 1 for table in trained)
-        where = "on one mission" if several else "on one side"
-        return "only one unit" if len(trained) == 1 else f"{fewest} unit {where}; at least two are needed"
+        where = "one of the missions" if several else "one side"
+        return "only one unit" if len(trained) == 1 else f"only one training run on {where}; at least two are needed"
     if not variance.own.error > 0:
         return "all values are equal within both sides" if len(trained) == 2 else f"all {fewest} values are equal"
     return ""

@@ -50,7 +50,8 @@ def to_episodes(scores: pd.DataFrame, where: str = "table of scores") -> tuple[p
     repeated = frame[frame.duplicated([*RUN, "episode"])]
     if not repeated.empty:
         row = repeated.iloc[0]
-        what = f"{row['policy']} on {row['mission']}, seed {row['train_seed']}, episode {row['episode']} twice"
+        seed = "" if pd.isna(row["train_seed"]) else f", seed {row['train_seed']}"
+        what = f"{row['policy']} on {row['mission']}{seed}, episode {row['episode']} twice"
         what = f"{what}, again in {place_of(frame, repeated.index[0])}"
         hint = "delete the repeated row, or number episodes and training seeds apart"
         raise BadInputError("one row per policy, mission, training seed and episode", what, where, hint)

@@ -164,22 +164,23 @@ def test_the_time_for_an_action_reruns_trials_and_the_budget_does_not(searched: 
 
 @pytest.mark.long
 def test_one_job_or_four_killed_or_not_the_proposals_are_the_same_bytes(searched: Path, tmp_path: Path) -> None:
+    best = "daf_output/sweeps/adaptive/best.json"
     experiment = {**EXPERIMENT, "sweeps": {"adaptive": {**ADAPTIVE, "num_trials": 9}}}
     for jobs in (1, 4):
         write_experiment(tmp_path / str(jobs), experiment)
-        done = snakemake(tmp_path / str(jobs), f"-j{jobs}", "sweep")
+        done = snakemake(tmp_path / str(jobs), f"-j{jobs}", best)
         assert done.returncode == 0, done.stderr
     killed = tmp_path / "killed"
     write_experiment(killed, experiment)
     command = [sys.executable, "-m", "snakemake", "--snakefile", str(PROJECT / "Snakefile")]
-    command += ["--configfile", "experiment.yaml", "-j2", "sweep"]
+    command += ["--configfile", "experiment.yaml", "-j2", best]
     for expected_trials in (2, 6):
         running = subprocess.Popen(command, cwd=killed, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         while len(objectives(killed, "adaptive")) < expected_trials and running.poll() is None:
             time.sleep(0.05)  # polls for files, measures nothing
         os.kill(running.pid, signal.SIGKILL)
         running.wait()
-    done = snakemake(killed, "-j2", "sweep")
+    done = snakemake(killed, "-j2", best)
     assert done.returncode == 0, done.stderr
     expected = proposals(tmp_path / "1", "adaptive")
     assert len(expected) == 9

@@ -186,7 +186,8 @@ LINES = "policy,mission,seed,episode,score\n\na,m,1,0,1.5\n"  # with a blank lin
         ("b,m,1,0.5,1", "'0.5' in line 4"),
         ("b,m,1,,1", "none in line 4"),
         ("a,m,,1,1", "a has some, but none in line 4"),
-        ("a,m,1,0,1", "episode 0 twice, again in line 4"),
+        ("a,m,1,0,1", "a on m, seed 1, episode 0 twice, again in line 4"),
+        ("b,m,,0,1\nb,m,,0,1", "b on m, episode 0 twice, again in line 5"),
         ('"a\nb",m,1,0,1\nc,m,1,0,x', "'x' in line 6"),  # a name over two lines
     ],
 )

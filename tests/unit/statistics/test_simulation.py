@@ -21,7 +21,7 @@ from daf.statistics.streams import ESTIMAND_KEYS
 from daf.statistics.units import Cell, Units
 
 RNG = np.random.default_rng
-DEFAULT_OR_LONG = pytest.mark.parametrize("runs", [40, pytest.param(2000, marks=pytest.mark.long)])
+DEFAULT_OR_LONG = pytest.mark.parametrize("runs", [40, pytest.param(600, marks=pytest.mark.long)])
 
 
 def nested(
@@ -57,8 +57,8 @@ def settings(units: Units, **changes: object) -> DAFComparisonConfig:
 
 
 def expect_share(hits: int, runs: int, low: float, high: float) -> None:
-    """A share within bounds, and its Monte Carlo error: three standard errors, or two of many runs."""
-    slack = (2 if runs >= 2000 else 3) * sqrt(0.05 * 0.95 / runs)
+    """A share within bounds, and three standard errors of its Monte Carlo error."""
+    slack = 3 * sqrt(0.05 * 0.95 / runs)
     assert low - slack <= hits / runs <= high + slack, hits / runs
 
 
