@@ -7,15 +7,15 @@ from typing import Any
 from daf import distributed_training
 
 DISTANCES, STEPS = (6, 10, 15), 200_000
-OBJECTS = {".": "empty", "@": "agent.agent", "+": "goal"}
+OBJECTS = {"#": "wall", ".": "empty", "@": "agent.agent", "+": "goal"}
 
 
 def goal_at(distance: int) -> dict[str, Any]:
-    """A hall in which one agent must walk this number of cells to a goal; the seed rotates and mirrors it."""
+    """A corridor in which one agent must walk this number of cells to a goal; the seed rotates and mirrors it."""
     take = {"mutation_type": "resource_delta", "target": "actor", "deltas": {"heart": 1}}
-    hall = {
+    corridor = {
         "type": "mettagrid.mapgen.scenes.inline_ascii.InlineAscii.Config",
-        "data": "\n".join(["." * 17, ("@" + "." * (distance - 1) + "+").ljust(17, "."), "." * 17]),
+        "data": "\n".join(["#" * 17, ("@" + "." * (distance - 1) + "+").ljust(17, "."), "#" * 17]),
         "char_to_name": OBJECTS,
     }
     game = {
@@ -38,7 +38,7 @@ def goal_at(distance: int) -> dict[str, Any]:
             "width": 17,
             "height": 17,
             "border_width": 1,
-            "instance": {"type": "cogames.games.cogs_vs_clips.missions.terrain.RandomTransform.Config", "scene": hall},
+            "instance": {"type": "cogames.games.cogs_vs_clips.missions.terrain.RandomTransform.Config", "scene": corridor},
         },
     }
     return {"description": f"Walk {distance} cells to the goal.", "success": "agent_sum('heart.gained') >= 1",

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from daf.errors import BadInputError, did_you_mean
-from daf.statistics.score_files import read_scores
+from daf.statistics.score_files import PLACED, place_of, read_scores
 from daf.system.columns import to_rows
 from daf.system.csv_files import csv_of_rows
 from daf.system.files import write_json, write_text
@@ -59,6 +59,8 @@ def read_league(source: Any, where: str | None = None) -> MatchScores:
     """
     where = where or (str(source) if isinstance(source, str | Path) else "match table")
     frame = read_scores(source)
+    if not frame.attrs.get(PLACED):
+        frame = frame.reset_index(drop=True)
     frame = frame.rename(columns={name: str(name).strip().lower() for name in frame.columns})
     for name in NEEDED:
         if name not in frame.columns:
@@ -66,8 +68,12 @@ def read_league(source: Any, where: str | None = None) -> MatchScores:
             raise BadInputError(f"a column '{name}'", "none", where, hint)
     frame = frame[[name for name in COLUMNS if name in frame.columns]]
     rows = [{name: _value(name, cell) for name, cell in row.items()} for row in frame.to_dict("records")]
-    without_defaults = [{name: cell for name, cell in row.items() if cell is not None} for row in rows]
-    return _scores(validated(list[LeagueRow], without_defaults, where, HINT), where)
+    places = [place_of(frame, label) for label in frame.index]
+    without_defaults = {
+        place: {name: cell for name, cell in row.items() if cell is not None}
+        for place, row in zip(places, rows, strict=True)
+    }
+    return _scores(list(validated(dict[str, LeagueRow], without_defaults, where, HINT).values()), where)
 
 
 def _value(name: str, cell: Any) -> Any:

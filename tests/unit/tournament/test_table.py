@@ -137,3 +137,16 @@ def test_damaged_tables_of_leagues_are_refused(rows: list[dict[str, Any]], expec
         read_league(rows)
     assert expected in caught.value.expected
     assert found in caught.value.found
+
+
+def test_a_wrong_value_is_named_by_its_line(tmp_path: Path) -> None:
+    path = tmp_path / "matches.csv"
+    path.write_text("match,policy,seats,score\n\n1,a,2,1.5\n1,b,two,1.5\n")  # with a blank line
+    with pytest.raises(BadInputError, match="line 4.seats"):
+        read_league(path)
+
+
+def test_the_index_of_a_frame_means_nothing() -> None:
+    rows = [ROW, {**ROW, "policy": "b"}, {**ROW, "policy": "c"}]
+    frame = pd.DataFrame(rows, index=pd.Index([7, 7, 7], name="line"))
+    assert list(read_league(frame).rows) == list(read_league(rows).rows)
