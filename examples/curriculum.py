@@ -38,7 +38,10 @@ def goal_at(distance: int) -> dict[str, Any]:
             "width": 17,
             "height": 17,
             "border_width": 1,
-            "instance": {"type": "cogames.games.cogs_vs_clips.missions.terrain.RandomTransform.Config", "scene": corridor},
+            "instance": {
+                "type": "cogames.games.cogs_vs_clips.missions.terrain.RandomTransform.Config",
+                "scene": corridor,
+            },
         },
     }
     return {"description": f"Walk {distance} cells to the goal.", "success": "agent_sum('heart.gained') >= 1",

@@ -136,7 +136,8 @@ def sign_flip_test(
         )
     exact_minimum = 2.0 ** (1 - n)
     if 2**n <= EXACT_LIMIT:
-        p = float((np.abs(_all_flips(weights)) >= observed).mean())
+        halves = _all_flips(weights[1:], start=float(weights[:1].sum()))  # each pattern has a mirror image
+        p = float((np.abs(halves) >= observed).mean())
         return HypothesisTestResult(name=f"{name} (exact)", difference=difference, p=p, minimum_p=exact_minimum)
 
     by_halves = max_resamples is not None and num_resamples < max_resamples and 2 ** ceil(n / 2) <= max_resamples
@@ -155,11 +156,14 @@ def sign_flip_test(
     )
 
 
-def _all_flips(weights: Array) -> Array:
-    """The sums of all 2^n sign patterns, by doubling."""
-    sums = np.zeros(1)
+def _all_flips(weights: Array, start: float = 0.0) -> Array:
+    """`start` plus the sums of all 2^n sign patterns, by doubling."""
+    sums = np.empty(2**weights.size)
+    sums[0], known = start, 1
     for weight in weights:
-        sums = np.concatenate([sums + weight, sums - weight])
+        np.subtract(sums[:known], weight, out=sums[known : 2 * known])
+        sums[:known] += weight
+        known *= 2
     return sums
 
 
