@@ -10,12 +10,24 @@ DISTANCES, STEPS = (6, 10, 15), 200_000
 OBJECTS = {"#": "wall", ".": "empty", "@": "agent.agent", "+": "goal"}
 
 
+def corridor(distance: int) -> str:
+    """A winding corridor of this length from the agent to the goal, on 17 x 17 cells."""
+    cells = [["#"] * 17 for _ in range(17)]
+    row = column = 0
+    cells[row][column] = "@"
+    for step in range(distance):
+        row, column = (row, column + 1) if step % 4 < 2 else (row + 1, column)
+        cells[row][column] = "."
+    cells[row][column] = "+"
+    return "\n".join(map("".join, cells))
+
+
 def goal_at(distance: int) -> dict[str, Any]:
-    """A corridor in which one agent must walk this number of cells to a goal; the seed rotates and mirrors it."""
+    """A mission in which one agent must walk this number of cells to a goal; the seed rotates and mirrors the map."""
     take = {"mutation_type": "resource_delta", "target": "actor", "deltas": {"heart": 1}}
-    corridor = {
+    scene = {
         "type": "mettagrid.mapgen.scenes.inline_ascii.InlineAscii.Config",
-        "data": "\n".join(["#" * 17, ("@" + "." * (distance - 1) + "+").ljust(17, "."), "#" * 17]),
+        "data": corridor(distance),
         "char_to_name": OBJECTS,
     }
     game = {
@@ -23,7 +35,7 @@ def goal_at(distance: int) -> dict[str, Any]:
         "max_steps": 40,
         "episode_truncates": True,
         "resource_names": ["heart"],
-        "obs": {"width": 11, "height": 11, "num_tokens": 64},
+        "obs": {"width": 11, "height": 11, "num_tokens": 160},
         "actions": {"change_vibe": {"enabled": False, "vibes": []}},
         "agent": {
             "inventory": {"limits": {"heart": {"resources": ["heart"], "base": 1, "max": 1}}},
@@ -40,7 +52,7 @@ def goal_at(distance: int) -> dict[str, Any]:
             "border_width": 1,
             "instance": {
                 "type": "cogames.games.cogs_vs_clips.missions.terrain.RandomTransform.Config",
-                "scene": corridor,
+                "scene": scene,
             },
         },
     }

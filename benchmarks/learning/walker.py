@@ -1,4 +1,4 @@
-"""A scripted teacher for corridors with a goal: it walks away from the walls around it, and keeps its direction."""
+"""A scripted teacher for corridors: it walks on, and never back."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from mettagrid.policy.policy import AgentPolicy, MultiAgentPolicy
 from mettagrid.policy.policy_env_interface import PolicyEnvInterface
 from mettagrid.simulator import Action, AgentObservation
 
+OPPOSITE = {"north": "south", "south": "north", "west": "east", "east": "west"}
 STEPS = {"north": (-1, 0), "south": (1, 0), "west": (0, -1), "east": (0, 1)}
 
 
@@ -17,19 +18,19 @@ class Walkers(MultiAgentPolicy):
 
 
 class Walker(AgentPolicy):
-    """Starts at an end of the corridor, where only one way is free."""
+    """Starts at an end of the corridor; on its way, one neighbouring cell is free besides the one it came from."""
 
     def __init__(self, policy_env_info: PolicyEnvInterface) -> None:
         super().__init__(policy_env_info)
-        self.action: Action | None = None
+        self.direction = ""
 
     def step(self, obs: AgentObservation) -> Action:
-        if self.action is None:
-            row, column = self.policy_env_info.obs_height // 2, self.policy_env_info.obs_width // 2
-            taken = {
-                (token.location[0] - row, token.location[1] - column)
-                for token in obs.tokens
-                if token.feature.name == "tag" and token.location is not None
-            }
-            self.action = Action(name="move_" + next(name for name, step in STEPS.items() if step not in taken))
-        return self.action
+        info = self.policy_env_info
+        walls = {
+            (token.location[0] - info.obs_height // 2, token.location[1] - info.obs_width // 2)
+            for token in obs.tokens
+            if token.feature.name == "tag" and token.location is not None and info.tags[token.value] == "type:wall"
+        }
+        ways = [name for name, step in STEPS.items() if step not in walls and name != OPPOSITE.get(self.direction)]
+        self.direction = ways[0] if ways else OPPOSITE[self.direction]  # past the goal the corridor ends
+        return Action(name=f"move_{self.direction}")

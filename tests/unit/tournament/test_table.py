@@ -142,7 +142,7 @@ def test_damaged_tables_of_leagues_are_refused(rows: list[dict[str, Any]], expec
 def test_a_wrong_value_is_named_by_its_line(tmp_path: Path) -> None:
     path = tmp_path / "matches.csv"
     path.write_text("match,policy,seats,score\n\n1,a,2,1.5\n1,b,two,1.5\n")  # with a blank line
-    with pytest.raises(BadInputError, match="line 4.seats"):
+    with pytest.raises(BadInputError, match=r"line 4\.seats"):
         read_league(path)
 
 
