@@ -31,7 +31,7 @@ def cross_play_records(scores: MatchScores, level: float) -> list[CrossPlayRecor
     """All pairs that shared a team of two policies, and candidates that played alone. Pools count as partners."""
     cells: dict[tuple[str, str], list[MatchScore]] = {}
     for row in scores.rows:
-        party = scores.parties[row.match, row.episode]
+        party = scores.parties[row.mission, row.match, row.episode]
         others = {policy for (policy, in_pool), _ in party if (policy, in_pool) != (row.policy, False)}
         if not row.in_pool and len(others) < 2:
             cells.setdefault((row.policy, next(iter(others), row.policy)), []).append(row)

@@ -66,7 +66,8 @@ def value_records(scores: MatchScores, weights: Weights, level: float) -> list[V
 def _values_of(
     scores: MatchScores, policy: str, weights: Weights, level: float, estimand: Estimand
 ) -> Iterator[ValueRecord]:
-    missions = [m for m in scores.missions if any(row.mission == m for row in scores.rows if row.policy == policy)]
+    own = {row.mission for row in scores.rows if row.policy == policy and not row.in_pool}
+    missions = [mission for mission in scores.missions if mission in own]
     replacements = {mission: replacement_units(scores, mission) for mission in missions}
     for mission in (*missions, OVERALL) if len(missions) > 1 else missions:
         covered = missions if mission == OVERALL else [mission]
@@ -104,7 +105,7 @@ def _exact(
     means = []
     for seed in scores.train_seeds(policy):
         found = values.scenario_means(row for row in scores.of(policy, seed) if row.mission == missions[0])
-        if seats is not None and seats not in found:
+        if not found or (seats is not None and seats not in found):
             return None
         means.append(values.candidate_mean(found) if seats is None else found[seats].mean)
     mean = means[0] if len(means) == 1 else float(np.mean(means))
@@ -112,10 +113,10 @@ def _exact(
 
 
 def _weighted(scores: MatchScores, policy: str, missions: Sequence[str]) -> float:
-    found = [
-        values.weighted_score(row for row in scores.of(policy, seed) if row.mission in missions)
-        for seed in scores.train_seeds(policy)
+    played = [
+        [row for row in scores.of(policy, seed) if row.mission in missions] for seed in scores.train_seeds(policy)
     ]
+    found = [values.weighted_score(rows) for rows in played if rows]
     return found[0] if len(found) == 1 else float(np.mean(found))
 
 

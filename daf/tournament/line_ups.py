@@ -64,7 +64,7 @@ def line_up_records(scores: MatchScores, level: float, seats: pd.DataFrame | Non
     """
     played: dict[tuple[str, Party], dict[tuple[str, int], tuple[int, float]]] = {}
     for row in scores.rows:
-        episodes = played.setdefault((row.mission, scores.parties[row.match, row.episode]), {})
+        episodes = played.setdefault((row.mission, scores.parties[row.mission, row.match, row.episode]), {})
         episodes[row.match, row.episode] = row.env_seed, row.team_score
     failed = Counter[tuple[str, Party]]()
     matches: dict[tuple[str, Party], set[str]] = {}

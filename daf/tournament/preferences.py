@@ -37,15 +37,20 @@ class PairTotals:
     differences: Array
     counts: Array
 
-    def moved(self, candidate: int, shares: Array, differences: Array) -> PairTotals:
-        """The same, with all results of one candidate better (or, if negative, worse) by these margins."""
-        change, change_of_differences = np.zeros_like(shares), np.zeros_like(differences)
-        for matrix, margins in ((change, shares), (change_of_differences, differences)):
-            matrix[candidate], matrix[:, candidate] = margins[candidate], -margins[:, candidate]
+    @property
+    def compared(self) -> NDArray[np.bool_]:
+        """Which candidates were compared with any other."""
+        return np.asarray(self.counts.sum(axis=1) > 0)
+
+    def of(self, chosen: NDArray[np.bool_]) -> PairTotals:
+        """The pairs of some candidates."""
+        pairs = np.ix_(chosen, chosen)
+        return PairTotals(shares=self.shares[pairs], differences=self.differences[pairs], counts=self.counts[pairs])
+
+    def moved(self, shares: Array, differences: Array) -> PairTotals:
+        """The same, with the result of a against b better (or, if negative, worse) by these antisymmetric margins."""
         return PairTotals(
-            shares=(self.shares + change).clip(0.0, 1.0),
-            differences=self.differences + change_of_differences,
-            counts=self.counts,
+            shares=(self.shares + shares).clip(0.0, 1.0), differences=self.differences + differences, counts=self.counts
         )
 
 
@@ -146,7 +151,7 @@ def _means(scores: MatchScores) -> dict[tuple[Place, Party, str], float]:
     found: dict[tuple[Place, Party, str], list[float]] = {}
     for row in scores.rows:
         if not row.in_pool:
-            party = scores.parties[row.match, row.episode]
+            party = scores.parties[row.mission, row.match, row.episode]
             found.setdefault(((row.mission, row.env_seed), party, row.policy), []).append(row.score)
     return {key: sum(values) / len(values) for key, values in found.items()}
 

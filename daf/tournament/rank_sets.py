@@ -2,16 +2,17 @@
 
 By values, a candidate ranks below all those shown to be better, and above all those shown to be worse, by verdicts that
 Holm's correction adjusted: if all of these are right, so are all rank sets (Mogstad et al. 2024). Other rankings depend
-on pairwise results in jumps, which standard errors cannot describe. There the set reaches from the rank that a
-candidate would have if all its pairwise results were as good as is compatible with the data, for all pairs at once
-(`Preferences.margins_of_error`), to that for the worst such results. A candidate that may beat all others then always
-may rank first by Soft Condorcet, maximal lottery and alpha-rank, which choose such a winner.
+on pairwise results in jumps, which standard errors cannot describe. There the set contains the ranks that a candidate
+has where pairwise results are as good, as they are, or as bad as is compatible with the data, for all pairs at once
+(`Preferences.margins_of_error`). It needs the results of the others, too: in a cycle, they decide a candidate's mass.
+All such combinations are tried where they are few, else all results of each candidate and a random sample.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import combinations, product
 from math import ceil, floor
 
 import numpy as np
@@ -20,6 +21,7 @@ from daf.statistics.intervals import Array
 from daf.statistics.records import Verdict
 
 TIED = 1e-6  # of the largest score: differences this small come from solvers
+MOST_COMBINATIONS = 100  # of results of pairs, besides those of each candidate
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,24 +60,44 @@ def shown_by_verdicts(policies: Sequence[str], verdicts: Iterable[tuple[str, str
     return better
 
 
-def compatible_ranks(scores: Array, at_best: Array, at_worst: Array) -> list[RankSet]:
-    """Rank sets from the scores of all candidates that each candidate's best and worst results give.
+def results_to_try(size: int, rng: np.random.Generator) -> Array:
+    """(combinations, a, b): whether the result of a against b is as good (1), as it is (0), or as bad (-1) as may be."""
+    own = np.zeros((size, size, size))
+    for candidate in range(size):
+        own[candidate, candidate], own[candidate, :, candidate] = 1.0, -1.0
+        own[candidate, candidate, candidate] = 0.0
+    rows, columns = np.array(list(combinations(range(size), 2))).reshape(-1, 2).T
+    if 3**rows.size <= MOST_COMBINATIONS:
+        signs = np.array(list(product((-1.0, 0.0, 1.0), repeat=rows.size)))
+    else:
+        signs = rng.integers(-1, 2, (MOST_COMBINATIONS, rows.size)).astype(np.float64)
+    others = np.zeros((len(signs), size, size))
+    others[:, rows, columns], others[:, columns, rows] = signs, -signs
+    return np.concatenate([own, -own, others])
+
+
+def compatible_ranks(scores: Array, compatible: Array) -> list[RankSet]:
+    """Rank sets from the scores that all candidates have by compatible results of pairs.
 
     Args:
-        at_best, at_worst: (candidate whose results are best or worst, candidates).
+        scores: of every candidate, by the results as they are.
+        compatible: (results, candidates).
     """
     size = scores.size
     sets = rank_sets(scores, np.zeros((size, size), dtype=bool))
-    low = 1 + _differ(at_best, 1).sum(axis=1)
-    high = size - _differ(at_worst, -1).sum(axis=1)
+    tolerance = TIED * np.abs(compatible).max(axis=1, initial=0.0)[:, None, None]
+    lead = compatible[:, :, None] - compatible[:, None, :]  # (results, candidate, other)
+    low = 1 + (lead < -tolerance).sum(axis=2).min(axis=0)
+    high = size - (lead > tolerance).sum(axis=2).min(axis=0)
     return [
         RankSet(rank=found.rank, low=min(int(first), floor(found.rank)), high=max(int(last), ceil(found.rank)))
         for found, first, last in zip(sets, low, high, strict=True)
     ]
 
 
-def _differ(scores: Array, sign: int) -> Array:
-    """(candidate, other): whether the other scores more (sign 1) or less (-1) in the candidate's own results."""
-    known = np.nan_to_num(scores, nan=-1e300)  # unknown scores rank last
-    tolerance = TIED * float(np.nanmax(np.abs(scores), initial=0.0))
-    return np.asarray(sign * (known - np.diag(known)[:, None]) > tolerance)
+def with_unknown(sets: Sequence[RankSet], known: Sequence[bool]) -> list[RankSet]:
+    """Rank sets of all candidates from those of the known ones: an unknown one may have any rank."""
+    size, unknown = len(known), len(known) - len(sets)
+    found = iter([replace(one, high=one.high + unknown) for one in sets])
+    last = RankSet(rank=size - (unknown - 1) / 2, low=1, high=size)
+    return [next(found) if is_known else last for is_known in known]

@@ -13,7 +13,14 @@ from daf.statistics.intervals import Array
 from daf.statistics.records import Verdict
 from daf.tournament import equilibria, ratings
 from daf.tournament.preferences import PairTotals, Preferences
-from daf.tournament.rank_sets import RankSet, compatible_ranks, rank_sets, shown_by_verdicts
+from daf.tournament.rank_sets import (
+    RankSet,
+    compatible_ranks,
+    rank_sets,
+    results_to_try,
+    shown_by_verdicts,
+    with_unknown,
+)
 
 Method = Literal["value", "elo", "openskill", "soft_condorcet", "maximal_lottery", "nash_average", "alpha_rank"]
 
@@ -40,8 +47,8 @@ class RankingRecord:
     ]
     policy: Annotated[str, "name of the candidate"]
     score: Annotated[float, "its score by that method; unknown if it was never compared with others"]
-    low: Annotated[float, "the score if its results were as bad as is compatible with the data"] = nan
-    high: Annotated[float, "the score if they were as good as is compatible"] = nan
+    low: Annotated[float, "the lowest score that is compatible with the data"] = nan
+    high: Annotated[float, "the highest such score"] = nan
     rank: Annotated[float, "its rank, 1 is best; equal scores share a rank"]
     rank_low: Annotated[int, "best rank that is compatible with the data, for all candidates at once"]
     rank_high: Annotated[int, "worst such rank"]
@@ -67,22 +74,21 @@ def value_ranking(
 
 def comparison_rankings(preferences: Preferences, level: float, num_resamples: int, seed: int) -> list[RankingRecord]:
     """The rankings by pairwise comparisons. OpenSkill depends on the order of games and has no rank sets."""
-    margins = preferences.margins_of_error(level, num_resamples, np.random.default_rng(seed))
-    totals, size = preferences.totals, len(preferences.policies)
-    worse = tuple(-margin for margin in margins)
+    rng = np.random.default_rng(seed)
+    compared = preferences.totals.compared
+    margins = [margin[np.ix_(compared, compared)] for margin in preferences.margins_of_error(level, num_resamples, rng)]
+    totals = preferences.totals.of(compared)
+    signs = results_to_try(totals.counts.shape[0], rng)
+    results = [totals, *(totals.moved(*(sign * margin for margin in margins)) for sign in signs)]
     records = list[RankingRecord]()
     for method, score in METHODS.items():
-        scores = score(totals)
-        best, worst = (
-            np.array([score(totals.moved(candidate, *moves)) for candidate in range(size)])
-            for moves in (margins, worse)
-        )
-        sets = compatible_ranks(scores, best, worst)
+        table = np.full((len(results), compared.size), nan)
+        if compared.any():
+            table[:, compared] = [score(pairs) for pairs in results]
+        sets = with_unknown(compatible_ranks(table[0, compared], table[:, compared]), compared.tolist())
         records += [
-            _record(method, policy, (float(value), float(low), float(high)), found)
-            for policy, value, low, high, found in zip(
-                preferences.policies, scores, np.diag(worst), np.diag(best), sets, strict=True
-            )
+            _record(method, policy, (float(column[0]), float(column.min()), float(column.max())), found)
+            for policy, column, found in zip(preferences.policies, table.T, sets, strict=True)
         ]
     return records + _open_skill(preferences)
 

@@ -59,11 +59,11 @@ class MatchScores:
         return make_frame(MatchScore, self.rows)
 
     @cached_property
-    def parties(self) -> dict[tuple[str, int], Party]:
-        """Who plays, by match and episode."""
-        members: dict[tuple[str, int], Counter[Member]] = {}
+    def parties(self) -> dict[tuple[str, str, int], Party]:
+        """Who plays, by mission, match and episode: leagues may name matches of several missions alike."""
+        members: dict[tuple[str, str, int], Counter[Member]] = {}
         for row in self.rows:
-            members.setdefault((row.match, row.episode), Counter())[row.policy, row.in_pool] += row.seats
+            members.setdefault((row.mission, row.match, row.episode), Counter())[row.policy, row.in_pool] += row.seats
         return {key: tuple(sorted(counts.items())) for key, counts in members.items()}
 
     @cached_property

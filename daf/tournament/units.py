@@ -55,19 +55,6 @@ class MapUnits:
         """Differences from the other's mean on the same maps; both must have the same ones."""
         return MapUnits(self.env_seeds, self.train_seeds, self.values - other.checkpoint_means[:, None])
 
-    def plus(self, other: MapUnits, weight: float) -> MapUnits:
-        """Own values and `weight` times the other's, on all maps of both: a missing unit is the mean."""
-        seeds = tuple(sorted({*self.env_seeds, *other.env_seeds}))
-        return MapUnits(seeds, self.train_seeds, self._on(seeds) + weight * other._on(seeds))
-
-    def times(self, weight: float) -> MapUnits:
-        return MapUnits(self.env_seeds, self.train_seeds, weight * self.values)
-
-    def _on(self, env_seeds: Sequence[int]) -> Array:
-        rows = dict(zip(self.env_seeds, self.values, strict=True))
-        mean = self.values.mean(axis=0)
-        return np.array([rows.get(seed, mean) for seed in env_seeds])
-
 
 def ratio_units(parts: Iterable[Weighted]) -> dict[int, float]:
     """The unit of every map that has a weight; empty if there are none."""
@@ -87,12 +74,20 @@ def ratio_units(parts: Iterable[Weighted]) -> dict[int, float]:
 
 def units_by_checkpoint(parts: Mapping[int | None, Iterable[Weighted]]) -> MapUnits | None:
     """The units of several checkpoints; maps that one of them lacks have its mean. None: one has no scores."""
-    columns = [ratio_units(found) for found in parts.values()]
-    if not columns or not all(columns):
+    return _joined({seed: ratio_units(found) for seed, found in parts.items()})
+
+
+def _joined(columns: Mapping[int | None, Mapping[int, float]]) -> MapUnits | None:
+    """The units of several checkpoints from those of each, by map."""
+    if not columns or not all(columns.values()):
         return None
-    seeds = tuple(sorted(set().union(*columns)))
-    table = [[column.get(seed, float(np.mean(list(column.values())))) for column in columns] for seed in seeds]
-    return MapUnits(seeds, tuple(parts), np.array(table))
+    seeds = tuple(sorted(set().union(*columns.values())))
+    table = [[column.get(seed, _mean(column)) for column in columns.values()] for seed in seeds]
+    return MapUnits(seeds, tuple(columns), np.array(table))
+
+
+def _mean(column: Mapping[int, float]) -> float:
+    return float(np.mean(list(column.values())))
 
 
 # ---- of candidates and replacements -----------------------------------------------------------------------
@@ -115,14 +110,20 @@ def value_units(scores: MatchScores, policy: str, mission: str, weights: Weights
         parts = {seed: [(row.env_seed, row.score * row.seats, float(row.seats)) for row in own]
                  for seed, own in rows.items()}  # fmt: skip
         return units_by_checkpoint(parts)
-    counts = sorted({row.seats for own in rows.values() for row in own}, reverse=True)
-    shares = {count: 1.0 if weights == "uniform" else weights.get(count, 0.0) for count in counts}
-    total, found = sum(shares.values()), None
-    for count, share in shares.items():
-        units = scenario_units(scores, policy, mission, count) if share else None
-        if units is not None:
-            found = units.times(share / total) if found is None else found.plus(units, share / total)
-    return found
+    return _joined({seed: _weighted_units(own, weights) for seed, own in rows.items()})
+
+
+def _weighted_units(rows: Sequence[MatchScore], weights: Mapping[int, float] | Literal["uniform"]) -> dict[int, float]:
+    """The units of a checkpoint, by map: its means by number of seats, weighted among those that it played."""
+    shares = {row.seats: 1.0 if weights == "uniform" else weights.get(row.seats, 0.0) for row in rows}
+    parts = {
+        count: ratio_units((row.env_seed, row.score, 1.0) for row in rows if row.seats == count)
+        for count in sorted(shares, reverse=True)
+        if shares[count]
+    }
+    total = sum(shares.values())
+    seeds = sorted(set().union(*parts.values()))
+    return {seed: sum(shares[n] / total * part.get(seed, _mean(part)) for n, part in parts.items()) for seed in seeds}
 
 
 def replacement_units(scores: MatchScores, mission: str) -> MapUnits | None:

@@ -12,8 +12,9 @@ from daf.statistics.intervals import mean_interval
 from daf.tournament.contributions import contribution_records
 from daf.tournament.cross_play import cross_play_records
 from daf.tournament.estimates import ValueRecord, seat_records, value_records
+from daf.tournament.league import read_league
 from daf.tournament.scores import MatchScores
-from daf.tournament.units import MapUnits, estimate, ratio_units
+from daf.tournament.units import estimate, ratio_units, value_units
 from tests.unit.tournament.simulated import matches_of, noise, played, seats_of, shared, tournament
 
 LEVEL = 0.95
@@ -171,10 +172,47 @@ def test_the_average_weighs_policies_alike_however_many_seeds_they_have() -> Non
 
 def test_a_map_that_one_number_of_seats_lacks_counts_as_its_mean() -> None:
     """By hand: half of (1, 2, 6), and half of (5, 7), whose missing third map counts as 6."""
-    whole = MapUnits((1, 2, 3), (None,), np.array([[1.0], [2.0], [6.0]]))
-    part = MapUnits((1, 2), (None,), np.array([[5.0], [7.0]]))
-    assert whole.times(0.5).plus(part, 0.5).values.ravel().tolist() == [3.0, 4.5, 6.0]
-    assert part.times(0.5).plus(whole, 0.5).values.ravel().tolist() == [3.0, 4.5, 6.0]
+    rows = [match_row(1, number, score) for number, score in ((1, 1.0), (2, 2.0), (3, 6.0))]
+    rows += [match_row(2, number, score) for number, score in ((1, 5.0), (2, 7.0))]
+    units = value_units(read_league(rows), "c", "league", "uniform")
+    assert units is not None
+    assert units.values.ravel().tolist() == [3.0, 4.5, 6.0]
+
+
+def match_row(seats: int, number: int, score: float, **more: Any) -> dict[str, Any]:
+    """A match of the candidate c in a league's table."""
+    name = "-".join(map(str, (seats, number, *more.values())))
+    return {"match": name, "policy": "c", "seats": seats, "score": score, "map": number, **more}
+
+
+@pytest.mark.parametrize("weights", ["uniform", {1: 1.0, 2: 3.0}])
+def test_a_number_of_seats_that_a_training_seed_lacks_takes_nothing_from_its_value(weights: Any) -> None:
+    rows = [
+        match_row(seats, number, 10.0, train_seed=seed)
+        for seed, counts in ((1, (1, 2)), (2, (2,)))
+        for seats in counts
+        for number in range(4)
+    ]
+    record = one(value_records(read_league(rows), weights, LEVEL), estimand="checkpoints", seats=None)
+    assert record.mean == 10.0
+
+
+def test_a_training_seed_without_a_mission_leaves_its_value_there_unknown() -> None:
+    rows = [
+        match_row(2, number, 1.0, mission=mission, train_seed=seed)
+        for mission, seed in (("m", 1), ("m", 2), ("n", 1))
+        for number in range(4)
+    ]
+    found = {r.mission: r for r in value_records(read_league(rows), "pickup", LEVEL) if r.estimand == "checkpoints"}
+    assert (found["m"].mean, found["m"].weighted_score) == (1.0, 1.0)
+    assert np.isnan([found["n"].mean, found["overall"].mean]).all()
+    assert found["overall"].weighted_score == 1.0  # of the matches that were played
+
+
+def test_a_mission_on_which_a_candidate_only_plays_for_the_pool_is_none_of_its_own() -> None:
+    rows = [match_row(2, number, 1.0, mission="m") for number in range(4)]
+    rows += [match_row(2, number, 5.0, mission="n", pool=True) for number in range(4)]
+    assert {record.mission for record in value_records(read_league(rows), "pickup", LEVEL)} == {"m"}
 
 
 def test_contributions_that_line_ups_do_not_identify_are_unknown() -> None:

@@ -16,9 +16,16 @@ from daf.tournament.comparisons import (
     interim_analyses,
     play_until_settled,
 )
+from daf.tournament.league import read_league
 from daf.tournament.matches import interim_sizes
 from daf.tournament.preferences import Preferences, preferences
-from daf.tournament.rank_sets import compatible_ranks, rank_sets, shown_by_verdicts
+from daf.tournament.rank_sets import (
+    MOST_COMBINATIONS,
+    compatible_ranks,
+    rank_sets,
+    results_to_try,
+    shown_by_verdicts,
+)
 from daf.tournament.rankings import comparison_rankings
 from daf.tournament.results import analyze_scores, analyze_seats
 from daf.tournament.scores import MatchScores
@@ -123,12 +130,63 @@ def test_ranks_that_were_not_excluded() -> None:
     assert [found.rank for found in tied] == [1.5, 1.5, 3.0]
 
 
-def test_ranks_of_the_best_and_worst_compatible_results() -> None:
+def test_ranks_by_all_compatible_results() -> None:
+    """b may be first, where it leads or, up to a solver's tolerance, shares the lead; c may be second."""
     scores = np.array([2.0, 1.0, 0.0])
-    at_best = np.array([[9.0, 1.0, 0.0], [2.0, 2.0 + 1e-9, 0.0], [2.0, 1.0, 0.5]])
-    at_worst = np.array([[1.5, 1.0, 0.0], [2.0, -1.0, 0.0], [2.0, 1.0, -9.0]])
-    sets = compatible_ranks(scores, at_best, at_worst)
-    assert [(found.rank, found.low, found.high) for found in sets] == [(1, 1, 1), (2, 1, 3), (3, 3, 3)]
+    compatible = np.array([[9.0, 1.0, 0.0], [2.0, 2.0 + 1e-9, 0.0], [2.0, -1.0, 0.0]])
+    sets = compatible_ranks(scores, compatible)
+    assert [(found.rank, found.low, found.high) for found in sets] == [(1, 1, 2), (2, 1, 3), (3, 2, 3)]
+
+
+@pytest.mark.parametrize(("size", "count"), [(2, 4 + 3), (3, 6 + 27), (5, 10 + MOST_COMBINATIONS)])
+def test_results_are_tried_in_all_combinations_or_in_a_sample(size: int, count: int) -> None:
+    signs = results_to_try(size, np.random.default_rng(0))
+    assert signs.shape == (count, size, size)
+    np.testing.assert_array_equal(signs, -signs.swapaxes(1, 2))
+    for candidate in range(size):
+        others = [other for other in range(size) if other != candidate]
+        assert (signs[candidate][candidate, others] == 1).all()
+        assert (signs[size + candidate][candidate, others] == -1).all()
+
+
+def test_ranks_in_a_cycle_depend_on_the_results_of_the_others() -> None:
+    """a beats b, b beats c, c beats a: which of them has most of the mass, the data do not say."""
+    rng = np.random.default_rng(4)
+    gaps = {("a", "b"): 1.0, ("b", "c"): 0.95, ("c", "a"): 0.9}
+    rows = [
+        {"match": f"{a}{b}{number}", "policy": policy, "seats": 2, "score": sign * (gap + noisy) / 2, "map": number}
+        for number in range(48)
+        for (a, b), gap in gaps.items()
+        for noisy in [rng.normal()]
+        for policy, sign in ((a, 1), (b, -1))
+    ]
+    found = comparison_rankings(preferences(read_league(rows)), 0.95, 200, 1)
+    for record in found:
+        if record.method in ("nash_average", "maximal_lottery"):
+            assert (record.rank_low, record.rank_high) == (1, 3), record
+            assert record.low <= record.score <= record.high
+
+
+def test_a_candidate_that_was_never_compared_may_have_any_rank() -> None:
+    rows = [
+        {"match": f"{name}{number}", "policy": policy, "seats": 2, "score": score + 0.01 * number, "map": number}
+        for number in range(24)
+        for name, members in (("ab", (("a", 1.0), ("b", 0.0))), ("c", (("c", 0.5),)))
+        for policy, score in members
+    ]
+    records = [r for r in comparison_rankings(preferences(read_league(rows)), 0.95, 200, 1) if r.method != "openskill"]
+    assert {(r.policy, r.rank_low, r.rank_high) for r in records} == {("a", 1, 2), ("b", 2, 3), ("c", 1, 3)}
+    assert all(np.isnan(r.score) == (r.policy == "c") for r in records)
+
+
+def test_matches_of_two_missions_may_have_one_name() -> None:
+    rows = [
+        {"match": "1", "mission": mission, "policy": policy, "seats": 2, "score": 1.0}
+        for mission, members in (("m", "ab"), ("n", "cd"))
+        for policy in members
+    ]
+    found = read_league(rows).parties
+    assert [[member for (member, _), _ in party] for party in found.values()] == [["a", "b"], ["c", "d"]]
 
 
 def test_equal_candidates_keep_all_ranks_and_a_better_one_leads() -> None:
