@@ -61,7 +61,7 @@ def shown_by_verdicts(policies: Sequence[str], verdicts: Iterable[tuple[str, str
 
 
 def results_to_try(size: int, rng: np.random.Generator) -> Array:
-    """(combinations, a, b): whether the result of a against b is as good (1), as it is (0), or as bad (-1) as may be."""
+    """(combinations, a, b): the result of a against b is as good (1), as it is (0), or as bad (-1) as can be."""
     own = np.zeros((size, size, size))
     for candidate in range(size):
         own[candidate, candidate], own[candidate, :, candidate] = 1.0, -1.0

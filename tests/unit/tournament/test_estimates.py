@@ -14,7 +14,7 @@ from daf.tournament.cross_play import cross_play_records
 from daf.tournament.estimates import ValueRecord, seat_records, value_records
 from daf.tournament.league import read_league
 from daf.tournament.scores import MatchScores
-from daf.tournament.units import estimate, ratio_units, value_units
+from daf.tournament.units import MapUnits, estimate, ratio_units, value_units
 from tests.unit.tournament.simulated import matches_of, noise, played, seats_of, shared, tournament
 
 LEVEL = 0.95
@@ -203,7 +203,8 @@ def test_a_training_seed_without_a_mission_leaves_its_value_there_unknown() -> N
         for mission, seed in (("m", 1), ("m", 2), ("n", 1))
         for number in range(4)
     ]
-    found = {r.mission: r for r in value_records(read_league(rows), "pickup", LEVEL) if r.estimand == "checkpoints"}
+    records = value_records(read_league(rows), "pickup", LEVEL)
+    found = {r.mission: r for r in records if r.estimand == "checkpoints" and r.seats is None}
     assert (found["m"].mean, found["m"].weighted_score) == (1.0, 1.0)
     assert np.isnan([found["n"].mean, found["overall"].mean]).all()
     assert found["overall"].weighted_score == 1.0  # of the matches that were played
@@ -261,7 +262,7 @@ def test_cross_play_is_by_partner_and_split() -> None:
     rows = [
         r
         for r in scores.rows
-        if r.policy == "c" and r.seats == 3 and ("d", False) in dict(scores.parties[r.match, r.episode])
+        if r.policy == "c" and r.seats == 3 and ("d", False) in dict(scores.parties[r.mission, r.match, r.episode])
     ]
     assert cells["c", "d", 3].mean == pytest.approx(np.mean([row.score for row in rows]))
     units = [np.mean([row.score for row in rows if row.episode == number]) for number in range(8)]
