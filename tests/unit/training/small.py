@@ -7,7 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from daf.config import Hyperparameters, MissionConfig
+from daf.config.curriculum import CurriculumRecipe, WeightedRecipe
+from daf.config.frozen_policy import FrozenPolicyRecipe
+from daf.config.partners import HistoryRecipe, PartnersRecipe
 from daf.config.recipes import MissionRecipe, TrainingRecipe
+from daf.config.teacher import TeacherRecipe
 from daf.system.files import CONTENT_DIGEST
 from daf.training.options import RunOptions
 
@@ -25,6 +29,23 @@ def recipe_of(policy: str = "grid", *, world_size: int = 2, updates: int = 4, **
         seed=1,
         world_size=world_size,
     )
+
+
+def led(recipe: TrainingRecipe, update_steps: int) -> TrainingRecipe:
+    """The recipe, led by a teacher, over two missions, beside a script and its own earlier checkpoints."""
+    shorter = MissionRecipe.of("shorter", {"shorter": MissionConfig(source="training_facility_1", max_steps=5)})
+    return recipe.model_copy(
+        update={
+            "curriculum": CurriculumRecipe(
+                missions=(WeightedRecipe(mission=recipe.mission, weight=1), WeightedRecipe(mission=shorter, weight=1)),
+                mode="learning_progress", window=2, floor=0.2,
+            ),
+            "teacher": TeacherRecipe(class_path="starter", steps=4 * update_steps),
+            "partners": PartnersRecipe(
+                pool=(FrozenPolicyRecipe(class_path="starter"),), history=HistoryRecipe(every=update_steps), share=0.5
+            ),
+        }
+    )  # fmt: skip
 
 
 def options_of(**changes: Any) -> RunOptions:

@@ -22,11 +22,7 @@ import torch
 
 import daf
 from daf.config import Hyperparameters, MissionConfig
-from daf.config.curriculum import CurriculumRecipe, WeightedRecipe
-from daf.config.frozen_policy import FrozenPolicyRecipe
-from daf.config.partners import HistoryRecipe, PartnersRecipe
 from daf.config.recipes import HeldOutRecipe, MissionRecipe, TrainingRecipe
-from daf.config.teacher import TeacherRecipe
 from daf.distributed.process_group import Group
 from daf.logging_config import create_daf_logger
 from daf.training.checkpoints import load_newest_checkpoint
@@ -34,6 +30,7 @@ from daf.training.loop import train
 from daf.training.options import RunOptions
 from daf.training.paths import state_folder
 from tests.unit.training.forked import PROCESSES, start
+from tests.unit.training.small import led
 
 PACKAGE = str(Path(daf.__file__).parent)
 
@@ -53,20 +50,7 @@ RECIPE = TrainingRecipe(
 )
 
 
-# Led: by a teacher, over two missions, beside a script and its own earlier checkpoints.
-SHORTER = MissionRecipe.of("shorter", {"shorter": MissionConfig(source="training_facility_1", max_steps=5)})
-LED = RECIPE.model_copy(
-    update={
-        "curriculum": CurriculumRecipe(
-            missions=(WeightedRecipe(mission=RECIPE.mission, weight=1), WeightedRecipe(mission=SHORTER, weight=1)),
-            mode="learning_progress", window=2, floor=0.2,
-        ),
-        "teacher": TeacherRecipe(class_path="starter", steps=4 * UPDATE_STEPS),
-        "partners": PartnersRecipe(
-            pool=(FrozenPolicyRecipe(class_path="starter"),), history=HistoryRecipe(every=UPDATE_STEPS), share=0.5
-        ),
-    }
-)  # fmt: skip
+LED = led(RECIPE, UPDATE_STEPS)
 
 
 def run(folder: Path, recipe: TrainingRecipe = RECIPE) -> None:

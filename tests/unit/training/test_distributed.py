@@ -37,7 +37,7 @@ from daf.training.paths import state_folder
 from daf.training.rollout import Rollout
 from daf.training.trainer import Trainer
 from tests.unit.training.forked import start_ranks, train_undisturbed
-from tests.unit.training.small import SMALL, UPDATE_STEPS, metrics_of, options_of, recipe_of
+from tests.unit.training.small import SMALL, UPDATE_STEPS, led, metrics_of, options_of, recipe_of
 
 REPOSITORY = Path(__file__).parents[3]
 # ---- one update, shared -----------------------------------------------------------------------------------
@@ -171,21 +171,25 @@ def lines_in(path: Path) -> int:
 
 
 @pytest.mark.long
+@pytest.mark.parametrize(
+    ("recipe", "env_workers"),
+    [(recipe_of(updates=60), 0), (led(recipe_of(updates=16), UPDATE_STEPS), 1)],
+    ids=["plain", "led, with environment workers"],
+)
 def test_a_rank_that_is_killed_is_started_again_from_the_checkpoint(
-    tmp_path: Path, started: list[subprocess.Popen[bytes]]
+    recipe: TrainingRecipe, env_workers: int, tmp_path: Path, started: list[subprocess.Popen[bytes]]
 ) -> None:
-    recipe = recipe_of(updates=60)
     train_undisturbed(recipe, tmp_path / "whole")
     code = "import sys; from daf.training.launch import main; sys.exit(main(sys.argv[1:]))"
-    options = options_of(checkpoint_interval_steps=UPDATE_STEPS, log_file=tmp_path / "log")
+    options = options_of(checkpoint_interval_steps=UPDATE_STEPS, log_file=tmp_path / "log", env_workers=env_workers)
     TrainingSpec(recipe=recipe, folder=tmp_path / "cut", options=options).write(tmp_path / "job.json")
     process = subprocess.Popen([sys.executable, "-c", code, "--job", str(tmp_path / "job.json")], cwd=REPOSITORY)
     started.append(process)
     growing = state_folder(tmp_path / "cut", recipe) / "metrics.jsonl"
     # Within a second, ranks tell how far they are.
     wait_for(lambda: lines_in(growing) >= 3 and told_update(growing.parent, rank=1) is not None, process)
-    ranks = [p for p in psutil.Process(process.pid).children(recursive=True) if "daf.training.worker" in p.cmdline()]
-    ranks = [p for p in ranks if "daf.distributed.elastic_agent" not in p.cmdline()]
+    (agent,) = [p for p in psutil.Process(process.pid).children() if "daf.distributed.elastic_agent" in p.cmdline()]
+    ranks = [p for p in agent.children() if "daf.training.worker" in p.cmdline()]
     assert len(ranks) == 2
     ranks[1].send_signal(signal.SIGKILL)
     assert process.wait(180) == 0
