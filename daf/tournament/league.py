@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from daf.errors import BadInputError, did_you_mean
-from daf.statistics.score_files import PLACED, place_of, read_scores
+from daf.statistics.score_files import PLACED, Layout, place_of, read_scores
 from daf.system.columns import to_rows
 from daf.system.csv_files import csv_of_rows
 from daf.system.files import write_json, write_text
@@ -48,6 +48,16 @@ class LeagueRow:
 NEEDED = ("match", "policy", "seats", "score")
 COLUMNS = tuple(field.name for field in fields(LeagueRow))
 _NAMES = ("match", "policy", "mission")
+MATCH_TABLE = Layout(
+    what="a match table",
+    names=_NAMES,
+    needed=NEEDED,
+    known=COLUMNS,
+    rows="a row for each match and policy",
+    cells="match, policy, seats and score",
+    form="a DataFrame, a file, or rows as dictionaries with match, policy, seats and score",
+    example="{'match': '1', 'policy': 'a', 'seats': 2, 'score': 1.0}",
+)
 
 
 def read_league(source: Any, where: str | None = None) -> MatchScores:
@@ -58,7 +68,7 @@ def read_league(source: Any, where: str | None = None) -> MatchScores:
         ConfigError: several such values.
     """
     where = where or (str(source) if isinstance(source, str | Path) else "match table")
-    frame = read_scores(source)
+    frame = read_scores(source, MATCH_TABLE)
     if not frame.attrs.get(PLACED):
         frame = frame.reset_index(drop=True)
     frame = frame.rename(columns={name: str(name).strip().lower() for name in frame.columns})
@@ -85,7 +95,7 @@ def _value(name: str, cell: Any) -> Any:
     cell = cell.item() if hasattr(cell, "item") else cell
     if isinstance(cell, float) and name != "score" and cell.is_integer():
         cell = int(cell)  # pandas reads a column of integers with gaps as floats
-    return str(cell) if name in _NAMES else cell
+    return (str(cell) or None) if name in _NAMES else cell
 
 
 def _scores(rows: list[LeagueRow], where: str) -> MatchScores:

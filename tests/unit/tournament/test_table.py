@@ -150,3 +150,20 @@ def test_the_index_of_a_frame_means_nothing() -> None:
     rows = [ROW, {**ROW, "policy": "b"}, {**ROW, "policy": "c"}]
     frame = pd.DataFrame(rows, index=pd.Index([7, 7, 7], name="line"))
     assert list(read_league(frame).rows) == list(read_league(rows).rows)
+
+
+@pytest.mark.parametrize("names", [("1.1", "1.10"), ("01", "1"), ("1e3", "1000"), ("NA", "None")])
+def test_names_of_matches_are_text(names: tuple[str, str], tmp_path: Path) -> None:
+    path = tmp_path / "matches.csv"
+    lines = [f"{name},{policy},2,{score}" for score, name in enumerate(names) for policy in ("a", "b")]
+    path.write_text("\n".join(["Match,Policy,seats,score", *lines]))
+    assert [(row.match, row.policy, row.score) for row in read_league(path).rows] == [
+        (name, policy, float(score)) for score, name in enumerate(names) for policy in ("a", "b")
+    ]
+
+
+def test_a_match_without_a_name_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "matches.csv"
+    path.write_text("match,policy,seats,score\n1,a,2,1.5\n,b,2,1.5\n")
+    with pytest.raises(BadInputError, match="line 3"):
+        read_league(path)
