@@ -99,6 +99,8 @@ def test_a_league_is_analyzed_from_a_file_or_from_rows(tmp_path: Path) -> None:
     assert table["over_replacement"].tolist() == pytest.approx([1.5, 0.5, -0.5])
     with pytest.raises(BadInputError, match="'format'"):
         daf_analyze_league(LEAGUE, format="pairing")
+    with pytest.raises(BadInputError, match="a weight above 0 for a number of seats that a candidate has"):
+        daf_analyze_league(LEAGUE, weights={3: 1.0})
     with pytest.raises(BadInputError, match="a policy that is not in the pool"):
         daf_analyze_league([{**row, "pool": True} for row in LEAGUE])
 
