@@ -72,6 +72,9 @@ def test_what_cannot_be_played_is_refused_before_anything_is_played() -> None:
         ({"candidates": [{"noop": 0.5, "random": 0.5}], "pool": ["random"]}, "the team 'noop+random'"),
         ({"candidates": {"x": "noop"}, "pool": {"x": "random"}}, "'x' twice"),
         ({"candidates": ["noop"]}, "noop"),
+        ({"candidates": ["noop"], "pool": ["random"], "workers": 0}, "workers"),
+        ({"candidates": ["noop"], "pool": ["random"], "max_action_time_ms": 0}, "max_action_time_ms"),
+        ({"candidates": ["noop"], "pool": ["random"], "weights": {9: 1.0}}, "a number of seats that noop on"),
         ({"candidates": ["noop", "random"], "pool": ["random"], "format": "pairing"}, "random"),
     ]
     for arguments, found in cases:
