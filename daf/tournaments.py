@@ -79,6 +79,9 @@ def daf_run_tournament(
         UnfitEnvironmentError: the device is not there.
     """
     tournaments.check_settings(daf_run_tournament, settings, ("candidates", "missions", "pool"))
+    from daf.engine.evaluation import require_at_least
+
+    require_at_least("daf_run_tournament", workers=(workers, 1), max_action_time_ms=(max_action_time_ms, 1))
     field = tournaments.resolve_field(candidates, pool, missions)
     base = {"format": "pickup" if field.pool else "pairing"} if config is None else config.to_dict()
     names = {

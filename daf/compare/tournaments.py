@@ -195,6 +195,7 @@ def analyze_league(
         "missions": scores.missions, "episodes": 1 + max(row.episode for row in scores.rows),
     }  # fmt: skip
     full = DAFTournamentConfig.from_labels(content, source=where)
+    full.check_weights((row.seats for row in scores.rows if not row.in_pool), "a candidate")
     rows = [[row.match, row.policy, row.seats, row.score] for row in scores.rows]
     record = provenance({"config": full.to_dict(), "table": rows}, {"resampling": full.seed})
     results = analyze_scores(scores, full, provenance={"table": where, **record})

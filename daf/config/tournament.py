@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from math import gcd
 from typing import Annotated, Any, Literal, Protocol, Self
 
@@ -160,6 +160,21 @@ class DAFTournamentConfig(StrictModel):
                 raise BadInputError(expected, f"'{split}'", "splits", hint)
             counts.append((num_seats * a // (a + b), num_seats * b // (a + b)))
         return list(dict.fromkeys(counts))
+
+    def check_weights(self, counts: Iterable[int], who: str) -> None:
+        """Refuse weights that leave a policy without a value.
+
+        Args:
+            counts: numbers of seats that the policy has.
+            who: the policy, in words.
+
+        Raises:
+            BadInputError: all these numbers have the weight 0.
+        """
+        known = sorted(set(counts))
+        if isinstance(self.weights, dict) and not any(self.weights.get(count) for count in known):
+            expected = f"a weight above 0 for a number of seats that {who} has"
+            raise BadInputError(expected, str(self.weights), "weights", f"the numbers are {', '.join(map(str, known))}")
 
 
 class Policy(Protocol):

@@ -7,12 +7,13 @@ from math import isfinite
 from typing import Any
 
 from daf.charts.model import Axis, Chart, IntervalChart, LineChart, MatrixChart
-from daf.reporting.chart_rows import UNKNOWN, Row, estimate_row, failed_row, in_words, value_text
+from daf.reporting.chart_rows import NO_RESULT, UNKNOWN, Row, estimate_row, failed_row, in_words, value_text
 from daf.reporting.page import VERDICT_WORDS, shortened, slug
 from daf.reporting.tournament_tables import Cell, matrix
 from daf.statistics.records import OVERALL
 from daf.statistics.sentences import MINUS, mirrored, number, span
 from daf.tournament.answers import against_pool, in_order, missions_of, ranks, value_of
+from daf.tournament.coverage import has_failed, known_missions, over_missions, shortfall
 from daf.tournament.estimates import ValueRecord
 from daf.tournament.rankings import RankingRecord
 from daf.tournament.results import TournamentResults
@@ -44,7 +45,7 @@ class TournamentCharts:
             own, record = value_of(self._results, policy, mission=place), records.get(policy)
             if own is None or not isfinite(own.over_replacement):
                 if own is None:
-                    rows.append(failed_row(policy, policy))
+                    rows.append(self._row_without_value(policy, place))
                 continue
             estimate = own.over_replacement, own.over_low, own.over_high
             status = "" if record is None else VERDICT_WORDS[record.verdict]
@@ -67,7 +68,7 @@ class TournamentCharts:
     def against_first(self, mission: str | None = None) -> IntervalChart | None:
         """Every candidate's difference from the one with the highest value, with the verdict."""
         place, found, first = mission or self._results.place, self._results.candidates, self._order[0]
-        records = [] if found is None else found.headline_records(overall_only=mission is None, policy=first)
+        records = [] if found is None else found.headline_records(overall_only=place == OVERALL, policy=first)
         seen = {
             record.policy_a: record
             for record in (one if one.policy_b == first else mirrored(one) for one in records)
@@ -101,7 +102,7 @@ class TournamentCharts:
         for policy in self._order:
             own = value_of(self._results, policy, mission=place)
             if own is None:
-                rows.append(failed_row(policy, policy))
+                rows.append(self._row_without_value(policy, place))
             else:
                 estimate = own.mean, own.low, own.high
                 rows.append(estimate_row(policy, policy, estimate, value_text(estimate)))
@@ -241,9 +242,16 @@ class TournamentCharts:
             return None
         return IntervalChart(description=in_words(rows), series=self._series, rows=rows, **options)
 
+    def _row_without_value(self, policy: str, place: str) -> Row:
+        lack = shortfall(self._results, policy) if place == OVERALL else ""
+        if not lack and has_failed(self._results, place):
+            return failed_row(policy, policy)
+        return estimate_row(policy, policy, UNKNOWN, lack or NO_RESULT)
+
     def _where(self, place: str) -> str:
-        count = len(self._results.missions)
-        return f", over {count} missions" if place == OVERALL else f", {place}"
+        if place != OVERALL:
+            return f", {place}"
+        return f", {over_missions(self._results, [len(known_missions(self._results.values))])}"
 
 
 def _set_text(record: RankingRecord) -> str:

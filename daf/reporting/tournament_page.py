@@ -203,7 +203,7 @@ def _recipes(results: TournamentResults) -> list[dict[str, Any]]:
 
 def _places(results: TournamentResults, charts: TournamentCharts) -> dict[str, Any]:
     """The charts and tables of the page: where the answer holds, and on single missions."""
-    singles = results.missions if len(results.missions) > 1 else []
+    singles = [mission for mission in results.missions if mission != results.place]
     lead = charts.lead()
     beside = [chart for chart in (charts.means(), charts.rank_sets()) if chart is not None]
     beside = [chart for chart in beside if lead is None or chart.name != lead.name]
@@ -213,7 +213,8 @@ def _places(results: TournamentResults, charts: TournamentCharts) -> dict[str, A
         for mission in results.missions
         for by_role in (True, False)
     ]
-    on_missions = [{"mission": mission, "chart": _html(charts.lead(mission))} for mission in singles]
+    of_missions = [(mission, charts.lead(mission)) for mission in singles]
+    on_missions = [{"mission": mission, "chart": _html(chart)} for mission, chart in of_missions if chart is not None]
     matrices = [found for place in missions_of(results) if (found := tables.matrix(results, place)) is not None]
     return {
         "lead_chart": _html(lead),

@@ -17,6 +17,7 @@ ratings        Elo, OpenSkill, Soft Condorcet
 equilibria     maximal lotteries, Nash averaging, alpha-rank
 rank_sets      the ranks that the data do not exclude
 rankings       every ranking of the field
+coverage       which missions candidates have results on
 results        everything that a tournament found
 answers        what they mean, in sentences
 files          the files of a tournament, written and read

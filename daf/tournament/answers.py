@@ -15,6 +15,7 @@ from daf.statistics.sentences import mirrored, number, span
 from daf.statistics.sequential import SETTLED, unsettled_pairs
 from daf.system.nouns import number_of
 from daf.system.shown import MOST_ROWS, Table
+from daf.tournament.coverage import Covered, known_missions, over_missions, shortfall, why_short
 from daf.tournament.estimates import ValueRecord
 from daf.tournament.line_ups import FailedPolicy
 from daf.tournament.rankings import RankingRecord
@@ -29,13 +30,11 @@ FOR_POWER = 2.04  # ((1.96 + 0.84) / 1.96)^2: times the maps whose interval ends
 MOST_TIMES = 1_000  # as many maps: beyond that, a number would say nothing
 
 
-class Found(Protocol):
+class Found(Covered, Protocol):
     """What an answer needs of `daf.tournament.results.TournamentResults`."""
 
     @property
     def config(self) -> DAFTournamentConfig: ...
-    @property
-    def values(self) -> tuple[ValueRecord, ...]: ...
     @property
     def rankings(self) -> tuple[RankingRecord, ...]: ...
     @property
@@ -47,11 +46,7 @@ class Found(Protocol):
     @property
     def notes(self) -> tuple[str, ...]: ...
     @property
-    def missions(self) -> list[str]: ...
-    @property
     def policies(self) -> list[str]: ...
-    @property
-    def place(self) -> str: ...
     @property
     def unit(self) -> str: ...
 
@@ -118,8 +113,9 @@ def against_pool(
     found = results.over_replacement
     if found is None:
         return {}
-    records = found.headline_records(estimand, overall_only=mission is None, policy=REPLACEMENT)
-    chosen = [record for record in records if record.mission == (mission or results.place)]
+    place = mission or results.place
+    records = found.headline_records(estimand, overall_only=place == OVERALL, policy=REPLACEMENT)
+    chosen = [record for record in records if record.mission == place]
     seen = [record if record.policy_b == REPLACEMENT else mirrored(record) for record in chosen]
     return {record.policy_a: record for record in seen}
 
@@ -135,6 +131,10 @@ def ranks(results: Found, method: str = "value") -> dict[str, RankingRecord]:
 def answer(results: Found) -> Answer:
     """Which candidates are better than the pool, or else which are first, and whether that is sure."""
     known = [policy for policy in in_order(results) if (own := value_of(results, policy)) and isfinite(own.mean)]
+    if not known and known_missions(results.values):
+        where = number_of(len(results.missions), "mission")
+        sentence = f"There is no answer over {where}: no candidate has complete results on more than one."
+        return Answer(status="insufficient data", sentence=sentence)
     if not known:
         return Answer(status="failed", sentence="No candidate has a result: every episode failed.")
     by_pool = {policy: record for policy, record in against_pool(results).items() if policy in known}
@@ -147,18 +147,15 @@ def answer(results: Found) -> Answer:
             groups.setdefault(by_pool[policy].verdict, []).append(policy)
     is_settled = bool({"better", "worse", "equivalent"} & groups.keys())
     status = STATUSES[next(iter(groups))] if len(groups) == 1 else "" if is_settled else "undecided"
-    sentence = _of_one(results, *by_pool.values()) if len(by_pool) == 1 else _of_several(results, groups)
+    sentence = _of_one(results, *by_pool.values()) if len(by_pool) == 1 else _of_several(
+        results, groups, over_missions(results, (record.n_missions for record in by_pool.values()))
+    )  # fmt: skip
     return Answer(status=status, sentence=sentence, claim=_claim(results))
-
-
-def _where(results: Found) -> str:
-    count = len(results.missions)
-    return f"on {results.missions[0]}" if count == 1 else f"over {count} missions"
 
 
 def _of_one(results: Found, record: PairRecord) -> str:
     """The answer about a single candidate, with the size of the difference."""
-    name, where = record.policy_a, _where(results)
+    name, where = record.policy_a, over_missions(results, [record.n_missions])
     bounds = f"{_level(results)} interval {span(record.interval_low, record.interval_high)}"
     size = f"{number(abs(record.difference))} {results.unit}"
     if record.verdict in ("better", "worse"):
@@ -172,9 +169,9 @@ def _of_one(results: Found, record: PairRecord) -> str:
     return f"The data allow no verdict on {name} against the pool {where}: {record.reason}."
 
 
-def _of_several(results: Found, groups: Mapping[Verdict, Sequence[str]]) -> str:
+def _of_several(results: Found, groups: Mapping[Verdict, Sequence[str]], where: str) -> str:
     """'a and b are worth more than the pool that they replace on m, c less; d is undecided. …'"""
-    total, where = sum(map(len, groups.values())), _where(results)
+    total = sum(map(len, groups.values()))
     wordings: tuple[tuple[Verdict, str], ...] = (
         ("better", "more than"), ("worse", "less than"), ("equivalent", f"the same{_within(results)} as"),
     )  # fmt: skip
@@ -201,21 +198,48 @@ def _first(results: Found, known: Sequence[str]) -> tuple[Status, str]:
     """Which candidate has the highest value, and which others may be first too."""
     own = value_of(results, known[0])
     assert own is not None
-    mean = f"{number(own.mean)} {results.unit}, {_level(results)} interval {span(own.low, own.high)}"
+    interval = _interval(results, own)
+    mean = f"{number(own.mean)} {results.unit}{', ' if isfinite(own.low) else ' '}{interval}"
+    where = over_missions(results, [len(known_missions(results.values, known[0]))])
     if len(known) == 1:
-        return "", f"{known[0]} scores {mean} {_where(results)}."
+        return "", f"{known[0]} scores {number(own.mean)} {results.unit} {where} ({interval})."
     sets = ranks(results)
     also = [policy for policy in known[1:] if policy in sets and sets[policy].rank_low == 1]
     if not also:
-        return "better", f"{known[0]} is worth more than every other candidate {_where(results)} ({mean})."
+        return "better", f"{known[0]} is worth more than every other candidate {where} ({mean})."
     others = f"{_listed(also, len(known))} may be first as well" if len(also) < len(known) - 1 else (
         "but every other candidate may be first as well" if len(also) > 1 else f"but {also[0]} may be first as well"
     )  # fmt: skip
-    return "undecided", f"{known[0]} has the highest value {_where(results)} ({mean}), {others}."
+    return "undecided", f"{known[0]} has the highest value {where} ({mean}), {others}."
+
+
+def _interval(results: Found, own: ValueRecord) -> str:
+    """The interval of a value, or why there is none."""
+    if isfinite(own.low):
+        return f"{_level(results)} interval {span(own.low, own.high)}"
+    if own.n_maps == 1:
+        return "from one map, so there is no interval"
+    return f"without an interval: {own.method.removeprefix('insufficient data: ')}"
 
 
 def _claim(results: Found) -> str:
-    """What the answer holds for."""
+    """What the answer holds for, and what it lacks."""
+    covered = known_missions(results.values)
+    empty = [mission for mission in results.missions if mission not in covered]
+    short = [policy for policy in results.policies if value_of(results, policy) is None and shortfall(results, policy)]
+    sentences = [_claim_of_weights(results)]
+    if empty:
+        sentences.append(f"No candidate has a result on {_enumerated(empty, 'mission')}.")
+    if short:
+        sentences.append(f"Left out for lack of results on some missions: {_enumerated(short, 'candidate')}.")
+    return " ".join(filter(None, sentences))
+
+
+def _enumerated(names: Sequence[str], noun: str) -> str:
+    return _listed(names, len(names)) if len(names) <= MOST_NAMED else number_of(len(names), noun)
+
+
+def _claim_of_weights(results: Found) -> str:
     found = results.over_replacement or results.candidates
     if found is None or not any(record.trained for record in found.summary):
         return ""
@@ -304,7 +328,8 @@ def tables(results: Found) -> Iterator[Table]:
 
 def _row(results: Found, policy: str, pool: PairRecord | None, rank: RankingRecord | None) -> tuple[object, ...]:
     own = value_of(results, policy)
-    mean = ("failed", "") if own is None else (number(own.mean), span(own.low, own.high))
+    lack = shortfall(results, policy) or "failed"
+    mean = (lack, "") if own is None else (number(own.mean), span(own.low, own.high))
     ranked = "" if rank is None else f"{rank.rank_low} to {rank.rank_high}"
     if results.over_replacement is None:
         return (policy, *mean, ranked)
@@ -321,7 +346,9 @@ def text(results: Found) -> str:
     for policy in in_order(results):
         own = value_of(results, policy)
         if own is None:
-            lines.append(f"  {policy} has no result.")
+            lack = shortfall(results, policy)
+            why = f"{lack}: {why_short(results, policy)}" if lack else "no result"
+            lines.append(f"  {policy} has {why}.")
             continue
         over = ""
         if isfinite(own.over_replacement):
@@ -342,5 +369,5 @@ def text(results: Found) -> str:
 
 
 def missions_of(results: Found) -> list[str]:
-    """The missions, with all of them together first if there are several."""
-    return [OVERALL, *results.missions] if len(results.missions) > 1 else results.missions
+    """The missions, with all of them together first if several have results."""
+    return [OVERALL, *results.missions] if results.place == OVERALL else results.missions

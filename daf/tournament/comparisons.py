@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 
 from daf.config import DAFComparisonConfig, DAFTournamentConfig
 from daf.config.tournament import REPLACEMENT
@@ -123,10 +124,12 @@ def unsettled(scores: MatchScores, config: DAFTournamentConfig, confidence_level
     """Pairs on which the answer to the declared question depends, and that more episodes may still decide."""
     if config.question == "replacement":
         results = compare_with_replacement(scores, config, confidence_level)
-        return [] if results is None else [_pair(r.policy_a, r.policy_b) for r in unsettled_pairs(results)]
+        if results is None:  # nothing settles a comparison that has no scores yet
+            return [_pair(candidate, REPLACEMENT) for candidate in config.candidates]
+        return [_pair(r.policy_a, r.policy_b) for r in unsettled_pairs(results)]
     results = compare_candidates(scores, config, confidence_level)
     if results is None:
-        return []
+        return [_pair(a, b) for a, b in combinations(config.candidates, 2)]
     leaders = _leaders(results, config.first)
     return [_pair(r.policy_a, r.policy_b) for r in unsettled_pairs(results) if {r.policy_a, r.policy_b} & set(leaders)]
 
@@ -138,4 +141,5 @@ def _leaders(results: ComparisonResults, count: int) -> Sequence[str]:
 
 
 def _pair(a: str, b: str) -> str:
-    return f"{a} and {b}"
+    """'a and b', or 'a and the pool'."""
+    return f"{b if a == REPLACEMENT else a} and {'the pool' if REPLACEMENT in (a, b) else b}"

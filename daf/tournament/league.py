@@ -13,14 +13,15 @@ mission), `map` (matches with the same number played the same map and are paired
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
+from difflib import get_close_matches
 from math import isfinite
 from pathlib import Path
 from typing import Annotated, Any
 
 from daf.errors import BadInputError, did_you_mean
-from daf.statistics.score_files import PLACED, place_of, read_scores
+from daf.statistics.score_files import PLACED, Layout, place_of, read_scores
 from daf.system.columns import to_rows
 from daf.system.csv_files import csv_of_rows
 from daf.system.files import write_json, write_text
@@ -29,6 +30,7 @@ from daf.tournament.scores import MatchScore, MatchScores
 
 HINT = "the layout of match tables is described in docs/tournaments.md"
 DEFAULT_MISSION = "league"
+LIKENESS = 0.7  # of a misspelt column, such as is_pool; env_seed is not train_seed
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,6 +50,16 @@ class LeagueRow:
 NEEDED = ("match", "policy", "seats", "score")
 COLUMNS = tuple(field.name for field in fields(LeagueRow))
 _NAMES = ("match", "policy", "mission")
+MATCH_TABLE = Layout(
+    what="a match table",
+    names=_NAMES,
+    needed=NEEDED,
+    known=COLUMNS,
+    rows="a row for each match and policy",
+    cells="match, policy, seats and score",
+    form="a DataFrame, a file, or rows as dictionaries with match, policy, seats and score",
+    example="{'match': '1', 'policy': 'a', 'seats': 2, 'score': 1.0}",
+)
 
 
 def read_league(source: Any, where: str | None = None) -> MatchScores:
@@ -58,14 +70,11 @@ def read_league(source: Any, where: str | None = None) -> MatchScores:
         ConfigError: several such values.
     """
     where = where or (str(source) if isinstance(source, str | Path) else "match table")
-    frame = read_scores(source)
+    frame = read_scores(source, MATCH_TABLE)
     if not frame.attrs.get(PLACED):
         frame = frame.reset_index(drop=True)
     frame = frame.rename(columns={name: str(name).strip().lower() for name in frame.columns})
-    for name in NEEDED:
-        if name not in frame.columns:
-            hint = did_you_mean(name, list(frame.columns)) or HINT
-            raise BadInputError(f"a column '{name}'", "none", where, hint)
+    _check_columns(list(frame.columns), where)
     frame = frame[[name for name in COLUMNS if name in frame.columns]]
     rows = [{name: _value(name, cell) for name, cell in row.items()} for row in frame.to_dict("records")]
     places = [place_of(frame, label) for label in frame.index]
@@ -74,6 +83,21 @@ def read_league(source: Any, where: str | None = None) -> MatchScores:
         for place, row in zip(places, rows, strict=True)
     }
     return _scores(list(validated(dict[str, LeagueRow], without_defaults, where, HINT).values()), where)
+
+
+def _check_columns(names: Sequence[str], where: str) -> None:
+    """Refuse a column that is missing, repeated or misspelt; columns that mean nothing here may stand beside them."""
+    for name in NEEDED:
+        if name not in names:
+            raise BadInputError(f"a column '{name}'", "none", where, did_you_mean(name, names) or HINT)
+    for name in COLUMNS:
+        if names.count(name) > 1:
+            raise BadInputError("each column once", f"'{name}' {names.count(name)} times", where, "rename one of them")
+    absent = [name for name in COLUMNS if name not in names]
+    for name in names:
+        if name not in COLUMNS and (near := get_close_matches(name, absent, n=1, cutoff=LIKENESS)):
+            hint = f"did you mean '{near[0]}'? Otherwise give the column a name that is less like it"
+            raise BadInputError(f"columns such as {', '.join(COLUMNS)}", f"'{name}'", where, hint)
 
 
 def _value(name: str, cell: Any) -> Any:
@@ -85,7 +109,7 @@ def _value(name: str, cell: Any) -> Any:
     cell = cell.item() if hasattr(cell, "item") else cell
     if isinstance(cell, float) and name != "score" and cell.is_integer():
         cell = int(cell)  # pandas reads a column of integers with gaps as floats
-    return str(cell) if name in _NAMES else cell
+    return (str(cell) or None) if name in _NAMES else cell
 
 
 def _scores(rows: list[LeagueRow], where: str) -> MatchScores:
@@ -96,6 +120,9 @@ def _scores(rows: list[LeagueRow], where: str) -> MatchScores:
         if row.seats < 1 or not isfinite(row.score):
             expected, found = ("1 or more seats", row.seats) if row.seats < 1 else ("a finite score", row.score)
             raise BadInputError(expected, f"{found} of {row.policy} in match {row.match}", where, HINT)
+        if row.map is not None and row.map < 0:
+            hint = "number the maps from 0, or leave the cell empty: then the match has a map of its own"
+            raise BadInputError("a map of 0 or more", f"{row.map} in match {row.match}", where, hint)
         game = games.setdefault((row.mission, row.match), {})
         key = (row.policy, row.train_seed, row.pool)
         if key in game:

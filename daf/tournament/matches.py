@@ -124,11 +124,20 @@ def tournament_matches(
         train_seeds: of policies with training runs; each of their checkpoints plays.
 
     Raises:
-        BadInputError: the policies do not fit the seats of a mission.
+        BadInputError: the policies do not fit the seats of a mission, or all that a candidate has there weigh nothing.
     """
     matches: dict[Match, None] = {}
     for mission in config.missions:
-        for composition in _compositions(config, num_seats[mission], mission, train_seeds or {}):
+        compositions = list(_compositions(config, num_seats[mission], mission, train_seeds or {}))
+        for candidate in config.candidates:
+            counts = [
+                count
+                for composition in compositions
+                for player, count in composition
+                if player.policy == candidate and not player.in_pool
+            ]
+            config.check_weights(counts, f"{candidate} on {mission}")
+        for composition in compositions:
             matches.update(dict.fromkeys(_seated(config, mission, composition)))
     return list(matches)
 

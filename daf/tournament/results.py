@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from daf.config import DAFTournamentConfig
-from daf.statistics.records import OVERALL, PairRecord
+from daf.statistics.records import PairRecord
 from daf.statistics.results import ComparisonResults
 from daf.system.columns import make_frame, to_rows
 from daf.system.nouns import number_of
@@ -21,6 +21,7 @@ from daf.tournament.comparisons import (
     interim_analyses,
 )
 from daf.tournament.contributions import ContributionRecord, contribution_records
+from daf.tournament.coverage import place_of_answer
 from daf.tournament.cross_play import CrossPlayRecord, cross_play_records
 from daf.tournament.estimates import SeatValueRecord, ValueRecord, seat_records, value_records
 from daf.tournament.line_ups import (
@@ -119,8 +120,8 @@ class TournamentResults(Shown):
 
     @property
     def place(self) -> str:
-        """Where the answer holds: over all missions, or on the only one."""
-        return self.missions[0] if len(self.missions) == 1 else OVERALL
+        """Where the answer holds: over all missions, or on the only one with results."""
+        return place_of_answer(self.missions, self.values)
 
     @property
     def verdicts(self) -> list[PairRecord]:
@@ -226,11 +227,11 @@ def _rankings(
 ) -> list[RankingRecord]:
     if candidates is None:
         return []
-    overall = OVERALL if len(scores.missions) > 1 else scores.missions[0]
+    place = place_of_answer(scores.missions, values)
     chosen = [
         (value.policy, value.mean, value.low, value.high)
         for value in values
-        if (value.estimand, value.mission, value.seats) == ("checkpoints", overall, None)
+        if (value.estimand, value.mission, value.seats) == ("checkpoints", place, None)
     ]
     records = candidates.headline_records("checkpoints")
     verdicts = [(record.policy_a, record.policy_b, record.verdict) for record in records]

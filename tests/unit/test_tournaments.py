@@ -72,6 +72,9 @@ def test_what_cannot_be_played_is_refused_before_anything_is_played() -> None:
         ({"candidates": [{"noop": 0.5, "random": 0.5}], "pool": ["random"]}, "the team 'noop+random'"),
         ({"candidates": {"x": "noop"}, "pool": {"x": "random"}}, "'x' twice"),
         ({"candidates": ["noop"]}, "noop"),
+        ({"candidates": ["noop"], "pool": ["random"], "workers": 0}, "workers"),
+        ({"candidates": ["noop"], "pool": ["random"], "max_action_time_ms": 0}, "max_action_time_ms"),
+        ({"candidates": ["noop"], "pool": ["random"], "weights": {9: 1.0}}, "a number of seats that noop on"),
         ({"candidates": ["noop", "random"], "pool": ["random"], "format": "pairing"}, "random"),
     ]
     for arguments, found in cases:
@@ -99,6 +102,8 @@ def test_a_league_is_analyzed_from_a_file_or_from_rows(tmp_path: Path) -> None:
     assert table["over_replacement"].tolist() == pytest.approx([1.5, 0.5, -0.5])
     with pytest.raises(BadInputError, match="'format'"):
         daf_analyze_league(LEAGUE, format="pairing")
+    with pytest.raises(BadInputError, match="a weight above 0 for a number of seats that a candidate has"):
+        daf_analyze_league(LEAGUE, weights={3: 1.0})
     with pytest.raises(BadInputError, match="a policy that is not in the pool"):
         daf_analyze_league([{**row, "pool": True} for row in LEAGUE])
 

@@ -184,6 +184,17 @@ def test_without_any_result_the_page_says_what_failed(tmp_path: Path) -> None:
     assert TournamentCharts(lost).lead() is None
 
 
+def test_a_candidate_that_lacks_a_mission_is_not_drawn_as_failed_everywhere(tmp_path: Path) -> None:
+    lost = made_up_tournament("a", "b", fails=("b",), fails_on="two", missions=["one", "two"], episodes=4)
+    charts = TournamentCharts(lost)
+    texts = [
+        next(row["text"] for row in chart.rows if row["label"] == "b")
+        for chart in (charts.over_pool(), charts.means(), charts.over_pool("two"))
+        if chart is not None
+    ]
+    assert texts == ["results on 1 of 2 missions only", "results on 1 of 2 missions only", "failed in every episode"]
+
+
 def test_the_workflow_writes_the_same_page_with_links(pickup: TournamentResults, tmp_path: Path) -> None:
     folder = write_tournament(pickup, tmp_path / "out" / "tournaments" / "main")
     page = render_workflow_tournament(

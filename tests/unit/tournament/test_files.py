@@ -10,13 +10,15 @@ import pandas as pd
 import pytest
 
 from daf.errors import BadInputError, DafError
+from daf.system.columns import to_rows
 from daf.tournament.answers import answer, in_order, open_pairs
 from daf.tournament.files import FILES, read_tournament, write_tournament
-from daf.tournament.league import read_league
+from daf.tournament.league import league_rows, read_league
 from daf.tournament.matches import Player
 from daf.tournament.results import TournamentResults, analyze_scores, analyze_seats
 from daf.tournament.scores import scores_of_seats
 from daf.tournament.table import check_seats
+from tests.tournament_results import made_up_tournament
 from tests.unit.tournament.simulated import Rewards, matches_of, noise, played, seats_of, tournament
 
 
@@ -151,3 +153,53 @@ def test_without_any_result_the_answer_says_that_everything_failed(tmp_path: Pat
     assert {record.n_episodes for record in lost.line_ups} == {0}
     write_tournament(lost, tmp_path)
     assert read_tournament(tmp_path).to_dict() == lost.to_dict()
+
+
+def test_a_mission_without_results_leaves_the_answer_about_the_other() -> None:
+    lost = made_up_tournament("a", fails=("a", "x", "y"), fails_on="two", missions=["one", "two"])
+    found = answer(lost)
+    assert found.sentence.startswith("It is undecided whether a is worth more than the pool that it replaces on one: ")
+    assert found.claim == "No candidate has a result on two."
+    assert lost.place == "one"
+    ranked = made_up_tournament("a", "b", fails=("a", "b"), fails_on="one", missions=["one", "two"])
+    assert {record.policy for record in ranked.rankings} == {"a", "b"}
+    assert " on two" in answer(ranked).sentence
+
+
+def test_an_answer_counts_the_missions_that_its_verdict_covers() -> None:
+    """Teams from the pool alone have results on one mission, and candidates on both."""
+    config = tournament(candidates=["a"], pool=["x"], missions=["one", "two"], episodes=10)
+    scores = played(config, matches_of(config), skilled({"a": 1.0}))
+    kept = [row for row in scores.rows if row.mission == "one" or row.seats < 4 or not row.in_pool]
+    found = answer(analyze_scores(scores.__class__(tuple(kept)), config))
+    assert " than the pool that it replaces over 1 of 2 missions (" in found.sentence
+
+
+def test_a_candidate_with_results_on_some_missions_is_not_said_to_fail() -> None:
+    lost = made_up_tournament("a", "b", fails=("b",), fails_on="two", missions=["one", "two"])
+    assert "\n  b has results on 1 of 2 missions only: every episode with it failed on two.\n" in str(lost)
+    assert answer(lost).claim == "Left out for lack of results on some missions: b."
+    apart = made_up_tournament("a", "b", missions=["one", "two"])
+    rows = [row for row in league_rows(played(apart.config, matches_of(apart.config), skilled({})))
+            if (row.policy, row.mission) != ("b", "two")]  # fmt: skip
+    absent = analyze_scores(read_league(to_rows(rows)), apart.config)
+    assert "\n  b has results on 1 of 2 missions only: it did not play on two.\n" in str(absent)
+
+
+def test_without_results_on_a_common_mission_there_is_no_answer() -> None:
+    config = tournament(candidates=["a", "b"], pool=["x"], missions=["one", "two"])
+    scores = played(config, matches_of(config), skilled({}))
+    kept = [row for row in scores.rows if (row.policy, row.mission) not in (("a", "one"), ("b", "two"))]
+    found = answer(analyze_scores(scores.__class__(tuple(kept)), config))
+    said = "There is no answer over 2 missions: no candidate has complete results on more than one."
+    assert (found.status, found.sentence) == ("insufficient data", said)
+
+
+def test_a_single_map_gives_a_value_and_the_reason_why_it_has_no_interval() -> None:
+    rows = [{"match": 1, "policy": name, "seats": 2, "score": score} for name, score in (("alice", 0.0), ("bob", -1.0))]
+    alone = tournament(format="round_robin", candidates=["alice"], pool=[], missions=["league"])
+    one = answer(analyze_scores(read_league(rows[:1]), alone))
+    assert one.sentence == "alice scores 0.00 reward per agent on league (from one map, so there is no interval)."
+    both = tournament(format="round_robin", candidates=["alice", "bob"], pool=[], missions=["league"])
+    two = answer(analyze_scores(read_league(rows), both))
+    assert "on league (0.00 reward per agent from one map, so there is no interval), but bob may" in two.sentence

@@ -193,6 +193,8 @@ def test_drawn_seats_depend_on_the_episode_alone() -> None:
         ({"format": "teams", "splits": ["2-2"]}, "no splits for teams", ""),
         ({"format": "teams"}, "a candidate for every seat", "num_agents"),
         ({"weights": {1: 0.0}}, "a weight above 0", ""),
+        ({"weights": {9: 1.0}}, "a weight above 0 for a number of seats that a on m has", "are 1, 2, 3"),
+        ({"weights": {3: 1.0}, "splits": ["3-1"]}, "a number of seats that b on m has", "are 1"),
         ({"roles": ["miner"]}, "two or more different names of roles", "`starter` plays seat i"),
         ({"roles": ["0", "1"]}, "two or more different names of roles", "scrambler"),
         ({"episodes": "auto"}, "a question that the format answers", "question: order"),

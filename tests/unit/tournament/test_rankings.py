@@ -236,10 +236,30 @@ def test_a_tournament_stops_when_the_question_is_settled() -> None:
     skill = {}
     scores, analyses = play_until_settled(play, config)
     assert batches == [(0, 16), (16, 32), (32, 48), (48, 64)]
-    assert [analysis.unsettled for analysis in analyses] == [("replacement and c",)] * 4
+    assert [analysis.unsettled for analysis in analyses] == [("c and the pool",)] * 4
     assert [analysis.done for analysis in analyses] == [False] * 3 + [True]
     assert [analysis.confidence_level for analysis in analyses] == pytest.approx(spent_levels([16, 32, 48, 64], 0.95))
     assert list(interim_analyses(scores.up_to(32), config)) == analyses[:2]
+
+
+def test_without_a_comparison_nothing_is_settled() -> None:
+    """All matches of the pool alone failed, then all matches of b."""
+    config = tournament(candidates=["a", "b"], episodes="auto", max_episodes=8, num_interim_analyses=2)
+    scores = played(config, matches_of(config), lambda players, seed: noise(players, seed).normal(size=len(players)))
+    with_candidate = MatchScores(tuple(row for row in scores.rows if not row.in_pool or row.seats < 4))
+    analyses = list(interim_analyses(with_candidate, config))
+    assert [(one.episodes, one.unsettled, one.done) for one in analyses] == [
+        (4, ("a and the pool", "b and the pool"), False), (8, ("a and the pool", "b and the pool"), True),
+    ]  # fmt: skip
+    order = config.model_copy(update={"question": "order"})
+    of_one = MatchScores(tuple(row for row in scores.rows if row.policy == "a"))
+    assert next(interim_analyses(of_one, order)).unsettled == ("a and b",)
+
+
+def test_what_is_open_is_named_as_on_the_page() -> None:
+    config = tournament(candidates=["a"], episodes="auto", max_episodes=8, num_interim_analyses=2)
+    scores = played(config, matches_of(config), lambda players, seed: noise(players, seed).normal(size=len(players)))
+    assert next(interim_analyses(scores, config)).unsettled == ("a and the pool",)
 
 
 def test_the_order_of_the_first_is_settled_before_that_of_the_others() -> None:

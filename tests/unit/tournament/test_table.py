@@ -130,6 +130,10 @@ ROW = {"match": 1, "policy": "a", "seats": 2, "score": 1.0}
         ([{"match": 1, "policy": "a", "score": 1.0}], "a column 'seats'", "none"),
         ([{**ROW, "seats": 1.5}], "an integer", "1.5"),
         ([{**ROW, "score": "high"}], "a number", "'high'"),
+        ([{**ROW, "map": -1}, {**ROW, "match": 2}], "a map of 0 or more", "-1 in match 1"),
+        ([{**ROW, "Seats": 2}], "each column once", "'seats' 2 times"),
+        ([{**ROW, "is_pool": True}], "columns such as match, policy", "'is_pool'"),
+        ([{**ROW, "maps": 1}], "columns such as match, policy", "'maps'"),
     ],
 )
 def test_damaged_tables_of_leagues_are_refused(rows: list[dict[str, Any]], expected: str, found: str) -> None:
@@ -150,3 +154,52 @@ def test_the_index_of_a_frame_means_nothing() -> None:
     rows = [ROW, {**ROW, "policy": "b"}, {**ROW, "policy": "c"}]
     frame = pd.DataFrame(rows, index=pd.Index([7, 7, 7], name="line"))
     assert list(read_league(frame).rows) == list(read_league(rows).rows)
+
+
+@pytest.mark.parametrize("names", [("1.1", "1.10"), ("01", "1"), ("1e3", "1000"), ("NA", "None")])
+def test_names_of_matches_are_text(names: tuple[str, str], tmp_path: Path) -> None:
+    path = tmp_path / "matches.csv"
+    lines = [f"{name},{policy},2,{score}" for score, name in enumerate(names) for policy in ("a", "b")]
+    path.write_text("\n".join(["Match,Policy,seats,score", *lines]))
+    assert [(row.match, row.policy, row.score) for row in read_league(path).rows] == [
+        (name, policy, float(score)) for score, name in enumerate(names) for policy in ("a", "b")
+    ]
+
+
+def test_a_match_without_a_name_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "matches.csv"
+    path.write_text("match,policy,seats,score\n1,a,2,1.5\n,b,2,1.5\n")
+    with pytest.raises(BadInputError, match="line 3"):
+        read_league(path)
+
+
+def test_columns_that_mean_nothing_may_stand_beside_the_others() -> None:
+    more = {"env_seed": 3, "date": "today", "team": "x", "match_id": 1, "maps": 1, "map": 0}
+    assert len(read_league([{**ROW, **more}]).rows) == 1
+
+
+@pytest.mark.parametrize("header", ["match,policy,seats,score,seats", "match,policy,seats,score,Map,map"])
+def test_a_repeated_column_is_refused(header: str, tmp_path: Path) -> None:
+    path = tmp_path / "matches.csv"
+    path.write_text(f"{header}\n1,a,2,1.5{',3' * (header.count(',') - 3)}\n")
+    with pytest.raises(BadInputError, match="each column once"):
+        read_league(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("matches.xlsx", ""), ("matches.csv", ""), ("matches.csv", "match,policy,seats,score\n"),
+        *(("matches.json", content) for content in ("{}", "[]", "null", "[1, 2]", '{"a": {"b": {}}}')),
+    ],
+)  # fmt: skip
+def test_hints_describe_match_tables(name: str, content: str, tmp_path: Path) -> None:
+    path = tmp_path / name
+    path.write_text(content)
+    with pytest.raises(BadInputError) as caught:
+        read_league(path)
+    said = str(caught.value)
+    assert "seats" in said or "match tables" in said or "a row for each match and policy" in said
+    assert caught.value.hint
+    assert "mission, seed" not in said
+    assert "marl-eval" not in said
