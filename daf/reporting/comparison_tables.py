@@ -31,6 +31,7 @@ class Cell:
         score, raw, success: each the value, and the bounds of its interval or None.
         verdict: on the view's policy against the cell's; empty in its own row, or if they were not compared.
         title: who is better, in words.
+        over: the missions behind it, if they are not all: "over 1 of 3 missions".
     """
 
     score: tuple[float, float, float] | None
@@ -38,6 +39,7 @@ class Cell:
     success: tuple[float, float, float] | None
     verdict: Verdict | None
     title: str
+    over: str
     failed: bool
 
 
@@ -97,6 +99,7 @@ def _cell(
         else f"{pair.policy_a} {VERDICT_WORDS[pair.verdict]} here than {pair.policy_b}"
         if pair.verdict in ("better", "worse")
         else f"{pair.policy_a} and {pair.policy_b}: {VERDICT_WORDS[pair.verdict]}",
+        over=view.over_fewer(record),
         failed=record.failed,
     )
 

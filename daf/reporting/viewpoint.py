@@ -5,7 +5,7 @@ Verdicts, signs of differences and colours are this policy's; every table and ch
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from math import isfinite
@@ -79,11 +79,14 @@ class Viewpoint:
 
     @cached_property
     def order(self) -> tuple[str, ...]:
-        """All policies, the one with the highest mean first, those without a result last."""
+        """All policies, the one with the highest mean first, those without a result last.
 
-        def key(policy: str) -> tuple[bool, float]:
+        Means over fewer missions come after those over more: a policy may have failed on the hard ones.
+        """
+
+        def key(policy: str) -> tuple[int, float]:
             record = self.summary(policy)
-            return (False, -record.mean) if record and isfinite(record.mean) else (True, 0.0)
+            return (-record.n_missions, -record.mean) if record and isfinite(record.mean) else (0, 0.0)
 
         return tuple(sorted(self.results.policies, key=key))
 
@@ -91,6 +94,24 @@ class Viewpoint:
     def rank(self) -> dict[str, int]:
         """The place of each policy in the order."""
         return {policy: number for number, policy in enumerate(self.order)}
+
+    def over_fewer(self, record: SummaryRecord | PairRecord) -> str:
+        """'over 1 of 3 missions' if the record lacks missions of the comparison; else empty."""
+        missions = len(self.results.missions)
+        is_whole = record.mission != OVERALL or not 0 < record.n_missions < missions
+        return "" if is_whole else sentences.over([record.n_missions], missions)
+
+    def where(self, place: str, records: Iterable[SummaryRecord | PairRecord]) -> str:
+        """How the title of a chart goes on: ', m', or ', over 1 to 3 of 3 missions' by the records that have any."""
+        counts = [record.n_missions for record in records if record.n_missions]
+        missions = len(self.results.missions)
+        return f", {sentences.over(counts or [missions], missions) if place == OVERALL else place}"
+
+    def where_shared(self, estimand: Estimand) -> str:
+        """'over 1 of 3 missions' if figures over those that all policies share lack some; else empty."""
+        counts = {record.n_missions for record in self.results.aggregate_records if record.estimand == estimand}
+        missions = len(self.results.missions)
+        return sentences.over(counts, missions) if counts and min(counts) < missions else ""
 
     @cached_property
     def estimand(self) -> Estimand:
@@ -166,10 +187,9 @@ class Viewpoint:
         """'mynet beats a and b, and loses to c, over 2 missions'; with one other policy, by how much."""
         subject = f"the recipe {self.policy}" if self.is_about_recipes else self.policy
         records = [record for group in groups.values() for record in group]
-        counts = sorted({record.n_missions for record in records})
         where = sentences.place(records[0], words.missions)
-        if len(counts) > 1:
-            where = f"over {counts[0]} to {counts[-1]} of {words.missions} missions"
+        if self.place == OVERALL:
+            where = sentences.over([record.n_missions for record in records], words.missions)
         if len(records) == 1:
             text = _of_one_pair(subject, records[0], where, words)
         elif set(groups) <= {"inconclusive", "insufficient data"}:

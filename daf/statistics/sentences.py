@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from math import ceil, isfinite, log10
 
@@ -76,7 +76,13 @@ def place(record: PairRecord | SummaryRecord, missions: int) -> str:
     """Where a record holds: 'on m', 'over 3 missions', 'over 1 of 3 missions' if its policies shared fewer."""
     if record.mission != OVERALL:
         return f"on {record.mission}"
-    part = f"{record.n_missions} of " if 0 < record.n_missions < missions else ""
+    return over([record.n_missions], missions)
+
+
+def over(counts: Collection[int], missions: int) -> str:
+    """'over 3 missions', 'over 1 of 3 missions', or 'over 1 to 3 of 3 missions' if not all have as many."""
+    fewest, most = min(counts), max(counts)
+    part = f"{fewest} to {most} of " if fewest < most else f"{most} of " if 0 < most < missions else ""
     return f"over {part}{number_of(missions, 'mission')}"
 
 

@@ -18,7 +18,7 @@ from daf.statistics.pair_table import chosen_records
 from daf.statistics.records import changed
 from daf.statistics.results import ComparisonResults
 from daf.statistics.sentences import number, span, verdict_sentence, words_of
-from tests.unit.reporting.comparisons import CAUSE, compared
+from tests.unit.reporting.comparisons import CAUSE, compared, on_hard_missions
 
 pytestmark = pytest.mark.slow  # each page draws about ten figures
 
@@ -146,6 +146,15 @@ def test_failures_are_red_lines_above_the_answer_with_count_and_error(tmp_path: 
     assert "partly loses to whole" in first_screen(page)
     nothing = render_results(compared({"a": 0.0, "b": 1.0}, n=2, fails=lambda *_: True), tmp_path / "no.html")
     assert "No policy has a result: every episode failed." in first_screen(nothing.read_text())
+
+
+def test_a_mean_over_fewer_missions_is_marked_in_the_table(tmp_path: Path) -> None:
+    missions = ("easy", "hard1", "hard2")
+    results = compared({"mine": 1.0, "mynet": 5.0}, missions=missions, n=8, fails=on_hard_missions)
+    rows = rows_of(render_results(results, tmp_path / "r.html").read_text(), "scores-table")
+    assert [row[0] for row in rows] == ["mine", "mynet"]
+    assert ["over" in cell for cell in rows[0]] == [False] * 5
+    assert [cell.endswith("over 1 of 3 missions") for cell in rows[1]] == [False, True, False, False, False]
 
 
 def test_raw_rewards_are_a_switch_of_normalized_scores(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from daf.reporting.viewpoint import Viewpoint
 from daf.statistics.comparison import compare_episodes
 from daf.statistics.results import ComparisonResults
 from daf.statistics.sentences import number, span
-from tests.unit.reporting.comparisons import compared
+from tests.unit.reporting.comparisons import compared, on_hard_missions
 
 
 def answer(results: ComparisonResults) -> tuple[str, str]:
@@ -31,6 +31,15 @@ def test_the_first_policy_looks_unless_there_is_a_reference_or_it_has_no_result(
 def test_the_order_is_the_ranking_with_failed_policies_last() -> None:
     results = compared({"a": 0.0, "lost": 9.0, "b": 5.0, "c": 2.0}, fails=lambda policy, *_: policy == "lost")
     assert Viewpoint(results).order == ("b", "c", "a", "lost")
+
+
+def test_a_mean_over_fewer_missions_ranks_after_those_over_all() -> None:
+    missions = ("easy", "hard1", "hard2")
+    results = compared({"a": 0.0, "mynet": 9.0, "b": 5.0, "lost": 9.0}, missions=missions, fails=lambda policy, *rest: (
+        policy == "lost" or on_hard_missions(policy, *rest)
+    ))  # fmt: skip
+    assert Viewpoint(results).order == ("b", "a", "mynet", "lost")
+    assert answer(results)[1] == "a loses to b and mynet over 1 to 3 of 3 missions."
 
 
 @pytest.mark.parametrize(
