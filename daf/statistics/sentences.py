@@ -211,7 +211,7 @@ def p_values(record: PairRecord) -> str:
     alone = f"p {_equals(record.p)}"
     if record.n_tests < 2:
         return alone
-    return f"{alone} for this test alone, {_equals(record.p_holm).removeprefix('= ')} adjusted for {record.n_tests}"
+    return f"{alone} for this test alone, {_equals(record.p_holm).removeprefix('= ')} adjusted for {record.n_tests:,}"
 
 
 def _equals(p: float) -> str:
@@ -235,7 +235,9 @@ def why_undecided(record: PairRecord, level: float) -> str:
     if record.verdict == "insufficient data":
         return f"{excludes}, but {record.reason}"
     if record.p <= 1 - level:
-        return f"{excludes}, but it is for this pair alone: among {record.n_tests} tests, p is {p_value(record.p_holm)}"
+        return (
+            f"{excludes}, but it is for this pair alone: among {record.n_tests:,} tests, p is {p_value(record.p_holm)}"
+        )
     return f"{excludes}, but the test is stricter: p {_equals(record.p)}"
 
 
