@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from daf.charts.histograms import panels_of
 from daf.charts.model import IntervalChart
 from daf.reporting import comparison_charts
 from daf.reporting.comparison_charts import LONGEST_TEXT, Charts
@@ -153,6 +154,14 @@ def test_shares_of_a_distribution_add_up_to_one_for_each_policy() -> None:
         rows = [row for row in chart.rows if row["series"] == policy]
         assert sum(row["share"] for row in rows) == pytest.approx(1)
         assert sum(row["count"] for row in rows) == 16
+
+
+def test_a_policy_without_episodes_has_an_empty_histogram() -> None:
+    chart = charts_of({"lost": 1.0, "other": 3.0}, fails=lambda policy, *_: policy == "lost").distribution("m")
+    assert chart is not None
+    other, lost = panels_of(chart)
+    assert (lost.label, lost.series, lost.text, lost.rows) == ("lost", "lost", "no episodes", [])
+    assert other.text.startswith("highest bin ")
 
 
 @pytest.mark.parametrize("scale", [1e6, 1e12, 1e-12])
