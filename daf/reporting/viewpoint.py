@@ -1,5 +1,7 @@
 """A comparison from the point of view of one policy: the reference, or else the first one that has a result.
 
+If the reference has none, no pair was tested, and the policy with the highest mean speaks.
+
 Verdicts, signs of differences and colours are this policy's; every table and chart has the same order, best first.
 """
 
@@ -61,9 +63,9 @@ class Viewpoint:
     @cached_property
     def policy(self) -> str:
         """Whose point of view this is."""
-        reference = self.results.config.reference
-        named = [reference] if reference in self.results.policies else []
-        policies = [*named, *self.results.policies]
+        reference, policies = self.results.config.reference, self.results.policies
+        if reference in policies:
+            policies = [reference, *self.order]
         return next((policy for policy in policies if self.has_result(policy)), policies[0])
 
     def has_result(self, policy: str) -> bool:
@@ -164,12 +166,7 @@ class Viewpoint:
             return Answer(status="failed", sentence="No policy has a result: every episode failed.")
         pairs = [record for record in self.against().values() if self.has_result(record.policy_b)]
         if not pairs:
-            own = self.summary(self.policy)
-            assert own is not None
-            lost = [policy for policy in results.policies if not self.has_result(policy)]
-            alone = f"There is no result to compare it with: {listed(lost)} failed." if lost else ""
-            sentence = sentences.policy_sentence(own, words)
-            return Answer(status="", sentence=sentence, claim=alone, advice=self._advice("checkpoints"))
+            return self._alone(words)
         groups: dict[Verdict, list[PairRecord]] = {}
         for record in pairs:
             groups.setdefault(record.verdict, []).append(record)
@@ -179,6 +176,18 @@ class Viewpoint:
             status=status, sentence=self._sentence(groups, words), claim=self._claim(groups),
             advice=self._advice(pairs[0].estimand) if OPEN.keys() & groups.keys() else "",
         )  # fmt: skip
+
+    def _alone(self, words: sentences.Words) -> Answer:
+        """The answer without a pair: the mean of the policy, and why nothing was compared with it."""
+        own, reference = self.summary(self.policy), self.results.config.reference
+        assert own is not None
+        lost = [policy for policy in self.results.policies if not self.has_result(policy)]
+        why, verb = f"There is no result to compare it with: {listed(lost)} failed." if lost else "", "scores"
+        if reference in lost:
+            why = f"No pair was tested: {reference}, with which all were to be compared, failed."
+            verb = "has the highest mean," if len(self.results.policies) - len(lost) > 1 else verb
+        sentence = sentences.policy_sentence(own, words, verb=verb)
+        return Answer(status="", sentence=sentence, claim=why, advice=self._advice("checkpoints"))
 
     def _advice(self, estimand: Estimand) -> str:
         return str(self.results.estimand[estimand].get("advice", ""))

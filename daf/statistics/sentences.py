@@ -245,7 +245,7 @@ def _recipe(name: str, training_seeds: int | None) -> str:
     return name if training_seeds is None else f"the recipe {name}"
 
 
-def policy_sentence(record: SummaryRecord, words: Words) -> str:
+def policy_sentence(record: SummaryRecord, words: Words, *, verb: str = "scores") -> str:
     """The mean of a policy as a sentence, or why it has none."""
     if record.failed:
         return failure_sentence(record, words.missions)
@@ -256,7 +256,7 @@ def policy_sentence(record: SummaryRecord, words: Words) -> str:
         detail = f"{100 * words.level:.4g} % interval of the recipe {span(record.recipe_low, record.recipe_high)}"
         basis = f"{record.n_train_seeds} {words.runs}"
     where = place(record, words.missions)
-    return f"{record.policy} scores {number(record.mean)} {words.unit} {where}, {detail} ({basis})."
+    return f"{record.policy} {verb} {number(record.mean)} {words.unit} {where}, {detail} ({basis})."
 
 
 def failure_sentence(record: SummaryRecord, missions: int = 1) -> str:

@@ -127,6 +127,17 @@ def test_answers_without_a_comparison() -> None:
     assert lost.claim == "There is no result to compare it with: other failed."
 
 
+def test_without_its_reference_a_comparison_gives_the_highest_mean_and_says_that_no_pair_was_tested() -> None:
+    results = compared({"ref": 0.0, "a": 1.0, "b": 5.0}, reference="ref", fails=lambda policy, *_: policy == "ref")
+    found = Viewpoint(results).answer
+    best = next(record for record in results.summary if (record.policy, record.mission) == ("b", "overall"))
+    assert found.sentence.startswith(f"b has the highest mean, {number(best.mean)} reward per agent over 2 missions, ")
+    assert found.claim == "No pair was tested: ref, with which all were to be compared, failed."
+    assert found.status == ""
+    two = compared({"ref": 0.0, "a": 1.0}, reference="ref", fails=lambda policy, *_: policy == "ref")
+    assert Viewpoint(two).answer.sentence.startswith("a scores ")
+
+
 def test_recipes_lead_where_only_training_seeds_can_tell() -> None:
     results = compared({"mynet": 9.0, "other": 0.0}, n=1, seeds=(1, 2, 3, 4, 5, 6))
     found = Viewpoint(results).answer
