@@ -21,6 +21,7 @@ from daf.reporting.chart_rows import (
     value_text,
 )
 from daf.reporting.page import VERDICT_WORDS, shortened, slug
+from daf.reporting.score_points import ScorePoints
 from daf.reporting.viewpoint import Viewpoint
 from daf.statistics.records import (
     OVERALL,
@@ -42,7 +43,6 @@ STATISTICS: Mapping[str, str] = {  # the mean has its own chart
     "optimality_gap": "Optimality gap (lower is better)",
 }
 LONGEST_TEXT = 44  # letters beside a mark; a longer one leaves out the policy, which the title names
-MAX_POINTS = 300
 MOST_LINES = 30  # policies in a performance profile
 MOST_DRAWN = 1_500  # policies by missions; with more, only figures over all missions are drawn
 ROUNDING = 1e-12
@@ -56,7 +56,7 @@ class Charts:
         self._series = tuple(series or view.results.policies)
         self._level = f"{100 * view.results.config.confidence_level:.4g} %"
         self._unit = view.results.unit
-        self._episodes, self._seeds = view.results.episode_scores(), view.results.seed_scores()
+        self._points = ScorePoints(view.results)
 
     # ---- the answer -----------------------------------------------------------------------------------------
 
@@ -153,7 +153,7 @@ class Charts:
         of_recipes = self._view.estimand == "recipes"
         over = "over training seeds" if of_recipes else "of these checkpoints"
         bars = f"Bars: {self._level} intervals of the mean {over}."
-        points = list(self._points(place))
+        points = list(self._points.on(place))
         kinds = dict.fromkeys(point["kind"] for point in points)
         drawn = {"episode": "Dots: single episodes.", "training seed": "Rings: means of training seeds."}
         return IntervalChart(
@@ -197,24 +197,13 @@ class Charts:
         ordered = {policy: records[policy] for policy in self._view.order if policy in records}
         return record_rows(ordered, self._view.failed, read)
 
-    def _points(self, place: str) -> Iterator[Row]:
-        """Single episodes, and means of training seeds if there are several; evenly thinned."""
-        for kind, scores in (("episode", self._episodes), ("training seed", self._seeds)):
-            for policy, values in scores.get(place, {}).items():
-                if kind == "training seed" and len(values) < 2:
-                    continue
-                step = -(-len(values) // MAX_POINTS)
-                for number_, value in enumerate(values):
-                    if number_ % step == 0:
-                        yield {"label": policy, "series": policy, "value": value, "kind": kind, "seed": None}
-
     def has_scores(self, mission: str) -> bool:
         """Whether there is a distribution to draw."""
-        return any(self._episodes.get(mission, {}).values())
+        return any(self._points.episodes.get(mission, {}).values())
 
     def distribution(self, mission: str) -> HistogramChart | None:
         """Histograms of single episodes on a mission."""
-        scores = {policy: values for policy, values in self._episodes.get(mission, {}).items() if values}
+        scores = {policy: values for policy, values in self._points.episodes.get(mission, {}).items() if values}
         if not scores:
             return None
         members = {policy: (policy, scores.get(policy, ())) for policy in self._view.order}

@@ -8,9 +8,11 @@ import pytest
 
 from daf.charts.histograms import panels_of
 from daf.charts.model import IntervalChart
+from daf.charts.specs import intervals
 from daf.reporting import comparison_charts
 from daf.reporting.comparison_charts import LONGEST_TEXT, Charts
 from daf.reporting.viewpoint import Viewpoint
+from daf.statistics.results import ComparisonResults
 from tests.unit.reporting.comparisons import compared, on_hard_missions
 
 
@@ -154,6 +156,26 @@ def test_shares_of_a_distribution_add_up_to_one_for_each_policy() -> None:
         rows = [row for row in chart.rows if row["series"] == policy]
         assert sum(row["share"] for row in rows) == pytest.approx(1)
         assert sum(row["count"] for row in rows) == 16
+
+
+def test_points_name_the_seed_of_their_episode_or_training() -> None:
+    def seeds(results: ComparisonResults, kind: str) -> list[tuple[float, object]]:
+        points = Charts(Viewpoint(results)).means("m").points
+        return [(p["value"], p.get("seed")) for p in points if (p["label"], p["kind"]) == ("a", kind)]
+
+    results = compared({"a": 1.0, "b": 3.0}, n=4, seeds=(21, 7, 35))
+    frame = results.episodes.query("policy == 'a' and mission == 'm'")
+    assert seeds(results, "episode") == list(zip(frame["mean_reward"], frame["env_seed"], strict=True))
+    means = frame.groupby("train_seed")["mean_reward"].mean()
+    assert sorted(seeds(results, "training seed")) == [
+        (pytest.approx(mean), seed) for mean, seed in sorted(zip(means, means.index, strict=True))
+    ]
+    plain = compared({"a": 1.0, "b": 3.0}, n=4)
+    from_table = replace(plain, provenance=plain.provenance | {"table": "scores.csv"})
+    assert {seed for _, seed in seeds(from_table, "episode")} == {None}
+    for shown, has_seeds in ((plain, True), (from_table, False)):
+        spec = str(intervals.build(Charts(Viewpoint(shown)).means("m"), is_checked=False))
+        assert ("'seed'" in spec) == has_seeds
 
 
 def test_a_policy_without_episodes_has_an_empty_histogram() -> None:
