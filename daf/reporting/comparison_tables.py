@@ -233,7 +233,7 @@ def failure_lines(results: ComparisonResults) -> list[tuple[FailureLine, Sequenc
         if len(lost) == 1 < num_missions:
             where, counted = f" on {lost[0].mission}", [cells[lost[0].mission]]
         elif len(lost) < num_missions:
-            where, lead = f" on {len(lost)} of {num_missions} missions", ", the first with "
+            where, lead = f" on {len(lost)} of {number_of(num_missions, 'mission')}", ", the first with "
         failed, total = (sum(count) for count in zip(*counted, strict=True))
         line = FailureLine(
             policy=policy, failed=failed, total=total, where=where, lead=lead, cause=lost[0].first_failure or "",

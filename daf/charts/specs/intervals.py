@@ -20,8 +20,7 @@ NARROW_TEXT = 23  # letters of a row
 
 
 def build(chart: IntervalChart, *, is_checked: bool) -> common.Spec:
-    step = row_height(chart)
-    bounds = bounds_of(chart)
+    step, bounds = row_height(chart), bounds_of(chart)
     x_scale, bottom = common.scale(chart.x, bounds), common.horizontal_axis(chart.x, bounds)
     top = common.horizontal_axis(chart.x, bounds, above=True) if is_long(chart) else None
     places = alt.Scale(domain=[-0.5, max(1, len(chart.rows)) - 0.5], reverse=True, nice=False, zero=False)
