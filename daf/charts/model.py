@@ -53,7 +53,7 @@ class IntervalChart(Chart):
 
     Columns of `rows`: label (its line), series, value, low, high, text (printed on the right); optional: status (its
     colour and sign instead of the series' colour; with "failed", nothing but the text is drawn).
-    Columns of `points`: label, series, value, kind ("episode" or "training seed"), seed.
+    Columns of `points`: label, series, value, kind ("episode" or "training seed"); optional: seed.
 
     Attributes:
         reference: a vertical line, such as 0 for differences.

@@ -5,6 +5,7 @@ viewpoint        a comparison as one policy sees it, and the answer in a sentenc
 chart_rows       rows of charts that all pages share
 comparison_page  the page of a comparison
 comparison_charts  its charts, as data
+score_points     the points of its charts, with their seeds
 comparison_tables  its tables, and the lines of what failed
 notes            its notes, in groups
 facts            records as lists of facts in words

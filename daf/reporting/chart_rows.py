@@ -88,7 +88,7 @@ def histogram(scores: Mapping[str, tuple[str, Sequence[float]]]) -> tuple[list[R
     """The bins of a `HistogramChart` over the range of all values, and the bounds of its axis if they are all equal.
 
     Args:
-        scores: by label, its series and its values, of which one has some.
+        scores: by label, its series and its values, of which one has some; a label without any has one empty bin.
     """
     pooled = np.concatenate([np.asarray(values, dtype=float) for _, values in scores.values()])
     low, high = float(pooled.min()), float(pooled.max())
@@ -96,6 +96,10 @@ def histogram(scores: Mapping[str, tuple[str, Sequence[float]]]) -> tuple[list[R
     edges = np.linspace(low - pad, high + pad, (BINS if high > low else BINS - 1) + 1)
     rows: list[Row] = []
     for label, (series, values) in scores.items():
+        if not len(values):
+            whole = {"low": float(edges[0]), "high": float(edges[-1])}
+            rows.append({"label": label, "series": series, **whole, "share": 0.0, "count": 0})
+            continue
         counts = np.histogram(values, edges)[0]
         rows += [
             {

@@ -21,6 +21,7 @@ from daf.reporting.chart_rows import (
     value_text,
 )
 from daf.reporting.page import VERDICT_WORDS, shortened, slug
+from daf.reporting.score_points import ScorePoints
 from daf.reporting.viewpoint import Viewpoint
 from daf.statistics.records import (
     OVERALL,
@@ -32,7 +33,7 @@ from daf.statistics.records import (
     estimate_of,
 )
 from daf.statistics.results import HEADINGS
-from daf.statistics.sentences import MINUS, number, percent, span
+from daf.statistics.sentences import MINUS, number, number_within, percent, span
 from daf.system.nouns import number_of
 
 UNITS: Mapping[Estimand, str] = {"checkpoints": "episodes", "recipes": "training seeds"}
@@ -42,7 +43,6 @@ STATISTICS: Mapping[str, str] = {  # the mean has its own chart
     "optimality_gap": "Optimality gap (lower is better)",
 }
 LONGEST_TEXT = 44  # letters beside a mark; a longer one leaves out the policy, which the title names
-MAX_POINTS = 300
 MOST_LINES = 30  # policies in a performance profile
 MOST_DRAWN = 1_500  # policies by missions; with more, only figures over all missions are drawn
 ROUNDING = 1e-12
@@ -56,7 +56,7 @@ class Charts:
         self._series = tuple(series or view.results.policies)
         self._level = f"{100 * view.results.config.confidence_level:.4g} %"
         self._unit = view.results.unit
-        self._episodes, self._seeds = view.results.episode_scores(), view.results.seed_scores()
+        self._points = ScorePoints(view.results)
 
     # ---- the answer -----------------------------------------------------------------------------------------
 
@@ -75,7 +75,7 @@ class Charts:
         band = None if margin is None or primary != "mean" else (-margin, margin)
         return IntervalChart(
             name=f"differences-{slug(place)}",
-            title=f"{shortened(policy, 48)} against each other policy{self._where(place)}",
+            title=f"{shortened(policy, 48)} against each other policy{self._view.where(place, records.values())}",
             description=in_words(rows),
             series=self._series,
             rows=rows,
@@ -90,7 +90,8 @@ class Charts:
         if summary is not None and summary.failed:
             return failed_row(other, other)
         if other == self._view.policy and summary is not None:
-            return estimate_row(other, other, UNKNOWN, f"this policy: mean {number(summary.mean)}")
+            text = f"this policy: mean {number(summary.mean)}"
+            return estimate_row(other, other, UNKNOWN, self._with_missions(text, of=summary))
         if record is None:
             return None
         estimate = estimate_of(record)
@@ -98,9 +99,8 @@ class Charts:
         if record.estimand != self._view.estimand:
             label = f"{other} ({'recipes' if record.estimand == 'recipes' else 'these checkpoints'})"
         said = f"{shortened(self._view.policy, 16)} {status}" if status in ("better", "worse") else status
-        if len(f"{said} · {known}") > LONGEST_TEXT:
-            said = status
-        text = f"{said} · {known}" if isfinite(estimate[0]) else said
+        texts = [f"{said} · {known}", f"{status} · {known}", f"{status} · {number_within(*estimate)}"]
+        text = self._with_missions(*texts, of=record) if isfinite(estimate[0]) else said
         return estimate_row(label, other, estimate, text, status)
 
     def _note_on_differences(self, band: tuple[float, float] | None) -> str:
@@ -148,16 +148,17 @@ class Charts:
         """The mean of every policy, with single episodes, or training seeds, as points."""
         place = mission or self._view.place
         found = ((policy, self._view.summary(policy, place)) for policy in self._view.order)
-        rows = self._mean_rows({policy: record for policy, record in found if record is not None})
+        records = {policy: record for policy, record in found if record is not None}
+        rows = self._mean_rows(records)
         of_recipes = self._view.estimand == "recipes"
         over = "over training seeds" if of_recipes else "of these checkpoints"
         bars = f"Bars: {self._level} intervals of the mean {over}."
-        points = list(self._points(place))
+        points = list(self._points.on(place))
         kinds = dict.fromkeys(point["kind"] for point in points)
         drawn = {"episode": "Dots: single episodes.", "training seed": "Rings: means of training seeds."}
         return IntervalChart(
             name=f"intervals-{slug(place)}",
-            title=f"Mean of each policy{self._where(place)}",
+            title=f"Mean of each policy{self._view.where(place, records.values())}",
             description=in_words(rows),
             series=self._series,
             rows=rows,
@@ -185,7 +186,7 @@ class Charts:
     def _mean_rows(self, records: Mapping[str, SummaryRecord]) -> list[Row]:
         def read(record: SummaryRecord) -> tuple[Estimate, str]:
             estimate = record.mean, *self._view.interval(record)
-            return estimate, value_text(estimate)
+            return estimate, self._with_missions(value_text(estimate), number_within(*estimate), of=record)
 
         return record_rows(records, [name for name, record in records.items() if record.failed], read)
 
@@ -196,24 +197,13 @@ class Charts:
         ordered = {policy: records[policy] for policy in self._view.order if policy in records}
         return record_rows(ordered, self._view.failed, read)
 
-    def _points(self, place: str) -> Iterator[Row]:
-        """Single episodes, and means of training seeds if there are several; evenly thinned."""
-        for kind, scores in (("episode", self._episodes), ("training seed", self._seeds)):
-            for policy, values in scores.get(place, {}).items():
-                if kind == "training seed" and len(values) < 2:
-                    continue
-                step = -(-len(values) // MAX_POINTS)
-                for number_, value in enumerate(values):
-                    if number_ % step == 0:
-                        yield {"label": policy, "series": policy, "value": value, "kind": kind, "seed": None}
-
     def has_scores(self, mission: str) -> bool:
         """Whether there is a distribution to draw."""
-        return any(self._episodes.get(mission, {}).values())
+        return any(self._points.episodes.get(mission, {}).values())
 
     def distribution(self, mission: str) -> HistogramChart | None:
         """Histograms of single episodes on a mission."""
-        scores = {policy: values for policy, values in self._episodes.get(mission, {}).items() if values}
+        scores = {policy: values for policy, values in self._points.episodes.get(mission, {}).items() if values}
         if not scores:
             return None
         members = {policy: (policy, scores.get(policy, ())) for policy in self._view.order}
@@ -224,7 +214,7 @@ class Charts:
         ]  # fmt: skip
         return HistogramChart(
             name=f"distributions-{slug(mission)}",
-            title=f"Scores of single episodes{self._where(mission)}",
+            title=f"Scores of single episodes, {mission}",
             description=f"The middle half of the episodes of {'; '.join(middles)}.",
             series=self._series,
             rows=rows,
@@ -257,7 +247,7 @@ class Charts:
         how = f"Bars: {self._level} intervals over {UNITS[estimand]}{self._over} ({'; '.join(methods)})."
         return IntervalChart(
             name=f"{statistic}-{estimand}",
-            title=STATISTICS[statistic],
+            title=", ".join(filter(None, (STATISTICS[statistic], self._view.where_shared(estimand)))),
             description=in_words(rows),
             series=self._series,
             rows=rows,
@@ -287,7 +277,7 @@ class Charts:
         )
         return LineChart(
             name=f"profile-{estimand}",
-            title="Performance profile",
+            title=", ".join(filter(None, ("Performance profile", self._view.where_shared(estimand)))),
             description=f"Share of {UNITS[estimand]} above each score, for "
             f"{number_of(len({r['line'] for r in rows}), 'policy')}.",
             series=self._series,
@@ -319,7 +309,7 @@ class Charts:
             return None
         return IntervalChart(
             name=f"ranks-{estimand}",
-            title="Mean rank over missions (1 is best)",
+            title=f"Mean rank {self._view.where_shared(estimand) or 'over missions'} (1 is best)",
             description=in_words(rows),
             series=self._series,
             rows=rows,
@@ -348,9 +338,11 @@ class Charts:
             critical_difference=difference,
         )
 
-    def _where(self, place: str) -> str:
-        missions = self._results.missions
-        return f", over {len(missions)} missions" if place == OVERALL and len(missions) > 1 else f", {place}"
+    def _with_missions(self, *texts: str, of: SummaryRecord | PairRecord) -> str:
+        """The first text that fits beside a mark, with the missions behind it if they are not all; else the last."""
+        over = self._view.over_fewer(of)
+        marked = [f"{text} {over}".rstrip() for text in texts]
+        return next((text for text in marked if len(text) <= LONGEST_TEXT), marked[-1])
 
     @property
     def has_missions(self) -> bool:

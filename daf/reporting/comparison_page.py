@@ -185,7 +185,7 @@ def _context(view: Viewpoint, charts: Charts, curves: Sequence[Chart]) -> dict[s
     """Everything the template shows."""
     results, several = view.results, len(view.results.missions) > 1
     failures = tables.failure_lines(results)
-    notes = without_failures(results.notes, [(line.policy, mission) for line, mission in failures])
+    notes = without_failures(results.notes, [(line.policy, mission) for line, lost in failures for mission in lost])
     numbers = tables.numbers(view)
     return {
         "results": results,

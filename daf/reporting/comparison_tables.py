@@ -7,19 +7,21 @@ from dataclasses import dataclass
 from math import isfinite
 from typing import Any
 
-from daf.reporting.page import VERDICT_WORDS, FailureLine
+from daf.reporting.page import VERDICT_WORDS, FailureLine, listed
 from daf.reporting.viewpoint import Viewpoint
 from daf.statistics import sentences
 from daf.statistics.pair_table import chosen_records
 from daf.statistics.records import OVERALL, PairRecord, RankRecord, SummaryRecord, Verdict
 from daf.statistics.results import ComparisonResults
 from daf.system.columns import to_rows
+from daf.system.nouns import number_of
 
 Row = dict[str, Any]
 LEFT_OUT = "Its scores leave these episodes out; unless they failed by chance, they are too high."
 MOST_TESTS = 300  # rows of tests on a page; a file has all
 MOST_MATRIX = 40  # policies in the matrix
 MOST_CELLS = 2_000  # policies by missions in the table of scores
+MOST_NAMED = 3  # policies in a sentence
 MOST_ROWS = 1_500  # rows of all numbers; a file has all
 
 
@@ -31,6 +33,7 @@ class Cell:
         score, raw, success: each the value, and the bounds of its interval or None.
         verdict: on the view's policy against the cell's; empty in its own row, or if they were not compared.
         title: who is better, in words.
+        over: the missions behind it, if they are not all: "over 1 of 3 missions".
     """
 
     score: tuple[float, float, float] | None
@@ -38,6 +41,7 @@ class Cell:
     success: tuple[float, float, float] | None
     verdict: Verdict | None
     title: str
+    over: str
     failed: bool
 
 
@@ -97,6 +101,7 @@ def _cell(
         else f"{pair.policy_a} {VERDICT_WORDS[pair.verdict]} here than {pair.policy_b}"
         if pair.verdict in ("better", "worse")
         else f"{pair.policy_a} and {pair.policy_b}: {VERDICT_WORDS[pair.verdict]}",
+        over=view.over_fewer(record),
         failed=record.failed,
     )
 
@@ -166,11 +171,21 @@ def _names(record: PairRecord) -> tuple[str, str]:
     return record.policy_a, record.policy_b
 
 
-def undecided(view: Viewpoint) -> list[tuple[str, str]]:
-    """Pairs of the view's policy without a winner although the interval says otherwise, and why."""
+def undecided(view: Viewpoint) -> list[str]:
+    """Why policies have no winner against the view's although the interval says otherwise: a sentence a reason."""
     level = view.results.config.confidence_level
-    reasons = {policy: sentences.why_undecided(record, level) for policy, record in view.against().items()}
-    return [(policy, why) for policy, why in reasons.items() if why]
+    by_reason: dict[str, list[str]] = {}
+    for policy, record in view.against().items():
+        if why := sentences.why_undecided(record, level):
+            by_reason.setdefault(why, []).append(policy)
+    return [f"{_some(names)} undecided: {why}." for why, names in by_reason.items()]
+
+
+def _some(names: Sequence[str]) -> str:
+    """'a is', 'a, b and c are', 'a, b, c and 26 others are'."""
+    rest = len(names) - MOST_NAMED
+    shown = [*names[:MOST_NAMED], *([number_of(rest, "other")] if rest > 0 else [])]
+    return f"{listed(shown, len(shown))} {'is' if len(names) == 1 else 'are'}"
 
 
 def cautions(view: Viewpoint) -> list[tuple[str, str]]:
@@ -197,29 +212,32 @@ def matrix(view: Viewpoint) -> Mapping[tuple[str, str], Row]:
 # ---- what failed --------------------------------------------------------------------------------------------
 
 
-def failure_lines(results: ComparisonResults) -> list[tuple[FailureLine, str]]:
-    """A line and its mission for every policy of which episodes failed: one over all missions if it failed in all."""
-    lost = {(record.policy, record.mission): record for record in results.failed}
-    frame = results.episodes
+def failure_lines(results: ComparisonResults) -> list[tuple[FailureLine, Sequence[str]]]:
+    """A line for every policy of which episodes failed, and the missions on which they did.
+
+    It counts the episodes of all missions, or only those of the one mission on which the policy failed.
+    """
+    frame, num_missions = results.episodes, len(results.missions)
     counts = frame.assign(failed=frame["mean_reward"].isna()).groupby(["policy", "mission"], sort=False)["failed"]
-    by_cell = {(str(policy), str(mission)): (int(part.sum()), len(part)) for (policy, mission), part in counts}
-    lines = []
+    by_policy: dict[str, dict[str, tuple[int, int]]] = {}
+    for (policy, mission), part in counts:
+        by_policy.setdefault(str(policy), {})[str(mission)] = (int(part.sum()), len(part))
+    lost_by_policy: dict[str, list[SummaryRecord]] = {}
     for record in results.summary:
-        key = (record.policy, record.mission)
-        whole = (record.policy, OVERALL) in lost
-        if record.mission == OVERALL if not whole else key != (record.policy, OVERALL):
-            continue
-        cells = [by_cell.get(key, (0, 0))] if not whole else _of_policy(by_cell, record.policy)
-        failed, total = (sum(count) for count in zip(*cells, strict=True))
-        if failed and record.first_failure:
-            where = "" if whole or len(results.missions) == 1 else f" on {record.mission}"
-            after = "" if record.failed else LEFT_OUT
-            line = FailureLine(
-                policy=record.policy, failed=failed, total=total, where=where, cause=record.first_failure, after=after
-            )
-            lines.append((line, record.mission))
+        if record.mission != OVERALL and record.first_failure:
+            lost_by_policy.setdefault(record.policy, []).append(record)
+    lines = []
+    for policy, lost in lost_by_policy.items():
+        cells = by_policy[policy]
+        where, lead, counted = "", ": ", list(cells.values())
+        if len(lost) == 1 < num_missions:
+            where, counted = f" on {lost[0].mission}", [cells[lost[0].mission]]
+        elif len(lost) < num_missions:
+            where, lead = f" on {len(lost)} of {number_of(num_missions, 'mission')}", ", the first with "
+        failed, total = (sum(count) for count in zip(*counted, strict=True))
+        line = FailureLine(
+            policy=policy, failed=failed, total=total, where=where, lead=lead, cause=lost[0].first_failure or "",
+            after="" if all(record.failed for record in lost) else LEFT_OUT,
+        )  # fmt: skip
+        lines.append((line, [record.mission for record in lost]))
     return sorted(lines, key=lambda pair: -pair[0].failed / pair[0].total)
-
-
-def _of_policy(by_cell: Mapping[tuple[str, str], tuple[int, int]], policy: str) -> Sequence[tuple[int, int]]:
-    return [count for (name, _), count in by_cell.items() if name == policy]

@@ -46,6 +46,7 @@ class FailureLine:
     Attributes:
         where: " on m", or empty.
         cause: of the first failure.
+        lead: what stands before the cause.
         after: what follows for the reader; empty: nothing.
     """
 
@@ -54,6 +55,7 @@ class FailureLine:
     total: int
     where: str = ""
     cause: str = ""
+    lead: str = ": "
     after: str = ""
 
 

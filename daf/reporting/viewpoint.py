@@ -1,11 +1,13 @@
 """A comparison from the point of view of one policy: the reference, or else the first one that has a result.
 
+If the reference has none, no pair was tested, and the policy with the highest mean speaks.
+
 Verdicts, signs of differences and colours are this policy's; every table and chart has the same order, best first.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from math import isfinite
@@ -61,9 +63,9 @@ class Viewpoint:
     @cached_property
     def policy(self) -> str:
         """Whose point of view this is."""
-        reference = self.results.config.reference
-        named = [reference] if reference in self.results.policies else []
-        policies = [*named, *self.results.policies]
+        reference, policies = self.results.config.reference, self.results.policies
+        if reference in policies:
+            policies = [reference, *self.order]
         return next((policy for policy in policies if self.has_result(policy)), policies[0])
 
     def has_result(self, policy: str) -> bool:
@@ -79,11 +81,14 @@ class Viewpoint:
 
     @cached_property
     def order(self) -> tuple[str, ...]:
-        """All policies, the one with the highest mean first, those without a result last."""
+        """All policies, the one with the highest mean first, those without a result last.
 
-        def key(policy: str) -> tuple[bool, float]:
+        Means over fewer missions come after those over more: a policy may have failed on the hard ones.
+        """
+
+        def key(policy: str) -> tuple[int, float]:
             record = self.summary(policy)
-            return (False, -record.mean) if record and isfinite(record.mean) else (True, 0.0)
+            return (-record.n_missions, -record.mean) if record and isfinite(record.mean) else (0, 0.0)
 
         return tuple(sorted(self.results.policies, key=key))
 
@@ -91,6 +96,24 @@ class Viewpoint:
     def rank(self) -> dict[str, int]:
         """The place of each policy in the order."""
         return {policy: number for number, policy in enumerate(self.order)}
+
+    def over_fewer(self, record: SummaryRecord | PairRecord) -> str:
+        """'over 1 of 3 missions' if the record lacks missions of the comparison; else empty."""
+        missions = len(self.results.missions)
+        is_whole = record.mission != OVERALL or not 0 < record.n_missions < missions
+        return "" if is_whole else sentences.over([record.n_missions], missions)
+
+    def where(self, place: str, records: Iterable[SummaryRecord | PairRecord]) -> str:
+        """How the title of a chart goes on: ', m', or ', over 1 to 3 of 3 missions' by the records that have any."""
+        counts = [record.n_missions for record in records if record.n_missions]
+        missions = len(self.results.missions)
+        return f", {sentences.over(counts or [missions], missions) if place == OVERALL else place}"
+
+    def where_shared(self, estimand: Estimand) -> str:
+        """'over 1 of 3 missions' if figures over those that all policies share lack some; else empty."""
+        counts = {record.n_missions for record in self.results.aggregate_records if record.estimand == estimand}
+        missions = len(self.results.missions)
+        return sentences.over(counts, missions) if counts and min(counts) < missions else ""
 
     @cached_property
     def estimand(self) -> Estimand:
@@ -143,12 +166,7 @@ class Viewpoint:
             return Answer(status="failed", sentence="No policy has a result: every episode failed.")
         pairs = [record for record in self.against().values() if self.has_result(record.policy_b)]
         if not pairs:
-            own = self.summary(self.policy)
-            assert own is not None
-            lost = [policy for policy in results.policies if not self.has_result(policy)]
-            alone = f"There is no result to compare it with: {listed(lost)} failed." if lost else ""
-            sentence = sentences.policy_sentence(own, words)
-            return Answer(status="", sentence=sentence, claim=alone, advice=self._advice("checkpoints"))
+            return self._alone(words)
         groups: dict[Verdict, list[PairRecord]] = {}
         for record in pairs:
             groups.setdefault(record.verdict, []).append(record)
@@ -159,6 +177,18 @@ class Viewpoint:
             advice=self._advice(pairs[0].estimand) if OPEN.keys() & groups.keys() else "",
         )  # fmt: skip
 
+    def _alone(self, words: sentences.Words) -> Answer:
+        """The answer without a pair: the mean of the policy, and why nothing was compared with it."""
+        own, reference = self.summary(self.policy), self.results.config.reference
+        assert own is not None
+        lost = [policy for policy in self.results.policies if not self.has_result(policy)]
+        why, verb = f"There is no result to compare it with: {listed(lost)} failed." if lost else "", "scores"
+        if reference in lost:
+            why = f"No pair was tested: {reference}, with which all were to be compared, failed."
+            verb = "has the highest mean," if len(self.results.policies) - len(lost) > 1 else verb
+        sentence = sentences.policy_sentence(own, words, verb=verb)
+        return Answer(status="", sentence=sentence, claim=why, advice=self._advice("checkpoints"))
+
     def _advice(self, estimand: Estimand) -> str:
         return str(self.results.estimand[estimand].get("advice", ""))
 
@@ -166,10 +196,9 @@ class Viewpoint:
         """'mynet beats a and b, and loses to c, over 2 missions'; with one other policy, by how much."""
         subject = f"the recipe {self.policy}" if self.is_about_recipes else self.policy
         records = [record for group in groups.values() for record in group]
-        counts = sorted({record.n_missions for record in records})
         where = sentences.place(records[0], words.missions)
-        if len(counts) > 1:
-            where = f"over {counts[0]} to {counts[-1]} of {words.missions} missions"
+        if self.place == OVERALL:
+            where = sentences.over([record.n_missions for record in records], words.missions)
         if len(records) == 1:
             text = _of_one_pair(subject, records[0], where, words)
         elif set(groups) <= {"inconclusive", "insufficient data"}:

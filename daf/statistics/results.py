@@ -152,6 +152,11 @@ class ComparisonResults(Shown):
 
         They count the environment seeds on which every checkpoint of the policy has a result.
         """
+        means = self.seed_means()
+        return {place: {name: own.tolist() for name, own in found.items()} for place, found in means.items()}
+
+    def seed_means(self) -> dict[str, dict[str, pd.Series[float]]]:
+        """`seed_scores` with the checkpoint of every training seed as the index."""
         cell = ["policy", "mission"]
         frame = self.episodes[self.episodes["train_seed"].notna()]
         known = frame[frame["mean_reward"].notna()]
@@ -163,13 +168,13 @@ class ComparisonResults(Shown):
         for (policy, mission), part in means.groupby(level=[0, 1], observed=True):
             low, high = self.scale(str(mission))
             by_policy.setdefault(str(policy), {})[str(mission)] = (part.droplevel([0, 1]) - low) / (high - low)
-        scores: dict[str, dict[str, list[float]]] = {}
+        scores: dict[str, dict[str, pd.Series[float]]] = {}
         for name, of_missions in by_policy.items():
             for mission, values in of_missions.items():
-                scores.setdefault(mission, {})[name] = values.tolist()
+                scores.setdefault(mission, {})[name] = values
             if len(of_missions) > 1 and self.config.trainings == "across_missions":
                 overall = sum(of_missions.values()) / len(of_missions)
-                scores.setdefault(OVERALL, {})[name] = overall.dropna().tolist()
+                scores.setdefault(OVERALL, {})[name] = overall.dropna()
         return scores
 
     def headline_records(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from math import ceil, isfinite, log10
 
@@ -76,7 +76,13 @@ def place(record: PairRecord | SummaryRecord, missions: int) -> str:
     """Where a record holds: 'on m', 'over 3 missions', 'over 1 of 3 missions' if its policies shared fewer."""
     if record.mission != OVERALL:
         return f"on {record.mission}"
-    part = f"{record.n_missions} of " if 0 < record.n_missions < missions else ""
+    return over([record.n_missions], missions)
+
+
+def over(counts: Collection[int], missions: int) -> str:
+    """'over 3 missions', 'over 1 of 3 missions', or 'over 1 to 3 of 3 missions' if not all have as many."""
+    fewest, most = min(counts), max(counts)
+    part = f"{fewest} to {most} of " if fewest < most else f"{most} of " if 0 < most < missions else ""
     return f"over {part}{number_of(missions, 'mission')}"
 
 
@@ -205,7 +211,7 @@ def p_values(record: PairRecord) -> str:
     alone = f"p {_equals(record.p)}"
     if record.n_tests < 2:
         return alone
-    return f"{alone} for this test alone, {_equals(record.p_holm).removeprefix('= ')} adjusted for {record.n_tests}"
+    return f"{alone} for this test alone, {_equals(record.p_holm).removeprefix('= ')} adjusted for {record.n_tests:,}"
 
 
 def _equals(p: float) -> str:
@@ -229,7 +235,9 @@ def why_undecided(record: PairRecord, level: float) -> str:
     if record.verdict == "insufficient data":
         return f"{excludes}, but {record.reason}"
     if record.p <= 1 - level:
-        return f"{excludes}, but it is for this pair alone: among {record.n_tests} tests, p is {p_value(record.p_holm)}"
+        return (
+            f"{excludes}, but it is for this pair alone: among {record.n_tests:,} tests, p is {p_value(record.p_holm)}"
+        )
     return f"{excludes}, but the test is stricter: p {_equals(record.p)}"
 
 
@@ -237,7 +245,7 @@ def _recipe(name: str, training_seeds: int | None) -> str:
     return name if training_seeds is None else f"the recipe {name}"
 
 
-def policy_sentence(record: SummaryRecord, words: Words) -> str:
+def policy_sentence(record: SummaryRecord, words: Words, *, verb: str = "scores") -> str:
     """The mean of a policy as a sentence, or why it has none."""
     if record.failed:
         return failure_sentence(record, words.missions)
@@ -248,7 +256,7 @@ def policy_sentence(record: SummaryRecord, words: Words) -> str:
         detail = f"{100 * words.level:.4g} % interval of the recipe {span(record.recipe_low, record.recipe_high)}"
         basis = f"{record.n_train_seeds} {words.runs}"
     where = place(record, words.missions)
-    return f"{record.policy} scores {number(record.mean)} {words.unit} {where}, {detail} ({basis})."
+    return f"{record.policy} {verb} {number(record.mean)} {words.unit} {where}, {detail} ({basis})."
 
 
 def failure_sentence(record: SummaryRecord, missions: int = 1) -> str:

@@ -5,10 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 from playwright.sync_api import Browser
 
+from daf.config import DAFComparisonConfig
 from daf.reporting.comparison_page import render_results
+from daf.statistics.comparison import compare_episodes
 from daf.statistics.results import ComparisonResults
 from tests.browser.tools import faults, opened
 from tests.unit.reporting.comparisons import compared
@@ -70,7 +73,7 @@ def test_questions_unfold_and_tables_sort_by_keyboard(report: Path, browser: Bro
         heading.focus()
 
         def first_column() -> list[float]:
-            cells = page.locator("#scores-table tbody tr td:nth-child(2)")
+            cells = page.locator("#scores-table tbody tr td:nth-child(2) .score")
             return [float(cell.get_attribute("data-value") or "nan") for cell in cells.all()]
 
         page.keyboard.press("Enter")
@@ -91,6 +94,28 @@ def test_the_switch_shows_raw_rewards_by_keyboard(tmp_path: Path, browser: Brows
         page.keyboard.press("ArrowRight")
         assert page.locator(".pick-raw").is_checked()
         assert cell.inner_text().split()[0] == f"{record.mean_reward:.1f}"
+
+
+def test_the_table_of_scores_sorts_by_what_the_switch_shows(tmp_path: Path, browser: Browser) -> None:
+    rows = [
+        {"policy": policy, "mission": "m", "env_seed": seed, "mean_reward": score + 0.1 * seed, "success": seed < wins}
+        for policy, score, wins in (("high", 9.0, 1), ("middle", 5.0, 7), ("low", 1.0, 4))
+        for seed in range(8)
+    ]
+    config = DAFComparisonConfig(policies=["high", "middle", "low"], missions=["m"], num_resamples=200)
+    with opened(browser, write(compare_episodes(pd.DataFrame(rows), config), tmp_path)) as visit:
+        page = visit.page
+
+        def names() -> list[str]:
+            return page.locator("#scores-table tbody th").all_inner_texts()
+
+        heading = page.locator("#scores-table th button").nth(1)
+        heading.click()
+        assert names() == ["high", "middle", "low"]
+        page.locator(".pick-success").check()
+        assert names() == ["middle", "low", "high"]  # still the highest first
+        heading.click()
+        assert names() == ["high", "low", "middle"]
 
 
 def test_few_columns_stand_together_and_names_are_above_each_other(tmp_path: Path, browser: Browser) -> None:

@@ -20,8 +20,7 @@ NARROW_TEXT = 23  # letters of a row
 
 
 def build(chart: IntervalChart, *, is_checked: bool) -> common.Spec:
-    step = row_height(chart)
-    bounds = bounds_of(chart)
+    step, bounds = row_height(chart), bounds_of(chart)
     x_scale, bottom = common.scale(chart.x, bounds), common.horizontal_axis(chart.x, bounds)
     top = common.horizontal_axis(chart.x, bounds, above=True) if is_long(chart) else None
     places = alt.Scale(domain=[-0.5, max(1, len(chart.rows)) - 0.5], reverse=True, nice=False, zero=False)
@@ -37,7 +36,8 @@ def build(chart: IntervalChart, *, is_checked: bool) -> common.Spec:
     tips = common.tooltip(
         [("label", "name"), ("tip_value", "value"), ("tip_interval", "interval"), ("status", "verdict")]
     )
-    point_tips = common.tooltip([("label", "name"), ("kind", "kind"), ("tip_value", "value"), ("seed", "seed")])
+    seed = [("seed", "seed")] if _has_seeds(chart) else []
+    point_tips = common.tooltip([("label", "name"), ("kind", "kind"), ("tip_value", "value"), *seed])
     layers = [
         *_background(chart, x_scale),
         rows.mark_rect(opacity=0).encode(y=y("from", below), y2=alt.Y2("to"), tooltip=tips),  # the whole line hovers
@@ -155,8 +155,13 @@ def _row(chart: IntervalChart, row: Row, index: int) -> dict[str, Any]:
     }
 
 
+def _has_seeds(chart: IntervalChart) -> bool:
+    return any("seed" in point for point in chart.points)
+
+
 def _points(chart: IntervalChart) -> list[dict[str, Any]]:
-    found = []
+    found: list[dict[str, Any]] = []
+    has_seeds = _has_seeds(chart)
     for index, members in points_by_row(chart).items():
         for is_episode in (True, False):
             kind = [point for point in members if (point["kind"] == "episode") is is_episode]
@@ -167,7 +172,7 @@ def _points(chart: IntervalChart) -> list[dict[str, Any]]:
                         "label": words.clean(point["label"]),
                         "kind": words.clean(point["kind"]),
                         "value": common.rounded(point["value"]),
-                        "seed": words.clean(point.get("seed", "")),
+                        **({"seed": words.clean(point.get("seed", ""))} if has_seeds else {}),
                         "place": round(index + strip_offset(number, is_episode=is_episode), 3),
                         "tip_value": words.value_text(point["value"], chart.x),
                         "colour": style.series_look(chart.series, series).colour,

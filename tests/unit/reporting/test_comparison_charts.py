@@ -6,11 +6,14 @@ from dataclasses import replace
 
 import pytest
 
+from daf.charts.histograms import panels_of
 from daf.charts.model import IntervalChart
+from daf.charts.specs import intervals
 from daf.reporting import comparison_charts
 from daf.reporting.comparison_charts import LONGEST_TEXT, Charts
 from daf.reporting.viewpoint import Viewpoint
-from tests.unit.reporting.comparisons import compared
+from daf.statistics.results import ComparisonResults
+from tests.unit.reporting.comparisons import compared, on_hard_missions
 
 
 def charts_of(*args: object, **options: object) -> Charts:
@@ -53,6 +56,38 @@ def test_a_failed_policy_has_a_row_in_every_chart_of_policies() -> None:
         if isinstance(chart, IntervalChart):
             (row,) = [row for row in chart.rows if row["label"] == "lost"]
             assert (row["status"], row["text"], row["value"]) == ("failed", "failed in every episode", None), chart.name
+
+
+def test_charts_say_which_policies_lack_missions() -> None:
+    missions = ("easy", "hard1", "hard2")
+    charts = charts_of({"mine": 1.0, "mynet": 5.0, "c": 0.0}, missions=missions, fails=on_hard_missions)
+    means, against = charts.means(), charts.against()
+    assert against is not None
+    assert means.title == "Mean of each policy, over 1 to 3 of 3 missions"
+    assert against.title == "mine against each other policy, over 1 to 3 of 3 missions"
+    for chart in (means, against):
+        assert [row["label"] for row in chart.rows] == ["mine", "c", "mynet"]
+        assert [row["text"].endswith(" over 1 of 3 missions") for row in chart.rows] == [False, False, True]
+        assert all(len(row["text"]) <= LONGEST_TEXT for row in chart.rows)
+    assert charts.means("easy").title == "Mean of each policy, easy"
+    shared = {chart.name: chart.title for chart in charts.over_missions("checkpoints")}
+    assert shared["iqm-checkpoints"] == "Interquartile mean, over 1 of 3 missions"
+    assert shared["profile-checkpoints"] == "Performance profile, over 1 of 3 missions"
+    assert shared["ranks-checkpoints"] == "Mean rank over 1 of 3 missions (1 is best)"
+
+
+def test_titles_count_the_missions_that_all_policies_have() -> None:
+    def titles(lost: str) -> list[str]:
+        charts = charts_of({"a": 1.0, "b": 5.0}, missions=("m", "k", "l"), fails=lambda _, mission, __: mission == lost)
+        against = charts.against()
+        assert against is not None
+        return [charts.means().title, against.title]
+
+    assert titles("k") == [
+        "Mean of each policy, over 2 of 3 missions",
+        "a against each other policy, over 2 of 3 missions",
+    ]
+    assert titles("") == ["Mean of each policy, over 3 missions", "a against each other policy, over 3 missions"]
 
 
 def test_the_mean_has_one_interval_that_of_the_answered_question() -> None:
@@ -121,6 +156,34 @@ def test_shares_of_a_distribution_add_up_to_one_for_each_policy() -> None:
         rows = [row for row in chart.rows if row["series"] == policy]
         assert sum(row["share"] for row in rows) == pytest.approx(1)
         assert sum(row["count"] for row in rows) == 16
+
+
+def test_points_name_the_seed_of_their_episode_or_training() -> None:
+    def seeds(results: ComparisonResults, kind: str) -> list[tuple[float, object]]:
+        points = Charts(Viewpoint(results)).means("m").points
+        return [(p["value"], p.get("seed")) for p in points if (p["label"], p["kind"]) == ("a", kind)]
+
+    results = compared({"a": 1.0, "b": 3.0}, n=4, seeds=(21, 7, 35))
+    frame = results.episodes.query("policy == 'a' and mission == 'm'")
+    assert seeds(results, "episode") == list(zip(frame["mean_reward"], frame["env_seed"], strict=True))
+    means = frame.groupby("train_seed")["mean_reward"].mean()
+    assert sorted(seeds(results, "training seed")) == [
+        (pytest.approx(mean), seed) for mean, seed in sorted(zip(means, means.index, strict=True))
+    ]
+    plain = compared({"a": 1.0, "b": 3.0}, n=4)
+    from_table = replace(plain, provenance=plain.provenance | {"table": "scores.csv"})
+    assert {seed for _, seed in seeds(from_table, "episode")} == {None}
+    for shown, has_seeds in ((plain, True), (from_table, False)):
+        spec = str(intervals.build(Charts(Viewpoint(shown)).means("m"), is_checked=False))
+        assert ("'seed'" in spec) == has_seeds
+
+
+def test_a_policy_without_episodes_has_an_empty_histogram() -> None:
+    chart = charts_of({"lost": 1.0, "other": 3.0}, fails=lambda policy, *_: policy == "lost").distribution("m")
+    assert chart is not None
+    other, lost = panels_of(chart)
+    assert (lost.label, lost.series, lost.text, lost.rows) == ("lost", "lost", "no episodes", [])
+    assert other.text.startswith("highest bin ")
 
 
 @pytest.mark.parametrize("scale", [1e6, 1e12, 1e-12])

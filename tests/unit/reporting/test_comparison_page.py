@@ -14,11 +14,12 @@ import pytest
 from daf.comparison import daf_compare_scores
 from daf.reporting import comparison_charts, comparison_page, comparison_tables
 from daf.reporting.comparison_page import PageOptions, render_results, render_workflow_report
+from daf.reporting.viewpoint import Viewpoint
 from daf.statistics.pair_table import chosen_records
 from daf.statistics.records import changed
 from daf.statistics.results import ComparisonResults
 from daf.statistics.sentences import number, span, verdict_sentence, words_of
-from tests.unit.reporting.comparisons import CAUSE, compared
+from tests.unit.reporting.comparisons import CAUSE, compared, on_hard_missions
 
 pytestmark = pytest.mark.slow  # each page draws about ten figures
 
@@ -148,6 +149,25 @@ def test_failures_are_red_lines_above_the_answer_with_count_and_error(tmp_path: 
     assert "No policy has a result: every episode failed." in first_screen(nothing.read_text())
 
 
+def test_a_policy_that_fails_on_several_missions_has_one_red_line() -> None:
+    missions = ("easy", *(f"hard{index}" for index in range(11)))
+    results = compared({"mine": 1.0, "mynet": 5.0}, missions=missions, n=4, fails=on_hard_missions)
+    ((line, lost),) = comparison_tables.failure_lines(results)
+    assert (line.policy, line.failed, line.total) == ("mynet", 44, 48)
+    assert f"{line.where}{line.lead}{line.cause}" == f" on 11 of 12 missions, the first with {CAUSE}"
+    assert line.after == ""
+    assert lost == list(missions[1:])
+
+
+def test_a_mean_over_fewer_missions_is_marked_in_the_table(tmp_path: Path) -> None:
+    missions = ("easy", "hard1", "hard2")
+    results = compared({"mine": 1.0, "mynet": 5.0}, missions=missions, n=8, fails=on_hard_missions)
+    rows = rows_of(render_results(results, tmp_path / "r.html").read_text(), "scores-table")
+    assert [row[0] for row in rows] == ["mine", "mynet"]
+    assert ["over" in cell for cell in rows[0]] == [False] * 5
+    assert [cell.endswith("over 1 of 3 missions") for cell in rows[1]] == [False, True, False, False, False]
+
+
 def test_raw_rewards_are_a_switch_of_normalized_scores(tmp_path: Path) -> None:
     results = compared({"low": 10.0, "mid": 20.0, "high": 30.0}, n=8, normalization={"low": "low", "high": "high"})
     page = render_results(results, tmp_path / "report.html").read_text()
@@ -217,6 +237,26 @@ def test_a_bar_that_excludes_zero_without_a_winner_is_explained_beside_it(tmp_pa
         "a is undecided: the interval excludes 0, but it is for this pair alone: among 6 tests, p is 0.12."
         in first_screen(page)
     )
+
+
+def test_policies_with_the_same_explanation_share_a_sentence() -> None:
+    results = compared({"mynet": 0.9, **dict.fromkeys(("a", "b", "c", "d", "e"), 0.0)}, missions=("m",), n=4)
+
+    def sentences_of(names: str) -> list[str]:
+        excluding = {"verdict": "inconclusive", "interval_low": 0.1, "interval_high": 1.0, "p": 0.02, "p_holm": 1.0}
+        records = tuple(
+            changed(record, **excluding, n_tests=4950)
+            if record.policy_a == "mynet" and record.policy_b in names
+            else changed(record, verdict="better")
+            for record in results.pairs
+        )
+        return comparison_tables.undecided(Viewpoint(replace(results, pairs=records)))
+
+    why = "undecided: the interval excludes 0, but it is for this pair alone: among 4,950 tests, p is 1.00."
+    assert sentences_of("a") == [f"a is {why}"]
+    assert [sorted(re.findall(r"\b[a-c]\b", one)) for one in sentences_of("abc")] == [["a", "b", "c"]]
+    (many,) = sentences_of("abcde")
+    assert re.fullmatch(rf"\w, \w, \w and 2 others are {re.escape(why)}", many)
 
 
 def test_a_page_of_too_many_policies_has_the_ranking_first_and_says_what_it_leaves_out(

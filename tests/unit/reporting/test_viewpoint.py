@@ -10,7 +10,7 @@ from daf.reporting.viewpoint import Viewpoint
 from daf.statistics.comparison import compare_episodes
 from daf.statistics.results import ComparisonResults
 from daf.statistics.sentences import number, span
-from tests.unit.reporting.comparisons import compared
+from tests.unit.reporting.comparisons import compared, on_hard_missions
 
 
 def answer(results: ComparisonResults) -> tuple[str, str]:
@@ -31,6 +31,15 @@ def test_the_first_policy_looks_unless_there_is_a_reference_or_it_has_no_result(
 def test_the_order_is_the_ranking_with_failed_policies_last() -> None:
     results = compared({"a": 0.0, "lost": 9.0, "b": 5.0, "c": 2.0}, fails=lambda policy, *_: policy == "lost")
     assert Viewpoint(results).order == ("b", "c", "a", "lost")
+
+
+def test_a_mean_over_fewer_missions_ranks_after_those_over_all() -> None:
+    missions = ("easy", "hard1", "hard2")
+    results = compared({"a": 0.0, "mynet": 9.0, "b": 5.0, "lost": 9.0}, missions=missions, fails=lambda policy, *rest: (
+        policy == "lost" or on_hard_missions(policy, *rest)
+    ))  # fmt: skip
+    assert Viewpoint(results).order == ("b", "a", "mynet", "lost")
+    assert answer(results)[1] == "a loses to b and mynet over 1 to 3 of 3 missions."
 
 
 @pytest.mark.parametrize(
@@ -116,6 +125,17 @@ def test_answers_without_a_comparison() -> None:
     assert few.claim.startswith("The data allow no verdict: every policy has only one episode per mission")
     lost = Viewpoint(compared({"mynet": 0.0, "other": 1.0}, fails=lambda policy, *_: policy == "other")).answer
     assert lost.claim == "There is no result to compare it with: other failed."
+
+
+def test_without_its_reference_a_comparison_gives_the_highest_mean_and_says_that_no_pair_was_tested() -> None:
+    results = compared({"ref": 0.0, "a": 1.0, "b": 5.0}, reference="ref", fails=lambda policy, *_: policy == "ref")
+    found = Viewpoint(results).answer
+    best = next(record for record in results.summary if (record.policy, record.mission) == ("b", "overall"))
+    assert found.sentence.startswith(f"b has the highest mean, {number(best.mean)} reward per agent over 2 missions, ")
+    assert found.claim == "No pair was tested: ref, with which all were to be compared, failed."
+    assert found.status == ""
+    two = compared({"ref": 0.0, "a": 1.0}, reference="ref", fails=lambda policy, *_: policy == "ref")
+    assert Viewpoint(two).answer.sentence.startswith("a scores ")
 
 
 def test_recipes_lead_where_only_training_seeds_can_tell() -> None:
