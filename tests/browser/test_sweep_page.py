@@ -12,7 +12,7 @@ from daf.reporting.sweep_page import ROWS_PER_PAGE, Unfinished, render_sweep_pag
 from daf.reporting.sweep_rows import duration
 from daf.search.analysis import analyze
 from daf.search.results import SweepResults
-from tests.browser.tools import faults, opened
+from tests.browser.tools import NARROW, PAPER, faults, opened, spilling
 from tests.sweep_results import made_up_sweep
 
 pytestmark = pytest.mark.browser
@@ -145,6 +145,18 @@ def test_numbers_are_rounded_alike_wherever_they_stand(browser: Browser, tmp_pat
         assert [column(page, place)[0] for place in (5, 6, 7)] == ["0.1562", "123500", str(2**60)]
         page.locator("#filter").fill("123500")
         assert status(page) == "3 trials, best first."
+
+
+def test_the_tags_of_a_trial_do_not_lie_over_its_state(browser: Browser, tmp_path: Path) -> None:
+    results = made_up_sweep(16, search_space={"memory": ["a", "b"]}, num_finalists=1, confirmation_seeds=1)
+    assert results.best is not None
+    assert results.best == results.best_of_search
+    report = written(results, tmp_path)
+    for width, media in ((NARROW, "screen"), (PAPER, "print")):
+        with opened(browser, report, width=width) as visit:
+            visit.page.emulate_media(media=media)  # type: ignore[arg-type]
+            assert visit.page.locator("#trials-table .mark").count() == 2
+            assert spilling(visit.page) == []
 
 
 @pytest.mark.slow
