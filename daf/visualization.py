@@ -112,18 +112,26 @@ def daf_plot_training_curves(
 
     path = _figure_path(output_path)
     files = {label: _metrics_files(where) for label, where in _labelled(metrics).items()}
+    if not files:
+        raise BadInputError(f"at least one {METRICS}", "none", "metrics")
     runs = [
         learning_curves.TrainedRun(series=label, name=str(file.parent), lines=learning_curves.read_metrics(file))
         for label, members in files.items()
         for file in members
     ]
-    if not any(line.get(metric) is not None for run in runs for line in run.lines):
+    lines = [line for run in runs for line in run.lines if line.get(metric) is not None]
+    if lines and not any("agent_steps" in line for line in lines):
+        raise BadInputError("lines with 'agent_steps'", "none", _names(files))
+    if any(isinstance(line[metric], Mapping) for line in lines):
+        raise BadInputError(
+            f"one number a line for '{metric}'", "several numbers by name", _names(files), "choose another metric"
+        )
+    if not lines:
         known = {key for run in runs for line in run.lines for key, value in line.items() if value is not None}
-        where = ", ".join(str(file) for members in files.values() for file in members)
         hint = did_you_mean(metric, known - {"agent_steps"})
         if metric in learning_curves.METRICS:
             hint = "the name is right, but no update has recorded it yet"
-        raise BadInputError(f"lines with '{metric}'", "none", where or "metrics", hint)
+        raise BadInputError(f"lines with '{metric}'", "none", _names(files), hint)
     return _drawn(learning_curves.metric_chart(runs, metric, list(files)), path)
 
 
@@ -162,7 +170,11 @@ def _drawn(chart: Chart, path: Path | None) -> Figure:
 
     figure = static.figure(chart)
     if path is not None:
-        static.write(figure, path)
+        try:
+            static.write(figure, path)
+        except OSError as error:
+            expected = "a path where a file can be written"
+            raise BadInputError(expected, error.strerror or type(error).__name__, str(path)) from error
     return figure
 
 
@@ -177,6 +189,10 @@ def _labelled(metrics: PathLike | Sequence[PathLike] | Mapping[str, PathLike]) -
         if len(set(labels)) == len(labels):
             return dict(zip(labels, paths, strict=True))
     return {str(path): path for path in paths}
+
+
+def _names(files: Mapping[str, Sequence[Path]]) -> str:
+    return ", ".join(str(file) for members in files.values() for file in members)
 
 
 def _metrics_files(path: Path) -> list[Path]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -107,7 +108,11 @@ def episodes(policy: str, rewards: Sequence[float | None]):
 
 
 def write_page(
-    path: Path, traces: dict[str, EpisodeTrace | tuple[EpisodeTrace, ...] | None], setting: PageSetting | None = None
+    path: Path,
+    traces: dict[str, EpisodeTrace | tuple[EpisodeTrace, ...] | None],
+    setting: PageSetting | None = None,
+    *,
+    provenance: Mapping[str, Any] | None = None,
 ) -> Path:
     """A page with one policy per entry, with one episode or three to watch; None: all of its episodes failed."""
     frames = [episodes(policy, [None] * 4 if trace is None else [0, 1, 2, 4.5]) for policy, trace in traces.items()]
@@ -116,7 +121,7 @@ def write_page(
         [analyze_episodes(frame, METADATA) for frame in frames],
         frames,
         [traced(policy, *watched[policy]) if policy in watched else None for policy in traces],
-        {"created": "today"},
+        provenance or {"created": "today"},
         path,
         setting,
     )

@@ -18,12 +18,12 @@ from daf.evaluation.mission import MissionAnalysis, analyze_episodes, mission_me
 from daf.evaluation.replays import pick_episode
 from daf.evaluation.traces import PolicyTraces, trace_policies
 from daf.reporting import animation, maps, player
+from daf.reporting.facts import facts
 from daf.reporting.mission_charts import Shown, mission_charts
 from daf.reporting.page import FailureLine, template
 from daf.reporting.templating import with_script_hashes
 from daf.system.files import write_json, write_text
 from daf.system.nouns import number_of
-from daf.system.plain import flatten
 from daf.system.process_state import few_searches
 from daf.system.provenance import provenance
 from daf.system.user_code import code_in
@@ -141,7 +141,7 @@ def render_mission_page(
         "charts": {name: interactive.figure_html(chart) for name, chart in charts.items()},
         "failures": [_failure_line(one) for one in shown if one.analysis.num_failed],
         "drawn": max((len(traced.episodes) for traced in traces if traced), default=0),
-        "provenance": flatten({key: value for key, value in provenance_record.items() if key != "episodes"}),
+        "provenance": facts({key: value for key, value in provenance_record.items() if key != "episodes"}),
         "script": player.script(),
         "chart_scripts": interactive.scripts(),
         "policy": interactive.CONTENT_SECURITY_POLICY,

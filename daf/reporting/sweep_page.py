@@ -90,7 +90,6 @@ def sweep_page(
         "spread_note": _spread_note(rows),
         "cost": cost_in_words(results, rows, analysis),
         "front": front_in_words(rows, analysis["pareto_trials"]),
-        "value_text": value_text,
         "policy": interactive.CONTENT_SECURITY_POLICY,
         "script": script,
         "runtime": interactive.scripts(),
@@ -126,6 +125,7 @@ def _json(results: SweepResults, table: Table) -> str:
         "metric": metric,
         "page": ROWS_PER_PAGE,
         "rows": table.rows,
+        "texts": table.texts,
     }
     return json.dumps(data, separators=(",", ":"), ensure_ascii=False, allow_nan=False).replace("<", "\\u003c")
 

@@ -67,6 +67,11 @@ class TrialRow:
     def duration(self) -> str:
         return duration(self.result.seconds)
 
+    def setting(self, name: str) -> str:
+        """The value of a hyperparameter, or a dash where it does not apply."""
+        values = self.result.hyperparameters
+        return value_text(values[name]) if name in values else UNKNOWN
+
 
 def trial_rows(results: SweepResults, *, finished: bool = True) -> list[TrialRow]:
     """All trials, by number.
@@ -98,12 +103,12 @@ def _state_of(trial: TrialResult, results: SweepResults, finished: bool) -> tupl
 
 
 def duration(seconds: float | None) -> str:
-    """As everywhere else, '2 min 05 s'; templates/sweep.js.j2 does the same."""
+    """As everywhere else, '2 min 05 s'."""
     return UNKNOWN if seconds is None else format_duration(seconds)
 
 
 def value_text(value: Value) -> str:
-    """A hyperparameter's value, rounded to four digits; templates/sweep.js.j2 does the same."""
+    """A hyperparameter's value, rounded to four digits."""
     if not isinstance(value, float) or not math.isfinite(value):
         return str(value)
     rounded = float(f"{value:.4g}")
@@ -125,11 +130,14 @@ class Table:
         columns: what a cell is called in filters: `objective>2`.
         rows: one list of cells per trial, the best first: number, state, its words, reason, marks, objective, its
             deviation, episodes, seconds, agent-steps, then the parameters; None where a parameter does not apply.
+        texts: what people see of the same trials: objective, duration, then the parameters, empty where the cell is
+            that text. They are made here, because JavaScript rounds otherwise.
     """
 
     parameters: list[str]
     columns: list[str]
     rows: list[list[Any]]
+    texts: list[list[str]]
 
 
 FIXED = ("trial", "state", "words", "reason", "marks", "objective", "sd", "episodes", "seconds", "steps")
@@ -144,6 +152,7 @@ def table_of(results: SweepResults, rows: Sequence[TrialRow]) -> Table:
         objective = row.result.objective
         return (-row.result.rung, -sign * objective) if objective is not None else (1, STATES.index(row.state))
 
+    ranked = sorted(rows, key=lambda row: (*rank(row), row.number))
     cells = [
         [
             row.number,
@@ -158,9 +167,10 @@ def table_of(results: SweepResults, rows: Sequence[TrialRow]) -> Table:
             row.result.agent_steps,
             *(_cell(row.result, name) for name in names),
         ]
-        for row in sorted(rows, key=lambda row: (*rank(row), row.number))
+        for row in ranked
     ]
-    return Table(parameters=names, columns=[*FIXED, *names], rows=cells)
+    texts = [[row.score, row.duration, *(_text(row, name) for name in names)] for row in ranked]
+    return Table(parameters=names, columns=[*FIXED, *names], rows=cells, texts=texts)
 
 
 def _cell(trial: TrialResult, name: str) -> Value:
@@ -168,3 +178,8 @@ def _cell(trial: TrialResult, name: str) -> Value:
     value = trial.hyperparameters.get(name)
     as_text = isinstance(value, bool) or (value is None and name in trial.hyperparameters)
     return str(value) if as_text else value
+
+
+def _text(row: TrialRow, name: str) -> str:
+    text = row.setting(name)
+    return "" if text == _cell(row.result, name) else text

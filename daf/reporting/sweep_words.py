@@ -21,6 +21,10 @@ def search_in_words(analysis: Mapping[str, Any], *, finished: bool = True) -> li
     if best is None:
         return ["No trial completed.", *failures_in_words(analysis)[:1]]
     if confirmation is None:
+        scores = [entry["objective"] for entry in analysis["best_so_far"] if entry["objective"] is not None]
+        if len(scores) > 1 and len(set(scores)) == 1:
+            same = f"All {number_of(len(scores), 'scored trial')} have the same objective"
+            return [f"{same}, {metric} {number(scores[0])}, so none is best."]
         count = f"{analysis['num_trials']:,}" + ("" if finished else " so far")
         first = f"Trial {best['trial']} is the best of {count}: {metric} {number(best['objective'])}."
         again = "It did not run again on fresh seeds."

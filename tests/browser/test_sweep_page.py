@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from daf.reporting.sweep_page import ROWS_PER_PAGE, Unfinished, render_sweep_pag
 from daf.reporting.sweep_rows import duration
 from daf.search.analysis import analyze
 from daf.search.results import SweepResults
-from tests.browser.tools import faults, opened
+from tests.browser.tools import NARROW, PAPER, faults, opened, spilling
 from tests.sweep_results import made_up_sweep
 
 pytestmark = pytest.mark.browser
@@ -129,6 +130,33 @@ def test_the_script_writes_rows_as_the_page_does_without_scripts(report: Path, b
     with opened(browser, report) as visit:
         assert rows(visit.page) == without
         assert len(without) == ROWS_PER_PAGE
+
+
+def test_numbers_are_rounded_alike_wherever_they_stand(browser: Browser, tmp_path: Path) -> None:
+    space = {"rate": [0.15625], "size": [123456.0], "whole": [2**60]}  # JavaScript rounds ties up, Python to even
+    made_up = made_up_sweep(3, search_space=space)
+    trials = [replace(trial, objective=1.125, seconds=0.25, extra={"objective_sd": 0.625}) for trial in made_up.trials]
+    results = SweepResults.of(made_up.config, trials)
+    with opened(browser, written(results, tmp_path)) as visit:
+        page = visit.page
+        assert "mean_reward 1.12" in page.locator(".answer").inner_text()
+        assert column(page, 2) == ["1.12 ± 0.62"] * 3
+        assert column(page, 3) == ["0.2 s"] * 3
+        assert [column(page, place)[0] for place in (5, 6, 7)] == ["0.1562", "123500", str(2**60)]
+        page.locator("#filter").fill("123500")
+        assert status(page) == "3 trials, best first."
+
+
+def test_the_tags_of_a_trial_do_not_lie_over_its_state(browser: Browser, tmp_path: Path) -> None:
+    results = made_up_sweep(16, search_space={"memory": ["a", "b"]}, num_finalists=1, confirmation_seeds=1)
+    assert results.best is not None
+    assert results.best == results.best_of_search
+    report = written(results, tmp_path)
+    for width, media in ((NARROW, "screen"), (PAPER, "print")):
+        with opened(browser, report, width=width) as visit:
+            visit.page.emulate_media(media=media)  # type: ignore[arg-type]
+            assert visit.page.locator("#trials-table .mark").count() == 2
+            assert spilling(visit.page) == []
 
 
 @pytest.mark.slow

@@ -114,8 +114,9 @@ def faults(browser: Browser, path: Path) -> list[str]:
     """Everything that is wrong with a page for its readers, a line each; empty: nothing.
 
     On a desktop (light and dark) and a phone: messages in the console, requests, serious findings of axe-core, sideways
-    scrolling, and tables that only a mouse can scroll. On paper: columns that are cut off, and headings that a page
-    break may separate from what they head. Everything folded is unfolded, and everything lazy is drawn.
+    scrolling, cells over others, and tables that only a mouse can scroll. On paper: columns that are cut off, cells
+    over others, and headings that a page break may separate from what they head. Everything folded is unfolded, and
+    everything lazy is drawn.
     """
     found = []
     for width, dark in ((WIDE, False), (WIDE, True), (NARROW, False)):
@@ -123,6 +124,7 @@ def faults(browser: Browser, path: Path) -> list[str]:
             unfold(visit.page)
             page = visit.page
             found += [f"{width} px: a column of single letters: {name}" for name in squeezed(page)]
+            found += [f"{width} px: lies over the next cell: {name}" for name in spilling(page)]
             said = [*visit.console, *(f"request: {url}" for url in visit.requests), *serious_findings(page)]
             said += [f"scrolls sideways: {name}" for name in too_wide(page)]
             said += [f"scrolls without a keyboard: {name}" for name in unreachable(page)]
@@ -213,6 +215,17 @@ def squeezed(page: Page) -> list[str]:
     return names[:MOST_NAMED]
 
 
+def spilling(page: Page) -> list[str]:
+    """Cells of tables whose content is wider than they are."""
+    names: list[str] = page.evaluate(
+        f"""() => {{ {_NAME}
+            return [...document.querySelectorAll("td, th")].filter(cell => isShown(cell) && !isForEars(cell)
+                && cell.scrollWidth > cell.clientWidth + 1).map(name);
+        }}"""
+    )
+    return names[:MOST_NAMED]
+
+
 def print_faults(page: Page) -> list[str]:
     """What paper does not show well: what is beyond its edge, cut off by what holds it, or squeezed."""
     page.emulate_media(media="print")
@@ -258,6 +271,7 @@ def print_faults(page: Page) -> list[str]:
     found += [f"sticky: {text}" for text in sticky[:MOST_NAMED]]
     found += [f"a page break may divide: {text}" for text in split[:MOST_NAMED]]
     found += [f"a column of single letters: {text}" for text in squeezed(page)]
+    found += [f"lies over the next cell: {text}" for text in spilling(page)]
     found += [f"a page break may follow: {text}" for text in orphans[:MOST_NAMED]]
     if not page.pdf(format="A4").startswith(b"%PDF"):
         found.append("no PDF")

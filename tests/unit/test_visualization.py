@@ -217,3 +217,25 @@ def test_numbers_read_well() -> None:
         "\N{MINUS SIGN}1.23e\N{MINUS SIGN}6", "4.90e\N{MINUS SIGN}5", "0.0001", "9.00e\N{MINUS SIGN}101", "4.05e200",
     ]  # fmt: skip
     assert [p_value(value) for value in (1e-9, 0.0123, 0.5)] == ["< 0.001", "0.012", "0.50"]
+
+
+def test_what_gives_no_training_curve_is_refused_in_words(metrics: Path, tmp_path: Path) -> None:
+    for nothing in ([], {}):
+        with pytest.raises(BadInputError) as caught:
+            daf_plot_training_curves(nothing)
+        assert (caught.value.expected, caught.value.hint) == ("at least one metrics.jsonl", "")
+    folder = tmp_path / "dd.svg"
+    folder.mkdir()
+    for path in (folder, Path("/proc/x.svg")):
+        with pytest.raises(BadInputError) as caught:
+            daf_plot_training_curves(metrics, path)
+        assert (caught.value.expected, caught.value.where) == ("a path where a file can be written", str(path))
+    for line, expected in (
+        ({"agent_steps": 1, "x": {"a": 1.0}}, "one number a line for 'x'"),
+        ({"x": 1.0}, "lines with 'agent_steps'"),
+    ):
+        bad = tmp_path / "metrics.jsonl"
+        bad.write_text(json.dumps(line) + "\n")
+        with pytest.raises(BadInputError) as caught:
+            daf_plot_training_curves(bad, metric="x")
+        assert (caught.value.expected, caught.value.where) == (expected, str(bad))

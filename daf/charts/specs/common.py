@@ -19,6 +19,9 @@ from daf.charts.model import Axis
 
 LOG_TICKS = 6
 LABEL_GAP = 8  # pixels between the words of neighbouring ticks
+CATEGORY = 20  # the longest names on an axis, in letters
+LETTER = 7  # pixels, of most letters
+SLANT = -35  # degrees
 FEW_WHOLE = 8  # whole numbers, each of which has a tick
 DIGITS = 7  # of numbers in a page; the files hold them all
 TICK_FORMAT = (
@@ -209,13 +212,36 @@ def side_labels(orient: str, values: Sequence[float], expression: str, **options
 def name_labels(values: Sequence[float], texts: Sequence[Any], lengths: tuple[int, int], **options: Any) -> alt.Axis:
     """Names on the left, shortened in their middle to one length, or to another where it is narrow."""
     cleaned = [words.clean(text) for text in texts]
-    wide, narrow = (literal([_cut(text, length) for text in cleaned]) for length in lengths)
+    wide, narrow = (shortened(cleaned, length) for length in lengths)
     shared: dict[str, Any] = {"labelColor": style.FOREGROUND, "labelFontSize": 13, "labelFontWeight": 600, **options}
     return side_labels("left", values, f"(narrow ? {narrow} : {wide})[floor(datum.value)]", labelLimit=260, **shared)
 
 
+def shortened(texts: Sequence[str], length: int) -> str:
+    """The texts, shortened in their middle, as part of a Vega expression."""
+    return literal([_cut(text, length) for text in texts])
+
+
 def _cut(text: str, length: int) -> str:
     return words.shorten(text, lambda part: len(part) <= length)
+
+
+def category_axis(title: str, names: Sequence[str], *, is_slanted: bool) -> alt.Axis:
+    """An axis of names, shortened in their middle.
+
+    Args:
+        is_slanted: where the names would lie over each other.
+    """
+    texts = f"{shortened(names, CATEGORY)}[indexof({literal(names)}, datum.value)]"
+    axis = alt.Axis(title=title, labelExpr=texts, grid=True)
+    axis.labelAngle, axis.labelLimit = 0, CATEGORY * LETTER
+    if is_slanted:
+        longest = min(CATEGORY, max(map(len, names), default=0))
+        needed = len(names) * (longest * LETTER + LABEL_GAP)
+        axis.labelAngle = alt.ExprRef(f"width < {needed} ? {SLANT} : 0")
+        axis.labelAlign = alt.ExprRef(f"width < {needed} ? 'right' : 'center'")
+        axis.labelBaseline = alt.ExprRef(f"width < {needed} ? 'middle' : 'top'")
+    return axis
 
 
 def layered(layers: Sequence[Any], height: int, *, own_x: bool = False, own_y: bool = False) -> Spec:

@@ -184,8 +184,9 @@ def _position(
     channel: Any, column: str, axis: Axis, bounds: tuple[float, float], names: Sequence[str], drawn: alt.Axis
 ) -> Any:
     if axis.scale == "category":
-        labels = alt.Axis(title=words.clean(axis.title), labelAngle=0, labelLimit=140, grid=True)
-        return channel(f"{column}:N", scale=alt.Scale(domain=[words.clean(name) for name in names]), axis=labels)
+        known = [words.clean(name) for name in names]
+        labels = common.category_axis(words.clean(axis.title), known, is_slanted=column == "x")
+        return channel(f"{column}:N", scale=alt.Scale(domain=known), axis=labels)
     return channel(f"{column}:Q", scale=common.scale(axis, bounds), axis=drawn)
 
 

@@ -16,6 +16,8 @@ PANEL = 60
 PARALLEL = 300
 FAINT, MOST_FAINT = 0.07, 600  # the opacity of rows outside a brush, and how many of them are drawn
 BASE, MIDDLE, TALLEST = 0.97, 0.6, 0.8  # of a panel: its base, its text, and its highest bin
+NARROW_TITLE = 110  # pixels
+BOLD_LETTER = 8  # pixels
 NAME, NARROW_NAME = 26, 16  # the longest names in letters
 
 
@@ -111,16 +113,17 @@ def _segments(rows: Any, scales: Mapping[str, parallel.Scale], x: Any, y: Any, o
 
 def _titles(scales: Mapping[str, parallel.Scale]) -> alt.Axis:
     """The names of the axes above them; slanted where there is little room."""
-    gaps = max(1, len(scales) - 1)
-    titles = common.literal([scale.axis.title for scale in scales.values()])
+    limit = max(70, 900 // max(1, len(scales) - 1))
+    titles = [words.clean(scale.axis.title) for scale in scales.values()]
+    wide, narrow = (common.shortened(titles, pixels // BOLD_LETTER) for pixels in (limit, NARROW_TITLE))
     is_slanted = f"narrow && {len(scales)} > 3"
     return alt.Axis(
         orient="top",
         values=list(range(len(scales))),
-        labelExpr=f"{titles}[datum.value]",
+        labelExpr=f"(narrow ? {narrow} : {wide})[datum.value]",
         labelColor=style.FOREGROUND,
         labelFontWeight=600,
-        labelLimit=alt.ExprRef(f"narrow ? 110 : {max(70, 900 // gaps)}"),
+        labelLimit=alt.ExprRef(f"narrow ? {NARROW_TITLE} : {limit}"),
         labelAngle=alt.ExprRef(f"{is_slanted} ? -35 : 0"),
         labelAlign=alt.ExprRef(f"{is_slanted} ? 'left' : 'center'"),
         grid=False,

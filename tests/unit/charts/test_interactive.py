@@ -276,3 +276,28 @@ def test_vega_is_bundled_once_and_a_damaged_copy_is_made_again(monkeypatch: pyte
     runtime.bundle.cache_clear()
     assert runtime.bundle() == "bundle 3"
     runtime.bundle.cache_clear()
+
+
+def labels(chart: Any, width: int) -> list[dict[str, Any]]:
+    """The labels of the axes where the plot is so wide."""
+    spec = interactive.specification(chart) | {"width": width, "autosize": "pad"}
+    return list(items(vl_convert.vegalite_to_scenegraph(spec)["scenegraph"], "axis-label"))
+
+
+def test_names_of_categories_are_slanted_where_they_would_lie_over_each_other() -> None:
+    names = ("transformer_small", "transformer_large", "convolutional_net", "x" * 30)
+    axis = examples.Axis(title="network", scale="category", categories=names)
+    chart = examples.points(
+        x=axis, steps=(), hover=(), rows=[{"x": name, "y": 1.0, "series": "completed"} for name in names]
+    )
+    told = {width: {one["text"]: one.get("angle", 0) for one in labels(chart, width)} for width in (300, 900)}
+    shown = [*names[:3], f"{'x' * 13}…{'x' * 6}"]
+    assert [told[300][name] for name in shown] == [-35] * 4
+    assert [told[900][name] for name in shown] == [0] * 4
+
+
+def test_many_parameters_of_one_prefix_keep_the_ends_of_their_names() -> None:
+    axes = {f"p{n}": examples.Axis(title=f"init_kwargs.a_rather_long_name_{n}") for n in range(14)}
+    rows = [{name: float(n + row) for n, name in enumerate(axes)} for row in range(2)]
+    told = [one["text"] for one in labels(examples.parallel(axes=axes, rows=rows, colour="p0"), 900)]
+    assert told == [f"init_…{'_' if n < 10 else ''}{n}" for n in range(14)]

@@ -265,6 +265,14 @@ def test_only_the_pages_own_scripts_may_run(tmp_path: Path) -> None:
     assert policy.startswith("default-src 'none'")
 
 
+def test_where_the_numbers_come_from_is_told_in_words(tmp_path: Path) -> None:
+    record = {"host": {"slurm_job_id": None}, "git": {"dirty": False}, "code": {"unfollowed": []}}
+    text = write_page(tmp_path / "p.html", {"a": walk(1, steps=5)}, provenance=record).read_text()
+    assert "<dt>Machine: Slurm job</dt><dd>–</dd>" in text
+    assert "<dt>Source code: Uncommitted changes</dt><dd>no</dd>" in text
+    assert "unfollowed" not in text
+
+
 def test_captions_say_what_is_drawn(tmp_path: Path) -> None:
     text = " ".join(write_page(tmp_path / "p.html", {"a": walk(1, steps=300)}).read_text().split())
     assert "Steps that all 3 agents together spent on each cell, in 1 of 4 episodes, the median;" in text

@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 from html import unescape
 
 import pytest
@@ -9,7 +10,9 @@ import pytest
 from daf.config import DAFSweepConfig
 from daf.reporting import sweep_page
 from daf.reporting.sweep_page import ROWS_PER_PAGE, render_sweep_page
+from daf.reporting.sweep_words import search_in_words
 from daf.search.analysis import analyze
+from daf.search.results import SweepResults
 from daf.sweeps import daf_launch_sweep, daf_sweep_analysis
 from tests.sweep_results import made_up_sweep
 
@@ -141,3 +144,15 @@ def test_one_trial_is_not_said_to_be_the_best_of_many(tmp_path):
     page = tmp_path / "report.html"
     render_sweep_page(results, analyze(results).to_dict(), page)
     assert "The best of many" not in page.read_text()
+
+
+def test_of_trials_that_all_scored_the_same_none_is_said_to_be_best():
+    made_up = made_up_sweep(20)
+    trials = [replace(trial, objective=trial.objective and 2.0) for trial in made_up.trials]
+    scored = [trial for trial in trials if trial.objective is not None]
+    same = search_in_words(analyze(SweepResults.of(made_up.config, trials)))
+    sentence = f"All {len(scored)} scored trials have the same objective, mean_reward 2.00, so none is best."
+    assert same == [sentence]
+    one_better = [replace(trial, objective=3.0) if trial is scored[0] else trial for trial in trials]
+    better = search_in_words(analyze(SweepResults.of(made_up.config, one_better)))
+    assert better[0] == f"Trial {scored[0].trial} is the best of 20: mean_reward 3.00."
