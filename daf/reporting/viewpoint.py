@@ -81,14 +81,11 @@ class Viewpoint:
 
     @cached_property
     def order(self) -> tuple[str, ...]:
-        """All policies, the one with the highest mean first, those without a result last.
-
-        Means over fewer missions come after those over more: a policy may have failed on the hard ones.
-        """
+        """All policies by the precedence of their means, those without a result last."""
 
         def key(policy: str) -> tuple[int, float]:
             record = self.summary(policy)
-            return (-record.n_missions, -record.mean) if record and isfinite(record.mean) else (0, 0.0)
+            return record.precedence if record else (0, 0.0)
 
         return tuple(sorted(self.results.policies, key=key))
 

@@ -43,8 +43,8 @@ def tables(
     """Means, verdicts and notes."""
     means = _overall(summary, words.missions)
     rows = [
-        (record.policy, record.mission, number(record.mean), span(record.interval_low, record.interval_high),
-         record.n_episodes, record.failures)
+        (record.policy, _place(record, words.missions), number(record.mean),
+         span(record.interval_low, record.interval_high), record.n_episodes, record.failures)
         for record in means[:MOST_ROWS]
     ]  # fmt: skip
     columns = ("policy", "mission", f"mean ({words.unit})", f"{100 * words.level:.4g} % interval", "episodes", "failed")
@@ -57,6 +57,11 @@ def tables(
         yield Table(title="notes", columns=("",), rows=[(note,) for note in notes[:MOST_ROWS]], total=len(notes))
 
 
+def _place(record: SummaryRecord, missions: int) -> str:
+    fewer = record.mission == OVERALL and 0 < record.n_missions < missions
+    return f"{record.n_missions} of {missions} missions" if fewer else record.mission
+
+
 def _verdict(record: PairRecord) -> tuple[object, ...]:
     record = winner_first(record)
     value, low, high = estimate_of(record)
@@ -67,6 +72,6 @@ def _verdict(record: PairRecord) -> tuple[object, ...]:
 
 
 def _overall(summary: Sequence[SummaryRecord], missions: int) -> list[SummaryRecord]:
-    """One record for each policy, the highest mean first."""
+    """One record for each policy, by precedence."""
     chosen = [record for record in summary if (record.mission == OVERALL) == (missions > 1)]
-    return sorted(chosen, key=lambda record: -record.mean if isfinite(record.mean) else float("inf"))
+    return sorted(chosen, key=lambda record: record.precedence)

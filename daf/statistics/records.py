@@ -85,6 +85,14 @@ class SummaryRecord(Shown):
         """Whether the policy played but no episode has a result."""
         return self.n_episodes == 0 and self.failures > 0
 
+    @property
+    def precedence(self) -> tuple[int, float]:
+        """Sorts policies, the highest mean first, those without one last.
+
+        Means over fewer missions come after those over more: a policy may have failed on the hard ones.
+        """
+        return (-self.n_missions, -self.mean) if self.mean == self.mean else (0, 0.0)
+
     def _headline(self) -> str:
         mean = f"no result, {self.failures} failed" if self.failed else f"mean {short(self.mean)}"
         return f"{self.policy} on {self.mission}: {mean} ({number_of(self.n_episodes, 'episode')})"

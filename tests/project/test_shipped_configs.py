@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -46,6 +48,26 @@ def test_the_cluster_experiment_is_a_larger_study(plans: dict[str, Plan]) -> Non
     assert [len(plan.episodes.shards(mission)) for mission in plan.episodes.by_mission] == [4, 4]
     assert learning.sweep("miner").hyperparameters == tuned.hyperparameters, "trials use the batches of the training"
     assert plan.experiment.daf.output_dir != plans["config.yaml"].experiment.daf.output_dir
+
+
+def test_the_experiment_of_the_benchmarks_can_be_run(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(repository)
+    path = Path("benchmarks/learning/distance.yaml")
+    plan = Plan(ExperimentConfig.from_yaml(path))
+    check_with_engine(plan, str(path))
+    steps = {name: run.num_steps for name, run in plan.experiment.training.items()}
+    total = {steps["scratch"], steps["taught"], steps["scheduled"], steps["both"], steps["nearer"] + steps["carried"]}
+    assert total == {50_000}, "all recipes have the same budget"
+
+
+def test_its_missions_are_those_of_the_example(repository: Path, tmp_path: Path) -> None:
+    program = (
+        f"from curriculum import write_missions; from pathlib import Path; write_missions(Path({str(tmp_path)!r}))"
+    )
+    subprocess.run([sys.executable, "-c", program], cwd=repository / "examples", check=True)
+    written = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    shipped = (repository / "benchmarks/learning/missions").iterdir()
+    assert written == {path.name: path.read_bytes() for path in shipped}
 
 
 def test_two_missions_are_shipped() -> None:

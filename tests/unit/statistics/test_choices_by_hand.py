@@ -17,7 +17,7 @@ from daf.statistics.learning_records import LearningPair
 from daf.statistics.learning_sentences import pair_sentence
 from daf.statistics.marl_eval_files import from_marl_eval
 from daf.statistics.other_layouts import notes_on_copies
-from daf.statistics.outline import _verdict
+from daf.statistics.outline import _overall, _place, _verdict
 from daf.statistics.records import OVERALL, PairRecord
 
 RNG = np.random.default_rng
@@ -123,3 +123,16 @@ def test_the_pair_with_the_fewest_episodes_decides_what_may_be_unseen() -> None:
     (note,) = _unseen_events([pair(n_a=150), pair(n_a=20)])
     assert note.startswith("20 paired episodes may miss an event")
     assert _unseen_events([pair(n_a=150), pair(n_a=20, verdict="inconclusive")]) == []
+
+
+def test_a_mean_over_fewer_missions_comes_after_the_others() -> None:
+    rows = [
+        {"policy": policy, "mission": mission, "episode": episode, "score": mean + episode}
+        for policy, mission, mean in (("a", "easy", 90.0), ("a", "hard", 0.0), ("easy_only", "easy", 99.0))
+        for episode in range(4)
+    ]
+    summary = _overall(daf_compare_scores(pd.DataFrame(rows)).summary, missions=2)
+    assert [(record.policy, _place(record, 2)) for record in summary] == [
+        ("a", OVERALL),
+        ("easy_only", "1 of 2 missions"),
+    ]
