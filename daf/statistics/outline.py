@@ -59,7 +59,7 @@ def tables(
 
 def _place(record: SummaryRecord, missions: int) -> str:
     fewer = record.mission == OVERALL and 0 < record.n_missions < missions
-    return f"{record.n_missions} of {missions} missions" if fewer else record.mission
+    return f"{record.n_missions} of {number_of(missions, 'mission')}" if fewer else record.mission
 
 
 def _verdict(record: PairRecord) -> tuple[object, ...]:

@@ -86,7 +86,7 @@ def read_league(source: Any, where: str | None = None) -> MatchScores:
 
 
 def _check_columns(names: Sequence[str], where: str) -> None:
-    """Refuse a column that is missing, repeated or misspelt; columns that mean nothing here may stand beside them."""
+    """Refuse a column that is missing, repeated or misspelt; others are ignored."""
     for name in NEEDED:
         if name not in names:
             raise BadInputError(f"a column '{name}'", "none", where, did_you_mean(name, names) or HINT)
@@ -121,7 +121,7 @@ def _scores(rows: list[LeagueRow], where: str) -> MatchScores:
             expected, found = ("1 or more seats", row.seats) if row.seats < 1 else ("a finite score", row.score)
             raise BadInputError(expected, f"{found} of {row.policy} in match {row.match}", where, HINT)
         if row.map is not None and row.map < 0:
-            hint = "number the maps from 0, or leave the cell empty: then the match has a map of its own"
+            hint = "number the maps from 0, or leave the cell empty: then the match has a separate one"
             raise BadInputError("a map of 0 or more", f"{row.map} in match {row.match}", where, hint)
         game = games.setdefault((row.mission, row.match), {})
         key = (row.policy, row.train_seed, row.pool)

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from itertools import combinations, product
+from itertools import product
 from math import ceil, floor
 
 import numpy as np
@@ -66,7 +66,7 @@ def results_to_try(size: int, rng: np.random.Generator) -> Array:
     for candidate in range(size):
         own[candidate, candidate], own[candidate, :, candidate] = 1.0, -1.0
         own[candidate, candidate, candidate] = 0.0
-    rows, columns = np.array(list(combinations(range(size), 2))).reshape(-1, 2).T
+    rows, columns = np.triu_indices(size, 1)
     if 3**rows.size <= MOST_COMBINATIONS:
         signs = np.array(list(product((-1.0, 0.0, 1.0), repeat=rows.size)))
     else:

@@ -569,7 +569,7 @@ def test_sentences_count_the_missions_they_rest_on(tmp_path: Path) -> None:
     assert "a beats b over 3 missions" not in str(results)
     page = (tmp_path / "report.html").read_text()
     assert '<td class="t">1 of 3 missions</td>' in page
-    assert "a beats b and c over 1 to 2 of 3 missions." in page
+    assert "a beats c and b over 1 to 2 of 3 missions." in page
 
 
 def on(frame: pd.DataFrame, mission: str, policy: str, seeds: tuple[int, ...]) -> pd.DataFrame:

@@ -151,7 +151,9 @@ def cells(page: Page, kind: str) -> dict[tuple[str, str], str]:
     found = {}
     for row in re.findall(r"<tr.*?</tr>", body, re.S):
         policy = plain(row.split("</th>")[0])
-        texts = [plain(text) for text in re.findall(rf'<span class="{kind}">(.*?)</span>(?=<span|</td>)', row, re.S)]
+        texts = [
+            plain(text) for text in re.findall(rf'<span class="{kind}"[^>]*>(.*?)</span>(?=<span|</td>)', row, re.S)
+        ]
         found |= {(policy, mission): text for mission, text in zip(("overall", "m", "k"), texts, strict=True)}
     return found
 
