@@ -148,12 +148,13 @@ def tick_width(axis: Axis, bounds: tuple[float, float]) -> float:
     return max(text_width(words.tick_text(float(value), axis), SMALL) for value in inside)
 
 
-def x_title(frame: Frame, axis: Axis, left: float, right: float, y: float) -> None:
-    """The title in the middle of the axis; a longer one extends below what is beside it."""
-    widest = frame.sheet.width - 2 * MARGIN
+def x_title(frame: Frame, axes: Axes, axis: Axis) -> None:
+    """The title at the frame's end, in the middle of the axis; a longer one extends below what is beside it."""
+    sheet, place = frame.sheet, axes.get_position()
+    widest = sheet.width - 2 * MARGIN
     half = min(text_width(words.clean(axis.title), SMALL), widest) / 2
-    middle = min(max((left + right) / 2, MARGIN + half), frame.sheet.width - MARGIN - half)
-    frame.sheet.label(middle, y, axis.title, widest, size=SMALL, soft=True, align="center")
+    middle = min(max((place.x0 + place.x1) / 2 * sheet.width, MARGIN + half), sheet.width - MARGIN - half)
+    sheet.axis_title(axes.xaxis, middle, frame.bottom - TITLE_BELOW / 2, axis.title, widest, "center")
 
 
 def xy_axes(frame: Frame, axes: tuple[Axis, Axis], bounds: tuple[tuple[float, float], ...], top: float) -> Axes:
@@ -162,11 +163,12 @@ def xy_axes(frame: Frame, axes: tuple[Axis, Axis], bounds: tuple[tuple[float, fl
     left = MARGIN + tick_width(y, bounds[1]) + 10
     right = frame.sheet.width - MARGIN - 18
     bottom = frame.bottom - TICKS_BELOW - (TITLE_BELOW if x.title else 0)
-    frame.sheet.label(MARGIN, top + 8, y.title, right - MARGIN, size=SMALL, soft=True)
+    title = top + 8
     top += TITLE_ABOVE if y.title else 8
     drawn = frame.sheet.axes(left, top, right - left, bottom - top)
+    frame.sheet.axis_title(drawn.yaxis, MARGIN, title, y.title, right - MARGIN, "left")
     plain_axes(drawn)
     set_axis(drawn.xaxis, x, bounds[0])
     set_axis(drawn.yaxis, y, bounds[1])
-    x_title(frame, x, left, right, frame.bottom - TITLE_BELOW / 2)
+    x_title(frame, drawn, x)
     return drawn

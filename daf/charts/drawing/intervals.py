@@ -58,10 +58,12 @@ def draw(chart: IntervalChart, *, titled: bool) -> Sheet:
             continue
         _draw_points(axes, chart, index, strips.get(index, []))
         _draw_row(axes, chart, row, index)
-    x_title(frame, chart.x, left, right, frame.bottom - TITLE_BELOW / 2)
+    x_title(frame, axes, chart.x)
     if above:
         repeat_above(axes)
-        x_title(frame, chart.x, left, right, frame.top + TITLE_BELOW / 2)
+        sheet.text(
+            (left + right) / 2, frame.top + TITLE_BELOW / 2, axes.get_xlabel(), size=SMALL, soft=True, align="center"
+        )
     return sheet
 
 

@@ -49,7 +49,7 @@ def draw_histograms(chart: HistogramChart, *, titled: bool) -> Sheet:
             transform=axes.get_yaxis_transform(),
         )
     )  # fmt: skip
-    x_title(frame, chart.x, left, right, frame.bottom - TITLE_BELOW / 2)
+    x_title(frame, axes, chart.x)
     return frame.sheet
 
 

@@ -13,6 +13,7 @@ from typing import Any, Literal
 import matplotlib as mpl
 from matplotlib import ft2font
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 from matplotlib.text import Text
@@ -126,6 +127,20 @@ class Sheet:
         if shown != whole:
             drawn.set_gid(f"{WHOLE}{whole}")
         return drawn
+
+    def axis_title(
+        self, axis: Axis, x: float, y: float, text: str, width: float, align: Literal["left", "center"]
+    ) -> None:
+        """A soft, small label that is the title of an axis to matplotlib, too, so that a person can change it."""
+        whole = words.clean(text)
+        shown = fit(whole, width, SMALL)
+        axis.label.set(
+            text=shown, color=style.MUTED, fontproperties=_font_of(SMALL, bold=False), rotation=0.0,
+            horizontalalignment=align, verticalalignment="center_baseline", parse_math=False,
+        )  # fmt: skip
+        axis.set_label_coords(x / self.width, 1 - y / self.height, transform=self.figure.transSubfigure)
+        if shown != whole:
+            axis.label.set_gid(f"{WHOLE}{whole}")
 
 
 WHOLE = "whole:"  # marks a group's id that holds the whole text of a shortened label

@@ -18,6 +18,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.lines import Line2D
 
 from daf.charts import static, style
+from daf.charts.drawing.sheet import rendered
 from daf.charts.model import Chart
 from daf.errors import BadInputError
 from tests.unit.charts import examples
@@ -246,7 +247,20 @@ def test_many_lines_have_an_axis_above_them_too(count: int, is_repeated: bool) -
     assert any(tick.label2.get_visible() and tick.label2.get_text() for tick in axes.xaxis.get_major_ticks()) == (
         is_repeated
     )
-    assert [text.get_text() for text in figure.texts].count("reward per agent") == 1 + is_repeated
+    titles = [axes.get_xlabel(), *(text.get_text() for text in figure.texts)]
+    assert titles.count("reward per agent") == 1 + is_repeated
+
+
+def test_a_person_can_change_the_titles_of_the_axes() -> None:
+    chart = examples.lines()
+    figure = static.figure(chart)
+    axes = figure.axes[0]
+    assert (axes.get_xlabel(), axes.get_ylabel()) == (chart.x.title, chart.y.title)
+    axes.set_xlabel("steps so far")
+    axes.set_ylabel("reward so far")
+    titles = re.findall(r"<text[^>]*>([^<]*)</text>", rendered(figure, "svg").decode())
+    assert {"steps so far", "reward so far"} <= set(titles)
+    assert not {chart.x.title, chart.y.title} & set(titles)
 
 
 def test_a_curve_that_is_hardly_more_than_a_point_is_a_large_one() -> None:
