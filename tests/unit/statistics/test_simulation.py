@@ -21,7 +21,7 @@ from daf.statistics.streams import ESTIMAND_KEYS
 from daf.statistics.units import Cell, Units
 
 RNG = np.random.default_rng
-DEFAULT_OR_LONG = pytest.mark.parametrize("runs", [40, pytest.param(600, marks=pytest.mark.long)])
+DEFAULT_OR_LONG = pytest.mark.parametrize("runs", [40, pytest.param(300, marks=pytest.mark.long)])
 
 
 def nested(
