@@ -37,7 +37,7 @@ run: setup
 	@$(WITH) python -m daf.workflow.start $(CORES) $(ARGS)
 
 test: setup
-	@$(WITH) python -m pytest --numprocesses 4 --dist loadfile --no-loadscope-reorder $(ARGS)
+	@$(WITH) python -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 fuzz: setup
 	@$(WITH) python -m tests.fuzz $(ARGS)

@@ -35,13 +35,12 @@ def find_chromium() -> str | None:
 @pytest.hookimpl(trylast=True)  # after deselection
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Skip what this machine cannot do, each with its reason in the summary; in several processes, start with the
-    files that take longest, so that none is left at the end for one process alone: those on a cluster, which mostly
-    wait, then those with the most slow tests."""
+    files that take longest, so that none is left at the end for one process alone."""
     if "PYTEST_XDIST_WORKER" in os.environ:
         slow = Counter(
             item.path for item in items if item.get_closest_marker("slow") or item.get_closest_marker("long")
         )
-        items.sort(key=lambda item: (item.get_closest_marker("slurm") is None, -slow[item.path]))
+        items.sort(key=lambda item: -slow[item.path])
     lacking = {}
     if find_chromium() is None:
         lacking["browser"] = "no Chromium on the PATH"
