@@ -121,29 +121,31 @@ class Sheet:
 
     def label(self, x: float, y: float, text: str, width: float, **options: Any) -> Text:
         """A line that is shortened to a width, and keeps the whole text for the page to show."""
-        whole = words.clean(text)
-        shown = fit(whole, width, options.get("size", NORMAL), bold=options.get("bold", False))
-        drawn = self.text(x, y, shown, **options)
-        if shown != whole:
-            drawn.set_gid(f"{WHOLE}{whole}")
+        drawn = self.text(x, y, "", **options)
+        _set_fitting(drawn, text, width, options.get("size", NORMAL), bold=options.get("bold", False))
         return drawn
 
     def axis_title(
         self, axis: Axis, x: float, y: float, text: str, width: float, align: Literal["left", "center"]
     ) -> None:
         """A soft, small label that is the title of an axis to matplotlib, too, so that a person can change it."""
-        whole = words.clean(text)
-        shown = fit(whole, width, SMALL)
         axis.label.set(
-            text=shown, color=style.MUTED, fontproperties=_font_of(SMALL, bold=False), rotation=0.0,
+            color=style.MUTED, fontproperties=_font_of(SMALL, bold=False), rotation=0.0,
             horizontalalignment=align, verticalalignment="center_baseline", parse_math=False,
         )  # fmt: skip
         axis.set_label_coords(x / self.width, 1 - y / self.height, transform=self.figure.transSubfigure)
-        if shown != whole:
-            axis.label.set_gid(f"{WHOLE}{whole}")
+        _set_fitting(axis.label, text, width, SMALL)
 
 
 WHOLE = "whole:"  # marks a group's id that holds the whole text of a shortened label
+
+
+def _set_fitting(drawn: Text, text: str, width: float, size: float, *, bold: bool = False) -> None:
+    whole = words.clean(text)
+    shown = fit(whole, width, size, bold=bold)
+    drawn.set_text(shown)
+    if shown != whole:
+        drawn.set_gid(f"{WHOLE}{whole}")
 
 
 def fit(text: str, width: float, size: float = NORMAL, *, bold: bool = False) -> str:
