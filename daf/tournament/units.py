@@ -82,12 +82,13 @@ def _joined(columns: Mapping[int | None, Mapping[int, float]]) -> MapUnits | Non
     if not columns or not all(columns.values()):
         return None
     seeds = tuple(sorted(set().union(*columns.values())))
-    table = [[column.get(seed, _mean(column)) for column in columns.values()] for seed in seeds]
-    return MapUnits(seeds, tuple(columns), np.array(table))
+    return MapUnits(seeds, tuple(columns), np.array([_on(seeds, column) for column in columns.values()]).T)
 
 
-def _mean(column: Mapping[int, float]) -> float:
-    return float(np.mean(list(column.values())))
+def _on(seeds: Sequence[int], column: Mapping[int, float]) -> Array:
+    """The units on these maps; one that is missing is the mean."""
+    mean = float(np.mean(list(column.values())))
+    return np.array([column.get(seed, mean) for seed in seeds])
 
 
 # ---- of candidates and replacements -----------------------------------------------------------------------
@@ -121,9 +122,11 @@ def _weighted_units(rows: Sequence[MatchScore], weights: Mapping[int, float] | L
         for count in sorted(shares, reverse=True)
         if shares[count]
     }
-    total = sum(shares.values())
-    seeds = sorted(set().union(*parts.values()))
-    return {seed: sum(shares[n] / total * part.get(seed, _mean(part)) for n, part in parts.items()) for seed in seeds}
+    if not parts:
+        return {}
+    total, seeds = sum(shares.values()), sorted(set().union(*parts.values()))
+    units = sum(shares[count] / total * _on(seeds, part) for count, part in parts.items())
+    return dict(zip(seeds, np.asarray(units).tolist(), strict=True))
 
 
 def replacement_units(scores: MatchScores, mission: str) -> MapUnits | None:
