@@ -96,9 +96,7 @@ class Viewpoint:
 
     def over_fewer(self, record: SummaryRecord | PairRecord) -> str:
         """'over 1 of 3 missions' if the record lacks missions of the comparison; else empty."""
-        missions = len(self.results.missions)
-        is_whole = record.mission != OVERALL or not 0 < record.n_missions < missions
-        return "" if is_whole else sentences.over([record.n_missions], missions)
+        return sentences.over_fewer(record, len(self.results.missions))
 
     def where(self, place: str, records: Iterable[SummaryRecord | PairRecord]) -> str:
         """How the title of a chart goes on: ', m', or ', over 1 to 3 of 3 missions' by the records that have any."""

@@ -9,6 +9,7 @@ from daf.statistics.records import OVERALL, PairRecord, SummaryRecord, estimate_
 from daf.statistics.sentences import (
     Words,
     number,
+    over_fewer,
     p_value,
     policy_sentence,
     span,
@@ -58,8 +59,7 @@ def tables(
 
 
 def _place(record: SummaryRecord, missions: int) -> str:
-    fewer = record.mission == OVERALL and 0 < record.n_missions < missions
-    return f"{record.n_missions} of {number_of(missions, 'mission')}" if fewer else record.mission
+    return over_fewer(record, missions).removeprefix("over ") or record.mission
 
 
 def _verdict(record: PairRecord) -> tuple[object, ...]:

@@ -79,6 +79,12 @@ def place(record: PairRecord | SummaryRecord, missions: int) -> str:
     return over([record.n_missions], missions)
 
 
+def over_fewer(record: PairRecord | SummaryRecord, missions: int) -> str:
+    """'over 1 of 3 missions' if a record over all missions lacks some of them; else empty."""
+    is_whole = record.mission != OVERALL or not 0 < record.n_missions < missions
+    return "" if is_whole else over([record.n_missions], missions)
+
+
 def over(counts: Collection[int], missions: int) -> str:
     """'over 3 missions', 'over 1 of 3 missions', or 'over 1 to 3 of 3 missions' if not all have as many."""
     fewest, most = min(counts), max(counts)

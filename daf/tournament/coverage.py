@@ -7,6 +7,7 @@ from math import isfinite
 from typing import Protocol
 
 from daf.statistics.records import OVERALL
+from daf.statistics.sentences import over
 from daf.system.nouns import number_of
 from daf.tournament.estimates import ValueRecord
 from daf.tournament.line_ups import FailureRecord
@@ -56,9 +57,7 @@ def over_missions(results: Covered, counts: Iterable[int]) -> str:
     if results.place != OVERALL:
         return f"on {results.place}"
     total = len(results.missions)
-    known = sorted({count for count in counts if count}) or [total]
-    fewest = f"{known[0]} to {known[-1]}" if known[0] < known[-1] else f"{known[0]}"
-    return f"over {'' if known[0] >= total else f'{fewest} of '}{number_of(total, 'mission')}"
+    return over([count for count in counts if count] or [total], total)
 
 
 def shortfall(results: Covered, policy: str) -> str:
