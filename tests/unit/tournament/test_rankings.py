@@ -143,6 +143,8 @@ def test_results_are_tried_in_all_combinations_or_in_a_sample(size: int, count: 
     signs = results_to_try(size, np.random.default_rng(0))
     assert signs.shape == (count, size, size)
     np.testing.assert_array_equal(signs, -signs.swapaxes(1, 2))
+    different = len(np.unique(signs.reshape(count, -1), axis=0))
+    assert different == {2: 3, 3: 27}.get(size, count)
     for candidate in range(size):
         others = [other for other in range(size) if other != candidate]
         assert (signs[candidate][candidate, others] == 1).all()
