@@ -12,7 +12,7 @@ from tests.slurm.tools import Job, Run
 
 Start = Callable[..., Run]
 UPDATE_STEPS = 4 * 4 * 16
-UPDATES = 150
+UPDATES = 300
 
 
 def experiment(updates: int = UPDATES, **changes: Any) -> dict[str, Any]:
@@ -65,6 +65,24 @@ def release(cluster: Cluster, job: Job) -> None:
     cluster.wait_for("the job to be put back", shown("Restarts=1"), 90)
     cluster.wait_for("its processes to end", lambda: not shown("JobState=COMPLETING")())
     cluster.run("scontrol", "update", f"JobId={job.job_id}", "StartTime=now", check=False)
+
+
+def suspend(cluster: Cluster, job_id: str) -> None:
+    """Have Slurm stop the job's processes, so that it cannot end while others act, however slow they are."""
+
+    def suspended() -> bool:
+        cluster.run("scontrol", "suspend", job_id, check=False)
+        return "JobState=SUSPENDED" in cluster.run("scontrol", "show", "job", job_id)
+
+    cluster.wait_for(f"job {job_id} to be suspended", suspended)
+
+
+def suspend_training(cluster: Cluster, folder: Path) -> None:
+    """Wait until the training on the cluster has made some updates, and suspend it there."""
+    cluster.wait_for("updates", lambda: updates_made(folder) >= 5, 400)
+    queue = cluster.run("squeue", "--noheader", "--format=%i %k")
+    (job_id,) = re.findall(r"(?m)^(\S+) .*train_policy", queue)
+    suspend(cluster, job_id)
 
 
 def slurm_log(folder: Path, job: Job) -> str:

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from tests.slurm.cluster import Cluster
-from tests.slurm.interrupted import experiment, updates_made, weights
+from tests.slurm.interrupted import experiment, suspend_training, weights
 from tests.workflow.tools import write_experiment
 
 pytestmark = [pytest.mark.slurm, pytest.mark.slow, pytest.mark.long]
@@ -50,7 +50,7 @@ def test_a_detached_run_outlives_its_shell_and_is_found_stopped_and_continued(
     (job,) = re.findall(r"Slurm job (\d+) runs the workflow", said)
     assert status(tmp_path)["slurm_job_id"] == job
 
-    cluster.wait_for("updates", lambda: updates_made(tmp_path) >= 5, 120)
+    suspend_training(cluster, tmp_path)
     found = status(tmp_path)
     assert (found["state"], found["slurm_job_id"]) == ("running", job)
     (training,) = [running for running in found["jobs"] if running["rule"] == "train_policy"]
@@ -73,7 +73,7 @@ def test_a_detached_run_that_is_killed_is_seen_as_killed_and_continues(
 ) -> None:
     write_experiment(tmp_path, experiment())
     daf(tmp_path, "run experiment.yaml --profile slurm --detach")
-    cluster.wait_for("updates", lambda: updates_made(tmp_path) >= 5, 120)
+    suspend_training(cluster, tmp_path)
     run = status(tmp_path)["slurm_job_id"]
     cluster.run("scancel", "--signal=KILL", "--full", run)
     cluster.wait_for("the end of the run", lambda: run not in cluster.run("squeue", "--noheader", "--format=%i"), 60)

@@ -8,7 +8,17 @@ from pathlib import Path
 import pytest
 
 from tests.slurm.cluster import Cluster
-from tests.slurm.interrupted import UPDATE_STEPS, UPDATES, Start, begin, experiment, resumed_at, updates_made, weights
+from tests.slurm.interrupted import (
+    UPDATE_STEPS,
+    UPDATES,
+    Start,
+    begin,
+    experiment,
+    resumed_at,
+    suspend,
+    updates_made,
+    weights,
+)
 
 pytestmark = [pytest.mark.slurm, pytest.mark.slow, pytest.mark.long]
 
@@ -16,10 +26,7 @@ pytestmark = [pytest.mark.slurm, pytest.mark.slow, pytest.mark.long]
 def test_a_killed_run_is_continued_without_running_anything_twice(
     cluster: Cluster, start: Start, tmp_path: Path, undisturbed: bytes
 ) -> None:
-    """kill -9 of Snakemake, and the same command at once: the running job is waited for, the queued one replaced.
-
-    Slurm suspends the running one while others act, so that it cannot end meanwhile, however slow they are.
-    """
+    """kill -9 of Snakemake, and the same command at once: the running job is waited for, the queued one replaced."""
     plan = experiment()
     plan["training"]["short"] = {**plan["training"]["long"], "num_steps": 20 * UPDATE_STEPS}
     first = start(tmp_path, plan)
@@ -27,21 +34,17 @@ def test_a_killed_run_is_continued_without_running_anything_twice(
     jobs = first.queue()
     queued, running = jobs["train_policy_wildcards_short_1"], jobs["train_policy_wildcards_long_1"]
 
-    def suspended() -> bool:
-        cluster.run("scontrol", "suspend", running, check=False)
-        return "JobState=SUSPENDED" in cluster.run("scontrol", "show", "job", running)
-
     def held() -> bool:
         for how in ("requeuehold", "hold"):  # as it runs already, or not yet
             cluster.run("scontrol", how, queued, check=False)
         shown = cluster.run("scontrol", "show", "job", queued)
         return "JobState=PENDING" in shown and "Priority=0 " in shown  # its reason may tell of its way back for long
 
-    cluster.wait_for("the long one to be suspended", suspended)
+    suspend(cluster, running)
     cluster.wait_for("the short one to be held in the queue", held)
     cluster.run("scontrol", "resume", running)
     first.wait_until("updates", lambda: updates_made(tmp_path) >= 5)
-    cluster.wait_for("the long one to be suspended", suspended)
+    suspend(cluster, running)
     first.kill()
     again = start(tmp_path, plan)
     again.wait_until("its wait", lambda: "still running" in again.output)

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from tests.slurm.cluster import Cluster
-from tests.slurm.interrupted import Start, experiment, updates_made
+from tests.slurm.interrupted import Start, experiment, suspend_training
 from tests.slurm.tools import Run
 
 pytestmark = [pytest.mark.slurm, pytest.mark.slow, pytest.mark.long]
@@ -67,7 +67,7 @@ def test_status_and_pages_are_right_while_a_run_is_killed_continued_and_finished
     cluster: Cluster, start: Start, tmp_path: Path
 ) -> None:
     run = start(tmp_path, EXPERIMENT)
-    run.wait_until("updates", lambda: updates_made(tmp_path) >= 5, 400)
+    suspend_training(cluster, tmp_path)
     answer = status(tmp_path)
     assert answer["state"] == "running"
     assert ("train_policy", "running") in [(job["rule"], job["state"]) for job in answer["jobs"]]

@@ -50,7 +50,7 @@ def wait_for(what: str, condition: Callable[[], bool], run: subprocess.Popen[byt
 
 
 def test_status_is_right_while_a_run_is_killed_stopped_resumed_and_finished(tmp_path: Path) -> None:
-    write_experiment(tmp_path, experiment(updates=90))
+    write_experiment(tmp_path, experiment(updates=300))
     skip_engine_check(tmp_path)
     run = start(tmp_path)
     wait_for("updates", lambda: updates_made(tmp_path) >= 3, run)
