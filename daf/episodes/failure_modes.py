@@ -43,7 +43,7 @@ class FailureMode(Shown):
     example_seeds: list[int]
 
     def _headline(self) -> str:
-        return f"{self.name} in {self.share:.0%} of episodes: {self.meaning}"
+        return f"{self.name} in {100 * self.share:.0f} % of episodes: {self.meaning}"
 
 
 def find_failure_modes(
@@ -103,7 +103,7 @@ def find_failure_modes(
     )
     unused = _unused(stats)
     if unused:
-        shares = ", ".join(f"{name} (in {share:.0%} of episodes)" for name, share, _ in unused)
+        shares = ", ".join(f"{name} (in {100 * share:.0f} % of episodes)" for name, share, _ in unused)
         add("action never used", f"never chosen: {shares}", np.any([hit for _, _, hit in unused], axis=0))
     return sorted((mode for mode in found if mode.share > 0), key=lambda mode: -mode.share)
 

@@ -14,7 +14,7 @@ from math import nan
 from typing import TYPE_CHECKING, Any, Literal
 
 from daf.config import DAFComparisonConfig
-from daf.statistics.sentences import number, percent, span
+from daf.statistics.sentences import number, percent, percent_span, span
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -109,8 +109,7 @@ def _finding(
 def _value(quantity: Quantity, analysis: MissionAnalysis, *, is_first: bool, name: str) -> str:
     """'random 12 % success (3 to 36 %)'; the unit is named once."""
     if quantity == "success":
-        interval = analysis.success_interval
-        bounds = f" ({percent(interval[0]).removesuffix(' %')} to {percent(interval[1])})" if interval else ""
+        bounds = f" ({percent_span(*analysis.success_interval)})" if analysis.success_interval else ""
         return f"{name} {percent(analysis.success_rate)}{' success' if is_first else ''}{bounds}"
     bounds = f" ({span(*analysis.reward_interval)})" if analysis.reward_interval else ""
     return f"{name} {number(analysis.mean_reward)}{' reward per agent' if is_first else ''}{bounds}"

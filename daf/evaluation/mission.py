@@ -10,6 +10,7 @@ from daf.episodes.failure_modes import FailureMode, find_failure_modes
 from daf.episodes.statistics import EpisodeStatistics, episode_statistics
 from daf.episodes.success import statistics_in
 from daf.errors import did_you_mean
+from daf.statistics.sentences import percent, percent_span
 from daf.system.nouns import number_of
 from daf.system.resource_usage import Usage
 from daf.system.shown import Shown
@@ -111,9 +112,12 @@ class MissionAnalysis(Shown):
         """One readable line."""
         parts = [f"{self.policy} on {self.mission}: {number_of(self.num_episodes, 'episode')}"]
         if self.mean_reward is not None:
-            parts.append(f"mean reward {self.mean_reward:.3f}{_span(self.reward_interval)}")
+            interval = self.reward_interval
+            bounds = f" ({interval[0]:.3f} to {interval[1]:.3f})" if interval else ""
+            parts.append(f"mean reward {self.mean_reward:.3f}{bounds}")
         if self.success_rate is not None:
-            parts.append(f"success {self.success_rate:.0%}{_span(self.success_interval, '.0%')} of {self.success}")
+            bounds = f" ({percent_span(*self.success_interval)})" if self.success_interval else ""
+            parts.append(f"success {percent(self.success_rate)}{bounds} of {self.success}")
             if self.success_unreported:
                 unreported = (
                     f"'{name}' ({hint})" if hint else f"'{name}'" for name, hint in self.success_unreported.items()
@@ -122,10 +126,6 @@ class MissionAnalysis(Shown):
         if self.num_failed:
             parts.append(f"{self.num_failed} failed, the first with {self.first_failure}")
         return ", ".join(parts)
-
-
-def _span(interval: tuple[float, float] | None, form: str = ".3f") -> str:
-    return f" ({interval[0]:{form}} to {interval[1]:{form}})" if interval else ""
 
 
 def analyze_episodes(

@@ -108,7 +108,7 @@ def check_failures(counts: Sequence[FailedEpisodes], max_failed_share: float) ->
     if beyond := beyond_tolerance(counts, max_failed_share):
         causes = "".join(f"\n    {count}" for count in beyond)
         raise EpisodesFailedError(
-            f"at most {max_failed_share:.0%} of a policy's episodes on a mission to fail",
+            f"at most {100 * max_failed_share:.4g} % of a policy's episodes on a mission to fail",
             f"more in {len(beyond)} of {number_of(len(counts), 'evaluation')}",
             "evaluation.max_failed_share",
             "tables and pages are made with what there is; correct the policy and run again, or declare a higher share"

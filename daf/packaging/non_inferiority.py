@@ -115,7 +115,7 @@ def judge(
     verdict: NonInferiorityVerdict
     if not known and all_equal and unseen <= LARGEST_UNSEEN_SHARE:
         verdict = "non-inferior" if pair.difference > -margin else "inferior"
-        meaning = f"their difference is the same in every episode, and another in at most {unseen:.1%} of all"
+        meaning = f"their difference is the same in every episode, and another in at most {100 * unseen:.1f} % of all"
     elif not known:
         verdict, meaning = "insufficient data", pair.interval_method or "its interval is unknown"
     elif low > -margin:
@@ -129,8 +129,9 @@ def judge(
         f"{pair.policy_a} is {verdict} to {serving.version}: {meaning}." if verdict in ("non-inferior", "inferior")
         else f"Whether {pair.policy_a} is non-inferior to {serving.version} is open ({verdict}): {meaning}."
     )  # fmt: skip
+    level = f"{100 * requirement.confidence_level:.4g} %"
     sentence += (
-        f" Difference of mean rewards {pair.difference:+.4g}, {requirement.confidence_level:.0%} interval {interval}, "
+        f" Difference of mean rewards {pair.difference:+.4g}, {level} interval {interval}, "
         f"margin {margin:g}, {number_of(pair.n_a or 0, 'paired episode')} on {pair.mission}."
     )
     return NonInferiority(

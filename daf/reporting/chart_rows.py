@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from daf.charts.lines import brief_lines
-from daf.statistics.sentences import number, number_within, percent, span
+from daf.statistics.sentences import number, number_within, percent, percent_span, span
 
 Row = dict[str, Any]
 Estimate = tuple[float | None, float | None, float | None]  # value and bounds of its interval; None or NaN: unknown
@@ -63,7 +63,7 @@ def share_text(estimate: Estimate) -> str:
     value, low, high = map(_known, estimate)
     if low is None or high is None:
         return f"{percent(value)}, no interval"
-    return f"{percent(value)} ({percent(low).removesuffix(' %')} to {percent(high)})"
+    return f"{percent(value)} ({percent_span(low, high)})"
 
 
 def note_on_points(rows: Sequence[Row], noun: str) -> str:

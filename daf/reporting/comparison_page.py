@@ -329,8 +329,8 @@ def _mission_items(report: Mapping[str, Any], names: Mapping[str, str] | None = 
 
 
 def _analysis_line(analysis: Mapping[str, Any]) -> str:
-    modes = [f"{mode['name']} ({mode['share']:.0%})" for mode in analysis["failure_modes"]]
-    success = "" if analysis["success_rate"] is None else f", success {analysis['success_rate']:.0%}"
+    modes = [f"{mode['name']} ({sentences.percent(mode['share'])})" for mode in analysis["failure_modes"]]
+    success = "" if analysis["success_rate"] is None else f", success {sentences.percent(analysis['success_rate'])}"
     went_wrong = f"; {', '.join(modes)}" if modes else ""
     reward = sentences.number(analysis["mean_reward"])
     return f"{number_of(analysis['num_episodes'], 'episode')}, mean reward {reward}{success}{went_wrong}"

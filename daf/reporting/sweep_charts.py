@@ -16,7 +16,7 @@ from daf.reporting.chart_rows import note_on_points
 from daf.reporting.sweep_rows import SERIES, TrialRow, value_text
 from daf.search.results import SweepResults, objective_of
 from daf.search.space import Dimension, Value, build_space
-from daf.statistics.sentences import number, percent
+from daf.statistics.sentences import number, percent, percent_span
 from daf.system.nouns import number_of
 
 MOST_POINTS = 600  # in the history and the cost front
@@ -199,7 +199,7 @@ def _importance(analysis: Mapping[str, Any]) -> Iterator[Chart]:
             "value": share,
             "low": intervals[name][0],
             "high": intervals[name][1],
-            "text": f"{percent(share)} ({100 * intervals[name][0]:.0f} to {percent(intervals[name][1])})",
+            "text": f"{percent(share)} ({percent_span(*intervals[name])})",
         }
         for name, share in shares.items()
     ]

@@ -54,6 +54,11 @@ def percent(value: float | None) -> str:
     return UNKNOWN if value is None or not isfinite(value) else f"{100 * value:.0f} %"
 
 
+def percent_span(low: float, high: float) -> str:
+    """'3 to 36 %'."""
+    return f"{percent(low).removesuffix(' %')} to {percent(high)}"
+
+
 def span(low: float | None, high: float | None) -> str:
     """'7.1 to 8.6', or a dash when unknown; with more decimals if the bounds would look the same."""
     if low is None or high is None or not (isfinite(low) and isfinite(high)):

@@ -128,7 +128,7 @@ def test_failed_episodes_are_counted_and_left_out():
 def test_the_sentence_has_rates_and_their_interval_in_percent():
     analysis = analyze_episodes(table(REWARDS, [True] * 6 + [False] * 2), METADATA)
     assert analysis.success_interval == pytest.approx((0.409, 0.929), abs=0.001)  # Wilson: 6 of 8
-    assert f"success 75% (41% to 93%) of {METADATA.success}" in analysis.sentence()
+    assert f"success 75 % (41 to 93 %) of {METADATA.success}" in analysis.sentence()
     low, high = analysis.reward_interval
     assert f"mean reward {np.mean(REWARDS):.3f} ({low:.3f} to {high:.3f})" in analysis.sentence()
 

@@ -87,7 +87,7 @@ def test_a_mission_report_is_a_line_for_every_policy(results: ComparisonResults,
     shown = page.split("<summary>one</summary>")[1].split("</dl>")[0]
     assert re.findall(r"<dt[^>]*>(.+?)</dt>\s*<dd[^>]*>(.+?)</dd>", shown) == [
         ("Agents", "4"),
-        ("random", "16 episodes, mean reward 1.10, success 25%; stuck (50%), no reward (12%)"),
+        ("random", "16 episodes, mean reward 1.10, success 25 %; stuck (50 %), no reward (12 %)"),
         ("still", f"16 episodes, mean reward {number(None)}"),
     ]
 

@@ -33,9 +33,8 @@ def build(chart: IntervalChart, *, is_checked: bool) -> common.Spec:
         return alt.Y(f"{column}:Q", scale=places, axis=axis)
 
     rows, points, colour = common.data("rows"), common.data("points"), common.raw
-    tips = common.tooltip(
-        [("label", "name"), ("tip_value", "value"), ("tip_interval", "interval"), ("status", "verdict")]
-    )
+    verdict = [("status", "verdict")] if any(row.get("status") for row in chart.rows) else []
+    tips = common.tooltip([("label", "name"), ("tip_value", "value"), ("tip_interval", "interval"), *verdict])
     seed = [("seed", "seed")] if _has_seeds(chart) else []
     point_tips = common.tooltip([("label", "name"), ("kind", "kind"), ("tip_value", "value"), *seed])
     layers = [

@@ -92,6 +92,16 @@ def test_lines_and_points_come_with_the_words_of_their_tooltip() -> None:
     assert len([mark for mark in marks if mark["marktype"] == "symbol"]) == len(chart.points) + len(chart.rows)
 
 
+def test_only_lines_with_verdicts_tell_one() -> None:
+    def titles(status: str) -> set[str]:
+        rows = [{**row, "status": status} for row in examples.intervals().rows]
+        layers = interactive.specification(examples.intervals(rows=rows, points=()))["layer"]
+        return {tip["title"] for layer in layers for tip in layer.get("encoding", {}).get("tooltip", [])}
+
+    assert titles("") == {"name", "value", "interval"}
+    assert titles("better") == {"name", "value", "interval", "verdict"}
+
+
 def test_a_failed_line_has_its_text_and_no_mark() -> None:
     rows = [{**row, "status": "failed"} for row in examples.intervals().rows]
     marks, _ = drawn(examples.intervals(rows=rows, points=(), reference=None, band=None))

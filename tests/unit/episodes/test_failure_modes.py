@@ -168,7 +168,7 @@ def test_actions_that_were_not_chosen():
     assert list(found) == ["action never used"]
     assert found["action never used"].share == 0.5
     assert found["action never used"].example_seeds == [1000, 1001]
-    said = "move_north (in 50% of episodes), change_vibe (in 25% of episodes), move_south (in 25% of episodes)"
+    said = "move_north (in 50 % of episodes), change_vibe (in 25 % of episodes), move_south (in 25 % of episodes)"
     assert found["action never used"].meaning == f"never chosen: {said}"
 
 
@@ -252,7 +252,7 @@ def test_slow_actions_of_real_episodes():
 def test_real_episodes_name_the_actions_and_the_idle():
     found = played((WANDER, {"rest": [2], "moves": [1, 2]}))
     assert found["action never used"].meaning == (
-        "never chosen: move_east (in 100% of episodes), move_west (in 100% of episodes)"
+        "never chosen: move_east (in 100 % of episodes), move_west (in 100 % of episodes)"
     )
     assert "agent 2 (in 1)" in found["one role idle"].meaning  # in the other episode, no agent found anything
 

@@ -36,7 +36,7 @@ def pair(low: float, high: float) -> PairRecord:
     (-0.4, 0.2, "non-inferior", "0.2.0 is non-inferior to 0.1.0: it is not worse by more than the margin."),
     (0.1, 0.2, "non-inferior", "margin 0.5, 4 paired episodes on m."),
     (-0.5, 0.2, "inconclusive", "is open (inconclusive): it may be worse by more than the margin"),
-    (-0.9, 0.2, "inconclusive", "95% interval [-0.9, +0.2]"),
+    (-0.9, 0.2, "inconclusive", "95 % interval [-0.9, +0.2]"),
     (-0.9, -0.6, "inferior", "0.2.0 is inferior to 0.1.0: it is worse by more than the margin."),
     (nan, nan, "insufficient data", "is open (insufficient data): two episodes."),
 ])  # fmt: skip
@@ -48,9 +48,9 @@ def test_the_interval_decides_against_the_margin(low: float, high: float, verdic
 
 
 @pytest.mark.parametrize(("episodes", "difference", "verdict", "words"), [
-    (36, 0.0, "non-inferior", "the same in every episode, and another in at most 9.7% of all"),
+    (36, 0.0, "non-inferior", "the same in every episode, and another in at most 9.7 % of all"),
     (35, 0.0, "insufficient data", "two episodes"),
-    (64, -1.0, "inferior", "at most 5.6% of all"),
+    (64, -1.0, "inferior", "at most 5.6 % of all"),
 ])  # fmt: skip
 def test_versions_that_act_alike_need_enough_episodes(
     episodes: int, difference: float, verdict: str, words: str

@@ -212,7 +212,7 @@ def test_the_workflows_page_links_to_missions_sweeps_and_data_and_shows_training
     assert page.index('id="chart-training-held_out"') < page.index('id="scores"')
     assert "published at 100, reward 1.50" in page
     shown = text_of(page[page.index('id="missions"') : page.index('id="methods"')])
-    assert "Agents 4 mynet 4 episodes, mean reward 1.10, success 25%" in shown
+    assert "Agents 4 mynet 4 episodes, mean reward 1.10, success 25 %" in shown
     assert "observation" not in shown.lower()
     assert (folder / "figures" / "training-held_out.svg").is_file()
 
