@@ -62,18 +62,21 @@ def shown_by_verdicts(policies: Sequence[str], verdicts: Iterable[tuple[str, str
 
 def results_to_try(size: int, rng: np.random.Generator) -> Array:
     """(combinations, a, b): the result of a against b is as good (1), as it is (0), or as bad (-1) as can be."""
-    own = np.zeros((size, size, size))
-    for candidate in range(size):
-        own[candidate, candidate], own[candidate, :, candidate] = 1.0, -1.0
-        own[candidate, candidate, candidate] = 0.0
     rows, columns = np.triu_indices(size, 1)
-    if 3**rows.size <= MOST_COMBINATIONS:
+    are_few = 3**rows.size <= MOST_COMBINATIONS
+    if are_few:
         signs = np.array(list(product((-1.0, 0.0, 1.0), repeat=rows.size)))
     else:
         signs = rng.integers(-1, 2, (MOST_COMBINATIONS, rows.size)).astype(np.float64)
-    others = np.zeros((len(signs), size, size))
-    others[:, rows, columns], others[:, columns, rows] = signs, -signs
-    return np.concatenate([own, -own, others])
+    results = np.zeros((len(signs), size, size))
+    results[:, rows, columns], results[:, columns, rows] = signs, -signs
+    if are_few:
+        return results
+    own = np.zeros((size, size, size))  # each candidate's results at their best, which a draw may miss
+    for candidate in range(size):
+        own[candidate, candidate], own[candidate, :, candidate] = 1.0, -1.0
+        own[candidate, candidate, candidate] = 0.0
+    return np.concatenate([own, -own, results])
 
 
 def compatible_ranks(scores: Array, compatible: Array) -> list[RankSet]:

@@ -457,6 +457,8 @@ INTRODUCTIONS = {
 `trial-{trial}/state-confirmation-{seed}/`. Both hold the files of [a training run](#training) and, under
 `results/{digest}/`, copies of result.json and curve.jsonl, which are published again if the workflow requests the same
 trial again. With `halving`, `at-{steps}-{digest}/` keeps what training had published at the end of a rung.""",
+    "Training": """If a pool names weights at a share of a finished run that did not keep them, it is trained again up
+to there in `state/again-{share}/`, which is deleted when the weights are published.""",
 }
 
 STAGES = {
