@@ -66,8 +66,7 @@ def daf_launch_distributed_training(
             time_minutes, gpus_per_node, cpus_per_task, memory_mb), from a login node that shares its files with the
             nodes; default: run here.
         overrides: any other key of `DAFTrainingConfig` (`mission` instead of env_cfg, hyperparameters, init_kwargs,
-            processes_per_machine, max_restarts, …), `device` (auto, cpu or cuda), and `stall_seconds` (processes
-            without progress for this long count as hung).
+            processes_per_machine, max_restarts, …), and `device` (auto, cpu or cuda).
 
     Raises:
         UnfitEnvironmentError, SlurmError: Slurm is not available here, or refuses the job.

@@ -155,9 +155,9 @@ class DAFTrainingConfig(StrictModel):
     )
     env_workers: WorkersOrAuto = Field(
         "auto",
-        description="processes that step the environments of each training process; 0: it does so itself. auto: with a "
-        "GPU, its share of the cores that the job may use, less one; on a CPU 0, since there more training processes "
-        "are faster",
+        description="processes that step the environments of each training process, at most one per environment; 0: it "
+        "does so itself. auto: with a GPU, its share of the cores that the job may use, less one; on a CPU 0, since "
+        "there more training processes are faster",
     )
     num_evaluations: int = Field(
         5,
@@ -181,6 +181,12 @@ class DAFTrainingConfig(StrictModel):
     )
     checkpoint_interval_steps: int = Field(100_000, ge=1, description="agent-steps between checkpoints")
     max_restarts: int = Field(2, ge=0, description="maximum number of restarts of the process group after crashes")
+    stall_seconds: float = Field(
+        600.0,
+        gt=0,
+        description="processes without progress for this long count as hung; before the first update, for three times "
+        "as long. An environment worker may take half of it for a step",
+    )
 
     @model_validator(mode="before")
     @classmethod

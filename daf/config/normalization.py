@@ -19,15 +19,17 @@ def text_or_other(value: Any) -> str:
     return "as text" if isinstance(value, str) else "as value"
 
 
-# A union of two kinds, distinguished by whether the value is text, so that an error mentions only that kind.
-CountOrAuto = Annotated[
-    Annotated[Literal["auto"], Tag("as text")] | Annotated[int, Field(ge=1), Tag("as value")],
-    Discriminator(text_or_other),
-]
-WorkersOrAuto = Annotated[
-    Annotated[Literal["auto"], Tag("as text")] | Annotated[int, Field(ge=0), Tag("as value")],
-    Discriminator(text_or_other),
-]
+def _auto(value: Any) -> Any:
+    if value == "auto":
+        return value
+    is_number = isinstance(value, str) and value.strip().lstrip("+-").isdecimal()
+    raise wrong_value("a whole number or 'auto'", "leave the quotes out" if is_number else "")
+
+
+# Unions of two kinds, distinguished by whether the value is text, so that an error is about that kind only.
+_Auto = Annotated[Literal["auto"], BeforeValidator(_auto), Tag("as text")]
+CountOrAuto = Annotated[_Auto | Annotated[int, Field(ge=1), Tag("as value")], Discriminator(text_or_other)]
+WorkersOrAuto = Annotated[_Auto | Annotated[int, Field(ge=0), Tag("as value")], Discriminator(text_or_other)]
 PolicyOrRewards = Annotated[
     Annotated[NameOrPath, Tag("as text")] | Annotated[dict[NameOrPath, float], Tag("as value")],
     Discriminator(text_or_other),

@@ -21,13 +21,15 @@ _PATIENCE = 3.0
 def deal(blocks: Sequence[range], workers: int) -> list[list[range]]:
     """The environments of each worker: of every block a part, as equal as they can be over all blocks."""
     shares: list[list[range]] = [[] for _ in range(workers)]
-    first = 0
+    first = 0  # the worker that gets one more
     for block in blocks:
-        parts = min(workers, len(block))
-        for part in range(parts):
-            start, stop = (block.start + len(block) * edge // parts for edge in (part, part + 1))
-            shares[(first + part) % workers].append(range(start, stop))
-        first += len(block) if parts < workers else len(block) % workers
+        start, (size, extra) = block.start, divmod(len(block), workers)
+        for place in range(workers):
+            stop = start + size + (place < extra)
+            if stop > start:
+                shares[(first + place) % workers].append(range(start, stop))
+            start = stop
+        first += extra
     return shares
 
 

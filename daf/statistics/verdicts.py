@@ -17,6 +17,10 @@ from daf.statistics.primary import advantage, contradiction_text, contradictions
 from daf.statistics.records import PairRecord, Verdict
 from daf.system.nouns import number_of
 
+INTERVAL_WITH_ZERO = (
+    "the interval contains 0, as it also allows for Student's t, which is less sure of these skewed differences than "
+    "the two tests that decide"
+)
 FEWEST_SEEDS = 3  # from 2 against 2, up to half of all verdicts would be false
 
 
@@ -42,6 +46,7 @@ def conclude(table: PairTable, rows: Rows, spreads: Mapping[int, Spread], alpha:
     ahead = _signs(table, rows)
     _give_verdicts(table, rows, _Decision(alpha=alpha, margin=margin, ahead=ahead))
     _flag_contradictions(table, rows, ahead)
+    _flag_intervals(table, rows)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -119,6 +124,16 @@ def _flag_contradictions(table: PairTable, rows: Rows, ahead: Array) -> None:
         names = contradictions(record)
         caution = join_cautions([record.caution, contradiction_text(record, names)])
         table.set(np.array([row]), contradicted_by=", ".join(names), caution=caution)
+
+
+def _flag_intervals(table: PairTable, rows: Rows) -> None:
+    """Say why the interval of a pair with a winner contains 0, where it does."""
+    decided = table.texts["verdict"].are("better")[rows] | table.texts["verdict"].are("worse")[rows]
+    by_mean = table.texts["primary"].are("mean")[rows] & table.texts["estimand"].are("checkpoints")[rows]
+    contains_zero = (table.numbers["interval_low"][rows] <= 0) & (table.numbers["interval_high"][rows] >= 0)
+    chosen = rows[decided & by_mean & contains_zero]
+    for row, record in zip(chosen.tolist(), table.records(chosen), strict=True):
+        table.set(np.array([row]), caution=join_cautions([record.caution, INTERVAL_WITH_ZERO]))
 
 
 def verdict(

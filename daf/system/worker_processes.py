@@ -18,7 +18,7 @@ import socket
 import struct
 import sys
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
@@ -34,6 +34,13 @@ Answer = Callable[[int, int, bytes], bytes]
 """Answers a request of two numbers and some bytes."""
 
 WorkerKind = Literal["killed", "stalled", "raised"]
+
+HINTS: Mapping[WorkerKind, str] = {
+    "killed": "the kernel ends memory hogs by SIGKILL (see dmesg): give the job more memory, or use fewer env_workers; "
+    "after anything else, try the mission with env_workers 0, since the engine ended it",
+    "stalled": "raise stall_seconds if a step of the environments can take half of it",
+    "raised": "the exception is the engine's: try the mission with env_workers 0 to see its traceback",
+}
 
 _HEADER = struct.Struct("<iiI")  # two numbers, and how many bytes follow
 _OK, _RAISED = 0, 1
@@ -51,12 +58,8 @@ class WorkerFailedError(DafError):
     """
 
     def __init__(self, kind: WorkerKind, worker: int, how: str, what: str = "") -> None:
-        hint = {
-            "killed": "the kernel kills memory hogs (see dmesg): give the job more memory, or use fewer workers",
-            "stalled": "see what it was doing; raise stall_seconds if that can take so long",
-            "raised": "the exception is the engine's: try the mission with env_workers 0 to see its traceback",
-        }[kind]
-        super().__init__("workers that answer", f"{how}{what and f' ({what})'}", f"environment worker {worker}", hint)
+        found = f"{how}{what and f' ({what})'}"
+        super().__init__("workers that answer", found, f"environment worker {worker}", HINTS[kind])
         self.args = (kind, worker, how, what)  # for pickle
         self.kind, self.worker, self.how = kind, worker, how
 

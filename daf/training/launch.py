@@ -37,7 +37,7 @@ from daf.system.devices import inside_allocation, lease_devices, lease_folder, r
 from daf.system.forked_work import flush_output
 from daf.system.locks import exclusive
 from daf.system.user_code import unfollowed_in_words
-from daf.system.worker_processes import WorkerFailedError
+from daf.system.worker_processes import HINTS, WorkerFailedError
 from daf.training.isolation import IsolatedTrainingFailed, may_end_the_process, train_isolated
 from daf.training.options import RunOptions, TrainingSpec, cores_per_process, environment_workers
 from daf.training.outcome import TrainingOutcome, write_run_record
@@ -138,8 +138,13 @@ def _with_share_of_cores(training: TrainingSpec, *, shared_gpus: bool) -> Traini
     options, recipe = training.options, training.recipe
     if options.env_workers != "auto":
         return training
-    on_this_machine = recipe.world_size // (options.num_machines if starts_with_srun(os.environ) else 1)
-    cores = cores_per_process(options.cores, on_this_machine, len(visible_devices()) if shared_gpus else 0)
+    in_slurm = starts_with_srun(os.environ)
+    cores = cores_per_process(
+        options.cores,
+        recipe.world_size // (options.num_machines if in_slurm else 1),
+        len(visible_devices()) if shared_gpus else 0,
+        in_separate_tasks=in_slurm and options.task_per_gpu,
+    )
     kind, _, _ = resolve_device(options.device).partition(":")
     workers = environment_workers("auto", recipe.hyperparameters.num_envs, kind, cores)
     return training.model_copy(update={"options": options.model_copy(update={"env_workers": workers})})
@@ -266,8 +271,8 @@ def _publish_failure(training: TrainingSpec, failure: Failure) -> None:
 
 _HINTS = {
     Cause.RANK_KILLED: "the kernel kills memory hogs (see dmesg): give the job more memory, or start it again",
-    Cause.WORKER_KILLED: "the kernel kills memory hogs (see dmesg): give the job more memory, or use fewer env_workers",
-    Cause.WORKER_STALLED: "raise stall_seconds if a step of the environments can take half of it",
+    Cause.WORKER_KILLED: HINTS["killed"],
+    Cause.WORKER_STALLED: HINTS["stalled"],
     Cause.RANK_STALLED: "see what it was doing there; raise stall_seconds if an update can take that long",
     Cause.DISK_FULL: "the previous checkpoint is intact: free some space and start it again",
     Cause.USER_CODE: "the traceback is in the log; correct the policy and run it again",

@@ -11,7 +11,6 @@ from pydantic import BaseModel, ConfigDict
 from daf.config import DAFTrainingConfig
 from daf.config.normalization import WorkersOrAuto
 from daf.config.recipes import TrainingRecipe
-from daf.distributed.heartbeat import STALL_SECONDS
 from daf.errors import BadInputError
 from daf.system.files import write_json
 from daf.system.forked_work import CAN_FORK
@@ -57,7 +56,7 @@ class RunOptions(BaseModel):
     max_restarts: int = _DEFAULTS.max_restarts
     env_workers: WorkersOrAuto = _DEFAULTS.env_workers
     cores: int | None = None
-    stall_seconds: float = STALL_SECONDS
+    stall_seconds: float = _DEFAULTS.stall_seconds
     keep: tuple[float, ...] = ()
     only_keep: bool = False
     trackers: tuple[str, ...] = ()
@@ -75,6 +74,7 @@ class RunOptions(BaseModel):
             checkpoint_interval_steps=config.checkpoint_interval_steps,
             max_restarts=config.max_restarts,
             env_workers=config.env_workers,
+            stall_seconds=config.stall_seconds,
             trackers=tuple(config.trackers),
             **others,
         )
@@ -102,14 +102,17 @@ def environment_workers(setting: int | str, num_envs: int, device_type: str, cor
     return min(wanted, num_envs)
 
 
-def cores_per_process(cores: int | None, processes_here: int, num_gpus: int) -> int:
+def cores_per_process(cores: int | None, processes_here: int, num_gpus: int, *, in_separate_tasks: bool = False) -> int:
     """Cores of each training process.
 
     Args:
         cores: those that the run may use on this machine; None: not known.
         processes_here: of the run on this machine.
         num_gpus: that this run and others share, one per process; 0: no other run uses this run's cores.
+        in_separate_tasks: each process gets its cores from Slurm; this one has only those of a single task.
     """
+    if in_separate_tasks:
+        return usable_cpus() if cores is None else max(1, cores // processes_here)
     if cores is None:
         # As many processes as there are GPUs can be running, of this run or others.
         return max(1, usable_cpus() // max(processes_here, num_gpus))

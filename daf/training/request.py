@@ -20,7 +20,7 @@ from daf.training.start import prepare_start
 from daf.training.teaching import teacher_recipe
 
 SOURCE = "daf_launch_distributed_training"
-RUN_KEYS = ("device", "stall_seconds")  # keys of RunOptions; every other change applies to a key of DAFTrainingConfig
+RUN_KEYS = ("device",)  # keys of RunOptions; every other change applies to a key of DAFTrainingConfig
 
 
 def training_spec(
@@ -38,8 +38,7 @@ def training_spec(
         env_cfg: an environment configuration of the engine, a MissionConfig, or a mission's name or file; None: the
             configuration's mission.
         config: default: `DAFTrainingConfig()`.
-        changes: values for keys of DAFTrainingConfig, and for `device` and `stall_seconds` of RunOptions
-            (None: the default).
+        changes: values for keys of DAFTrainingConfig, and for `device` of RunOptions (None: the default).
         seed: default: the configuration's first.
 
     Raises:

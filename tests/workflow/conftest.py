@@ -57,7 +57,7 @@ def dry_run(tmp_path_factory: pytest.TempPathFactory) -> DryRun:
     outputs: dict[str, str] = {}
 
     def run(experiment: dict[str, Any], *arguments: str) -> str:
-        key = json.dumps([experiment, arguments])
+        key = json.dumps([experiment, arguments, os.environ.get("DAF_CLUSTER")])
         if key not in outputs:
             write_experiment(folder, experiment)
             skip_engine_check(folder)

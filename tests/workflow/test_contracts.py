@@ -139,6 +139,21 @@ def test_on_a_cluster_every_process_with_a_gpu_gets_its_cores(
             assert f"gres={gpus}" in resources, rule
 
 
+@pytest.mark.parametrize(("gpu_partition", "cores"), [("gpu", 16), (None, 2 * (1 + 3))])
+def test_without_gpus_each_worker_that_is_asked_for_gets_a_core(
+    gpu_partition: str | None, cores: int, dry_run: DryRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With one, the workers share the cores of their process's GPU, whose number follows from these."""
+    settings = {"gpu_partition": gpu_partition, "max_memory_mb": 60_000, "max_minutes": 1440}
+    (tmp_path / "cluster.yaml").write_text(yaml.safe_dump(settings))
+    monkeypatch.setenv("DAF_CLUSTER", str(tmp_path / "cluster.yaml"))
+    experiment = copy.deepcopy(SMALL)
+    for run in experiment["training"].values():
+        run["env_workers"] = 3
+    found = requested(dry_run(experiment, "--profile", str(PROJECT / "profiles" / "slurm"), "-c", "64"))
+    assert found["train_policy"][0] == cores
+
+
 def test_on_a_machine_with_a_gpu_jobs_that_run_at_once_share_its_cores(dry_run: DryRun) -> None:
     cores = usable_cpus()
     found = requested(dry_run(SMALL, "--profile", str(PROJECT / "profiles" / "local-gpu")))

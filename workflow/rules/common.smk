@@ -71,7 +71,7 @@ def load_plan():
         config.update(meant)
         refuse_old_profile(partial(snakemake_internals.profile_resources, workflow))
         per_job = take_per_job(config, "trials"), take_per_job(config, "matches")
-        cores = dict(zip(NETWORK_RULES, map(cores_of_process, NETWORK_RULES)))
+        cores = {name: cores_of_process(name) or 1 for name in NETWORK_RULES}
         if config.get("overrides"):  # written by `daf run --set`
             source = f"{config['overrides'].get('file')} with --set"
         if overrides.keys() & config.keys():
@@ -95,7 +95,8 @@ def load_plan():
 
 
 def cores_of_process(name):
-    return snakemake_internals.profile_number(workflow, name, CORES_PER_GPU) or 1
+    """What the profile gives to a process with a GPU; None if the rule has none."""
+    return snakemake_internals.profile_number(workflow, name, CORES_PER_GPU)
 
 
 def tell_about_code(workflow, plan):
@@ -456,8 +457,11 @@ def match_rule(tournament, match, batch):
 
 
 def training_cores(wildcards):
-    """Cores of a machine: those of its training processes."""
-    return LEARNING.run(wildcards.run).processes_per_machine * CORES_OF_PROCESS["train_policy"]
+    """Cores of a machine: of each training process the share of its GPU or, without one, one for itself and one for
+    each of its workers."""
+    run = LEARNING.run(wildcards.run)
+    workers = 0 if run.env_workers == "auto" else min(run.env_workers, run.hyperparameters.num_envs)
+    return run.processes_per_machine * (cores_of_process("train_policy") or 1 + workers)
 
 
 def evaluation_cores(wildcards, input):

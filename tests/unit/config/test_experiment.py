@@ -88,6 +88,18 @@ def test_wrong_values_say_what_was_expected_and_found(content: Any, key: str, ex
     assert (one.where, one.expected, one.found) == (f"my.yaml: daf.{key}", expected, found)
 
 
+@pytest.mark.parametrize(
+    ("value", "hint"), [("many", "`env_workers` is: processes that step"), ("3", "leave the quotes out")]
+)
+def test_a_number_that_may_be_auto_says_both(value: str, hint: str) -> None:
+    content = {**experiment(), "training": {"run": {"mission": "m", "env_workers": value}}}
+    with pytest.raises(ConfigError) as caught:
+        ExperimentConfig.from_dict(content, source="my.yaml")
+    (one,) = [problem for problem in caught.value.problems if problem.where.endswith("env_workers")]
+    assert (one.expected, one.found) == ("a whole number or 'auto'", f"'{value}' (str)")
+    assert one.hint.startswith(hint)
+
+
 def test_a_wrong_word_gets_a_suggestion() -> None:
     assert problem({"daf": {"log_level": "warnin"}}).hint == "did you mean 'warning'?"
 

@@ -97,6 +97,16 @@ def test_few_training_seeds(unit: float) -> None:
     assert two_sample() == 17
 
 
+def test_of_several_pairs_the_one_that_needs_most_decides() -> None:
+    """Two recipes need more training seeds against each other than against a fixed policy."""
+    table = scores("abc", episodes=1, seeds=4)
+    table = table[(table["policy"] != "c") | (table["train_seed"] == 0)]
+    table.loc[table["policy"] == "c", ["train_seed", "score"]] = [None, 0.0]
+    assert advice(table, "recipes").startswith(
+        f"Only 4 training seeds per recipe: about {two_sample(alpha=0.05 / 3)} would show"
+    )
+
+
 def test_against_a_fixed_policy_one_sample_of_seeds_is_needed() -> None:
     table = scores("ab", episodes=1, seeds=4)
     table = table[(table["policy"] == "a") | (table["train_seed"] == 0)]

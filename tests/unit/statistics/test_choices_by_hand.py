@@ -11,7 +11,8 @@ import pytest
 from scipy import stats
 
 from daf.comparison import ComparisonResults, daf_compare_scores
-from daf.statistics import large_samples
+from daf.statistics import hypothesis_tests, large_samples
+from daf.statistics.comparison import compare_episodes
 from daf.statistics.explanations import _unseen_events
 from daf.statistics.learning_records import LearningPair
 from daf.statistics.learning_sentences import pair_sentence
@@ -19,6 +20,7 @@ from daf.statistics.marl_eval_files import from_marl_eval
 from daf.statistics.other_layouts import notes_on_copies
 from daf.statistics.outline import _overall, _place, _verdict
 from daf.statistics.records import OVERALL, PairRecord
+from tests.unit.test_comparison import config, episodes
 
 RNG = np.random.default_rng
 
@@ -136,3 +138,69 @@ def test_a_mean_over_fewer_missions_comes_after_the_others() -> None:
         ("a", OVERALL),
         ("easy_only", "1 of 2 missions"),
     ]
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_of_two_tests_of_paired_differences_the_larger_p_counts(sign: int) -> None:
+    """A long tail above 0 makes Hall's p the smaller one, and a long tail below 0 that of the sign flips."""
+    differences = np.concatenate([sign * stats.expon.ppf((np.arange(12) + 0.5) / 12) + (0.2 if sign > 0 else 1.7)])
+    found = daf_compare_scores(table({"a": differences[None], "b": np.zeros((1, 12))}, trained=False))
+    (record,) = [r for r in found.pairs if (r.estimand, r.mission) == ("checkpoints", "m")]
+    both = stats.permutation_test(
+        (differences,), np.mean, permutation_type="samples", n_resamples=np.inf, alternative="two-sided"
+    )
+    hall = hypothesis_tests.hall_test([differences]).p
+    assert hall is not None
+    assert (hall > both.pvalue) == (sign < 0)
+    assert record.p == pytest.approx(max(hall, both.pvalue), rel=1e-9)
+
+
+def test_equal_single_scores_are_half_an_improvement() -> None:
+    scores = {"a": [1.0, 2.0, 3.0], "b": [1.0, 2.0, 0.0]}
+    rows = [
+        {"policy": policy, "mission": f"m{mission}", "score": score}
+        for policy, own in scores.items()
+        for mission, score in enumerate(own)
+    ]
+    (record,) = [record for record in daf_compare_scores(pd.DataFrame(rows)).pairs if record.mission == OVERALL]
+    assert record.p_improvement == pytest.approx((0.5 + 0.5 + 1) / 3)
+
+
+def test_a_margin_is_in_the_unit_of_the_scores_for_recipes_by_their_iqm() -> None:
+    rng = RNG(8)
+    scores = {name: rng.normal(0.0, 1.0, (6, 8)) for name in "ab"}
+
+    def equivalence(unit: float) -> float:
+        scaled = {name: 1000.0 + unit * runs for name, runs in scores.items()}
+        found = daf_compare_scores(table(scaled, trained=True), primary="iqm", equivalence_margin=0.5 * unit)
+        (record,) = [r for r in found.pairs if (r.estimand, r.mission) == ("recipes", "m")]
+        assert record.p_equivalence is not None
+        return record.p_equivalence
+
+    assert 0.001 < equivalence(1.0) < 0.999
+    assert equivalence(64.0) == pytest.approx(equivalence(1.0), rel=1e-6)
+
+
+def test_an_interval_that_contains_0_beside_a_winner_is_explained() -> None:
+    """Sign flips and Hall's test reject equality of these skewed differences, and Student's t does not."""
+    differences = np.array([0.22, 0.63, 0.93, 1.25, 5.43, -0.1, 1.69, 1.06])
+    assert stats.ttest_1samp(differences, 0).pvalue > 0.05
+    found = daf_compare_scores(table({"a": differences[None], "b": np.zeros((1, 8))}, trained=False))
+    (record,) = found.headline_records("checkpoints")
+    assert record.verdict == "better"
+    assert record.interval_low < 0
+    assert "the interval contains 0, as it also allows for Student's t" in record.caution
+    clear = daf_compare_scores(table({"a": differences[None] + 1, "b": np.zeros((1, 8))}, trained=False))
+    (record,) = clear.headline_records("checkpoints")
+    assert record.interval_low > 0
+    assert "contains 0" not in record.caution
+
+
+def test_success_in_an_episode_that_is_left_out_does_not_count() -> None:
+    frame = episodes({"t": 2.0}, seeds={"t": (1, 2)}, n=6).assign(success=1.0)
+    frame["failure"] = frame["failure"].astype(object)
+    third = frame["env_seed"] == 1003
+    frame.loc[third, "success"] = 0.0
+    frame.loc[third & (frame["train_seed"] == 2), ["mean_reward", "failure"]] = [np.nan, "ValueError: lost"]
+    (record,) = [record for record in compare_episodes(frame, config("t")).summary if record.mission == "m"]
+    assert (record.n_episodes, record.success_rate) == (5, 1.0)

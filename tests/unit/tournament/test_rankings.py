@@ -243,6 +243,17 @@ def test_a_tournament_stops_when_the_question_is_settled() -> None:
     assert list(interim_analyses(scores.up_to(32), config)) == analyses[:2]
 
 
+def test_an_interim_analysis_is_at_its_own_level() -> None:
+    config = tournament(candidates=["c", "d"], episodes=16)
+    scores = played(config, matches_of(config), skilled({"c": 0.5}))
+    for compare in (compare_with_replacement, compare_candidates):
+        (final, interim) = (compare(scores, config, level) for level in (None, 0.999))
+        assert final is not None
+        assert interim is not None
+        for wide, narrow in zip(interim.pairs, final.pairs, strict=True):
+            assert wide.interval_high - wide.interval_low > 1.3 * (narrow.interval_high - narrow.interval_low)
+
+
 def test_without_a_comparison_nothing_is_settled() -> None:
     """All matches of the pool alone failed, then all matches of b."""
     config = tournament(candidates=["a", "b"], episodes="auto", max_episodes=8, num_interim_analyses=2)

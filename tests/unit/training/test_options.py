@@ -25,6 +25,7 @@ CHANGED: dict[str, Any] = {
     "checkpoint_interval_steps": 7,
     "max_restarts": 5,
     "env_workers": 3,
+    "stall_seconds": 4.5,
     "trackers": ["tensorboard", "wandb"],
 }
 
@@ -47,7 +48,7 @@ def test_a_configuration_sets_the_options_and_they_change_no_recipe() -> None:
 
 def test_without_a_configuration_its_defaults_hold() -> None:
     config, options = DAFTrainingConfig(), RunOptions(label="a")
-    for name in ("num_machines", "checkpoint_interval_steps", "max_restarts", "env_workers"):
+    for name in ("num_machines", "checkpoint_interval_steps", "max_restarts", "env_workers", "stall_seconds"):
         assert getattr(options, name) == getattr(config, name)
 
 

@@ -174,24 +174,34 @@ def test_a_process_alone_trains_on_the_gpu_it_leased(
 
 
 @pytest.mark.parametrize(
-    ("machines", "srun", "cores", "setting", "workers"),
+    ("machines", "srun", "task_per_gpu", "cores", "setting", "workers"),
     [
-        (1, True, 8, "auto", 3),  # two ranks on this node
-        (2, True, 8, "auto", 7),  # one here, one on the other node
-        (2, False, 8, "auto", 3),  # without srun both agents run here
-        (1, True, None, "auto", 5),  # all 12 that this process may use
-        (1, True, 8, 6, 6),  # as the user says
+        (1, True, False, 8, "auto", 3),  # two ranks on this node
+        (2, True, False, 8, "auto", 7),  # one here, one on the other node
+        (2, False, False, 8, "auto", 3),  # without srun both agents run here
+        (1, True, False, None, "auto", 5),  # all 12 that this process may use
+        (1, True, False, 8, 6, 6),  # as the user says
+        (1, True, True, 32, "auto", 15),  # 16 for each rank's task, though this task has 12
+        (1, True, True, None, "auto", 11),  # each rank's task is like this one
+        (1, False, True, 32, "auto", 5),  # without srun the ranks are processes of this task
     ],
 )
 def test_ranks_share_the_cores_of_their_machine(
-    machines: int, srun: bool, cores: int | None, setting: Any, workers: int, monkeypatch: pytest.MonkeyPatch
+    machines: int,
+    srun: bool,
+    task_per_gpu: bool,
+    cores: int | None,
+    setting: Any,
+    workers: int,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("daf.training.options.usable_cpus", lambda: 12)
     monkeypatch.setattr(launch_module, "starts_with_srun", lambda environment: srun)
     monkeypatch.setattr(launch_module, "resolve_device", lambda device: "cuda")
     recipe = recipe_of()
     recipe = recipe.model_copy(update={"hyperparameters": recipe.hyperparameters.model_copy(update={"num_envs": 64})})
-    options = options_of(device="cuda", num_machines=machines, cores=cores, env_workers=setting)
+    layout = {"num_machines": machines, "task_per_gpu": task_per_gpu, "cores": cores, "env_workers": setting}
+    options = options_of(device="cuda", **layout)
     training = TrainingSpec(recipe=recipe, folder=Path("run"), options=options)
     shared = launch_module._with_share_of_cores(training, shared_gpus=False)
     assert shared.options.env_workers == workers
