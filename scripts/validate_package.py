@@ -1,5 +1,7 @@
 """Rule validate_package: load the package in a fresh process without DAF and let it act."""
 
+from dataclasses import replace
+
 from daf.config.package_recipes import PackageRecipe
 from daf.deployment import daf_validate_deployment
 from daf.packaging.validation import require_valid
@@ -14,6 +16,7 @@ with script_context(snakemake) as context:
     result = daf_validate_deployment(
         snakemake.input.package, mission.config, verification_key=key["path"] if key else None
     )
+    result = replace(result, mission=mission.name)  # as the experiment calls it
     context.logger.info(str(result))
     require_valid(result)
     record = provenance(

@@ -93,8 +93,11 @@ def resolve_policy(
         raise PolicyError("a single policy", found, f"policy '{label or 'policies'}'", "teams can only be evaluated")
     data_path = policy.data_path
     if data_path is not None and not data_path.exists():
-        near = [p.name for p in data_path.parent.glob("*")] if data_path.parent.is_dir() else []
-        raise CheckpointError("weights", "no such file", str(data_path), did_you_mean(data_path.name, near))
+        folder = data_path.parent
+        hint = f"the folder '{folder}' does not exist"
+        if folder.is_dir():
+            hint = did_you_mean(data_path.name, [path.name for path in folder.glob("*")])
+        raise CheckpointError("weights", "no such file", str(data_path), hint)
     if data_path is not None and data_path.suffix == ".zip" and policy.class_path is None:
         return _resolve_bundle(data_path, label)
     name, init_kwargs = policy.class_path, dict(policy.init_kwargs)

@@ -16,6 +16,7 @@ from contextlib import suppress
 from functools import cache
 from importlib.abc import SourceLoader
 from importlib.machinery import FileFinder
+from pathlib import Path
 from types import ModuleType
 from typing import Any, cast
 
@@ -165,7 +166,8 @@ def _import_module(module_path: str, where: str) -> ModuleType:
     except ModuleNotFoundError as error:
         missing = error.name or ""
         if f"{module_path}.".startswith(f"{missing}."):
-            hint = f"is the folder that holds '{missing}' the current one, or on PYTHONPATH?"
+            hint = did_you_mean(missing, (path.stem for path in Path.cwd().glob("*.py")), list_at_most=0)
+            hint = hint or f"is the folder that holds '{missing}' the current one, or on PYTHONPATH?"
             raise PolicyError(expected, str(error), where, hint) from error
         raise PolicyError(expected, FailureReport.of(error).cause, where, f"install '{missing}'?") from error
     except SystemExit as error:

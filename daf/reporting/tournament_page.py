@@ -23,10 +23,19 @@ from daf.reporting.page_heads import INDEX
 from daf.reporting.templating import with_script_hashes
 from daf.reporting.tournament_charts import TournamentCharts
 from daf.statistics.results import HEADINGS
-from daf.statistics.sentences import number, span
 from daf.system.files import write_text
 from daf.system.nouns import number_of
-from daf.tournament.answers import Answer, against_pool, answer, in_order, missions_of, open_pairs, value_of
+from daf.tournament.answers import (
+    Answer,
+    against_pool,
+    answer,
+    in_order,
+    mean_value,
+    missions_of,
+    open_pairs,
+    value_of,
+    value_over_pool,
+)
 from daf.tournament.files import FILES, read_tournament
 from daf.tournament.results import TournamentResults
 
@@ -193,10 +202,8 @@ def _recipes(results: TournamentResults) -> list[dict[str, Any]]:
         if own is None:
             continue
         record = against.get(policy)
-        over = f"{number(own.over_replacement)} over the pool ({span(own.over_low, own.over_high)})"
-        mean = f"{number(own.mean)} ({span(own.low, own.high)})"
-        seeds = f"{own.n_train_seeds} training seed{'' if own.n_train_seeds == 1 else 's'}"
-        sentence = f"{policy}: {over if isfinite(own.over_replacement) else mean}, {seeds}."
+        value = value_over_pool(own) if isfinite(own.over_replacement) else mean_value(own)
+        sentence = f"{policy}: {value}, {number_of(own.n_train_seeds, 'training seed')}."
         rows.append({"sentence": sentence, "verdict": record.verdict if record else ""})
     return rows
 

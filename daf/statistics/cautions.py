@@ -296,7 +296,7 @@ def _unseen_event(scores: Mapping[str, Sequence[Array]], differences: Sequence[A
     if not steady or (len(steady) < len(scores) and difference / share > seen):
         return ""
     return (
-        f"{' and '.join(steady)} scored almost the same in every episode, and {number_of(n, 'episode')} may miss an "
+        f"the scores of {' and '.join(steady)} hardly vary between episodes, and {number_of(n, 'episode')} may miss an "
         f"event that happens in up to {100 * share:.2g} % of them: one that changes the score by more than "
         f"{unit * difference / share:.3g} would change the verdict"
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil, isfinite
@@ -11,7 +12,7 @@ from daf.config import DAFTournamentConfig
 from daf.config.tournament import REPLACEMENT
 from daf.statistics.records import OVERALL, Estimand, PairRecord, Verdict
 from daf.statistics.results import ComparisonResults
-from daf.statistics.sentences import mirrored, number, span
+from daf.statistics.sentences import mirrored, number, span, why_undecided
 from daf.statistics.sequential import SETTLED, unsettled_pairs
 from daf.system.nouns import number_of
 from daf.system.shown import MOST_ROWS, Table
@@ -150,7 +151,19 @@ def answer(results: Found) -> Answer:
     sentence = _of_one(results, *by_pool.values()) if len(by_pool) == 1 else _of_several(
         results, groups, over_missions(results, (record.n_missions for record in by_pool.values()))
     )  # fmt: skip
-    return Answer(status=status, sentence=sentence, claim=_claim(results))
+    claim = " ".join(filter(None, (_beside_zero(results, by_pool), _claim(results))))
+    return Answer(status=status, sentence=sentence, claim=claim)
+
+
+def _beside_zero(results: Found, by_pool: Mapping[str, PairRecord]) -> str:
+    """Why candidates are undecided whose intervals exclude 0; empty if there are none."""
+    level = results.config.confidence_level
+    names = [policy for policy, record in by_pool.items() if why_undecided(record, level)]
+    if not names:
+        return ""
+    whose = _listed(names, len(by_pool))
+    begin = f"The interval of {whose} excludes" if len(names) == 1 else f"The intervals of {whose} exclude"
+    return f"{begin} 0, but a verdict needs more maps."
 
 
 def _of_one(results: Found, record: PairRecord) -> str:
@@ -284,7 +297,9 @@ def _open_pair(record: PairRecord) -> OpenPair:
     seen = f"{a} and {b} differ by {number(size)} ({span(record.interval_low, record.interval_high)})"
     maps, had = None, record.n_a or 0
     if record.verdict in SETTLED:
-        return OpenPair(record=record, maps=None, sentence=f"{seen}; more maps would confirm it: {record.caution}.")
+        return OpenPair(
+            record=record, maps=None, sentence=f"{seen}; more maps would confirm it: {_worded(record.caution)}."
+        )
     if record.more_needed is not None and record.n_needed is not None:
         maps = record.n_needed
         more = f"{maps:,} maps would show a difference of the declared margin" if maps > had else "the test is stricter"
@@ -295,7 +310,7 @@ def _open_pair(record: PairRecord) -> OpenPair:
     else:
         maps = max(had + 1, ceil(had * FOR_POWER * (half / size) ** 2))
         more = f"about {_rounded(maps):,} maps instead of {had:,} would show a difference of this size"
-    caution = f"; {record.caution}" if record.caution else ""
+    caution = f"; {_worded(record.caution)}" if record.caution else ""
     return OpenPair(record=record, maps=maps, sentence=f"{seen}: {more}{caution}.")
 
 
@@ -305,8 +320,26 @@ def _rounded(count: int) -> int:
     return step * ceil(count / step)
 
 
+def mean_value(own: ValueRecord) -> str:
+    """'3.5 (3.4 to 3.8)', or '3.5, no interval'."""
+    return _with_interval(number(own.mean), own.low, own.high)
+
+
+def value_over_pool(own: ValueRecord) -> str:
+    return _with_interval(f"{number(own.over_replacement)} over the pool", own.over_low, own.over_high)
+
+
+def _with_interval(text: str, low: float, high: float) -> str:
+    return f"{text} ({span(low, high)})" if isfinite(low) and isfinite(high) else f"{text}, no interval"
+
+
 def _named(policy: str) -> str:
     return "the pool" if policy == REPLACEMENT else policy
+
+
+def _worded(text: str) -> str:
+    """A text of a comparison, with the pool as people call it."""
+    return re.sub(rf"\b{REPLACEMENT}\b", "the pool", text)
 
 
 # ---- for terminals and notebooks --------------------------------------------------------------------------
@@ -350,12 +383,8 @@ def text(results: Found) -> str:
             why = f"{lack}: {why_short(results, policy)}" if lack else "no result"
             lines.append(f"  {policy} has {why}.")
             continue
-        over = ""
-        if isfinite(own.over_replacement):
-            over = f"; {number(own.over_replacement)} over the pool ({span(own.over_low, own.over_high)})"
-        lines.append(
-            f"  {policy}: {number(own.mean)} ({span(own.low, own.high)}){over}, {number_of(own.n_maps, 'map')}"
-        )
+        over = f"; {value_over_pool(own)}" if isfinite(own.over_replacement) else ""
+        lines.append(f"  {policy}: {mean_value(own)}{over}, {number_of(own.n_maps, 'map')}")
     open_ = open_pairs(results)
     if open_:
         lines += ["", "Open", *(f"  {pair.sentence}" for pair in open_[:MOST_ROWS])]

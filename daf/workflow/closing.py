@@ -86,6 +86,8 @@ def _verdicts(out: Path, files: Collection[str]) -> Iterator[str]:
         yield from (f"{path.parent.name}: {sentence}" for sentence in sentences[:MOST_VERDICTS])
         if len(sentences) > MOST_VERDICTS:
             yield f"{path.parent.name}: {len(sentences) - MOST_VERDICTS} more verdicts, see its report"
+        if not sentences and content["pairwise"]:
+            yield f"{path.parent.name}: too little data for a verdict, see its report"
 
 
 def _answers(out: Path, files: Collection[str]) -> Iterator[str]:

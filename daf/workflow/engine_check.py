@@ -139,7 +139,9 @@ class _EngineCheck:
     def trainings_start(self) -> None:
         """The missions and networks of all sweeps and runs, and their processes."""
         for key, config in self._plan.learning.learners().items():
-            interface = self._attempt(f"{key}.mission", self._interface, config.mission)
+            interface = self._attempt(
+                self._key_of_mission(config.mission, f"{key}.mission"), self._interface, config.mission
+            )
             policy = PolicyConfig(class_path=config.policy_class_path, init_kwargs=config.init_kwargs)
             if key not in self._trainable:
                 resolved = self._trainable[key] = self._attempt(f"{key}.policy_class_path", resolve_policy, policy)
@@ -259,7 +261,7 @@ class _EngineCheck:
         plan = self._plan.episodes
         for label, episodes in plan.by_mission.items():
             key = f"comparisons.{first_comparison(self._experiment, 'missions', episodes.mission)}.missions"
-            if self._attempt(key, self._interface, episodes.mission):
+            if self._attempt(self._key_of_mission(episodes.mission, key), self._interface, episodes.mission):
                 for player in plan.players(label):
                     checkpoint = self._plan.checkpoints.by_label[player]
                     self._attempt(key_of_policy(checkpoint, self._experiment), self._play, checkpoint, episodes.mission)
@@ -269,7 +271,7 @@ class _EngineCheck:
         for name, tournament in self._plan.tournaments.tournaments.items():
             key = f"tournaments.{name}.missions"
             for label, mission in tournament.missions.items():
-                if self._attempt(key, self._interface, mission):
+                if self._attempt(self._key_of_mission(mission, key), self._interface, mission):
                     resolved = resolve_mission(self._mission_config(mission), label)
                     self._attempt(key, require_seats, resolved, tournament.num_seats[label])
         for _, mission, checkpoint in self._plan.tournaments.played():
@@ -280,10 +282,14 @@ class _EngineCheck:
         deployed, deployment = self._plan.checkpoints.deployed(), self._experiment.deployment
         if deployed and deployment:
             key, mission = "deployment.validation_mission", deployment.validation_mission
-            if self._attempt(key, self._interface, mission):
+            if self._attempt(self._key_of_mission(mission, key), self._interface, mission):
                 self._attempt(key, self._play, deployed, mission)
 
     # ---- parts of steps ---------------------------------------------------------------------------------------
+
+    def _key_of_mission(self, name: str, used_at: str) -> str:
+        """Where a mission is declared, or else where its name is used."""
+        return f"missions.{name}" if name in self._experiment.missions else used_at
 
     def _attempt[**P, T](self, key: str, action: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T | None:
         """The action's result, or None if it failed; its problems are recorded under `key`."""

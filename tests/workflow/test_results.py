@@ -138,6 +138,7 @@ def test_the_package_is_the_model(out: Path) -> None:
     manifest = read(package.with_name("trained-seed-1-1.2.3.manifest.json"))
     validation = read(package.with_name("trained-seed-1-1.2.3.validation.json"))
     assert validation["is_valid"]
+    assert validation["mission"] == "hall"  # as the experiment calls it
     assert manifest["sha256"] == validation["sha256"] == file_sha256(package)
     with zipfile.ZipFile(package) as archive:
         spec = json.loads(archive.read("policy_spec.json"))

@@ -166,6 +166,13 @@ def test_paths_that_lead_to_no_policy(mine, path, expected, found, hint):
     assert path.format(mine=mine) in error.where
 
 
+def test_a_misspelt_module_gets_its_neighbour(tmp_path, monkeypatch):
+    (tmp_path / "my_policies_of_today.py").write_text("")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    assert refused("my_polices_of_today.Team").hint == "did you mean 'my_policies_of_today'?"
+
+
 def test_a_module_that_breaks_on_import(tmp_path, monkeypatch):
     (tmp_path / "broken_module_of_a_user.py").write_text("1 / 0\n")
     monkeypatch.syspath_prepend(str(tmp_path))
@@ -211,6 +218,9 @@ def test_missing_weights_get_their_neighbour(weights):
     error = refused(small(data_path=weights.with_name("modle.pt")), CheckpointError)
     assert error.found == "no such file"
     assert "'model.pt'" in error.hint
+    folder = weights.parent / "nowhere"
+    error = refused(small(data_path=folder / "model.pt"), CheckpointError)
+    assert error.hint == f"the folder '{folder}' does not exist"
 
 
 @pytest.mark.parametrize("content", [b"", b"this is not a checkpoint at all"])

@@ -130,7 +130,7 @@ def test_an_unseen_event_may_bring_a_score_to_zero(offset: float, cautioned: boo
     varying = offset + 0.5 + np.tile([0.35, -0.35], 8)
     found = cautions.episode_cautions({"a": [varying], "b": [steady]}, [varying - steady])
     assert pytest.approx(2.93, abs=0.01) == 0.5 / (1 - 0.05 ** (1 / 16))
-    assert [text.startswith("b scored almost the same in every episode") for text in found] == [True] * cautioned
+    assert [text.startswith("the scores of b hardly vary between episodes") for text in found] == [True] * cautioned
 
 
 # ---- leaderboards -----------------------------------------------------------------------------------------

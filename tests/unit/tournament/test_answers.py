@@ -155,3 +155,19 @@ def test_who_is_undecided_is_named_beside_who_is_not() -> None:
         "a is worth more than the pool that it replaces on m, c is worth the same (within ±0.50) as it; b is undecided."
     )
     assert found.status == ""
+
+
+def test_candidates_whose_intervals_exclude_0_are_told_why_they_are_undecided() -> None:
+    sure = {"policy_b": REPLACEMENT, "interval_low": 0.5, "interval_high": 1.5, "p": 0.03, "p_holm": 0.06, "n_tests": 2}
+    found = answer(results(pair(**sure), pair(policy_a="b", policy_b=REPLACEMENT)))
+    assert found.sentence == "It is undecided whether any candidate is worth more than the pool on m."
+    assert found.claim == "The interval of a excludes 0, but a verdict needs more maps."
+    both = answer(results(pair(**sure), pair(**sure | {"policy_a": "b"})))
+    assert both.claim.startswith("The intervals of a and b exclude 0")
+    assert answer(results(pair(policy_b=REPLACEMENT), pair(policy_a="b", policy_b=REPLACEMENT))).claim == ""
+
+
+def test_texts_of_comparisons_call_the_pool_by_its_name() -> None:
+    caution = f"the scores of {REPLACEMENT} and a hardly vary between episodes"
+    (found,) = open_pairs(results(pair(policy_b=REPLACEMENT, caution=caution)))
+    assert found.sentence.endswith("; the scores of the pool and a hardly vary between episodes.")

@@ -87,6 +87,15 @@ def test_everything_wrong_at_once():
     assert "'grid'" in found["x.yaml: policies.y", "'gird'"].hint
 
 
+def test_a_declared_mission_is_wrong_where_it_is_declared():
+    found = problems(
+        missions={"short": {"source": "depott.yaml", "max_steps": 5}},
+        training={"a": {**TRAINING, "mission": "short"}},
+        comparisons={"c": {**COMPARISON, "policies": ["random"], "missions": ["short"]}},
+    )
+    assert only(found, "missions.short").found == "no such file"
+
+
 def test_what_is_wrong_is_said_once():
     """Not again for the policy that the training would make, nor for every mission that it would play."""
     problem = only(
@@ -112,7 +121,7 @@ def test_the_hint_for_an_unknown_mission_knows_the_missions_of_the_experiment():
     source = problems(
         missions={"mine": {"source": "assembler_22"}}, comparisons={"c": {**COMPARISON, "missions": ["mine"]}}
     )
-    assert only(source, "comparisons.c.missions").hint == "did you mean 'assembler_2'?"
+    assert only(source, "missions.mine").hint == "did you mean 'assembler_2'?"
 
 
 @pytest.mark.parametrize("mission", ["easy_hearts_training", "diagnostic_memory"])

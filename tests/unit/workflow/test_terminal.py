@@ -171,7 +171,9 @@ def test_the_last_words_name_verdicts_and_pages(tmp_path: Path) -> None:
     ]  # fmt: skip
     write_json(out / "comparisons" / "main" / "comparison.json", {"pairwise": pairs})
     (out / "comparisons" / "main" / "comparison.json").with_name("damaged").mkdir()
-    names = ["comparisons/main/comparison.json", "comparisons/main/report.html", "comparisons/gone/comparison.json"]
+    write_json(out / "comparisons" / "few" / "comparison.json", {"pairwise": [pair("a", "b", "insufficient data")]})
+    names = [f"comparisons/{name}/comparison.json" for name in ("few", "main", "gone")]
+    names.append("comparisons/main/report.html")
     names += [f"reports/missions/m{number}.html" for number in range(6)] + [
         "deployment/a-1.0.0.zip",
         "sweeps/s/best.json",
@@ -186,6 +188,7 @@ def test_the_last_words_name_verdicts_and_pages(tmp_path: Path) -> None:
     assert set(rule) == {"─"} == set(end)
     assert head == "exp · done · 12 jobs in 1 min 35 s"
     assert [row.strip() for row in rows] == [
+        "few: too little data for a verdict, see its report",
         "main: a beats b",
         "main: c beats a",
         "main: b and c: undecided",
