@@ -155,9 +155,8 @@ class DAFTrainingConfig(StrictModel):
     )
     env_workers: WorkersOrAuto = Field(
         "auto",
-        description="processes that step the environments of each training process, at most one per environment; 0: it "
-        "does so itself. auto: with a GPU, its share of the cores that the job may use, less one; on a CPU 0, since "
-        "there more training processes are faster",
+        description="processes that step each training process's environments (0: it does), at most one for each; "
+        "auto: with a GPU, its share of the job's cores, less one; on a CPU 0, where more processes are faster",
     )
     num_evaluations: int = Field(
         5,
@@ -182,10 +181,7 @@ class DAFTrainingConfig(StrictModel):
     checkpoint_interval_steps: int = Field(100_000, ge=1, description="agent-steps between checkpoints")
     max_restarts: int = Field(2, ge=0, description="maximum number of restarts of the process group after crashes")
     stall_seconds: float = Field(
-        600.0,
-        gt=0,
-        description="processes without progress for this long count as hung; before the first update, for three times "
-        "as long. An environment worker may take half of it for a step",
+        600.0, gt=0, description="processes without progress for this long count as hung (an environment worker: half)"
     )
 
     @model_validator(mode="before")

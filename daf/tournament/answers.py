@@ -292,7 +292,7 @@ def open_pairs(results: Found) -> list[OpenPair]:
 
 
 def _open_pair(record: PairRecord) -> OpenPair:
-    a, b = (_named(name) for name in (record.policy_a, record.policy_b))
+    a, b = (_worded(name) for name in (record.policy_a, record.policy_b))
     half, size = (record.interval_high - record.interval_low) / 2, abs(record.difference)
     seen = f"{a} and {b} differ by {number(size)} ({span(record.interval_low, record.interval_high)})"
     maps, had = None, record.n_a or 0
@@ -333,12 +333,8 @@ def _with_interval(text: str, low: float, high: float) -> str:
     return f"{text} ({span(low, high)})" if isfinite(low) and isfinite(high) else f"{text}, no interval"
 
 
-def _named(policy: str) -> str:
-    return "the pool" if policy == REPLACEMENT else policy
-
-
 def _worded(text: str) -> str:
-    """A text of a comparison, with the pool as people call it."""
+    """A name or a text of a comparison, with the pool as people call it."""
     return re.sub(rf"\b{REPLACEMENT}\b", "the pool", text)
 
 

@@ -6,6 +6,11 @@ from daf.config import ExperimentConfig
 from daf.workflow.checkpoint_plan import Checkpoint
 
 
+def key_of_mission(experiment: ExperimentConfig, mission: str, used_at: str) -> str:
+    """Where a mission is declared or, without a declaration, where its name is used."""
+    return f"missions.{mission}" if mission in experiment.missions else used_at
+
+
 def key_of_policy(checkpoint: Checkpoint, experiment: ExperimentConfig) -> str:
     """Where a policy is declared or, without a declaration, the first place that names it."""
     if checkpoint.policy in experiment.policies:

@@ -15,7 +15,7 @@ from daf.config import DAFSweepConfig, DAFTrainingConfig, MissionConfig, PolicyC
 from daf.config.curriculum import follows_progress, missions_of
 from daf.config.partners import PartnersConfig
 from daf.config.recipes import MissionRecipe, held_out_recipe
-from daf.config.trial_training import most_partners, searched_starts
+from daf.config.trial_training import most_partners, searched_starts, searches_network
 from daf.engine.matches import require_seats
 from daf.engine.missions import Mission, check_buildable, list_missions, resolve_mission
 from daf.engine.partners import require_playable
@@ -45,7 +45,7 @@ from daf.training.start_weights import check_file, check_run
 from daf.training.trackers import check_trackers
 from daf.training.trainable import build_trainable, environments_per_process, require_shared
 from daf.workflow.checkpoint_plan import Checkpoint
-from daf.workflow.config_keys import first_comparison, key_of_policy
+from daf.workflow.config_keys import first_comparison, key_of_mission, key_of_policy
 from daf.workflow.plan import Plan
 from daf.workflow.rehearsal_plan import rehearsals, runs_user_code
 from daf.workflow.validation_pools import shared_pools
@@ -139,9 +139,7 @@ class _EngineCheck:
     def trainings_start(self) -> None:
         """The missions and networks of all sweeps and runs, and their processes."""
         for key, config in self._plan.learning.learners().items():
-            interface = self._attempt(
-                self._key_of_mission(config.mission, f"{key}.mission"), self._interface, config.mission
-            )
+            interface = self._built(config.mission, f"{key}.mission")
             policy = PolicyConfig(class_path=config.policy_class_path, init_kwargs=config.init_kwargs)
             if key not in self._trainable:
                 resolved = self._trainable[key] = self._attempt(f"{key}.policy_class_path", resolve_policy, policy)
@@ -244,12 +242,8 @@ class _EngineCheck:
     def policies_exist(self) -> None:
         """External policies, used or not."""
         plan = self._plan.checkpoints
-        declared = {
-            checkpoint.label: checkpoint
-            for policy in self._experiment.policies
-            for checkpoint in plan.of_policy(policy)
-        }
-        for checkpoint in (declared | plan.by_label).values():
+        declared = [checkpoint for policy in self._experiment.policies for checkpoint in plan.of_policy(policy)]
+        for checkpoint in ({one.label: one for one in declared} | plan.by_label).values():
             for single in checkpoint.singles():
                 if single.training is None and single.label not in self._playable:
                     self._playable[single.label] = self._attempt(
@@ -261,7 +255,7 @@ class _EngineCheck:
         plan = self._plan.episodes
         for label, episodes in plan.by_mission.items():
             key = f"comparisons.{first_comparison(self._experiment, 'missions', episodes.mission)}.missions"
-            if self._attempt(self._key_of_mission(episodes.mission, key), self._interface, episodes.mission):
+            if self._built(episodes.mission, key):
                 for player in plan.players(label):
                     checkpoint = self._plan.checkpoints.by_label[player]
                     self._attempt(key_of_policy(checkpoint, self._experiment), self._play, checkpoint, episodes.mission)
@@ -271,7 +265,7 @@ class _EngineCheck:
         for name, tournament in self._plan.tournaments.tournaments.items():
             key = f"tournaments.{name}.missions"
             for label, mission in tournament.missions.items():
-                if self._attempt(self._key_of_mission(mission, key), self._interface, mission):
+                if self._built(mission, key):
                     resolved = resolve_mission(self._mission_config(mission), label)
                     self._attempt(key, require_seats, resolved, tournament.num_seats[label])
         for _, mission, checkpoint in self._plan.tournaments.played():
@@ -282,14 +276,10 @@ class _EngineCheck:
         deployed, deployment = self._plan.checkpoints.deployed(), self._experiment.deployment
         if deployed and deployment:
             key, mission = "deployment.validation_mission", deployment.validation_mission
-            if self._attempt(self._key_of_mission(mission, key), self._interface, mission):
+            if self._built(mission, key):
                 self._attempt(key, self._play, deployed, mission)
 
     # ---- parts of steps ---------------------------------------------------------------------------------------
-
-    def _key_of_mission(self, name: str, used_at: str) -> str:
-        """Where a mission is declared, or else where its name is used."""
-        return f"missions.{name}" if name in self._experiment.missions else used_at
 
     def _attempt[**P, T](self, key: str, action: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T | None:
         """The action's result, or None if it failed; its problems are recorded under `key`."""
@@ -309,6 +299,10 @@ class _EngineCheck:
             traceback.print_exception(error)
             self.problems.append(BadInputError("code without an exception", failure.cause, f"{self._source}: {key}"))
         return None
+
+    def _built(self, mission: str, used_at: str) -> Any:
+        """The mission's interface, or None if it does not build."""
+        return self._attempt(key_of_mission(self._experiment, mission, used_at), self._interface, mission)
 
     def _placed(self, error: DafError, key: str) -> BadInputError:
         """The same problem, with the configuration's key before the place that the engine named."""
@@ -368,11 +362,9 @@ class _EngineCheck:
             build = build and not (self._searches_network(config) or self._searches_network(source))
             check_run(policy, interface, trained, self._interface(source.mission), start_from, build=build)
 
-    def _searches_network(self, config: DAFSweepConfig | DAFTrainingConfig) -> bool:
-        """Whether a sweep decides arguments of the policy."""
-        if isinstance(config, DAFTrainingConfig):
-            return config.sweep is not None and self._searches_network(self._experiment.sweeps[config.sweep])
-        return bool(searched_arguments(config.search_space))
+    def _searches_network(self, learner: DAFSweepConfig | DAFTrainingConfig) -> bool:
+        sweep = self._experiment.sweeps.get(learner.sweep or "") if isinstance(learner, DAFTrainingConfig) else learner
+        return sweep is not None and searches_network(sweep)
 
     def _check_objective(self, key: str, mission: str, metric: str) -> None:
         if mission in self._factories:
