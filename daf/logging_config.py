@@ -355,7 +355,7 @@ def _configured_logger(name: str, level: int, log_file: Path | None, stream: Tex
     if log_file is not None:
         log_file.parent.mkdir(parents=True, exist_ok=True)
         handler = logging.FileHandler(log_file, encoding="utf-8", delay=True)
-        handler.setFormatter(_PlainFormatter("%(asctime)s %(levelname)-7s %(message)s"))
+        handler.setFormatter(FORMATTER)
         logger.addHandler(handler)
     return logger
 
@@ -366,6 +366,9 @@ class _PlainFormatter(logging.Formatter):
     converter = staticmethod(time.gmtime)
     default_time_format = "%Y-%m-%dT%H:%M:%S"
     default_msec_format = "%s.%03dZ"
+
+
+FORMATTER = _PlainFormatter("%(asctime)s %(levelname)-7s %(message)s")  # of terminals and log files
 
 
 class _CurrentStderr(logging.StreamHandler[TextIO]):
@@ -391,5 +394,5 @@ def _terminal_handler(stream: TextIO | None) -> logging.Handler:
             log_time_format="[%X]",
         )
     handler: logging.Handler = logging.StreamHandler(stream) if stream is not None else _CurrentStderr()
-    handler.setFormatter(_PlainFormatter("%(asctime)s %(levelname)-7s %(message)s"))
+    handler.setFormatter(FORMATTER)
     return handler

@@ -82,7 +82,7 @@ gigabytes() { du -sk "$venv" 2>/dev/null | awk '{ printf "%.1f", $1 * 1024 / 1e9
 if [ -n "$fresh" ]; then
     while sleep 10 >/dev/null 2>&1; do
         installed=$(gigabytes)
-        if [ "$installed" = 0.0 ]; then say "  downloading"; else say "  $installed of 8.8 GB installed"; fi
+        if [ "$installed" = 0.0 ]; then say "  downloading"; else say "  $installed GB of about 9 installed"; fi
     done &
     watch=$!
     trap 'kill "$watch" 2>/dev/null || true' EXIT

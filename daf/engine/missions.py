@@ -199,10 +199,10 @@ def _load_file(path: Path, *, name: str, origin: str) -> Mission:
                 "a mission file with get_config()", f"{type(error).__name__}: {error}", str(path)
             ) from error
         return Mission(name=name, env_config=env_config, description="", success=None, origin=origin)
-    file = _read_mission_file(path)
+    file, key = _read_mission_file(path)
     return Mission(
         name=name,
-        env_config=_environment(file.env, path),
+        env_config=_environment(file.env, path, key),
         description=file.description.strip(),
         success=file.success,
         success_reason="declared in the mission's file" if file.success else "its file declares none",
@@ -218,34 +218,44 @@ class MissionFile(StrictModel):
     env: dict[str, Any] = Field(description="the mettagrid configuration")
 
 
-def _read_mission_file(path: Path) -> MissionFile:
+def _read_mission_file(path: Path) -> tuple[MissionFile, str]:
+    """The file, and the key of mettagrid's configuration in it; empty if the file is nothing else."""
     try:
         data = read_mapping(path)
     except BadInputError as error:
         if "python/" in error.found:
             raise BadInputError(error.expected, error.found, error.where, _LOSSY_YAML) from None
         raise
-    return MissionFile.from_dict(data if "env" in data else {"env": data}, source=str(path))
+    if "env" in data:
+        return MissionFile.from_dict(data, source=str(path)), "env"
+    return MissionFile(env=data), ""
 
 
-def _environment(data: dict[str, Any], path: Path) -> MettaGridConfig:
+def _environment(data: dict[str, Any], path: Path, key: str) -> MettaGridConfig:
     hint = _LOSSY_YAML if path.suffix != ".json" else "`cogames make-mission` writes files that can be read"
     try:
         env_config = MettaGridConfig.model_validate(data)
     except ValidationError as error:
-        raise ConfigError(problems_of(MettaGridConfig, error, str(path), hint)) from None
+        problems = problems_of(MettaGridConfig, error, str(path), hint)
+        raise ConfigError([_below(problem, f"{path}: ", key) for problem in problems]) from None
     except Exception as error:  # validators of the engine's models may meet any value
         found = f"{type(error).__name__}: {error}"
         raise BadInputError("a mettagrid configuration", found, str(path), hint) from error
-    _check_sizes(data, str(path))
+    _check_sizes(data, str(path), key)
     return env_config
 
 
-def _check_sizes(data: Any, where: str, key: str = "env") -> None:
+def _below(problem: BadInputError, file: str, key: str) -> BadInputError:
+    """The same problem, with the key of the configuration in its file before its own."""
+    where = problem.where.replace(file, f"{file}{key}.", 1) if key else problem.where
+    return BadInputError(problem.expected, problem.found, where, problem.hint)
+
+
+def _check_sizes(data: Any, where: str, key: str) -> None:
     """Refuse sizes with which the engine or a map builder would run out of memory or time, not of patience."""
     if isinstance(data, dict):
         for name, value in data.items():
-            _check_sizes(value, where, f"{key}.{name}")
+            _check_sizes(value, where, f"{key}.{name}".removeprefix("."))
     elif isinstance(data, list):
         for index, value in enumerate(data):
             _check_sizes(value, where, f"{key}.{index}")

@@ -143,9 +143,21 @@ def problems_of(
         if default_hint == FROM_A_RUN:  # this file is not written by hand
             hint = FROM_A_RUN
         problems.append(BadInputError(expected, found, f"{source}: {key}", hint or _meaning(model, location)))
+    problems = _without_misspelt(problems)
     if (more := len(found_errors) - MOST_PROBLEMS) > 0:
         problems.append(BadInputError("no further problems", f"{more} more", source, "mend those above first"))
     return problems
+
+
+def _without_misspelt(problems: list[BadInputError]) -> list[BadInputError]:
+    """Without the missing keys that unknown ones in the same place were meant to be."""
+    meant = {
+        problem.where.removesuffix(problem.found.strip("'")) + name
+        for problem in problems
+        if problem.expected == "a known key" and problem.hint.startswith("did you mean")
+        for name in re.findall(r"'(\w+)'", problem.hint)
+    }
+    return [problem for problem in problems if problem.found != "nothing" or problem.where not in meant]
 
 
 class _Shown(reprlib.Repr):

@@ -6,16 +6,18 @@ themselves.
 
 from __future__ import annotations
 
+import logging
 import signal
 import threading
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
 from daf.errors import DafError
-from daf.logging_config import DAFLogger
+from daf.logging_config import FORMATTER, DAFLogger
 from daf.system.job_states import JobState, state_path
 from daf.system.nouns import number_of
 from daf.system.progress import format_duration
@@ -106,7 +108,10 @@ class RunMessages:
             self.num_failed += 1
             self._failed[number] = job
             after = f" after {format_duration(self._clock() - running.began)}" if running else ""
-            self._logger.error(f"{_name(job)} · failed{after}{_how(state)} · see {log}")
+            how = _how(state)
+            self._logger.error(f"{_name(job)} · failed{after}{how} · see {log}")
+            if how:
+                _note(log, f"{_name(job)}{how}")
             self._spoke = self._silent_since = self._clock()
 
     def failures(self) -> list[str]:
@@ -212,6 +217,13 @@ def _how(state: JobState | None) -> str:
         return ""
     number = -code if code < 0 else code - 128
     return f": killed by {signal.Signals(number).name}" if number in set(signal.Signals) else f": exit code {code}"
+
+
+def _note(log: Path, text: str) -> None:
+    """Write the last line of a log whose process could not write it."""
+    record = logging.LogRecord("daf", logging.ERROR, "", 0, text, None, None)
+    with suppress(OSError), log.open("a", encoding="utf-8") as file:
+        file.write(f"{FORMATTER.format(record)}\n")
 
 
 def _name(job: PlannedJob) -> str:

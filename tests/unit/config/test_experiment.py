@@ -104,6 +104,17 @@ def test_a_wrong_word_gets_a_suggestion() -> None:
     assert problem({"daf": {"log_level": "warnin"}}).hint == "did you mean 'warning'?"
 
 
+def test_a_misspelt_key_is_not_reported_as_missing_too() -> None:
+    comparison = {"polcies": ["random", "baseline"], "missions": ["arena"], "episodes_per_mission": 4}
+    with pytest.raises(ConfigError) as caught:
+        ExperimentConfig.from_dict({**experiment(), "comparisons": {"main": comparison}}, source="my.yaml")
+    (one,) = caught.value.problems
+    assert (one.where, one.hint) == ("my.yaml: comparisons.main.polcies", "did you mean 'policies'?")
+    with pytest.raises(ConfigError) as caught:
+        ExperimentConfig.from_dict({**experiment(), "comparisons": {"main": {"missions": ["arena"]}}}, source="my.yaml")
+    assert "my.yaml: comparisons.main.policies" in [problem.where for problem in caught.value.problems]
+
+
 def test_every_problem_is_reported_at_once() -> None:
     with pytest.raises(ConfigError) as caught:
         ExperimentConfig.from_dict({"daf": {"seed": -1, "device": "tpu"}, "evaluation": {"episodes_per_shard": 0}})

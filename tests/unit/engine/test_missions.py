@@ -291,6 +291,21 @@ def test_files_that_are_no_missions(tmp_path, name, content, expected, found):
     assert error.where.partition(": ")[0] == str(path)
 
 
+@pytest.mark.parametrize(
+    ("content", "key"),
+    [
+        ("game: {num_agentz: 3}\n", "game.num_agentz"),
+        ("env: {game: {num_agentz: 3}}\n", "env.game.num_agentz"),
+        ("env: {game: {max_steps: 1000000000000}}\n", "env.game.max_steps"),
+        ("game: {max_steps: 1000000000000}\n", "game.max_steps"),
+    ],
+)
+def test_a_wrong_key_is_named_as_in_its_file(tmp_path, content, key):
+    path = tmp_path / "a.yaml"
+    path.write_text(content)
+    assert refused(path).where == f"{path}: {key}"
+
+
 def test_a_missing_file_gets_its_neighbour(tmp_path):
     (tmp_path / "room.yaml").write_text("")
     error = refused(tmp_path / "rom.yaml", UnknownMissionError)

@@ -135,6 +135,8 @@ def test_a_failed_job_is_named_with_what_it_could_not_say_itself(spoken: Spoken,
     spoken.now += 12
     spoken.messages.failed(0)
     assert spoken.lines() == [f"trial s/0 · failed after 12 s{how} · see {log}"]
+    written = log.read_text() if log.exists() else ""
+    assert (written.partition("ERROR   ")[2] == f"trial s/0{how}\n") if how else not written
     spoken.messages.retried(0)
     spoken.messages.started(0)
     spoken.now += 2
