@@ -11,6 +11,7 @@ import pytest
 from scipy import stats
 
 from daf.comparison import ComparisonResults, daf_compare_scores
+from daf.errors import BadInputError
 from daf.statistics import hypothesis_tests, large_samples
 from daf.statistics.comparison import compare_episodes
 from daf.statistics.explanations import _unseen_events
@@ -204,3 +205,13 @@ def test_success_in_an_episode_that_is_left_out_does_not_count() -> None:
     frame.loc[third & (frame["train_seed"] == 2), ["mean_reward", "failure"]] = [np.nan, "ValueError: lost"]
     (record,) = [record for record in compare_episodes(frame, config("t")).summary if record.mission == "m"]
     assert (record.n_episodes, record.success_rate) == (5, 1.0)
+
+
+def test_a_declared_reward_and_a_policy_cannot_turn_a_mission_around() -> None:
+    """Two declared rewards may say that lower is better; the mean of a policy cannot."""
+    rng = RNG(9)
+    scores = table({name: rng.normal(mean, 1.0, (1, 8)) for name, mean in (("a", 1.0), ("b", 0.0))}, trained=False)
+    for reference in ({"low": "b", "high": {"m": -5.0}}, {"low": {"m": 5.0}, "high": "b"}):
+        with pytest.raises(BadInputError, match="normalization with high above low on m"):
+            daf_compare_scores(scores, normalization=reference)
+    daf_compare_scores(scores, normalization={"low": {"m": 5.0}, "high": {"m": -5.0}})

@@ -67,6 +67,13 @@ def test_what_environments_do_to_both_policies_does_not_count() -> None:
     assert unpaired.own.error > 10 * found.own.error
 
 
+def test_pairs_of_environments_are_the_units_where_nothing_else_varies() -> None:
+    x, y = (RNG(seed).normal(0, 10, (16, 1)) + RNG(seed + 2).normal(0, 0.01, (16, 5)) for seed in (1, 2))
+    found = recipe_variance(table(x), table(y))
+    assert found.own.error == pytest.approx(stats.sem(x.mean(axis=1) - y.mean(axis=1)), rel=1e-3)
+    assert found.own.df == pytest.approx(15, rel=1e-3)
+
+
 def test_partly_shared_environments_lie_between() -> None:
     shared = RNG(3).normal(0, 5, (24, 1))
     x, y = RNG(1).normal(0, 1, (24, 5)) + shared, RNG(2).normal(0, 1, (24, 4)) + shared

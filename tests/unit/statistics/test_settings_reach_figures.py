@@ -60,19 +60,39 @@ TABLES = {
 def test_every_interval_follows_the_confidence_level(
     levels: tuple[ComparisonResults, ComparisonResults], table: str, name: str
 ) -> None:
-    widths = [
-        np.array(
-            [getattr(record, f"{name}_high") - getattr(record, f"{name}_low") for record in getattr(results, table)]
-        )
-        for results in levels
-    ]
-    known = np.isfinite(widths).all(axis=0)
-    assert known.any()
-    wide, narrow = (width[known] for width in widths)
-    assert (narrow <= wide).all()
-    if table in ("summary", "pairs", "aggregate_records"):
-        assert (narrow < wide).all()
-    assert narrow.sum() < 0.9 * wide.sum()
+    assert_narrower(*levels, table, name)
+
+
+@pytest.mark.parametrize(
+    ("table", "name"), [("aggregate_records", "interval"), ("profile_records", "interval"), ("rank_records", "rank")]
+)
+def test_intervals_with_resampled_missions_follow_it_too(table: str, name: str) -> None:
+    rng = np.random.default_rng(6)
+    rows = [
+        {"policy": policy, "mission": f"m{mission}", "train_seed": seed, "episode": episode, "score": rng.normal()}
+        for policy in "ab" for mission in range(6) for seed in range(5) for episode in range(4)
+    ]  # fmt: skip
+    wide, narrow = (
+        daf_compare_scores(rows, num_resamples=400, resample_missions=True, confidence_level=level)
+        for level in (0.95, 0.7)
+    )
+    assert_narrower(wide, narrow, table, name)
+
+
+def assert_narrower(at_95: ComparisonResults, at_70: ComparisonResults, table: str, name: str) -> None:
+    """All intervals of a column, of checkpoints and of recipes."""
+    by_estimand: dict[str, list[tuple[float, float]]] = {}
+    for records in zip(getattr(at_95, table), getattr(at_70, table), strict=True):
+        wide, narrow = (getattr(one, f"{name}_high") - getattr(one, f"{name}_low") for one in records)
+        if isfinite(wide) and isfinite(narrow):
+            assert narrow <= wide
+            by_estimand.setdefault(getattr(records[0], "estimand", ""), []).append((wide, narrow))
+            if table in ("summary", "pairs", "aggregate_records"):
+                assert narrow < wide
+    assert by_estimand
+    for widths in by_estimand.values():
+        wide, narrow = np.sum(widths, axis=0)
+        assert narrow < 0.9 * wide or (table == "rank_records" and wide == 0)  # no resample may change a rank
 
 
 def test_means_of_a_pair_are_those_of_its_policies(levels: tuple[ComparisonResults, ComparisonResults]) -> None:
