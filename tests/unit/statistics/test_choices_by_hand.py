@@ -215,3 +215,10 @@ def test_a_declared_reward_and_a_policy_cannot_turn_a_mission_around() -> None:
         with pytest.raises(BadInputError, match="normalization with high above low on m"):
             daf_compare_scores(scores, normalization=reference)
     daf_compare_scores(scores, normalization={"low": {"m": 5.0}, "high": {"m": -5.0}})
+
+
+def test_the_raw_mean_stands_beside_the_normalized_one() -> None:
+    scores = table({"a": np.array([[3.0, 5.0, 10.0]]), "b": np.array([[2.0, 2.0, 5.0]])}, trained=False)
+    found = daf_compare_scores(scores, normalization={"low": {"m": 2.0}, "high": {"m": 6.0}})
+    shown = {record.policy: (record.mean, record.mean_reward) for record in found.summary if record.mission == "m"}
+    assert shown == {"a": (pytest.approx(1.0), pytest.approx(6.0)), "b": (pytest.approx(0.25), pytest.approx(3.0))}
