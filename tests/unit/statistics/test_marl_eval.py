@@ -71,6 +71,8 @@ def test_unequal_seeds_fixed_policies_and_missing_missions_are_readable() -> Non
     found = matrices(layout)["return"]
     assert set(found) == {"many", "few", "random", "a", "a;"}
     assert {values.shape for values in found.values()} == {(2, 2)}
+    tasks = layout["cogames"].values()
+    assert {len(task["random"]) for task in tasks} == {2}  # as many runs as the algorithms with fewest
     means = frame.groupby(["policy", "checkpoint", "mission"])["mean_reward"].mean()
     assert found["few"][1].tolist() == pytest.approx([means["few", "few-seed-9", mission] for mission in both])
     assert found["random"][0].tolist() == found["random"][1].tolist()

@@ -79,6 +79,11 @@ def test_intervals_with_resampled_missions_follow_it_too(table: str, name: str) 
     assert_narrower(wide, narrow, table, name)
 
 
+def test_intervals_of_recipes_on_these_episodes_follow_it_too() -> None:
+    wide, narrow = (compared(frame(), recipe_claim="these_episodes", confidence_level=level) for level in (0.95, 0.7))
+    assert_narrower(wide, narrow, "summary", "recipe")
+
+
 def assert_narrower(at_95: ComparisonResults, at_70: ComparisonResults, table: str, name: str) -> None:
     """All intervals of a column, of checkpoints and of recipes."""
     by_estimand: dict[str, list[tuple[float, float]]] = {}
