@@ -217,6 +217,12 @@ def test_a_declared_reward_and_a_policy_cannot_turn_a_mission_around() -> None:
     daf_compare_scores(scores, normalization={"low": {"m": 5.0}, "high": {"m": -5.0}})
 
 
+def test_scores_of_training_seeds_are_normalized_too() -> None:
+    scores = table({"a": np.array([[3.0, 5.0], [4.0, 8.0]]), "b": np.ones((2, 2))}, trained=True)
+    found = daf_compare_scores(scores, normalization={"low": {"m": 2.0}, "high": {"m": 6.0}})
+    assert found.seed_scores()["m"] == {"a": pytest.approx([0.5, 1.0]), "b": pytest.approx([-0.25, -0.25])}
+
+
 def test_the_raw_mean_stands_beside_the_normalized_one() -> None:
     scores = table({"a": np.array([[3.0, 5.0, 10.0]]), "b": np.array([[2.0, 2.0, 5.0]])}, trained=False)
     found = daf_compare_scores(scores, normalization={"low": {"m": 2.0}, "high": {"m": 6.0}})
