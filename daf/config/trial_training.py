@@ -72,11 +72,6 @@ def most_partners(partners: PartnersConfig, sweep: DAFSweepConfig) -> PartnersCo
     return partners.model_copy(update={"share": max(share for share in shares if isinstance(share, float | int))})
 
 
-def searches_network(sweep: DAFSweepConfig) -> bool:
-    """Whether a sweep decides arguments of the policy class."""
-    return any(name.startswith(f"{INIT_KWARGS}.") for name in sweep.search_space)
-
-
 def searched_starts(sweep: DAFSweepConfig) -> list[str]:
     """The weights among which a sweep chooses, in their order; empty if it does not search `start_from`."""
     parameter = sweep.search_space.get(START_FROM)

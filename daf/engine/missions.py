@@ -236,19 +236,12 @@ def _environment(data: dict[str, Any], path: Path, key: str) -> MettaGridConfig:
     try:
         env_config = MettaGridConfig.model_validate(data)
     except ValidationError as error:
-        problems = problems_of(MettaGridConfig, error, str(path), hint)
-        raise ConfigError([_below(problem, f"{path}: ", key) for problem in problems]) from None
+        raise ConfigError(problems_of(MettaGridConfig, error, str(path), hint, below=key)) from None
     except Exception as error:  # validators of the engine's models may meet any value
         found = f"{type(error).__name__}: {error}"
         raise BadInputError("a mettagrid configuration", found, str(path), hint) from error
     _check_sizes(data, str(path), key)
     return env_config
-
-
-def _below(problem: BadInputError, file: str, key: str) -> BadInputError:
-    """The same problem, with the key of the configuration in its file before its own."""
-    where = problem.where.replace(file, f"{file}{key}.", 1) if key else problem.where
-    return BadInputError(problem.expected, problem.found, where, problem.hint)
 
 
 def _check_sizes(data: Any, where: str, key: str) -> None:

@@ -120,16 +120,20 @@ _TAGS = ("float", "int", "categorical", "as text", "as value")  # union tags, wh
 
 
 def problems_of(
-    model: type[BaseModel] | None, error: ValidationError, source: str, default_hint: str = ""
+    model: type[BaseModel] | None, error: ValidationError, source: str, default_hint: str = "", *, below: str = ""
 ) -> list[BadInputError]:
-    """Translate pydantic's report into one problem, with its four parts, per wrong value."""
+    """Translate pydantic's report into one problem, with its four parts, per wrong value.
+
+    Args:
+        below: the key of the model in the source; empty if it is all of it.
+    """
     problems = []
     found_errors = error.errors(include_url=False)
     for item in found_errors[:MOST_PROBLEMS]:
         kind, context, value = item["type"], item.get("ctx", {}), item["input"]
         places = [*item["loc"], *filter(None, [context.get("at")])]
         location = [shorten(str(part), 80) for part in places if part not in _TAGS]
-        key = ".".join(location) or "(top level)"
+        key = ".".join(filter(None, [below, *location])) or "(top level)"
         if kind in ("extra_forbidden", "no_such_attribute"):
             expected, found = "a known key", f"'{location[-1]}'"
             hint = _hint_for_key(model, location) or default_hint or "leave it out"

@@ -15,7 +15,7 @@ from daf.config import DAFSweepConfig, DAFTrainingConfig, MissionConfig, PolicyC
 from daf.config.curriculum import follows_progress, missions_of
 from daf.config.partners import PartnersConfig
 from daf.config.recipes import MissionRecipe, held_out_recipe
-from daf.config.trial_training import most_partners, searched_starts, searches_network
+from daf.config.trial_training import most_partners, searched_starts
 from daf.engine.matches import require_seats
 from daf.engine.missions import Mission, check_buildable, list_missions, resolve_mission
 from daf.engine.partners import require_playable
@@ -362,9 +362,11 @@ class _EngineCheck:
             build = build and not (self._searches_network(config) or self._searches_network(source))
             check_run(policy, interface, trained, self._interface(source.mission), start_from, build=build)
 
-    def _searches_network(self, learner: DAFSweepConfig | DAFTrainingConfig) -> bool:
-        sweep = self._experiment.sweeps.get(learner.sweep or "") if isinstance(learner, DAFTrainingConfig) else learner
-        return sweep is not None and searches_network(sweep)
+    def _searches_network(self, config: DAFSweepConfig | DAFTrainingConfig) -> bool:
+        """Whether a sweep decides arguments of the policy."""
+        if isinstance(config, DAFTrainingConfig):
+            return config.sweep is not None and self._searches_network(self._experiment.sweeps[config.sweep])
+        return bool(searched_arguments(config.search_space))
 
     def _check_objective(self, key: str, mission: str, metric: str) -> None:
         if mission in self._factories:
