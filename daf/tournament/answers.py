@@ -335,7 +335,7 @@ def _with_interval(text: str, low: float, high: float) -> str:
 
 def _worded(text: str) -> str:
     """A name or a text of a comparison, with the pool as people call it."""
-    return re.sub(rf"\b{REPLACEMENT}\b", "the pool", text)
+    return re.sub(rf"(?<![\w.-]){REPLACEMENT}(?![\w-]|\.\w)", "the pool", text)  # not a part of another's name
 
 
 # ---- for terminals and notebooks --------------------------------------------------------------------------

@@ -171,3 +171,6 @@ def test_texts_of_comparisons_call_the_pool_by_its_name() -> None:
     caution = f"the scores of {REPLACEMENT} and a hardly vary between episodes"
     (found,) = open_pairs(results(pair(policy_b=REPLACEMENT, caution=caution)))
     assert found.sentence.endswith("; the scores of the pool and a hardly vary between episodes.")
+    names = {"policy_a": f"{REPLACEMENT}-v2", "policy_b": f"my-{REPLACEMENT}"}
+    (found,) = open_pairs(results(pair(**names)))
+    assert found.sentence.startswith(f"{REPLACEMENT}-v2 and my-{REPLACEMENT} differ by")
