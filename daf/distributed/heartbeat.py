@@ -27,7 +27,6 @@ from daf.errors import BadInputError
 from daf.system.files import json_line
 from daf.system.validated import read_record
 
-STALL_SECONDS = 600.0
 # In its first update, a rank builds environments, replays the running episodes of a checkpoint and may compile the
 # network, so until then every sign of life is allowed this multiple of the time.
 FIRST_BEAT_FACTOR = 3

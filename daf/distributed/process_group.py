@@ -17,7 +17,7 @@ import torch.distributed as dist
 from torch import Tensor, nn
 
 from daf.distributed.failures import WrongWorldSizeError, host_name
-from daf.distributed.heartbeat import FIRST_BEAT_FACTOR, STALL_SECONDS, Heartbeat
+from daf.distributed.heartbeat import FIRST_BEAT_FACTOR, Heartbeat
 from daf.system.nouns import number_of
 
 
@@ -106,7 +106,7 @@ class Group:
         return {"world_size": self.world_size, "backend": backend, "ranks": self.gather(mine)}
 
 
-def join_group(expected_world_size: int, device_type: str, *, stall_seconds: float = STALL_SECONDS) -> Group:
+def join_group(expected_world_size: int, device_type: str, *, stall_seconds: float) -> Group:
     """Join the group that torchrun's environment variables describe; without them, form a group of one.
 
     Args:

@@ -20,7 +20,7 @@ def spoken(*arguments, **options):
 dist.init_process_group = spoken
 os.environ["WORLD_SIZE"] = "2"
 print("before")
-group = join_group(2, "cpu")
+group = join_group(2, "cpu", stall_seconds=600)
 print("after", group.rank, flush=True)
 """
 

@@ -18,7 +18,7 @@ from daf.distributed.process_group import Group, check_facts, join_group
 def test_a_group_of_another_size_is_an_error(asked: int, found: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WORLD_SIZE", found)
     with pytest.raises(WrongWorldSizeError) as caught:
-        join_group(asked, "cpu")
+        join_group(asked, "cpu", stall_seconds=600)
     assert caught.value.expected == f"{asked} training process{'es' * (asked > 1)}"
     assert caught.value.found == found
     assert "machines" in caught.value.hint
@@ -26,7 +26,7 @@ def test_a_group_of_another_size_is_an_error(asked: int, found: str, monkeypatch
 
 def test_without_torchrun_a_process_is_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("WORLD_SIZE", raising=False)
-    group = join_group(1, "cpu")
+    group = join_group(1, "cpu", stall_seconds=600)
     assert (group.rank, group.world_size, group.is_leader) == (0, 1, True)
     values = torch.tensor([1.0, 2.0])
     assert group.sum(values).tolist() == [1.0, 2.0]

@@ -45,7 +45,7 @@ REPOSITORY = Path(__file__).parents[3]
 
 def learn_from_own_half(folder: Path) -> None:
     """One rank's part of one update."""
-    group = join_group(2, "cpu")
+    group = join_group(2, "cpu", stall_seconds=600)
     for name in ("grid", "lstm"):
         recipe = TrainingRecipe.model_validate(read_json(folder / f"{name}.json"))
         trainer = Trainer(recipe, group, torch.device("cpu"))
