@@ -89,8 +89,8 @@ def _environment() -> Any:
         "ticks": _ticks, "isolated": _isolated,
     }  # fmt: skip
     words = {
-        "span": sentences.span, "number_within": sentences.number_within, "symbols": SYMBOLS,
-        "words_of_verdicts": VERDICT_WORDS,
+        "span": sentences.span, "percent_span": sentences.percent_span, "number_within": sentences.number_within,
+        "symbols": SYMBOLS, "words_of_verdicts": VERDICT_WORDS,
     }  # fmt: skip
     shared.globals = shared.globals | words
     return shared

@@ -130,9 +130,11 @@ def _resume(
     trainer: Trainer, folder: Path, options: RunOptions, logger: DAFLogger, stop_condition: StopCondition | None
 ) -> RecentRewards:
     """Restore the newest checkpoint that training may resume from, or begin; return the rewards shown so far."""
-    label = options.label
-    checkpoint = load_newest_checkpoint(state_folder(folder, trainer.recipe), lambda text: logger.warning(text))
+    label, state = options.label, state_folder(folder, trainer.recipe)
+    checkpoint = load_newest_checkpoint(state, lambda text: logger.warning(text))
     if checkpoint is None:
+        if (state / METRICS).exists():
+            logger.info(f"{label}: the start before ended without a checkpoint; training begins again")
         trainer.begin(options.start)
         return RecentRewards()
     at_steps = stop_condition.at_steps if stop_condition else None
@@ -140,8 +142,7 @@ def _resume(
         logger.warning(f"{label}: the state is past {at_steps:,} agent-steps; training restarts from scratch")
         trainer.begin(options.start)
         return RecentRewards()
-    folder = state_folder(folder, trainer.recipe)
-    trainer.restore(checkpoint, read_snapshots(folder, checkpoint.get("snapshots", ())))
+    trainer.restore(checkpoint, read_snapshots(state, checkpoint.get("snapshots", ())))
     finished = trainer.update == trainer.num_updates
     logger.info(f"{label}: {'trained already' if finished else 'resuming'} at {trainer.agent_steps:,} agent-steps")
     return RecentRewards(checkpoint["recent_rewards"])

@@ -57,8 +57,8 @@ def test_the_first_screen_is_the_answer_and_one_chart(page: str) -> None:
     screen = first_screen(page)
     assert "mynet beats random and loses to expert over 2 missions." in screen
     assert page.index('id="answer"') < page.index('id="chart-differences-overall"') < page.index("<nav")
-    assert "These checkpoints: answered" in screen
-    assert "These recipes: not answered" in screen
+    assert "These checkpoints: tested" in screen
+    assert "These recipes: not tested" in screen
     questions = re.findall(r'<details class="question"(.*?)>', page)
     assert questions == ["", ""]  # both folded
 
@@ -121,7 +121,7 @@ def test_scores_without_episodes_have_the_same_first_screen(tmp_path: Path) -> N
     page = (tmp_path / "report.html").read_text()
     screen = first_screen(page)
     assert "The recipe a beats the recipe b over 2 missions by " in screen
-    assert screen.index("These recipes: answered") < screen.index("These checkpoints: not answered")
+    assert screen.index("These recipes: tested") < screen.index("These checkpoints: not tested")
     assert "insufficient data" not in screen
     assert 'href="checklist.md"' in page
     names = {path.stem for path in (tmp_path / "figures").iterdir()}

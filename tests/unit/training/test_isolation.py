@@ -114,6 +114,18 @@ def test_a_killed_copy_is_a_failure_that_says_so_and_the_next_start_resumes(
     assert_resumes_to_the_same(folder, whole, UPDATE_STEPS, capfd)
 
 
+@pytest.mark.slow
+def test_the_next_start_says_that_it_begins_again_without_a_checkpoint(
+    whole: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    begins = "test: the start before ended without a checkpoint; training begins again"
+    disturbed(tmp_path / "run", "self SIGKILL", 10**9)
+    assert begins not in (tmp_path / "run/messages.txt").read_text()
+    assert run_training(recipe(), tmp_path / "run", options_of()).status == "completed"
+    assert begins in capfd.readouterr().err
+    assert (tmp_path / "run/model.safetensors").read_bytes() == (whole / "model.safetensors").read_bytes()
+
+
 @pytest.mark.parametrize("whose", ["parent", "copy", "thread"])
 def test_a_signal_during_the_start_of_the_copy_is_not_lost(
     whose: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
