@@ -228,3 +228,32 @@ def test_the_raw_mean_stands_beside_the_normalized_one() -> None:
     found = daf_compare_scores(scores, normalization={"low": {"m": 2.0}, "high": {"m": 6.0}})
     shown = {record.policy: (record.mean, record.mean_reward) for record in found.summary if record.mission == "m"}
     assert shown == {"a": (pytest.approx(1.0), pytest.approx(6.0)), "b": (pytest.approx(0.25), pytest.approx(3.0))}
+
+
+def test_two_seeds_on_either_side_are_too_few_for_a_verdict() -> None:
+    scores = {"a": RNG(1).normal(9, 0.1, (2, 8)), "b": RNG(2).normal(0, 0.1, (6, 8))}
+    for first, second in (("a", "b"), ("b", "a")):
+        frame = table({first: scores[first], second: scores[second]}, trained=True)
+        row = daf_compare_scores(frame, num_resamples=200).pairwise.query("estimand == 'recipes'").iloc[0]
+        assert row["verdict"] == "insufficient data"
+        assert row["reason"].startswith("2 training seeds cannot show how much runs vary")
+
+
+def test_runs_that_played_all_missions_count_once_in_intervals_of_recipes() -> None:
+    """Three runs on three missions are three units, not nine: too few for an interval."""
+    scores = {policy: RNG(seed).normal(seed, 1, (3, 3)) for policy, seed in (("a", 1), ("b", 2))}
+    frame = pd.DataFrame(
+        [
+            {"policy": policy, "mission": f"m{mission}", "seed": run, "score": score}
+            for policy, runs in scores.items()
+            for (run, mission), score in np.ndenumerate(runs)
+        ]
+    )
+
+    def intervals_of(trainings: str) -> list[float]:
+        pairs = daf_compare_scores(frame, trainings=trainings, num_resamples=200).pairwise
+        row = pairs.query("estimand == 'recipes' and mission == 'overall'").iloc[0]
+        return [row["p_improvement_low"], row["p_improvement_high"], row["iqm_low"], row["iqm_high"]]
+
+    assert np.isnan(intervals_of("across_missions")).all()
+    assert np.isfinite(intervals_of("per_mission")).all()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import product
 from math import comb
 
 import numpy as np
@@ -134,6 +135,20 @@ def test_signs_of_missions_with_unequal_numbers_weigh_missions_alike() -> None:
     assert row["test"] == "sign test, stratified by mission"
 
 
+def test_ties_on_a_mission_shrink_what_its_other_signs_weigh() -> None:
+    """All wins of 3; and 4 wins, 1 loss and 5 ties of 10: each of its signs weighs a tenth, not a fifth."""
+    frame = signs_of((3, 0), (4, 6))
+    tied = (frame["policy"] == "a") & (frame["mission"] == "m1") & (frame["episode"] > 4)
+    frame.loc[tied, "score"] = 0.0
+    results = daf_compare_scores(frame, primary="probability_of_improvement", num_resamples=400)
+    row = results.pairwise.query("estimand == 'checkpoints' and mission == 'overall'").iloc[0]
+    observed = 3 / 3 + (4 - 1) / 10
+    reached = [
+        abs(sum(signs[:3]) / 3 + sum(signs[3:]) / 10) >= observed - 1e-9 for signs in product((-1, 1), repeat=3 + 5)
+    ]
+    assert row["p"] == pytest.approx(np.mean(reached))
+
+
 def test_signs_of_missions_with_equal_numbers_are_binomial() -> None:
     assert sign_row((5, 0), (4, 1))["p"] == pytest.approx(stats.binomtest(9, 10).pvalue)
 
@@ -245,3 +260,14 @@ def test_complete_separation_of_few_seeds_has_an_exact_p() -> None:
     row = recipes(daf_compare_scores(frame, num_resamples=400, primary="probability_of_improvement"))
     assert row["p"] == pytest.approx(2 / 252)
     assert row["verdict"] == "worse"
+
+
+def test_seeds_that_are_apart_have_a_test_of_the_iqm() -> None:
+    """The probability of improvement is 1 in each resample and has no interval; the difference of IQM has one."""
+    rows = [(p, "m", s, s + 100.0 * (p == "a")) for p in "ab" for s in range(8)]
+    frame = pd.DataFrame(rows, columns=["policy", "mission", "seed", "score"])
+    row = recipes(daf_compare_scores(frame, primary="iqm", num_resamples=400))
+    assert np.isnan(row["p_improvement_low"])
+    assert row["iqm_low"] > 90
+    assert row["p"] < 0.001
+    assert row["verdict"] == "better"

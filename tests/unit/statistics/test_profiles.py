@@ -27,3 +27,17 @@ def test_a_declared_range_is_evenly_spaced() -> None:
     assert profiles["threshold"].tolist() == np.linspace(0, 5, 51).tolist()
     assert profiles["share"].iloc[0] == 1
     assert profiles["share"].iloc[-1] == 1 / 6
+
+
+def test_separate_runs_of_each_mission_have_a_band_from_five_runs_in_all() -> None:
+    rows = [
+        {"policy": policy, "mission": mission, "seed": seed, "score": float(seed * (1 + (policy == "b")))}
+        for policy in "ab" for mission in "xyz" for seed in range(3)
+    ]  # fmt: skip
+
+    def bands(trainings: str) -> list[bool]:
+        profiles = daf_compare_scores(rows, trainings=trainings, num_resamples=200).profiles
+        return sorted(profiles.query("estimand == 'recipes'")["interval_low"].notna().unique().tolist())
+
+    assert True in bands("per_mission")
+    assert bands("across_missions") == [False]  # the same three runs on all missions

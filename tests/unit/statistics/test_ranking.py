@@ -98,6 +98,26 @@ def test_rank_intervals_use_the_levels_of_few_units() -> None:
     assert (found.high - found.low).sum() > (plain[1] - plain[0]).sum() + 1
 
 
+def test_rank_intervals_of_runs_use_the_levels_of_runs_that_all_missions_share() -> None:
+    """Three missions alike, on which five runs are still five units, with four degrees of freedom and not twelve."""
+    scores = np.random.default_rng(5).normal(0, 1, (8, 5)) + np.arange(8)[:, None] / 4
+    rngs = [np.random.default_rng([6, place]) for place in range(8)]
+    found = ranking.bootstrap_run_ranks(
+        [[runs] * 3 for runs in scores], fixed=[False] * 8, num_resamples=20_000, rngs=rngs
+    )
+    drawn = np.random.default_rng(7).integers(0, 5, (8, 20_000, 5))
+    means = np.array([runs[places].mean(axis=1) for runs, places in zip(scores, drawn, strict=True)])
+    ranks = stats.rankdata(-means, axis=0)
+
+    def widths(df: int) -> float:
+        tail = stats.norm.cdf(-np.sqrt(5 / 4) * stats.t.ppf(0.975, df))
+        low, high = np.quantile(ranks, [tail, 1 - tail], axis=1)
+        return float((high - low).sum())
+
+    assert (found.high - found.low).sum() == pytest.approx(widths(4), abs=1)
+    assert widths(12) < widths(4) - 2
+
+
 @pytest.mark.parametrize("kind", ["apart", "tied", "nearly tied"])
 @pytest.mark.parametrize("joint", [True, False])
 def test_ranks_of_few_runs_are_those_of_each_resample(monkeypatch: pytest.MonkeyPatch, kind: str, joint: bool) -> None:
