@@ -243,12 +243,16 @@ def _quantile(beyond: float, tail: Tail) -> float:
 
 
 def _separated(record: PairRecord, name: Primary, sizes: Sequence[Sequence[int]]) -> PairRecord:
-    """Without a bootstrap interval: an exact test if every training seed of one side is ahead on every mission."""
+    """Without a bootstrap interval: an exact test of whether every training seed of one side is ahead on every mission.
+
+    A pair that overlaps has p = 1, as whether a pair is among the tests that Holm corrects for may not depend on data.
+    """
     two_samples = record.n_a is not None and record.n_b is not None
-    if name == "iqm" or not two_samples or len(sizes) != 2 or record.p_improvement not in (0.0, 1.0):
+    if name == "iqm" or not two_samples or len(sizes) != 2:
         return _untested(record, name, "too few training seeds for a bootstrap test")
-    p = min(1.0, 2 / prod(comb(x + y, x) for x, y in zip(*sizes, strict=True)))
+    least = min(1.0, 2 / prod(comb(x + y, x) for x, y in zip(*sizes, strict=True)))
+    p = least if record.p_improvement in (0.0, 1.0) else 1.0
     return changed(
         record, primary=name, test="permutation of training seeds (complete separation)", t=nan, df=nan, p=p,
-        minimum_p=p, p_equivalence=nan,
+        minimum_p=least, p_equivalence=nan,
     )  # fmt: skip

@@ -271,3 +271,16 @@ def test_seeds_that_are_apart_have_a_test_of_the_iqm() -> None:
     assert row["iqm_low"] > 90
     assert row["p"] < 0.001
     assert row["verdict"] == "better"
+
+
+def test_pairs_of_few_seeds_that_overlap_are_among_the_tests_that_holm_corrects_for() -> None:
+    """Four against four seeds are tested only by whether they are apart, which 2 of 70 pairs are by chance."""
+    scores = {"a": [5.0, 6.0, 7.0, 8.0], "b": [1.0, 2.0, 3.0, 4.0], "c": [1.5, 2.5, 5.5, 6.5]}
+    rows = [(policy, "m", seed, score) for policy, own in scores.items() for seed, score in enumerate(own)]
+    frame = pd.DataFrame(rows, columns=["policy", "mission", "train_seed", "score"])
+    results = daf_compare_scores(frame, primary="probability_of_improvement", num_resamples=200)
+    table = results.pairwise.query("estimand == 'recipes' and mission == 'm'").set_index(["policy_a", "policy_b"])
+    assert table["n_tests"].tolist() == [3, 3, 3]
+    assert table.loc[("a", "b"), ["p", "p_holm"]].tolist() == pytest.approx([2 / 70, 6 / 70])
+    assert table.loc[[("a", "c"), ("b", "c")], "p"].tolist() == [1.0, 1.0]
+    assert table["verdict"].tolist() == ["inconclusive"] * 3
