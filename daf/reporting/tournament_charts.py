@@ -31,6 +31,7 @@ class TournamentCharts:
         self._order = in_order(results)
         self._level = f"{100 * results.config.confidence_level:.4g} %"
         self._unit = results.unit
+        self._on_same_maps = " on the same maps" if results.same_maps else ""
 
     def lead(self, mission: str | None = None) -> Chart | None:
         """The chart of the answer: values over replacement or, without a pool, differences from the first candidate."""
@@ -58,7 +59,7 @@ class TournamentCharts:
             rows,
             name=f"over-replacement-{slug(place)}",
             title=f"Value over replacement{self._where(place)}",
-            note="Mean of a candidate's agents, less that of teams from the pool alone on the same maps. Bars: "
+            note=f"Mean of a candidate's agents, less that of teams from the pool alone{self._on_same_maps}. Bars: "
             f"{self._level} intervals over maps{adjusted}.{band}",
             x=Axis(title=f"candidate {MINUS} pool ({self._unit})"),
             reference=0.0,
@@ -89,8 +90,7 @@ class TournamentCharts:
             rows,
             name=f"against-first-{slug(place)}",
             title=f"Value less that of {shortened(first, 48)}{self._where(place)}",
-            note="Differences are taken on each map, which all candidates play. Bars: "
-            f"{self._level} intervals over maps{adjusted}.",
+            note=f"Differences of values{self._on_same_maps}. Bars: {self._level} intervals over maps{adjusted}.",
             x=Axis(title=f"candidate {MINUS} {shortened(first)} ({self._unit})"),
             reference=0.0,
         )
@@ -110,8 +110,9 @@ class TournamentCharts:
             rows,
             name=f"values-{slug(place)}",
             title=f"Value of each candidate{self._where(place)}",
-            note=f"Mean of a candidate's agents over all numbers of seats. Bars: {self._level} intervals over maps. "
-            "All candidates play the same maps, so differences between them are known better than these means.",
+            note=f"Mean of a candidate's agents over all numbers of seats. Bars: {self._level} intervals over maps."
+            + " All candidates play the same maps, so differences between them are known better than these means."
+            * self._results.same_maps,
             x=Axis(title=f"mean ({self._unit})"),
         )
 

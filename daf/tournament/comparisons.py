@@ -19,7 +19,7 @@ from daf.statistics.results import ComparisonResults
 from daf.statistics.sequential import spent_levels, unsettled_pairs
 from daf.tournament.matches import batches_of_episodes, interim_sizes
 from daf.tournament.scores import MatchScores
-from daf.tournament.units import MapUnits, replacement_units, units_frame, value_units
+from daf.tournament.units import MapUnits, on_common_maps, replacement_units, units_frame, value_units
 
 
 def compare_with_replacement(
@@ -57,6 +57,9 @@ def _compare(
     confidence_level: float | None,
     reference: str | None = None,
 ) -> ComparisonResults:
+    for mission in dict.fromkeys(mission for _, mission in units):
+        places = [place for place in units if place[1] == mission]
+        units = units | dict(zip(places, on_common_maps([units[place] for place in places]), strict=True))
     settings = {
         "policies": list(dict.fromkeys(policy for policy, _ in units)),
         "missions": list(dict.fromkeys(mission for _, mission in units)),

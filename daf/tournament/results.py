@@ -129,6 +129,18 @@ class TournamentResults(Shown):
         found = [results for results in (self.over_replacement, self.candidates) if results is not None]
         return [record for results in found for record in results.headline_records("checkpoints")]
 
+    @property
+    def same_maps(self) -> bool:
+        """Whether all candidates have scores on the same maps: then a pair has no more maps than each of the two."""
+        own = {
+            (record.policy, record.mission): record.n_maps for record in self.values
+            if record.seats is None and record.estimand == "checkpoints"
+        }  # fmt: skip
+        return all(
+            record.n_a == own.get((policy, record.mission), record.n_a)
+            for record in self.verdicts for policy in (record.policy_a, record.policy_b)
+        )  # fmt: skip
+
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready data."""
         tables = (

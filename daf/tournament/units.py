@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from math import nan
+from math import nan, sqrt
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -73,7 +73,7 @@ def ratio_units(parts: Iterable[Weighted]) -> dict[int, float]:
 
 
 def units_by_checkpoint(parts: Mapping[int | None, Iterable[Weighted]]) -> MapUnits | None:
-    """The units of several checkpoints; maps that one of them lacks have its mean. None: one has no scores."""
+    """The units of several checkpoints, on the maps of all. None: one has no scores."""
     return _joined({seed: ratio_units(found) for seed, found in parts.items()})
 
 
@@ -82,13 +82,43 @@ def _joined(columns: Mapping[int | None, Mapping[int, float]]) -> MapUnits | Non
     if not columns or not all(columns.values()):
         return None
     seeds = tuple(sorted(set().union(*columns.values())))
-    return MapUnits(seeds, tuple(columns), np.array([_on(seeds, column) for column in columns.values()]).T)
+    return MapUnits(seeds, tuple(columns), _on_maps(seeds, list(columns.values())).T)
 
 
-def _on(seeds: Sequence[int], column: Mapping[int, float]) -> Array:
-    """The units on these maps; one that is missing is the mean."""
-    mean = float(np.mean(list(column.values())))
-    return np.array([column.get(seed, mean) for seed in seeds])
+def _on_maps(seeds: Sequence[int], columns: Sequence[Mapping[int, float]]) -> Array:
+    """Units by map as units of all these maps, [columns, maps]: with the same mean, and the same error of the mean.
+
+    A map that a column lacks has its mean; the others are as much farther from it as the mean of n maps is less sure
+    than the mean of all N, whose variance divides by N (N - 1) and not by n (n - 1). How much a column of one map
+    varies is unknown: it counts as varying as the other columns do.
+    """
+    total, units = len(seeds), np.empty((len(columns), len(seeds)))
+    variances = [float(np.var(list(column.values()), ddof=1)) for column in columns if len(column) > 1]
+    for row, column in zip(units, columns, strict=True):
+        n, mean = len(column), float(np.mean(list(column.values())))
+        if n == total:
+            row[:] = [column[seed] for seed in seeds]
+        elif n > 1:
+            factor = sqrt(total * (total - 1) / (n * (n - 1)))
+            row[:] = [mean + factor * (column.get(seed, mean) - mean) for seed in seeds]
+        else:
+            spread = sqrt(float(np.mean(variances))) if variances else 0.0
+            row[:] = [mean + (total - 1 if seed in column else -1) * spread for seed in seeds]
+    return units
+
+
+def on_common_maps(parts: Sequence[MapUnits]) -> list[MapUnits]:
+    """The units of several policies on one mission as units of all their maps, with the same means and errors."""
+    seeds = tuple(sorted(set().union(*(part.env_seeds for part in parts))))
+    return [
+        part if part.env_seeds == seeds
+        else MapUnits(
+            seeds,
+            part.train_seeds,
+            _on_maps(seeds, [dict(zip(part.env_seeds, column, strict=True)) for column in part.values.T.tolist()]).T,
+        )
+        for part in parts
+    ]  # fmt: skip
 
 
 # ---- of candidates and replacements -----------------------------------------------------------------------
@@ -125,7 +155,9 @@ def _weighted_units(rows: Sequence[MatchScore], weights: Mapping[int, float] | L
     if not parts:
         return {}
     total, seeds = sum(shares.values()), sorted(set().union(*parts.values()))
-    units = sum(shares[count] / total * _on(seeds, part) for count, part in parts.items())
+    units = sum(
+        shares[count] / total * row for count, row in zip(parts, _on_maps(seeds, list(parts.values())), strict=True)
+    )
     return dict(zip(seeds, np.asarray(units).tolist(), strict=True))
 
 
@@ -215,10 +247,8 @@ def _checkpoint_interval(
 ) -> Interval:
     if theirs is None:
         return mean_interval([_clean(part.checkpoint_means, part) for part in mine], level)
-    both = list(zip(mine, theirs, strict=True))
-    if all(a.env_seeds == b.env_seeds for a, b in both):
-        return mean_interval([_clean(a.minus(b).checkpoint_means, a, b) for a, b in both], level)
-    return _crossed_interval(value, [run_table(mine, trained=False), run_table(theirs, trained=False)], level)
+    both = [on_common_maps(pair) for pair in zip(mine, theirs, strict=True)]
+    return mean_interval([_clean(a.minus(b).checkpoint_means, a, b) for a, b in both], level)
 
 
 def _recipe_interval(

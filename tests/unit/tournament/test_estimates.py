@@ -15,6 +15,7 @@ from daf.tournament.estimates import ValueRecord, seat_records, value_records
 from daf.tournament.league import read_league
 from daf.tournament.scores import MatchScores
 from daf.tournament.units import MapUnits, estimate, ratio_units, value_units
+from daf.tournaments import daf_analyze_league
 from tests.unit.tournament.simulated import matches_of, noise, played, seats_of, shared, tournament
 
 LEVEL = 0.95
@@ -104,7 +105,7 @@ def test_a_single_map_has_no_interval() -> None:
     assert np.isnan([record.low, record.over_high]).all()
 
 
-def test_unpaired_maps_give_welchs_interval() -> None:
+def test_the_error_of_a_difference_on_other_maps_is_that_of_two_samples() -> None:
     rng = np.random.default_rng(0)
     x, y = rng.normal(1, 1, 9), rng.normal(0, 3, 12)
     mine, theirs = (
@@ -112,8 +113,51 @@ def test_unpaired_maps_give_welchs_interval() -> None:
         for start, values in ((0, x), (100, y))
     )
     found = estimate([mine], LEVEL, minus=[theirs])
-    expected = stats.ttest_ind(x, y, equal_var=False).confidence_interval(LEVEL)
-    assert (found.interval.low, found.interval.high) == pytest.approx(tuple(expected))
+    error = np.sqrt(x.var(ddof=1) / 9 + y.var(ddof=1) / 12)
+    half = stats.t.ppf(0.975, 20) * error
+    assert found.value == pytest.approx(x.mean() - y.mean())
+    assert found.interval.low <= found.value - half + 1e-9
+    assert found.interval.high >= found.value + half - 1e-9
+    assert found.interval.high - found.interval.low < 2.3 * half  # with Hall's, which allows for skewness
+
+
+def test_numbers_of_seats_on_other_maps_are_as_sure_as_each_of_them() -> None:
+    """Means of 8 matches each, no two on the same map: the variance of their mean is the mean of theirs, by 4."""
+    rng = np.random.default_rng(1)
+    scores = {seats: rng.normal(seats, seats, 8) for seats in (1, 2, 3, 4)}
+    rows = [match_row(seats, 10 * seats + n, score) for seats, own in scores.items() for n, score in enumerate(own)]
+    units = value_units(read_league(rows), "c", "league", "uniform")
+    assert units is not None
+    means, variances = ([getattr(own, name)(**how) for own in scores.values()] for name, how in (
+        ("mean", {}), ("var", {"ddof": 1})
+    ))  # fmt: skip
+    assert units.values.mean() == pytest.approx(np.mean(means))
+    assert units.values.var(ddof=1) / 32 == pytest.approx(sum(variances) / 8 / 4**2)
+
+
+def test_a_number_of_seats_on_one_map_varies_as_the_others_do() -> None:
+    rows = [match_row(1, n, score) for n, score in enumerate((1.0, 2.0, 6.0))] + [match_row(2, 9, 5.0)]
+    units = value_units(read_league(rows), "c", "league", "uniform")
+    assert units is not None
+    assert units.values.mean() == pytest.approx((3 + 5) / 2)
+    variance = 7.0  # of 1, 2, 6, and therefore of the single 5, too
+    assert units.values.var(ddof=1) / 4 == pytest.approx((variance / 3 + variance) / 4)
+
+
+def test_pairs_with_other_maps_differ_as_their_values_do() -> None:
+    rng = np.random.default_rng(0)
+    alone = [match_row(4, n, 10 + rng.normal(0, 0.1)) for n in range(10)]
+    both = [
+        match_row(2, 10 + n, 1 + rng.normal(0, 0.1)) | {"policy": policy} for n in range(10) for policy in ("c", "d")
+    ]
+    results = daf_analyze_league([*alone, *both], num_resamples=200)
+    pair = results.candidates.pairs[0]  # type: ignore[union-attr]
+    value = {record.policy: record for record in results.values if record.seats is None}
+    assert (pair.mean_a, pair.mean_b) == pytest.approx((value["c"].mean, value["d"].mean))
+    assert pair.difference == pytest.approx(value["c"].mean - value["d"].mean)
+    assert pair.interval_low < pair.difference < pair.interval_high
+    assert not results.same_maps
+    assert daf_analyze_league(both, num_resamples=200).same_maps
 
 
 # ---- seats ------------------------------------------------------------------------------------------------
@@ -171,12 +215,13 @@ def test_the_average_weighs_policies_alike_however_many_seeds_they_have() -> Non
 
 
 def test_a_map_that_one_number_of_seats_lacks_counts_as_its_mean() -> None:
-    """By hand: half of (1, 2, 6), and half of (5, 7), whose missing third map counts as 6."""
+    """By hand: half of (1, 2, 6), and half of (5, 7), whose missing third map counts as 6. Of the mean of two maps, the
+    variance is 2 / 2; as a mean over three, two of them differ from 6 by the root of 3."""
     rows = [match_row(1, number, score) for number, score in ((1, 1.0), (2, 2.0), (3, 6.0))]
     rows += [match_row(2, number, score) for number, score in ((1, 5.0), (2, 7.0))]
     units = value_units(read_league(rows), "c", "league", "uniform")
     assert units is not None
-    assert units.values.ravel().tolist() == [3.0, 4.5, 6.0]
+    assert units.values.ravel() == pytest.approx([3.5 - np.sqrt(3) / 2, 4.0 + np.sqrt(3) / 2, 6.0])
 
 
 def match_row(seats: int, number: int, score: float, **more: Any) -> dict[str, Any]:
