@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 from math import isnan, nan
 from typing import Any
@@ -11,7 +12,13 @@ import pytest
 from scipy import integrate, stats
 
 from daf.config import DAFComparisonConfig
-from daf.statistics.learning_curves import area_under_curve, compare_curves, median_of_censored, steps_to_score
+from daf.statistics.learning_curves import (
+    _with_constant_steps,
+    area_under_curve,
+    compare_curves,
+    median_of_censored,
+    steps_to_score,
+)
 from daf.statistics.learning_records import LearningCurves, LearningPair, TrainingCurve
 from daf.statistics.learning_sentences import lines
 
@@ -240,3 +247,17 @@ def test_tables_survive_plain_data() -> None:
     }  # fmt: skip
     nothing = compare_curves({}, config("a", "b"))
     assert (nothing.runs, nothing.pairs, nothing.notes) == ((), (), ())
+
+
+def test_a_pair_with_an_exact_test_joins_the_tests_of_the_other_pairs() -> None:
+    """Two pairs alone have p = 0.03; with a third one, of constant steps, they are adjusted for three tests."""
+    other = LearningPair(
+        quantity="steps", mission="m", policy_a="a", policy_b="b", n_a=5, n_b=5, mean_a=1.0, mean_b=2.0,
+        difference=-1.0, interval_low=-1.5, interval_high=-0.5, interval_method="Welch", test="Welch t-test", p=0.03,
+        p_holm=0.03, n_tests=2, verdict="better", caution="", reason="",
+    )  # fmt: skip
+    constant = replace(other, policy_b="c", p=nan, p_holm=nan, verdict="insufficient data", reason="nothing varies")
+    found = _with_constant_steps([other, replace(other, policy_b="d"), constant], 0.05)
+    assert [one.n_tests for one in found] == [3, 3, 3]
+    assert [one.p_holm for one in found] == pytest.approx([0.06, 0.06, 3 * 2 / 252])
+    assert [one.verdict for one in found] == ["inconclusive", "inconclusive", "better"]

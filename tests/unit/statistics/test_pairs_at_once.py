@@ -56,6 +56,13 @@ def copied(frame: pd.DataFrame) -> Any:
     )  # fmt: skip
 
 
+def few_against_many(frame: pd.DataFrame) -> pd.DataFrame:
+    """Twenty seeds of p1, eight times as far apart, against six of each other policy."""
+    many = frame["policy"] == "p1"
+    frame = frame.assign(score=frame["score"].where(~many, 8 * frame["score"]))
+    return frame[many | (frame["seed"] < 6)]
+
+
 CASES: dict[str, tuple[pd.DataFrame, dict[str, Any]]] = {
     "all pairs": (table(), {}),
     "a reference": (table(), {"reference": "p2"}),
@@ -71,6 +78,8 @@ CASES: dict[str, tuple[pd.DataFrame, dict[str, Any]]] = {
     "runs per mission": (table(), {"trainings": "per_mission"}),
     "two seeds": (table(seeds=2), {}),
     "one seed": (table(seeds=1), {}),
+    "three seeds, too few for a permutation": (table(missions=1, seeds=3), {}),
+    "few seeds against many that are far apart": (few_against_many(table(missions=1, seeds=20)), {}),
     "ten seeds, too many to enumerate": (table(policies=3, missions=1, seeds=10), {}),
     "twelve seeds": (table(policies=3, seeds=12), {}),
     "these episodes": (table(), {"recipe_claim": "these_episodes"}),
@@ -307,3 +316,20 @@ def test_rows_are_chosen_by_estimand_and_mission() -> None:
         plain = chosen_records(list(found), estimand, mission=mission)
         assert [repr(record) for record in chosen] == [repr(record) for record in plain]
         assert len(chosen) > 5
+
+
+def test_few_seeds_beside_many_have_the_caution_of_unequal_spread() -> None:
+    found = compare(few_against_many(table(missions=1, seeds=20)))
+    cautions = {(one.policy_a, one.policy_b): one.caution for one in chosen_records(found, "recipes", mission="m0")}
+    assert cautions["p0", "p1"].startswith("one side's training seeds vary 6 times as much")
+    assert cautions["p0", "p2"] == ""
+
+
+def test_three_seeds_a_side_are_decided_by_welch_alone() -> None:
+    """A permutation of three and three seeds has no p below 0.1, which says nothing against the other test."""
+    found = compare(table(policies=2, missions=1, seeds=3).assign(score=lambda frame: frame["score"] * 0.1
+                                                                  + 5 * (frame["policy"] == "p0")))  # fmt: skip
+    (record,) = chosen_records(found, "recipes", mission="m0")
+    assert record.test == "Welch t-test on seed means"
+    assert record.p < 0.01
+    assert record.verdict == "better"

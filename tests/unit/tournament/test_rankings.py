@@ -15,6 +15,7 @@ from daf.tournament.comparisons import (
     compare_with_replacement,
     interim_analyses,
     play_until_settled,
+    unsettled,
 )
 from daf.tournament.league import read_league
 from daf.tournament.matches import interim_sizes
@@ -48,6 +49,24 @@ def votes_of(config: Any, rewards: Any) -> Preferences:
 
 
 # ---- preferences ------------------------------------------------------------------------------------------
+
+
+def test_teams_with_a_third_do_not_vote_about_a_pair_that_meets_elsewhere() -> None:
+    """On map 0 a beats b; on map 1 b scores more beside c than a does, which counts only for pairs that never meet."""
+
+    def match(number: int, **scores: float) -> list[dict[str, Any]]:
+        return [
+            {"match": "-".join(scores), "map": number, "policy": policy, "seats": 1, "score": score}
+            for policy, score in scores.items()
+        ]
+
+    apart = [*match(1, a=1.0, c=9.0), *match(1, b=7.0, c=9.0)]
+    met = preferences(read_league([*match(0, a=5.0, b=3.0), *apart]))
+    a, b = (met.policies.index(policy) for policy in "ab")
+    np.testing.assert_array_equal(met.wins[:, a, b], [1.0, np.nan])
+    never = preferences(read_league(apart))
+    a, b = (never.policies.index(policy) for policy in "ab")
+    np.testing.assert_array_equal(never.wins[:, a, b], [0.0])
 
 
 def test_candidates_are_compared_in_the_same_place() -> None:
@@ -252,6 +271,18 @@ def test_an_interim_analysis_is_at_its_own_level() -> None:
         assert interim is not None
         for wide, narrow in zip(interim.pairs, final.pairs, strict=True):
             assert wide.interval_high - wide.interval_low > 1.3 * (narrow.interval_high - narrow.interval_low)
+
+
+@pytest.mark.parametrize("question", ["replacement", "order"])
+def test_a_question_is_settled_at_the_level_of_the_interim_analysis(question: str) -> None:
+    config = tournament(candidates=["c", "d"], episodes=16, question=question)
+    scores = played(config, matches_of(config), skilled({"c": 2.0, "d": -2.0}))
+    pairs = (compare_with_replacement if question == "replacement" else compare_candidates)(scores, config)
+    assert pairs is not None
+    p = max(record.p_holm for record in pairs.headline_records("checkpoints"))
+    assert 0.0001 < p < 0.02
+    assert unsettled(scores, config, 1 - 1.1 * p) == []
+    assert unsettled(scores, config, 1 - 0.9 * p) != []
 
 
 def test_without_a_comparison_nothing_is_settled() -> None:
