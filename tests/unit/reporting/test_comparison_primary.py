@@ -88,6 +88,8 @@ def test_methods_name_the_tests_of_the_quantity_that_decides(both: Made) -> None
     if results.config.primary == "iqm":
         assert used == {"Yuen's test of IQMs", "bootstrap test of the IQM"}
         there, missing = ("Yuen's test of dependent samples", "Biometrika 1974", "section 5.9.5"), ("sign test",)
+        assert "All missions have the same weight in means." in methods
+        assert "so a mission with more units weighs more" in methods
     else:
         assert {name.split(":")[0] for name in used} == {
             "sign test",
