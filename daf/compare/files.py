@@ -35,6 +35,7 @@ def deliver(results: ComparisonResults, output_dir: str | Path | None, verbose: 
         from daf.reporting.checklist import reporting_checklist, write_checklist
         from daf.reporting.comparison_page import PageOptions, render_results
 
+        results = _with_note_on_omitted(results)
         folder = results.write(user_path(output_dir, "output_dir"))
         options = PageOptions(files=(*FILES, CHECKLIST))
         render_results(results, folder / "report.html", folder / "figures", options=options)
@@ -78,9 +79,17 @@ def compare_files(
     results = replace(results, notes=(*results.notes, *(f"{note[0].upper()}{note[1:]}." for note in notes)))
     if curves is not None:
         results = replace(results, learning_curves=compare_curves(curves, labelled))
+    results = _with_note_on_omitted(results)
     results.write(folder, curves=curves)
     shutil.rmtree(Path(folder) / PARTIAL, ignore_errors=True)  # of an earlier run, see daf.compare.partial
     return results
+
+
+def _with_note_on_omitted(results: ComparisonResults) -> ComparisonResults:
+    from daf.statistics.export import note_on_omitted
+
+    note = note_on_omitted(results.episodes)
+    return replace(results, notes=(*results.notes, note)) if note and note not in results.notes else results
 
 
 def with_labels(config: DAFComparisonConfig, episodes: pd.DataFrame) -> DAFComparisonConfig:

@@ -31,7 +31,7 @@ from daf.reporting.templating import with_script_hashes
 from daf.reporting.viewpoint import Viewpoint
 from daf.statistics import calibration, pair_files, sentences
 from daf.statistics.progress import Progress
-from daf.statistics.records import Estimand
+from daf.statistics.records import PRIMARY_NAMES, Estimand
 from daf.statistics.results import FILES, HEADINGS, ComparisonResults
 from daf.system.files import write_bytes, write_text
 from daf.system.nouns import number_of
@@ -41,7 +41,6 @@ from daf.system.shares import Advance, in_shares
 FEW_FIGURES = 16  # up to which copies of the process cost more time than they save
 FEW_MISSIONS = 3  # with more, the page links to their histograms
 MOST_PICTURES = 60  # policies; with more, charts below the first have no picture for readers without scripts
-PRIMARY_NAMES = {"mean": "mean", "iqm": "IQM", "probability_of_improvement": "probability of improvement"}
 
 
 class _Mode(TypedDict):

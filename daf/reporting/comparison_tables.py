@@ -11,7 +11,7 @@ from daf.reporting.page import VERDICT_WORDS, FailureLine, listed
 from daf.reporting.viewpoint import Viewpoint
 from daf.statistics import sentences
 from daf.statistics.pair_table import chosen_records
-from daf.statistics.records import OVERALL, PairRecord, RankRecord, SummaryRecord, Verdict
+from daf.statistics.records import OVERALL, PairRecord, RankRecord, SummaryRecord, Verdict, changed, estimate_of
 from daf.statistics.results import ComparisonResults
 from daf.system.columns import to_rows
 from daf.system.nouns import number_of
@@ -138,9 +138,15 @@ def pair_rows(view: Viewpoint) -> list[Row]:
     seen = [view.seen(record) for record in records]
     seen.sort(key=lambda r: (r.policy_a != view.policy, rank[r.policy_a], rank[r.policy_b], r.mission != OVERALL))
     rows = to_rows(seen)
-    for row in rows:
+    for row, record in zip(rows, seen, strict=True):
         row["mine"] = row["policy_a"] == view.policy
+        row["decisive"] = decisive(view, record)
     return rows
+
+
+def decisive(view: Viewpoint, record: PairRecord) -> tuple[float, float, float]:
+    """The quantity that the comparison declares, with its interval, also of a pair without a test of it."""
+    return estimate_of(changed(record, primary=view.results.config.primary))
 
 
 def count_of_tests(results: ComparisonResults) -> int:
@@ -202,7 +208,7 @@ def matrix(view: Viewpoint) -> Mapping[tuple[str, str], Row]:
         for seen in (record, sentences.mirrored(record)):
             cells[_names(seen)] = {
                 "verdict": seen.verdict,
-                "difference": seen.difference,
+                "value": decisive(view, seen)[0],
                 # colours are the view's, so a verdict against it is red in both of its cells
                 "colour": view.seen(record).verdict.split()[0] if view.policy in _names(seen) else "neutral",
             }

@@ -247,7 +247,7 @@ def _of_one_pair(subject: str, record: PairRecord, where: str, words: sentences.
     other = f"the recipe {record.policy_b}" if subject.startswith("the recipe") and record.n_b else record.policy_b
     value, low, high = estimate_of(record)
     level = f"{100 * words.level:.4g} % interval {span(low, high)}"
-    unit = f"{words.unit} of the IQM" if record.primary == "iqm" else words.unit
+    unit = sentences.unit_of(record.primary, words.unit)
     chance = record.primary == "probability_of_improvement"
     size = f"with a probability of {number(value)}" if chance else f"by {number(abs(value))} {unit}"
     if record.verdict in ("better", "worse"):

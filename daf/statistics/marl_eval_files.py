@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -13,7 +14,10 @@ if TYPE_CHECKING:
     import pandas as pd
 
 RETURNS = ("return", "mean_episode_return", "episode_return", "mean_return", "score")  # marl-eval's users' names
-ABSOLUTE = "absolute_metrics"  # of a run's best policy
+ABSOLUTE = "absolute_metrics"  # of a run's best policy; in DAF's own files, of the episodes that it compared
+OWN_ENVIRONMENTS = ("cogames", "cogames_incomplete")  # of DAF's own files
+FIXED = "without_training_seed"  # in DAF's own files, the run of a policy without training seeds; others repeat it
+OWN_RUN = re.compile(rf"run_\d+|{FIXED}")
 NOTES = "daf.notes"  # the attribute of a frame with notes on how it was read
 NOT_EVALUATED = "leave out a run that was not evaluated"
 Place = tuple[str, str, str, str]  # environment, task, algorithm, run
@@ -23,7 +27,7 @@ def from_marl_eval(files: Mapping[str, Mapping[str, Any]]) -> pd.DataFrame:
     """Rows of one or several files, by name, whose runs are taken together.
 
     A run counts with its `absolute_metrics`, else with its last step. The environment is part of a mission's name if
-    several have a task of that name.
+    several have a task of that name. A policy whose run is named `FIXED` has no training seeds.
 
     Raises:
         BadInputError: another layout, a run in two files, or no scores.
@@ -38,12 +42,14 @@ def from_marl_eval(files: Mapping[str, Mapping[str, Any]]) -> pd.DataFrame:
                 hint = "leave one of the files out, or name its runs otherwise"
                 raise BadInputError("each run in one file", found, where, hint)
             runs[place] = where, values, is_absolute
+    fixed = {place[:3] for place in runs if place[3] == FIXED}
+    runs = {place: run for place, run in runs.items() if place[:3] not in fixed or place[3] == FIXED}
     environments = Counter(task for _, task in {place[:2] for place in runs})
     rows = [
         {
             "policy": algorithm,
             "mission": f"{environment}/{task}" if environments[task] > 1 else task,
-            "train_seed": run,
+            "train_seed": None if run == FIXED else run,
             "episode": number,
             "score": value,
         }
@@ -63,7 +69,7 @@ def from_marl_eval(files: Mapping[str, Mapping[str, Any]]) -> pd.DataFrame:
 
 
 def _runs_of(data: Mapping[str, Any], where: str) -> list[tuple[Place, list[Any], bool]]:
-    """Each run, its scores, and whether they are absolute metrics."""
+    """Each run, its scores, and whether they are absolute metrics as marl-eval means them."""
     found = []
     for environment, tasks in data.items():
         for task, algorithms in _level(tasks, where, environment).items():
@@ -72,7 +78,8 @@ def _runs_of(data: Mapping[str, Any], where: str) -> list[tuple[Place, list[Any]
                     place = (environment, task, algorithm, run)
                     values = _last_returns(_level(steps, where, *place), f"{where}: {' / '.join(map(str, place))}")
                     found.append((place, values, bool(steps.get(ABSOLUTE))))
-    return found
+    is_own = set(data) <= set(OWN_ENVIRONMENTS) and all(OWN_RUN.fullmatch(str(place[3])) for place, _, _ in found)
+    return [(place, values, is_absolute and not is_own) for place, values, is_absolute in found]
 
 
 def _level(content: Any, where: str, *place: object) -> Mapping[str, Any]:

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from math import ceil, isfinite, log10
 
-from daf.config import DAFComparisonConfig
+from daf.config import DAFComparisonConfig, Primary
 from daf.statistics.records import MIRRORED, OVERALL, Estimand, PairRecord, SummaryRecord, estimate_of
 from daf.system.nouns import number_of
 
@@ -149,6 +149,7 @@ class Words:
         unit: of scores.
         runs: what the units of recipes are called.
         margin: the declared margin of equivalence, if there is one.
+        primary: the quantity that the margin is about.
     """
 
     level: float
@@ -156,17 +157,24 @@ class Words:
     unit: str = "reward per agent"
     runs: str = "training seeds"
     margin: float | None = None
+    primary: Primary = "mean"
 
 
 def words_of(config: DAFComparisonConfig, missions: int, unit: str) -> Words:
     runs = "training runs" if config.trainings == "per_mission" else "training seeds"
-    margin = config.equivalence_margin
-    return Words(level=config.confidence_level, missions=missions, unit=unit, runs=runs, margin=margin)
+    margin, primary = config.equivalence_margin, config.primary
+    level = config.confidence_level
+    return Words(level=level, missions=missions, unit=unit, runs=runs, margin=margin, primary=primary)
+
+
+def unit_of(primary: Primary, unit: str) -> str:
+    """The unit of differences: 'points', or 'points of the IQM'."""
+    return f"{unit} of the IQM" if primary == "iqm" else unit
 
 
 def within(words: Words) -> str:
-    """' within ±0.50 points': the margin that equivalence is about; empty without one."""
-    return "" if words.margin is None else f" within ±{number(words.margin)} {words.unit}"
+    """' within ±0.50 points': the margin that equivalence is about, and of what; empty without one."""
+    return "" if words.margin is None else f" within ±{number(words.margin)} {unit_of(words.primary, words.unit)}"
 
 
 def verdict_sentence(record: PairRecord, words: Words) -> str:
@@ -179,7 +187,7 @@ def verdict_sentence(record: PairRecord, words: Words) -> str:
     value, low, high = estimate_of(record)
     bounds = span(low, high)
     interval = f"{100 * words.level:.4g} % interval {bounds}" if bounds != UNKNOWN else "no interval"
-    difference, unit = number(value), f"{words.unit} of the IQM" if record.primary == "iqm" else words.unit
+    difference, unit = number(value), unit_of(record.primary, words.unit)
     if record.primary == "probability_of_improvement":
         text = _improvement_sentence(record, a, b, where, interval, grounds)
         if record.verdict == "inconclusive":
@@ -188,7 +196,8 @@ def verdict_sentence(record: PairRecord, words: Words) -> str:
         text = f"{a} beats {b} {where} by {difference} {unit}, {interval} ({grounds})."
     elif record.verdict == "equivalent":
         margin = within(words)
-        text = f"{a} and {b} are equivalent {where}{margin}: they differ by {difference}, {interval} ({grounds})."
+        they = "their IQMs" if record.primary == "iqm" else "they"
+        text = f"{a} and {b} are equivalent {where}{margin}: {they} differ by {difference}, {interval} ({grounds})."
     elif record.verdict == "inconclusive":
         text = (
             f"No difference between {a} and {b} is shown {where}: {difference} {unit}, {interval} ({grounds}, "

@@ -203,8 +203,20 @@ COMPARISONS = [
     File(
         f"{COMPARISON}/marl_eval.json",
         "compare_policies",
-        "The same scores for marl-eval: environment → mission → policy → `run_{n}` → step → metric → values.",
-        (Keys(listed("cogames | mapping | the only environment")),),
+        "The same scores for marl-eval: environment → mission → policy → `run_{n}` → step → metric → values. The "
+        "layout has no numbers of episodes. So lists have only the episodes of a mission that every policy and "
+        "training seed has a score of, and a note of the comparison says how many it omits. Compared again from this "
+        "file, the same place in two lists is the same episode, and training seeds are called `run_{n}`. A policy "
+        "without training seeds has a run `without_training_seed`, and copies of it as `run_{n}` where others were "
+        "trained, since marl-eval needs as many runs of each.",
+        (
+            Keys(
+                listed("""
+                cogames | mapping | missions that all policies played
+                cogames_incomplete | mapping | missions that only some of them played; missing if there are none
+                """)
+            ),
+        ),
     ),
     File(
         f"{COMPARISON}/learning_curves.csv",

@@ -12,8 +12,9 @@ import pytest
 
 from daf.comparison import daf_compare_scores
 from daf.errors import BadInputError
-from daf.statistics.export import marl_eval_layout
+from daf.statistics.export import marl_eval_layout, note_on_omitted
 from daf.statistics.learning_records import TrainingCurve
+from daf.statistics.marl_eval_files import NOTES
 from daf.statistics.score_files import read_scores
 
 
@@ -55,8 +56,8 @@ def episodes(seeds: dict[str, tuple[int | None, ...]], missions: dict[str, tuple
     rng = np.random.default_rng(0)
     rows = [
         {"policy": policy, "checkpoint": f"{policy}-seed-{seed}", "train_seed": seed, "mission": mission,
-         "mean_reward": rng.normal(), "success": None}
-        for policy, own in seeds.items() for mission in missions[policy] for seed in own for _ in range(4)
+         "env_seed": episode, "mean_reward": rng.normal(), "success": None}
+        for policy, own in seeds.items() for mission in missions[policy] for seed in own for episode in range(4)
     ]  # fmt: skip
     return pd.DataFrame(rows)
 
@@ -72,12 +73,85 @@ def test_unequal_seeds_fixed_policies_and_missing_missions_are_readable() -> Non
     assert set(found) == {"many", "few", "random", "a", "a;"}
     assert {values.shape for values in found.values()} == {(2, 2)}
     tasks = layout["cogames"].values()
-    assert {len(task["random"]) for task in tasks} == {2}  # as many runs as the algorithms with fewest
+    # as many runs as the algorithms with fewest, and the one of which they are copies
+    assert [list(task["random"]) for task in tasks] == [["run_1", "run_2", "without_training_seed"]] * 2
     means = frame.groupby(["policy", "checkpoint", "mission"])["mean_reward"].mean()
     assert found["few"][1].tolist() == pytest.approx([means["few", "few-seed-9", mission] for mission in both])
     assert found["random"][0].tolist() == found["random"][1].tolist()
     assert list(layout["cogames_incomplete"]) == ["rare"]
     assert len(layout["cogames"]["big"]["many"]) == 4  # nothing is lost
+
+
+def paired() -> pd.DataFrame:
+    """Two fixed policies, of which one is ahead by 0.5 in episodes that vary a lot; an episode of the other failed."""
+    rng = np.random.default_rng(1)
+    env = rng.normal(0, 5, 16)
+    rows = [
+        {"policy": policy, "mission": "m", "episode": episode, "score": env[episode] + gain + 0.3 * rng.normal()}
+        for policy, gain in (("a", 0.5), ("b", 0.0)) for episode in range(16)
+    ]  # fmt: skip
+    frame = pd.DataFrame(rows)
+    frame.loc[(frame["policy"] == "b") & (frame["episode"] == 2), "score"] = np.nan
+    return frame
+
+
+def test_lists_stay_aligned_where_an_episode_failed(tmp_path: Path) -> None:
+    results = daf_compare_scores(paired(), num_resamples=200, output_dir=tmp_path)
+    again = daf_compare_scores(tmp_path / "marl_eval.json", num_resamples=200)
+    (before,), (after,) = ([r for r in one.lead_records() if r.policy_a == "a"] for one in (results, again))
+    assert (before.verdict, before.n_a) == ("better", 15)
+    assert (after.verdict, after.n_a) == ("better", 15)
+    assert (after.difference, after.p) == pytest.approx((before.difference, before.p), rel=0.05)
+    kept = paired().query("policy == 'a' and episode != 2")["score"].tolist()
+    layout = json.loads((tmp_path / "marl_eval.json").read_text())["cogames"]["m"]
+    assert [run["absolute_metrics"]["return"] for run in layout["a"].values()] == [kept]
+    note = "From marl_eval.json, episodes are omitted of which not every policy and training seed has a score: 1 of 16"
+    assert [text for text in results.notes if "marl_eval.json" in text] == [f"{note} on m."]
+    whole = daf_compare_scores(paired().query("episode != 2"), num_resamples=200, output_dir=tmp_path)
+    assert not [text for text in whole.notes if "marl_eval.json" in text]
+
+
+def test_lists_hold_the_common_episodes_in_order_and_missions_without_one_are_left_out() -> None:
+    frame = episodes({"a": (None,), "b": (None,)}, {"a": ("m", "k"), "b": ("m", "k")})
+    frame.loc[(frame["policy"] == "b") & (frame["mission"] == "k"), "env_seed"] += 4
+    assert list(marl_eval_layout(frame)["cogames"]) == ["m"]
+    assert note_on_omitted(frame).endswith("a score: 8 of 8 on k.")
+    shuffled = frame.sort_values(["policy", "mean_reward"])  # lists are in the order of episodes, whatever that of rows
+    for policy in "ab":
+        expected = frame[(frame["policy"] == policy) & (frame["mission"] == "m")]["mean_reward"].tolist()
+        (run,) = marl_eval_layout(shuffled)["cogames"]["m"][policy].values()
+        assert run["absolute_metrics"]["return"] == expected
+
+
+def test_a_fixed_rival_is_read_back_as_fixed(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    rows = [
+        {"policy": policy, "mission": "m", "train_seed": seed, "episode": episode, "score": rng.normal(gain)}
+        for policy, gain, seeds in (("mine", 3.0, range(5)), ("base", 0.0, [None])) for seed in seeds
+        for episode in range(6)
+    ]  # fmt: skip
+    results = daf_compare_scores(pd.DataFrame(rows), num_resamples=200, output_dir=tmp_path)
+    again = daf_compare_scores(tmp_path / "marl_eval.json", num_resamples=200)
+    for one in (results, again):
+        (record,) = one.headline_records("recipes")
+        assert {record.policy_a: record.n_a, record.policy_b: record.n_b} == {"mine": 5, "base": None}
+    assert {r.policy: r.n_episodes for r in again.summary} == {"mine": 6, "base": 6}
+    assert matrices(json.loads((tmp_path / "marl_eval.json").read_text()))["return"]["base"].shape == (5, 1)
+
+
+def test_fixed_policies_alone_have_no_training_seeds_when_read_back(tmp_path: Path) -> None:
+    daf_compare_scores(paired(), num_resamples=200, output_dir=tmp_path)
+    again = daf_compare_scores(tmp_path / "marl_eval.json", num_resamples=200)
+    assert not any(record.trained for record in again.summary)
+    found = matrices(json.loads((tmp_path / "marl_eval.json").read_text()))["return"]
+    assert {values.shape for values in found.values()} == {(1, 1)}  # no run counts twice
+
+
+def test_the_absolute_metrics_of_daf_are_not_those_of_a_best_policy() -> None:
+    steps = {"step_1": {"step_count": 1, "return": [1.0]}, "absolute_metrics": {"return": [2.0]}}
+    for environment, run, noted in (("cogames", "run_1", False), ("smax", "run_1", True), ("cogames", "seed_1", True)):
+        notes = read_scores({environment: {"m": {"a": {run: steps}}}}).attrs.get(NOTES, [])
+        assert bool(notes) == noted
 
 
 def test_names_that_differ_in_case_only_stay_apart() -> None:

@@ -84,6 +84,18 @@ def test_an_interval_that_excludes_zero_without_a_winner_is_explained(changes: d
     assert found == (why and f"the interval excludes 0, {why}")
 
 
+def test_equivalence_names_the_quantity_that_lies_within_the_margin() -> None:
+    record = undecided(
+        verdict="equivalent", difference=0.12, iqm_difference=0.02, iqm_low=-0.3, iqm_high=0.4, primary="iqm"
+    )
+    assert verdict_sentence(record, Words(level=0.95, missions=2, margin=0.6, primary="iqm")) == (
+        "The recipe a and the recipe b are equivalent over 2 missions within ±0.60 reward per agent of the IQM: their "
+        "IQMs differ by 0.02, 95 % interval −0.30 to 0.40 (5 and 5 training seeds)."
+    )
+    means = verdict_sentence(replace(record, primary="mean"), Words(level=0.95, missions=2, margin=0.6))
+    assert "within ±0.60 reward per agent: they differ by 0.12, 95 %" in means
+
+
 def test_an_undecided_probability_whose_interval_excludes_one_half_is_explained() -> None:
     record = undecided(
         primary="probability_of_improvement", p_improvement=0.7, p_improvement_low=0.55, p_improvement_high=0.85
@@ -196,3 +208,10 @@ def test_a_number_has_no_more_decimals_than_its_interval() -> None:
     assert number_within(-0.0033, None, None) == f"{minus}0.0033"
     assert number_within(-3.2, -4.0, -1.0) == f"{minus}3.20"
     assert number_within(None, None, None) == "\N{EN DASH}"
+
+
+def test_results_name_the_quantity_of_their_margin() -> None:
+    options = {"seeds": 1, "n": 60, "equivalence_margin": 1.5}
+    sentence = compared({"a": 0.0, "b": 0.0}, primary="iqm", **options).verdicts("checkpoints")[0]
+    assert "within ±1.50 points of the IQM: their IQMs differ by" in sentence
+    assert "within ±1.50 points: they differ by" in compared({"a": 0.0, "b": 0.0}, **options).verdicts("checkpoints")[0]
