@@ -293,14 +293,14 @@ def open_pairs(results: Found) -> list[OpenPair]:
 
 
 def _open_pair(record: PairRecord, alpha: float) -> OpenPair:
-    a, b = (_worded(name) for name in (record.policy_a, record.policy_b))
+    a, b = (pool_named(name) for name in (record.policy_a, record.policy_b))
     half, size = (record.interval_high - record.interval_low) / 2, abs(record.difference)
     seen = f"{a} and {b} differ by {number(size)} ({span(record.interval_low, record.interval_high)})"
     maps, had = None, record.n_a or 0
     least = had + missing_units(record, alpha / max(1, record.n_tests))  # with fewer, nothing has a verdict
     if record.verdict in SETTLED:
         return OpenPair(
-            record=record, maps=None, sentence=f"{seen}; more maps would confirm it: {_worded(record.caution)}."
+            record=record, maps=None, sentence=f"{seen}; more maps would confirm it: {pool_named(record.caution)}."
         )
     if record.more_needed is not None and record.n_needed is not None:
         maps = max(record.n_needed, least)
@@ -312,7 +312,7 @@ def _open_pair(record: PairRecord, alpha: float) -> OpenPair:
     else:
         maps = max(had + 1, least, ceil(had * FOR_POWER * (half / size) ** 2))
         more = f"about {_rounded(maps):,} maps instead of {had:,} would show a difference of this size"
-    caution = f"; {_worded(record.caution)}" if record.caution else ""
+    caution = f"; {pool_named(record.caution)}" if record.caution else ""
     return OpenPair(record=record, maps=maps, sentence=f"{seen}: {more}{caution}.")
 
 
@@ -335,7 +335,7 @@ def _with_interval(text: str, low: float, high: float) -> str:
     return f"{text} ({span(low, high)})" if isfinite(low) and isfinite(high) else f"{text}, no interval"
 
 
-def _worded(text: str) -> str:
+def pool_named(text: str) -> str:
     """A name or a text of a comparison, with the pool as people call it."""
     return re.sub(rf"(?<![\w.-]){REPLACEMENT}(?![\w-]|\.\w)", "the pool", text)  # not a part of another's name
 

@@ -243,6 +243,28 @@ def test_a_tournament_stops_when_the_question_is_settled() -> None:
     assert list(interim_analyses(scores.up_to(32), config)) == analyses[:2]
 
 
+@pytest.mark.parametrize(
+    ("ahead", "stops", "why"),
+    [
+        (0.0, 16, "more would not help (c and the pool scored the same in every episode)"),
+        (3.0, 64, "the maximum was reached"),
+    ],
+)
+def test_a_difference_that_never_varies_ends_it_only_if_it_is_0(ahead: float, stops: int, why: str) -> None:
+    config = auto()
+
+    def rewards(players: Any, seed: int) -> list[float]:
+        return [noise(seed).normal() + ahead * any(player.policy == "c" for player in players)] * len(players)
+
+    def play(first: int, stop: int) -> MatchScores:
+        return played(config, matches_of(config), rewards, range(first, stop))
+
+    scores, analyses = play_until_settled(play, config)
+    assert analyses[-1].episodes == stops
+    (note,) = analyze_scores(scores, config).notes
+    assert note.startswith(f"Episodes were added until {why}: {stops} per match. ")
+
+
 def test_an_interim_analysis_is_at_its_own_level() -> None:
     config = tournament(candidates=["c", "d"], episodes=16)
     scores = played(config, matches_of(config), skilled({"c": 0.5}))
