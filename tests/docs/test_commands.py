@@ -1,6 +1,6 @@
 """Snakemake commands that pages, examples and comments name, as Snakemake reads them.
 
-`--configfile` and `--config` take all words up to the next option, so a stage that follows them is read as one of theirs.
+`--configfile` and `--config` take all words up to the next option, also a stage that follows them.
 """
 
 from __future__ import annotations
