@@ -1,11 +1,11 @@
 # DAF: one experiment file defines an environment check, sweeps, training, comparisons, tournaments and a packaged
 # policy.
 #
-#   snakemake -j4                     everything, on this machine
-#   snakemake -j4 -n                  what would run, and why
-#   snakemake -j4 train               one stage: environment, sweep, train, missions, compare, tournaments, package
-#   snakemake --profile slurm         everything, on a cluster
-#   snakemake -j4 --configfile x.yaml another experiment (replaces config/config.yaml; nothing is merged)
+#   snakemake -j4                      everything, on this machine
+#   snakemake -j4 -n                   what would run, and why
+#   snakemake -j4 train                one stage: environment, sweep, train, missions, compare, tournaments, package
+#   snakemake --profile slurm          everything, on a cluster
+#   snakemake -j4 --configfile x.yaml  another experiment (replaces config/config.yaml; nothing is merged)
 #
 # Files: <out>/<stage>/<name>/…, logs and timings under <out>/logs with the same path. <out> is daf.output_dir.
 from snakemake.utils import min_version

@@ -28,7 +28,7 @@ from daf.search.results import SweepResults, TrialResult, best_trial
 from daf.search.strategy import Strategy, SuggestionRequest
 from daf.system.arguments import checked_arguments
 from daf.system.user_code import differences
-from daf.system.user_paths import user_path
+from daf.system.user_paths import output_folder, user_path
 
 __all__ = [
     "Objective",
@@ -122,7 +122,7 @@ def _launch_workflow(
     validate_sweep(cfg)
     from daf.workflow.runner import run_workflow
 
-    output_dir = cfg.output_dir.resolve()  # the workflow may run in another folder
+    output_dir = output_folder(cfg.output_dir, "cfg.output_dir").resolve()  # the workflow may run in another folder
     # The experiment has only this sweep, so `warm_start` can only be another sweep's folder.
     warm_start = str(Path(cfg.warm_start).resolve()) if cfg.warm_start else None
     start_from = str(Path(cfg.start_from).resolve()) if cfg.start_from else None  # and only be a file

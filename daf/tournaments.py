@@ -215,7 +215,8 @@ def daf_plot_tournament(
     }
     drawn = draw[chart](place)
     if drawn is None:
-        hint = "values by seats are drawn for single missions: name one" if place == OVERALL else "choose another chart"
+        elsewhere = [name for name in results.missions if name != place and draw[chart](name) is not None]
+        hint = f"name a mission that has them: {', '.join(elsewhere[:3])}" if elsewhere else "choose another chart"
         raise BadInputError(f"results for the chart '{chart}'", f"none on {place}", "chart", hint)
     figure = static.figure(drawn)
     if path is not None:

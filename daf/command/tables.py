@@ -8,7 +8,7 @@ from typing import Any
 
 from daf.command.folders import DEFAULT_FOLDER
 from daf.errors import EXIT_OK
-from daf.system.user_paths import user_path
+from daf.system.user_paths import output_folder, user_path
 
 
 def compare(options: argparse.Namespace) -> int:
@@ -16,7 +16,7 @@ def compare(options: argparse.Namespace) -> int:
     from daf.comparison import daf_compare_scores
 
     table = user_path(options.table, "TABLE")
-    out = user_path(options.output, "--output") if options.output else DEFAULT_FOLDER / "comparisons" / _name(table)
+    out = output_folder(options.output, "--output") if options.output else DEFAULT_FOLDER / "comparisons" / _name(table)
     settings: dict[str, Any] = {"equivalence_margin": options.margin, "reference": options.reference}
     chosen = {key: value for key, value in settings.items() if value is not None}
     print(daf_compare_scores(table, output_dir=out, **chosen))

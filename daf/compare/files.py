@@ -141,7 +141,7 @@ class InterimFile(TypedDict):
     """What a later batch of episodes asks an interim analysis.
 
     Attributes:
-        done: whether every pair has a verdict.
+        done: whether no pair is left that more episodes may decide, or the cap is reached.
         interim_analyses: the analyses so far; `episodes` is the number per policy and mission.
     """
 
@@ -154,4 +154,4 @@ def reason_to_skip(interim_files: Sequence[str | Path]) -> str | None:
     episodes = settled_after(interim_files, InterimFile)
     if episodes is None:
         return None
-    return f"not played: every pair had a verdict after {number_of(episodes, 'episode')} per policy and mission"
+    return f"not played: nothing was open after {number_of(episodes, 'episode')} per policy and mission"

@@ -159,7 +159,7 @@ class SlotTeam:
         with (
             self.generators.installed(),
             failing_step_named(simulation, lambda: self.names[turns.asked]),
-            stall_noticed(simulation),
+            stall_noticed(),
         ):
             turns.act()
 

@@ -94,8 +94,9 @@ def play_step_batch(
     chosen, timeouts = np.zeros(agents, dtype=np.int32), np.zeros(agents, dtype=np.int64)
     noop = names.index(factory.env_config.game.actions.noop.Noop().name)
     budget_ns = max(max_action_time_ms, policy.minimum_action_timeout_ms) * 1_000_000 * agents
-    with failing_step_named(simulation), stall_noticed(simulation):
+    with failing_step_named(simulation), stall_noticed() as begin_step:
         while not (buffers.terminals.all() or buffers.truncations.all()):
+            begin_step()
             note_step(recorder.steps)
             began = time.perf_counter_ns()
             policy.step_batch(buffers.observations, chosen)
@@ -142,8 +143,12 @@ def play_agents(
     simulation = factory.build(seed, buffers)
     turns.begin(simulation, buffers)
     recorder = _Recorder(factory.num_agents)
-    with failing_step_named(simulation, lambda: names[turns.asked] if names else None), stall_noticed(simulation):
+    with (
+        failing_step_named(simulation, lambda: names[turns.asked] if names else None),
+        stall_noticed() as begin_step,
+    ):
         while not (buffers.terminals.all() or buffers.truncations.all()):
+            begin_step()
             turns.act()
             recorder.record(buffers)
             simulation.step()
@@ -327,26 +332,29 @@ def failing_member_named(member: str) -> Iterator[None]:
 
 
 @contextmanager
-def stall_noticed(simulation: Any) -> Iterator[None]:
-    """Raise PolicyStalledError inside a step of a policy that takes more than `STALLED_SECONDS`.
+def stall_noticed() -> Iterator[Callable[[], None]]:
+    """Raise PolicyStalledError inside a step of a policy that takes `STALLED_SECONDS`.
 
-    Only Python code can be interrupted, and only in a process's main thread.
+    Only Python code can be interrupted, and only in a process's main thread. A policy that catches the error is
+    interrupted again.
+
+    Yields:
+        what to call at the begin of each further step.
     """
     if threading.current_thread() is not threading.main_thread():
-        yield
+        yield lambda: None
         return
-    last_step = -1
 
-    def look(_signal: int, _frame: Any) -> None:
-        nonlocal last_step
-        if simulation.current_step == last_step:
-            raise PolicyStalledError(f"no action within {STALLED_SECONDS:g} s")
-        last_step = simulation.current_step
+    def interrupt(_signal: int, _frame: Any) -> None:
+        raise PolicyStalledError(f"no action within {STALLED_SECONDS:g} s")
 
-    before = signal.signal(signal.SIGALRM, look)
-    signal.setitimer(signal.ITIMER_REAL, STALLED_SECONDS, STALLED_SECONDS)
+    def begin_step() -> None:
+        signal.setitimer(signal.ITIMER_REAL, STALLED_SECONDS, STALLED_SECONDS)
+
+    before = signal.signal(signal.SIGALRM, interrupt)
+    begin_step()
     try:
-        yield
+        yield begin_step
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)

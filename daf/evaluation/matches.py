@@ -157,4 +157,4 @@ def reason_to_skip(interim_files: Sequence[str | Path]) -> str | None:
     episodes = settled_after(interim_files, InterimFile)
     if episodes is None:
         return None
-    return f"not played: the question was settled after {number_of(episodes, 'episode')} per match"
+    return f"not played: nothing was open after {number_of(episodes, 'episode')} per match"

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import ceil, isfinite, log2, nan, sqrt
+from math import ceil, isfinite, nan, sqrt
 
 import numpy as np
 
@@ -18,7 +18,7 @@ from daf.statistics.planning import TARGET_POWER
 from daf.statistics.records import OPEN, Estimand, PairRecord
 from daf.statistics.sentences import number
 from daf.statistics.units import Units
-from daf.statistics.verdicts import FEWEST_SEEDS
+from daf.statistics.verdicts import missing_units
 from daf.system.nouns import number_of
 
 OFTEN = f"in {10 * TARGET_POWER:.0f} of 10 cases"
@@ -66,12 +66,12 @@ def advice(estimand: Estimand, units: Units, config: DAFComparisonConfig, overal
 
 def _more(record: PairRecord, alpha: float) -> int:
     """The further units that a pair needs for the declared margin, and for any verdict at all."""
-    missing = 0
-    if record.estimand == "recipes":
-        missing = FEWEST_SEEDS - min(count for count in (record.n_a, record.n_b) if count is not None)
-    elif record.minimum_p > alpha:  # every unit that differs halves it
-        missing = ceil(log2(record.minimum_p / alpha) / record.n_missions)
-    return max(record.more_needed or 0, missing)
+    return max(record.more_needed or 0, _missing(record, alpha))
+
+
+def _missing(record: PairRecord, alpha: float) -> int:
+    """The further units, per mission or recipe, that a pair needs for any verdict at all."""
+    return ceil(missing_units(record, alpha) / (record.n_missions if record.estimand == "checkpoints" else 1))
 
 
 def _need(units: Units, record: PairRecord, alpha: float) -> _Need | None:
@@ -90,7 +90,7 @@ def _need(units: Units, record: PairRecord, alpha: float) -> _Need | None:
         return None
     size_for = effects.two_sample_size if len(samples) == 2 else effects.paired_sample_size
     present, sd = min(part.size for sample in samples for part in sample), _sd(samples)
-    needed = _on_each(size_for(1.0, TARGET_POWER, alpha), len(samples[0]))
+    needed = max(_on_each(size_for(1.0, TARGET_POWER, alpha), len(samples[0])), present + _missing(record, alpha))
     if present >= needed or (present > 1 and not sd > 0):
         return None
     return _Need(present=present, needed=needed, sd=sd)

@@ -231,7 +231,7 @@ def _with_constant_steps(pairs: Sequence[LearningPair], alpha: float) -> list[Le
     (with equally many seeds: and its mirror image) gives such a difference.
     """
     from daf.statistics import hypothesis_tests
-    from daf.statistics.verdicts import FEWEST_SEEDS
+    from daf.statistics.planning import FEWEST_SEEDS
 
     exact = {
         place: (2 if pair.n_a == pair.n_b else 1) / comb(pair.n_a + pair.n_b, pair.n_a)

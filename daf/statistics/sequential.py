@@ -20,6 +20,7 @@ from math import ceil
 from typing import TYPE_CHECKING, Any
 
 from daf.config import DAFComparisonConfig
+from daf.system.nouns import number_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 
 EXPONENT = 2
 SETTLED = ("better", "worse", "equivalent")
+MOST_NAMED = 3  # pairs in a note
+EVERY_VERDICT = "every pair had a verdict"
 
 
 def interim_sizes(config: DAFComparisonConfig) -> list[int]:
@@ -61,16 +64,57 @@ def unsettled(results: ComparisonResults) -> list[str]:
 
 
 def unsettled_pairs(results: ComparisonResults) -> list[PairRecord]:
-    """Pairs that more episodes may still decide: their differences vary, and neither policy failed in all episodes.
+    """Pairs that more episodes may still decide: not those that scored the same in several episodes of every mission,
+    nor those of which a policy failed in all.
 
-    A verdict with a caution is not settled: the first episodes may lack an event that decides.
+    A verdict with a caution is not settled: the first episodes may lack an event that decides. So may episodes that
+    all differ by the same amount.
     """
-    open_pairs = []
-    for record in results.headline_records("checkpoints"):
-        constant = not record.tested and (record.n_a or 0) > 1
-        if (record.verdict not in SETTLED or record.caution) and not constant and record.n_a != 0:
-            open_pairs.append(record)
-    return open_pairs
+    records = results.headline_records("checkpoints")
+    left = [record for record in records if record.verdict not in SETTLED or record.caution]
+    beyond_help = {id(record) for record in (*_alike(results, left), *_without_episodes(left))}
+    return [record for record in left if id(record) not in beyond_help]
+
+
+def _alike(results: ComparisonResults, records: Sequence[PairRecord]) -> list[PairRecord]:
+    """Pairs that scored the same in all episodes, several on each mission."""
+    same = [r for r in records if not r.tested and r.difference == 0 and (r.n_a or 0) > r.n_missions]
+    if not same or len(results.missions) < 2:
+        return same
+    everywhere = results.headline_records("checkpoints", overall_only=False)
+    apart = {
+        frozenset((r.policy_a, r.policy_b)) for r in everywhere if r.difference == r.difference and r.difference != 0
+    }
+    return [record for record in same if {record.policy_a, record.policy_b} not in apart]
+
+
+def _without_episodes(records: Sequence[PairRecord]) -> list[PairRecord]:
+    return [record for record in records if record.n_a == 0]
+
+
+def why_none_is_open(results: ComparisonResults, records: Sequence[PairRecord], failed: Sequence[str]) -> str:
+    """Why pairs need no more episodes, none of which is unsettled: "every pair had a verdict", or what else is so.
+
+    Args:
+        failed: policies without a result, which no pair has.
+    """
+    left = [record for record in records if record.verdict not in SETTLED]
+    causes = (
+        ("scored the same in every episode", _alike(results, left)),
+        ("completed no episode in common", _without_episodes(left)),
+    )
+    said = [f"{_pairs(found)} {words}" for words, found in causes if found]
+    if failed:
+        names = " and ".join(failed) if len(failed) <= MOST_NAMED else number_of(len(failed), "policy")
+        said.append(f"{names} completed no episode")
+    return f"more would not help ({'; '.join(said)})" if said else EVERY_VERDICT
+
+
+def _pairs(records: Sequence[PairRecord]) -> str:
+    """'a and b', 'a and b, and c and d', or '5 pairs'."""
+    if len(records) > MOST_NAMED:
+        return number_of(len(records), "pair")
+    return ", and ".join(f"{record.policy_a} and {record.policy_b}" for record in records)
 
 
 def interim_analyses(
@@ -108,7 +152,7 @@ def _analyses(
                 "cap": sizes[-1],
                 "done": done,
             },
-            notes=(*results.notes, _note(config, analyses, sizes)) if done else results.notes,
+            notes=(*results.notes, _note(results, config, analyses, sizes)) if done else results.notes,
         )
         if done:
             return
@@ -117,7 +161,7 @@ def _analyses(
 def play_until_settled(
     play: Callable[[int, int], pd.DataFrame], config: DAFComparisonConfig, **options: Any
 ) -> ComparisonResults:
-    """Play batches until every pair has its verdict or the cap is reached.
+    """Play batches until every pair has its verdict, more would not help, or the cap is reached.
 
     Args:
         play: plays episodes first … stop - 1 of every policy on every mission and returns their rows.
@@ -134,9 +178,16 @@ def play_until_settled(
     return results
 
 
-def _note(config: DAFComparisonConfig, analyses: Sequence[dict[str, Any]], sizes: Sequence[int]) -> str:
+def _note(
+    results: ComparisonResults, config: DAFComparisonConfig, analyses: Sequence[dict[str, Any]], sizes: Sequence[int]
+) -> str:
     last = analyses[-1]
-    why = "every pair had a verdict" if not last["unsettled"] else "the cap was reached"
+    why = "the cap was reached"
+    if not last["unsettled"]:
+        records = results.headline_records("checkpoints")
+        with_results = {record.policy for record in results.summary if record.n_episodes}
+        failed = [policy for policy in config.policies if policy not in with_results]
+        why = why_none_is_open(results, records, failed)
     return (
         f"Episodes were added until {why}: {last['episodes']} per policy and mission after "
         f"{len(analyses)} of {len(sizes)} interim analyses. The analyses share the "

@@ -12,7 +12,7 @@ from daf.statistics import hypothesis_tests
 from daf.statistics.cautions import join_cautions
 from daf.statistics.intervals import ROUNDING, Array
 from daf.statistics.pair_table import PairTable, Rows
-from daf.statistics.planning import Spread, plan
+from daf.statistics.planning import FEWEST_SEEDS, Spread, missing_episodes, missing_seeds, plan
 from daf.statistics.primary import advantage, contradiction_text, contradictions
 from daf.statistics.records import PairRecord, Verdict
 from daf.system.nouns import number_of
@@ -21,7 +21,6 @@ INTERVAL_WITH_ZERO = (
     "the interval contains 0, as it also allows for Student's t, which is less sure of these skewed differences than "
     "the two tests that decide"
 )
-FEWEST_SEEDS = 3  # from 2 against 2, up to half of all verdicts would be false
 
 
 def conclude(table: PairTable, rows: Rows, spreads: Mapping[int, Spread], alpha: float, margin: float | None) -> None:
@@ -39,7 +38,9 @@ def conclude(table: PairTable, rows: Rows, spreads: Mapping[int, Spread], alpha:
         n_tests=num_tests,
     )  # fmt: skip
     for row in rows.tolist() if spreads else []:
-        planned = plan(spreads.get(row), margin, alpha / max(1, num_tests))
+        strictest = alpha / max(1, num_tests)
+        missing = _missing(table, row, strictest) if margin and row in spreads else 0
+        planned = plan(spreads.get(row), margin, strictest, missing)
         table.set(
             np.array([row]), power=planned.power, n_needed=planned.n_needed, more_needed=planned.more_needed
         )  # fmt: skip
@@ -47,6 +48,23 @@ def conclude(table: PairTable, rows: Rows, spreads: Mapping[int, Spread], alpha:
     _give_verdicts(table, rows, _Decision(alpha=alpha, margin=margin, ahead=ahead))
     _flag_contradictions(table, rows, ahead)
     _flag_intervals(table, rows)
+
+
+def _missing(table: PairTable, row: int, alpha: float) -> int:
+    """Units without which the pair cannot have a verdict."""
+    (record,) = table.records(np.array([row]))
+    return missing_units(record, alpha)
+
+
+def missing_units(record: PairRecord, alpha: float) -> int:
+    """Further units without which a pair has no verdict: episodes in all, or training seeds per side.
+
+    Args:
+        alpha: at the strictest step of Holm's correction.
+    """
+    if record.estimand == "checkpoints":
+        return missing_episodes(record.minimum_p, alpha)
+    return missing_seeds([count for count in (record.n_a, record.n_b) if count is not None], record.minimum_p, alpha)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

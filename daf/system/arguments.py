@@ -13,7 +13,9 @@ from types import GenericAlias, NoneType, UnionType
 from typing import Any, Literal, TypeAliasType, Union, get_args, get_origin
 
 from daf.errors import BadInputError, shorten
+from daf.system.user_paths import output_folder
 
+OUTPUT_FOLDER = "output_dir"  # the parameter of this name
 _WORDS: dict[Any, str] = {
     bool: "true or false",
     int: "a whole number",
@@ -26,7 +28,8 @@ _WORDS: dict[Any, str] = {
 
 
 def checked_arguments[**P, R](function: Callable[P, R]) -> Callable[P, R]:
-    """A function that raises BadInputError, with the parameter's name, for an argument of another type than annotated.
+    """A function that raises BadInputError, with the parameter's name, for an argument of another type than annotated,
+    and for an `output_dir` that cannot be a folder, which hours of work would find out last.
 
     Keywords that `**` collects are left to the function.
     """
@@ -38,6 +41,8 @@ def checked_arguments[**P, R](function: Callable[P, R]) -> Callable[P, R]:
             parameter = signature.parameters[name]
             if parameter.kind is not parameter.VAR_KEYWORD:
                 check_argument(value, _annotation(function, name), f"{function.__name__}: {name}")
+                if name == OUTPUT_FOLDER and value is not None:
+                    output_folder(value, f"{function.__name__}: {name}")
         return function(*args, **kwargs)
 
     return checked

@@ -31,6 +31,20 @@ def user_path(path: str | Path, where: str = "path") -> Path:
     return Path(expanded)
 
 
+def output_folder(path: str | Path, where: str = "output_dir") -> Path:
+    """The path of a folder to write into, which need not exist yet, expanded as by `user_path`.
+
+    Raises:
+        BadInputError: it is a file, or below one.
+    """
+    folder = user_path(path, where)
+    exists = next((part for part in (folder, *folder.parents) if part.exists()), None)
+    if exists is not None and not exists.is_dir():
+        found = f"the file '{exists}'" if exists == folder else f"'{folder}', which is below the file '{exists}'"
+        raise BadInputError("a folder, or a path for a new one", found, where, "name another folder")
+    return folder
+
+
 def _expanded(text: str) -> tuple[str, str, str]:
     """The expanded text; if it cannot be expanded, what was expected instead, and a hint."""
     undefined = [name for match in _VARIABLE.finditer(text) if (name := match[1] or match[2]) not in os.environ]

@@ -14,6 +14,7 @@ from daf.statistics.records import OVERALL, Estimand, PairRecord, Verdict
 from daf.statistics.results import ComparisonResults
 from daf.statistics.sentences import mirrored, number, span, why_undecided
 from daf.statistics.sequential import SETTLED, unsettled_pairs
+from daf.statistics.verdicts import missing_units
 from daf.system.nouns import number_of
 from daf.system.shown import MOST_ROWS, Table
 from daf.tournament.coverage import Covered, known_missions, over_missions, shortfall, why_short
@@ -287,30 +288,31 @@ def open_pairs(results: Found) -> list[OpenPair]:
         records = [] if found is None else unsettled_pairs(found)
         ahead = [record if not record.difference < 0 else mirrored(record) for record in records]
         ahead.sort(key=lambda record: -record.difference if isfinite(record.difference) else 0.0)
-        pairs += [_open_pair(record) for record in ahead]
+        pairs += [_open_pair(record, 1 - results.config.confidence_level) for record in ahead]
     return pairs
 
 
-def _open_pair(record: PairRecord) -> OpenPair:
-    a, b = (_worded(name) for name in (record.policy_a, record.policy_b))
+def _open_pair(record: PairRecord, alpha: float) -> OpenPair:
+    a, b = (pool_named(name) for name in (record.policy_a, record.policy_b))
     half, size = (record.interval_high - record.interval_low) / 2, abs(record.difference)
     seen = f"{a} and {b} differ by {number(size)} ({span(record.interval_low, record.interval_high)})"
     maps, had = None, record.n_a or 0
+    least = had + missing_units(record, alpha / max(1, record.n_tests))  # with fewer, nothing has a verdict
     if record.verdict in SETTLED:
         return OpenPair(
-            record=record, maps=None, sentence=f"{seen}; more maps would confirm it: {_worded(record.caution)}."
+            record=record, maps=None, sentence=f"{seen}; more maps would confirm it: {pool_named(record.caution)}."
         )
     if record.more_needed is not None and record.n_needed is not None:
-        maps = record.n_needed
+        maps = max(record.n_needed, least)
         more = f"{maps:,} maps would show a difference of the declared margin" if maps > had else "the test is stricter"
     elif not isfinite(half) or half <= 0 or not had:
         more = record.reason or "the number of maps that would settle it is unknown"
     elif size * MOST_TIMES**0.5 < half:
         more = "they score so much alike that only a declared `equivalence_margin` could settle it"
     else:
-        maps = max(had + 1, ceil(had * FOR_POWER * (half / size) ** 2))
+        maps = max(had + 1, least, ceil(had * FOR_POWER * (half / size) ** 2))
         more = f"about {_rounded(maps):,} maps instead of {had:,} would show a difference of this size"
-    caution = f"; {_worded(record.caution)}" if record.caution else ""
+    caution = f"; {pool_named(record.caution)}" if record.caution else ""
     return OpenPair(record=record, maps=maps, sentence=f"{seen}: {more}{caution}.")
 
 
@@ -333,7 +335,7 @@ def _with_interval(text: str, low: float, high: float) -> str:
     return f"{text} ({span(low, high)})" if isfinite(low) and isfinite(high) else f"{text}, no interval"
 
 
-def _worded(text: str) -> str:
+def pool_named(text: str) -> str:
     """A name or a text of a comparison, with the pool as people call it."""
     return re.sub(rf"(?<![\w.-]){REPLACEMENT}(?![\w-]|\.\w)", "the pool", text)  # not a part of another's name
 

@@ -18,7 +18,11 @@ class CrossPlayRecord:
     mission: Annotated[str, "name of the mission; `overall`: the mean over missions"]
     policy: Annotated[str, "name of the candidate that scores"]
     partner: Annotated[str, "name of its partner; the candidate itself: it plays all seats"]
-    seats: Annotated[int | None, "number of the candidate's seats; null: all splits together"]
+    seats: Annotated[
+        int | None,
+        "number of the candidate's seats; null: all splits together, each episode with the same weight, "
+        "unlike values, which weight by seats",
+    ]
     mean: Annotated[float, "mean total reward of the candidate's agents"]
     low: Annotated[float, "lower bound"]
     high: Annotated[float, "upper bound"]

@@ -91,6 +91,9 @@ def read_tournament(path: str | Path) -> TournamentResults:
     """
     file = Path(path) / RESULTS if Path(path).is_dir() else Path(path)
     source = str(file)
+    if file.suffix != ".json" and file.is_file():
+        hint = f"name its folder{f': {file.parent}' if (file.parent / RESULTS).is_file() else ''}"
+        raise BadInputError(f"a tournament's folder, or its {RESULTS}", f"another file, {file.name}", source, hint)
     data = validated(dict[str, Any], read_own_json(file, "results of a tournament", FROM_A_RUN), source, FROM_A_RUN)
     if data.get("format") != FORMAT:
         hint = "another version of DAF wrote it, or it is another file: analyze the tournament again"

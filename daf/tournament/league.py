@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from daf.errors import BadInputError, did_you_mean
+from daf.statistics.records import OVERALL
 from daf.statistics.score_files import PLACED, Layout, place_of, read_scores
 from daf.system.columns import to_rows
 from daf.system.csv_files import csv_of_rows
@@ -30,6 +31,8 @@ from daf.tournament.scores import MatchScore, MatchScores
 
 HINT = "the layout of match tables is described in docs/tournaments.md"
 DEFAULT_MISSION = "league"
+LARGEST_SCORE = 1e150  # the square of a larger one is infinite
+LARGEST_NUMBER = 2**63 - 1  # that a column of integers holds
 LIKENESS = 0.7  # of a misspelt column, such as is_pool; env_seed is not train_seed
 
 
@@ -117,12 +120,7 @@ def _scores(rows: list[LeagueRow], where: str) -> MatchScores:
         raise BadInputError("matches", "no rows", where, HINT)
     games: dict[tuple[str, str], dict[tuple[str, int | None, bool], LeagueRow]] = {}
     for row in rows:
-        if row.seats < 1 or not isfinite(row.score):
-            expected, found = ("1 or more seats", row.seats) if row.seats < 1 else ("a finite score", row.score)
-            raise BadInputError(expected, f"{found} of {row.policy} in match {row.match}", where, HINT)
-        if row.map is not None and row.map < 0:
-            hint = "number the maps from 0, or leave the cell empty: then the match has a separate one"
-            raise BadInputError("a map of 0 or more", f"{row.map} in match {row.match}", where, hint)
+        _check_row(row, where)
         game = games.setdefault((row.mission, row.match), {})
         key = (row.policy, row.train_seed, row.pool)
         if key in game:
@@ -131,6 +129,28 @@ def _scores(rows: list[LeagueRow], where: str) -> MatchScores:
             raise BadInputError("one map per match", f"several in match {row.match}", where, HINT)
         game[key] = row
     return MatchScores(tuple(_match_scores(games)))
+
+
+def _check_row(row: LeagueRow, where: str) -> None:
+    """Refuse numbers that mean nothing, or that the analysis cannot hold."""
+    who = f"of {row.policy} in match {row.match}"
+    if row.mission == OVERALL:
+        hint = "the tables use this name for all missions together"
+        raise BadInputError("another name of a mission", f"'{OVERALL}' in match {row.match}", f"{where}: mission", hint)
+    if row.seats < 1:
+        raise BadInputError("1 or more seats", f"{row.seats} {who}", where, HINT)
+    if not isfinite(row.score):
+        raise BadInputError("a finite score", f"{row.score} {who}", where, HINT)
+    if abs(row.score) > LARGEST_SCORE:
+        hint = "are the scores in another unit, or is one of them a sign of failure? Leave failed matches out"
+        raise BadInputError(f"a score of at most {LARGEST_SCORE:g} in size", f"{row.score} {who}", where, hint)
+    if row.map is not None and not 0 <= row.map <= LARGEST_NUMBER:
+        hint = "number the maps from 0, or leave the cell empty: then the match has a separate one"
+        expected = "a map of 0 or more" if row.map < 0 else f"a map of at most {LARGEST_NUMBER}"
+        raise BadInputError(expected, f"{row.map} in match {row.match}", where, hint)
+    if row.train_seed is not None and not -LARGEST_NUMBER <= row.train_seed <= LARGEST_NUMBER:
+        hint = "number the training runs of each policy, for instance from 1"
+        raise BadInputError(f"a train_seed of at most {LARGEST_NUMBER} in size", f"{row.train_seed} {who}", where, hint)
 
 
 def _match_scores(games: Mapping[tuple[str, str], Mapping[Any, LeagueRow]]) -> list[MatchScore]:

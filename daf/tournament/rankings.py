@@ -94,12 +94,17 @@ def comparison_rankings(preferences: Preferences, level: float, num_resamples: i
 
 
 def _open_skill(preferences: Preferences) -> list[RankingRecord]:
-    found = ratings.open_skill(preferences)
-    size = len(found)
-    sets = rank_sets(np.array([rating.ordinal for rating in found]), np.zeros((size, size), dtype=bool))
+    """OpenSkill; of a candidate that was never compared it would only give what it takes for granted of everybody."""
+    found, compared = ratings.open_skill(preferences), preferences.totals.compared.tolist()
+    known = [rating.ordinal for rating, is_known in zip(found, compared, strict=True) if is_known]
+    sets = with_unknown(rank_sets(np.array(known), np.zeros((len(known), len(known)), dtype=bool)), compared)
+    scores = [
+        (rating.mu, rating.ordinal, rating.mu + 3 * rating.sigma) if is_known else (nan, nan, nan)
+        for rating, is_known in zip(found, compared, strict=True)
+    ]
     return [
-        _record("openskill", policy, (rating.mu, rating.ordinal, rating.mu + 3 * rating.sigma), ranked)
-        for policy, rating, ranked in zip(preferences.policies, found, sets, strict=True)
+        _record("openskill", policy, score, ranked)
+        for policy, score, ranked in zip(preferences.policies, scores, sets, strict=True)
     ]
 
 

@@ -8,8 +8,11 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from daf.config import DAFTournamentConfig
-from daf.statistics.records import PairRecord
+from daf.config.tournament import REPLACEMENT
+from daf.statistics.records import OVERALL, PairRecord
 from daf.statistics.results import ComparisonResults
+from daf.statistics.sentences import mirrored
+from daf.statistics.sequential import EVERY_VERDICT, why_none_is_open
 from daf.system.columns import make_frame, to_rows
 from daf.system.nouns import number_of
 from daf.system.plain import to_plain
@@ -210,18 +213,19 @@ def _analyze(
     """Everything that scores tell, together with what the seats told (`found`)."""
     level = config.confidence_level
     values = value_records(scores, config.weights, level)
-    candidates = compare_candidates(scores, config)
+    with_pool, candidates = compare_with_replacement(scores, config), compare_candidates(scores, config)
+    of_question = with_pool if config.question == "replacement" else candidates
     analyses = tuple(interim_analyses(scores, config))
     return TournamentResults(
         config=config,
         values=tuple(values),
         cross_play=tuple(cross_play_records(scores, level)),
         rankings=tuple(_rankings(scores, config, values, candidates)),
-        over_replacement=compare_with_replacement(scores, config),
+        over_replacement=with_pool,
         candidates=candidates,
         analyses=analyses,
         line_ups=tuple(line_up_records(scores, level, seats)),
-        notes=tuple(_notes(scores, config, analyses)),
+        notes=tuple(_notes(scores, config, analyses, of_question)),
         **found,
     )
 
@@ -253,16 +257,43 @@ def _rankings(
     )
 
 
-def _notes(scores: MatchScores, config: DAFTournamentConfig, analyses: Sequence[InterimAnalysis]) -> list[str]:
+def _notes(
+    scores: MatchScores,
+    config: DAFTournamentConfig,
+    analyses: Sequence[InterimAnalysis],
+    of_question: ComparisonResults | None,
+) -> list[str]:
+    """What a reader needs to know.
+
+    Args:
+        of_question: the comparison that answers the declared question.
+    """
     notes = []
     if scores.failed_episodes:
         failed = scores.failed_episodes
         notes.append(f"{number_of(failed, 'episode')} failed and {'counts' if failed == 1 else 'count'} in no figure.")
     if config.episodes == "auto" and analyses and analyses[-1].done:
         last = analyses[-1]
-        why = "the maximum was reached" if last.unsettled else "the question was settled"
+        why = "the maximum was reached" if last.unsettled else _why_settled(config, of_question)
         notes.append(
             f"Episodes were added until {why}: {last.episodes} per match. The interim analyses share the "
             f"{100 * (1 - config.confidence_level):.3g} % chance of a false verdict."
         )
     return notes
+
+
+def _why_settled(config: DAFTournamentConfig, of_question: ComparisonResults | None) -> str:
+    """Why no more episodes are needed: there are verdicts, or more would not help."""
+    from daf.tournament.answers import pool_named
+
+    if of_question is None:
+        return "the question was settled"
+    records = of_question.headline_records("checkpoints")
+    if config.question == "order":
+        means = {record.policy: record.mean for record in of_question.summary if record.mission == OVERALL}
+        first = set(sorted(means, key=lambda policy: -means[policy])[: config.first])
+        records = [record for record in records if {record.policy_a, record.policy_b} & first]
+    pool_last = [mirrored(record) if record.policy_a == REPLACEMENT else record for record in records]
+    failed = [policy for policy in config.candidates if policy not in of_question.policies]
+    why = why_none_is_open(of_question, pool_last, failed)
+    return "the question was settled" if why == EVERY_VERDICT else pool_named(why)

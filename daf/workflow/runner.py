@@ -11,7 +11,7 @@ from daf.config import ExperimentConfig
 from daf.errors import BadInputError, WorkflowFailedError, ending_in_one_line
 from daf.system.files import PROJECT
 from daf.system.interrupts import interrupts_noticed
-from daf.system.user_paths import user_path
+from daf.system.user_paths import output_folder, user_path
 from daf.workflow.lock import SNAKEMAKE, leave
 from daf.workflow.notebook import progress_in_notebook
 from daf.workflow.plan import Plan
@@ -47,6 +47,7 @@ def run_workflow(
     config_path = user_path(config_path, "config_path").resolve()
     snakefile()
     experiment = ExperimentConfig.from_yaml(config_path)
+    output_folder(experiment.daf.output_dir, f"{config_path}: daf.output_dir")
     check_once(Plan(experiment), str(config_path), warn=False)  # the Snakefile warns
     try:
         with (

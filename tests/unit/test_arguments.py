@@ -15,18 +15,21 @@ import torch
 from daf.config import DAFComparisonConfig, DAFSweepConfig
 from daf.errors import BadInputError, DafError
 from daf.system.arguments import check_argument, checked_arguments
+from daf.tournaments import TournamentResults
 
 PAGES = (
     "comparison", "deployment", "distributed_training", "environment_checks", "mission_analysis", "policies", "sweeps",
-    "visualization",
+    "tournaments", "visualization",
 )  # fmt: skip
 SCORES = [{"policy": policy, "mission": "m", "score": 1.0 + n} for policy in "ab" for n in range(3)]
 FITTING = {  # an argument that is accepted, where another parameter is tried
+    "candidates": ["random"],
     "cfg": DAFSweepConfig(name="s", mission="tutorial.miner", search_space={"learning_rate": [0.1, 0.2]}),
     "components": ["x"],
     "endpoint": "registry",
     "episodes": "episodes.parquet",
     "job": "run",
+    "matches": SCORES,
     "metrics": "metrics.jsonl",
     "mission": "tutorial.miner",
     "mission_name": "tutorial.miner",
@@ -38,7 +41,7 @@ FITTING = {  # an argument that is accepted, where another parameter is tried
     "package_path": "x.zip",
     "policies": ["random"],
     "policy": "random",
-    "results": type("ComparisonResults", (), {})(),
+    "results": type("ComparisonResults", (TournamentResults,), {"__init__": lambda _: None})(),  # fits both
     "scores": SCORES,
 }
 WRONG = (3, 2.5, "3", True, None, 1j, object(), b"3", ["x"], {"x": 1}, [[1]], {1: {2: 3}}, int, len, np.array(3.0),
@@ -121,6 +124,21 @@ def test_anything_else_as_a_policy_is_refused(policy: Any) -> None:
         page("comparison").daf_compare_policies([policy], ["tutorial.miner"], 1)
     with pytest.raises(DafError):
         page("comparison").daf_policy_ablation(policy, ["x"], ["tutorial.miner"])
+
+
+@pytest.mark.parametrize("below", [False, True])
+@pytest.mark.parametrize("name", [case[0].__name__ for case in CASES if case[1] == "output_dir"])
+def test_an_output_folder_that_is_a_file_is_refused_before_any_work(name: str, below: bool, tmp_path: Path) -> None:
+    (file := tmp_path / "results.txt").write_text("mine")
+    (function,) = (found for found in public_functions() if found.__name__ == name)
+    parameters = inspect.signature(function).parameters
+    others = {key: FITTING[key] for key, p in parameters.items() if p.default is p.empty and key in FITTING}
+    with pytest.raises(BadInputError) as caught:
+        function(**others, output_dir=file / "new" if below else file)
+    assert (caught.value.expected, caught.value.where) == ("a folder, or a path for a new one", f"{name}: output_dir")
+    assert f"the file '{file}'" in caught.value.found
+    assert caught.value.hint
+    assert file.read_text() == "mine"
 
 
 def page(name: str) -> Any:

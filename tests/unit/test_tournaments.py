@@ -130,10 +130,30 @@ def test_every_chart_is_a_figure_and_a_file(pairing: TournamentResults, tmp_path
     daf_plot_tournament(pairing, tmp_path / "seats.svg", chart="seats", mission="one")
     assert len(list(tmp_path.iterdir())) == 6
     assert "Cross-play, over 2 missions" in (tmp_path / "cross_play.svg").read_text()
-    with pytest.raises(BadInputError, match="name one"):
+    with pytest.raises(BadInputError, match="name a mission that has them: one, two"):
         daf_plot_tournament(pairing, chart="seats")
     with pytest.raises(BadInputError):
         daf_plot_tournament(pairing, tmp_path / "x.gif")
+
+
+def test_a_league_has_contributions_on_none_of_its_missions() -> None:
+    """It knows no seats, so no mission is named that would have them; values by seats are on both."""
+    league = [{**row, "mission": mission} for row in LEAGUE for mission in ("one", "two")]
+    results = daf_analyze_league(league, num_resamples=100)
+    with pytest.raises(BadInputError) as caught:
+        daf_plot_tournament(results, chart="contributions")
+    assert (caught.value.found, caught.value.hint) == ("none on overall", "choose another chart")
+
+
+def test_another_file_of_a_tournament_leads_to_its_folder(tmp_path: Path) -> None:
+    daf_analyze_league(LEAGUE, output_dir=tmp_path / "out", num_resamples=100)
+    (alone := tmp_path / "seats.parquet").write_bytes(b"x")
+    for file, hint in ((tmp_path / "out" / "values.csv", f"name its folder: {tmp_path / 'out'}"),
+                       (alone, "name its folder")):  # fmt: skip
+        with pytest.raises(BadInputError) as caught:
+            daf_read_tournament(file)
+        assert (caught.value.expected, caught.value.hint) == ("a tournament's folder, or its results.json", hint)
+        assert caught.value.where == str(file)
 
 
 def test_a_page_is_exported(pairing: TournamentResults, tmp_path: Path) -> None:

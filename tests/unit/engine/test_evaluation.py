@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import shutil
 import signal
 import sys
+import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import pytest
@@ -349,6 +352,35 @@ def test_a_policy_that_never_answers_ends_its_episode_only(monkeypatch: pytest.M
         assert failure.startswith("PolicyStalledError: no action within 0.05 s (")
         assert failure.endswith(f" in compute_action, step 0, seed {seed})")
     assert signal.getsignal(signal.SIGALRM) is signal.SIG_DFL
+
+
+@pytest.mark.parametrize("policy", ["StuckLater", "StuckAgent"])
+def test_a_stuck_policy_is_interrupted_after_the_time_that_is_named(
+    policy: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Counted from the begin of the step, which is neither the first one nor in time with the clock of the episode."""
+    monkeypatch.setattr(rollout, "STALLED_SECONDS", 0.5)
+    frame = evaluate_policy(f"their_policies.{policy}", short("training_facility_1", 5), episodes=1, seed=SEED)
+    found = re.match(r"RuntimeError: interrupted after (0\.\d\d) s \(.* step 2, seed", frame["failure"][0])
+    assert found, frame["failure"][0]
+    assert 0.45 <= float(found[1]) < 0.75
+
+
+def test_the_members_of_a_team_that_a_network_is_in_have_as_long() -> None:
+    """They are asked step by step, each within its own watch."""
+    asked = SimpleNamespace(asked=0, act=lambda: time.sleep(3.0))
+    installed = SimpleNamespace(installed=contextlib.nullcontext)
+    team = batches.SlotTeam(
+        members=["stuck"], networks=np.array([]), turns=cast(Any, asked), names=["stuck"],
+        generators=cast(Any, installed),
+    )  # fmt: skip
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(rollout, "STALLED_SECONDS", 0.5)
+        began = time.monotonic()
+        with pytest.raises(rollout.StepFailedError) as caught:
+            team.act(cast(Any, SimpleNamespace(current_step=0)))
+    assert isinstance(caught.value.__cause__, rollout.PolicyStalledError)
+    assert 0.4 < time.monotonic() - began < 0.8
 
 
 def test_an_agent_that_fails_is_a_row_too() -> None:

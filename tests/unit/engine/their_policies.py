@@ -67,6 +67,38 @@ class Stuck(MyPolicy):
             pass
 
 
+class StuckLater(MyPolicy):
+    """Acts twice a tenth of a second after it was asked, and then never again; says when it was interrupted."""
+
+    calls = 0
+
+    def step_batch(self, observations: np.ndarray, actions: np.ndarray) -> None:
+        self.act()
+        actions[:] = 0
+
+    def act(self) -> None:
+        self.calls += 1
+        asked = time.monotonic()
+        try:
+            while self.calls > 2 or time.monotonic() < asked + 0.1:
+                pass
+        except Exception as error:
+            raise RuntimeError(f"interrupted after {time.monotonic() - asked:.2f} s") from error
+
+
+class StuckAgent(AgentPolicy):
+    """The same for one agent: the number 0 does nothing."""
+
+    def __init__(self, policy_env_info, agent_id=0):
+        super().__init__(policy_env_info)
+        self.later = StuckLater(policy_env_info)
+
+    def step(self, obs: AgentObservation) -> Action:
+        if obs.agent_id == 0:
+            self.later.act()
+        return Action(name="noop")
+
+
 class FragileAgent(AgentPolicy):
     def step(self, obs: AgentObservation) -> Action:
         if obs.agent_id == 2:

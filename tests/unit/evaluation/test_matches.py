@@ -31,10 +31,12 @@ CONFIG = DAFTournamentConfig.from_dict(
 )  # fmt: skip
 
 
-def batch(folder: Path, match: str, seats: tuple[int, ...], first: int, count: int = 4) -> Path:
+def batch(
+    folder: Path, match: str, seats: tuple[int, ...], first: int, count: int = 4, class_path: str = "miner"
+) -> Path:
     """Episodes of the miner, seat number 0, with idle partners."""
     players = [
-        SeatedPlayer(policy=PolicyRecipe(label="miner", class_path="miner")),
+        SeatedPlayer(policy=PolicyRecipe(label="miner", class_path=class_path)),
         SeatedPlayer(policy=PolicyRecipe(label="noop", class_path="noop"), in_pool=True),
     ]
     path = folder / f"{match}-{first}.parquet"
@@ -76,13 +78,15 @@ def test_the_same_episodes_make_the_same_file(tmp_path: Path) -> None:
 
 
 def test_a_settled_question_leaves_later_batches_empty_with_the_reason(tmp_path: Path) -> None:
-    paths = [batch(tmp_path, "alone", (0, 0, 0, 0), 0), batch(tmp_path, "pool", (1, 1, 1, 1), 0)]
+    """The candidate is idle too, so it scores the same as the pool."""
+    alone = batch(tmp_path, "alone", (0, 0, 0, 0), 0, class_path="noop")
+    paths = [alone, batch(tmp_path, "pool", (1, 1, 1, 1), 0)]
     interim = tmp_path / "interim-0.json"
     state = write_interim_analysis(paths, CONFIG, interim)
     assert [entry["episodes"] for entry in state["interim_analyses"]] == [4]
     reason = reason_to_skip([interim])
     assert state["done"], state
-    assert reason == "not played: the question was settled after 4 episodes per match"
+    assert reason == "not played: nothing was open after 4 episodes per match"
     write_skipped_batch(recipe("pool", [], (), 4, 4), reason, tmp_path / "pool-4.parquet")
     merge_batches([*paths, tmp_path / "pool-4.parquet"], tmp_path / "seats.parquet")
     assert set(read_seats(tmp_path / "seats.parquet")["episode"]) == {0, 1, 2, 3}

@@ -141,11 +141,31 @@ def test_a_verdict_needs_as_many_episodes_as_a_small_p() -> None:
     assert said.startswith(f"About {max(2, record.more_needed or 0)} more episodes would show a difference of ")
 
 
+@pytest.mark.parametrize(("policies", "least"), [("ab", 6), ("abc", 7)])
+@pytest.mark.parametrize("episodes", [2, 3, 5])
+def test_no_fewer_episodes_are_named_than_allow_a_verdict(policies: str, least: int, episodes: int) -> None:
+    """n episodes give p = 2^(1-n) at least: 1/32 for one pair at 5 %, and 1/64 for three, however clear."""
+    results = compared(scores(policies, episodes=episodes, gap=50.0), equivalence_margin=40.0)
+    for record in results.headline_records():
+        assert record.verdict == "insufficient data"
+        assert (record.n_needed, record.more_needed) == (least, least - episodes)
+    assert results.estimand["checkpoints"]["advice"].startswith(f"About {least - episodes} more episode")
+    assert any(note.startswith(f"About {least - episodes} more episode") for note in results.notes)
+
+
+def test_no_fewer_seeds_are_named_than_a_permutation_test_needs() -> None:
+    """3 and 3 seeds have 20 labellings, so p is 2/20 at least; with 4 and 4 of 70 it is 2/70."""
+    table = scores("ab", episodes=1, seeds=3, gap=50.0)
+    (record,) = compared(table, equivalence_margin=40.0, recipe_test="permutation").headline_records("recipes")
+    assert (record.verdict, record.minimum_p) == ("insufficient data", 0.1)
+    assert (record.n_needed, record.more_needed) == (4, 1)
+
+
 def test_two_seeds_need_a_third() -> None:
     table = scores("ab", episodes=1, seeds=2)
     margin = 50.0
     (record,) = compared(table, equivalence_margin=margin).headline_records("recipes")
-    assert (record.verdict, record.more_needed) == ("insufficient data", 0)
+    assert (record.verdict, record.more_needed) == ("insufficient data", 1)
     said = advice(table, "recipes", equivalence_margin=margin)
     assert said == "About 1 more training seed per recipe would show a difference of 50 in 8 of 10 cases."
 

@@ -100,12 +100,14 @@ def test_further_units_are_rounded_up_on_every_mission() -> None:
 
 
 def test_a_single_paired_episode_waits_for_more() -> None:
-    """It has no test, but not because the difference never varies."""
+    """It has no test, but not because both always score the same."""
     rows = [(policy, "m", 0, score) for policy, score in (("a", 1.0), ("b", 2.0))]
     single = pd.DataFrame(rows, columns=["policy", "mission", "episode", "score"])
-    constant = pd.concat([single.assign(episode=number) for number in range(3)])
+    several = pd.concat([single.assign(episode=number) for number in range(3)])
+    same = several.assign(score=1.0)
     assert sequential.unsettled(daf_compare_scores(single, num_resamples=100)) == ["a and b"]
-    assert sequential.unsettled(daf_compare_scores(constant, num_resamples=100)) == []
+    assert sequential.unsettled(daf_compare_scores(several, num_resamples=100)) == ["a and b"]
+    assert sequential.unsettled(daf_compare_scores(same, num_resamples=100)) == []
 
 
 # ---- training seeds and environment seeds -----------------------------------------------------------------

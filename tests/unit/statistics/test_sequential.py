@@ -121,13 +121,47 @@ def test_a_verdict_with_a_caution_is_not_settled() -> None:
     assert sequential.unsettled(results) == ["a and b"]
 
 
-def test_differences_that_never_vary_do_not_keep_it_going() -> None:
-    frame = episodes(0.0)
-    frame["mean_reward"] = frame["policy"].map({"a": 1.0, "b": 2.0})
+def constant(a: float, b: float, missions: tuple[str, ...] = ("m",)) -> pd.DataFrame:
+    """Scores of a and b that never vary; on every second mission the other way round."""
+    frames = []
+    for number, mission in enumerate(missions):
+        scores = {"a": a, "b": b} if number % 2 == 0 else {"a": b, "b": a}
+        frame = episodes(0.0).assign(mission=mission)
+        frames.append(frame.assign(mean_reward=frame["policy"].map(scores)))
+    return pd.concat(frames, ignore_index=True)
+
+
+def test_policies_that_score_the_same_do_not_keep_it_going() -> None:
     played: list[tuple[int, int]] = []
-    results = sequential.play_until_settled(player(frame, played), config())
+    results = sequential.play_until_settled(player(constant(2.0, 2.0), played), config())
     assert played == [(0, 16)]
     assert results.headline_records("checkpoints")[0].verdict == "insufficient data"
+    expected = "Episodes were added until more would not help (a and b scored the same in every episode): 16 per policy"
+    assert any(note.startswith(expected) for note in results.notes)
+
+
+@pytest.mark.parametrize("missions", [("m",), ("m", "n")])
+def test_policies_that_always_differ_by_the_same_are_played_to_the_cap(missions: tuple[str, ...]) -> None:
+    """They are apart, which one episode more may show; also where two missions cancel."""
+    played: list[tuple[int, int]] = []
+    results = sequential.play_until_settled(player(constant(1.0, 2.0, missions), played), config(missions=[*missions]))
+    assert played == [(0, 16), (16, 32), (32, 48), (48, 64)]
+    assert any("Episodes were added until the cap was reached: 64" in note for note in results.notes)
+
+
+def test_single_episodes_on_several_missions_do_not_show_that_policies_are_the_same() -> None:
+    frame = constant(2.0, 2.0, ("m", "n"))
+    several = config(missions=["m", "n"])
+    assert sequential.unsettled(compare_episodes(frame[frame["episode"] < 1], several)) == ["a and b"]
+    assert sequential.unsettled(compare_episodes(frame[frame["episode"] < 2], several)) == []
+
+
+def test_a_policy_without_results_is_named_as_the_reason_to_stop() -> None:
+    frame = episodes(2.5, policies=("a", "b", "c"))
+    frame.loc[frame["policy"] == "c", "mean_reward"] = np.nan
+    results = sequential.play_until_settled(player(frame, []), config(policies=["a", "b", "c"]))
+    said = "until more would not help (c completed no episode): 16 per"
+    assert any(said in note for note in results.notes)
 
 
 # ---- in the workflow --------------------------------------------------------------------------------------
@@ -178,7 +212,7 @@ def test_a_look_says_whether_more_is_needed_and_later_shards_stay_empty(tmp_path
     assert reason_to_skip([]) is None
     assert reason_to_skip([tmp_path / "interim-0.json", tmp_path / "interim-1.json"]) is None
     reason = reason_to_skip([tmp_path / "interim-0.json"])
-    assert reason == "not played: every pair had a verdict after 16 episodes per policy and mission"
+    assert reason == "not played: nothing was open after 16 episodes per policy and mission"
 
     recipe = plan(main={"episodes_per_mission": "auto"}).episodes.recipe("random", "arena", 3)
     write_skipped_shard(recipe, reason, tmp_path / "episodes-3.parquet")

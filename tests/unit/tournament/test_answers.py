@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import sqrt
 from types import SimpleNamespace
 from typing import Any
@@ -72,6 +73,20 @@ def test_the_maps_that_an_answer_names_show_the_difference_with_a_power_of_80_pe
     assert found.sentence == (
         "a and b differ by 1.00 (−1.00 to 3.00): about 170 maps instead of 20 would show a difference of this size."
     )
+
+
+@pytest.mark.parametrize(("tests", "least"), [(1, 6), (3, 7)])
+@pytest.mark.parametrize("had", [2, 3, 4, 5])
+def test_no_fewer_maps_are_named_than_allow_a_verdict(tests: int, least: int, had: int) -> None:
+    """n maps give p = 2^(1-n) at least, and a verdict needs 5 %, of three pairs at first a third of it."""
+    clear = pair(
+        n_a=had, n_b=had, difference=3.0, interval_low=2.9, interval_high=3.1, p=2.0 ** (1 - had),
+        minimum_p=2.0 ** (1 - had), n_tests=tests, verdict="insufficient data",
+    )  # fmt: skip
+    planned = replace(clear, n_needed=had, more_needed=0)
+    for found in (*open_pairs(results(clear)), *open_pairs(results(planned, margin=1.0))):
+        assert found.maps == least
+        assert f"{least} maps" in found.sentence
 
 
 @pytest.mark.parametrize(("low", "high", "maps"), [(-0.1, 2.1, 50), (-0.05, 2.05, 45), (-0.5, 0.5, None)])

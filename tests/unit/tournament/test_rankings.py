@@ -194,9 +194,12 @@ def test_a_candidate_that_was_never_compared_may_have_any_rank() -> None:
         for name, members in (("ab", (("a", 1.0), ("b", 0.0))), ("c", (("c", 0.5),)))
         for policy, score in members
     ]
-    records = [r for r in comparison_rankings(preferences(read_league(rows)), 0.95, 200, 1) if r.method != "openskill"]
-    assert {(r.policy, r.rank_low, r.rank_high) for r in records} == {("a", 1, 2), ("b", 2, 3), ("c", 1, 3)}
-    assert all(np.isnan(r.score) == (r.policy == "c") for r in records)
+    records = comparison_rankings(preferences(read_league(rows)), 0.95, 200, 1)
+    others = [r for r in records if r.method != "openskill"]
+    assert {(r.policy, r.rank_low, r.rank_high) for r in others} == {("a", 1, 2), ("b", 2, 3), ("c", 1, 3)}
+    assert {(r.policy, r.rank) for r in records} == {("a", 1), ("b", 2), ("c", 3)}
+    for record in records:
+        assert np.isnan([record.score, record.low, record.high]).all() == (record.policy == "c")
 
 
 def test_matches_of_two_missions_may_have_one_name() -> None:
@@ -260,6 +263,28 @@ def test_a_tournament_stops_when_the_question_is_settled() -> None:
     assert [analysis.done for analysis in analyses] == [False] * 3 + [True]
     assert [analysis.confidence_level for analysis in analyses] == pytest.approx(spent_levels([16, 32, 48, 64], 0.95))
     assert list(interim_analyses(scores.up_to(32), config)) == analyses[:2]
+
+
+@pytest.mark.parametrize(
+    ("ahead", "stops", "why"),
+    [
+        (0.0, 16, "more would not help (c and the pool scored the same in every episode)"),
+        (3.0, 64, "the maximum was reached"),
+    ],
+)
+def test_a_difference_that_never_varies_ends_it_only_if_it_is_0(ahead: float, stops: int, why: str) -> None:
+    config = auto()
+
+    def rewards(players: Any, seed: int) -> list[float]:
+        return [noise(seed).normal() + ahead * any(player.policy == "c" for player in players)] * len(players)
+
+    def play(first: int, stop: int) -> MatchScores:
+        return played(config, matches_of(config), rewards, range(first, stop))
+
+    scores, analyses = play_until_settled(play, config)
+    assert analyses[-1].episodes == stops
+    (note,) = analyze_scores(scores, config).notes
+    assert note.startswith(f"Episodes were added until {why}: {stops} per match. ")
 
 
 def test_an_interim_analysis_is_at_its_own_level() -> None:

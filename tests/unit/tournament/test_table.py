@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -14,6 +15,7 @@ from daf.tournament.estimates import value_records
 from daf.tournament.league import league_rows, read_league, write_league
 from daf.tournament.scores import scores_of_seats
 from daf.tournament.table import check_seats, read_provenance, read_seats, seats_frame, write_seats
+from daf.tournaments import daf_analyze_league
 from tests.unit.tournament.simulated import matches_of, noise, played, seats_of, tournament
 
 SEAT = {
@@ -131,6 +133,12 @@ ROW = {"match": 1, "policy": "a", "seats": 2, "score": 1.0}
         ([{**ROW, "seats": 1.5}], "an integer", "1.5"),
         ([{**ROW, "score": "high"}], "a number", "'high'"),
         ([{**ROW, "map": -1}, {**ROW, "match": 2}], "a map of 0 or more", "-1 in match 1"),
+        ([{**ROW, "map": 2**63}], "a map of at most 9223372036854775807", "9223372036854775808 in match 1"),
+        ([{**ROW, "map": 10**20}, {**ROW, "match": 2}], "a map of at most", "100000000000000000000 in match 1"),
+        ([{**ROW, "train_seed": 2**63}], "a train_seed of at most 9223372036854775807", "9223372036854775808 of a in"),
+        ([{**ROW, "train_seed": -(10**20)}], "a train_seed of at most", "-100000000000000000000 of a in match 1"),
+        ([{**ROW, "score": -1e308}], "a score of at most 1e+150 in size", "-1e+308 of a in match 1"),
+        ([{**ROW, "mission": "overall"}], "another name of a mission", "'overall' in match 1"),
         ([{**ROW, "Seats": 2}], "each column once", "'seats' 2 times"),
         ([{**ROW, "is_pool": True}], "columns such as match, policy", "'is_pool'"),
         ([{**ROW, "maps": 1}], "columns such as match, policy", "'maps'"),
@@ -141,6 +149,25 @@ def test_damaged_tables_of_leagues_are_refused(rows: list[dict[str, Any]], expec
         read_league(rows)
     assert expected in caught.value.expected
     assert found in caught.value.found
+    assert caught.value.where.startswith("match table")
+    assert caught.value.hint
+
+
+def test_the_largest_numbers_that_are_accepted_can_be_analyzed(tmp_path: Path) -> None:
+    """Also from a file; one more is refused with its name."""
+    largest, rng = 2**63 - 1, np.random.default_rng(0)
+    rows = [
+        {"match": game, "policy": policy, "seats": 2, "score": 1e150 * rng.uniform(-1, 1), "map": largest - game,
+         "train_seed": largest}
+        for game in range(8)
+        for policy in "abc"
+    ]  # fmt: skip
+    results = daf_analyze_league(rows, num_resamples=100)
+    assert all(np.isfinite([value.low, value.high]).all() for value in results.values if value.estimand != "recipes")
+    (file := tmp_path / "league.csv").write_text("match,policy,seats,score,map\n1,a,2,1.0,99999999999999999999\n")
+    with pytest.raises(BadInputError) as caught:
+        daf_analyze_league(file)
+    assert (caught.value.where, caught.value.found) == (str(file), "99999999999999999999 in match 1")
 
 
 def test_a_wrong_value_is_named_by_its_line(tmp_path: Path) -> None:
