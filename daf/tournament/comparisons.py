@@ -7,7 +7,7 @@ comparisons do (`daf.statistics.sequential`).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import combinations
 
@@ -133,14 +133,14 @@ def unsettled(scores: MatchScores, config: DAFTournamentConfig, confidence_level
     results = compare_candidates(scores, config, confidence_level)
     if results is None:
         return [_pair(a, b) for a, b in combinations(config.candidates, 2)]
-    leaders = _leaders(results, config.first)
-    return [_pair(r.policy_a, r.policy_b) for r in unsettled_pairs(results) if {r.policy_a, r.policy_b} & set(leaders)]
+    first = leaders(results, config.first)
+    return [_pair(r.policy_a, r.policy_b) for r in unsettled_pairs(results) if {r.policy_a, r.policy_b} & first]
 
 
-def _leaders(results: ComparisonResults, count: int) -> Sequence[str]:
+def leaders(results: ComparisonResults, count: int) -> set[str]:
     """The candidates with the highest means."""
     overall = {record.policy: record.mean for record in results.summary if record.mission == OVERALL}
-    return sorted(overall, key=lambda policy: -overall[policy])[:count]
+    return set(sorted(overall, key=lambda policy: -overall[policy])[:count])
 
 
 def _pair(a: str, b: str) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from daf.config import DAFTournamentConfig
 from daf.config.tournament import REPLACEMENT
-from daf.statistics.records import OVERALL, PairRecord
+from daf.statistics.records import PairRecord
 from daf.statistics.results import ComparisonResults
 from daf.statistics.sentences import mirrored
 from daf.statistics.sequential import EVERY_VERDICT, why_none_is_open
@@ -22,6 +22,7 @@ from daf.tournament.comparisons import (
     compare_candidates,
     compare_with_replacement,
     interim_analyses,
+    leaders,
 )
 from daf.tournament.contributions import ContributionRecord, contribution_records
 from daf.tournament.coverage import place_of_answer
@@ -290,8 +291,7 @@ def _why_settled(config: DAFTournamentConfig, of_question: ComparisonResults | N
         return "the question was settled"
     records = of_question.headline_records("checkpoints")
     if config.question == "order":
-        means = {record.policy: record.mean for record in of_question.summary if record.mission == OVERALL}
-        first = set(sorted(means, key=lambda policy: -means[policy])[: config.first])
+        first = leaders(of_question, config.first)
         records = [record for record in records if {record.policy_a, record.policy_b} & first]
     pool_last = [mirrored(record) if record.policy_a == REPLACEMENT else record for record in records]
     failed = [policy for policy in config.candidates if policy not in of_question.policies]
