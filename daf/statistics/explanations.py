@@ -203,7 +203,11 @@ def _scale_notes(units: Units, config: DAFComparisonConfig, several_missions: bo
     ]
     played = {mission for _, mission in units.cells}
     shared = units.missions_of(*(policy for policy in units.policies if units.missions_of(policy)))
-    if len(shared) < len(played):
+    if not shared and played:
+        notes.append(
+            "No mission was played by all policies, so there are no aggregates, profiles or ranks over missions."
+        )
+    elif len(shared) < len(played):
         notes.append(
             f"Aggregates, profiles and ranks over missions use only the {len(shared)} of "
             f"{number_of(len(played), 'mission')} that all policies played."

@@ -122,6 +122,7 @@ class Units:
     Attributes:
         failed: what would be cells if any episode had a result.
         unit: what all scores are multiples of.
+        trained_with: by policy its training seeds, if not only the cells tell them.
     """
 
     policies: tuple[str, ...]
@@ -131,6 +132,7 @@ class Units:
     runs_per_mission: bool = False
     failed: Mapping[tuple[str, str], FailedCell] = field(default_factory=dict)
     unit: float = 1.0
+    trained_with: Mapping[str, list[int]] | None = None
 
     def cell(self, policy: str, mission: str) -> Cell | None:
         return self.cells.get((policy, mission))
@@ -165,7 +167,9 @@ class Units:
         return any(seed is not None for seed in seeds)
 
     @cached_property
-    def _training_seeds(self) -> dict[str, list[int]]:
+    def _training_seeds(self) -> Mapping[str, list[int]]:
+        if self.trained_with is not None:
+            return self.trained_with
         seeds: dict[str, set[int]] = {}
         for (policy, _), cell in self.cells.items():
             seeds.setdefault(policy, set()).update(seed for seed in cell.training_seeds if seed is not None)
@@ -197,12 +201,14 @@ class Units:
     def in_own_unit(self, missions: Sequence[str], policies: Sequence[str]) -> Units:
         """The scores of these policies on these missions, at most about 1: divided by a power of two, which is exact.
 
-        The unit is that of the largest score, so policies that are not compared must not be among them.
+        The unit is that of the largest score, so policies that are not compared must not be among them. Whether a
+        policy was trained does not depend on the missions.
         """
         named = [(policy, mission) for policy in policies for mission in missions]
         cells = {name: self.cells[name] for name in named if name in self.cells}
         unit = max((cell.magnitude for cell in cells.values() if cell.magnitude), default=1.0)
-        return replace(self, cells={name: cell.in_unit(unit) for name, cell in cells.items()}, unit=unit)
+        cells = {name: cell.in_unit(unit) for name, cell in cells.items()}
+        return replace(self, cells=cells, unit=unit, trained_with=self._training_seeds)
 
     def in_shared_unit(self, missions: Sequence[str], policies: Sequence[str]) -> Units | None:
         """The scores of these policies on these missions in one unit, for all of their pairs.

@@ -84,3 +84,25 @@ def test_checkpoints_that_did_not_play_a_mission_are_one_note_or_none_if_runs_ar
     assert not any("did not play" in note for note in compared(table, trainings="per_mission").notes)
     one = runs("ab", "xy", 4).query("not (policy == 'a' and mission == 'x' and seed == 3)")
     assert "a-seed-3 did not play x; the results of a there exclude it." in compared(one).notes
+
+
+@pytest.mark.parametrize(
+    ("trained", "counts", "test", "effect"),
+    [("ab", (0, 0), "Welch t-test", "d"), ("a", (0, None), "one-sample t-test", "dz")],
+)
+def test_recipes_without_a_common_mission_are_of_the_kind_that_their_training_seeds_say(
+    trained: str, counts: tuple[int | None, ...], test: str, effect: str
+) -> None:
+    table = pd.concat([runs("a", "x"), runs("b", "y"), runs("c", "xy")])
+    table.loc[~table["policy"].isin([*trained, "c"]) & (table["seed"] > 0), "score"] = np.nan
+    table["seed"] = table["seed"].where(table["policy"].isin([*trained, "c"]), -1)
+    table = table.dropna().astype({"seed": object}).assign(seed=lambda f: f["seed"].where(f["seed"] != -1, None))
+    results = compared(table)
+    (record,) = [one for one in results.headline_records("recipes") if (one.policy_a, one.policy_b) == ("a", "b")]
+    assert (record.n_a, record.n_b) == counts
+    assert (record.test, record.effect_name, record.reason) == (test, effect, "no mission in common")
+    assert "cannot be compared over 2 missions: no mission in common." in str(results)
+    assert (
+        "No mission was played by all policies, so there are no aggregates, profiles or ranks over missions."
+        in results.notes
+    )
