@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from daf.config import DAFComparisonConfig
+from daf.statistics.levels import alpha_of
 from daf.statistics.pair_table import PairTable
 from daf.statistics.records import OPEN, OVERALL, Estimand, PairRecord
 from daf.system.nouns import number_of
@@ -52,7 +53,7 @@ def explain(
     several_missions = len({mission for _, mission in units.cells}) > 1
     notes = [
         *units.notes,
-        *_floors(records, several_missions, 1 - config.confidence_level),
+        *_floors(records, several_missions, alpha_of(config.confidence_level)),
         *_scale_notes(units, config, bool(several_missions and overall["checkpoints"])),
     ]
     if config.equivalence_margin is None and records.texts["verdict"].are("inconclusive").any():
