@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from math import isfinite, nan
 
@@ -15,6 +16,9 @@ from daf.statistics.planning import Spread
 from daf.statistics.records import PairRecord, changed
 from daf.statistics.streams import stream
 from daf.statistics.units import Units
+from daf.system.nouns import number_of
+
+ONE_EPISODE = "a single common episode"
 
 
 def checkpoint_pair(
@@ -23,8 +27,10 @@ def checkpoint_pair(
     """The difference of two policies and its test, not yet adjusted and without a verdict.
 
     The larger p of two tests counts: sign flips are exact for symmetric differences, Hall's test is for skewed ones.
-    If all differences on a mission are equal and not 0, the test counts them as one unit, but the standard error treats
-    their mean as known; equivalence and planning, which depend only on that error, are then not computed.
+    On a mission with a single common episode nothing shows how much differences vary, so Hall's test cannot guard the
+    other; then there is no test. If all differences on a mission are equal and not 0, the test counts them as one unit,
+    but the standard error treats their mean as known; equivalence and planning, which depend only on that error, are
+    then not computed.
 
     Args:
         mission, missions: the record's mission, or "overall", and those that it covers.
@@ -44,6 +50,8 @@ def checkpoint_pair(
     rng, resolution = stream(config, "pair", a, b, *missions), units.resolution((a, b), missions)
     options = {"num_resamples": config.num_resamples, "max_resamples": max_resamples}
     result = hypothesis_tests.sign_flip_test(strata, resolution=resolution, rng=rng, **options)
+    if result.p is not None and (reason := single_episodes(missions, strata)):
+        result = replace(result, p=None, minimum_p=None, reason=reason)
     skewed = hypothesis_tests.hall_test(strata)
     if result.p is not None and skewed.p is not None and skewed.p > result.p:
         result = replace(result, name=skewed.name, p=skewed.p, t=skewed.t, df=skewed.df)
@@ -77,6 +85,16 @@ def checkpoint_pair(
     )
     record = _with_primary(units, config, record, missions, strata, max_resamples)
     return record if record.tested else changed(record, caution=""), spread
+
+
+def single_episodes(missions: Sequence[str], strata: Sequence[Array]) -> str:
+    """The missions with a single common episode, as the reason why there is no test; empty if there are none."""
+    single = [mission for mission, stratum in zip(missions, strata, strict=True) if stratum.size == 1]
+    if not single:
+        return ""
+    shown = ", ".join(single[:3]) + (f" and {number_of(len(single) - 3, 'more mission')}" if len(single) > 3 else "")
+    where = f"on {'each of ' if len(single) > 1 else ''}{shown}"
+    return f"{ONE_EPISODE} {where} does not show how much differences vary there"
 
 
 def _equivalence_p(strata: list[Array], margin: float) -> float:

@@ -90,6 +90,8 @@ def _why_not(estimand: Estimand, units: Units, overall: Sequence[PairRecord]) ->
     lost = units.failed_policies()
     failed = units.failure_of(lost, units.missions)
     if estimand == "checkpoints":
+        from daf.statistics.checkpoint_pairs import ONE_EPISODE  # imports scipy
+
         others = "no two other policies" if lost else "no two policies"
         reason = f"{others} have varying results on the same environment seeds."
         if not lost and len({name for name, _ in units.cells}) < 2:
@@ -98,6 +100,8 @@ def _why_not(estimand: Estimand, units: Units, overall: Sequence[PairRecord]) ->
             reason = "every policy has only one episode per mission, which cannot tell a difference from chance."
         elif not lost and overall and all(record.n_a and record.difference == 0 for record in overall):
             reason = "all policies score the same."
+        elif own := [record.reason for record in overall if not record.n_missions or ONE_EPISODE in record.reason]:
+            reason = f"{'; '.join(dict.fromkeys(own))}."
         return f"{failed}, and {reason}" if lost else reason
     trained = {policy: len(units.training_seeds(policy)) for policy in units.policies if units.training_seeds(policy)}
     single = [policy for policy, seeds in trained.items() if seeds == 1]

@@ -188,3 +188,28 @@ def test_an_undecided_pair_with_p_at_the_significance_level_names_the_other_test
         verdict="inconclusive",
     )  # fmt: skip
     assert "among 2 tests" in why_undecided(record, 0.9)
+
+
+@pytest.mark.parametrize("primary", ["mean", "iqm"])
+def test_a_mission_with_a_single_common_episode_leaves_no_verdict_over_missions(primary: str) -> None:
+    """Nothing tells how much differences vary there, so Hall's test cannot guard the sign flips."""
+    gaps = {"m": [5.0, 6, 7, 5.5, 6.5, 7.5, 5.2, 6.2], "one": [3.0], "other": [4.0]}
+    rows = [
+        (policy, mission, episode, gap * (policy == "a") + episode % 3)
+        for mission, own in gaps.items()
+        for policy in "ab"
+        for episode, gap in enumerate(own)
+    ]
+    table = pd.DataFrame(rows, columns=["policy", "mission", "episode", "score"])
+    results = daf_compare_scores(table, primary=primary)
+    found = results.pairwise.query("estimand == 'checkpoints'").set_index("mission")
+    why = "a single common episode on each of one, other does not show how much differences vary there"
+    assert found["verdict"].to_dict() == {
+        "m": "better", "one": "insufficient data", "other": "insufficient data", "overall": "insufficient data",
+    }  # fmt: skip
+    assert found.loc["overall", "reason"] == why
+    assert found.loc["one", "reason"] == "only one unit"
+    assert np.isnan(found.loc["overall", "p"])
+    assert results.estimand["checkpoints"]["why"] == f"{why}."
+    (alone,) = daf_compare_scores(table[table["mission"] != "one"], primary=primary).headline_records("checkpoints")
+    assert alone.reason == "a single common episode on other does not show how much differences vary there"
