@@ -87,6 +87,8 @@ def _why_not(estimand: Estimand, units: Units, overall: Sequence[PairRecord]) ->
         if any(cell.partly for cell in units.failed.values()):
             return f"{units.failure_of(units.failed_policies(), units.missions)}."
         return "every policy failed in every episode."
+    if not overall and (emptied := units.policies_without_common()):
+        return f"no episode of {' or of '.join(emptied)} was played by all of its training runs."
     lost = units.failed_policies()
     failed = units.failure_of(lost, units.missions)
     if estimand == "checkpoints":

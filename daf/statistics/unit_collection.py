@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 SAME_NUMBERS = (
     "Number the episodes of each training seed from 0: the same number (environment seed) is the same episode."
 )
+FEWER_GAPS = "Add the missing results, or leave out the training seeds (checkpoints) that lack most of them."
 
 
 def collect_units(
@@ -36,6 +37,7 @@ def collect_units(
     """
     cells: dict[tuple[str, str], Cell] = {}
     failed: dict[tuple[str, str], FailedCell] = {}
+    without: set[tuple[str, str]] = set()
     notes: list[str] = []
     by_policy = dict(iter(frame.groupby("policy", sort=False)))
     for policy in policies:
@@ -61,7 +63,12 @@ def collect_units(
                 cells[policy, mission] = cell
             elif cell is not None:
                 failed[policy, mission] = cell
-    return Units(policies=tuple(policies), missions=tuple(missions), cells=cells, notes=tuple(notes), failed=failed)
+            else:
+                without.add((policy, mission))
+    return Units(
+        policies=tuple(policies), missions=tuple(missions), cells=cells, notes=tuple(notes), failed=failed,
+        without_common=frozenset(without),
+    )  # fmt: skip
 
 
 class _Columns:
@@ -149,7 +156,8 @@ def _collect_cell(
             f"of its {number_of(len(present), 'checkpoint')} there and {are} omitted."
         )
     if complete.empty:
-        return None, [*notes, f"{policy} has no episode left on {mission}. {SAME_NUMBERS}"] if partly_played else notes
+        hint = FEWER_GAPS if table.notna().sum(axis=1).max() > 1 else SAME_NUMBERS
+        return None, [*notes, f"{policy} has no episode left on {mission}. {hint}"] if partly_played else notes
     counted = rows["env_seed"].isin(complete.index) & rows["checkpoint"].isin(present)
     declared = rows[rows["success"].notna() & counted]
     share = float(declared["success"].astype(float).mean()) if len(declared) else float("nan")

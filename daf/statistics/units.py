@@ -121,6 +121,7 @@ class Units:
 
     Attributes:
         failed: what would be cells if any episode had a result.
+        without_common: policies and missions with results of single checkpoints, but no episode that all of them played.
         unit: what all scores are multiples of.
         trained_with: by policy its training seeds, if not only the cells tell them.
     """
@@ -131,6 +132,7 @@ class Units:
     notes: tuple[str, ...]
     runs_per_mission: bool = False
     failed: Mapping[tuple[str, str], FailedCell] = field(default_factory=dict)
+    without_common: frozenset[tuple[str, str]] = frozenset()
     unit: float = 1.0
     trained_with: Mapping[str, list[int]] | None = None
 
@@ -159,6 +161,11 @@ class Units:
     def failed_policies(self) -> list[str]:
         """Policies that played but have no result on any mission."""
         return [name for name in self.policies if self.failed_missions(name) and not self.missions_of(name)]
+
+    def policies_without_common(self) -> list[str]:
+        """Policies left without an episode because none was played by all of their checkpoints."""
+        lost = {policy for policy, _ in self.without_common}
+        return [name for name in self.policies if name in lost and not self.missions_of(name)]
 
     def was_trained(self, policy: str) -> bool:
         """Whether training seeds of the policy are known, with results or without."""

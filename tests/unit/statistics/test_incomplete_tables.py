@@ -106,3 +106,20 @@ def test_recipes_without_a_common_mission_are_of_the_kind_that_their_training_se
         "No mission was played by all policies, so there are no aggregates, profiles or ranks over missions."
         in results.notes
     )
+
+
+def with_gaps(share: float, policies: str = "ab", seeds: int = 30) -> pd.DataFrame:
+    """Results of 16 episodes, of which a share of those of `a` was never played."""
+    rng = np.random.default_rng(1)
+    rows = [(p, "m", s, e, rng.normal()) for p in policies for s in range(seeds) for e in range(16)]
+    table = pd.DataFrame(rows, columns=["policy", "mission", "seed", "episode", "score"])
+    return table[(table["policy"] != "a") | (rng.random(len(table)) >= share)]
+
+
+def test_a_policy_without_an_episode_of_all_its_training_seeds_is_named_with_a_remedy_that_helps() -> None:
+    results = compared(with_gaps(0.4))
+    why = "no episode of a was played by all of its training runs."
+    assert [answer["why"] for answer in results.estimand.values()] == [why, why]
+    assert "a has no episode left on m. Add the missing results, or leave out the training seeds" in str(results)
+    assert "Number the episodes" not in str(results)
+    assert "no other policy" not in str(results)
