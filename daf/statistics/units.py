@@ -121,7 +121,7 @@ class Units:
 
     Attributes:
         failed: what would be cells if any episode had a result.
-        without_common: policies and missions with results of single checkpoints, but no episode that all of them played.
+        without_common: policies and missions with results of single checkpoints, but no episode that all played.
         unit: what all scores are multiples of.
         trained_with: by policy its training seeds, if not only the cells tell them.
     """
