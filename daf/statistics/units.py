@@ -32,8 +32,8 @@ class Cell:
     """One policy on one mission.
 
     Attributes:
-        rewards_ec: score per (environment seed, checkpoint), complete rows only: the mean episode reward, normalized
-            if reference scores are declared.
+        rewards_ec: score per (environment seed, checkpoint), complete rows only, after few gaps are filled: the mean
+            episode reward, normalized if reference scores are declared.
         seeds: environment seed of each row, ascending.
         training_seeds: training seed of each column, None where DAF did not train it.
         successes: mean success rate, and the number of episodes that declare success.
@@ -41,6 +41,7 @@ class Cell:
         linear_ec: the scores with what each environment seed does to the scale, if policies set it: of the same means,
             and with the spread that normalized means have (delta method). None: the scale is known.
         unit: what the scores are multiples of.
+        filled: of each column, the number of scores that fill gaps; empty: none.
     """
 
     rewards_ec: Array
@@ -53,6 +54,7 @@ class Cell:
     scale: tuple[float, float] = (0.0, 1.0)
     linear_ec: Array | None = None
     unit: float = 1.0
+    filled: tuple[int, ...] = ()
 
     @property
     def mean_reward(self) -> float:
@@ -283,6 +285,7 @@ class Units:
             return None
         cells, trained = [self.cells[policy, mission] for mission in missions], bool(self.training_seeds(policy))
         joint, order = not self.runs_per_mission, list[int | None]()
+        gaps = [sum(cell.filled) if trained else 0 for cell in cells]
         if not trained:
             scores = [cell.spread_ec.mean(axis=1)[:, None] for cell in cells]
         elif not joint:
@@ -293,8 +296,11 @@ class Units:
             common = set.intersection(*(set(cell.training_seeds) for cell in cells)) - {None}
             order = [seed for seed in cells[0].training_seeds if seed in common]
             places = [{seed: column for column, seed in enumerate(cell.training_seeds)} for cell in cells]
-            scores = [
-                cell.spread_ec[:, [place[seed] for seed in order]] for cell, place in zip(cells, places, strict=True)
+            columns = [[place[seed] for seed in order] for place in places]
+            scores = [cell.spread_ec[:, chosen] for cell, chosen in zip(cells, columns, strict=True)]
+            gaps = [
+                sum(cell.filled[column] for column in chosen) if cell.filled else 0
+                for cell, chosen in zip(cells, columns, strict=True)
             ]
         return RunTable(
             scores=scores,
@@ -302,6 +308,7 @@ class Units:
             resolutions=[cell.resolution for cell in cells],
             trained=trained,
             joint=joint,
+            filled=gaps,
             seeds=(tuple(order),) if joint and trained else tuple(cell.training_seeds for cell in cells),
         )
 

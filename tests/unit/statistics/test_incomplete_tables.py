@@ -7,6 +7,9 @@ import pandas as pd
 import pytest
 
 from daf.comparison import ComparisonResults, daf_compare_scores
+from daf.statistics.checked_episodes import check_episodes
+from daf.statistics.gaps import filled, rows_to_fill
+from daf.statistics.unit_collection import collect_units
 
 
 def runs(policies: str = "abc", missions: str = "xyz", seeds: int = 5) -> pd.DataFrame:
@@ -123,3 +126,65 @@ def test_a_policy_without_an_episode_of_all_its_training_seeds_is_named_with_a_r
     assert "a has no episode left on m. Add the missing results, or leave out the training seeds" in str(results)
     assert "Number the episodes" not in str(results)
     assert "no other policy" not in str(results)
+
+
+def test_gaps_are_filled_by_the_additive_fit_of_episodes_and_training_seeds() -> None:
+    """Yates' formula for one gap: (rows x row total + columns x column total - total) / ((rows - 1) (columns - 1))."""
+    table = np.array([[1.0, 2.0, 4.0], [3.0, 3.0, 7.0], [2.0, 6.0, np.nan], [0.0, 1.0, 5.0]])
+    expected = (4 * 8 + 3 * 16 - 34) / (3 * 2)
+    found = filled(table)
+    assert found[2, 2] == pytest.approx(expected)
+    assert np.array_equal(found[~np.isnan(table)], table[~np.isnan(table)])
+    assert rows_to_fill(table) is not None
+
+
+def test_the_fit_recovers_additive_scores_whatever_is_missing() -> None:
+    rng = np.random.default_rng(0)
+    scores = 1e3 * rng.normal(size=(16, 1)) + rng.normal(size=30)
+    assert filled(np.where(rng.random(scores.shape) < 0.15, np.nan, scores)) == pytest.approx(scores)
+
+
+@pytest.mark.parametrize(
+    ("there", "rows"),
+    [
+        ([[1, 1, 1], [1, 1, 1], [1, 1, 1]], None),  # nothing to fill
+        (
+            [[1, 1, 1], [1, 1, 0], [1, 1, 1], [1, 0, 0]],
+            [True, True, True, False],
+        ),  # fewer than half of the last episode
+        ([[1, 1, 0], [1, 1, 0], [1, 1, 1], [1, 1, 1], [1, 1, 0]], None),  # fewer than half of the last seed
+        ([[1, 1, 0], [1, 0, 1], [1, 1, 1]], None),  # more than a fifth
+        ([[1, 0], [0, 1]], None),  # episodes numbered through all seeds
+    ],
+)
+def test_only_few_scattered_gaps_are_filled(there: list[list[int]], rows: list[bool] | None) -> None:
+    found = rows_to_fill(np.where(np.array(there) == 1, 1.0, np.nan))
+    assert (None if found is None else found.tolist()) == rows
+
+
+def test_filled_gaps_keep_all_seeds_and_episodes_and_cost_degrees_of_freedom() -> None:
+    results = compared(with_gaps(0.1))
+    (note,) = [note for note in results.notes if "filled" in note]
+    gaps = 480 - int((with_gaps(0.1)["policy"] == "a").sum())
+    assert note.startswith(f"{gaps} of 480 results of a on m were never played and are filled")
+    (record,) = results.headline_records("recipes")
+    assert (record.n_a, record.n_b) == (30, 30)
+    frame = check_episodes(
+        with_gaps(0.1).rename(columns={"seed": "train_seed", "episode": "env_seed", "score": "mean_reward"})
+        .assign(checkpoint=lambda f: f["policy"] + f["train_seed"].astype(str)), ["a", "b"], ["m"],
+    )  # fmt: skip
+    units = collect_units(frame, ["a", "b"], ["m"])
+    tables = {policy: units.run_table(policy, ["m"]) for policy in "ab"}
+    assert tables["a"].rest_terms[0][1] == 15 * 29 - gaps
+    assert tables["b"].rest_terms[0][1] == 15 * 29
+
+
+def test_episodes_that_failed_are_not_filled() -> None:
+    table = with_gaps(0.0, seeds=5)
+    table.loc[(table["policy"] == "a") & (table["seed"] == 0) & (table["episode"] == 3), "score"] = np.nan
+    table = table[~((table["policy"] == "a") & (table["seed"] == 1) & (table["episode"] == 5))]
+    results = compared(table)
+    counts = results.summary_statistics.query("policy == 'a'")["n_episodes"].tolist()
+    assert counts[0] == 15
+    assert "1 of 75 results of a on m was never played and is filled" in str(results)
+    assert "1 of 16 episodes of a on m has no complete result" in str(results)
