@@ -210,8 +210,7 @@ class Units:
     def in_own_unit(self, missions: Sequence[str], policies: Sequence[str]) -> Units:
         """The scores of these policies on these missions, at most about 1: divided by a power of two, which is exact.
 
-        The unit is that of the largest score, so policies that are not compared must not be among them. Whether a
-        policy was trained does not depend on the missions.
+        The unit is that of the largest score, so policies that are not compared must not be among them.
         """
         named = [(policy, mission) for policy in policies for mission in missions]
         cells = {name: self.cells[name] for name in named if name in self.cells}
@@ -296,12 +295,9 @@ class Units:
             common = set.intersection(*(set(cell.training_seeds) for cell in cells)) - {None}
             order = [seed for seed in cells[0].training_seeds if seed in common]
             places = [{seed: column for column, seed in enumerate(cell.training_seeds)} for cell in cells]
-            columns = [[place[seed] for seed in order] for place in places]
-            scores = [cell.spread_ec[:, chosen] for cell, chosen in zip(cells, columns, strict=True)]
-            gaps = [
-                sum(cell.filled[column] for column in chosen) if cell.filled else 0
-                for cell, chosen in zip(cells, columns, strict=True)
-            ]
+            chosen = [(cell, [place[seed] for seed in order]) for cell, place in zip(cells, places, strict=True)]
+            scores = [cell.spread_ec[:, columns] for cell, columns in chosen]
+            gaps = [sum(cell.filled[column] for column in columns if cell.filled) for cell, columns in chosen]
         return RunTable(
             scores=scores,
             environments=[cell.seeds for cell in cells],
