@@ -11,6 +11,7 @@ import numpy as np
 from daf.config import DAFComparisonConfig
 from daf.statistics import effects, hypothesis_tests, intervals, primary
 from daf.statistics.cautions import episode_cautions, join_cautions
+from daf.statistics.hypothesis_tests import HypothesisTestResult
 from daf.statistics.intervals import Array
 from daf.statistics.planning import Spread
 from daf.statistics.records import PairRecord, changed
@@ -49,12 +50,8 @@ def checkpoint_pair(
         return _single_episode(units, config, record, missions, float(strata[0][0])), None
     rng, resolution = stream(config, "pair", a, b, *missions), units.resolution((a, b), missions)
     options = {"num_resamples": config.num_resamples, "max_resamples": max_resamples}
-    result = hypothesis_tests.sign_flip_test(strata, resolution=resolution, rng=rng, **options)
-    if result.p is not None and (reason := single_episodes(missions, strata)):
-        result = replace(result, p=None, minimum_p=None, reason=reason)
-    skewed = hypothesis_tests.hall_test(strata)
-    if result.p is not None and skewed.p is not None and skewed.p > result.p:
-        result = replace(result, name=skewed.name, p=skewed.p, t=skewed.t, df=skewed.df)
+    flipped = hypothesis_tests.sign_flip_test(strata, resolution=resolution, rng=rng, **options)
+    result = _tested(missions, strata, flipped)
     varying = [units.paired_differences(a, b, name, spread=True) for name in missions]
     interval = intervals.mean_interval(varying, level)
     effect, effect_interval = effects.dz(strata, level)
@@ -85,6 +82,16 @@ def checkpoint_pair(
     )
     record = _with_primary(units, config, record, missions, strata, max_resamples)
     return record if record.tested else changed(record, caution=""), spread
+
+
+def _tested(missions: Sequence[str], strata: list[Array], flipped: HypothesisTestResult) -> HypothesisTestResult:
+    """The test that counts: sign flips, or Hall's if its p is larger; none if nothing can guard the first."""
+    if flipped.p is not None and (reason := single_episodes(missions, strata)):
+        return replace(flipped, p=None, minimum_p=None, reason=reason)
+    skewed = hypothesis_tests.hall_test(strata)
+    if flipped.p is not None and skewed.p is not None and skewed.p > flipped.p:
+        return replace(flipped, name=skewed.name, p=skewed.p, t=skewed.t, df=skewed.df)
+    return flipped
 
 
 def single_episodes(missions: Sequence[str], strata: Sequence[Array]) -> str:
