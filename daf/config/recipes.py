@@ -38,7 +38,7 @@ INIT_KWARGS_PREFIX = "init_kwargs."  # of a searched keyword argument of the pol
 # does not see changes in imported packages.
 STAGE_VERSIONS = {
     "check": 1, "propose": 2, "select": 2, "describe": 2, "train": 3, "evaluate": 6, "analyze": 9,
-    "compare": 16, "play": 1, "rate": 6, "package": 5,
+    "compare": 17, "play": 1, "rate": 6, "package": 5,
 }  # fmt: skip
 
 

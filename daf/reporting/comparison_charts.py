@@ -45,6 +45,7 @@ STATISTICS: Mapping[str, str] = {  # the mean has its own chart
 LONGEST_TEXT = 44  # letters beside a mark; a longer one leaves out the policy, which the title names
 MOST_LINES = 30  # policies in a performance profile
 MOST_DRAWN = 1_500  # policies by missions; with more, only figures over all missions are drawn
+MEAN_IS_MEDIAN = 2  # missions up to which the median of their means is the mean, which has its own chart
 ROUNDING = 1e-12
 
 
@@ -239,6 +240,8 @@ class Charts:
         self, estimand: Estimand, statistic: str, records: Sequence[AggregateRecord]
     ) -> IntervalChart | None:
         own = {record.policy: record for record in records if record.statistic == statistic}
+        if statistic == "median" and all(record.n_missions <= MEAN_IS_MEDIAN for record in own.values()):
+            return None
         rows = self._overall_rows(own, _aggregate_estimate)
         drawn = [record for record in own.values() if isfinite(record.value) and isfinite(record.interval_low)]
         methods = dict.fromkeys(record.interval_method for record in drawn)

@@ -3,8 +3,10 @@
 records           rows of the tables: every column with its type and meaning
 pair_table        rows about pairs as columns, for millions of them
 checked_episodes  an episodes table from anywhere, checked
+gaps              results that were never played, filled
 unit_collection   independent units of an episodes table, and notes on what is omitted
 units             the units of policies on missions, normalized if declared
+levels            the significance level of a confidence level
 intervals         means and their intervals
 large_samples     normal limits of many units
 resampled_counts  resamples as counts of units, and statistics of them

@@ -14,6 +14,7 @@ import numpy as np
 from daf.config import DAFComparisonConfig
 from daf.statistics import effects
 from daf.statistics.intervals import Array, t_quantile, unit_of, variance
+from daf.statistics.levels import alpha_of
 from daf.statistics.planning import TARGET_POWER
 from daf.statistics.records import OPEN, Estimand, PairRecord
 from daf.statistics.sentences import number
@@ -46,7 +47,7 @@ def advice(estimand: Estimand, units: Units, config: DAFComparisonConfig, overal
     if estimand == "recipes":
         noun, per = ("training run", per) if units.runs_per_mission else ("training seed", " per recipe")
     still_open = [record for record in overall if record.verdict in OPEN]
-    alpha = (1 - config.confidence_level) / max(1, *(record.n_tests for record in overall))
+    alpha = alpha_of(config.confidence_level) / max(1, *(record.n_tests for record in overall))
     planned = [_more(record, alpha) for record in still_open if record.more_needed is not None]
     if planned:
         more = f"{number_of(max(planned), f'more {noun}')}{per}"

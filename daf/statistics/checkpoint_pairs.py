@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from math import isfinite, nan
 
@@ -10,11 +11,15 @@ import numpy as np
 from daf.config import DAFComparisonConfig
 from daf.statistics import effects, hypothesis_tests, intervals, primary
 from daf.statistics.cautions import episode_cautions, join_cautions
+from daf.statistics.hypothesis_tests import HypothesisTestResult
 from daf.statistics.intervals import Array
 from daf.statistics.planning import Spread
 from daf.statistics.records import PairRecord, changed
 from daf.statistics.streams import stream
 from daf.statistics.units import Units
+from daf.system.nouns import number_of
+
+ONE_EPISODE = "a single common episode"
 
 
 def checkpoint_pair(
@@ -23,8 +28,10 @@ def checkpoint_pair(
     """The difference of two policies and its test, not yet adjusted and without a verdict.
 
     The larger p of two tests counts: sign flips are exact for symmetric differences, Hall's test is for skewed ones.
-    If all differences on a mission are equal and not 0, the test counts them as one unit, but the standard error treats
-    their mean as known; equivalence and planning, which depend only on that error, are then not computed.
+    On a mission with a single common episode nothing shows how much differences vary, so Hall's test cannot guard the
+    other; then there is no test. If all differences on a mission are equal and not 0, the test counts them as one unit,
+    but the standard error treats their mean as known; equivalence and planning, which depend only on that error, are
+    then not computed.
 
     Args:
         mission, missions: the record's mission, or "overall", and those that it covers.
@@ -43,10 +50,8 @@ def checkpoint_pair(
         return _single_episode(units, config, record, missions, float(strata[0][0])), None
     rng, resolution = stream(config, "pair", a, b, *missions), units.resolution((a, b), missions)
     options = {"num_resamples": config.num_resamples, "max_resamples": max_resamples}
-    result = hypothesis_tests.sign_flip_test(strata, resolution=resolution, rng=rng, **options)
-    skewed = hypothesis_tests.hall_test(strata)
-    if result.p is not None and skewed.p is not None and skewed.p > result.p:
-        result = replace(result, name=skewed.name, p=skewed.p, t=skewed.t, df=skewed.df)
+    flipped = hypothesis_tests.sign_flip_test(strata, resolution=resolution, rng=rng, **options)
+    result = _tested(missions, strata, flipped)
     varying = [units.paired_differences(a, b, name, spread=True) for name in missions]
     interval = intervals.mean_interval(varying, level)
     effect, effect_interval = effects.dz(strata, level)
@@ -77,6 +82,26 @@ def checkpoint_pair(
     )
     record = _with_primary(units, config, record, missions, strata, max_resamples)
     return record if record.tested else changed(record, caution=""), spread
+
+
+def _tested(missions: Sequence[str], strata: list[Array], flipped: HypothesisTestResult) -> HypothesisTestResult:
+    """The test that counts: sign flips, or Hall's if its p is larger; none if nothing can guard the first."""
+    if flipped.p is not None and (reason := single_episodes(missions, strata)):
+        return replace(flipped, p=None, minimum_p=None, reason=reason)
+    skewed = hypothesis_tests.hall_test(strata)
+    if flipped.p is not None and skewed.p is not None and skewed.p > flipped.p:
+        return replace(flipped, name=skewed.name, p=skewed.p, t=skewed.t, df=skewed.df)
+    return flipped
+
+
+def single_episodes(missions: Sequence[str], strata: Sequence[Array]) -> str:
+    """The missions with a single common episode, as the reason why there is no test; empty if there are none."""
+    single = [mission for mission, stratum in zip(missions, strata, strict=True) if stratum.size == 1]
+    if not single:
+        return ""
+    shown = ", ".join(single[:3]) + (f" and {number_of(len(single) - 3, 'more mission')}" if len(single) > 3 else "")
+    where = f"on {'each of ' if len(single) > 1 else ''}{shown}"
+    return f"{ONE_EPISODE} {where} does not show how much differences vary there"
 
 
 def _equivalence_p(strata: list[Array], margin: float) -> float:

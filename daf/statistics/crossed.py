@@ -38,6 +38,7 @@ class RunTable:
         resolutions: per mission the size up to which differences of scores are rounding errors; default: 0.
         trained: whether the columns are training seeds.
         joint: whether the columns are the same training runs on all missions; else each mission has separate ones.
+        filled: per mission the number of scores that fill gaps (`daf.statistics.gaps`); default: 0.
         seeds: by sample (see `samples`) the training seed of each run, if known.
     """
 
@@ -47,6 +48,7 @@ class RunTable:
     joint: bool = True
     resolutions: Sequence[float] = ()
     seeds: Sequence[tuple[int | None, ...]] = ()
+    filled: Sequence[int] = ()
 
     @cached_property
     def resolution(self) -> float:
@@ -55,6 +57,9 @@ class RunTable:
 
     def resolution_on(self, mission: int) -> float:
         return self.resolutions[mission] if self.resolutions else 0.0
+
+    def filled_on(self, mission: int) -> int:
+        return self.filled[mission] if self.filled else 0
 
     @cached_property
     def samples(self) -> list[Array]:
@@ -97,6 +102,7 @@ class RunTable:
             scores=[self.scores[mission] / unit],
             environments=[self.environments[mission]],
             resolutions=[self.resolution_on(mission) / unit],
+            filled=[self.filled_on(mission)],
         )
 
     @cached_property
@@ -271,12 +277,12 @@ def _environment_term(policies: Sequence[RunTable], mission: int) -> _Term | Non
 
 
 def _rest_term(policy: RunTable, mission: int) -> _Term | None:
-    """Variance of a mean that neither training seeds nor environment seeds explain; None for a single row."""
+    """Variance of a mean that neither training seeds nor environment seeds explain; None if unknown."""
     scores = policy.scores[mission]
     rows, columns = scores.shape
-    if rows < 2:
+    df = (rows - 1) * (columns - 1) - policy.filled_on(mission)
+    if rows < 2 or (df < 1 and policy.filled_on(mission)):
         return None
     rest = scores - scores.mean(axis=0) - scores.mean(axis=1, keepdims=True) + scores.mean()
     rest = without_rounding(rest, policy.resolution_on(mission))
-    df = (rows - 1) * (columns - 1)
     return float((rest**2).sum()) / df / (rows * columns * len(policy.scores) ** 2), df

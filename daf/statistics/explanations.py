@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from daf.config import DAFComparisonConfig
+from daf.statistics.levels import alpha_of
 from daf.statistics.pair_table import PairTable
 from daf.statistics.records import OPEN, OVERALL, Estimand, PairRecord
 from daf.system.nouns import number_of
@@ -52,7 +53,7 @@ def explain(
     several_missions = len({mission for _, mission in units.cells}) > 1
     notes = [
         *units.notes,
-        *_floors(records, several_missions, 1 - config.confidence_level),
+        *_floors(records, several_missions, alpha_of(config.confidence_level)),
         *_scale_notes(units, config, bool(several_missions and overall["checkpoints"])),
     ]
     if config.equivalence_margin is None and records.texts["verdict"].are("inconclusive").any():
@@ -86,9 +87,13 @@ def _why_not(estimand: Estimand, units: Units, overall: Sequence[PairRecord]) ->
         if any(cell.partly for cell in units.failed.values()):
             return f"{units.failure_of(units.failed_policies(), units.missions)}."
         return "every policy failed in every episode."
+    if not overall and (emptied := units.policies_without_common()):
+        return f"no episode of {' or of '.join(emptied)} was played by all of its training runs."
     lost = units.failed_policies()
     failed = units.failure_of(lost, units.missions)
     if estimand == "checkpoints":
+        from daf.statistics.checkpoint_pairs import ONE_EPISODE  # imports scipy
+
         others = "no two other policies" if lost else "no two policies"
         reason = f"{others} have varying results on the same environment seeds."
         if not lost and len({name for name, _ in units.cells}) < 2:
@@ -97,6 +102,8 @@ def _why_not(estimand: Estimand, units: Units, overall: Sequence[PairRecord]) ->
             reason = "every policy has only one episode per mission, which cannot tell a difference from chance."
         elif not lost and overall and all(record.n_a and record.difference == 0 for record in overall):
             reason = "all policies score the same."
+        elif own := [record.reason for record in overall if not record.n_missions or ONE_EPISODE in record.reason]:
+            reason = f"{'; '.join(dict.fromkeys(own))}."
         return f"{failed}, and {reason}" if lost else reason
     trained = {policy: len(units.training_seeds(policy)) for policy in units.policies if units.training_seeds(policy)}
     single = [policy for policy, seeds in trained.items() if seeds == 1]
@@ -203,7 +210,11 @@ def _scale_notes(units: Units, config: DAFComparisonConfig, several_missions: bo
     ]
     played = {mission for _, mission in units.cells}
     shared = units.missions_of(*(policy for policy in units.policies if units.missions_of(policy)))
-    if len(shared) < len(played):
+    if not shared and played:
+        notes.append(
+            "No mission was played by all policies, so there are no aggregates, profiles or ranks over missions."
+        )
+    elif len(shared) < len(played):
         notes.append(
             f"Aggregates, profiles and ranks over missions use only the {len(shared)} of "
             f"{number_of(len(played), 'mission')} that all policies played."

@@ -29,6 +29,7 @@ import numpy as np
 from daf.config import DAFComparisonConfig
 from daf.config.recipes import checkpoint_label
 from daf.statistics.learning_records import Curves, LearningCurves, LearningPair, LearningRecipe, LearningRun, Quantity
+from daf.statistics.levels import alpha_of
 from daf.statistics.records import PairRecord, Verdict
 
 if TYPE_CHECKING:
@@ -180,7 +181,7 @@ def _pairs(runs: Sequence[LearningRun], quantity: Quantity, config: DAFCompariso
     units = collect_units(frame, policies, missions)
     rows = [row for row in compare_pairs(units, settings) if row.estimand == "recipes" and row.mission in missions]
     pairs = [_pair(row, quantity, frame) for row in rows]
-    return pairs if quantity == "area" else _with_constant_steps(pairs, 1 - config.confidence_level)
+    return pairs if quantity == "area" else _with_constant_steps(pairs, alpha_of(config.confidence_level))
 
 
 def _scores(runs: Sequence[LearningRun], quantity: Quantity) -> pd.DataFrame:

@@ -18,6 +18,7 @@ from daf.config import DAFComparisonConfig
 from daf.statistics import bootstrap, large_samples, ranking, recipe_bootstrap
 from daf.statistics.crossed import RunTable
 from daf.statistics.intervals import Array, Interval, resolution_of, unknown, without_rounding
+from daf.statistics.levels import alpha_of
 from daf.statistics.records import OVERALL, AggregateRecord, Estimand, ProfileRecord, RankRecord
 from daf.statistics.resampled_counts import BY_MISSION, POOLED, PooledStatistic, Scores
 from daf.statistics.streams import ESTIMAND_KEYS, environment_streams, stream
@@ -304,7 +305,7 @@ def rank_policies(units: Units, config: DAFComparisonConfig) -> tuple[list[RankR
     ranked = in_shares(rank, groups, cost=lambda group: len(group[2]), small=few)
     records = [record for part in ranked for record in part]
     means = np.array([without_rounding(scores.mean(axis=1), resolution_of(scores)) for scores in shared.values()])
-    return records, ranking.friedman_test(means, 1 - config.confidence_level)
+    return records, ranking.friedman_test(means, alpha_of(config.confidence_level))
 
 
 def _rank_recipes(units: Units, config: DAFComparisonConfig, name: str, missions: list[str]) -> list[RankRecord]:

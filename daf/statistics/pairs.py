@@ -18,6 +18,7 @@ from daf.config import DAFComparisonConfig
 from daf.statistics import hypothesis_tests
 from daf.statistics.checkpoint_batch import compare_checkpoints
 from daf.statistics.checkpoint_pairs import checkpoint_pair
+from daf.statistics.levels import alpha_of
 from daf.statistics.pair_group import PairGroup
 from daf.statistics.pair_table import PairTable, Rows
 from daf.statistics.planning import Spread
@@ -42,7 +43,7 @@ def compare_pairs(units: Units, config: DAFComparisonConfig) -> PairTable:
     adjustment by Benjamini and Hochberg over the same families is exploratory and does not affect verdicts. Power and
     the number of units needed are computed at Holm's first and strictest step.
     """
-    alpha, margin = 1 - config.confidence_level, config.equivalence_margin
+    alpha, margin = alpha_of(config.confidence_level), config.equivalence_margin
     groups = _groups(units, config)
     rows_of: dict[tuple[Estimand, bool], list[Rows]] = {}
     for group in groups:

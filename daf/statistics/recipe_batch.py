@@ -20,6 +20,7 @@ from daf.statistics.cautions import join_cautions, may_need_seed_cautions, seed_
 from daf.statistics.crossed import RecipeVariance, RunTable, StandardError
 from daf.statistics.intervals import Array, resolution_of
 from daf.statistics.labellings import exact_permutation_ps
+from daf.statistics.levels import alpha_of
 from daf.statistics.pair_group import PairGroup
 from daf.statistics.pair_table import PairTable, Rows
 from daf.statistics.planning import Spread
@@ -146,7 +147,7 @@ class _Batch:
 
     def _overruled(self, welch_p: Array) -> dict[int, float]:
         """By index the p of permutation tests that do not confirm Welch's."""
-        alpha = 1 - self._config.confidence_level
+        alpha = alpha_of(self._config.confidence_level)
         sizes = np.array([self.sizes[self._x], self.sizes[self._y]]).T
         asked = (sizes.min(axis=1) <= FEW_SEEDS) & (welch_p <= alpha)
         found: dict[int, float] = {}

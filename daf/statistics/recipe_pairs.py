@@ -15,6 +15,7 @@ from daf.statistics.cautions import join_cautions, seed_cautions
 from daf.statistics.crossed import RecipeVariance, RunTable, recipe_variance
 from daf.statistics.hypothesis_tests import HypothesisTestResult
 from daf.statistics.intervals import Array, Interval
+from daf.statistics.levels import alpha_of
 from daf.statistics.planning import Spread
 from daf.statistics.recipe_resamples import Improvements
 from daf.statistics.records import PairRecord, changed
@@ -171,7 +172,7 @@ def _with_permutation(
     Welch's test is wrong too often for few seeds of uneven spread; a permutation test that could reject, but does not,
     overrules it.
     """
-    alpha = 1 - config.confidence_level
+    alpha = alpha_of(config.confidence_level)
     chosen = config.recipe_test == "permutation"
     welch_p = result.p if result.p is not None else 1.0
     few = len(samples) == 2 and min(runs.size for runs in samples) <= FEW_SEEDS

@@ -52,7 +52,9 @@ class SummaryRecord(Shown):
     mission: _Mission
     n_missions: _Missions
     trained: Annotated[bool, "whether the policy has known training seeds"]
-    n_episodes: Annotated[int, "episodes (environment seeds) that every checkpoint of the policy completed"]
+    n_episodes: Annotated[
+        int, "episodes (environment seeds) that every checkpoint of the policy completed; few gaps are filled"
+    ]
     n_train_seeds: Annotated[int, "training seeds that played all of these missions"]
     mean: Annotated[float, "mean score; overall: mean of the missions' means"]
     interval_low: Annotated[float, "lower bound of the mean, for these checkpoints"]

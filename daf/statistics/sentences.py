@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from math import ceil, isfinite, log10
 
 from daf.config import DAFComparisonConfig, Primary
+from daf.statistics.levels import alpha_of
 from daf.statistics.records import MIRRORED, OVERALL, Estimand, PairRecord, SummaryRecord, estimate_of
 from daf.system.nouns import number_of
 
@@ -254,7 +255,7 @@ def why_undecided(record: PairRecord, level: float) -> str:
     excludes = f"the interval excludes {equal:g}"
     if record.verdict == "insufficient data":
         return f"{excludes}, but {record.reason}"
-    if record.p <= 1 - level:
+    if record.p <= alpha_of(level):
         return (
             f"{excludes}, but it is for this pair alone: among {record.n_tests:,} tests, p is {p_value(record.p_holm)}"
         )

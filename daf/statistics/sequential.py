@@ -20,6 +20,7 @@ from math import ceil
 from typing import TYPE_CHECKING, Any
 
 from daf.config import DAFComparisonConfig
+from daf.statistics.levels import alpha_of
 from daf.system.nouns import number_of
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ def interim_levels(config: DAFComparisonConfig) -> list[float]:
 
 def spent_levels(sizes: Sequence[int], confidence_level: float) -> list[float]:
     """Confidence levels of analyses after these numbers of episodes; their alphas add up to that of the whole."""
-    alpha = 1 - confidence_level
+    alpha = alpha_of(confidence_level)
     spent = [alpha * (size / sizes[-1]) ** EXPONENT for size in sizes]
     return [1 - (now - before) for now, before in zip(spent, [0.0, *spent], strict=False)]
 
@@ -191,8 +192,8 @@ def _note(
     return (
         f"Episodes were added until {why}: {last['episodes']} per policy and mission after "
         f"{len(analyses)} of {len(sizes)} interim analyses. The analyses share the "
-        f"{100 * (1 - config.confidence_level):.3g} % chance of a false verdict; intervals and tests of this one are "
-        f"at {100 * last['confidence_level']:.4g} %."
+        f"{100 * alpha_of(config.confidence_level):.3g} % chance of a false verdict; intervals and tests of this one "
+        f"are at {100 * last['confidence_level']:.4g} %."
     )
 
 

@@ -2,7 +2,8 @@
 
 Agents are averaged within an episode (the table already contains that mean), and checkpoints of one policy are averaged
 within an environment seed. An environment seed counts for a policy only if every checkpoint of the policy has a result
-there, except for checkpoints without any result on the mission, which are omitted. Failed episodes and episodes never
+there, except for checkpoints without any result on the mission, which are omitted; a few scattered results that were
+never played are filled (`gaps`). Failed episodes and episodes never
 played are counted separately, since only failures bias a policy's scores upward.
 """
 
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from daf.statistics.gaps import filled, rows_to_fill
 from daf.statistics.score_files import MISSING_SCORE
 from daf.statistics.units import Cell, FailedCell, Units
 from daf.system.nouns import number_of
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 SAME_NUMBERS = (
     "Number the episodes of each training seed from 0: the same number (environment seed) is the same episode."
 )
+FEWER_GAPS = "Add the missing results, or leave out the training seeds (checkpoints) that lack most of them."
 
 
 def collect_units(
@@ -36,6 +39,7 @@ def collect_units(
     """
     cells: dict[tuple[str, str], Cell] = {}
     failed: dict[tuple[str, str], FailedCell] = {}
+    without: set[tuple[str, str]] = set()
     notes: list[str] = []
     by_policy = dict(iter(frame.groupby("policy", sort=False)))
     for policy in policies:
@@ -61,7 +65,12 @@ def collect_units(
                 cells[policy, mission] = cell
             elif cell is not None:
                 failed[policy, mission] = cell
-    return Units(policies=tuple(policies), missions=tuple(missions), cells=cells, notes=tuple(notes), failed=failed)
+            else:
+                without.add((policy, mission))
+    return Units(
+        policies=tuple(policies), missions=tuple(missions), cells=cells, notes=tuple(notes), failed=failed,
+        without_common=frozenset(without),
+    )  # fmt: skip
 
 
 class _Columns:
@@ -123,7 +132,7 @@ def _collect_cell(
             notes.append(_without_result(checkpoint, policy, mission))
         present = [checkpoint for checkpoint in present if checkpoint not in empty]
     table = table[present]
-    complete = table.dropna()
+    complete, gaps = _complete(table, rows)
     training_seeds = tuple(None if pd.isna(s := train_seeds[name]) else int(s) for name in present)
     failures, timeouts = int(rows["mean_reward"].isna().sum()), int(rows["timeouts"].fillna(0).sum())
     why = next((str(text) for text in rows["failure"] if text), None)
@@ -142,19 +151,16 @@ def _collect_cell(
             "scores are too high."
         )
     partly_played = len(table) - len(complete) - failed
-    if partly_played:
-        were, are = ("was", "is") if partly_played == 1 else ("were", "are")
-        notes.append(
-            f"{partly_played} of {number_of(len(table), 'episode')} of {policy} on {mission} {were} not played by all "
-            f"of its {number_of(len(present), 'checkpoint')} there and {are} omitted."
-        )
+    notes += _notes_on_gaps(policy, mission, (partly_played, len(table)), gaps, len(present), complete.size)
     if complete.empty:
-        return None, [*notes, f"{policy} has no episode left on {mission}. {SAME_NUMBERS}"] if partly_played else notes
+        hint = FEWER_GAPS if table.notna().sum(axis=1).max() > 1 else SAME_NUMBERS
+        return None, [*notes, f"{policy} has no episode left on {mission}. {hint}"] if partly_played else notes
     counted = rows["env_seed"].isin(complete.index) & rows["checkpoint"].isin(present)
     declared = rows[rows["success"].notna() & counted]
     share = float(declared["success"].astype(float).mean()) if len(declared) else float("nan")
     return Cell(
         rewards_ec=complete.to_numpy(dtype=np.float64),
+        filled=gaps,
         seeds=tuple(int(seed) for seed in complete.index),
         training_seeds=training_seeds,
         successes=(share, int(declared["env_seed"].nunique())),
@@ -162,6 +168,49 @@ def _collect_cell(
         first_failure=why,
         timeouts=timeouts,
     ), notes
+
+
+def _complete(table: pd.DataFrame, rows: pd.DataFrame) -> tuple[pd.DataFrame, tuple[int, ...]]:
+    """The episodes of (episodes, checkpoints) that count, and how many gaps of each checkpoint were filled.
+
+    Only results that were never played are filled: episodes fail for reasons that others do not share.
+    """
+    failed = rows.loc[rows["mean_reward"].isna() & rows["checkpoint"].isin(table.columns), "env_seed"]
+    played = table[~table.index.isin(failed)]
+    scores = played.to_numpy(dtype=np.float64)
+    chosen = rows_to_fill(scores) if scores.size else None
+    if chosen is None:
+        return table.dropna(), ()
+    kept = played[chosen]
+    gaps = tuple(int(count) for count in kept.isna().sum())
+    return kept.where(kept.notna(), filled(scores[chosen])), gaps
+
+
+def _notes_on_gaps(
+    policy: str, mission: str, episodes: tuple[int, int], gaps: tuple[int, ...], checkpoints: int, results: int
+) -> list[str]:
+    """What became of episodes that not all checkpoints played.
+
+    Args:
+        episodes: those omitted, and all.
+        results: those that count, with the filled ones.
+    """
+    notes, omitted = list[str](), episodes[0]
+    if omitted:
+        were, are = ("was", "is") if omitted == 1 else ("were", "are")
+        by = f"{'at least half' if gaps else 'all'} of its {number_of(checkpoints, 'checkpoint')}"
+        notes.append(
+            f"{omitted} of {number_of(episodes[1], 'episode')} of {policy} on {mission} {were} not played "
+            f"by {by} there and {are} omitted."
+        )
+    if count := sum(gaps):
+        were, are = ("was", "is") if count == 1 else ("were", "are")
+        notes.append(
+            f"{count} of {number_of(results, 'result')} of {policy} on {mission} {were} never played and {are} "
+            "filled with the sum of an effect of the episode and one of the training run, which holds if they are "
+            "missing by chance."
+        )
+    return notes
 
 
 def _absent(policy: str, mission: str, checkpoints: Iterable[str], present: pd.Series[str]) -> list[str]:

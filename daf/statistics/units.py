@@ -32,8 +32,8 @@ class Cell:
     """One policy on one mission.
 
     Attributes:
-        rewards_ec: score per (environment seed, checkpoint), complete rows only: the mean episode reward, normalized
-            if reference scores are declared.
+        rewards_ec: score per (environment seed, checkpoint), complete rows only, after few gaps are filled: the mean
+            episode reward, normalized if reference scores are declared.
         seeds: environment seed of each row, ascending.
         training_seeds: training seed of each column, None where DAF did not train it.
         successes: mean success rate, and the number of episodes that declare success.
@@ -41,6 +41,7 @@ class Cell:
         linear_ec: the scores with what each environment seed does to the scale, if policies set it: of the same means,
             and with the spread that normalized means have (delta method). None: the scale is known.
         unit: what the scores are multiples of.
+        filled: of each column, the number of scores that fill gaps; empty: none.
     """
 
     rewards_ec: Array
@@ -53,6 +54,7 @@ class Cell:
     scale: tuple[float, float] = (0.0, 1.0)
     linear_ec: Array | None = None
     unit: float = 1.0
+    filled: tuple[int, ...] = ()
 
     @property
     def mean_reward(self) -> float:
@@ -121,7 +123,9 @@ class Units:
 
     Attributes:
         failed: what would be cells if any episode had a result.
+        without_common: policies and missions with results of single checkpoints, but no episode that all played.
         unit: what all scores are multiples of.
+        trained_with: by policy its training seeds, if not only the cells tell them.
     """
 
     policies: tuple[str, ...]
@@ -130,7 +134,9 @@ class Units:
     notes: tuple[str, ...]
     runs_per_mission: bool = False
     failed: Mapping[tuple[str, str], FailedCell] = field(default_factory=dict)
+    without_common: frozenset[tuple[str, str]] = frozenset()
     unit: float = 1.0
+    trained_with: Mapping[str, list[int]] | None = None
 
     def cell(self, policy: str, mission: str) -> Cell | None:
         return self.cells.get((policy, mission))
@@ -158,6 +164,11 @@ class Units:
         """Policies that played but have no result on any mission."""
         return [name for name in self.policies if self.failed_missions(name) and not self.missions_of(name)]
 
+    def policies_without_common(self) -> list[str]:
+        """Policies left without an episode because none was played by all of their checkpoints."""
+        lost = {policy for policy, _ in self.without_common}
+        return [name for name in self.policies if name in lost and not self.missions_of(name)]
+
     def was_trained(self, policy: str) -> bool:
         """Whether training seeds of the policy are known, with results or without."""
         cells: dict[tuple[str, str], Cell | FailedCell] = {**self.cells, **self.failed}
@@ -165,7 +176,9 @@ class Units:
         return any(seed is not None for seed in seeds)
 
     @cached_property
-    def _training_seeds(self) -> dict[str, list[int]]:
+    def _training_seeds(self) -> Mapping[str, list[int]]:
+        if self.trained_with is not None:
+            return self.trained_with
         seeds: dict[str, set[int]] = {}
         for (policy, _), cell in self.cells.items():
             seeds.setdefault(policy, set()).update(seed for seed in cell.training_seeds if seed is not None)
@@ -202,7 +215,8 @@ class Units:
         named = [(policy, mission) for policy in policies for mission in missions]
         cells = {name: self.cells[name] for name in named if name in self.cells}
         unit = max((cell.magnitude for cell in cells.values() if cell.magnitude), default=1.0)
-        return replace(self, cells={name: cell.in_unit(unit) for name, cell in cells.items()}, unit=unit)
+        cells = {name: cell.in_unit(unit) for name, cell in cells.items()}
+        return replace(self, cells=cells, unit=unit, trained_with=self._training_seeds)
 
     def in_shared_unit(self, missions: Sequence[str], policies: Sequence[str]) -> Units | None:
         """The scores of these policies on these missions in one unit, for all of their pairs.
@@ -270,6 +284,7 @@ class Units:
             return None
         cells, trained = [self.cells[policy, mission] for mission in missions], bool(self.training_seeds(policy))
         joint, order = not self.runs_per_mission, list[int | None]()
+        gaps = [sum(cell.filled) if trained else 0 for cell in cells]
         if not trained:
             scores = [cell.spread_ec.mean(axis=1)[:, None] for cell in cells]
         elif not joint:
@@ -280,15 +295,16 @@ class Units:
             common = set.intersection(*(set(cell.training_seeds) for cell in cells)) - {None}
             order = [seed for seed in cells[0].training_seeds if seed in common]
             places = [{seed: column for column, seed in enumerate(cell.training_seeds)} for cell in cells]
-            scores = [
-                cell.spread_ec[:, [place[seed] for seed in order]] for cell, place in zip(cells, places, strict=True)
-            ]
+            chosen = [(cell, [place[seed] for seed in order]) for cell, place in zip(cells, places, strict=True)]
+            scores = [cell.spread_ec[:, columns] for cell, columns in chosen]
+            gaps = [sum(cell.filled[column] for column in columns if cell.filled) for cell, columns in chosen]
         return RunTable(
             scores=scores,
             environments=[cell.seeds for cell in cells],
             resolutions=[cell.resolution for cell in cells],
             trained=trained,
             joint=joint,
+            filled=gaps,
             seeds=(tuple(order),) if joint and trained else tuple(cell.training_seeds for cell in cells),
         )
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from daf.config import Primary
 from daf.statistics import hypothesis_tests
 from daf.statistics.cautions import join_cautions
 from daf.statistics.intervals import ROUNDING, Array
@@ -17,10 +18,24 @@ from daf.statistics.primary import advantage, contradiction_text, contradictions
 from daf.statistics.records import PairRecord, Verdict
 from daf.system.nouns import number_of
 
+BOUNDS: Mapping[Primary, tuple[str, str, float]] = {  # of each quantity, and its value for no difference
+    "mean": ("interval_low", "interval_high", 0.0),
+    "iqm": ("iqm_low", "iqm_high", 0.0),
+    "probability_of_improvement": ("p_improvement_low", "p_improvement_high", 0.5),
+}
 INTERVAL_WITH_ZERO = (
     "the interval contains 0, as it also allows for Student's t, which is less sure of these skewed differences than "
     "the two tests that decide"
 )
+WITH_TIES = (
+    "the interval contains 0.5, as it counts a tie as half a win, but the sign test that decides leaves ties out"
+)
+WITH_TIES_OR_UNEQUAL = (
+    "the interval contains 0.5, as it is wider than exact where missions have unequal numbers of episodes or episodes "
+    "tie, but the sign test that decides is exact"
+)
+FEW_BEYOND = "it and the test read the few resamples that reach so far in different ways"
+LESS_SURE = "it allows for more than the test that decides"
 
 
 def conclude(table: PairTable, rows: Rows, spreads: Mapping[int, Spread], alpha: float, margin: float | None) -> None:
@@ -145,13 +160,23 @@ def _flag_contradictions(table: PairTable, rows: Rows, ahead: Array) -> None:
 
 
 def _flag_intervals(table: PairTable, rows: Rows) -> None:
-    """Say why the interval of a pair with a winner contains 0, where it does."""
+    """Say why the interval of a pair with a winner contains no difference, where it does."""
     decided = table.texts["verdict"].are("better")[rows] | table.texts["verdict"].are("worse")[rows]
-    by_mean = table.texts["primary"].are("mean")[rows] & table.texts["estimand"].are("checkpoints")[rows]
-    contains_zero = (table.numbers["interval_low"][rows] <= 0) & (table.numbers["interval_high"][rows] >= 0)
-    chosen = rows[decided & by_mean & contains_zero]
-    for row, record in zip(chosen.tolist(), table.records(chosen), strict=True):
-        table.set(np.array([row]), caution=join_cautions([record.caution, INTERVAL_WITH_ZERO]))
+    for primary, (low, high, equal) in BOUNDS.items():
+        contains = (table.numbers[low][rows] <= equal) & (table.numbers[high][rows] >= equal)
+        chosen = rows[decided & contains & table.texts["primary"].are(primary)[rows]]
+        for row, record in zip(chosen.tolist(), table.records(chosen), strict=True):
+            caution = join_cautions([record.caution, _why_contained(record, equal)])
+            table.set(np.array([row]), caution=caution)
+
+
+def _why_contained(record: PairRecord, equal: float) -> str:
+    """Why the interval of a pair with a winner contains no difference."""
+    if record.estimand == "checkpoints" and record.primary == "mean":
+        return INTERVAL_WITH_ZERO
+    if record.estimand == "checkpoints" and record.primary == "probability_of_improvement":
+        return WITH_TIES if record.n_missions == 1 else WITH_TIES_OR_UNEQUAL
+    return f"the interval contains {equal:g}, as {LESS_SURE if record.primary == 'mean' else FEW_BEYOND}"
 
 
 def verdict(

@@ -84,13 +84,13 @@ def test_missing_scores_cells_and_missions_are_left_out_visibly() -> None:
     results = compare(frame)
     notes = " ".join(results.notes)
     assert "1 of 12 episodes of x on one has no complete result (first reason: the score is missing)" in notes
-    assert "1 of 12 episodes of z on one" in notes
+    assert "1 of 36 results of z on one was never played and is filled" in notes
     assert "y did not play two" in notes
     assert "use only the 1 of 2 missions that all policies played" in notes
     pairs = results.pairwise.query("estimand == 'checkpoints'").set_index(["policy_a", "policy_b", "mission"])["n_a"]
     assert pairs["x", "y", "one"] == pairs["x", "y", "overall"] == 11
-    assert pairs["x", "z", "one"] == 10
-    assert pairs["x", "z", "overall"] == 22
+    assert pairs["x", "z", "one"] == 11
+    assert pairs["x", "z", "overall"] == 23
     assert (results.aggregates["n_missions"] == 1).all()
 
 

@@ -7,6 +7,9 @@ import pandas as pd
 import pytest
 
 from daf.comparison import ComparisonResults, daf_compare_scores
+from daf.statistics.checked_episodes import check_episodes
+from daf.statistics.gaps import filled, rows_to_fill
+from daf.statistics.unit_collection import collect_units
 
 
 def runs(policies: str = "abc", missions: str = "xyz", seeds: int = 5) -> pd.DataFrame:
@@ -84,3 +87,104 @@ def test_checkpoints_that_did_not_play_a_mission_are_one_note_or_none_if_runs_ar
     assert not any("did not play" in note for note in compared(table, trainings="per_mission").notes)
     one = runs("ab", "xy", 4).query("not (policy == 'a' and mission == 'x' and seed == 3)")
     assert "a-seed-3 did not play x; the results of a there exclude it." in compared(one).notes
+
+
+@pytest.mark.parametrize(
+    ("trained", "counts", "test", "effect"),
+    [("ab", (0, 0), "Welch t-test", "d"), ("a", (0, None), "one-sample t-test", "dz")],
+)
+def test_recipes_without_a_common_mission_are_of_the_kind_that_their_training_seeds_say(
+    trained: str, counts: tuple[int | None, ...], test: str, effect: str
+) -> None:
+    table = pd.concat([runs("a", "x"), runs("b", "y"), runs("c", "xy")])
+    table.loc[~table["policy"].isin([*trained, "c"]) & (table["seed"] > 0), "score"] = np.nan
+    table["seed"] = table["seed"].where(table["policy"].isin([*trained, "c"]), -1)
+    table = table.dropna().astype({"seed": object}).assign(seed=lambda f: f["seed"].where(f["seed"] != -1, None))
+    results = compared(table)
+    (record,) = [one for one in results.headline_records("recipes") if (one.policy_a, one.policy_b) == ("a", "b")]
+    assert (record.n_a, record.n_b) == counts
+    assert (record.test, record.effect_name, record.reason) == (test, effect, "no mission in common")
+    assert "cannot be compared over 2 missions: no mission in common." in str(results)
+    assert (
+        "No mission was played by all policies, so there are no aggregates, profiles or ranks over missions."
+        in results.notes
+    )
+
+
+def with_gaps(share: float, policies: str = "ab", seeds: int = 30) -> pd.DataFrame:
+    """Results of 16 episodes, of which a share of those of `a` was never played."""
+    rng = np.random.default_rng(1)
+    rows = [(p, "m", s, e, rng.normal()) for p in policies for s in range(seeds) for e in range(16)]
+    table = pd.DataFrame(rows, columns=["policy", "mission", "seed", "episode", "score"])
+    return table[(table["policy"] != "a") | (rng.random(len(table)) >= share)]
+
+
+def test_a_policy_without_an_episode_of_all_its_training_seeds_is_named_with_a_remedy_that_helps() -> None:
+    results = compared(with_gaps(0.4))
+    why = "no episode of a was played by all of its training runs."
+    assert [answer["why"] for answer in results.estimand.values()] == [why, why]
+    assert "a has no episode left on m. Add the missing results, or leave out the training seeds" in str(results)
+    assert "Number the episodes" not in str(results)
+    assert "no other policy" not in str(results)
+
+
+def test_gaps_are_filled_by_the_additive_fit_of_episodes_and_training_seeds() -> None:
+    """Yates' formula for one gap: (rows x row total + columns x column total - total) / ((rows - 1) (columns - 1))."""
+    table = np.array([[1.0, 2.0, 4.0], [3.0, 3.0, 7.0], [2.0, 6.0, np.nan], [0.0, 1.0, 5.0]])
+    expected = (4 * 8 + 3 * 16 - 34) / (3 * 2)
+    found = filled(table)
+    assert found[2, 2] == pytest.approx(expected)
+    assert np.array_equal(found[~np.isnan(table)], table[~np.isnan(table)])
+    assert rows_to_fill(table) is not None
+
+
+def test_the_fit_recovers_additive_scores_whatever_is_missing() -> None:
+    rng = np.random.default_rng(0)
+    scores = 1e3 * rng.normal(size=(16, 1)) + rng.normal(size=30)
+    assert filled(np.where(rng.random(scores.shape) < 0.15, np.nan, scores)) == pytest.approx(scores)
+
+
+@pytest.mark.parametrize(
+    ("there", "rows"),
+    [
+        ([[1, 1, 1], [1, 1, 1], [1, 1, 1]], None),  # nothing to fill
+        (
+            [[1, 1, 1], [1, 1, 0], [1, 1, 1], [1, 0, 0]],
+            [True, True, True, False],
+        ),  # fewer than half of the last episode
+        ([[1, 1, 0], [1, 1, 0], [1, 1, 1], [1, 1, 1], [1, 1, 0]], None),  # fewer than half of the last seed
+        ([[1, 1, 0], [1, 0, 1], [1, 1, 1]], None),  # more than a fifth
+        ([[1, 0], [0, 1]], None),  # episodes numbered through all seeds
+    ],
+)
+def test_only_few_scattered_gaps_are_filled(there: list[list[int]], rows: list[bool] | None) -> None:
+    found = rows_to_fill(np.where(np.array(there) == 1, 1.0, np.nan))
+    assert (None if found is None else found.tolist()) == rows
+
+
+def test_filled_gaps_keep_all_seeds_and_episodes_and_cost_degrees_of_freedom() -> None:
+    results = compared(with_gaps(0.1))
+    (note,) = [note for note in results.notes if "filled" in note]
+    gaps = 480 - int((with_gaps(0.1)["policy"] == "a").sum())
+    assert note.startswith(f"{gaps} of 480 results of a on m were never played and are filled")
+    (record,) = results.headline_records("recipes")
+    assert (record.n_a, record.n_b) == (30, 30)
+    frame = check_episodes(
+        with_gaps(0.1).rename(columns={"seed": "train_seed", "episode": "env_seed", "score": "mean_reward"})
+        .assign(checkpoint=lambda f: f["policy"] + f["train_seed"].astype(str)), ["a", "b"], ["m"],
+    )  # fmt: skip
+    units = collect_units(frame, ["a", "b"], ["m"])
+    tables = {policy: units.run_table(policy, ["m"]) for policy in "ab"}
+    assert tables["a"].rest_terms[0][1] == 15 * 29 - gaps
+    assert tables["b"].rest_terms[0][1] == 15 * 29
+
+
+def test_episodes_that_failed_are_not_filled() -> None:
+    table = with_gaps(0.0, seeds=5)
+    table.loc[(table["policy"] == "a") & (table["seed"] == 0) & (table["episode"] == 3), "score"] = np.nan
+    table = table[~((table["policy"] == "a") & (table["seed"] == 1) & (table["episode"] == 5))]
+    results = compared(table)
+    counts = results.summary_statistics.query("policy == 'a'")["n_episodes"].tolist()
+    assert counts[0] == 15
+    assert "1 of 75 results of a on m was never played and is filled" in str(results)
+    assert "1 of 16 episodes of a on m has no complete result" in str(results)

@@ -14,7 +14,9 @@ from daf.comparison import daf_compare_scores
 from daf.statistics import bootstrap, few_run_ranks, joint_bootstrap, planning, primary, sequential, verdicts
 from daf.statistics.crossed import RunTable, recipe_variance
 from daf.statistics.hypothesis_tests import sign_flip_test
+from daf.statistics.levels import alpha_of
 from daf.statistics.records import PairRecord
+from daf.statistics.sentences import why_undecided
 
 RNG = np.random.default_rng
 
@@ -150,3 +152,66 @@ def test_t_and_its_degrees_of_freedom_are_those_of_the_error_that_decides() -> N
     assert max(ps) > 1.05 * ps[0]
     weakest = errors[int(np.argmax(ps))]
     assert (found.t, found.df) == pytest.approx((found.difference / weakest.error, weakest.df))
+
+
+@pytest.mark.parametrize(("level", "alpha"), [(0.9, 0.1), (0.95, 0.05), (0.99, 0.01), (0.8, 0.2), (0.975, 0.025)])
+def test_the_significance_level_is_that_of_the_confidence_level_as_written(level: float, alpha: float) -> None:
+    assert alpha_of(level) == alpha
+
+
+def scores_of(**values: list[float]) -> pd.DataFrame:
+    rows = [(policy, "m", seed, score) for policy, own in values.items() for seed, score in enumerate(own)]
+    return pd.DataFrame(rows, columns=["policy", "mission", "train_seed", "score"])
+
+
+def test_a_p_of_exactly_the_significance_level_decides() -> None:
+    """Of the 20 ways to label three seeds against three, the observed one and its mirror image are the most extreme."""
+    table = scores_of(a=[5, 6, 7], b=[1, 2, 3.5])
+    results = daf_compare_scores(table, confidence_level=0.9, recipe_test="permutation")
+    (record,) = results.headline_records("recipes")
+    assert (record.p, record.minimum_p, record.verdict) == (0.1, 0.1, "better")
+    assert not any("too few training seeds" in note for note in results.notes)
+
+
+@pytest.mark.parametrize("episodes", [1, 2])
+def test_a_permutation_test_that_can_reach_the_significance_level_is_asked_to_confirm(episodes: int) -> None:
+    """Welch's p is 0.077, but a second labelling and both mirror images are as extreme: p = 4 / 20."""
+    table = scores_of(a=[1.8, 1.4, 0.3], b=[-1.2, 0.3, -0.1])
+    table = pd.concat([table.assign(episode=episode) for episode in range(episodes)])
+    results = daf_compare_scores(table, confidence_level=0.9, recipe_claim="these_episodes")
+    (record,) = results.headline_records("recipes")
+    assert (record.p, record.verdict) == (0.2, "inconclusive")
+
+
+def test_an_undecided_pair_with_p_at_the_significance_level_names_the_other_tests() -> None:
+    record = PairRecord(
+        estimand="recipes", mission="m", n_missions=1, policy_a="a", policy_b="b", paired=False, n_a=3, n_b=3,
+        effect_name="d", test="t", difference=1.0, interval_low=0.1, interval_high=2.0, p=0.1, p_holm=0.2, n_tests=2,
+        verdict="inconclusive",
+    )  # fmt: skip
+    assert "among 2 tests" in why_undecided(record, 0.9)
+
+
+@pytest.mark.parametrize("primary", ["mean", "iqm"])
+def test_a_mission_with_a_single_common_episode_leaves_no_verdict_over_missions(primary: str) -> None:
+    """Nothing tells how much differences vary there, so Hall's test cannot guard the sign flips."""
+    gaps = {"m": [5.0, 6, 7, 5.5, 6.5, 7.5, 5.2, 6.2], "one": [3.0], "other": [4.0]}
+    rows = [
+        (policy, mission, episode, gap * (policy == "a") + episode % 3)
+        for mission, own in gaps.items()
+        for policy in "ab"
+        for episode, gap in enumerate(own)
+    ]
+    table = pd.DataFrame(rows, columns=["policy", "mission", "episode", "score"])
+    results = daf_compare_scores(table, primary=primary)
+    found = results.pairwise.query("estimand == 'checkpoints'").set_index("mission")
+    why = "a single common episode on each of one, other does not show how much differences vary there"
+    assert found["verdict"].to_dict() == {
+        "m": "better", "one": "insufficient data", "other": "insufficient data", "overall": "insufficient data",
+    }  # fmt: skip
+    assert found.loc["overall", "reason"] == why
+    assert found.loc["one", "reason"] == "only one unit"
+    assert np.isnan(found.loc["overall", "p"])
+    assert results.estimand["checkpoints"]["why"] == f"{why}."
+    (alone,) = daf_compare_scores(table[table["mission"] != "one"], primary=primary).headline_records("checkpoints")
+    assert alone.reason == "a single common episode on other does not show how much differences vary there"
