@@ -10,6 +10,7 @@ from typing import Literal, Protocol
 
 from daf.config import DAFTournamentConfig
 from daf.config.tournament import REPLACEMENT
+from daf.statistics.levels import alpha_of
 from daf.statistics.records import OVERALL, Estimand, PairRecord, Verdict
 from daf.statistics.results import ComparisonResults
 from daf.statistics.sentences import mirrored, number, span, why_undecided
@@ -288,7 +289,7 @@ def open_pairs(results: Found) -> list[OpenPair]:
         records = [] if found is None else unsettled_pairs(found)
         ahead = [record if not record.difference < 0 else mirrored(record) for record in records]
         ahead.sort(key=lambda record: -record.difference if isfinite(record.difference) else 0.0)
-        pairs += [_open_pair(record, 1 - results.config.confidence_level) for record in ahead]
+        pairs += [_open_pair(record, alpha_of(results.config.confidence_level)) for record in ahead]
     return pairs
 
 
@@ -387,9 +388,8 @@ def text(results: Found) -> str:
     if open_:
         lines += ["", "Open", *(f"  {pair.sentence}" for pair in open_[:MOST_ROWS])]
     if results.failed_policies:
-        lines += ["", "Failed"]
-        for one in results.failed_policies:
-            lines.append(f"  {one.policy}: {one.n_failed} of {number_of(one.n_episodes, 'episode')}: {one.cause}")
+        failed = ((one, number_of(one.n_episodes, "episode")) for one in results.failed_policies)
+        lines += ["", "Failed", *(f"  {one.policy}: {one.n_failed} of {played}: {one.cause}" for one, played in failed)]
     if results.notes:
         lines += ["", "Notes", *(f"  {note}" for note in results.notes)]
     return "\n".join(lines)

@@ -139,11 +139,11 @@ def test_the_margin_is_a_band_and_the_chance_of_scoring_higher_a_chart() -> None
 def test_a_rounding_error_is_shown_as_zero() -> None:
     results = compared({"low": 0.0, "mid": 1.0, "high": 2.0}, normalization={"low": "low", "high": "high"})
     records = tuple(
-        replace(record, value=-2.78e-17) if (record.policy, record.statistic) == ("low", "median") else record
+        replace(record, value=-2.78e-17) if (record.policy, record.statistic) == ("low", "iqm") else record
         for record in results.aggregate_records
     )
     charts = Charts(Viewpoint(replace(results, aggregate_records=records))).over_missions("checkpoints")
-    (row,) = [row for chart in charts if chart.name == "median-checkpoints" for row in chart.rows
+    (row,) = [row for chart in charts if chart.name == "iqm-checkpoints" for row in chart.rows
               if row["series"] == "low"]  # fmt: skip
     assert row["value"] == 0.0
     assert row["text"].startswith("0.00 (")
@@ -201,3 +201,11 @@ def test_equal_scores_are_a_narrow_bar_at_their_value() -> None:
     assert chart is not None
     assert [(row["share"], round((row["low"] + row["high"]) / 2, 9)) for row in chart.rows] == [(1.0, 3.0)] * 2
     assert chart.x.bounds == (2.5, 3.5)
+
+
+def test_a_median_of_two_missions_is_the_mean_and_has_no_chart() -> None:
+    def names(*missions: str) -> set[str]:
+        charts = charts_of({"a": 1.0, "b": 2.0}, missions=missions).over_missions("checkpoints")
+        return {chart.name for chart in charts}
+
+    assert names("m", "k", "l") - names("m", "k") == {"median-checkpoints"}
