@@ -61,9 +61,8 @@ def draw(chart: IntervalChart, *, titled: bool) -> Sheet:
     x_title(frame, axes, chart.x)
     if above:
         repeat_above(axes)
-        sheet.text(
-            (left + right) / 2, frame.top + TITLE_BELOW / 2, axes.get_xlabel(), size=SMALL, soft=True, align="center"
-        )
+        middle, widest = (left + right) / 2, sheet.width - 2 * MARGIN
+        sheet.label(middle, frame.top + TITLE_BELOW / 2, chart.x.title, widest, size=SMALL, soft=True, align="center")
     return sheet
 
 

@@ -263,6 +263,37 @@ def test_a_person_can_change_the_titles_of_the_axes() -> None:
     assert not {chart.x.title, chart.y.title} & set(titles)
 
 
+@pytest.mark.parametrize("loc", [None, "left", "center", "right"])
+@pytest.mark.parametrize("name", CHARTS)
+def test_a_person_can_change_the_title(name: str, loc: Any) -> None:
+    figure = static.figure(CHARTS[name])
+    assert figure.axes[0].get_title() == CHARTS[name].title
+    before = figure.axes[0].title.get_window_extent()
+    figure.axes[0].set_title("new", loc=loc)
+    shown = texts(rendered(figure, "svg").decode())
+    assert shown.count("new") == 1
+    assert CHARTS[name].title not in shown
+    after = figure.axes[0].title.get_window_extent()
+    assert (after.y0, after.y1) == pytest.approx((before.y0, before.y1), abs=3)
+    assert (after.x0 == pytest.approx(before.x0)) == (loc in (None, "left"))
+    assert before.x0 - 0.1 <= after.x0 < after.x1 <= figure.bbox.x1 - before.x0 + 0.1
+
+
+def test_our_texts_are_plain_and_those_of_a_person_may_hold_formulas() -> None:
+    figure = static.figure(examples.intervals(title="$y$ of a", x=replace(examples.REWARD, title="$r$ of a")))
+    assert {"$y$ of a", "$r$ of a", examples.NAMES[1]} <= set(texts(rendered(figure, "svg").decode()))
+    axes = figure.axes[0]
+    axes.set_xlim(0.5, 200)
+    axes.set_xscale("log")
+    axes.set_xlabel(r"$\alpha$ of a")
+    axes.set_title(r"$\beta$ of a")
+    shown = " ".join(texts(rendered(figure, "svg").decode()))
+    assert not re.search(r"mathdefault|\\|\$.\$", shown)
+    assert "\u03b1" in shown
+    assert "\u03b2" in shown
+    assert examples.NAMES[1] in shown
+
+
 def test_a_curve_that_is_hardly_more_than_a_point_is_a_large_one() -> None:
     rows = [{"line": n, "series": n, "x": x, "y": x} for n, xs in CURVES.items() for x in xs]
     lines = static.figure(examples.lines(rows=rows, series=tuple(CURVES), marks=())).axes[0].lines
