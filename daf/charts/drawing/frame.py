@@ -11,7 +11,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocator, NullFormatter, NullLocator
 
 from daf.charts import ranges, style, words
-from daf.charts.drawing.sheet import POINTS_PER_PIXEL, SMALL, WIDTH, Sheet, text_width
+from daf.charts.drawing.sheet import POINTS_PER_PIXEL, SMALL, WIDTH, Sheet, fit_all, text_width
 from daf.charts.model import Axis, Chart
 
 LINE_HEIGHT = 20
@@ -69,6 +69,7 @@ def legend_height(names: Sequence[str]) -> float:
 def draw_legend(frame: Frame, looks: Mapping[str, style.Look], *, as_lines: bool) -> None:
     """Samples and names of the series that a chart shows, in rows."""
     names = list(looks)
+    shown = fit_all(names, LEGEND_NAME)
     columns, step = legend_columns(names), legend_step(names)
     for index, (name, look) in enumerate(looks.items()):
         x = MARGIN + step * (index % columns)
@@ -86,7 +87,7 @@ def draw_legend(frame: Frame, looks: Mapping[str, style.Look], *, as_lines: bool
         if as_lines:
             frame.sheet.figure.add_artist(sample)
         frame.sheet.figure.add_artist(dot)
-        frame.sheet.label(x + KEY - (0 if as_lines else 10), y, name, LEGEND_NAME)
+        frame.sheet.name(x + KEY - (0 if as_lines else 10), y, name, shown[index])
 
 
 # ---- axes -------------------------------------------------------------------------------------------------

@@ -18,7 +18,7 @@ from daf.charts.drawing.frame import (
     set_axis,
     x_title,
 )
-from daf.charts.drawing.sheet import SMALL, Sheet, text_width
+from daf.charts.drawing.sheet import SMALL, Sheet, fit_all, text_width
 from daf.charts.intervals import bounds_of, is_long, points_by_row, row_height, strip_offset
 from daf.charts.model import IntervalChart, Row
 
@@ -48,9 +48,10 @@ def draw(chart: IntervalChart, *, titled: bool) -> Sheet:
     if chart.reference is not None:
         axes.axvline(chart.reference, color=style.MUTED, linewidth=1.2, zorder=1)
     strips = points_by_row(chart)
+    labels = fit_all([row["label"] for row in rows], names + 1, bold=True)
     for index, row in enumerate(rows):
         y = top + step * (index + 0.5)
-        sheet.label(MARGIN, y, row["label"], names + 1, bold=True)
+        sheet.name(MARGIN, y, row["label"], labels[index], bold=True)
         is_failed = row.get("status") == "failed"
         text = sheet.label(sheet.width - MARGIN, y, row["text"], texts + 1, size=SMALL, soft=True, align="right")
         if is_failed:

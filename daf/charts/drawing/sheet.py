@@ -19,7 +19,7 @@ from matplotlib.font_manager import FontProperties
 from matplotlib.text import Text
 from matplotlib.transforms import Transform
 
-from daf.charts import style, words
+from daf.charts import names, style, words
 
 DPI = 96
 POINTS_PER_PIXEL = 72 / DPI
@@ -93,7 +93,8 @@ def _saving(name: str) -> Iterator[None]:
 class ChartAxes(Axes):
     """Axes whose title stands on the figure's first line, so that `set_title` replaces it there.
 
-    `place` is that of the title's upper left corner, as shares of the figure, with their transform; None: as matplotlib's.
+    `place` is that of the title's upper left corner, as shares of the figure, with their transform; without it titles
+    are as matplotlib's.
     """
 
     place: tuple[float, float, Transform] | None = None
@@ -157,8 +158,13 @@ class Sheet:
 
     def label(self, x: float, y: float, text: str, width: float, **options: Any) -> Text:
         """A line that is shortened to a width, and keeps the whole text for the page to show."""
+        shown = fit(words.clean(text), width, options.get("size", NORMAL), bold=options.get("bold", False))
+        return self.name(x, y, text, shown, **options)
+
+    def name(self, x: float, y: float, text: str, shown: str, **options: Any) -> Text:
+        """A line that is shortened already (see `fit_all`), and keeps the whole text for the page to show."""
         drawn = self.text(x, y, "", **options)
-        _set_fitting(drawn, text, width, options.get("size", NORMAL), bold=options.get("bold", False))
+        _set_shown(drawn, text, shown)
         return drawn
 
     def axis_title(
@@ -170,7 +176,7 @@ class Sheet:
             horizontalalignment=align, verticalalignment="center_baseline",
         )  # fmt: skip
         axis.set_label_coords(x / self.width, 1 - y / self.height, transform=self.figure.transSubfigure)
-        _set_fitting(axis.label, text, width, SMALL)
+        _set_shown(axis.label, text, fit(words.clean(text), width, SMALL))
         axis.label.set_text(_plain(axis.label.get_text()))
 
 
@@ -182,9 +188,8 @@ def _plain(text: str) -> str:
     return text.replace("$", r"\$")
 
 
-def _set_fitting(drawn: Text, text: str, width: float, size: float, *, bold: bool = False) -> None:
+def _set_shown(drawn: Text, text: str, shown: str) -> None:
     whole = words.clean(text)
-    shown = fit(whole, width, size, bold=bold)
     drawn.set_text(shown)
     if shown != whole:
         drawn.set_gid(f"{WHOLE}{whole}")
@@ -192,6 +197,12 @@ def _set_fitting(drawn: Text, text: str, width: float, size: float, *, bold: boo
 
 def fit(text: str, width: float, size: float = NORMAL, *, bold: bool = False) -> str:
     return words.shorten(text, lambda part: text_width(part, size, bold=bold) <= width)
+
+
+def fit_all(texts: Sequence[str], width: float, size: float = NORMAL, *, bold: bool = False) -> list[str]:
+    """The names of a chart, shortened together so that different ones stay different."""
+    cleaned = [words.clean(text) for text in texts]
+    return names.shorten_all(cleaned, lambda part: text_width(part, size, bold=bold) <= width)
 
 
 def text_width(text: str, size: float = NORMAL, *, bold: bool = False) -> float:

@@ -24,6 +24,7 @@ from daf.errors import BadInputError
 from tests.unit.charts import examples
 
 CHARTS = examples.one_of_each()
+TWINS = examples.of_twins()
 BEGINS = {"svg": b"<?xml", "pdf": b"%PDF-", "png": b"\x89PNG"}
 
 
@@ -95,6 +96,14 @@ def test_names_are_shown_as_they_are_and_whole_where_they_are_cut(name: str) -> 
     assert any(text.startswith("a_policy") and text.endswith("seed-1") and "\u2026" in text for text in shown)
     titles = [element.text for element in ElementTree.fromstring(svg).iter() if element.tag.endswith("title")]
     assert examples.LONG in titles
+
+
+@pytest.mark.parametrize("name", TWINS)
+def test_long_names_that_differ_in_their_middle_stay_different(name: str) -> None:
+    shown = [text for text in texts(static.svg(TWINS[name])) if text.startswith("exp")]
+    sides = 2 if name == "cross-play" else 1
+    assert len(shown) == len(set(shown)) == 3 * sides
+    assert all(any(rate in text for text in shown) for rate in ("0.001", "0.010", "0.100"))
 
 
 def test_shortened_names_do_not_reach_into_the_plot() -> None:
