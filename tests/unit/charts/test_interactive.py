@@ -308,6 +308,19 @@ def test_long_names_stay_different_in_pages(name: str, is_narrow: bool) -> None:
     assert all("limit" not in one or one["limit"] >= 10 * len(one["text"]) for one in found if one["text"] in shown)
 
 
+def test_words_beside_the_best_points_of_a_low_chart_are_whole() -> None:
+    plain = [{**row, "emphasis": "", "series": "completed"} for row in examples.points().rows]
+    plain[4] |= {"y": 4, "emphasis": "best"}
+    plain[0] |= {"y": 0, "emphasis": "winner"}
+    spec = interactive.specification(examples.points(rows=plain, compact=True)) | {"width": 300}
+    words = [one for one in items(vl_convert.vegalite_to_scenegraph(spec)["scenegraph"]) if one.get("text")]
+    assert {one["text"] for one in words} == {"completed"}
+    middles = {one["y"] + one["dy"] for one in words}
+    assert len(middles) == 2
+    assert min(middles) >= 7  # half of their height: what is above the plot is cut off
+    assert max(middles) <= spec["height"] - 7
+
+
 def test_names_of_categories_are_slanted_where_they_would_lie_over_each_other() -> None:
     names = ("transformer_small", "transformer_large", "convolutional_net", "x" * 30)
     axis = examples.Axis(title="network", scale="category", categories=names)
