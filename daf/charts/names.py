@@ -16,7 +16,7 @@ Fits = Callable[[str], bool]
 def shorten_all(texts: Sequence[str], fits: Fits) -> list[str]:
     """The texts as `shorten` gives them; those that it would make alike keep the part in which they differ.
 
-    Texts that cannot be told apart within what fits are as long as it takes.
+    Where no such part fits, the texts are longer than what fits.
     """
     shown = _distinct(list(dict.fromkeys(texts)), fits)
     return [shown[text] for text in texts]
