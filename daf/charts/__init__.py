@@ -7,6 +7,7 @@ runtime      the scripts of a page with such charts
 blank        what charts say that have nothing to draw
 style        colours, shapes and dashes of series and verdicts
 words        numbers and names as a chart's text
+names        names shortened together, so that different ones stay different
 histograms   what both drawings of histograms share
 ranges       the part of an axis that is shown
 intervals    what both drawings of values with intervals share

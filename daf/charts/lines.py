@@ -15,6 +15,7 @@ MOST = 3000  # points of all lines together
 FEW_POINTS = 60  # that are drawn larger, since none hides another
 MARKS = 7  # shapes along a line
 BRIEF = 0.02  # of the range of x: a line that is not longer looks like a point, and is drawn as a large one
+WORD_PAD = 0.16  # of the range of y in a low chart, so that the words above and below its points are whole
 RING_PAD = 0.045  # of the range of x at both ends, so that a ring at the last point is whole where it is narrow too
 
 
@@ -94,7 +95,8 @@ def _on(scale: str, chart: PointChart, row: Row, column: str) -> bool:
 def point_bounds(chart: PointChart, rows: Sequence[Row]) -> tuple[tuple[float, float], tuple[float, float]]:
     """The bounds of x and y; of a category, the places of its first and last value."""
     found = []
-    for column, axis, pad in (("x", chart.x, 0.03), ("y", chart.y, 0.06)):
+    height = WORD_PAD if chart.compact and any(word_shifts(rows)) else 0.06
+    for column, axis, pad in (("x", chart.x, 0.03), ("y", chart.y, height)):
         if axis.scale == "category":
             found.append((-0.5, max(1, len(categories(axis, rows, column))) - 0.5))
         else:

@@ -37,7 +37,11 @@ STYLE = (
 
 
 def figure(chart: Chart) -> Figure:
-    """The chart with its title and note, as a figure that a notebook shows and a person can change."""
+    """The chart with its title and note, as a figure that a notebook shows and a person can change.
+
+    `figure.axes[0].set_title(...)` replaces the title and keeps its line, on the left unless `loc` says otherwise;
+    `get_title()` gives it. A `$` of ours is written `\\$`; that of a person begins a formula.
+    """
     return _draw(chart, titled=True).figure
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from daf.charts import blank, style, words
 from daf.charts.drawing.frame import MARGIN, framed, plain_axes
-from daf.charts.drawing.sheet import Sheet, text_width
+from daf.charts.drawing.sheet import Sheet, fit_all, text_width
 from daf.charts.model import Chart
 
 STEP = 28  # the height of a line
@@ -20,9 +20,10 @@ def draw(chart: Chart, *, titled: bool) -> Sheet:
     widest = max(text_width(words.clean(line.name), bold=True) for line in lines)
     names = min(NAMES, widest)
     left = MARGIN + (names + 18 if names else 0)
+    shown = fit_all([line.name for line in lines], names + 1, bold=True)
     for index, line in enumerate(lines):
         y = frame.top + STEP * (index + 0.5)
-        sheet.label(MARGIN, y, line.name, names + 1, bold=True)
+        sheet.name(MARGIN, y, line.name, shown[index], bold=True)
         said = sheet.label(left, y, line.text, sheet.width - MARGIN - left, soft=True)
         if line.is_failed:
             said.set_color(style.STATUSES["failed"].colour)

@@ -11,7 +11,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocator, NullFormatter, NullLocator
 
 from daf.charts import ranges, style, words
-from daf.charts.drawing.sheet import LARGE, POINTS_PER_PIXEL, SMALL, WIDTH, Sheet, text_width
+from daf.charts.drawing.sheet import POINTS_PER_PIXEL, SMALL, WIDTH, Sheet, fit_all, text_width
 from daf.charts.model import Axis, Chart
 
 LINE_HEIGHT = 20
@@ -43,8 +43,8 @@ def framed(chart: Chart, body: float, *, titled: bool) -> Frame:
     top = MARGIN + LINE_HEIGHT * len(title) + (6 if title else -6)
     below = NOTE_HEIGHT * len(note) + (10 if note else 0)
     sheet = Sheet(chart.name, width, top + body + below + MARGIN / 2)
-    for index, line in enumerate(title):
-        sheet.text(MARGIN, MARGIN + LINE_HEIGHT * (index + 0.5), line, size=LARGE, bold=True)
+    if title:
+        sheet.title = (MARGIN, MARGIN + 2, title)
     for index, line in enumerate(note):
         sheet.text(MARGIN, top + body + 10 + NOTE_HEIGHT * (index + 0.5), line, size=SMALL, soft=True)
     return Frame(sheet, top, top + body)
@@ -69,6 +69,7 @@ def legend_height(names: Sequence[str]) -> float:
 def draw_legend(frame: Frame, looks: Mapping[str, style.Look], *, as_lines: bool) -> None:
     """Samples and names of the series that a chart shows, in rows."""
     names = list(looks)
+    shown = fit_all(names, LEGEND_NAME)
     columns, step = legend_columns(names), legend_step(names)
     for index, (name, look) in enumerate(looks.items()):
         x = MARGIN + step * (index % columns)
@@ -86,7 +87,7 @@ def draw_legend(frame: Frame, looks: Mapping[str, style.Look], *, as_lines: bool
         if as_lines:
             frame.sheet.figure.add_artist(sample)
         frame.sheet.figure.add_artist(dot)
-        frame.sheet.label(x + KEY - (0 if as_lines else 10), y, name, LEGEND_NAME)
+        frame.sheet.name(x + KEY - (0 if as_lines else 10), y, name, shown[index])
 
 
 # ---- axes -------------------------------------------------------------------------------------------------
@@ -119,7 +120,10 @@ def set_axis(axis: MatplotlibAxis, described: Axis, bounds: tuple[float, float],
         which="major", length=4 if is_x else 0, width=0.8, color=style.MUTED, labelcolor=style.MUTED,
         labelsize=SMALL * POINTS_PER_PIXEL, pad=4,
     )  # fmt: skip
-    axis.set_tick_params(which="minor", length=2 if is_x else 0, width=0.6, color=style.MUTED)
+    axis.set_tick_params(
+        which="minor", length=2 if is_x else 0, width=0.6, color=style.MUTED, labelcolor=style.MUTED,
+        labelsize=SMALL * POINTS_PER_PIXEL,
+    )  # fmt: skip
     if grid:
         axis.grid(which="major", color=style.GRID, linewidth=0.8)
     if is_x:

@@ -18,7 +18,7 @@ from daf.charts.drawing.frame import (
     set_axis,
     x_title,
 )
-from daf.charts.drawing.sheet import SMALL, Sheet, text_width
+from daf.charts.drawing.sheet import SMALL, Sheet, fit_all, text_width
 from daf.charts.intervals import bounds_of, is_long, points_by_row, row_height, strip_offset
 from daf.charts.model import IntervalChart, Row
 
@@ -48,9 +48,10 @@ def draw(chart: IntervalChart, *, titled: bool) -> Sheet:
     if chart.reference is not None:
         axes.axvline(chart.reference, color=style.MUTED, linewidth=1.2, zorder=1)
     strips = points_by_row(chart)
+    labels = fit_all([row["label"] for row in rows], names + 1, bold=True)
     for index, row in enumerate(rows):
         y = top + step * (index + 0.5)
-        sheet.label(MARGIN, y, row["label"], names + 1, bold=True)
+        sheet.name(MARGIN, y, row["label"], labels[index], bold=True)
         is_failed = row.get("status") == "failed"
         text = sheet.label(sheet.width - MARGIN, y, row["text"], texts + 1, size=SMALL, soft=True, align="right")
         if is_failed:
@@ -61,9 +62,8 @@ def draw(chart: IntervalChart, *, titled: bool) -> Sheet:
     x_title(frame, axes, chart.x)
     if above:
         repeat_above(axes)
-        sheet.text(
-            (left + right) / 2, frame.top + TITLE_BELOW / 2, axes.get_xlabel(), size=SMALL, soft=True, align="center"
-        )
+        middle, widest = (left + right) / 2, sheet.width - 2 * MARGIN
+        sheet.label(middle, frame.top + TITLE_BELOW / 2, chart.x.title, widest, size=SMALL, soft=True, align="center")
     return sheet
 
 

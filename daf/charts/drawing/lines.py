@@ -7,9 +7,9 @@ from dataclasses import replace
 
 from matplotlib.axes import Axes
 
-from daf.charts import style, words
+from daf.charts import style
 from daf.charts.drawing.frame import MARGIN, draw_legend, framed, legend_height, xy_axes
-from daf.charts.drawing.sheet import POINTS_PER_PIXEL, SMALL, Sheet, fit
+from daf.charts.drawing.sheet import POINTS_PER_PIXEL, SMALL, Sheet, fit_all
 from daf.charts.lines import (
     FEW_POINTS,
     Line,
@@ -131,7 +131,7 @@ def draw_points(chart: PointChart, *, titled: bool) -> Sheet:
 
 def _name_categories(axes: Axes, column: str, names: Sequence[str], width: float) -> None:
     axis = axes.xaxis if column == "x" else axes.yaxis
-    shown = [fit(words.clean(name), max(40, width / max(1, len(names)) - 10), SMALL) for name in names]
+    shown = fit_all(names, max(40, width / max(1, len(names)) - 10), SMALL)
     axis.set_ticks(list(range(len(names))), shown)
     for label in axis.get_ticklabels():
         label.set(color=style.MUTED, fontsize=SMALL * POINTS_PER_PIXEL, parse_math=False)

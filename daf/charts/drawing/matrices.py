@@ -6,7 +6,7 @@ from matplotlib.patches import Rectangle
 
 from daf.charts import matrices, words
 from daf.charts.drawing.frame import MARGIN, framed, plain_axes
-from daf.charts.drawing.sheet import POINTS_PER_PIXEL, SMALL, Sheet, fit, text_width
+from daf.charts.drawing.sheet import POINTS_PER_PIXEL, SMALL, Sheet, fit, fit_all, text_width
 from daf.charts.model import MatrixChart
 
 STEP, HEAD = 44, 30  # heights of a row, and of the columns' names
@@ -27,10 +27,12 @@ def draw(chart: MatrixChart, *, titled: bool) -> Sheet:
     plain_axes(axes)
     axes.set_xlim(0, step * columns)
     axes.set_ylim(STEP * lines, 0)
+    heads = fit_all(chart.column_names, step - 6, SMALL)
     for place, name in enumerate(chart.column_names):
-        sheet.label(left + step * (place + 0.5), top - 12, name, step - 6, size=SMALL, align="center")
+        sheet.name(left + step * (place + 0.5), top - 12, name, heads[place], size=SMALL, align="center")
+    labels = fit_all(chart.row_names, names + 1, bold=True)
     for place, name in enumerate(chart.row_names):
-        sheet.label(MARGIN, top + STEP * (place + 0.5), name, names + 1, bold=True)
+        sheet.name(MARGIN, top + STEP * (place + 0.5), name, labels[place], bold=True)
     for cell in matrices.cells_of(chart):
         x, y = step * cell.column, STEP * cell.line
         axes.add_patch(Rectangle((x + 1, y + 1), step - 2, STEP - 2, facecolor=cell.colour, edgecolor="none"))

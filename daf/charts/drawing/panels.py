@@ -11,7 +11,7 @@ from matplotlib.path import Path
 
 from daf.charts import parallel, ranges, style, words
 from daf.charts.drawing.frame import MARGIN, TICKS_BELOW, TITLE_BELOW, framed, plain_axes, set_axis, x_title
-from daf.charts.drawing.sheet import POINTS_PER_PIXEL, SMALL, Sheet, fit, text_width
+from daf.charts.drawing.sheet import POINTS_PER_PIXEL, SMALL, Sheet, fit, fit_all, text_width
 from daf.charts.histograms import Panel, panels_of
 from daf.charts.model import HistogramChart, ParallelChart
 
@@ -37,9 +37,10 @@ def draw_histograms(chart: HistogramChart, *, titled: bool) -> Sheet:
     bounds = ranges.extent(chart.x, [row[key] for row in chart.rows for key in ("low", "high")], pad=0.01)
     set_axis(axes.xaxis, chart.x, bounds)
     axes.set_ylim(max(1, len(panels)), 0)
+    labels = fit_all([panel.label for panel in panels], names + 1, bold=True)
     for index, panel in enumerate(panels):
         y = frame.top + PANEL * (index + 0.62)
-        frame.sheet.label(MARGIN, y, panel.label, names + 1, bold=True)
+        frame.sheet.name(MARGIN, y, panel.label, labels[index], bold=True)
         frame.sheet.text(frame.sheet.width - MARGIN, y, panel.text, size=SMALL, soft=True, align="right")
         axes.add_artist(_bars(panel, index + BASE, style.series_look(chart.series, panel.series).colour))
     bases = [index + BASE for index in range(len(panels)) for _ in ENDS]
@@ -98,15 +99,24 @@ def draw_parallel(chart: ParallelChart, *, titled: bool) -> Sheet:
 def _draw_scales(sheet: Sheet, axes: Axes, chart: ParallelChart, y: float) -> None:
     """Vertical axes with their titles above and their ticks on a background, so that no line crosses a number."""
     scales = parallel.scales_of(chart)
-    step = (sheet.width - 112) / max(1, len(scales) - 1)
+    side = 56
+    step = (sheet.width - 2 * side) / max(1, len(scales) - 1)
+    titles = [scale.axis.title for scale in scales.values()]
+    rooms = [
+        min(step - 12, 2 * min(side + step * place, side + step * (len(scales) - 1 - place)) - 8)
+        for place in range(len(scales))
+    ]
+    shown = [fit(words.clean(title), room, SMALL, bold=True) for title, room in zip(titles, rooms, strict=True)]
+    if len(set(shown)) < len(set(titles)):
+        shown = fit_all(titles, min(rooms), SMALL, bold=True)
     for index, (column, scale) in enumerate(scales.items()):
-        x = 56 + step * index
-        room = min(step - 12, 2 * x - 8, 2 * (sheet.width - x) - 8)
-        sheet.label(x, y, scale.axis.title, room, size=SMALL, align="center", bold=True)
+        sheet.name(side + step * index, y, titles[index], shown[index], size=SMALL, align="center", bold=True)
         axes.plot([index, index], [0, 1], color=style.FOREGROUND, linewidth=1, zorder=3, clip_on=False)
-        for place, text in parallel.ticks_of(chart, column, scale):
+        ticks = parallel.ticks_of(chart, column, scale)
+        texts = fit_all([text for _, text in ticks], step - 16, SMALL)
+        for (place, _), text in zip(ticks, texts, strict=True):
             axes.annotate(
-                fit(text, step - 16, SMALL), (index, place), xytext=(5, 0), textcoords="offset points", va="center",
+                text, (index, place), xytext=(5, 0), textcoords="offset points", va="center",
                 fontsize=SMALL * POINTS_PER_PIXEL, color=style.FOREGROUND, parse_math=False, zorder=4,
                 bbox={"facecolor": style.BACKGROUND, "edgecolor": "none", "pad": 1, "alpha": 0.8},
             )  # fmt: skip

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 
 from daf.charts import ranks, style, words
 from daf.charts.drawing.frame import MARGIN, framed, plain_axes
-from daf.charts.drawing.sheet import NORMAL, POINTS_PER_PIXEL, SMALL, Sheet, text_width
+from daf.charts.drawing.sheet import NORMAL, POINTS_PER_PIXEL, SMALL, Sheet, fit_all, text_width
 from daf.charts.model import RankChart
 
 NAMES = 210  # the widest column of names
@@ -33,6 +33,8 @@ def draw(chart: RankChart, *, titled: bool) -> Sheet:
     axes.set(xlim=(1 - 0.04 * count, count + 0.04 * count), ylim=(height, 0))
     _draw_axis(axes, count, chart.critical_difference)
     left, right = axes.get_xlim()
+    numbers = max(text_width(f"{rank:.2f}", SMALL) for _, rank in order)
+    shown = fit_all([name for name, _ in order], side - numbers - 14)
     for index, (name, rank) in enumerate(order):
         is_left = index < half
         y = names_top + ROW * ((index if is_left else len(order) - 1 - index) + 0.5)
@@ -42,7 +44,7 @@ def draw(chart: RankChart, *, titled: bool) -> Sheet:
             [rank], [AXIS], marker=look.marker, markersize=6.5, color=look.colour, markeredgecolor=style.BACKGROUND,
             markeredgewidth=0.7, linestyle="none", zorder=4,
         )  # fmt: skip
-        _name(frame.sheet, frame.top + y, name, rank, is_left=is_left, side=side)
+        _name(frame.sheet, frame.top + y, (name, shown[index]), rank, is_left=is_left, side=side)
     for index, (first, last) in enumerate(joined):
         y = AXIS + 16 + BAR * levels[index]
         ends = [order[first][1] - 0.012 * count, order[last][1] + 0.012 * count]
@@ -64,14 +66,14 @@ def _draw_axis(axes: Axes, count: int, difference: float) -> None:
     axes.text(1, 28, text, ha="left", va="center", **small)
 
 
-def _name(sheet: Sheet, y: float, name: str, rank: float, *, is_left: bool, side: float) -> None:
+def _name(sheet: Sheet, y: float, name: tuple[str, str], rank: float, *, is_left: bool, side: float) -> None:
     number = f"{rank:.2f}"
     wide = text_width(number, SMALL) + 8
     if is_left:
         edge = MARGIN + side - 6
         sheet.text(edge, y, number, size=SMALL, soft=True, align="right")
-        sheet.label(edge - wide, y, name, side - wide - 6, size=NORMAL, align="right")
+        sheet.name(edge - wide, y, *name, size=NORMAL, align="right")
     else:
         edge = sheet.width - MARGIN - side + 6
         sheet.text(edge, y, number, size=SMALL, soft=True)
-        sheet.label(edge + wide, y, name, side - wide - 6, size=NORMAL)
+        sheet.name(edge + wide, y, *name, size=NORMAL)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from functools import lru_cache
 from pathlib import Path
@@ -17,20 +17,21 @@ from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 from matplotlib.text import Text
+from matplotlib.transforms import Transform
 
-from daf.charts import style, words
+from daf.charts import names, style, words
 
 DPI = 96
 POINTS_PER_PIXEL = 72 / DPI
 WIDTH = 760
 NORMAL, SMALL, LARGE = 13.0, 12.0, 15.0  # font sizes in pixels
+TITLE_SPACING = 1.36  # of the font size: lines of 20 pixels
 RATIO = 2  # device pixels of a PNG per pixel
 FONT_SIZE = 100  # of the measured letters
 FONT_FAMILY = ["DejaVu Sans"]  # comes with matplotlib, so that files are the same everywhere
 FONT_FILES = {"normal": "DejaVuSans.ttf", "bold": "DejaVuSans-Bold.ttf"}
 SETTINGS: Any = {
     "font.family": FONT_FAMILY,
-    "text.parse_math": False,
     "axes.unicode_minus": True,
     "svg.fonttype": "none",
     "pdf.fonttype": 42,
@@ -89,6 +90,35 @@ def _saving(name: str) -> Iterator[None]:
         yield
 
 
+class ChartAxes(Axes):
+    """Axes whose title stands on the figure's first line, so that `set_title` replaces it there.
+
+    `place` is that of the title's upper left corner, as shares of the figure, with their transform; without it titles
+    are as matplotlib's.
+    """
+
+    place: tuple[float, float, Transform] | None = None
+
+    def set_title(
+        self, label: str, fontdict: dict[str, Any] | None = None, loc: Any = None, pad: float | None = None, *,
+        y: float | None = None, **kwargs: Any,
+    ) -> Text:  # fmt: skip
+        """As matplotlib's. `get_title()` gives it whatever `loc` is; without `pad` and `y` it keeps its line."""
+        if self.place is None or pad is not None or y is not None:
+            self.title.set_x(0.5)
+            return super().set_title(label, fontdict, loc, pad, y=y, **kwargs)
+        side = loc or "left"
+        left, top, shares = self.place
+        self.title.set(
+            text=label, x={"left": left, "center": 0.5, "right": 1 - left}[side], y=top, horizontalalignment=side,
+            verticalalignment="top", color=style.FOREGROUND, transform=shares,
+            fontproperties=_font_of(LARGE, bold=True), linespacing=TITLE_SPACING,
+        )  # fmt: skip
+        self.title.update({**(fontdict or {}), **kwargs})
+        self._autotitlepos = False  # matplotlib otherwise moves titles down to the axes when it draws
+        return self.title
+
+
 class Sheet:
     """A figure under construction. Positions are pixels from the top left corner."""
 
@@ -96,12 +126,19 @@ class Sheet:
         self.width, self.height = width, height
         self.figure = ChartFigure(figsize=(width / DPI, height / DPI), dpi=DPI, facecolor=style.BACKGROUND)
         self.figure.chart_name = name
+        self.title: tuple[float, float, Sequence[str]] | None = None  # its place and lines, for the first axes
 
     def axes(self, left: float, top: float, width: float, height: float) -> Axes:
         bottom = self.height - top - height
         place = (left / self.width, bottom / self.height, width / self.width, height / self.height)
-        axes = self.figure.add_axes(place, facecolor="none")
+        axes = ChartAxes(self.figure, place, facecolor="none")
+        self.figure.add_axes(axes)
         axes.set_axisbelow(True)
+        if self.title:
+            x, y, lines = self.title
+            axes.place = (x / self.width, 1 - y / self.height, self.figure.transSubfigure)
+            axes.set_title(_plain("\n".join(lines)))
+            self.title = None
         return axes
 
     def text(
@@ -121,8 +158,13 @@ class Sheet:
 
     def label(self, x: float, y: float, text: str, width: float, **options: Any) -> Text:
         """A line that is shortened to a width, and keeps the whole text for the page to show."""
+        shown = fit(words.clean(text), width, options.get("size", NORMAL), bold=options.get("bold", False))
+        return self.name(x, y, text, shown, **options)
+
+    def name(self, x: float, y: float, text: str, shown: str, **options: Any) -> Text:
+        """A line that is shortened already (see `fit_all`), and keeps the whole text for the page to show."""
         drawn = self.text(x, y, "", **options)
-        _set_fitting(drawn, text, width, options.get("size", NORMAL), bold=options.get("bold", False))
+        _set_shown(drawn, text, shown)
         return drawn
 
     def axis_title(
@@ -131,18 +173,23 @@ class Sheet:
         """A soft, small label that is the title of an axis to matplotlib, too, so that a person can change it."""
         axis.label.set(
             color=style.MUTED, fontproperties=_font_of(SMALL, bold=False), rotation=0.0,
-            horizontalalignment=align, verticalalignment="center_baseline", parse_math=False,
+            horizontalalignment=align, verticalalignment="center_baseline",
         )  # fmt: skip
         axis.set_label_coords(x / self.width, 1 - y / self.height, transform=self.figure.transSubfigure)
-        _set_fitting(axis.label, text, width, SMALL)
+        _set_shown(axis.label, text, fit(words.clean(text), width, SMALL))
+        axis.label.set_text(_plain(axis.label.get_text()))
 
 
 WHOLE = "whole:"  # marks a group's id that holds the whole text of a shortened label
 
 
-def _set_fitting(drawn: Text, text: str, width: float, size: float, *, bold: bool = False) -> None:
+def _plain(text: str) -> str:
+    """The text where matplotlib looks for formulas, which a person may then set there."""
+    return text.replace("$", r"\$")
+
+
+def _set_shown(drawn: Text, text: str, shown: str) -> None:
     whole = words.clean(text)
-    shown = fit(whole, width, size, bold=bold)
     drawn.set_text(shown)
     if shown != whole:
         drawn.set_gid(f"{WHOLE}{whole}")
@@ -150,6 +197,12 @@ def _set_fitting(drawn: Text, text: str, width: float, size: float, *, bold: boo
 
 def fit(text: str, width: float, size: float = NORMAL, *, bold: bool = False) -> str:
     return words.shorten(text, lambda part: text_width(part, size, bold=bold) <= width)
+
+
+def fit_all(texts: Sequence[str], width: float, size: float = NORMAL, *, bold: bool = False) -> list[str]:
+    """The names of a chart, shortened together so that different ones stay different."""
+    cleaned = [words.clean(text) for text in texts]
+    return names.shorten_all(cleaned, lambda part: text_width(part, size, bold=bold) <= width)
 
 
 def text_width(text: str, size: float = NORMAL, *, bold: bool = False) -> float:

@@ -14,13 +14,15 @@ from typing import Any
 
 import altair as alt
 
-from daf.charts import ranges, style, words
+from daf.charts import names, ranges, style, words
 from daf.charts.model import Axis
 
 LOG_TICKS = 6
 LABEL_GAP = 8  # pixels between the words of neighbouring ticks
 CATEGORY = 20  # the longest names on an axis, in letters
 LETTER = 7  # pixels, of most letters
+LEGEND_NAME = 30  # the longest names of a legend, in letters
+NAME_LIMIT = 320  # pixels, of the longest names, if all their letters are wide
 SLANT = -35  # degrees
 FEW_WHOLE = 8  # whole numbers, each of which has a tick
 DIGITS = 7  # of numbers in a page; the files hold them all
@@ -70,7 +72,7 @@ def config() -> Spec:
             "title": None,
             "orient": "top",
             "symbolSize": 70,
-            "labelLimit": 220,
+            "labelLimit": NAME_LIMIT,
             "columnPadding": 22,
             "offset": 26,
             "rowPadding": 4,
@@ -143,29 +145,31 @@ def scale(axis: Axis, bounds: tuple[float, float]) -> alt.Scale:
 def series_scales(series: Sequence[str], used: Sequence[str]) -> tuple[alt.Scale, alt.Scale, alt.Scale]:
     """Scales from series to colour, shape and dash, over the series that a chart shows."""
     looks = [style.series_look(series, name) for name in used]
-    names = [words.clean(name) for name in used]
+    domain = [words.clean(name) for name in used]
     dashes: Any = [list(look.dash) or [1, 0] for look in looks]
     return (
-        alt.Scale(domain=names, range=[look.colour for look in looks]),
-        alt.Scale(domain=names, range=[look.shape for look in looks]),
-        alt.Scale(domain=names, range=dashes),
+        alt.Scale(domain=domain, range=[look.colour for look in looks]),
+        alt.Scale(domain=domain, range=[look.shape for look in looks]),
+        alt.Scale(domain=domain, range=dashes),
     )
 
 
 def legend(used: Sequence[str]) -> alt.Legend | None:
-    """A legend in as many columns as fit; none for a single series."""
+    """A legend in as many columns as fit, of names shortened in their middle; none for a single series."""
     if len(used) < 2:
         return None
-    longest = max(len(words.clean(name)) for name in used)
-    wide = max(1, min(len(used), 90 // (min(longest, 30) + 6)))
-    narrow = max(1, min(len(used), 44 // (min(longest, 30) + 6)))
+    values = [words.clean(name) for name in used]
+    longest = min(LEGEND_NAME, max(map(len, values)))
+    wide = max(1, min(len(used), 90 // (longest + 6)))
+    narrow = max(1, min(len(used), 44 // (longest + 6)))
     return alt.Legend(
         columns=alt.ExprRef(f"narrow ? {narrow} : {wide}"),
-        labelLimit=alt.ExprRef("narrow ? 130 : 220"),
+        labelExpr=f"{shortened(values, LEGEND_NAME)}[indexof({literal(values)}, datum.value)]",
+        labelLimit=NAME_LIMIT,
         title=None,
         symbolOpacity=1,
         symbolStrokeWidth=0,  # the outline of a filled symbol would be dashed as its line is
-        values=[words.clean(name) for name in used],
+        values=values,
     )
 
 
@@ -214,30 +218,28 @@ def name_labels(values: Sequence[float], texts: Sequence[Any], lengths: tuple[in
     cleaned = [words.clean(text) for text in texts]
     wide, narrow = (shortened(cleaned, length) for length in lengths)
     shared: dict[str, Any] = {"labelColor": style.FOREGROUND, "labelFontSize": 13, "labelFontWeight": 600, **options}
-    return side_labels("left", values, f"(narrow ? {narrow} : {wide})[floor(datum.value)]", labelLimit=260, **shared)
+    return side_labels(
+        "left", values, f"(narrow ? {narrow} : {wide})[floor(datum.value)]", labelLimit=NAME_LIMIT, **shared
+    )
 
 
 def shortened(texts: Sequence[str], length: int) -> str:
     """The texts, shortened in their middle, as part of a Vega expression."""
-    return literal([_cut(text, length) for text in texts])
+    return literal(names.shorten_all([words.clean(text) for text in texts], lambda part: len(part) <= length))
 
 
-def _cut(text: str, length: int) -> str:
-    return words.shorten(text, lambda part: len(part) <= length)
-
-
-def category_axis(title: str, names: Sequence[str], *, is_slanted: bool) -> alt.Axis:
+def category_axis(title: str, values: Sequence[str], *, is_slanted: bool) -> alt.Axis:
     """An axis of names, shortened in their middle.
 
     Args:
         is_slanted: where the names would lie over each other.
     """
-    texts = f"{shortened(names, CATEGORY)}[indexof({literal(names)}, datum.value)]"
+    texts = f"{shortened(values, CATEGORY)}[indexof({literal(values)}, datum.value)]"
     axis = alt.Axis(title=title, labelExpr=texts, grid=True)
     axis.labelAngle, axis.labelLimit = 0, CATEGORY * LETTER
     if is_slanted:
-        longest = min(CATEGORY, max(map(len, names), default=0))
-        needed = len(names) * (longest * LETTER + LABEL_GAP)
+        longest = min(CATEGORY, max(map(len, values), default=0))
+        needed = len(values) * (longest * LETTER + LABEL_GAP)
         axis.labelAngle = alt.ExprRef(f"width < {needed} ? {SLANT} : 0")
         axis.labelAlign = alt.ExprRef(f"width < {needed} ? 'right' : 'center'")
         axis.labelBaseline = alt.ExprRef(f"width < {needed} ? 'middle' : 'top'")

@@ -60,12 +60,8 @@ def build(chart: MatrixChart, *, is_checked: bool) -> common.Spec:
 def _heads(chart: MatrixChart) -> alt.Axis:
     """The names of the columns, above them."""
     names = [words.clean(name) for name in chart.column_names]
-    wide, narrow = (common.literal([_cut(name, length) for name in names]) for length in (HEAD, NARROW_HEAD))
+    wide, narrow = (common.shortened(names, length) for length in (HEAD, NARROW_HEAD))
     return alt.Axis(
         orient="top", values=list(range(len(names))), labelExpr=f"(narrow ? {narrow} : {wide})[floor(datum.value)]",
         title=words.clean(chart.x.title), domain=False, ticks=False, grid=False, labelOverlap=False, labelAngle=0,
     )  # fmt: skip
-
-
-def _cut(name: str, length: int) -> str:
-    return words.shorten(name, lambda part: len(part) <= length)

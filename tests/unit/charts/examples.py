@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
 from daf.charts.model import (
     Axis,
     Chart,
@@ -12,10 +16,15 @@ from daf.charts.model import (
     ParallelChart,
     PointChart,
     RankChart,
+    Row,
 )
 
 LONG = "a_policy_whose_name_goes_on_and_on_until_it_has_eighty_characters_of_which_seed-1"
 NAMES = ("<script>alert(1)</script>", "$x^2$ & _y_", "名前 é", LONG)
+TWINS = tuple(
+    f"experiment-2026-arena-lstm-learning-rate-{rate}-width-64-seeded-final-evaluation"
+    for rate in ("0.001", "0.010", "0.100")
+)  # that differ in their middle
 REWARD = Axis(title="reward per agent")
 
 
@@ -129,6 +138,27 @@ def matrix(**changes: object) -> MatrixChart:
         "row_names": NAMES, "column_names": NAMES, "x": Axis(title="partner"),
     }  # fmt: skip
     return MatrixChart(**(settings | changes))
+
+
+def of_twins() -> dict[str, Chart]:
+    """Charts of three policies whose long names differ in their middle."""
+
+    def renamed(rows: Sequence[Row]) -> list[Row]:
+        new = dict(zip(NAMES, TWINS, strict=False))
+        kept = (row for row in rows if LONG not in row.values())
+        return [{key: new.get(str(value), value) for key, value in row.items()} for row in kept]
+
+    made: tuple[Any, ...] = (
+        intervals(),
+        lines(),
+        histograms(),
+        mean_ranks(),
+        matrix(row_names=TWINS, column_names=TWINS),
+    )
+    charts = [replace(chart, series=TWINS, rows=renamed(chart.rows)) for chart in made]
+    for index, column in enumerate(("points", "marks")):
+        charts[index] = replace(charts[index], **{column: ()})
+    return {chart.name: chart for chart in charts}
 
 
 def one_of_each() -> dict[str, Chart]:

@@ -19,6 +19,7 @@ from daf.charts import interactive, runtime, style
 from tests.unit.charts import examples
 
 CHARTS = examples.one_of_each()
+TWINS = examples.of_twins()
 WIDTH = 700
 
 
@@ -292,6 +293,32 @@ def labels(chart: Any, width: int) -> list[dict[str, Any]]:
     """The labels of the axes where the plot is so wide."""
     spec = interactive.specification(chart) | {"width": width, "autosize": "pad"}
     return list(items(vl_convert.vegalite_to_scenegraph(spec)["scenegraph"], "axis-label"))
+
+
+@pytest.mark.parametrize("is_narrow", [False, True])
+@pytest.mark.parametrize("name", TWINS)
+def test_long_names_stay_different_in_pages(name: str, is_narrow: bool) -> None:
+    spec = interactive.specification(TWINS[name]) | {"width": 300 if is_narrow else 900, "autosize": "pad"}
+    spec["params"] = [{**one, "value": is_narrow} if one["name"] == "narrow" else one for one in spec["params"]]
+    scene = vl_convert.vegalite_to_scenegraph(spec)["scenegraph"]
+    found = [one for role in ("axis-label", "legend-label") for one in items(scene, role)]
+    shown = [one["text"] for one in found if "0.0" in one["text"] or "0.1" in one["text"]]
+    assert len(shown) == (6 if name == "cross-play" else 3)
+    assert len(set(shown)) == (6 if name == "cross-play" else 3)
+    assert all("limit" not in one or one["limit"] >= 10 * len(one["text"]) for one in found if one["text"] in shown)
+
+
+def test_words_beside_the_best_points_of_a_low_chart_are_whole() -> None:
+    plain = [{**row, "emphasis": "", "series": "completed"} for row in examples.points().rows]
+    plain[4] |= {"y": 4, "emphasis": "best"}
+    plain[0] |= {"y": 0, "emphasis": "winner"}
+    spec = interactive.specification(examples.points(rows=plain, compact=True)) | {"width": 300}
+    words = [one for one in items(vl_convert.vegalite_to_scenegraph(spec)["scenegraph"]) if one.get("text")]
+    assert {one["text"] for one in words} == {"completed"}
+    middles = {one["y"] + one["dy"] for one in words}
+    assert len(middles) == 2
+    assert min(middles) >= 7  # half of their height: what is above the plot is cut off
+    assert max(middles) <= spec["height"] - 7
 
 
 def test_names_of_categories_are_slanted_where_they_would_lie_over_each_other() -> None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+import random
 from itertools import combinations
 
 import pytest
 
-from daf.charts import intervals, lines, parallel, ranges, ranks, style, words
+from daf.charts import intervals, lines, names, parallel, ranges, ranks, style, words
 from daf.charts.model import Axis
 from tests.unit.charts import examples
 
@@ -58,6 +59,32 @@ def test_names_keep_both_ends_and_lose_what_no_file_may_hold() -> None:
     assert words.shorten("short", lambda text: len(text) <= 14) == "short"
     assert words.shorten("", lambda text: True) == ""
     assert words.clean("a\nb\x00c\u202ed") == "a b\N{REPLACEMENT CHARACTER}c\N{REPLACEMENT CHARACTER}d"
+
+
+@pytest.mark.parametrize(
+    ("texts", "shown"),
+    [
+        (examples.TWINS, ["experimen…0.001…tion", "experimen…0.010…tion", "experimen…0.100…tion"]),
+        (["arena-recurrent-curriculum-A", "arena-recurrent-curriculum-B", "b"],
+         ["arena-recurre…ulum-A", "arena-recurre…ulum-B", "b"]),
+        ([f"experiment-2026-{net}-rate-{rate}-final-evaluation" for net in ("lstm", "mlp") for rate in "12"],
+         ["exper…lstm-rate-1…on", "exper…lstm-rate-2…on", "exper…mlp-rate-1…on", "exper…mlp-rate-2…on"]),
+    ],
+)  # fmt: skip
+def test_names_that_would_be_cut_alike_keep_what_differs(texts: list[str], shown: list[str]) -> None:
+    assert names.shorten_all(texts, lambda text: len(text) <= 20) == shown
+
+
+def test_names_shortened_together_are_different_and_fit() -> None:
+    letters = random.Random(3)
+    for _ in range(400):
+        shared = "".join(letters.choices("ab-", k=20))
+        texts = list({shared + "".join(letters.choices("ab-", k=letters.randint(1, 20))) + shared for _ in range(6)})
+        shown = names.shorten_all([*texts, *texts], lambda text: len(text) <= 16)
+        assert len(set(shown)) == len(texts)
+        assert shown[: len(texts)] == shown[len(texts) :]
+        assert max(map(len, shown)) <= 16
+    assert len(set(names.shorten_all(examples.TWINS, lambda text: False))) == 3  # even where nothing fits
 
 
 def test_bounds_hold_every_value_with_a_margin() -> None:

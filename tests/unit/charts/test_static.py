@@ -24,6 +24,7 @@ from daf.errors import BadInputError
 from tests.unit.charts import examples
 
 CHARTS = examples.one_of_each()
+TWINS = examples.of_twins()
 BEGINS = {"svg": b"<?xml", "pdf": b"%PDF-", "png": b"\x89PNG"}
 
 
@@ -95,6 +96,14 @@ def test_names_are_shown_as_they_are_and_whole_where_they_are_cut(name: str) -> 
     assert any(text.startswith("a_policy") and text.endswith("seed-1") and "\u2026" in text for text in shown)
     titles = [element.text for element in ElementTree.fromstring(svg).iter() if element.tag.endswith("title")]
     assert examples.LONG in titles
+
+
+@pytest.mark.parametrize("name", TWINS)
+def test_long_names_that_differ_in_their_middle_stay_different(name: str) -> None:
+    shown = [text for text in texts(static.svg(TWINS[name])) if text.startswith("exp")]
+    sides = 2 if name == "cross-play" else 1
+    assert len(shown) == len(set(shown)) == 3 * sides
+    assert all(any(rate in text for text in shown) for rate in ("0.001", "0.010", "0.100"))
 
 
 def test_shortened_names_do_not_reach_into_the_plot() -> None:
@@ -261,6 +270,37 @@ def test_a_person_can_change_the_titles_of_the_axes() -> None:
     titles = re.findall(r"<text[^>]*>([^<]*)</text>", rendered(figure, "svg").decode())
     assert {"steps so far", "reward so far"} <= set(titles)
     assert not {chart.x.title, chart.y.title} & set(titles)
+
+
+@pytest.mark.parametrize("loc", [None, "left", "center", "right"])
+@pytest.mark.parametrize("name", CHARTS)
+def test_a_person_can_change_the_title(name: str, loc: Any) -> None:
+    figure = static.figure(CHARTS[name])
+    assert figure.axes[0].get_title() == CHARTS[name].title
+    before = figure.axes[0].title.get_window_extent()
+    figure.axes[0].set_title("new", loc=loc)
+    shown = texts(rendered(figure, "svg").decode())
+    assert shown.count("new") == 1
+    assert CHARTS[name].title not in shown
+    after = figure.axes[0].title.get_window_extent()
+    assert (after.y0, after.y1) == pytest.approx((before.y0, before.y1), abs=3)
+    assert (after.x0 == pytest.approx(before.x0)) == (loc in (None, "left"))
+    assert before.x0 - 0.1 <= after.x0 < after.x1 <= figure.bbox.x1 - before.x0 + 0.1
+
+
+def test_our_texts_are_plain_and_those_of_a_person_may_hold_formulas() -> None:
+    figure = static.figure(examples.intervals(title="$y$ of a", x=replace(examples.REWARD, title="$r$ of a")))
+    assert {"$y$ of a", "$r$ of a", examples.NAMES[1]} <= set(texts(rendered(figure, "svg").decode()))
+    axes = figure.axes[0]
+    axes.set_xlim(0.5, 200)
+    axes.set_xscale("log")
+    axes.set_xlabel(r"$\alpha$ of a")
+    axes.set_title(r"$\beta$ of a")
+    shown = " ".join(texts(rendered(figure, "svg").decode()))
+    assert not re.search(r"mathdefault|\\|\$.\$", shown)
+    assert "\u03b1" in shown
+    assert "\u03b2" in shown
+    assert examples.NAMES[1] in shown
 
 
 def test_a_curve_that_is_hardly_more_than_a_point_is_a_large_one() -> None:
