@@ -31,6 +31,11 @@ def failed_row(label: str, series: str) -> Row:
     return estimate_row(label, series, UNKNOWN, FAILED, "failed")
 
 
+def with_failure(label: str, *, failed: bool) -> str:
+    """The label of a histogram, which says whether all episodes behind it failed."""
+    return f"{label} (failed)" if failed else label
+
+
 def record_rows[Record](
     records: Mapping[str, Record], failed: Collection[str], read: Callable[[Record], tuple[Estimate, str]]
 ) -> list[Row]:

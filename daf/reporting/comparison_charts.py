@@ -19,6 +19,7 @@ from daf.reporting.chart_rows import (
     record_rows,
     share_text,
     value_text,
+    with_failure,
 )
 from daf.reporting.page import VERDICT_WORDS, shortened, slug
 from daf.reporting.score_points import ScorePoints
@@ -206,7 +207,8 @@ class Charts:
         scores = {policy: values for policy, values in self._points.episodes.get(mission, {}).items() if values}
         if not scores:
             return None
-        members = {policy: (policy, scores.get(policy, ())) for policy in self._view.order}
+        lost = {policy for policy in self._view.order if (own := self._view.summary(policy, mission)) and own.failed}
+        members = {with_failure(name, failed=name in lost): (name, scores.get(name, ())) for name in self._view.order}
         rows, bounds = histogram(members)
         middles = [
             f"{policy}: {span(*np.quantile(scores[policy], (0.25, 0.75)))}"

@@ -182,7 +182,7 @@ def test_a_policy_without_episodes_has_an_empty_histogram() -> None:
     chart = charts_of({"lost": 1.0, "other": 3.0}, fails=lambda policy, *_: policy == "lost").distribution("m")
     assert chart is not None
     other, lost = panels_of(chart)
-    assert (lost.label, lost.series, lost.text, lost.rows) == ("lost", "lost", "no episodes", [])
+    assert (lost.label, lost.series, lost.text, lost.rows) == ("lost (failed)", "lost", "no episodes", [])
     assert other.text.startswith("highest bin ")
 
 
