@@ -241,7 +241,7 @@ def _parallel(results: SweepResults, scored: Sequence[TrialRow]) -> Iterator[Cha
     ranked = sorted(scored, key=lambda row: (-row.result.rung, -sign * objective_of(row.result), row.number))
     half = MOST_LINES // 2
     shown = ranked if len(ranked) <= MOST_LINES else [*ranked[:half], *thinned(ranked[half:], half)]
-    note = "Each line is a trial, from its parameters to its objective. Drag along an axis to select trials."
+    note = "Each line is a trial, from its parameters to its objective."
     if len(shown) < len(ranked):
         note += f" Of the {len(ranked):,} scored trials, the best {half} are drawn, and {half} evenly spaced others."
     columns = {f"p{place}": dimension for place, dimension in enumerate(dimensions)}

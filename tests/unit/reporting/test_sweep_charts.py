@@ -132,6 +132,7 @@ def test_slices_and_parallel_coordinates_have_the_parameters_on_their_scales():
     results = made_up_sweep(60)
     rows, charts = shown(results)
     (parallel,) = charts["parallel"]
+    assert "Drag" not in parallel.note  # it stays without scripts
     axes = {axis.title: axis for axis in parallel.axes.values()}
     assert list(axes) == [
         "entropy_coef", "init_kwargs.memory", "init_kwargs.width", "learning_rate", "minibatch_size",

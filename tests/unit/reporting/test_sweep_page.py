@@ -130,6 +130,14 @@ def test_the_same_results_give_the_same_bytes(tmp_path):
     assert first == second
 
 
+def test_only_readers_with_scripts_are_told_to_drag(tmp_path):
+    text = page_of(swept(), tmp_path)
+    assert re.findall(r"<p[^<]*>Drag along an axis", text) == [
+        '<p class="soft needs-script no-print" hidden>Drag along an axis'
+    ]
+    assert text.count("Drag") == 1
+
+
 def test_long_values_of_parameters_may_wrap(tmp_path):
     results = made_up_sweep(6, search_space={"init_kwargs.note": ["b" * 80]})
     page = tmp_path / "report.html"
