@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from math import isfinite
 
 import numpy as np
 
 from daf.charts.model import Axis, Chart, HistogramChart, IntervalChart, LineChart, RankChart
 from daf.reporting.chart_rows import (
+    FEWER,
     UNKNOWN,
     Estimate,
     Row,
@@ -18,12 +19,14 @@ from daf.reporting.chart_rows import (
     in_words,
     record_rows,
     share_text,
+    text_over,
     value_text,
     with_failure,
 )
 from daf.reporting.page import VERDICT_WORDS, shortened, slug
 from daf.reporting.score_points import ScorePoints
 from daf.reporting.viewpoint import Viewpoint
+from daf.statistics import sentences
 from daf.statistics.records import (
     OVERALL,
     AggregateRecord,
@@ -43,7 +46,6 @@ STATISTICS: Mapping[str, str] = {  # the mean has its own chart
     "median": "Median of the missions' means",
     "optimality_gap": "Optimality gap (lower is better)",
 }
-LONGEST_TEXT = 44  # letters beside a mark; a longer one leaves out the policy, which the title names
 MOST_LINES = 30  # policies in a performance profile
 MOST_DRAWN = 1_500  # policies by missions; with more, only figures over all missions are drawn
 ROUNDING = 1e-12
@@ -80,7 +82,7 @@ class Charts:
             description=in_words(rows),
             series=self._series,
             rows=rows,
-            note=self._note_on_differences(band),
+            note=self._note_on_differences(band) + self._on_fewer(rows, records.values()),
             x=Axis(title=f"{quantity}{unit}", is_share=chance),
             reference=0.5 if chance else 0.0,
             band=band,
@@ -124,7 +126,7 @@ class Charts:
         unit = "training run of each" if self._view.is_about_recipes else "episode"
         return IntervalChart(
             name="improvement",
-            title=f"How often {name} scores higher",
+            title=f"How often {name} scores higher{self._view.where(self._view.place, self._view.against().values())}",
             description="; ".join(f"than {row['label']}: {row['text']}" for row in rows) + ".",
             series=self._series,
             rows=rows,
@@ -141,7 +143,7 @@ class Charts:
         if record is None or not isfinite(record.p_improvement):
             return None
         estimate = record.p_improvement, record.p_improvement_low, record.p_improvement_high
-        return estimate_row(other, other, estimate, share_text(estimate))
+        return estimate_row(other, other, estimate, self._with_missions(share_text(estimate), of=record))
 
     # ---- means and distributions ------------------------------------------------------------------------------
 
@@ -164,7 +166,7 @@ class Charts:
             series=self._series,
             rows=rows,
             points=points,
-            note=" ".join([bars, *(drawn[kind] for kind in kinds)]),
+            note=" ".join([bars, *(drawn[kind] for kind in kinds)]) + self._on_fewer(rows, records.values()),
             x=Axis(title=f"mean ({self._unit})"),
         )
 
@@ -341,10 +343,14 @@ class Charts:
         )
 
     def _with_missions(self, *texts: str, of: SummaryRecord | PairRecord) -> str:
-        """The first text that fits beside a mark, with the missions behind it if they are not all; else the last."""
-        over = self._view.over_fewer(of)
-        marked = [f"{text} {over}".rstrip() for text in texts]
-        return next((text for text in marked if len(text) <= LONGEST_TEXT), marked[-1])
+        """The first text that fits beside a mark, with the missions behind it if they are not all."""
+        return text_over(texts, self._view.over_fewer(of))
+
+    def _on_fewer(self, rows: Sequence[Row], records: Iterable[SummaryRecord | PairRecord]) -> str:
+        """What a note says of rows that end in `*`."""
+        counts = [record.n_missions for record in records if self._view.over_fewer(record)]
+        marked = any(row["text"].endswith(FEWER) for row in rows)
+        return f" {FEWER} {sentences.over(counts, len(self._results.missions)).capitalize()}." if marked else ""
 
     @property
     def has_missions(self) -> bool:

@@ -10,9 +10,11 @@ from daf.charts.histograms import panels_of
 from daf.charts.model import IntervalChart
 from daf.charts.specs import intervals
 from daf.reporting import comparison_charts
-from daf.reporting.comparison_charts import LONGEST_TEXT, Charts
+from daf.reporting.chart_rows import LONGEST_TEXT
+from daf.reporting.comparison_charts import Charts
 from daf.reporting.viewpoint import Viewpoint
 from daf.statistics.results import ComparisonResults
+from daf.statistics.sentences import span
 from tests.unit.reporting.comparisons import compared, on_hard_missions
 
 
@@ -67,8 +69,17 @@ def test_charts_say_which_policies_lack_missions() -> None:
     assert against.title == "mine against each other policy, over 1 to 3 of 3 missions"
     for chart in (means, against):
         assert [row["label"] for row in chart.rows] == ["mine", "c", "mynet"]
-        assert [row["text"].endswith(" over 1 of 3 missions") for row in chart.rows] == [False, False, True]
         assert all(len(row["text"]) <= LONGEST_TEXT for row in chart.rows)
+        record = next(row for row in chart.rows if row["label"] == "mynet")
+        assert f"({span(record['low'], record['high'])})" in record["text"]
+    assert [row["text"].endswith(" over 1 of 3 missions") for row in means.rows] == [False, False, True]
+    assert [row["text"].endswith("*") for row in against.rows] == [False, False, True]
+    assert against.note.endswith(" * Over 1 of 3 missions.")
+    assert "*" not in means.note
+    improvement = charts.improvement()
+    assert improvement is not None
+    assert improvement.title == "How often mine scores higher, over 1 to 3 of 3 missions"
+    assert [row["text"].endswith(" %) over 1 of 3 missions") for row in improvement.rows] == [False, True]
     assert charts.means("easy").title == "Mean of each policy, easy"
     shared = {chart.name: chart.title for chart in charts.over_missions("checkpoints")}
     assert shared["iqm-checkpoints"] == "Interquartile mean, over 1 of 3 missions"
