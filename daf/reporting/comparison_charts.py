@@ -111,6 +111,9 @@ class Charts:
         margin = "" if band is None else f" The shaded band is the declared margin of ±{number(band[1])}."
         more = len(self._view.order) > 2
         alone = ", not adjusted for the number of pairs; verdicts are" if more else ""
+        chance = self._results.config.primary == "probability_of_improvement" and not self._view.is_about_recipes
+        if chance and self._view.averaged:
+            margin += f" Each episode is {self._view.averaged}."
         return (
             f"Verdicts are about {policy}; marks on the right of the line are in its favour. Bars: {self._level} "
             f"intervals{alone}.{margin}"
@@ -123,7 +126,8 @@ class Charts:
         if not is_known or self._results.config.primary == "probability_of_improvement":
             return None
         name = shortened(self._view.policy)
-        unit = "training run of each" if self._view.is_about_recipes else "episode"
+        averaged = f", {self._view.averaged}" if self._view.averaged else ""
+        unit = "training run of each" if self._view.is_about_recipes else f"episode{averaged}"
         return IntervalChart(
             name="improvement",
             title=f"How often {name} scores higher{self._view.where(self._view.place, self._view.against().values())}",
@@ -274,6 +278,7 @@ class Charts:
             | {"y": record.share, "low": _known(record.interval_low), "high": _known(record.interval_high)}
             for record in records
         ]
+        averaged = f", each {self._view.averaged}," if estimand == "checkpoints" and self._view.averaged else ""
         bands = (
             f" Bands: {self._level} pointwise percentile-bootstrap intervals over {UNITS[estimand]}{self._over}."
             if banded
@@ -286,8 +291,8 @@ class Charts:
             f"{number_of(len({r['line'] for r in rows}), 'policy')}.",
             series=self._series,
             rows=rows,
-            note=f"Share of {UNITS[estimand]} that score above the value on the axis; all missions have the same "
-            f"weight. A policy whose line is higher everywhere is better.{bands}{left_out}",
+            note=f"Share of {UNITS[estimand]}{averaged} that score above the value on the axis; all missions have the "
+            f"same weight. A policy whose line is higher everywhere is better.{bands}{left_out}",
             x=Axis(title=f"score ({self._unit})"),
             y=Axis(title=f"share of {UNITS[estimand]} above", is_share=True, bounds=(0.0, 1.0)),
         )

@@ -147,6 +147,21 @@ def test_the_margin_is_a_band_and_the_chance_of_scoring_higher_a_chart() -> None
     assert improvement.reference == 0.5
 
 
+def test_episodes_that_are_means_of_checkpoints_are_said_to_be() -> None:
+    def notes(seeds: tuple[int | None, ...], **config: object) -> list[str]:
+        charts = charts_of({"mynet": 1.0, "other": 3.0}, seeds=seeds, **config)
+        drawn = [charts.against(), charts.improvement(), *charts.over_missions("checkpoints")]
+        return [chart.note for chart in drawn if chart and chart.name.split("-")[0] in parts]
+
+    parts = ("differences", "improvement", "profile")
+    _, improvement, profile = notes((1, 2, 3))
+    assert "higher than the other policy in a random episode, averaged over 3 checkpoints; ties" in improvement
+    assert profile.startswith("Share of episodes, each averaged over 3 checkpoints, that score above")
+    assert not any("averaged" in note for note in notes((None,)))
+    against, _ = notes((1, 2, 3), primary="probability_of_improvement")
+    assert against.endswith(" Each episode is averaged over 3 checkpoints.")
+
+
 def test_a_rounding_error_is_shown_as_zero() -> None:
     results = compared({"low": 0.0, "mid": 1.0, "high": 2.0}, normalization={"low": "low", "high": "high"})
     records = tuple(

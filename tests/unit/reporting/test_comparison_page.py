@@ -168,6 +168,16 @@ def test_a_mean_over_fewer_missions_is_marked_in_the_table(tmp_path: Path) -> No
     assert [cell.endswith("over 1 of 3 missions") for cell in rows[1]] == [False, True, False, False, False]
 
 
+def test_numbers_of_several_checkpoints_say_what_an_episode_is(tmp_path: Path) -> None:
+    several = compared({"a": 1.0, "b": 3.0}, n=4, seeds=(21, 7, 35))
+    page = render_results(several, tmp_path / "r.html").read_text()
+    assert "SD and range are those of episodes, each averaged over 3 checkpoints" in page
+    row = next(row for row in rows_of(page, "summary-table") if row[1] == "m")
+    assert any(" ".join(cell.split()) == "4 each averaged over 3 checkpoints" for cell in row), row
+    one = render_results(compared({"a": 1.0, "b": 3.0}, n=4), tmp_path / "one.html").read_text()
+    assert "each averaged" not in one
+
+
 def test_raw_rewards_are_a_switch_of_normalized_scores(tmp_path: Path) -> None:
     results = compared({"low": 10.0, "mid": 20.0, "high": 30.0}, n=8, normalization={"low": "low", "high": "high"})
     page = render_results(results, tmp_path / "report.html").read_text()
