@@ -182,6 +182,9 @@ def test_raw_rewards_are_a_switch_of_normalized_scores(tmp_path: Path) -> None:
     results = compared({"low": 10.0, "mid": 20.0, "high": 30.0}, n=8, normalization={"low": "low", "high": "high"})
     page = render_results(results, tmp_path / "report.html").read_text()
     assert 'class="pick-raw"' in page
+    (legend,) = re.findall(r'<p class="soft legend">Mean of each policy.*?</p>', page)
+    assert '<span class="raw"> Raw rewards are per agent.</span><span class="score"> Signs say' in legend
+    assert legend.endswith("? insufficient data.</span></p>")  # no text outside them
     (middle,) = [row for row in rows_of(page, "scores-table") if row[0] == "mid"]
     record = next(r for r in results.summary if (r.policy, r.mission) == ("mid", "m"))
     scored, raw = middle[2].split("  ")[0], number(record.mean_reward)
