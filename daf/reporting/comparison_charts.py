@@ -287,7 +287,7 @@ class Charts:
         return LineChart(
             name=f"profile-{estimand}",
             title=", ".join(filter(None, ("Performance profile", self._view.where_shared(estimand)))),
-            description=f"Share of {UNITS[estimand]} above each score, for "
+            description=f"Share of {UNITS[estimand]}{averaged} above each score, for "
             f"{number_of(len({r['line'] for r in rows}), 'policy')}.",
             series=self._series,
             rows=rows,

@@ -18,6 +18,7 @@ from daf.statistics import sentences
 from daf.statistics.records import OVERALL, PRIMARY_NAMES, Estimand, PairRecord, SummaryRecord, Verdict, estimate_of
 from daf.statistics.results import ComparisonResults
 from daf.statistics.sentences import number, span
+from daf.system.nouns import number_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,7 +110,7 @@ class Viewpoint:
         fewest, most = min(self.checkpoints.values()), max(self.checkpoints.values())
         if most < 2:
             return ""
-        return f"averaged over {'' if fewest == most else f'its policy’s {fewest} to '}{most} checkpoints"
+        return f"averaged over {'' if fewest == most else f'its policy’s {fewest} to '}{number_of(most, 'checkpoint')}"
 
     def over_fewer(self, record: SummaryRecord | PairRecord) -> str:
         """'over 1 of 3 missions' if the record lacks missions of the comparison; else empty."""
