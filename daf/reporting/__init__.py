@@ -16,6 +16,7 @@ sweep_page       the page of a sweep, also while it runs
 sweep_rows       its trials: how each ended, in words, and the table
 sweep_charts     its charts, as data
 sweep_words      its sentences
+objectives       what its objective is called, and how its values are written
 tournament_page  the page of a tournament
 tournament_charts  its charts, as data
 tournament_tables  its tables

@@ -16,6 +16,8 @@ Estimate = tuple[float | None, float | None, float | None]  # value and bounds o
 FAILED, NO_RESULT = "failed in every episode", "no result"
 UNKNOWN: Estimate = (None, None, None)
 BINS = 32
+LONGEST_TEXT = 44  # letters beside a mark; a longer one leaves out the policy, which the title names
+FEWER = "*"  # at the end of a text, for the missions that a chart's note names
 
 
 def estimate_row(label: str, series: str, estimate: Estimate, text: str, status: str = "") -> Row:
@@ -29,6 +31,11 @@ def estimate_row(label: str, series: str, estimate: Estimate, text: str, status:
 def failed_row(label: str, series: str) -> Row:
     """The line of a policy without any result."""
     return estimate_row(label, series, UNKNOWN, FAILED, "failed")
+
+
+def with_failure(label: str, *, failed: bool) -> str:
+    """The label of a histogram, which says whether all episodes behind it failed."""
+    return f"{label} (failed)" if failed else label
 
 
 def record_rows[Record](
@@ -64,6 +71,19 @@ def share_text(estimate: Estimate) -> str:
     if low is None or high is None:
         return f"{percent(value)}, no interval"
     return f"{percent(value)} ({percent_span(low, high)})"
+
+
+def text_over(texts: Sequence[str], over: str) -> str:
+    """The first text that fits beside a mark.
+
+    Args:
+        texts: of one estimate, the longest first; the last of several has no interval.
+        over: the missions behind it if they are not all, which it says too; where there is no room, it ends in `*`.
+    """
+    candidates = texts
+    if over:
+        candidates = [f"{text} {over}" for text in texts[:-1] or texts] + [f"{text}{FEWER}" for text in texts]
+    return next((text for text in candidates if len(text) <= LONGEST_TEXT), candidates[-1])
 
 
 def note_on_points(rows: Sequence[Row], noun: str) -> str:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from daf.reporting.objectives import Objective
 from daf.search.records import BestFile
 from daf.statistics.records import OVERALL
 from daf.statistics.results import HEADINGS, ComparisonResults
@@ -182,7 +183,7 @@ def _checkpoint(run: Mapping[str, Any]) -> str:
 def _hyperparameters(trained: Sequence[str], best: Mapping[str, BestFile]) -> ChecklistItem:
     answers = [
         f"{policy}: best of {number_of(sweep['num_trials'], 'trial')} of sweep {sweep['sweep']} "
-        f"({sweep['num_failed']} failed), by {sweep['objective_metric']}"
+        f"({sweep['num_failed']} failed), by {Objective(sweep['objective_metric']).words}"
         for policy, sweep in best.items()
     ]
     rest = [policy for policy in trained if policy not in best]

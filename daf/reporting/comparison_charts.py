@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from math import isfinite
 
 import numpy as np
 
 from daf.charts.model import Axis, Chart, HistogramChart, IntervalChart, LineChart, RankChart
 from daf.reporting.chart_rows import (
+    FEWER,
     UNKNOWN,
     Estimate,
     Row,
@@ -18,11 +19,14 @@ from daf.reporting.chart_rows import (
     in_words,
     record_rows,
     share_text,
+    text_over,
     value_text,
+    with_failure,
 )
 from daf.reporting.page import VERDICT_WORDS, shortened, slug
 from daf.reporting.score_points import ScorePoints
 from daf.reporting.viewpoint import Viewpoint
+from daf.statistics import sentences
 from daf.statistics.records import (
     OVERALL,
     AggregateRecord,
@@ -42,7 +46,6 @@ STATISTICS: Mapping[str, str] = {  # the mean has its own chart
     "median": "Median of the missions' means",
     "optimality_gap": "Optimality gap (lower is better)",
 }
-LONGEST_TEXT = 44  # letters beside a mark; a longer one leaves out the policy, which the title names
 MOST_LINES = 30  # policies in a performance profile
 MOST_DRAWN = 1_500  # policies by missions; with more, only figures over all missions are drawn
 MEAN_IS_MEDIAN = 2  # missions up to which the median of their means is the mean, which has its own chart
@@ -80,7 +83,7 @@ class Charts:
             description=in_words(rows),
             series=self._series,
             rows=rows,
-            note=self._note_on_differences(band),
+            note=self._note_on_differences(band) + self._on_fewer(rows, records.values()),
             x=Axis(title=f"{quantity}{unit}", is_share=chance),
             reference=0.5 if chance else 0.0,
             band=band,
@@ -109,6 +112,9 @@ class Charts:
         margin = "" if band is None else f" The shaded band is the declared margin of ±{number(band[1])}."
         more = len(self._view.order) > 2
         alone = ", not adjusted for the number of pairs; verdicts are" if more else ""
+        chance = self._results.config.primary == "probability_of_improvement" and not self._view.is_about_recipes
+        if chance and self._view.averaged:
+            margin += f" Each episode is {self._view.averaged}."
         return (
             f"Verdicts are about {policy}; marks on the right of the line are in its favour. Bars: {self._level} "
             f"intervals{alone}.{margin}"
@@ -121,10 +127,11 @@ class Charts:
         if not is_known or self._results.config.primary == "probability_of_improvement":
             return None
         name = shortened(self._view.policy)
-        unit = "training run of each" if self._view.is_about_recipes else "episode"
+        averaged = f", {self._view.averaged}" if self._view.averaged else ""
+        unit = "training run of each" if self._view.is_about_recipes else f"episode{averaged}"
         return IntervalChart(
             name="improvement",
-            title=f"How often {name} scores higher",
+            title=f"How often {name} scores higher{self._view.where(self._view.place, self._view.against().values())}",
             description="; ".join(f"than {row['label']}: {row['text']}" for row in rows) + ".",
             series=self._series,
             rows=rows,
@@ -141,7 +148,7 @@ class Charts:
         if record is None or not isfinite(record.p_improvement):
             return None
         estimate = record.p_improvement, record.p_improvement_low, record.p_improvement_high
-        return estimate_row(other, other, estimate, share_text(estimate))
+        return estimate_row(other, other, estimate, self._with_missions(share_text(estimate), of=record))
 
     # ---- means and distributions ------------------------------------------------------------------------------
 
@@ -164,7 +171,7 @@ class Charts:
             series=self._series,
             rows=rows,
             points=points,
-            note=" ".join([bars, *(drawn[kind] for kind in kinds)]),
+            note=" ".join([bars, *(drawn[kind] for kind in kinds)]) + self._on_fewer(rows, records.values()),
             x=Axis(title=f"mean ({self._unit})"),
         )
 
@@ -207,7 +214,8 @@ class Charts:
         scores = {policy: values for policy, values in self._points.episodes.get(mission, {}).items() if values}
         if not scores:
             return None
-        members = {policy: (policy, scores.get(policy, ())) for policy in self._view.order}
+        lost = {policy for policy in self._view.order if (own := self._view.summary(policy, mission)) and own.failed}
+        members = {with_failure(name, failed=name in lost): (name, scores.get(name, ())) for name in self._view.order}
         rows, bounds = histogram(members)
         middles = [
             f"{policy}: {span(*np.quantile(scores[policy], (0.25, 0.75)))}"
@@ -273,6 +281,7 @@ class Charts:
             | {"y": record.share, "low": _known(record.interval_low), "high": _known(record.interval_high)}
             for record in records
         ]
+        averaged = f", each {self._view.averaged}," if estimand == "checkpoints" and self._view.averaged else ""
         bands = (
             f" Bands: {self._level} pointwise percentile-bootstrap intervals over {UNITS[estimand]}{self._over}."
             if banded
@@ -281,12 +290,12 @@ class Charts:
         return LineChart(
             name=f"profile-{estimand}",
             title=", ".join(filter(None, ("Performance profile", self._view.where_shared(estimand)))),
-            description=f"Share of {UNITS[estimand]} above each score, for "
+            description=f"Share of {UNITS[estimand]}{averaged} above each score, for "
             f"{number_of(len({r['line'] for r in rows}), 'policy')}.",
             series=self._series,
             rows=rows,
-            note=f"Share of {UNITS[estimand]} that score above the value on the axis; all missions have the same "
-            f"weight. A policy whose line is higher everywhere is better.{bands}{left_out}",
+            note=f"Share of {UNITS[estimand]}{averaged} that score above the value on the axis; all missions have the "
+            f"same weight. A policy whose line is higher everywhere is better.{bands}{left_out}",
             x=Axis(title=f"score ({self._unit})"),
             y=Axis(title=f"share of {UNITS[estimand]} above", is_share=True, bounds=(0.0, 1.0)),
         )
@@ -342,10 +351,14 @@ class Charts:
         )
 
     def _with_missions(self, *texts: str, of: SummaryRecord | PairRecord) -> str:
-        """The first text that fits beside a mark, with the missions behind it if they are not all; else the last."""
-        over = self._view.over_fewer(of)
-        marked = [f"{text} {over}".rstrip() for text in texts]
-        return next((text for text in marked if len(text) <= LONGEST_TEXT), marked[-1])
+        """The first text that fits beside a mark, with the missions behind it if they are not all."""
+        return text_over(texts, self._view.over_fewer(of))
+
+    def _on_fewer(self, rows: Sequence[Row], records: Iterable[SummaryRecord | PairRecord]) -> str:
+        """What a note says of rows that end in `*`."""
+        counts = [record.n_missions for record in records if self._view.over_fewer(record)]
+        marked = any(row["text"].endswith(FEWER) for row in rows)
+        return f" {FEWER} {sentences.over(counts, len(self._results.missions)).capitalize()}." if marked else ""
 
     @property
     def has_missions(self) -> bool:

@@ -119,6 +119,8 @@ def numbers(view: Viewpoint) -> Row:
         if several and len(kept) > MOST_ROWS:
             kept = [record for record in kept if record.mission == OVERALL]
         shown[name] = to_rows(sorted(kept, key=lambda record: (record.mission != OVERALL, view.rank[record.policy])))
+    for row in shown["summary"]:
+        row["n_checkpoints"] = view.checkpoints.get((row["policy"], row["mission"]), 1)
     return shown
 
 

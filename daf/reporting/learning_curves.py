@@ -125,7 +125,7 @@ def metric_chart(runs: Sequence[TrainedRun], key: str, series: Sequence[str]) ->
         rows=rows,
         note=note.strip(),
         x=STEPS,
-        y=Axis(title="reward per agent" if key == "episode_reward" else title.lower()),
+        y=Axis(title="reward per agent" if key == "episode_reward" else title[:1].lower() + title[1:]),
         hover=("runs",),
     )
 

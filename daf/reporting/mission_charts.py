@@ -16,6 +16,7 @@ from daf.reporting.chart_rows import (
     in_words,
     share_text,
     value_text,
+    with_failure,
 )
 from daf.statistics.sentences import number
 
@@ -140,7 +141,12 @@ def _histogram(
     unit: str,
 ) -> HistogramChart:
     """Shares of episodes in equal bins over the range of all policies."""
-    rows, bounds = histogram({shown.name: (shown.series, values[shown.name]) for shown in policies})
+    rows, bounds = histogram(
+        {
+            with_failure(shown.name, failed=shown.analysis.failed): (shown.series, values[shown.name])
+            for shown in policies
+        }
+    )
     described = [
         f"{name} from {number(min(own))} to {number(max(own))}" for name, own in values.items() if own
     ]  # fmt: skip

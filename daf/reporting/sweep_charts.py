@@ -13,10 +13,11 @@ from typing import Any
 from daf.charts.model import Axis, Chart, IntervalChart, LineChart, ParallelChart, PointChart
 from daf.config import direction_sign
 from daf.reporting.chart_rows import note_on_points
+from daf.reporting.objectives import Objective
 from daf.reporting.sweep_rows import SERIES, TrialRow, value_text
 from daf.search.results import SweepResults, objective_of
 from daf.search.space import Dimension, Value, build_space
-from daf.statistics.sentences import number, percent, percent_span
+from daf.statistics.sentences import percent, percent_span
 from daf.system.nouns import number_of
 
 MOST_POINTS = 600  # in the history and the cost front
@@ -58,7 +59,7 @@ def _thinning(shown: Sequence[TrialRow], rows: Sequence[TrialRow], noun: str = "
 
 def _objective_axis(results: SweepResults) -> Axis:
     better = "more" if results.config.optimize_direction == "maximize" else "less"
-    return Axis(title=f"{results.metric} ({better} is better)")
+    return Objective(results.metric).axis(f" ({better} is better)")
 
 
 def _point(row: TrialRow, x: Any) -> dict[str, Any]:
@@ -91,11 +92,11 @@ def _history(
             steps.append({"x": point["trial"], "y": point["best"]})
     improvements = {step["x"] for step in steps}
     shown = thinned(scored, MOST_POINTS, improvements)
-    metric, lost = results.metric, len(rows) - len(scored)
+    objective, lost = Objective(results.metric), len(rows) - len(scored)
     first, last = steps[0], steps[-1]
     description = (
-        f"{metric} of {number_of(len(scored), 'trial')} by number. The best so far goes from {number(first['y'])} "
-        f"(trial {first['x']}) to {number(last['y'])} (trial {last['x']})."
+        f"{objective.title} of {number_of(len(scored), 'trial')} by number. The best so far goes from "
+        f"{objective.text(first['y'])} (trial {first['x']}) to {objective.text(last['y'])} (trial {last['x']})."
     )
     note = (
         "Each point is a trial; the line is the best objective so far."
@@ -127,7 +128,7 @@ def _curves(results: SweepResults, rows: Sequence[TrialRow]) -> Iterator[Chart]:
     sign = direction_sign(results.config.optimize_direction)
     shown = _chosen_curves(trained, sign)
     pruned = sum(row.state == "pruned" for row in shown)
-    what = f"{results.metric}, held-out checks" if checks else "reward per episode"
+    axis = Objective(results.metric).axis(", held-out checks") if checks else Axis(title="reward per episode")
     note = "Each line is a trial"
     note += "; dashed lines were pruned." if pruned else "."
     if len(shown) < len(trained):
@@ -151,12 +152,13 @@ def _curves(results: SweepResults, rows: Sequence[TrialRow]) -> Iterator[Chart]:
     yield LineChart(
         name="learning-curves",
         title="Learning curves of trials",
-        description=f"{what} over agent-steps, for {number_of(len(shown), 'trial')}, of which {pruned} were pruned.",
+        description=f"{axis.title} over agent-steps, for {number_of(len(shown), 'trial')}, "
+        f"of which {pruned} were pruned.",
         series=SERIES,
         rows=points,
         note=note,
         x=Axis(title="agent-steps"),
-        y=Axis(title=what),
+        y=axis,
         hover=("trial", "objective", "ended"),
     )
 
@@ -241,7 +243,7 @@ def _parallel(results: SweepResults, scored: Sequence[TrialRow]) -> Iterator[Cha
     ranked = sorted(scored, key=lambda row: (-row.result.rung, -sign * objective_of(row.result), row.number))
     half = MOST_LINES // 2
     shown = ranked if len(ranked) <= MOST_LINES else [*ranked[:half], *thinned(ranked[half:], half)]
-    note = "Each line is a trial, from its parameters to its objective. Drag along an axis to select trials."
+    note = "Each line is a trial, from its parameters to its objective."
     if len(shown) < len(ranked):
         note += f" Of the {len(ranked):,} scored trials, the best {half} are drawn, and {half} evenly spaced others."
     columns = {f"p{place}": dimension for place, dimension in enumerate(dimensions)}
@@ -262,7 +264,7 @@ def _parallel(results: SweepResults, scored: Sequence[TrialRow]) -> Iterator[Cha
         ],
         note=note,
         axes={**{column: _axis_of(dimension) for column, dimension in columns.items()},
-              "objective": Axis(title=results.metric)},
+              "objective": Objective(results.metric).axis()},
         colour="objective",
     )  # fmt: skip
 
@@ -288,7 +290,7 @@ def _slices(results: SweepResults, scored: Sequence[TrialRow], analysis: Mapping
             rows=[_point(row, _place(dimension, row)) for row in shown],
             note=(_thinning(shown, having) + elsewhere).strip(),
             x=_axis_of(dimension),
-            y=Axis(title=results.metric),
+            y=Objective(results.metric).axis(),
             hover=HOVER,
             compact=True,
         )

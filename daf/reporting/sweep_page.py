@@ -10,6 +10,7 @@ from typing import Any
 
 from daf.charts import interactive
 from daf.charts.model import Chart
+from daf.reporting.objectives import Objective
 from daf.reporting.page import template
 from daf.reporting.sweep_charts import charts_of
 from daf.reporting.sweep_rows import FIXED, STATES, WINNER, Table, TrialRow, table_of, trial_rows, value_text
@@ -60,7 +61,7 @@ def sweep_page(
     results: SweepResults, analysis: Mapping[str, Any], *, unfinished: Unfinished | None = None, index: str = ""
 ) -> str:
     """The page as text, see `render_sweep_page`."""
-    live = unfinished is not None
+    live, objective = unfinished is not None, Objective(results.metric)
     rows = trial_rows(results, finished=not live)
     table = table_of(results, rows)
     by_number = {row.number: row for row in rows}
@@ -75,7 +76,8 @@ def sweep_page(
         "counts": counts_in_words(rows, unfinished.planned if unfinished else None),
         "about": about(results),
         "analysis": analysis,
-        "metric": results.metric,
+        "objective": objective,
+        "metric": objective.words,
         "sentences": search_in_words(analysis, finished=not live) if rows else ["No trial has finished yet."],
         "best_rows": best,
         "best_names": sorted({name for row in best for name in row.result.hyperparameters}),
@@ -86,7 +88,15 @@ def sweep_page(
         "table_json": _json(results, table),
         "static_rows": [by_number[cells[0]] for cells in table.rows[:ROWS_PER_PAGE]],
         "example": _example(table),
-        "column_names": ", ".join(["trial", "objective", "seconds", "steps", *table.parameters]),
+        "column_names": ", ".join(
+            [
+                "trial",
+                "objective (0 to 1)" if objective.is_share else "objective",
+                "seconds",
+                "steps",
+                *table.parameters,
+            ]
+        ),
         "spread_note": _spread_note(rows),
         "cost": cost_in_words(results, rows, analysis),
         "front": front_in_words(rows, analysis["pareto_trials"]),
@@ -117,12 +127,11 @@ def _drawn(chart: Chart, live: bool) -> str:
 
 def _json(results: SweepResults, table: Table) -> str:
     """The table's data for its script; no `<`, so that no text can end the element."""
-    metric = results.metric
     data = {
         "columns": table.columns,
         "fixed": len(FIXED),
-        "labels": ["trial", "state", metric, "duration", "agent-steps", *table.parameters],
-        "metric": metric,
+        "labels": ["trial", "state", Objective(results.metric).words, "duration", "agent-steps", *table.parameters],
+        "metric": results.metric,
         "page": ROWS_PER_PAGE,
         "rows": table.rows,
         "texts": table.texts,

@@ -9,9 +9,10 @@ from decimal import Decimal
 from typing import Any, Literal
 
 from daf.config import direction_sign
+from daf.reporting.objectives import Objective
 from daf.search.results import SweepResults, TrialResult, confirmed_trial
 from daf.search.space import Value
-from daf.statistics.sentences import MINUS, UNKNOWN, number
+from daf.statistics.sentences import MINUS, UNKNOWN
 from daf.system.progress import format_duration
 
 State = Literal["completed", "pruned", "failed", "skipped"]
@@ -32,6 +33,7 @@ class TrialRow:
     """
 
     result: TrialResult
+    objective: Objective
     state: State
     words: str
     reason: str = ""
@@ -60,8 +62,8 @@ class TrialRow:
         result = self.result
         if result.objective is None:
             return UNKNOWN
-        spread = "" if result.objective_sd is None else f" ± {number(result.objective_sd)}"
-        return f"{number(result.objective)}{spread}"
+        spread = "" if result.objective_sd is None else f" ± {self.objective.text(result.objective_sd)}"
+        return f"{self.objective.text(result.objective)}{spread}"
 
     @property
     def duration(self) -> str:
@@ -80,11 +82,14 @@ def trial_rows(results: SweepResults, *, finished: bool = True) -> list[TrialRow
         finished: False: the sweep still runs, so that trials in a lower rung may go on.
     """
     winner, best = confirmed_trial(results), results.best_of_search
-    rows = []
+    rows, objective = [], Objective(results.metric)
     for trial in results.trials:
         marks = [mark for mark, marked in ((WINNER, winner), (BEST, best)) if marked and marked.trial == trial.trial]
         state, words, reason = _state_of(trial, results, finished)
-        rows.append(TrialRow(result=trial, state=state, words=words, reason=reason, marks=tuple(marks)))
+        row = TrialRow(
+            result=trial, objective=objective, state=state, words=words, reason=reason, marks=tuple(marks)
+        )  # fmt: skip
+        rows.append(row)
     return rows
 
 

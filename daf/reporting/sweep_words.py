@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from daf.reporting.objectives import Objective
 from daf.reporting.sweep_rows import TrialRow, duration
 from daf.search.results import SweepResults
-from daf.statistics.sentences import number, percent
+from daf.statistics.sentences import percent
 from daf.system.nouns import number_of
 
 
@@ -17,7 +18,8 @@ def search_in_words(analysis: Mapping[str, Any], *, finished: bool = True) -> li
     Args:
         finished: False: trials, or runs on fresh seeds, are still to come.
     """
-    best, confirmation, metric = analysis["best"], analysis["confirmation"], analysis["objective_metric"]
+    best, confirmation, objective = analysis["best"], analysis["confirmation"], Objective(analysis["objective_metric"])
+    metric, number = objective.words, objective.text
     if best is None:
         return ["No trial completed.", *failures_in_words(analysis)[:1]]
     if confirmation is None:
@@ -42,7 +44,7 @@ def search_in_words(analysis: Mapping[str, Any], *, finished: bool = True) -> li
         sentences.append(f"In the search, it scored {number(best['objective'])}.")
         text = f"Trial {top['trial']} scored best in the search, {score}, but {mean} on fresh seeds"
     if optimism is not None and optimism > 0:
-        text += f": the search was too optimistic by {number(optimism)}"
+        text += f": the search was too optimistic by {objective.difference(optimism)}"
     return [*sentences, f"{text}."]
 
 
@@ -112,7 +114,7 @@ def front_in_words(rows: Sequence[TrialRow], pareto_trials: Sequence[int]) -> st
     front = [by_number[trial] for trial in pareto_trials]
     if not front:
         return ""
-    parts = [f"{row.name} ({row.duration}, {number(row.result.objective)})" for row in front]
+    parts = [f"{row.name} ({row.duration}, {row.objective.text(row.result.objective)})" for row in front]
     if len(parts) == 1:
         return f"{front[0].name.capitalize()} was both the cheapest ({front[0].duration}) and the best."
     shown = parts if len(parts) <= 6 else [*parts[:3], f"{len(parts) - 6} more", *parts[-3:]]

@@ -18,6 +18,7 @@ from daf.statistics import sentences
 from daf.statistics.records import OVERALL, PRIMARY_NAMES, Estimand, PairRecord, SummaryRecord, Verdict, estimate_of
 from daf.statistics.results import ComparisonResults
 from daf.statistics.sentences import number, span
+from daf.system.nouns import number_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,6 +94,23 @@ class Viewpoint:
     def rank(self) -> dict[str, int]:
         """The place of each policy in the order."""
         return {policy: number for number, policy in enumerate(self.order)}
+
+    @cached_property
+    def checkpoints(self) -> dict[tuple[str, str], int]:
+        """How many checkpoints each policy has on each mission, and over all missions the most of them."""
+        played = self.results.episodes.groupby(["policy", "mission"])["checkpoint"].nunique()
+        counts = {(str(policy), str(mission)): int(count) for (policy, mission), count in played.items()}
+        for (policy, _), count in list(counts.items()):
+            counts[policy, OVERALL] = max(count, counts.get((policy, OVERALL), 0))
+        return counts
+
+    @cached_property
+    def averaged(self) -> str:
+        """What is done to episodes before they are compared: 'averaged over 5 checkpoints'; empty if nothing is."""
+        fewest, most = min(self.checkpoints.values()), max(self.checkpoints.values())
+        if most < 2:
+            return ""
+        return f"averaged over {'' if fewest == most else f'its policy’s {fewest} to '}{number_of(most, 'checkpoint')}"
 
     def over_fewer(self, record: SummaryRecord | PairRecord) -> str:
         """'over 1 of 3 missions' if the record lacks missions of the comparison; else empty."""

@@ -52,7 +52,7 @@ def fill(out: Path, state: str) -> None:
         for begun in JOBS[20:24]:
             start(out, begun, said="x · 5 of 20 agent-steps (25 %) · 3/s · 2 min 05 s left\n")
         fail(out, JOBS[-3], f"2026-11-28T17:52:16.900Z ERROR   run\n  found:    {HOSTILE}\n")
-        page(out, "sweeps/miner/live.html", "Trial 3 is the best of 20 so far: mean_reward 1.2.")
+        page(out, "sweeps/miner/live.html", "Trial 3 is the best of 20 so far: mean reward per agent 1.2.")
     for address in ("comparisons/main/report.html", "comparisons/other/report.html", "reports/missions/hall.html"):
         page(out, address, "It is undecided whether scout is better or worse than random over 2 missions.")
     metrics = out / "training/hall/seed-1/metrics.jsonl"

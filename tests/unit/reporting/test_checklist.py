@@ -66,7 +66,7 @@ def test_what_the_records_of_training_know_is_filled_in(tmp_path: Path, results:
         unknown,
     )
     assert answers(results, "How were hyper", **records) == (
-        ("mine: best of 12 trials of sweep tune (1 failed), by mean_reward",),
+        ("mine: best of 12 trials of sweep tune (1 failed), by mean reward per agent",),
         "say how those of theirs were chosen, with how many trials",
     )
     assert answers(results, "What are the hyper", **records) == (("mine: learning_rate 0.01",), unknown)

@@ -10,9 +10,11 @@ from daf.charts.histograms import panels_of
 from daf.charts.model import IntervalChart
 from daf.charts.specs import intervals
 from daf.reporting import comparison_charts
-from daf.reporting.comparison_charts import LONGEST_TEXT, Charts
+from daf.reporting.chart_rows import LONGEST_TEXT
+from daf.reporting.comparison_charts import Charts
 from daf.reporting.viewpoint import Viewpoint
 from daf.statistics.results import ComparisonResults
+from daf.statistics.sentences import span
 from tests.unit.reporting.comparisons import compared, on_hard_missions
 
 
@@ -67,8 +69,17 @@ def test_charts_say_which_policies_lack_missions() -> None:
     assert against.title == "mine against each other policy, over 1 to 3 of 3 missions"
     for chart in (means, against):
         assert [row["label"] for row in chart.rows] == ["mine", "c", "mynet"]
-        assert [row["text"].endswith(" over 1 of 3 missions") for row in chart.rows] == [False, False, True]
         assert all(len(row["text"]) <= LONGEST_TEXT for row in chart.rows)
+        record = next(row for row in chart.rows if row["label"] == "mynet")
+        assert f"({span(record['low'], record['high'])})" in record["text"]
+    assert [row["text"].endswith(" over 1 of 3 missions") for row in means.rows] == [False, False, True]
+    assert [row["text"].endswith("*") for row in against.rows] == [False, False, True]
+    assert against.note.endswith(" * Over 1 of 3 missions.")
+    assert "*" not in means.note
+    improvement = charts.improvement()
+    assert improvement is not None
+    assert improvement.title == "How often mine scores higher, over 1 to 3 of 3 missions"
+    assert [row["text"].endswith(" %) over 1 of 3 missions") for row in improvement.rows] == [False, True]
     assert charts.means("easy").title == "Mean of each policy, easy"
     shared = {chart.name: chart.title for chart in charts.over_missions("checkpoints")}
     assert shared["iqm-checkpoints"] == "Interquartile mean, over 1 of 3 missions"
@@ -136,6 +147,21 @@ def test_the_margin_is_a_band_and_the_chance_of_scoring_higher_a_chart() -> None
     assert improvement.reference == 0.5
 
 
+def test_episodes_that_are_means_of_checkpoints_are_said_to_be() -> None:
+    def notes(seeds: tuple[int | None, ...], **config: object) -> list[str]:
+        charts = charts_of({"mynet": 1.0, "other": 3.0}, seeds=seeds, **config)
+        drawn = [charts.against(), charts.improvement(), *charts.over_missions("checkpoints")]
+        return [chart.note for chart in drawn if chart and chart.name.split("-")[0] in parts]
+
+    parts = ("differences", "improvement", "profile")
+    _, improvement, profile = notes((1, 2, 3))
+    assert "higher than the other policy in a random episode, averaged over 3 checkpoints; ties" in improvement
+    assert profile.startswith("Share of episodes, each averaged over 3 checkpoints, that score above")
+    assert not any("averaged" in note for note in notes((None,)))
+    against, _ = notes((1, 2, 3), primary="probability_of_improvement")
+    assert against.endswith(" Each episode is averaged over 3 checkpoints.")
+
+
 def test_a_rounding_error_is_shown_as_zero() -> None:
     results = compared({"low": 0.0, "mid": 1.0, "high": 2.0}, normalization={"low": "low", "high": "high"})
     records = tuple(
@@ -182,7 +208,7 @@ def test_a_policy_without_episodes_has_an_empty_histogram() -> None:
     chart = charts_of({"lost": 1.0, "other": 3.0}, fails=lambda policy, *_: policy == "lost").distribution("m")
     assert chart is not None
     other, lost = panels_of(chart)
-    assert (lost.label, lost.series, lost.text, lost.rows) == ("lost", "lost", "no episodes", [])
+    assert (lost.label, lost.series, lost.text, lost.rows) == ("lost (failed)", "lost", "no episodes", [])
     assert other.text.startswith("highest bin ")
 
 

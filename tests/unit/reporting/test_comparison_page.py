@@ -168,10 +168,23 @@ def test_a_mean_over_fewer_missions_is_marked_in_the_table(tmp_path: Path) -> No
     assert [cell.endswith("over 1 of 3 missions") for cell in rows[1]] == [False, True, False, False, False]
 
 
+def test_numbers_of_several_checkpoints_say_what_an_episode_is(tmp_path: Path) -> None:
+    several = compared({"a": 1.0, "b": 3.0}, n=4, seeds=(21, 7, 35))
+    page = render_results(several, tmp_path / "r.html").read_text()
+    assert "SD and range are those of episodes, each averaged over 3 checkpoints" in page
+    row = next(row for row in rows_of(page, "summary-table") if row[1] == "m")
+    assert any(" ".join(cell.split()) == "4 each averaged over 3 checkpoints" for cell in row), row
+    one = render_results(compared({"a": 1.0, "b": 3.0}, n=4), tmp_path / "one.html").read_text()
+    assert "each averaged" not in one
+
+
 def test_raw_rewards_are_a_switch_of_normalized_scores(tmp_path: Path) -> None:
     results = compared({"low": 10.0, "mid": 20.0, "high": 30.0}, n=8, normalization={"low": "low", "high": "high"})
     page = render_results(results, tmp_path / "report.html").read_text()
     assert 'class="pick-raw"' in page
+    (legend,) = re.findall(r'<p class="soft legend">Mean of each policy.*?</p>', page)
+    assert '<span class="raw"> Raw rewards are per agent.</span><span class="score"> Signs say' in legend
+    assert legend.endswith("? insufficient data.</span></p>")  # no text outside them
     (middle,) = [row for row in rows_of(page, "scores-table") if row[0] == "mid"]
     record = next(r for r in results.summary if (r.policy, r.mission) == ("mid", "m"))
     scored, raw = middle[2].split("  ")[0], number(record.mean_reward)

@@ -259,7 +259,9 @@ def test_a_curve_grows_next_to_the_state_until_it_is_published(tmp_path: Path) -
     assert curve is not None
     assert (curve.agent_steps, curve.points) == (30, ((20, 0.2), (30, 0.3)))
     begin(tmp_path, JOBS)
-    assert "seed 1, 30 agent-steps, reward per episode 0.3" in text_of(rendered(tmp_path))
+    text = text_of(rendered(tmp_path))
+    assert "seed 1, 30 agent-steps, reward per episode 0.3" in text
+    assert "Rewards here are measured while policies still explore, on the missions they train on" in text
 
 
 def test_a_long_curve_is_sampled_from_end_to_end(tmp_path: Path) -> None:

@@ -65,6 +65,12 @@ def test_runs_without_evaluations_have_no_such_chart() -> None:
     assert "Bands" not in chart.note
 
 
+def test_axes_keep_the_capitals_of_abbreviations() -> None:
+    run = TrainedRun(series="a", name="seed-1", lines=[{"agent_steps": 1, "approx_kl": 0.1, "policy_loss": 1.0}])
+    titles = {chart.y.title for chart in charts_of_runs([run], ("a",))}
+    assert titles == {"approximate KL divergence per update", "policy loss"}
+
+
 def test_the_note_names_policies_with_a_single_value() -> None:
     lines = [{"agent_steps": steps, "episode_reward": 1.0} for steps in (100, 5000)]
     runs = [

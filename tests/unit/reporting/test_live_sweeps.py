@@ -120,9 +120,9 @@ def test_results_that_this_run_replaces_do_not_count_until_they_are_new(config, 
         lambda: seen.append(text_of(folder)),
     )
     assert "1 of 4 trials so far" in seen[0]
-    assert "Trial 1 is the best of 1 so far: mean_reward 77.2" in seen[0]
+    assert "Trial 1 is the best of 1 so far: mean reward per agent 77.2" in seen[0]
     assert "2 of 4 trials so far" in seen[1]
-    assert "Trial 0 is the best of 2 so far: mean_reward 88.5" in seen[1]
+    assert "Trial 0 is the best of 2 so far: mean reward per agent 88.5" in seen[1]
     assert "1 of 4 trials so far" in seen[2]
 
 

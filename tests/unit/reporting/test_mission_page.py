@@ -384,7 +384,9 @@ def test_a_failed_policy_is_the_headline_and_a_line_of_every_chart(tmp_path: Pat
         Shown(name=name, series=name, analysis=analyze_episodes(frame, METADATA), episodes=frame)
         for name, frame in frames.items()
     ]
-    row, other = mission_charts(shown, ("mynet", "fine"), "m")["reward"].rows
+    charts = mission_charts(shown, ("mynet", "fine"), "m")
+    assert [row["label"] for row in charts["rewards"].rows] == ["mynet (failed)", *["fine"] * 4]
+    row, other = charts["reward"].rows
     assert (row["label"], row["value"], row["status"]) == ("mynet", None, "failed")
     assert row["text"] == "failed in every episode"
     assert (other["label"], other["value"]) == ("fine", 1.875)

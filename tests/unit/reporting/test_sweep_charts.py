@@ -104,7 +104,7 @@ def test_learning_curves_are_the_checks_and_those_of_pruned_trials_are_dashed():
     results = made_up_sweep(30)
     rows, charts = shown(results)
     (curves,) = charts["curves"]
-    assert curves.y.title == "mean_reward, held-out checks"
+    assert curves.y.title == "mean reward per agent, held-out checks"
     for row in rows:
         points = [(point["x"], point["y"]) for point in curves.rows if point["line"] == row.name]
         if points:
@@ -132,10 +132,11 @@ def test_slices_and_parallel_coordinates_have_the_parameters_on_their_scales():
     results = made_up_sweep(60)
     rows, charts = shown(results)
     (parallel,) = charts["parallel"]
+    assert "Drag" not in parallel.note  # it stays without scripts
     axes = {axis.title: axis for axis in parallel.axes.values()}
     assert list(axes) == [
         "entropy_coef", "init_kwargs.memory", "init_kwargs.width", "learning_rate", "minibatch_size",
-        "mean_reward",
+        "mean reward per agent",
     ]  # fmt: skip
     assert (axes["learning_rate"].scale, axes["learning_rate"].bounds) == ("log", (1e-4, 1e-1))
     assert (axes["entropy_coef"].scale, axes["init_kwargs.memory"].scale) == ("linear", "category")

@@ -8,7 +8,8 @@ from html import unescape
 import pytest
 
 from daf.config import DAFSweepConfig
-from daf.reporting import sweep_page
+from daf.reporting import sweep_charts, sweep_page, sweep_rows
+from daf.reporting.objectives import Objective
 from daf.reporting.sweep_page import ROWS_PER_PAGE, render_sweep_page
 from daf.reporting.sweep_words import search_in_words
 from daf.search.analysis import analyze
@@ -89,7 +90,7 @@ def test_the_winner_and_the_best_of_the_search_stand_side_by_side(tmp_path):
     text = page_of(results, tmp_path)
     winner, best = results.best, results.best_of_search
     assert winner.trial != best.trial
-    assert f"Trial {winner.trial} wins: mean_reward" in text
+    assert f"Trial {winner.trial} wins: mean reward per agent" in text
     table = text[text.index('<table class="best">') :].partition("</table>")[0]
     heads = re.findall(r'<th scope="col">(trial \d+)<br><span class="mark (\w+)">', table)
     assert heads == [(f"trial {winner.trial}", "winner"), (f"trial {best.trial}", "best")]
@@ -130,6 +131,14 @@ def test_the_same_results_give_the_same_bytes(tmp_path):
     assert first == second
 
 
+def test_only_readers_with_scripts_are_told_to_drag(tmp_path):
+    text = page_of(swept(), tmp_path)
+    assert re.findall(r"<p[^<]*>Drag along an axis", text) == [
+        '<p class="soft needs-script no-print" hidden>Drag along an axis'
+    ]
+    assert text.count("Drag") == 1
+
+
 def test_long_values_of_parameters_may_wrap(tmp_path):
     results = made_up_sweep(6, search_space={"init_kwargs.note": ["b" * 80]})
     page = tmp_path / "report.html"
@@ -151,8 +160,27 @@ def test_of_trials_that_all_scored_the_same_none_is_said_to_be_best():
     trials = [replace(trial, objective=trial.objective and 2.0) for trial in made_up.trials]
     scored = [trial for trial in trials if trial.objective is not None]
     same = search_in_words(analyze(SweepResults.of(made_up.config, trials)))
-    sentence = f"All {len(scored)} scored trials have the same objective, mean_reward 2.00, so none is best."
+    sentence = f"All {len(scored)} scored trials have the same objective, mean reward per agent 2.00, so none is best."
     assert same == [sentence]
     one_better = [replace(trial, objective=3.0) if trial is scored[0] else trial for trial in trials]
     better = search_in_words(analyze(SweepResults.of(made_up.config, one_better)))
-    assert better[0] == f"Trial {scored[0].trial} is the best of 20: mean_reward 3.00."
+    assert better[0] == f"Trial {scored[0].trial} is the best of 20: mean reward per agent 3.00."
+
+
+def test_success_rates_are_in_percent_and_other_metrics_keep_their_names(tmp_path):
+    made_up = made_up_sweep(20, objective_metric="success_rate")
+    trials = [replace(trial, objective=0.5) for trial in made_up.trials if trial.objective is not None]
+    trials[3] = replace(trials[3], objective=0.625)
+    results = SweepResults.of(made_up.config, trials)
+    number = trials[3].trial
+    assert search_in_words(analyze(results).to_dict())[0].endswith("success rate 62.5 %.")
+    text = page_of(results, tmp_path)
+    assert "success_rate<" not in text
+    assert "success_<wbr>rate" not in text
+    cells = re.search(rf'<tr><th scope="row">{number} .*?data-label="success rate">(.*?)</td>', text)
+    assert cells[1].startswith("62.5 %")
+    assert "<h3>Success rate by parameter</h3>" in text
+    (history,) = sweep_charts.charts_of(results, sweep_rows.trial_rows(results), analyze(results).to_dict())["history"]
+    assert (history.y.title, history.y.is_share) == ("success rate (more is better)", True)
+    assert Objective("success_rate").difference(0.031) == "3.10 percentage points"
+    assert (Objective("heart.gained").words, Objective("heart.gained").text(2.5)) == ("heart.gained", "2.50")
