@@ -25,6 +25,7 @@ from daf.engine.mission_success import MISSION_SUCCESS, UNKNOWN
 from daf.engine.simulation import AgentBuffers, SimulationFactory
 from daf.episodes.success import check_success_expression
 from daf.errors import BadInputError, ConfigError, UnknownMissionError, did_you_mean
+from daf.system.process_state import process_state_kept
 from daf.system.user_code import code_of_mission_file
 from daf.system.user_paths import user_path
 from daf.system.validated import problems_of
@@ -193,7 +194,8 @@ def _load_file(path: Path, *, name: str, origin: str) -> Mission:
     if path.suffix == ".py":
         code_of_mission_file(path)  # refuses a module next to it that has changed since it was imported
         try:
-            env_config = load_mission_config_from_python(path)
+            with process_state_kept():
+                env_config = load_mission_config_from_python(path)
         except Exception as error:  # a user's file may fail in any way
             raise BadInputError(
                 "a mission file with get_config()", f"{type(error).__name__}: {error}", str(path)

@@ -25,6 +25,7 @@ from mettagrid.policy.policy import AgentPolicy, MultiAgentPolicy
 
 from daf.errors import PolicyError, did_you_mean
 from daf.system.failure_report import FailureReport, place_of_class
+from daf.system.process_state import current_folder_kept
 
 ALIASES = {
     "grid": "daf.engine.grid_policy.GridPolicy",
@@ -101,7 +102,8 @@ def _import_candidates(package: str, name: str) -> None:
 def _import_package(package: str) -> tuple[str, ...]:
     """Import all modules of a package, so that their classes register; returns why some could not be."""
     try:
-        module = importlib.import_module(package)
+        with current_folder_kept():
+            module = importlib.import_module(package)
     except ModuleNotFoundError as error:
         if error.name and package.startswith(error.name):
             return ()  # not installed
@@ -116,7 +118,8 @@ def _import_package(package: str) -> tuple[str, ...]:
 def _import_members(package: ModuleType) -> Iterator[str]:
     for _, name, _ in pkgutil.iter_modules(getattr(package, "__path__", []), f"{package.__name__}."):
         try:
-            module = importlib.import_module(name)
+            with current_folder_kept():
+                module = importlib.import_module(name)
         except KeyboardInterrupt:
             raise
         except BaseException as error:
@@ -162,7 +165,8 @@ def _import_module(module_path: str, where: str) -> ModuleType:
         sys.path.append(os.getcwd())  # as in the cogames command, a module in the current folder is found
     expected = "a module that can be imported"
     try:
-        return importlib.import_module(module_path)
+        with current_folder_kept():
+            return importlib.import_module(module_path)
     except ModuleNotFoundError as error:
         missing = error.name or ""
         if f"{module_path}.".startswith(f"{missing}."):

@@ -18,6 +18,7 @@ RUN = ["policy", "mission", "train_seed"]
 LARGEST = 2**63 - 1  # of the integers in a table
 MINUS = "\N{MINUS SIGN}"  # of tables that were copied from a page
 LARGEST_FLOAT = 2**53  # beyond it, floats skip whole numbers
+LARGEST_SCORE = 1e300  # sums of larger ones may be infinite
 
 
 def to_episodes(scores: pd.DataFrame, where: str = "table of scores") -> tuple[pd.DataFrame, list[str]]:
@@ -187,11 +188,13 @@ def _numbers(values: pd.Series[float], name: str, where: str) -> pd.Series[float
 
 
 def _finite(scores: pd.Series[float], where: str) -> pd.Series[float]:
-    infinite = scores.abs() == inf
-    if infinite.any():
-        row = infinite.idxmax()
-        hint = "leave the cell empty if there is no result"
-        raise BadInputError("finite scores", f"{scores[row]} in {place_of(scores, row)}", f"{where}: score", hint)
+    wrong = scores.abs() > LARGEST_SCORE
+    if wrong.any():
+        row = wrong.idxmax()
+        expected, hint = f"scores of at most {LARGEST_SCORE:g} in size", "are they in another unit?"
+        if abs(scores[row]) == inf:
+            expected, hint = "finite scores", "leave the cell empty if there is no result"
+        raise BadInputError(expected, f"{scores[row]:g} in {place_of(scores, row)}", f"{where}: score", hint)
     return scores
 
 

@@ -68,13 +68,24 @@ def few_searches() -> Iterator[None]:
 
 
 @contextmanager
+def current_folder_kept() -> Iterator[None]:
+    """Come back to the current folder on exit: a module of a user may change it when it is imported, once."""
+    folder = _current_folder()
+    try:
+        yield
+    finally:
+        if folder is not None and _current_folder() != folder:
+            os.chdir(folder)
+
+
+@contextmanager
 def process_state_kept() -> Iterator[None]:
     """Restore on exit, whatever happens inside: the current folder, umask, environment variables, locale, numpy's error
     handling, warning filters, signal handlers, recursion limit, standard streams and the hook for uncaught exceptions.
     """
     import numpy as np  # the Snakefile imports modules that import this one
 
-    folder, umask = _current_folder(), os.umask(0o077)
+    umask = os.umask(0o077)
     os.umask(umask)  # it can only be read by setting it
     variables = dict(os.environ)
     spoken = locale.setlocale(locale.LC_ALL)
@@ -83,10 +94,9 @@ def process_state_kept() -> Iterator[None]:
     handlers = _handlers()
     limit, streams, hook = sys.getrecursionlimit(), (sys.stdin, sys.stdout, sys.stderr), sys.excepthook
     try:
-        yield
+        with current_folder_kept():
+            yield
     finally:
-        if folder is not None and _current_folder() != folder:
-            os.chdir(folder)
         os.umask(umask)
         if os.environ != variables:
             _restore_environment(variables)

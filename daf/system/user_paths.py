@@ -48,9 +48,9 @@ def output_folder(path: str | Path, where: str = "output_dir") -> Path:
 def _expanded(text: str) -> tuple[str, str, str]:
     """The expanded text; if it cannot be expanded, what was expected instead, and a hint."""
     undefined = [name for match in _VARIABLE.finditer(text) if (name := match[1] or match[2]) not in os.environ]
-    if undefined:
+    if undefined and not _is_there(text):
         return text, f"a path whose variables are set (${undefined[0]} is not)", "set it, or write the path out"
-    expanded = _VARIABLE.sub(lambda match: os.environ[match[1] or match[2]], text)
+    expanded = _VARIABLE.sub(lambda match: os.environ.get(match[1] or match[2], match[0]), text)
     if expanded.startswith("~"):
         expanded = os.path.expanduser(expanded)
         if expanded.startswith("~"):
@@ -62,6 +62,13 @@ def _expanded(text: str) -> tuple[str, str, str]:
     if longest > _LONGEST_NAME or len(os.fsencode(expanded)) > _LONGEST_PATH:
         return text, f"a path whose parts have at most {_LONGEST_NAME} bytes", "is this a path?"
     return expanded, "", ""
+
+
+def _is_there(text: str) -> bool:
+    """Whether the parts of a path with undefined variables are names of files or folders, such as `runs/cost$x`."""
+    parts = text.split("/")
+    ends = [place for place, part in enumerate(parts, 1) if _VARIABLE.sub("", part) != part]
+    return os.path.lexists("/".join(parts[: ends[-1]]))
 
 
 def _validate(value: Any) -> Any:

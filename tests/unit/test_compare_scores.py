@@ -134,6 +134,11 @@ WRONG = {
     "duplicate": (lambda f: pd.concat([f, f.iloc[[7]]]), "x on one, seed 1, episode 7 twice", ""),
     "text": (lambda f: f.assign(score=f["score"].astype(object).where(f.index != 4, "high")), "'high' in row 4", ""),
     "infinite": (lambda f: f.assign(score=f["score"].where(f.index != 4, np.inf)), "finite scores", "inf in row 4"),
+    "too large": (
+        lambda f: f.assign(score=f["score"].where(f.index != 4, 2e306)),
+        "at most 1e+300 in size",
+        "2e+306 in row 4",
+    ),
     "dates": (lambda f: f.assign(score=pd.to_datetime(f["episode"], unit="s")), "numbers", "1970-01-01", ": score"),
     "times": (lambda f: f.assign(score=pd.to_timedelta(f["episode"], unit="s")), "numbers", "0 days", ": score"),
     "all missing": (lambda f: f.assign(score=np.nan), "failed episodes only", ""),

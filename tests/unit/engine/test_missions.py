@@ -1,5 +1,6 @@
 """Missions: names, files and changes → environments; and the errors that users see when there is none."""
 
+import os
 import sys
 
 import pytest
@@ -289,6 +290,17 @@ def test_files_that_are_no_missions(tmp_path, name, content, expected, found):
     assert error.expected == expected
     assert found in error.found
     assert error.where.partition(": ")[0] == str(path)
+
+
+def test_a_mission_file_that_changes_the_folder_leaves_it_as_it_was(tmp_path):
+    path = tmp_path / "moves.py"
+    path.write_text(
+        "import os\nfrom daf.engine.missions import resolve_mission\nos.chdir('/')\n\n\ndef get_config():\n"
+        "    os.chdir('/tmp')\n    return resolve_mission('training_facility_1').env_config\n"
+    )
+    before = os.getcwd()
+    resolve_mission(str(path))
+    assert os.getcwd() == before
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import inspect
 import json
+import os
 import re
 import sys
 import zipfile
@@ -164,6 +165,14 @@ def test_paths_that_lead_to_no_policy(mine, path, expected, found, hint):
     assert found.format(mine=mine) in error.found
     assert hint in error.hint
     assert path.format(mine=mine) in error.where
+
+
+def test_a_module_that_changes_the_folder_leaves_it_as_it_was(tmp_path, monkeypatch):
+    (tmp_path / "module_that_moves.py").write_text("import os\n\nos.chdir('/')\n" + MODULE)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    before = os.getcwd()
+    resolve_policy("module_that_moves.Team")
+    assert os.getcwd() == before
 
 
 def test_a_misspelt_module_gets_its_neighbour(tmp_path, monkeypatch):

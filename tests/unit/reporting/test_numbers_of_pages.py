@@ -110,6 +110,7 @@ def test_all_scores_are_those_of_summary_csv(page: Page) -> None:
             "Episodes": ("n_episodes",), "Failed": ("failures",), "Timeouts": ("timeouts",),
         }.items():  # fmt: skip
             assert agrees(row[heading], *(known[column] for column in columns)), (row, heading)
+        assert agrees(row["Episodes"].partition(" each averaged")[0], known["n_episodes"])
         if "Interval over training seeds" in row:
             assert agrees(row["Interval over training seeds"], known["recipe_low"], known["recipe_high"])
             assert agrees(row["SD of seeds, range"], known["seed_sd"], known["seed_min"], known["seed_max"])

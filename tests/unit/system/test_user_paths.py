@@ -71,6 +71,14 @@ def test_an_undefined_variable_names_its_key() -> None:
     assert "$NOWHERE" in problem.expected
 
 
+def test_a_name_with_a_dollar_that_exists_is_that_name(tmp_path: Path) -> None:
+    (tmp_path / "cost$x").mkdir()
+    for name in ("cost$x", "cost$x/new/out"):
+        assert user_path(f"{tmp_path}/{name}") == tmp_path / name
+    with pytest.raises(BadInputError, match=r"\$x is not"):
+        user_path(f"{tmp_path}/price$x")
+
+
 def test_names_and_addresses_stay_as_they_are() -> None:
     data = {"policies": {"r": "random"}, "deployment": {"policy": "r", "endpoint": "https://host/~me"}}
     experiment = ExperimentConfig.from_dict(data)
