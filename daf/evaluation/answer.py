@@ -7,6 +7,7 @@ by the exact sign test of the episodes in which only one succeeded (McNemar); re
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import combinations
@@ -25,6 +26,11 @@ ALPHA = 0.05
 MOST_NAMED = 4  # policies in a sentence; the chart below it names all
 
 Quantity = Literal["success", "reward"]
+Wins = dict[tuple[str, str], str]  # (winner, loser) → a caution, or an empty text
+WORDS: Mapping[Quantity, tuple[str, str, str]] = {  # of one policy, of several, and of one of those
+    "success": ("succeeds more often", "succeed more often", "does so more often"),
+    "reward": ("is better", "are better", "is better"),
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,7 +40,8 @@ class Finding:
     Attributes:
         quantity: whether it is about success or about reward.
         best: the policy with the highest value, by its name on the page; None if several share it, or none has any.
-        better_than: policies that `best` is shown to beat.
+        better_than: policies that `best` is shown to beat; if several share the highest value, those that each of
+            them is.
         undecided: the others.
         sentence: all of it in words.
         caution: what makes these verdicts less reliable than their p-values; empty: nothing.
@@ -86,20 +93,22 @@ def _finding(
     if len(ranked) > MOST_NAMED:
         low, high = (_bare(quantity, values[name]) for name in (ranked[-1], ranked[MOST_NAMED]))
         texts.append(f"{len(ranked) - MOST_NAMED} others {low if low == high else f'{low} to {high}'}")
-    shared = len(ranked) > 1 and values[ranked[0]] == values[ranked[1]]
+    leaders = [name for name in ranked if values[name] == values[ranked[0]]]
+    others = ranked[len(leaders) :]
     played = {name: frame for name, frame in zip(names, frames, strict=True) if name in values}
-    won: dict[str, str] = {}
-    if not shared and len(ranked) > 1:
-        won = _won_by_success(played, ranked[0]) if quantity == "success" else _won_by_reward(played, ranked[0])
-    better = tuple(name for name in ranked[1:] if name in won)
-    undecided = tuple(name for name in ranked[1:] if name not in won)
+    won: Wins = {}
+    if others:
+        won = _won_by_success(played, leaders) if quantity == "success" else _won_by_reward(played, leaders)
+    better = tuple(name for name in others if all((leader, name) in won for leader in leaders))
+    undecided = tuple(name for name in others if name not in better)
+    cautions = [caution for (_, loser), caution in won.items() if caution and loser in better]
     return Finding(
         quantity=quantity,
-        best=None if shared or not ranked else ranked[0],
+        best=leaders[0] if len(leaders) == 1 else None,
         better_than=better,
-        undecided=undecided,
-        sentence=", ".join(texts) + _conclusion(ranked, values, better, undecided) + "." if ranked else "",
-        caution="; ".join(dict.fromkeys(caution for caution in won.values() if caution)),
+        undecided=undecided if len(leaders) == 1 else tuple(name for name in ranked if name not in better),
+        sentence=", ".join(texts) + _conclusion(quantity, leaders, better, undecided) + "." if ranked else "",
+        caution="; ".join(dict.fromkeys(cautions)),
     )
 
 
@@ -119,20 +128,29 @@ def _bare(quantity: Quantity, value: float) -> str:
     return percent(value) if quantity == "success" else number(value)
 
 
-def _conclusion(
-    ranked: Sequence[str], values: Mapping[str, float], better: Sequence[str], undecided: Sequence[str]
-) -> str:
-    """Which policy is better, as the end of a sentence that has named the values."""
-    if len(ranked) < 2:
+def _conclusion(quantity: Quantity, leaders: Sequence[str], better: Sequence[str], undecided: Sequence[str]) -> str:
+    """Which policy is better, as the end of a sentence that has named the values.
+
+    Args:
+        leaders: those with the highest value; `better` and `undecided` are the others.
+    """
+    one, several, more = WORDS[quantity]
+    count = len(leaders) + len(better) + len(undecided)
+    if count < 2:
         return ""
-    if values[ranked[0]] == values[ranked[-1]]:
-        return ": the same for all" if len(ranked) > 2 else ": the same for both"
+    if len(leaders) == count:
+        return ": the same for all" if count > 2 else ": the same for both"
     if not better:
-        return ": which is better is not settled"
-    if not undecided:
-        rest = "" if len(ranked) == 2 else " than both others" if len(ranked) == 3 else " than all others"
-        return f": {ranked[0]} is better{rest}"
-    return f": {ranked[0]} is better than {_listed(better)}; against {_listed(undecided)} that is not settled"
+        return f": which {one} is not settled"
+    lead = f": {_listed(leaders)} {several if len(leaders) > 1 else one}"
+    rest = f" than {'both' if len(better) == 2 else 'all'} others" if len(better) > 1 else f" than {better[0]}"
+    if undecided:
+        rest = f" than {_listed(better)}; against {_listed(undecided)} that is not settled"
+    elif count == 2:
+        rest = ""
+    if len(leaders) == 1:
+        return f"{lead}{rest}"
+    return f"{lead}{rest}; which of the {'two' if len(leaders) == 2 else len(leaders)} {more} is not settled"
 
 
 def _listed(names: Sequence[str]) -> str:
@@ -142,16 +160,17 @@ def _listed(names: Sequence[str]) -> str:
     return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
 
 
-# ---- tests: the policies that the best is shown to beat, each with a caution ----------------------------------------
+# ---- tests: the policies that the best are shown to beat, each with a caution ---------------------------------------
 
 
-def _won_by_success(frames: Mapping[str, pd.DataFrame], best: str) -> dict[str, str]:
+def _won_by_success(frames: Mapping[str, pd.DataFrame], leaders: Sequence[str]) -> Wins:
     from daf.statistics.hypothesis_tests import holm
 
     pairs = list(combinations(frames, 2))
     adjusted = holm([_sign_test_p(frames[a], frames[b]) for a, b in pairs])
-    beaten = [b if a == best else a for (a, b), p in zip(pairs, adjusted, strict=True) if best in (a, b) and p <= ALPHA]
-    return dict.fromkeys(beaten, "")
+    different = [pair for pair, p in zip(pairs, adjusted, strict=True) if p <= ALPHA]
+    won = [(b, a) if b in leaders else (a, b) for a, b in different]
+    return {(winner, loser): "" for winner, loser in won if winner in leaders and loser not in leaders}
 
 
 def _sign_test_p(a: pd.DataFrame, b: pd.DataFrame) -> float:
@@ -169,7 +188,7 @@ def _sign_test_p(a: pd.DataFrame, b: pd.DataFrame) -> float:
     return min(1.0, 2 * float(special.bdtr(min(wins, losses), wins + losses, 0.5)))
 
 
-def _won_by_reward(frames: Mapping[str, pd.DataFrame], best: str) -> dict[str, str]:
+def _won_by_reward(frames: Mapping[str, pd.DataFrame], leaders: Sequence[str]) -> Wins:
     import pandas as pd
 
     from daf.statistics.checked_episodes import check_episodes
@@ -177,7 +196,8 @@ def _won_by_reward(frames: Mapping[str, pd.DataFrame], best: str) -> dict[str, s
     from daf.statistics.records import OVERALL
     from daf.statistics.unit_collection import collect_units
 
-    labels = dict(zip(map(str, range(len(frames))), frames, strict=True))  # a name may be any text, but not any label
+    # A name may be any text, but not any label; these occur in no other words of a caution.
+    labels = {f"policy_{place}": name for place, name in enumerate(frames)}
     columns = ["env_seed", "mean_reward", "failure"]
     tables = [
         frame[columns].assign(policy=label, mission="m") for label, frame in zip(labels, frames.values(), strict=True)
@@ -189,6 +209,6 @@ def _won_by_reward(frames: Mapping[str, pd.DataFrame], best: str) -> dict[str, s
         winner, loser = labels[record.policy_a], labels[record.policy_b]
         if record.verdict == "worse":
             winner, loser = loser, winner
-        if winner == best and record.verdict in ("better", "worse") and record.mission != OVERALL:
-            won[loser] = record.caution
+        if winner in leaders and record.verdict in ("better", "worse") and record.mission != OVERALL:
+            won[winner, loser] = re.sub(r"\bpolicy_\d+\b", lambda label: labels[label[0]], record.caution)
     return won

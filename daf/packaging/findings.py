@@ -6,8 +6,9 @@ package holds one, whose scores are taken from the same episodes, with the same 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -50,7 +51,7 @@ class Findings:
         pairs: one record per other policy, with this policy first.
         recipe: over the training seeds of the policy, with several of them: one record per mission, or overall.
         n_seeds: training seeds of the policy in the comparison.
-        notes: the notes of the comparison.
+        notes: the notes of the comparison, without advice on its configuration.
         episode_seeds: environment seeds, by mission.
         sha256: digest of the tables that these figures come from.
     """
@@ -107,7 +108,7 @@ def findings(results: ComparisonResults, policy: str, train_seed: int | None) ->
         pairs=pairs,
         recipe=tuple(places) if several else (),
         n_seeds=len(seeds),
-        notes=results.notes,
+        notes=tuple(said for note in results.notes if (said := _without_advice(note))),
         episode_seeds={name: str(text) for name, text in _computation(results).get("episode_seeds", {}).items()},
         sha256=digest(to_plain([results.config.to_dict(), results.summary, tuple(results.pairs)])),
     )
@@ -128,21 +129,46 @@ def _score(record: SummaryRecord) -> Score:
 
 
 def _scores_of_seed(results: ComparisonResults, policy: str, train_seed: int) -> list[Score]:
-    """From the episodes of one training seed: means and intervals as the summary computes them."""
+    """From the episodes of one training seed: means, success and intervals as the summary computes them."""
     frame = results.episodes
     own = frame[(frame["policy"] == policy) & (frame["train_seed"] == train_seed)]
-    scores, strata = [], []
+    scores, strata, successes = [], [], []
     for mission in results.missions:
         played = own[own["mission"] == mission]
         low, high = results.scale(mission)
         rewards = (played["mean_reward"].dropna().to_numpy(dtype=float) - low) / (high - low)
         if rewards.size:
             strata.append(rewards)
-        scores.append(_of_rewards(mission, [rewards] if rewards.size else [], results, len(played) - rewards.size))
+        counted = played.loc[played["mean_reward"].notna(), "success"].dropna().astype(float)
+        if counted.size:
+            successes.append((float(counted.mean()), counted.size))
+        score = _of_rewards(mission, [rewards] if rewards.size else [], results, len(played) - rewards.size)
+        timeouts = int(played["timeouts"].fillna(0).sum())
+        scores.append(_with_success(score, successes[-1:] if counted.size else [], results, timeouts))
     if len(results.missions) > 1:
-        failures = sum(score.failures for score in scores)
-        scores.append(_of_rewards(OVERALL, strata, results, failures))
+        failures, timeouts = (sum(getattr(score, name) for score in scores) for name in ("failures", "timeouts"))
+        scores.append(_with_success(_of_rewards(OVERALL, strata, results, failures), successes, results, timeouts))
     return scores
+
+
+def _with_success(
+    score: Score, successes: Sequence[tuple[float, int]], results: ComparisonResults, timeouts: int
+) -> Score:
+    """The score with its success rate, every mission that declares success with the same weight.
+
+    Args:
+        successes: on each of these missions, the share of successful episodes, and their number.
+    """
+    from daf.statistics.intervals import combined_wilson_interval
+
+    if not successes:
+        return replace(score, timeouts=timeouts)
+    shares, counts = zip(*successes, strict=True)
+    interval = combined_wilson_interval(shares, counts, results.config.confidence_level)
+    return replace(
+        score, success_rate=sum(shares) / len(shares), success_low=known(interval.low),
+        success_high=known(interval.high), timeouts=timeouts,
+    )  # fmt: skip
 
 
 def _of_rewards(mission: str, strata: Sequence[Any], results: ComparisonResults, failures: int) -> Score:
@@ -157,6 +183,15 @@ def _of_rewards(mission: str, strata: Sequence[Any], results: ComparisonResults,
         mean=float(intervals.mean_of_strata(strata)), low=known(interval.low), high=known(interval.high),
         method=interval.method, failures=failures,
     )  # fmt: skip
+
+
+def _without_advice(note: str) -> str:
+    """A note without the sentences, and parts after a semicolon, that tell the experimenter to change a setting."""
+    from daf.config import DAFComparisonConfig
+
+    setting = re.compile(rf"`(?:{'|'.join(DAFComparisonConfig.model_fields)})\b[^`]*`")
+    kept = " ".join(part for part in re.split(r"(?<=[.;]) ", note) if not setting.search(part))
+    return f"{kept[:-1]}." if kept.endswith(";") else kept
 
 
 def known(value: float | None) -> float | None:

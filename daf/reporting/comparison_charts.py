@@ -77,9 +77,11 @@ class Charts:
         quantity = f"probability that {name} scores higher" if chance else f"{name} {MINUS} other policy"
         unit = "" if chance else f"{', by IQM' if primary == 'iqm' else ''} ({self._unit})"
         band = None if margin is None or primary != "mean" else (-margin, margin)
+        others = [other for other in self._view.order if other != policy]
+        rival = shortened(others[0], 48) if len(others) == 1 else "each other policy"
         return IntervalChart(
             name=f"differences-{slug(place)}",
-            title=f"{shortened(policy, 48)} against each other policy{self._view.where(place, records.values())}",
+            title=f"{shortened(policy, 48)} against {rival}{self._view.where(place, records.values())}",
             description=in_words(rows),
             series=self._series,
             rows=rows,
@@ -326,7 +328,7 @@ class Charts:
             series=self._series,
             rows=rows,
             note=f"Bars: {self._level} intervals; “first”: the share of resamples of {UNITS[estimand]} in which the "
-            "policy ranks first. Below five of them both are unknown.",
+            f"policy ranks first. With fewer than five {UNITS[estimand]}, both are unknown.",
             x=Axis(title="mean rank"),
         )
 

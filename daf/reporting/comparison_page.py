@@ -214,7 +214,6 @@ def _context(view: Viewpoint, charts: Charts, curves: Sequence[Chart]) -> dict[s
         "has_seeds": any(record.n_train_seeds > 1 for record in results.summary),
         "has_success": any(isfinite(record.success_rate) for record in results.summary),
         "separate_runs": results.config.trainings == "per_mission",
-        "episodes_total": len(results.episodes),
         "slug": slug,
         **_drawn(view, charts, curves),
     }

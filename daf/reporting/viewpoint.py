@@ -105,6 +105,15 @@ class Viewpoint:
         return counts
 
     @cached_property
+    def episodes(self) -> str:
+        """How many episodes there are of each policy: '6 to 8 episodes per checkpoint and mission'."""
+        counts = self.results.episodes.groupby(["policy", "checkpoint", "mission"]).size()
+        fewest, most = int(counts.min()), int(counts.max())
+        of = "checkpoint" if max(self.checkpoints.values()) > 1 else "policy"
+        per = f" per {of}{' and mission' if len(self.results.missions) > 1 else ''}"
+        return f"{'' if fewest == most else f'{fewest:,} to '}{number_of(most, 'episode')}{per}"
+
+    @cached_property
     def averaged(self) -> str:
         """What is done to episodes before they are compared: 'averaged over 5 checkpoints'; empty if nothing is."""
         fewest, most = min(self.checkpoints.values()), max(self.checkpoints.values())

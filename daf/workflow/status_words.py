@@ -7,6 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Mapping
 
+from daf.system.nouns import number_of
 from daf.system.progress import format_duration
 from daf.workflow.run_record import PlannedJob
 from daf.workflow.status import ExperimentStatus, RunState
@@ -79,9 +80,9 @@ def time_left(found: ExperimentStatus) -> str:
 
 
 def by_step(jobs: Iterable[PlannedJob]) -> str:
-    """'3: 2 trials, 1 choice of the best trial'."""
+    """'3 jobs (2 trials, 1 choice of the best trial)'."""
     counts = Counter(job.rule for job in jobs)
-    return f"{counts.total():,}: {_steps(counts)}"
+    return f"{number_of(counts.total(), 'job')} ({_steps(counts)})"
 
 
 def _steps(counts: Mapping[str, int]) -> str:

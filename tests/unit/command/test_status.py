@@ -170,7 +170,7 @@ def test_the_command_prints_it(tmp_path: Path, capsys: pytest.CaptureFixture[str
     assert lines[3].startswith("  running  run_trial b · ")
     assert lines[3].endswith("s · 5 of 20 agent-steps (25 %)")
     assert lines[4:6] == ["  failed   run_trial c", f"           {tmp_path}/logs/run_trial/c.log: it failed"]
-    assert lines[6] == "  left     1: 1 trial"
+    assert lines[6] == "  left     1 job (1 trial)"
     assert lines[7].startswith("  time     about ")
     assert main(["status", str(tmp_path), "--json"]) == 0
     answer = json.loads(capsys.readouterr().out)
@@ -205,7 +205,7 @@ def test_every_rule_has_words(repository: Path) -> None:
 
 def test_what_is_left_is_in_words() -> None:
     left = [planned(str(place), rule) for place, rule in enumerate(["run_trial"] * 1200 + ["run_trials_s_0", "mine"])]
-    assert status_words.by_step(left) == "1,202: 1,200 trials, 1 batch of trials, 1 mine"
+    assert status_words.by_step(left) == "1,202 jobs (1,200 trials, 1 batch of trials, 1 mine)"
 
 
 def test_time_before_the_first_run_is_called_a_first_estimate(

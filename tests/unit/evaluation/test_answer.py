@@ -63,7 +63,7 @@ def test_success_comes_first_with_intervals_and_what_is_settled() -> None:
     )
     assert success.sentence == (
         "trained 100 % success (81 to 100 %), random 12 % (3 to 36 %), wanderer 0 % (0 to 19 %): "
-        "trained is better than both others."
+        "trained succeeds more often than both others."
     )
     assert (success.best, success.better_than, success.undecided) == ("trained", ("random", "wanderer"), ())
     assert reward.sentence.startswith("trained 8.77 reward per agent (")
@@ -76,7 +76,7 @@ def test_what_is_not_settled_is_said_to_be() -> None:
         table("random", noisy(0, 1), [True] * 2 + [False] * 14), table("wanderer", noisy(0, 2), [False] * 16)
     )
     assert success.sentence == (
-        "random 12 % success (3 to 36 %), wanderer 0 % (0 to 19 %): which is better is not settled."
+        "random 12 % success (3 to 36 %), wanderer 0 % (0 to 19 %): which succeeds more often is not settled."
     )
     assert (success.best, success.better_than, success.undecided) == ("random", (), ("wanderer",))
     partly, _ = findings(
@@ -84,7 +84,7 @@ def test_what_is_not_settled_is_said_to_be() -> None:
         table("b", noisy(0, 2), [True] * 15 + [False]),
         table("c", noisy(0, 3), [False] * 16),
     )
-    assert partly.sentence.endswith(": a is better than c; against b that is not settled.")
+    assert partly.sentence.endswith(": a succeeds more often than c; against b that is not settled.")
 
 
 def test_without_success_reward_is_the_answer_with_the_verdict_of_a_comparison() -> None:
@@ -128,7 +128,7 @@ def test_among_more_pairs_more_is_asked_of_each() -> None:
 def test_copies_of_one_episode_settle_nothing() -> None:
     """Two deterministic policies on one map: 16 episodes are one."""
     success, reward = findings(table("a", [1.0] * 16, [True] * 16), table("b", [0.0] * 16, [False] * 16))
-    assert success.sentence.endswith("which is better is not settled.")
+    assert success.sentence.endswith("which succeeds more often is not settled.")
     assert reward.sentence == "a 1.00 reward per agent, b 0.00: which is better is not settled."
 
 
@@ -136,6 +136,44 @@ def test_equal_values_are_the_same_and_have_no_best() -> None:
     success, _ = findings(table("a", noisy(0, 1), [False] * 16), table("b", noisy(0, 2), [False] * 16))
     assert success.sentence == "a 0 % success (0 to 19 %), b 0 % (0 to 19 %): the same for both."
     assert success.best is None
+
+
+def test_those_that_share_the_best_value_are_shown_to_beat_the_others() -> None:
+    scouts = [table("scout", noisy(9 + seed, seed, 10), [True] * 10, seed=seed) for seed in (1, 2)]
+    others = [table(name, noisy(0, seed, 10), [False] * 10) for name, seed in (("zigzag", 3), ("random", 4))]
+    success, reward = findings(*scouts, *others)
+    assert success.sentence.endswith(
+        ": scout, seed 1 and scout, seed 2 succeed more often than both others; "
+        "which of the two does so more often is not settled."
+    )
+    assert (success.best, success.better_than) == (None, ("zigzag", "random"))
+    assert success.undecided == ("scout, seed 1", "scout, seed 2")
+    assert reward.best == "scout, seed 2"
+
+
+def test_a_tie_at_the_top_is_tested_as_a_single_winner_is() -> None:
+    """6 wins and no loss: p is 0.031, and 0.125 among the four pairs that differ at all (Holm)."""
+    leaders = [table(name, noisy(1, seed, 6), [True] * 6) for name, seed in (("a", 1), ("b", 2))]
+    c, d = (table(name, noisy(0, seed, 6), [False] * 6) for name, seed in (("c", 3), ("d", 4)))
+    success, _ = findings(*leaders, c, d)
+    assert success.sentence.endswith(": which succeeds more often is not settled.")
+    assert success.better_than == ()
+    middle = table("c", noisy(0, 3, 16), [True] * 14 + [False] * 2)
+    leaders = [table(name, noisy(1, seed, 16), [True] * 16) for name, seed in (("a", 1), ("b", 2))]
+    partly, _ = findings(*leaders, middle, table("d", noisy(0, 4, 16), [False] * 16))
+    assert partly.sentence.endswith(
+        ": a and b succeed more often than d; against c that is not settled; "
+        "which of the two does so more often is not settled."
+    )
+
+
+def test_a_caution_has_the_names_of_the_page() -> None:
+    """Also names that are digits, or look like a label of another policy."""
+    steady = [0.0] * 15 + [0.01]
+    frames = [table("policy_1", [9.0 + value for value in steady]), table("1", steady[::-1]), table("x", noisy(0, 3))]
+    (found,) = findings(*frames)
+    assert found.better_than[0] in ("1", "x")
+    assert "the scores of policy_1 and 1 hardly vary between episodes, and 16 episodes may miss" in found.caution
 
 
 def test_a_policy_without_a_result_is_left_to_the_headline() -> None:

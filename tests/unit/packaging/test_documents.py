@@ -15,6 +15,7 @@ import pytest
 from huggingface_hub.repocard import ModelCard
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+from scipy.stats import binomtest
 
 from daf.config import DAFComparisonConfig, Hyperparameters, MissionConfig, PolicyConfig
 from daf.config.licenses import shipped_licenses
@@ -23,6 +24,7 @@ from daf.deployment import PackageOptions, PackageResult, daf_package_policy
 from daf.errors import BadInputError
 from daf.packaging.bundle import write_zip
 from daf.packaging.dependencies import closure
+from daf.packaging.findings import findings
 from daf.packaging.inspection import inspect
 from daf.packaging.manifest import contents, manifest_path_of
 from daf.statistics.comparison import compare_episodes
@@ -171,6 +173,35 @@ def test_of_several_training_seeds_the_card_shows_the_packaged_one(model: Path, 
     assert shown.metric_value == pytest.approx(own.mean(), rel=1e-12)
     assert (shown.metric_args["interval_low"], shown.metric_args["interval_high"]) == (interval.low, interval.high)
     assert "over its 3 training seeds, of which this package holds one" in card.text
+    success = metrics(card)["far", "success_rate"]
+    wilson = binomtest(4, 8).proportion_ci(method="wilson")
+    assert (success.metric_value, success.metric_args["episodes"]) == (0.5, 8)
+    assert (success.metric_args["interval_low"], success.metric_args["interval_high"]) == pytest.approx(tuple(wilson))
+    rows = [row.split(" | ") for row in card.text.partition("## Evaluation")[2].splitlines() if row.startswith("| ")]
+    assert [row[4] for row in rows if row[0] in ("| mine", "| far") and len(row) == 7] == ["50 %", "50 %"]
+    overall = metrics(card)["overall", "success_rate"]
+    assert overall.metric_value == 0.5
+    assert success.metric_args["interval_low"] < overall.metric_args["interval_low"] < 0.5
+
+
+def test_notes_of_a_comparison_lose_their_advice_on_its_configuration() -> None:
+    rng = np.random.default_rng(3)
+    rows = [
+        {"policy": policy, "checkpoint": f"{policy}-{train_seed}", "train_seed": train_seed, "mission": "mine",
+         "env_seed": env_seed, "mean_reward": float(rng.normal())}
+        for policy in ("mine", "other") for train_seed in (7, 8, 9) for env_seed in range(8)
+    ]  # fmt: skip
+    config = DAFComparisonConfig(policies=["mine", "other"], missions=["mine"], num_resamples=200)
+    results = compare_episodes(pd.DataFrame(rows), config)
+    notes = "\n".join(findings(results, "mine", 7).notes)
+    for advice in ("; set `equivalence_margin` to", " `recipe_claim: these_episodes` asks"):
+        assert advice in "\n".join(results.notes)
+        assert advice not in notes
+    assert "No equivalence margin was declared, so undecided pairs cannot be distinguished from equal ones.\n" in notes
+    assert "the spread between training seeds and between environment seeds counts.\n" in notes
+    assert [note for note in results.notes if "`" not in note] == [
+        note for note in results.notes if note in notes.splitlines()
+    ]
 
 
 def test_the_card_tells_use_training_lineage_and_limits(members: dict[str, bytes]) -> None:

@@ -85,6 +85,8 @@ def test_charts_say_which_policies_lack_missions() -> None:
     assert shared["iqm-checkpoints"] == "Interquartile mean, over 1 of 3 missions"
     assert shared["profile-checkpoints"] == "Performance profile, over 1 of 3 missions"
     assert shared["ranks-checkpoints"] == "Mean rank over 1 of 3 missions (1 is best)"
+    (ranks,) = [chart for chart in charts.over_missions("checkpoints") if chart.name == "ranks-checkpoints"]
+    assert ranks.note.endswith("With fewer than five episodes, both are unknown.")
 
 
 def test_titles_count_the_missions_that_all_policies_have() -> None:
@@ -96,9 +98,10 @@ def test_titles_count_the_missions_that_all_policies_have() -> None:
 
     assert titles("k") == [
         "Mean of each policy, over 2 of 3 missions",
-        "a against each other policy, over 2 of 3 missions",
+        "a against b, over 2 of 3 missions",
     ]
-    assert titles("") == ["Mean of each policy, over 3 missions", "a against each other policy, over 3 missions"]
+    assert charts_of({"a": 1.0, "b": 5.0, "c": 2.0}).against().title == "a against each other policy, over 2 missions"  # type: ignore[union-attr]
+    assert titles("") == ["Mean of each policy, over 3 missions", "a against b, over 3 missions"]
 
 
 def test_the_mean_has_one_interval_that_of_the_answered_question() -> None:

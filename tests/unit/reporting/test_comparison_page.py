@@ -176,6 +176,10 @@ def test_numbers_of_several_checkpoints_say_what_an_episode_is(tmp_path: Path) -
     assert any(" ".join(cell.split()) == "4 each averaged over 3 checkpoints" for cell in row), row
     one = render_results(compared({"a": 1.0, "b": 3.0}, n=4), tmp_path / "one.html").read_text()
     assert "each averaged" not in one
+    assert "2 policies on 2 missions, 4 episodes per checkpoint and mission, 95 % intervals" in page
+    assert "2 policies on 2 missions, 4 episodes per policy and mission, 95 % intervals" in one
+    single = render_results(compared({"a": 1.0, "b": 3.0}, n=4, missions=("m",)), tmp_path / "m.html").read_text()
+    assert "2 policies on 1 mission, 4 episodes per policy, 95 % intervals" in single
 
 
 def test_raw_rewards_are_a_switch_of_normalized_scores(tmp_path: Path) -> None:
