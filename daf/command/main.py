@@ -71,6 +71,10 @@ SET = argument(
     "--set", action="append", default=[], metavar="KEY=VALUE", dest="overrides",
     help="override a key of the file, such as training.miner.num_steps=1e6; may be repeated",
 )  # fmt: skip
+JOBS = argument(
+    "--jobs", "-j", type=int, metavar="N",
+    help="cores to use (default: all of this machine), or jobs at once on a cluster",
+)  # fmt: skip
 DRY_RUN = argument("--dry-run", "-n", action="store_true", help="only show what would happen")
 VERBOSE = argument("--verbose", "-v", action="store_true", help="show every job as Snakemake does")
 
@@ -94,10 +98,7 @@ COMMANDS: dict[str, Command] = {
         arguments=[
             argument("targets", nargs="*", metavar="TARGET", help="a stage, a file, or the experiment's .yaml file"),
             CONFIG_FILE,
-            argument(
-                "--jobs", "-j", type=int, metavar="N",
-                help="cores to use (default: all of this machine), or jobs at once on a cluster",
-            ),
+            JOBS,
             argument("--profile", metavar="NAME", help="where jobs run: slurm, local-gpu, or a profile's folder"),
             DRY_RUN,
             SET,
