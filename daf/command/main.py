@@ -71,10 +71,6 @@ SET = argument(
     "--set", action="append", default=[], metavar="KEY=VALUE", dest="overrides",
     help="override a key of the file, such as training.miner.num_steps=1e6; may be repeated",
 )  # fmt: skip
-JOBS = argument(
-    "--jobs", "-j", type=int, metavar="N",
-    help="cores to use (default: all of this machine), or jobs at once on a cluster",
-)  # fmt: skip
 DRY_RUN = argument("--dry-run", "-n", action="store_true", help="only show what would happen")
 VERBOSE = argument("--verbose", "-v", action="store_true", help="show every job as Snakemake does")
 
@@ -98,7 +94,10 @@ COMMANDS: dict[str, Command] = {
         arguments=[
             argument("targets", nargs="*", metavar="TARGET", help="a stage, a file, or the experiment's .yaml file"),
             CONFIG_FILE,
-            JOBS,
+            argument(
+                "--jobs", "-j", type=int, metavar="N",
+                help="cores to use (default: all of this machine), or jobs at once on a cluster",
+            ),
             argument("--profile", metavar="NAME", help="where jobs run: slurm, local-gpu, or a profile's folder"),
             DRY_RUN,
             SET,
@@ -111,7 +110,7 @@ COMMANDS: dict[str, Command] = {
         sentence="Explain an experiment without running it: what is wrong, which jobs it has, and what they take.",
         waits_for="the experiment to be checked",
         examples=(
-            ("daf check my.yaml", "problems, jobs by kind, core-hours and disk"),
+            ("daf check my.yaml", "problems, jobs by kind, core-hours and, if jobs have run before, disk"),
             ("daf check my.yaml --set training.miner.seeds='[1, 2, 3]'", "the same with another value"),
         ),
         arguments=[argument("file", nargs="?", metavar="FILE", help="the experiment"), CONFIG_FILE, SET],
@@ -219,7 +218,12 @@ COMMANDS: dict[str, Command] = {
             ("daf deploy my.yaml -n", "what would be made and sent"),
         ),
         arguments=[
-            argument("file", nargs="?", metavar="FILE", help="the experiment"), CONFIG_FILE, SET, DRY_RUN, VERBOSE,
+            argument("file", nargs="?", metavar="FILE", help="the experiment"),
+            CONFIG_FILE,
+            argument("--jobs", "-j", type=int, metavar="N", help="cores to use (default: all of this machine)"),
+            SET,
+            DRY_RUN,
+            VERBOSE,
         ],
     ),
     "rollback": Command(
