@@ -302,8 +302,8 @@ def _unseen_failures(overall: Sequence[PairRecord]) -> list[str]:
         return []
     share = largest_unseen_share(fewest)
     return [
-        f"{number_of(fewest, 'training run')} may miss a failure that happens to up to {100 * share:.2g} % of such runs; "
-        "if that can decide the mean, train more."
+        f"{number_of(fewest, 'training run')} may miss a failure that happens to up to {100 * share:.2g} % of such "
+        "runs; if that can decide the mean, train more."
     ]
 
 
