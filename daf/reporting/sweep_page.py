@@ -142,16 +142,17 @@ def _json(results: SweepResults, table: Table) -> str:
 
 def _example(table: Table) -> str:
     """A filter that selects the best row at least: by the first numeric parameter, and by the objective."""
-    conditions = []
     objective = FIXED.index("objective")
     best = next((row for row in table.rows if row[objective] is not None), None)
-    for place, name in enumerate(table.parameters, start=len(FIXED)) if best else ():
+    if best is None:
+        return "trial<10"
+    conditions = []
+    for place, name in enumerate(table.parameters, start=len(FIXED)):
         if isinstance(best[place], int | float) and not any(letter in name for letter in " <>=!"):
             conditions.append(_condition(name, best[place], _numbers(table, place)))
             break
-    if best:
-        conditions.append(_condition("objective", best[objective], _numbers(table, objective)))
-    return " ".join(conditions) or "trial<10"
+    conditions.append(_condition("objective", best[objective], _numbers(table, objective)))
+    return " ".join(conditions)
 
 
 def _numbers(table: Table, place: int) -> list[float]:
