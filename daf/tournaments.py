@@ -59,7 +59,7 @@ def daf_run_tournament(
 ) -> TournamentResults:
     """Play a tournament of mixed teams and value every candidate in it.
 
-    With a pool, candidates play 1 to all seats of a team and the pool the others, as in `cogames pickup`; without one,
+    With a pool, candidates play 0 to all seats of a team and the pool the others, as in `cogames pickup`; without one,
     every pair of candidates shares teams. `format` chooses something else.
 
     Args:

@@ -113,8 +113,9 @@ def _totals(
     disk = sum(sizes.get(job.rule, 0.0) for job in needed)
     is_sized = len(unsized) < len({job.rule for job in needed})
     existing = next(path for path in (out.absolute(), *out.absolute().parents) if path.exists())
+    unsized_yet = f"{UNKNOWN} until jobs have run in {out}"
     free = _bytes(shutil.disk_usage(existing).free)
-    yield f"disk        {f'{_bytes(disk)}{_without(unsized)}' if is_sized else UNKNOWN}; {free} are free"
+    yield f"disk        {f'{_bytes(disk)}{_without(unsized)}' if is_sized else unsized_yet}; {free} are free"
     if len(remaining.first) < len({job.rule for job in needed}):
         yield f"By what earlier jobs in {out} took and wrote, whatever their settings."
     if remaining.first:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from daf.command.folders import output_folder
-from daf.errors import EXIT_OK, BadInputError
+from daf.errors import EXIT_OK, BadInputError, DafError
 from daf.workflow.status import HEADER, ExperimentStatus, read_status
 
 POLL_SECONDS = 0.5
@@ -67,7 +67,7 @@ def _chosen(found: ExperimentStatus, text: str | None, out: Path) -> list[_Log]:
         if some := [log for log in known if log.state in states]:
             return some
     if not known:
-        raise BadInputError("a job with a log", "none yet", str(out), "see `daf status`")
+        raise DafError("a job with a log", "none yet", str(out), "see `daf status`")
     return [max(known, key=lambda log: log.path.stat().st_mtime)]
 
 

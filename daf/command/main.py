@@ -110,7 +110,7 @@ COMMANDS: dict[str, Command] = {
         sentence="Explain an experiment without running it: what is wrong, which jobs it has, and what they take.",
         waits_for="the experiment to be checked",
         examples=(
-            ("daf check my.yaml", "problems, jobs by kind, core-hours and disk"),
+            ("daf check my.yaml", "problems, jobs by kind, core-hours and, if jobs have run before, disk"),
             ("daf check my.yaml --set training.miner.seeds='[1, 2, 3]'", "the same with another value"),
         ),
         arguments=[argument("file", nargs="?", metavar="FILE", help="the experiment"), CONFIG_FILE, SET],
@@ -218,7 +218,12 @@ COMMANDS: dict[str, Command] = {
             ("daf deploy my.yaml -n", "what would be made and sent"),
         ),
         arguments=[
-            argument("file", nargs="?", metavar="FILE", help="the experiment"), CONFIG_FILE, SET, DRY_RUN, VERBOSE,
+            argument("file", nargs="?", metavar="FILE", help="the experiment"),
+            CONFIG_FILE,
+            argument("--jobs", "-j", type=int, metavar="N", help="cores to use (default: all of this machine)"),
+            SET,
+            DRY_RUN,
+            VERBOSE,
         ],
     ),
     "rollback": Command(

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from daf.command.folders import experiment_file
-from daf.command.run import LOUD, QUIET, effective, run_here, snakemake_command
+from daf.command.run import LOUD, QUIET, effective, require_cores, run_here, snakemake_command
 from daf.config import ExperimentConfig
 from daf.errors import EXIT_OK, BadInputError, DeploymentError
 from daf.workflow.plan import Plan
@@ -14,12 +14,13 @@ from daf.workflow.plan import Plan
 
 def deploy(options: argparse.Namespace) -> int:
     """Answer `daf deploy`."""
+    require_cores(options.jobs)
     file = experiment_file(options.config_file, options.file)
     with effective(file, options.overrides, keep=not options.dry_run) as path:
         experiment = ExperimentConfig.from_yaml(path)
         label, version, endpoint = _deployment(experiment, file)
         target = experiment.daf.output_dir / "deployment" / f"{label}-{version}.deployed.json"
-        command = snakemake_command(path, [str(target)], dry_run=options.dry_run)
+        command = snakemake_command(path, [str(target)], cores=options.jobs, dry_run=options.dry_run)
         if options.dry_run:
             code = run_here(command, as_plan=not options.verbose)
         else:

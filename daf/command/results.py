@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from daf.command.folders import output_folder
-from daf.errors import EXIT_OK, BadInputError, DafError
+from daf.errors import EXIT_OK, DafError
 from daf.system.shown import one_line, short
 
 LONGEST = 400  # of an answer
@@ -19,7 +19,9 @@ def results(options: argparse.Namespace) -> int:
     out = output_folder(options.folder)
     found = list(_lines(out))
     if not found:
-        raise BadInputError("results", "none yet", str(out), "see `daf status` for what is missing")
+        raise DafError(
+            "results", "nothing has been finished yet", str(out), f"`daf status {out}` shows what is missing"
+        )
     print("\n".join(found))
     return EXIT_OK
 

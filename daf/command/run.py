@@ -38,8 +38,7 @@ def run(options: argparse.Namespace) -> int:
     """Answer `daf run`."""
     files = [target for target in options.targets if target.endswith(FILE_SUFFIXES)]
     targets = [target for target in options.targets if target not in files]
-    if options.jobs is not None and options.jobs < 1:
-        raise BadInputError("at least 1", str(options.jobs), "--jobs", "leave it out to use all cores")
+    require_cores(options.jobs)
     file = experiment_file(options.config_file, *files)
     with effective(file, options.overrides, keep=not options.dry_run) as file:
         command = snakemake_command(file, targets, cores=options.jobs, profile=options.profile, dry_run=options.dry_run)
@@ -50,6 +49,12 @@ def run(options: argparse.Namespace) -> int:
 
             return submit(command, file, options)
         return run_here(command, as_plan=options.dry_run and not options.verbose)
+
+
+def require_cores(jobs: int | None) -> None:
+    """Raise BadInputError if `--jobs` allows none."""
+    if jobs is not None and jobs < 1:
+        raise BadInputError("at least 1", str(jobs), "--jobs", "leave it out to use all cores")
 
 
 @contextmanager
@@ -142,9 +147,9 @@ def stop(options: argparse.Namespace) -> int:
         return _stop_on_slurm(job, out)
     if record is not None and record.status == "running" and not record.process.is_here:
         hint = f"run `daf stop` on {record.process.host}"
-        raise BadInputError("a run on this machine, or in a Slurm job", str(record.process), str(out), hint)
-    found = "none" if record is None else f"none: the last run {ENDED.get(read_status(out).state, 'has ended')}"
-    raise BadInputError("a run at work", found, str(out), "see `daf status`")
+        raise DafError("a run on this machine, or in a Slurm job", str(record.process), str(out), hint)
+    last = "" if record is None else f": the last one {ENDED.get(read_status(out).state, 'has ended')}"
+    raise DafError("a run at work", f"no run is at work{last}", str(out), f"see `daf status {out}`")
 
 
 def _stop_here(record: RunRecord, out: Path) -> int:

@@ -18,7 +18,7 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -132,9 +132,7 @@ class FolderRegistry:
                 raise DeploymentError("a deployed policy", f"'{name}'", str(self.folder), "nothing was deployed")
             target = to_version or journal.previous()
             if target is None:
-                found = f"{current.version} alone, which goes on serving"
-                hint = "deploy another version first; a rollback then lets this one serve again"
-                raise DeploymentError("an earlier version to go back to", found, str(home), hint)
+                raise _nothing_earlier(current.version, journal.versions(), home)
             known = journal.sha256_of(target)
             if known is None:
                 raise DeploymentError(
@@ -314,3 +312,15 @@ def _copy_file(source: Path, target: Path) -> None:
     shutil.copyfile(source, target)
     with open(target, "rb+") as stream:
         os.fsync(stream.fileno())
+
+
+def _nothing_earlier(serving: str, versions: Sequence[str], home: Path) -> DeploymentError:
+    """A rollback without a version has none to go to: there is a single one, or rollbacks have used up the earlier."""
+    others = sorted((version for version in versions if version != serving), key=Version)
+    if not others:
+        found = f"{serving} alone, which goes on serving"
+        hint = "deploy another version first; a rollback then lets this one serve again"
+    else:
+        found = f"none before {serving}, which goes on serving; the registry also holds {', '.join(others)}"
+        hint = f"name the version that is to serve: --version {others[-1]}"
+    return DeploymentError("an earlier version to go back to", found, str(home), hint)

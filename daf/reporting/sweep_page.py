@@ -17,6 +17,7 @@ from daf.reporting.sweep_rows import FIXED, STATES, WINNER, Table, TrialRow, tab
 from daf.reporting.sweep_words import cost_in_words, counts_in_words, front_in_words, search_in_words
 from daf.reporting.templating import with_script_hashes
 from daf.search.results import SweepResults
+from daf.statistics.sentences import MINUS
 from daf.system.files import write_text
 from daf.system.nouns import number_of
 from daf.system.process_state import few_searches
@@ -91,9 +92,9 @@ def sweep_page(
         "column_names": ", ".join(
             [
                 "trial",
-                "objective (0 to 1)" if objective.is_share else "objective",
-                "seconds",
-                "steps",
+                f"objective ({objective.words}{', 0 to 1' if objective.is_share else ''})",
+                "seconds (duration)",
+                "steps (agent-steps)",
                 *table.parameters,
             ]
         ),
@@ -140,18 +141,29 @@ def _json(results: SweepResults, table: Table) -> str:
 
 
 def _example(table: Table) -> str:
-    """A filter that selects something: by the first numeric parameter and the objective."""
-    first = len(FIXED)
-    parts = []
-    for place, name in enumerate(table.parameters, start=first):
-        values = [row[place] for row in table.rows if isinstance(row[place], int | float)]
-        if values and not any(letter in name for letter in " <>=!"):
-            parts.append(f"{name}<{value_text(sorted(values)[len(values) // 2])}")
+    """A filter that selects the best row at least: by the first numeric parameter, and by the objective."""
+    objective = FIXED.index("objective")
+    best = next((row for row in table.rows if row[objective] is not None), None)
+    if best is None:
+        return "trial<10"
+    conditions = []
+    for place, name in enumerate(table.parameters, start=len(FIXED)):
+        if isinstance(best[place], int | float) and not any(letter in name for letter in " <>=!"):
+            conditions.append(_condition(name, best[place], _numbers(table, place)))
             break
-    scores = sorted(row[FIXED.index("objective")] for row in table.rows if row[FIXED.index("objective")] is not None)
-    if scores:
-        parts.append(f"objective>{scores[len(scores) // 2]:.3g}")
-    return " ".join(parts) or "trial<10"
+    conditions.append(_condition("objective", best[objective], _numbers(table, objective)))
+    return " ".join(conditions)
+
+
+def _numbers(table: Table, place: int) -> list[float]:
+    return sorted(row[place] for row in table.rows if isinstance(row[place], int | float))
+
+
+def _condition(name: str, value: float, values: Sequence[float]) -> str:
+    """What holds for a value, and for about half of all; they are compared with the number as the page shows it."""
+    shown = value_text(values[len(values) // 2]).replace(MINUS, "-")
+    number = float(shown)
+    return f"{name}{'<' if value < number else '>' if value > number else '='}{shown}"
 
 
 def _spread_note(rows: Sequence[TrialRow]) -> str:

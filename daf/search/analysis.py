@@ -30,7 +30,10 @@ class SweepAnalysis(Shown, Mapping[str, Any]):
     Attributes:
         sweep, strategy, optimize_direction: from the configuration.
         objective_metric: what scores measure; of a function, "objective" unless the configuration names it.
-        num_trials, num_completed, num_failed, num_skipped: counts of finished trials.
+        num_trials: how many trials have a result: completed, failed or skipped.
+        num_completed: how many trials have a score.
+        num_failed: how many trials failed, for the reasons in `failures`.
+        num_skipped: how many trials did not run; their result files say why.
         best: the best trial, as in its result file; None if none completed.
         confirmation: the finalists' scores on fresh seeds, and the optimism of the search (see
             `daf.search.results`); None without such runs.

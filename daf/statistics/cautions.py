@@ -297,6 +297,6 @@ def _unseen_event(scores: Mapping[str, Sequence[Array]], differences: Sequence[A
         return ""
     return (
         f"the scores of {' and '.join(steady)} hardly vary between episodes, and {number_of(n, 'episode')} may miss an "
-        f"event that happens in up to {100 * share:.2g} % of them: one that changes the score by more than "
+        f"event that happens in up to {100 * share:.2g} % of episodes: one that changes the score by more than "
         f"{unit * difference / share:.3g} would change the verdict"
     )

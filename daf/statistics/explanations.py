@@ -246,12 +246,11 @@ def _floors(records: PairTable, several_missions: bool, alpha: float) -> list[st
             floors, tested = records.numbers["minimum_p"][family], int(family.sum())
             floor = float(floors[np.isfinite(floors)].max(initial=0.0))
             if floor * tested > alpha:
-                tests = number_of(tested, "pair" if overall else "test")
                 where = "" if overall else " on a single mission"
-                needed = f"p ≤ {alpha:.2g}" if tested == 1 else f"up to p ≤ {alpha / tested:.2g} with {tests}"
+                needed = "it" if tested == 1 else f"the smallest of {tested:,} p-values"
                 notes.append(
-                    f"At least one pair may have too few {few} for a verdict{where}: even the clearest difference "
-                    f"would give p = {floor:.2g} there, and a verdict needs {needed}. {remedy}."
+                    f"At least one pair may have too few {few} for a verdict{where}: even if one policy is always "
+                    f"better, the p-value is {floor:.2g}, and {needed} must be at most {alpha / tested:.2g}. {remedy}."
                 )
     return notes
 
@@ -289,7 +288,7 @@ def _unseen_events(overall: Sequence[PairRecord]) -> list[str]:
     share = largest_unseen_share(min(counts))
     return [
         f"{number_of(min(counts), 'paired episode')} may miss an event that happens in up to {100 * share:.2g} % of "
-        "them; if rare events can decide the mean reward of a mission, play more."
+        "episodes; if rare events can decide the mean reward of a mission, play more."
     ]
 
 
@@ -303,8 +302,8 @@ def _unseen_failures(overall: Sequence[PairRecord]) -> list[str]:
         return []
     share = largest_unseen_share(fewest)
     return [
-        f"{number_of(fewest, 'training run')} may miss a failure that happens to up to {100 * share:.2g} % of them; if "
-        "that can decide the mean, train more."
+        f"{number_of(fewest, 'training run')} may miss a failure that happens to up to {100 * share:.2g} % of such "
+        "runs; if that can decide the mean, train more."
     ]
 
 

@@ -64,8 +64,9 @@ def planned_recipes(workflow: Workflow) -> dict[str, Mapping[str, Any]]:
 
 
 def planned_jobs(workflow: Workflow, logs: Path) -> list[PlannedJob]:
-    """Every job of this run that writes a log, whether it is to run or up to date."""
-    return list(numbered_jobs(workflow, logs).values())
+    """Every job of this run that writes a log, whether it is to run or up to date; rule by rule as the Snakefile."""
+    order = _rule_order(workflow)
+    return sorted(numbered_jobs(workflow, logs).values(), key=lambda job: order[job.rule])
 
 
 def numbered_jobs(workflow: Workflow, logs: Path) -> dict[int, PlannedJob]:
@@ -96,8 +97,13 @@ def jobs_to_run(workflow: Workflow, logs: Path) -> list[tuple[PlannedJob, str]]:
     dag = workflow.dag
     planned = numbered_jobs(workflow, logs)
     found = [(planned[dag.jobid(job)], _reason(dag.reason(job))) for job in dag.needrun_jobs() if job.log]
-    order = {rule.name: number for number, rule in enumerate(workflow.rules)}
+    order = _rule_order(workflow)
     return sorted(found, key=lambda pair: (order[pair[0].rule], pair[1], pair[0].name))
+
+
+def _rule_order(workflow: Workflow) -> dict[str, int]:
+    """By rule, its place in the Snakefile, which has them in the order of work."""
+    return {rule.name: number for number, rule in enumerate(workflow.rules)}
 
 
 def _reason(reason: Any) -> str:

@@ -14,7 +14,7 @@ Exit codes of `daf`, of Snakemake with DAF, and of DAF's programs:
 | Code | Meaning |
 |---|---|
 | 0 | done |
-| 1 | failed; the log names the job |
+| 1 | failed, or there is nothing yet to show or to stop; the message or the log says what |
 | 2 | wrong input; nothing was started |
 | 75 | (programs) interrupted with a checkpoint: start again to continue |
 | 130 | (`daf`) interrupted by Ctrl-C |"""

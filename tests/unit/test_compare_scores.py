@@ -496,7 +496,7 @@ def test_the_permutation_test_of_recipes_says_how_small_its_p_can_get() -> None:
     assert rows["test"].unique().tolist() == [
         "t-test of training seeds and episodes, and studentized permutation (exact)"
     ]
-    floor = "too few training seeds for a verdict: even the clearest difference would give p = 0.029"
+    floor = "too few training seeds for a verdict: even if one policy is always better, the p-value is 0.029"
     assert any(floor in note for note in results.notes)
     rows = compare(frame).pairwise.query("estimand == 'recipes' and mission == 'overall'")
     assert set(rows["verdict"]) == {"better", "worse"}  # Welch's test can tell
@@ -523,9 +523,9 @@ def test_too_few_episodes_for_the_tests_on_single_missions_are_named_as_such() -
     frame = table({f"p{i}": i for i in range(3)}, missions=tuple("abcde"), seeds=(1,), episodes=8)
     notes = [note for note in compare(frame).notes if "too few episodes" in note]
     assert len(notes) == 1
-    assert "would give p = 0.0078" in notes[0]
+    assert "the p-value is 0.0078" in notes[0]
     assert "on a single mission" in notes[0]
-    assert "p ≤ 0.0033 with 15 tests" in notes[0]
+    assert "the smallest of 15 p-values must be at most 0.0033" in notes[0]
     assert notes[0].endswith("Run more episodes.")
 
 

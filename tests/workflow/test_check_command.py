@@ -30,12 +30,17 @@ def test_an_experiment_is_explained_without_running_it(
     printed = capsys.readouterr().out
     assert "No problem was found" in printed
     assert re.search(r"^run_trial +3 +3 +30 min 00 s +unknown$", printed, re.MULTILINE)
+    rules = re.findall(r"^([a-z]+_[a-z]+) ", printed, re.MULTILINE)
+    work = ["propose_trial", "run_trial", "select_best", "train_policy", "evaluate_policy", "merge_episodes"]
+    work += ["check_evaluations", "compare_policies", "render_report"]
+    assert [rule for rule in rules if rule in work] == [rule for rule in work if rule in rules]
+    assert {"evaluate_policy", "check_evaluations"} <= set(rules)
     assert re.search(r"^train_policy +1 +1 +~ [\d.]+ s +unknown$", printed, re.MULTILINE)
     assert re.search(r"^core-hours +~ 1\.5$", printed, re.MULTILINE)
     assert re.search(r"^time +~ .* cores$", printed, re.MULTILINE)
     assert "By what earlier jobs in daf_output took and wrote" in printed
     assert "~: a first estimate, from DAF's own measurements on another machine" in printed
-    assert re.search(r"^disk +unknown; [\d.]+ [GM]B are free$", printed, re.MULTILINE)
+    assert re.search(r"^disk +unknown until jobs have run in daf_output; [\d.]+ [GM]B are free$", printed, re.MULTILINE)
     assert not Path("daf_output/sweeps").exists()
 
 

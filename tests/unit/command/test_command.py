@@ -160,12 +160,12 @@ def test_the_command_line_of_snakemake() -> None:
         ("run my.yaml --detach", "--detach", "no --profile"),
         ("check my.yaml --set daf.sed=1", "--set daf.sed=1", "'sed'"),
         ("deploy my.yaml", "my.yaml: deployment.policy", "none"),
+        ("deploy my.yaml -j 0", "--jobs", "0"),
         ("rollback my.yaml", "my.yaml: deployment.policy", "none"),
         ("compare absent.csv", "absent.csv", "no such file"),
         ("policies absent.py", "absent.py", "no such file"),
         ("open absent", "absent", "no such folder"),
         ("clean .", ".", "no logs/run.json"),
-        ("stop .", ".", "none"),
     ],
 )
 def test_wrong_input_starts_nothing(
@@ -195,8 +195,13 @@ def test_stop_interrupts_the_run_that_is_at_work(tmp_path: Path, capsys: pytest.
     assert main(["stop", str(tmp_path)]) == 0
     assert child.wait() != 0
     assert capsys.readouterr().out.endswith("Stopped. The same `daf run` continues.\n")
-    assert main(["stop", str(tmp_path)]) == 2  # no longer
-    assert "expected: a run at work" in capsys.readouterr().err
+    assert main(["stop", str(tmp_path)]) == 1  # no longer; 2 is for wrong input
+    assert "found:    no run is at work: the last one " in capsys.readouterr().err
+
+
+def test_stop_says_that_no_run_is_at_work(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["stop", str(tmp_path)]) == 1
+    assert "found:    no run is at work\n" in capsys.readouterr().err
 
 
 def test_stop_cancels_a_submitted_run_that_waits(

@@ -50,3 +50,22 @@ def test_a_single_version_goes_on_serving(folder: Path, capsys: pytest.CaptureFi
     assert capsys.readouterr().out.startswith("would serve: p 0.1.0")
     assert main(["rollback", "my.yaml"]) == 0
     assert capsys.readouterr().out.startswith("serves: p 0.1.0")
+
+
+def test_a_second_rollback_names_the_later_version(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    daf_deploy_policy(fake(Path("packages"), "0.2.0"), "registry", validate=False)
+    assert main(["rollback", "my.yaml"]) == 0
+    assert main(["rollback", "my.yaml"]) == 1
+    printed = capsys.readouterr().err
+    assert "found:    none before 0.1.0, which goes on serving; the registry also holds 0.2.0" in printed
+    assert "hint:     name the version that is to serve: --version 0.2.0" in printed
+    assert main(["rollback", "my.yaml", "--version", "0.2.0"]) == 0
+    assert capsys.readouterr().out.startswith("serves: p 0.2.0")
+
+
+def test_a_deployment_takes_the_cores_that_it_is_given(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    commands: list[list[str]] = []
+    monkeypatch.setattr("daf.command.release.run_here", lambda command, **_: commands.append(command) or 1)
+    assert main(["deploy", "my.yaml", "-j", "1"]) == 1
+    (command,) = commands
+    assert command[command.index("--cores") + 1] == "1"

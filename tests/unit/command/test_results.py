@@ -17,7 +17,7 @@ from tests.tournament_results import made_up_tournament
 
 
 def test_answers_and_their_pages(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["results", str(tmp_path)]) == 2
+    assert main(["results", str(tmp_path)]) == 1
     assert "expected: results" in capsys.readouterr().err
     rows = [
         {"policy": policy, "mission": "hall", "env_seed": seed, "mean_reward": base + seed * (base + 7) % 5}
@@ -72,8 +72,8 @@ def test_while_the_run_goes_on_the_answers_so_far_are_printed(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     begin(tmp_path, [job("sweeps/miner/describe", "describe_sweep"), job("comparisons/main/report", "render_report")])
-    assert main(["results", str(tmp_path)]) == 2
-    assert "found:    none yet" in capsys.readouterr().err
+    assert main(["results", str(tmp_path)]) == 1  # 2 is for wrong input
+    assert "found:    nothing has been finished yet" in capsys.readouterr().err
     page(tmp_path, "sweeps/miner/live.html", "Trial 1 is the best of 2 so far.")
     page(tmp_path, "comparisons/main/partial/report.html", "a beats b.")
     (tmp_path / "sweeps/miner/best.json").write_text("{")  # of an earlier run

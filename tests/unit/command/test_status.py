@@ -264,7 +264,7 @@ def test_logs_are_those_of_what_runs_then_of_what_failed_then_the_last(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     begin(tmp_path, JOBS)
-    assert main(["logs", str(tmp_path)]) == 2
+    assert main(["logs", str(tmp_path)]) == 1
     assert "found:    none yet" in capsys.readouterr().err
     finish(tmp_path, JOBS[0])
     (tmp_path / "logs" / JOBS[0].log).write_text("finished\n")

@@ -27,7 +27,7 @@ def test_notes_find_their_group() -> None:
     titles = {
         "b did not play k; comparisons with it omit that mission.": "Missing or uneven data",
         "Declare `normalization` to put all missions on one scale.": "How scores are scaled",
-        "3 paired episodes may miss an event that happens in up to 63 % of them; play more.":
+        "3 paired episodes may miss an event that happens in up to 63 % of episodes; play more.":
             "How much the data can show",
         "Only 3 episodes: about 10 would show a difference of one standard deviation in 8 of 10 cases.":
             "How much the data can show",

@@ -186,3 +186,21 @@ def test_success_rates_are_in_percent_and_other_metrics_keep_their_names(tmp_pat
     assert (history.y.title, history.y.is_share) == ("success rate (more is better)", True)
     assert Objective("success_rate").difference(0.031) == "3.10 percentage points"
     assert (Objective("heart.gained").words, Objective("heart.gained").text(2.5)) == ("heart.gained", "2.50")
+
+
+@pytest.mark.parametrize("low", [0, 15])
+def test_the_example_of_a_filter_selects_a_row_and_names_say_which_headings_they_are(tmp_path, low):
+    space = {"size": {"type": "int", "low": low, "high": 16}}
+    config = DAFSweepConfig(search_space=space, strategy="random", num_trials=3, name="mine")
+    results = daf_launch_sweep(config, lambda trial: float(trial.hyperparameters["size"] < 16) - 5.0)
+    text = unescape(page_of(results, tmp_path))
+    example = re.search(r"compare a column: <code>(.*?)</code>", text)[1]
+    conditions = [re.fullmatch(r"(\S+?)([<>=])(\S+)", term).groups() for term in example.split()]
+    assert [name for name, _, _ in conditions] == ["size", "objective"]
+    table = json.loads(re.search(r"(\{\"columns\":.*?\})</script>", text)[1])
+    holds = {"<": float.__lt__, ">": float.__gt__, "=": float.__eq__}
+    assert any(
+        all(holds[sign](float(row[table["columns"].index(name)]), float(limit)) for name, sign, limit in conditions)
+        for row in table["rows"]
+    )
+    assert "seconds (duration), steps (agent-steps), size" in text

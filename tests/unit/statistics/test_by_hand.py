@@ -647,7 +647,7 @@ def test_the_note_on_unseen_events_is_about_the_pair_with_fewest_episodes() -> N
     few = frame[(frame["policy"] != "c") | (frame["episode"] < 10)]
     share = 100 * (1 - 0.05 ** (1 / 10))
     assert any(
-        note.startswith(f"10 paired episodes may miss an event that happens in up to {share:.2g} % of them")
+        note.startswith(f"10 paired episodes may miss an event that happens in up to {share:.2g} % of episodes")
         for note in compared(few).notes
     )
 

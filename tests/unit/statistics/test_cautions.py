@@ -169,7 +169,7 @@ def test_the_correlation_that_counts_is_that_of_one_in_forty() -> None:
 def test_few_training_runs_may_miss_a_failure() -> None:
     for sizes in ((6, 9), (9, 6)):
         notes = "\n".join(of_runs(np.linspace(5, 6, sizes[0]), np.linspace(0, 1, sizes[1])).notes)
-        assert "6 training runs may miss a failure that happens to up to 39 % of them" in notes
+        assert "6 training runs may miss a failure that happens to up to 39 % of such runs" in notes
     assert "may miss a failure" not in "\n".join(of_runs(np.linspace(0, 1, 6), np.linspace(0, 1, 9)).notes)
     assert "Training runs count as independent" in notes
 
@@ -249,7 +249,7 @@ def test_an_event_that_few_episodes_may_miss_is_quantified() -> None:
     results = of_episodes(never, steady)
     text = caution(results, "checkpoints")
     share = 1 - 0.05 ** (1 / 16)
-    assert f"up to {100 * share:.2g} % of them" in text
+    assert f"up to {100 * share:.2g} % of episodes" in text
     assert f"more than {steady.mean() / share:.3g} would" in text
     assert unsettled(results) == ["a and b"]  # an interim analysis does not stop there
     many = np.zeros(200), 1 + RNG(3).normal(0, 0.01, 200)
@@ -261,7 +261,7 @@ def test_an_event_far_beyond_all_scores_is_no_reason_for_a_caution_if_scores_var
     never, varying = np.full(16, -0.25), np.linspace(7.7, 16.0, 16)
     results = of_episodes(never, varying)
     assert caution(results, "checkpoints") == ""
-    assert "16 paired episodes may miss an event that happens in up to 17 % of them" in "\n".join(results.notes)
+    assert "16 paired episodes may miss an event that happens in up to 17 % of episodes" in "\n".join(results.notes)
     credible = np.append(1 + RNG(3).normal(0, 0.3, 15), 9.0)  # an event of 9 has been seen
     assert "the scores of a hardly vary between episodes" in caution(of_episodes(np.zeros(16), credible), "checkpoints")
 
