@@ -7,7 +7,7 @@ from html import unescape
 
 import pytest
 
-from daf.charts.model import LineChart
+from daf.charts.model import PointChart
 from daf.config import DAFSweepConfig
 from daf.reporting import sweep_charts, sweep_page, sweep_rows
 from daf.reporting.objectives import Objective
@@ -182,7 +182,7 @@ def test_success_rates_are_in_percent_and_other_metrics_keep_their_names(tmp_pat
     assert cells[1].startswith("62.5 %")
     assert "<h3>Success rate by parameter</h3>" in text
     (history,) = sweep_charts.charts_of(results, sweep_rows.trial_rows(results), analyze(results).to_dict())["history"]
-    assert isinstance(history, LineChart)
+    assert isinstance(history, PointChart)
     assert (history.y.title, history.y.is_share) == ("success rate (more is better)", True)
     assert Objective("success_rate").difference(0.031) == "3.10 percentage points"
     assert (Objective("heart.gained").words, Objective("heart.gained").text(2.5)) == ("heart.gained", "2.50")
