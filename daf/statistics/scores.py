@@ -18,7 +18,7 @@ RUN = ["policy", "mission", "train_seed"]
 LARGEST = 2**63 - 1  # of the integers in a table
 MINUS = "\N{MINUS SIGN}"  # of tables that were copied from a page
 LARGEST_FLOAT = 2**53  # beyond it, floats skip whole numbers
-LARGEST_SCORE = 1e300  # sums of larger ones may be infinite
+LARGEST_SCORE = 1e305  # sums of larger ones may be infinite
 
 
 def to_episodes(scores: pd.DataFrame, where: str = "table of scores") -> tuple[pd.DataFrame, list[str]]:

@@ -13,7 +13,6 @@ from types import GenericAlias, NoneType, UnionType
 from typing import Any, Literal, TypeAliasType, Union, get_args, get_origin
 
 from daf.errors import BadInputError, shorten
-from daf.system.user_paths import output_folder
 
 OUTPUT_FOLDER = "output_dir"  # the parameter of this name
 _WORDS: dict[Any, str] = {
@@ -42,10 +41,19 @@ def checked_arguments[**P, R](function: Callable[P, R]) -> Callable[P, R]:
             if parameter.kind is not parameter.VAR_KEYWORD:
                 check_argument(value, _annotation(function, name), f"{function.__name__}: {name}")
                 if name == OUTPUT_FOLDER and value is not None:
-                    output_folder(value, f"{function.__name__}: {name}")
+                    folder = Path(os.path.expanduser(os.path.expandvars(value)))
+                    check_output_folder(folder, f"{function.__name__}: {name}")
         return function(*args, **kwargs)
 
     return checked
+
+
+def check_output_folder(folder: Path, where: str) -> None:
+    """Raise BadInputError if a folder to write into, which need not exist yet, is a file, or below one."""
+    exists = next((part for part in (folder, *folder.parents) if part.exists()), None)
+    if exists is not None and not exists.is_dir():
+        found = f"the file '{exists}'{'' if exists == folder else ' above it'}"
+        raise BadInputError("a folder, or a path for a new one", found, where, "name another folder")
 
 
 def check_argument(value: Any, kind: Any, where: str) -> None:

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, ValidationInfo
 
 from daf.errors import BadInputError
+from daf.system.arguments import check_output_folder
 from daf.system.validated import wrong_value
 
 _VARIABLE = re.compile(r"\$(?:([A-Za-z_]\w*)|\{([A-Za-z_]\w*)\})", re.ASCII)
@@ -38,10 +39,7 @@ def output_folder(path: str | Path, where: str = "output_dir") -> Path:
         BadInputError: it is a file, or below one.
     """
     folder = user_path(path, where)
-    exists = next((part for part in (folder, *folder.parents) if part.exists()), None)
-    if exists is not None and not exists.is_dir():
-        found = f"the file '{exists}'" if exists == folder else f"'{folder}', which is below the file '{exists}'"
-        raise BadInputError("a folder, or a path for a new one", found, where, "name another folder")
+    check_output_folder(folder, where)
     return folder
 
 

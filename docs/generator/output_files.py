@@ -217,6 +217,7 @@ COMPARISONS = [
                 """)
             ),
         ),
+        optional=("cogames_incomplete",),
     ),
     File(
         f"{COMPARISON}/learning_curves.csv",

@@ -139,7 +139,7 @@ def test_numbers_are_rounded_alike_wherever_they_stand(browser: Browser, tmp_pat
     results = SweepResults.of(made_up.config, trials)
     with opened(browser, written(results, tmp_path)) as visit:
         page = visit.page
-        assert "mean_reward 1.12" in page.locator(".answer").inner_text()
+        assert "mean reward per agent 1.12" in page.locator(".answer").inner_text()
         assert column(page, 2) == ["1.12 ± 0.62"] * 3
         assert column(page, 3) == ["0.2 s"] * 3
         assert [column(page, place)[0] for place in (5, 6, 7)] == ["0.1562", "123500", str(2**60)]

@@ -136,7 +136,7 @@ WRONG = {
     "infinite": (lambda f: f.assign(score=f["score"].where(f.index != 4, np.inf)), "finite scores", "inf in row 4"),
     "too large": (
         lambda f: f.assign(score=f["score"].where(f.index != 4, 2e306)),
-        "at most 1e+300 in size",
+        "at most 1e+305 in size",
         "2e+306 in row 4",
     ),
     "dates": (lambda f: f.assign(score=pd.to_datetime(f["episode"], unit="s")), "numbers", "1970-01-01", ": score"),

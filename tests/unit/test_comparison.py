@@ -104,7 +104,7 @@ def test_too_few_episodes_cannot_give_a_verdict() -> None:
     row = pair(results)
     assert row["minimum_p"] == 0.0625
     assert row["verdict"] == "insufficient data"
-    assert any("would give p = 0.062 there, and a verdict needs p ≤ 0.05" in note for note in results.notes)
+    assert any("the p-value is 0.062, and it must be at most 0.05" in note for note in results.notes)
 
 
 def test_one_seed_per_policy_leaves_the_recipes_unanswered_in_plain_words() -> None:

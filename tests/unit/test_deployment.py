@@ -461,7 +461,7 @@ def test_deploying_and_rolling_back(tmp_path: Path) -> None:
 
     assert daf_rollback_deployment("p", tmp_path / "registry").version == "0.2.0"
     assert daf_rollback_deployment("p", f"file://{tmp_path}/registry").version == "0.1.0"
-    with pytest.raises(DeploymentError, match=r"0\.1\.0 alone"):
+    with pytest.raises(DeploymentError, match=r"none before 0\.1\.0"):
         daf_rollback_deployment("p", tmp_path / "registry")
     assert daf_rollback_deployment("p", tmp_path / "registry", "0.3.0").version == "0.3.0"
     assert daf_rollback_deployment("p", tmp_path / "registry").version == "0.1.0"

@@ -327,16 +327,16 @@ def test_stop_says_how_the_last_run_ended(tmp_path: Path, capsys: pytest.Capture
     finish(tmp_path, JOBS[0])
     end_run(tmp_path, "done")
     for _ in range(2):
-        assert main(["stop", str(tmp_path)]) == 2
-        assert "found:    none: the last run has finished\n" in capsys.readouterr().err
+        assert main(["stop", str(tmp_path)]) == 1
+        assert "found:    no run is at work: the last one has finished\n" in capsys.readouterr().err
     begin(tmp_path, JOBS[1:2], dead())
-    assert main(["stop", str(tmp_path)]) == 2
-    assert "found:    none: the last run was killed\n" in capsys.readouterr().err
+    assert main(["stop", str(tmp_path)]) == 1
+    assert "found:    no run is at work: the last one was killed\n" in capsys.readouterr().err
 
 
 def test_stop_names_the_machine_of_a_run_elsewhere(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     begin(tmp_path, JOBS, elsewhere())
-    assert main(["stop", str(tmp_path)]) == 2
+    assert main(["stop", str(tmp_path)]) == 1
     error = capsys.readouterr().err
     assert f"found:    process {OWN.pid} on another\n  hint:     run `daf stop` on another\n" in error
 
