@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 RUN = ["policy", "mission", "train_seed"]
-LARGEST = 2**63 - 1  # of the integers in a table
+LARGEST_INTEGER = 2**63 - 1  # of the integers in a table
 MINUS = "\N{MINUS SIGN}"  # of tables that were copied from a page
 LARGEST_FLOAT = 2**53  # beyond it, floats skip whole numbers
 LARGEST_SCORE = 1e305  # sums of larger ones may be infinite
@@ -203,7 +203,7 @@ def _whole(values: pd.Series[float], name: str, where: str) -> pd.Series[int]:
 
     numbers = _numbers(values, name, where)
     exact = pd.api.types.is_integer_dtype(numbers)  # then they never become floats
-    limit = LARGEST if exact else LARGEST_FLOAT
+    limit = LARGEST_INTEGER if exact else LARGEST_FLOAT
     numbers = numbers if exact else numbers.astype("float64")
     wrong = numbers.notna() & ~((numbers == numbers.round()) & (numbers.abs() <= limit))
     if wrong.any():

@@ -23,6 +23,7 @@ from typing import Annotated, Any
 from daf.errors import BadInputError, did_you_mean
 from daf.statistics.records import OVERALL
 from daf.statistics.score_files import PLACED, Layout, place_of, read_scores
+from daf.statistics.scores import LARGEST_INTEGER
 from daf.system.columns import to_rows
 from daf.system.csv_files import csv_of_rows
 from daf.system.files import write_json, write_text
@@ -32,7 +33,6 @@ from daf.tournament.scores import MatchScore, MatchScores
 HINT = "the layout of match tables is described in docs/tournaments.md"
 DEFAULT_MISSION = "league"
 LARGEST_SCORE = 1e150  # the square of a larger one is infinite
-LARGEST_NUMBER = 2**63 - 1  # that a column of integers holds
 LIKENESS = 0.7  # of a misspelt column, such as is_pool; env_seed is not train_seed
 
 
@@ -144,13 +144,15 @@ def _check_row(row: LeagueRow, where: str) -> None:
     if abs(row.score) > LARGEST_SCORE:
         hint = "are the scores in another unit, or is one of them a sign of failure? Leave failed matches out"
         raise BadInputError(f"a score of at most {LARGEST_SCORE:g} in size", f"{row.score} {who}", where, hint)
-    if row.map is not None and not 0 <= row.map <= LARGEST_NUMBER:
+    if row.map is not None and not 0 <= row.map <= LARGEST_INTEGER:
         hint = "number the maps from 0, or leave the cell empty: then the match has a separate one"
-        expected = "a map of 0 or more" if row.map < 0 else f"a map of at most {LARGEST_NUMBER}"
+        expected = "a map of 0 or more" if row.map < 0 else f"a map of at most {LARGEST_INTEGER}"
         raise BadInputError(expected, f"{row.map} in match {row.match}", where, hint)
-    if row.train_seed is not None and not -LARGEST_NUMBER <= row.train_seed <= LARGEST_NUMBER:
+    if row.train_seed is not None and not -LARGEST_INTEGER <= row.train_seed <= LARGEST_INTEGER:
         hint = "number the training runs of each policy, for instance from 1"
-        raise BadInputError(f"a train_seed of at most {LARGEST_NUMBER} in size", f"{row.train_seed} {who}", where, hint)
+        raise BadInputError(
+            f"a train_seed of at most {LARGEST_INTEGER} in size", f"{row.train_seed} {who}", where, hint
+        )
 
 
 def _match_scores(games: Mapping[tuple[str, str], Mapping[Any, LeagueRow]]) -> list[MatchScore]:

@@ -260,10 +260,6 @@ def _recipe_interval(
     fewest = min(table.fewest for table in tables if table.trained)
     if fewest < 2:
         return unknown("only one training seed")
-    return _crossed_interval(value, tables, level)
-
-
-def _crossed_interval(value: float, tables: Sequence[RunTable], level: float) -> Interval:
     found = recipe_variance(*tables)
     if not found.own.error > 0:
         return unknown("all values are equal" if found.own.error == 0 else "only one unit")
@@ -271,16 +267,11 @@ def _crossed_interval(value: float, tables: Sequence[RunTable], level: float) ->
     return Interval(low=value - half, high=value + half, method="crossed random effects, Satterthwaite")
 
 
-def run_table(units: Sequence[MapUnits], *, trained: bool | None = None) -> RunTable:
-    """Units as a table of crossed effects: those training seeds that have scores on all missions.
-
-    Args:
-        trained: False: take the checkpoints as fixed.
-    """
-    trained = all(part.trained for part in units) if trained is None else trained
+def run_table(units: Sequence[MapUnits]) -> RunTable:
+    """Units as a table of crossed effects: those training seeds that have scores on all missions."""
     resolutions = [resolution_of(part.values) for part in units]
     environments = [part.env_seeds for part in units]
-    if not trained:
+    if not all(part.trained for part in units):
         means = [part.checkpoint_means[:, None] for part in units]
         return RunTable(scores=means, environments=environments, trained=False, resolutions=resolutions)
     common = [seed for seed in units[0].train_seeds if all(seed in part.train_seeds for part in units)]
