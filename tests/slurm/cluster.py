@@ -35,6 +35,7 @@ CLIENTS = ("sacct", "sacctmgr", "salloc", "sbatch", "scancel", "scontrol", "sinf
 NEEDED = ("munged", "slurmctld", "slurmd", "slurmdbd", "mariadbd", "mariadb-install-db")
 DAEMON_PATH = "/usr/local/sbin:/usr/sbin:/sbin:/usr/local/bin:/usr/bin:/bin"
 NVIDIA_MAJOR = 195
+PATIENCE_SECONDS = 900  # against a hang only: a busy machine takes several times as long as an idle one
 PR_SET_PDEATHSIG = 1
 
 
@@ -134,7 +135,7 @@ class Cluster:
     def all_idle(self) -> bool:
         return set(self.run("sinfo", "--noheader", "--Node", "--format=%T", check=False).split()) == {"idle"}
 
-    def wait_for(self, what: str, condition: Callable[[], bool], seconds: float = 60) -> None:
+    def wait_for(self, what: str, condition: Callable[[], bool], seconds: float = PATIENCE_SECONDS) -> None:
         until = time.monotonic() + seconds
         while not condition():
             if time.monotonic() > until:

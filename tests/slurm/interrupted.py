@@ -62,7 +62,7 @@ def release(cluster: Cluster, job: Job) -> None:
     def shown(words: str) -> Callable[[], bool]:
         return lambda: words in cluster.run("scontrol", "show", "job", job.job_id)
 
-    cluster.wait_for("the job to be put back", shown("Restarts=1"), 90)
+    cluster.wait_for("the job to be put back", shown("Restarts=1"))
     cluster.wait_for("its processes to end", lambda: not shown("JobState=COMPLETING")())
     cluster.run("scontrol", "update", f"JobId={job.job_id}", "StartTime=now", check=False)
 
@@ -79,7 +79,7 @@ def suspend(cluster: Cluster, job_id: str) -> None:
 
 def suspend_training(cluster: Cluster, folder: Path) -> None:
     """Wait until the training on the cluster has made some updates, and suspend it there."""
-    cluster.wait_for("updates", lambda: updates_made(folder) >= 5, 400)
+    cluster.wait_for("updates", lambda: updates_made(folder) >= 5)
     queue = cluster.run("squeue", "--noheader", "--format=%i %k")
     (job_id,) = re.findall(r"(?m)^(\S+) .*train_policy", queue)
     suspend(cluster, job_id)

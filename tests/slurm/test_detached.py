@@ -57,13 +57,13 @@ def test_a_detached_run_outlives_its_shell_and_is_found_stopped_and_continued(
     assert training["state"] == "running"
 
     assert "Stopped" in daf(tmp_path, "stop")
-    cluster.wait_for("an empty queue", lambda: not cluster.run("squeue", "--noheader"), 60)
+    cluster.wait_for("an empty queue", lambda: not cluster.run("squeue", "--noheader"))
     found = status(tmp_path)
     assert found["state"] in ("failed", "killed")
     assert [running["state"] for running in found["jobs"]] == ["stopped"]
 
     daf(tmp_path, "run experiment.yaml --profile slurm --detach")
-    cluster.wait_for("the end of the run", lambda: status(tmp_path)["state"] == "done", 240)
+    cluster.wait_for("the end of the run", lambda: status(tmp_path)["state"] == "done")
     assert weights(tmp_path) == undisturbed
 
 
@@ -76,16 +76,16 @@ def test_a_detached_run_that_is_killed_is_seen_as_killed_and_continues(
     suspend_training(cluster, tmp_path)
     run = status(tmp_path)["slurm_job_id"]
     cluster.run("scancel", "--signal=KILL", "--full", run)
-    cluster.wait_for("the end of the run", lambda: run not in cluster.run("squeue", "--noheader", "--format=%i"), 60)
+    cluster.wait_for("the end of the run", lambda: run not in cluster.run("squeue", "--noheader", "--format=%i"))
     found = status(tmp_path)
     assert found["state"] == "killed"
     assert [job["state"] for job in found["jobs"]] == ["running"]  # a Slurm job, which outlives the run
 
     cluster.run("scancel", "--user=root")
-    cluster.wait_for("an empty queue", lambda: not cluster.run("squeue", "--noheader"), 60)
+    cluster.wait_for("an empty queue", lambda: not cluster.run("squeue", "--noheader"))
     found = status(tmp_path)
     assert (found["state"], [job["state"] for job in found["jobs"]]) == ("killed", ["stopped"])
 
     daf(tmp_path, "run experiment.yaml --profile slurm --detach")
-    cluster.wait_for("the end of the run", lambda: status(tmp_path)["state"] == "done", 240)
+    cluster.wait_for("the end of the run", lambda: status(tmp_path)["state"] == "done")
     assert weights(tmp_path) == undisturbed

@@ -77,7 +77,7 @@ def test_status_and_pages_are_right_while_a_run_is_killed_continued_and_finished
 
     (job,) = [job for rule, job in run.queue().items() if rule.startswith("train_policy")]
     run.kill()
-    cluster.wait_for("the page to say so", lambda: shown(tmp_path)[0] == "killed", 60)
+    cluster.wait_for("the page to say so", lambda: shown(tmp_path)[0] == "killed")
     assert shown(tmp_path)[1].startswith("Killed: ")
     answer = status(tmp_path)
     assert answer["state"] == "killed"
@@ -85,9 +85,9 @@ def test_status_and_pages_are_right_while_a_run_is_killed_continued_and_finished
         (one["rule"], one["state"]) for one in answer["jobs"]
     ]  # a Slurm job lives on
     cluster.run("scancel", job)
-    cluster.wait_for("an empty queue", lambda: not cluster.run("squeue", "--noheader"), 60)
+    cluster.wait_for("an empty queue", lambda: not cluster.run("squeue", "--noheader"))
     assert ("train_policy", "stopped") in [(one["rule"], one["state"]) for one in status(tmp_path)["jobs"]]
 
     again = start(tmp_path, EXPERIMENT)
-    again.succeeds(600)
+    again.succeeds()
     check_finished(again)

@@ -65,7 +65,7 @@ def test_a_job_whose_node_dies_goes_on_elsewhere_under_its_id(
     run, job = begin(start, tmp_path)
     cluster.kill_node(job.node_list)
     try:
-        cluster.wait_for("the node to be missed", lambda: "down" in cluster.node_state(job.node_list), 90)
+        cluster.wait_for("the node to be missed", lambda: "down" in cluster.node_state(job.node_list))
         release(cluster, job)
         run.succeeds()
     finally:
@@ -81,7 +81,7 @@ def test_a_job_whose_node_dies_goes_on_elsewhere_under_its_id(
 def test_a_job_out_of_time_saves_and_gets_more(start: Start, tmp_path: Path) -> None:
     """Slurm counts in minutes, so this takes some."""
     run = start(tmp_path, experiment(updates=1600), "--set-resources", "train_policy:runtime=attempt ** 2")
-    run.succeeds(900)
+    run.succeeds()
     first, *others = run.jobs()
     assert first.state == "TIMEOUT"
     assert others[-1].state == "COMPLETED"
@@ -91,7 +91,7 @@ def test_a_job_out_of_time_saves_and_gets_more(start: Start, tmp_path: Path) -> 
 
 
 def test_two_machines_are_preempted_together(cluster: Cluster, start: Start, tmp_path: Path) -> None:
-    layout = {"num_machines": 2, "processes_per_machine": 2}
+    layout = {"num_machines": 2, "processes_per_machine": 2, "num_steps": 100 * UPDATE_STEPS}
     run, job = begin(start, tmp_path, **layout)
     cluster.run("sbatch", "-p", "urgent", "-w", "g1", "--exclusive", "-o", "/dev/null", "--wrap", "sleep 3")
     release(cluster, job)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from tests.slurm.cluster import Cluster
+from tests.slurm.cluster import PATIENCE_SECONDS, Cluster
 from tests.workflow.tools import PROJECT
 
 # Only how often one looks, which the profile sets for real clusters: a test should not wait for its turn.
@@ -46,13 +46,13 @@ class Run:
     def output(self) -> str:
         return self.log.read_text()
 
-    def wait(self, seconds: float = 240) -> int:
+    def wait(self, seconds: float = PATIENCE_SECONDS) -> int:
         try:
             return self.process.wait(seconds)
         except subprocess.TimeoutExpired:
             raise TimeoutError(f"still running after {seconds:g} s\n{self.output[-6000:]}") from None
 
-    def succeeds(self, seconds: float = 240) -> None:
+    def succeeds(self, seconds: float = PATIENCE_SECONDS) -> None:
         code = self.wait(seconds)
         assert code == 0, f"exit code {code}\n{self.output[-8000:]}"
 
@@ -62,7 +62,7 @@ class Run:
             self.process.send_signal(signal.SIGKILL)
         self.process.wait()
 
-    def wait_until(self, what: str, condition: Callable[[], bool], seconds: float = 120) -> None:
+    def wait_until(self, what: str, condition: Callable[[], bool], seconds: float = PATIENCE_SECONDS) -> None:
         until = time.monotonic() + seconds
         while not condition():
             assert self.process.poll() is None, f"ended before {what}\n{self.output[-8000:]}"
