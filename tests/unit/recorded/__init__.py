@@ -1,0 +1,1 @@
+"""Results of made-up data, as they were when their stage's version was last raised."""
