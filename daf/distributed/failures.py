@@ -29,6 +29,7 @@ from daf.system.validated import validated
 from daf.system.worker_processes import WorkerFailedError
 
 FAILURES = "failures.jsonl"
+_PAIR = "daf/distributed/pair.py"
 
 
 class Cause(StrEnum):
@@ -187,7 +188,7 @@ def _cause_of_worker(error: WorkerFailedError) -> Cause:
 
 def waits_for_peers(frames: Iterable[traceback.FrameSummary]) -> bool:
     """Whether a stack is inside a collective operation."""
-    return any("torch/distributed/" in frame.filename for frame in frames)
+    return any(frame.filename.endswith(_PAIR) or "torch/distributed/" in frame.filename for frame in frames)
 
 
 def write_error_file(failure: Failure) -> None:

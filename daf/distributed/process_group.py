@@ -18,16 +18,22 @@ from torch import Tensor, nn
 
 from daf.distributed.failures import WrongWorldSizeError, host_name
 from daf.distributed.heartbeat import FIRST_BEAT_FACTOR, Heartbeat
+from daf.distributed.pair import Pair, pair_up
 from daf.system.nouns import number_of
 
 
 @dataclass(frozen=True, kw_only=True)
 class Group:
-    """This process among its peers. All methods are no-ops in a group of one."""
+    """This process among its peers. All methods are no-ops in a group of one.
+
+    Attributes:
+        pair: what sums values on the CPU if the group is two processes on one machine; else torch.distributed does.
+    """
 
     rank: int = 0
     world_size: int = 1
     heartbeat: Heartbeat | None = None
+    pair: Pair | None = None
 
     @property
     def is_leader(self) -> bool:
@@ -45,6 +51,8 @@ class Group:
 
     def sum(self, values: Tensor) -> Tensor:
         """Sum over processes, in place."""
+        if self.pair is not None:
+            return self.pair.sum(values)
         if self.world_size > 1:
             dist.all_reduce(values)
         return values
@@ -130,7 +138,8 @@ def join_group(expected_world_size: int, device_type: str, *, stall_seconds: flo
     # Metrics are exchanged on the CPU by gloo, gradients between GPUs by NCCL.
     with _without_greeting():
         dist.init_process_group("cpu:gloo,cuda:nccl" if device_type.startswith("cuda") else "gloo", timeout=patience)
-    return Group(rank=dist.get_rank(), world_size=dist.get_world_size())
+    pair = pair_up(patience) if device_type == "cpu" and dist.get_world_size() == 2 else None
+    return Group(rank=dist.get_rank(), world_size=dist.get_world_size(), pair=pair)
 
 
 @contextmanager
@@ -179,5 +188,7 @@ def check_facts(facts: dict[str, Any], *, num_machines: int, processes_per_machi
 
 
 def leave_group(group: Group) -> None:
+    if group.pair is not None:
+        group.pair.close()
     if group.world_size > 1:
         dist.destroy_process_group()
