@@ -188,3 +188,16 @@ def test_episodes_that_failed_are_not_filled() -> None:
     assert counts[0] == 15
     assert "1 of 75 results of a on m was never played and is filled" in str(results)
     assert "1 of 16 episodes of a on m has no complete result" in str(results)
+
+
+def test_runs_of_single_missions_are_not_said_to_lack_the_others() -> None:
+    rng = np.random.default_rng(0)
+    rows = [
+        {"policy": policy, "mission": mission, "seed": 10 * place + seed, "score": rng.normal()}
+        for policy in "ab"
+        for place, mission in enumerate(("north", "south"))
+        for seed in range(5)
+    ]
+    results = daf_compare_scores(pd.DataFrame(rows), trainings="per_mission", num_resamples=200)
+    assert "did not play" not in str(results)
+    assert "did not play" in str(daf_compare_scores(pd.DataFrame(rows[:-1]), num_resamples=200))

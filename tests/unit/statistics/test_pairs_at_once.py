@@ -318,6 +318,17 @@ def test_rows_are_chosen_by_estimand_and_mission() -> None:
         assert len(chosen) > 5
 
 
+def test_rows_are_chosen_by_a_policy_on_either_side() -> None:
+    found = compare(table())
+    for policy in ("p0", "p1", "p2"):
+        chosen = chosen_records(found, "recipes", mission="m0", policy=policy)
+        assert [policy in (record.policy_a, record.policy_b) for record in chosen] == [True] * len(chosen)
+        assert len(chosen) == sum(
+            policy in (record.policy_a, record.policy_b) for record in found
+            if (record.estimand, record.mission) == ("recipes", "m0")
+        )  # fmt: skip
+
+
 def test_few_seeds_beside_many_have_the_caution_of_unequal_spread() -> None:
     found = compare(few_against_many(table(missions=1, seeds=20)))
     cautions = {(one.policy_a, one.policy_b): one.caution for one in chosen_records(found, "recipes", mission="m0")}
@@ -333,3 +344,17 @@ def test_three_seeds_a_side_are_decided_by_welch_alone() -> None:
     assert record.test == "Welch t-test on seed means"
     assert record.p < 0.01
     assert record.verdict == "better"
+
+
+def test_256_comparisons_won_are_more_than_a_byte_holds() -> None:
+    """8 training seeds against 16, of which one is as good: most resamples win all 2 x 8 x 16 comparisons."""
+    scores = {"a": 2 + 0.1 * np.arange(8), "b": np.append(0.05 * np.arange(15), 2.35)}
+    rows = [
+        {"policy": policy, "mission": "m", "seed": seed, "score": score}
+        for policy, values in scores.items()
+        for seed, score in enumerate(values)
+    ]
+    (record,) = daf_compare_scores(pd.DataFrame(rows), num_resamples=1000).headline_records("recipes")
+    assert record.p_improvement == pytest.approx(1 - 4 / 128)
+    assert record.p_improvement_low == pytest.approx(0.85, abs=0.03)
+    assert record.p_improvement_high == 1
