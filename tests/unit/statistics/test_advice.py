@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import sqrt
+from math import nan, sqrt
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from scipy import stats
 
 from daf.comparison import ComparisonResults, daf_compare_scores
 from daf.reporting.viewpoint import Viewpoint
+from daf.statistics.planning import missing_seeds
 from daf.statistics.sentences import number
 
 
@@ -212,3 +213,19 @@ def test_only_the_answered_question_has_a_note() -> None:
     results = compared(scores("ab", episodes=1, seeds=5))
     assert results.estimand["checkpoints"]["advice"].startswith("Only 1 episode")
     assert sum("in 8 of 10 cases" in note for note in results.notes) == 1
+
+
+@pytest.mark.parametrize(
+    ("counts", "minimum_p", "alpha", "more"),
+    [
+        ((3, 3), 2 / 20, 0.05, 1),  # 2 of 70 labellings of four and four
+        ((3, 3), 2 / 20, 0.01, 2),  # 2 of 252 of five and five
+        ((3, 4), 1 / 35, 0.02, 1),  # 1 of 126 of four and five
+        ((2, 4), nan, 0.05, 1),  # a test on means needs three
+        ((3, 3), nan, 0.05, 0),
+    ],
+)
+def test_missing_seeds_are_those_that_a_permutation_test_needs(
+    counts: tuple[int, int], minimum_p: float, alpha: float, more: int
+) -> None:
+    assert missing_seeds(counts, minimum_p, alpha) == more
