@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import json
 import re
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pandas as pd
@@ -324,7 +324,7 @@ def test_sentences_of_a_question_that_does_not_lead_are_in_its_tag_and_only_ther
 
 def test_points_of_view_read_rows_about_their_policy_only(results: ComparisonResults) -> None:
     for policy in results.policies:
-        about = [repr(record) for record in results.pairs if policy in (record.policy_a, record.policy_b)]
-        assert [repr(record) for record in chosen_records(results.pairs, policy=policy)] == about
-        assert [repr(record) for record in chosen_records(list(results.pairs), policy=policy)] == about
+        about = [repr(asdict(record)) for record in results.pairs if policy in (record.policy_a, record.policy_b)]
+        assert [repr(asdict(record)) for record in chosen_records(results.pairs, policy=policy)] == about
+        assert [repr(asdict(record)) for record in chosen_records(list(results.pairs), policy=policy)] == about
         assert 0 < len(results.lead_records(policy=policy)) < len(results.lead_records())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,7 +11,10 @@ import pytest
 from daf.comparison import ComparisonResults, daf_compare_scores
 from daf.statistics.checked_episodes import check_episodes
 from daf.statistics.gaps import filled, rows_to_fill
+from daf.statistics.records import SummaryRecord
+from daf.statistics.summary import summarize_raw
 from daf.statistics.unit_collection import collect_units
+from daf.system.columns import make_frame
 
 
 def runs(policies: str = "abc", missions: str = "xyz", seeds: int = 5) -> pd.DataFrame:
@@ -201,3 +206,43 @@ def test_runs_of_single_missions_are_not_said_to_lack_the_others() -> None:
     results = daf_compare_scores(pd.DataFrame(rows), trainings="per_mission", num_resamples=200)
     assert "did not play" not in str(results)
     assert "did not play" in str(daf_compare_scores(pd.DataFrame(rows[:-1]), num_resamples=200))
+
+
+def test_raw_rewards_of_runs_of_single_missions_have_their_intervals() -> None:
+    """Whatever scale the scores are compared on: those of the comparison of raw scores."""
+    rng = np.random.default_rng(1)
+    rows = [
+        {"policy": policy, "mission": mission, "seed": seed, "score": rng.normal()}
+        for policy in "ab"
+        for mission, seeds in (("north", range(5)), ("south", range(3, 10)))
+        for seed in seeds
+    ]
+    table, scale = pd.DataFrame(rows), {"north": 1.0, "south": 10.0}
+    settings: dict[str, Any] = {"trainings": "per_mission", "num_resamples": 200}
+    normalized = daf_compare_scores(table, normalization={"low": dict.fromkeys(scale, 0.0), "high": scale}, **settings)
+    raw = daf_compare_scores(table, **settings)
+    pd.testing.assert_frame_equal(
+        make_frame(SummaryRecord, summarize_raw(normalized)), make_frame(SummaryRecord, raw.summary)
+    )
+    assert raw.summary[2].mission == "overall"
+    assert raw.summary[2].n_train_seeds == 12
+
+
+def test_episodes_of_runs_of_single_missions_count_by_their_mean_only() -> None:
+    """What other episodes would change is part of the spread between runs, also in resampled intervals and ranks."""
+    rng = np.random.default_rng(2)
+    rows = [
+        {"policy": policy, "mission": mission, "seed": seed, "episode": episode, "score": place + run + rng.normal()}
+        for place, policy in enumerate("ab")
+        for mission in ("north", "south")
+        for seed in range(5)
+        for run in [rng.normal()]
+        for episode in range(6)
+    ]
+    table = pd.DataFrame(rows)
+    means = table.groupby(["policy", "mission", "seed"], as_index=False)["score"].mean()
+    whole, by_mean = (daf_compare_scores(one, trainings="per_mission", num_resamples=500) for one in (table, means))
+    for one, other in zip(*(each.headline_records("recipes") for each in (whole, by_mean)), strict=True):
+        assert 0.5 < one.p_improvement_high - one.p_improvement_low < 1 or one.p_improvement_low > 0
+        for name in ("difference", "p_improvement", "p_improvement_low", "p_improvement_high", "iqm_difference"):
+            assert getattr(one, name) == pytest.approx(getattr(other, name)), name
