@@ -159,7 +159,8 @@ class SlotTeam:
         with (
             self.generators.installed(),
             failing_step_named(simulation, lambda: self.names[turns.asked]),
-            stall_noticed(),
+            stall_noticed() as asking,
+            asking,
         ):
             turns.act()
 

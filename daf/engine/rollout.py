@@ -94,12 +94,12 @@ def play_step_batch(
     chosen, timeouts = np.zeros(agents, dtype=np.int32), np.zeros(agents, dtype=np.int64)
     noop = names.index(factory.env_config.game.actions.noop.Noop().name)
     budget_ns = max(max_action_time_ms, policy.minimum_action_timeout_ms) * 1_000_000 * agents
-    with failing_step_named(simulation), stall_noticed() as begin_step:
+    with failing_step_named(simulation), stall_noticed() as asking:
         while not (buffers.terminals.all() or buffers.truncations.all()):
-            begin_step()
             note_step(recorder.steps)
             began = time.perf_counter_ns()
-            policy.step_batch(buffers.observations, chosen)
+            with asking:
+                policy.step_batch(buffers.observations, chosen)
             if time.perf_counter_ns() - began > budget_ns:
                 timeouts += 1
                 chosen[:] = noop
@@ -145,11 +145,11 @@ def play_agents(
     recorder = _Recorder(factory.num_agents)
     with (
         failing_step_named(simulation, lambda: names[turns.asked] if names else None),
-        stall_noticed() as begin_step,
+        stall_noticed() as asking,
     ):
         while not (buffers.terminals.all() or buffers.truncations.all()):
-            begin_step()
-            turns.act()
+            with asking:
+                turns.act()
             recorder.record(buffers)
             simulation.step()
             turns.end_step()
@@ -332,29 +332,34 @@ def failing_member_named(member: str) -> Iterator[None]:
 
 
 @contextmanager
-def stall_noticed() -> Iterator[Callable[[], None]]:
-    """Raise PolicyStalledError inside a step of a policy that takes `STALLED_SECONDS`.
+def stall_noticed() -> Iterator[AbstractContextManager[None]]:
+    """Raise PolicyStalledError inside a policy that takes `STALLED_SECONDS` for a step.
 
     Only Python code can be interrupted, and only in a process's main thread. A policy that catches the error is
-    interrupted again.
+    interrupted again. The engine has the time it needs: the last step of an episode takes a minute on a very large map.
 
     Yields:
-        what to call at the begin of each further step.
+        a context to ask the policy in, once for each step.
     """
     if threading.current_thread() is not threading.main_thread():
-        yield lambda: None
+        yield nullcontext()
         return
 
     def interrupt(_signal: int, _frame: Any) -> None:
         raise PolicyStalledError(f"no action within {STALLED_SECONDS:g} s")
 
-    def begin_step() -> None:
+    before = signal.signal(signal.SIGALRM, interrupt)
+    try:
+        yield _Alarm()
+    finally:
+        signal.signal(signal.SIGALRM, before)
+
+
+class _Alarm(AbstractContextManager[None]):
+    """SIGALRM after `STALLED_SECONDS` in the context, and again and again."""
+
+    def __enter__(self) -> None:
         signal.setitimer(signal.ITIMER_REAL, STALLED_SECONDS, STALLED_SECONDS)
 
-    before = signal.signal(signal.SIGALRM, interrupt)
-    begin_step()
-    try:
-        yield begin_step
-    finally:
+    def __exit__(self, *_: object) -> None:
         signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
