@@ -36,12 +36,12 @@ def sum_both_ways(folder: Path, other_machine: bool = False) -> None:
     if other_machine:
         pair_module._network = lambda: os.environ["RANK"]
     group = join_group(2, "cpu", stall_seconds=600)
-    own, theirs = values(group.rank), values(group.rank)
     for _ in range(3):  # every turn of the memory
-        own = [group.sum(one.clone()) for one in values(group.rank)]
-    for one in theirs:
+        own = [group.sum(one) for one in values(group.rank)]
+    by_gloo = values(group.rank)
+    for one in by_gloo:
         dist.all_reduce(one)
-    torch.save((group.pair is not None, own, theirs), folder / f"{group.rank}.pt")
+    torch.save((group.pair is not None, own, by_gloo), folder / f"{group.rank}.pt")
     leave_group(group)
 
 

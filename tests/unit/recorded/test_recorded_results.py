@@ -1,6 +1,6 @@
 """Whoever changes a result raises its stage's version, so that no experiment keeps a result that DAF would not compute.
 
-`cases.py` has the data, recorded/*.json what DAF found in them when the version was last raised. They say that nothing
+`cases.py` has the data, results/*.json what DAF found in them when the version was last raised. They say that nothing
 has changed, not that it is right, which the tests of the statistics do. After an intended change:
 
     python -m tests.unit.recorded.test_recorded_results       record the results again, if the version was raised
